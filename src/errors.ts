@@ -1,0 +1,63 @@
+/**
+ * The closed list of errors that leave the appliance, each with its HTTP status and one sentence that says what to do.
+ * The log prints the cause chain once; the client hears the code, the sentence and a request id (RFC 9457).
+ * A dropped packet is not an error: it is a counted drop reason of its protocol.
+ */
+export const ERRORS = {
+  CONFIG_INVALID: { httpStatus: 500, message: 'The configuration is not valid.' },
+  CONFIG_UNREADABLE: { httpStatus: 500, message: 'The configuration file cannot be read.' },
+  INTERFACE_MISSING: {
+    httpStatus: 500,
+    message: 'A network interface named in the configuration does not exist.',
+  },
+  LISTEN_FAILED: { httpStatus: 500, message: 'A socket could not be opened.' },
+  ASSET_MISSING: {
+    httpStatus: 500,
+    message: 'A boot file is missing; build it with `make pxeimage`.',
+  },
+  DATABASE_FAILED: { httpStatus: 500, message: 'The database file cannot be opened.' },
+  TOKEN_UNKNOWN: { httpStatus: 404, message: 'No such boot token.' },
+  TOKEN_EXPIRED: {
+    httpStatus: 410,
+    message: 'This boot token has expired; reboot the machine to get a new one.',
+  },
+  TOKEN_PURPOSE: { httpStatus: 403, message: 'This boot token is not valid for this request.' },
+  TOKEN_MISMATCH: { httpStatus: 403, message: 'This boot token belongs to another machine.' },
+  REPORT_INVALID: {
+    httpStatus: 400,
+    message: 'The recon report does not have the documented form.',
+  },
+  REPORT_TOO_LARGE: { httpStatus: 413, message: 'The recon report is larger than the limit.' },
+  REPORT_CHANGED: { httpStatus: 409, message: 'This boot has already reported something else.' },
+  REQUEST_INVALID: { httpStatus: 400, message: 'The request is not valid.' },
+  NOT_FOUND: { httpStatus: 404, message: 'There is nothing here.' },
+  MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
+  TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },
+  TOO_MANY_READERS: { httpStatus: 503, message: 'Too many live readers; try again in a moment.' },
+  INTERNAL: {
+    httpStatus: 500,
+    message: 'Something went wrong in the appliance; the log has the request id.',
+  },
+} as const satisfies Record<string, { httpStatus: number; message: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code from the list. `detail` is safe to show to the client; the cause is for the log only. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+
+  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+    super(
+      options.detail ? `${ERRORS[code].message} ${options.detail}` : ERRORS[code].message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = 'AppError';
+    this.code = code;
+    this.detail = options.detail;
+  }
+
+  get httpStatus(): number {
+    return ERRORS[this.code].httpStatus;
+  }
+}

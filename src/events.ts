@@ -1,0 +1,109 @@
+/**
+ * The closed list of events, each with the shape of its data.
+ *
+ * Every change of state and every step of a boot is one row in the append-only `events` table, written in the same
+ * transaction as the change itself. The board, the audit log, stall detection, tests and later federation read that
+ * one feed. Events are for operators: they carry evidence, never secrets (a boot token is never in here).
+ * Durations and sizes end in their unit. Adding a name means adding it here, to docs/events.md and to a test.
+ */
+import type { BootId, Hardwarename } from './wire/ids.ts';
+import type { Mac } from './wire/mac.ts';
+import type { Millis } from './wire/time.ts';
+
+/** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, or an operating system (pxeimage included). */
+export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os';
+
+export interface EventData {
+  'daemon.started': { version: string; pid: number };
+  'daemon.stopped': { signal: string };
+  /** A new boot attempt begins with its first DHCPDISCOVER. */
+  'boot.started': { client: ClientStage; arch: string; iface: string };
+  'dhcp.offered': { client: ClientStage; address: string; bootFile: string; why: string };
+  'dhcp.acked': { client: ClientStage; address: string; bootFile: string; leaseSeconds: number };
+  'dhcp.refused': { client: ClientStage; requested: string; why: string };
+  'dhcp.declined': { address: string; quarantineSeconds: number };
+  'dhcp.released': { address: string };
+  /** No address could be given: the pool is used up. */
+  'dhcp.exhausted': { subnet: string };
+  'tftp.started': { file: string; blksizeBytes: number; windowsize: number; sizeBytes: number };
+  'tftp.sent': { file: string; sizeBytes: number; durationMs: number; retransmits: number };
+  /** `probe` is the size probe of UEFI firmware, which aborts with error 8 on purpose. */
+  'tftp.failed': { file: string; why: string; block: number; probe: boolean };
+  /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons. */
+  'ipxe.script': { mode: string; why: string };
+  'http.started': { file: string; sizeBytes: number; offsetBytes: number };
+  'http.sent': { file: string; sizeBytes: number; durationMs: number };
+  'http.aborted': { file: string; sentBytes: number; sizeBytes: number };
+  /** A line from the agent in pxeimage: `phase` is a word, `percent` 0-100 where known. */
+  'agent.progress': {
+    phase: string;
+    message: string;
+    level: 'info' | 'warn' | 'error';
+    percent?: number;
+  };
+  'recon.received': { digest: string; sizeBytes: number; repeated: boolean };
+  'recon.refused': { code: string; path: string; why: string };
+  'machine.registered': { serial: string; manufacturer: string; product: string };
+  'machine.state': { from: string; to: string; why: string; by: string };
+  /** What a recon report found different from the last one. */
+  'machine.changed': { changes: readonly HardwareChange[] };
+  'machine.conflict': { with: string; key: string; why: string };
+  'nic.moved': { mac: string; from: string; to: string };
+  'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
+  'boot.resumed': { after: string };
+}
+
+export interface HardwareChange {
+  /** e.g. `nic`, `disk`, `memory`, `bios`. */
+  readonly part: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  /** What it was, as one readable line; absent when added. */
+  readonly before?: string;
+  readonly after?: string;
+}
+
+export type EventName = keyof EventData;
+
+/** An event as it is handed to the store. The store stamps id and time. */
+export type NewEvent = {
+  [Name in EventName]: {
+    readonly name: Name;
+    readonly data: EventData[Name];
+    readonly mac?: Mac | undefined;
+    readonly boot?: BootId | undefined;
+    readonly hardwarename?: Hardwarename | undefined;
+  };
+}[EventName];
+
+/** An event as it is read back: numbered without gaps that matter, ordered by `id`. */
+export type StoredEvent = NewEvent & { readonly id: number; readonly at: Millis };
+
+/** Every event name, for the test that compares this list with docs/events.md. */
+export const EVENT_NAMES = [
+  'daemon.started',
+  'daemon.stopped',
+  'boot.started',
+  'dhcp.offered',
+  'dhcp.acked',
+  'dhcp.refused',
+  'dhcp.declined',
+  'dhcp.released',
+  'dhcp.exhausted',
+  'tftp.started',
+  'tftp.sent',
+  'tftp.failed',
+  'ipxe.script',
+  'http.started',
+  'http.sent',
+  'http.aborted',
+  'agent.progress',
+  'recon.received',
+  'recon.refused',
+  'machine.registered',
+  'machine.state',
+  'machine.changed',
+  'machine.conflict',
+  'nic.moved',
+  'boot.stalled',
+  'boot.resumed',
+] as const satisfies readonly EventName[];

@@ -1,0 +1,111 @@
+/**
+ * Every limit of the appliance in one table: its name (which ends in its unit), its value and its reason.
+ * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
+ */
+export interface Limit {
+  readonly value: number;
+  readonly why: string;
+}
+
+export const LIMITS = {
+  dhcpPacketsPerMacPerSecond: {
+    value: 10,
+    why: 'firmware sends at most one packet a second; ten leave room for a shared relay and stop a loop',
+  },
+  dhcpTrackedMacs: {
+    value: 65_536,
+    why: 'rate-limit buckets held; the oldest is dropped, so spoofed MACs cost no memory',
+  },
+  dhcpReplyBytesMax: { value: 1472, why: 'edk2 ignores replies above 1472 bytes of UDP payload' },
+  dhcpReplyBytesMin: {
+    value: 300,
+    why: 'BOOTP minimum; some relays and ROMs drop shorter replies (RFC 1542 2.1)',
+  },
+  dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
+  offerHoldMs: {
+    value: 60_000,
+    why: 'edk2 collects offers for up to 4 s and may retry at 4, 12 and 28 s',
+  },
+  declineQuarantineMs: {
+    value: 86_400_000,
+    why: 'an address somebody else answers on stays in use for a while',
+  },
+  tftpTransfersMax: {
+    value: 512,
+    why: 'one socket each; a hall powering on is served by retries after this',
+  },
+  tftpTransfersPerAddressMax: { value: 4, why: 'firmware opens one, or two around its size probe' },
+  tftpBlksizeBytesMax: {
+    value: 1468,
+    why: 'ROMs drop fragments: never above a 1500-byte MTU minus 32',
+  },
+  tftpWindowsizeMax: {
+    value: 16,
+    why: 'more gains nothing on a switch and overruns small firmware buffers',
+  },
+  tftpRetriesMax: { value: 5, why: 'at 1, 2, 4, 8 and 16 s: longer than any firmware waits' },
+  tftpRequestBytesMax: { value: 512, why: 'RFC 2347 section 2 limits a request to 512 octets' },
+  tftpCacheBytes: {
+    value: 67_108_864,
+    why: 'boot binaries are under 2 MiB each; a storm reads them from memory',
+  },
+  reportBytesMax: {
+    value: 1_048_576,
+    why: 'a report of a machine with 64 disks and 32 NICs is under 200 KB',
+  },
+  reportItemsMax: {
+    value: 512,
+    why: 'no machine has more NICs, disks, memory modules or processors than this',
+  },
+  reportTextCharsMax: {
+    value: 256,
+    why: 'SMBIOS strings are short; longer ones are garbage or an attack',
+  },
+  progressBytesMax: { value: 8192, why: 'one line of progress with the tail of a log' },
+  httpHeaderBytesMax: { value: 16_384, why: 'firmware and agents send a few hundred bytes' },
+  httpConnectionsMax: {
+    value: 2048,
+    why: 'a storm keeps one connection per machine; the rest waits in the backlog',
+  },
+  httpIdleMs: { value: 120_000, why: 'a download that moves no byte for this long is over' },
+  bootTokenMs: {
+    value: 3_600_000,
+    why: 'from the first offer to the recon report with every retry in between',
+  },
+  waitTokenMs: { value: 86_400_000, why: 'a waiting machine renews it with each heartbeat' },
+  bootIdleMs: {
+    value: 3_600_000,
+    why: 'an operating system asking later than this is no part of the boot',
+  },
+  firmwareRepeatMs: {
+    value: 65_000,
+    why: 'UEFI gives up after 60 s of unanswered DISCOVERs: until then it is one boot',
+  },
+  binariesPerBoot: {
+    value: 3,
+    why: 'a client that is handed a boot loader over and over is looping',
+  },
+  heartbeatMs: {
+    value: 20_000,
+    why: 'long poll of a waiting machine; below every idle timeout of a middlebox',
+  },
+  boardBootsMax: { value: 500, why: 'rows a phone can hold; older boots are read page by page' },
+  eventsPageMax: { value: 1000, why: 'one page of the event feed stays below a megabyte' },
+  sseClientsMax: { value: 256, why: 'each holds a socket and a cursor' },
+  sseBufferBytesMax: {
+    value: 1_048_576,
+    why: 'a reader this far behind is cut off and resumes from its last event id',
+  },
+  stallTickMs: { value: 1000, why: 'how often running boots are checked for a missed deadline' },
+  shutdownMs: {
+    value: 5000,
+    why: 'time for running transfers to end after SIGTERM before sockets are closed',
+  },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** The value of a limit, for code; the reason stays in the table. */
+export function limit(name: LimitName): number {
+  return LIMITS[name].value;
+}

@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+
+/** The serial-derived id of a machine, as in `hardwarename=C0MPUT3`. */
+export type Hardwarename = string & { readonly __brand: 'Hardwarename' };
+
+/** One boot attempt: 12 lower-case hex digits. */
+export type BootId = string & { readonly __brand: 'BootId' };
+
+/** A boot token: 32 URL-safe characters holding 192 random bits. Never logged, never put into an event. */
+export type BootToken = string & { readonly __brand: 'BootToken' };
+
+export function newBootId(): BootId {
+  return randomBytes(6).toString('hex') as BootId;
+}
+
+export function newBootToken(): BootToken {
+  return randomBytes(24).toString('base64url') as BootToken;
+}
+
+/** The shape of a boot token, before any look-up is spent on it. */
+export function parseBootToken(text: string): BootToken | undefined {
+  return /^[A-Za-z0-9_-]{32}$/.test(text) ? (text as BootToken) : undefined;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+const project = (name: string, testTimeout: number, parallel: boolean) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout,
+    hookTimeout: testTimeout,
+    fileParallelism: parallel,
+    environment: 'node' as const,
+  },
+});
+
+/** `unit` needs no root, virtual machine or network; `interop` needs root and foreign clients; `e2e` boots machines. */
+// biome-ignore lint/style/noDefaultExport: the tool reads its configuration from the default export
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 20_000, true),
+      project('fuzz', 600_000, true),
+      project('interop', 120_000, false),
+      project('e2e', 900_000, false),
+    ],
+  },
+});

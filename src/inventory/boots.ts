@@ -1,0 +1,169 @@
+/**
+ * Boots: one row for each attempt of a machine to boot from the network.
+ *
+ * A boot begins when firmware (or an iPXE in the card's ROM) first asks for an address, and everything that the same
+ * NIC does afterwards belongs to it: the chainloaded iPXE, the script, pxeimage, the report. What separates two boots
+ * is decided here and nowhere else:
+ *
+ * - firmware asking again within its own retry window is the same boot, as long as nothing later has happened;
+ * - an iPXE is the same boot until it has fetched a script; after that, an iPXE is a machine that started again;
+ * - an operating system never begins a boot; it belongs to the running one for `bootIdleMs`.
+ */
+import type { Database } from 'better-sqlite3';
+import type { ClientStage } from '../events.ts';
+import { limit } from '../limits.ts';
+import { type BootId, type Hardwarename, newBootId } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+
+export interface Boot {
+  readonly id: BootId;
+  readonly mac: Mac;
+  readonly hardwarename: Hardwarename | undefined;
+  readonly client: ClientStage;
+  readonly arch: string;
+  readonly startedAt: Millis;
+  readonly lastAt: Millis;
+  readonly binariesServed: number;
+  readonly scriptAt: Millis | undefined;
+  readonly reportDigest: string | undefined;
+  readonly stalledAt: Millis | undefined;
+}
+
+export interface BootSighting {
+  readonly mac: Mac;
+  readonly client: ClientStage;
+  readonly arch: string;
+  readonly hardwarename: Hardwarename | undefined;
+}
+
+export interface Boots {
+  /** The boot that this packet belongs to, begun if need be; `undefined` for an operating system outside any boot. */
+  sight(sighting: BootSighting): { boot: Boot; begun: boolean } | undefined;
+  byId(id: BootId): Boot | undefined;
+  /** The newest boot of a NIC, however old. */
+  latest(mac: Mac): Boot | undefined;
+  /** Newest first. */
+  list(count: number): Boot[];
+  /** Boots that have moved since `since`, oldest first. */
+  activeSince(since: Millis): Boot[];
+  binaryServed(id: BootId): void;
+  scriptServed(id: BootId): void;
+  reported(id: BootId, digest: string, hardwarename: Hardwarename): void;
+  /** Notes a sign of life, which also ends a stall; says whether it was stalled. */
+  touch(id: BootId): boolean;
+  stalled(id: BootId): void;
+}
+
+interface BootRow {
+  id: string;
+  mac: string;
+  hardwarename: string | null;
+  client: string;
+  arch: string;
+  started_at: number;
+  last_at: number;
+  binaries_served: number;
+  script_at: number | null;
+  report_digest: string | null;
+  stalled_at: number | null;
+}
+
+function fromRow(row: BootRow): Boot {
+  return {
+    id: row.id as BootId,
+    mac: row.mac as Mac,
+    hardwarename: (row.hardwarename ?? undefined) as Hardwarename | undefined,
+    client: row.client as ClientStage,
+    arch: row.arch,
+    startedAt: row.started_at as Millis,
+    lastAt: row.last_at as Millis,
+    binariesServed: row.binaries_served,
+    scriptAt: (row.script_at ?? undefined) as Millis | undefined,
+    reportDigest: row.report_digest ?? undefined,
+    stalledAt: (row.stalled_at ?? undefined) as Millis | undefined,
+  };
+}
+
+/** Does a packet of this stage continue that boot? The rules are the ones at the top of this file. */
+export function continuesBoot(boot: Boot, client: ClientStage, now: Millis): boolean {
+  const idleMs = now - boot.lastAt;
+  if (idleMs > limit('bootIdleMs')) return false;
+  switch (client) {
+    case 'os':
+      return true;
+    case 'ipxe':
+      return boot.scriptAt === undefined;
+    case 'firmware':
+    case 'http-boot':
+      return (
+        boot.client !== 'ipxe' &&
+        boot.client !== 'os' &&
+        boot.binariesServed === 0 &&
+        boot.scriptAt === undefined &&
+        idleMs <= limit('firmwareRepeatMs')
+      );
+  }
+}
+
+export function openBoots(db: Database, clock: Clock): Boots {
+  const insert = db.prepare(
+    `INSERT INTO boots (id, mac, hardwarename, client, arch, started_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const seen = db.prepare(
+    `UPDATE boots SET client = ?, last_at = ?, stalled_at = NULL, hardwarename = coalesce(hardwarename, ?) WHERE id = ?`,
+  );
+  const byId = db.prepare<[string], BootRow>('SELECT * FROM boots WHERE id = ?');
+  const latest = db.prepare<[string], BootRow>(
+    'SELECT * FROM boots WHERE mac = ? ORDER BY started_at DESC LIMIT 1',
+  );
+  const list = db.prepare<[number], BootRow>(
+    'SELECT * FROM boots ORDER BY started_at DESC LIMIT ?',
+  );
+  const active = db.prepare<[number], BootRow>(
+    'SELECT * FROM boots WHERE last_at >= ? ORDER BY started_at',
+  );
+  const binary = db.prepare('UPDATE boots SET binaries_served = binaries_served + 1 WHERE id = ?');
+  const script = db.prepare('UPDATE boots SET script_at = ? WHERE id = ?');
+  const reported = db.prepare('UPDATE boots SET report_digest = ?, hardwarename = ? WHERE id = ?');
+  const touch = db.prepare('UPDATE boots SET last_at = ?, stalled_at = NULL WHERE id = ?');
+  const stalled = db.prepare('UPDATE boots SET stalled_at = ? WHERE id = ?');
+  const find = (id: BootId) => {
+    const row = byId.get(id);
+    return row ? fromRow(row) : undefined;
+  };
+
+  return {
+    sight({ mac, client, arch, hardwarename }) {
+      const now = clock();
+      const row = latest.get(mac);
+      const running = row && fromRow(row);
+      if (running && continuesBoot(running, client, now)) {
+        seen.run(client, now, hardwarename ?? null, running.id);
+        return { boot: { ...running, client, lastAt: now }, begun: false };
+      }
+      if (client === 'os') return undefined;
+      const id = newBootId();
+      insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
+      const boot = find(id);
+      if (!boot) throw new Error(`boot ${id} vanished after its insert`);
+      return { boot, begun: true };
+    },
+    byId: find,
+    latest(mac) {
+      const row = latest.get(mac);
+      return row ? fromRow(row) : undefined;
+    },
+    list: (count) => list.all(count).map(fromRow),
+    activeSince: (since) => active.all(since).map(fromRow),
+    binaryServed: (id) => void binary.run(id),
+    scriptServed: (id) => void script.run(clock(), id),
+    reported: (id, digest, hardwarename) => void reported.run(digest, hardwarename, id),
+    touch(id) {
+      const before = find(id);
+      touch.run(clock(), id);
+      return before?.stalledAt !== undefined;
+    },
+    stalled: (id) => void stalled.run(clock(), id),
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * The append-only event table, and the one way to follow it.
+ *
+ * `append` runs inside the caller's transaction, so an event exists exactly when its change does. Followers are told
+ * after the commit that there is something to read, never what: they read from their own cursor, so a slow follower
+ * loses nothing and holds nobody up.
+ */
+import type { Database } from 'better-sqlite3';
+import type { EventName, NewEvent, StoredEvent } from '../events.ts';
+import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+
+export interface EventStore {
+  /** Adds one event at the current time and returns its number. */
+  append(event: NewEvent): number;
+  /** Up to `count` events with an id above `after`, oldest first. */
+  after(after: number, count: number): StoredEvent[];
+  ofBoot(boot: BootId): StoredEvent[];
+  ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
+  lastId(): number;
+  /** Calls `wake` after each commit that added events; returns the way to stop. */
+  follow(wake: () => void): () => void;
+  /** For the transaction runner only: tells the followers when something was appended. */
+  committed(): void;
+}
+
+interface EventRow {
+  id: number;
+  at: number;
+  name: string;
+  mac: string | null;
+  boot: string | null;
+  hardwarename: string | null;
+  data: string;
+}
+
+function fromRow(row: EventRow): StoredEvent {
+  return {
+    id: row.id,
+    at: row.at as Millis,
+    name: row.name as EventName,
+    ...(row.mac === null ? {} : { mac: row.mac as Mac }),
+    ...(row.boot === null ? {} : { boot: row.boot as BootId }),
+    ...(row.hardwarename === null ? {} : { hardwarename: row.hardwarename as Hardwarename }),
+    data: JSON.parse(row.data),
+  } as StoredEvent;
+}
+
+export function openEventStore(db: Database, clock: Clock): EventStore {
+  const insert = db.prepare(
+    'INSERT INTO events (at, name, mac, boot, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const page = db.prepare<[number, number], EventRow>(
+    'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
+  );
+  const ofBoot = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
+  const ofMachine = db.prepare<[string, number], EventRow>(
+    `SELECT * FROM (SELECT * FROM events WHERE hardwarename = ?1
+       OR boot IN (SELECT id FROM boots WHERE hardwarename = ?1) ORDER BY id DESC LIMIT ?2) ORDER BY id`,
+  );
+  const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
+  const followers = new Set<() => void>();
+  let appended = false;
+
+  return {
+    append(event) {
+      appended = true;
+      const { lastInsertRowid } = insert.run(
+        clock(),
+        event.name,
+        event.mac ?? null,
+        event.boot ?? null,
+        event.hardwarename ?? null,
+        JSON.stringify(event.data),
+      );
+      return Number(lastInsertRowid);
+    },
+    after: (after, count) => page.all(after, count).map(fromRow),
+    ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
+    ofMachine: (hardwarename, count) => ofMachine.all(hardwarename, count).map(fromRow),
+    lastId: () => last.get()?.id ?? 0,
+    follow(wake) {
+      followers.add(wake);
+      return () => followers.delete(wake);
+    },
+    committed() {
+      if (!appended) return;
+      appended = false;
+      for (const wake of followers) wake();
+    },
+  };
+}

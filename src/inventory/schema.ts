@@ -1,0 +1,115 @@
+/**
+ * The tables of the appliance's one SQLite file, as a list of migrations.
+ *
+ * A migration is never edited once it has been released: the next change is the next entry. `PRAGMA user_version`
+ * counts the entries applied. Every table is STRICT. Times are milliseconds since the epoch, IPv4 addresses are
+ * unsigned 32-bit numbers, documents are JSON text.
+ */
+import type { Database } from 'better-sqlite3';
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    mac TEXT,
+    boot TEXT,
+    hardwarename TEXT,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_by_boot ON events (boot, id);
+  CREATE INDEX events_by_machine ON events (hardwarename, id);
+
+  CREATE TABLE machines (
+    hardwarename TEXT PRIMARY KEY,
+    serial TEXT NOT NULL,          -- as reported, for people
+    serial_key TEXT,               -- folded for comparison; NULL when the serial identifies nothing
+    uuid TEXT,                     -- NULL when it identifies nothing
+    manufacturer TEXT NOT NULL,
+    product TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_why TEXT NOT NULL,
+    state_at INTEGER NOT NULL,
+    conflict_with TEXT,            -- hardwarename of the other machine of an unsolved conflict
+    boot_mac TEXT NOT NULL,
+    hardware TEXT NOT NULL,        -- the last report, parsed, without secrets
+    report_digest TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX machines_by_serial ON machines (serial_key);
+  CREATE INDEX machines_by_uuid ON machines (uuid);
+
+  CREATE TABLE nics (
+    mac TEXT PRIMARY KEY,          -- the permanent address
+    hardwarename TEXT NOT NULL REFERENCES machines (hardwarename),
+    name TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX nics_by_machine ON nics (hardwarename);
+
+  CREATE TABLE reports (
+    digest TEXT PRIMARY KEY,       -- SHA-256 of the body, hex
+    hardwarename TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    body BLOB NOT NULL             -- gzip of the bytes as received
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE boots (
+    id TEXT PRIMARY KEY,
+    mac TEXT NOT NULL,
+    hardwarename TEXT,             -- known from the start for a known NIC, else from registration on
+    client TEXT NOT NULL,          -- the furthest stage that has asked for an address
+    arch TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    binaries_served INTEGER NOT NULL DEFAULT 0,
+    script_at INTEGER,             -- when iPXE fetched its script: from here on, a new iPXE is a new boot
+    report_digest TEXT,            -- what this boot has reported: repeats are answered, other reports refused
+    stalled_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX boots_by_mac ON boots (mac, started_at);
+  CREATE INDEX boots_by_start ON boots (started_at);
+
+  CREATE TABLE tokens (
+    token TEXT PRIMARY KEY,
+    boot TEXT NOT NULL REFERENCES boots (id),
+    mac TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX tokens_by_purpose ON tokens (boot, purpose);
+
+  CREATE TABLE leases (
+    segment TEXT NOT NULL,
+    address INTEGER NOT NULL,
+    mac TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('offered', 'bound', 'declined', 'released')),
+    client_id BLOB,
+    hostname TEXT,
+    boot TEXT,
+    expires_at INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (segment, address)
+  ) STRICT;
+  CREATE UNIQUE INDEX leases_by_mac ON leases (segment, mac) WHERE state <> 'declined';
+  `,
+];
+
+/** Brings a database to the newest schema, one transaction for each step; a newer file than the program is refused. */
+export function migrate(db: Database): void {
+  const at = db.pragma('user_version', { simple: true }) as number;
+  if (at > MIGRATIONS.length) {
+    throw new Error(`schema ${at} is newer than this program's ${MIGRATIONS.length}`);
+  }
+  for (const [index, sql] of MIGRATIONS.slice(at).entries()) {
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${at + index + 1}`);
+    }).immediate();
+  }
+}

@@ -46,8 +46,10 @@ export type ErrorCode = keyof typeof ERRORS;
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
+  /** JSON pointer to the part of the input that failed. */
+  readonly path: string | undefined;
 
-  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, options: { detail?: string; path?: string; cause?: unknown } = {}) {
     super(
       options.detail ? `${ERRORS[code].message} ${options.detail}` : ERRORS[code].message,
       options.cause === undefined ? undefined : { cause: options.cause },
@@ -55,6 +57,7 @@ export class AppError extends Error {
     this.name = 'AppError';
     this.code = code;
     this.detail = options.detail;
+    this.path = options.path;
   }
 
   get httpStatus(): number {

@@ -45,8 +45,8 @@ export interface Boots {
   latest(mac: Mac): Boot | undefined;
   /** Newest first. */
   list(count: number): Boot[];
-  /** Boots that have moved since `since`, oldest first. */
-  activeSince(since: Millis): Boot[];
+  /** Boots that have moved since `since`, have not reported, and are not known to be stalled; oldest first. */
+  unfinishedSince(since: Millis): Boot[];
   binaryServed(id: BootId): void;
   scriptServed(id: BootId): void;
   reported(id: BootId, digest: string, hardwarename: Hardwarename): void;
@@ -120,8 +120,8 @@ export function openBoots(db: Database, clock: Clock): Boots {
   const list = db.prepare<[number], BootRow>(
     'SELECT * FROM boots ORDER BY started_at DESC LIMIT ?',
   );
-  const active = db.prepare<[number], BootRow>(
-    'SELECT * FROM boots WHERE last_at >= ? ORDER BY started_at',
+  const unfinished = db.prepare<[number], BootRow>(
+    `SELECT * FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL ORDER BY started_at`,
   );
   const binary = db.prepare('UPDATE boots SET binaries_served = binaries_served + 1 WHERE id = ?');
   const script = db.prepare('UPDATE boots SET script_at = ? WHERE id = ?');
@@ -155,7 +155,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
       return row ? fromRow(row) : undefined;
     },
     list: (count) => list.all(count).map(fromRow),
-    activeSince: (since) => active.all(since).map(fromRow),
+    unfinishedSince: (since) => unfinished.all(since).map(fromRow),
     binaryServed: (id) => void binary.run(id),
     scriptServed: (id) => void script.run(clock(), id),
     reported: (id, digest, hardwarename) => void reported.run(digest, hardwarename, id),

@@ -1,0 +1,85 @@
+/**
+ * Renders a boot decision as an iPXE script, from the flat templates in `ipxe-scripts/`.
+ *
+ * A template is text with `{{name}}` in it and nothing else: no conditions, no loops, no code. Values may only hold
+ * characters that mean nothing to iPXE (no `$`, `|`, `&`, `#`, quotes or line ends), so no value can become a command.
+ * Every template is read and checked once, when the daemon starts: a missing value is a failed start, not a failed boot.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { type Mac, macDigits } from '../wire/mac.ts';
+import { type BootDecision, targetWord } from './decide.ts';
+
+export interface ScriptValues {
+  /** `http://10.77.0.1:8080` */
+  readonly url: string;
+  readonly token: string;
+  readonly mac: Mac;
+  /** What the machine is called so far: its hardwarename, or its MAC. */
+  readonly machine: string;
+  readonly kernelArguments: string;
+}
+
+export interface Scripts {
+  render(decision: BootDecision, values: ScriptValues): string;
+}
+
+const TEMPLATES = {
+  pxeimage: 'pxeimage.ipxe',
+  'local-disk': 'local-disk.ipxe',
+  nothing: 'nothing.ipxe',
+};
+const PLACEHOLDERS = [
+  'url',
+  'token',
+  'mode',
+  'bootif',
+  'machine',
+  'why',
+  'kernelArguments',
+] as const;
+type Placeholder = (typeof PLACEHOLDERS)[number];
+
+/** @throws AppError ASSET_MISSING for a template that cannot be read; Error for an unknown placeholder in one. */
+export function loadScripts(root: string): Scripts {
+  const templates = Object.fromEntries(
+    Object.entries(TEMPLATES).map(([kind, name]) => [kind, loadTemplate(join(root, name))]),
+  ) as Record<keyof typeof TEMPLATES, string>;
+  return {
+    render(decision, values) {
+      const all: Record<Placeholder, string> = {
+        url: values.url,
+        token: values.token,
+        mode: targetWord(decision.target),
+        bootif: `01-${(macDigits(values.mac).match(/../g) ?? []).join('-')}`,
+        machine: values.machine,
+        why: decision.reasons[0] ?? '',
+        kernelArguments: values.kernelArguments,
+      };
+      return templates[decision.target.kind].replace(/\{\{(\w+)\}\}/g, (_, name: Placeholder) =>
+        inert(all[name]),
+      );
+    },
+  };
+}
+
+/** Keeps what iPXE takes as plain text; every other character becomes a full stop. */
+export function inert(value: string): string {
+  return value.replace(/[^A-Za-z0-9 ._:,/=+@()-]/g, '.');
+}
+
+function loadTemplate(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AppError('ASSET_MISSING', { detail: `(${file})`, cause });
+  }
+  for (const [, name] of text.matchAll(/\{\{(.*?)\}\}/g)) {
+    if (!PLACEHOLDERS.includes(name as Placeholder)) {
+      throw new Error(`${file}: unknown placeholder '${name}', known: ${PLACEHOLDERS.join(', ')}`);
+    }
+  }
+  return text;
+}

@@ -1,0 +1,174 @@
+/**
+ * The one configuration file: YAML, schema-checked, unknown keys refused with the likely misspelling.
+ *
+ * With no file the daemon serves the virtual lab, so every default below is a lab default. Parsing ends in readonly,
+ * branded values; nothing behind this file sees text that could be wrong.
+ */
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { AppError } from './errors.ts';
+import { contains, type Ipv4, parseCidr, parseIpv4 } from './wire/ipv4.ts';
+
+const ipv4 = z.string().transform((text, context): Ipv4 => {
+  const address = parseIpv4(text);
+  if (address !== undefined) return address;
+  context.addIssue({ code: 'custom', message: `'${text}' is not an IPv4 address` });
+  return z.NEVER;
+});
+
+const cidr = z.string().transform((text, context) => {
+  const network = parseCidr(text);
+  if (network !== undefined) return network;
+  context.addIssue({ code: 'custom', message: `'${text}' is not a network such as 10.77.0.0/24` });
+  return z.NEVER;
+});
+
+const port = z.number().int().min(1).max(65_535);
+
+const segment = z
+  .strictObject({
+    name: z.string().min(1).max(63).default('provisioning'),
+    iface: z.string().min(1).max(15).default('prov0'),
+    address: ipv4.prefault('10.77.0.1'),
+    cidr: cidr.prefault('10.77.0.0/24'),
+    pool: z
+      .strictObject({ first: ipv4, last: ipv4 })
+      .prefault({ first: '10.77.0.100', last: '10.77.0.250' }),
+    routers: z.array(ipv4).default([]),
+    dns: z.array(ipv4).default([]),
+    domain: z.string().max(253).default('lab.example'),
+    leaseSeconds: z.number().int().min(120).max(604_800).default(3600),
+    unknownLeaseSeconds: z.number().int().min(120).max(86_400).default(600),
+  })
+  .superRefine((value, context) => {
+    const inside = {
+      address: value.address,
+      'pool.first': value.pool.first,
+      'pool.last': value.pool.last,
+    };
+    for (const [name, address] of Object.entries(inside)) {
+      if (!contains(value.cidr, address)) {
+        context.addIssue({ code: 'custom', path: name.split('.'), message: 'lies outside cidr' });
+      }
+    }
+    if (value.pool.first > value.pool.last) {
+      context.addIssue({ code: 'custom', path: ['pool'], message: 'first is above last' });
+    }
+  });
+
+const schema = z.strictObject({
+  site: z.string().min(1).max(63).default('lab'),
+  log: z
+    .strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+      file: z.string().optional(),
+    })
+    .prefault({}),
+  database: z.strictObject({ file: z.string().default('var/reveille.db') }).prefault({}),
+  dhcp: z
+    .strictObject({
+      segments: z.array(segment).min(1).prefault([{}]),
+      serverPort: port.default(67),
+      clientPort: port.default(68),
+      routerAdvert: z.boolean().default(true),
+    })
+    .prefault({}),
+  tftp: z.strictObject({ port: port.default(69) }).prefault({}),
+  boot: z
+    .strictObject({
+      assets: z.string().default('build/boot'),
+      pxeimage: z.string().default('build/pxeimage/lab'),
+      scripts: z.string().default('ipxe-scripts'),
+      binaries: z
+        .strictObject({
+          bios: z.string().default('undionly.kpxe'),
+          uefiX64: z.string().default('snponly.efi'),
+        })
+        .prefault({}),
+      kernelArguments: z.string().max(512).default('console=tty0 console=ttyS0,115200'),
+    })
+    .prefault({}),
+  machineHttp: z.strictObject({ port: port.default(8080) }).prefault({}),
+  peopleHttp: z
+    .strictObject({
+      address: ipv4.prefault('0.0.0.0'),
+      port: port.default(8081),
+      ui: z.string().default('build/ui'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof schema>;
+
+/** Parses configuration text. @throws AppError CONFIG_INVALID naming each place and, for an unknown key, the likely one. */
+export function parseConfig(text: string): Config {
+  let document: unknown;
+  try {
+    document = parseYaml(text) ?? {};
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', { detail: (cause as Error).message, cause });
+  }
+  const result = schema.safeParse(document);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const where = issue.path.join('.') || 'the top level';
+    return issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => `${where}: unknown key '${key}'${suggestion(key)}`).join('\n  ')
+      : `${where}: ${issue.message}`;
+  });
+  throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
+}
+
+/** Reads a configuration file; with no file, the lab's defaults. */
+export function loadConfig(file: string | undefined): Config {
+  if (file === undefined) return parseConfig('');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+  }
+  return parseConfig(text);
+}
+
+/** Every key that the file may hold, as dotted paths (`dhcp.segments.iface`); docs/configuration.md lists the same. */
+export function configKeys(): string[] {
+  const keys: string[] = [];
+  const walk = (node: unknown, prefix: string): void => {
+    const { properties, items } = node as { properties?: Record<string, unknown>; items?: unknown };
+    if (items) walk(items, prefix);
+    for (const [name, child] of Object.entries(properties ?? {})) {
+      const path = prefix ? `${prefix}.${name}` : name;
+      const before = keys.length;
+      walk(child, path);
+      if (keys.length === before) keys.push(path);
+    }
+  };
+  walk(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), '');
+  return keys;
+}
+
+function suggestion(key: string): string {
+  const names = [...new Set(configKeys().flatMap((path) => path.split('.')))];
+  const nearest = names
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return nearest && nearest.distance <= Math.max(2, key.length / 3)
+    ? ` (did you mean '${nearest.name}'?)`
+    : '';
+}
+
+/** Levenshtein's distance: insertions, deletions and replacements. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

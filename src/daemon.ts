@@ -1,0 +1,317 @@
+/**
+ * The daemon: opens the database and the sockets, wires the protocols to the inventory, and closes it all in order.
+ *
+ * This file and main.ts are the composition root. Nothing in here decides anything: a datagram goes to its protocol, the
+ * protocol asks the boot desk and the inventory, and what changed is committed before the answer leaves.
+ */
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { type BootDesk, createBootDesk } from './boot/desk.ts';
+import { findBootFile, readBootFile, requireBootFiles } from './boot/files.ts';
+import { loadScripts } from './boot/render-ipxe.ts';
+import type { Config } from './config.ts';
+import { DROP_REASONS, type Segment } from './dhcp/respond.ts';
+import { serveDhcp } from './dhcp/server.ts';
+import { AppError } from './errors.ts';
+import type { NewEvent } from './events.ts';
+import { createMachineApp } from './http/machine/app.ts';
+import { createPeopleApp } from './http/people/app.ts';
+import { type Inventory, openInventory } from './inventory/inventory.ts';
+import { watchStalls } from './inventory/stall-watch.ts';
+import { limit } from './limits.ts';
+import type { Log } from './platform/log.ts';
+import { openRouterAdvert } from './platform/router-advert.ts';
+import { openDatabase } from './platform/sqlite.ts';
+import { openUdp, type UdpSocket } from './platform/udp.ts';
+import { serveTftp, type TftpClient, type TftpEvent } from './tftp/server.ts';
+import { formatIpv4, parseIpv4 } from './wire/ipv4.ts';
+import type { Clock, Millis } from './wire/time.ts';
+
+export const VERSION = '0.1.0';
+
+export const systemClock: Clock = () => Date.now() as Millis;
+
+export interface Daemon {
+  /** Ends running transfers, closes the listeners, then the database. */
+  stop(signal: string): Promise<void>;
+}
+
+/** The inventory and the desk alone: what `explain` needs, and what the daemon builds on. */
+export function openCore(config: Config): {
+  inventory: Inventory;
+  desk: BootDesk;
+  segments: Segment[];
+  close(): void;
+} {
+  const scripts = loadScripts(config.boot.scripts);
+  const db = openDatabase(config.database.file);
+  const inventory = openInventory({ db, clock: systemClock });
+  const desk = createBootDesk(
+    {
+      machineByMac: inventory.machines.stateByMac,
+      sight: inventory.boots.sight,
+      mint: inventory.tokens.mint,
+      append: (event) => void inventory.events.append(event),
+    },
+    {
+      httpPort: config.machineHttp.port,
+      binaries: config.boot.binaries,
+      kernelArguments: config.boot.kernelArguments,
+      scripts,
+    },
+  );
+  const segments = config.dhcp.segments.map(({ address, pool, ...rest }) => ({
+    ...rest,
+    serverAddress: address,
+    poolFirst: pool.first,
+    poolLast: pool.last,
+  }));
+  return { inventory, desk, segments, close: () => db.close() };
+}
+
+export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
+  requireBootFiles([
+    [config.boot.assets, config.boot.binaries.bios],
+    [config.boot.assets, config.boot.binaries.uefiX64],
+    [config.boot.pxeimage, 'vmlinuz'],
+    [config.boot.pxeimage, 'initrd.img'],
+  ]);
+  const core = openCore(config);
+  const parts: Parts = { ...core, config, log, metrics: openMetrics(core.inventory), closers: [] };
+  const ready = { database: true, dhcp: false, tftp: false, machineHttp: false, peopleHttp: false };
+  try {
+    await startDhcp(parts);
+    ready.dhcp = true;
+    await startTftp(parts);
+    ready.tftp = true;
+    await startMachineHttp(parts);
+    ready.machineHttp = true;
+    await startPeopleHttp(parts, () => ready);
+    ready.peopleHttp = true;
+  } catch (error) {
+    await closeAll(parts);
+    throw error;
+  }
+  startHousekeeping(parts);
+  core.inventory.transaction(() =>
+    core.inventory.events.append({
+      name: 'daemon.started',
+      data: { version: VERSION, pid: process.pid },
+    }),
+  );
+  log.info({ version: VERSION, segments: core.segments.length }, 'ready');
+  return {
+    async stop(signal) {
+      core.inventory.transaction(() =>
+        core.inventory.events.append({ name: 'daemon.stopped', data: { signal } }),
+      );
+      await closeAll(parts);
+      log.info({ signal }, 'stopped');
+    },
+  };
+}
+
+interface Parts extends ReturnType<typeof openCore> {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** In the order of opening; closed in reverse, the database last. */
+  readonly closers: (() => unknown)[];
+}
+
+async function closeAll(parts: Parts): Promise<void> {
+  for (const close of parts.closers.reverse()) {
+    await Promise.race([
+      Promise.resolve(close()).catch((err) => parts.log.warn({ err }, 'closing failed')),
+      new Promise((resolve) => setTimeout(resolve, limit('shutdownMs')).unref()),
+    ]);
+  }
+  parts.close();
+}
+
+async function openSocket(parts: Parts, iface: string, port: number): Promise<UdpSocket> {
+  const socket = await openUdp({ iface, port, log: parts.log });
+  parts.closers.push(() => socket.close());
+  return socket;
+}
+
+async function startDhcp(parts: Parts): Promise<void> {
+  const { config, segments, inventory, desk, log, metrics } = parts;
+  const ifaces = [...new Set(segments.map(({ iface }) => iface))];
+  const sockets = await Promise.all(
+    ifaces.map((iface) => openSocket(parts, iface, config.dhcp.serverPort)),
+  );
+  const adverts = new Map(
+    (config.dhcp.routerAdvert ? ifaces : []).map((iface) => [
+      iface,
+      openRouterAdvert({ iface, log }),
+    ]),
+  );
+  parts.closers.push(() => adverts.forEach((advert) => void advert.close()));
+  serveDhcp({
+    sockets,
+    view: { segments, leases: inventory.leases, bootFor: desk.bootFor },
+    ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
+    clock: systemClock,
+    transaction: inventory.transaction,
+    applyLease: inventory.leases.apply,
+    append: (event) => void inventory.events.append(event),
+    onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
+    onReply: (type) => metrics.dhcpReplies.inc({ type: String(type) }),
+    onBooting: (iface) => adverts.get(iface)?.pulse(),
+    onError: (err) => log.error({ err }, 'a DHCP packet could not be served'),
+  });
+}
+
+async function startTftp(parts: Parts): Promise<void> {
+  const { config, segments, log, metrics } = parts;
+  const cache = new Map<string, Uint8Array>();
+  const fileFor = (name: string): Uint8Array | undefined => {
+    const file = findBootFile(config.boot.assets, name);
+    if (!file) return undefined;
+    const key = `${file.path} ${file.etag}`;
+    const bytes = cache.get(key) ?? readBootFile(file);
+    if (bytes.length <= limit('tftpCacheBytes') / 4) cache.set(key, bytes);
+    return bytes;
+  };
+  for (const { iface, serverAddress } of segments) {
+    const socket = await openSocket(parts, iface, config.tftp.port);
+    const server = serveTftp({
+      socket,
+      address: formatIpv4(serverAddress),
+      fileFor,
+      onEvent: (event, client) => noteTftp(parts, event, client),
+      onDrop: (reason) => metrics.tftpDrops.inc({ reason }),
+      onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),
+    });
+    parts.closers.push(() => server.close());
+  }
+}
+
+/** TFTP carries no token: the boot is that of the machine which holds the address. */
+function noteTftp({ inventory, log }: Parts, event: TftpEvent, client: TftpClient): void {
+  try {
+    const address = parseIpv4(client.address);
+    const mac = address === undefined ? undefined : inventory.leases.macAt(address);
+    const boot = mac && inventory.boots.latest(mac);
+    inventory.transaction(() => {
+      const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };
+      inventory.events.append({ ...subject, ...event } as NewEvent);
+      if (!boot) return;
+      if (event.name === 'tftp.sent') inventory.boots.binaryServed(boot.id);
+      if (inventory.boots.touch(boot.id)) {
+        inventory.events.append({ ...subject, name: 'boot.resumed', data: { after: event.name } });
+      }
+    });
+  } catch (err) {
+    log.error({ err, event: event.name }, 'a TFTP event could not be recorded');
+  }
+}
+
+async function listen(
+  parts: Parts,
+  app: FastifyInstance,
+  at: { host: string; port: number },
+): Promise<void> {
+  parts.closers.push(() => app.close());
+  try {
+    await app.listen(at);
+  } catch (cause) {
+    const detail = `TCP ${at.host}:${at.port}: ${(cause as Error).message}`;
+    throw new AppError('LISTEN_FAILED', { detail, cause });
+  }
+}
+
+async function startMachineHttp(parts: Parts): Promise<void> {
+  const { config, segments, inventory, desk, log } = parts;
+  for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
+    const { assets, pxeimage } = config.boot;
+    const app = createMachineApp({ inventory, desk, clock: systemClock, log, assets, pxeimage });
+    await listen(parts, app, { host, port: config.machineHttp.port });
+  }
+}
+
+async function startPeopleHttp(
+  parts: Parts,
+  readiness: () => Record<string, boolean>,
+): Promise<void> {
+  const { config, inventory, log, metrics } = parts;
+  const app = await createPeopleApp({
+    inventory,
+    clock: systemClock,
+    log,
+    site: config.site,
+    uiRoot: config.peopleHttp.ui,
+    readiness,
+    metrics: async () => ({
+      contentType: metrics.registry.contentType,
+      text: await metrics.registry.metrics(),
+    }),
+  });
+  const { address, port } = config.peopleHttp;
+  await listen(parts, app, { host: formatIpv4(address), port });
+}
+
+const HOUSEKEEPING_MS = 3_600_000;
+
+function startHousekeeping(parts: Parts): void {
+  const { inventory, log } = parts;
+  const guarded = (run: () => void) => () => {
+    try {
+      run();
+    } catch (err) {
+      log.error({ err }, 'a periodic task failed');
+    }
+  };
+  const stalls = setInterval(
+    guarded(() => void watchStalls({ ...inventory, clock: systemClock })),
+    limit('stallTickMs'),
+  );
+  const tokens = setInterval(
+    guarded(() => {
+      const before = (systemClock() - limit('waitTokenMs')) as Millis;
+      inventory.transaction(() => inventory.tokens.forget(before));
+    }),
+    HOUSEKEEPING_MS,
+  );
+  parts.closers.push(() => {
+    clearInterval(stalls);
+    clearInterval(tokens);
+  });
+}
+
+type Metrics = ReturnType<typeof openMetrics>;
+
+function openMetrics(inventory: Inventory) {
+  const registers = [new Registry()] as const;
+  const [registry] = registers;
+  collectDefaultMetrics({ register: registry });
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers: [...registers] });
+  new Gauge({
+    name: 'reveille_machines',
+    help: 'Machines by state',
+    labelNames: ['state'],
+    registers: [...registers],
+    collect() {
+      this.reset();
+      for (const { state } of inventory.machines.list()) this.inc({ state });
+    },
+  });
+  new Gauge({
+    name: 'reveille_events_last_id',
+    help: 'Number of the newest event',
+    registers: [...registers],
+    collect() {
+      this.set(inventory.events.lastId());
+    },
+  });
+  const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
+  for (const reason of DROP_REASONS) dhcpDrops.inc({ reason }, 0);
+  return {
+    registry,
+    dhcpDrops,
+    dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
+    tftpDrops: counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']),
+  };
+}

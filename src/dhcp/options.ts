@@ -1,0 +1,83 @@
+/**
+ * DHCP option codes and the few value types that we read or write (RFC 2132 unless noted), with their names for people.
+ */
+import { type Ipv4, ipv4ToBytes } from '../wire/ipv4.ts';
+
+export const OPTION = {
+  pad: 0,
+  subnetMask: 1,
+  router: 3,
+  dns: 6,
+  hostname: 12,
+  domain: 15,
+  broadcast: 28,
+  requestedAddress: 50,
+  leaseTime: 51,
+  overload: 52,
+  messageType: 53,
+  serverId: 54,
+  parameterList: 55,
+  message: 56,
+  maxMessageSize: 57,
+  renewalTime: 58,
+  rebindingTime: 59,
+  vendorClass: 60,
+  clientId: 61,
+  tftpServer: 66,
+  bootFile: 67,
+  /** RFC 3004; iPXE sends the bare four letters. */
+  userClass: 77,
+  /** RFC 3046 */
+  relayAgent: 82,
+  /** RFC 4578 2.1 */
+  clientArch: 93,
+  /** RFC 4578 2.3: a type byte and 16 bytes as SMBIOS stores them */
+  clientUuid: 97,
+  /** iPXE's encapsulated options */
+  ipxe: 175,
+  end: 255,
+} as const;
+
+export const MESSAGE = {
+  discover: 1,
+  offer: 2,
+  request: 3,
+  decline: 4,
+  ack: 5,
+  nak: 6,
+  release: 7,
+  inform: 8,
+} as const;
+
+export function u8(value: number): Uint8Array {
+  return Uint8Array.of(value);
+}
+
+export function u32(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+}
+
+export function addresses(list: readonly Ipv4[]): Uint8Array {
+  return Uint8Array.from(list.flatMap((address) => [...ipv4ToBytes(address)]));
+}
+
+export function text(value: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(value, 'latin1'));
+}
+
+/** Options 66 and 67 end in a NUL that the length counts: some ROMs, and edk2, write one over the next byte otherwise. */
+export function nulTerminated(value: string): Uint8Array {
+  return text(`${value}\0`);
+}
+
+export function readText(value: Uint8Array | undefined): string {
+  return value ? Buffer.from(value).toString('latin1').replace(/\0.*$/s, '') : '';
+}
+
+/** Option 97 as a UUID in the spelling of SMBIOS 2.6: its first three fields travel little-endian. */
+export function readUuid(value: Uint8Array | undefined): string | undefined {
+  if (value?.length !== 17 || value[0] !== 0) return undefined;
+  const order = [4, 3, 2, 1, 6, 5, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16];
+  const hex = order.map((index) => (value[index] ?? 0).toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,270 @@
+/**
+ * The machine-facing HTTP listener: boot scripts, kernel and initrd, the recon report, the agent's progress.
+ *
+ * A machine is who its boot token says it is; the source address decides nothing. Every route but the iPXE binaries
+ * carries the token in its path. Handlers are thin: look the token up, ask the boot desk or the inventory, send.
+ */
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { z } from 'zod';
+import { targetWord } from '../../boot/decide.ts';
+import type { BootDesk } from '../../boot/desk.ts';
+import { type BootFile, findBootFile } from '../../boot/files.ts';
+import { type Instruction, nextInstruction, renderInstruction } from '../../boot/next.ts';
+import { AppError } from '../../errors.ts';
+import type { EventData, NewEvent } from '../../events.ts';
+import type { Boot } from '../../inventory/boots.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
+import { limit } from '../../limits.ts';
+import { parseBootToken } from '../../wire/ids.ts';
+import type { Clock } from '../../wire/time.ts';
+import { installProblems } from '../problem.ts';
+import { type SendObserver, sendBootFile } from './send-file.ts';
+
+export interface MachineAppOptions {
+  readonly inventory: Inventory;
+  readonly desk: BootDesk;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+  /** Folder of iPXE binaries, and folder of the pxeimage to start. */
+  readonly assets: string;
+  readonly pxeimage: string;
+}
+
+interface TokenParams {
+  Params: { token: string };
+}
+
+const PXEIMAGE_FILES = {
+  vmlinuz: 'application/octet-stream',
+  'initrd.img': 'application/octet-stream',
+} as const;
+
+const progressBody = z.strictObject({
+  phase: z.string().min(1).max(64),
+  message: z.string().max(limit('reportTextCharsMax') * 4),
+  level: z.enum(['info', 'warn', 'error']),
+  percent: z.number().min(0).max(100).optional(),
+});
+
+export function createMachineApp(options: MachineAppOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    bodyLimit: limit('reportBytesMax'),
+    connectionTimeout: limit('httpIdleMs'),
+    http: { maxHeaderSize: limit('httpHeaderBytesMax') },
+  });
+  app.server.maxConnections = limit('httpConnectionsMax');
+  installProblems(app);
+  // Bodies arrive as bytes: a report is parsed, measured and hashed exactly as it was sent.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  addBootRoutes(app, options);
+  addReconRoute(app, options);
+  addAgentRoutes(app, options);
+  return app;
+}
+
+/** @throws AppError TOKEN_UNKNOWN, TOKEN_EXPIRED or TOKEN_PURPOSE */
+function holder(
+  { inventory, clock }: MachineAppOptions,
+  request: FastifyRequest<TokenParams>,
+  purposes: readonly TokenPurpose[],
+): { token: Token; boot: Boot } {
+  const text = parseBootToken(request.params.token);
+  const token = text && inventory.tokens.find(text);
+  const boot = token && inventory.boots.byId(token.boot);
+  if (!token || !boot) throw new AppError('TOKEN_UNKNOWN');
+  if (token.expiresAt <= clock()) throw new AppError('TOKEN_EXPIRED');
+  if (!purposes.includes(token.purpose)) throw new AppError('TOKEN_PURPOSE');
+  return { token, boot };
+}
+
+/** Appends an event of this boot, and ends a stall, in one transaction with whatever else `also` changes. */
+function note(
+  { inventory }: MachineAppOptions,
+  boot: Boot,
+  event: Pick<NewEvent, 'name' | 'data'>,
+  also?: () => void,
+): void {
+  inventory.transaction(() => {
+    also?.();
+    const subject = { mac: boot.mac, boot: boot.id, hardwarename: boot.hardwarename };
+    inventory.events.append({ ...subject, ...event } as NewEvent);
+    if (inventory.boots.touch(boot.id)) {
+      inventory.events.append({ ...subject, name: 'boot.resumed', data: { after: event.name } });
+    }
+  });
+}
+
+function addBootRoutes(app: FastifyInstance, options: MachineAppOptions): void {
+  app.get<{ Params: { name: string } }>('/boot/ipxe/:name', (request, reply) => {
+    const { name } = request.params;
+    const file = /^[A-Za-z0-9._-]+$/.test(name) ? findBootFile(options.assets, name) : undefined;
+    if (!file) throw new AppError('NOT_FOUND');
+    const observer = { started: () => undefined, ended: () => undefined };
+    return sendBootFile(request, reply, { file, type: 'application/efi', observer });
+  });
+
+  app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {
+    const { token, boot } = holder(options, request, ['boot']);
+    const { localAddress, localPort } = request.socket;
+    const url = `http://${(localAddress ?? '').replace(/^::ffff:/, '')}:${localPort ?? 80}`;
+    const { script, decision } = options.desk.scriptFor(boot, token.token, url);
+    const data = { mode: targetWord(decision.target), why: decision.reasons.join('; ') };
+    note(options, boot, { name: 'ipxe.script', data }, () =>
+      options.inventory.boots.scriptServed(boot.id),
+    );
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(script);
+  });
+
+  for (const [name, type] of Object.entries(PXEIMAGE_FILES)) {
+    app.get<TokenParams>(`/boot/:token/${name}`, (request, reply) => {
+      const { boot } = holder(options, request, ['boot']);
+      const file = findBootFile(options.pxeimage, name);
+      if (!file) throw new AppError('NOT_FOUND');
+      return sendBootFile(request, reply, {
+        file,
+        type,
+        observer: watchFile(options, boot, name, file),
+      });
+    });
+  }
+}
+
+/** Turns one download into timeline events. A failing event must not break the download: it is logged. */
+function watchFile(
+  options: MachineAppOptions,
+  boot: Boot,
+  name: string,
+  file: BootFile,
+): SendObserver {
+  const startedAt = options.clock();
+  const tell = (event: Pick<NewEvent, 'name' | 'data'>) => {
+    try {
+      note(options, boot, event);
+    } catch (err) {
+      options.log.error({ err, boot: boot.id }, `could not record ${event.name}`);
+    }
+  };
+  return {
+    started: ({ offsetBytes }) =>
+      tell({ name: 'http.started', data: { file: name, sizeBytes: file.sizeBytes, offsetBytes } }),
+    ended(sentBytes, complete) {
+      const durationMs = options.clock() - startedAt;
+      const { sizeBytes } = file;
+      tell(
+        complete
+          ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs } }
+          : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes } },
+      );
+    },
+  };
+}
+
+function addReconRoute(app: FastifyInstance, options: MachineAppOptions): void {
+  const { inventory } = options;
+  app.post<TokenParams>('/recon/:token', (request, reply) => {
+    const { token, boot } = holder(options, request, ['boot']);
+    const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
+    const { machine } = inventory.ingest({ token, body });
+    const next = nextInstruction({ machine, boot: { reportDigest: 'reported' } });
+    return sendInstruction(options, reply, { next, boot });
+  });
+}
+
+function addAgentRoutes(app: FastifyInstance, options: MachineAppOptions): void {
+  const { inventory } = options;
+  app.post<TokenParams>(
+    '/agent/:token/progress',
+    { bodyLimit: limit('progressBytesMax') },
+    (request, reply) => {
+      const { boot } = holder(options, request, ['boot', 'wait']);
+      const { percent, ...rest } = parseProgress(request.body);
+      const data: EventData['agent.progress'] = percent === undefined ? rest : { ...rest, percent };
+      note(options, boot, { name: 'agent.progress', data });
+      return reply.code(204).send();
+    },
+  );
+
+  app.get<TokenParams>('/agent/:token/next', { exposeHeadRoute: false }, async (request, reply) => {
+    const { token, boot } = holder(options, request, ['boot', 'wait']);
+    inventory.transaction(() => inventory.tokens.renew(token.token));
+    const look = (): Instruction =>
+      nextInstruction({
+        machine: inventory.machines.byMac(boot.mac),
+        boot: inventory.boots.byId(boot.id) ?? boot,
+      });
+    const next = await untilOtherThanWait(inventory, request, look);
+    return sendInstruction(options, reply, { next, boot });
+  });
+}
+
+function parseProgress(body: unknown): z.output<typeof progressBody> {
+  let document: unknown;
+  try {
+    document = JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
+  } catch (cause) {
+    throw new AppError('REQUEST_INVALID', { detail: 'The body is not JSON.', cause });
+  }
+  const parsed = progressBody.safeParse(document);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new AppError('REQUEST_INVALID', {
+    detail: issue?.message ?? 'wrong form',
+    path: `/${(issue?.path ?? []).join('/')}`,
+  });
+}
+
+/** Holds a heartbeat until there is something to do, the machine hangs up, or the long poll's time is over. */
+function untilOtherThanWait(
+  inventory: Inventory,
+  request: FastifyRequest,
+  look: () => Instruction,
+): Promise<Instruction> {
+  const first = look();
+  if (first.instruction !== 'wait') return Promise.resolve(first);
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void) => {
+      clearTimeout(timer);
+      unfollow();
+      request.raw.socket.off('close', giveUp);
+      settle();
+    };
+    const check = (last: boolean) => {
+      try {
+        const next = look();
+        if (last || next.instruction !== 'wait') finish(() => resolve(next));
+      } catch (error) {
+        finish(() => reject(error));
+      }
+    };
+    const giveUp = () => finish(() => resolve(first));
+    const unfollow = inventory.events.follow(() => check(false));
+    const timer = setTimeout(() => check(true), limit('heartbeatMs'));
+    request.raw.socket.once('close', giveUp);
+  });
+}
+
+/** A machine that waits holds a token of its own for that, so that its boot token can end with the boot. */
+function sendInstruction(
+  { inventory }: MachineAppOptions,
+  reply: FastifyReply,
+  { next, boot }: { next: Instruction; boot: Boot },
+): FastifyReply {
+  const token =
+    next.instruction === 'wait'
+      ? inventory.transaction(() => inventory.tokens.mint(boot.id, boot.mac, 'wait')).token
+      : undefined;
+  return reply
+    .type('text/plain; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .send(renderInstruction({ ...next, token }));
+}

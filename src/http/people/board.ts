@@ -1,0 +1,102 @@
+/**
+ * The board as one document: a row for each machine that was seen booting, stalled ones first, then by latest activity.
+ * A machine that boots from two NICs, or that is known by now, is one row: its latest boot.
+ */
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Machine } from '../../inventory/machines.ts';
+import { type BootTimeline, foldTimeline } from '../../inventory/timeline.ts';
+import { limit } from '../../limits.ts';
+import type { Clock } from '../../wire/time.ts';
+
+export interface MachineSummary {
+  readonly hardwarename: string;
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly state: string;
+  readonly stateWhy: string;
+  readonly conflictWith?: string;
+  readonly cpus: number;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  readonly disks: readonly {
+    readonly name: string;
+    readonly model: string;
+    readonly serial: string;
+    readonly sizeBytes: number;
+  }[];
+  readonly nics: readonly {
+    readonly name: string;
+    readonly mac: string;
+    readonly driver: string;
+    readonly switch: string;
+    readonly port: string;
+  }[];
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface BoardRow {
+  readonly timeline: BootTimeline;
+  readonly machine?: MachineSummary;
+}
+
+export interface Board {
+  readonly site: string;
+  readonly now: number;
+  /** The event feed from here on tells what this document does not. */
+  readonly cursor: number;
+  readonly rows: readonly BoardRow[];
+}
+
+export function summarize(machine: Machine): MachineSummary {
+  const { hardware } = machine;
+  return {
+    hardwarename: machine.hardwarename,
+    serial: machine.serial,
+    manufacturer: machine.manufacturer,
+    product: machine.product,
+    state: machine.state,
+    stateWhy: machine.stateWhy,
+    ...(machine.conflictWith === undefined ? {} : { conflictWith: machine.conflictWith }),
+    cpus: hardware.cpus.length,
+    threads: hardware.cpus.reduce((sum, cpu) => sum + cpu.threads, 0),
+    memoryBytes: hardware.memory.totalBytes,
+    disks: hardware.disks.map(({ name, model, serial, sizeBytes }) => ({
+      ...{ name, model: model ?? '', serial: serial ?? '', sizeBytes },
+    })),
+    nics: hardware.nics.map((nic) => ({
+      name: nic.name,
+      mac: nic.permanentMac ?? nic.mac,
+      driver: nic.driver ?? '',
+      switch: nic.lldp?.switch ?? '',
+      port: nic.lldp?.port ?? '',
+    })),
+    createdAt: machine.createdAt,
+    updatedAt: machine.updatedAt,
+  };
+}
+
+export function readBoard(
+  inventory: Inventory,
+  { site, clock }: { site: string; clock: Clock },
+): Board {
+  const cursor = inventory.events.lastId();
+  const now = clock();
+  const rows = new Map<string, BoardRow>();
+  for (const boot of inventory.boots.list(limit('boardBootsMax'))) {
+    const machine =
+      (boot.hardwarename && inventory.machines.byHardwarename(boot.hardwarename)) ??
+      inventory.machines.byMac(boot.mac);
+    const key = machine?.hardwarename ?? boot.mac;
+    if (rows.has(key)) continue;
+    const timeline = foldTimeline(boot, inventory.events.ofBoot(boot.id), now);
+    rows.set(key, machine ? { timeline, machine: summarize(machine) } : { timeline });
+  }
+  return { site, now, cursor, rows: [...rows.values()].sort(byUrgency) };
+}
+
+function byUrgency(a: BoardRow, b: BoardRow): number {
+  const stalled = (row: BoardRow) => Number(row.timeline.state === 'stalled');
+  return stalled(b) - stalled(a) || b.timeline.lastAt - a.timeline.lastAt;
+}

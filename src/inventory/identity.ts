@@ -1,0 +1,215 @@
+/**
+ * Which machine is this? The written rule for serial numbers that are rarely clean. Pure; docs/identity.md has it as a
+ * table for people, and each row of the table is a test.
+ *
+ * 1. The serial of a machine is its SMBIOS system serial, else its board serial, unless that is a placeholder.
+ * 2. A known serial that shares a MAC with its record is that machine. NICs that are new or gone are recorded changes.
+ * 3. A known serial without a shared MAC is that machine only when its UUID and a board or disk serial agree too: then
+ *    its NICs were replaced. Otherwise it is a conflict: a second record, both name each other, both are held (a record
+ *    that is more than `available` keeps its state: a machine in use is never disturbed by a stranger's report).
+ * 4. An unknown serial is a new machine; NICs that had belonged to another one move. But when every MAC belongs to one
+ *    machine and the UUID agrees, that machine's serial has changed: held, a person decides.
+ * 5. Without a usable serial a machine is named by its boot MAC and held with the reason. It is recognised again by
+ *    its MACs, and never merged into another machine.
+ */
+import type { Hardwarename } from '../wire/ids.ts';
+import { type Mac, macDigits } from '../wire/mac.ts';
+import { macsOf, type ReconReport } from './report.ts';
+
+/** Serials that vendors ship instead of one, folded by `serialKey`. */
+const PLACEHOLDER_SERIALS = new Set(
+  [
+    '0123456789|0123456789ABCDEF|012345678|1234567|12345678|123456789|1234567890|9876543210|ASSET TAG',
+    'BASE BOARD SERIAL NUMBER|CHASSIS ASSET TAG|CHASSIS SERIAL NUMBER|DEFAULT|DEFAULT STRING|DEFAULT_STRING|EMPTY',
+    'FILLED BY OEM|INVALID|N/A|NA|NO ASSET INFORMATION|NO ASSET TAG|NONE|NOT APPLICABLE|NOT AVAILABLE|NOT SPECIFIED',
+    'NULL|O.E.M.|OEM|SERIAL|SERIAL NUMBER|SKU|STANDARD|SYSTEM MANUFACTURER|SYSTEM PRODUCT NAME|SYSTEM SERIAL NUMBER',
+    'SYSTEM UUID|SYSTEM VERSION|TO BE FILLED BY O.E.M|TO BE FILLED BY O.E.M.|TO BE FILLED BY OEM|UNKNOWN',
+    'TYPE2 - BOARD SERIAL NUMBER',
+  ].flatMap((line) => line.split('|')),
+);
+
+/** UUIDs that many boards share: AMI's default and its byte-swapped twin, counting patterns, a Dell without a tag. */
+const PLACEHOLDER_UUIDS: readonly RegExp[] = [
+  /^(.)\1{7}-\1{4}-\1{4}-\1{4}-\1{12}$/,
+  /^03000200-0400-0500-0006-000700080009$/,
+  /^00020003-0004-0005-0006-000700080009$/,
+  /^03d40274-0435-05..-..06-..0700080009$/,
+  /^12345678-1234-5678-90ab-cddeefaabbcc$/,
+  /^00010203-0405-0607-0809-0a0b0c0d0e0f$/,
+  /^(?:fefefefe|deadbeef)-/,
+  /^11111111-2222-3333-4444-555555555555$/,
+  /^4c4c4544-0000-2010-8020-80c04f202020$/,
+];
+
+const HARDWARENAME_CHARS_MAX = 63;
+
+/** Folds a serial for comparison: trimmed, spaces joined, upper case. */
+export function serialKey(serial: string): string {
+  return serial.trim().replace(/\s+/g, ' ').toUpperCase();
+}
+
+/** False for blanks, placeholders, one character repeated, and anything shorter than three characters. */
+export function isUsableSerial(serial: string | undefined): serial is string {
+  const key = serialKey(serial ?? '');
+  const significant = key.replace(/[^A-Z0-9]/g, '');
+  return (
+    significant.length >= 3 &&
+    !/^(.)\1*$/.test(significant) &&
+    !PLACEHOLDER_SERIALS.has(key) &&
+    !/-0123456789$/.test(key)
+  );
+}
+
+export function usableUuid(uuid: string | undefined): string | undefined {
+  const folded = (uuid ?? '').trim().toLowerCase();
+  const wellFormed = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(folded);
+  return wellFormed && !PLACEHOLDER_UUIDS.some((pattern) => pattern.test(folded))
+    ? folded
+    : undefined;
+}
+
+/** The serial that names this machine, or `undefined` when it has none that can. */
+export function serialOf(report: ReconReport): string | undefined {
+  return [report.dmi.serial, report.dmi.board?.serial].find(isUsableSerial)?.trim();
+}
+
+/** A serial as a name that is safe in DNS labels, URLs and file names. */
+export function hardwarenameOf(serial: string): Hardwarename {
+  const safe = serialKey(serial)
+    .replace(/[^A-Z0-9._-]+/g, '-')
+    .replace(/^[.-]+|[.-]+$/g, '');
+  return safe.slice(0, HARDWARENAME_CHARS_MAX) as Hardwarename;
+}
+
+/** What the rules need to know about a machine on record. */
+export interface KnownMachine {
+  readonly hardwarename: Hardwarename;
+  readonly serialKey: string | undefined;
+  readonly uuid: string | undefined;
+  readonly conflictWith: Hardwarename | undefined;
+  readonly macs: readonly Mac[];
+  readonly hardware: ReconReport;
+}
+
+export interface KnownMachines {
+  /** Every record with this serial; a settled datacenter has one. */
+  bySerialKey(key: string): readonly KnownMachine[];
+  byMac(mac: Mac): KnownMachine | undefined;
+  exists(hardwarename: Hardwarename): boolean;
+}
+
+export type Verdict =
+  | { readonly kind: 'new'; readonly hardwarename: Hardwarename; readonly held: string | undefined }
+  | { readonly kind: 'known'; readonly machine: KnownMachine; readonly held: string | undefined }
+  | {
+      readonly kind: 'conflict';
+      readonly hardwarename: Hardwarename;
+      readonly other: KnownMachine;
+      readonly why: string;
+    };
+
+export function identify(report: ReconReport, known: KnownMachines): Verdict {
+  const macs = macsOf(report);
+  const owners = distinct(macs.map((mac) => known.byMac(mac)));
+  const serial = serialOf(report);
+  return serial === undefined
+    ? identifyWithoutSerial(report, owners)
+    : identifyBySerial(report, { serial, owners, known });
+}
+
+function distinct(machines: readonly (KnownMachine | undefined)[]): KnownMachine[] {
+  const byName = new Map<Hardwarename, KnownMachine>();
+  for (const machine of machines) if (machine) byName.set(machine.hardwarename, machine);
+  return [...byName.values()];
+}
+
+function identifyWithoutSerial(report: ReconReport, owners: readonly KnownMachine[]): Verdict {
+  const shown = report.dmi.serial ? `'${report.dmi.serial}'` : 'blank';
+  const why = `no usable serial: the system serial is ${shown} and the board has none either`;
+  const owner = owners[0];
+  if (owner && owners.length === 1) {
+    // Its own earlier record, or a machine whose board was reset. Either way this MAC's machine, and a person looks.
+    const lost = owner.serialKey !== undefined && !isOwnNameByMac(owner);
+    return {
+      kind: 'known',
+      machine: owner,
+      held: lost ? `its serial ${owner.serialKey} is gone: ${why}` : why,
+    };
+  }
+  return { kind: 'new', hardwarename: nameByMac(report.bootMac), held: why };
+}
+
+function identifyBySerial(
+  report: ReconReport,
+  {
+    serial,
+    owners,
+    known,
+  }: { serial: string; owners: readonly KnownMachine[]; known: KnownMachines },
+): Verdict {
+  const key = serialKey(serial);
+  const macs = macsOf(report);
+  const same = known.bySerialKey(key);
+  const sharing = same.find((machine) => machine.macs.some((mac) => macs.includes(mac)));
+  if (sharing) return { kind: 'known', machine: sharing, held: undefined };
+
+  const other = same[0];
+  if (other) {
+    const replaced = same.find((machine) => hasNewNics(machine, report));
+    if (replaced) return { kind: 'known', machine: replaced, held: undefined };
+    return {
+      kind: 'conflict',
+      hardwarename:
+        `${hardwarenameOf(serial).slice(0, 50)}.${macDigits(report.bootMac)}` as Hardwarename,
+      other,
+      why: `serial ${key} is reported by machines with different NICs`,
+    };
+  }
+
+  const [owner] = owners;
+  const uuid = usableUuid(report.dmi.uuid);
+  if (owner && owners.length === 1 && macs.every((mac) => owner.macs.includes(mac))) {
+    if (owner.serialKey === undefined) {
+      return {
+        kind: 'known',
+        machine: owner,
+        held: `it now has the serial ${key}: a person confirms it`,
+      };
+    }
+    if (uuid !== undefined && uuid === owner.uuid) {
+      return {
+        kind: 'known',
+        machine: owner,
+        held: `its serial changed from ${owner.serialKey} to ${key}`,
+      };
+    }
+  }
+  const hardwarename = hardwarenameOf(serial);
+  return known.exists(hardwarename)
+    ? {
+        kind: 'new',
+        hardwarename: nameByMac(report.bootMac),
+        held: `the name ${hardwarename} is taken by another serial`,
+      }
+    : { kind: 'new', hardwarename, held: undefined };
+}
+
+/** Serial and UUID agree, and so does something that is not a NIC: the NICs were replaced. */
+function hasNewNics(machine: KnownMachine, report: ReconReport): boolean {
+  const uuid = usableUuid(report.dmi.uuid);
+  if (uuid === undefined || uuid !== machine.uuid) return false;
+  const board = report.dmi.board?.serial;
+  if (isUsableSerial(board) && board === machine.hardware.dmi.board?.serial) return true;
+  const ids = new Set(
+    machine.hardware.disks.map((disk) => disk.wwn || disk.serial).filter(isUsableSerial),
+  );
+  return report.disks.some((disk) => ids.has((disk.wwn || disk.serial) ?? ''));
+}
+
+function nameByMac(mac: Mac): Hardwarename {
+  return `MAC-${macDigits(mac).toUpperCase()}` as Hardwarename;
+}
+
+function isOwnNameByMac(machine: KnownMachine): boolean {
+  return machine.macs.some((mac) => nameByMac(mac) === machine.hardwarename);
+}

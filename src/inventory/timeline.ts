@@ -1,0 +1,237 @@
+/**
+ * The timeline of one boot, folded from its events: how far it got, how long each step took, and what shows it.
+ *
+ * Pure and total: the board, the API, the stall watch and the lab all call the same fold. A step that this kind of
+ * firmware never takes (TFTP, when iPXE is in the card's ROM) is `skipped`, not missing. The ids of the events that a
+ * step rests on are kept with it as evidence.
+ */
+import type { StoredEvent } from '../events.ts';
+import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Millis } from '../wire/time.ts';
+import type { Boot } from './boots.ts';
+import { type Stall, stallOf } from './stalls.ts';
+
+export const STEP_NAMES = [
+  'offer',
+  'ack',
+  'tftp',
+  'script',
+  'kernel',
+  'initrd',
+  'linux',
+  'recon',
+  'registered',
+] as const;
+export type StepName = (typeof STEP_NAMES)[number];
+
+export interface TimelineStep {
+  readonly name: StepName;
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+  /** When it was reached (done), begun (running) or broken (failed). */
+  readonly at?: Millis;
+  /** From the previous step that was reached, or from the start of the boot. */
+  readonly tookMs?: number;
+  readonly detail: string;
+  /** Ids of the events that show it. */
+  readonly evidence: readonly number[];
+}
+
+export interface BootTimeline {
+  readonly boot: BootId;
+  readonly mac: Mac;
+  readonly hardwarename?: Hardwarename;
+  readonly arch: string;
+  readonly startedAt: Millis;
+  /** The last event of this boot. */
+  readonly lastAt: Millis;
+  /** `over`: it left for its local disk, or has nothing to boot. */
+  readonly state: 'running' | 'done' | 'stalled' | 'over';
+  readonly steps: readonly TimelineStep[];
+  readonly stall?: Stall;
+}
+
+/** What the fold learns on the way; the stall rules read it. */
+export interface BootSigns {
+  steps: Record<
+    StepName,
+    { state: TimelineStep['state']; at?: Millis; detail: string; evidence: number[] }
+  >;
+  lastAt: Millis;
+  /** iPXE has asked for an address (after a chainload that is the second DHCP round). */
+  ipxeOffered: boolean;
+  ipxeAcked: boolean;
+  bootFile: string;
+  mode: string;
+  /** The last thing that went wrong, in words; cleared by the next thing that goes right. */
+  trouble: string;
+}
+
+export function foldTimeline(
+  boot: Boot,
+  events: readonly StoredEvent[],
+  now: Millis,
+): BootTimeline {
+  const signs = readSigns(boot, events);
+  skipWhatWasNotNeeded(signs);
+  const steps = durations(boot, signs);
+  const over = signs.mode === 'local-disk' || signs.mode === 'nothing';
+  const done = signs.steps.registered.state === 'done';
+  const stall = over || done ? undefined : stallOf(signs, now);
+  const hardwarename =
+    boot.hardwarename ?? events.findLast((event) => event.hardwarename)?.hardwarename;
+  return {
+    boot: boot.id,
+    mac: boot.mac,
+    ...(hardwarename === undefined ? {} : { hardwarename }),
+    arch: boot.arch,
+    startedAt: boot.startedAt,
+    lastAt: signs.lastAt,
+    state: done ? 'done' : over ? 'over' : stall ? 'stalled' : 'running',
+    steps,
+    ...(stall === undefined ? {} : { stall }),
+  };
+}
+
+export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns {
+  const steps = Object.fromEntries(
+    STEP_NAMES.map((name) => [name, { state: 'waiting', detail: '', evidence: [] }]),
+  ) as unknown as BootSigns['steps'];
+  const signs: BootSigns = {
+    steps,
+    lastAt: boot.startedAt,
+    ipxeOffered: false,
+    ipxeAcked: false,
+    bootFile: '',
+    mode: '',
+    trouble: '',
+  };
+  for (const event of events) {
+    if (event.name === 'boot.stalled' || event.name === 'boot.resumed') continue;
+    signs.lastAt = event.at;
+    readEvent(signs, event);
+  }
+  return signs;
+}
+
+const MODE_WORDS: Record<string, string> = {
+  'local-disk': 'its local disk',
+  nothing: 'nothing: retired',
+};
+
+function readEvent(signs: BootSigns, event: StoredEvent): void {
+  const { steps } = signs;
+  /** Moves a step on; a step that is done stays done, and keeps its first time. */
+  const mark = (name: StepName, state: TimelineStep['state'], detail: string) => {
+    const step = steps[name];
+    step.evidence.push(event.id);
+    if (step.state === 'done') return;
+    Object.assign(step, { state, detail, at: event.at });
+    signs.trouble = state === 'failed' ? detail : '';
+  };
+  switch (event.name) {
+    case 'dhcp.offered':
+      if (event.data.client === 'os') return;
+      if (event.data.client === 'ipxe') signs.ipxeOffered = true;
+      mark('offer', 'done', event.data.address);
+      return;
+    case 'dhcp.acked':
+      if (event.data.client === 'os') {
+        steps.linux.evidence.push(event.id);
+        return;
+      }
+      if (event.data.client === 'ipxe') signs.ipxeAcked = true;
+      signs.bootFile = event.data.bootFile;
+      mark('ack', 'done', event.data.address);
+      return;
+    case 'dhcp.exhausted':
+      mark('offer', 'failed', `no free address in ${event.data.subnet}`);
+      return;
+    case 'dhcp.refused':
+      signs.trouble = `address ${event.data.requested} refused: ${event.data.why}`;
+      return;
+    case 'tftp.started':
+      mark('tftp', 'running', event.data.file);
+      return;
+    case 'tftp.sent':
+      mark('tftp', 'done', `${event.data.file}, ${kilobytes(event.data.sizeBytes)}`);
+      return;
+    case 'tftp.failed':
+      if (event.data.probe) steps.tftp.evidence.push(event.id);
+      else mark('tftp', 'failed', `${event.data.file}: ${event.data.why}`);
+      return;
+    case 'ipxe.script':
+      signs.mode = event.data.mode;
+      mark('script', 'done', MODE_WORDS[event.data.mode] ?? `pxeimage, ${event.data.mode}`);
+      return;
+    case 'http.started':
+    case 'http.sent':
+    case 'http.aborted':
+      readDownload(event, mark);
+      return;
+    case 'agent.progress': {
+      const { level, message, phase } = event.data;
+      mark('linux', 'done', 'pxeimage is running');
+      const word = message === '' ? phase : message;
+      if (steps.recon.state !== 'done')
+        mark('recon', level === 'error' ? 'failed' : 'running', word);
+      return;
+    }
+    case 'recon.refused':
+      mark('recon', 'failed', `${event.data.code} ${event.data.path} ${event.data.why}`.trim());
+      return;
+    case 'recon.received':
+      mark('recon', 'done', kilobytes(event.data.sizeBytes));
+      mark('registered', 'done', event.hardwarename ?? '');
+      return;
+    default:
+      return;
+  }
+}
+
+type Download = Extract<StoredEvent, { name: 'http.started' | 'http.sent' | 'http.aborted' }>;
+
+function readDownload(
+  event: Download,
+  mark: (name: StepName, state: TimelineStep['state'], detail: string) => void,
+): void {
+  const step = event.data.file === 'vmlinuz' ? 'kernel' : 'initrd';
+  const size = kilobytes(event.data.sizeBytes);
+  switch (event.name) {
+    case 'http.started':
+      mark(step, 'running', size);
+      return;
+    case 'http.sent':
+      mark(step, 'done', size);
+      return;
+    case 'http.aborted': {
+      const percent = Math.floor((100 * event.data.sentBytes) / Math.max(1, event.data.sizeBytes));
+      mark(step, 'failed', `stopped at ${percent} % of ${size}`);
+    }
+  }
+}
+
+/** A step that was never begun although a later one was reached belongs to another kind of firmware. */
+function skipWhatWasNotNeeded({ steps }: BootSigns): void {
+  const reached = STEP_NAMES.findLastIndex((name) => steps[name].state !== 'waiting');
+  for (const name of STEP_NAMES.slice(0, Math.max(0, reached))) {
+    if (steps[name].state === 'waiting') steps[name].state = 'skipped';
+  }
+}
+
+function durations(boot: Boot, { steps }: BootSigns): TimelineStep[] {
+  let before: number = boot.startedAt;
+  return STEP_NAMES.map((name) => {
+    const { at, ...rest } = steps[name];
+    if (at === undefined) return { name, ...rest };
+    const tookMs = Math.max(0, at - before);
+    if (rest.state === 'done') before = at;
+    return { name, ...rest, at, tookMs };
+  });
+}
+
+function kilobytes(bytes: number): string {
+  return bytes < 1024 * 1024
+    ? `${Math.ceil(bytes / 1024)} KB`
+    : `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}

@@ -1,0 +1,74 @@
+/**
+ * The command line. The only file that reads arguments and signals; daemon.ts does the wiring.
+ */
+import './platform/require-node.ts';
+import { Command } from 'commander';
+import { explain } from './cli/explain.ts';
+import { loadConfig } from './config.ts';
+import { startDaemon, VERSION } from './daemon.ts';
+import { AppError } from './errors.ts';
+import { openLog } from './platform/log.ts';
+
+/** sysexits.h: configuration error, and everything else that could not be done. */
+const EXIT_CONFIG = 78;
+const EXIT_FAILED = 70;
+
+const program = new Command('reveille')
+  .description('Bare-metal boot and provisioning appliance')
+  .version(VERSION)
+  .showHelpAfterError('(reveille --help lists the commands)')
+  .configureHelp({ sortSubcommands: true });
+
+program
+  .command('serve')
+  .description('run the daemon: DHCP, TFTP, HTTP boot, the inventory and the board')
+  .option('-c, --config FILE', 'YAML configuration; without it, the virtual lab is served')
+  .action(async (options: { config?: string }) => {
+    const config = loadConfig(options.config);
+    const log = openLog(config.log);
+    const daemon = await startDaemon(config, log);
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals) => {
+      if (stopping) return;
+      stopping = true;
+      daemon.stop(signal).then(
+        () => process.exit(0),
+        (err) => {
+          log.fatal({ err }, 'stopping failed');
+          process.exit(EXIT_FAILED);
+        },
+      );
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+
+program
+  .command('explain')
+  .description('what a machine would be offered and served at each stage, and why')
+  .argument('<machine>', 'a MAC address or a hardwarename')
+  .option('-c, --config FILE', "the daemon's configuration")
+  .option('--json', 'print one JSON document')
+  .action((machine: string, options: { config?: string; json?: boolean }) => {
+    process.stdout.write(explain(loadConfig(options.config), machine, options.json === true));
+  });
+
+const configCommand = program.command('config').description('work with the configuration file');
+configCommand
+  .command('check')
+  .description('check a configuration file and say what is wrong with it')
+  .argument('[file]', 'YAML configuration')
+  .action((file: string | undefined) => {
+    const config = loadConfig(file);
+    process.stdout.write(`valid: site ${config.site}, ${config.dhcp.segments.length} segment(s)\n`);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const known = error instanceof AppError;
+  process.stderr.write(
+    `reveille: ${known ? `${error.message} [${error.code}]` : String((error as Error).stack)}\n`,
+  );
+  process.exit(known && error.code.startsWith('CONFIG_') ? EXIT_CONFIG : EXIT_FAILED);
+}

@@ -1,0 +1,128 @@
+/**
+ * UDP sockets that know which interface a datagram came in by.
+ *
+ * Node tells no arrival interface, and a limited broadcast leaves by the default route. One socket for each interface,
+ * bound to it with SO_BINDTODEVICE, answers both questions: what it receives came in there, what it sends leaves there.
+ * The descriptor is made through libc and adopted by `dgram`. Without koffi a single interface can still be served,
+ * by a plain socket.
+ */
+import dgram from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+import { AppError } from '../errors.ts';
+import {
+  AF_INET,
+  int32,
+  type Libc,
+  loadLibc,
+  SO_BINDTODEVICE,
+  SO_BROADCAST,
+  SO_RCVBUF,
+  SO_REUSEADDR,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from './libc.ts';
+import type { Log } from './log.ts';
+
+export interface UdpSocket {
+  readonly iface: string;
+  readonly port: number;
+  onMessage(handler: (bytes: Uint8Array, source: { address: string; port: number }) => void): void;
+  /** Fire and forget: an unreachable client is counted, never thrown. */
+  send(bytes: Uint8Array, port: number, address: string): void;
+  close(): Promise<void>;
+}
+
+/** A storm of a thousand DISCOVERs is about 600 KB; the kernel may cap this at net.core.rmem_max. */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** @throws AppError INTERFACE_MISSING, LISTEN_FAILED */
+export async function openUdp(options: {
+  iface: string;
+  port: number;
+  log: Log;
+}): Promise<UdpSocket> {
+  const { iface, port, log } = options;
+  if (!(iface in networkInterfaces())) {
+    const present = Object.keys(networkInterfaces()).join(', ');
+    throw new AppError('INTERFACE_MISSING', {
+      detail: `'${iface}' is not there or not up; there are: ${present}. Name the provisioning interface in dhcp.segments.iface, or run \`make lab\` for a virtual one.`,
+    });
+  }
+  const libc = loadLibc();
+  if (!libc)
+    log.warn({ iface }, 'koffi is not available: listening without binding to the interface');
+  const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true });
+  const failed = (cause: unknown) =>
+    new AppError('LISTEN_FAILED', {
+      detail: `UDP port ${port} on ${iface}: ${(cause as Error).message}${port < 1024 ? ' (ports below 1024 need CAP_NET_BIND_SERVICE)' : ''}`,
+      cause,
+    });
+  try {
+    const target = libc ? { fd: openDescriptor(libc, iface, port) } : { port, exclusive: true };
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(target, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    throw failed(cause);
+  }
+  socket.setBroadcast(true);
+  socket.on('error', (err) => log.warn({ err, iface, port }, 'socket error'));
+  return wrap(socket, iface, log);
+}
+
+function wrap(socket: dgram.Socket, iface: string, log: Log): UdpSocket {
+  return {
+    iface,
+    port: socket.address().port,
+    onMessage(handler) {
+      socket.on('message', (bytes, source) => {
+        // A reply to port 0 can go nowhere; an empty datagram says nothing.
+        if (source.port !== 0 && bytes.length > 0) handler(bytes, source);
+      });
+    },
+    send(bytes, port, address) {
+      socket.send(bytes, port, address, (err) => {
+        if (err) log.debug({ err, address, port }, 'datagram not sent');
+      });
+    },
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+function openDescriptor(libc: Libc, iface: string, port: number): number {
+  const fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) throw new Error(`socket: error ${libc.errno()}`);
+  const device = Buffer.from(`${iface}\0`);
+  const address = Buffer.alloc(16);
+  address.writeUInt16LE(AF_INET, 0);
+  address.writeUInt16BE(port, 2);
+  const steps: readonly (readonly [string, () => number])[] = [
+    ['SO_REUSEADDR', () => libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int32(1), 4)],
+    ['SO_BROADCAST', () => libc.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, int32(1), 4)],
+    ['SO_RCVBUF', () => libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES), 4)],
+    [
+      'SO_BINDTODEVICE',
+      () => libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device.length),
+    ],
+    ['bind', () => libc.bind(fd, address, address.length)],
+  ];
+  for (const [name, step] of steps) {
+    if (step() === 0) continue;
+    const errno = libc.errno();
+    libc.close(fd);
+    throw new Error(`${name}: ${ERRNO[errno] ?? `error ${errno}`}`);
+  }
+  return fd;
+}
+
+const ERRNO: Record<number, string> = {
+  1: 'not permitted',
+  13: 'permission denied',
+  19: 'no such interface',
+  98: 'address already in use',
+  99: 'address not available',
+};

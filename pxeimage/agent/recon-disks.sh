@@ -1,0 +1,60 @@
+# Section of the report: disks, out of sysfs.
+
+disk_interface() {
+  case $1 in
+    */nvme/*) echo nvme ;;
+    */usb[0-9]*) echo usb ;;
+    */mmc_host/*) echo mmc ;;
+    */virtio[0-9]*) echo virtio ;;
+    */ata[0-9]*) echo sata ;;
+    */end_device-*) echo sas ;;
+    *) echo scsi ;;
+  esac
+}
+
+# vpd_serial FILE: SCSI vital product data page 80 is a header of four bytes and the serial.
+vpd_serial() { [ -s "$1" ] && tail -c +5 "$1" 2>/dev/null | tr -d '\000'; }
+
+disk_serial() {
+  for file in "$1/serial" "$1/device/serial"; do
+    [ -s "$file" ] && first_line "$file" && return
+  done
+  vpd_serial "$1/device/vpd_pg80"
+}
+
+# Only names that are unique in the world: NAA, EUI-64, NVMe's own.
+disk_wwn() {
+  for file in "$1/wwid" "$1/device/wwid"; do
+    wwid=$(first_line "$file")
+    case $wwid in
+      naa.*) echo "0x${wwid#naa.}" && return ;;
+      eui.* | nvme.* | uuid.*) echo "$wwid" && return ;;
+    esac
+  done
+}
+
+disk_section() {
+  for disk in "$SYSROOT"/sys/block/*; do
+    name=$(basename "$disk")
+    case $name in loop* | ram* | zram* | sr* | fd* | md* | dm-* | nbd* | mmcblk*boot*) continue ;; esac
+    sectors=$(first_line "$disk/size")
+    [ "${sectors:-0}" -gt 0 ] || continue
+    real=$(readlink -f "$disk")
+    # What a BMC plugs in over the network is no disk of this machine.
+    case "$(first_line "$disk/device/vendor") $(first_line "$disk/device/model")" in
+      *[Vv]irtual\ [Mm]edia* | *Virtual\ Floppy* | *Virtual\ CD*) continue ;;
+    esac
+    {
+      str name "$name"
+      str model "$(first_line "$disk/device/model")"
+      str serial "$(disk_serial "$disk")"
+      str wwn "$(disk_wwn "$disk")"
+      # Sectors in sysfs are always 512 bytes.
+      num sizeBytes "$(awk -v n="$sectors" 'BEGIN { printf "%.0f", n * 512 }')"
+      bool rotational "$(first_line "$disk/queue/rotational")"
+      str interface "$(disk_interface "$real/")"
+      pci=$(pci_of "$disk")
+      [ -z "$pci" ] || str path "pci-$pci"
+    } | object
+  done | array
+}

@@ -1,0 +1,208 @@
+#!/bin/bash
+# Builds pxeimage, the small Linux that machines boot to be looked over, and collects the iPXE binaries.
+#
+#   pxeimage/build.sh boot           iPXE binaries            -> build/boot/
+#   pxeimage/build.sh lab            small: virtual machines  -> build/pxeimage/lab/
+#   pxeimage/build.sh metal          servers: drivers, firmware, disk and BMC tools -> build/pxeimage/metal/
+#
+# Everything comes from Debian packages, unpacked and never installed. The same packages give the same bytes: names are
+# sorted, times are SOURCE_DATE_EPOCH, owners are root, and nothing of the building machine gets in.
+# A profile is three lists in pxeimage/profiles/: PROFILE.packages, PROFILE.modules and PROFILE.programs.
+set -euo pipefail
+umask 022
+export LC_ALL=C TZ=UTC
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+out=${OUT:-$(dirname "$here")/build}
+cache=$out/cache/debs
+work=
+
+fail() { echo "pxeimage: $*" >&2; exit 1; }
+say() { echo "pxeimage: $*"; }
+# Lines of a list without comments and blank lines.
+list() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1"; }
+
+need() {
+  local tool package
+  for pair in apt-get:apt dpkg-deb:dpkg cpio:cpio zstd:zstd depmod:kmod modprobe:kmod xz:xz-utils sha256sum:coreutils; do
+    tool=${pair%%:*} package=${pair#*:}
+    command -v "$tool" >/dev/null || fail "$tool is missing: apt-get install $package"
+  done
+}
+
+# The machine's own package sources, with the firmware component added, in a folder of our own.
+private_apt() {
+  local etc=$out/cache/apt/etc
+  mkdir -p "$etc/sources.list.d" "$out/cache/apt/lists/partial" "$out/cache/apt/archives/partial" "$cache"
+  rm -f "$etc"/sources.list "$etc"/sources.list.d/*
+  # Debian's own sources only: another vendor's list has nothing that belongs into the image.
+  local file
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    [ -s "$file" ] && grep -qiE 'debian\.org|/debian' "$file" || continue
+    case $file in
+      *.sources) sed -E 's/^(Components:.*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file")" ;;
+      *) sed -E 's/^(deb .*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file" .list).list" ;;
+    esac
+  done
+  ls "$etc"/sources.list.d/* >/dev/null 2>&1 || fail "no Debian package source found in /etc/apt"
+  APT=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$etc/sources.list.d"
+    -o "Dir::State::lists=$out/cache/apt/lists" -o "Dir::Cache::archives=$out/cache/apt/archives"
+    -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o "APT::Sandbox::User=root" -o "APT::Get::List-Cleanup=0")
+  local stamp=$out/cache/apt/updated
+  if [ ! -e "$stamp" ] || [ -n "$(find "$stamp" -mmin +720)" ]; then
+    say "reading the package lists"
+    apt-get "${APT[@]}" -q update >"$out/cache/apt/update.log" 2>&1 ||
+      fail "apt-get update failed: $(grep -m1 '^[EW]:' "$out/cache/apt/update.log")"
+    touch "$stamp"
+  fi
+}
+
+# Downloads one package by name into the cache and prints its file.
+fetch() {
+  local name=$1 candidate file
+  candidate=$(apt-cache "${APT[@]}" policy "$name" | sed -n 's/^  Candidate: //p')
+  [ -n "$candidate" ] && [ "$candidate" != '(none)' ] || return 1
+  file=$(find "$cache" -name "${name}_${candidate//:/%3a}_*.deb" | head -n 1)
+  if [ -z "$file" ]; then
+    (cd "$cache" && apt-get "${APT[@]}" -qq download "$name=$candidate" >/dev/null 2>&1) || return 1
+    file=$(find "$cache" -name "${name}_${candidate//:/%3a}_*.deb" | head -n 1)
+  fi
+  echo "$file"
+}
+
+# The packages of a list, and every library package that they need.
+closure() {
+  local names=("$@")
+  {
+    printf '%s\n' "${names[@]}"
+    apt-cache "${APT[@]}" depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+      --no-replaces --no-enhances "${names[@]}" | grep -E '^(lib|zlib|libc6)[^ ]*$' | grep -v ':i386' || true
+  } | sort -u
+}
+
+kernel_package() {
+  apt-cache "${APT[@]}" depends linux-image-amd64 | sed -n 's/^  Depends: //p' | grep '^linux-image-' | head -n 1
+}
+
+manifest_line() { dpkg-deb -W --showformat='${Package} ${Version}\n' "$1"; }
+
+build_boot() {
+  mkdir -p "$out/boot"
+  local deb; deb=$(fetch ipxe) || fail "the Debian package ipxe cannot be downloaded"
+  work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+  dpkg-deb -x "$deb" "$work"
+  for name in undionly.kpxe snponly.efi ipxe.efi; do
+    install -m 644 "$work/usr/lib/ipxe/$name" "$out/boot/.$name" && mv "$out/boot/.$name" "$out/boot/$name"
+  done
+  # Only the lab starts this one: a BIOS machine whose ROM is not ours.
+  install -m 644 "$work/usr/lib/ipxe/ipxe.lkrn" "$out/boot/ipxe.lkrn"
+  manifest_line "$deb" >"$out/boot/manifest.txt"
+  rm -rf "$work"; trap - EXIT
+  say "iPXE binaries are in $out/boot"
+}
+
+build_profile() {
+  local profile=$1 dir=$out/pxeimage/$1 lists=$here/profiles/$1
+  [ -f "$lists.packages" ] || fail "there is no profile '$profile' in $here/profiles"
+  local -a wanted debs=(); local kernel name deb missing=()
+  kernel=$(kernel_package); [ -n "$kernel" ] || fail "linux-image-amd64 names no kernel package"
+  mapfile -t wanted < <(list "$lists.packages")
+  for name in "$kernel" $(closure "${wanted[@]}"); do
+    if deb=$(fetch "$name"); then debs+=("$deb"); else missing+=("$name"); fi
+  done
+  for name in "${missing[@]}"; do
+    case $name in firmware-*) say "WARNING: $name is not available here: NICs that need it will not work" ;;
+      *) grep -qx "$name" <(printf '%s\n' "$kernel" "${wanted[@]}") && fail "the Debian package $name cannot be downloaded" ;;
+    esac
+  done
+  local stamp; stamp=$({ printf '%s\n' "$SOURCE_DATE_EPOCH" "${debs[@]##*/}"; cat "$lists".* "$here"/build.sh "$here"/agent/*; } | sha256sum | cut -c1-64)
+  if [ "$(cat "$dir/.stamp" 2>/dev/null)" = "$stamp" ]; then say "$profile is up to date in $dir"; return; fi
+
+  work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+  local sys=$work/sys root=$work/root; mkdir -p "$sys" "$root" "$dir"
+  say "$profile: unpacking ${#debs[@]} packages"
+  for deb in "${debs[@]}"; do dpkg-deb -x "$deb" "$sys"; done
+  local version; version=$(ls "$sys/lib/modules" | head -n 1)
+
+  mkdir -p "$root"/{bin,sbin,dev,proc,sys,run,tmp,etc,mnt,root,agent,lib/modules,usr/bin,usr/sbin,usr/share}
+  ln -s lib "$root/lib64"
+  install -m 755 "$sys/bin/busybox" "$root/bin/busybox"
+  local applet
+  for applet in $("$sys/bin/busybox" --list); do [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"; done
+  copy_programs "$lists.programs"
+  copy_modules "$lists.modules" "$version"
+  [ -d "$sys/lib/firmware" ] && [ "$profile" = metal ] && cp -a "$sys/lib/firmware" "$root/lib/firmware"
+  install -m 755 "$here"/agent/* "$root/agent/"
+  ln -s agent/init "$root/init"
+  printf 'PROFILE=%s\nAGENT_VERSION=%s\n' "$profile" "$(sed -n 's/.*"version": "\(.*\)".*/\1/p' "$here/../package.json" | head -n 1)" >"$root/agent/release"
+
+  find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+  (cd "$root" && find . | sort | cpio -o -H newc --reproducible --quiet -R 0:0) | zstd -q -19 -T1 >"$dir/.initrd.img"
+  install -m 644 "$sys/boot/vmlinuz-$version" "$dir/.vmlinuz"
+  for name in vmlinuz initrd.img; do mv "$dir/.$name" "$dir/$name"; done
+  write_manifest "$profile" "$version" "$dir" "${debs[@]}" >"$dir/manifest.json"
+  echo "$stamp" >"$dir/.stamp"
+  rm -rf "$work"; trap - EXIT
+  say "$profile: kernel $version, $(du -h "$dir/vmlinuz" | cut -f1) + initrd $(du -h "$dir/initrd.img" | cut -f1) in $dir"
+}
+
+# Each program with the libraries that the unpacked loader finds for it.
+copy_programs() {
+  local program found lib dirs=$sys/lib/x86_64-linux-gnu:$sys/usr/lib/x86_64-linux-gnu:$sys/usr/lib/x86_64-linux-gnu/systemd
+  local loader; loader=$(find "$sys" -name ld-linux-x86-64.so.2 -type f -print -quit)
+  install -m 755 "$loader" "$root/lib/ld-linux-x86-64.so.2"
+  while read -r program; do
+    found=
+    for lib in usr/sbin sbin usr/bin bin; do [ -e "$sys/$lib/$program" ] && found=$sys/$lib/$program && break; done
+    [ -n "$found" ] || fail "no package of this profile has the program $program"
+    install -m 755 "$(readlink -f "$found")" "$root/usr/sbin/$program"
+    while read -r lib; do
+      case $lib in "$sys"/*) install -D -m 644 "$(readlink -f "$lib")" "$root/lib/$(basename "$lib")" ;; esac
+    done < <("$loader" --library-path "$dirs" --list "$found" 2>/dev/null | sed -n 's/.* => \([^ ]*\) .*/\1/p')
+    # The applet of the same name must not win over the real program.
+    rm -f "$root/bin/$program"
+  done < <(list "$1")
+  # tcpdump's and others' data stays out; the PCI names are worth their size where lspci is.
+  [ -e "$root/usr/sbin/lspci" ] && install -D -m 644 "$sys/usr/share/misc/pci.ids" "$root/usr/share/misc/pci.ids"
+  return 0
+}
+
+# Kernel modules of the list, with what they depend on; decompressed, because busybox loads plain ones only.
+copy_modules() {
+  local version=$2 module path
+  depmod -b "$sys" "$version"
+  while read -r module; do
+    modprobe -d "$sys" -S "$version" --show-depends "$module" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p' ||
+      say "no module $module in kernel $version" >&2
+  done < <(list "$1") | sort -u | while read -r path; do
+    local target=$root/lib/modules/$version/${path#"$sys/lib/modules/$version/"}
+    install -D -m 644 "$path" "$target"
+    case $target in *.xz) xz -d "$target" ;; *.zst) zstd -q -d --rm "$target" ;; esac
+  done
+  cp "$sys/lib/modules/$version"/modules.{order,builtin} "$root/lib/modules/$version/"
+  [ -e "$sys/lib/modules/$version/modules.builtin.modinfo" ] && cp "$sys/lib/modules/$version/modules.builtin.modinfo" "$root/lib/modules/$version/"
+  depmod -b "$root" "$version" 2>/dev/null
+  # busybox reads the text tables; the binary ones are for kmod.
+  rm -f "$root/lib/modules/$version"/modules.*.bin
+}
+
+write_manifest() {
+  local profile=$1 version=$2 dir=$3; shift 3
+  printf '{\n  "profile": "%s",\n  "kernel": "%s",\n  "packages": {\n' "$profile" "$version"
+  for deb in "$@"; do manifest_line "$deb"; done | sort | sed 's/^\([^ ]*\) \(.*\)$/    "\1": "\2"/; $!s/$/,/'
+  printf '  },\n  "outputs": {\n'
+  local name comma=,
+  for name in vmlinuz initrd.img; do
+    [ "$name" = initrd.img ] && comma=
+    printf '    "%s": { "sha256": "%s", "sizeBytes": %s }%s\n' "$name" "$(sha256sum "$dir/$name" | cut -c1-64)" "$(stat -c %s "$dir/$name")" "$comma"
+  done
+  printf '  }\n}\n'
+}
+
+[ $# -gt 0 ] || { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 64; }
+need
+private_apt
+for what in "$@"; do
+  case $what in boot) build_boot ;; *) build_profile "$what" ;; esac
+done

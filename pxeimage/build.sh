@@ -158,7 +158,7 @@ copy_programs() {
     [ -n "$found" ] || fail "no package of this profile has the program $program"
     install -m 755 "$(readlink -f "$found")" "$root/usr/sbin/$program"
     while read -r lib; do
-      case $lib in "$sys"/*) install -D -m 644 "$(readlink -f "$lib")" "$root/lib/$(basename "$lib")" ;; esac
+      case $lib in "$sys"/*) install -D -m 755 "$(readlink -f "$lib")" "$root/lib/$(basename "$lib")" ;; esac
     done < <("$loader" --library-path "$dirs" --list "$found" 2>/dev/null | sed -n 's/.* => \([^ ]*\) .*/\1/p')
     # The applet of the same name must not win over the real program.
     rm -f "$root/bin/$program"

@@ -22,7 +22,7 @@ const program = new Command('reveille')
 program
   .command('serve')
   .description('run the daemon: DHCP, TFTP, HTTP boot, the inventory and the board')
-  .option('-c, --config FILE', 'YAML configuration; without it, the virtual lab is served')
+  .option('-c, --config <FILE>', 'YAML configuration; without it, the virtual lab is served')
   .action(async (options: { config?: string }) => {
     const config = loadConfig(options.config);
     const log = openLog(config.log);
@@ -47,7 +47,7 @@ program
   .command('explain')
   .description('what a machine would be offered and served at each stage, and why')
   .argument('<machine>', 'a MAC address or a hardwarename')
-  .option('-c, --config FILE', "the daemon's configuration")
+  .option('-c, --config <FILE>', "the daemon's configuration")
   .option('--json', 'print one JSON document')
   .action((machine: string, options: { config?: string; json?: boolean }) => {
     process.stdout.write(explain(loadConfig(options.config), machine, options.json === true));

@@ -40,9 +40,8 @@ progress() {
     num percent "${4:-}"
   } | object)
   (
-    printf '%s' "$progress_body" >"$RUN/progress.$$.json"
-    wget -q -T 5 -O /dev/null --header 'Content-Type: application/json' \
-      --post-file "$RUN/progress.$$.json" "$APPLIANCE/agent/$TOKEN/progress" >/dev/null 2>&1
+    curl -s -m 5 -o /dev/null -H 'Content-Type: application/json' \
+      --data-binary "$progress_body" "$APPLIANCE/agent/$TOKEN/progress"
   ) &
 }
 
@@ -52,17 +51,18 @@ post() {
   tries=0
   while :; do
     tries=$((tries + 1))
-    if wget -T 30 -O "$3" --header 'Content-Type: application/json' --post-file "$1" "$APPLIANCE/$2" 2>"$RUN/wget.err"; then
-      STATUS=200
-      return 0
-    fi
-    STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$RUN/wget.err" | tail -n 1)
+    STATUS=$(curl -s -m 30 -o "$3" -w '%{http_code}' -H 'Content-Type: application/json' \
+      --data-binary "@$1" "$APPLIANCE/$2")
     case $STATUS in
-      4*) return 1 ;;
+      2*) return 0 ;;
+      4*)
+        say "The appliance refused the report: $(head -c 400 "$3")"
+        return 1
+        ;;
     esac
     [ "$tries" -ge "${TRIES:-20}" ] && return 1
     pause=$((tries < 10 ? tries : 10))
-    say "The appliance did not take the report (${STATUS:-no answer}); trying again in $pause s"
+    say "The appliance did not take the report (status $STATUS); trying again in $pause s"
     sleep "$pause"
   done
 }
@@ -150,16 +150,17 @@ follow() {
 
 # heartbeat: asks what to do; the appliance holds the question for a while when there is nothing.
 heartbeat() {
-  if wget -q -T 60 -O "$RUN/answer" "$APPLIANCE/agent/$TOKEN/next" 2>"$RUN/wget.err"; then
-    missed=0
-    instruction=$(answer instruction "$RUN/answer")
-    take_token "$RUN/answer"
-    return
-  fi
-  missed=$((${missed:-0} + 1))
-  case $(cat "$RUN/wget.err") in
-    *' 403 '* | *' 404 '* | *' 410 '*) give_up "this boot's token is no longer good" ;;
+  status=$(curl -s -m 60 -o "$RUN/answer" -w '%{http_code}' "$APPLIANCE/agent/$TOKEN/next")
+  case $status in
+    200)
+      missed=0
+      instruction=$(answer instruction "$RUN/answer")
+      take_token "$RUN/answer"
+      return
+      ;;
+    403 | 404 | 410) give_up "this boot's token is no longer good" ;;
   esac
+  missed=$((${missed:-0} + 1))
   [ "$missed" -le 120 ] || give_up "the appliance has not answered for ten minutes"
   instruction=wait
   sleep 5

@@ -9,6 +9,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify';
 import { z } from 'zod';
 import { targetWord } from '../../boot/decide.ts';
@@ -55,7 +56,7 @@ const progressBody = z.strictObject({
 export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limit('reportBytesMax'),
     connectionTimeout: limit('httpIdleMs'),
     http: { maxHeaderSize: limit('httpHeaderBytesMax') },

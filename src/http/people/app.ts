@@ -5,8 +5,9 @@
  * anywhere else: the content security policy says so to the browser.
  */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -42,7 +43,7 @@ const page = z.object({
 export async function createPeopleApp(options: PeopleAppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     http: { maxHeaderSize: limit('httpHeaderBytesMax') },
     forceCloseConnections: true,
   });
@@ -58,7 +59,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   addEventRoutes(app, options);
   addInventoryRoutes(app, options);
   if (existsSync(options.uiRoot)) {
-    await app.register(fastifyStatic, { root: options.uiRoot, wildcard: false });
+    await app.register(fastifyStatic, { root: resolve(options.uiRoot), wildcard: false });
   } else {
     options.log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }

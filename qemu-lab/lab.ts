@@ -1,0 +1,207 @@
+/**
+ * A running lab: network, appliance, machines. Everything that it starts is a child of this process inside one of the
+ * lab's namespaces, so that `destroy` needs no list to be sure that nothing is left.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createNetwork, destroyNetwork, type LabNetwork, planNetwork } from './network.ts';
+import { FIRMWARE, PLAIN_PXE_SCRIPT, qemuArguments } from './qemu.ts';
+import type { RackMachine } from './rack.ts';
+import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const READY_MS = 30_000;
+
+export interface LabVm {
+  readonly machine: RackMachine;
+  /** When it was last switched on, ms since the epoch. */
+  poweredOnAt: number | undefined;
+  process: ChildProcess | undefined;
+}
+
+export interface Lab {
+  readonly id: string;
+  readonly dir: string;
+  readonly network: LabNetwork;
+  /** Where the people-facing listener is, from the host. */
+  readonly api: string;
+  readonly vms: readonly LabVm[];
+  powerOn(vm: LabVm): void;
+  powerOff(vm: LabVm): Promise<void>;
+  startDaemon(): Promise<void>;
+  /** SIGKILL, as a crash would. */
+  killDaemon(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+export async function createLab(
+  machines: readonly RackMachine[],
+  options: { keepFiles?: boolean } = {},
+): Promise<Lab> {
+  reapDeadLabs();
+  const id = `rv${randomBytes(2).toString('hex')}`;
+  const dir = labDir(id);
+  const network = planNetwork(id);
+  const api = `http://${network.appAddress}:8081`;
+  const vms: LabVm[] = machines.map((machine) => ({
+    machine,
+    poweredOnAt: undefined,
+    process: undefined,
+  }));
+  const taps = tapNames(machines);
+  saveState({
+    id,
+    dir,
+    network,
+    url: api,
+    pid: process.pid,
+    startTicks: startTicks(process.pid) ?? '',
+  });
+  let daemon: ChildProcess | undefined;
+  let destroyed = false;
+
+  const run = (ns: string, command: readonly string[], logFile: string): ChildProcess => {
+    const log = openSync(join(dir, logFile), 'a');
+    const child = spawn('ip', ['netns', 'exec', ns, ...command], {
+      cwd: ROOT,
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    return child;
+  };
+
+  const lab: Lab = {
+    id,
+    dir,
+    network,
+    api,
+    vms,
+    powerOn(vm) {
+      if (vm.process) return;
+      const place = {
+        dir: join(dir, vm.machine.name),
+        taps: taps.get(vm.machine.name) ?? [],
+        ipxeKernel: join(ROOT, 'build/boot/ipxe.lkrn'),
+      };
+      vm.poweredOnAt = Date.now();
+      const child = run(
+        network.sw,
+        ['qemu-system-x86_64', ...qemuArguments(vm.machine, place)],
+        `${vm.machine.name}/qemu.log`,
+      );
+      vm.process = child;
+      child.once('exit', () => {
+        if (vm.process === child) vm.process = undefined;
+      });
+    },
+    async powerOff(vm) {
+      await end(vm.process, 'SIGKILL');
+      vm.process = undefined;
+    },
+    async startDaemon() {
+      daemon = run(
+        network.app,
+        [join(ROOT, 'bin/reveille'), 'serve', '--config', join(dir, 'reveille.yaml')],
+        'daemon.out',
+      );
+      await ready(api, daemon, join(dir, 'daemon.out'));
+    },
+    async killDaemon() {
+      await end(daemon, 'SIGKILL');
+    },
+    async destroy() {
+      if (destroyed) return;
+      destroyed = true;
+      await Promise.all(vms.map((vm) => end(vm.process, 'SIGKILL')));
+      await end(daemon, 'SIGTERM');
+      destroyNetwork(network);
+      if (!options.keepFiles) rmSync(dir, { recursive: true, force: true });
+    },
+  };
+
+  try {
+    createNetwork(network, [...taps.values()].flat());
+    for (const { machine } of vms) prepareMachine(join(dir, machine.name), machine);
+    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir));
+    run(
+      network.sw,
+      [
+        'tcpdump',
+        '-U',
+        '-q',
+        '-i',
+        'br0',
+        '-s',
+        '256',
+        '-w',
+        join(dir, 'bridge.pcap'),
+        'udp or arp or icmp6',
+      ],
+      'tcpdump.log',
+    );
+    run(
+      network.sw,
+      [process.execPath, join(ROOT, 'qemu-lab/lldp.ts'), 'lab-sw1', ...[...taps.values()].flat()],
+      'lldp.log',
+    );
+    await lab.startDaemon();
+  } catch (error) {
+    await lab.destroy();
+    throw error;
+  }
+  return lab;
+}
+
+/** `tap0`, `tap1`, … in the order of the rack. */
+export function tapNames(machines: readonly RackMachine[]): Map<string, string[]> {
+  let next = 0;
+  return new Map(machines.map(({ name, nics }) => [name, nics.map(() => `tap${next++}`)]));
+}
+
+function labConfig(dir: string): string {
+  return `site: lab\nlog: { level: info, file: ${dir}/reveille.log }\ndatabase: { file: ${dir}/reveille.db }\n`;
+}
+
+function prepareMachine(dir: string, machine: RackMachine): void {
+  mkdirSync(dir, { recursive: true });
+  if (machine.firmware === 'uefi') copyFileSync(FIRMWARE.vars, join(dir, 'vars.fd'));
+  else if (machine.netboot === 'chain')
+    writeFileSync(join(dir, 'plain-pxe.ipxe'), PLAIN_PXE_SCRIPT);
+  for (const [index, { sizeMb }] of machine.disks.entries()) {
+    const file = join(dir, `disk${index}.img`);
+    writeFileSync(file, '');
+    truncateSync(file, sizeMb * 1024 * 1024);
+  }
+}
+
+async function end(child: ChildProcess | undefined, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((done) => child.once('exit', () => done()));
+  child.kill(signal);
+  const hard = setTimeout(() => child.kill('SIGKILL'), 8000);
+  await gone;
+  clearTimeout(hard);
+}
+
+async function ready(api: string, daemon: ChildProcess, output: string): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  while (Date.now() < deadline) {
+    if (daemon.exitCode !== null) break;
+    const answer = await fetch(`${api}/readyz`, { signal: AbortSignal.timeout(2000) }).catch(
+      () => undefined,
+    );
+    if (answer?.ok) return;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  throw new Error(`the appliance did not become ready; its output is in ${output}`);
+}

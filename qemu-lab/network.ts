@@ -1,0 +1,95 @@
+/**
+ * The lab's network: two throw-away namespaces and nothing on the host but one management link.
+ *
+ *     host --(10.99.N.0/30)-- [app: the appliance, prov0 10.77.0.1/24] --veth-- [sw: bridge, one tap for each NIC]
+ *
+ * The bridge has no spanning tree and no forward delay: with them the first DHCP packets of each machine are lost.
+ */
+import { execFileSync } from 'node:child_process';
+
+export interface LabNetwork {
+  readonly app: string;
+  readonly sw: string;
+  /** The host's end of the management link; goes away with the namespace of the other end. */
+  readonly link: string;
+  readonly hostAddress: string;
+  readonly appAddress: string;
+}
+
+export function ip(...words: string[]): string {
+  return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+export function planNetwork(id: string): LabNetwork {
+  const used = new Set(
+    (JSON.parse(ip('-j', 'address')) as { addr_info: { local: string }[] }[])
+      .flatMap(({ addr_info }) => addr_info)
+      .map(({ local }) => local),
+  );
+  const free = Array.from({ length: 250 }, (_, n) => n).find((n) => !used.has(`10.99.${n}.1`));
+  if (free === undefined)
+    throw new Error('250 labs are running: `npm run lab -- destroy --all` removes dead ones');
+  return {
+    app: `${id}-app`,
+    sw: `${id}-sw`,
+    link: `${id}-m`,
+    hostAddress: `10.99.${free}.1`,
+    appAddress: `10.99.${free}.2`,
+  };
+}
+
+export function createNetwork(net: LabNetwork, taps: readonly string[]): void {
+  for (const ns of [net.app, net.sw]) {
+    ip('netns', 'add', ns);
+    ip('-n', ns, 'link', 'set', 'lo', 'up');
+  }
+  ip('link', 'add', net.link, 'type', 'veth', 'peer', 'name', 'mgmt0', 'netns', net.app);
+  ip('address', 'add', `${net.hostAddress}/30`, 'dev', net.link);
+  ip('link', 'set', net.link, 'up');
+  ip('-n', net.app, 'address', 'add', `${net.appAddress}/30`, 'dev', 'mgmt0');
+  ip('-n', net.app, 'link', 'set', 'mgmt0', 'up');
+
+  ip(
+    '-n',
+    net.app,
+    'link',
+    'add',
+    'prov0',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'uplink',
+    'netns',
+    net.sw,
+  );
+  ip('-n', net.app, 'address', 'add', '10.77.0.1/24', 'dev', 'prov0');
+  ip('-n', net.app, 'link', 'set', 'prov0', 'up');
+  ip('-n', net.sw, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
+  ip('-n', net.sw, 'link', 'set', 'br0', 'up');
+  for (const tap of taps) ip('-n', net.sw, 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
+  for (const port of ['uplink', ...taps]) {
+    ip('-n', net.sw, 'link', 'set', port, 'master', 'br0');
+    ip('-n', net.sw, 'link', 'set', port, 'up');
+  }
+}
+
+/** Ends every process inside the namespaces, then removes them. Safe to repeat. */
+export function destroyNetwork(net: Pick<LabNetwork, 'app' | 'sw'>): void {
+  const present = new Set(
+    ip('netns', 'list')
+      .split('\n')
+      .map((line) => line.split(' ')[0]),
+  );
+  for (const ns of [net.sw, net.app]) {
+    if (!present.has(ns)) continue;
+    for (const pid of ip('netns', 'pids', ns).split('\n').filter(Boolean)) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+    ip('netns', 'delete', ns);
+  }
+}

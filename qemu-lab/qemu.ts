@@ -1,0 +1,106 @@
+/**
+ * The QEMU command line of one machine. Pure.
+ *
+ * Always TCG: on builders that open /dev/kvm the guest crawls. A UEFI machine boots by the firmware's own PXE, which
+ * needs the NIC's option ROM taken out (`romfile=`). QEMU's BIOS NIC ROM is an iPXE already, so a vendor's plain PXE ROM
+ * is imitated: iPXE is started like a kernel, with a script that announces another user class, and is chainloaded like
+ * any ROM that is not ours.
+ */
+import type { RackMachine } from './rack.ts';
+
+export interface VmPlace {
+  /** Folder of this machine: disks, firmware variables, serial log. */
+  readonly dir: string;
+  /** Tap of each NIC, in the order of the rack. */
+  readonly taps: readonly string[];
+  /** iPXE as a kernel, for `netboot: chain`. */
+  readonly ipxeKernel: string;
+}
+
+export const FIRMWARE = {
+  code: '/usr/share/OVMF/OVMF_CODE_4M.fd',
+  vars: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+};
+
+/** What a plain PXE ROM does, in iPXE's words. */
+export const PLAIN_PXE_SCRIPT = `#!ipxe
+set user-class PlainPXE
+:again
+dhcp || goto again
+chain tftp://\${next-server}/\${filename} || echo The boot file did not run
+sleep 2
+reboot
+`;
+
+export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
+  const uefi = machine.firmware === 'uefi';
+  const plain = uefi || machine.netboot === 'chain';
+  return [
+    ...[
+      '-name',
+      machine.name,
+      '-accel',
+      'tcg',
+      '-cpu',
+      'max',
+      '-nodefaults',
+      '-display',
+      'none',
+      '-vga',
+      'none',
+    ],
+    ...['-machine', `${uefi ? 'q35' : 'pc'},graphics=off`],
+    ...['-m', String(machine.memoryMb), '-smp', `${machine.cpus},sockets=1`],
+    ...['-boot', 'reboot-timeout=2000'],
+    ...[
+      '-chardev',
+      `socket,id=serial,path=${place.dir}/console,server=on,wait=off,logfile=${place.dir}/serial.log,logappend=on`,
+    ],
+    ...['-serial', 'chardev:serial'],
+    ...['-device', 'virtio-rng-pci'],
+    ...(uefi
+      ? [
+          ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${FIRMWARE.code}`],
+          ...['-drive', `if=pflash,format=raw,unit=1,file=${place.dir}/vars.fd`],
+        ]
+      : []),
+    ...(!uefi && machine.netboot === 'chain'
+      ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
+      : []),
+    ...machine.nics.flatMap((nic, index) => [
+      ...['-netdev', `tap,id=net${index},ifname=${place.taps[index]},script=no,downscript=no`],
+      '-device',
+      `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? ',bootindex=1' : ''}${plain ? ',romfile=' : ''}`,
+    ]),
+    ...machine.disks.flatMap((disk, index) => diskArguments(disk, index, place.dir)),
+    ...[
+      '-smbios',
+      `type=1,manufacturer=${smbios(machine.manufacturer)},product=${smbios(machine.product)},serial=${smbios(machine.serial)},uuid=${machine.uuid}`,
+    ],
+    ...['-smbios', `type=3,asset=${smbios(machine.asset ?? `ASSET-${machine.name}`)}`],
+  ];
+}
+
+function diskArguments(disk: RackMachine['disks'][number], index: number, dir: string): string[] {
+  const drive = [
+    '-drive',
+    `if=none,id=disk${index},format=raw,file=${dir}/disk${index}.img,cache=unsafe,discard=unmap`,
+  ];
+  switch (disk.interface) {
+    case 'nvme':
+      return [...drive, '-device', `nvme,drive=disk${index},serial=${disk.serial}`];
+    case 'ahci':
+      return [
+        ...drive,
+        ...['-device', `ich9-ahci,id=ahci${index}`],
+        ...['-device', `ide-hd,drive=disk${index},bus=ahci${index}.0,serial=${disk.serial}`],
+      ];
+    default:
+      return [...drive, '-device', `virtio-blk-pci,drive=disk${index},serial=${disk.serial}`];
+  }
+}
+
+/** A comma ends a value in QEMU's option syntax unless it is doubled. */
+function smbios(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,150 @@
+/**
+ * Scenarios: a rack, a script of actions, and assertions on what the appliance has recorded. A scenario waits for
+ * events, never for time to pass, and never reads log text. A wait that fails says what was awaited and how far each
+ * machine had got.
+ */
+import type { StoredEvent } from '../src/events.ts';
+import type { Machine } from '../src/inventory/machines.ts';
+import type { BootTimeline } from '../src/inventory/timeline.ts';
+import { type Client, createClient } from './client.ts';
+import { createLab, type Lab, type LabVm } from './lab.ts';
+import { expandRack, type RackDescription } from './rack.ts';
+
+export interface ScenarioRun {
+  readonly lab: Lab;
+  readonly client: Client;
+  /** Repeats `probe` until it gives something. @throws Error with `what` and the state of every machine. */
+  until<T>(what: string, deadlineMs: number, probe: () => Promise<T | undefined>): Promise<T>;
+  /** Notes a failure and goes on, so that one run shows everything that is wrong. */
+  check(holds: boolean, what: string): void;
+  say(text: string): void;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly about: string;
+  readonly rack: RackDescription;
+  readonly run: (run: ScenarioRun) => Promise<void>;
+}
+
+export interface MachineResult {
+  readonly name: string;
+  readonly firmware: string;
+  readonly netboot: string;
+  readonly hardwarename: string | undefined;
+  readonly state: string;
+  readonly mac: string;
+  /** From power-on to each step of the last boot that it finished, in seconds. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+export interface ScenarioResult {
+  readonly scenario: string;
+  readonly passed: boolean;
+  readonly machines: readonly MachineResult[];
+  /** `total`, and for each registered machine the seconds from power-on to registered. */
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly failures: readonly string[];
+}
+
+const POLL_MS = 150;
+
+export async function runScenario(
+  scenario: Scenario,
+  options: { keepFiles?: boolean; say: (text: string) => void; onLab?: (lab: Lab) => void },
+): Promise<ScenarioResult> {
+  const startedAt = Date.now();
+  const failures: string[] = [];
+  const lab = await createLab(expandRack(scenario.rack), options);
+  options.onLab?.(lab);
+  try {
+    const client = createClient(lab.api);
+    const run: ScenarioRun = {
+      lab,
+      client,
+      say: options.say,
+      check(holds, what) {
+        if (!holds) failures.push(what);
+      },
+      async until(what, deadlineMs, probe) {
+        const deadline = Date.now() + deadlineMs;
+        for (;;) {
+          const found = await probe();
+          if (found !== undefined) return found;
+          if (Date.now() > deadline) {
+            throw new Error(
+              `waited ${deadlineMs / 1000} s for: ${what}. ${await howFar(lab, client)}`,
+            );
+          }
+          await new Promise((next) => setTimeout(next, POLL_MS));
+        }
+      },
+    };
+    await scenario.run(run).catch((error: Error) => failures.push(error.message));
+    const machines = await results(lab, client);
+    const seconds: Record<string, number> = { total: (Date.now() - startedAt) / 1000 };
+    for (const { name, seconds: steps } of machines) {
+      if (steps.registered !== undefined) seconds[name] = steps.registered;
+    }
+    return { scenario: scenario.name, passed: failures.length === 0, machines, seconds, failures };
+  } finally {
+    await lab.destroy();
+  }
+}
+
+/** The record that owns one of this virtual machine's NICs. */
+export function machineOf(vm: LabVm, machines: readonly Machine[]): Machine | undefined {
+  const macs = vm.machine.nics.map(({ mac }) => mac);
+  return machines.find((machine) => machine.nics.some(({ mac }) => macs.includes(mac)));
+}
+
+export function eventsOf(vm: LabVm, events: readonly StoredEvent[]): StoredEvent[] {
+  const macs = vm.machine.nics.map(({ mac }) => mac);
+  return events.filter(({ mac }) => mac !== undefined && macs.includes(mac));
+}
+
+/** The last boot of this virtual machine that was carried to the end, else its last one. */
+export function bootOf(vm: LabVm, boots: readonly BootTimeline[]): BootTimeline | undefined {
+  const macs = vm.machine.nics.map(({ mac }) => mac);
+  const mine = boots.filter(({ mac }) => macs.includes(mac));
+  return mine.find(({ state }) => state === 'done') ?? mine[0];
+}
+
+export function secondsOf(
+  boot: BootTimeline | undefined,
+  poweredOnAt: number | undefined,
+): Record<string, number> {
+  if (!boot || poweredOnAt === undefined) return {};
+  return Object.fromEntries(
+    boot.steps
+      .filter(({ state, at }) => state === 'done' && at !== undefined)
+      .map(({ name, at }) => [name, Math.round(((at ?? 0) - poweredOnAt) / 100) / 10]),
+  );
+}
+
+async function results(lab: Lab, client: Client): Promise<MachineResult[]> {
+  const [machines, boots] = [await client.machines(), await client.boots()];
+  return lab.vms.map((vm) => {
+    const record = machineOf(vm, machines);
+    return {
+      name: vm.machine.name,
+      firmware: vm.machine.firmware,
+      netboot: vm.machine.firmware === 'uefi' ? 'chain' : vm.machine.netboot,
+      hardwarename: record?.hardwarename,
+      state: record?.state ?? 'unknown',
+      mac: vm.machine.nics.find(({ boot }) => boot)?.mac ?? '',
+      seconds: secondsOf(bootOf(vm, boots), vm.poweredOnAt),
+    };
+  });
+}
+
+async function howFar(lab: Lab, client: Client): Promise<string> {
+  const boots = await client.boots().catch(() => []);
+  const lines = lab.vms.map((vm) => {
+    const boot = bootOf(vm, boots);
+    const reached = boot?.steps.findLast(({ state }) => state === 'done' || state === 'failed');
+    const stall = boot?.stall ? `; ${boot.stall.cause}` : '';
+    return `${vm.machine.name}: ${boot ? `${reached?.name ?? 'asked'} (${reached?.detail ?? ''})${stall}` : 'never heard of'}`;
+  });
+  return lines.join(' | ');
+}

@@ -1,0 +1,7 @@
+/** Every scenario, in the order in which `npm run lab -- scenarios` lists them. */
+import type { Scenario } from '../scenario.ts';
+import { ingest } from './ingest.ts';
+import { ingestHostile } from './ingest-hostile.ts';
+import { ingestKilled } from './ingest-killed.ts';
+
+export const SCENARIOS: readonly Scenario[] = [ingest, ingestHostile, ingestKilled];

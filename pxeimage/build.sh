@@ -135,6 +135,9 @@ build_profile() {
   [ -d "$sys/lib/firmware" ] && [ "$profile" = metal ] && cp -a "$sys/lib/firmware" "$root/lib/firmware"
   install -m 755 "$here"/agent/* "$root/agent/"
   ln -s agent/init "$root/init"
+  # tcpdump looks its user up before it keeps running as that user.
+  echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+  echo 'root:x:0:' >"$root/etc/group"
   printf 'PROFILE=%s\nAGENT_VERSION=%s\n' "$profile" "$(sed -n 's/.*"version": "\(.*\)".*/\1/p' "$here/../package.json" | head -n 1)" >"$root/agent/release"
 
   find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -49,6 +49,6 @@ hear_switches() {
   for nic in /sys/class/net/*; do
     [ -e "$nic/device" ] || continue
     nic=$(basename "$nic")
-    tcpdump -i "$nic" -c 1 -v -nn -s 1500 'ether proto 0x88cc' >"$RUN/lldp.$nic" 2>/dev/null &
+    tcpdump -Z root -i "$nic" -c 1 -v -nn -s 1500 'ether proto 0x88cc' >"$RUN/lldp.$nic" 2>/dev/null &
   done
 }

@@ -13,7 +13,8 @@ disk_interface() {
 }
 
 # vpd_serial FILE: SCSI vital product data page 80 is a header of four bytes and the serial.
-vpd_serial() { [ -s "$1" ] && tail -c +5 "$1" 2>/dev/null | tr -d '\000'; }
+# sysfs gives these files no size.
+vpd_serial() { [ -r "$1" ] && tail -c +5 "$1" 2>/dev/null | tr -d '\000'; }
 
 disk_serial() {
   for file in "$1/serial" "$1/device/serial"; do

@@ -1,0 +1,55 @@
+# Reveille. `make lab` and `make test` do all the set-up that a fresh Debian 12 or newer needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BIN := $(CURDIR)/node_modules/.bin
+export PATH := $(BIN):$(PATH)
+
+# What the virtual rack, pxeimage and the tests need from Debian.
+LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils
+TEST_PACKAGES := busybox-static chromium udhcpc isc-dhcp-client tftp-hpa atftp curl python3-minimal
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | sed 's/^\([a-z-]*\): /  make \1\t/' | expand -t 20
+
+## lab: install what is missing, build, and watch a virtual rack come up (Ctrl-C ends it)
+lab: setup-lab pxeimage ui
+	npm run -s lab -- create $(LAB_OPTIONS)
+
+## test: everything that CI runs, ending with "N passed, N failed"
+test: setup-lab setup-test pxeimage ui
+	./test/run-all.sh
+
+## pxeimage: the small Linux that machines boot (profile lab), and the iPXE binaries
+pxeimage: setup-lab
+	pxeimage/build.sh boot lab
+
+## pxeimage-metal: the same for real servers, with their drivers, firmware and disk tools
+pxeimage-metal: setup-lab
+	pxeimage/build.sh metal
+
+## ui: the board
+ui: node_modules/.package-lock.json
+	npm run -s build
+
+## check: types, lint and format
+check: node_modules/.package-lock.json
+	npm run -s check
+
+## clean: remove what was built; downloaded packages too
+clean:
+	rm -rf build var
+
+node_modules/.package-lock.json: package-lock.json package.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+setup-lab: node_modules/.package-lock.json
+	@./test/install-packages.sh $(LAB_PACKAGES)
+
+setup-test: node_modules/.package-lock.json
+	@./test/install-packages.sh $(TEST_PACKAGES)
+
+.PHONY: help lab test pxeimage pxeimage-metal ui check clean setup-lab setup-test

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Runs every kind of test and adds up: the last line is "N passed, N failed". A kind that fails does not stop the others.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH=$PWD/node_modules/.bin:$PATH
+passed=0 failed=0
+
+# Types, lint and format count as one test each.
+step() {
+  local name=$1; shift
+  echo "== $name"
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+}
+
+# A vitest project: its own counts, out of its JSON report. A run without a report is a failure.
+project() {
+  local name=$1 report; report=$(mktemp)
+  echo "== $name"
+  vitest run --project "$name" --reporter=default --reporter=json --outputFile.json="$report"
+  local status=$? counts
+  counts=$(node -e '
+    const report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    const suites = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+    console.log(report.numPassedTests, report.numFailedTests + report.numPendingTests + suites.length);
+  ' "$report" 2>/dev/null) || counts="0 1"
+  rm -f "$report"
+  set -- $counts
+  if [ "$status" != 0 ] && [ "$2" = 0 ]; then set -- "$1" 1; fi
+  passed=$((passed + $1)) failed=$((failed + $2))
+}
+
+step types tsc --noEmit
+step lint biome check .
+for name in unit fuzz interop e2e; do project "$name"; done
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,102 @@
+/** An appliance without sockets: the real inventory on a database in memory, with a clock that tests move. */
+import Sqlite, { type Database } from 'better-sqlite3';
+import { createBootDesk } from '../../src/boot/desk.ts';
+import { loadScripts } from '../../src/boot/render-ipxe.ts';
+import { parseConfig } from '../../src/config.ts';
+import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
+import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
+import { type DhcpView, type Outcome, respond, type Segment } from '../../src/dhcp/respond.ts';
+import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
+import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
+import { type Mac, macToBytes, parseMac } from '../../src/wire/mac.ts';
+import type { Millis } from '../../src/wire/time.ts';
+
+export function mac(text: string): Mac {
+  const parsed = parseMac(text);
+  if (!parsed) throw new Error(`bad MAC ${text}`);
+  return parsed;
+}
+
+export function ipv4(text: string): Ipv4 {
+  const parsed = parseIpv4(text);
+  if (parsed === undefined) throw new Error(`bad address ${text}`);
+  return parsed;
+}
+
+export function createWorld(db: Database = new Sqlite(':memory:')) {
+  const time = { now: 1_700_000_000_000 as Millis };
+  const clock = () => time.now;
+  const inventory: Inventory = openInventory({ db, clock });
+  const config = parseConfig('');
+  const desk = createBootDesk(
+    {
+      machineByMac: inventory.machines.stateByMac,
+      sight: inventory.boots.sight,
+      mint: inventory.tokens.mint,
+      append: (event) => void inventory.events.append(event),
+    },
+    { httpPort: 8080, binaries: config.boot.binaries, kernelArguments: 'quiet', scripts: loadScripts('ipxe-scripts') },
+  );
+  const segments: Segment[] = config.dhcp.segments.map(({ address, pool, ...rest }) => ({
+    ...rest,
+    serverAddress: address,
+    poolFirst: pool.first,
+    poolLast: pool.last,
+  }));
+  const view: DhcpView = { segments, leases: inventory.leases, bootFor: desk.bootFor };
+  return {
+    db,
+    inventory,
+    desk,
+    segments,
+    view,
+    clock,
+    time,
+    pass(ms: number) {
+      time.now = (time.now + ms) as Millis;
+    },
+    /** What the DHCP shell does with one packet, without a socket. */
+    dhcp(packet: DhcpPacket, iface = 'prov0'): Outcome {
+      return inventory.transaction(() => {
+        const outcome = respond({ packet, iface }, view, clock());
+        if (outcome.kind !== 'drop' && outcome.lease) inventory.leases.apply(outcome.lease);
+        if (outcome.event) inventory.events.append(outcome.event);
+        return outcome;
+      });
+    },
+    eventNames: () => inventory.events.after(0, 1000).map(({ name }) => name),
+  };
+}
+export type World = ReturnType<typeof createWorld>;
+
+export const CLIENTS = {
+  bios: [[OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')], [OPTION.clientArch, Uint8Array.of(0, 0)]],
+  uefi: [[OPTION.vendorClass, text('PXEClient:Arch:00007:UNDI:003000')], [OPTION.clientArch, Uint8Array.of(0, 7)]],
+  http: [[OPTION.vendorClass, text('HTTPClient:Arch:00016:UNDI:003000')], [OPTION.clientArch, Uint8Array.of(0, 16)]],
+  ipxe: [
+    [OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')],
+    [OPTION.userClass, text('iPXE')],
+    [OPTION.ipxe, Uint8Array.of(0x13, 1, 1)],
+  ],
+  os: [[OPTION.clientId, Uint8Array.of(0xff, 1, 2, 3, 4)]],
+} satisfies Record<string, [number, Uint8Array][]>;
+
+export function dhcpPacket(
+  of: { mac: Mac; type: number; client?: keyof typeof CLIENTS; giaddr?: Ipv4; ciaddr?: Ipv4 },
+  options: Iterable<readonly [number, Uint8Array]> = [],
+): DhcpPacket {
+  const chaddr = new Uint8Array(16);
+  chaddr.set(macToBytes(of.mac));
+  return {
+    ...{ op: BOOTREQUEST, htype: 1, hlen: 6, hops: 0, xid: 0x1234, secs: 0, flags: 0, chaddr },
+    ...{ ciaddr: of.ciaddr ?? IPV4_ANY, yiaddr: IPV4_ANY, siaddr: IPV4_ANY, giaddr: of.giaddr ?? IPV4_ANY },
+    ...{ sname: '', file: '' },
+    options: new Map<number, Uint8Array>([
+      [OPTION.messageType, u8(of.type)],
+      ...(CLIENTS[of.client ?? 'os'] as [number, Uint8Array][]),
+      ...options,
+    ]),
+  };
+}
+
+export { u32 };

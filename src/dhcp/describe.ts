@@ -12,7 +12,9 @@ const hex: Reading = (value) => Buffer.from(value).toString('hex');
 const quoted: Reading = (value) => JSON.stringify(readText(value));
 const addressList: Reading = (value) =>
   value.length % 4 === 0
-    ? Array.from({ length: value.length / 4 }, (_, index) => formatIpv4(ipv4FromBytes(value, index * 4))).join(' ')
+    ? Array.from({ length: value.length / 4 }, (_, index) =>
+        formatIpv4(ipv4FromBytes(value, index * 4)),
+      ).join(' ')
     : hex(value);
 const number: Reading = (value) => String(value.reduce((sum, byte) => sum * 256 + byte, 0));
 

@@ -35,7 +35,12 @@ export function createWorld(db: Database = new Sqlite(':memory:')) {
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
     },
-    { httpPort: 8080, binaries: config.boot.binaries, kernelArguments: 'quiet', scripts: loadScripts('ipxe-scripts') },
+    {
+      httpPort: 8080,
+      binaries: config.boot.binaries,
+      kernelArguments: 'quiet',
+      scripts: loadScripts('ipxe-scripts'),
+    },
   );
   const segments: Segment[] = config.dhcp.segments.map(({ address, pool, ...rest }) => ({
     ...rest,
@@ -70,9 +75,18 @@ export function createWorld(db: Database = new Sqlite(':memory:')) {
 export type World = ReturnType<typeof createWorld>;
 
 export const CLIENTS = {
-  bios: [[OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')], [OPTION.clientArch, Uint8Array.of(0, 0)]],
-  uefi: [[OPTION.vendorClass, text('PXEClient:Arch:00007:UNDI:003000')], [OPTION.clientArch, Uint8Array.of(0, 7)]],
-  http: [[OPTION.vendorClass, text('HTTPClient:Arch:00016:UNDI:003000')], [OPTION.clientArch, Uint8Array.of(0, 16)]],
+  bios: [
+    [OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')],
+    [OPTION.clientArch, Uint8Array.of(0, 0)],
+  ],
+  uefi: [
+    [OPTION.vendorClass, text('PXEClient:Arch:00007:UNDI:003000')],
+    [OPTION.clientArch, Uint8Array.of(0, 7)],
+  ],
+  http: [
+    [OPTION.vendorClass, text('HTTPClient:Arch:00016:UNDI:003000')],
+    [OPTION.clientArch, Uint8Array.of(0, 16)],
+  ],
   ipxe: [
     [OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')],
     [OPTION.userClass, text('iPXE')],
@@ -89,7 +103,12 @@ export function dhcpPacket(
   chaddr.set(macToBytes(of.mac));
   return {
     ...{ op: BOOTREQUEST, htype: 1, hlen: 6, hops: 0, xid: 0x1234, secs: 0, flags: 0, chaddr },
-    ...{ ciaddr: of.ciaddr ?? IPV4_ANY, yiaddr: IPV4_ANY, siaddr: IPV4_ANY, giaddr: of.giaddr ?? IPV4_ANY },
+    ...{
+      ciaddr: of.ciaddr ?? IPV4_ANY,
+      yiaddr: IPV4_ANY,
+      siaddr: IPV4_ANY,
+      giaddr: of.giaddr ?? IPV4_ANY,
+    },
     ...{ sname: '', file: '' },
     options: new Map<number, Uint8Array>([
       [OPTION.messageType, u8(of.type)],

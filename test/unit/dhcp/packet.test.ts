@@ -14,7 +14,9 @@ const MAC = mac('52:54:00:12:34:56');
 
 function packetsOf(name: string) {
   return udpDatagrams(`${DIR}/${name}`)
-    .filter(({ sourcePort, destinationPort }) => [67, 68, 4011].some((p) => p === sourcePort || p === destinationPort))
+    .filter(({ sourcePort, destinationPort }) =>
+      [67, 68, 4011].some((p) => p === sourcePort || p === destinationPort),
+    )
     .map(({ payload }) => decodePacket(payload));
 }
 
@@ -37,7 +39,9 @@ describe('captures of real clients', () => {
       if (!packet.ok) throw new Error(`${packet.code} at ${packet.at}`);
       lines.push(...describePacket(packet.value), '');
       const again = decodePacket(encodePacket(packet.value));
-      expect(again.ok && { ...again.value, options: new Map([...again.value.options].sort()) }).toEqual({
+      expect(
+        again.ok && { ...again.value, options: new Map([...again.value.options].sort()) },
+      ).toEqual({
         ...packet.value,
         options: new Map([...packet.value.options].sort()),
       });
@@ -57,7 +61,9 @@ describe('captures of real clients', () => {
     const clients = packetsOf(name).flatMap((packet) =>
       packet.ok && packet.value.op === 1 ? [classify(packet.value)] : [],
     );
-    expect(clients.map((client) => `${client.stage} ${client.archName}`)).toContain(`${stage} ${arch}`);
+    expect(clients.map((client) => `${client.stage} ${client.archName}`)).toContain(
+      `${stage} ${arch}`,
+    );
   });
 });
 
@@ -98,7 +104,11 @@ describe('encodePacket', () => {
   const reply = { ...dhcpPacket({ mac: MAC, type: 2 }), op: BOOTREPLY };
 
   it('puts 53 first, 82 last, and pads to 300 bytes', () => {
-    const options = new Map([[82, Uint8Array.of(1, 1, 9)], [67, text('x\0')], [53, u8(2)]]);
+    const options = new Map([
+      [82, Uint8Array.of(1, 1, 9)],
+      [67, text('x\0')],
+      [53, u8(2)],
+    ]);
     const bytes = encodePacket({ ...reply, options });
     expect(bytes.length).toBe(300);
     expect([...bytes.subarray(240, 253)]).toEqual([53, 1, 2, 67, 2, 120, 0, 82, 3, 1, 1, 9, 255]);
@@ -106,18 +116,31 @@ describe('encodePacket', () => {
 
   it('splits what is longer than 255 bytes', () => {
     const value = new Uint8Array(300).fill(7);
-    const again = decodePacket(encodePacket({ ...reply, options: new Map([[53, u8(2)], [43, value]]) }));
+    const again = decodePacket(
+      encodePacket({
+        ...reply,
+        options: new Map([
+          [53, u8(2)],
+          [43, value],
+        ]),
+      }),
+    );
     expect(again.ok && again.value.options.get(43)).toEqual(value);
   });
 
   it('leaves out what does not fit, but never option 82', () => {
-    const options = new Map([[53, u8(2)], [43, new Uint8Array(400)], [82, Uint8Array.of(1, 1, 9)]]);
+    const options = new Map([
+      [53, u8(2)],
+      [43, new Uint8Array(400)],
+      [82, Uint8Array.of(1, 1, 9)],
+    ]);
     const again = decodePacket(encodePacket({ ...reply, options }, 548));
     expect(again.ok && [...again.value.options.keys()]).toEqual([53, 82]);
   });
 
   it('clamps the announced maximum at both ends', () => {
-    const asking = (value: Uint8Array) => replyBytesMax(dhcpPacket({ mac: MAC, type: 1 }, [[OPTION.maxMessageSize, value]]));
+    const asking = (value: Uint8Array) =>
+      replyBytesMax(dhcpPacket({ mac: MAC, type: 1 }, [[OPTION.maxMessageSize, value]]));
     expect(asking(Uint8Array.of(0xff, 0x00))).toBe(1472);
     expect(asking(Uint8Array.of(0, 68))).toBe(548);
     expect(asking(Uint8Array.of(5, 192))).toBe(1444);
@@ -125,8 +148,15 @@ describe('encodePacket', () => {
 
   it('is read the same by an independent decoder', () => {
     const require = createRequire(import.meta.url);
-    const peer = require('dhcp/lib/protocol') as { parse(bytes: Buffer): { yiaddr: string; file: string; options: Record<number, unknown> } };
-    const options = new Map([[53, u8(2)], [1, Uint8Array.of(255, 255, 255, 0)], [51, Uint8Array.of(0, 0, 2, 88)], [15, text('lab.example')]]);
+    const peer = require('dhcp/lib/protocol') as {
+      parse(bytes: Buffer): { yiaddr: string; file: string; options: Record<number, unknown> };
+    };
+    const options = new Map([
+      [53, u8(2)],
+      [1, Uint8Array.of(255, 255, 255, 0)],
+      [51, Uint8Array.of(0, 0, 2, 88)],
+      [15, text('lab.example')],
+    ]);
     const packet = { ...reply, yiaddr: ipv4('10.77.0.100'), file: 'undionly.kpxe', options };
     const read = peer.parse(Buffer.from(encodePacket(packet)));
     expect(read).toMatchObject({ yiaddr: '10.77.0.100', file: 'undionly.kpxe' });

@@ -55,9 +55,9 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
   );
   const ofBoot = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
-  const ofMachine = db.prepare<[string, number], EventRow>(
-    `SELECT * FROM (SELECT * FROM events WHERE hardwarename = ?1
-       OR boot IN (SELECT id FROM boots WHERE hardwarename = ?1) ORDER BY id DESC LIMIT ?2) ORDER BY id`,
+  const ofMachine = db.prepare<[string, string, number], EventRow>(
+    `SELECT * FROM (SELECT * FROM events WHERE hardwarename = ?
+       OR boot IN (SELECT id FROM boots WHERE hardwarename = ?) ORDER BY id DESC LIMIT ?) ORDER BY id`,
   );
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
@@ -78,7 +78,8 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     },
     after: (after, count) => page.all(after, count).map(fromRow),
     ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
-    ofMachine: (hardwarename, count) => ofMachine.all(hardwarename, count).map(fromRow),
+    ofMachine: (hardwarename, count) =>
+      ofMachine.all(hardwarename, hardwarename, count).map(fromRow),
     lastId: () => last.get()?.id ?? 0,
     follow(wake) {
       followers.add(wake);

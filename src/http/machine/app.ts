@@ -60,6 +60,8 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
     bodyLimit: limit('reportBytesMax'),
     connectionTimeout: limit('httpIdleMs'),
     http: { maxHeaderSize: limit('httpHeaderBytesMax') },
+    // A machine whose download is cut tries again; a daemon that waits for it does not stop.
+    forceCloseConnections: true,
   });
   app.server.maxConnections = limit('httpConnectionsMax');
   installProblems(app);

@@ -61,7 +61,13 @@ export function sendBootFile(
     reply.code(206).header('content-range', `bytes ${first}-${wanted.last}/${file.sizeBytes}`);
   }
   reply.header('content-length', lengthBytes);
-  if (request.method === 'HEAD') return reply.send();
+  if (request.method === 'HEAD') {
+    // Past the framework, which would set the length of an empty body: UEFI HTTP Boot allocates by this number.
+    const headers = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
+    reply.hijack();
+    reply.raw.writeHead(reply.statusCode, Object.fromEntries(headers as [string, string][])).end();
+    return reply;
+  }
 
   observer.started({ offsetBytes: first, lengthBytes });
   const stream = createReadStream(file.path, {
@@ -69,6 +75,12 @@ export function sendBootFile(
     ...(wanted ? { end: wanted.last } : {}),
     highWaterMark: 262_144,
   });
-  reply.raw.once('close', () => observer.ended(stream.bytesRead, reply.raw.writableFinished));
+  let ended = false;
+  const end = (complete: boolean) => {
+    if (!ended) observer.ended(stream.bytesRead, complete);
+    ended = true;
+  };
+  reply.raw.once('finish', () => end(true));
+  reply.raw.once('close', () => end(false));
   return reply.send(stream);
 }

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type BootFacts, decide, targetWord } from '../../../src/boot/decide.ts';
+import { nextInstruction, renderInstruction } from '../../../src/boot/next.ts';
+import { renderDhcp } from '../../../src/boot/render-dhcp.ts';
+import { inert, loadScripts } from '../../../src/boot/render-ipxe.ts';
+import { MACHINE_STATES } from '../../../src/inventory/states.ts';
+import { formatIpv4 } from '../../../src/wire/ipv4.ts';
+import { ipv4, mac } from '../../support/world.ts';
+
+const BIOS = { stage: 'firmware', arch: 0, foreignIpxe: false } as const;
+const CLIENTS: Record<string, BootFacts['client']> = {
+  bios: BIOS,
+  uefi: { ...BIOS, arch: 7 },
+  'uefi-9': { ...BIOS, arch: 9 },
+  arm64: { ...BIOS, arch: 11 },
+  http: { ...BIOS, stage: 'http-boot', arch: 16 },
+  ipxe: { ...BIOS, stage: 'ipxe' },
+  os: { ...BIOS, stage: 'os' },
+};
+const STATES = ['unknown', ...MACHINE_STATES] as const;
+const facts = (changes: Partial<BootFacts>): BootFacts => ({
+  client: BIOS,
+  state: 'unknown',
+  jobToken: undefined,
+  binariesServed: 0,
+  ...changes,
+});
+const addresses = {
+  server: ipv4('10.77.0.1'),
+  httpPort: 8080,
+  binaries: { bios: 'undionly.kpxe', uefiX64: 'snponly.efi' },
+};
+const scripts = loadScripts('ipxe-scripts');
+
+describe('every state', () => {
+  const TARGETS = {
+    unknown: 'recon',
+    available: 'wait',
+    held: 'wait',
+    installing: 'wait',
+    recycling: 'wait',
+    'in-use': 'local-disk',
+    broken: 'rescue',
+    retired: 'nothing',
+  };
+  it.each(STATES)('%s', (state) => {
+    expect(targetWord(decide(facts({ state })).target)).toBe(TARGETS[state]);
+  });
+
+  it('serves nothing destructive without the job token for exactly that', () => {
+    for (const state of STATES) {
+      for (const jobToken of [undefined, 'install', 'recycle'] as const) {
+        const word = targetWord(decide(facts({ state, jobToken })).target);
+        const allowed =
+          (state === 'installing' && jobToken === 'install') ||
+          (state === 'recycling' && jobToken === 'recycle');
+        expect(['install', 'recycle'].includes(word)).toBe(allowed);
+      }
+    }
+  });
+});
+
+describe('every channel about every state', () => {
+  const matrix = STATES.flatMap((state) =>
+    Object.entries(CLIENTS).map(([name, client]) => ({ state, name, client })),
+  );
+  it.each(matrix)('$name of a machine that is $state', ({ state, name, client }) => {
+    const decision = decide(facts({ state, client }));
+    const shown = renderDhcp(decision, addresses, 'T'.repeat(32));
+    const expected: Record<string, string | undefined> = {
+      bios: 'undionly.kpxe',
+      uefi: 'snponly.efi',
+      'uefi-9': 'snponly.efi',
+      arm64: undefined,
+      http: 'http://10.77.0.1:8080/boot/ipxe/snponly.efi',
+      ipxe: `http://10.77.0.1:8080/boot/${'T'.repeat(32)}/script.ipxe`,
+      os: undefined,
+    };
+    expect(shown.file).toBe(expected[name]);
+    expect(shown.label ?? '').not.toContain('TTTT');
+    // Option 60 goes to HTTP Boot only: PXE firmware that sees it without option 43 asks port 4011 and stops.
+    expect(shown.vendorClass).toBe(name === 'http' ? 'HTTPClient' : undefined);
+    if (shown.file) expect(formatIpv4(shown.siaddr ?? ipv4('0.0.0.0'))).toBe('10.77.0.1');
+    const script = scripts.render(decision, {
+      url: 'http://10.77.0.1:8080',
+      token: 'TOKEN',
+      mac: mac('52:54:00:77:00:01'),
+      machine: 'SN-1',
+      kernelArguments: 'quiet',
+    });
+    expect(script.startsWith('#!ipxe\n')).toBe(true);
+    expect(script).not.toMatch(/\{\{|\}\}/);
+    expect(script.includes('reveille.token=TOKEN')).toBe(decision.target.kind === 'pxeimage');
+  });
+});
+
+describe('loops', () => {
+  it('an iPXE that is not ours is chained, but not for ever', () => {
+    const client = { ...BIOS, foreignIpxe: true };
+    expect(decide(facts({ client })).delivery.kind).toBe('chain');
+    expect(decide(facts({ client, binariesServed: 3 })).delivery.kind).toBe('script');
+  });
+});
+
+describe('scripts', () => {
+  it.each(['recon', 'local-disk', 'nothing'])('%s is the text beside', async (name) => {
+    const state = { recon: 'unknown', 'local-disk': 'in-use', nothing: 'retired' }[
+      name
+    ] as BootFacts['state'];
+    const script = scripts.render(decide(facts({ state })), {
+      url: 'http://10.77.0.1:8080',
+      token: 'TOKEN',
+      mac: mac('52:54:00:77:00:01'),
+      machine: 'SN-1',
+      kernelArguments: 'console=ttyS0',
+    });
+    await expect(script).toMatchFileSnapshot(`../../fixtures/ipxe/${name}.ipxe`);
+  });
+
+  it('no value can become a command', () => {
+    expect(inert(['a\nreboot || $', '{net0/mac} & "x" # `y`'].join(''))).toBe(
+      'a.reboot .. ..net0/mac. . .x. . .y.',
+    );
+  });
+
+  it('the command line names the initrd, which old UEFI kernels need', () => {
+    expect(readFileSync('ipxe-scripts/pxeimage.ipxe', 'utf8')).toMatch(
+      /kernel .* initrd=initrd\.img /,
+    );
+  });
+});
+
+describe('the next instruction', () => {
+  const machine = (state: (typeof MACHINE_STATES)[number]) => ({
+    hardwarename: 'SN-1' as never,
+    state,
+    stateWhy: 'a\nreason',
+  });
+  it('asks for a report once a boot, then follows the state', () => {
+    expect(
+      nextInstruction({ machine: machine('available'), boot: { reportDigest: undefined } })
+        .instruction,
+    ).toBe('recon');
+    const words = MACHINE_STATES.map((state) => [
+      state,
+      nextInstruction({ machine: machine(state), boot: { reportDigest: 'd' } }).instruction,
+    ]);
+    expect(Object.fromEntries(words)).toEqual({
+      available: 'wait',
+      installing: 'wait',
+      'in-use': 'reboot',
+      recycling: 'wait',
+      broken: 'wait',
+      held: 'wait',
+      retired: 'poweroff',
+    });
+  });
+
+  it('is one line for each value', () => {
+    const next = nextInstruction({ machine: machine('held'), boot: { reportDigest: 'd' } });
+    expect(renderInstruction(next)).toBe(
+      'instruction: wait\nhardwarename: SN-1\nstate: held\nmessage: held: a reason\n',
+    );
+  });
+});

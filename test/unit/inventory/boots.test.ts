@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { migrate } from '../../../src/inventory/schema.ts';
+import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
+
+const A = mac('52:54:00:00:00:0a');
+type Client = 'bios' | 'uefi' | 'http' | 'ipxe' | 'os';
+
+/** Boots after this sequence of DISCOVERs, each two seconds after the one before; words are things that happen. */
+function boots(sequence: readonly (Client | 'script' | 'binary' | 'hour' | 'minute')[]): number {
+  const world = createWorld();
+  for (const what of sequence) {
+    const boot = world.inventory.boots.latest(A);
+    if (what === 'hour') world.pass(3_700_000);
+    else if (what === 'minute') world.pass(66_000);
+    else if (what === 'script') boot && world.inventory.boots.scriptServed(boot.id);
+    else if (what === 'binary') boot && world.inventory.boots.binaryServed(boot.id);
+    else world.dhcp(dhcpPacket({ mac: A, type: 1, client: what }));
+    world.pass(2000);
+  }
+  return world.inventory.boots.list(100).length;
+}
+
+describe('what is one boot', () => {
+  it.each<[string, number, Parameters<typeof boots>[0]]>([
+    ['firmware asking again', 1, ['bios', 'bios', 'bios']],
+    [
+      'firmware, its binary, iPXE, its script, Linux',
+      1,
+      ['bios', 'binary', 'ipxe', 'script', 'os', 'os'],
+    ],
+    ['a ROM iPXE and Linux', 1, ['ipxe', 'ipxe', 'script', 'os']],
+    ['HTTP Boot and iPXE', 1, ['http', 'http', 'ipxe', 'script', 'os']],
+    ['a ROM iPXE after a reboot', 2, ['ipxe', 'script', 'os', 'ipxe']],
+    ['firmware after a reboot', 2, ['bios', 'binary', 'ipxe', 'script', 'os', 'bios']],
+    ['firmware again after its binary did not run', 2, ['bios', 'binary', 'bios']],
+    ['firmware again after it had given up', 2, ['bios', 'minute', 'bios']],
+    ['a system long after its boot, which begins none', 1, ['ipxe', 'script', 'os', 'hour', 'os']],
+    ['a system that was never booted by us', 0, ['os', 'os']],
+  ])('%s: %i', (_what, expected, sequence) => expect(boots(sequence)).toBe(expected));
+});
+
+describe('the event feed', () => {
+  it('wakes followers after the commit, and never for what was rolled back', () => {
+    const { inventory } = createWorld();
+    const seen: number[] = [];
+    inventory.events.follow(() => seen.push(inventory.events.lastId()));
+    inventory.transaction(() => {
+      inventory.transaction(() =>
+        inventory.events.append({ name: 'daemon.started', data: { version: '1', pid: 1 } }),
+      );
+      expect(seen).toEqual([]);
+    });
+    expect(seen).toEqual([1]);
+    expect(() =>
+      inventory.transaction(() => {
+        inventory.events.append({ name: 'daemon.started', data: { version: '1', pid: 2 } });
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    inventory.transaction(() => undefined);
+    expect(inventory.events.after(0, 10)).toHaveLength(1);
+  });
+
+  it('a rehearsal leaves nothing', () => {
+    const world = createWorld();
+    const shown = world.inventory.rehearse(() =>
+      world.view.bootFor({
+        mac: A,
+        segment: world.segments[0] as never,
+        client: {
+          stage: 'ipxe',
+          arch: 0,
+          archName: 'bios',
+          foreignIpxe: false,
+          userClass: '',
+          vendorClass: '',
+          uuid: undefined,
+          hostname: '',
+        },
+      }),
+    );
+    expect(shown.options.file).toMatch(/script\.ipxe$/);
+    expect(world.inventory.boots.list(10)).toEqual([]);
+    expect(world.inventory.events.lastId()).toBe(0);
+  });
+});
+
+describe('the schema', () => {
+  it('is brought up once, and a newer one is refused', () => {
+    const { db } = createWorld();
+    migrate(db);
+    expect(db.pragma('user_version', { simple: true })).toBe(1);
+    db.pragma('user_version = 99');
+    expect(() => migrate(db)).toThrow('schema 99 is newer');
+  });
+});

@@ -7,7 +7,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
-import { findBootFile, readBootFile, requireBootFiles } from './boot/files.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
 import { DROP_REASONS, type Segment } from './dhcp/respond.ts';
@@ -19,10 +18,11 @@ import { createPeopleApp } from './http/people/app.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
+import { findBootFile, readBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
 import { openDatabase } from './platform/sqlite.ts';
-import { openUdp, type UdpSocket } from './platform/udp.ts';
+import { connectUdp, openUdp, type UdpSocket } from './platform/udp.ts';
 import { serveTftp, type TftpClient, type TftpEvent } from './tftp/server.ts';
 import { formatIpv4, parseIpv4 } from './wire/ipv4.ts';
 import type { Clock, Millis } from './wire/time.ts';
@@ -43,7 +43,7 @@ export function openCore(config: Config): {
   segments: Segment[];
   close(): void;
 } {
-  const scripts = loadScripts(config.boot.scripts);
+  const scripts = loadScripts((name) => readText(config.boot.scripts, name));
   const db = openDatabase(config.database.file);
   const inventory = openInventory({ db, clock: systemClock });
   const desk = createBootDesk(
@@ -180,6 +180,8 @@ async function startTftp(parts: Parts): Promise<void> {
       socket,
       address: formatIpv4(serverAddress),
       fileFor,
+      connect: connectUdp,
+      clock: systemClock,
       onEvent: (event, client) => noteTftp(parts, event, client),
       onDrop: (reason) => metrics.tftpDrops.inc({ reason }),
       onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),

@@ -5,9 +5,6 @@
  * characters that mean nothing to iPXE (no `$`, `|`, `&`, `#`, quotes or line ends), so no value can become a command.
  * Every template is read and checked once, when the daemon starts: a missing value is a failed start, not a failed boot.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { AppError } from '../errors.ts';
 import { type Mac, macDigits } from '../wire/mac.ts';
 import { type BootDecision, targetWord } from './decide.ts';
 
@@ -41,10 +38,13 @@ const PLACEHOLDERS = [
 ] as const;
 type Placeholder = (typeof PLACEHOLDERS)[number];
 
-/** @throws AppError ASSET_MISSING for a template that cannot be read; Error for an unknown placeholder in one. */
-export function loadScripts(root: string): Scripts {
+/**
+ * @param read the text of a template by its file name; throws when there is none.
+ * @throws Error for an unknown placeholder
+ */
+export function loadScripts(read: (name: string) => string): Scripts {
   const templates = Object.fromEntries(
-    Object.entries(TEMPLATES).map(([kind, name]) => [kind, loadTemplate(join(root, name))]),
+    Object.entries(TEMPLATES).map(([kind, name]) => [kind, checkTemplate(name, read(name))]),
   ) as Record<keyof typeof TEMPLATES, string>;
   return {
     render(decision, values) {
@@ -69,16 +69,12 @@ export function inert(value: string): string {
   return value.replace(/[^A-Za-z0-9 ._:,/=+@()-]/g, '.');
 }
 
-function loadTemplate(file: string): string {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new AppError('ASSET_MISSING', { detail: `(${file})`, cause });
-  }
-  for (const [, name] of text.matchAll(/\{\{(.*?)\}\}/g)) {
-    if (!PLACEHOLDERS.includes(name as Placeholder)) {
-      throw new Error(`${file}: unknown placeholder '${name}', known: ${PLACEHOLDERS.join(', ')}`);
+function checkTemplate(name: string, text: string): string {
+  for (const [, placeholder] of text.matchAll(/\{\{(.*?)\}\}/g)) {
+    if (!PLACEHOLDERS.includes(placeholder as Placeholder)) {
+      throw new Error(
+        `${name}: unknown placeholder '${placeholder}', known: ${PLACEHOLDERS.join(', ')}`,
+      );
     }
   }
   return text;

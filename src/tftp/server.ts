@@ -2,11 +2,11 @@
  * The TFTP shell: one listening socket for each address, one connected socket for each transfer.
  *
  * The transfer's socket is connected to the client, so that the kernel drops what anybody else sends to it (RFC 1350
- * section 4, transfer identifiers). Timers, sockets and limits live here; what to send lives in `transfer.ts`.
+ * section 4, transfer identifiers). Timers and limits live here; what to send lives in `transfer.ts`.
  */
-import dgram from 'node:dgram';
 import type { EventData } from '../events.ts';
 import { limit } from '../limits.ts';
+import type { Clock } from '../wire/time.ts';
 import { cleanFileName } from './file-name.ts';
 import { negotiate } from './negotiate.ts';
 import {
@@ -24,6 +24,17 @@ export interface TftpSocket {
   send(bytes: Uint8Array, port: number, address: string): void;
 }
 
+export interface Conversation {
+  send(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface ConversationEvents {
+  ready(): void;
+  message(bytes: Uint8Array): void;
+  error(error: Error): void;
+}
+
 export interface TftpClient {
   readonly address: string;
   readonly port: number;
@@ -39,6 +50,9 @@ export interface TftpServerOptions {
   readonly socket: TftpSocket;
   /** The address that transfers are sent from. */
   readonly address: string;
+  readonly clock: Clock;
+  /** Opens the socket of one transfer, connected to its client. */
+  connect(from: string, to: TftpClient, on: ConversationEvents): Conversation;
   /** The whole file, or `undefined` when there is none of that name. */
   fileFor(name: string): Uint8Array | undefined;
   onEvent(event: TftpEvent, client: TftpClient): void;
@@ -53,7 +67,7 @@ export interface TftpServer {
 
 export function serveTftp(options: TftpServerOptions): TftpServer {
   const running = new Map<string, Set<string>>();
-  const open = new Set<dgram.Socket>();
+  const open = new Set<Conversation>();
   options.socket.onMessage((bytes, client) => {
     try {
       const packet = decodeTftp(bytes);
@@ -71,7 +85,7 @@ export function serveTftp(options: TftpServerOptions): TftpServer {
       return open.size;
     },
     close() {
-      for (const socket of open) socket.close();
+      for (const conversation of open) conversation.close();
       open.clear();
     },
   };
@@ -80,7 +94,7 @@ export function serveTftp(options: TftpServerOptions): TftpServer {
 interface Running {
   /** Client address to the ports that have a transfer. */
   readonly running: Map<string, Set<string>>;
-  readonly open: Set<dgram.Socket>;
+  readonly open: Set<Conversation>;
 }
 
 function onRequest(
@@ -104,13 +118,12 @@ function onRequest(
     return;
   }
   running.set(client.address, mine.add(key));
-  const socket = dgram.createSocket('udp4');
-  open.add(socket);
-  runTransfer(options, socket, { request, client, ...found }, () => {
-    open.delete(socket);
+  const conversation = runTransfer(options, { request, client, ...found }, () => {
+    open.delete(conversation);
     mine.delete(key);
     if (mine.size === 0) running.delete(client.address);
   });
+  open.add(conversation);
 }
 
 type Found =
@@ -139,13 +152,13 @@ interface Job {
 
 function runTransfer(
   options: TftpServerOptions,
-  socket: dgram.Socket,
   { request, client, name, bytes }: Job,
   over: () => void,
-): void {
+): Conversation {
+  const { clock, onEvent, onDrop } = options;
   const terms = negotiate(request.options, bytes.length);
   const transfer = createTransfer(bytes, terms);
-  const startedAt = performance.now();
+  const startedAt = clock();
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
@@ -153,56 +166,46 @@ function runTransfer(
     if (ended) return;
     ended = true;
     clearTimeout(timer);
-    socket.close();
+    conversation.close();
     over();
-    const durationMs = Math.round(performance.now() - startedAt);
-    options.onEvent(
-      result.ok
-        ? {
-            name: 'tftp.sent',
-            data: {
-              file: name,
-              sizeBytes: bytes.length,
-              durationMs,
-              retransmits: result.retransmits,
-            },
-          }
-        : {
-            name: 'tftp.failed',
-            data: { file: name, why: result.why, block: result.block, probe: result.probe },
-          },
-      client,
-    );
+    const durationMs = clock() - startedAt;
+    const { length: sizeBytes } = bytes;
+    if (result.ok) {
+      const { retransmits } = result;
+      onEvent(
+        { name: 'tftp.sent', data: { file: name, sizeBytes, durationMs, retransmits } },
+        client,
+      );
+    } else {
+      const { why, block, probe } = result;
+      onEvent({ name: 'tftp.failed', data: { file: name, why, block, probe } }, client);
+    }
   };
-  const broken = (error: Error) =>
-    finish({ ok: false, why: error.message, block: 0, probe: false });
   const act = (step: Step) => {
     if (ended) return;
-    for (const datagram of step.send) socket.send(datagram);
+    for (const datagram of step.send) conversation.send(datagram);
     if (step.result) finish(step.result);
     else if (step.waitMs !== undefined) {
       clearTimeout(timer);
       timer = setTimeout(() => act(transfer.onTimeout()), step.waitMs);
     }
   };
-
-  socket.on('error', broken);
-  socket.on('message', (datagram) => {
-    const packet = decodeTftp(datagram);
-    if (!packet.ok) options.onDrop(packet.code);
-    else if (packet.value.opcode === OPCODE.ack) act(transfer.onAck(packet.value.block));
-    else if (packet.value.opcode === OPCODE.error) {
-      act(transfer.onError(packet.value.code, packet.value.message));
-    }
-  });
-  socket.bind(0, options.address, () => {
-    if (ended) return;
-    socket.connect(client.port, client.address, () => {
-      if (ended) return;
+  const conversation = options.connect(options.address, client, {
+    ready() {
       const { blksizeBytes, windowsize } = terms;
       const data = { file: name, blksizeBytes, windowsize, sizeBytes: bytes.length };
-      options.onEvent({ name: 'tftp.started', data }, client);
+      onEvent({ name: 'tftp.started', data }, client);
       act(transfer.start());
-    });
+    },
+    message(datagram) {
+      const packet = decodeTftp(datagram);
+      if (!packet.ok) onDrop(packet.code);
+      else if (packet.value.opcode === OPCODE.ack) act(transfer.onAck(packet.value.block));
+      else if (packet.value.opcode === OPCODE.error) {
+        act(transfer.onError(packet.value.code, packet.value.message));
+      }
+    },
+    error: (error) => finish({ ok: false, why: error.message, block: 0, probe: false }),
   });
+  return conversation;
 }

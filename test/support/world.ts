@@ -7,6 +7,7 @@ import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import { type DhcpView, type Outcome, respond, type Segment } from '../../src/dhcp/respond.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
+import { readText } from '../../src/platform/boot-files.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
@@ -39,7 +40,7 @@ export function createWorld(db: Database = new Sqlite(':memory:')) {
       httpPort: 8080,
       binaries: config.boot.binaries,
       kernelArguments: 'quiet',
-      scripts: loadScripts('ipxe-scripts'),
+      scripts: loadScripts((name) => readText('ipxe-scripts', name)),
     },
   );
   const segments: Segment[] = config.dhcp.segments.map(({ address, pool, ...rest }) => ({

@@ -14,7 +14,6 @@ import Fastify, {
 import { z } from 'zod';
 import { targetWord } from '../../boot/decide.ts';
 import type { BootDesk } from '../../boot/desk.ts';
-import { type BootFile, findBootFile } from '../../boot/files.ts';
 import { type Instruction, nextInstruction, renderInstruction } from '../../boot/next.ts';
 import { AppError } from '../../errors.ts';
 import type { EventData, NewEvent } from '../../events.ts';
@@ -22,6 +21,7 @@ import type { Boot } from '../../inventory/boots.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
 import { limit } from '../../limits.ts';
+import { type BootFile, findBootFile } from '../../platform/boot-files.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems } from '../problem.ts';

@@ -6,7 +6,7 @@
  */
 import { createReadStream } from 'node:fs';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { BootFile } from '../../boot/files.ts';
+import type { BootFile } from '../../platform/boot-files.ts';
 
 export interface Sending {
   readonly offsetBytes: number;

@@ -31,7 +31,7 @@ const addresses = {
   httpPort: 8080,
   binaries: { bios: 'undionly.kpxe', uefiX64: 'snponly.efi' },
 };
-const scripts = loadScripts('ipxe-scripts');
+const scripts = loadScripts((name) => readFileSync(`ipxe-scripts/${name}`, 'utf8'));
 
 describe('every state', () => {
   const TARGETS = {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { resolveInside } from '../../../src/platform/safe-path.ts';
 import { cleanFileName } from '../../../src/tftp/file-name.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import {
@@ -17,7 +18,6 @@ import {
   encodeRequest,
   OPCODE,
 } from '../../../src/tftp/packet.ts';
-import { resolveInside } from '../../../src/tftp/safe-path.ts';
 import { createTransfer, type Step, type TransferResult } from '../../../src/tftp/transfer.ts';
 import { startTftpServer, type TestServer } from '../../support/tftp-server.ts';
 

@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { resolveInside } from '../tftp/safe-path.ts';
+import { resolveInside } from './safe-path.ts';
 
 export interface BootFile {
   /** The absolute path, links resolved. */
@@ -41,4 +41,14 @@ export function requireBootFiles(files: readonly (readonly [root: string, name: 
 /** A whole boot file, for TFTP, which keeps it in its own cache. */
 export function readBootFile(file: BootFile): Uint8Array {
   return readFileSync(file.path);
+}
+
+/** A template or other small text. @throws AppError ASSET_MISSING */
+export function readText(root: string, name: string): string {
+  const file = join(root, name);
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AppError('ASSET_MISSING', { detail: `(${file})`, cause });
+  }
 }

@@ -9,7 +9,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
-import { DROP_REASONS, type Segment } from './dhcp/respond.ts';
+import { DROP_REASONS, type Segment } from './dhcp/ports.ts';
 import { serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';

@@ -3,7 +3,7 @@
  * answer for whoever asks. DHCP and the script route are its only callers; `explain` calls it in a transaction that is
  * rolled back. It runs inside the caller's transaction, because sighting a boot and minting its token are writes.
  */
-import type { BootAnswer, BootQuery } from '../dhcp/respond.ts';
+import type { BootAnswer, BootQuery } from '../dhcp/ports.ts';
 import type { NewEvent } from '../events.ts';
 import type { Boot, BootSighting } from '../inventory/boots.ts';
 import type { MachineState } from '../inventory/states.ts';

@@ -8,122 +8,23 @@
  * A lease belongs to (segment, hardware address). The client identifier is stored and echoed (RFC 6842) but is no key:
  * firmware sends none, iPXE sends 01+MAC, an operating system often a DUID, and all three are one machine.
  */
-import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
-import type { BootId, Hardwarename } from '../wire/ids.ts';
-import {
-  broadcastOf,
-  type Cidr,
-  contains,
-  formatIpv4,
-  IPV4_ANY,
-  type Ipv4,
-  ipv4FromBytes,
-  netmask,
-} from '../wire/ipv4.ts';
+import { contains, formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import { classify, type DhcpClient } from './client-class.ts';
-import { addresses, MESSAGE, nulTerminated, OPTION, text, u8, u32 } from './options.ts';
+import { MESSAGE, OPTION, text, u8, u32 } from './options.ts';
 import { addressOption, BOOTREQUEST, type DhcpPacket, macOf, replyTo } from './packet.ts';
-
-/** One served network on one interface. */
-export interface Segment {
-  readonly name: string;
-  readonly iface: string;
-  readonly serverAddress: Ipv4;
-  readonly cidr: Cidr;
-  readonly poolFirst: Ipv4;
-  readonly poolLast: Ipv4;
-  readonly routers: readonly Ipv4[];
-  readonly dns: readonly Ipv4[];
-  readonly domain: string;
-  readonly leaseSeconds: number;
-  readonly unknownLeaseSeconds: number;
-}
-
-export interface Lease {
-  readonly address: Ipv4;
-  readonly mac: Mac;
-  readonly state: 'offered' | 'bound' | 'declined' | 'released';
-  readonly expiresAt: Millis;
-}
-
-export interface LeaseView {
-  byMac(segment: string, mac: Mac): Lease | undefined;
-  byAddress(segment: string, address: Ipv4): Lease | undefined;
-  /** An address for this MAC: its own, else `wanted` if free, else the lowest never used, else the longest expired. */
-  pick(segment: Segment, mac: Mac, wanted: Ipv4 | undefined): Ipv4 | undefined;
-}
-
-export interface BootQuery {
-  readonly client: DhcpClient;
-  readonly mac: Mac;
-  readonly segment: Segment;
-}
-
-/** The boot part of a reply, decided and rendered elsewhere. */
-export interface BootAnswer {
-  readonly boot: BootId | undefined;
-  readonly hardwarename: Hardwarename | undefined;
-  readonly options: {
-    readonly siaddr?: Ipv4;
-    readonly file?: string;
-    /** The file as events show it, without a token. */
-    readonly label?: string;
-    readonly vendorClass?: 'PXEClient' | 'HTTPClient';
-    readonly raw?: readonly { readonly code: number; readonly bytes: Uint8Array }[];
-  };
-  readonly why: string;
-}
-
-export interface DhcpView {
-  readonly segments: readonly Segment[];
-  readonly leases: LeaseView;
-  bootFor(query: BootQuery): BootAnswer;
-}
-
-export interface DhcpRequest {
-  readonly packet: DhcpPacket;
-  /** The interface that the datagram came in by. */
-  readonly iface: string;
-}
-
-export interface LeaseChange {
-  readonly segment: string;
-  readonly address: Ipv4;
-  readonly mac: Mac;
-  readonly state: Lease['state'];
-  readonly expiresAt: Millis;
-  readonly clientId: Uint8Array | undefined;
-  readonly hostname: string;
-  readonly boot: BootId | undefined;
-}
-
-export const DROP_REASONS = [
-  'not-a-request',
-  'no-message-type',
-  'unknown-message-type',
-  'no-ethernet-address',
-  'too-many-hops',
-  'unknown-segment',
-  'for-another-server',
-  'unknown-client',
-  'not-its-lease',
-  'pool-exhausted',
-] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
-
-export type Outcome =
-  | {
-      readonly kind: 'reply';
-      readonly reply: DhcpPacket;
-      readonly type: number;
-      readonly lease?: LeaseChange | undefined;
-      readonly event?: NewEvent | undefined;
-    }
-  | { readonly kind: 'silent'; readonly lease: LeaseChange; readonly event: NewEvent }
-  | { readonly kind: 'drop'; readonly reason: DropReason; readonly event?: NewEvent | undefined };
+import type {
+  BootAnswer,
+  DhcpRequest,
+  DhcpView,
+  DropReason,
+  LeaseChange,
+  Outcome,
+  Segment,
+} from './ports.ts';
+import { bootFields, bootOptions, echo, networkOptions } from './reply-options.ts';
 
 /** Everything that the rules below need to know about one valid request. */
 interface Asked {
@@ -401,34 +302,6 @@ function leaseReply(
     yiaddr: address,
     options,
   };
-}
-
-function networkOptions(segment: Segment, options: Map<number, Uint8Array>): void {
-  options.set(OPTION.subnetMask, u32(netmask(segment.cidr.prefixBits)));
-  options.set(OPTION.broadcast, u32(broadcastOf(segment.cidr)));
-  if (segment.routers.length > 0) options.set(OPTION.router, addresses(segment.routers));
-  if (segment.dns.length > 0) options.set(OPTION.dns, addresses(segment.dns));
-  if (segment.domain !== '') options.set(OPTION.domain, text(segment.domain));
-}
-
-function bootOptions({ options: boot }: BootAnswer, options: Map<number, Uint8Array>): void {
-  if (boot.vendorClass) options.set(OPTION.vendorClass, text(boot.vendorClass));
-  if (boot.file) options.set(OPTION.bootFile, nulTerminated(boot.file));
-  for (const { code, bytes } of boot.raw ?? []) options.set(code, bytes);
-}
-
-/** The fixed fields: `siaddr`, and `file` where the name fits with its NUL. */
-function bootFields({ options: boot }: BootAnswer): { siaddr: Ipv4; file: string } {
-  const file = boot.file ?? '';
-  return { siaddr: boot.siaddr ?? IPV4_ANY, file: file.length < 128 ? file : '' };
-}
-
-/** What goes back as it came: client id (RFC 6842), UUID (RFC 4578 2.3), relay information (RFC 3046 2.2). */
-function echo(packet: DhcpPacket, options: Map<number, Uint8Array>): void {
-  for (const code of [OPTION.clientId, OPTION.clientUuid, OPTION.relayAgent]) {
-    const value = packet.options.get(code);
-    if (value) options.set(code, value);
-  }
 }
 
 function leaseChange(

@@ -9,14 +9,9 @@ import { limit } from '../limits.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { decodePacket, encodePacket, type PacketFault, replyBytesMax } from './packet.ts';
+import type { DhcpView, DropReason, LeaseChange, Outcome } from './ports.ts';
 import { type DhcpPorts, destinationOf, replyFlags } from './reply-to.ts';
-import {
-  type DhcpView,
-  type DropReason,
-  type LeaseChange,
-  type Outcome,
-  respond,
-} from './respond.ts';
+import { respond } from './respond.ts';
 
 /** The socket of one interface. */
 export interface DhcpSocket {

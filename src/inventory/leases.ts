@@ -6,7 +6,7 @@
  * old address as long as the pool was not used up in between. A declined row has no owner until its quarantine ends.
  */
 import type { Database } from 'better-sqlite3';
-import type { Lease, LeaseChange, LeaseView, Segment } from '../dhcp/respond.ts';
+import type { Lease, LeaseChange, LeaseView, Segment } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';

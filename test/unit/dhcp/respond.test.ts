@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
+import { DROP_REASONS, type Outcome } from '../../../src/dhcp/ports.ts';
 import { destinationOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
-import { DROP_REASONS, type Outcome } from '../../../src/dhcp/respond.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import {
   type CLIENTS,

@@ -1,0 +1,141 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { configKeys } from '../../../src/config.ts';
+import { ERRORS } from '../../../src/errors.ts';
+import { EVENT_NAMES } from '../../../src/events.ts';
+import { LIMITS } from '../../../src/limits.ts';
+
+const sources = (root: string): string[] =>
+  readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(root, name))
+    .filter((name) => /\.tsx?$/.test(name));
+const text = (file: string) => readFileSync(file, 'utf8');
+const imports = (file: string) =>
+  [...text(file).matchAll(/from '([^']+)'|^import '([^']+)'/gm)].map(
+    (match) => match[1] ?? match[2] ?? '',
+  );
+/** `src/dhcp/packet.ts` -> `dhcp`, `src/limits.ts` -> `limits`. */
+const placeOf = (file: string) => file.split('/')[1]?.replace(/\.tsx?$/, '') ?? '';
+
+/** Rows of the first table below a heading of a page: the code spans of each cell. */
+function table(page: string, heading: string): string[][] {
+  const section = text(page).split(`## ${heading}`)[1]?.split('\n## ')[0] ?? '';
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .slice(1)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+const spans = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+
+describe('what may import what', () => {
+  const rows = new Map(
+    table('ARCHITECTURE.md', 'What may import what').map(([folder, may]) => [
+      spans(folder)[0] ?? '',
+      may ?? '',
+    ]),
+  );
+  const files = sources('src').filter(
+    (file) => !['main', 'config', 'limits', 'errors', 'events'].includes(placeOf(file)),
+  );
+
+  it.each(files)('%s', (file) => {
+    const place = placeOf(file);
+    const row = rows.get(place);
+    expect(row, `no row for ${place}`).toBeDefined();
+    for (const name of imports(file).filter((name) => name.startsWith('.'))) {
+      const target = placeOf(normalize(join(dirname(file), name)));
+      if (target === place) continue;
+      if (row?.startsWith('everything but')) expect(spans(row)).not.toContain(target);
+      else expect(spans(row), `${file} imports ${target}`).toContain(target);
+    }
+  });
+});
+
+describe('the core', () => {
+  const core = sources('src').filter((file) =>
+    ['wire', 'dhcp', 'tftp', 'inventory', 'boot'].includes(placeOf(file)),
+  );
+  it.each(core)('%s does no input or output and reads no clock', (file) => {
+    const pure = ['node:crypto', 'node:zlib'];
+    expect(
+      imports(file).filter((name) => name.startsWith('node:') && !pure.includes(name)),
+    ).toEqual([]);
+    expect(text(file)).not.toMatch(
+      /Date\.now\(|new Date\(|performance\.now\(|process\.(?!versions)/,
+    );
+  });
+
+  it('only the boot decision turns a state into what is booted', () => {
+    const others = sources('src').filter(
+      (file) => !/inventory\/states|boot\/(decide|next)|inventory\/ingest|\/ui\//.test(file),
+    );
+    for (const file of others)
+      expect(text(file), file).not.toMatch(/=== '(in-use|available|installing|recycling|retired)'/);
+  });
+});
+
+describe('files', () => {
+  const files = ['src', 'qemu-lab', 'test'].flatMap(sources);
+  it.each(files)('%s is at most 400 lines long', (file) =>
+    expect(text(file).split('\n').length).toBeLessThanOrEqual(401),
+  );
+  it('sources begin with what they are', () => {
+    for (const file of sources('src').filter((name) => !/vite\.config/.test(name))) {
+      expect(/^(\/\*\*|import )/.test(text(file)) && text(file).includes('/**'), file).toBe(true);
+    }
+  });
+});
+
+describe('lists', () => {
+  it('docs/events.md has every event', () =>
+    expect(table('docs/events.md', 'Every event').map(([name]) => spans(name)[0])).toEqual([
+      ...EVENT_NAMES,
+    ]));
+  it('docs/errors.md has every error with its status', () =>
+    expect(
+      table('docs/errors.md', 'Every error').map(([code, status]) => [
+        spans(code)[0],
+        Number(status),
+      ]),
+    ).toEqual(Object.entries(ERRORS).map(([code, { httpStatus }]) => [code, httpStatus])));
+  it('docs/configuration.md has every key', () =>
+    expect(table('docs/configuration.md', 'Every key').map(([key]) => spans(key)[0])).toEqual(
+      configKeys(),
+    ));
+  it('every limit has a unit or is a count, a positive value and a reason', () => {
+    for (const [name, { value, why }] of Object.entries(LIMITS)) {
+      expect(value, name).toBeGreaterThan(0);
+      expect(why.length, name).toBeGreaterThan(20);
+      expect(name).toMatch(/(Ms|Bytes|BytesMax|BytesMin|Max|PerSecond|PerBoot|Macs)$/);
+    }
+  });
+  it('every limit and every error is used', () => {
+    const all = sources('src')
+      .filter((file) => !/src\/(limits|errors)\.ts/.test(file))
+      .map(text)
+      .join('\n');
+    for (const name of Object.keys(LIMITS)) expect(all, name).toContain(`'${name}'`);
+    for (const name of Object.keys(ERRORS)) expect(all, name).toContain(`'${name}'`);
+  });
+});
+
+describe('the README', () => {
+  it('names only commands, files and targets that exist', () => {
+    const readme = text('README.md');
+    const scripts = JSON.parse(text('package.json')).scripts as Record<string, string>;
+    for (const [, name] of readme.matchAll(/npm run (?:-s )?([a-z0-9-]+)/g))
+      expect(Object.keys(scripts)).toContain(name);
+    for (const [, target] of readme.matchAll(/\bmake ([a-z-]+)/g))
+      expect(text('Makefile')).toMatch(new RegExp(`^${target}:`, 'm'));
+    const links = [...readme.matchAll(/\]\((?!http)([^)#]+)\)/g)].map((match) => match[1] ?? '');
+    expect(links.length).toBeGreaterThan(5);
+    for (const link of links) expect(existsSync(link), link).toBe(true);
+  });
+});

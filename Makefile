@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils
-TEST_PACKAGES := busybox-static chromium udhcpc isc-dhcp-client tftp-hpa atftp curl python3-minimal
+TEST_PACKAGES := busybox-static chromium isc-dhcp-client tftp-hpa atftp curl
 
 ## help: this list
 help:

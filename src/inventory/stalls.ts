@@ -72,6 +72,14 @@ export const STALL_RULES: readonly StallRule[] = [
     next: 'Check the speed of the switch port: a port that fell back to 10 or 100 Mbit/s looks like this.',
   },
   {
+    name: 'initrd-not-fetched',
+    after: 'kernel',
+    deadlineMs: 20_000,
+    fits: (s) => is(s, 'kernel', 'done'),
+    cause: 'The kernel was sent, but the machine asked for no initrd within {s} s.',
+    next: 'Look at the screen for an iPXE error: too little memory below 4 GB, or an old iPXE in the card, looks like this.',
+  },
+  {
     name: 'kernel-not-fetched',
     after: 'script',
     deadlineMs: 20_000,

@@ -146,7 +146,7 @@ function Bar({ steps }: { steps: readonly TimelineStep[] }) {
           class={`step ${step.state}`}
           title={`${STEP_LABELS[step.name]}: ${step.state}`}
         >
-          <span class="label">{STEP_LABELS[step.name]}</span>
+          <span class="label">{step.name === 'registered' ? 'Done' : STEP_LABELS[step.name]}</span>
           <span class="took">
             {step.state === 'done' && step.tookMs !== undefined
               ? seconds(step.tookMs)

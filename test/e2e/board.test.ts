@@ -163,7 +163,9 @@ describe('the board', () => {
       '52:54:00:77:00:03',
     );
     carry('52:54:00:77:00:05', 'linux');
-    await row('52:54:00:77:00:05').getByText(/Recon: looking the machine over/).waitFor();
+    await row('52:54:00:77:00:05')
+      .getByText(/Recon: looking the machine over/)
+      .waitFor();
   });
 
   it('opens to the steps and the hardware, by keyboard', async () => {
@@ -179,10 +181,17 @@ describe('the board', () => {
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     expect(overflow).toBeLessThanOrEqual(0);
+    const top = () =>
+      page.evaluate(() => {
+        (document.activeElement as HTMLElement | null)?.blur();
+        window.scrollTo(0, 0);
+      });
+    await top();
     await page.screenshot({ path: `${SHOTS}/board-phone.png` });
     await page.setViewportSize(WIDE);
     await row('C0MPUT3').locator('summary').click();
     await page.emulateMedia({ colorScheme: 'light' });
+    await top();
     await page.screenshot({ path: `${SHOTS}/board-wide.png` });
   });
 

@@ -147,6 +147,7 @@ describe('stalls', () => {
     ],
     'script-not-fetched': [offered('ipxe'), acked('ipxe')],
     'kernel-not-fetched': ROM.slice(0, 3),
+    'initrd-not-fetched': ROM.slice(0, 5),
     'download-slow': ROM.slice(0, 4),
     'download-broken': [...ROM.slice(0, 6), aborted],
     'kernel-silent': ROM.slice(0, 7),

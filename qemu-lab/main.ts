@@ -181,12 +181,16 @@ async function watchLab(
   out(`The board: ${url}   (files: ${lab.dir})\nCtrl-C ends the lab.\n`);
   let drawnLines = 0;
   let told = false;
+  let lastCount = -1;
   for (;;) {
     const board = await client.board();
     const text = drawBoard(board.rows, board.now);
     const registered = board.rows.filter(
       ({ machine, timeline }) => machine && timeline.state === 'done',
     ).length;
+    // Redrawn in place for a person; once for each machine that has come when the output goes to a file.
+    if (!process.stdout.isTTY && registered !== lastCount) out(`${text}\n`);
+    lastCount = registered;
     if (process.stdout.isTTY) {
       if (drawnLines > 0) process.stdout.write(`\x1b[${drawnLines}A\x1b[J`);
       out(text);
@@ -194,7 +198,6 @@ async function watchLab(
     }
     if (registered === lab.vms.length && !told) {
       told = true;
-      if (!process.stdout.isTTY) out(text);
       const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
       out(
         `${registered} of ${lab.vms.length} machines registered after ${seconds} s. The board: ${url}`,

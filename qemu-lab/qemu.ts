@@ -72,6 +72,9 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
       '-device',
       `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? ',bootindex=1' : ''}${plain ? ',romfile=' : ''}`,
     ]),
+    ...(machine.bmc
+      ? ['-device', 'ipmi-bmc-sim,id=bmc', '-device', 'isa-ipmi-kcs,bmc=bmc,irq=5']
+      : []),
     ...machine.disks.flatMap((disk, index) => diskArguments(disk, index, place.dir)),
     ...[
       '-smbios',

@@ -37,6 +37,8 @@ const machine = z.strictObject({
   asset: z.string().max(64).optional(),
   memoryMb: z.number().int().min(256).max(8192).default(512),
   cpus: z.number().int().min(1).max(16).default(1),
+  /** A BMC that the machine can ask in-band (QEMU's own, without a network). */
+  bmc: z.boolean().default(false),
 });
 
 const rack = z.strictObject({ machines: z.array(machine).min(1) });

@@ -15,6 +15,7 @@ export const ingest: Scenario = {
         name: 'bios-rom',
         serial: 'SN-1001',
         cpus: 2,
+        bmc: true,
         disks: [{ serial: 'DISK-1001', sizeMb: 2048 }],
       },
       {
@@ -121,6 +122,7 @@ function checkHardware({ check }: ScenarioRun, vm: LabVm, record: Machine): void
   );
   same('memory', [record.hardware.memory.totalBytes], [memoryMb * 2 ** 20]);
   same('processors', [record.hardware.cpus.reduce((sum, cpu) => sum + cpu.threads, 0)], [cpus]);
+  same('BMC in-band', [record.hardware.bmc?.inBand ?? false], [vm.machine.bmc]);
   const ports = record.hardware.nics.filter(({ link }) => link).map(({ lldp }) => lldp?.switch);
   same(
     'switches heard',

@@ -1,5 +1,5 @@
 /** Each scenario of the virtual lab, run by the command that people run. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { ScenarioResult } from '../../qemu-lab/scenario.ts';
@@ -20,6 +20,11 @@ async function scenario(name: string): Promise<ScenarioResult> {
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as ScenarioResult;
 }
 
+async function namespaces(): Promise<string[]> {
+  const { stdout } = await run('ip', ['netns', 'list']);
+  return stdout.split('\n').filter((line) => /^rv[0-9a-f]{4}-/.test(line));
+}
+
 describe('the virtual lab', () => {
   it.each(SCENARIOS.map(({ name, about }) => [name, about]))('%s: %s', async (name) => {
     const result = await scenario(name);
@@ -30,8 +35,28 @@ describe('the virtual lab', () => {
       expect(machine.seconds.registered, machine.name).toBeGreaterThan(0);
   });
 
-  it('leaves nothing behind', async () => {
-    const { stdout } = await run('ip', ['netns', 'list']);
-    expect(stdout).not.toMatch(/^rv[0-9a-f]{4}-/m);
+  it('leaves nothing behind', async () => expect(await namespaces()).toEqual([]));
+
+  it.each(['SIGINT', 'SIGKILL'] as const)('cleans up after %s', async (signal) => {
+    const lab = spawn(process.execPath, ['qemu-lab/main.ts', 'create', '--port', '0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise<void>((ready) => {
+      lab.stdout.on('data', (text) => String(text).includes('The board:') && ready());
+    });
+    expect(await namespaces()).toHaveLength(2);
+    const gone = new Promise((done) => lab.once('exit', done));
+    lab.kill(signal);
+    await gone;
+    if (signal === 'SIGKILL') {
+      const { stdout } = await run(process.execPath, ['qemu-lab/main.ts', 'list', '--json']);
+      expect(JSON.parse(stdout)).toMatchObject({
+        labs: [],
+        reaped: [expect.stringMatching(/^rv/)],
+      });
+    }
+    expect(await namespaces()).toEqual([]);
+    const { stdout } = await run('ps', ['-eo', 'args']);
+    expect(stdout).not.toMatch(/qemu-system.*reveille-lab/);
   });
 });

@@ -5,7 +5,7 @@
  */
 import type { BootAnswer, BootQuery } from '../dhcp/ports.ts';
 import type { NewEvent } from '../events.ts';
-import type { Boot, BootSighting } from '../inventory/boots.ts';
+import type { Boot, BootSighting, Sighted } from '../inventory/boots.ts';
 import type { MachineState } from '../inventory/states.ts';
 import type { TokenPurpose } from '../inventory/tokens.ts';
 import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
@@ -19,7 +19,7 @@ export interface DeskRecords {
   machineByMac(
     mac: Mac,
   ): { readonly hardwarename: Hardwarename; readonly state: MachineState } | undefined;
-  sight(sighting: BootSighting): { boot: Boot; begun: boolean } | undefined;
+  sight(sighting: BootSighting): Sighted | undefined;
   mint(boot: BootId, mac: Mac, purpose: TokenPurpose): { readonly token: BootToken };
   append(event: NewEvent): void;
 }
@@ -56,6 +56,10 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
           hardwarename: machine?.hardwarename,
           data: { client: client.stage, arch: client.archName, iface: segment.iface },
         });
+      }
+      if (sighted?.resumed) {
+        const { id: boot, hardwarename } = sighted.boot;
+        records.append({ name: 'boot.resumed', mac, boot, hardwarename, data: { after: 'dhcp' } });
       }
       const decision = decide({
         client,

@@ -37,9 +37,17 @@ export interface BootSighting {
   readonly hardwarename: Hardwarename | undefined;
 }
 
+export interface Sighted {
+  readonly boot: Boot;
+  /** It is a new boot. */
+  readonly begun: boolean;
+  /** It had been marked as stalled, and is not any more. */
+  readonly resumed: boolean;
+}
+
 export interface Boots {
   /** The boot that this packet belongs to, begun if need be; `undefined` for an operating system outside any boot. */
-  sight(sighting: BootSighting): { boot: Boot; begun: boolean } | undefined;
+  sight(sighting: BootSighting): Sighted | undefined;
   byId(id: BootId): Boot | undefined;
   /** The newest boot of a NIC, however old. */
   latest(mac: Mac): Boot | undefined;
@@ -140,14 +148,16 @@ export function openBoots(db: Database, clock: Clock): Boots {
       const running = row && fromRow(row);
       if (running && continuesBoot(running, client, now)) {
         seen.run(client, now, hardwarename ?? null, running.id);
-        return { boot: { ...running, client, lastAt: now }, begun: false };
+        const resumed = running.stalledAt !== undefined;
+        const boot = { ...running, client, lastAt: now, stalledAt: undefined };
+        return { boot, begun: false, resumed };
       }
       if (client === 'os') return undefined;
       const id = newBootId();
       insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);
-      return { boot, begun: true };
+      return { boot, begun: true, resumed: false };
     },
     byId: find,
     latest(mac) {

@@ -191,5 +191,6 @@ describe('stalls', () => {
     world.inventory.boots.stalled(boot.id);
     world.dhcp(dhcpPacket({ mac: A, type: 1, client: 'bios' }));
     expect(world.inventory.boots.byId(boot.id)?.stalledAt).toBeUndefined();
+    expect(world.eventNames()).toContain('boot.resumed');
   });
 });

@@ -113,7 +113,7 @@ export function identify(report: ReconReport, known: KnownMachines): Verdict {
   const owners = distinct(macs.map((mac) => known.byMac(mac)));
   const serial = serialOf(report);
   return serial === undefined
-    ? identifyWithoutSerial(report, owners)
+    ? identifyWithoutSerial(report, { owners, known })
     : identifyBySerial(report, { serial, owners, known });
 }
 
@@ -123,7 +123,10 @@ function distinct(machines: readonly (KnownMachine | undefined)[]): KnownMachine
   return [...byName.values()];
 }
 
-function identifyWithoutSerial(report: ReconReport, owners: readonly KnownMachine[]): Verdict {
+function identifyWithoutSerial(
+  report: ReconReport,
+  { owners, known }: { owners: readonly KnownMachine[]; known: KnownMachines },
+): Verdict {
   const shown = report.dmi.serial ? `'${report.dmi.serial}'` : 'blank';
   const why = `no usable serial: the system serial is ${shown} and the board has none either`;
   const owner = owners[0];
@@ -136,7 +139,7 @@ function identifyWithoutSerial(report: ReconReport, owners: readonly KnownMachin
       held: lost ? `its serial ${owner.serialKey} is gone: ${why}` : why,
     };
   }
-  return { kind: 'new', hardwarename: nameByMac(report.bootMac), held: why };
+  return { kind: 'new', hardwarename: unused(nameByMac(report.bootMac), known), held: why };
 }
 
 function identifyBySerial(
@@ -159,8 +162,10 @@ function identifyBySerial(
     if (replaced) return { kind: 'known', machine: replaced, held: undefined };
     return {
       kind: 'conflict',
-      hardwarename:
+      hardwarename: unused(
         `${hardwarenameOf(serial).slice(0, 50)}.${macDigits(report.bootMac)}` as Hardwarename,
+        known,
+      ),
       other,
       why: `serial ${key} is reported by machines with different NICs`,
     };
@@ -188,7 +193,7 @@ function identifyBySerial(
   return known.exists(hardwarename)
     ? {
         kind: 'new',
-        hardwarename: nameByMac(report.bootMac),
+        hardwarename: unused(nameByMac(report.bootMac), known),
         held: `the name ${hardwarename} is taken by another serial`,
       }
     : { kind: 'new', hardwarename, held: undefined };
@@ -204,6 +209,14 @@ function hasNewNics(machine: KnownMachine, report: ReconReport): boolean {
     machine.hardware.disks.map((disk) => disk.wwn || disk.serial).filter(isUsableSerial),
   );
   return report.disks.some((disk) => ids.has((disk.wwn || disk.serial) ?? ''));
+}
+
+/** The name, or the name with a number behind it when some other record has it: a report is never lost over a name. */
+function unused(name: Hardwarename, known: KnownMachines): Hardwarename {
+  for (let number = 2; ; number++) {
+    const candidate = (number === 2 ? name : `${name}-${number - 1}`) as Hardwarename;
+    if (!known.exists(candidate)) return candidate;
+  }
 }
 
 function nameByMac(mac: Mac): Hardwarename {

@@ -195,9 +195,8 @@ function carryOut({ machines, events }: IngestParts, verdict: Verdict, facts: Ma
     case 'known': {
       const changes = hardwareChanges(verdict.machine.hardware, facts.hardware);
       // A serial that a person has not confirmed does not replace the one on record.
-      machines.update(
-        verdict.held === undefined ? facts : { ...facts, serialKey: verdict.machine.serialKey },
-      );
+      const { serial, serialKey: key } = machines.byHardwarename(hardwarename) ?? facts;
+      machines.update(verdict.held === undefined ? facts : { ...facts, serial, serialKey: key });
       if (changes.length > 0)
         events.append({ name: 'machine.changed', hardwarename, data: { changes } });
       if (verdict.held !== undefined) hold(machines, hardwarename, verdict.held);
@@ -207,9 +206,9 @@ function carryOut({ machines, events }: IngestParts, verdict: Verdict, facts: Ma
 
 /** Only what is `available` is taken out of the capacity; a machine in use is never disturbed. */
 function hold(machines: Machines, hardwarename: Hardwarename, why: string): void {
-  if (machines.byHardwarename(hardwarename)?.state === 'available') {
-    machines.transition(hardwarename, 'held', { by: 'recon', why });
-  }
+  const state = machines.byHardwarename(hardwarename)?.state;
+  if (state === 'available') machines.transition(hardwarename, 'held', { by: 'recon', why });
+  if (state === 'held') machines.setReason(hardwarename, why);
 }
 
 function knownMachines(machines: Machines): KnownMachines {

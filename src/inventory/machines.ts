@@ -52,6 +52,8 @@ export interface Machines {
   transition(hardwarename: Hardwarename, to: MachineState, cause: { by: Actor; why: string }): void;
   insert(facts: MachineFacts, state: { state: MachineState; why: string }): void;
   update(facts: MachineFacts): void;
+  /** A newer reason for the state that it is in. */
+  setReason(hardwarename: Hardwarename, why: string): void;
   setConflict(hardwarename: Hardwarename, other: Hardwarename | undefined): void;
   /** Makes these the machine's NICs; says which other machines lost one. */
   setNics(
@@ -110,6 +112,7 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
   const setState = db.prepare(
     'UPDATE machines SET state = ?, state_why = ?, state_at = ?, updated_at = ? WHERE hardwarename = ?',
   );
+  const setReason = db.prepare('UPDATE machines SET state_why = ? WHERE hardwarename = ?');
   const setConflict = db.prepare('UPDATE machines SET conflict_with = ? WHERE hardwarename = ?');
   const dropNic = db.prepare('DELETE FROM nics WHERE mac = ? AND hardwarename = ?');
   const putNic = db.prepare(
@@ -178,6 +181,7 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
         ...[JSON.stringify(hardware), digest, clock(), hardwarename],
       );
     },
+    setReason: (hardwarename, why) => void setReason.run(why, hardwarename),
     setConflict: (hardwarename, other) => void setConflict.run(other ?? null, hardwarename),
     setNics(hardwarename, nics) {
       const now = clock();

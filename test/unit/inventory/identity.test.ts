@@ -151,6 +151,32 @@ describe('the rows of docs/identity.md', () => {
     },
   );
 
+  it('a nameless machine that gets a serial stays held, under its name, and says which serial', () => {
+    const world = createWorld();
+    deliver(world, report({ serial: '', macs: [M1] }));
+    const machine = deliver(world, report({ serial: 'NOW-1', macs: [M1] }));
+    expect(machine).toMatchObject({ hardwarename: 'MAC-525400000001', state: 'held' });
+    expect(machine.stateWhy).toBe('it now has the serial NOW-1: a person confirms it');
+  });
+
+  it('a machine that loses its serial is held, and keeps the serial on record', () => {
+    const world = createWorld();
+    deliver(world, report({ serial: 'SN-9', macs: [M1] }));
+    const machine = deliver(world, report({ serial: 'Default string', macs: [M1] }));
+    expect(machine).toMatchObject({ hardwarename: 'SN-9', serial: 'SN-9', state: 'held' });
+    expect(machine.stateWhy).toMatch(/^its serial SN-9 is gone/);
+  });
+
+  it('a report is never lost over a name', () => {
+    const world = createWorld();
+    deliver(world, report({ serial: '', macs: [M1, M2] }));
+    expect(deliver(world, report({ serial: 'TAKES-1', macs: [M1, M3] })).hardwarename).toBe(
+      'TAKES-1',
+    );
+    const nameless = deliver(world, report({ serial: '', macs: [M1, M2] }));
+    expect(nameless).toMatchObject({ hardwarename: 'MAC-525400000001-2', state: 'held' });
+  });
+
   it('the board serial names a machine whose system serial is a placeholder', () => {
     const body = report({ serial: 'System Serial Number', macs: [M1] });
     const machine = deliver(createWorld(), {

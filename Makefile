@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils
-TEST_PACKAGES := busybox-static chromium isc-dhcp-client tftp-hpa atftp curl
+TEST_PACKAGES := busybox-static chromium isc-dhcp-client tftp-hpa atftp curl procps
 
 ## help: this list
 help:
@@ -43,7 +43,7 @@ clean:
 	rm -rf build var
 
 node_modules/.package-lock.json: package-lock.json package.json
-	npm ci --no-audit --no-fund
+	npm ci --loglevel=error
 	@touch $@
 
 setup-lab: node_modules/.package-lock.json

@@ -46,7 +46,7 @@ export interface Lab {
 
 export async function createLab(
   machines: readonly RackMachine[],
-  options: { keepFiles?: boolean } = {},
+  options: { keepFiles?: boolean; pxeimage?: string } = {},
 ): Promise<Lab> {
   reapDeadLabs();
   const id = `rv${randomBytes(2).toString('hex')}`;
@@ -132,7 +132,7 @@ export async function createLab(
   try {
     createNetwork(network, [...taps.values()].flat());
     for (const { machine } of vms) prepareMachine(join(dir, machine.name), machine);
-    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir));
+    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, options.pxeimage));
     run(
       network.sw,
       [
@@ -168,8 +168,9 @@ export function tapNames(machines: readonly RackMachine[]): Map<string, string[]
   return new Map(machines.map(({ name, nics }) => [name, nics.map(() => `tap${next++}`)]));
 }
 
-function labConfig(dir: string): string {
-  return `site: lab\nlog: { level: info, file: ${dir}/reveille.log }\ndatabase: { file: ${dir}/reveille.db }\n`;
+function labConfig(dir: string, pxeimage: string | undefined): string {
+  const boot = pxeimage === undefined ? '' : `boot: { pxeimage: ${pxeimage} }\n`;
+  return `${boot}site: lab\nlog: { level: info, file: ${dir}/reveille.log }\ndatabase: { file: ${dir}/reveille.db }\n`;
 }
 
 function prepareMachine(dir: string, machine: RackMachine): void {

@@ -23,19 +23,27 @@ program
   .command('create')
   .description('start the appliance and a rack, and show the machines as they come; Ctrl-C ends it')
   .option('--rack <FILE>', 'YAML description of the rack', DEMO_RACK)
+  .option('--pxeimage <DIR>', 'the image to boot', 'build/pxeimage/lab')
   .option('--until-registered', 'end when every machine is registered, with status 0')
   .option('--port <PORT>', 'where the board is on this host', '8081')
-  .action(async (options: { rack: string; untilRegistered?: boolean; port: string }) => {
-    requirePrerequisites();
-    const lab = await createLab(loadRack(options.rack));
-    endWith(lab);
-    const url = await forward(lab, Number(options.port));
-    serveControl(lab);
-    for (const vm of lab.vms) lab.powerOn(vm);
-    await watchLab(lab, { url, untilRegistered: options.untilRegistered === true });
-    await lab.destroy();
-    process.exit(0);
-  });
+  .action(
+    async (options: {
+      rack: string;
+      pxeimage: string;
+      untilRegistered?: boolean;
+      port: string;
+    }) => {
+      requirePrerequisites();
+      const lab = await createLab(loadRack(options.rack), { pxeimage: options.pxeimage });
+      endWith(lab);
+      const url = await forward(lab, Number(options.port));
+      serveControl(lab);
+      for (const vm of lab.vms) lab.powerOn(vm);
+      await watchLab(lab, { url, untilRegistered: options.untilRegistered === true });
+      await lab.destroy();
+      process.exit(0);
+    },
+  );
 
 program
   .command('scenario')

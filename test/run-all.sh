@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every kind of test and adds up: the last line is "N passed, N failed". A kind that fails does not stop the others.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 export PATH=$PWD/node_modules/.bin:$PATH
 passed=0 failed=0
 

@@ -162,7 +162,7 @@ heartbeat() {
   esac
   missed=$((${missed:-0} + 1))
   [ "$missed" -le 120 ] || give_up "the appliance has not answered for ten minutes"
-  instruction=wait
+  instruction="wait"
   sleep 5
 }
 

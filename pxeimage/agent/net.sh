@@ -27,7 +27,7 @@ network_up() {
   done
   hear_switches
   boot_mac=$(cmdline_word BOOTIF | sed 's/^01-//' | tr 'A-F-' 'a-f:')
-  for round in 1 2 3; do
+  for _ in 1 2 3; do
     boot_nic=$(nic_of_mac "$boot_mac")
     if [ -n "$boot_nic" ]; then
       say "Asking for an address on $boot_nic ($boot_mac), which booted"

@@ -205,7 +205,7 @@ function runTransfer(
         act(transfer.onError(packet.value.code, packet.value.message));
       }
     },
-    error: (error) => finish({ ok: false, why: error.message, block: 0, probe: false }),
+    error: (error) => act(transfer.onGone(error.message)),
   });
   return conversation;
 }

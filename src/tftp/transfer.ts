@@ -33,6 +33,8 @@ export interface Transfer {
   onAck(block: number): Step;
   onTimeout(): Step;
   onError(code: number, message: string): Step;
+  /** The client's port is closed. Loaders leave without acknowledging the last block: then they have the whole file. */
+  onGone(why: string): Step;
 }
 
 const NOTHING: Step = { send: [] };
@@ -85,6 +87,12 @@ export function createTransfer(bytes: Uint8Array, terms: TransferTerms): Transfe
         );
       }
       return { send: outstanding(), waitMs: waitMs() };
+    },
+    onGone(why) {
+      if (ended) return NOTHING;
+      return acked >= 0 && acked + windowsize >= blocks
+        ? end({ ok: true, retransmits })
+        : fail(why);
     },
     onError(code, message) {
       if (ended) return NOTHING;

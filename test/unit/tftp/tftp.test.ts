@@ -203,6 +203,19 @@ describe('a transfer', () => {
     });
   });
 
+  it('is complete when the client leaves with the last block on its way, and broken before', () => {
+    const transfer = () => createTransfer(new Uint8Array(1500), negotiate(new Map(), 1500));
+    const early = transfer();
+    early.start();
+    early.onAck(1);
+    expect(early.onGone('connection refused').result).toMatchObject({ ok: false, block: 1 });
+    const late = transfer();
+    late.start();
+    late.onAck(1);
+    late.onAck(2);
+    expect(late.onGone('connection refused').result).toMatchObject({ ok: true });
+  });
+
   it('gives up after its retries, and says where', () => {
     const transfer = createTransfer(new Uint8Array(5000), negotiate(new Map(), 5000));
     transfer.start();

@@ -39,7 +39,7 @@ private_apt() {
   # Debian's own sources only: another vendor's list has nothing that belongs into the image.
   local file
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-    [ -s "$file" ] && grep -qiE 'debian\.org|/debian' "$file" || continue
+    [ -s "$file" ] && grep -qi debian "$file" || continue
     case $file in
       *.sources) sed -E 's/^(Components:.*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file")" ;;
       *) sed -E 's/^(deb .*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file" .list).list" ;;

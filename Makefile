@@ -9,6 +9,8 @@ export PATH := $(BIN):$(PATH)
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils
 TEST_PACKAGES := busybox-static chromium isc-dhcp-client tftp-hpa atftp curl procps
+# What the benches measure beside us, and the load generators.
+BENCH_PACKAGES := iproute2 tcpdump strace kea-dhcp4-server kea-admin dnsmasq-base nginx-light tftpd-hpa bind9 knot nsd pdns-server dnsperf
 
 ## help: this list
 help:
@@ -52,4 +54,8 @@ setup-lab: node_modules/.package-lock.json
 setup-test: node_modules/.package-lock.json
 	@./test/install-packages.sh $(TEST_PACKAGES)
 
-.PHONY: help lab test pxeimage pxeimage-metal ui check clean setup-lab setup-test
+## setup-bench: install the peers and load generators that npm run bench needs
+setup-bench: node_modules/.package-lock.json
+	@./test/install-packages.sh $(BENCH_PACKAGES)
+
+.PHONY: help lab test pxeimage pxeimage-metal ui check clean setup-lab setup-test setup-bench

@@ -1,0 +1,19 @@
+/** What every bench topic takes and gives; see bench/main.ts. */
+
+export interface TopicOptions {
+  /** Shorter runs and fewer rounds: enough to see that the bench works, not to quote a figure. */
+  readonly quick: boolean;
+  /** One line of progress, for a person who waits. */
+  log(line: string): void;
+}
+
+export interface TopicResult {
+  readonly topic: string;
+  readonly ours: object;
+  /** By the peer's name, the same figures as `ours`. */
+  readonly peers: Record<string, object>;
+  /** Ours divided by the peer's, so that more than 1 is better than the peer whatever the unit; the key says what of. */
+  readonly ratio: Record<string, number>;
+  /** What a reader must know to judge the figures: settings, what bounds them, what was not measured. */
+  readonly notes?: readonly string[];
+}

@@ -21,7 +21,7 @@ import { limit } from './limits.ts';
 import { findBootFile, readBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
-import { openDatabase } from './platform/sqlite.ts';
+import { type GroupCommit, openDatabase, openGroupCommit } from './platform/sqlite.ts';
 import { connectUdp, openUdp, type UdpSocket } from './platform/udp.ts';
 import { serveTftp, type TftpClient, type TftpEvent } from './tftp/server.ts';
 import { formatIpv4, parseIpv4 } from './wire/ipv4.ts';
@@ -41,6 +41,7 @@ export function openCore(config: Config): {
   inventory: Inventory;
   desk: BootDesk;
   segments: Segment[];
+  groupCommit: GroupCommit;
   close(): void;
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
@@ -66,7 +67,12 @@ export function openCore(config: Config): {
     poolFirst: pool.first,
     poolLast: pool.last,
   }));
-  return { inventory, desk, segments, close: () => db.close() };
+  const groupCommit = openGroupCommit(db);
+  const close = () => {
+    groupCommit.close();
+    db.close();
+  };
+  return { inventory, desk, segments, groupCommit, close };
 }
 
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
@@ -136,7 +142,7 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
 }
 
 async function startDhcp(parts: Parts): Promise<void> {
-  const { config, segments, inventory, desk, log, metrics } = parts;
+  const { config, segments, inventory, desk, groupCommit, log, metrics } = parts;
   const ifaces = [...new Set(segments.map(({ iface }) => iface))];
   const sockets = await Promise.all(
     ifaces.map((iface) => openSocket(parts, iface, config.dhcp.serverPort)),
@@ -153,7 +159,9 @@ async function startDhcp(parts: Parts): Promise<void> {
     view: { segments, leases: inventory.leases, bootFor: desk.bootFor },
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
     clock: systemClock,
-    transaction: inventory.transaction,
+    transaction: (run) => groupCommit.unsynced(() => inventory.transaction(run)),
+    whenDurable: groupCommit.whenDurable,
+    defer: (task) => void setImmediate(task),
     applyLease: inventory.leases.apply,
     append: (event) => void inventory.events.append(event),
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),

@@ -22,6 +22,22 @@ export const LIMITS = {
     why: 'BOOTP minimum; some relays and ROMs drop shorter replies (RFC 1542 2.1)',
   },
   dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
+  dhcpBatchPacketsMax: {
+    value: 64,
+    why: 'answered in one transaction: enough to share a commit, few enough to leave the event loop within 5 ms',
+  },
+  dhcpWaitingMax: {
+    value: 4096,
+    why: 'packets of a storm held until they are answered, 2 MB; above it the oldest is dropped',
+  },
+  dhcpWaitMaxMs: {
+    value: 1000,
+    why: 'a client has asked again by then (iPXE after 1 s, firmware after 4 s): the newer packet is answered',
+  },
+  recalledAnswersMax: {
+    value: 131_072,
+    why: 'records remembered between two changes, about 100 bytes each: more than the NICs of a site',
+  },
   offerHoldMs: {
     value: 60_000,
     why: 'edk2 collects offers for up to 4 s and may retry at 4, 12 and 28 s',

@@ -1,23 +1,31 @@
 /**
- * The DHCP shell: receive, limit, decode, respond, persist, send.
+ * The DHCP shell: receive, limit, queue, then in batches: decode, respond, persist, send.
  *
- * `respond` and what it changes run in one transaction, which is committed before a byte is sent. One bad packet costs
- * one packet: whatever goes wrong with it is counted and logged, and the next one is served.
+ * A batch is one transaction. What it decided is committed before a byte is sent; offers and refusals leave at once,
+ * an acknowledgement leaves when the disk has it, and many acknowledgements share one wait for the disk. One bad packet
+ * costs one packet: when a batch fails, its packets are taken one by one, and the one that fails is counted and logged.
  */
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
-import { type Mac, macFromBytes } from '../wire/mac.ts';
+import { macNumber } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
+import { createIntake, type ShedReason, type Waiting } from './intake.ts';
 import { decodePacket, encodePacket, type PacketFault, replyBytesMax } from './packet.ts';
 import type { DhcpView, DropReason, LeaseChange, Outcome } from './ports.ts';
 import { type DhcpPorts, destinationOf, replyFlags } from './reply-to.ts';
 import { respond } from './respond.ts';
 
-/** The socket of one interface. */
+export interface DhcpDatagram {
+  readonly bytes: Uint8Array;
+  readonly port: number;
+  readonly address: string;
+}
+
+/** The socket of one interface. The bytes it hands over are valid during the call only. */
 export interface DhcpSocket {
   readonly iface: string;
   onMessage(handler: (bytes: Uint8Array, source: { address: string; port: number }) => void): void;
-  send(bytes: Uint8Array, port: number, address: string): void;
+  sendMany(datagrams: readonly DhcpDatagram[]): void;
 }
 
 export interface DhcpServerOptions {
@@ -25,9 +33,14 @@ export interface DhcpServerOptions {
   readonly view: DhcpView;
   readonly ports: DhcpPorts;
   readonly clock: Clock;
+  /** Commits what `run` does, all or nothing, without waiting for the disk. */
   transaction<T>(run: () => T): T;
+  /** Calls back when everything committed so far is on disk, or with the error that prevents it. */
+  whenDurable(done: (error?: Error) => void): void;
   applyLease(change: LeaseChange): void;
   append(event: NewEvent): void;
+  /** Runs a task soon, after what is waiting in the sockets was read. */
+  defer(task: () => void): void;
   /** Counts what was not answered. */
   onDrop(reason: DhcpDrop): void;
   onReply(type: number): void;
@@ -36,52 +49,117 @@ export interface DhcpServerOptions {
   onError(error: unknown): void;
 }
 
-export type DhcpDrop = DropReason | PacketFault | 'rate-limited' | 'failed';
+export type DhcpDrop = DropReason | PacketFault | ShedReason | 'rate-limited' | 'failed';
+
+type Packet = Waiting<DhcpSocket>;
+
+interface Reply {
+  readonly socket: DhcpSocket;
+  readonly datagram: DhcpDatagram;
+  readonly type: number;
+  /** It tells of a lease that the disk must have first. */
+  readonly waits: boolean;
+}
 
 export function serveDhcp(options: DhcpServerOptions): void {
   const admit = rateLimiter(options.clock);
+  const intake = createIntake<DhcpSocket>(options.onDrop);
+  let scheduled = false;
+  const schedule = (): void => {
+    if (scheduled || intake.size() === 0) return;
+    scheduled = true;
+    options.defer(() => {
+      scheduled = false;
+      serveBatch(options, intake.take(limit('dhcpBatchPacketsMax'), options.clock()));
+      schedule();
+    });
+  };
   for (const socket of options.sockets) {
     socket.onMessage((bytes) => {
-      try {
-        if (bytes.length >= 34 && !admit(macFromBytes(bytes.subarray(28, 34)))) {
-          options.onDrop('rate-limited');
-          return;
-        }
-        onDatagram(options, socket, bytes);
-      } catch (error) {
-        options.onDrop('failed');
-        options.onError(error);
+      if (bytes.length >= 34 && !admit(macNumber(bytes, 28))) {
+        options.onDrop('rate-limited');
+        return;
       }
+      intake.add({ socket, bytes, at: options.clock() });
+      schedule();
     });
   }
 }
 
-function onDatagram(options: DhcpServerOptions, socket: DhcpSocket, bytes: Uint8Array): void {
+function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void {
+  let replies: (Reply | undefined)[];
+  try {
+    replies = options.transaction(() => batch.map((packet) => serve(options, packet)));
+  } catch {
+    // Nothing of the batch was committed: each packet gets a transaction of its own.
+    replies = batch.map((packet) => serveAlone(options, packet));
+  }
+  const made = replies.filter((reply) => reply !== undefined);
+  const waiting = made.filter(({ waits }) => waits);
+  send(
+    options,
+    made.filter(({ waits }) => !waits),
+  );
+  if (waiting.length === 0) return;
+  options.whenDurable((error) => {
+    if (!error) {
+      send(options, waiting);
+      return;
+    }
+    for (const _ of waiting) options.onDrop('failed');
+    options.onError(error);
+  });
+}
+
+function serveAlone(options: DhcpServerOptions, packet: Packet): Reply | undefined {
+  try {
+    return options.transaction(() => serve(options, packet));
+  } catch (error) {
+    options.onDrop('failed');
+    options.onError(error);
+    return undefined;
+  }
+}
+
+/** One packet, inside the batch's transaction: everything but the sending. */
+function serve(options: DhcpServerOptions, { socket, bytes }: Packet): Reply | undefined {
   const { view, clock, ports } = options;
   const packet = decodePacket(bytes);
   if (!packet.ok) {
     options.onDrop(packet.code);
-    return;
+    return undefined;
   }
-  const request = { packet: packet.value, iface: socket.iface };
-  const outcome = options.transaction((): Outcome => {
-    const decided = respond(request, view, clock());
-    if (decided.kind !== 'drop' && decided.lease) options.applyLease(decided.lease);
-    if (decided.event) options.append(decided.event);
-    return decided;
-  });
+  const outcome: Outcome = respond({ packet: packet.value, iface: socket.iface }, view, clock());
+  if (outcome.kind !== 'drop' && outcome.lease) options.applyLease(outcome.lease);
+  if (outcome.event) options.append(outcome.event);
   if (outcome.kind === 'drop') options.onDrop(outcome.reason);
-  if (outcome.kind !== 'reply') return;
-  const to = destinationOf(packet.value, outcome, ports);
+  if (outcome.kind !== 'reply') return undefined;
   const reply = { ...outcome.reply, flags: replyFlags(packet.value, outcome.type) };
-  socket.send(encodePacket(reply, replyBytesMax(packet.value)), to.port, to.address);
-  options.onReply(outcome.type);
-  options.onBooting(socket.iface);
+  const datagram = {
+    bytes: encodePacket(reply, replyBytesMax(packet.value)),
+    ...destinationOf(packet.value, outcome, ports),
+  };
+  const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
+  return { socket, datagram, type: outcome.type, waits };
+}
+
+function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
+  const bySocket = new Map<DhcpSocket, DhcpDatagram[]>();
+  for (const { socket, datagram, type } of replies) {
+    const datagrams = bySocket.get(socket);
+    if (datagrams) datagrams.push(datagram);
+    else bySocket.set(socket, [datagram]);
+    options.onReply(type);
+  }
+  for (const [socket, datagrams] of bySocket) {
+    socket.sendMany(datagrams);
+    options.onBooting(socket.iface);
+  }
 }
 
 /** A fixed window of one second for each MAC; the oldest MAC is forgotten when there are too many. */
-export function rateLimiter(clock: Clock): (mac: Mac) => boolean {
-  const windows = new Map<Mac, { startedAt: number; count: number }>();
+export function rateLimiter(clock: Clock): (mac: number) => boolean {
+  const windows = new Map<number, { startedAt: number; count: number }>();
   return (mac) => {
     const now = clock();
     const window = windows.get(mac);

@@ -136,6 +136,13 @@ export function openBoots(db: Database, clock: Clock): Boots {
   const reported = db.prepare('UPDATE boots SET report_digest = ?, hardwarename = ? WHERE id = ?');
   const touch = db.prepare('UPDATE boots SET last_at = ?, stalled_at = NULL WHERE id = ?');
   const stalled = db.prepare('UPDATE boots SET stalled_at = ? WHERE id = ?');
+  /** Every MAC that ever booted, and perhaps more: most operating systems' packets are no part of a boot. */
+  const booted = new Set(
+    db
+      .prepare<[], { mac: string }>('SELECT DISTINCT mac FROM boots')
+      .all()
+      .map(({ mac }) => mac),
+  );
   const find = (id: BootId) => {
     const row = byId.get(id);
     return row ? fromRow(row) : undefined;
@@ -143,6 +150,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
 
   return {
     sight({ mac, client, arch, hardwarename }) {
+      if (client === 'os' && !booted.has(mac)) return undefined;
       const now = clock();
       const row = latest.get(mac);
       const running = row && fromRow(row);
@@ -153,6 +161,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
         return { boot, begun: false, resumed };
       }
       if (client === 'os') return undefined;
+      booted.add(mac);
       const id = newBootId();
       insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
       const boot = find(id);

@@ -21,9 +21,16 @@ export interface EventStore {
   lastId(): number;
   /** Calls `wake` after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
+  /** Differs after each event that may tell of a change of a record, and after a rollback. */
+  changes(): number;
   /** For the transaction runner only: tells the followers when something was appended. */
   committed(): void;
+  /** For the transaction runner only: what was appended is gone, and the records are what they were. */
+  rolledBack(): void;
 }
+
+/** What passes by: it changes no record of ServerDb. */
+const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot)\./;
 
 interface EventRow {
   id: number;
@@ -62,10 +69,12 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
   let appended = false;
+  let changes = 0;
 
   return {
     append(event) {
       appended = true;
+      if (!TRAFFIC.test(event.name)) changes += 1;
       const { lastInsertRowid } = insert.run(
         clock(),
         event.name,
@@ -89,6 +98,11 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       if (!appended) return;
       appended = false;
       for (const wake of followers) wake();
+    },
+    changes: () => changes,
+    rolledBack() {
+      appended = false;
+      changes += 1;
     },
   };
 }

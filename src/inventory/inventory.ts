@@ -2,7 +2,8 @@
  * ServerDb as one object: the stores over one database, and the one way to run a transaction.
  *
  * A transaction takes the write lock at once, nested ones join it, and followers of the event feed are woken only after
- * the outermost commit: nobody ever sees an event whose change was rolled back.
+ * the outermost commit: nobody ever sees an event whose change was rolled back. What stores keep in memory (leases) is
+ * taken back with the transaction that changed it.
  */
 import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
@@ -11,6 +12,7 @@ import { type EventStore, openEventStore } from './event-store.ts';
 import { createIngest, type Delivery, type Ingested } from './ingest.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
+import { recall } from './recall.ts';
 import { migrate } from './schema.ts';
 import { openTokens, type Tokens } from './tokens.ts';
 
@@ -21,6 +23,7 @@ export interface Inventory {
   readonly leases: LeaseStore;
   readonly machines: Machines;
   ingest(delivery: Delivery): Ingested;
+  /** On disk when it returns, unless the caller arranged for commits without a wait. */
   transaction<T>(run: () => T): T;
   /** Runs and always rolls back: for "what would happen". */
   rehearse<T>(run: () => T): T;
@@ -29,30 +32,48 @@ export interface Inventory {
 export function openInventory({ db, clock }: { db: Database; clock: Clock }): Inventory {
   migrate(db);
   const events = openEventStore(db, clock);
-  const transaction = <T>(run: () => T): T => {
-    if (db.inTransaction) return run();
-    const result = db.transaction(run).immediate();
+  const boots = openBoots(db, clock);
+  const leases = openLeases(db, clock);
+  const records = openMachines(db, clock, events);
+  const machines = {
+    ...records,
+    stateByMac: recall(events.changes, records.stateByMac),
+  };
+  const run = db.transaction((inside: () => unknown) => inside());
+  const outermost = <T>(inside: () => T): T => {
+    leases.begin();
+    try {
+      const result = run.immediate(inside) as T;
+      leases.commit();
+      return result;
+    } catch (error) {
+      leases.rollback();
+      events.rolledBack();
+      throw error;
+    }
+  };
+  const transaction = <T>(inside: () => T): T => {
+    if (db.inTransaction) return inside();
+    const result = outermost(inside);
     events.committed();
     return result;
   };
-  const boots = openBoots(db, clock);
-  const machines = openMachines(db, clock, events);
   return {
     events,
     boots,
     machines,
     tokens: openTokens(db, clock),
-    leases: openLeases(db, clock),
+    leases,
     ingest: createIngest({ db, clock, events, boots, machines, transaction }),
     transaction,
-    rehearse<T>(run: () => T): T {
+    rehearse<T>(inside: () => T): T {
       let result: { value: T } | undefined;
       const undo = new Error('rolled back on purpose');
       try {
-        db.transaction(() => {
-          result = { value: run() };
+        outermost(() => {
+          result = { value: inside() };
           throw undo;
-        }).immediate();
+        });
       } catch (error) {
         if (error !== undo) throw error;
       }

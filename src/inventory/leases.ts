@@ -1,57 +1,43 @@
 /**
  * Leases: which address belongs to which MAC on which segment.
  *
- * One row for an address, at most one living row for a MAC: both are constraints of the table, so no address can have
- * two owners whatever the code does. An expired row keeps its mapping: a machine that comes back after a month gets its
- * old address as long as the pool was not used up in between. A declined row has no owner until its quarantine ends.
+ * The table is the truth: one row for an address, at most one living row for a MAC, both held by its constraints. The
+ * packet path reads a copy in memory that is loaded at start and changed with the table: `apply` writes both, and a
+ * transaction that fails takes the copy back to where it was (`lease-book.ts`).
+ *
+ * An offer lives in the copy alone. Nothing is lost with it: a client whose offer died with the daemon is granted the
+ * same address when it asks, as long as nobody else holds it. What was acknowledged, declined or released is a row.
  */
 import type { Database } from 'better-sqlite3';
-import type { Lease, LeaseChange, LeaseView, Segment } from '../dhcp/ports.ts';
+import type { LeaseChange, LeaseView } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { createLeaseBook, type HeldLease, type LeaseBook } from './lease-book.ts';
 
 export interface LeaseStore extends LeaseView {
   /** Inside the caller's transaction. */
   apply(change: LeaseChange): void;
   /** The MAC that an address was last given to, on any segment: for traffic that carries no other name (TFTP). */
   macAt(address: Ipv4): Mac | undefined;
+  /** Addresses that are or were given to somebody, offers included. */
   count(): number;
+  /** For the transaction runner only: from `begin` on, changes of the copy can be taken back. */
+  begin(): void;
+  commit(): void;
+  rollback(): void;
 }
 
 interface LeaseRow {
   segment: string;
   address: number;
   mac: string;
-  state: Lease['state'];
+  state: HeldLease['state'];
   expires_at: number;
-}
-
-function fromRow(row: LeaseRow | undefined): Lease | undefined {
-  return row
-    ? {
-        address: row.address as Ipv4,
-        mac: row.mac as Mac,
-        state: row.state,
-        expiresAt: row.expires_at as Millis,
-      }
-    : undefined;
+  last_at: number;
 }
 
 export function openLeases(db: Database, clock: Clock): LeaseStore {
-  const byMac = db.prepare<[string, string], LeaseRow>(
-    `SELECT * FROM leases WHERE segment = ? AND mac = ? AND state <> 'declined'`,
-  );
-  const byAddress = db.prepare<[string, number], LeaseRow>(
-    'SELECT * FROM leases WHERE segment = ? AND address = ?',
-  );
-  const taken = db.prepare<[string, number, number], { address: number }>(
-    'SELECT address FROM leases WHERE segment = ? AND address BETWEEN ? AND ? ORDER BY address',
-  );
-  const longestFree = db.prepare<[string, number, number, number], LeaseRow>(
-    `SELECT * FROM leases WHERE segment = ? AND address BETWEEN ? AND ? AND expires_at <= ?
-     ORDER BY expires_at LIMIT 1`,
-  );
   const forget = db.prepare(
     `DELETE FROM leases WHERE segment = ? AND mac = ? AND state <> 'declined' AND address <> ?`,
   );
@@ -64,56 +50,70 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
        hostname = excluded.hostname, boot = coalesce(excluded.boot, boot),
        expires_at = excluded.expires_at, last_at = excluded.last_at`,
   );
-  const macAt = db.prepare<[number], { mac: string }>(
-    `SELECT mac FROM leases WHERE address = ? AND state <> 'declined' ORDER BY last_at DESC LIMIT 1`,
-  );
-  const count = db.prepare<[], { count: number }>('SELECT count(*) AS count FROM leases');
-
-  const freeFor = (row: LeaseRow | undefined, mac: Mac): boolean =>
-    row === undefined || (row.state !== 'declined' && row.mac === mac) || row.expires_at <= clock();
+  const books = new Map<string, LeaseBook>();
+  let undo: (() => void)[] | undefined;
+  const bookOf = (segment: string): LeaseBook => {
+    const known = books.get(segment);
+    if (known) return known;
+    const book = createLeaseBook();
+    books.set(segment, book);
+    return book;
+  };
+  for (const row of db.prepare<[], LeaseRow>('SELECT * FROM leases').iterate()) {
+    bookOf(row.segment).enter(fromRow(row), clock());
+  }
 
   return {
-    byMac: (segment, mac) => fromRow(byMac.get(segment, mac)),
-    byAddress: (segment, address) => fromRow(byAddress.get(segment, address)),
-    pick(segment, mac, wanted) {
-      const own = byMac.get(segment.name, mac);
-      if (own && inPool(segment, own.address)) return own.address as Ipv4;
-      if (
-        wanted !== undefined &&
-        inPool(segment, wanted) &&
-        freeFor(byAddress.get(segment.name, wanted), mac)
-      ) {
-        return wanted;
-      }
-      let next: number = segment.poolFirst;
-      for (const row of taken.iterate(segment.name, segment.poolFirst, segment.poolLast)) {
-        if (row.address === segment.serverAddress || row.address === next) next = row.address + 1;
-        else break;
-      }
-      if (next === segment.serverAddress) next += 1;
-      if (next <= segment.poolLast) return next as Ipv4;
-      return longestFree.get(segment.name, segment.poolFirst, segment.poolLast, clock())?.address as
-        | Ipv4
-        | undefined;
-    },
+    byMac: (segment, mac) => books.get(segment)?.byMac(mac, clock()),
+    byAddress: (segment, address) => books.get(segment)?.byAddress(address),
+    pick: (segment, mac, wanted) => bookOf(segment.name).pick(segment, { mac, wanted }, clock()),
     apply(change) {
-      forget.run(change.segment, change.mac, change.address);
+      const { segment, address, mac, state, expiresAt } = change;
       const now = clock();
-      put.run(
-        ...[change.segment, change.address, change.mac, change.state],
-        ...[
-          change.clientId ? Buffer.from(change.clientId) : null,
-          change.hostname,
-          change.boot ?? null,
-        ],
-        ...[change.expiresAt, now, now],
-      );
+      const back = bookOf(segment).enter({ address, mac, state, expiresAt, lastAt: now }, now);
+      undo?.push(back);
+      if (state === 'offered') return;
+      const clientId = change.clientId ? Buffer.from(change.clientId) : null;
+      const { hostname, boot = null } = change;
+      const row = [segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now];
+      try {
+        put.run(row);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'SQLITE_CONSTRAINT_UNIQUE') throw error;
+        // The MAC has moved: its row on another address goes first. Rare, so it is not asked about each time.
+        forget.run(segment, mac, address);
+        put.run(row);
+      }
     },
-    macAt: (address) => macAt.get(address)?.mac as Mac | undefined,
-    count: () => count.get()?.count ?? 0,
+    macAt(address) {
+      let newest: HeldLease | undefined;
+      for (const book of books.values()) {
+        const held = book.byAddress(address);
+        if (held && held.state !== 'declined' && held.lastAt >= (newest?.lastAt ?? 0))
+          newest = held;
+      }
+      return newest?.mac;
+    },
+    count: () => [...books.values()].reduce((sum, book) => sum + book.size(), 0),
+    begin() {
+      undo = [];
+    },
+    commit() {
+      undo = undefined;
+    },
+    rollback() {
+      for (const back of (undo ?? []).reverse()) back();
+      undo = undefined;
+    },
   };
 }
 
-function inPool({ poolFirst, poolLast, serverAddress }: Segment, address: number): boolean {
-  return address >= poolFirst && address <= poolLast && address !== serverAddress;
+function fromRow(row: LeaseRow): HeldLease {
+  return {
+    address: row.address as Ipv4,
+    mac: row.mac as Mac,
+    state: row.state,
+    expiresAt: row.expires_at as Millis,
+    lastAt: row.last_at,
+  };
 }

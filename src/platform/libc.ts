@@ -1,6 +1,6 @@
 /**
  * The few C library calls that Node has no way to make, through koffi (prebuilt, no compiler needed): sockets bound to
- * one device, and raw ICMPv6. Linux on 64 bits only; the constants are those of its ABI.
+ * one device, many datagrams in one call, and raw ICMPv6. Linux on 64 bits only; the constants are those of its ABI.
  */
 import { createRequire } from 'node:module';
 
@@ -17,6 +17,7 @@ export const SO_BINDTODEVICE = 25;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MULTICAST_IF = 17;
 export const IPV6_MULTICAST_HOPS = 18;
+export const MSG_DONTWAIT = 0x40;
 
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
@@ -31,6 +32,11 @@ export interface Libc {
     addressLength: number,
   ): number;
   close(fd: number): number;
+  /** Both take `count` mmsghdr records at `headers` and return how many datagrams moved, or -1. */
+  recvmmsg(fd: number, headers: Uint8Array, count: number, flags: number, timeout: null): number;
+  sendmmsg(fd: number, headers: Uint8Array, count: number, flags: number): number;
+  /** Where a buffer lies in memory; it must have been made by `Buffer.allocUnsafeSlow` and be kept referenced. */
+  addressOf(bytes: Uint8Array): bigint;
   /** The error number of the last call that returned -1. */
   errno(): number;
 }
@@ -57,6 +63,11 @@ function tryLoad(): Libc | undefined {
         'int64_t sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t address_length)',
       ),
       close: lib.func('int close(int fd)'),
+      recvmmsg: lib.func(
+        'int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)',
+      ),
+      sendmmsg: lib.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)'),
+      addressOf: (bytes) => BigInt(koffi.address(bytes)),
       errno: () => koffi.errno(),
     };
   } catch {

@@ -1,8 +1,13 @@
 /**
  * Opens the appliance's database. WAL, so that readers never wait for the writer; `synchronous=FULL`, so that what a
  * machine has been told survives a power cut as well as `kill -9`.
+ *
+ * A commit for each DHCP packet would wait for the disk each time. `GroupCommit` is the other way: it commits without
+ * waiting, goes on working, and says when the disk has caught up; many commits share one fdatasync of the log, on
+ * another thread. SQLite itself syncs the log before it moves pages out of it (checkpoint), so at any moment a commit is
+ * in the synced log, in the database file, or not yet reported as durable.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
@@ -19,4 +24,60 @@ export function openDatabase(file: string): Database {
   } catch (cause) {
     throw new AppError('DATABASE_FAILED', { detail: `(${file})`, cause });
   }
+}
+
+export interface GroupCommit {
+  /** Runs what commits, without waiting for the disk. */
+  unsynced<T>(run: () => T): T;
+  /** Calls back once everything committed so far is on disk, or with the error that prevents it. */
+  whenDurable(done: (error?: Error) => void): void;
+  close(): void;
+}
+
+type Done = (error?: Error) => void;
+
+export function openGroupCommit(db: Database): GroupCommit {
+  let log: number | undefined;
+  let waiting: Done[] = [];
+  let syncing = false;
+  let closed = false;
+  const closeLog = (): void => {
+    if (log !== undefined) closeSync(log);
+    log = undefined;
+  };
+  const sync = (): void => {
+    log ??= openSync(`${db.name}-wal`, 'r');
+    const served = waiting;
+    waiting = [];
+    syncing = true;
+    fdatasync(log, (error) => {
+      syncing = false;
+      for (const done of served) done(error ?? undefined);
+      if (closed) closeLog();
+      else if (waiting.length > 0) sync();
+    });
+  };
+  return {
+    unsynced(run) {
+      db.pragma('synchronous = NORMAL');
+      try {
+        return run();
+      } finally {
+        db.pragma('synchronous = FULL');
+      }
+    },
+    whenDurable(done) {
+      if (db.memory) {
+        done();
+        return;
+      }
+      waiting.push(done);
+      if (!syncing && !closed) sync();
+    },
+    close() {
+      closed = true;
+      waiting = [];
+      if (!syncing) closeLog();
+    },
+  };
 }

@@ -22,13 +22,17 @@ import {
   SOL_SOCKET,
 } from './libc.ts';
 import type { Log } from './log.ts';
+import { type DatagramHandler, type Outgoing, openUdpBatch, type UdpBatch } from './udp-batch.ts';
 
 export interface UdpSocket {
   readonly iface: string;
   readonly port: number;
-  onMessage(handler: (bytes: Uint8Array, source: { address: string; port: number }) => void): void;
+  /** The bytes are valid during the call only: what is kept is copied. */
+  onMessage(handler: DatagramHandler): void;
   /** Fire and forget: an unreachable client is counted, never thrown. */
   send(bytes: Uint8Array, port: number, address: string): void;
+  /** The same for many, in as few system calls as the platform allows. */
+  sendMany(datagrams: readonly Outgoing[]): void;
   close(): Promise<void>;
 }
 
@@ -57,8 +61,11 @@ export async function openUdp(options: {
       detail: `UDP port ${port} on ${iface}: ${(cause as Error).message}${port < 1024 ? ' (ports below 1024 need CAP_NET_BIND_SERVICE)' : ''}`,
       cause,
     });
+  let batch: UdpBatch | undefined;
   try {
-    const target = libc ? { fd: openDescriptor(libc, iface, port) } : { port, exclusive: true };
+    const fd = libc && openDescriptor(libc, iface, port);
+    batch = libc && fd !== undefined ? openUdpBatch(libc, fd) : undefined;
+    const target = fd !== undefined ? { fd } : { port, exclusive: true };
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.bind(target, () => {
@@ -71,7 +78,7 @@ export async function openUdp(options: {
   }
   socket.setBroadcast(true);
   socket.on('error', (err) => log.warn({ err, iface, port }, 'socket error'));
-  return wrap(socket, iface, log);
+  return wrap(socket, { iface, log, batch });
 }
 
 /** One conversation: a socket of its own, connected, so that the kernel drops what anybody else sends to it. */
@@ -111,7 +118,22 @@ export function connectUdp(
   };
 }
 
-function wrap(socket: dgram.Socket, iface: string, log: Log): UdpSocket {
+/** More than this is left for the next turn of the event loop, so that a flood cannot keep timers and HTTP waiting. */
+const RECEIVES_PER_WAKE = 16;
+
+/**
+ * `dgram` says when there is something to read and hands over the first datagram; where batches are possible, the rest
+ * is then taken straight from the descriptor.
+ */
+function wrap(
+  socket: dgram.Socket,
+  { iface, log, batch }: { iface: string; log: Log; batch: UdpBatch | undefined },
+): UdpSocket {
+  const send = ({ bytes, port, address }: Outgoing): void =>
+    socket.send(bytes, port, address, (err) => {
+      if (err) log.debug({ err, address, port }, 'datagram not sent');
+    });
+  let open = true;
   return {
     iface,
     port: socket.address().port,
@@ -119,14 +141,24 @@ function wrap(socket: dgram.Socket, iface: string, log: Log): UdpSocket {
       socket.on('message', (bytes, source) => {
         // A reply to port 0 can go nowhere; an empty datagram says nothing.
         if (source.port !== 0 && bytes.length > 0) handler(bytes, source);
+        for (let turn = 0; batch && open && turn < RECEIVES_PER_WAKE; turn++) {
+          if (!batch.receive(handler)) break;
+        }
       });
     },
-    send(bytes, port, address) {
-      socket.send(bytes, port, address, (err) => {
-        if (err) log.debug({ err, address, port }, 'datagram not sent');
-      });
+    send: (bytes, port, address) => send({ bytes, port, address }),
+    sendMany(datagrams) {
+      const refused = ({ address, port }: Outgoing) =>
+        log.debug({ address, port }, 'datagram not sent');
+      // `dgram` queues what the kernel has no room for.
+      if (!open) return;
+      for (const rest of batch ? batch.send(datagrams, refused) : datagrams) send(rest);
     },
-    close: () => new Promise((resolve) => socket.close(() => resolve())),
+    // The descriptor's number may belong to another socket from here on.
+    close() {
+      open = false;
+      return new Promise((resolve) => socket.close(() => resolve()));
+    },
   };
 }
 

@@ -10,9 +10,13 @@ export function parseMac(text: string): Mac | undefined {
   return match ? (match.slice(1).join(':').toLowerCase() as Mac) : undefined;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** The six bytes of an Ethernet hardware address (`chaddr[0..6]`) as text. */
 export function macFromBytes(bytes: Uint8Array): Mac {
-  return Array.from(bytes.subarray(0, 6), (b) => b.toString(16).padStart(2, '0')).join(':') as Mac;
+  let text = HEX[bytes[0] ?? 0] as string;
+  for (let index = 1; index < 6; index++) text += `:${HEX[bytes[index] ?? 0]}`;
+  return text as Mac;
 }
 
 /** The six bytes of a MAC, in transmission order. */
@@ -29,4 +33,11 @@ export function isUnicastMac(mac: Mac): boolean {
 /** Twelve hex digits without separators, as file names and generated names use them. */
 export function macDigits(mac: Mac): string {
   return mac.replaceAll(':', '');
+}
+
+/** The six bytes at `at` as one number: a key that costs no text. */
+export function macNumber(bytes: Uint8Array, at: number): number {
+  let number = 0;
+  for (let index = at; index < at + 6; index++) number = number * 256 + (bytes[index] ?? 0);
+  return number;
 }

@@ -1,0 +1,83 @@
+/**
+ * Which address has been free for longest: a binary heap of (expiry, address), smallest expiry first.
+ *
+ * An entry is never moved when its lease is renewed; it goes stale instead and is thrown away when it comes to the top,
+ * where `current` is asked. Stale entries are bounded by rebuilding whenever they outnumber the living.
+ */
+export interface Expiring {
+  readonly address: number;
+  readonly expiresAt: number;
+}
+
+export interface ExpiryHeap {
+  add(entry: Expiring): void;
+  /**
+   * The entry that expired first, at or before `now`; it stays in the heap. What `eligible` refuses is thrown away,
+   * until its lease changes again.
+   */
+  first(now: number, eligible: (address: number) => boolean): Expiring | undefined;
+}
+
+/**
+ * @param current the living expiry of an address; `undefined` when it has no lease.
+ * @param living all living entries, for a rebuild.
+ */
+export function createExpiryHeap(
+  current: (address: number) => number | undefined,
+  living: () => Iterable<Expiring>,
+): ExpiryHeap {
+  let heap: Expiring[] = [];
+  let sizeMax = 1024;
+  /** Ties go to the lower address: the same history gives the same order. */
+  const precedes = (a: number, b: number): boolean => {
+    const [left, right] = [heap[a], heap[b]];
+    if (!left || !right) return left !== undefined;
+    return left.expiresAt === right.expiresAt
+      ? left.address < right.address
+      : left.expiresAt < right.expiresAt;
+  };
+  const swap = (a: number, b: number): void => {
+    const [left, right] = [heap[a], heap[b]];
+    if (left && right) [heap[a], heap[b]] = [right, left];
+  };
+  const push = (entry: Expiring): void => {
+    let index = heap.push(entry) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!precedes(index, parent)) break;
+      swap(parent, index);
+      index = parent;
+    }
+  };
+  const pop = (): void => {
+    const last = heap.pop();
+    if (!last || heap.length === 0) return;
+    heap[0] = last;
+    let index = 0;
+    for (;;) {
+      const left = 2 * index + 1;
+      const child = precedes(left + 1, left) ? left + 1 : left;
+      if (!precedes(child, index)) break;
+      swap(index, child);
+      index = child;
+    }
+  };
+  return {
+    add(entry) {
+      push({ address: entry.address, expiresAt: entry.expiresAt });
+      if (heap.length <= sizeMax) return;
+      heap = [];
+      for (const alive of living()) push({ address: alive.address, expiresAt: alive.expiresAt });
+      sizeMax = Math.max(1024, 2 * heap.length);
+    },
+    first(now, eligible) {
+      for (let top = heap[0]; top; top = heap[0]) {
+        if (current(top.address) === top.expiresAt && eligible(top.address)) {
+          return top.expiresAt <= now ? top : undefined;
+        }
+        pop();
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * The leases of one segment in memory: by address, by MAC, and the order in which free addresses are given out.
+ *
+ * Rules that hold whatever the callers do: an address has one entry; a MAC has one current entry. A MAC that is offered
+ * another address while its lease still runs keeps that lease (`former`) until the new address is bound: an offer is
+ * a proposal, and the client may not take it.
+ *
+ * Given out first is what was never used, lowest first, so that a returning machine finds its old address; then what
+ * has been free for longest. Memory only, no clock.
+ */
+import type { Lease, Segment } from '../dhcp/ports.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Millis } from '../wire/time.ts';
+import { createExpiryHeap } from './expiry-heap.ts';
+
+export interface HeldLease extends Lease {
+  /** When it was last given or changed. */
+  readonly lastAt: number;
+  /** With an offer: the address of the lease that the client still holds. */
+  readonly former?: Ipv4 | undefined;
+}
+
+export interface LeaseBook {
+  byMac(mac: Mac, now: Millis): HeldLease | undefined;
+  byAddress(address: Ipv4): HeldLease | undefined;
+  /** An address for this MAC: its own, else `wanted` if free, else the lowest never used, else the longest expired. */
+  pick(
+    segment: Segment,
+    client: { readonly mac: Mac; readonly wanted: Ipv4 | undefined },
+    now: Millis,
+  ): Ipv4 | undefined;
+  /** Enters a lease; returns what takes the change back. */
+  enter(lease: HeldLease, now: Millis): () => void;
+  size(): number;
+}
+
+export function createLeaseBook(): LeaseBook {
+  const addresses = new Map<number, HeldLease>();
+  const macs = new Map<Mac, HeldLease>();
+  /** For each pool, the lowest address that may never have been given out. */
+  const fresh = new Map<number, number>();
+  const heap = createExpiryHeap(
+    (address) => addresses.get(address)?.expiresAt,
+    () => addresses.values(),
+  );
+
+  const set = (lease: HeldLease): void => {
+    const before = addresses.get(lease.address);
+    if (before && macs.get(before.mac) === before) macs.delete(before.mac);
+    addresses.set(lease.address, lease);
+    if (lease.state !== 'declined') macs.set(lease.mac, lease);
+    heap.add(lease);
+  };
+  const remove = (address: Ipv4): void => {
+    const before = addresses.get(address);
+    if (before && macs.get(before.mac) === before) macs.delete(before.mac);
+    addresses.delete(address);
+    for (const [first, next] of fresh) {
+      if (address >= first && address < next) fresh.set(first, address);
+    }
+  };
+  const byMac = (mac: Mac, now: Millis): HeldLease | undefined => {
+    const held = macs.get(mac);
+    if (held?.former === undefined || held.expiresAt > now) return held;
+    const former = addresses.get(held.former);
+    return former?.mac === mac ? former : held;
+  };
+  const neverUsed = (segment: Segment): Ipv4 | undefined => {
+    let next = fresh.get(segment.poolFirst) ?? segment.poolFirst;
+    while (next <= segment.poolLast && (addresses.has(next) || next === segment.serverAddress)) {
+      next += 1;
+    }
+    fresh.set(segment.poolFirst, next);
+    return next <= segment.poolLast ? (next as Ipv4) : undefined;
+  };
+
+  return {
+    byMac,
+    byAddress: (address) => addresses.get(address),
+    pick(segment, { mac, wanted }, now) {
+      const own = byMac(mac, now);
+      if (own && inPool(segment, own.address)) return own.address;
+      if (wanted !== undefined && inPool(segment, wanted)) {
+        const held = addresses.get(wanted);
+        if (!held || held.expiresAt <= now || (held.mac === mac && held.state !== 'declined')) {
+          return wanted;
+        }
+      }
+      const expired = () => heap.first(now, (address) => inPool(segment, address))?.address;
+      return neverUsed(segment) ?? (expired() as Ipv4 | undefined);
+    },
+    enter(lease, now) {
+      const before = addresses.get(lease.address);
+      // A quarantined address belongs to nobody: it changes nothing of what the MAC holds elsewhere.
+      const own = lease.state === 'declined' ? undefined : macs.get(lease.mac);
+      const former = lease.state === 'offered' ? runningElsewhere(own, lease, now) : undefined;
+      const gone = [own?.address, own?.former]
+        .filter((address) => address !== lease.address && address !== former)
+        .map((address) => (address === undefined ? undefined : addresses.get(address)))
+        .filter((entry) => entry !== undefined && entry.mac === lease.mac);
+      for (const entry of gone) if (entry) remove(entry.address);
+      set(former === undefined ? lease : { ...lease, former });
+      return () => {
+        remove(lease.address);
+        for (const entry of [...gone, before, own]) if (entry) set(entry);
+      };
+    },
+    size: () => addresses.size,
+  };
+}
+
+/** The address of a lease that the MAC of this offer holds and may go on using. */
+function runningElsewhere(
+  own: HeldLease | undefined,
+  offer: HeldLease,
+  now: Millis,
+): Ipv4 | undefined {
+  if (own === undefined || own.address === offer.address) return own?.former;
+  return own.state === 'bound' && own.expiresAt > now ? own.address : own.former;
+}
+
+function inPool({ poolFirst, poolLast, serverAddress }: Segment, address: number): boolean {
+  return address >= poolFirst && address <= poolLast && address !== serverAddress;
+}

@@ -46,7 +46,12 @@ export function openCore(config: Config): {
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
   const db = openDatabase(config.database.file);
-  const inventory = openInventory({ db, clock: systemClock });
+  const groupCommit = openGroupCommit(db);
+  const inventory = openInventory({
+    db,
+    clock: systemClock,
+    waitForDisk: groupCommit.waitForDisk,
+  });
   const desk = createBootDesk(
     {
       machineByMac: inventory.machines.stateByMac,
@@ -67,7 +72,6 @@ export function openCore(config: Config): {
     poolFirst: pool.first,
     poolLast: pool.last,
   }));
-  const groupCommit = openGroupCommit(db);
   const close = () => {
     groupCommit.close();
     db.close();
@@ -159,7 +163,7 @@ async function startDhcp(parts: Parts): Promise<void> {
     view: { segments, leases: inventory.leases, bootFor: desk.bootFor },
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
     clock: systemClock,
-    transaction: (run) => groupCommit.unsynced(() => inventory.transaction(run)),
+    transaction: inventory.transactionUnsynced,
     whenDurable: groupCommit.whenDurable,
     defer: (task) => void setImmediate(task),
     applyLease: inventory.leases.apply,

@@ -23,13 +23,22 @@ export interface Inventory {
   readonly leases: LeaseStore;
   readonly machines: Machines;
   ingest(delivery: Delivery): Ingested;
-  /** On disk when it returns, unless the caller arranged for commits without a wait. */
+  /** All or nothing, and on disk when it returns. */
   transaction<T>(run: () => T): T;
+  /** All or nothing, committed but perhaps not on disk yet: the caller asks for that before it tells anybody. */
+  transactionUnsynced<T>(run: () => T): T;
   /** Runs and always rolls back: for "what would happen". */
   rehearse<T>(run: () => T): T;
 }
 
-export function openInventory({ db, clock }: { db: Database; clock: Clock }): Inventory {
+export interface InventoryOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  /** Sets whether commits wait for the disk; without it they do what the database is set to. */
+  waitForDisk?(wait: boolean): void;
+}
+
+export function openInventory({ db, clock, waitForDisk }: InventoryOptions): Inventory {
   migrate(db);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
@@ -52,12 +61,14 @@ export function openInventory({ db, clock }: { db: Database; clock: Clock }): In
       throw error;
     }
   };
-  const transaction = <T>(inside: () => T): T => {
+  const commit = <T>(inside: () => T, wait: boolean): T => {
     if (db.inTransaction) return inside();
+    waitForDisk?.(wait);
     const result = outermost(inside);
     events.committed();
     return result;
   };
+  const transaction = <T>(inside: () => T): T => commit(inside, true);
   return {
     events,
     boots,
@@ -66,6 +77,7 @@ export function openInventory({ db, clock }: { db: Database; clock: Clock }): In
     leases,
     ingest: createIngest({ db, clock, events, boots, machines, transaction }),
     transaction,
+    transactionUnsynced: (inside) => commit(inside, false),
     rehearse<T>(inside: () => T): T {
       let result: { value: T } | undefined;
       const undo = new Error('rolled back on purpose');

@@ -27,8 +27,8 @@ export function openDatabase(file: string): Database {
 }
 
 export interface GroupCommit {
-  /** Runs what commits, without waiting for the disk. */
-  unsynced<T>(run: () => T): T;
+  /** Whether the commits from here on wait for the disk. */
+  waitForDisk(wait: boolean): void;
   /** Calls back once everything committed so far is on disk, or with the error that prevents it. */
   whenDurable(done: (error?: Error) => void): void;
   close(): void;
@@ -40,6 +40,7 @@ export function openGroupCommit(db: Database): GroupCommit {
   let log: number | undefined;
   let waiting: Done[] = [];
   let syncing = false;
+  let waits = true;
   let closed = false;
   const closeLog = (): void => {
     if (log !== undefined) closeSync(log);
@@ -58,13 +59,9 @@ export function openGroupCommit(db: Database): GroupCommit {
     });
   };
   return {
-    unsynced(run) {
-      db.pragma('synchronous = NORMAL');
-      try {
-        return run();
-      } finally {
-        db.pragma('synchronous = FULL');
-      }
+    waitForDisk(wait) {
+      if (wait !== waits) db.pragma(`synchronous = ${wait ? 'FULL' : 'NORMAL'}`);
+      waits = wait;
     },
     whenDurable(done) {
       if (db.memory) {

@@ -115,7 +115,10 @@ function sendPart(
 ): { count: number; full: boolean } {
   const { headers, iovecs, names, slots } = arena;
   for (const [index, { bytes, port, address }] of part.entries()) {
-    slots.set(bytes.subarray(0, SLOT_BYTES), index * SLOT_BYTES);
+    slots.set(
+      bytes.length > SLOT_BYTES ? bytes.subarray(0, SLOT_BYTES) : bytes,
+      index * SLOT_BYTES,
+    );
     iovecs.writeUInt32LE(Math.min(bytes.length, SLOT_BYTES), index * IOVEC_BYTES + 8);
     const name = index * SOCKADDR_BYTES;
     names.writeUInt16LE(AF_INET, name);

@@ -7,55 +7,12 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { bootSchema } from './boot/settings.ts';
+import { dhcpSchema } from './dhcp/settings.ts';
 import { AppError } from './errors.ts';
-import { contains, type Ipv4, parseCidr, parseIpv4 } from './wire/ipv4.ts';
-
-const ipv4 = z.string().transform((text, context): Ipv4 => {
-  const address = parseIpv4(text);
-  if (address !== undefined) return address;
-  context.addIssue({ code: 'custom', message: `'${text}' is not an IPv4 address` });
-  return z.NEVER;
-});
-
-const cidr = z.string().transform((text, context) => {
-  const network = parseCidr(text);
-  if (network !== undefined) return network;
-  context.addIssue({ code: 'custom', message: `'${text}' is not a network such as 10.77.0.0/24` });
-  return z.NEVER;
-});
+import { ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
-
-const segment = z
-  .strictObject({
-    name: z.string().min(1).max(63).default('provisioning'),
-    iface: z.string().min(1).max(15).default('prov0'),
-    address: ipv4.prefault('10.77.0.1'),
-    cidr: cidr.prefault('10.77.0.0/24'),
-    pool: z
-      .strictObject({ first: ipv4, last: ipv4 })
-      .prefault({ first: '10.77.0.100', last: '10.77.0.250' }),
-    routers: z.array(ipv4).default([]),
-    dns: z.array(ipv4).default([]),
-    domain: z.string().max(253).default('lab.example'),
-    leaseSeconds: z.number().int().min(120).max(604_800).default(3600),
-    unknownLeaseSeconds: z.number().int().min(120).max(86_400).default(600),
-  })
-  .superRefine((value, context) => {
-    const inside = {
-      address: value.address,
-      'pool.first': value.pool.first,
-      'pool.last': value.pool.last,
-    };
-    for (const [name, address] of Object.entries(inside)) {
-      if (!contains(value.cidr, address)) {
-        context.addIssue({ code: 'custom', path: name.split('.'), message: 'lies outside cidr' });
-      }
-    }
-    if (value.pool.first > value.pool.last) {
-      context.addIssue({ code: 'custom', path: ['pool'], message: 'first is above last' });
-    }
-  });
 
 const schema = z.strictObject({
   site: z.string().min(1).max(63).default('lab'),
@@ -66,33 +23,13 @@ const schema = z.strictObject({
     })
     .prefault({}),
   database: z.strictObject({ file: z.string().default('var/reveille.db') }).prefault({}),
-  dhcp: z
-    .strictObject({
-      segments: z.array(segment).min(1).prefault([{}]),
-      serverPort: port.default(67),
-      clientPort: port.default(68),
-      routerAdvert: z.boolean().default(true),
-    })
-    .prefault({}),
+  dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
-  boot: z
-    .strictObject({
-      assets: z.string().default('build/boot'),
-      pxeimage: z.string().default('build/pxeimage/lab'),
-      scripts: z.string().default('ipxe-scripts'),
-      binaries: z
-        .strictObject({
-          bios: z.string().default('undionly.kpxe'),
-          uefiX64: z.string().default('snponly.efi'),
-        })
-        .prefault({}),
-      kernelArguments: z.string().max(512).default('console=tty0 console=ttyS0,115200'),
-    })
-    .prefault({}),
+  boot: bootSchema.prefault({}),
   machineHttp: z.strictObject({ port: port.default(8080) }).prefault({}),
   peopleHttp: z
     .strictObject({
-      address: ipv4.prefault('0.0.0.0'),
+      address: ipv4Schema.prefault('0.0.0.0'),
       port: port.default(8081),
       ui: z.string().default('build/ui'),
     })

@@ -6,10 +6,12 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
-import { DROP_REASONS, type Segment } from './dhcp/ports.ts';
+import { type DhcpView, DROP_REASONS, type Segment } from './dhcp/ports.ts';
+import { createSegments, listenersOf } from './dhcp/segment.ts';
 import { serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
@@ -41,6 +43,7 @@ export function openCore(config: Config): {
   inventory: Inventory;
   desk: BootDesk;
   segments: Segment[];
+  view: DhcpView;
   groupCommit: GroupCommit;
   close(): void;
 } {
@@ -61,22 +64,24 @@ export function openCore(config: Config): {
     },
     {
       httpPort: config.machineHttp.port,
-      binaries: config.boot.binaries,
+      rules: createBootRules(config.boot, (file) => isAsset(config, file)),
       kernelArguments: config.boot.kernelArguments,
       scripts,
     },
   );
-  const segments = config.dhcp.segments.map(({ address, pool, ...rest }) => ({
-    ...rest,
-    serverAddress: address,
-    poolFirst: pool.first,
-    poolLast: pool.last,
-  }));
+  const segments = createSegments(config.dhcp);
+  const view: DhcpView = { segments, leases: inventory.leases, bootFor: desk.bootFor };
   const close = () => {
     groupCommit.close();
     db.close();
   };
-  return { inventory, desk, segments, groupCommit, close };
+  return { inventory, desk, segments, view, groupCommit, close };
+}
+
+/** The two usual binaries are checked at the start; the others are looked for when a machine wants one. */
+function isAsset({ boot }: Config, file: string): boolean {
+  const { bios, uefiX64 } = boot.binaries;
+  return file === bios || file === uefiX64 || findBootFile(boot.assets, file) !== undefined;
 }
 
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
@@ -86,6 +91,8 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     [config.boot.pxeimage, 'vmlinuz'],
     [config.boot.pxeimage, 'initrd.img'],
   ]);
+  const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
+  if (absent.length > 0) log.warn({ absent }, 'boot files that machines of some kinds would need');
   const core = openCore(config);
   const parts: Parts = { ...core, config, log, metrics: openMetrics(core.inventory), closers: [] };
   const ready = { database: true, dhcp: false, tftp: false, machineHttp: false, peopleHttp: false };
@@ -146,8 +153,8 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
 }
 
 async function startDhcp(parts: Parts): Promise<void> {
-  const { config, segments, inventory, desk, groupCommit, log, metrics } = parts;
-  const ifaces = [...new Set(segments.map(({ iface }) => iface))];
+  const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
+  const ifaces = listenersOf(segments, config.dhcp.relayInterfaces).map(({ iface }) => iface);
   const sockets = await Promise.all(
     ifaces.map((iface) => openSocket(parts, iface, config.dhcp.serverPort)),
   );
@@ -160,7 +167,7 @@ async function startDhcp(parts: Parts): Promise<void> {
   parts.closers.push(() => adverts.forEach((advert) => void advert.close()));
   serveDhcp({
     sockets,
-    view: { segments, leases: inventory.leases, bootFor: desk.bootFor },
+    view,
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
     clock: systemClock,
     transaction: inventory.transactionUnsynced,
@@ -176,21 +183,21 @@ async function startDhcp(parts: Parts): Promise<void> {
 }
 
 async function startTftp(parts: Parts): Promise<void> {
-  const { config, segments, log, metrics } = parts;
+  const { config, segments, desk, log, metrics } = parts;
   const cache = new Map<string, Uint8Array>();
   const fileFor = (name: string): Uint8Array | undefined => {
-    const file = findBootFile(config.boot.assets, name);
+    const file = findBootFile(config.boot.assets, desk.servedAs(name));
     if (!file) return undefined;
     const key = `${file.path} ${file.etag}`;
     const bytes = cache.get(key) ?? readBootFile(file);
     if (bytes.length <= limit('tftpCacheBytes') / 4) cache.set(key, bytes);
     return bytes;
   };
-  for (const { iface, serverAddress } of segments) {
+  for (const { iface, address } of listenersOf(segments, config.dhcp.relayInterfaces)) {
     const socket = await openSocket(parts, iface, config.tftp.port);
     const server = serveTftp({
       socket,
-      address: formatIpv4(serverAddress),
+      address: formatIpv4(address),
       fileFor,
       connect: connectUdp,
       clock: systemClock,

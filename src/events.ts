@@ -10,8 +10,8 @@ import type { BootId, Hardwarename } from './wire/ids.ts';
 import type { Mac } from './wire/mac.ts';
 import type { Millis } from './wire/time.ts';
 
-/** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, or an operating system (pxeimage included). */
-export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os';
+/** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, an operating system (pxeimage included), or a BMC. */
+export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os' | 'bmc';
 
 export interface EventData {
   'daemon.started': { version: string; pid: number };
@@ -25,6 +25,10 @@ export interface EventData {
   'dhcp.released': { address: string };
   /** No address could be given: the pool is used up. */
   'dhcp.exhausted': { subnet: string };
+  /** Somebody answers on a free address of the pool: `by` is its MAC. The address is out of use for a while. */
+  'dhcp.conflict': { address: string; by: string; quarantineSeconds: number };
+  /** A BMC was given an address that it did not have before. */
+  'bmc.seen': { mac: string; address: string; vendorClass: string; hostname: string };
   'tftp.started': { file: string; blksizeBytes: number; windowsize: number; sizeBytes: number };
   'tftp.sent': { file: string; sizeBytes: number; durationMs: number; retransmits: number };
   /** `probe` is the size probe of UEFI firmware, which aborts with error 8 on purpose. */
@@ -89,6 +93,8 @@ export const EVENT_NAMES = [
   'dhcp.declined',
   'dhcp.released',
   'dhcp.exhausted',
+  'dhcp.conflict',
+  'bmc.seen',
   'tftp.started',
   'tftp.sent',
   'tftp.failed',

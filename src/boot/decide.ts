@@ -9,10 +9,13 @@
  * Pure: no clock, no database, no I/O. The table of states is design law: unknown -> recon; held, available -> wait;
  * installing and recycling only with a job token, else wait; in-use -> local disk; broken -> rescue; retired -> nothing.
  */
+import { architecture } from '../dhcp/architecture.ts';
 import type { ClientStage } from '../events.ts';
 import type { MachineState } from '../inventory/states.ts';
 import { limit } from '../limits.ts';
 import { unreachable } from '../wire/result.ts';
+import type { BinaryChoice } from './binaries.ts';
+import type { LocalBootMethod } from './settings.ts';
 
 /** The modes of pxeimage. */
 export type PxeimageMode = 'recon' | 'wait' | 'install' | 'recycle' | 'rescue';
@@ -25,6 +28,10 @@ export interface BootFacts {
   readonly jobToken: 'install' | 'recycle' | undefined;
   /** How often this boot has been handed a boot binary completely. */
   readonly binariesServed: number;
+  /** The boot file for this client's architecture; undefined when we have none for it. */
+  readonly binary: BinaryChoice | undefined;
+  /** How this machine's firmware is made to go on to its disk. */
+  readonly localBoot: LocalBootMethod;
 }
 
 export interface BootClient {
@@ -37,16 +44,13 @@ export interface BootClient {
 
 export type Target =
   | { readonly kind: 'pxeimage'; readonly mode: PxeimageMode }
-  | { readonly kind: 'local-disk' }
+  | { readonly kind: 'local-disk'; readonly method: LocalBootMethod }
   | { readonly kind: 'nothing' };
 
 export type Delivery =
-  | { readonly kind: 'chain'; readonly binary: BinaryName; readonly via: 'tftp' | 'http' }
+  | { readonly kind: 'chain'; readonly file: string; readonly via: 'tftp' | 'http' }
   | { readonly kind: 'script' }
   | { readonly kind: 'none' };
-
-/** Which configured binary; the file's name is configuration. */
-export type BinaryName = 'bios' | 'uefiX64';
 
 export interface BootDecision {
   readonly target: Target;
@@ -56,17 +60,28 @@ export interface BootDecision {
 }
 
 export function decide(facts: BootFacts): BootDecision {
+  if (facts.client.stage === 'bmc') return BMC;
   const what = decideTarget(facts);
   const how = decideDelivery(facts);
   return { target: what.target, delivery: how.delivery, reasons: [what.reason, how.reason] };
 }
+
+/** A BMC boots from its own flash, whatever the state of the machine around it. */
+const BMC: BootDecision = {
+  target: { kind: 'nothing' },
+  delivery: { kind: 'none' },
+  reasons: ['a BMC: an address, and nothing to boot'],
+};
 
 /** One word for a target, as events and pages show it. */
 export function targetWord(target: Target): string {
   return target.kind === 'pxeimage' ? target.mode : target.kind;
 }
 
-function decideTarget({ state, jobToken }: BootFacts): { target: Target; reason: string } {
+function decideTarget({ state, jobToken, localBoot }: BootFacts): {
+  target: Target;
+  reason: string;
+} {
   const pxeimage = (mode: PxeimageMode, reason: string) =>
     ({ target: { kind: 'pxeimage', mode }, reason }) as const;
   switch (state) {
@@ -87,7 +102,10 @@ function decideTarget({ state, jobToken }: BootFacts): { target: Target; reason:
         ? pxeimage('recycle', 'recycling, with a live job token')
         : pxeimage('wait', 'recycling, but no live job token: nothing destructive is served');
     case 'in-use':
-      return { target: { kind: 'local-disk' }, reason: 'in use: its local disk' };
+      return {
+        target: { kind: 'local-disk', method: localBoot },
+        reason: 'in use: its local disk',
+      };
     case 'retired':
       return { target: { kind: 'nothing' }, reason: 'retired: nothing but a message' };
     default:
@@ -95,52 +113,54 @@ function decideTarget({ state, jobToken }: BootFacts): { target: Target; reason:
   }
 }
 
-function decideDelivery({ client, binariesServed }: BootFacts): {
-  delivery: Delivery;
-  reason: string;
-} {
+interface Delivered {
+  readonly delivery: Delivery;
+  readonly reason: string;
+}
+
+function decideDelivery({ client, binariesServed, binary }: BootFacts): Delivered {
   switch (client.stage) {
     case 'os':
+    case 'bmc':
       return { delivery: { kind: 'none' }, reason: 'an operating system: addresses only' };
     case 'ipxe':
       return { delivery: { kind: 'script' }, reason: 'iPXE: its script over HTTP' };
-    case 'http-boot': {
-      const binary = binaryFor(client.arch);
-      return binary
-        ? {
-            delivery: { kind: 'chain', binary, via: 'http' },
-            reason: 'UEFI HTTP Boot: iPXE over HTTP',
-          }
-        : unsupported(client.arch);
-    }
-    case 'firmware': {
+    case 'http-boot':
+      return chain(client, binary, 'http');
+    case 'firmware':
       if (client.foreignIpxe && binariesServed >= limit('binariesPerBoot')) {
         return {
           delivery: { kind: 'script' },
           reason: `handed ${binariesServed} binaries already and still asking: this iPXE gets the script`,
         };
       }
-      const binary = binaryFor(client.arch);
-      return binary
-        ? {
-            delivery: { kind: 'chain', binary, via: 'tftp' },
-            reason: 'PXE firmware: iPXE over TFTP',
-          }
-        : unsupported(client.arch);
-    }
+      return chain(client, binary, 'tftp');
     default:
       return unreachable(client.stage);
   }
 }
 
-function unsupported(arch: number): { delivery: Delivery; reason: string } {
-  const code = `0x${arch.toString(16).padStart(2, '0')}`;
-  return { delivery: { kind: 'none' }, reason: `no boot binary for architecture ${code}` };
-}
+const CHAIN_REASONS = {
+  tftp: 'PXE firmware: iPXE over TFTP',
+  http: 'UEFI HTTP Boot: iPXE over HTTP',
+};
 
-/** IANA codes: 0 BIOS; 7 and (by an erratum of RFC 4578) 9 UEFI x64; 0x10 UEFI x64 HTTP. */
-function binaryFor(arch: number): BinaryName | undefined {
-  if (arch === 0x00) return 'bios';
-  if (arch === 0x07 || arch === 0x09 || arch === 0x10) return 'uefiX64';
-  return undefined;
+function chain(
+  { arch }: BootClient,
+  binary: BinaryChoice | undefined,
+  via: 'tftp' | 'http',
+): Delivered {
+  const nothing = (reason: string): Delivered => ({ delivery: { kind: 'none' }, reason });
+  const { name, family } = architecture(arch);
+  if (!binary || !family) {
+    const code = `0x${arch.toString(16).padStart(2, '0')}`;
+    return nothing(`no boot binary for architecture ${code} (${name})`);
+  }
+  const { file, present, why } = binary;
+  if (!present) {
+    return nothing(`${file} for ${name} is not in boot.assets: put it there, or name another file`);
+  }
+  const usual = CHAIN_REASONS[via];
+  const reason = why === undefined ? usual : `${usual} as ${file} (${why})`;
+  return { delivery: { kind: 'chain', file, via }, reason };
 }

@@ -3,6 +3,8 @@
  * answer for whoever asks. DHCP and the script route are its only callers; `explain` calls it in a transaction that is
  * rolled back. It runs inside the caller's transaction, because sighting a boot and minting its token are writes.
  */
+import { architecture } from '../dhcp/architecture.ts';
+import { type DhcpClient, isBootClient } from '../dhcp/client-class.ts';
 import type { BootAnswer, BootQuery } from '../dhcp/ports.ts';
 import type { NewEvent } from '../events.ts';
 import type { Boot, BootSighting, Sighted } from '../inventory/boots.ts';
@@ -10,8 +12,9 @@ import type { MachineState } from '../inventory/states.ts';
 import type { TokenPurpose } from '../inventory/tokens.ts';
 import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
+import type { BinaryChoice, BootRules, BootSubject } from './binaries.ts';
 import { type BootDecision, decide } from './decide.ts';
-import { type BootAddresses, renderDhcp } from './render-dhcp.ts';
+import { renderDhcp } from './render-dhcp.ts';
 import type { Scripts } from './render-ipxe.ts';
 
 /** What the desk needs of ServerDb. */
@@ -22,11 +25,15 @@ export interface DeskRecords {
   sight(sighting: BootSighting): Sighted | undefined;
   mint(boot: BootId, mac: Mac, purpose: TokenPurpose): { readonly token: BootToken };
   append(event: NewEvent): void;
+  /** SMBIOS product name of a machine on record. */
+  hardwareTypeOf?(hardwarename: Hardwarename): string | undefined;
+  /** Did the boot before this one end with a boot binary fetched, and nothing after it? */
+  stuckBefore?(mac: Mac, boot: BootId): boolean;
 }
 
 export interface DeskOptions {
   readonly httpPort: number;
-  readonly binaries: BootAddresses['binaries'];
+  readonly rules: BootRules;
   readonly kernelArguments: string;
   readonly scripts: Scripts;
 }
@@ -36,56 +43,23 @@ export interface BootDesk {
   bootFor(query: BootQuery): BootAnswer;
   /** For an iPXE that shows its boot's token: the script, and the decision behind it. */
   scriptFor(boot: Boot, token: BootToken, url: string): { script: string; decision: BootDecision };
+  /** The file behind a name that a client asks for by TFTP or HTTP. */
+  servedAs(name: string): string;
 }
 
 export function createBootDesk(records: DeskRecords, options: DeskOptions): BootDesk {
   return {
-    bootFor({ client, mac, segment }) {
-      const machine = records.machineByMac(mac);
-      const sighted = records.sight({
-        mac,
-        client: client.stage,
-        arch: client.archName,
-        hardwarename: machine?.hardwarename,
-      });
-      if (sighted?.begun) {
-        records.append({
-          name: 'boot.started',
-          mac,
-          boot: sighted.boot.id,
-          hardwarename: machine?.hardwarename,
-          data: { client: client.stage, arch: client.archName, iface: segment.iface },
-        });
-      }
-      if (sighted?.resumed) {
-        const { id: boot, hardwarename } = sighted.boot;
-        records.append({ name: 'boot.resumed', mac, boot, hardwarename, data: { after: 'dhcp' } });
-      }
-      const decision = decide({
-        client,
-        state: machine?.state ?? 'unknown',
-        jobToken: undefined,
-        binariesServed: sighted?.boot.binariesServed ?? 0,
-      });
-      const token =
-        sighted && decision.delivery.kind === 'script'
-          ? records.mint(sighted.boot.id, mac, 'boot').token
-          : undefined;
-      const addresses = { server: segment.serverAddress, ...options };
-      return {
-        boot: sighted?.boot.id,
-        hardwarename: machine?.hardwarename ?? sighted?.boot.hardwarename,
-        options: renderDhcp(decision, addresses, token),
-        why: decision.reasons.join('; '),
-      };
-    },
+    bootFor: (query) => bootFor(records, options, query),
     scriptFor(boot, token, url) {
       const machine = records.machineByMac(boot.mac);
+      const subject = subjectOf(records, boot.mac, machine?.hardwarename);
       const decision = decide({
         client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
         state: machine?.state ?? 'unknown',
         jobToken: undefined,
         binariesServed: boot.binariesServed,
+        binary: undefined,
+        localBoot: options.rules.localBootOf(subject),
       });
       const script = options.scripts.render(decision, {
         url,
@@ -96,5 +70,87 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       });
       return { script, decision };
     },
+    servedAs: options.rules.servedAs,
   };
+}
+
+function bootFor(
+  records: DeskRecords,
+  options: DeskOptions,
+  { client, mac, segment }: BootQuery,
+): BootAnswer {
+  const machine = records.machineByMac(mac);
+  const hardwarename = machine?.hardwarename;
+  // A BMC shares a wire with its machine, and sometimes a MAC's neighbourhood; it has no boot of its own.
+  const sighted =
+    client.stage === 'bmc'
+      ? undefined
+      : records.sight({ mac, client: client.stage, arch: client.archName, hardwarename });
+  noteSighting(records, sighted, {
+    ...{ mac, hardwarename, client },
+    iface: segment.iface ?? `relayed to ${segment.name}`,
+  });
+  const subject = subjectOf(records, mac, hardwarename);
+  const decision = decide({
+    client,
+    state: machine?.state ?? 'unknown',
+    jobToken: undefined,
+    binariesServed: sighted?.boot.binariesServed ?? 0,
+    binary: binaryFor(records, options.rules, { client, subject, boot: sighted?.boot.id }),
+    localBoot: options.rules.localBootOf(subject),
+  });
+  const token =
+    sighted && decision.delivery.kind === 'script'
+      ? records.mint(sighted.boot.id, mac, 'boot').token
+      : undefined;
+  const addresses = { server: segment.serverAddress, httpPort: options.httpPort };
+  return {
+    boot: sighted?.boot.id,
+    hardwarename: hardwarename ?? sighted?.boot.hardwarename,
+    state: machine?.state ?? 'unknown',
+    options: renderDhcp(decision, addresses, token),
+    why: decision.reasons.join('; '),
+  };
+}
+
+function noteSighting(
+  records: DeskRecords,
+  sighted: Sighted | undefined,
+  seen: { mac: Mac; hardwarename: Hardwarename | undefined; client: DhcpClient; iface: string },
+): void {
+  const { mac, hardwarename, client, iface } = seen;
+  if (sighted?.begun) {
+    const data = { client: client.stage, arch: client.archName, iface };
+    records.append({ name: 'boot.started', mac, boot: sighted.boot.id, hardwarename, data });
+  }
+  if (sighted?.resumed) {
+    const { id: boot, hardwarename } = sighted.boot;
+    records.append({ name: 'boot.resumed', mac, boot, hardwarename, data: { after: 'dhcp' } });
+  }
+}
+
+function subjectOf(
+  records: DeskRecords,
+  mac: Mac,
+  hardwarename: Hardwarename | undefined,
+): BootSubject {
+  const product = hardwarename && records.hardwareTypeOf?.(hardwarename);
+  return { mac, hardwarename, product };
+}
+
+/** Only firmware is handed a file; an iPXE that asks under a foreign name is firmware too. */
+function binaryFor(
+  records: DeskRecords,
+  rules: BootRules,
+  asking: { client: DhcpClient; subject: BootSubject; boot: BootId | undefined },
+): BinaryChoice | undefined {
+  const { client, subject, boot } = asking;
+  if (!isBootClient(client) || client.stage === 'ipxe') return undefined;
+  const { family } = architecture(client.arch);
+  if (!family) return undefined;
+  const stuck =
+    boot !== undefined &&
+    rules.hasAlternative(family) &&
+    records.stuckBefore?.(subject.mac, boot) === true;
+  return rules.choose(family, subject, stuck);
 }

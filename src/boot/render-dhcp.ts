@@ -21,7 +21,6 @@ export interface BootOptions {
 export interface BootAddresses {
   readonly server: Ipv4;
   readonly httpPort: number;
-  readonly binaries: { readonly bios: string; readonly uefiX64: string };
 }
 
 const IPXE_ENCAPSULATED = 175;
@@ -29,7 +28,7 @@ const IPXE_ENCAPSULATED = 175;
 const NO_PXEDHCP = { code: IPXE_ENCAPSULATED, bytes: Uint8Array.of(0xb0, 1, 1) };
 
 /** The machine-facing HTTP listener as this segment's machines reach it. */
-export function baseUrl(addresses: Pick<BootAddresses, 'server' | 'httpPort'>): string {
+export function baseUrl(addresses: BootAddresses): string {
   const host = formatIpv4(addresses.server);
   return addresses.httpPort === 80 ? `http://${host}` : `http://${host}:${addresses.httpPort}`;
 }
@@ -53,7 +52,7 @@ export function renderDhcp(
       };
     }
     case 'chain': {
-      const name = addresses.binaries[delivery.binary];
+      const name = delivery.file;
       if (delivery.via === 'tftp') return { siaddr: addresses.server, file: name, label: name };
       const url = `${baseUrl(addresses)}/boot/ipxe/${name}`;
       return { siaddr: addresses.server, file: url, label: url, vendorClass: 'HTTPClient' };

@@ -24,9 +24,17 @@ export interface Scripts {
 
 const TEMPLATES = {
   pxeimage: 'pxeimage.ipxe',
-  'local-disk': 'local-disk.ipxe',
   nothing: 'nothing.ipxe',
-};
+  'local-disk auto': 'local-disk.ipxe',
+  'local-disk exit': 'local-disk-exit.ipxe',
+  'local-disk exit-success': 'local-disk-exit-success.ipxe',
+  'local-disk sanboot': 'local-disk-sanboot.ipxe',
+} as const;
+
+function templateOf({ target }: BootDecision): keyof typeof TEMPLATES {
+  return target.kind === 'local-disk' ? `local-disk ${target.method}` : target.kind;
+}
+
 const PLACEHOLDERS = [
   'url',
   'token',
@@ -57,7 +65,7 @@ export function loadScripts(read: (name: string) => string): Scripts {
         why: decision.reasons[0] ?? '',
         kernelArguments: values.kernelArguments,
       };
-      return templates[decision.target.kind].replace(/\{\{(\w+)\}\}/g, (_, name: Placeholder) =>
+      return templates[templateOf(decision)].replace(/\{\{(\w+)\}\}/g, (_, name: Placeholder) =>
         inert(all[name]),
       );
     },

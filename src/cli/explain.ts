@@ -43,6 +43,20 @@ const CLIENTS: readonly (readonly [
     ],
   ],
   [
+    'UEFI ia32 PXE firmware',
+    [
+      [OPTION.vendorClass, text('PXEClient:Arch:00006:UNDI:003000')],
+      [OPTION.clientArch, Uint8Array.of(0, 6)],
+    ],
+  ],
+  [
+    'UEFI arm64 PXE firmware',
+    [
+      [OPTION.vendorClass, text('PXEClient:Arch:00011:UNDI:003000')],
+      [OPTION.clientArch, Uint8Array.of(0, 11)],
+    ],
+  ],
+  [
     'UEFI x64 HTTP Boot',
     [
       [OPTION.vendorClass, text('HTTPClient:Arch:00016:UNDI:003000')],
@@ -63,7 +77,7 @@ const CLIENTS: readonly (readonly [
 export function explain(config: Config, subject: string, json: boolean): string {
   const core = openCore(config);
   try {
-    const { inventory, desk, segments } = core;
+    const { inventory, segments, view } = core;
     const named = inventory.machines.byHardwarename(subject as Hardwarename);
     const mac = parseMac(subject) ?? named?.bootMac;
     if (!mac) {
@@ -74,10 +88,10 @@ export function explain(config: Config, subject: string, json: boolean): string 
     const machine = inventory.machines.byMac(mac);
     const stages = segments.flatMap((segment) =>
       CLIENTS.map(([client, options]): Stage => {
-        const packet = discover(mac, options);
-        const view = { segments, leases: inventory.leases, bootFor: desk.bootFor };
+        // As if through a relay of that segment: several may share one interface, and some have none.
+        const packet = { ...discover(mac, options), giaddr: segment.cidr.network };
         return inventory.rehearse(() => {
-          const outcome = respond({ packet, iface: segment.iface }, view, systemClock());
+          const outcome = respond({ packet, iface: segment.iface ?? '' }, view, systemClock());
           const offered =
             outcome.kind !== 'drop' && outcome.event?.name === 'dhcp.offered'
               ? outcome.event.data

@@ -1,17 +1,21 @@
 /**
- * Who is asking: PXE firmware, UEFI HTTP Boot, iPXE, or an operating system, and for which processor.
+ * Who is asking: PXE firmware, UEFI HTTP Boot, iPXE, a BMC, or an operating system, and for which processor.
  *
  * In this order, because a machine shows several signs at once: iPXE announces itself by its user class or its own
  * option 175 and still says PXEClient; HTTP Boot says HTTPClient or has an HTTP architecture code; PXE firmware says
- * PXEClient; everything else is an operating system or a BMC.
+ * PXEClient. What is left is a BMC when its vendor class says so or when it sits on an out-of-band network, where nothing
+ * else lives; and an operating system otherwise.
  */
 import type { ClientStage } from '../events.ts';
+import { architecture, archName, preferredArch } from './architecture.ts';
 import { OPTION, readText, readUuid } from './options.ts';
 import type { DhcpPacket } from './packet.ts';
 
+export { archName } from './architecture.ts';
+
 export interface DhcpClient {
   readonly stage: ClientStage;
-  /** Option 93, first entry; 0 when the client names none. */
+  /** Option 93: the first entry that we can boot, else its first; 0 when the client names none. */
   readonly arch: number;
   readonly archName: string;
   /** An iPXE with another user class than `iPXE`: a card's own build, which is handed ours like any firmware. */
@@ -22,50 +26,46 @@ export interface DhcpClient {
   readonly hostname: string;
 }
 
-/** IANA "Processor Architecture Types"; 9 means x64 in old firmware (erratum 4624 of RFC 4578). */
-const ARCH_NAMES: Record<number, string> = {
-  0: 'bios',
-  6: 'uefi-ia32',
-  7: 'uefi-x64',
-  9: 'uefi-x64',
-  10: 'uefi-arm32',
-  11: 'uefi-arm64',
-  15: 'uefi-ia32-http',
-  16: 'uefi-x64-http',
-  18: 'uefi-arm32-http',
-  19: 'uefi-arm64-http',
-  20: 'bios-http',
-  25: 'uefi-riscv32',
-  27: 'uefi-riscv64',
-  39: 'uefi-loongarch64',
-};
+/**
+ * How a BMC's option 60 begins. iDRAC: Dell's iDRAC 7/8/9 User's Guides, "DHCP options". Others are recognised by the
+ * network that they are on; a row needs a manual or a capture that shows the text.
+ */
+const BMC_VENDOR_CLASSES: readonly string[] = ['iDRAC'];
 
-export function archName(arch: number): string {
-  return ARCH_NAMES[arch] ?? `arch-${arch}`;
-}
-
-export function classify(packet: DhcpPacket): DhcpClient {
-  const userClass = readUserClass(packet.options.get(OPTION.userClass));
-  const vendorClass = readText(packet.options.get(OPTION.vendorClass));
-  const speaksIpxe = packet.options.has(OPTION.ipxe);
+export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
+  const { options } = packet;
+  const userClass = readUserClass(options.get(OPTION.userClass));
+  const vendorClass = readText(options.get(OPTION.vendorClass));
+  const speaksIpxe = options.has(OPTION.ipxe);
   const ours = userClass.includes('iPXE') || (speaksIpxe && userClass === '');
-  const arch = readArch(packet, vendorClass);
+  const arch = readArch(options.get(OPTION.clientArch), vendorClass);
+  const pxe = vendorClass.startsWith('PXEClient');
   const stage = ((): ClientStage => {
     if (ours) return 'ipxe';
     if (vendorClass.startsWith('HTTPClient')) return 'http-boot';
-    if (speaksIpxe || vendorClass.startsWith('PXEClient')) return 'firmware';
-    return 'os';
+    if (!pxe && architecture(arch).http) return 'http-boot';
+    if (speaksIpxe || pxe) return 'firmware';
+    return outOfBand || isBmc(vendorClass) ? 'bmc' : 'os';
   })();
   return {
     stage,
     arch,
-    archName: stage === 'os' ? '' : archName(arch),
+    archName: stage === 'os' || stage === 'bmc' ? '' : archName(arch),
     foreignIpxe: speaksIpxe && !ours,
     userClass,
     vendorClass,
-    uuid: readUuid(packet.options.get(OPTION.clientUuid)),
-    hostname: readText(packet.options.get(OPTION.hostname)).slice(0, 63),
+    uuid: readUuid(options.get(OPTION.clientUuid)),
+    hostname: readText(options.get(OPTION.hostname)).slice(0, 63),
   };
+}
+
+/** Does it boot from the network? Everybody else is given addresses only, and nothing by a proxy. */
+export function isBootClient({ stage }: Pick<DhcpClient, 'stage'>): boolean {
+  return stage === 'firmware' || stage === 'http-boot' || stage === 'ipxe';
+}
+
+function isBmc(vendorClass: string): boolean {
+  return vendorClass !== '' && BMC_VENDOR_CLASSES.some((start) => vendorClass.startsWith(start));
 }
 
 /** RFC 3004 puts a length before each class; iPXE and most scripts send the bare text. Both come out as the text. */
@@ -74,9 +74,10 @@ function readUserClass(value: Uint8Array | undefined): string {
   return value[0] === value.length - 1 ? readText(value.subarray(1)) : readText(value);
 }
 
-/** The first entry of option 93, else `Arch:NNNNN` (decimal) of option 60 (PXE 2.1, 2.2.2). */
-function readArch(packet: DhcpPacket, vendorClass: string): number {
-  const list = packet.options.get(OPTION.clientArch);
-  if (list && list.length >= 2) return ((list[0] ?? 0) << 8) | (list[1] ?? 0);
-  return Number(/Arch:(\d{5})/.exec(vendorClass)?.[1] ?? 0);
+/** Option 93, else `Arch:NNNNN` (decimal) of option 60 (PXE 2.1, 2.2.2). */
+function readArch(list: Uint8Array | undefined, vendorClass: string): number {
+  if (list && list.length >= 2) return preferredArch(list);
+  const at = vendorClass.indexOf('Arch:');
+  const digits = at < 0 ? '' : vendorClass.slice(at + 5, at + 10);
+  return digits.length === 5 && Number.isInteger(Number(digits)) ? Number(digits) : 0;
 }

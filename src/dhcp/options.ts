@@ -6,11 +6,17 @@ import { type Ipv4, ipv4ToBytes } from '../wire/ipv4.ts';
 export const OPTION = {
   pad: 0,
   subnetMask: 1,
+  timeOffset: 2,
   router: 3,
   dns: 6,
+  logServers: 7,
   hostname: 12,
   domain: 15,
+  mtu: 26,
   broadcast: 28,
+  ntp: 42,
+  /** RFC 2132 8.4; for a PXEClient its sub-options are those of PXE 2.1, table 2-1. */
+  vendorSpecific: 43,
   requestedAddress: 50,
   leaseTime: 51,
   overload: 52,
@@ -33,6 +39,14 @@ export const OPTION = {
   clientArch: 93,
   /** RFC 4578 2.3: a type byte and 16 bytes as SMBIOS stores them */
   clientUuid: 97,
+  /** RFC 3011 */
+  subnetSelection: 118,
+  /** RFC 3397 */
+  domainSearch: 119,
+  /** RFC 3442 */
+  classlessRoutes: 121,
+  /** Microsoft's number for the same, from before RFC 3442 */
+  classlessRoutesOld: 249,
   /** iPXE's encapsulated options */
   ipxe: 175,
   end: 255,
@@ -53,12 +67,23 @@ export function u8(value: number): Uint8Array {
   return Uint8Array.of(value);
 }
 
+export function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value);
+}
+
 export function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 export function addresses(list: readonly Ipv4[]): Uint8Array {
   return Uint8Array.from(list.flatMap((address) => [...ipv4ToBytes(address)]));
+}
+
+/** A big-endian number of four bytes, or `undefined` for another length. */
+export function readU32(value: Uint8Array | undefined): number | undefined {
+  if (value?.length !== 4) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = value;
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
 export function text(value: string): Uint8Array {
@@ -70,8 +95,12 @@ export function nulTerminated(value: string): Uint8Array {
   return text(`${value}\0`);
 }
 
+/** Bytes as text, up to the first NUL. */
 export function readText(value: Uint8Array | undefined): string {
-  return value ? Buffer.from(value).toString('latin1').replace(/\0.*$/s, '') : '';
+  if (!value || value.length === 0) return '';
+  const end = value.indexOf(0);
+  const length = end < 0 ? value.length : end;
+  return Buffer.from(value.buffer, value.byteOffset, length).toString('latin1');
 }
 
 /** Option 97 as a UUID in the spelling of SMBIOS 2.6: its first three fields travel little-endian. */

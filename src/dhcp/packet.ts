@@ -6,10 +6,11 @@
  * or moved into `file` or `sname` by option 52, comes out as one value; joining follows the order options, file, sname.
  *
  * Encoding is for replies: option 53 first (some ROMs require it), option 82 last (RFC 3046 2.1), zero padding to the
- * 300 bytes of BOOTP. What does not fit the client's maximum is left out from the end, never option 82.
+ * 300 bytes of BOOTP. What does not fit the client's maximum goes into `file` and `sname` where that is permitted, and
+ * is left out otherwise, from the end; never option 82.
  */
 import { limit } from '../limits.ts';
-import { Reader, Writer } from '../wire/cursor.ts';
+import { Reader } from '../wire/cursor.ts';
 import { IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
@@ -23,7 +24,9 @@ export const HTYPE_ETHERNET = 1;
 
 const MAGIC = 0x63825363;
 const HEADER_BYTES = 240;
+const SNAME_AT = 44;
 const SNAME_BYTES = 64;
+const FILE_AT = 108;
 const FILE_BYTES = 128;
 const OPTION_BYTES_MAX = 255;
 
@@ -81,17 +84,11 @@ export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault
   );
   if (main !== undefined) return main;
   const overload = options.get(OPTION.overload)?.[0] ?? 0;
-  const fileAt = 108;
-  if (overload & 1) {
-    const fault = readOptions(
-      bytes,
-      { from: fileAt, to: fileAt + FILE_BYTES, needsEnd: true },
-      options,
-    );
-    if (fault !== undefined) return fault;
-  }
-  if (overload & 2) {
-    const fault = readOptions(bytes, { from: 44, to: 44 + SNAME_BYTES, needsEnd: true }, options);
+  const fields: Field[] = [];
+  if (overload & 1) fields.push({ from: FILE_AT, to: FILE_AT + FILE_BYTES, needsEnd: true });
+  if (overload & 2) fields.push({ from: SNAME_AT, to: SNAME_AT + SNAME_BYTES, needsEnd: true });
+  for (const field of fields) {
+    const fault = readOptions(bytes, field, options);
     if (fault !== undefined) return fault;
   }
   return decoded({
@@ -154,54 +151,153 @@ export function macOf(packet: DhcpPacket): Mac | undefined {
     : undefined;
 }
 
+/** Where the options begin. */
+export const OPTIONS_AT = HEADER_BYTES;
+
 /**
  * The bytes of a packet, at most `bytesMax` long (option 57 of the request, see `replyBytesMax`). Options go out in the
  * order of the map, except that 53 comes first and 82 last; an option that does not fit is left out.
+ *
+ * An option 52 in the map is no option to send but the permission, by its bits, to put what does not fit into `file` (1)
+ * and `sname` (2) (RFC 2132 9.3); what is sent says which of them were used. A field that holds text is never used.
  */
 export function encodePacket(
   packet: DhcpPacket,
   bytesMax: number = limit('dhcpReplyBytesMax'),
 ): Uint8Array {
-  const writer = new Writer(limit('dhcpReplyBytesMin'));
-  writer.u8(packet.op).u8(packet.htype).u8(packet.hlen).u8(packet.hops);
-  writer.u32(packet.xid).u16(packet.secs).u16(packet.flags);
-  writer.u32(packet.ciaddr).u32(packet.yiaddr).u32(packet.siaddr).u32(packet.giaddr);
-  writer.bytes(fixed(packet.chaddr, 16));
-  writer.bytes(fixed(Buffer.from(packet.sname, 'latin1'), SNAME_BYTES - 1)).u8(0);
-  writer.bytes(fixed(Buffer.from(packet.file, 'latin1'), FILE_BYTES - 1)).u8(0);
-  writer.u32(MAGIC);
-  const relay = packet.options.get(OPTION.relayAgent);
-  const reserved = 1 + (relay ? encodedBytes(relay) : 0);
-  const ordered = [...packet.options].filter(([code]) => code !== OPTION.relayAgent);
-  ordered.sort(([a], [b]) => Number(b === OPTION.messageType) - Number(a === OPTION.messageType));
-  for (const [code, value] of ordered) {
-    if (writer.offset + encodedBytes(value) + reserved > bytesMax) continue;
-    writeOption(writer, code, value);
+  let size = OPTIONS_AT + 1;
+  for (const [code, value] of packet.options) {
+    if (code !== OPTION.overload) size += encodedBytes(value);
   }
-  if (relay) writeOption(writer, OPTION.relayAgent, relay);
-  writer.u8(OPTION.end);
-  writer.zeros(Math.max(0, limit('dhcpReplyBytesMin') - writer.offset));
-  return writer.finish();
+  const room = Math.max(bytesMax, roomFor(packet.options.get(OPTION.relayAgent)));
+  const fits = size <= room;
+  const bytes = new Uint8Array(Math.max(limit('dhcpReplyBytesMin'), Math.min(size, room)));
+  writeHeader(bytes, packet);
+  const at = fits ? writeAll(bytes, packet) : writeWhatFits(bytes, packet, room);
+  bytes[at] = OPTION.end;
+  return at < bytes.length - 1 && bytes.length > limit('dhcpReplyBytesMin')
+    ? bytes.subarray(0, Math.max(limit('dhcpReplyBytesMin'), at + 1))
+    : bytes;
 }
 
-/** One option, split into instances of 255 bytes where it is longer (RFC 3396 section 5). */
-function writeOption(writer: Writer, code: number, value: Uint8Array): void {
-  let at = 0;
+/** What the exchange itself needs beside option 82: types, times, addresses. */
+const ESSENTIAL_BYTES = 60;
+
+/** A relay may send more than the client's maximum leaves room for; it takes it off again before the client sees it. */
+function roomFor(relay: Uint8Array | undefined): number {
+  return relay ? OPTIONS_AT + 1 + ESSENTIAL_BYTES + encodedBytes(relay) : 0;
+}
+
+function writeHeader(bytes: Uint8Array, packet: DhcpPacket): void {
+  bytes[0] = packet.op;
+  bytes[1] = packet.htype;
+  bytes[2] = packet.hlen;
+  bytes[3] = packet.hops;
+  putU32(bytes, 4, packet.xid);
+  bytes[8] = packet.secs >>> 8;
+  bytes[9] = packet.secs;
+  bytes[10] = packet.flags >>> 8;
+  bytes[11] = packet.flags;
+  putU32(bytes, 12, packet.ciaddr);
+  putU32(bytes, 16, packet.yiaddr);
+  putU32(bytes, 20, packet.siaddr);
+  putU32(bytes, 24, packet.giaddr);
+  bytes.set(packet.chaddr.subarray(0, 16), 28);
+  putText(bytes, SNAME_AT, packet.sname, SNAME_BYTES - 1);
+  putText(bytes, FILE_AT, packet.file, FILE_BYTES - 1);
+  putU32(bytes, OPTIONS_AT - 4, MAGIC);
+}
+
+/** Everything has room: the order is all there is to mind. */
+function writeAll(bytes: Uint8Array, { options }: DhcpPacket): number {
+  let at = OPTIONS_AT;
+  const type = options.get(OPTION.messageType);
+  if (type) at = writeOption(bytes, at, OPTION.messageType, type);
+  for (const [code, value] of options) {
+    if (code === OPTION.messageType || code === OPTION.relayAgent || code === OPTION.overload) {
+      continue;
+    }
+    at = writeOption(bytes, at, code, value);
+  }
+  const relay = options.get(OPTION.relayAgent);
+  return relay ? writeOption(bytes, at, OPTION.relayAgent, relay) : at;
+}
+
+/** One of the places for options: what is written there, and where it ends, its end option included. */
+interface Room {
+  readonly bit: number;
+  at: number;
+  readonly to: number;
+}
+
+/** Whole options, each where there is room for it: the main field, then `file`, then `sname`. */
+function writeWhatFits(bytes: Uint8Array, packet: DhcpPacket, bytesMax: number): number {
+  const { options, file, sname } = packet;
+  const relay = options.get(OPTION.relayAgent);
+  const permitted = options.get(OPTION.overload)?.[0] ?? 0;
+  const spare: Room[] = [];
+  if (permitted & 1 && file === '') spare.push({ bit: 1, at: FILE_AT, to: FILE_AT + FILE_BYTES });
+  if (permitted & 2 && sname === '') {
+    spare.push({ bit: 2, at: SNAME_AT, to: SNAME_AT + SNAME_BYTES });
+  }
+  const reserved = (relay ? encodedBytes(relay) : 0) + (spare.length > 0 ? 3 : 0);
+  const main: Room = { bit: 0, at: OPTIONS_AT, to: bytesMax - reserved };
+  const put = (code: number, value: Uint8Array) => {
+    const need = encodedBytes(value) + 1;
+    const room = [main, ...spare].find(({ at, to }) => at + need <= to);
+    if (room) room.at = writeOption(bytes, room.at, code, value);
+  };
+  const type = options.get(OPTION.messageType);
+  if (type) put(OPTION.messageType, type);
+  for (const [code, value] of options) {
+    if (code === OPTION.messageType || code === OPTION.relayAgent || code === OPTION.overload) {
+      continue;
+    }
+    put(code, value);
+  }
+  let used = 0;
+  for (const { bit, at } of spare) {
+    if (at === FILE_AT || at === SNAME_AT) continue;
+    used |= bit;
+    bytes[at] = OPTION.end;
+  }
+  if (used !== 0) main.at = writeOption(bytes, main.at, OPTION.overload, Uint8Array.of(used));
+  return relay ? writeOption(bytes, main.at, OPTION.relayAgent, relay) : main.at;
+}
+
+/** One option, split into instances of 255 bytes where it is longer (RFC 3396 section 5); returns where it ends. */
+function writeOption(bytes: Uint8Array, from: number, code: number, value: Uint8Array): number {
+  let at = from;
+  let done = 0;
   do {
-    const part = value.subarray(at, at + OPTION_BYTES_MAX);
-    writer.u8(code).u8(part.length).bytes(part);
-    at += part.length;
-  } while (at < value.length);
+    const length = Math.min(OPTION_BYTES_MAX, value.length - done);
+    bytes[at] = code;
+    bytes[at + 1] = length;
+    bytes.set(length === value.length ? value : value.subarray(done, done + length), at + 2);
+    at += 2 + length;
+    done += length;
+  } while (done < value.length);
+  return at;
 }
 
-function encodedBytes(value: Uint8Array): number {
-  return value.length + 2 * Math.max(1, Math.ceil(value.length / OPTION_BYTES_MAX));
+/** How many bytes an option takes in a packet, with the headers of its instances. */
+export function encodedBytes({ length }: Uint8Array): number {
+  return length <= OPTION_BYTES_MAX
+    ? length + 2
+    : length + 2 * Math.ceil(length / OPTION_BYTES_MAX);
 }
 
-function fixed(bytes: Uint8Array, length: number): Uint8Array {
-  const field = new Uint8Array(length);
-  field.set(bytes.subarray(0, length));
-  return field;
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Latin-1, cut so that a NUL always follows. */
+function putText(bytes: Uint8Array, at: number, value: string, max: number): void {
+  const length = Math.min(value.length, max);
+  for (let index = 0; index < length; index++) bytes[at + index] = value.charCodeAt(index);
 }
 
 /**

@@ -6,23 +6,52 @@ import type { NewEvent } from '../events.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Cidr, Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
+import type { AddressRange } from '../wire/schema.ts';
 import type { Millis } from '../wire/time.ts';
 import type { DhcpClient } from './client-class.ts';
+import type { NetworkOptions } from './option-settings.ts';
 import type { DhcpPacket } from './packet.ts';
 
-/** One served network on one interface. */
+/** How long addresses are given for, in seconds. */
+export interface LeasePolicy {
+  /** A machine on record, in a state that `byState` does not name. */
+  readonly seconds: number;
+  readonly unknownSeconds: number;
+  readonly byState: Readonly<Record<string, number | undefined>>;
+  /** What a client that asks for another time (option 51) can get. */
+  readonly minSeconds: number;
+  readonly maxSeconds: number;
+}
+
+/** One served subnet. `segment.ts` makes it from the configuration, once. */
 export interface Segment {
   readonly name: string;
-  readonly iface: string;
+  /** What lives here: machines that boot, machines in use, or their BMCs. */
+  readonly kind: 'provisioning' | 'production' | 'out-of-band';
+  /** `proxy`: another server leases the addresses, and we add only the boot part. */
+  readonly mode: 'server' | 'proxy';
+  /** Undefined: reached through relays only. */
+  readonly iface: string | undefined;
+  /** Segments with the same word are one wire: a client there may live in any of them. */
+  readonly wire: string;
   readonly serverAddress: Ipv4;
+  /** The same as option 54. */
+  readonly serverId: Uint8Array;
   readonly cidr: Cidr;
-  readonly poolFirst: Ipv4;
-  readonly poolLast: Ipv4;
-  readonly routers: readonly Ipv4[];
-  readonly dns: readonly Ipv4[];
-  readonly domain: string;
-  readonly leaseSeconds: number;
-  readonly unknownLeaseSeconds: number;
+  /** The dynamic addresses: sorted ranges without what is excluded, reserved or our own. */
+  readonly pools: readonly AddressRange[];
+  /** Is it one of `pools`? */
+  isDynamic(address: Ipv4): boolean;
+  /** May a machine without a record have a dynamic address? */
+  readonly unknownMachines: boolean;
+  readonly authoritative: boolean;
+  /** Are free addresses probed before they are given out? Never behind a relay: they are not on our wire. */
+  readonly conflictProbe: boolean;
+  readonly lease: LeasePolicy;
+  readonly reservations: ReadonlyMap<Mac, Ipv4>;
+  readonly network: NetworkOptions;
+  /** The same for machines with options of their own. */
+  readonly machineNetworks: ReadonlyMap<Mac, NetworkOptions>;
 }
 
 export interface Lease {
@@ -35,8 +64,16 @@ export interface Lease {
 export interface LeaseView {
   byMac(segment: string, mac: Mac): Lease | undefined;
   byAddress(segment: string, address: Ipv4): Lease | undefined;
-  /** An address for this MAC: its own, else `wanted` if free, else the lowest never used, else the longest expired. */
-  pick(segment: Segment, mac: Mac, wanted: Ipv4 | undefined): Ipv4 | undefined;
+  /**
+   * A dynamic address for this MAC: its own, else `wanted` if free, else the lowest never used, else the longest
+   * expired; of these only one that is `usable`, where that is given.
+   */
+  pick(
+    segment: Segment,
+    mac: Mac,
+    wanted: Ipv4 | undefined,
+    usable?: (address: Ipv4) => boolean,
+  ): Ipv4 | undefined;
 }
 
 export interface BootQuery {
@@ -49,6 +86,8 @@ export interface BootQuery {
 export interface BootAnswer {
   readonly boot: BootId | undefined;
   readonly hardwarename: Hardwarename | undefined;
+  /** The machine's state, or `unknown`: the length of its lease follows from it. */
+  readonly state: string;
   readonly options: {
     readonly siaddr?: Ipv4;
     readonly file?: string;
@@ -64,12 +103,20 @@ export interface DhcpView {
   readonly segments: readonly Segment[];
   readonly leases: LeaseView;
   bootFor(query: BootQuery): BootAnswer;
+  /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
+  reservationFor?(segment: string, mac: Mac): Ipv4 | undefined;
+  /** The NIC that the inventory keeps an address for. */
+  reservedAt?(segment: string, address: Ipv4): Mac | undefined;
+  /** A free address on which nobody answered a moment ago; undefined when none is in stock. Never waits. */
+  quietAddress?(segment: string): Ipv4 | undefined;
 }
 
 export interface DhcpRequest {
   readonly packet: DhcpPacket;
   /** The interface that the datagram came in by. */
   readonly iface: string;
+  /** `proxy`: it came in by port 4011 (PXE 2.1, 2.2.3). */
+  readonly via?: 'proxy' | undefined;
 }
 
 export interface LeaseChange {
@@ -94,6 +141,9 @@ export const DROP_REASONS = [
   'unknown-client',
   'not-its-lease',
   'pool-exhausted',
+  'not-authoritative',
+  'not-a-boot-client',
+  'not-for-a-proxy',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
@@ -104,6 +154,10 @@ export type Outcome =
       readonly type: number;
       readonly lease?: LeaseChange | undefined;
       readonly event?: NewEvent | undefined;
+      /** A second event of the same change. */
+      readonly also?: NewEvent | undefined;
+      /** `source`: to the address and port that the request came from, whatever `destinationOf` says. */
+      readonly to?: 'source' | undefined;
     }
   | { readonly kind: 'silent'; readonly lease: LeaseChange; readonly event: NewEvent }
   | { readonly kind: 'drop'; readonly reason: DropReason; readonly event?: NewEvent | undefined };

@@ -1,15 +1,34 @@
-/** The parts that replies are made of: network parameters, the boot part, and what is echoed. */
-import { broadcastOf, IPV4_ANY, type Ipv4, netmask } from '../wire/ipv4.ts';
-import { addresses, nulTerminated, OPTION, text, u32 } from './options.ts';
-import type { DhcpPacket } from './packet.ts';
+/** The parts that replies are made of: network parameters, the boot part, what is echoed, and the order of all. */
+import { limit } from '../limits.ts';
+import { IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { NetworkOptions } from './option-settings.ts';
+import { nulTerminated, OPTION, text, u8 } from './options.ts';
+import { type DhcpPacket, encodedBytes, OPTIONS_AT, replyBytesMax } from './packet.ts';
 import type { BootAnswer, Segment } from './ports.ts';
 
-export function networkOptions(segment: Segment, options: Map<number, Uint8Array>): void {
-  options.set(OPTION.subnetMask, u32(netmask(segment.cidr.prefixBits)));
-  options.set(OPTION.broadcast, u32(broadcastOf(segment.cidr)));
-  if (segment.routers.length > 0) options.set(OPTION.router, addresses(segment.routers));
-  if (segment.dns.length > 0) options.set(OPTION.dns, addresses(segment.dns));
-  if (segment.domain !== '') options.set(OPTION.domain, text(segment.domain));
+/** The network options of one client on a segment: its own where it has some. */
+export function networkOf(segment: Segment, mac: Mac): NetworkOptions {
+  return segment.machineNetworks.size === 0
+    ? segment.network
+    : (segment.machineNetworks.get(mac) ?? segment.network);
+}
+
+/**
+ * Adds the network parameters: the usual ones for everybody, the others for a client that names them in option 55. Who
+ * asks for classless routes (121) and gets them is sent no router option, which it would have to ignore (RFC 3442,
+ * "DHCP Client Behavior"; the default route is among the routes).
+ */
+export function networkOptions(
+  { always, requested }: NetworkOptions,
+  { options: asked }: DhcpPacket,
+  options: Map<number, Uint8Array>,
+): void {
+  const list = asked.get(OPTION.parameterList);
+  for (const [code, bytes] of always) options.set(code, bytes);
+  if (!list || requested.length === 0) return;
+  for (const [code, bytes] of requested) if (list.includes(code)) options.set(code, bytes);
+  if (options.has(OPTION.classlessRoutes)) options.delete(OPTION.router);
 }
 
 export function bootOptions({ options: boot }: BootAnswer, options: Map<number, Uint8Array>): void {
@@ -24,10 +43,71 @@ export function bootFields({ options: boot }: BootAnswer): { siaddr: Ipv4; file:
   return { siaddr: boot.siaddr ?? IPV4_ANY, file: file.length < 128 ? file : '' };
 }
 
-/** What goes back as it came: client id (RFC 6842), UUID (RFC 4578 2.3), relay information (RFC 3046 2.2). */
+const ECHOED = [
+  OPTION.clientId,
+  OPTION.clientUuid,
+  OPTION.subnetSelection,
+  OPTION.relayAgent,
+] as const;
+
+/**
+ * What goes back as it came: client id (RFC 6842), UUID (RFC 4578 2.3), subnet selection (RFC 3011), relay information
+ * (RFC 3046 2.2).
+ */
 export function echo(packet: DhcpPacket, options: Map<number, Uint8Array>): void {
-  for (const code of [OPTION.clientId, OPTION.clientUuid, OPTION.relayAgent]) {
+  for (const code of ECHOED) {
     const value = packet.options.get(code);
     if (value) options.set(code, value);
   }
+}
+
+/** A NAK carries nothing else of the client's (RFC 2131 table 3). */
+export function echoInNak(packet: DhcpPacket, options: Map<number, Uint8Array>): void {
+  for (const code of [OPTION.clientId, OPTION.relayAgent]) {
+    const value = packet.options.get(code);
+    if (value) options.set(code, value);
+  }
+}
+
+/** Without these there is no lease and no boot: they are never left out for lack of room. */
+const ESSENTIAL: readonly number[] = [
+  OPTION.messageType,
+  OPTION.serverId,
+  OPTION.leaseTime,
+  OPTION.vendorClass,
+  OPTION.vendorSpecific,
+  OPTION.bootFile,
+  OPTION.clientId,
+  OPTION.clientUuid,
+  OPTION.subnetMask,
+  OPTION.subnetSelection,
+  OPTION.ipxe,
+];
+/** Both `file` and `sname` (RFC 2132 9.3). */
+const FILE_AND_SNAME = 3;
+
+/**
+ * The same options in the order in which they may be dropped from the end, when the reply is short of room: first what
+ * the exchange rests on, then what the client asked for, in the order in which it asked (RFC 2132 9.8), then the rest.
+ * A client that does not boot may also find options in `file` and `sname`; a boot ROM may not, because many look for
+ * the file name there and nowhere else.
+ */
+export function inOrderOfNeed(
+  options: Map<number, Uint8Array>,
+  request: DhcpPacket,
+  { mayOverload }: { readonly mayOverload: boolean },
+): Map<number, Uint8Array> {
+  let bytes = OPTIONS_AT + 1;
+  for (const value of options.values()) bytes += encodedBytes(value);
+  if (bytes <= limit('dhcpReplyBytesMin') || bytes <= replyBytesMax(request)) return options;
+  const ordered = new Map<number, Uint8Array>();
+  const move = (code: number) => {
+    const value = options.get(code);
+    if (value) ordered.set(code, value);
+  };
+  ESSENTIAL.forEach(move);
+  request.options.get(OPTION.parameterList)?.forEach(move);
+  for (const code of options.keys()) if (!ordered.has(code)) move(code);
+  if (mayOverload) ordered.set(OPTION.overload, u8(FILE_AND_SNAME));
+  return ordered;
 }

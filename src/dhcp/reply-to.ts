@@ -6,7 +6,7 @@
  * asking.
  */
 import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
-import { MESSAGE } from './options.ts';
+import { MESSAGE, OPTION } from './options.ts';
 import { BROADCAST_FLAG, type DhcpPacket } from './packet.ts';
 
 export interface Destination {
@@ -30,15 +30,22 @@ export function destinationOf(
     return { address: formatIpv4(request.giaddr), port: ports.server };
   }
   if (reply.type === MESSAGE.nak) return { address: EVERYBODY, port: ports.client };
-  if (request.ciaddr !== IPV4_ANY) {
+  // Some clients leave an old address in `ciaddr` of a DISCOVER, where it means nothing: nobody may listen there.
+  if (request.ciaddr !== IPV4_ANY && reply.type !== MESSAGE.offer) {
     return { address: formatIpv4(request.ciaddr), port: ports.client };
   }
   return { address: EVERYBODY, port: ports.client };
 }
 
-/** A relay must broadcast a NAK to a client that has no usable address: the server tells it so by this flag. */
+/**
+ * A relay must broadcast a NAK to a client that has no usable address, and an answer to an INFORM that names no address
+ * (RFC 2131 4.3.2, 4.3.5): the server tells it so by this flag.
+ */
 export function replyFlags(request: DhcpPacket, type: number): number {
-  return type === MESSAGE.nak && request.giaddr !== IPV4_ANY
-    ? request.flags | BROADCAST_FLAG
-    : request.flags;
+  if (request.giaddr === IPV4_ANY) return request.flags;
+  const nowhere =
+    type === MESSAGE.nak ||
+    (request.ciaddr === IPV4_ANY &&
+      request.options.get(OPTION.messageType)?.[0] === MESSAGE.inform);
+  return nowhere ? request.flags | BROADCAST_FLAG : request.flags;
 }

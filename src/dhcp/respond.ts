@@ -1,5 +1,5 @@
 /**
- * The DHCP server's rules: one request in, one outcome out (RFC 2131 sections 4.3.1 to 4.3.5).
+ * The DHCP server's rules: one request in, one outcome out (RFC 2131 section 4.3).
  *
  * No socket, no clock, no database in here: the view answers questions, the outcome says what to persist and what to
  * send, and every branch ends in a reply, a silent change or a named drop reason. The shell persists first and sends
@@ -7,34 +7,33 @@
  *
  * A lease belongs to (segment, hardware address). The client identifier is stored and echoed (RFC 6842) but is no key:
  * firmware sends none, iPXE sends 01+MAC, an operating system often a DUID, and all three are one machine.
+ *
+ * This file dispatches, and holds the two messages that lead to a lease; `respond-others.ts` has DECLINE, RELEASE and
+ * INFORM, `proxy.ts` what a segment does whose addresses another server leases.
  */
 import { limit } from '../limits.ts';
-import { contains, formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
-import type { Mac } from '../wire/mac.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
-import { classify, type DhcpClient } from './client-class.ts';
-import { MESSAGE, OPTION, text, u8, u32 } from './options.ts';
-import { addressOption, BOOTREQUEST, type DhcpPacket, macOf, replyTo } from './packet.ts';
-import type {
-  BootAnswer,
-  DhcpRequest,
-  DhcpView,
-  DropReason,
-  LeaseChange,
-  Outcome,
-  Segment,
-} from './ports.ts';
-import { bootFields, bootOptions, echo, networkOptions } from './reply-options.ts';
-
-/** Everything that the rules below need to know about one valid request. */
-interface Asked {
-  readonly packet: DhcpPacket;
-  readonly client: DhcpClient;
-  readonly mac: Mac;
-  readonly segment: Segment;
-  readonly view: DhcpView;
-  readonly now: Millis;
-}
+import { establishedPlace, isFreeFor, mayHold, newPlace, reservation } from './allocate.ts';
+import {
+  type Asked,
+  drop,
+  dropWith,
+  fileLabel,
+  leaseChange,
+  leaseReply,
+  leaseSecondsFor,
+  nak,
+  subject,
+} from './asked.ts';
+import { classify } from './client-class.ts';
+import { MESSAGE, OPTION, u32 } from './options.ts';
+import { addressOption, BOOTREQUEST, macOf } from './packet.ts';
+import type { BootAnswer, DhcpRequest, DhcpView, Lease, Outcome, Segment } from './ports.ts';
+import { proxyRespond } from './proxy.ts';
+import { type RelayAgent, readRelayAgent } from './relay-agent.ts';
+import { decline, inform, release } from './respond-others.ts';
+import { sameWire, selectSegment } from './select-segment.ts';
 
 export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outcome {
   const { packet } = request;
@@ -44,9 +43,22 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   if (type?.length !== 1) return drop('no-message-type');
   const mac = macOf(packet);
   if (mac === undefined) return drop('no-ethernet-address');
-  const segment = segmentOf(request, view.segments);
+  const relayBytes = packet.options.get(OPTION.relayAgent);
+  const relay = relayBytes && readRelayAgent(relayBytes);
+  const segment = selectSegment(request, view.segments, relay);
   if (!segment) return drop('unknown-segment');
-  const asked: Asked = { packet, client: classify(packet), mac, segment, view, now };
+  if (!isForUs(packet.options.get(OPTION.serverId), view.segments, relay)) {
+    return drop('for-another-server');
+  }
+  const asked: Asked = {
+    ...{ packet, mac, segment, view, now },
+    client: classify(packet, segment.kind === 'out-of-band'),
+    serverId:
+      relay?.serverIdOverride === undefined ? segment.serverId : u32(relay.serverIdOverride),
+    viaProxyPort: request.via === 'proxy',
+  };
+  if (segment.mode === 'proxy') return proxyRespond(asked, type[0] ?? 0);
+  if (asked.viaProxyPort) return drop('not-for-a-proxy');
   switch (type[0]) {
     case MESSAGE.discover:
       return discover(asked);
@@ -63,62 +75,51 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   }
 }
 
-function drop(reason: DropReason): Outcome {
-  return { kind: 'drop', reason };
-}
-
-/** Link selection of the relay (RFC 3527) before `giaddr`, `giaddr` before the receiving interface. */
-function segmentOf(
-  { packet, iface }: DhcpRequest,
+/**
+ * A message of any type that names a server (option 54) is for that server only (RFC 2131 table 5). Any of our addresses
+ * is us: on a wire with several subnets the client names the one that its offer came from.
+ */
+function isForUs(
+  named: Uint8Array | undefined,
   segments: readonly Segment[],
-): Segment | undefined {
-  if (packet.giaddr === IPV4_ANY) {
-    const here = segments.filter((segment) => segment.iface === iface);
-    return here.find((segment) => contains(segment.cidr, packet.ciaddr)) ?? here[0];
-  }
-  const link = linkSelection(packet.options.get(OPTION.relayAgent)) ?? packet.giaddr;
-  return segments.find((segment) => contains(segment.cidr, link));
+  relay: RelayAgent | undefined,
+): boolean {
+  if (named?.length !== 4) return true;
+  for (const { serverId } of segments) if (equal(named, serverId)) return true;
+  const override = relay?.serverIdOverride;
+  return override !== undefined && equal(named, u32(override));
 }
 
-function linkSelection(relayAgent: Uint8Array | undefined): Ipv4 | undefined {
-  if (!relayAgent) return undefined;
-  for (let at = 0; at + 1 < relayAgent.length; at += 2 + (relayAgent[at + 1] ?? 0)) {
-    if (relayAgent[at] === 5 && relayAgent[at + 1] === 4 && at + 6 <= relayAgent.length) {
-      return ipv4FromBytes(relayAgent, at + 2);
-    }
-  }
-  return undefined;
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
 }
 
 /** RFC 2131 4.3.1. The offer is held for `offerHoldMs`, so that no other client is offered the same address. */
 function discover(asked: Asked): Outcome {
-  const { client, mac, segment, view, now } = asked;
+  const { client, mac, view, now } = asked;
   const answer = view.bootFor(asked);
-  const address = view.leases.pick(
-    segment,
-    mac,
-    addressOption(asked.packet, OPTION.requestedAddress),
-  );
-  if (address === undefined) {
-    const data = { subnet: segment.name };
-    return {
-      ...drop('pool-exhausted'),
-      event: { ...subject(asked, answer), name: 'dhcp.exhausted', data },
-    } as Outcome;
+  const place =
+    establishedPlace(asked) ??
+    (isWelcome(asked, answer)
+      ? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress))
+      : undefined);
+  if (!place) {
+    if (!isWelcome(asked, answer)) return drop('unknown-client');
+    const data = { subnet: asked.segment.name };
+    return dropWith('pool-exhausted', { ...subject(asked, answer), name: 'dhcp.exhausted', data });
   }
+  const { segment, address } = place;
   const held = view.leases.byMac(segment.name, mac);
-  const bound = held?.state === 'bound' && held.address === address && held.expiresAt > now;
+  const seconds = leaseSecondsFor(asked, segment, answer);
   return {
     kind: 'reply',
     type: MESSAGE.offer,
-    reply: leaseReply(asked, answer, { type: MESSAGE.offer, address }),
+    reply: leaseReply(asked, answer, { type: MESSAGE.offer, segment, address, seconds }),
     // An offer must never shorten a lease that the client still holds.
-    lease: bound
+    lease: isBound(held, address, now)
       ? undefined
       : leaseChange(asked, {
-          address,
-          state: 'offered',
-          boot: answer.boot,
+          ...{ segment: segment.name, address, state: 'offered', boot: answer.boot },
           forMs: limit('offerHoldMs'),
         }),
     event: {
@@ -127,197 +128,111 @@ function discover(asked: Asked): Outcome {
       data: {
         client: client.stage,
         address: formatIpv4(address),
-        bootFile: label(answer),
+        bootFile: fileLabel(answer),
         why: answer.why,
       },
     },
   };
 }
 
+/** A segment may be closed to machines without a record: they have an address there only if one is reserved for them. */
+function isWelcome({ segment }: Asked, { hardwarename }: BootAnswer): boolean {
+  return segment.unknownMachines || hardwarename !== undefined;
+}
+
+function isBound(held: Lease | undefined, address: Ipv4, now: Millis): boolean {
+  return held?.state === 'bound' && held.address === address && held.expiresAt > now;
+}
+
 /** RFC 2131 4.3.2: which of its four states the client is in shows from options 50 and 54 and from `ciaddr`. */
 function requested(asked: Asked): Outcome {
-  const { packet, segment } = asked;
-  const serverId = packet.options.get(OPTION.serverId);
+  const { packet } = asked;
   const wanted = addressOption(packet, OPTION.requestedAddress);
-  if (serverId) {
-    // SELECTING: the client took somebody's offer. Somebody else's: our offer lapses by itself.
-    if (addressOption(packet, OPTION.serverId) !== segment.serverAddress)
-      return drop('for-another-server');
-    return wanted === undefined ? nak(asked, 'selecting without an address') : grant(asked, wanted);
+  if (packet.options.has(OPTION.serverId)) {
+    // SELECTING: it took our offer. Who takes another server's offer is not answered, and ours lapses by itself.
+    return wanted === undefined
+      ? nak(asked, 'selecting without an address', { known: true })
+      : grant(asked, wanted, { chosen: true });
   }
   // INIT-REBOOT: it remembers an address. RENEWING and REBINDING: it is using `ciaddr`.
-  if (wanted !== undefined && packet.ciaddr === IPV4_ANY) return grant(asked, wanted);
-  if (packet.ciaddr !== IPV4_ANY) return grant(asked, packet.ciaddr);
-  return nak(asked, 'neither an address it wants nor one it has');
+  if (wanted !== undefined && packet.ciaddr === IPV4_ANY) {
+    return grant(asked, wanted, { chosen: false });
+  }
+  if (packet.ciaddr !== IPV4_ANY) return grant(asked, packet.ciaddr, { chosen: false });
+  return nak(asked, 'neither an address it wants nor one it has', { known: false });
 }
 
 /**
- * Acknowledges `address` if this client may have it. This server is the authority on its segments: a client that asks
- * for a wrong address is told so (NAK) instead of being left to time out for minutes with an old lease of another VLAN.
- * After a lost database a client in use gets its address back, as long as it is in the pool and nobody holds it.
+ * Acknowledges `address` if this client may have it. After a lost database a client gets the address back that it is
+ * using or remembers, as long as it is dynamic and nobody holds it; a server that is not the authority stays silent
+ * then, because the client's record may be another server's (RFC 2131 4.3.2, INIT-REBOOT).
  */
-function grant(asked: Asked, address: Ipv4): Outcome {
-  const { client, mac, segment, view } = asked;
-  if (!contains(segment.cidr, address)) return nak(asked, `not in ${segment.name}`);
-  const held = view.leases.byMac(segment.name, mac);
-  if (held && held.address !== address)
-    return nak(asked, `this machine has ${formatIpv4(held.address)}`);
-  if (!held && view.leases.pick(segment, mac, address) !== address) {
-    return nak(asked, 'not free for this machine');
-  }
+function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Outcome {
+  const { mac, view } = asked;
+  const segment = sameWire(view.segments, asked.segment, address);
+  const held = segment && view.leases.byMac(segment.name, mac);
+  const known = chosen || held !== undefined;
+  if (!segment) return nak(asked, `not in ${asked.segment.name}`, { known });
+  const refusal = whyNot(asked, { segment, address, held });
+  if (refusal !== undefined) return nak(asked, refusal, { known });
+  if (!known && !segment.authoritative) return drop('not-authoritative');
   const answer = view.bootFor(asked);
-  const leaseSeconds = leaseSecondsFor(asked, answer);
+  if (!held && reservation(view, segment, mac) !== address && !isWelcome(asked, answer)) {
+    return nak(asked, 'no record owns this NIC', { known });
+  }
+  return acknowledge(asked, { answer, segment, address, held });
+}
+
+/** The reason to refuse an address, if there is one. */
+function whyNot(
+  asked: Asked,
+  { segment, address, held }: { segment: Segment; address: Ipv4; held: Lease | undefined },
+): string | undefined {
+  const reserved = reservation(asked.view, segment, asked.mac);
+  if (reserved !== undefined && reserved !== address && isFreeFor(asked, segment, reserved)) {
+    return `${formatIpv4(reserved)} is reserved for this machine`;
+  }
+  if (!mayHold(asked, segment, address)) return 'not an address for this machine';
+  if (held && held.address !== address && reserved !== address) {
+    return `this machine has ${formatIpv4(held.address)}`;
+  }
+  return isFreeFor(asked, segment, address) ? undefined : 'not free for this machine';
+}
+
+interface Granted {
+  readonly answer: BootAnswer;
+  readonly segment: Segment;
+  readonly address: Ipv4;
+  readonly held: Lease | undefined;
+}
+
+function acknowledge(asked: Asked, { answer, segment, address, held }: Granted): Outcome {
+  const { client, mac, now } = asked;
+  const leaseSeconds = leaseSecondsFor(asked, segment, answer);
+  const lease = { type: MESSAGE.ack, segment, address, seconds: leaseSeconds };
+  const shown = formatIpv4(address);
+  const { vendorClass, hostname } = client;
+  const seen =
+    client.stage === 'bmc' && !isBound(held, address, now)
+      ? ({
+          ...subject(asked, answer),
+          name: 'bmc.seen',
+          data: { mac, address: shown, vendorClass, hostname },
+        } as const)
+      : undefined;
   return {
     kind: 'reply',
     type: MESSAGE.ack,
-    reply: leaseReply(asked, answer, { type: MESSAGE.ack, address }),
+    reply: leaseReply(asked, answer, lease),
     lease: leaseChange(asked, {
-      address,
-      state: 'bound',
-      boot: answer.boot,
+      ...{ segment: segment.name, address, state: 'bound', boot: answer.boot },
       forMs: leaseSeconds * 1000,
     }),
     event: {
       ...subject(asked, answer),
       name: 'dhcp.acked',
-      data: {
-        client: client.stage,
-        address: formatIpv4(address),
-        bootFile: label(answer),
-        leaseSeconds,
-      },
+      data: { client: client.stage, address: shown, bootFile: fileLabel(answer), leaseSeconds },
     },
-  };
-}
-
-function nak(asked: Asked, why: string): Outcome {
-  const { packet, client, mac, segment } = asked;
-  const wanted = addressOption(packet, OPTION.requestedAddress) ?? packet.ciaddr;
-  const options = new Map<number, Uint8Array>([
-    [OPTION.messageType, u8(MESSAGE.nak)],
-    [OPTION.serverId, u32(segment.serverAddress)],
-    [OPTION.message, text(why)],
-  ]);
-  echo(packet, options);
-  return {
-    kind: 'reply',
-    type: MESSAGE.nak,
-    reply: { ...replyTo(packet), options },
-    event: {
-      name: 'dhcp.refused',
-      mac,
-      data: { client: client.stage, requested: formatIpv4(wanted), why },
-    },
-  };
-}
-
-/** RFC 2131 4.3.3: somebody else answers on that address. It stays out of use for a day. */
-function decline(asked: Asked): Outcome {
-  const { packet, mac, segment, view } = asked;
-  if (addressOption(packet, OPTION.serverId) !== segment.serverAddress)
-    return drop('for-another-server');
-  const address = addressOption(packet, OPTION.requestedAddress);
-  const held = view.leases.byMac(segment.name, mac);
-  if (address === undefined || held?.address !== address) return drop('not-its-lease');
-  const forMs = limit('declineQuarantineMs');
-  return {
-    kind: 'silent',
-    lease: leaseChange(asked, { address, state: 'declined', boot: undefined, forMs }),
-    event: {
-      name: 'dhcp.declined',
-      mac,
-      data: { address: formatIpv4(address), quarantineSeconds: forMs / 1000 },
-    },
-  };
-}
-
-/** RFC 2131 4.3.4: frees only what this client holds, and is never answered. The mapping is kept for its return. */
-function release(asked: Asked): Outcome {
-  const { packet, mac, segment, view } = asked;
-  const held = view.leases.byMac(segment.name, mac);
-  if (!held) return drop('unknown-client');
-  if (held.state !== 'bound' || held.address !== packet.ciaddr) return drop('not-its-lease');
-  return {
-    kind: 'silent',
-    lease: leaseChange(asked, {
-      address: held.address,
-      state: 'released',
-      boot: undefined,
-      forMs: 0,
-    }),
-    event: { name: 'dhcp.released', mac, data: { address: formatIpv4(held.address) } },
-  };
-}
-
-/** RFC 2131 4.3.5: parameters only, no lease, no lease times, `yiaddr` empty. */
-function inform(asked: Asked): Outcome {
-  const { packet, segment } = asked;
-  if (packet.ciaddr === IPV4_ANY) return drop('not-its-lease');
-  const answer = asked.view.bootFor(asked);
-  const options = new Map<number, Uint8Array>([
-    [OPTION.messageType, u8(MESSAGE.ack)],
-    [OPTION.serverId, u32(segment.serverAddress)],
-  ]);
-  networkOptions(segment, options);
-  bootOptions(answer, options);
-  echo(packet, options);
-  const reply = { ...replyTo(packet), ...bootFields(answer), ciaddr: packet.ciaddr, options };
-  return { kind: 'reply', type: MESSAGE.ack, reply };
-}
-
-function subject({ mac }: Asked, answer: BootAnswer) {
-  return { mac, boot: answer.boot, hardwarename: answer.hardwarename };
-}
-
-function label({ options }: BootAnswer): string {
-  return options.label ?? options.file ?? '';
-}
-
-/** Unknown machines and network boots are brief guests; an operating system in use keeps its address longer. */
-function leaseSecondsFor({ segment }: Asked, answer: BootAnswer): number {
-  return answer.hardwarename === undefined ? segment.unknownLeaseSeconds : segment.leaseSeconds;
-}
-
-function leaseReply(
-  asked: Asked,
-  answer: BootAnswer,
-  { type, address }: { type: number; address: Ipv4 },
-): DhcpPacket {
-  const { packet, segment } = asked;
-  const seconds = leaseSecondsFor(asked, answer);
-  const options = new Map<number, Uint8Array>([
-    [OPTION.messageType, u8(type)],
-    [OPTION.serverId, u32(segment.serverAddress)],
-    [OPTION.leaseTime, u32(seconds)],
-  ]);
-  bootOptions(answer, options);
-  options.set(OPTION.renewalTime, u32(Math.floor(seconds * 0.5)));
-  options.set(OPTION.rebindingTime, u32(Math.floor(seconds * 0.875)));
-  networkOptions(segment, options);
-  echo(packet, options);
-  return {
-    ...replyTo(packet),
-    ...bootFields(answer),
-    ciaddr: type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
-    yiaddr: address,
-    options,
-  };
-}
-
-function leaseChange(
-  { packet, client, mac, segment, now }: Asked,
-  {
-    address,
-    state,
-    boot,
-    forMs,
-  }: Pick<LeaseChange, 'address' | 'state' | 'boot'> & { forMs: number },
-): LeaseChange {
-  return {
-    segment: segment.name,
-    ...{ address, mac, state, boot },
-    expiresAt: (now + forMs) as Millis,
-    clientId: packet.options.get(OPTION.clientId),
-    hostname: client.hostname,
+    also: seen,
   };
 }

@@ -100,6 +100,8 @@ export function continuesBoot(boot: Boot, client: ClientStage, now: Millis): boo
   switch (client) {
     case 'os':
       return true;
+    case 'bmc':
+      return false;
     case 'ipxe':
       return boot.scriptAt === undefined;
     case 'firmware':

@@ -21,15 +21,17 @@ export interface HeldLease extends Lease {
   readonly former?: Ipv4 | undefined;
 }
 
+export interface Picking {
+  readonly mac: Mac;
+  readonly wanted: Ipv4 | undefined;
+  readonly usable?: ((address: Ipv4) => boolean) | undefined;
+}
+
 export interface LeaseBook {
   byMac(mac: Mac, now: Millis): HeldLease | undefined;
   byAddress(address: Ipv4): HeldLease | undefined;
-  /** An address for this MAC: its own, else `wanted` if free, else the lowest never used, else the longest expired. */
-  pick(
-    segment: Segment,
-    client: { readonly mac: Mac; readonly wanted: Ipv4 | undefined },
-    now: Millis,
-  ): Ipv4 | undefined;
+  /** A dynamic address for this MAC, in the order of `LeaseView.pick`. */
+  pick(segment: Segment, client: Picking, now: Millis): Ipv4 | undefined;
   /** Enters a lease; returns what takes the change back. */
   enter(lease: HeldLease, now: Millis): () => void;
   size(): number;
@@ -66,29 +68,33 @@ export function createLeaseBook(): LeaseBook {
     const former = addresses.get(held.former);
     return former?.mac === mac ? former : held;
   };
-  const neverUsed = (segment: Segment): Ipv4 | undefined => {
-    let next = fresh.get(segment.poolFirst) ?? segment.poolFirst;
-    while (next <= segment.poolLast && (addresses.has(next) || next === segment.serverAddress)) {
-      next += 1;
+  const neverUsed = (segment: Segment, usable: (address: Ipv4) => boolean): Ipv4 | undefined => {
+    for (const { first, last } of segment.pools) {
+      let next: number = fresh.get(first) ?? first;
+      while (next <= last && addresses.has(next)) next += 1;
+      fresh.set(first, next);
+      // Not moved past what is not usable now: it may be for the next client.
+      while (next <= last && (addresses.has(next) || !usable(next as Ipv4))) next += 1;
+      if (next <= last) return next as Ipv4;
     }
-    fresh.set(segment.poolFirst, next);
-    return next <= segment.poolLast ? (next as Ipv4) : undefined;
+    return undefined;
   };
 
   return {
     byMac,
     byAddress: (address) => addresses.get(address),
-    pick(segment, { mac, wanted }, now) {
+    pick(segment, { mac, wanted, usable = () => true }, now) {
+      const fits = (address: Ipv4) => segment.isDynamic(address) && usable(address);
       const own = byMac(mac, now);
-      if (own && inPool(segment, own.address)) return own.address;
-      if (wanted !== undefined && inPool(segment, wanted)) {
+      if (own && fits(own.address)) return own.address;
+      if (wanted !== undefined && fits(wanted)) {
         const held = addresses.get(wanted);
         if (!held || held.expiresAt <= now || (held.mac === mac && held.state !== 'declined')) {
           return wanted;
         }
       }
-      const expired = () => heap.first(now, (address) => inPool(segment, address))?.address;
-      return neverUsed(segment) ?? (expired() as Ipv4 | undefined);
+      const expired = () => heap.first(now, (address) => fits(address as Ipv4))?.address;
+      return neverUsed(segment, usable) ?? (expired() as Ipv4 | undefined);
     },
     enter(lease, now) {
       const before = addresses.get(lease.address);
@@ -118,8 +124,4 @@ function runningElsewhere(
 ): Ipv4 | undefined {
   if (own === undefined || own.address === offer.address) return own?.former;
   return own.state === 'bound' && own.expiresAt > now ? own.address : own.former;
-}
-
-function inPool({ poolFirst, poolLast, serverAddress }: Segment, address: number): boolean {
-  return address >= poolFirst && address <= poolLast && address !== serverAddress;
 }

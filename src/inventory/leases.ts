@@ -66,7 +66,8 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
   return {
     byMac: (segment, mac) => books.get(segment)?.byMac(mac, clock()),
     byAddress: (segment, address) => books.get(segment)?.byAddress(address),
-    pick: (segment, mac, wanted) => bookOf(segment.name).pick(segment, { mac, wanted }, clock()),
+    pick: (segment, mac, wanted, usable) =>
+      bookOf(segment.name).pick(segment, { mac, wanted, usable }, clock()),
     apply(change) {
       const { segment, address, mac, state, expiresAt } = change;
       const now = clock();

@@ -1,5 +1,6 @@
 /** An appliance without sockets: the real inventory on a database in memory, with a clock that tests move. */
 import Sqlite, { type Database } from 'better-sqlite3';
+import { createBootRules } from '../../src/boot/binaries.ts';
 import { createBootDesk } from '../../src/boot/desk.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -7,6 +8,7 @@ import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
 import { respond } from '../../src/dhcp/respond.ts';
+import { createSegments } from '../../src/dhcp/segment.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
 import { readText } from '../../src/platform/boot-files.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
@@ -25,11 +27,15 @@ export function ipv4(text: string): Ipv4 {
   return parsed;
 }
 
-export function createWorld(db: Database = new Sqlite(':memory:')) {
+export function createWorld(
+  db: Database = new Sqlite(':memory:'),
+  configText = '',
+  ports: Omit<DhcpView, 'segments' | 'leases' | 'bootFor'> = {},
+) {
   const time = { now: 1_700_000_000_000 as Millis };
   const clock = () => time.now;
   const inventory: Inventory = openInventory({ db, clock });
-  const config = parseConfig('');
+  const config = parseConfig(configText);
   const desk = createBootDesk(
     {
       machineByMac: inventory.machines.stateByMac,
@@ -39,18 +45,16 @@ export function createWorld(db: Database = new Sqlite(':memory:')) {
     },
     {
       httpPort: 8080,
-      binaries: config.boot.binaries,
+      rules: createBootRules(config.boot, () => true),
       kernelArguments: 'quiet',
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),
     },
   );
-  const segments: Segment[] = config.dhcp.segments.map(({ address, pool, ...rest }) => ({
-    ...rest,
-    serverAddress: address,
-    poolFirst: pool.first,
-    poolLast: pool.last,
-  }));
-  const view: DhcpView = { segments, leases: inventory.leases, bootFor: desk.bootFor };
+  const segments: Segment[] = createSegments(config.dhcp);
+  const view: DhcpView = {
+    ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    ...ports,
+  };
   return {
     db,
     inventory,
@@ -63,11 +67,12 @@ export function createWorld(db: Database = new Sqlite(':memory:')) {
       time.now = (time.now + ms) as Millis;
     },
     /** What the DHCP shell does with one packet, without a socket. */
-    dhcp(packet: DhcpPacket, iface = 'prov0'): Outcome {
+    dhcp(packet: DhcpPacket, iface = 'prov0', via?: 'proxy'): Outcome {
       return inventory.transaction(() => {
-        const outcome = respond({ packet, iface }, view, clock());
+        const outcome = respond({ packet, iface, via }, view, clock());
         if (outcome.kind !== 'drop' && outcome.lease) inventory.leases.apply(outcome.lease);
         if (outcome.event) inventory.events.append(outcome.event);
+        if (outcome.kind === 'reply' && outcome.also) inventory.events.append(outcome.also);
         return outcome;
       });
     },

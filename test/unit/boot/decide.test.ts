@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createBootRules } from '../../../src/boot/binaries.ts';
 import { type BootFacts, decide, targetWord } from '../../../src/boot/decide.ts';
 import { nextInstruction, renderInstruction } from '../../../src/boot/next.ts';
 import { renderDhcp } from '../../../src/boot/render-dhcp.ts';
 import { inert, loadScripts } from '../../../src/boot/render-ipxe.ts';
+import { parseConfig } from '../../../src/config.ts';
+import { architecture } from '../../../src/dhcp/architecture.ts';
 import { MACHINE_STATES } from '../../../src/inventory/states.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import { ipv4, mac } from '../../support/world.ts';
@@ -17,20 +20,28 @@ const CLIENTS: Record<string, BootFacts['client']> = {
   http: { ...BIOS, stage: 'http-boot', arch: 16 },
   ipxe: { ...BIOS, stage: 'ipxe' },
   os: { ...BIOS, stage: 'os' },
+  bmc: { ...BIOS, stage: 'bmc' },
+  riscv64: { ...BIOS, arch: 27 },
+  ia32: { ...BIOS, arch: 6 },
 };
 const STATES = ['unknown', ...MACHINE_STATES] as const;
-const facts = (changes: Partial<BootFacts>): BootFacts => ({
-  client: BIOS,
-  state: 'unknown',
-  jobToken: undefined,
-  binariesServed: 0,
-  ...changes,
-});
-const addresses = {
-  server: ipv4('10.77.0.1'),
-  httpPort: 8080,
-  binaries: { bios: 'undionly.kpxe', uefiX64: 'snponly.efi' },
+/** ARM binaries are named and not there, as on a site that has built none. */
+const rules = createBootRules(parseConfig('').boot, (file) => !file.includes('arm'));
+const SUBJECT = { mac: mac('52:54:00:77:00:01'), hardwarename: undefined, product: undefined };
+const facts = (changes: Partial<BootFacts>): BootFacts => {
+  const client = changes.client ?? BIOS;
+  const { family } = architecture(client.arch);
+  return {
+    client,
+    state: 'unknown',
+    jobToken: undefined,
+    binariesServed: 0,
+    binary: family && rules.choose(family, SUBJECT, false),
+    localBoot: 'auto',
+    ...changes,
+  };
 };
+const addresses = { server: ipv4('10.77.0.1'), httpPort: 8080 };
 const scripts = loadScripts((name) => readFileSync(`ipxe-scripts/${name}`, 'utf8'));
 
 describe('every state', () => {
@@ -76,6 +87,9 @@ describe('every channel about every state', () => {
       http: 'http://10.77.0.1:8080/boot/ipxe/snponly.efi',
       ipxe: `http://10.77.0.1:8080/boot/${'T'.repeat(32)}/script.ipxe`,
       os: undefined,
+      bmc: undefined,
+      riscv64: undefined,
+      ia32: 'snponly-ia32.efi',
     };
     expect(shown.file).toBe(expected[name]);
     expect(shown.label ?? '').not.toContain('TTTT');

@@ -1,0 +1,148 @@
+/** One valid request with everything that the rules need to know about it, and the small answers that they share. */
+import type { NewEvent } from '../events.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
+import type { Millis } from '../wire/time.ts';
+import type { Applicant } from './allocate.ts';
+import type { DhcpClient } from './client-class.ts';
+import { isBootClient } from './client-class.ts';
+import { MESSAGE, OPTION, readU32, text, u8, u32 } from './options.ts';
+import { addressOption, type DhcpPacket, replyTo } from './packet.ts';
+import type { BootAnswer, DropReason, LeaseChange, Outcome, Segment } from './ports.ts';
+import {
+  bootFields,
+  bootOptions,
+  echo,
+  echoInNak,
+  inOrderOfNeed,
+  networkOf,
+  networkOptions,
+} from './reply-options.ts';
+
+export interface Asked extends Applicant {
+  readonly packet: DhcpPacket;
+  readonly client: DhcpClient;
+  /** Option 54 of our replies: the segment's address, or what the relay puts in its place (RFC 5107). */
+  readonly serverId: Uint8Array;
+  /** It came in by port 4011. */
+  readonly viaProxyPort: boolean;
+}
+
+export function drop(reason: DropReason): Outcome {
+  return { kind: 'drop', reason };
+}
+
+/** A drop that operators should see. */
+export function dropWith(reason: DropReason, event: NewEvent): Outcome {
+  return { kind: 'drop', reason, event };
+}
+
+export function subject({ mac }: Pick<Asked, 'mac'>, answer: BootAnswer) {
+  return { mac, boot: answer.boot, hardwarename: answer.hardwarename };
+}
+
+/** The boot file as events show it. */
+export function fileLabel({ options }: BootAnswer): string {
+  return options.label ?? options.file ?? '';
+}
+
+/**
+ * The lease time: by the machine's state; a machine without a record is a brief guest, a BMC is not. What the client
+ * asks for (option 51, RFC 2131 4.3.1) is honoured between the segment's bounds; a guest may only ask for less.
+ */
+export function leaseSecondsFor(asked: Asked, segment: Segment, answer: BootAnswer): number {
+  const { lease } = segment;
+  const guest = answer.hardwarename === undefined && asked.client.stage !== 'bmc';
+  const usual = guest ? lease.unknownSeconds : (lease.byState[answer.state] ?? lease.seconds);
+  const wanted = readU32(asked.packet.options.get(OPTION.leaseTime));
+  if (wanted === undefined) return usual;
+  const most = guest ? usual : Math.max(usual, lease.maxSeconds);
+  return Math.min(Math.max(wanted, Math.min(lease.minSeconds, usual)), most);
+}
+
+/** OFFER and ACK: an address, its times, the boot part and the network (RFC 2131 table 3). */
+export function leaseReply(
+  asked: Asked,
+  answer: BootAnswer,
+  lease: { type: number; segment: Segment; address: Ipv4; seconds: number },
+): DhcpPacket {
+  const { packet, client, mac } = asked;
+  const { type, segment, address, seconds } = lease;
+  const options = new Map<number, Uint8Array>();
+  options.set(OPTION.messageType, u8(type));
+  options.set(OPTION.serverId, serverIdOn(asked, segment));
+  options.set(OPTION.leaseTime, u32(seconds));
+  bootOptions(answer, options);
+  options.set(OPTION.renewalTime, u32(Math.floor(seconds * 0.5)));
+  options.set(OPTION.rebindingTime, u32(Math.floor(seconds * 0.875)));
+  networkOptions(networkOf(segment, mac), packet, options);
+  echo(packet, options);
+  return {
+    ...replyTo(packet),
+    ...bootFields(answer),
+    ciaddr: type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
+    yiaddr: address,
+    options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
+  };
+}
+
+/** ACK to an INFORM: parameters, no address and no time (RFC 2131 4.3.5). */
+export function parameterReply(asked: Asked, answer: BootAnswer): DhcpPacket {
+  const { packet, client, mac, segment } = asked;
+  const options = new Map<number, Uint8Array>();
+  options.set(OPTION.messageType, u8(MESSAGE.ack));
+  options.set(OPTION.serverId, asked.serverId);
+  bootOptions(answer, options);
+  networkOptions(networkOf(segment, mac), packet, options);
+  echo(packet, options);
+  return {
+    ...replyTo(packet),
+    ...bootFields(answer),
+    ciaddr: packet.ciaddr,
+    options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
+  };
+}
+
+/** A relay's own server identifier holds on every segment; otherwise it is the address on the segment of the lease. */
+function serverIdOn({ serverId, segment: asked }: Asked, segment: Segment): Uint8Array {
+  return serverId === asked.serverId ? segment.serverId : serverId;
+}
+
+/**
+ * "No, and stop asking for that" (RFC 2131 4.3.2). A server that is the authority on its segments says so to everybody:
+ * a client with an old lease of another VLAN would otherwise time out for minutes. A server that is not speaks only to
+ * clients that chose it or that it knows.
+ */
+export function nak(asked: Asked, why: string, { known }: { known: boolean }): Outcome {
+  const { packet, client, mac, segment } = asked;
+  if (!segment.authoritative && !known) return drop('not-authoritative');
+  const wanted = addressOption(packet, OPTION.requestedAddress) ?? packet.ciaddr;
+  const options = new Map<number, Uint8Array>([
+    [OPTION.messageType, u8(MESSAGE.nak)],
+    [OPTION.serverId, asked.serverId],
+    [OPTION.message, text(why)],
+  ]);
+  echoInNak(packet, options);
+  return {
+    kind: 'reply',
+    type: MESSAGE.nak,
+    reply: { ...replyTo(packet), options },
+    event: {
+      name: 'dhcp.refused',
+      mac,
+      data: { client: client.stage, requested: formatIpv4(wanted), why },
+    },
+  };
+}
+
+export function leaseChange(
+  { packet, client, mac, now }: Asked,
+  change: Pick<LeaseChange, 'segment' | 'address' | 'state' | 'boot'> & { forMs: number },
+): LeaseChange {
+  const { segment, address, state, boot, forMs } = change;
+  return {
+    ...{ segment, address, mac, state, boot },
+    expiresAt: (now + forMs) as Millis,
+    clientId: packet.options.get(OPTION.clientId),
+    hostname: client.hostname,
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * DECLINE, RELEASE and INFORM (RFC 2131 4.3.3 to 4.3.5). The first two change only what the client itself holds and are
+ * never answered; the third is answered and changes nothing.
+ */
+import { limit } from '../limits.ts';
+import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import { type Asked, drop, leaseChange, parameterReply } from './asked.ts';
+import { MESSAGE, OPTION } from './options.ts';
+import { addressOption } from './packet.ts';
+import type { Outcome } from './ports.ts';
+import { sameWire } from './select-segment.ts';
+
+/** RFC 2131 4.3.3: somebody else answers on that address. It stays out of use for a day. */
+export function decline(asked: Asked): Outcome {
+  const { packet, mac, view } = asked;
+  const address = addressOption(packet, OPTION.requestedAddress);
+  const segment =
+    address === undefined ? undefined : sameWire(view.segments, asked.segment, address);
+  const held = segment && view.leases.byMac(segment.name, mac);
+  if (!segment || address === undefined || held?.address !== address) return drop('not-its-lease');
+  const forMs = limit('declineQuarantineMs');
+  return {
+    kind: 'silent',
+    lease: leaseChange(asked, {
+      ...{ segment: segment.name, address, state: 'declined', boot: undefined },
+      forMs,
+    }),
+    event: {
+      name: 'dhcp.declined',
+      mac,
+      data: { address: formatIpv4(address), quarantineSeconds: forMs / 1000 },
+    },
+  };
+}
+
+/** RFC 2131 4.3.4: frees only what this client holds. The mapping is kept for its return. */
+export function release(asked: Asked): Outcome {
+  const { packet, mac, view } = asked;
+  const segment = sameWire(view.segments, asked.segment, packet.ciaddr) ?? asked.segment;
+  const held = view.leases.byMac(segment.name, mac);
+  if (!held) return drop('unknown-client');
+  if (held.state !== 'bound' || held.address !== packet.ciaddr) return drop('not-its-lease');
+  return {
+    kind: 'silent',
+    lease: leaseChange(asked, {
+      ...{ segment: segment.name, address: held.address, state: 'released', boot: undefined },
+      forMs: 0,
+    }),
+    event: { name: 'dhcp.released', mac, data: { address: formatIpv4(held.address) } },
+  };
+}
+
+/**
+ * RFC 2131 4.3.5: parameters only. A client that leaves `ciaddr` empty, as some do, is answered where it asked from; one
+ * that does so behind a relay is told by the relay's broadcast (`replyFlags`).
+ */
+export function inform(asked: Asked): Outcome {
+  const { packet, view } = asked;
+  const reply = parameterReply(asked, view.bootFor(asked));
+  const nowhere = packet.ciaddr === IPV4_ANY && packet.giaddr === IPV4_ANY;
+  return { kind: 'reply', type: MESSAGE.ack, reply, ...(nowhere ? { to: 'source' } : {}) };
+}

@@ -1,0 +1,153 @@
+/**
+ * A segment as the packet path wants it: made once from the configuration, immutable, with everything precomputed that
+ * does not depend on the packet. No option of a segment or a machine is encoded while a packet waits.
+ */
+import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { AddressRange } from '../wire/schema.ts';
+import {
+  encodeNetwork,
+  type NetworkOptions,
+  type NetworkSettings,
+  overlayOptions,
+} from './option-settings.ts';
+import { u32 } from './options.ts';
+import type { Segment } from './ports.ts';
+import { type DhcpSettings, type SegmentSettings, wireOf } from './settings.ts';
+
+/** The segments of a configuration, in its order. */
+export function createSegments(settings: DhcpSettings): Segment[] {
+  return settings.segments.map((segment) => createSegment(segment, settings.machines));
+}
+
+function createSegment(settings: SegmentSettings, machines: DhcpSettings['machines']): Segment {
+  const { name, kind, mode, address: serverAddress, cidr } = settings;
+  const reserved = new Set(settings.reservations.map(({ address }) => address));
+  const outside = [...settings.exclude, { first: serverAddress, last: serverAddress }];
+  const edges = settings.cidr.prefixBits < 31 ? edgesOf(settings) : [];
+  const pools = subtract(settings.pools, [
+    ...outside,
+    ...edges,
+    ...[...reserved].map((address) => ({ first: address, last: address })),
+  ]);
+  return {
+    ...{ name, kind, mode, serverAddress, cidr, pools },
+    iface: settings.relayed ? undefined : settings.iface,
+    wire: wireOf(settings),
+    serverId: u32(serverAddress),
+    unknownMachines: settings.unknownMachines ?? kind !== 'production',
+    authoritative: settings.authoritative,
+    conflictProbe: settings.conflictProbe && !settings.relayed && mode === 'server',
+    lease: {
+      seconds: settings.leaseSeconds,
+      unknownSeconds: settings.leaseSecondsByState.unknown ?? settings.unknownLeaseSeconds,
+      byState: settings.leaseSecondsByState,
+      minSeconds: settings.leaseSecondsMin,
+      maxSeconds: settings.leaseSecondsMax,
+    },
+    reservations: new Map(settings.reservations.map(({ mac, address }) => [mac, address])),
+    network: encodeNetwork(settings),
+    machineNetworks: machineNetworks(settings, machines),
+    isDynamic: inRanges(pools),
+  };
+}
+
+/** The network's own address and its broadcast address belong to nobody, wherever the pool is drawn. */
+function edgesOf({ cidr }: SegmentSettings): AddressRange[] {
+  const last = (cidr.network + 2 ** (32 - cidr.prefixBits) - 1) as Ipv4;
+  return [
+    { first: cidr.network, last: cidr.network },
+    { first: last, last },
+  ];
+}
+
+function machineNetworks(
+  settings: SegmentSettings,
+  machines: DhcpSettings['machines'],
+): Map<Mac, NetworkOptions> {
+  const own = new Map<Mac, NetworkSettings>();
+  for (const { mac, hostname } of settings.reservations) {
+    if (hostname !== undefined) own.set(mac, { ...settings, hostname });
+  }
+  for (const { mac, options, hostname, routers, dns, domain } of machines) {
+    const base = own.get(mac) ?? settings;
+    own.set(mac, {
+      cidr: base.cidr,
+      routers: routers ?? base.routers,
+      dns: dns ?? base.dns,
+      domain: domain ?? base.domain,
+      hostname: hostname ?? (base as NetworkSettings).hostname,
+      options: overlayOptions(base.options, options),
+    });
+  }
+  return new Map([...own].map(([mac, network]) => [mac, encodeNetwork(network)]));
+}
+
+/** `from` without `holes`: sorted, not touching, and not overlapping. */
+export function subtract(
+  from: readonly AddressRange[],
+  holes: readonly AddressRange[],
+): AddressRange[] {
+  const left: { first: number; last: number }[] = [];
+  for (const { first, last } of [...from].sort((a, b) => a.first - b.first)) {
+    const before = left.at(-1);
+    if (before && first <= before.last + 1) before.last = Math.max(before.last, last);
+    else left.push({ first, last });
+  }
+  const cut = [...holes].sort((a, b) => a.first - b.first);
+  return left.flatMap(({ first, last }) => {
+    const parts: AddressRange[] = [];
+    let at = first;
+    for (const hole of cut) {
+      if (hole.last < at || hole.first > last) continue;
+      if (hole.first > at) parts.push({ first: at as Ipv4, last: (hole.first - 1) as Ipv4 });
+      at = hole.last + 1;
+    }
+    if (at <= last) parts.push({ first: at as Ipv4, last: last as Ipv4 });
+    return parts;
+  });
+}
+
+/** Binary search: a segment with a thousand reservations has a thousand ranges. */
+function inRanges(ranges: readonly AddressRange[]): (address: Ipv4) => boolean {
+  return (address) => {
+    let [low, high] = [0, ranges.length - 1];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const range = ranges[middle];
+      if (!range) return false;
+      if (address < range.first) high = middle - 1;
+      else if (address > range.last) low = middle + 1;
+      else return true;
+    }
+    return false;
+  };
+}
+
+/** One place to listen: an interface, and the address of the appliance that its clients know. */
+export interface Listener {
+  readonly iface: string;
+  readonly address: Ipv4;
+  /** A segment there is in proxy mode: port 4011 is wanted too. */
+  readonly proxy: boolean;
+}
+
+/** The interfaces to serve, each once, in the order of the configuration; those for relays only come last. */
+export function listenersOf(
+  segments: readonly Segment[],
+  relayInterfaces: readonly string[],
+): Listener[] {
+  const found = new Map<string, Listener>();
+  for (const { iface, serverAddress, mode } of segments) {
+    if (iface === undefined) continue;
+    const known = found.get(iface);
+    const proxy = mode === 'proxy' || known?.proxy === true;
+    found.set(iface, { iface, address: known?.address ?? serverAddress, proxy });
+  }
+  const relayed = segments.find(({ iface }) => iface === undefined);
+  for (const iface of relayInterfaces) {
+    if (!relayed || found.has(iface)) continue;
+    found.set(iface, { iface, address: relayed.serverAddress, proxy: false });
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,51 @@
+/**
+ * Which segment is a request about? The order is RFC law: the relay's link selection (RFC 3527 section 3), the client's
+ * subnet selection (RFC 3011), `giaddr`, `ciaddr`, the interface that the request came in by (RFC 2131 4.3.1).
+ *
+ * A selection that names a network which is not served ends in no segment, never in the next rule: an address of the
+ * wrong subnet is worse than none. `ciaddr` is believed only for the wire that the request came in by, and for segments
+ * behind relays, whose clients renew by unicast through a router; a client that carried its address to another VLAN is
+ * judged by where it is now, and refused.
+ */
+import { contains, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
+import { OPTION } from './options.ts';
+import { addressOption } from './packet.ts';
+import type { DhcpRequest, Segment } from './ports.ts';
+import type { RelayAgent } from './relay-agent.ts';
+
+export function selectSegment(
+  { packet, iface }: DhcpRequest,
+  segments: readonly Segment[],
+  relay: RelayAgent | undefined,
+): Segment | undefined {
+  const { giaddr, ciaddr } = packet;
+  const selected = relay?.linkSelection ?? addressOption(packet, OPTION.subnetSelection);
+  if (selected !== undefined) return containing(segments, selected);
+  if (giaddr !== IPV4_ANY) return containing(segments, giaddr);
+  let first: Segment | undefined;
+  for (const segment of segments) {
+    if (segment.iface !== iface) continue;
+    if (ciaddr === IPV4_ANY || contains(segment.cidr, ciaddr)) return segment;
+    first ??= segment;
+  }
+  const routed = ciaddr === IPV4_ANY ? undefined : containing(segments, ciaddr);
+  return routed && routed.iface === undefined ? routed : first;
+}
+
+function containing(segments: readonly Segment[], address: Ipv4): Segment | undefined {
+  for (const segment of segments) if (contains(segment.cidr, address)) return segment;
+  return undefined;
+}
+
+/** The segment of the same wire that an address belongs to; the client's own one first. */
+export function sameWire(
+  segments: readonly Segment[],
+  segment: Segment,
+  address: Ipv4,
+): Segment | undefined {
+  if (contains(segment.cidr, address)) return segment;
+  for (const other of segments) {
+    if (other.wire === segment.wire && contains(other.cidr, address)) return other;
+  }
+  return undefined;
+}

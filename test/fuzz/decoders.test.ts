@@ -18,44 +18,13 @@ import {
   encodeRequest,
   OPCODE,
 } from '../../src/tftp/packet.ts';
+import { mutate, random } from '../support/mutate.ts';
 import { udpDatagrams } from '../support/pcap.ts';
 import { bytesOf, report } from '../support/reports.ts';
 import { createWorld } from '../support/world.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 20_000);
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_121);
-
-/** xorshift32: the same seed gives the same run. */
-function random(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-function mutate(bytes: Uint8Array, pick: (below: number) => number): Uint8Array {
-  let copy = Uint8Array.from(bytes);
-  for (let edits = 1 + pick(6); edits > 0; edits--) {
-    const at = pick(Math.max(1, copy.length));
-    switch (pick(5)) {
-      case 0:
-        copy = copy.slice(0, at);
-        break;
-      case 1:
-        copy = Uint8Array.from([...copy.subarray(0, at), pick(256), ...copy.subarray(at)]);
-        break;
-      case 2:
-        copy[at] = [0, 255, 0x7f, 0x80, 52, 82, 43][pick(7)] ?? 0;
-        break;
-      default:
-        copy[at] = pick(256);
-    }
-  }
-  return copy;
-}
 
 const packets = readdirSync('test/fixtures/dhcp')
   .filter((name) => name.endsWith('.pcap'))

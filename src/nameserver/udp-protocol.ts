@@ -1,0 +1,49 @@
+/**
+ * What the main thread and a UDP thread share: control words, counters, and the few messages between them.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { ResponderSettings } from '../dns/reply.ts';
+import type { BatchTarget } from '../platform/mmsg.ts';
+
+/** Words of the control block: a request to stop, and a number that grows with each new image. */
+export const CONTROL = { stop: 0, epoch: 1, words: 2 } as const;
+
+/** Places in a thread's counters. Rcodes 0 to 5 follow each other; higher ones are counted together. */
+export const COUNTER = {
+  questions: 0,
+  dropped: 1,
+  limited: 2,
+  forwarded: 3,
+  truncated: 4,
+  rcodes: 5,
+  places: 12,
+} as const;
+
+export interface UdpWorkerData {
+  readonly image: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly port: MessagePort;
+  readonly target: BatchTarget;
+  readonly responder: ResponderSettings;
+  /** Equal answers to one network; 0 for no limit. */
+  readonly responsesPerSecond: number;
+}
+
+export type FromUdpWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly why: string }
+  | {
+      readonly kind: 'forward';
+      readonly fd: number;
+      readonly bytes: Uint8Array;
+      /** The sender's sockaddr, for the answer. */
+      readonly name: Uint8Array;
+    };
+
+export function countAnswer(counters: Float64Array, rcode: number, truncated: boolean): void {
+  const place = COUNTER.rcodes + Math.min(rcode, 6);
+  counters[place] = (counters[place] ?? 0) + 1;
+  if (truncated) counters[COUNTER.truncated] = (counters[COUNTER.truncated] ?? 0) + 1;
+}

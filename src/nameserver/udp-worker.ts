@@ -1,0 +1,127 @@
+/**
+ * The thread that answers DNS over UDP: it blocks in `recvmmsg`, answers a batch from the zone image, sends a batch.
+ *
+ * It owns its socket (SO_REUSEPORT: the kernel spreads clients over the threads) and shares nothing with the main
+ * thread but the image, its counters and two control words; its event loop never runs. A question for the slow path
+ * (signed, NOTIFY, IXFR) goes to the main thread with the sender's address; the answer leaves from there through the
+ * same descriptor.
+ */
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { ImageReader } from '../dns/image.ts';
+import { RateLimiter } from '../dns/rate-limit.ts';
+import type { Asker } from '../dns/reply.ts';
+import { Responder } from '../dns/respond.ts';
+import { type BatchSocket, openBatchSocket, RECEIVE_BYTES } from '../platform/mmsg.ts';
+import {
+  CONTROL,
+  COUNTER,
+  countAnswer,
+  type FromUdpWorker,
+  type UdpWorkerData,
+} from './udp-protocol.ts';
+
+const data = workerData as UdpWorkerData;
+const control = new Int32Array(data.control);
+const counters = new Float64Array(data.counters);
+const port: MessagePort = data.port;
+
+function tell(message: FromUdpWorker): void {
+  port.postMessage(message);
+}
+
+class Loop {
+  private readonly socket: BatchSocket;
+  private readonly responder: Responder;
+  private readonly limiter = new RateLimiter(data.responsesPerSecond);
+  private readonly request: { bytes: Uint8Array; from: number; to: number };
+  private readonly reply: { bytes: Uint8Array; at: number };
+  private readonly asker: Asker;
+  private epoch = 0;
+
+  constructor(socket: BatchSocket) {
+    this.socket = socket;
+    this.responder = new Responder(new ImageReader(data.image), data.responder);
+    this.request = { bytes: socket.received, from: 0, to: 0 };
+    this.reply = { bytes: socket.replies, at: 0 };
+    const address = new Uint8Array(socket.addressBytes);
+    this.asker = { transport: 'udp', address, nowSeconds: 0 };
+  }
+
+  run(): void {
+    const { socket, asker } = this;
+    while (Atomics.load(control, CONTROL.stop) === 0) {
+      const count = socket.receive();
+      if (Atomics.load(control, CONTROL.epoch) !== this.epoch) this.takeImage();
+      if (count === 0) continue;
+      asker.nowSeconds = Math.floor(Date.now() / 1000);
+      for (let i = 0; i < count; i++) this.answer(i);
+      socket.flush();
+    }
+  }
+
+  private takeImage(): void {
+    this.epoch = Atomics.load(control, CONTROL.epoch);
+    for (;;) {
+      const received = receiveMessageOnPort(port);
+      if (!received) return;
+      const { image } = received.message as { image: SharedArrayBuffer };
+      this.responder.useImage(new ImageReader(image));
+    }
+  }
+
+  private answer(index: number): void {
+    const { socket, request, reply, responder, asker } = this;
+    request.from = index * RECEIVE_BYTES;
+    request.to = request.from + (socket.sizes[index] ?? 0);
+    count(COUNTER.questions);
+    // A reply to port 0 can go nowhere.
+    if (socket.portOf(index) === 0) return count(COUNTER.dropped);
+    reply.at = socket.nextReplyAt();
+    const at = socket.addressAt(index);
+    for (let i = 0; i < asker.address.length; i++) asker.address[i] = socket.names[at + i] ?? 0;
+    let length = responder.respond(request, reply, asker);
+    if (length === 0) return count(COUNTER.dropped);
+    if (length < 0) return this.forward(index);
+    if (data.responsesPerSecond > 0 && !responder.knownClient(request.bytes, asker)) {
+      const verdict = this.limiter.check(asker.address, responder.answerKey(), asker.nowSeconds);
+      if (verdict !== 'send') count(COUNTER.limited);
+      if (verdict === 'drop') return;
+      if (verdict === 'slip') length = responder.slip(request.bytes, request.from, asker);
+    }
+    countAnswer(counters, responder.lastRcode, responder.lastTruncated);
+    socket.reply(index, length);
+  }
+
+  private forward(index: number): void {
+    const { socket, request } = this;
+    count(COUNTER.forwarded);
+    const nameAt = socket.addressAt(index) - (socket.addressBytes === 4 ? 4 : 8);
+    const nameBytes = socket.addressBytes === 4 ? 16 : 28;
+    tell({
+      kind: 'forward',
+      fd: socket.fd,
+      bytes: socket.received.slice(request.from, request.to),
+      name: socket.names.slice(nameAt, nameAt + nameBytes),
+    });
+  }
+}
+
+function count(counter: number): void {
+  counters[counter] = (counters[counter] ?? 0) + 1;
+}
+
+function main(): void {
+  let socket: BatchSocket | undefined;
+  try {
+    socket = openBatchSocket(data.target);
+  } catch (error) {
+    return tell({ kind: 'failed', why: (error as Error).message });
+  }
+  if (!socket) return tell({ kind: 'failed', why: 'koffi is not available' });
+  tell({ kind: 'ready' });
+  new Loop(socket).run();
+  socket.close();
+  tell({ kind: 'stopped' });
+}
+
+main();

@@ -75,13 +75,19 @@ class Loop {
     request.to = request.from + (socket.sizes[index] ?? 0);
     count(COUNTER.questions);
     // A reply to port 0 can go nowhere.
-    if (socket.portOf(index) === 0) return count(COUNTER.dropped);
+    if (socket.portOf(index) === 0) {
+      count(COUNTER.dropped);
+      return;
+    }
     reply.at = socket.nextReplyAt();
     const at = socket.addressAt(index);
     for (let i = 0; i < asker.address.length; i++) asker.address[i] = socket.names[at + i] ?? 0;
     let length = responder.respond(request, reply, asker);
-    if (length === 0) return count(COUNTER.dropped);
-    if (length < 0) return this.forward(index);
+    if (length <= 0) {
+      if (length === 0) count(COUNTER.dropped);
+      else this.forward(index);
+      return;
+    }
     if (data.responsesPerSecond > 0 && !responder.knownClient(request.bytes, asker)) {
       const verdict = this.limiter.check(asker.address, responder.answerKey(), asker.nowSeconds);
       if (verdict !== 'send') count(COUNTER.limited);
@@ -110,18 +116,21 @@ function count(counter: number): void {
   counters[counter] = (counters[counter] ?? 0) + 1;
 }
 
-function main(): void {
-  let socket: BatchSocket | undefined;
+function openSocket(): BatchSocket | undefined {
   try {
-    socket = openBatchSocket(data.target);
+    const socket = openBatchSocket(data.target);
+    if (!socket) tell({ kind: 'failed', why: 'koffi is not available' });
+    return socket;
   } catch (error) {
-    return tell({ kind: 'failed', why: (error as Error).message });
+    tell({ kind: 'failed', why: (error as Error).message });
+    return undefined;
   }
-  if (!socket) return tell({ kind: 'failed', why: 'koffi is not available' });
+}
+
+const socket = openSocket();
+if (socket) {
   tell({ kind: 'ready' });
   new Loop(socket).run();
   socket.close();
   tell({ kind: 'stopped' });
 }
-
-main();

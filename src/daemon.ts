@@ -12,7 +12,7 @@ import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
 import { type DhcpView, DROP_REASONS, type Segment } from './dhcp/ports.ts';
 import { createSegments, listenersOf } from './dhcp/segment.ts';
-import { serveDhcp } from './dhcp/server.ts';
+import { type DhcpSocket, serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
 import { createMachineApp } from './http/machine/app.ts';
@@ -152,12 +152,19 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
   return socket;
 }
 
+/** Boot servers listen here beside port 67 (PXE 2.1, 2.2.3). */
+const PROXY_PORT = 4011;
+
 async function startDhcp(parts: Parts): Promise<void> {
   const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
-  const ifaces = listenersOf(segments, config.dhcp.relayInterfaces).map(({ iface }) => iface);
-  const sockets = await Promise.all(
-    ifaces.map((iface) => openSocket(parts, iface, config.dhcp.serverPort)),
-  );
+  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const ifaces = listeners.map(({ iface }) => iface);
+  const sockets: DhcpSocket[] = [];
+  for (const { iface, proxy } of listeners) {
+    sockets.push(await openSocket(parts, iface, config.dhcp.serverPort));
+    if (!proxy) continue;
+    sockets.push({ ...(await openSocket(parts, iface, PROXY_PORT)), via: 'proxy' });
+  }
   const adverts = new Map(
     (config.dhcp.routerAdvert ? ifaces : []).map((iface) => [
       iface,

@@ -16,6 +16,7 @@ import { MESSAGE, OPTION } from './options.ts';
 export interface Waiting<Socket> {
   readonly socket: Socket;
   readonly bytes: Uint8Array;
+  readonly source: { readonly address: string; readonly port: number };
   readonly at: Millis;
 }
 

@@ -24,6 +24,8 @@ export interface DhcpDatagram {
 /** The socket of one interface. The bytes it hands over are valid during the call only. */
 export interface DhcpSocket {
   readonly iface: string;
+  /** `proxy`: the one on port 4011. */
+  readonly via?: 'proxy' | undefined;
   onMessage(handler: (bytes: Uint8Array, source: { address: string; port: number }) => void): void;
   sendMany(datagrams: readonly DhcpDatagram[]): void;
 }
@@ -75,12 +77,12 @@ export function serveDhcp(options: DhcpServerOptions): void {
     });
   };
   for (const socket of options.sockets) {
-    socket.onMessage((bytes) => {
+    socket.onMessage((bytes, source) => {
       if (bytes.length >= 34 && !admit(macNumber(bytes, 28))) {
         options.onDrop('rate-limited');
         return;
       }
-      intake.add({ socket, bytes, at: options.clock() });
+      intake.add({ socket, bytes, source, at: options.clock() });
       schedule();
     });
   }
@@ -122,22 +124,24 @@ function serveAlone(options: DhcpServerOptions, packet: Packet): Reply | undefin
 }
 
 /** One packet, inside the batch's transaction: everything but the sending. */
-function serve(options: DhcpServerOptions, { socket, bytes }: Packet): Reply | undefined {
+function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): Reply | undefined {
   const { view, clock, ports } = options;
   const packet = decodePacket(bytes);
   if (!packet.ok) {
     options.onDrop(packet.code);
     return undefined;
   }
-  const outcome: Outcome = respond({ packet: packet.value, iface: socket.iface }, view, clock());
+  const request = { packet: packet.value, iface: socket.iface, via: socket.via };
+  const outcome: Outcome = respond(request, view, clock());
   if (outcome.kind !== 'drop' && outcome.lease) options.applyLease(outcome.lease);
   if (outcome.event) options.append(outcome.event);
+  if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
   if (outcome.kind === 'drop') options.onDrop(outcome.reason);
   if (outcome.kind !== 'reply') return undefined;
   const reply = { ...outcome.reply, flags: replyFlags(packet.value, outcome.type) };
   const datagram = {
     bytes: encodePacket(reply, replyBytesMax(packet.value)),
-    ...destinationOf(packet.value, outcome, ports),
+    ...(outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports)),
   };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
   return { socket, datagram, type: outcome.type, waits };

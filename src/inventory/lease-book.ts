@@ -98,6 +98,10 @@ export function createLeaseBook(): LeaseBook {
     },
     enter(lease, now) {
       const before = addresses.get(lease.address);
+      // An offer never shortens the lease that its client still holds.
+      if (lease.state === 'offered' && before?.mac === lease.mac && runs(before, now)) {
+        return () => undefined;
+      }
       // A quarantined address belongs to nobody: it changes nothing of what the MAC holds elsewhere.
       const own = lease.state === 'declined' ? undefined : macs.get(lease.mac);
       const former = lease.state === 'offered' ? runningElsewhere(own, lease, now) : undefined;
@@ -116,6 +120,10 @@ export function createLeaseBook(): LeaseBook {
   };
 }
 
+function runs({ state, expiresAt }: HeldLease, now: Millis): boolean {
+  return state === 'bound' && expiresAt > now;
+}
+
 /** The address of a lease that the MAC of this offer holds and may go on using. */
 function runningElsewhere(
   own: HeldLease | undefined,
@@ -123,5 +131,5 @@ function runningElsewhere(
   now: Millis,
 ): Ipv4 | undefined {
   if (own === undefined || own.address === offer.address) return own?.former;
-  return own.state === 'bound' && own.expiresAt > now ? own.address : own.former;
+  return runs(own, now) ? own.address : own.former;
 }

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { createIntake } from '../../../src/dhcp/intake.ts';
+import { MESSAGE } from '../../../src/dhcp/options.ts';
+import { encodePacket } from '../../../src/dhcp/packet.ts';
+import { limit } from '../../../src/limits.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+import { dhcpPacket, ipv4, mac } from '../../support/world.ts';
+
+const machine = (index: number) =>
+  mac(
+    `02:00:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`,
+  );
+
+function packetOf(index: number, type: number, more: { giaddr?: string; xid?: number } = {}) {
+  const packet = dhcpPacket({
+    mac: machine(index),
+    type,
+    ...(more.giaddr ? { giaddr: ipv4(more.giaddr) } : {}),
+  });
+  return encodePacket({ ...packet, xid: more.xid ?? 1 });
+}
+
+function intake() {
+  const shed: string[] = [];
+  const queue = createIntake<string>((reason) => shed.push(reason));
+  return {
+    shed,
+    queue,
+    add: (bytes: Uint8Array, at = 0) =>
+      queue.add({ socket: 'prov0', bytes, source, at: at as Millis }),
+    take: (count: number, now = 0) =>
+      queue.take(count, now as Millis).map(({ bytes }) => `${bytes[242]}:${bytes[33]}`),
+  };
+}
+
+const source = { address: '10.77.0.100', port: 68 };
+
+describe('what waits to be answered', () => {
+  it('answers a REQUEST before the DISCOVERs that came earlier, each kind in its order', () => {
+    const { add, take } = intake();
+    add(packetOf(1, MESSAGE.discover));
+    add(packetOf(2, MESSAGE.discover));
+    add(packetOf(3, MESSAGE.request));
+    add(packetOf(4, MESSAGE.request));
+    expect(take(3)).toEqual(['3:3', '3:4', '1:1']);
+    expect(take(3)).toEqual(['1:2']);
+    expect(take(3)).toEqual([]);
+  });
+
+  it('keeps only the newer of two DISCOVERs of one client, and both where they came by different relays', () => {
+    const { add, take, shed } = intake();
+    add(packetOf(1, MESSAGE.discover, { xid: 1 }));
+    add(packetOf(2, MESSAGE.discover));
+    add(packetOf(1, MESSAGE.discover, { xid: 2 }));
+    add(packetOf(1, MESSAGE.discover, { giaddr: '10.0.0.1' }));
+    expect(take(9)).toEqual(['1:2', '1:1', '1:1']);
+    expect(shed).toEqual(['superseded']);
+  });
+
+  it('lets no RELEASE take the place of another packet', () => {
+    const { add, take, shed } = intake();
+    add(packetOf(1, MESSAGE.discover, { xid: 1 }));
+    add(packetOf(1, MESSAGE.release, { xid: 2 }));
+    add(packetOf(1, MESSAGE.decline, { xid: 3 }));
+    expect(take(9)).toEqual(['1:1', '7:1', '4:1']);
+    expect(shed).toEqual([]);
+  });
+
+  it('drops what waited for longer than its client would', () => {
+    const { add, take, shed } = intake();
+    add(packetOf(1, MESSAGE.discover), 0);
+    add(packetOf(2, MESSAGE.discover), 500);
+    expect(take(9, limit('dhcpWaitMaxMs') + 1)).toEqual(['1:2']);
+    expect(shed).toEqual(['waited-too-long']);
+  });
+
+  it('drops the oldest DISCOVER when it is full, and keeps every REQUEST', () => {
+    const { add, queue, shed } = intake();
+    add(packetOf(0, MESSAGE.request));
+    for (let index = 1; index <= limit('dhcpWaitingMax'); index++) {
+      add(packetOf(index, MESSAGE.discover));
+    }
+    expect(queue.size()).toBe(limit('dhcpWaitingMax'));
+    expect(shed).toEqual(['overflow']);
+    const [first, second] = queue.take(2, 0 as Millis);
+    expect(first?.bytes[242]).toBe(MESSAGE.request);
+    expect(second?.bytes[33]).toBe(2);
+  });
+
+  it('copies what it keeps, also out of a Buffer that is written over afterwards', () => {
+    const { add, take } = intake();
+    const arena = Buffer.from(packetOf(7, MESSAGE.discover));
+    add(arena.subarray());
+    arena.fill(0);
+    expect(take(1)).toEqual(['1:7']);
+  });
+
+  it('takes what is no DHCP at all, for the decoder to refuse', () => {
+    const { queue } = intake();
+    for (const bytes of [Uint8Array.of(1), new Uint8Array(300)]) {
+      queue.add({ socket: 'prov0', bytes, source, at: 0 as Millis });
+    }
+    expect(queue.take(9, 0 as Millis)).toHaveLength(2);
+  });
+});

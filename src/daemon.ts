@@ -152,9 +152,6 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
   return socket;
 }
 
-/** Boot servers listen here beside port 67 (PXE 2.1, 2.2.3). */
-const PROXY_PORT = 4011;
-
 async function startDhcp(parts: Parts): Promise<void> {
   const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
   const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
@@ -163,7 +160,7 @@ async function startDhcp(parts: Parts): Promise<void> {
   for (const { iface, proxy } of listeners) {
     sockets.push(await openSocket(parts, iface, config.dhcp.serverPort));
     if (!proxy) continue;
-    sockets.push({ ...(await openSocket(parts, iface, PROXY_PORT)), via: 'proxy' });
+    sockets.push({ ...(await openSocket(parts, iface, config.dhcp.proxyPort)), via: 'proxy' });
   }
   const adverts = new Map(
     (config.dhcp.routerAdvert ? ifaces : []).map((iface) => [

@@ -10,9 +10,9 @@ import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
-import { type DhcpView, DROP_REASONS, type Segment } from './dhcp/ports.ts';
+import type { DhcpView, Segment } from './dhcp/ports.ts';
 import { createSegments, listenersOf } from './dhcp/segment.ts';
-import { type DhcpSocket, serveDhcp } from './dhcp/server.ts';
+import { DHCP_DROPS, type DhcpSocket, serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
 import { createMachineApp } from './http/machine/app.ts';
@@ -332,7 +332,7 @@ function openMetrics(inventory: Inventory) {
     },
   });
   const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
-  for (const reason of DROP_REASONS) dhcpDrops.inc({ reason }, 0);
+  for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
   return {
     registry,
     dhcpDrops,

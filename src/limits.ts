@@ -23,7 +23,7 @@ export const LIMITS = {
   },
   dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
   dhcpBatchPacketsMax: {
-    value: 64,
+    value: 128,
     why: 'answered in one transaction: enough to share a commit, few enough to leave the event loop within 5 ms',
   },
   dhcpWaitingMax: {

@@ -20,7 +20,8 @@ export interface Waiting<Socket> {
   readonly at: Millis;
 }
 
-export type ShedReason = 'superseded' | 'overflow' | 'waited-too-long';
+export const SHED_REASONS = ['superseded', 'overflow', 'waited-too-long'] as const;
+export type ShedReason = (typeof SHED_REASONS)[number];
 
 export interface Intake<Socket> {
   add(packet: Waiting<Socket>): void;

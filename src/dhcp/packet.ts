@@ -51,13 +51,15 @@ export interface DhcpPacket {
   readonly options: ReadonlyMap<number, Uint8Array>;
 }
 
-export type PacketFault =
-  | 'too-short'
-  | 'bad-magic'
-  | 'bad-op'
-  | 'bad-hlen'
-  | 'option-overruns'
-  | 'no-end-option';
+export const PACKET_FAULTS = [
+  'too-short',
+  'bad-magic',
+  'bad-op',
+  'bad-hlen',
+  'option-overruns',
+  'no-end-option',
+] as const;
+export type PacketFault = (typeof PACKET_FAULTS)[number];
 
 /** @returns the packet, or why it is none and the offset of the byte that shows it. */
 export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault> {

@@ -9,9 +9,9 @@ import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import { macNumber } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
-import { createIntake, type ShedReason, type Waiting } from './intake.ts';
-import { decodePacket, encodePacket, type PacketFault, replyBytesMax } from './packet.ts';
-import type { DhcpView, DropReason, LeaseChange, Outcome } from './ports.ts';
+import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
+import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './packet.ts';
+import { type DhcpView, DROP_REASONS, type LeaseChange, type Outcome } from './ports.ts';
 import { type DhcpPorts, destinationOf, replyFlags } from './reply-to.ts';
 import { respond } from './respond.ts';
 
@@ -51,7 +51,15 @@ export interface DhcpServerOptions {
   onError(error: unknown): void;
 }
 
-export type DhcpDrop = DropReason | PacketFault | ShedReason | 'rate-limited' | 'failed';
+export const DHCP_DROPS = [
+  ...DROP_REASONS,
+  ...PACKET_FAULTS,
+  ...SHED_REASONS,
+  'rate-limited',
+  'failed',
+] as const;
+/** Why a packet was not answered: the protocol, its bytes, too much of it, or a fault of ours. */
+export type DhcpDrop = (typeof DHCP_DROPS)[number];
 
 type Packet = Waiting<DhcpSocket>;
 

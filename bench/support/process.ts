@@ -114,12 +114,20 @@ export async function runToEnd(options: StartOptions, allowed = [0]): Promise<st
 /** Linux reports times in ticks of 10 ms, whatever the kernel's own (USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
-/** User and system time that a process (all its threads, and children that it waited for) has used, in seconds. */
-export function cpuSeconds(pid: number): number {
+/**
+ * User and system time, in seconds: of a process with all its threads, and of its children that have ended. A child's time
+ * appears there when it has ended and been waited for, which is before `ended` resolves.
+ */
+export function cpuTimes(pid: number): { own: number; endedChildren: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   // The name in parentheses may hold spaces: fields are counted behind it (proc(5): utime is the 14th).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_PER_SECOND;
+  const seconds = (at: number) => Number(fields[at] ?? 0) / TICKS_PER_SECOND;
+  return { own: seconds(11) + seconds(12), endedChildren: seconds(13) + seconds(14) };
+}
+
+export function cpuSeconds(pid: number): number {
+  return cpuTimes(pid).own;
 }
 
 /** The process and all that descend from it: for servers that fork workers. */

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readTrace } from '../../../bench/dhcp-durability.ts';
+import { parseReport } from '../../../bench/support/perfdhcp.ts';
 import { cpuSeconds, memoryOf, start, treeOf } from '../../../bench/support/process.ts';
 import { PROGRAM_PACKAGES } from '../../../bench/support/programs.ts';
 import { withScope } from '../../../bench/support/scope.ts';
+import { createSearch } from '../../../bench/support/search.ts';
 import { median, percentile } from '../../../bench/support/stats.ts';
 
 describe('statistics', () => {
@@ -22,6 +25,71 @@ describe('programs', () => {
     const makefile = readFileSync('Makefile', 'utf8');
     const packages = /^BENCH_PACKAGES := (.*)$/m.exec(makefile)?.[1]?.split(' ');
     for (const name of Object.values(PROGRAM_PACKAGES)) expect(packages).toContain(name);
+  });
+});
+
+describe('the search for a rate', () => {
+  const find = (capacity: number, from: number, max = 100_000) => {
+    const search = createSearch({ from, precision: 1.05, max });
+    let runs = 0;
+    for (let rate = search.next(); rate !== undefined; rate = search.next()) {
+      search.record(rate, rate <= capacity);
+      runs += 1;
+    }
+    return { best: search.best(), runs };
+  };
+  it.each([
+    [1000, 1000],
+    [7777, 500],
+    [190, 4000],
+    [11, 4000],
+  ])('finds %d from %d to within 5 %%, never above it', (capacity, from) => {
+    const { best, runs } = find(capacity, from);
+    expect(best).toBeLessThanOrEqual(capacity);
+    expect(best).toBeGreaterThanOrEqual(capacity / 1.06);
+    expect(runs).toBeLessThan(16);
+  });
+  it('stops at the bounds', () => {
+    expect(find(1e9, 100, 5000).best).toBe(5000);
+    expect(find(0, 100).best).toBe(0);
+  });
+});
+
+describe("perfdhcp's report", () => {
+  const section = (name: string, sent: number, received: number, delay: string) =>
+    `***Statistics for: ${name}***\nsent packets: ${sent}\nreceived packets: ${received}\n` +
+    `drops: ${sent - received}\nmin delay: 0.1 ms\navg delay: ${delay} ms\n`;
+  it('becomes figures of whole exchanges', () => {
+    const text = `Rate: 416 4-way\n${section('DISCOVER-OFFER', 1000, 990, '0.25')}${section('REQUEST-ACK', 990, 950, '0.5')}`;
+    expect(parseReport(text, 5)).toEqual({
+      ...{ sentPerSecond: 200, completed: 950, meanDelayMs: 0.75 },
+      lost: expect.closeTo(0.05, 9),
+    });
+  });
+  it('of a server that never answered is a loss of everything', () => {
+    const text = section('DISCOVER-OFFER', 10, 0, 'n/a') + section('REQUEST-ACK', 0, 0, '-nan');
+    expect(parseReport(text, 1)).toMatchObject({ completed: 0, lost: 1, meanDelayMs: 0 });
+  });
+  it('that is none is refused', () => {
+    expect(() => parseReport('usage: perfdhcp', 1)).toThrow('not a report');
+  });
+});
+
+describe('the trace of a DHCP server', () => {
+  const packet = (type: number) => `\\x00\\x63\\x82\\x53\\x63\\x35\\x01\\x0${type}\\xff`;
+  const call = (name: string, type: number) => `7 ${name}(5, "${packet(type)}", 300) = 300`;
+  it('shows which ACKs left after a sync that followed their REQUEST', () => {
+    const trace = [
+      ...[call('recvmsg', 1), call('sendmsg', 2)],
+      ...[call('recvmsg', 3), '7 fsync(9) = 0', call('sendmsg', 5)],
+      ...['8 fdatasync(9 <unfinished ...>', call('recvmsg', 3), call('sendmsg', 5)],
+      ...['8 <... fdatasync resumed>) = 0', call('recvmsg', 3), call('sendto', 5)],
+      ...[call('recvmsg', 3), '8 <... fdatasync resumed>) = 0', call('sendmmsg', 5)],
+    ].join('\n');
+    expect(readTrace(trace)).toEqual({ fsyncs: 3, ackAfterSync: 0.5 });
+  });
+  it('without an ACK says nothing, so it is refused', () => {
+    expect(() => readTrace(call('recvmsg', 3))).toThrow('no ACK');
   });
 });
 

@@ -1,0 +1,119 @@
+/** The DHCP servers that bench/dhcp.ts compares, each with the settings that favour it and that a site could use. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startDaemon, temporaryDir } from './support/daemon.ts';
+import type { Pair } from './support/network.ts';
+import { type Program, start } from './support/process.ts';
+import type { Scope } from './support/scope.ts';
+
+export const SERVER_ADDRESS = '10.99.0.1';
+const POOL = { first: '10.99.1.0', last: '10.99.255.250' };
+
+export interface DhcpServer {
+  readonly name: string;
+  /** What a reader must know of its configuration. */
+  readonly settings: string;
+  /** Where the search begins, exchanges per second. */
+  readonly guess: number;
+  /** A rate that it surely sustains. */
+  readonly warmUpRate: number;
+  /** With an empty lease store; resolves when it answers. */
+  start(scope: Scope, pair: Pair): Promise<Program>;
+}
+
+export function dhcpServers(programs: Record<'kea-dhcp4' | 'dnsmasq', string>): DhcpServer[] {
+  return [ours, kea(programs['kea-dhcp4']), dnsmasq(programs.dnsmasq)];
+}
+
+const ours: DhcpServer = {
+  name: 'reveille',
+  settings: 'defaults; SQLite in WAL mode with synchronous=FULL',
+  guess: 1000,
+  warmUpRate: 500,
+  start: (scope, { server, serverIface }) =>
+    startDaemon({
+      scope,
+      namespace: server,
+      config: {
+        dhcp: {
+          segments: [
+            {
+              ...{ name: 'bench', iface: serverIface, address: SERVER_ADDRESS },
+              ...{ cidr: '10.99.0.0/16', pool: POOL },
+            },
+          ],
+        },
+      },
+    }),
+};
+
+function kea(program: string): DhcpServer {
+  return {
+    name: 'kea',
+    settings:
+      'memfile, persist, lfc-interval 0 (no clean-up of the lease file during a run), two packet threads, UDP sockets, queue of 64',
+    guess: 4000,
+    warmUpRate: 500,
+    async start(scope, { server, serverIface }) {
+      const dir = temporaryDir(scope);
+      const file = join(dir, 'kea.json');
+      writeFileSync(file, JSON.stringify(keaConfig(dir, serverIface)));
+      const running = start({
+        scope,
+        namespace: server,
+        command: [program, '-c', file],
+        env: { KEA_PIDFILE_DIR: dir, KEA_LOCKFILE_DIR: dir },
+      });
+      await running.line(/DHCP4_STARTED/);
+      return running;
+    },
+  };
+}
+
+function keaConfig(dir: string, iface: string): object {
+  return {
+    Dhcp4: {
+      'interfaces-config': { interfaces: [iface], 'dhcp-socket-type': 'udp' },
+      'multi-threading': {
+        ...{ 'enable-multi-threading': true, 'thread-pool-size': 2, 'packet-queue-size': 64 },
+      },
+      'lease-database': {
+        ...{ type: 'memfile', persist: true, name: join(dir, 'leases.csv'), 'lfc-interval': 0 },
+      },
+      'valid-lifetime': 3600,
+      subnet4: [
+        { id: 1, subnet: '10.99.0.0/16', pools: [{ pool: `${POOL.first} - ${POOL.last}` }] },
+      ],
+      // `dhcp4` tells that it has started; what it says of each packet and lease belongs to other loggers.
+      loggers: ['kea-dhcp4', 'kea-dhcp4.dhcp4'].map((name, at) => ({
+        ...{ name, severity: at === 0 ? 'WARN' : 'INFO', output_options: [{ output: 'stdout' }] },
+      })),
+    },
+  };
+}
+
+function dnsmasq(program: string): DhcpServer {
+  return {
+    name: 'dnsmasq',
+    settings: 'lease file, no-ping, dhcp-authoritative, quiet-dhcp, dhcp-lease-max 70000, no DNS',
+    guess: 200,
+    warmUpRate: 50,
+    async start(scope, { server, serverIface }) {
+      const dir = temporaryDir(scope);
+      mkdirSync(dir, { recursive: true });
+      const running = start({
+        scope,
+        namespace: server,
+        command: [
+          ...([program, '--keep-in-foreground', '--conf-file=/dev/null', '--port=0'] as const),
+          ...['--user=root', '--log-facility=-', '--quiet-dhcp', '--no-ping'],
+          ...['--dhcp-authoritative', '--dhcp-lease-max=70000', `--interface=${serverIface}`],
+          `--dhcp-range=${POOL.first},${POOL.last},255.255.0.0,1h`,
+          ...[`--dhcp-leasefile=${join(dir, 'leases')}`, `--pid-file=${join(dir, 'pid')}`],
+        ],
+      });
+      await running.line(/DHCP, sockets bound|DHCP, IP range/);
+      return running;
+    },
+  };
+}

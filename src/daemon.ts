@@ -17,6 +17,7 @@ import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
 import { createMachineApp } from './http/machine/app.ts';
 import { createPeopleApp } from './http/people/app.ts';
+import { openBootFacts } from './inventory/boot-facts.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
@@ -61,6 +62,7 @@ export function openCore(config: Config): {
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
+      ...openBootFacts(db),
     },
     {
       httpPort: config.machineHttp.port,
@@ -92,7 +94,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     [config.boot.pxeimage, 'initrd.img'],
   ]);
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
-  if (absent.length > 0) log.warn({ absent }, 'boot files that machines of some kinds would need');
+  if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
   const core = openCore(config);
   const parts: Parts = { ...core, config, log, metrics: openMetrics(core.inventory), closers: [] };
   const ready = { database: true, dhcp: false, tftp: false, machineHttp: false, peopleHttp: false };

@@ -34,6 +34,8 @@ export interface BootRules {
   /** @param stuck the machine's last boot fetched its binary, and nothing came after it. */
   choose(family: BootFamily, subject: BootSubject, stuck: boolean): BinaryChoice;
   hasAlternative(family: BootFamily): boolean;
+  /** Some rule is about a hardware type: only then is a machine's product worth a question. */
+  readonly usesProducts: boolean;
   localBootOf(subject: BootSubject): LocalBootMethod;
   /** The file behind a name that a client asks for: the second stage of a shim has the name that shim wants. */
   servedAs(name: string): string;
@@ -73,6 +75,7 @@ export function createBootRules(
         ? pick(shim.first, `Secure Boot: it then asks for ${shim.asksFor}`)
         : pick(binaries[family]);
     },
+    usesProducts: settings.hardwareTypes.length > 0,
     hasAlternative: (family) => alternatives[family] !== undefined,
     localBootOf(subject) {
       for (const [own] of overrides(subject)) {

@@ -52,7 +52,10 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
     bootFor: (query) => bootFor(records, options, query),
     scriptFor(boot, token, url) {
       const machine = records.machineByMac(boot.mac);
-      const subject = subjectOf(records, boot.mac, machine?.hardwarename);
+      const subject = subjectOf(records, options.rules, {
+        mac: boot.mac,
+        hardwarename: machine?.hardwarename,
+      });
       const decision = decide({
         client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
         state: machine?.state ?? 'unknown',
@@ -90,7 +93,7 @@ function bootFor(
     ...{ mac, hardwarename, client },
     iface: segment.iface ?? `relayed to ${segment.name}`,
   });
-  const subject = subjectOf(records, mac, hardwarename);
+  const subject = subjectOf(records, options.rules, { mac, hardwarename });
   const decision = decide({
     client,
     state: machine?.state ?? 'unknown',
@@ -131,10 +134,11 @@ function noteSighting(
 
 function subjectOf(
   records: DeskRecords,
-  mac: Mac,
-  hardwarename: Hardwarename | undefined,
+  rules: BootRules,
+  { mac, hardwarename }: { mac: Mac; hardwarename: Hardwarename | undefined },
 ): BootSubject {
-  const product = hardwarename && records.hardwareTypeOf?.(hardwarename);
+  const product =
+    rules.usesProducts && hardwarename ? records.hardwareTypeOf?.(hardwarename) : undefined;
   return { mac, hardwarename, product };
 }
 

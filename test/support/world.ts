@@ -9,6 +9,7 @@ import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
 import { respond } from '../../src/dhcp/respond.ts';
 import { createSegments } from '../../src/dhcp/segment.ts';
+import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
 import { readText } from '../../src/platform/boot-files.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
@@ -31,6 +32,7 @@ export function createWorld(
   db: Database = new Sqlite(':memory:'),
   configText = '',
   ports: Omit<DhcpView, 'segments' | 'leases' | 'bootFor'> = {},
+  present: (file: string) => boolean = () => true,
 ) {
   const time = { now: 1_700_000_000_000 as Millis };
   const clock = () => time.now;
@@ -42,10 +44,11 @@ export function createWorld(
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
+      ...openBootFacts(db),
     },
     {
       httpPort: 8080,
-      rules: createBootRules(config.boot, () => true),
+      rules: createBootRules(config.boot, present),
       kernelArguments: 'quiet',
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),
     },

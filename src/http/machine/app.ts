@@ -109,7 +109,7 @@ function note(
 
 function addBootRoutes(app: FastifyInstance, options: MachineAppOptions): void {
   app.get<{ Params: { name: string } }>('/boot/ipxe/:name', (request, reply) => {
-    const { name } = request.params;
+    const name = options.desk.servedAs(request.params.name);
     const file = /^[A-Za-z0-9._-]+$/.test(name) ? findBootFile(options.assets, name) : undefined;
     if (!file) throw new AppError('NOT_FOUND');
     const observer = { started: () => undefined, ended: () => undefined };

@@ -21,6 +21,9 @@ import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const READY_MS = 30_000;
+/** Everything but the downloads over HTTP, of which only the first segment of each request is kept (`GET `, `HEAD`). */
+const CAPTURED =
+  'udp or arp or icmp6 or (tcp dst port 8080 and (tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420 or tcp[((tcp[12] & 0xf0) >> 2):4] = 0x48454144))';
 
 export interface LabVm {
   readonly machine: RackMachine;
@@ -135,18 +138,7 @@ export async function createLab(
     writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, options.pxeimage));
     run(
       network.sw,
-      [
-        'tcpdump',
-        '-U',
-        '-q',
-        '-i',
-        'br0',
-        '-s',
-        '256',
-        '-w',
-        join(dir, 'bridge.pcap'),
-        'udp or arp or icmp6',
-      ],
+      ['tcpdump', '-U', '-q', '-i', 'br0', '-s', '2048', '-w', join(dir, 'bridge.pcap'), CAPTURED],
       'tcpdump.log',
     );
     run(

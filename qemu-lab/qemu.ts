@@ -2,7 +2,7 @@
  * The QEMU command line of one machine. Pure.
  *
  * Always TCG: on builders that open /dev/kvm the guest crawls. A UEFI machine boots by the firmware's own PXE, which
- * needs the NIC's option ROM taken out (`romfile=`). QEMU's BIOS NIC ROM is an iPXE already, so a vendor's plain PXE ROM
+ * needs the option ROM of a virtio NIC taken out (`romfile=`); that of an e1000 stays, because OVMF has no other driver. QEMU's BIOS NIC ROM is an iPXE already, so a vendor's plain PXE ROM
  * is imitated: iPXE is started like a kernel, with a script that announces another user class, and is chainloaded like
  * any ROM that is not ours.
  */
@@ -22,6 +22,12 @@ export const FIRMWARE = {
   vars: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 };
 
+/** OVMF tries PXE over IPv4 and IPv6 for two minutes before HTTP Boot, unless it is told that it has neither. */
+const HTTP_BOOT_ONLY = ['IPv4PXESupport', 'IPv6PXESupport'].flatMap((name) => [
+  '-fw_cfg',
+  `name=opt/org.tianocore/${name},string=n`,
+]);
+
 /** What a plain PXE ROM does, in iPXE's words. */
 export const PLAIN_PXE_SCRIPT = `#!ipxe
 set user-class PlainPXE
@@ -35,6 +41,8 @@ reboot
 export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
   const uefi = machine.firmware === 'uefi';
   const plain = uefi || machine.netboot === 'chain';
+  // OVMF drives virtio itself. Of an e1000 it knows nothing without the driver in the card's ROM.
+  const withoutRom = (model: string) => plain && !(uefi && model !== 'virtio-net-pci');
   return [
     ...[
       '-name',
@@ -64,13 +72,14 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
           ...['-drive', `if=pflash,format=raw,unit=1,file=${place.dir}/vars.fd`],
         ]
       : []),
+    ...(uefi && machine.netboot === 'http' ? HTTP_BOOT_ONLY : []),
     ...(!uefi && machine.netboot === 'chain'
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),
     ...machine.nics.flatMap((nic, index) => [
       ...['-netdev', `tap,id=net${index},ifname=${place.taps[index]},script=no,downscript=no`],
       '-device',
-      `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? ',bootindex=1' : ''}${plain ? ',romfile=' : ''}`,
+      `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? ',bootindex=1' : ''}${withoutRom(nic.model) ? ',romfile=' : ''}`,
     ]),
     ...(machine.bmc
       ? ['-device', 'ipmi-bmc-sim,id=bmc', '-device', 'isa-ipmi-kcs,bmc=bmc,irq=5']

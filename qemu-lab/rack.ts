@@ -26,8 +26,11 @@ const machine = z.strictObject({
   name: z.string().regex(/^[a-z0-9%-]{1,24}$/),
   count: z.number().int().min(1).max(64).default(1),
   firmware: z.enum(['bios', 'uefi']).default('bios'),
-  /** `rom`: the card's ROM is iPXE. `chain`: plain PXE, which is handed iPXE over TFTP. UEFI is always the latter. */
-  netboot: z.enum(['rom', 'chain']).default('rom'),
+  /**
+   * `rom`: the card's ROM is iPXE. `chain`: plain PXE, which is handed iPXE over TFTP. UEFI is always the latter, but
+   * with `http`: then its firmware asks for nothing but HTTP Boot.
+   */
+  netboot: z.enum(['rom', 'chain', 'http']).default('rom'),
   nics: z.array(nic).min(1).max(4).prefault([{}]),
   disks: z.array(disk).max(8).prefault([{}]),
   serial: z.string().max(64).optional(),
@@ -41,7 +44,16 @@ const machine = z.strictObject({
   bmc: z.boolean().default(false),
 });
 
-const rack = z.strictObject({ machines: z.array(machine).min(1) });
+const rack = z.strictObject({
+  machines: z
+    .array(
+      machine.refine(({ firmware, netboot }) => firmware === 'uefi' || netboot !== 'http', {
+        path: ['netboot'],
+        message: 'HTTP Boot needs firmware: uefi',
+      }),
+    )
+    .min(1),
+});
 
 export type RackDescription = z.input<typeof rack>;
 

@@ -16,6 +16,7 @@ export const ERRORS = {
     message: 'A boot file is missing; build it with `make pxeimage`.',
   },
   DATABASE_FAILED: { httpStatus: 500, message: 'The database file cannot be opened.' },
+  CAPTURE_UNREADABLE: { httpStatus: 500, message: 'The capture cannot be read.' },
   TOKEN_UNKNOWN: { httpStatus: 404, message: 'No such boot token.' },
   TOKEN_EXPIRED: {
     httpStatus: 410,

@@ -3,6 +3,7 @@
  */
 import './platform/require-node.ts';
 import { Command } from 'commander';
+import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
 import { loadConfig } from './config.ts';
 import { startDaemon, VERSION } from './daemon.ts';
@@ -12,6 +13,8 @@ import { openLog } from './platform/log.ts';
 /** sysexits.h: configuration error, and everything else that could not be done. */
 const EXIT_CONFIG = 78;
 const EXIT_FAILED = 70;
+/** `decode --problems`, as grep and diff do it. */
+const EXIT_FOUND = 1;
 
 const program = new Command('reveille')
   .description('Bare-metal boot and provisioning appliance')
@@ -51,6 +54,19 @@ program
   .option('--json', 'print one JSON document')
   .action((machine: string, options: { config?: string; json?: boolean }) => {
     process.stdout.write(explain(loadConfig(options.config), machine, options.json === true));
+  });
+
+program
+  .command('decode')
+  .description('what a capture of DHCP and TFTP says, machine by machine, and what is wrong in it')
+  .argument('<file>', 'pcap or pcapng; - reads standard input')
+  .option('--json', 'print one JSON document')
+  .option('--mac <MAC>', 'only this machine')
+  .option('--problems', 'print problems only; the status is 1 when one is an error')
+  .action(async (file: string, options: DecodeOptions) => {
+    const { text, errors } = await decode(file, options);
+    process.stdout.write(text);
+    if (options.problems && errors) process.exitCode = EXIT_FOUND;
   });
 
 const configCommand = program.command('config').description('work with the configuration file');

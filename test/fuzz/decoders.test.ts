@@ -2,8 +2,12 @@
  * Mutates real packets and a good report, and feeds them through the whole path behind each decoder. Nothing may throw,
  * and nothing may grow: FUZZ_RUNS sets the count of each (20,000 by default, a million on demand).
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../src/capture/analysis.ts';
+import { createCaptureReader } from '../../src/capture/pcap.ts';
+import { captureJson } from '../../src/cli/decode-json.ts';
+import { captureText } from '../../src/cli/decode-text.ts';
 import { describePacket } from '../../src/dhcp/describe.ts';
 import { decodePacket, encodePacket, replyBytesMax } from '../../src/dhcp/packet.ts';
 import { respond } from '../../src/dhcp/respond.ts';
@@ -84,6 +88,37 @@ describe('hostile bytes', () => {
       expect(terms.blksizeBytes).toBeLessThanOrEqual(1468);
       expect(cleanFileName(packet.value.file) ?? '').not.toMatch(/(^|\/)\.\.(\/|$)/);
     }
+  });
+
+  it(`captures: ${RUNS / 20} mutated files and ${RUNS} mutated frames`, () => {
+    const pick = random(SEED + 3);
+    const files = ['test/fixtures/dhcp/efihttp.pcap', 'test/fixtures/dhcp/proxyefi.pcap'].map(
+      (name) => Uint8Array.from(readFileSync(name).subarray(0, 16_384)),
+    );
+    const read = (file: Uint8Array) => {
+      const reader = createCaptureReader();
+      const frames = reader.push(file);
+      return { frames, fault: reader.finish() };
+    };
+    let [damaged, decodedCount] = [0, 0];
+    for (let run = 0; run < RUNS / 20; run++) {
+      const { frames, fault } = read(mutate(files[pick(files.length)] ?? new Uint8Array(), pick));
+      if (fault) damaged += 1;
+      const analysis = createAnalysis();
+      for (const frame of frames) {
+        const bytes = mutate(frame.bytes, pick);
+        const linkType = pick(4) === 0 ? ([113, 276, 101, 0][pick(4)] ?? 1) : frame.linkType;
+        analysis.add({ ...frame, bytes, linkType });
+      }
+      const capture = analysis.finish(fault);
+      decodedCount += capture.dhcpMessages + capture.tftpTransfers;
+      const json = captureJson('x', capture);
+      JSON.parse(json);
+      for (const shown of [captureText(capture, false), json])
+        expect(shown).not.toMatch(/[^\n -~…]/);
+    }
+    expect(damaged).toBeGreaterThan(0);
+    expect(decodedCount).toBeGreaterThan(RUNS / 20);
   });
 
   it(`recon report: ${RUNS} mutated reports`, () => {

@@ -37,6 +37,7 @@ export function beginsBoot({ stages, lastUs }: BootSoFar, entry: Entry): boolean
     case 'ipxe':
       return stages.has('os') || (stages.has('ipxe') && idleMs > limit('firmwareRepeatMs'));
     case 'os':
+    case 'bmc':
       return false;
   }
 }

@@ -13,8 +13,8 @@ import type {
 } from '../capture/model.ts';
 import { endOf } from '../capture/tftp-trace.ts';
 import { optionName } from '../dhcp/option-names.ts';
-import { MESSAGE_NAMES, readOption } from '../dhcp/option-text.ts';
 import { printable } from '../dhcp/option-plain.ts';
+import { MESSAGE_NAMES, readOption } from '../dhcp/option-text.ts';
 import { OPTION, readText } from '../dhcp/options.ts';
 import { BROADCAST_FLAG, HTYPE_ETHERNET } from '../dhcp/packet.ts';
 import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';

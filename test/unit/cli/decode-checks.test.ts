@@ -260,8 +260,13 @@ const CASES: Partial<
     () =>
       exchange('bios', {
         ack: {
-          options: [[OPTION.overload, u8(1)]],
-          edit: (bytes) => Uint8Array.from(bytes).fill(255, 108, 109),
+          // Our encoder writes option 52 only where it is true: another option is renamed.
+          options: [[250, u8(1)]],
+          edit: (bytes) => {
+            const copy = Uint8Array.from(bytes);
+            copy[copy.lastIndexOf(250)] = OPTION.overload;
+            return copy.fill(255, 108, 109);
+          },
         },
       }),
   ],

@@ -55,7 +55,8 @@ export function openUdpBatch(libc: Libc, fd: number): UdpBatch {
         const taken = sendPart(libc, { fd, arena: outgoing }, part);
         from += taken.count;
         if (taken.full) return datagrams.slice(from);
-        const bad = taken.count < part.length ? datagrams[from] : undefined;
+        // A call that sent some says nothing of the one it stopped at: the next call begins there, and does.
+        const bad = taken.count === 0 ? datagrams[from] : undefined;
         if (bad) {
           refused(bad);
           from += 1;

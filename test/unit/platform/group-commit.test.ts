@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { recall } from '../../../src/inventory/recall.ts';
+import { openDatabase, openGroupCommit } from '../../../src/platform/sqlite.ts';
+
+const dirs: string[] = [];
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+function database() {
+  const dir = mkdtempSync(join(tmpdir(), 'reveille-commit-'));
+  dirs.push(dir);
+  const db = openDatabase(join(dir, 'test.db'));
+  db.exec('CREATE TABLE facts (fact TEXT)');
+  return db;
+}
+
+describe('commits that share one wait for the disk', () => {
+  it('says so after the commit, and never before the call has returned', async () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    const order: string[] = [];
+    commits.waitForDisk(false);
+    db.transaction(() => db.prepare('INSERT INTO facts VALUES (?)').run('leased')).immediate();
+    const durable = new Promise<void>((resolve, reject) => {
+      commits.whenDurable((error) => {
+        order.push('durable');
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+    order.push('returned');
+    await durable;
+    expect(order).toEqual(['returned', 'durable']);
+    commits.close();
+    db.close();
+  });
+
+  it('serves those who ask while a wait is under way by one more, in the order in which they asked', async () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    const served: number[] = [];
+    await new Promise<void>((resolve) => {
+      for (let index = 0; index < 50; index++) {
+        commits.whenDurable(() => {
+          served.push(index);
+          if (served.length === 50) resolve();
+        });
+      }
+    });
+    expect(served).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    commits.close();
+    db.close();
+  });
+
+  it('sets what a commit waits for, and sets it back', () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    const level = () => db.pragma('synchronous', { simple: true });
+    expect(level()).toBe(2);
+    commits.waitForDisk(false);
+    expect(level()).toBe(1);
+    commits.waitForDisk(true);
+    expect(level()).toBe(2);
+    commits.close();
+    db.close();
+  });
+
+  it('calls nobody once it is closed', async () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    let called = false;
+    commits.close();
+    commits.whenDurable(() => {
+      called = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(called).toBe(false);
+    db.close();
+  });
+});
+
+describe('answers that are remembered until something changes', () => {
+  it('asks once for each key, and again after a change', () => {
+    let changes = 0;
+    const asked: string[] = [];
+    const answer = recall(
+      () => changes,
+      (key: string) => {
+        asked.push(key);
+        return key === 'absent' ? undefined : `${key} ${changes}`;
+      },
+    );
+    const answers = ['a', 'a', 'absent', 'absent'].map(answer);
+    expect(answers).toEqual(['a 0', 'a 0', undefined, undefined]);
+    expect(asked).toEqual(['a', 'absent']);
+    changes = 1;
+    expect(answer('a')).toBe('a 1');
+  });
+});

@@ -1,0 +1,84 @@
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { openLog } from '../../../src/platform/log.ts';
+import { openUdp } from '../../../src/platform/udp.ts';
+
+const log = openLog({ level: 'error' });
+
+async function peer() {
+  const socket = dgram.createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** Resolves when `count` datagrams have come. */
+function collect(count: number) {
+  const seen: string[] = [];
+  let done = () => {};
+  const all = new Promise<string[]>((resolve) => {
+    done = () => resolve(seen);
+  });
+  return {
+    all,
+    add(bytes: Uint8Array) {
+      seen.push(Buffer.from(bytes).toString());
+      if (seen.length === count) done();
+    },
+  };
+}
+
+describe('a UDP socket on one interface', () => {
+  it('hands over every datagram of a burst with its source, in order, more than one arena full', async () => {
+    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const client = await peer();
+    const { all, add } = collect(300);
+    const sources = new Set<string>();
+    socket.onMessage((bytes, { address, port }) => {
+      sources.add(`${address}:${port}`);
+      add(bytes);
+    });
+    for (let index = 0; index < 300; index++) {
+      client.send(`datagram ${index}`, socket.port, '127.0.0.1');
+    }
+    expect(await all).toEqual(Array.from({ length: 300 }, (_, index) => `datagram ${index}`));
+    expect([...sources]).toEqual([`127.0.0.1:${client.address().port}`]);
+    client.close();
+    await socket.close();
+  });
+
+  it('sends many, each to its own destination, and goes on after one that the kernel refuses', async () => {
+    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const [one, two] = [await peer(), await peer()];
+    const [first, second] = [collect(150), collect(150)];
+    one.on('message', first.add);
+    two.on('message', second.add);
+    const datagrams = Array.from({ length: 300 }, (_, index) => ({
+      bytes: Buffer.from(`${index}`),
+      port: (index % 2 === 0 ? one : two).address().port,
+      address: '127.0.0.1',
+    }));
+    // Port 0 is nobody's: the kernel answers EINVAL.
+    datagrams.splice(140, 0, { bytes: Buffer.from('lost'), port: 0, address: '127.0.0.1' });
+    socket.sendMany(datagrams);
+    const even = Array.from({ length: 150 }, (_, index) => 2 * index);
+    expect(await first.all).toEqual(even.map(String));
+    expect(await second.all).toEqual(even.map((number) => String(number + 1)));
+    one.close();
+    two.close();
+    await socket.close();
+  });
+
+  it('does nothing after it was closed', async () => {
+    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    await socket.close();
+    expect(() =>
+      socket.sendMany([{ bytes: Buffer.from('late'), port: 9, address: '127.0.0.1' }]),
+    ).not.toThrow();
+  });
+
+  it('names the interfaces that there are when one is missing', async () => {
+    await expect(openUdp({ iface: 'nowhere0', port: 0, log })).rejects.toThrow(/there are: .*lo/);
+  });
+});

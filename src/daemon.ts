@@ -16,6 +16,7 @@ import { DHCP_DROPS, type DhcpSocket, serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
 import { createMachineApp } from './http/machine/app.ts';
+import { createConnectionGuard, SHED_REASONS } from './http/machine/connections.ts';
 import { createPeopleApp } from './http/people/app.ts';
 import { openBootFacts } from './inventory/boot-facts.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
@@ -250,10 +251,16 @@ async function listen(
 }
 
 async function startMachineHttp(parts: Parts): Promise<void> {
-  const { config, segments, inventory, desk, log } = parts;
+  const { config, segments, inventory, desk, log, metrics } = parts;
+  const guard = createConnectionGuard((reason) => metrics.httpShed.inc({ reason }));
+  const onDownload = (sentBytes: number, complete: boolean) => {
+    metrics.httpSent.inc(sentBytes);
+    metrics.httpDownloads.inc({ result: complete ? 'complete' : 'aborted' });
+  };
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
-    const app = createMachineApp({ inventory, desk, clock: systemClock, log, assets, pxeimage });
+    const parties = { inventory, desk, clock: systemClock, log, guard, onDownload };
+    const app = createMachineApp({ ...parties, assets, pxeimage });
     await listen(parts, app, { host, port: config.machineHttp.port });
   }
 }
@@ -335,10 +342,15 @@ function openMetrics(inventory: Inventory) {
   });
   const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
   for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
+  const httpShed = counter('reveille_http_shed_total', 'HTTP connections shed', ['reason']);
+  for (const reason of SHED_REASONS) httpShed.inc({ reason }, 0);
   return {
     registry,
     dhcpDrops,
     dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
+    httpShed,
+    httpSent: counter('reveille_http_sent_bytes_total', 'Bytes of files sent to machines', []),
+    httpDownloads: counter('reveille_http_downloads_total', 'Downloads over', ['result']),
     tftpDrops: counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']),
   };
 }

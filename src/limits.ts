@@ -79,11 +79,37 @@ export const LIMITS = {
   },
   progressBytesMax: { value: 8192, why: 'one line of progress with the tail of a log' },
   httpHeaderBytesMax: { value: 16_384, why: 'firmware and agents send a few hundred bytes' },
+  httpHeadersMax: { value: 64, why: 'firmware and agents send a dozen at most' },
   httpConnectionsMax: {
     value: 2048,
-    why: 'a storm keeps one connection per machine; the rest waits in the backlog',
+    why: 'a storm keeps one connection per machine; beyond it the longest idle one makes room',
+  },
+  httpConnectionsPerAddressMax: {
+    value: 512,
+    why: 'a machine holds two or three; a whole rack behind one address still fits',
+  },
+  httpHeadersMs: {
+    value: 10_000,
+    why: 'a request head is one packet; a client that takes longer is broken or hostile',
+  },
+  httpRequestMs: { value: 60_000, why: 'a report of 1 MiB over the slowest management link' },
+  httpKeepAliveMs: {
+    value: 75_000,
+    why: 'above the 60 s for which an idle loader or a proxy keeps its end of a connection',
   },
   httpIdleMs: { value: 120_000, why: 'a download that moves no byte for this long is over' },
+  httpChunkMs: {
+    value: 120_000,
+    why: 'a loader that takes less than 1 MiB in this time is stuck: 9 KB/s is no boot',
+  },
+  httpChunkBytesMax: {
+    value: 1_048_576,
+    why: 'one read: measured to be where fewer and larger reads gain no more',
+  },
+  httpSendBufferBytes: {
+    value: 67_108_864,
+    why: 'read buffers of all downloads in full chunks; beyond it each has 64 KiB',
+  },
   bootTokenMs: {
     value: 3_600_000,
     why: 'from the first offer to the recon report with every retry in between',

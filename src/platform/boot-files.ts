@@ -2,7 +2,15 @@
  * The files that machines may have: the iPXE binaries of the asset root, and one pxeimage. Both are looked up by name
  * inside one folder (`resolveInside`), never by joining a path that a client sent.
  */
-import { readFileSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { resolveInside } from './safe-path.ts';
@@ -11,8 +19,15 @@ export interface BootFile {
   /** The absolute path, links resolved. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Strong entity tag: size and modification time, in nanoseconds. */
+  /** Strong entity tag: inode, size and modification time in nanoseconds. Costs no read of the file. */
   readonly etag: string;
+  readonly modifiedMs: number;
+}
+
+/** A file that stays the same one until `close`, whatever happens to its name. */
+export interface OpenBootFile extends BootFile {
+  readonly fd: number;
+  close(): void;
 }
 
 /** @returns the file below `root`, or `undefined` when there is none or the name leads outside. */
@@ -20,12 +35,42 @@ export function findBootFile(root: string, name: string): BootFile | undefined {
   const path = resolveInside(root, name);
   if (path === undefined) return undefined;
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (!stat?.isFile()) return undefined;
-  return {
-    path,
-    sizeBytes: Number(stat.size),
-    etag: `"${stat.size.toString(16)}-${stat.mtimeNs.toString(16)}"`,
-  };
+  return stat?.isFile() ? describe(path, stat) : undefined;
+}
+
+/**
+ * Opens a file below `root` and describes what was opened: size and entity tag are those of the bytes that its
+ * descriptor will give. @returns `undefined` when there is none or the name leads outside
+ */
+export function openBootFile(root: string, name: string): OpenBootFile | undefined {
+  const path = resolveInside(root, name);
+  if (path === undefined) return undefined;
+  let fd: number;
+  try {
+    // Neither a link put there since the name was resolved, nor a FIFO that would wait for its writer.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  const stat = fstatSync(fd, { bigint: true });
+  const close = () => closeSync(fd);
+  if (stat.isFile()) return { ...describe(path, stat), fd, close };
+  close();
+  return undefined;
+}
+
+/** Whether an open file still is the version that its entity tag names: nobody has written into it or cut it. */
+export function unchanged(file: OpenBootFile): boolean {
+  return entityTag(fstatSync(file.fd, { bigint: true })) === file.etag;
+}
+
+function describe(path: string, stat: BigIntStats): BootFile {
+  const modifiedMs = Number(stat.mtimeNs / 1_000_000n);
+  return { path, sizeBytes: Number(stat.size), etag: entityTag(stat), modifiedMs };
+}
+
+function entityTag({ ino, size, mtimeNs }: BigIntStats): string {
+  return `"${ino.toString(16)}-${size.toString(16)}-${mtimeNs.toString(16)}"`;
 }
 
 /** Names what is missing before the first machine finds out. @throws AppError ASSET_MISSING */

@@ -21,10 +21,12 @@ import type { Boot } from '../../inventory/boots.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
 import { limit } from '../../limits.ts';
-import { type BootFile, findBootFile } from '../../platform/boot-files.ts';
+import { type BootFile, openBootFile } from '../../platform/boot-files.ts';
+import { createBufferPool, type SendOptions } from '../../platform/file-sender.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems } from '../problem.ts';
+import { boundTimes, type ConnectionGuard, createConnectionGuard } from './connections.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
 
 export interface MachineAppOptions {
@@ -35,6 +37,10 @@ export interface MachineAppOptions {
   /** Folder of iPXE binaries, and folder of the pxeimage to start. */
   readonly assets: string;
   readonly pxeimage: string;
+  /** One house for all listeners of machines; a listener without it has its own. */
+  readonly guard?: ConnectionGuard;
+  /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
+  onDownload?(sentBytes: number, complete: boolean): void;
 }
 
 interface TokenParams {
@@ -58,18 +64,28 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limit('reportBytesMax'),
-    connectionTimeout: limit('httpIdleMs'),
-    http: { maxHeaderSize: limit('httpHeaderBytesMax') },
+    http: { maxHeaderSize: limit('httpHeaderBytesMax'), connectionsCheckingInterval: 1000 },
     // A machine whose download is cut tries again; a daemon that waits for it does not stop.
     forceCloseConnections: true,
   });
-  app.server.maxConnections = limit('httpConnectionsMax');
+  boundTimes(app.server);
+  const guard = options.guard ?? createConnectionGuard(() => undefined);
+  guard.watch(app.server);
   installProblems(app);
   // Bodies arrive as bytes: a report is parsed, measured and hashed exactly as it was sent.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-  addBootRoutes(app, options);
+  addBootRoutes(app, {
+    ...options,
+    send: {
+      pool: createBufferPool({
+        budgetBytes: limit('httpSendBufferBytes'),
+        chunkBytesMax: limit('httpChunkBytesMax'),
+      }),
+      chunkMs: limit('httpChunkMs'),
+    },
+  });
   addReconRoute(app, options);
   addAgentRoutes(app, options);
   return app;
@@ -107,13 +123,20 @@ function note(
   });
 }
 
-function addBootRoutes(app: FastifyInstance, options: MachineAppOptions): void {
+type BootRouteOptions = MachineAppOptions & { readonly send: SendOptions };
+
+function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
   app.get<{ Params: { name: string } }>('/boot/ipxe/:name', (request, reply) => {
     const name = options.desk.servedAs(request.params.name);
-    const file = /^[A-Za-z0-9._-]+$/.test(name) ? findBootFile(options.assets, name) : undefined;
+    const file = /^[A-Za-z0-9._-]+$/.test(name) ? openBootFile(options.assets, name) : undefined;
     if (!file) throw new AppError('NOT_FOUND');
-    const observer = { started: () => undefined, ended: () => undefined };
-    return sendBootFile(request, reply, { file, type: 'application/efi', observer });
+    const observer = {
+      started: () => undefined,
+      ended: (sent: number, complete: boolean) => options.onDownload?.(sent, complete),
+    };
+    const { send } = options;
+    const now = options.clock();
+    return sendBootFile(request, reply, { file, type: 'application/efi', observer, send, now });
   });
 
   app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {
@@ -131,13 +154,11 @@ function addBootRoutes(app: FastifyInstance, options: MachineAppOptions): void {
   for (const [name, type] of Object.entries(PXEIMAGE_FILES)) {
     app.get<TokenParams>(`/boot/:token/${name}`, (request, reply) => {
       const { boot } = holder(options, request, ['boot']);
-      const file = findBootFile(options.pxeimage, name);
+      const file = openBootFile(options.pxeimage, name);
       if (!file) throw new AppError('NOT_FOUND');
-      return sendBootFile(request, reply, {
-        file,
-        type,
-        observer: watchFile(options, boot, name, file),
-      });
+      const observer = watchFile(options, boot, name, file);
+      const { send } = options;
+      return sendBootFile(request, reply, { file, type, observer, send, now: options.clock() });
     });
   }
 }
@@ -163,6 +184,7 @@ function watchFile(
     ended(sentBytes, complete) {
       const durationMs = options.clock() - startedAt;
       const { sizeBytes } = file;
+      options.onDownload?.(sentBytes, complete);
       tell(
         complete
           ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs } }

@@ -1,86 +1,111 @@
 /**
- * Sends one boot file over HTTP: ranges, ETag, HEAD, conditional requests, an exact Content-Length.
+ * Sends one boot file over HTTP: preconditions, one range, HEAD, and always an exact Content-Length.
  *
- * Firmware is the strictest client (edk2 HttpBootDxe): HTTP/1.1 with keep-alive, Content-Length on HEAD and GET, no
- * chunked coding, no redirect. The file is streamed from its descriptor; one chunk at a time is in memory.
+ * Firmware is the strictest client (edk2 HttpBootDxe): HTTP/1.1 with keep-alive, HEAD and GET on one connection,
+ * Content-Length on both, no chunked coding, no redirect. The answer is therefore written past the framework, which
+ * would give HEAD the length of an empty body. A transfer that cannot be finished cuts the connection: the client sees
+ * a body shorter than promised, never a wrong one.
  */
-import { createReadStream } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { BootFile } from '../../platform/boot-files.ts';
-
-export interface Sending {
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-}
+import type { OpenBootFile } from '../../platform/boot-files.ts';
+import {
+  type FileSink,
+  type SendOptions,
+  type Slice,
+  sendSlice,
+} from '../../platform/file-sender.ts';
+import { judge } from './preconditions.ts';
 
 export interface SendObserver {
-  started(sending: Sending): void;
-  /** Called once: with everything sent, or with what had been read when the client went away. */
+  started(slice: Slice): void;
+  /** Called once: with everything sent, or with what the kernel had taken when it ended early. */
   ended(sentBytes: number, complete: boolean): void;
 }
 
-/** `bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`; `undefined` for several ranges or another unit (RFC 9110 14.1.2). */
-export function parseRange(
-  header: string,
-  sizeBytes: number,
-): { first: number; last: number } | 'unsatisfiable' | undefined {
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim());
-  if (!match) return undefined;
-  const [, firstText = '', lastText = ''] = match;
-  if (firstText === '' && lastText === '') return undefined;
-  if (firstText === '') {
-    const count = Math.min(Number(lastText), sizeBytes);
-    return count === 0 ? 'unsatisfiable' : { first: sizeBytes - count, last: sizeBytes - 1 };
-  }
-  const first = Number(firstText);
-  const last = lastText === '' ? sizeBytes - 1 : Math.min(Number(lastText), sizeBytes - 1);
-  if (lastText !== '' && Number(lastText) < first) return undefined;
-  return first >= sizeBytes ? 'unsatisfiable' : { first, last };
+export interface FileAnswer {
+  /** Closed when the answer is over, whatever its end. */
+  readonly file: OpenBootFile;
+  readonly type: string;
+  readonly observer: SendObserver;
+  readonly send: SendOptions;
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 export function sendBootFile(
   request: FastifyRequest,
   reply: FastifyReply,
-  { file, type, observer }: { file: BootFile; type: string; observer: SendObserver },
+  answer: FileAnswer,
 ): FastifyReply {
-  reply.header('accept-ranges', 'bytes').header('etag', file.etag).header('content-type', type);
-  const { 'if-none-match': ifNoneMatch, 'if-range': ifRange, range } = request.headers;
-  if (ifNoneMatch?.split(',').some((tag) => [file.etag, '*'].includes(tag.trim()))) {
-    return reply.code(304).send();
-  }
-  const wanted =
-    range !== undefined && (ifRange === undefined || ifRange === file.etag)
-      ? parseRange(range, file.sizeBytes)
-      : undefined;
-  if (wanted === 'unsatisfiable') {
-    return reply.code(416).header('content-range', `bytes */${file.sizeBytes}`).send();
-  }
-  const first = wanted?.first ?? 0;
-  const lengthBytes = (wanted?.last ?? file.sizeBytes - 1) - first + 1;
-  if (wanted) {
-    reply.code(206).header('content-range', `bytes ${first}-${wanted.last}/${file.sizeBytes}`);
-  }
-  reply.header('content-length', lengthBytes);
-  if (request.method === 'HEAD') {
-    // Past the framework, which would set the length of an empty body: UEFI HTTP Boot allocates by this number.
-    const headers = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
-    reply.hijack();
-    reply.raw.writeHead(reply.statusCode, Object.fromEntries(headers as [string, string][])).end();
-    return reply;
-  }
-
-  observer.started({ offsetBytes: first, lengthBytes });
-  const stream = createReadStream(file.path, {
-    start: first,
-    ...(wanted ? { end: wanted.last } : {}),
-    highWaterMark: 262_144,
-  });
-  let ended = false;
-  const end = (complete: boolean) => {
-    if (!ended) observer.ended(stream.bytesRead, complete);
-    ended = true;
+  const { file, type } = answer;
+  const head = {
+    'accept-ranges': 'bytes',
+    'cache-control': 'no-cache',
+    etag: file.etag,
+    'last-modified': new Date(file.modifiedMs).toUTCString(),
   };
-  reply.raw.once('finish', () => end(true));
-  reply.raw.once('close', () => end(false));
-  return reply.send(stream);
+  const verdict = judge(
+    { method: request.method, headers: request.headers, now: answer.now },
+    file,
+  );
+  switch (verdict.kind) {
+    case 'not-modified':
+    case 'precondition-failed':
+      file.close();
+      return reply
+        .headers(head)
+        .code(verdict.kind === 'not-modified' ? 304 : 412)
+        .send();
+    case 'unsatisfiable':
+      file.close();
+      return reply.code(416).header('content-range', `bytes */${file.sizeBytes}`).send();
+    case 'whole':
+    case 'part': {
+      const first = verdict.kind === 'part' ? verdict.first : 0;
+      const last = verdict.kind === 'part' ? verdict.last : file.sizeBytes - 1;
+      const slice = { offsetBytes: first, lengthBytes: last - first + 1 };
+      reply.hijack();
+      reply.raw.writeHead(verdict.kind === 'part' ? 206 : 200, {
+        ...head,
+        'content-type': type,
+        'content-length': slice.lengthBytes,
+        ...(verdict.kind === 'part'
+          ? { 'content-range': `bytes ${first}-${last}/${file.sizeBytes}` }
+          : {}),
+      });
+      if (request.method === 'HEAD') {
+        file.close();
+        reply.raw.end();
+      } else {
+        void sendBody(request, reply.raw, { ...answer, slice });
+      }
+      return reply;
+    }
+  }
+}
+
+async function sendBody(
+  request: FastifyRequest,
+  response: ServerResponse,
+  { file, slice, send, observer }: FileAnswer & { slice: Slice },
+): Promise<void> {
+  const { socket } = request.raw;
+  const sink: FileSink = {
+    write: (bytes, done) => void response.write(bytes, done),
+    gone: () => socket.destroyed,
+    onGone(tell) {
+      socket.once('close', tell);
+      return () => socket.off('close', tell);
+    },
+  };
+  observer.started(slice);
+  const { end, sentBytes } = await sendSlice(file, slice, { ...send, sink });
+  file.close();
+  if (end === 'complete') response.end();
+  else {
+    if (end !== 'gone') request.log.warn({ why: end, file: file.path, sentBytes }, 'download cut');
+    socket.destroy();
+  }
+  observer.ended(sentBytes, end === 'complete');
 }

@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMachineApp } from '../../../src/http/machine/app.ts';
-import { parseRange } from '../../../src/http/machine/send-file.ts';
+import { parseRange } from '../../../src/http/machine/preconditions.ts';
 import { createPeopleApp } from '../../../src/http/people/app.ts';
 import { limit } from '../../../src/limits.ts';
 import { maskTokens } from '../../../src/platform/log.ts';
@@ -210,14 +210,12 @@ describe('the machines’ listener', () => {
     socket.write(`GET /boot/${token}/initrd.img HTTP/1.1\r\nHost: x\r\n\r\n`);
     await new Promise((resolve) => socket.once('data', resolve));
     const told = new Promise<void>((resolve) => {
-      world.inventory.events.follow(() => {
-        if (
-          world.inventory.events
-            .ofBoot(boot)
-            .some(({ name }) => name === 'http.aborted' || name === 'http.sent')
-        )
-          resolve();
-      });
+      const check = () => {
+        const names = world.inventory.events.ofBoot(boot).map(({ name }) => name);
+        if (names.some((name) => name === 'http.aborted' || name === 'http.sent')) resolve();
+      };
+      world.inventory.events.follow(check);
+      check();
     });
     socket.destroy();
     await told;

@@ -22,12 +22,13 @@ import { openBootFacts } from './inventory/boot-facts.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
-import { findBootFile, readBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
+import { findBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
 import { type GroupCommit, openDatabase, openGroupCommit } from './platform/sqlite.ts';
-import { connectUdp, openUdp, type UdpSocket } from './platform/udp.ts';
-import { serveTftp, type TftpClient, type TftpEvent } from './tftp/server.ts';
+import { openUdp, type UdpSocket } from './platform/udp.ts';
+import { TFTP_DROP_REASONS, type TftpEvent } from './tftp/ports.ts';
+import { openTftpService, type TftpClient } from './tftp-service.ts';
 import { formatIpv4, parseIpv4 } from './wire/ipv4.ts';
 import type { Clock, Millis } from './wire/time.ts';
 
@@ -191,29 +192,20 @@ async function startDhcp(parts: Parts): Promise<void> {
 
 async function startTftp(parts: Parts): Promise<void> {
   const { config, segments, desk, log, metrics } = parts;
-  const cache = new Map<string, Uint8Array>();
-  const fileFor = (name: string): Uint8Array | undefined => {
-    const file = findBootFile(config.boot.assets, desk.servedAs(name));
-    if (!file) return undefined;
-    const key = `${file.path} ${file.etag}`;
-    const bytes = cache.get(key) ?? readBootFile(file);
-    if (bytes.length <= limit('tftpCacheBytes') / 4) cache.set(key, bytes);
-    return bytes;
-  };
-  for (const { iface, address } of listenersOf(segments, config.dhcp.relayInterfaces)) {
-    const socket = await openSocket(parts, iface, config.tftp.port);
-    const server = serveTftp({
-      socket,
+  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const service = await openTftpService({
+    networks: listeners.map(({ iface, address }) => ({
+      iface,
       address: formatIpv4(address),
-      fileFor,
-      connect: connectUdp,
-      clock: systemClock,
-      onEvent: (event, client) => noteTftp(parts, event, client),
-      onDrop: (reason) => metrics.tftpDrops.inc({ reason }),
-      onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),
-    });
-    parts.closers.push(() => server.close());
-  }
+      port: config.tftp.port,
+    })),
+    root: config.boot.assets,
+    servedAs: desk.servedAs,
+    log,
+    onEvent: (event, client) => noteTftp(parts, event, client),
+    onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
+  });
+  parts.closers.push(() => service.close());
 }
 
 /** TFTP carries no token: the boot is that of the machine which holds the address. */
@@ -344,13 +336,15 @@ function openMetrics(inventory: Inventory) {
   for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
   const httpShed = counter('reveille_http_shed_total', 'HTTP connections shed', ['reason']);
   for (const reason of SHED_REASONS) httpShed.inc({ reason }, 0);
+  const tftpDrops = counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']);
+  for (const reason of TFTP_DROP_REASONS) tftpDrops.inc({ reason }, 0);
   return {
     registry,
     dhcpDrops,
+    tftpDrops,
     dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
     httpShed,
     httpSent: counter('reveille_http_sent_bytes_total', 'Bytes of files sent to machines', []),
     httpDownloads: counter('reveille_http_downloads_total', 'Downloads over', ['result']),
-    tftpDrops: counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']),
   };
 }

@@ -83,11 +83,6 @@ export function requireBootFiles(files: readonly (readonly [root: string, name: 
   }
 }
 
-/** A whole boot file, for TFTP, which keeps it in its own cache. */
-export function readBootFile(file: BootFile): Uint8Array {
-  return readFileSync(file.path);
-}
-
 /** A template or other small text. @throws AppError ASSET_MISSING */
 export function readText(root: string, name: string): string {
   const file = join(root, name);

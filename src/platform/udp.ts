@@ -81,43 +81,6 @@ export async function openUdp(options: {
   return wrap(socket, { iface, log, batch });
 }
 
-/** One conversation: a socket of its own, connected, so that the kernel drops what anybody else sends to it. */
-export interface Conversation {
-  send(bytes: Uint8Array): void;
-  close(): void;
-}
-
-/** @param from the local address; the port is an ephemeral one. */
-export function connectUdp(
-  from: string,
-  to: { address: string; port: number },
-  on: { ready(): void; message(bytes: Uint8Array): void; error(error: Error): void },
-): Conversation {
-  const socket = dgram.createSocket('udp4');
-  let closed = false;
-  socket.on('error', on.error);
-  socket.on('message', on.message);
-  socket.bind(0, from, () => {
-    if (closed) return;
-    socket.connect(to.port, to.address, (error?: Error) => {
-      if (closed) return;
-      if (error) on.error(error);
-      else on.ready();
-    });
-  });
-  return {
-    // A refused datagram comes back as the socket's error; the transfer's own timer deals with a lost one.
-    send(bytes) {
-      if (!closed) socket.send(bytes);
-    },
-    close() {
-      if (closed) return;
-      closed = true;
-      socket.close();
-    },
-  };
-}
-
 /** More than this is left for the next turn of the event loop, so that a flood cannot keep timers and HTTP waiting. */
 const RECEIVES_PER_WAKE = 16;
 

@@ -1,6 +1,10 @@
 /**
  * Option negotiation (RFC 2347): only what was asked for is answered, numbers may be lowered but never raised, and what
  * is not acceptable is left out of the answer, which tells the client that it is not used.
+ *
+ * Beside the options of RFC 2348, 2349 and 7440 there is `rollover`, which tftpd-hpa knows: the number that follows block
+ * 65,535. Every client at hand counts on to 0 (tftp-hpa, atftp, curl, busybox, iPXE, edk2), which is the default here; the
+ * few that restart at 1 can say so for themselves, so no setting of the appliance has to be right for all of them.
  */
 import { limit } from '../limits.ts';
 
@@ -9,31 +13,39 @@ export interface TransferTerms {
   readonly blksizeBytes: number;
   /** RFC 7440: blocks sent before an ACK is awaited. */
   readonly windowsize: number;
-  /** RFC 2349: the first retransmission comes after this. */
+  /** The longest wait before a repetition: the timeout option (RFC 2349), or our own. */
   readonly timeoutMs: number;
+  /** The block number after 65,535. */
+  readonly rollover: 0 | 1;
   /** What goes into the OACK; empty means that the first block is sent at once. */
   readonly accepted: ReadonlyMap<string, string>;
 }
 
 export const PLAIN_BLKSIZE_BYTES = 512;
-const FIRST_TIMEOUT_MS = 1000;
 
 export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: number): TransferTerms {
   const accepted = new Map<string, string>();
   const blksize = numberWithin(options.get('blksize'), 8, 65_464);
   const windowsize = numberWithin(options.get('windowsize'), 1, 65_535);
   const timeout = numberWithin(options.get('timeout'), 1, 255);
+  const rollover = numberWithin(options.get('rollover'), 0, 1);
   const blksizeBytes = Math.min(blksize ?? PLAIN_BLKSIZE_BYTES, limit('tftpBlksizeBytesMax'));
   const window = Math.min(windowsize ?? 1, limit('tftpWindowsizeMax'));
   for (const name of options.keys()) {
     if (name === 'blksize' && blksize !== undefined) accepted.set(name, `${blksizeBytes}`);
     if (name === 'windowsize' && windowsize !== undefined) accepted.set(name, `${window}`);
     if (name === 'timeout' && timeout !== undefined) accepted.set(name, `${timeout}`);
+    if (name === 'rollover' && rollover !== undefined) accepted.set(name, `${rollover}`);
     // A read request carries 0 and is answered with the exact size (RFC 2349): loaders allocate from it.
     if (name === 'tsize' && options.get(name) === '0') accepted.set(name, `${sizeBytes}`);
   }
-  const timeoutMs = timeout === undefined ? FIRST_TIMEOUT_MS : timeout * 1000;
-  return { blksizeBytes, windowsize: window, timeoutMs, accepted };
+  return {
+    blksizeBytes,
+    windowsize: window,
+    timeoutMs: timeout === undefined ? limit('tftpLongestWaitMs') : timeout * 1000,
+    rollover: rollover === 1 ? 1 : 0,
+    accepted,
+  };
 }
 
 function numberWithin(text: string | undefined, min: number, max: number): number | undefined {

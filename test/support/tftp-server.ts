@@ -1,30 +1,54 @@
-/** Our TFTP server on a free port of the loopback interface. */
+/** Our TFTP service on a free port of the loopback interface, serving a folder of the given files. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
-import { connectUdp, openUdp } from '../../src/platform/udp.ts';
-import { serveTftp, type TftpDrop, type TftpEvent } from '../../src/tftp/server.ts';
-import type { Millis } from '../../src/wire/time.ts';
+import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
+import { openTftpService, type TftpClient } from '../../src/tftp-service.ts';
 
-export async function startTftpServer(files: Record<string, Uint8Array>) {
-  const socket = await openUdp({ iface: 'lo', port: 0, log: pino({ level: 'silent' }) });
-  const events: TftpEvent[] = [];
-  const drops: TftpDrop[] = [];
+export async function startTftpServer(
+  files: Record<string, Uint8Array>,
+  io: 'auto' | 'dgram' = 'auto',
+) {
+  const root = mkdtempSync(join(tmpdir(), 'reveille-tftp-'));
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(root, name), bytes);
+  const events: (TftpEvent & { client: TftpClient })[] = [];
+  const drops = new Map<TftpDrop, number>();
   const errors: unknown[] = [];
-  const server = serveTftp({
-    socket,
-    address: '127.0.0.1',
-    clock: () => Date.now() as Millis,
-    connect: connectUdp,
-    fileFor: (name) => files[name],
-    onEvent: (event) => void events.push(event),
-    onDrop: (reason) => void drops.push(reason),
-    onError: (error) => void errors.push(error),
+  const watchers = new Set<() => void>();
+  const changed = () => {
+    for (const watch of [...watchers]) watch();
+  };
+  const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
+  const service = await openTftpService({
+    networks: [{ iface: 'lo', address: '127.0.0.1', port: 0 }],
+    ...{ root, log, io, servedAs: (name) => name },
+    onEvent(event, client) {
+      events.push({ ...event, client });
+      changed();
+    },
+    onDrop(reason, count) {
+      drops.set(reason, (drops.get(reason) ?? 0) + count);
+      changed();
+    },
   });
   return {
-    port: socket.port,
-    ...{ events, drops, errors },
+    port: service.ports[0] ?? 0,
+    ...{ root, events, drops, errors, io: service.io },
+    /** Resolves as soon as what was observed satisfies `holds`. */
+    until: (holds: () => boolean) =>
+      new Promise<void>((resolve) => {
+        const watch = () => {
+          if (!holds()) return;
+          watchers.delete(watch);
+          resolve();
+        };
+        watchers.add(watch);
+        watch();
+      }),
     async close() {
-      server.close();
-      await socket.close();
+      await service.close();
+      rmSync(root, { recursive: true, force: true });
     },
   };
 }

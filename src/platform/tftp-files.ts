@@ -1,0 +1,94 @@
+/**
+ * The files of one folder, for TFTP: found by name, read by position, named by version.
+ *
+ * A version's key holds path, inode, size and modification time. Bytes are handed out only while the file still is that
+ * version: it is looked at again after each read, so a transfer never mixes two. A file that was replaced (rename, as
+ * tools install files) keeps being served from its open descriptor to those who began with it. Reading is
+ * asynchronous; finding asks the file system for names and attributes only.
+ */
+import { statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { resolveInside } from './safe-path.ts';
+
+export interface StoredFile {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+export interface TftpFiles {
+  find(name: string): StoredFile | undefined;
+  /** The bytes in memory of their own, or `undefined` when they cannot be had any more. */
+  read(file: StoredFile, at: { offset: number; length: number }): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+/** Descriptors kept open; the one used longest ago is closed. */
+const HANDLES_MAX = 64;
+
+export function openTftpFiles(root: string): TftpFiles {
+  const handles = new Map<string, Promise<FileHandle>>();
+
+  const handleOf = (key: string): Promise<FileHandle> => {
+    const handle = handles.get(key) ?? open(key.slice(key.indexOf(' ') + 1));
+    handles.delete(key);
+    handles.set(key, handle);
+    if (handles.size > HANDLES_MAX) {
+      const [oldest] = handles;
+      if (oldest) {
+        handles.delete(oldest[0]);
+        void closeQuietly(oldest[1]);
+      }
+    }
+    return handle;
+  };
+
+  return {
+    find(name) {
+      const path = resolveInside(root, name);
+      if (path === undefined) return undefined;
+      const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+      if (!stat?.isFile()) return undefined;
+      return { key: keyOf(stat, path), sizeBytes: Number(stat.size) };
+    },
+    async read({ key }, { offset, length }) {
+      try {
+        const handle = await handleOf(key);
+        const bytes = new Uint8Array(length);
+        let filled = 0;
+        while (filled < length) {
+          const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+          if (bytesRead === 0) return undefined;
+          filled += bytesRead;
+        }
+        const stat = await handle.stat({ bigint: true });
+        return keyOf(stat, key.slice(key.indexOf(' ') + 1)) === key ? bytes : undefined;
+      } catch {
+        handles.delete(key);
+        return undefined;
+      }
+    },
+    async close() {
+      const open = [...handles.values()];
+      handles.clear();
+      await Promise.all(open.map(closeQuietly));
+    },
+  };
+}
+
+interface Attributes {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+}
+
+function keyOf({ ino, size, mtimeNs }: Attributes, path: string): string {
+  return `${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)} ${path}`;
+}
+
+async function closeQuietly(handle: Promise<FileHandle>): Promise<void> {
+  try {
+    await (await handle).close();
+  } catch {
+    // It could not be opened, or is closed already: nothing is held.
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * TFTP put together: sockets, the thread that serves them, the files, and what is told to the daemon.
+ *
+ * With koffi the engine runs in a thread of its own (`tftp-worker.ts`) and system calls are batched. Without it the engine
+ * runs here, on Node's dgram; clients see no difference but speed. Events and drops come out the same way from both.
+ * A thread that ends without being asked to is started again with the same sockets: machines repeat what they asked.
+ */
+import { Worker } from 'node:worker_threads';
+import { AppError } from './errors.ts';
+import { type DatagramCalls, loadDatagramCalls } from './platform/datagram-calls.ts';
+import { type Libc, loadLibc } from './platform/libc.ts';
+import type { Log } from './platform/log.ts';
+import { openDgramTftp } from './platform/tftp-dgram.ts';
+import { openTftpFiles, type TftpFiles } from './platform/tftp-files.ts';
+import {
+  openTftpSockets,
+  type TftpDescriptors,
+  type TftpNetwork,
+} from './platform/tftp-sockets.ts';
+import { createChunkCache, type FileVersion } from './tftp/chunk-cache.ts';
+import { TftpEngine } from './tftp/engine.ts';
+import type { Endpoint, TftpDrop, TftpEvent, Via } from './tftp/ports.ts';
+import { formatIpv4 } from './wire/ipv4.ts';
+
+export interface TftpClient {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface TftpServiceOptions {
+  /** One for each interface. */
+  readonly networks: readonly TftpNetwork[];
+  /** The folder that is served. */
+  readonly root: string;
+  /** The file in it that a client means by a name. */
+  servedAs(name: string): string;
+  readonly log: Log;
+  /** `auto`: batched where koffi is there. */
+  readonly io?: 'auto' | 'dgram';
+  onEvent(event: TftpEvent, client: TftpClient): void;
+  onDrop(reason: TftpDrop, count: number): void;
+}
+
+export interface TftpService {
+  /** The request port of each network. */
+  readonly ports: readonly number[];
+  readonly io: 'batched' | 'dgram';
+  close(): Promise<void>;
+}
+
+/** What the thread is started with: the descriptors of each network, and the eventfd that wakes it. */
+export interface WorkerStart {
+  readonly networks: readonly TftpDescriptors[];
+  readonly wakeFd: number;
+}
+
+export type FromWorker =
+  | { readonly kind: 'find'; readonly id: number; readonly name: string }
+  | {
+      readonly kind: 'read';
+      readonly id: number;
+      readonly file: FileVersion;
+      readonly offset: number;
+      readonly length: number;
+    }
+  | { readonly kind: 'event'; readonly event: TftpEvent; readonly client: Endpoint }
+  | { readonly kind: 'drops'; readonly counts: readonly (readonly [TftpDrop, number])[] }
+  | { readonly kind: 'error'; readonly error: string }
+  | { readonly kind: 'stopped' };
+
+export type ToWorker =
+  | {
+      readonly kind: 'answer';
+      readonly id: number;
+      readonly answer: FileVersion | Uint8Array | undefined;
+    }
+  | { readonly kind: 'stop' };
+
+/** @throws AppError INTERFACE_MISSING, LISTEN_FAILED */
+export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
+  const files = openTftpFiles(options.root);
+  const libc = options.io === 'dgram' ? undefined : loadLibc();
+  const calls = libc && loadDatagramCalls(libc);
+  if (libc && calls) return openBatched({ ...options, files, libc, calls });
+  options.log.warn('TFTP runs on dgram: koffi is not available');
+  return openPlain({ ...options, files });
+}
+
+interface Prepared extends TftpServiceOptions {
+  readonly files: TftpFiles;
+}
+
+const RESTART_MS = 1000;
+
+function openBatched(
+  options: Prepared & { readonly libc: Libc; readonly calls: DatagramCalls },
+): TftpService {
+  const { libc, calls, files, log } = options;
+  const networks: TftpDescriptors[] = [];
+  const closeSockets = () => networks.flat().forEach((fd) => void libc.close(fd));
+  try {
+    for (const network of options.networks) networks.push(openTftpSockets(libc, network));
+  } catch (error) {
+    closeSockets();
+    throw error;
+  }
+  const wakeFd = calls.eventfd();
+  if (wakeFd < 0) {
+    closeSockets();
+    throw new AppError('LISTEN_FAILED', { detail: `TFTP: eventfd: error ${calls.errno()}` });
+  }
+  let closing = false;
+  let worker: Worker | undefined;
+  let restart: NodeJS.Timeout | undefined;
+  let stopped = () => {};
+  const done = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  const launch = (): void => {
+    const started = new Worker(new URL('./tftp-worker.ts', import.meta.url), {
+      workerData: { networks, wakeFd } satisfies WorkerStart,
+    });
+    worker = started;
+    const post = (message: ToWorker, transfer: ArrayBuffer[] = []) => {
+      started.postMessage(message, transfer);
+      calls.write8(wakeFd);
+    };
+    started.on('message', (message: FromWorker) => hear(options, message, post));
+    started.on('error', (err) => log.error({ err }, 'the TFTP thread failed'));
+    started.on('exit', () => {
+      if (closing) return stopped();
+      restart = setTimeout(launch, RESTART_MS);
+    });
+    if (closing) post({ kind: 'stop' });
+  };
+  launch();
+  return {
+    ports: networks.map(([requests]) => calls.localPort(requests)),
+    io: 'batched',
+    async close() {
+      closing = true;
+      if (restart) stopped();
+      clearTimeout(restart);
+      worker?.postMessage({ kind: 'stop' } satisfies ToWorker);
+      calls.write8(wakeFd);
+      await done;
+      closeSockets();
+      libc.close(wakeFd);
+      await files.close();
+    },
+  };
+}
+
+type Post = (message: ToWorker, transfer?: ArrayBuffer[]) => void;
+
+function hear(options: Prepared, message: FromWorker, post: Post): void {
+  const { files, log } = options;
+  switch (message.kind) {
+    case 'find':
+      post({ kind: 'answer', id: message.id, answer: find(options, message.name) });
+      return;
+    case 'read':
+      void files
+        .read(message.file, message)
+        .then((answer) =>
+          post(
+            { kind: 'answer', id: message.id, answer },
+            answer ? [answer.buffer as ArrayBuffer] : [],
+          ),
+        );
+      return;
+    case 'event':
+      options.onEvent(message.event, clientOf(message.client));
+      return;
+    case 'drops':
+      for (const [reason, count] of message.counts) options.onDrop(reason, count);
+      return;
+    case 'error':
+      log.error({ err: message.error }, 'a TFTP packet could not be served');
+      return;
+    case 'stopped':
+  }
+}
+
+/** A file system that fails is logged; for the client the file is not there. */
+function find({ files, servedAs, log }: Prepared, name: string): FileVersion | undefined {
+  try {
+    return files.find(servedAs(name));
+  } catch (err) {
+    log.error({ err, name }, 'a TFTP file could not be looked up');
+    return undefined;
+  }
+}
+
+const TICK_MS = 10;
+
+async function openPlain(options: Prepared): Promise<TftpService> {
+  const { files, log } = options;
+  const cache = createChunkCache((file, at, done) => void files.read(file, at).then(done));
+  const sockets = await Promise.all(options.networks.map(openDgramTftp));
+  const engines = sockets.map((socket) => {
+    const engine = new TftpEngine(
+      {
+        sender: socket,
+        find: (name, done) => done(find(options, name)),
+        onEvent: (event, client) => options.onEvent(event, clientOf(client)),
+        onDrop: (reason) => options.onDrop(reason, 1),
+        onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),
+      },
+      cache,
+      () => performance.now(),
+    );
+    socket.onMessage((via, bytes, from) => engine.receive(via as Via, bytes, from));
+    return engine;
+  });
+  const ticking = setInterval(() => {
+    for (const engine of engines) if (engine.busy) engine.tick();
+  }, TICK_MS);
+  return {
+    ports: sockets.map(({ port }) => port),
+    io: 'dgram',
+    async close() {
+      clearInterval(ticking);
+      for (const engine of engines) engine.close();
+      await Promise.all(sockets.map((socket) => socket.close()));
+      await files.close();
+    },
+  };
+}
+
+function clientOf({ ip, port }: Endpoint): TftpClient {
+  return { address: formatIpv4(ip), port };
+}

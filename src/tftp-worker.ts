@@ -1,0 +1,189 @@
+/**
+ * The thread that serves TFTP: it waits in poll(2), takes what has come in with one call for each socket, lets the engine
+ * answer, and sends what the engine said with one call. It holds no state that matters: the main thread opened the
+ * sockets, finds and reads the files, and records the events. A thread of its own keeps a hall that powers on from delaying
+ * DHCP, and the other way round.
+ *
+ * The thread never returns to its event loop. Messages from the main thread come with a touch of an eventfd, and are
+ * read synchronously.
+ */
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from 'node:worker_threads';
+import {
+  type DatagramCalls,
+  loadDatagramCalls,
+  POLLERR,
+  POLLIN,
+} from './platform/datagram-calls.ts';
+import { createReceiver, type DatagramReceiver } from './platform/datagram-receiver.ts';
+import { createSender, type DatagramSender } from './platform/datagram-sender.ts';
+import { loadLibc } from './platform/libc.ts';
+import { createChunkCache, type FileVersion } from './tftp/chunk-cache.ts';
+import { TftpEngine } from './tftp/engine.ts';
+import type { Endpoint, TftpDrop, TftpEvent, TftpSender, Via } from './tftp/ports.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './tftp-service.ts';
+
+/** The finest step of a retransmission timer, and how long an idle thread sleeps. */
+const TICK_MS = 5;
+const IDLE_MS = 250;
+const REPORT_DROPS_MS = 200;
+/** Calls of recvmmsg on one socket before the others get their turn. */
+const ROUNDS_MAX = 4;
+
+interface Socket {
+  readonly fd: number;
+  readonly via: Via;
+  readonly sender: DatagramSender;
+  readonly engine: TftpEngine;
+}
+
+const clock = (): number => performance.now();
+
+class TftpThread {
+  private readonly calls: DatagramCalls;
+  private readonly main: MessagePort;
+  private readonly wakeFd: number;
+  private readonly receiver: DatagramReceiver;
+  private readonly sockets: Socket[] = [];
+  private readonly engines: TftpEngine[] = [];
+  private readonly awaited = new Map<number, (answer: FileVersion & Uint8Array) => void>();
+  private readonly drops = new Map<TftpDrop, number>();
+  private dropsReportedAt = 0;
+  private tickedAt = 0;
+  private tickets = 0;
+  private stopping = false;
+
+  constructor(calls: DatagramCalls, main: MessagePort, { networks, wakeFd }: WorkerStart) {
+    this.calls = calls;
+    this.main = main;
+    this.wakeFd = wakeFd;
+    this.receiver = createReceiver(calls);
+    const cache = createChunkCache((file, { offset, length }, done) =>
+      this.ask((id) => ({ kind: 'read', id, file, offset, length }), done),
+    );
+    for (const descriptors of networks) {
+      const senders = descriptors.map((fd) => createSender(calls, fd));
+      const ports = {
+        sender: {
+          packet: (to: Endpoint, via: Via, bytes: Uint8Array) => senders[via]?.packet(to, bytes),
+          blocks: (...[to, via, run]: Parameters<TftpSender['blocks']>) =>
+            senders[via]?.blocks(to, run),
+        },
+        find: (name: string, done: (file: FileVersion | undefined) => void) =>
+          this.ask((id) => ({ kind: 'find', id, name }), done),
+        onEvent: (event: TftpEvent, client: Endpoint) =>
+          this.tell({ kind: 'event', event, client }),
+        onDrop: (reason: TftpDrop) =>
+          void this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1),
+        onError: (error: unknown) => this.tell({ kind: 'error', error: asText(error) }),
+      };
+      const engine = new TftpEngine(ports, cache, clock);
+      this.engines.push(engine);
+      descriptors.forEach((fd, index) => {
+        const sender = senders[index];
+        if (sender) this.sockets.push({ fd, via: index as Via, sender, engine });
+      });
+    }
+  }
+
+  run(): void {
+    const fds = Buffer.alloc((this.sockets.length + 1) * 8);
+    [...this.sockets.map(({ fd }) => fd), this.wakeFd].forEach((fd, index) => {
+      fds.writeInt32LE(fd, index * 8);
+      fds.writeInt16LE(POLLIN, index * 8 + 4);
+    });
+    while (!this.stopping) {
+      const busy = this.engines.some((engine) => engine.busy);
+      const ready = this.calls.poll(fds, this.sockets.length + 1, busy ? TICK_MS : IDLE_MS);
+      if (ready > 0) {
+        this.sockets.forEach((socket, index) => {
+          const found = fds.readInt16LE(index * 8 + 6);
+          if (found & POLLERR) this.hearRefusals(socket);
+          if (found & POLLIN) this.take(socket);
+        });
+        if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
+      }
+      this.look();
+      for (const { sender } of this.sockets) sender.flush();
+    }
+  }
+
+  private take({ fd, via, engine }: Socket): void {
+    const { receiver } = this;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const count = receiver.receive(fd);
+      for (let slot = 0; slot < count; slot++) {
+        const { ip, port } = receiver.sender(slot);
+        const bytes = receiver.bytes(slot);
+        if (port !== 0 && bytes.length > 0) engine.receive(via, bytes, { ip, port } as Endpoint);
+      }
+      if (count < 64) return;
+    }
+  }
+
+  private hearRefusals({ fd, via, engine }: Socket): void {
+    for (const client of this.receiver.refused(fd)) {
+      engine.unreachable(via, client as Endpoint, 'the client closed its port');
+    }
+  }
+
+  private look(): void {
+    const now = clock();
+    if (now - this.tickedAt >= TICK_MS) {
+      this.tickedAt = now;
+      for (const engine of this.engines) if (engine.busy) engine.tick();
+    }
+    if (this.drops.size > 0 && now - this.dropsReportedAt >= REPORT_DROPS_MS) {
+      this.dropsReportedAt = now;
+      this.tell({ kind: 'drops', counts: [...this.drops] });
+      this.drops.clear();
+    }
+  }
+
+  private hearMain(): void {
+    this.calls.read8(this.wakeFd);
+    for (;;) {
+      const received = receiveMessageOnPort(this.main) as { message: ToWorker } | undefined;
+      if (!received) return;
+      const { message } = received;
+      if (message.kind === 'stop') {
+        for (const engine of this.engines) engine.close();
+        this.stopping = true;
+      } else {
+        const done = this.awaited.get(message.id);
+        this.awaited.delete(message.id);
+        done?.(message.answer as FileVersion & Uint8Array);
+      }
+    }
+  }
+
+  private ask<Answer extends FileVersion | Uint8Array>(
+    question: (id: number) => FromWorker,
+    done: (answer: Answer | undefined) => void,
+  ): void {
+    const id = ++this.tickets;
+    this.awaited.set(id, done as (answer: FileVersion & Uint8Array) => void);
+    this.tell(question(id));
+  }
+
+  private tell(message: FromWorker): void {
+    this.main.postMessage(message);
+  }
+}
+
+function asText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+const libc = loadLibc();
+const calls = libc && loadDatagramCalls(libc);
+if (calls && parentPort) {
+  const thread = new TftpThread(calls, parentPort, workerData as WorkerStart);
+  thread.run();
+  parentPort.postMessage({ kind: 'stopped' } satisfies FromWorker);
+  parentPort.close();
+}

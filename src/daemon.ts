@@ -10,7 +10,9 @@ import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
+import { startProbing } from './daemon/probing.ts';
 import type { DhcpView, Segment } from './dhcp/ports.ts';
+import { createQuietStock, type QuietStock } from './dhcp/quiet-stock.ts';
 import { createSegments, listenersOf } from './dhcp/segment.ts';
 import { DHCP_DROPS, type DhcpSocket, serveDhcp } from './dhcp/server.ts';
 import { AppError } from './errors.ts';
@@ -46,6 +48,7 @@ export function openCore(config: Config): {
   inventory: Inventory;
   desk: BootDesk;
   segments: Segment[];
+  stock: QuietStock;
   view: DhcpView;
   groupCommit: GroupCommit;
   close(): void;
@@ -74,12 +77,16 @@ export function openCore(config: Config): {
     },
   );
   const segments = createSegments(config.dhcp);
-  const view: DhcpView = { segments, leases: inventory.leases, bootFor: desk.bootFor };
+  const stock = createQuietStock(inventory.leases);
+  const view: DhcpView = {
+    ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    quietAddress: stock.candidate,
+  };
   const close = () => {
     groupCommit.close();
     db.close();
   };
-  return { inventory, desk, segments, view, groupCommit, close };
+  return { inventory, desk, segments, stock, view, groupCommit, close };
 }
 
 /** The two usual binaries are checked at the start; the others are looked for when a machine wants one. */
@@ -114,6 +121,14 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     throw error;
   }
   startHousekeeping(parts);
+  const { transaction, leases, events } = core.inventory;
+  parts.closers.push(
+    startProbing({
+      ...{ segments: core.segments, stock: core.stock, clock: systemClock, log, transaction },
+      applyLease: leases.apply,
+      append: (event) => void events.append(event),
+    }),
+  );
   core.inventory.transaction(() =>
     core.inventory.events.append({
       name: 'daemon.started',

@@ -46,6 +46,31 @@ export const LIMITS = {
     value: 86_400_000,
     why: 'an address somebody else answers on stays in use for a while',
   },
+  probeStockMax: {
+    value: 64,
+    why: 'silent addresses kept ready for each segment: the machines of one rack, before the next round of probes',
+  },
+  probeBatchMax: {
+    value: 32,
+    why: 'addresses probed at once: the kernel keeps a neighbour entry for each, of 1024 in all',
+  },
+  probeWaitMs: {
+    value: 1200,
+    why: 'the kernel asks again after 1 s: one lost ARP request does not make an address look free',
+  },
+  probeEveryMs: { value: 5000, why: 'how often a full stock is looked at again' },
+  probeFreshMs: {
+    value: 300_000,
+    why: 'an address that was silent for longer ago than this may have found a user since',
+  },
+  probeAnswersPerMacMax: {
+    value: 8,
+    why: 'one NIC that answers for more free addresses is a router doing proxy ARP, and proves nothing',
+  },
+  probeLookMax: {
+    value: 65_536,
+    why: 'addresses looked at to find some that were never given out: 2 ms of a /16',
+  },
   tftpTransfersMax: {
     value: 512,
     why: 'of each network; more at once would only make each slower than its client is patient',

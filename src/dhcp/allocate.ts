@@ -68,11 +68,12 @@ function newIn(
   segment: Segment,
   wanted: Ipv4 | undefined,
 ): Place | undefined {
-  const { mac, view } = applicant;
+  const { mac, view, now } = applicant;
   if (segment.pools.length === 0) return undefined;
   const usable = (address: Ipv4) => mayHold(applicant, segment, address);
   // What a client asks for by name it had before: that is better evidence than our probe of another address.
-  const hint = wanted ?? (segment.conflictProbe ? view.quietAddress?.(segment.name) : undefined);
+  const quiet = segment.conflictProbe ? view.quietAddress?.(segment.name, now) : undefined;
+  const hint = wanted ?? quiet;
   const address = view.leases.pick(segment, mac, hint, usable);
   return address !== undefined && usable(address) ? { segment, address } : undefined;
 }

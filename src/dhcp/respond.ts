@@ -173,7 +173,7 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   const held = segment && view.leases.byMac(segment.name, mac);
   const known = chosen || held !== undefined;
   if (!segment) return nak(asked, `not in ${asked.segment.name}`, { known });
-  const refusal = whyNot(asked, { segment, address, held });
+  const refusal = whyNot(asked, { segment, address, held, chosen });
   if (refusal !== undefined) return nak(asked, refusal, { known });
   if (!known && !segment.authoritative) return drop('not-authoritative');
   const answer = view.bootFor(asked);
@@ -183,11 +183,16 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   return acknowledge(asked, { answer, segment, address, held });
 }
 
+interface Wanted {
+  readonly segment: Segment;
+  readonly address: Ipv4;
+  readonly held: Lease | undefined;
+  /** It took an offer of ours just now; otherwise it remembers or uses the address. */
+  readonly chosen: boolean;
+}
+
 /** The reason to refuse an address, if there is one. */
-function whyNot(
-  asked: Asked,
-  { segment, address, held }: { segment: Segment; address: Ipv4; held: Lease | undefined },
-): string | undefined {
+function whyNot(asked: Asked, { segment, address, held, chosen }: Wanted): string | undefined {
   const reserved = reservation(asked.view, segment, asked.mac);
   if (reserved !== undefined && reserved !== address && isFreeFor(asked, segment, reserved)) {
     return `${formatIpv4(reserved)} is reserved for this machine`;
@@ -196,7 +201,11 @@ function whyNot(
   if (held && held.address !== address && reserved !== address) {
     return `this machine has ${formatIpv4(held.address)}`;
   }
-  return isFreeFor(asked, segment, address) ? undefined : 'not free for this machine';
+  if (isFreeFor(asked, segment, address)) return undefined;
+  // In quarantine because a probe found this very machine on it, whose lease was lost: it may go on.
+  const other = asked.view.leases.byAddress(segment.name, address);
+  const itself = !chosen && other?.state === 'declined' && other.mac === asked.mac;
+  return itself ? undefined : 'not free for this machine';
 }
 
 interface Granted {

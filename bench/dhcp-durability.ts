@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MESSAGE, OPTION } from '../src/dhcp/options.ts';
+import { decodePacket } from '../src/dhcp/packet.ts';
 import { temporaryDir } from './support/daemon.ts';
 import type { Load } from './support/perfdhcp.ts';
 import { start } from './support/process.ts';
@@ -43,28 +45,45 @@ export async function lookAtDurability(options: {
   return { exchanges: completed, ...readTrace(readFileSync(file, 'utf8')) };
 }
 
-/** DHCP's magic cookie, then option 53 of length 1 somewhere behind it: our servers all put it first. */
-const MESSAGE_TYPE = /\\x63\\x82\\x53\\x63(?:\\x[0-9a-f]{2})*?\\x35\\x01\\x0([0-9a-f])/;
-const DHCPREQUEST = '3';
-const DHCPACK = '5';
-
-/** Pure: the calls in the order in which they returned (a call that began earlier is listed where it was resumed). */
+/**
+ * Pure. An ACK counts as synced when a sync began after its REQUEST (told by the transaction id) was received and returned
+ * before the ACK was sent. Lines are in the order in which calls began or, where another thread cut in, were resumed.
+ */
 export function readTrace(trace: string): Omit<Durability, 'exchanges'> {
   let fsyncs = 0;
-  let syncedSinceRequest = false;
+  const requested = new Set<number>();
+  const synced = new Set<number>();
+  /** Transactions that a running sync covers, by thread. */
+  const covered = new Map<string, readonly number[]>();
   const acks = { all: 0, synced: 0 };
   for (const line of trace.split('\n')) {
-    if (/\b(fsync|fdatasync|sync_file_range|msync)\b.* = 0/.test(line)) {
+    const thread = line.split(' ', 1)[0] ?? '';
+    if (SYNC_BEGINS.test(line)) covered.set(thread, [...requested]);
+    if (SYNC_RETURNS.test(line)) {
       fsyncs += 1;
-      syncedSinceRequest = true;
+      for (const xid of covered.get(thread) ?? []) synced.add(xid);
     }
-    const type = MESSAGE_TYPE.exec(line)?.[1];
-    if (type === DHCPREQUEST && /\brecv\w+/.test(line)) syncedSinceRequest = false;
-    if (type === DHCPACK && /\bsend\w+/.test(line)) {
+    for (const { type, xid } of messagesIn(line)) {
+      if (type === MESSAGE.request && /\brecv/.test(line)) requested.add(xid);
+      if (type !== MESSAGE.ack || !/\bsend/.test(line)) continue;
       acks.all += 1;
-      if (syncedSinceRequest) acks.synced += 1;
+      if (synced.has(xid)) acks.synced += 1;
     }
   }
   if (acks.all === 0) throw new Error('the trace shows no ACK: the server sends by other calls');
   return { fsyncs, ackAfterSync: round(acks.synced / acks.all, 3) };
+}
+
+const SYNC_BEGINS = /^\d+ +(fsync|fdatasync|sync_file_range|msync)\(/;
+const SYNC_RETURNS = /\b(fsync|fdatasync|sync_file_range|msync)\b.*\) += 0/;
+/** Bytes as `strace -xx` writes them; what is shorter than a DHCP packet is an address or a control message. */
+const PACKET = /"((?:\\x[0-9a-f]{2}){240,})"/g;
+
+function messagesIn(line: string): { type: number | undefined; xid: number }[] {
+  return [...line.matchAll(PACKET)].flatMap(([, bytes = '']) => {
+    const packet = decodePacket(Buffer.from(bytes.replaceAll('\\x', ''), 'hex'));
+    if (!packet.ok) return [];
+    const { xid, options } = packet.value;
+    return [{ type: options.get(OPTION.messageType)?.[0], xid }];
+  });
 }

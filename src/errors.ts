@@ -35,6 +35,22 @@ export const ERRORS = {
   MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
   TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },
   TOO_MANY_READERS: { httpStatus: 503, message: 'Too many live readers; try again in a moment.' },
+  BMC_UNREACHABLE: {
+    httpStatus: 504,
+    message: 'The BMC does not answer; IPMI over LAN may be disabled on it.',
+  },
+  BMC_TIMEOUT: { httpStatus: 504, message: 'The BMC stopped answering.' },
+  BMC_USER: { httpStatus: 502, message: 'The BMC does not know this user.' },
+  BMC_PASSWORD: { httpStatus: 502, message: 'The BMC has another password for this user.' },
+  BMC_KG: { httpStatus: 502, message: 'The BMC has another K_G (BMC key).' },
+  BMC_PRIVILEGE: {
+    httpStatus: 502,
+    message: 'The BMC does not grant this user the privilege that was asked for.',
+  },
+  BMC_SUITE: { httpStatus: 502, message: 'The BMC accepts none of the cipher suites.' },
+  BMC_BUSY: { httpStatus: 503, message: 'The BMC has no free session; try again in a minute.' },
+  BMC_REFUSED: { httpStatus: 502, message: 'The BMC refused the command.' },
+  BMC_PROTOCOL: { httpStatus: 502, message: 'The BMC sent something that cannot be understood.' },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

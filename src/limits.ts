@@ -222,6 +222,43 @@ export const LIMITS = {
   },
   captureProblemsMax: { value: 1000, why: 'nobody reads the thousandth problem of one machine' },
   captureHttpBytesMax: { value: 2048, why: 'request line and headers of a boot request fit well' },
+  ipmiDatagramBytesMax: { value: 1500, why: 'no BMC sends more than one Ethernet frame' },
+  ipmiReplyMs: {
+    value: 1000,
+    why: 'first wait for a reply, then 2, 3 and 4 s: as ipmitool, which BMCs are tested with',
+  },
+  ipmiTriesMax: { value: 4, why: 'ten seconds in all; a BMC that is silent longer is restarting' },
+  ipmiActionReplyMs: {
+    value: 10_000,
+    why: 'a command that must not be repeated is sent once; ATEN BMCs answer late after power actions',
+  },
+  ipmiBusyMs: { value: 500, why: 'first wait after "node busy"; each try adds as much' },
+  ipmiKeepAliveMs: { value: 25_000, why: 'BMCs end a session that is idle for 60 s, less 3' },
+  ipmiPendingMax: {
+    value: 64,
+    why: 'requests waiting in one session: a caller asks a few at a time',
+  },
+  ipmiUserBytesMax: { value: 16, why: 'IPMI 2.0 section 22.28: the user name field' },
+  ipmiPasswordBytesMax: { value: 20, why: 'IPMI 2.0 section 22.30: the longest password' },
+  sdrRecordsMax: {
+    value: 4096,
+    why: 'big chassis have a few hundred; a list whose end is missing stops here',
+  },
+  selEntriesMax: { value: 65_536, why: 'the record ids of a log; a list that loops stops here' },
+  fruBytesMax: { value: 65_536, why: 'its size field has 16 bits; real ones are under 4 KB' },
+  powerPollMs: { value: 1000, why: 'the state of the power lags 1 to 15 s behind a command' },
+  powerSettleMs: { value: 60_000, why: 'longer than any BMC takes to switch and to say so' },
+  powerOffPauseMs: { value: 5000, why: 'supplies discharge; less leaves some boards half on' },
+  solResendMs: { value: 1000, why: 'an unacknowledged SOL packet; consoles use 0.5 to 1 s' },
+  solTriesMax: { value: 7, why: 'as FreeIPMI: after seven seconds without an answer SOL is over' },
+  solDataBytesMax: {
+    value: 200,
+    why: 'the sizes that BMCs give are wrong on many boards (Asus, Intel, Sun, Inventec)',
+  },
+  solBufferBytesMax: {
+    value: 65_536,
+    why: 'typed or pasted and not yet accepted; more is refused, not kept',
+  },
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

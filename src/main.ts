@@ -3,6 +3,7 @@
  */
 import './platform/require-node.ts';
 import { Command } from 'commander';
+import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
 import { loadConfig } from './config.ts';
@@ -77,6 +78,32 @@ configCommand
   .action((file: string | undefined) => {
     const config = loadConfig(file);
     process.stdout.write(`valid: site ${config.site}, ${config.dhcp.segments.length} segment(s)\n`);
+  });
+
+const several = (value: string, before: readonly string[] = []) => [...before, value];
+program
+  .command('bmc')
+  .description(
+    "a machine's BMC, with the words of ipmitool: power, chassis, mc, sel, sensor, fru, ...",
+  )
+  .argument('<host>', 'name or address of the BMC')
+  .argument('<words...>', 'e.g. power status, chassis bootdev pxe options=efiboot, sol activate')
+  .option('-U, --user <NAME>', 'user name')
+  .option(
+    '-f, --password-file <FILE>',
+    'its password; without it, IPMI_PASSWORD of the environment',
+  )
+  .option('-p, --port <PORT>', 'UDP port', '623')
+  .option('-C, --suite <ID>', 'cipher suite; without it, 17 and then 3')
+  .option('-L, --privilege <LEVEL>', 'user, operator or administrator', 'administrator')
+  .option('-k, --key <KG>', 'K_G; without it, IPMI_KGKEY of the environment')
+  .option('--quirk <NAME>', 'work around a deviation (docs/bmc.md); may be repeated', several)
+  .option('--ipmi15', 'fall back to IPMI 1.5 with MD5, which is not encrypted')
+  .option('--json', 'print one JSON document')
+  .action(async (host: string, words: string[], options: BmcOptions) => {
+    const { IPMI_PASSWORD, IPMI_KGKEY } = process.env;
+    const environment = { IPMI_PASSWORD, IPMI_KGKEY };
+    process.stdout.write(await runBmc(host, words, { options, environment }));
   });
 
 try {

@@ -104,6 +104,22 @@ export class Writer {
     return this;
   }
 
+  u16Le(value: number): this {
+    const view = this.reserve(2);
+    view[0] = value;
+    view[1] = value >>> 8;
+    return this;
+  }
+
+  u32Le(value: number): this {
+    const view = this.reserve(4);
+    view[0] = value;
+    view[1] = value >>> 8;
+    view[2] = value >>> 16;
+    view[3] = value >>> 24;
+    return this;
+  }
+
   bytes(source: Uint8Array): this {
     this.reserve(source.length).set(source);
     return this;

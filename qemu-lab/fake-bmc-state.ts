@@ -1,0 +1,173 @@
+/**
+ * What a simulated BMC is, apart from its network: options, knobs and memory.
+ */
+import type { BootFlags } from '../src/ipmi/commands/boot-options.ts';
+import type { ChassisControl } from '../src/ipmi/commands/power-control.ts';
+import { type FakeFru, FIRST_EVENTS, fruBytes } from './fake-bmc-data.ts';
+
+export interface FakeUser {
+  readonly name: string;
+  readonly password: string;
+  /** 2 user, 3 operator, 4 administrator. */
+  readonly privilege: number;
+}
+
+/** The machine that the BMC is in. */
+export interface FakeMachine {
+  powerOn(): boolean;
+  control(action: ChassisControl): void;
+  /** Told of every change of the boot flags. */
+  setBoot?(flags: BootFlags): void;
+  readonly serial?: {
+    write(bytes: Uint8Array): void;
+    onData(handler: (bytes: Uint8Array) => void): void;
+  };
+}
+
+/** Ways to misbehave; all may be changed while the BMC runs. */
+export interface FakeKnobs {
+  /** Datagrams in a row that are not even looked at. */
+  dropRequests: number;
+  /** Replies in a row that are made but never sent. */
+  dropReplies: number;
+  /** The share of datagrams lost at random in each direction, 0 to 1. */
+  lossRate: number;
+  delayMs: number;
+  /** Completion codes instead of an answer, by network function and command: `0/2`. */
+  refuse: Map<string, number>;
+  /** Answers nothing inside sessions. */
+  hang: boolean;
+  /** Slots for sessions, half-open ones included. */
+  sessionsMax: number;
+  /** What power status says instead of the truth. */
+  lieAboutPower: boolean | undefined;
+  /** Forgets boot flags while saying that it took them. */
+  forgetsBootFlags: boolean;
+  /** Answers Open Session with this status when the suite is not offered (0x11, 0x04, 0x01). */
+  suiteStatus: number;
+  /** Sends each reply twice. */
+  duplicates: boolean;
+}
+
+export function knobs(): FakeKnobs {
+  return {
+    ...{ dropRequests: 0, dropReplies: 0, lossRate: 0, delayMs: 0, refuse: new Map() },
+    ...{ hang: false, sessionsMax: 8, lieAboutPower: undefined, forgetsBootFlags: false },
+    ...{ suiteStatus: 0x11, duplicates: false },
+  };
+}
+
+export interface FakeBmcOptions {
+  readonly address?: string;
+  /** 0 for any. */
+  readonly port?: number;
+  readonly users?: readonly FakeUser[];
+  /** K_G; absent for none. */
+  readonly kg?: Uint8Array;
+  readonly suites?: readonly number[];
+  readonly machine?: FakeMachine;
+  readonly fru?: FakeFru;
+  /** 16 bytes. */
+  readonly guid?: Uint8Array;
+  readonly mac?: string;
+}
+
+export interface BmcUser {
+  name: string;
+  password: Uint8Array;
+  privilege: number;
+  enabled: boolean;
+}
+
+/** The memory that commands read and write. */
+export interface BmcState {
+  readonly machine: FakeMachine;
+  readonly knobs: FakeKnobs;
+  /** By user id; 0 is never used, 1 is the anonymous user. */
+  readonly users: (BmcUser | undefined)[];
+  readonly guid: Uint8Array;
+  readonly fru: Uint8Array;
+  readonly lan: Map<number, Uint8Array>;
+  sel: { id: number; record: Uint8Array }[];
+  selReservation: number;
+  /** Boot option parameters; 5 holds the flags. */
+  readonly bootOptions: Map<number, Uint8Array>;
+  identify: number | 'forever';
+  restorePolicy: number;
+  watchdog: Uint8Array;
+  /** Each request inside a session that was carried out, in order: `0/2`. */
+  readonly carriedOut: string[];
+}
+
+/** A machine of two booleans, for tests that need no more; `actions` says what was done to it. */
+export function simpleMachine(on = false): FakeMachine & { readonly actions: ChassisControl[] } {
+  const actions: ChassisControl[] = [];
+  let power = on;
+  return {
+    actions,
+    powerOn: () => power,
+    control(action) {
+      actions.push(action);
+      if (action === 'on' || action === 'cycle' || action === 'reset') power = true;
+      if (action === 'off' || action === 'soft') power = false;
+    },
+  };
+}
+
+export const DEFAULT_USERS: readonly FakeUser[] = [
+  { name: 'admin', password: 'secret', privilege: 4 },
+  { name: 'operator', password: 'operpw', privilege: 3 },
+  { name: 'viewer', password: 'viewpw', privilege: 2 },
+];
+
+const USERS_MAX = 10;
+
+export function createState(options: FakeBmcOptions): BmcState {
+  const users: (BmcUser | undefined)[] = Array.from({ length: USERS_MAX + 1 }, () => undefined);
+  for (const [index, user] of (options.users ?? DEFAULT_USERS).entries()) {
+    const password = new TextEncoder().encode(user.password);
+    users[index + 2] = { name: user.name, password, privilege: user.privilege, enabled: true };
+  }
+  const [a = 0, b = 0, c = 0, d = 0] = (options.address ?? '127.0.0.1').split('.').map(Number);
+  const mac = (options.mac ?? '02:00:00:00:99:01')
+    .split(':')
+    .map((pair) => Number.parseInt(pair, 16));
+  return {
+    machine: options.machine ?? simpleMachine(),
+    knobs: knobs(),
+    users,
+    guid: options.guid ?? Uint8Array.from({ length: 16 }, (_, index) => 0x10 + index),
+    fru: fruBytes(options.fru ?? { serial: 'LAB0001' }),
+    lan: new Map([
+      [0, Uint8Array.of(0)],
+      [1, Uint8Array.of(0x00)],
+      [2, new Uint8Array(5)],
+      [3, Uint8Array.of(a, b, c, d)],
+      [4, Uint8Array.of(1)],
+      [5, Uint8Array.from(mac)],
+      [6, Uint8Array.of(255, 0, 0, 0)],
+      [12, Uint8Array.of(a, b, c, 254)],
+      [13, Uint8Array.of(2, 0, 0, 0, 0x77, 1)],
+      [14, new Uint8Array(4)],
+      [15, new Uint8Array(6)],
+      [16, Uint8Array.from(Buffer.from('public'.padEnd(18, '\0')))],
+      [20, new Uint8Array(2)],
+      [21, Uint8Array.of(0)],
+      [22, Uint8Array.of((options.suites ?? [3, 17]).length)],
+      [23, Uint8Array.from([0, ...(options.suites ?? [3, 17])])],
+      [24, Uint8Array.of(0, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44)],
+    ]),
+    sel: FIRST_EVENTS.map((record, index) => ({ id: index + 1, record })),
+    selReservation: 0,
+    bootOptions: new Map([
+      [0, Uint8Array.of(0)],
+      [3, Uint8Array.of(0)],
+      [4, Uint8Array.of(0, 0)],
+      [5, new Uint8Array(5)],
+    ]),
+    identify: 0,
+    restorePolicy: 1,
+    watchdog: Uint8Array.of(0, 0, 0, 0, 0, 0),
+    carriedOut: [],
+  };
+}

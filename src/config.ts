@@ -14,6 +14,9 @@ import { ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
 
+/** A PEM file, or one for each type of key. */
+const pemFiles = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(4)]);
+
 const schema = z.strictObject({
   site: z.string().min(1).max(63).default('lab'),
   log: z
@@ -26,12 +29,28 @@ const schema = z.strictObject({
   dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
   boot: bootSchema.prefault({}),
-  machineHttp: z.strictObject({ port: port.default(8080) }).prefault({}),
+  machineHttp: z
+    .strictObject({
+      port: port.default(8080),
+      tls: z
+        .strictObject({
+          port: port.default(8443),
+          cert: pemFiles,
+          key: pemFiles,
+          ca: z.string().min(1),
+          offer: z.boolean().default(false),
+        })
+        .optional(),
+    })
+    .prefault({}),
   peopleHttp: z
     .strictObject({
       address: ipv4Schema.prefault('0.0.0.0'),
       port: port.default(8081),
       ui: z.string().default('build/ui'),
+      tls: z
+        .strictObject({ cert: pemFiles, key: pemFiles, redirectPort: port.optional() })
+        .optional(),
     })
     .prefault({}),
 });

@@ -4,7 +4,6 @@
  * This file and main.ts are the composition root. Nothing in here decides anything: a datagram goes to its protocol, the
  * protocol asks the boot desk and the inventory, and what changed is committed before the answer leaves.
  */
-import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
@@ -15,11 +14,8 @@ import type { DhcpView, Segment } from './dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from './dhcp/quiet-stock.ts';
 import { createSegments, listenersOf } from './dhcp/segment.ts';
 import { DHCP_DROPS, type DhcpSocket, serveDhcp } from './dhcp/server.ts';
-import { AppError } from './errors.ts';
 import type { NewEvent } from './events.ts';
-import { createMachineApp } from './http/machine/app.ts';
-import { createConnectionGuard, SHED_REASONS } from './http/machine/connections.ts';
-import { createPeopleApp } from './http/people/app.ts';
+import { createHttpMetrics, startMachineHttp, startPeopleHttp } from './http-listeners.ts';
 import { openBootFacts } from './inventory/boot-facts.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
@@ -71,6 +67,7 @@ export function openCore(config: Config): {
     },
     {
       httpPort: config.machineHttp.port,
+      httpsPort: config.machineHttp.tls?.offer ? config.machineHttp.tls.port : undefined,
       rules: createBootRules(config.boot, (file) => isAsset(config, file)),
       kernelArguments: config.boot.kernelArguments,
       scripts,
@@ -105,7 +102,8 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
   if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
   const core = openCore(config);
-  const parts: Parts = { ...core, config, log, metrics: openMetrics(core.inventory), closers: [] };
+  const metrics = openMetrics(core.inventory);
+  const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
   const ready = { database: true, dhcp: false, tftp: false, machineHttp: false, peopleHttp: false };
   try {
     await startDhcp(parts);
@@ -149,6 +147,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 
 interface Parts extends ReturnType<typeof openCore> {
   readonly config: Config;
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   /** In the order of opening; closed in reverse, the database last. */
@@ -243,56 +242,6 @@ function noteTftp({ inventory, log }: Parts, event: TftpEvent, client: TftpClien
   }
 }
 
-async function listen(
-  parts: Parts,
-  app: FastifyInstance,
-  at: { host: string; port: number },
-): Promise<void> {
-  parts.closers.push(() => app.close());
-  try {
-    await app.listen(at);
-  } catch (cause) {
-    const detail = `TCP ${at.host}:${at.port}: ${(cause as Error).message}`;
-    throw new AppError('LISTEN_FAILED', { detail, cause });
-  }
-}
-
-async function startMachineHttp(parts: Parts): Promise<void> {
-  const { config, segments, inventory, desk, log, metrics } = parts;
-  const guard = createConnectionGuard((reason) => metrics.httpShed.inc({ reason }));
-  const onDownload = (sentBytes: number, complete: boolean) => {
-    metrics.httpSent.inc(sentBytes);
-    metrics.httpDownloads.inc({ result: complete ? 'complete' : 'aborted' });
-  };
-  for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
-    const { assets, pxeimage } = config.boot;
-    const parties = { inventory, desk, clock: systemClock, log, guard, onDownload };
-    const app = createMachineApp({ ...parties, assets, pxeimage });
-    await listen(parts, app, { host, port: config.machineHttp.port });
-  }
-}
-
-async function startPeopleHttp(
-  parts: Parts,
-  readiness: () => Record<string, boolean>,
-): Promise<void> {
-  const { config, inventory, log, metrics } = parts;
-  const app = await createPeopleApp({
-    inventory,
-    clock: systemClock,
-    log,
-    site: config.site,
-    uiRoot: config.peopleHttp.ui,
-    readiness,
-    metrics: async () => ({
-      contentType: metrics.registry.contentType,
-      text: await metrics.registry.metrics(),
-    }),
-  });
-  const { address, port } = config.peopleHttp;
-  await listen(parts, app, { host: formatIpv4(address), port });
-}
-
 const HOUSEKEEPING_MS = 3_600_000;
 
 function startHousekeeping(parts: Parts): void {
@@ -349,8 +298,6 @@ function openMetrics(inventory: Inventory) {
   });
   const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
   for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
-  const httpShed = counter('reveille_http_shed_total', 'HTTP connections shed', ['reason']);
-  for (const reason of SHED_REASONS) httpShed.inc({ reason }, 0);
   const tftpDrops = counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']);
   for (const reason of TFTP_DROP_REASONS) tftpDrops.inc({ reason }, 0);
   return {
@@ -358,8 +305,6 @@ function openMetrics(inventory: Inventory) {
     dhcpDrops,
     tftpDrops,
     dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
-    httpShed,
-    httpSent: counter('reveille_http_sent_bytes_total', 'Bytes of files sent to machines', []),
-    httpDownloads: counter('reveille_http_downloads_total', 'Downloads over', ['result']),
+    http: createHttpMetrics(registry),
   };
 }

@@ -15,6 +15,7 @@ export const ERRORS = {
     httpStatus: 500,
     message: 'A boot file is missing; build it with `make pxeimage`.',
   },
+  TLS_INVALID: { httpStatus: 500, message: 'A TLS certificate or key cannot be used.' },
   DATABASE_FAILED: { httpStatus: 500, message: 'The database file cannot be opened.' },
   CAPTURE_UNREADABLE: { httpStatus: 500, message: 'The capture cannot be read.' },
   TOKEN_UNKNOWN: { httpStatus: 404, message: 'No such boot token.' },

@@ -170,6 +170,18 @@ export const LIMITS = {
     value: 1_048_576,
     why: 'one read: measured to be where fewer and larger reads gain no more',
   },
+  tlsHandshakeMs: {
+    value: 20_000,
+    why: 'an old processor without AES instructions takes a second or two in iPXE',
+  },
+  tlsReloadMs: {
+    value: 10_000,
+    why: 'how soon a replaced certificate is in use; four calls of stat(2) each time',
+  },
+  tlsExpiryWarnMs: {
+    value: 2_592_000_000,
+    why: '30 days: a person has to get a new certificate, and may be on holiday',
+  },
   httpSendBufferBytes: {
     value: 67_108_864,
     why: 'read buffers of all downloads in full chunks; beyond it each has 64 KiB',

@@ -33,6 +33,8 @@ export interface DeskRecords {
 
 export interface DeskOptions {
   readonly httpPort: number;
+  /** Set where an iPXE that speaks HTTPS is to fetch its script by it. */
+  readonly httpsPort?: number | undefined;
   readonly rules: BootRules;
   readonly kernelArguments: string;
   readonly scripts: Scripts;
@@ -106,7 +108,11 @@ function bootFor(
     sighted && decision.delivery.kind === 'script'
       ? records.mint(sighted.boot.id, mac, 'boot').token
       : undefined;
-  const addresses = { server: segment.serverAddress, httpPort: options.httpPort };
+  const addresses = {
+    server: segment.serverAddress,
+    httpPort: options.httpPort,
+    httpsPort: client.ipxeHttps ? options.httpsPort : undefined,
+  };
   return {
     boot: sighted?.boot.id,
     hardwarename: hardwarename ?? sighted?.boot.hardwarename,

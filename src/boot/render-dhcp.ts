@@ -21,6 +21,8 @@ export interface BootOptions {
 export interface BootAddresses {
   readonly server: Ipv4;
   readonly httpPort: number;
+  /** Where a client that can is sent by https; absent where the site does not want that. */
+  readonly httpsPort?: number | undefined;
 }
 
 const IPXE_ENCAPSULATED = 175;
@@ -28,9 +30,10 @@ const IPXE_ENCAPSULATED = 175;
 const NO_PXEDHCP = { code: IPXE_ENCAPSULATED, bytes: Uint8Array.of(0xb0, 1, 1) };
 
 /** The machine-facing HTTP listener as this segment's machines reach it. */
-export function baseUrl(addresses: BootAddresses): string {
-  const host = formatIpv4(addresses.server);
-  return addresses.httpPort === 80 ? `http://${host}` : `http://${host}:${addresses.httpPort}`;
+export function baseUrl({ server, httpPort, httpsPort }: BootAddresses): string {
+  const host = formatIpv4(server);
+  if (httpsPort !== undefined) return `https://${host}${httpsPort === 443 ? '' : `:${httpsPort}`}`;
+  return `http://${host}${httpPort === 80 ? '' : `:${httpPort}`}`;
 }
 
 export function renderDhcp(
@@ -54,7 +57,8 @@ export function renderDhcp(
     case 'chain': {
       const name = delivery.file;
       if (delivery.via === 'tftp') return { siaddr: addresses.server, file: name, label: name };
-      const url = `${baseUrl(addresses)}/boot/ipxe/${name}`;
+      // Firmware trusts no CA but those enrolled in its setup: it is never sent to https unasked.
+      const url = `${baseUrl({ ...addresses, httpsPort: undefined })}/boot/ipxe/${name}`;
       return { siaddr: addresses.server, file: url, label: url, vendorClass: 'HTTPClient' };
     }
   }

@@ -24,6 +24,7 @@ export interface Scripts {
 
 const TEMPLATES = {
   pxeimage: 'pxeimage.ipxe',
+  'pxeimage tls': 'pxeimage-tls.ipxe',
   nothing: 'nothing.ipxe',
   'local-disk auto': 'local-disk.ipxe',
   'local-disk exit': 'local-disk-exit.ipxe',
@@ -31,7 +32,8 @@ const TEMPLATES = {
   'local-disk sanboot': 'local-disk-sanboot.ipxe',
 } as const;
 
-function templateOf({ target }: BootDecision): keyof typeof TEMPLATES {
+function templateOf({ target }: BootDecision, url: string): keyof typeof TEMPLATES {
+  if (target.kind === 'pxeimage' && url.startsWith('https:')) return 'pxeimage tls';
   return target.kind === 'local-disk' ? `local-disk ${target.method}` : target.kind;
 }
 
@@ -65,8 +67,9 @@ export function loadScripts(read: (name: string) => string): Scripts {
         why: decision.reasons[0] ?? '',
         kernelArguments: values.kernelArguments,
       };
-      return templates[templateOf(decision)].replace(/\{\{(\w+)\}\}/g, (_, name: Placeholder) =>
-        inert(all[name]),
+      return templates[templateOf(decision, values.url)].replace(
+        /\{\{(\w+)\}\}/g,
+        (_, name: Placeholder) => inert(all[name]),
       );
     },
   };

@@ -20,6 +20,8 @@ export interface DhcpClient {
   readonly archName: string;
   /** An iPXE with another user class than `iPXE`: a card's own build, which is handed ours like any firmware. */
   readonly foreignIpxe: boolean;
+  /** An iPXE that says it speaks HTTPS; whether it trusts the site's CA, it does not say. */
+  readonly ipxeHttps: boolean;
   readonly userClass: string;
   readonly vendorClass: string;
   readonly uuid: string | undefined;
@@ -52,6 +54,7 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
     arch,
     archName: stage === 'os' || stage === 'bmc' ? '' : archName(arch),
     foreignIpxe: speaksIpxe && !ours,
+    ipxeHttps: hasIpxeFeature(options.get(OPTION.ipxe), IPXE_FEATURE_HTTPS),
     userClass,
     vendorClass,
     uuid: readUuid(options.get(OPTION.clientUuid)),
@@ -62,6 +65,18 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
 /** Does it boot from the network? Everybody else is given addresses only, and nothing by a proxy. */
 export function isBootClient({ stage }: Pick<DhcpClient, 'stage'>): boolean {
   return stage === 'firmware' || stage === 'http-boot' || stage === 'ipxe';
+}
+
+/** iPXE include/ipxe/features.h, DHCP_EB_FEATURE_HTTPS: the build has the code. */
+const IPXE_FEATURE_HTTPS = 0x14;
+
+/** Option 175 holds code, length and value over and over; a feature is there when its code is. */
+function hasIpxeFeature(value: Uint8Array | undefined, code: number): boolean {
+  if (!value) return false;
+  for (let at = 0; at + 1 < value.length; at += 2 + (value[at + 1] ?? 0)) {
+    if (value[at] === code) return true;
+  }
+  return false;
 }
 
 function isBmc(vendorClass: string): boolean {

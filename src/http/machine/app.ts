@@ -4,6 +4,7 @@
  * A machine is who its boot token says it is; the source address decides nothing. Every route but the iPXE binaries
  * carries the token in its path. Handlers are thin: look the token up, ask the boot desk or the inventory, send.
  */
+import { readFile } from 'node:fs/promises';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -26,6 +27,7 @@ import { createBufferPool, type SendOptions } from '../../platform/file-sender.t
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems } from '../problem.ts';
+import { caImage } from './ca-image.ts';
 import { boundTimes, type ConnectionGuard, createConnectionGuard } from './connections.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
 
@@ -37,6 +39,10 @@ export interface MachineAppOptions {
   /** Folder of iPXE binaries, and folder of the pxeimage to start. */
   readonly assets: string;
   readonly pxeimage: string;
+  /** PEM file of the CA that the agent is to trust; only where machines have a TLS listener. */
+  readonly ca?: string;
+  /** The buffers that files are read into, shared by all listeners. */
+  readonly send?: SendOptions;
   /** One house for all listeners of machines; a listener without it has its own. */
   readonly guard?: ConnectionGuard;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
@@ -76,16 +82,7 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-  addBootRoutes(app, {
-    ...options,
-    send: {
-      pool: createBufferPool({
-        budgetBytes: limit('httpSendBufferBytes'),
-        chunkBytesMax: limit('httpChunkBytesMax'),
-      }),
-      chunkMs: limit('httpChunkMs'),
-    },
-  });
+  addBootRoutes(app, { ...options, send: options.send ?? sendOptions() });
   addReconRoute(app, options);
   addAgentRoutes(app, options);
   return app;
@@ -123,6 +120,14 @@ function note(
   });
 }
 
+export function sendOptions(): SendOptions {
+  const pool = createBufferPool({
+    budgetBytes: limit('httpSendBufferBytes'),
+    chunkBytesMax: limit('httpChunkBytesMax'),
+  });
+  return { pool, chunkMs: limit('httpChunkMs') };
+}
+
 type BootRouteOptions = MachineAppOptions & { readonly send: SendOptions };
 
 function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
@@ -142,7 +147,8 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
   app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {
     const { token, boot } = holder(options, request, ['boot']);
     const { localAddress, localPort } = request.socket;
-    const url = `http://${(localAddress ?? '').replace(/^::ffff:/, '')}:${localPort ?? 80}`;
+    const scheme = 'encrypted' in request.socket ? 'https' : 'http';
+    const url = `${scheme}://${(localAddress ?? '').replace(/^::ffff:/, '')}:${localPort ?? 80}`;
     const { script, decision } = options.desk.scriptFor(boot, token.token, url);
     const data = { mode: targetWord(decision.target), why: decision.reasons.join('; ') };
     note(options, boot, { name: 'ipxe.script', data }, () =>
@@ -150,6 +156,14 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
     );
     return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(script);
   });
+
+  const { ca } = options;
+  if (ca !== undefined) {
+    app.get<TokenParams>('/boot/:token/ca.img', async (request, reply) => {
+      holder(options, request, ['boot']);
+      return reply.type('application/octet-stream').send(caImage(await readFile(ca)));
+    });
+  }
 
   for (const [name, type] of Object.entries(PXEIMAGE_FILES)) {
     app.get<TokenParams>(`/boot/:token/${name}`, (request, reply) => {

@@ -72,6 +72,7 @@ describe('the event feed', () => {
           arch: 0,
           archName: 'bios',
           foreignIpxe: false,
+          ipxeHttps: false,
           userClass: '',
           vendorClass: '',
           uuid: undefined,

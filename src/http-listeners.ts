@@ -1,0 +1,158 @@
+/**
+ * Opens the HTTP listeners: for machines on the address of each segment, for people on theirs, each plain or with TLS.
+ *
+ * Part of the composition root: it wires apps to sockets, certificates and metrics, and decides nothing. What it opens is
+ * closed by the closers that it leaves behind, in reverse order: listeners before the app that they serve.
+ */
+import type { FastifyInstance } from 'fastify';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { BootDesk } from './boot/desk.ts';
+import type { Config } from './config.ts';
+import type { Segment } from './dhcp/ports.ts';
+import { AppError } from './errors.ts';
+import {
+  closeServer,
+  createHttps,
+  createRedirect,
+  type HttpsOptions,
+  listenAt,
+} from './http/https.ts';
+import { createMachineApp, sendOptions } from './http/machine/app.ts';
+import {
+  boundTimes,
+  createConnectionGuard,
+  SHED_REASONS,
+  type WebServer,
+} from './http/machine/connections.ts';
+import { createPeopleApp } from './http/people/app.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import type { Log } from './platform/log.ts';
+import { formatIpv4 } from './wire/ipv4.ts';
+import type { Clock } from './wire/time.ts';
+
+export interface HttpParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly desk: BootDesk;
+  readonly segments: readonly Segment[];
+  readonly metrics: { readonly registry: Registry; readonly http: HttpMetrics };
+  readonly closers: (() => unknown)[];
+}
+
+export type HttpMetrics = ReturnType<typeof createHttpMetrics>;
+
+export function createHttpMetrics(registry: Registry) {
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const shed = counter('reveille_http_shed_total', 'HTTP connections shed', ['reason']);
+  for (const reason of SHED_REASONS) shed.inc({ reason }, 0);
+  return {
+    shed,
+    sent: counter('reveille_http_sent_bytes_total', 'Bytes of files sent to machines', []),
+    downloads: counter('reveille_http_downloads_total', 'Downloads over, by result', ['result']),
+    tlsNotAfter: new Gauge({
+      name: 'reveille_tls_not_after_seconds',
+      help: "End of validity of a listener's certificate, seconds since 1970",
+      labelNames: ['listener'],
+      registers,
+    }),
+  };
+}
+
+async function listen(
+  parts: HttpParts,
+  app: FastifyInstance,
+  at: { host: string; port: number },
+): Promise<void> {
+  parts.closers.push(() => app.close());
+  await listening(at, app.listen(at));
+}
+
+async function listening(at: { host: string; port: number }, opened: Promise<unknown>) {
+  try {
+    await opened;
+  } catch (cause) {
+    const detail = `TCP ${at.host}:${at.port}: ${(cause as Error).message}`;
+    throw new AppError('LISTEN_FAILED', { detail, cause });
+  }
+}
+
+/** @param prepare what else the listener of this side needs */
+async function listenTls(
+  { log, clock, metrics, closers }: HttpParts,
+  at: { host: string; port: number },
+  {
+    prepare,
+    ...options
+  }: Pick<HttpsOptions, 'app' | 'files' | 'profile'> & { prepare?(server: WebServer): void },
+): Promise<void> {
+  const https = await createHttps({
+    ...options,
+    clock,
+    log,
+    onNotAfter: (ms) => metrics.http.tlsNotAfter.set({ listener: options.profile }, ms / 1000),
+  });
+  closers.push(() => https.close());
+  prepare?.(https.server);
+  await listening(at, listenAt(https.server, at));
+}
+
+export async function startMachineHttp(parts: HttpParts): Promise<void> {
+  const { config, segments, inventory, desk, clock, log, metrics } = parts;
+  const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
+  const send = sendOptions();
+  const onDownload = (sentBytes: number, complete: boolean) => {
+    metrics.http.sent.inc(sentBytes);
+    metrics.http.downloads.inc({ result: complete ? 'complete' : 'aborted' });
+  };
+  for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
+    const { assets, pxeimage } = config.boot;
+    const parties = { inventory, desk, clock, log, guard, send, onDownload };
+    const { port, tls } = config.machineHttp;
+    const ca = tls ? { ca: tls.ca } : {};
+    const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });
+    await listen(parts, app, { host, port });
+    if (!tls) continue;
+    const prepare = (server: WebServer) => {
+      boundTimes(server);
+      guard.watch(server);
+    };
+    await listenTls(
+      parts,
+      { host, port: tls.port },
+      { app, files: tls, profile: 'machines', prepare },
+    );
+  }
+}
+
+export async function startPeopleHttp(
+  parts: HttpParts,
+  readiness: () => Record<string, boolean>,
+): Promise<void> {
+  const { config, inventory, clock, log, metrics } = parts;
+  const app = await createPeopleApp({
+    inventory,
+    clock,
+    log,
+    site: config.site,
+    uiRoot: config.peopleHttp.ui,
+    readiness,
+    metrics: async () => ({
+      contentType: metrics.registry.contentType,
+      text: await metrics.registry.metrics(),
+    }),
+  });
+  const { address, port, tls } = config.peopleHttp;
+  const host = formatIpv4(address);
+  if (!tls) return listen(parts, app, { host, port });
+  parts.closers.push(() => app.close());
+  await listenTls(parts, { host, port }, { app, files: tls, profile: 'people' });
+  if (tls.redirectPort === undefined) return;
+  const redirect = createRedirect(port);
+  parts.closers.push(() => closeServer(redirect));
+  const at = { host, port: tls.redirectPort };
+  await listening(at, listenAt(redirect, at));
+}

@@ -194,7 +194,7 @@ async function startDhcp(parts: Parts): Promise<void> {
     clock: systemClock,
     transaction: inventory.transactionUnsynced,
     whenDurable: groupCommit.whenDurable,
-    defer: (task) => void setImmediate(task),
+    defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),
     applyLease: inventory.leases.apply,
     append: (event) => void inventory.events.append(event),
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),

@@ -26,6 +26,10 @@ export const LIMITS = {
     value: 128,
     why: 'answered in one transaction: enough to share a commit, few enough to leave the event loop within 5 ms',
   },
+  dhcpGatherMs: {
+    value: 2,
+    why: 'a busy server waits this long for more packets to share a commit: unseen by clients, a third less work',
+  },
   dhcpWaitingMax: {
     value: 4096,
     why: 'packets of a storm held until they are answered, 2 MB; above it the oldest is dropped',

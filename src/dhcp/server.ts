@@ -41,8 +41,8 @@ export interface DhcpServerOptions {
   whenDurable(done: (error?: Error) => void): void;
   applyLease(change: LeaseChange): void;
   append(event: NewEvent): void;
-  /** Runs a task soon, after what is waiting in the sockets was read. */
-  defer(task: () => void): void;
+  /** Runs a task after that time, and in any case after what is waiting in the sockets was read. */
+  defer(task: () => void, afterMs: number): void;
   /** Counts what was not answered. */
   onDrop(reason: DhcpDrop): void;
   onReply(type: number): void;
@@ -71,18 +71,30 @@ interface Reply {
   readonly waits: boolean;
 }
 
+/** The server is busy when it has served a batch within this many gathering times. */
+const GATHER_WHEN_WITHIN = 4;
+
 export function serveDhcp(options: DhcpServerOptions): void {
   const admit = rateLimiter(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
+  let servedAt = 0;
+  // A lone packet is answered at once. Behind another, it waits a moment for company: a batch costs hardly more than a
+  // packet, so a busy server that gathers has time left for more.
+  const gatherMs = (): number => {
+    const full = intake.size() >= limit('dhcpBatchPacketsMax');
+    const alone = options.clock() - servedAt > GATHER_WHEN_WITHIN * limit('dhcpGatherMs');
+    return full || alone ? 0 : limit('dhcpGatherMs');
+  };
   const schedule = (): void => {
     if (scheduled || intake.size() === 0) return;
     scheduled = true;
     options.defer(() => {
       scheduled = false;
       serveBatch(options, intake.take(limit('dhcpBatchPacketsMax'), options.clock()));
+      servedAt = options.clock();
       schedule();
-    });
+    }, gatherMs());
   };
   for (const socket of options.sockets) {
     socket.onMessage((bytes, source) => {

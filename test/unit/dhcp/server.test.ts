@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
+import { decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
+import { type DhcpDatagram, type DhcpServerOptions, serveDhcp } from '../../../src/dhcp/server.ts';
+import { limit } from '../../../src/limits.ts';
+import { formatIpv4 } from '../../../src/wire/ipv4.ts';
+import { createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
+
+const SERVER = '10.77.0.1';
+
+/** The shell between a socket that notes what is sent and a disk that is ready when the test says so. */
+function shell(override: Partial<DhcpServerOptions> = {}) {
+  const world = createWorld();
+  const sent: { type: number | undefined; to: string; address: string }[] = [];
+  const drops: string[] = [];
+  const errors: unknown[] = [];
+  const tasks: { task: () => void; afterMs: number }[] = [];
+  const disk: ((error?: Error) => void)[] = [];
+  let commits = 0;
+  let receive: (bytes: Uint8Array) => void = () => {};
+  serveDhcp({
+    sockets: [
+      {
+        iface: 'prov0',
+        onMessage(handler) {
+          receive = (bytes) => handler(bytes, { address: '10.77.0.9', port: 68 });
+        },
+        sendMany: (datagrams) => sent.push(...datagrams.map(shown)),
+      },
+    ],
+    view: world.view,
+    ports: { server: 67, client: 68 },
+    clock: world.clock,
+    transaction(run) {
+      commits += 1;
+      return world.inventory.transaction(run);
+    },
+    whenDurable: (done) => void disk.push(done),
+    applyLease: world.inventory.leases.apply,
+    append: (event) => void world.inventory.events.append(event),
+    defer: (task, afterMs) => void tasks.push({ task, afterMs }),
+    onDrop: (reason) => void drops.push(reason),
+    onReply: () => {},
+    onBooting: () => {},
+    onError: (error) => void errors.push(error),
+    ...override,
+  });
+  return {
+    ...{ world, sent, drops, errors, tasks, disk },
+    commits: () => commits,
+    receive: (bytes: Uint8Array) => receive(bytes),
+    /** Runs what was deferred, in order, until nothing is. */
+    work() {
+      for (let next = tasks.shift(); next; next = tasks.shift()) next.task();
+    },
+  };
+}
+
+function shown({ bytes, address, port }: DhcpDatagram) {
+  const packet = decodePacket(bytes);
+  if (!packet.ok) throw new Error(packet.code);
+  return {
+    type: packet.value.options.get(OPTION.messageType)?.[0],
+    to: `${address}:${port}`,
+    address: formatIpv4(packet.value.yiaddr),
+  };
+}
+
+const client = (index: number) => mac(`02:00:00:00:01:${index.toString(16).padStart(2, '0')}`);
+const discover = (index: number) =>
+  encodePacket(dhcpPacket({ mac: client(index), type: MESSAGE.discover }));
+const request = (index: number, address: string) =>
+  encodePacket(
+    dhcpPacket({ mac: client(index), type: MESSAGE.request }, [
+      [OPTION.serverId, u32(ipv4(SERVER))],
+      [OPTION.requestedAddress, u32(ipv4(address))],
+    ]),
+  );
+
+describe('the DHCP shell', () => {
+  it('answers many packets out of one commit, and offers without a wait for the disk', () => {
+    const { receive, work, sent, commits, disk } = shell();
+    for (let index = 0; index < 20; index++) receive(discover(index));
+    work();
+    expect(commits()).toBe(1);
+    expect(sent).toHaveLength(20);
+    expect(new Set(sent.map(({ address }) => address)).size).toBe(20);
+    expect(disk).toEqual([]);
+  });
+
+  it('sends no ACK before the disk has its lease; many share the wait, and the offers do not wait with them', () => {
+    const { receive, work, sent, disk } = shell();
+    for (const index of [0, 1, 2]) receive(discover(index));
+    work();
+    const offered = sent.splice(0).map(({ address }) => address);
+    for (const [index, address] of offered.entries()) receive(request(index, address));
+    receive(discover(9));
+    work();
+    expect(sent.map(({ type }) => type)).toEqual([MESSAGE.offer]);
+    expect(disk).toHaveLength(1);
+    disk[0]?.();
+    expect(sent.slice(1)).toEqual(
+      offered.map((address) => ({ type: MESSAGE.ack, to: '255.255.255.255:68', address })),
+    );
+  });
+
+  it('sends no ACK at all when the disk fails, and says so once', () => {
+    const { receive, work, sent, disk, drops, errors } = shell();
+    receive(request(0, '10.77.0.150'));
+    receive(request(1, '10.77.0.151'));
+    work();
+    disk[0]?.(new Error('I/O error'));
+    expect(sent).toEqual([]);
+    expect(drops).toEqual(['failed', 'failed']);
+    expect(errors).toHaveLength(1);
+  });
+
+  it('loses one packet to a fault of ours, not its batch', () => {
+    const world = createWorld();
+    const poisoned = client(1);
+    const broken = shell({
+      view: {
+        ...world.view,
+        bootFor(query) {
+          if (query.mac === poisoned) throw new Error('a bug');
+          return world.view.bootFor(query);
+        },
+      },
+    });
+    for (const index of [0, 1, 2]) broken.receive(discover(index));
+    broken.work();
+    expect(broken.sent.map(({ type }) => type)).toEqual([MESSAGE.offer, MESSAGE.offer]);
+    expect(broken.drops).toEqual(['failed']);
+    expect(broken.errors.map(String)).toEqual(['Error: a bug']);
+  });
+
+  it('counts what cannot be decoded, and what one MAC sends too fast', () => {
+    const { receive, work, drops, sent } = shell();
+    receive(Uint8Array.of(1, 2, 3));
+    const most = limit('dhcpPacketsPerMacPerSecond');
+    for (let count = 0; count < most + 2; count++) {
+      receive(discover(0));
+      work();
+    }
+    expect(drops).toEqual(['too-short', 'rate-limited', 'rate-limited']);
+    expect(sent).toHaveLength(most);
+  });
+
+  it('admits a MAC again in the next second', () => {
+    const { receive, work, sent, world } = shell();
+    for (let count = 0; count < 50; count++) receive(discover(0));
+    work();
+    world.pass(1000);
+    receive(discover(0));
+    work();
+    expect(sent).toHaveLength(2);
+  });
+
+  it('answers a lone packet at once, and lets the next ones gather', () => {
+    const { receive, work, tasks, world } = shell();
+    world.pass(1);
+    receive(discover(0));
+    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+    work();
+    receive(discover(1));
+    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([limit('dhcpGatherMs')]);
+    work();
+    world.pass(1000);
+    receive(discover(2));
+    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+  });
+
+  it('does not gather while a whole batch is waiting', () => {
+    const { receive, tasks, work } = shell();
+    const most = limit('dhcpBatchPacketsMax');
+    receive(discover(0));
+    work();
+    for (let index = 1; index <= 2 * most; index++) {
+      receive(encodePacket(dhcpPacket({ mac: mac(numbered(index)), type: MESSAGE.discover })));
+    }
+    tasks.shift()?.task();
+    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+  });
+});
+
+function numbered(index: number): string {
+  return `02:00:00:01:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`;
+}

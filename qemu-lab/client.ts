@@ -31,7 +31,8 @@ export function createClient(api: string): Client {
   const seen: StoredEvent[] = [];
   return {
     board: () => get<Board>('/api/v1/board'),
-    machines: async () => (await get<{ machines: Machine[] }>('/api/v1/machines')).machines,
+    machines: async () =>
+      (await get<{ machines: Machine[] }>('/api/v1/machines?limit=1000&include=hardware')).machines,
     boots: async () => (await get<{ boots: BootTimeline[] }>('/api/v1/boots')).boots,
     async events() {
       for (;;) {

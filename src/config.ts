@@ -25,7 +25,19 @@ const schema = z.strictObject({
       file: z.string().optional(),
     })
     .prefault({}),
-  database: z.strictObject({ file: z.string().default('var/reveille.db') }).prefault({}),
+  database: z
+    .strictObject({
+      file: z.string().default('var/reveille.db'),
+      keyFile: z.string().default(''),
+      backups: z.string().default(''),
+    })
+    .prefault({}),
+  events: z
+    .strictObject({
+      keepBootDays: z.number().int().min(1).max(36_500).default(90),
+      keepDays: z.number().int().min(1).max(36_500).default(1095),
+    })
+    .prefault({}),
   dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
   boot: bootSchema.prefault({}),
@@ -48,6 +60,8 @@ const schema = z.strictObject({
       address: ipv4Schema.prefault('0.0.0.0'),
       port: port.default(8081),
       ui: z.string().default('build/ui'),
+      anonymousRead: z.boolean().default(true),
+      requestsPerSecond: z.number().int().min(1).max(1_000_000).default(200),
       tls: z
         .strictObject({ cert: pemFiles, key: pemFiles, redirectPort: port.optional() })
         .optional(),

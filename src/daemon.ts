@@ -4,28 +4,34 @@
  * This file and main.ts are the composition root. Nothing in here decides anything: a datagram goes to its protocol, the
  * protocol asks the boot desk and the inventory, and what changed is committed before the answer leaves.
  */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { dirname, join } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
+import { type Metrics, openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
 import type { DhcpView, Segment } from './dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from './dhcp/quiet-stock.ts';
 import { createSegments, listenersOf } from './dhcp/segment.ts';
-import { DHCP_DROPS, type DhcpSocket, serveDhcp } from './dhcp/server.ts';
+import { type DhcpSocket, serveDhcp } from './dhcp/server.ts';
 import type { NewEvent } from './events.ts';
-import { createHttpMetrics, startMachineHttp, startPeopleHttp } from './http-listeners.ts';
+import { startHousekeeping as startServerDbHousekeeping } from './http/people/housekeeping.ts';
+import { startMachineHttp, startPeopleHttp } from './http-listeners.ts';
 import { openBootFacts } from './inventory/boot-facts.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
+import { createSecretBox } from './inventory/secrets.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
+import { type BackupFile, backupDatabase } from './platform/backup.ts';
 import { findBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
+import { readOrMakeKey } from './platform/secret-key.ts';
 import { type GroupCommit, openDatabase, openGroupCommit } from './platform/sqlite.ts';
 import { openUdp, type UdpSocket } from './platform/udp.ts';
-import { TFTP_DROP_REASONS, type TftpEvent } from './tftp/ports.ts';
+import type { TftpEvent } from './tftp/ports.ts';
 import { openTftpService, type TftpClient } from './tftp-service.ts';
 import { formatIpv4, parseIpv4 } from './wire/ipv4.ts';
 import type { Clock, Millis } from './wire/time.ts';
@@ -41,6 +47,7 @@ export interface Daemon {
 
 /** The inventory and the desk alone: what `explain` needs, and what the daemon builds on. */
 export function openCore(config: Config): {
+  db: Database;
   inventory: Inventory;
   desk: BootDesk;
   segments: Segment[];
@@ -55,6 +62,7 @@ export function openCore(config: Config): {
   const inventory = openInventory({
     db,
     clock: systemClock,
+    secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
     waitForDisk: groupCommit.waitForDisk,
   });
   const desk = createBootDesk(
@@ -75,15 +83,26 @@ export function openCore(config: Config): {
   );
   const segments = createSegments(config.dhcp);
   const stock = createQuietStock(inventory.leases);
+  const { addresses } = inventory.serverdb;
   const view: DhcpView = {
     ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
     quietAddress: stock.candidate,
+    reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,
+    reservedAt: addresses.reservedAt,
   };
   const close = () => {
     groupCommit.close();
     db.close();
   };
-  return { inventory, desk, segments, stock, view, groupCommit, close };
+  return { db, inventory, desk, segments, stock, view, groupCommit, close };
+}
+
+export function keyFileOf({ database }: Config): string {
+  return database.keyFile || `${database.file}.key`;
+}
+
+export function backupFolderOf({ database }: Config): string {
+  return database.backups || join(dirname(database.file), 'backups');
 }
 
 /** The two usual binaries are checked at the start; the others are looked for when a machine wants one. */
@@ -101,6 +120,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   ]);
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
   if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
+  readOrMakeKey(keyFileOf(config));
   const core = openCore(config);
   const metrics = openMetrics(core.inventory);
   const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
@@ -112,7 +132,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ready.tftp = true;
     await startMachineHttp(parts);
     ready.machineHttp = true;
-    await startPeopleHttp(parts, () => ready);
+    await startPeopleHttp(parts, {
+      readiness: () => ready,
+      backup: () => backupNow(core.db, config),
+    });
+    tellFirstToken(core.inventory);
     ready.peopleHttp = true;
   } catch (error) {
     await closeAll(parts);
@@ -143,6 +167,25 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+/** A copy of the database as it is now, in the folder of backups. */
+export function backupNow(db: Database, config: Config): Promise<BackupFile> {
+  return backupDatabase(db, {
+    folder: backupFolderOf(config),
+    keep: limit('backupsKeptMax'),
+    now: new Date(systemClock()),
+  });
+}
+
+/** On standard error and not in the log: a log is kept, and shipped elsewhere. */
+function tellFirstToken(inventory: Inventory): void {
+  const secret = inventory.transaction(() => inventory.serverdb.access.bootstrap());
+  if (secret === undefined) return;
+  process.stderr.write(
+    `\nNobody can administer this appliance yet. A token for the first administrator, shown this once:\n\n    ${secret}\n\n` +
+      'It ends when there is another administrator. `reveille tokens create --local` on this machine makes one too.\n\n',
+  );
 }
 
 interface Parts extends ReturnType<typeof openCore> {
@@ -245,7 +288,12 @@ function noteTftp({ inventory, log }: Parts, event: TftpEvent, client: TftpClien
 const HOUSEKEEPING_MS = 3_600_000;
 
 function startHousekeeping(parts: Parts): void {
-  const { inventory, log } = parts;
+  const { inventory, log, config } = parts;
+  const { keepBootDays, keepDays } = config.events;
+  const keep = { boot: keepBootDays, other: keepDays };
+  parts.closers.push(
+    startServerDbHousekeeping({ inventory, clock: systemClock, log, keepDays: keep }),
+  );
   const guarded = (run: () => void) => () => {
     try {
       run();
@@ -268,43 +316,4 @@ function startHousekeeping(parts: Parts): void {
     clearInterval(stalls);
     clearInterval(tokens);
   });
-}
-
-type Metrics = ReturnType<typeof openMetrics>;
-
-function openMetrics(inventory: Inventory) {
-  const registers = [new Registry()] as const;
-  const [registry] = registers;
-  collectDefaultMetrics({ register: registry });
-  const counter = (name: string, help: string, labelNames: string[]) =>
-    new Counter({ name, help, labelNames, registers: [...registers] });
-  new Gauge({
-    name: 'reveille_machines',
-    help: 'Machines by state',
-    labelNames: ['state'],
-    registers: [...registers],
-    collect() {
-      this.reset();
-      for (const { state } of inventory.machines.list()) this.inc({ state });
-    },
-  });
-  new Gauge({
-    name: 'reveille_events_last_id',
-    help: 'Number of the newest event',
-    registers: [...registers],
-    collect() {
-      this.set(inventory.events.lastId());
-    },
-  });
-  const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
-  for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
-  const tftpDrops = counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']);
-  for (const reason of TFTP_DROP_REASONS) tftpDrops.inc({ reason }, 0);
-  return {
-    registry,
-    dhcpDrops,
-    tftpDrops,
-    dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
-    http: createHttpMetrics(registry),
-  };
 }

@@ -35,6 +35,65 @@ export const ERRORS = {
   NOT_FOUND: { httpStatus: 404, message: 'There is nothing here.' },
   MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
   TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },
+  HOSTNAME_TAKEN: { httpStatus: 409, message: 'Another machine has this hostname.' },
+  UNIT_TAKEN: { httpStatus: 409, message: 'Another machine fills these units of the rack.' },
+  ADDRESS_TAKEN: { httpStatus: 409, message: 'This address belongs to another NIC.' },
+  ALREADY_EXISTS: { httpStatus: 409, message: 'There is one with this name already.' },
+  STILL_REFERENCED: { httpStatus: 409, message: 'Something still refers to this.' },
+  NAMES_EXHAUSTED: { httpStatus: 409, message: 'The naming rule has no free name left.' },
+  ADDRESSES_EXHAUSTED: { httpStatus: 409, message: 'The subnet has no free address left.' },
+  VERSION_CONFLICT: {
+    httpStatus: 412,
+    message: 'It has changed since you read it; read it again and repeat.',
+  },
+  VERSION_NEEDED: {
+    httpStatus: 428,
+    message: 'Say which version you have read (If-Match), or * for any.',
+  },
+  RELEASE_NEEDED: {
+    httpStatus: 409,
+    message: 'The machine is in use; its owner releases it by naming it (`release`).',
+  },
+  MACHINE_PROTECTED: { httpStatus: 409, message: 'The machine is protected.' },
+  CONFIRMATION_NEEDED: {
+    httpStatus: 409,
+    message: 'This changes many machines; repeat it with `confirm` set to their number.',
+  },
+  IDEMPOTENCY_MISMATCH: {
+    httpStatus: 422,
+    message: 'This Idempotency-Key was used for another request.',
+  },
+  EVENTS_COMPACTED: {
+    httpStatus: 410,
+    message:
+      'Events after this cursor have been compacted away; read the state anew and follow from `oldest`.',
+  },
+  UNAUTHENTICATED: {
+    httpStatus: 401,
+    message: 'Say who you are: `Authorization: Bearer TOKEN`, or log in.',
+  },
+  LOGIN_FAILED: { httpStatus: 401, message: 'Unknown user or wrong password.' },
+  FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },
+  CSRF_MISSING: {
+    httpStatus: 403,
+    message: 'A session that writes sends its token in X-CSRF-Token.',
+  },
+  RATE_LIMITED: { httpStatus: 429, message: 'Too many requests; wait a moment.' },
+  BODY_TOO_LARGE: { httpStatus: 413, message: 'The request is larger than the limit.' },
+  SECRET_KEY_INVALID: {
+    httpStatus: 500,
+    message:
+      'The key file for secrets cannot be used: it holds 64 hex digits and belongs to us alone.',
+  },
+  STORAGE_FULL: {
+    httpStatus: 507,
+    message: 'The disk is full: nothing was changed. Free some space; nothing else is needed.',
+  },
+  DATABASE_CORRUPT: {
+    httpStatus: 500,
+    message:
+      'The database file is damaged: stop the daemon and restore a backup (`reveille restore`).',
+  },
   TOO_MANY_READERS: { httpStatus: 503, message: 'Too many live readers; try again in a moment.' },
   BMC_UNREACHABLE: {
     httpStatus: 504,
@@ -60,14 +119,23 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export interface AppErrorOptions {
+  readonly detail?: string;
+  readonly path?: string;
+  readonly more?: Readonly<Record<string, string | number>>;
+  readonly cause?: unknown;
+}
+
 /** An error with a code from the list. `detail` is safe to show to the client; the cause is for the log only. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
   /** JSON pointer to the part of the input that failed. */
   readonly path: string | undefined;
+  /** Members that a program needs to go on, such as the version that is there now. */
+  readonly more: Readonly<Record<string, string | number>> | undefined;
 
-  constructor(code: ErrorCode, options: { detail?: string; path?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(
       options.detail ? `${ERRORS[code].message} ${options.detail}` : ERRORS[code].message,
       options.cause === undefined ? undefined : { cause: options.cause },
@@ -76,6 +144,7 @@ export class AppError extends Error {
     this.code = code;
     this.detail = options.detail;
     this.path = options.path;
+    this.more = options.more;
   }
 
   get httpStatus(): number {

@@ -48,10 +48,41 @@ export interface EventData {
   'recon.received': { digest: string; sizeBytes: number; repeated: boolean };
   'recon.refused': { code: string; path: string; why: string };
   'machine.registered': { serial: string; manufacturer: string; product: string };
-  'machine.state': { from: string; to: string; why: string; by: string };
+  /** `by` is the part in the table of states, `who` the person or token behind it. */
+  'machine.state': { from: string; to: string; why: string; by: string; who?: string };
   /** What a recon report found different from the last one. */
   'machine.changed': { changes: readonly HardwareChange[] };
   'machine.conflict': { with: string; key: string; why: string };
+  /** Fields that a person or a rule changed, with what they were. */
+  'machine.edited': {
+    who: string;
+    why: string;
+    before: Readonly<Record<string, unknown>>;
+    after: Readonly<Record<string, unknown>>;
+  };
+  /** It has been in a waiting state for longer than that state may take. */
+  'machine.overdue': { state: string; why: string; next: string; sinceMs: number };
+  /** A rule gave it another hardware type; `mismatch` is what differs from the type's bill of materials. */
+  'machine.typed': { from: string; to: string; mismatch: string };
+  'machine.merged': { kept: string; gone: string; merge: number; who: string; why: string };
+  'machine.split': { kept: string; back: string; merge: number; who: string; why: string };
+  'address.reserved': { address: string; mac: string; subnet: string; who: string };
+  'address.freed': { address: string; mac: string; subnet: string; who: string };
+  /** A rack, subnet, naming rule, hardware type or squad: `after` is absent when it was deleted. */
+  'record.changed': {
+    kind: string;
+    id: string;
+    who: string;
+    why: string;
+    before?: unknown;
+    after?: unknown;
+  };
+  /** A user, token, credential or webhook; never a secret. */
+  'access.changed': { kind: string; id: string; change: string; who: string };
+  'access.refused': { who: string; from: string; method: string; path: string; code: string };
+  /** A webhook gave a batch up: it is in the dead letters. */
+  'webhook.dead': { webhook: string; firstEvent: number; lastEvent: number; error: string };
+  'events.compacted': { through: number; deleted: number };
   'nic.moved': { mac: string; from: string; to: string };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
@@ -109,6 +140,18 @@ export const EVENT_NAMES = [
   'machine.state',
   'machine.changed',
   'machine.conflict',
+  'machine.edited',
+  'machine.overdue',
+  'machine.typed',
+  'machine.merged',
+  'machine.split',
+  'address.reserved',
+  'address.freed',
+  'record.changed',
+  'access.changed',
+  'access.refused',
+  'webhook.dead',
+  'events.compacted',
   'nic.moved',
   'boot.stalled',
   'boot.resumed',

@@ -24,7 +24,7 @@ import {
   SHED_REASONS,
   type WebServer,
 } from './http/machine/connections.ts';
-import { createPeopleApp } from './http/people/app.ts';
+import { createPeopleApp, type PeopleAppOptions } from './http/people/app.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { Log } from './platform/log.ts';
 import { formatIpv4 } from './wire/ipv4.ts';
@@ -130,22 +130,24 @@ export async function startMachineHttp(parts: HttpParts): Promise<void> {
 
 export async function startPeopleHttp(
   parts: HttpParts,
-  readiness: () => Record<string, boolean>,
+  { readiness, backup }: Pick<PeopleAppOptions, 'readiness' | 'backup'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
+  const { address, port, tls, ui, anonymousRead, requestsPerSecond } = config.peopleHttp;
   const app = await createPeopleApp({
     inventory,
     clock,
     log,
     site: config.site,
-    uiRoot: config.peopleHttp.ui,
+    uiRoot: ui,
+    settings: { anonymousRead, requestsPerSecond },
+    backup,
     readiness,
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),
     }),
   });
-  const { address, port, tls } = config.peopleHttp;
   const host = formatIpv4(address);
   if (!tls) return listen(parts, app, { host, port });
   parts.closers.push(() => app.close());

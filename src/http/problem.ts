@@ -9,36 +9,66 @@ export interface ProblemDetails {
   readonly detail?: string | undefined;
   /** JSON pointer to the part of the request that failed. */
   readonly path?: string | undefined;
+  /** Extension members (RFC 9457 section 3.2). */
+  readonly more?: Readonly<Record<string, string | number>> | undefined;
 }
 
 export function sendProblem(
   reply: FastifyReply,
   code: ErrorCode,
-  { detail, path }: ProblemDetails = {},
+  { detail, path, more }: ProblemDetails = {},
 ): FastifyReply {
   const { httpStatus, message } = ERRORS[code];
+  const body = {
+    ...more,
+    type: 'about:blank',
+    title: message,
+    status: httpStatus,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(path === undefined ? {} : { path }),
+    requestId: reply.request.id,
+  };
   return reply
     .code(httpStatus)
     .type('application/problem+json')
-    .send({
-      type: 'about:blank',
-      title: message,
-      status: httpStatus,
-      code,
-      ...(detail === undefined ? {} : { detail }),
-      ...(path === undefined ? {} : { path }),
-      requestId: reply.request.id,
-    });
+    .serializer((payload) => payload as string)
+    .send(JSON.stringify(body));
 }
+
+/** What SQLite says when it is not our fault, as the error that a person can act upon. */
+const STORAGE: Readonly<Record<string, ErrorCode>> = {
+  SQLITE_FULL: 'STORAGE_FULL',
+  SQLITE_IOERR_WRITE: 'STORAGE_FULL',
+  SQLITE_CORRUPT: 'DATABASE_CORRUPT',
+  SQLITE_CORRUPT_VTAB: 'DATABASE_CORRUPT',
+  SQLITE_NOTADB: 'DATABASE_CORRUPT',
+};
 
 /** Maps every thrown error and every unknown route of an app to a problem document. */
 export function installProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof AppError) {
       if (error.httpStatus >= 500) request.log.error({ err: error }, error.message);
-      return sendProblem(reply, error.code, { detail: error.detail, path: error.path });
+      const { detail, path, more } = error;
+      return sendProblem(reply, error.code, { detail, path, more });
     }
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return sendProblem(reply, 'REPORT_TOO_LARGE');
+    const storage = STORAGE[error.code];
+    if (storage) {
+      request.log.error({ err: error }, ERRORS[storage].message);
+      return sendProblem(reply, storage);
+    }
+    if (error.validation) {
+      const [first] = error.validation;
+      const at = first?.instancePath === '/' ? '' : (first?.instancePath ?? '');
+      const where = `${at}${unknownKey(first?.params)}`;
+      return sendProblem(reply, 'REQUEST_INVALID', {
+        detail: first?.message ?? error.message,
+        path: where === '' ? '/' : where,
+      });
+    }
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+      return sendProblem(reply, tooLarge(request.url));
     if (error.statusCode !== undefined && error.statusCode < 500) {
       return sendProblem(reply, 'REQUEST_INVALID', { detail: error.message });
     }
@@ -46,4 +76,14 @@ export function installProblems(app: FastifyInstance): void {
     return sendProblem(reply, 'INTERNAL');
   });
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, 'NOT_FOUND'));
+}
+
+function tooLarge(url: string): ErrorCode {
+  return url.startsWith('/recon/') ? 'REPORT_TOO_LARGE' : 'BODY_TOO_LARGE';
+}
+
+/** The first key that no schema knows, as the last part of the pointer. */
+function unknownKey(params: unknown): string {
+  const { keys } = (params ?? {}) as { keys?: readonly string[] };
+  return keys?.[0] === undefined ? '' : `/${keys[0].slice(0, 64)}`;
 }

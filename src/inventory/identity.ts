@@ -9,7 +9,9 @@
  *    that is more than `available` keeps its state: a machine in use is never disturbed by a stranger's report).
  * 4. An unknown serial is a new machine; NICs that had belonged to another one move. But when every MAC belongs to one
  *    machine and the UUID agrees, that machine's serial has changed: held, a person decides.
- * 5. Without a usable serial a machine is named by its boot MAC and held with the reason. It is recognised again by
+ * 5. A machine that a person entered and that has never reported is found by its serial alone when it was entered
+ *    without a MAC, and by any of its MACs when it was entered without a serial.
+ * 6. Without a usable serial a machine is named by its boot MAC and held with the reason. It is recognised again by
  *    its MACs, and never merged into another machine.
  */
 import type { Hardwarename } from '../wire/ids.ts';
@@ -85,8 +87,10 @@ export function hardwarenameOf(serial: string): Hardwarename {
 export interface KnownMachine {
   readonly hardwarename: Hardwarename;
   readonly serialKey: string | undefined;
-  readonly uuid: string | undefined;
-  readonly conflictWith: Hardwarename | undefined;
+  /** '' when it has none that identifies something. */
+  readonly uuid: string;
+  /** False: a person entered it, and it has never reported. */
+  readonly reported: boolean;
   readonly macs: readonly Mac[];
   readonly hardware: ReconReport;
 }
@@ -158,6 +162,8 @@ function identifyBySerial(
 
   const other = same[0];
   if (other) {
+    const awaited = same.find((machine) => !machine.reported && machine.macs.length === 0);
+    if (awaited) return { kind: 'known', machine: awaited, held: undefined };
     const replaced = same.find((machine) => hasNewNics(machine, report));
     if (replaced) return { kind: 'known', machine: replaced, held: undefined };
     return {
@@ -173,6 +179,9 @@ function identifyBySerial(
 
   const [owner] = owners;
   const uuid = usableUuid(report.dmi.uuid);
+  if (owner && owners.length === 1 && !owner.reported && owner.serialKey === undefined) {
+    return { kind: 'known', machine: owner, held: undefined };
+  }
   if (owner && owners.length === 1 && macs.every((mac) => owner.macs.includes(mac))) {
     if (owner.serialKey === undefined) {
       return {

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
+import type { HardwareChange } from '../events.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
 import type { Boots } from './boots.ts';
@@ -25,6 +26,7 @@ import {
 } from './identity.ts';
 import type { Machine, MachineFacts, Machines } from './machines.ts';
 import { macsOf, parseReport, type ReconReport } from './report.ts';
+import { isCapacity } from './states.ts';
 import type { Token } from './tokens.ts';
 
 export interface IngestParts {
@@ -34,6 +36,8 @@ export interface IngestParts {
   readonly boots: Boots;
   readonly machines: Machines;
   transaction<T>(run: () => T): T;
+  /** What else follows from a report (hardware type, place, policy), inside the same transaction. */
+  onReport(machine: Machine, changes: readonly HardwareChange[]): void;
 }
 
 export interface Delivery {
@@ -126,16 +130,26 @@ function record(
     name: 'recon.received',
     data: { digest, sizeBytes: body.length, repeated: false },
   });
-  carryOut(parts, verdict, factsOf(hardwarename, { report, digest }));
-  const nics = report.nics.map((nic) => ({ mac: nic.permanentMac ?? nic.mac, name: nic.name }));
+  const changes = carryOut(parts, verdict, factsOf(hardwarename, { report, digest }));
+  const nics = report.nics.map((nic) => ({
+    mac: nic.permanentMac ?? nic.mac,
+    name: nic.name,
+    switch: nic.lldp?.switch ?? '',
+    port: nic.lldp?.port ?? '',
+    speedMbps: nic.speedMbps ?? 0,
+  }));
   for (const { mac, from } of machines.setNics(hardwarename, nics)) {
     const data = { mac, from, to: hardwarename };
     events.append({ name: 'nic.moved', mac, hardwarename, data });
     events.append({ name: 'nic.moved', mac, hardwarename: from, data });
   }
   boots.reported(token.boot, digest, hardwarename);
-  const machine = machines.byHardwarename(hardwarename);
-  if (!machine) throw new Error(`${hardwarename} vanished inside its own transaction`);
+  const recorded = () => {
+    const machine = machines.byHardwarename(hardwarename);
+    if (!machine) throw new Error(`${hardwarename} vanished inside its own transaction`);
+    return machine;
+  };
+  const machine = recorded();
   if (verdict.kind !== 'known') {
     const { serial, manufacturer, product } = machine;
     events.append({
@@ -144,7 +158,8 @@ function record(
       data: { serial, manufacturer, product },
     });
   }
-  return { machine, repeated: false };
+  parts.onReport(machine, changes);
+  return { machine: recorded(), repeated: false };
 }
 
 function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): MachineFacts {
@@ -153,7 +168,7 @@ function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): Mach
     hardwarename,
     serial: serial ?? report.dmi.serial ?? '',
     serialKey: serial === undefined ? undefined : serialKey(serial),
-    uuid: usableUuid(report.dmi.uuid),
+    uuid: usableUuid(report.dmi.uuid) ?? '',
     manufacturer: report.dmi.manufacturer ?? '',
     product: report.dmi.product ?? '',
     bootMac: report.bootMac,
@@ -162,7 +177,12 @@ function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): Mach
   };
 }
 
-function carryOut({ machines, events }: IngestParts, verdict: Verdict, facts: MachineFacts): void {
+/** @returns what differs from the report before this one */
+function carryOut(
+  { machines, events }: IngestParts,
+  verdict: Verdict,
+  facts: MachineFacts,
+): HardwareChange[] {
   const { hardwarename } = facts;
   switch (verdict.kind) {
     case 'new':
@@ -172,7 +192,7 @@ function carryOut({ machines, events }: IngestParts, verdict: Verdict, facts: Ma
           ? { state: 'available', why: 'registered by its recon report' }
           : { state: 'held', why: verdict.held },
       );
-      return;
+      return [];
     case 'conflict': {
       const { other, why } = verdict;
       machines.insert(facts, { state: 'held', why: `${why}: see ${other.hardwarename}` });
@@ -190,25 +210,36 @@ function carryOut({ machines, events }: IngestParts, verdict: Verdict, facts: Ma
         data: { with: hardwarename, key, why },
       });
       hold(machines, other.hardwarename, `${why}: see ${hardwarename}`);
-      return;
+      return [];
     }
     case 'known': {
-      const changes = hardwareChanges(verdict.machine.hardware, facts.hardware);
+      const changes = verdict.machine.reported
+        ? hardwareChanges(verdict.machine.hardware, facts.hardware)
+        : [];
       // A serial that a person has not confirmed does not replace the one on record.
       const { serial, serialKey: key } = machines.byHardwarename(hardwarename) ?? facts;
       machines.update(verdict.held === undefined ? facts : { ...facts, serial, serialKey: key });
       if (changes.length > 0)
         events.append({ name: 'machine.changed', hardwarename, data: { changes } });
       if (verdict.held !== undefined) hold(machines, hardwarename, verdict.held);
+      else if (!verdict.machine.reported) welcome(machines, hardwarename);
+      return changes;
     }
   }
 }
 
 /** Only what is `available` is taken out of the capacity; a machine in use is never disturbed. */
 function hold(machines: Machines, hardwarename: Hardwarename, why: string): void {
-  const state = machines.byHardwarename(hardwarename)?.state;
-  if (state === 'available') machines.transition(hardwarename, 'held', { by: 'recon', why });
+  const state = machines.record(hardwarename)?.state;
+  if (state && isCapacity(state)) machines.transition(hardwarename, 'held', { by: 'recon', why });
   if (state === 'held') machines.setReason(hardwarename, why);
+}
+
+/** A machine that was entered and awaited is capacity once it has shown itself. */
+function welcome(machines: Machines, hardwarename: Hardwarename): void {
+  if (machines.record(hardwarename)?.state !== 'held') return;
+  const why = 'entered before, and now it has reported';
+  machines.transition(hardwarename, 'available', { by: 'recon', why });
 }
 
 function knownMachines(machines: Machines): KnownMachines {

@@ -5,8 +5,10 @@
  * the outermost commit: nobody ever sees an event whose change was rolled back. What stores keep in memory (leases) is
  * taken back with the transaction that changed it.
  */
+import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
+import { createAfterReport } from './after-report.ts';
 import { type Boots, openBoots } from './boots.ts';
 import { type EventStore, openEventStore } from './event-store.ts';
 import { createIngest, type Delivery, type Ingested } from './ingest.ts';
@@ -14,9 +16,12 @@ import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { recall } from './recall.ts';
 import { migrate } from './schema.ts';
+import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
+import { openServerDb, type ServerDb } from './serverdb.ts';
 import { openTokens, type Tokens } from './tokens.ts';
 
 export interface Inventory {
+  readonly serverdb: ServerDb;
   readonly events: EventStore;
   readonly boots: Boots;
   readonly tokens: Tokens;
@@ -34,11 +39,13 @@ export interface Inventory {
 export interface InventoryOptions {
   readonly db: Database;
   readonly clock: Clock;
+  /** Without one, secrets open only as long as this process lives. */
+  readonly secrets?: SecretBox;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
   waitForDisk?(wait: boolean): void;
 }
 
-export function openInventory({ db, clock, waitForDisk }: InventoryOptions): Inventory {
+export function openInventory({ db, clock, secrets, waitForDisk }: InventoryOptions): Inventory {
   migrate(db);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
@@ -69,13 +76,17 @@ export function openInventory({ db, clock, waitForDisk }: InventoryOptions): Inv
     return result;
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
+  const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
+  const serverdb = openServerDb({ db, clock, events, machines, secrets: box });
+  const onReport = createAfterReport({ machines, records: serverdb.records, events });
   return {
     events,
+    serverdb,
     boots,
     machines,
     tokens: openTokens(db, clock),
     leases,
-    ingest: createIngest({ db, clock, events, boots, machines, transaction }),
+    ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),
     rehearse<T>(inside: () => T): T {

@@ -1,56 +1,94 @@
 /**
- * Machines: one row each, with the NICs that they own. Reads for everybody, writes for ingestion and transitions only.
+ * Machines: one row each, with the NICs that they own. Reads for everybody; writes for ingestion, transitions, and the
+ * editor (machine-edit.ts). Every write counts the record's version up and keeps the search index in step.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
+import { type FactName, factsOfReport } from './machine-facts.ts';
+import {
+  type FieldName,
+  MACHINE_FIELDS,
+  type MachineRecord,
+  recordFromRow,
+  type SqlValue,
+  toColumn,
+} from './machine-fields.ts';
+import { type MachineSearch, openMachineSearch } from './machine-search.ts';
+import {
+  type MachineNic,
+  type MachineRow,
+  type MachineStatements,
+  nicFromRow,
+  prepareMachines,
+} from './machine-statements.ts';
 import type { ReconReport } from './report.ts';
-import { type Actor, assertTransition, type MachineState } from './states.ts';
+import { type Actor, assertTransition, type MachineState, STATE_RULES } from './states.ts';
 
-export interface Machine {
-  readonly hardwarename: Hardwarename;
-  /** As reported; empty when there was none. */
-  readonly serial: string;
+export type { MachineNic };
+
+export interface Machine extends MachineRecord {
+  /** The serial folded for comparison; absent when it identifies nothing. */
   readonly serialKey: string | undefined;
-  readonly uuid: string | undefined;
-  readonly manufacturer: string;
-  readonly product: string;
-  readonly state: MachineState;
-  readonly stateWhy: string;
-  readonly stateAt: Millis;
-  readonly conflictWith: Hardwarename | undefined;
-  readonly bootMac: Mac;
   readonly hardware: ReconReport;
-  readonly nics: readonly { readonly mac: Mac; readonly name: string }[];
-  readonly createdAt: Millis;
-  readonly updatedAt: Millis;
+  readonly nics: readonly MachineNic[];
 }
 
-export type MachineFacts = Pick<
-  Machine,
-  | 'hardwarename'
-  | 'serial'
-  | 'serialKey'
-  | 'uuid'
-  | 'manufacturer'
-  | 'product'
-  | 'bootMac'
-  | 'hardware'
-> & { readonly digest: string };
+export interface MachineFacts
+  extends Pick<
+    Machine,
+    | 'hardwarename'
+    | 'serial'
+    | 'serialKey'
+    | 'uuid'
+    | 'manufacturer'
+    | 'product'
+    | 'bootMac'
+    | 'hardware'
+  > {
+  readonly digest: string;
+}
+
+export interface NicFacts {
+  readonly mac: Mac;
+  readonly name: string;
+  readonly switch?: string;
+  readonly port?: string;
+  readonly speedMbps?: number;
+}
+
+/** Why a change is made, and by whom: `who` is a person or token, `by` the part that they play in the table of states. */
+export interface TransitionCause {
+  readonly by: Actor;
+  readonly why: string;
+  readonly who?: string | undefined;
+  /** Another deadline than the state's own; 0 for none. */
+  readonly deadlineAt?: Millis | undefined;
+  readonly next?: string | undefined;
+}
 
 export interface Machines {
   byHardwarename(hardwarename: Hardwarename): Machine | undefined;
   byMac(mac: Mac): Machine | undefined;
+  byHostname(hostname: string): Machine | undefined;
+  /** The record without hardware and NICs: what a check needs. */
+  record(hardwarename: Hardwarename): MachineRecord | undefined;
+  nicsOf(hardwarename: Hardwarename): MachineNic[];
   /** The packet path's question, in one statement and without parsing the hardware. */
   stateByMac(mac: Mac): { hardwarename: Hardwarename; state: MachineState } | undefined;
   bySerialKey(key: string): Machine[];
+  /** Every machine with its hardware: for tests and small labs; lists page (machine-query.ts). */
   list(): Machine[];
+  countByState(): { state: MachineState; count: number; overdue: number }[];
   /** Changes the state with its event, in the caller's transaction. @throws AppError TRANSITION_ILLEGAL, MACHINE_UNKNOWN */
-  transition(hardwarename: Hardwarename, to: MachineState, cause: { by: Actor; why: string }): void;
-  insert(facts: MachineFacts, state: { state: MachineState; why: string }): void;
+  transition(hardwarename: Hardwarename, to: MachineState, cause: TransitionCause): void;
+  insert(
+    facts: MachineFacts,
+    state: { state: MachineState; why: string; by?: Actor; who?: string; reported?: boolean },
+  ): void;
   update(facts: MachineFacts): void;
   /** A newer reason for the state that it is in. */
   setReason(hardwarename: Hardwarename, why: string): void;
@@ -58,144 +96,251 @@ export interface Machines {
   /** Makes these the machine's NICs; says which other machines lost one. */
   setNics(
     hardwarename: Hardwarename,
-    nics: readonly { mac: Mac; name: string }[],
+    nics: readonly NicFacts[],
   ): { mac: Mac; from: Hardwarename }[];
+  /** Writes fields as they are, without an event: the caller appends one. */
+  write(hardwarename: Hardwarename, values: FieldValues): void;
+  /** Something that belongs to it (an address) has changed: its version counts up and it is indexed anew. */
+  touch(hardwarename: Hardwarename): void;
+  remove(hardwarename: Hardwarename): void;
+  /** Runs several writes and indexes each record that they touched once, at the end. */
+  together<T>(run: () => T): T;
+  readonly search: MachineSearch;
 }
 
-interface MachineRow {
-  hardwarename: string;
-  serial: string;
-  serial_key: string | null;
-  uuid: string | null;
-  manufacturer: string;
-  product: string;
-  state: string;
-  state_why: string;
-  state_at: number;
-  conflict_with: string | null;
-  boot_mac: string;
-  hardware: string;
-  created_at: number;
-  updated_at: number;
-}
+export type FieldValues = { readonly [Name in FieldName]?: MachineRecord[Name] | undefined };
 
-interface NicRow {
-  mac: string;
-  name: string;
-  hardwarename: string;
-}
+const FACT_NAMES: readonly FactName[] = [
+  'cpuModel',
+  'cpuCount',
+  'coreCount',
+  'threadCount',
+  'memoryBytes',
+  'diskCount',
+  'diskBytes',
+  'nicCount',
+  'gpuCount',
+  'biosVersion',
+];
 
 export function openMachines(db: Database, clock: Clock, events: EventStore): Machines {
-  const byName = db.prepare<[string], MachineRow>('SELECT * FROM machines WHERE hardwarename = ?');
-  const byMac = db.prepare<[string], MachineRow>(
-    'SELECT machines.* FROM nics JOIN machines USING (hardwarename) WHERE nics.mac = ?',
-  );
-  const stateByMac = db.prepare<[string], { hardwarename: Hardwarename; state: MachineState }>(
-    'SELECT hardwarename, state FROM nics JOIN machines USING (hardwarename) WHERE nics.mac = ?',
-  );
-  const bySerial = db.prepare<[string], MachineRow>(
-    'SELECT * FROM machines WHERE serial_key = ? ORDER BY created_at, hardwarename',
-  );
-  const list = db.prepare<[], MachineRow>('SELECT * FROM machines ORDER BY hardwarename');
-  const nicsOf = db.prepare<[string], NicRow>(
-    'SELECT * FROM nics WHERE hardwarename = ? ORDER BY name, mac',
-  );
-  const nicByMac = db.prepare<[string], NicRow>('SELECT * FROM nics WHERE mac = ?');
-  const insert = db.prepare(
-    `INSERT INTO machines (hardwarename, serial, serial_key, uuid, manufacturer, product, state, state_why, state_at,
-       boot_mac, hardware, report_digest, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const update = db.prepare(
-    `UPDATE machines SET serial = ?, serial_key = ?, uuid = ?, manufacturer = ?, product = ?, boot_mac = ?,
-       hardware = ?, report_digest = ?, updated_at = ? WHERE hardwarename = ?`,
-  );
-  const setState = db.prepare(
-    'UPDATE machines SET state = ?, state_why = ?, state_at = ?, updated_at = ? WHERE hardwarename = ?',
-  );
-  const setReason = db.prepare('UPDATE machines SET state_why = ? WHERE hardwarename = ?');
-  const setConflict = db.prepare('UPDATE machines SET conflict_with = ? WHERE hardwarename = ?');
-  const dropNic = db.prepare('DELETE FROM nics WHERE mac = ? AND hardwarename = ?');
-  const putNic = db.prepare(
-    `INSERT INTO nics (mac, hardwarename, name, first_at, last_at) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (mac) DO UPDATE SET hardwarename = excluded.hardwarename, name = excluded.name, last_at = excluded.last_at`,
-  );
-
-  const fromRow = (row: MachineRow): Machine => ({
-    hardwarename: row.hardwarename as Hardwarename,
-    serial: row.serial,
-    serialKey: row.serial_key ?? undefined,
-    uuid: row.uuid ?? undefined,
-    manufacturer: row.manufacturer,
-    product: row.product,
-    state: row.state as MachineState,
-    stateWhy: row.state_why,
-    stateAt: row.state_at as Millis,
-    conflictWith: (row.conflict_with ?? undefined) as Hardwarename | undefined,
-    bootMac: row.boot_mac as Mac,
-    hardware: JSON.parse(row.hardware),
-    nics: nicsOf.all(row.hardwarename).map(({ mac, name }) => ({ mac: mac as Mac, name })),
-    createdAt: row.created_at as Millis,
-    updatedAt: row.updated_at as Millis,
-  });
-  const one = (row: MachineRow | undefined) => (row ? fromRow(row) : undefined);
+  const statements = prepareMachines(db);
+  const reads = openReads(statements);
+  const writes = openWrites(db, { clock, statements, reads });
+  const { rowOf } = reads;
+  const { writeColumns, reindex } = writes;
 
   return {
-    byHardwarename: (hardwarename) => one(byName.get(hardwarename)),
-    byMac: (mac) => one(byMac.get(mac)),
-    stateByMac: (mac) => stateByMac.get(mac),
-    bySerialKey: (key) => bySerial.all(key).map(fromRow),
-    list: () => list.all().map(fromRow),
-    transition(hardwarename, to, { by, why }) {
-      const row = byName.get(hardwarename);
-      if (!row) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
-      assertTransition(row.state as MachineState, to, by);
-      setState.run(to, why, clock(), clock(), hardwarename);
-      events.append({
-        name: 'machine.state',
-        hardwarename,
-        data: { from: row.state, to, why, by },
-      });
+    ...reads,
+    ...writes,
+    transition(hardwarename, to, cause) {
+      const from = String(rowOf(hardwarename).state) as MachineState;
+      assertTransition(from, to, cause.by);
+      const { why, by, who } = cause;
+      writeColumns(hardwarename, stateColumns(to, cause, clock()));
+      const data = { from, to, why, by, ...(who === undefined ? {} : { who }) };
+      events.append({ name: 'machine.state', hardwarename, data });
     },
-    insert(facts, { state, why }) {
-      assertTransition('unknown', state, 'recon');
+    insert(facts, { state, why, by = 'recon', who, reported = true }) {
+      assertTransition('unknown', state, by);
       const now = clock();
-      const { hardwarename, serial, manufacturer, product, bootMac, hardware, digest } = facts;
-      insert.run(
-        ...[
-          hardwarename,
-          serial,
-          facts.serialKey ?? null,
-          facts.uuid ?? null,
-          manufacturer,
-          product,
-        ],
-        ...[state, why, now, bootMac, JSON.stringify(hardware), digest, now, now],
-      );
-      const data = { from: 'unknown', to: state, why, by: 'recon' };
+      const { hardwarename } = facts;
+      writes.create(facts, {
+        ...{ hardwarename, ...factColumns(facts), reported: reported ? 1 : 0 },
+        ...stateColumns(state, { by, why, who }, now),
+        ...{ created_at: now, updated_at: now },
+      });
+      const data = { from: 'unknown', to: state, why, by, ...(who === undefined ? {} : { who }) };
       events.append({ name: 'machine.state', hardwarename, data });
     },
     update(facts) {
-      const { hardwarename, serial, manufacturer, product, bootMac, hardware, digest } = facts;
-      update.run(
-        ...[serial, facts.serialKey ?? null, facts.uuid ?? null, manufacturer, product, bootMac],
-        ...[JSON.stringify(hardware), digest, clock(), hardwarename],
-      );
+      const { id } = rowOf(facts.hardwarename);
+      writeColumns(facts.hardwarename, { ...factColumns(facts), reported: 1 });
+      statements.putHardware.run(id, JSON.stringify(facts.hardware), facts.digest);
+      reindex(facts.hardwarename);
     },
-    setReason: (hardwarename, why) => void setReason.run(why, hardwarename),
-    setConflict: (hardwarename, other) => void setConflict.run(other ?? null, hardwarename),
+    setReason: (hardwarename, why) => writeColumns(hardwarename, { state_why: why }),
+    setConflict: (hardwarename, other) =>
+      writeColumns(hardwarename, { conflict_with: other ?? '' }),
     setNics(hardwarename, nics) {
       const now = clock();
       const moved: { mac: Mac; from: Hardwarename }[] = [];
-      for (const { mac, name } of nics) {
-        const owner = nicByMac.get(mac)?.hardwarename as Hardwarename | undefined;
-        if (owner !== undefined && owner !== hardwarename) moved.push({ mac, from: owner });
-        putNic.run(mac, hardwarename, name, now, now);
+      for (const nic of nics) {
+        const owner = statements.nicByMac.get(nic.mac)?.hardwarename as Hardwarename | undefined;
+        if (owner !== undefined && owner !== hardwarename) {
+          moved.push({ mac: nic.mac, from: owner });
+          statements.dropAddress.run(nic.mac, owner);
+        }
+        const { mac, name, switch: neighbour = '', port = '', speedMbps = 0 } = nic;
+        statements.putNic.run(mac, hardwarename, name, now, now, neighbour, port, speedMbps);
       }
       const kept = new Set(nics.map(({ mac }) => mac as string));
-      for (const { mac } of nicsOf.all(hardwarename)) {
-        if (!kept.has(mac)) dropNic.run(mac, hardwarename);
+      for (const { mac } of statements.nicsOf.all(hardwarename)) {
+        if (kept.has(mac)) continue;
+        statements.dropAddress.run(mac, hardwarename);
+        statements.dropNic.run(mac, hardwarename);
       }
+      for (const { from } of moved) reindex(from);
+      reindex(hardwarename);
       return moved;
     },
+    remove(hardwarename) {
+      const { id } = rowOf(hardwarename);
+      writes.search.forget(id);
+      statements.dropAddresses.run(hardwarename);
+      statements.dropNics.run(hardwarename);
+      statements.drop.run(hardwarename);
+    },
   };
+}
+
+type Reads = ReturnType<typeof openReads>;
+
+function openReads(statements: MachineStatements) {
+  const nicsOf = (hardwarename: string): MachineNic[] =>
+    statements.nicsOf.all(hardwarename).map(nicFromRow);
+  const fromRow = (row: MachineRow): Machine => ({
+    ...recordFromRow(row),
+    serialKey: row.serial_key ?? undefined,
+    hardware: JSON.parse(statements.hardware.get(row.id)?.hardware ?? 'null'),
+    nics: nicsOf(String(row.hardwarename)),
+  });
+  const one = (row: MachineRow | undefined) => (row ? fromRow(row) : undefined);
+  return {
+    nicsOf,
+    fromRow,
+    rowOf(hardwarename: Hardwarename): MachineRow {
+      const row = statements.byName.get(hardwarename);
+      if (!row) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
+      return row;
+    },
+    byHardwarename: (hardwarename: Hardwarename) => one(statements.byName.get(hardwarename)),
+    byMac: (mac: Mac) => one(statements.byMac.get(mac)),
+    byHostname: (hostname: string) => one(statements.byHostname.get(hostname)),
+    record(hardwarename: Hardwarename) {
+      const row = statements.byName.get(hardwarename);
+      return row && recordFromRow(row);
+    },
+    stateByMac: (mac: Mac) => statements.stateByMac.get(mac),
+    bySerialKey: (key: string) => statements.bySerial.all(key).map(fromRow),
+    list: () => statements.list.all().map(fromRow),
+    countByState: () => statements.counts.all(),
+  };
+}
+
+function openWrites(
+  db: Database,
+  { clock, statements, reads }: { clock: Clock; statements: MachineStatements; reads: Reads },
+) {
+  const search = openMachineSearch(db);
+  let postponed: Set<Hardwarename> | undefined;
+  const reindex = (hardwarename: Hardwarename): void => {
+    if (postponed) return void postponed.add(hardwarename);
+    const row = reads.rowOf(hardwarename);
+    const { nics, hardware, ...record } = reads.fromRow(row);
+    search.index(row.id, record, {
+      hardware,
+      macs: nics.map(({ mac }) => mac),
+      addresses: nics.map(({ address }) => address),
+    });
+  };
+  /** Statements by their SQL: a patch of the same fields is prepared once. */
+  const prepared = new Map<string, Statement>();
+  const run = (sql: string, values: readonly (SqlValue | null)[]) => {
+    const statement = prepared.get(sql) ?? db.prepare(sql);
+    prepared.set(sql, statement);
+    return statement.run(...values);
+  };
+  const writeColumns = (
+    hardwarename: Hardwarename,
+    columns: Record<string, SqlValue | null>,
+  ): void => {
+    const sets = Object.keys(columns).map((name) => `"${name}" = ?, `);
+    const sql = `UPDATE machines SET ${sets.join('')}version = version + 1, updated_at = ? WHERE hardwarename = ?`;
+    run(sql, [...Object.values(columns), clock(), hardwarename]);
+  };
+  const write = (hardwarename: Hardwarename, values: FieldValues): void => {
+    const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+    const columns = entries.map(([name, value]) => [
+      MACHINE_FIELDS[name as FieldName].column,
+      toColumn(name as FieldName, value),
+    ]);
+    writeColumns(hardwarename, Object.fromEntries(columns));
+    reindex(hardwarename);
+  };
+  return {
+    search,
+    reindex,
+    writeColumns,
+    write,
+    touch: (hardwarename: Hardwarename) => write(hardwarename, {}),
+    create(facts: MachineFacts, columns: Record<string, SqlValue | null>): void {
+      const names = Object.keys(columns);
+      const sql = `INSERT INTO machines (${names.join()}) VALUES (${names.map(() => '?').join()})`;
+      const { lastInsertRowid } = run(sql, Object.values(columns));
+      statements.putHardware.run(lastInsertRowid, JSON.stringify(facts.hardware), facts.digest);
+      reindex(facts.hardwarename);
+    },
+    together<T>(run: () => T): T {
+      if (postponed) return run();
+      postponed = new Set();
+      try {
+        const result = run();
+        const touched = [...postponed];
+        postponed = undefined;
+        for (const hardwarename of touched) reindex(hardwarename);
+        return result;
+      } finally {
+        postponed = undefined;
+      }
+    },
+  };
+}
+
+/** The columns of a state: a waiting state has a deadline and a next step, and nothing is overdue yet. */
+function stateColumns(
+  to: MachineState,
+  cause: Omit<TransitionCause, 'by'> & { by: Actor },
+  now: Millis,
+): Record<string, SqlValue> {
+  const rule = STATE_RULES[to];
+  const until = rule.deadlineMs === undefined ? 0 : now + rule.deadlineMs;
+  return {
+    state: to,
+    state_why: cause.why,
+    state_by: cause.who ?? cause.by,
+    state_at: now,
+    state_next: cause.next ?? rule.next,
+    state_deadline: cause.deadlineAt ?? until,
+    overdue: 0,
+  };
+}
+
+function factColumns(facts: MachineFacts) {
+  const derived = factsOfReport(facts.hardware);
+  return {
+    serial: facts.serial,
+    serial_key: facts.serialKey ?? null,
+    uuid: facts.uuid,
+    manufacturer: facts.manufacturer,
+    product: facts.product,
+    boot_mac: facts.bootMac,
+    ...Object.fromEntries(
+      FACT_NAMES.map((name) => [MACHINE_FIELDS[name].column, toColumn(name, derived[name])]),
+    ),
+    ...bmcColumns(facts.hardware),
+  };
+}
+
+/** A report without a BMC says nothing about the one on record: it may only have been silent. */
+function bmcColumns({ bmc }: ReconReport): Record<string, SqlValue> {
+  const known = {
+    bmc_address: bmc?.address,
+    bmc_mac: bmc?.mac,
+    bmc_vendor: bmc?.manufacturer,
+    bmc_firmware: bmc?.firmware,
+  };
+  return Object.fromEntries(
+    Object.entries(known).filter((entry): entry is [string, Mac] => Boolean(entry[1])),
+  );
 }

@@ -6,6 +6,7 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
+import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 
 const MIGRATIONS: readonly string[] = [
   `
@@ -98,18 +99,40 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE UNIQUE INDEX leases_by_mac ON leases (segment, mac) WHERE state <> 'declined';
   `,
+  SERVERDB_SCHEMA,
 ];
 
-/** Brings a database to the newest schema, one transaction for each step; a newer file than the program is refused. */
+/**
+ * Brings a database to the newest schema, one transaction for each step; a newer file than the program is refused. Before
+ * the first step on a file that holds something, a copy is written beside it (`FILE.schema-N`). Foreign keys are off
+ * during a step, because a table that others refer to may have to be rebuilt, and are checked before it commits.
+ */
 export function migrate(db: Database): void {
   const at = db.pragma('user_version', { simple: true }) as number;
   if (at > MIGRATIONS.length) {
     throw new Error(`schema ${at} is newer than this program's ${MIGRATIONS.length}`);
   }
-  for (const [index, sql] of MIGRATIONS.slice(at).entries()) {
-    db.transaction(() => {
-      db.exec(sql);
-      db.pragma(`user_version = ${at + index + 1}`);
-    }).immediate();
+  if (at === MIGRATIONS.length) return;
+  if (at > 0 && !db.memory) db.exec(`VACUUM INTO '${copyName(db, at).replaceAll("'", "''")}'`);
+  db.pragma('foreign_keys = OFF');
+  try {
+    for (const [index, sql] of MIGRATIONS.slice(at).entries()) {
+      db.transaction(() => {
+        db.exec(sql);
+        const broken = db.pragma('foreign_key_check') as unknown[];
+        if (broken.length > 0) throw new Error(`step ${at + index + 1} breaks a reference`);
+        db.pragma(`user_version = ${at + index + 1}`);
+      }).immediate();
+    }
+  } finally {
+    db.pragma('foreign_keys = ON');
   }
+}
+
+/** A name for the copy that is not taken: VACUUM INTO refuses a file that exists. */
+function copyName(db: Database, at: number): string {
+  const stamp = db.prepare(`SELECT strftime('%Y%m%dT%H%M%fZ', 'now') AS now`).get() as {
+    now: string;
+  };
+  return `${db.name}.schema-${at}.${stamp.now}`;
 }

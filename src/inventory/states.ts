@@ -39,6 +39,24 @@ export const TRANSITIONS: readonly Transition[] = [
     why: 'A first report whose identity is missing or contested waits for a person.',
   },
   {
+    from: 'unknown',
+    to: 'held',
+    by: 'operator',
+    why: 'A person enters a machine that is still to come: it waits for its first report.',
+  },
+  {
+    from: 'unknown',
+    to: 'in-use',
+    by: 'operator',
+    why: 'A person enters a machine that is in service already, from the sheet that a site has.',
+  },
+  {
+    from: 'held',
+    to: 'available',
+    by: 'recon',
+    why: 'A machine that was entered before has reported for the first time, and nothing contests it.',
+  },
+  {
     from: 'available',
     to: 'held',
     by: 'recon',
@@ -83,6 +101,12 @@ export const TRANSITIONS: readonly Transition[] = [
     by: 'owner',
     why: 'The owning squad has released the machine.',
   },
+  {
+    from: 'in-use',
+    to: 'broken',
+    by: 'owner',
+    why: 'The owning squad hands over a machine that has failed; nothing on its disks is touched.',
+  },
   { from: 'recycling', to: 'available', by: 'job', why: 'Every disk is proven clean.' },
   { from: 'recycling', to: 'broken', by: 'job', why: 'A disk could not be wiped or verified.' },
   { from: 'available', to: 'broken', by: 'operator', why: 'A person found a fault.' },
@@ -106,6 +130,60 @@ export const TRANSITIONS: readonly Transition[] = [
     why: 'A retired machine is taken back and wants a look first.',
   },
 ];
+
+/** What a state waits for, and for how long before it counts as stuck. */
+export interface StateRule {
+  /** It rests here, or moves on by somebody's doing. */
+  readonly kind: 'stable' | 'waiting';
+  /** From the moment it got there; a transition may name another deadline. */
+  readonly deadlineMs?: number;
+  /** The next step, in words that a person can follow. */
+  readonly next: string;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export const STATE_RULES: Readonly<Record<MachineState, StateRule>> = {
+  available: { kind: 'stable', next: 'Nothing: it is capacity.' },
+  installing: {
+    kind: 'waiting',
+    deadlineMs: 2 * HOUR_MS,
+    next: 'Its install job ends; look at the job when it does not.',
+  },
+  'in-use': { kind: 'stable', next: 'Nothing: its squad uses it.' },
+  recycling: {
+    kind: 'waiting',
+    deadlineMs: DAY_MS,
+    next: 'Its recycle job proves every disk clean; a large disk takes hours.',
+  },
+  broken: {
+    kind: 'waiting',
+    deadlineMs: 14 * DAY_MS,
+    next: 'A technician repairs it and puts it on hold, or retires it.',
+  },
+  held: {
+    kind: 'waiting',
+    deadlineMs: 3 * DAY_MS,
+    next: 'A person settles what it is held for and releases it.',
+  },
+  retired: { kind: 'stable', next: 'Nothing: it may leave the building.' },
+};
+
+/** Nobody uses it: a rule may take it out of the capacity. */
+export function isCapacity(state: MachineState): boolean {
+  return state === 'available';
+}
+
+/** Somebody's work is on it: leaving this state takes the word of its owner, and a rule never moves it. */
+export function needsRelease(state: MachineState): boolean {
+  return state === 'in-use';
+}
+
+/** Where a machine has no role: what it was called and whose it was ends there. */
+export function endsAssignment(to: MachineState): boolean {
+  return to === 'available' || to === 'retired';
+}
 
 /** @throws AppError TRANSITION_ILLEGAL that names the legal ones */
 export function assertTransition(

@@ -58,7 +58,7 @@ export function summarize(machine: Machine): MachineSummary {
     product: machine.product,
     state: machine.state,
     stateWhy: machine.stateWhy,
-    ...(machine.conflictWith === undefined ? {} : { conflictWith: machine.conflictWith }),
+    ...(machine.conflictWith === '' ? {} : { conflictWith: machine.conflictWith }),
     cpus: hardware.cpus.length,
     threads: hardware.cpus.reduce((sum, cpu) => sum + cpu.threads, 0),
     memoryBytes: hardware.memory.totalBytes,

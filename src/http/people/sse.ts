@@ -1,13 +1,17 @@
 /**
- * The event feed as Server-Sent Events: numbered, resumable by `Last-Event-ID`, and bounded.
+ * The event feed as Server-Sent Events: numbered, filtered, resumable by `Last-Event-ID`, and bounded.
  *
  * A reader is a cursor over the event table. It is sent pages until it has caught up, and again whenever something was
- * committed. A reader that does not read is cut off when its socket holds too much; it comes back with its last id and
- * misses nothing.
+ * committed. Between two pages the event loop is given back, and a reader whose socket is full is waited for: one that was
+ * away for a hundred thousand events catches up without holding up a DHCP answer. One that reads nothing for a while is
+ * cut off; it comes back with its last id and misses nothing. One whose cursor lies in what was compacted away is sent
+ * `resync` first: it has to read the state anew.
  */
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { StoredEvent } from '../../events.ts';
+import { type EventFilter, matches } from '../../inventory/event-history.ts';
 import { limit } from '../../limits.ts';
 
 export interface Feed {
@@ -17,53 +21,99 @@ export interface Feed {
 }
 
 const KEEP_ALIVE_MS = 15_000;
+const PAGE = 100;
 
-export function createSse(feed: Feed): {
-  open(request: FastifyRequest, reply: FastifyReply, after: number | undefined): void;
+export interface SseStart {
+  readonly after: number | undefined;
+  readonly filter: EventFilter;
+}
+
+export interface Sse {
+  open(request: FastifyRequest, reply: FastifyReply, start: SseStart): void;
   close(): void;
-} {
+}
+
+/** @param floor the lowest cursor from which nothing is missing */
+export function createSse(feed: Feed, floor: () => number = () => 0): Sse {
   const readers = new Set<() => void>();
   return {
-    open(request, reply, after) {
+    open(request, reply, { after, filter }) {
       if (readers.size >= limit('sseClientsMax')) throw new AppError('TOO_MANY_READERS');
       const resumed = Number(request.headers['last-event-id'] ?? Number.NaN);
-      let cursor = Number.isSafeInteger(resumed) ? resumed : (after ?? feed.lastId());
-      reply.hijack();
-      const { raw } = reply;
-      const inherited = Object.entries(reply.getHeaders()).filter(
-        ([, value]) => value !== undefined,
-      );
-      raw.writeHead(200, {
-        ...Object.fromEntries(inherited as [string, string][]),
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no',
-      });
+      const asked = Number.isSafeInteger(resumed) ? resumed : (after ?? feed.lastId());
+      const lowest = floor();
+      const cursor = asked > 0 ? Math.max(asked, lowest) : asked;
+      const raw = begin(reply);
       raw.write(`retry: 1000\n: from ${cursor}\n\n`);
-      const catchUp = () => {
-        for (let page = feed.after(cursor, 100); page.length > 0; page = feed.after(cursor, 100)) {
-          for (const event of page) {
-            raw.write(`id: ${event.id}\nevent: ${event.name}\ndata: ${JSON.stringify(event)}\n\n`);
-            cursor = event.id;
-          }
-          if (raw.writableLength > limit('sseBufferBytesMax')) return stop();
-        }
-      };
-      const keepAlive = setInterval(() => raw.write(': still here\n\n'), KEEP_ALIVE_MS).unref();
-      const unfollow = feed.follow(catchUp);
-      const stop = () => {
-        clearInterval(keepAlive);
-        unfollow();
-        readers.delete(stop);
-        raw.destroy();
-      };
+      if (cursor > asked)
+        raw.write(`event: resync\ndata: ${JSON.stringify({ oldest: lowest })}\n\n`);
+      const stop = stream(raw, { feed, cursor, filter }, () => readers.delete(stop));
       readers.add(stop);
-      raw.once('close', stop);
-      raw.on('error', stop);
-      catchUp();
     },
     close() {
       for (const stop of [...readers]) stop();
     },
   };
+}
+
+function begin(reply: FastifyReply): ServerResponse {
+  reply.hijack();
+  const { raw } = reply;
+  const inherited = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
+  raw.writeHead(200, {
+    ...Object.fromEntries(inherited as [string, string][]),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  });
+  return raw;
+}
+
+/** @returns the way to end it */
+function stream(
+  raw: ServerResponse,
+  start: { readonly feed: Feed; readonly cursor: number; readonly filter: EventFilter },
+  ended: () => void,
+): () => void {
+  const { feed, filter } = start;
+  let { cursor } = start;
+  /** A page is on its way, or a full socket is waited for: a wake in between finds the rest by itself. */
+  let busy = false;
+  let stopped = false;
+  const pump = (): void => {
+    busy = false;
+    if (stopped) return;
+    const page = feed.after(cursor, PAGE);
+    for (const event of page) {
+      cursor = event.id;
+      if (!matches(event, filter)) continue;
+      raw.write(`id: ${event.id}\nevent: ${event.name}\ndata: ${JSON.stringify(event)}\n\n`);
+    }
+    if (page.length < PAGE && !raw.writableNeedDrain) return;
+    busy = true;
+    if (raw.writableNeedDrain) raw.once('drain', pump);
+    else setImmediate(pump);
+  };
+  const wake = (): void => {
+    if (!busy) pump();
+  };
+  let unread = 0;
+  const keepAlive = setInterval(() => {
+    unread = raw.writableLength > 0 ? unread + 1 : 0;
+    if (unread > 2 || raw.writableLength > limit('sseBufferBytesMax')) stop();
+    else raw.write(': still here\n\n');
+  }, KEEP_ALIVE_MS).unref();
+  const unfollow = feed.follow(wake);
+  const stop = (): void => {
+    if (stopped) return;
+    stopped = true;
+    clearInterval(keepAlive);
+    unfollow();
+    ended();
+    raw.destroy();
+  };
+  raw.once('close', stop);
+  raw.on('error', stop);
+  pump();
+  return stop;
 }

@@ -90,7 +90,7 @@ describe('the schema', () => {
   it('is brought up once, and a newer one is refused', () => {
     const { db } = createWorld();
     migrate(db);
-    expect(db.pragma('user_version', { simple: true })).toBe(1);
+    expect(db.pragma('user_version', { simple: true })).toBe(2);
     db.pragma('user_version = 99');
     expect(() => migrate(db)).toThrow('schema 99 is newer');
   });

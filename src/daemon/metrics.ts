@@ -1,0 +1,57 @@
+/** What Prometheus is told: one registry, made by the daemon and handed to whoever counts. */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { DHCP_DROPS } from '../dhcp/server.ts';
+import { createHttpMetrics } from '../http-listeners.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
+
+export type Metrics = ReturnType<typeof openMetrics>;
+
+/** Counters that the protocols add to, and gauges that read ServerDb when they are asked. */
+export function openMetrics(inventory: Inventory) {
+  const registers = [new Registry()] as const;
+  const [registry] = registers;
+  collectDefaultMetrics({ register: registry });
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers: [...registers] });
+  new Gauge({
+    name: 'reveille_machines',
+    help: 'Machines by state',
+    labelNames: ['state'],
+    registers: [...registers],
+    collect() {
+      this.reset();
+      for (const { state, count } of inventory.machines.countByState()) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'reveille_machines_overdue',
+    help: 'Machines that are stuck: the deadline of their state has passed',
+    labelNames: ['state'],
+    registers: [...registers],
+    collect() {
+      this.reset();
+      for (const { state, overdue } of inventory.machines.countByState())
+        this.set({ state }, overdue);
+    },
+  });
+  new Gauge({
+    name: 'reveille_events_last_id',
+    help: 'Number of the newest event',
+    registers: [...registers],
+    collect() {
+      this.set(inventory.events.lastId());
+    },
+  });
+  const dhcpDrops = counter('reveille_dhcp_drops_total', 'DHCP packets not answered', ['reason']);
+  for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
+  const tftpDrops = counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']);
+  for (const reason of TFTP_DROP_REASONS) tftpDrops.inc({ reason }, 0);
+  return {
+    registry,
+    tftpDrops,
+    dhcpDrops,
+    dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
+    http: createHttpMetrics(registry),
+  };
+}

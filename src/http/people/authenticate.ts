@@ -1,0 +1,125 @@
+/**
+ * Before every handler: who is asking, may they call this at all, and how often.
+ *
+ * A request proves who it is by an API token or by a session's cookie; a session that writes also proves, by a header that
+ * no other site can set, that its own page is asking (CSRF). Every refusal is audited as an event, up to a rate beyond
+ * which it is only counted: a flood of guesses must not fill the disk.
+ */
+import fastifyCookie from '@fastify/cookie';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode } from '../../errors.ts';
+import type { Principal } from '../../inventory/access.ts';
+import { limit } from '../../limits.ts';
+import { isAtLeast } from './access-rules.ts';
+import type { PeopleContext, PeopleServer, RouteAccess } from './context.ts';
+import { maskPath } from './mask.ts';
+import { createRateLimit } from './rate-limit.ts';
+
+export const SESSION_COOKIE = 'reveille_session';
+
+const ANONYMOUS = { who: 'anonymous', kind: 'anonymous', role: 'viewer', squads: {} } as const;
+
+/** Codes that mean "you may not": what the audit wants to know. */
+const REFUSALS: readonly ErrorCode[] = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'CSRF_MISSING',
+  'LOGIN_FAILED',
+  'RATE_LIMITED',
+];
+
+export async function installAccess(app: PeopleServer, context: PeopleContext): Promise<void> {
+  const { settings, clock } = context;
+  await app.register(fastifyCookie);
+  app.decorateRequest('principal', null);
+  app.decorateRequest('sessionSecret', null);
+  const rates = createRateLimit(clock, {
+    perSecond: settings.requestsPerSecond,
+    burst: settings.requestsPerSecond * 2,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const access = request.routeOptions.config.access ?? 'open';
+    if (access === 'open') return;
+    const principal = identify(context, request);
+    request.principal = principal;
+    const waitSeconds = rates.take(principal?.id ?? `address ${request.ip}`);
+    if (waitSeconds > 0) {
+      reply.header('retry-after', waitSeconds);
+      throw new AppError('RATE_LIMITED');
+    }
+    admit(principal, access, request, settings.anonymousRead);
+  });
+  const audit = createRateLimit(clock, {
+    perSecond: limit('refusalEventsPerMinuteMax') / 60,
+    burst: limit('refusalEventsPerMinuteMax'),
+  });
+  app.addHook('onError', async (request, _reply, error) => {
+    if (error instanceof AppError && REFUSALS.includes(error.code) && audit.take('all') === 0)
+      record(context, request, error.code);
+  });
+}
+
+/** The principal of a request that got past the hook. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (!request.principal) throw new AppError('UNAUTHENTICATED');
+  return request.principal;
+}
+
+function identify({ inventory }: PeopleContext, request: FastifyRequest): Principal | null {
+  const { access } = inventory.serverdb;
+  const [scheme = '', secret = ''] = (request.headers.authorization ?? '').split(' ');
+  if (scheme !== '') {
+    const principal = /^bearer$/i.test(scheme) ? access.byToken(secret) : undefined;
+    if (!principal) throw new AppError('UNAUTHENTICATED', { detail: 'This token is not valid.' });
+    return principal;
+  }
+  const cookie = request.cookies[SESSION_COOKIE];
+  const session = cookie === undefined ? undefined : access.bySession(cookie);
+  if (!session || cookie === undefined) return null;
+  request.sessionSecret = cookie;
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  if (!reads && request.headers['x-csrf-token'] !== session.csrf)
+    throw new AppError('CSRF_MISSING');
+  return session.principal;
+}
+
+function admit(
+  principal: Principal | null,
+  access: RouteAccess,
+  request: FastifyRequest,
+  anonymousRead: boolean,
+): void {
+  if (principal === null) {
+    if (access !== 'read' || !anonymousRead) throw new AppError('UNAUTHENTICATED');
+    request.principal = { ...ANONYMOUS, id: `address ${request.ip}` };
+    return;
+  }
+  if (access === 'read' || access === 'any' || access === 'open') return;
+  if (!isAtLeast(principal.role, access))
+    throw new AppError('FORBIDDEN', { detail: `It takes a site ${access}.` });
+}
+
+function record({ inventory, log }: PeopleContext, request: FastifyRequest, code: string): void {
+  const data = {
+    who: request.principal?.who ?? 'nobody',
+    from: request.ip,
+    method: request.method,
+    path: maskPath(request.url),
+    code,
+  };
+  try {
+    inventory.transaction(() => inventory.events.append({ name: 'access.refused', data }));
+  } catch (err) {
+    log.error({ err }, 'a refusal could not be recorded');
+  }
+}
+
+export function setSessionCookie(reply: FastifyReply, secret: string, secure: boolean): void {
+  reply.setCookie(SESSION_COOKIE, secret, {
+    path: '/',
+    httpOnly: true,
+    sameSite: 'strict',
+    secure,
+    maxAge: limit('sessionMs') / 1000,
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * The one way to write: a change, its event and, where the request carried an Idempotency-Key, the answer, in one
+ * transaction. A repeated request is given the kept answer and changes nothing.
+ */
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../errors.ts';
+import type { IdempotencyKey } from '../../inventory/idempotency.ts';
+import { principalOf } from './authenticate.ts';
+import type { PeopleContext } from './context.ts';
+
+export interface Answer {
+  readonly status?: number;
+  readonly body?: unknown;
+  /** The version of what the answer shows. */
+  readonly version?: number;
+}
+
+/** @param run makes the change, inside the transaction; what it throws undoes everything. */
+export function commit(
+  { inventory }: PeopleContext,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  run: () => Answer,
+): FastifyReply {
+  const key = keyOf(request);
+  const { idempotency } = inventory.serverdb;
+  const kept = key && idempotency.find(key);
+  if (kept) {
+    if (kept.etag !== '') reply.header('etag', kept.etag);
+    return sendText(reply.header('idempotency-replayed', 'true'), kept.status, kept.body);
+  }
+  const answer = inventory.transaction(() => {
+    const { status = 200, body, version } = run();
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const etag = version === undefined ? '' : etagOf(version);
+    if (key) idempotency.keep(key, { status, body: text, etag });
+    return { status, text, etag };
+  });
+  if (answer.etag !== '') reply.header('etag', answer.etag);
+  return sendText(reply, answer.status, answer.text);
+}
+
+/** For calls that are more than one transaction (bulk): the key is looked up before, and the answer kept after. */
+export function keptAnswer(
+  { inventory }: PeopleContext,
+  request: FastifyRequest,
+): { key: IdempotencyKey | undefined; body: string | undefined } {
+  const key = keyOf(request);
+  return { key, body: key && inventory.serverdb.idempotency.find(key)?.body };
+}
+
+export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
+  if (text === '') return reply.code(status === 200 ? 204 : status).send();
+  // Text passes Fastify's serializer by.
+  return reply
+    .code(status)
+    .type('application/json; charset=utf-8')
+    .serializer((payload) => payload as string)
+    .send(text);
+}
+
+const KEY = /^[\x21-\x7e]{1,128}$/;
+
+function keyOf(request: FastifyRequest): IdempotencyKey | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !KEY.test(key)) {
+    throw new AppError('REQUEST_INVALID', {
+      detail: 'An Idempotency-Key is 1 to 128 printable characters without spaces.',
+    });
+  }
+  const body = JSON.stringify(request.body ?? null);
+  const digest = createHash('sha256')
+    .update(`${request.method} ${request.url} ${body}`)
+    .digest('hex');
+  return { who: principalOf(request).id, key, digest };
+}
+
+export function etagOf(version: number): string {
+  return `"${version}"`;
+}
+
+/**
+ * The version that the client has read, from If-Match (RFC 9110 section 13.1.1).
+ * @returns undefined for `*`. @throws AppError VERSION_NEEDED when a header is needed and missing
+ */
+export function versionRead(request: FastifyRequest, needed = true): number | undefined {
+  const header = request.headers['if-match'];
+  if (header === undefined) {
+    if (needed) throw new AppError('VERSION_NEEDED');
+    return undefined;
+  }
+  if (header.trim() === '*') return undefined;
+  const match = /^"(\d{1,15})"$/.exec(header.trim());
+  if (!match) throw new AppError('REQUEST_INVALID', { detail: 'If-Match is one ETag, or *.' });
+  return Number(match[1]);
+}

@@ -1,0 +1,51 @@
+/** What every route of the people's listener is handed, and the types that make its schemas and handlers one thing. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Principal, Role } from '../../inventory/access.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
+import type { Clock } from '../../wire/time.ts';
+
+export interface PeopleSettings {
+  /** Reading needs no login: the virtual lab, or a network that only staff reaches. */
+  readonly anonymousRead: boolean;
+  /** For each token, user or address; twice as many at once. */
+  readonly requestsPerSecond: number;
+}
+
+export interface PeopleContext {
+  readonly inventory: Inventory;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+  readonly site: string;
+  readonly settings: PeopleSettings;
+  /** Writes a consistent copy of the database and says where; absent where there is no file. */
+  readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;
+}
+
+/** A Fastify whose handlers are typed by the zod schemas of their route. */
+export type PeopleServer = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/**
+ * Who may call a route at all: `open` anybody, `read` any principal and the anonymous reader where one is allowed, `any`
+ * whoever has proved who they are (the handler looks closer), or a role that they must have on what belongs to all.
+ */
+export type RouteAccess = 'open' | 'read' | 'any' | Role;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: RouteAccess;
+  }
+  interface FastifyRequest {
+    /** Set before every handler but those of `open` routes. */
+    principal: Principal | null;
+    /** The session's secret, where the request came with one. */
+    sessionSecret: string | null;
+  }
+}

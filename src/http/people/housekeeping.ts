@@ -1,0 +1,73 @@
+/**
+ * What ServerDb does by itself, in steps that are small enough for the loop that DHCP answers on: deadlines of states,
+ * webhooks, the end of sessions and kept answers, the compaction of old events.
+ */
+import type { FastifyBaseLogger } from 'fastify';
+import type { Inventory } from '../../inventory/inventory.ts';
+import { limit } from '../../limits.ts';
+import type { Clock, Millis } from '../../wire/time.ts';
+import { createWebhookDelivery } from './deliver-webhooks.ts';
+
+export interface HousekeepingOptions {
+  readonly inventory: Inventory;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+  /** Days that events are kept: those of boots, and all others. */
+  readonly keepDays: { readonly boot: number; readonly other: number };
+}
+
+const DAY_MS = 86_400_000;
+const WEBHOOK_TICK_MS = 1000;
+const HOUR_MS = 3_600_000;
+const COMPACTION_STEP_MS = 50;
+
+/** @returns the way to stop it all */
+export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
+  const { inventory, clock, log } = options;
+  const { waits, access, idempotency } = inventory.serverdb;
+  const delivery = createWebhookDelivery(inventory, { clock, log });
+  const guarded = (run: () => unknown) => () => {
+    try {
+      run();
+    } catch (err) {
+      log.error({ err }, 'a periodic task failed');
+    }
+  };
+  let compaction: NodeJS.Timeout | undefined;
+  const compactOn = guarded(() => {
+    if (compact(options).more) compaction = setTimeout(compactOn, COMPACTION_STEP_MS).unref();
+  });
+  const sweep = () => {
+    inventory.transaction(() => {
+      access.sweep();
+      idempotency.sweep();
+    });
+    compactOn();
+  };
+  const timers = [
+    setInterval(
+      guarded(() => inventory.transaction(() => waits.look())),
+      limit('waitTickMs'),
+    ),
+    setInterval(
+      guarded(() => void delivery.look()),
+      WEBHOOK_TICK_MS,
+    ),
+    setInterval(guarded(sweep), HOUR_MS),
+  ];
+  return async () => {
+    for (const timer of timers) clearInterval(timer);
+    clearTimeout(compaction);
+    await delivery.close();
+  };
+}
+
+/** One bounded step of compaction. */
+export function compact({ inventory, clock, keepDays }: Omit<HousekeepingOptions, 'log'>) {
+  const now = clock();
+  const before = {
+    boot: (now - keepDays.boot * DAY_MS) as Millis,
+    other: (now - keepDays.other * DAY_MS) as Millis,
+  };
+  return inventory.transaction(() => inventory.serverdb.history.compact(before));
+}

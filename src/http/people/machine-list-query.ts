@@ -1,0 +1,103 @@
+/**
+ * The query string of machine lists, made from the table of fields: `state=in-use,broken`, `rack.not=R1`,
+ * `hostname.like=fancydb*`, `memoryBytes.gte=68719476736`, `tags=ssd,gpu` (all of them), `custom=purpose=db`,
+ * `sort=-memoryBytes`. An empty value means "not set": `hostname=`.
+ */
+import { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import { FIELD_NAMES, type FieldName, MACHINE_FIELDS } from '../../inventory/machine-fields.ts';
+import type { Filter, FilterOp, ListQuery } from '../../inventory/machine-query.ts';
+import { limit } from '../../limits.ts';
+import { pageQuery } from './schemas.ts';
+
+const OPS: Record<(typeof MACHINE_FIELDS)[FieldName]['type'], readonly FilterOp[]> = {
+  text: ['is', 'not', 'like'],
+  date: ['is', 'not', 'gte', 'lte'],
+  integer: ['is', 'not', 'gte', 'lte'],
+  time: ['gte', 'lte'],
+  flag: ['is'],
+  list: ['has'],
+  map: ['has'],
+};
+
+const SAYS: Record<FilterOp, string> = {
+  is: 'any of these, divided by commas',
+  not: 'none of these',
+  like: 'with * and ? as wildcards',
+  gte: 'at least',
+  lte: 'at most',
+  has: 'all of these, divided by commas',
+};
+
+/** The parameter of a filter: `is` and `has` go by the field's own name. */
+const parameter = (name: FieldName, op: FilterOp): string =>
+  op === 'is' || op === 'has' ? name : `${name}.${op}`;
+
+const FILTERS = FIELD_NAMES.flatMap((name) =>
+  OPS[MACHINE_FIELDS[name].type].map((op) => ({ name, op, parameter: parameter(name, op) })),
+);
+
+const filterText = z.string().max(limit('notesCharsMax'));
+
+export const filterShape: Record<string, z.ZodOptional<z.ZodString>> = Object.fromEntries(
+  FILTERS.map(({ name, op, parameter }) => [
+    parameter,
+    filterText.optional().describe(`${MACHINE_FIELDS[name].says} ${SAYS[op]}`),
+  ]),
+);
+
+const sortText = z
+  .string()
+  .refine(
+    (sort) => FIELD_NAMES.includes(sort.replace(/^-/, '') as FieldName),
+    'not a field, or a field with - before it',
+  );
+
+export const machineListQuery = z.strictObject({
+  ...filterShape,
+  sort: sortText.default('hardwarename').describe('A field; - before it for falling order'),
+  cursor: z.string().max(2048).optional().describe('`next` of the page before'),
+  include: z.enum(['hardware']).optional().describe('The last report of each machine too'),
+  ...pageQuery,
+});
+
+export function listQueryOf(query: z.output<typeof machineListQuery>): ListQuery {
+  const { sort, cursor, limit: count } = query;
+  return {
+    filters: filtersOf(query),
+    sort: sort.replace(/^-/, '') as FieldName,
+    descending: sort.startsWith('-'),
+    count,
+    cursor,
+  };
+}
+
+/** @throws AppError REQUEST_INVALID for a value that the field cannot have */
+export function filtersOf(query: Readonly<Record<string, unknown>>): Filter[] {
+  return FILTERS.flatMap(({ name, op, parameter }): Filter[] => {
+    const given = query[parameter];
+    if (typeof given !== 'string') return [];
+    const values = given === '' ? [''] : given.split(',');
+    return [{ field: name, op, values: values.map((value) => readValue(name, value, parameter)) }];
+  });
+}
+
+function readValue(name: FieldName, value: string, parameter: string): string | number | boolean {
+  const { type } = MACHINE_FIELDS[name];
+  const wrong = (detail: string) =>
+    new AppError('REQUEST_INVALID', { detail, path: `/${parameter}` });
+  switch (type) {
+    case 'flag':
+      if (value !== 'true' && value !== 'false') throw wrong('is true or false');
+      return value === 'true';
+    case 'integer':
+    case 'time':
+      if (!/^-?\d{1,16}$/.test(value)) throw wrong('is a whole number');
+      return Number(value);
+    case 'text':
+    case 'date':
+    case 'list':
+    case 'map':
+      return value;
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Token buckets: so many requests a second for each key, and a burst of twice that. The number of keys is bounded, the
+ * one that was idle longest is forgotten first, so that guessed tokens and spoofed addresses cost no memory.
+ */
+import { limit } from '../../limits.ts';
+import type { Clock } from '../../wire/time.ts';
+
+export interface RateLimit {
+  /** Takes one; 0 when it was there, else the seconds until it will be. */
+  take(key: string): number;
+}
+
+export function createRateLimit(
+  clock: Clock,
+  { perSecond, burst }: { perSecond: number; burst: number },
+): RateLimit {
+  const buckets = new Map<string, { left: number; at: number }>();
+  return {
+    take(key) {
+      const now = clock();
+      const bucket = buckets.get(key) ?? { left: burst, at: now };
+      const left = Math.min(burst, bucket.left + ((now - bucket.at) / 1000) * perSecond);
+      buckets.delete(key);
+      buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now });
+      if (buckets.size > limit('accessTrackedMax')) {
+        const [oldest] = buckets.keys();
+        if (oldest !== undefined) buckets.delete(oldest);
+      }
+      return left >= 1 ? 0 : Math.max(1, Math.ceil((1 - left) / perSecond));
+    },
+  };
+}

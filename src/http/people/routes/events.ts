@@ -1,0 +1,109 @@
+/** The event feed, a page at a time or live, and the boots that are folded from it. */
+import { z } from 'zod';
+import { AppError } from '../../../errors.ts';
+import { assertEventNames, type EventFilter } from '../../../inventory/event-history.ts';
+import { foldTimeline } from '../../../inventory/timeline.ts';
+import { limit } from '../../../limits.ts';
+import type { BootId } from '../../../wire/ids.ts';
+import { readBoard } from '../board.ts';
+import type { PeopleContext, PeopleServer } from '../context.ts';
+import { answers, eventView, idParams } from '../schemas.ts';
+import { createSse } from '../sse.ts';
+
+const document = z.record(z.string(), z.unknown());
+
+const feedQuery = z.strictObject({
+  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  limit: z.coerce.number().int().min(1).max(limit('eventsPageMax')).default(limit('eventsPageMax')),
+  names: z.string().max(1024).default('').describe('Divided by commas; `machine.` is all of them'),
+  hardwarename: z.string().max(63).optional(),
+  mac: z.string().max(17).optional(),
+  boot: z.string().max(12).optional(),
+});
+
+export function addEventRoutes(app: PeopleServer, context: PeopleContext): void {
+  const { inventory } = context;
+  const { history } = inventory.serverdb;
+  const sse = createSse(inventory.events, history.floor);
+  app.addHook('preClose', async () => sse.close());
+  app.route({
+    method: 'GET',
+    url: '/api/v1/events',
+    config: { access: 'read' },
+    schema: {
+      tags: ['events'],
+      summary: 'The feed behind a cursor; with Accept: text/event-stream it stays open',
+      querystring: feedQuery,
+      response: answers(
+        z.object({
+          events: z.array(eventView),
+          next: z.number().int().describe('The cursor to go on from'),
+          more: z.boolean(),
+        }),
+      ),
+    },
+    handler: async (request, reply) => {
+      const { after, limit: count, ...rest } = request.query;
+      const filter = filterOf(rest);
+      if (request.headers.accept?.includes('text/event-stream')) {
+        sse.open(request, reply, { after, filter });
+        return reply;
+      }
+      return reply.send(history.page(after ?? 0, count, filter) as never);
+    },
+  });
+}
+
+function filterOf({ names, ...rest }: { names: string } & Omit<EventFilter, 'names'>): EventFilter {
+  const list = names === '' ? [] : names.split(',');
+  assertEventNames(list);
+  return { names: list, ...rest };
+}
+
+export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void {
+  const { inventory, clock, site } = context;
+  app.route({
+    method: 'GET',
+    url: '/api/v1/board',
+    config: { access: 'read' },
+    schema: {
+      tags: ['boots'],
+      summary: 'A row for each machine seen booting, and the cursor from which the feed goes on',
+      response: answers(document),
+    },
+    handler: async (_request, reply) => reply.send(readBoard(inventory, { site, clock }) as never),
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/boots',
+    config: { access: 'read' },
+    schema: {
+      tags: ['boots'],
+      summary: 'The newest boots, as timelines',
+      response: answers(z.object({ boots: z.array(document) })),
+    },
+    handler: async (_request, reply) => {
+      const boots = inventory.boots
+        .list(limit('boardBootsMax'))
+        .map((boot) => foldTimeline(boot, inventory.events.ofBoot(boot.id), clock()));
+      return reply.send({ boots } as never);
+    },
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/boots/:id',
+    config: { access: 'read' },
+    schema: {
+      tags: ['boots'],
+      summary: 'One boot with its events',
+      params: idParams,
+      response: answers(z.object({ timeline: document, events: z.array(eventView) })),
+    },
+    handler: async (request, reply) => {
+      const boot = inventory.boots.byId(request.params.id as BootId);
+      if (!boot) throw new AppError('NOT_FOUND', { detail: `No boot ${request.params.id}.` });
+      const events = inventory.events.ofBoot(boot.id);
+      return reply.send({ timeline: foldTimeline(boot, events, clock()), events } as never);
+    },
+  });
+}

@@ -1,0 +1,348 @@
+/**
+ * Who may come in: users, API tokens and sessions. Nothing in here can be turned back into a secret.
+ *
+ * An API token is 256 random bits, so its SHA-256 is enough to keep and to look it up by; a password is not random and
+ * is kept as scrypt (RFC 7914). A token that names a user ends with that user, but a machine never depends on either.
+ * What a principal may do is decided in http/people/access-rules.ts.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+import type { EventStore } from './event-store.ts';
+import { verifyPassword } from './password.ts';
+import { assertVersion } from './records.ts';
+
+export const ROLES = ['viewer', 'technician', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+export type SquadRoles = Readonly<Record<string, Role>>;
+
+export interface Principal {
+  /** For events: a user's name, or `token:NAME`. */
+  readonly who: string;
+  readonly kind: 'token' | 'session' | 'anonymous' | 'local';
+  /** On machines that no squad owns, and on what belongs to all. */
+  readonly role: Role;
+  readonly squads: SquadRoles;
+  /** Rate limits and idempotency keys are counted for each. */
+  readonly id: string;
+}
+
+export interface User {
+  readonly name: string;
+  readonly role: Role;
+  readonly squads: SquadRoles;
+  readonly hasPassword: boolean;
+  readonly disabled: boolean;
+  readonly version: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface ApiToken {
+  readonly id: string;
+  readonly name: string;
+  readonly user: string;
+  readonly role: Role;
+  readonly squads: SquadRoles;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsedAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+export interface NewToken {
+  readonly name: string;
+  readonly role: Role;
+  readonly squads: SquadRoles;
+  readonly user?: string | undefined;
+  readonly expiresAt?: number | undefined;
+}
+
+export interface Access {
+  users(): User[];
+  user(name: string): User | undefined;
+  /** Makes or replaces; a password that is absent stays as it is. @throws AppError VERSION_CONFLICT */
+  putUser(
+    user: {
+      name: string;
+      role: Role;
+      squads: SquadRoles;
+      disabled: boolean;
+      /** As `hashPassword` made it. */
+      passwordHash?: string | undefined;
+    },
+    cause: { who: string; version?: number | undefined },
+  ): User;
+  removeUser(name: string, who: string): void;
+  tokens(): ApiToken[];
+  /** The only moment at which the token itself exists. */
+  createToken(token: NewToken, who: string): { secret: string; token: ApiToken };
+  /** @throws AppError NOT_FOUND */
+  revokeToken(id: string, who: string): void;
+  /** A first administrator's token, if nobody can come in yet. It ends when another administrator exists. */
+  bootstrap(): string | undefined;
+  /** `undefined`: unknown, expired, revoked, or of a user who is gone. */
+  byToken(secret: string): Principal | undefined;
+  /** @throws AppError LOGIN_FAILED, always after the same work */
+  login(name: string, password: string): Promise<{ secret: string; csrf: string; user: User }>;
+  bySession(secret: string): { principal: Principal; csrf: string } | undefined;
+  logout(secret: string): void;
+  /** Ends what has expired. */
+  sweep(): void;
+}
+
+const TOKEN_PREFIX = 'rvl_';
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+interface UserRow {
+  name: string;
+  role: Role;
+  squads: string;
+  password: string;
+  disabled: number;
+  version: number;
+  created_at: number;
+  updated_at: number;
+}
+
+interface TokenRow {
+  id: string;
+  name: string;
+  user: string;
+  role: Role;
+  squads: string;
+  bootstrap: number;
+  created_by: string;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number;
+  revoked_at: number;
+}
+
+const userFromRow = (row: UserRow): User => ({
+  name: row.name,
+  role: row.role,
+  squads: JSON.parse(row.squads),
+  hasPassword: row.password !== '',
+  disabled: row.disabled === 1,
+  version: row.version,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
+
+const tokenFromRow = (row: TokenRow): ApiToken => ({
+  id: row.id,
+  name: row.name,
+  user: row.user,
+  role: row.role,
+  squads: JSON.parse(row.squads),
+  createdBy: row.created_by,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at || null,
+  lastUsedAt: row.last_used_at || null,
+  revokedAt: row.revoked_at || null,
+});
+
+interface Parts {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly events: EventStore;
+}
+
+export function openAccess(parts: Parts): Access {
+  const sql = prepare(parts.db);
+  return { ...openUsers(parts, sql), ...openTokens(parts, sql), ...openSessions(parts, sql) };
+}
+
+function openUsers({ clock, events }: Parts, sql: Statements) {
+  const user = (name: string): User | undefined => {
+    const row = sql.user.get(name);
+    return row && userFromRow(row);
+  };
+  const tell = (id: string, change: string, who: string) =>
+    events.append({ name: 'access.changed', data: { kind: 'user', id, change, who } });
+  return {
+    user,
+    users: () => sql.users.all().map(userFromRow),
+    putUser(
+      { name, role, squads, disabled, passwordHash }: Parameters<Access['putUser']>[0],
+      { who, version }: Parameters<Access['putUser']>[1],
+    ): User {
+      const before = sql.user.get(name);
+      assertVersion(before?.version ?? 0, version);
+      const hash = passwordHash ?? before?.password ?? '';
+      const now = clock();
+      sql.putUser.run(name, role, JSON.stringify(squads), hash, disabled ? 1 : 0, now, now);
+      if (disabled || passwordHash !== undefined) sql.endSessions.run(name);
+      const groups = Object.entries(squads).map(([squad, part]) => `${squad} ${part}`);
+      const change = `${before ? 'changed' : 'created'}: ${[role, ...groups].join(', ')}`;
+      tell(name, disabled ? `${change}, disabled` : change, who);
+      if (role === 'admin' && hash !== '') sql.endBootstrap.run(now);
+      return user(name) as User;
+    },
+    removeUser(name: string, who: string): void {
+      if (!sql.user.get(name)) throw new AppError('NOT_FOUND', { detail: `No user ${name}.` });
+      sql.endSessions.run(name);
+      sql.revokeTokensOf.run(clock(), name);
+      sql.dropUser.run(name);
+      tell(name, 'removed', who);
+    },
+  };
+}
+
+function openTokens({ clock, events }: Parts, sql: Statements) {
+  const make = (token: NewToken, who: string, bootstrap: boolean) => {
+    const secret = TOKEN_PREFIX + randomBytes(32).toString('base64url');
+    const id = randomBytes(6).toString('hex');
+    const { name, role, squads, user = '', expiresAt = 0 } = token;
+    sql.putToken.run(
+      ...[id, sha256(secret), name, user, role, JSON.stringify(squads)],
+      ...[bootstrap ? 1 : 0, who, clock(), expiresAt],
+    );
+    const data = { kind: 'token', id, change: `created: ${name}, ${role}`, who };
+    events.append({ name: 'access.changed', data });
+    return { secret, token: tokenFromRow(sql.token.get(id) as TokenRow) };
+  };
+  const userOf = (row: TokenRow): UserRow | undefined | 'none' =>
+    row.user === '' ? 'none' : sql.user.get(row.user);
+  return {
+    tokens: () => sql.tokens.all().map(tokenFromRow),
+    createToken(token: NewToken, who: string) {
+      if (token.user && !sql.user.get(token.user))
+        throw new AppError('REQUEST_INVALID', { detail: `No user ${token.user}.`, path: '/user' });
+      const made = make(token, who, false);
+      if (token.role === 'admin') sql.endBootstrap.run(clock());
+      return made;
+    },
+    revokeToken(id: string, who: string): void {
+      if (!sql.token.get(id)) throw new AppError('NOT_FOUND', { detail: `No token ${id}.` });
+      sql.revoke.run(clock(), id);
+      events.append({
+        name: 'access.changed',
+        data: { kind: 'token', id, change: 'revoked', who },
+      });
+    },
+    bootstrap(): string | undefined {
+      const now = clock();
+      const admins = sql.users
+        .all()
+        .some(({ role, password }) => role === 'admin' && password !== '');
+      const living = sql.tokens
+        .all()
+        .some((row) => row.revoked_at === 0 && (row.expires_at === 0 || row.expires_at > now));
+      if (admins || living) return undefined;
+      const expiresAt = now + limit('bootstrapTokenMs');
+      return make(
+        { name: 'first-start', role: 'admin', squads: {}, expiresAt },
+        'first start',
+        true,
+      ).secret;
+    },
+    byToken(secret: string): Principal | undefined {
+      if (!secret.startsWith(TOKEN_PREFIX) || secret.length > 64) return undefined;
+      const row = sql.tokenByHash.get(sha256(secret));
+      const now = clock();
+      if (!row || row.revoked_at > 0 || (row.expires_at > 0 && row.expires_at <= now))
+        return undefined;
+      const user = userOf(row);
+      if (user === undefined || (user !== 'none' && user.disabled === 1)) return undefined;
+      // Once a minute is exact enough, and a busy token does not turn every read into a write.
+      if (now - row.last_used_at > 60_000) sql.used.run(now, row.id);
+      const who = user === 'none' ? `token:${row.name}` : row.user;
+      const squads: SquadRoles = JSON.parse(row.squads);
+      if (user === 'none') return { who, kind: 'token', role: row.role, squads, id: row.id };
+      return {
+        ...within({ role: row.role, squads }, userFromRow(user)),
+        who,
+        kind: 'token',
+        id: row.id,
+      };
+    },
+  };
+}
+
+/** A user's token can do what both may: the lesser role, and the squads of both. */
+function within(
+  token: { role: Role; squads: SquadRoles },
+  user: { role: Role; squads: SquadRoles },
+): { role: Role; squads: SquadRoles } {
+  const shared = Object.entries(token.squads).flatMap(([squad, role]) => {
+    const own = user.role === 'admin' ? 'admin' : user.squads[squad];
+    return own === undefined ? [] : [[squad, lesser(role, own)] as const];
+  });
+  return { role: lesser(token.role, user.role), squads: Object.fromEntries(shared) };
+}
+
+const lesser = (a: Role, b: Role): Role => (ROLES.indexOf(a) < ROLES.indexOf(b) ? a : b);
+
+function openSessions({ clock }: Parts, sql: Statements) {
+  return {
+    async login(name: string, password: string) {
+      const row = sql.user.get(name);
+      const usable = row !== undefined && row.disabled === 0 && row.password !== '';
+      const matches = await verifyPassword(password, usable ? row.password : '');
+      if (!usable || !matches) throw new AppError('LOGIN_FAILED');
+      const [secret, csrf] = [randomBytes(32), randomBytes(18)].map((b) => b.toString('base64url'));
+      const now = clock();
+      sql.trimSessions.run(name, name, limit('sessionsPerUserMax') - 1);
+      sql.putSession.run(sha256(String(secret)), name, csrf, now, now + limit('sessionMs'));
+      return { secret: String(secret), csrf: String(csrf), user: userFromRow(row) };
+    },
+    bySession(secret: string) {
+      const session = sql.session.get(sha256(secret));
+      const row = session && session.expires_at > clock() ? sql.user.get(session.user) : undefined;
+      if (!session || !row || row.disabled === 1) return undefined;
+      const { name, role, squads } = userFromRow(row);
+      const principal: Principal = { who: name, kind: 'session', role, squads, id: `user ${name}` };
+      return { principal, csrf: session.csrf };
+    },
+    logout: (secret: string) => void sql.dropSession.run(sha256(secret)),
+    sweep: () => void sql.sweep.run(clock() as Millis),
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: Database) {
+  return {
+    users: db.prepare<[], UserRow>('SELECT * FROM users ORDER BY name'),
+    user: db.prepare<[string], UserRow>('SELECT * FROM users WHERE name = ?'),
+    putUser: db.prepare(
+      `INSERT INTO users (name, role, squads, password, disabled, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET role = excluded.role, squads = excluded.squads, password = excluded.password,
+         disabled = excluded.disabled, version = version + 1, updated_at = excluded.updated_at`,
+    ),
+    dropUser: db.prepare('DELETE FROM users WHERE name = ?'),
+    tokens: db.prepare<[], TokenRow>('SELECT * FROM api_tokens ORDER BY created_at, id'),
+    token: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE id = ?'),
+    tokenByHash: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE hash = ?'),
+    putToken: db.prepare(
+      `INSERT INTO api_tokens (id, hash, name, user, role, squads, bootstrap, created_by, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    revoke: db.prepare('UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at = 0'),
+    revokeTokensOf: db.prepare(
+      'UPDATE api_tokens SET revoked_at = ? WHERE user = ? AND revoked_at = 0',
+    ),
+    endBootstrap: db.prepare(
+      'UPDATE api_tokens SET revoked_at = ? WHERE bootstrap = 1 AND revoked_at = 0',
+    ),
+    used: db.prepare('UPDATE api_tokens SET last_used_at = ? WHERE id = ?'),
+    session: db.prepare<[string], { user: string; csrf: string; expires_at: number }>(
+      'SELECT user, csrf, expires_at FROM sessions WHERE hash = ?',
+    ),
+    putSession: db.prepare(
+      'INSERT INTO sessions (hash, user, csrf, created_at, expires_at) VALUES (?, ?, ?, ?, ?)',
+    ),
+    trimSessions: db.prepare(
+      `DELETE FROM sessions WHERE user = ? AND hash NOT IN
+         (SELECT hash FROM sessions WHERE user = ? ORDER BY created_at DESC LIMIT ?)`,
+    ),
+    endSessions: db.prepare('DELETE FROM sessions WHERE user = ?'),
+    dropSession: db.prepare('DELETE FROM sessions WHERE hash = ?'),
+    sweep: db.prepare('DELETE FROM sessions WHERE expires_at < ?'),
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * What people do to a machine's record: enter it, change its fields, move it to another state.
+ *
+ * Each call is one change with one event that says who, why, before and after. It checks what one row cannot: that a
+ * hostname is free, that no other machine fills these units, that a squad or credential exists. Who may do it is the
+ * caller's question (http/people/access); that it is legal is this file's.
+ */
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import { macDigits } from '../wire/mac.ts';
+import type { Addresses } from './addresses.ts';
+import type { EventStore } from './event-store.ts';
+import { hardwarenameOf, isUsableSerial, serialKey } from './identity.ts';
+import { emptyReport } from './machine-facts.ts';
+import type { MachineChanges, MachineRecord, WritableName } from './machine-fields.ts';
+import type { MachineEntry } from './machine-schema.ts';
+import type { FieldValues, Machine, Machines, TransitionCause } from './machines.ts';
+import { assertVersion, type Cause, type Records } from './records.ts';
+import { endsAssignment, type MachineState, needsRelease } from './states.ts';
+
+export interface MachineEditor {
+  /** @throws AppError MACHINE_UNKNOWN, VERSION_CONFLICT, HOSTNAME_TAKEN, UNIT_TAKEN, REQUEST_INVALID */
+  edit(hardwarename: Hardwarename, changes: MachineChanges, cause: Cause): MachineRecord;
+  /** A machine without a report: expected, or in service already. @throws AppError ALREADY_EXISTS and those of `edit` */
+  enter(entry: MachineEntry, cause: Cause): Machine;
+  /**
+   * @throws AppError TRANSITION_ILLEGAL, VERSION_CONFLICT, MACHINE_PROTECTED, and RELEASE_NEEDED unless `release` is the
+   * hardwarename of a machine in use
+   */
+  move(
+    hardwarename: Hardwarename,
+    to: MachineState,
+    cause: TransitionCause & { version?: number | undefined; release?: string | undefined },
+  ): MachineRecord;
+  /** Forgets a machine that was entered and never came. @throws AppError STILL_REFERENCED when it has reported */
+  forget(hardwarename: Hardwarename, cause: Cause): void;
+}
+
+interface Parts {
+  readonly db: Database;
+  readonly machines: Machines;
+  readonly records: Records;
+  readonly addresses: Addresses;
+  readonly events: EventStore;
+}
+
+export function openMachineEditor(parts: Parts): MachineEditor {
+  const { machines, events } = parts;
+  const check = createChecks(parts);
+  const read = (hardwarename: Hardwarename): MachineRecord => {
+    const record = machines.record(hardwarename);
+    if (!record) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
+    return record;
+  };
+  const edit: MachineEditor['edit'] = (hardwarename, changes, { who, why, version }) => {
+    const before = read(hardwarename);
+    assertVersion(before.version, version);
+    const differs = differing(before, changes);
+    if (differs.length === 0) return before;
+    check(before, changes);
+    const placed = differs.some((name) => ['rack', 'unit', 'row', 'hall', 'site'].includes(name));
+    const values = Object.fromEntries(differs.map((name) => [name, changes[name]])) as FieldValues;
+    machines.write(hardwarename, { ...values, ...(placed ? { locatedBy: 'person' } : {}) });
+    const pick = (from: MachineChanges) =>
+      Object.fromEntries(differs.map((name) => [name, from[name]]));
+    const data = { who, why, before: pick(before), after: pick(changes) };
+    events.append({ name: 'machine.edited', hardwarename, data });
+    return read(hardwarename);
+  };
+
+  return {
+    edit,
+    enter: (entry, cause) => machines.together(() => enter(parts, entry, { ...cause, edit })),
+    move(hardwarename, to, { version, release, ...cause }) {
+      const before = read(hardwarename);
+      assertVersion(before.version, version);
+      if (before.protected) throw new AppError('MACHINE_PROTECTED', { detail: hardwarename });
+      if (needsRelease(before.state) && release !== hardwarename) {
+        const detail = `${hardwarename}${before.hostname ? `, ${before.hostname},` : ''} is ${before.squad || 'somebody'}'s.`;
+        throw new AppError('RELEASE_NEEDED', { detail });
+      }
+      machines.transition(hardwarename, to, cause);
+      if (endsAssignment(to)) {
+        const ended = { hostname: '', role: '', squad: '', owner: '' };
+        edit(hardwarename, ended, { who: cause.who ?? cause.by, why: `it is ${to} now` });
+      }
+      return read(hardwarename);
+    },
+    forget(hardwarename, { who, why, version }) {
+      const before = read(hardwarename);
+      assertVersion(before.version, version);
+      if (before.reported || needsRelease(before.state)) {
+        throw new AppError('STILL_REFERENCED', {
+          detail: 'Only a machine that was entered and never came can be forgotten; retire it.',
+        });
+      }
+      machines.remove(hardwarename);
+      const data = { who, why, before: { ...before }, after: {} };
+      events.append({ name: 'machine.edited', hardwarename, data });
+    },
+  };
+}
+
+function differing(before: MachineRecord, changes: MachineChanges): WritableName[] {
+  return (Object.keys(changes) as WritableName[]).filter(
+    (name) =>
+      changes[name] !== undefined && JSON.stringify(changes[name]) !== JSON.stringify(before[name]),
+  );
+}
+
+function createChecks({ db, machines, records }: Parts) {
+  const credential = db.prepare<[string], { name: string }>(
+    'SELECT name FROM credentials WHERE name = ?',
+  );
+  const inRack = db.prepare<
+    [string, string, string],
+    { hardwarename: string; unit: number; height: number }
+  >(
+    `SELECT hardwarename, unit, height FROM machines
+     WHERE rack = ? AND site = ? AND unit > 0 AND hardwarename <> ?`,
+  );
+  const refer = (path: string, known: boolean, value: string) => {
+    if (!known)
+      throw new AppError('REQUEST_INVALID', { detail: `No ${path} ${value}.`, path: `/${path}` });
+  };
+  return (before: MachineRecord, changes: MachineChanges): void => {
+    const after = { ...before, ...changes } as MachineRecord;
+    const { hostname, squad, bmcCredential, rack, unit, height, site } = after;
+    if (changes.squad) refer('squad', records.get('squad', squad) !== undefined, squad);
+    if (changes.bmcCredential)
+      refer('bmcCredential', credential.get(bmcCredential) !== undefined, bmcCredential);
+    const namesake = changes.hostname ? machines.byHostname(hostname) : undefined;
+    if (namesake && namesake.hardwarename !== before.hardwarename) {
+      const detail = `${hostname} is ${namesake.hardwarename}.`;
+      throw new AppError('HOSTNAME_TAKEN', { detail, path: '/hostname' });
+    }
+    if (rack === '' || unit === 0) return;
+    const units = records.get('rack', rack)?.doc.units;
+    if (units !== undefined && unit + height - 1 > units) {
+      throw new AppError('REQUEST_INVALID', {
+        detail: `Rack ${rack} has ${units} units.`,
+        path: '/unit',
+      });
+    }
+    const there = inRack
+      .all(rack, site, before.hardwarename)
+      .find((other) => other.unit < unit + height && unit < other.unit + other.height);
+    if (there)
+      throw new AppError('UNIT_TAKEN', {
+        detail: `${there.hardwarename} is in ${rack} at ${there.unit}.`,
+        path: '/unit',
+      });
+  };
+}
+
+function enter(
+  { machines, addresses }: Parts,
+  { serial, manufacturer, product, state, nics, ...changes }: MachineEntry,
+  { edit, ...cause }: Cause & { edit: MachineEditor['edit'] },
+): Machine {
+  const usable = isUsableSerial(serial);
+  const [first] = nics;
+  if (!usable && !first) {
+    const detail = `'${serial}' identifies nothing, and there is no NIC.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: '/serial' });
+  }
+  const hardwarename = usable
+    ? hardwarenameOf(serial)
+    : (`MAC-${macDigits(first?.mac ?? ('' as never)).toUpperCase()}` as Hardwarename);
+  const key = usable ? serialKey(serial) : undefined;
+  const known =
+    machines.record(hardwarename) ??
+    (key === undefined ? undefined : machines.bySerialKey(key)[0]) ??
+    nics.map(({ mac }) => machines.stateByMac(mac)).find(Boolean);
+  if (known) throw new AppError('ALREADY_EXISTS', { detail: `It is ${known.hardwarename}.` });
+  const report = emptyReport({ manufacturer, product, serial });
+  const bootMac = first?.mac ?? report.bootMac;
+  machines.insert(
+    {
+      ...{ hardwarename, serial, serialKey: key, uuid: '', manufacturer, product, bootMac },
+      ...{ hardware: { ...report, bootMac }, digest: '' },
+    },
+    { state, why: cause.why, by: 'operator', who: cause.who, reported: false },
+  );
+  machines.setNics(
+    hardwarename,
+    nics.map(({ mac, name }, index) => ({ mac, name: name || `eth${index}` })),
+  );
+  edit(hardwarename, changes, { who: cause.who, why: cause.why });
+  for (const { mac, address, subnet } of nics) {
+    if (subnet === undefined) continue;
+    addresses.reserve({ hardwarename, mac, subnet, address }, cause.who);
+  }
+  machines.touch(hardwarename);
+  const machine = machines.byHardwarename(hardwarename);
+  if (!machine) throw new Error(`${hardwarename} vanished inside its own transaction`);
+  return machine;
+}

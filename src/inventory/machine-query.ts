@@ -1,0 +1,263 @@
+/**
+ * Lists of machines: filters and sorting on every field, a page at a time, without ever holding up a DHCP answer.
+ *
+ * A list is a sequence of bounded steps: each looks at no more than `listScanRowsMax` rows and takes about two
+ * milliseconds; between two steps the caller gives the event loop back. By hardwarename (the default) the walk follows an
+ * index and ends with the page; by any other field all rows are walked and the best of them kept. A page continues
+ * behind the last record of the one before, so that records that come and go in between move nothing.
+ */
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+import { unreachable } from '../wire/result.ts';
+import {
+  FIELD_COLUMNS,
+  FIELD_NAMES,
+  type FieldName,
+  MACHINE_FIELDS,
+  type MachineRecord,
+  recordFromRow,
+  type SqlValue,
+  toColumn,
+} from './machine-fields.ts';
+
+export type FilterOp = 'is' | 'not' | 'like' | 'gte' | 'lte' | 'has';
+
+export interface Filter {
+  readonly field: FieldName;
+  readonly op: FilterOp;
+  /** Any of them; `like` takes * and ? as wildcards. */
+  readonly values: readonly (string | number | boolean)[];
+}
+
+export interface ListQuery {
+  readonly filters: readonly Filter[];
+  readonly sort: FieldName;
+  readonly descending: boolean;
+  readonly count: number;
+  /** As `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface MachinePage {
+  readonly records: readonly MachineRecord[];
+  /** Absent on the last page. */
+  readonly next?: string;
+}
+
+export interface MachineQuery {
+  /** Bounded steps; the value of the last one is the page. @throws AppError REQUEST_INVALID for a strange cursor */
+  page(query: ListQuery): Generator<undefined, MachinePage>;
+  /** How many there are, in bounded steps too. */
+  count(filters: readonly Filter[]): Generator<undefined, number>;
+  /** Machines of a rack, role or site; counting stops at `most`. */
+  sizeOf(group: 'rack' | 'role' | 'site', name: string, most: number): number;
+}
+
+type Row = Record<string, SqlValue>;
+/** Where a page ended: the sort field's value and the hardwarename. */
+type Position = readonly [SqlValue, string];
+
+interface Where {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Filters that an index (field, hardwarename) answers in the order of the default sort. */
+const INDEXED: readonly FieldName[] = ['rack', 'role', 'hardwareType', 'squad', 'state'];
+
+export function openMachineQuery(db: Database): MachineQuery {
+  const sizes = (['rack', 'role', 'site'] as const).map(
+    (group) =>
+      [
+        group,
+        db.prepare<[string, number], { size: number }>(
+          `SELECT count(*) AS size FROM (SELECT 1 FROM machines WHERE "${group}" = ? LIMIT ?)`,
+        ),
+      ] as const,
+  );
+  const sizeOf = new Map(sizes);
+  return {
+    sizeOf: (group, name, most) => sizeOf.get(group)?.get(name, most)?.size ?? 0,
+    *page(query) {
+      const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query);
+      return query.sort === 'hardwarename'
+        ? yield* walk(db, query, after)
+        : yield* select(db, query, after);
+    },
+    *count(filters) {
+      const { sql, values } = whereOf(filters);
+      const step = db.prepare<unknown[], { last: number | null; hits: number }>(
+        `SELECT max(id) AS last, count(*) FILTER (WHERE ${sql}) AS hits
+         FROM (SELECT * FROM machines WHERE id > ? ORDER BY id LIMIT ?) AS machines`,
+      );
+      let total = 0;
+      for (let id = 0; ; ) {
+        const row = step.get(...values, id, limit('listScanRowsMax'));
+        total += row?.hits ?? 0;
+        if (!row || row.last === null) return total;
+        id = row.last;
+        yield;
+      }
+    },
+  };
+}
+
+/** By hardwarename, along its index or along that of one exact filter. */
+function* walk(
+  db: Database,
+  { filters, descending, count }: ListQuery,
+  after: Position | undefined,
+): Generator<undefined, MachinePage> {
+  const driver = filters.find(
+    ({ field, op, values }) => op === 'is' && values.length === 1 && INDEXED.includes(field),
+  );
+  const inner = driver ? whereOf([driver]) : { sql: '1', values: [] };
+  const { sql, values } = whereOf(filters);
+  const [beyond, order] = descending ? ['<', 'DESC'] : ['>', 'ASC'];
+  const rowsMax = limit('listScanRowsMax');
+  const text = (start: string) =>
+    `SELECT ${FIELD_COLUMNS}, (${sql}) AS hit FROM
+       (SELECT * FROM machines WHERE ${inner.sql} ${start} ORDER BY hardwarename ${order} LIMIT ?) AS machines`;
+  const first = db.prepare<unknown[], Row>(text(''));
+  const later = db.prepare<unknown[], Row>(text(`AND hardwarename ${beyond} ?`));
+  const records: MachineRecord[] = [];
+  for (let from = after?.[1]; ; ) {
+    // While everything fits, no more rows than the page needs; then, for a rare filter, as many as a step may look at.
+    const wanted = records.length === 0 && !from ? count + 1 : rowsMax;
+    const size = Math.min(
+      filters.length > (driver ? 1 : 0) ? rowsMax : count + 1,
+      Math.max(wanted, 1),
+    );
+    const rows =
+      from === undefined
+        ? first.all(...values, ...inner.values, size)
+        : later.all(...values, ...inner.values, from, size);
+    for (const row of rows) {
+      if (row.hit === 1) records.push(recordFromRow(row));
+      if (records.length > count) return pageOf(records, count, 'hardwarename');
+    }
+    if (rows.length < size) return pageOf(records, count, 'hardwarename');
+    from = String(rows.at(-1)?.hardwarename);
+    yield;
+  }
+}
+
+/** By any field: every row is walked, the best `count + 1` behind the cursor are kept. */
+function* select(
+  db: Database,
+  query: ListQuery,
+  after: Position | undefined,
+): Generator<undefined, MachinePage> {
+  const { column } = MACHINE_FIELDS[query.sort];
+  const { sql, values } = whereOf(query.filters);
+  const step = db.prepare<unknown[], { id: number; hardwarename: string; key: SqlValue }>(
+    `SELECT id, hardwarename, "${column}" AS key, (${sql}) AS hit
+     FROM (SELECT * FROM machines WHERE id > ? ORDER BY id LIMIT ?) AS machines`,
+  );
+  const order = (a: Position, b: Position) => (query.descending ? compare(b, a) : compare(a, b));
+  let best: Position[] = [];
+  const keep = query.count + 1;
+  for (let id = 0; ; ) {
+    const rows = step.all(...values, id, limit('listScanRowsMax')) as {
+      id: number;
+      hardwarename: string;
+      key: SqlValue;
+      hit: number;
+    }[];
+    const worst = best.length >= keep ? best.at(-1) : undefined;
+    const found = rows.flatMap(({ hit, key, hardwarename }): Position[] => {
+      const position: Position = [key, hardwarename];
+      const wanted = hit === 1 && (!after || order(position, after) > 0);
+      return wanted && (!worst || order(position, worst) < 0) ? [position] : [];
+    });
+    if (found.length > 0) best = [...best, ...found].sort(order).slice(0, keep);
+    if (rows.length < limit('listScanRowsMax')) break;
+    id = rows.at(-1)?.id ?? id;
+    yield;
+  }
+  const one = db.prepare<[string], Row>(
+    `SELECT ${FIELD_COLUMNS} FROM machines WHERE hardwarename = ?`,
+  );
+  const records = best.flatMap(([, hardwarename]) => {
+    const row = one.get(hardwarename);
+    return row ? [recordFromRow(row)] : [];
+  });
+  return pageOf(records, query.count, query.sort);
+}
+
+function compare(a: Position, b: Position): number {
+  if (a[0] !== b[0]) return a[0] < b[0] ? -1 : 1;
+  return a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0;
+}
+
+function pageOf(records: MachineRecord[], count: number, sort: FieldName): MachinePage {
+  if (records.length <= count) return { records };
+  const page = records.slice(0, count);
+  const last = page.at(-1);
+  if (!last) return { records: page };
+  const position = [sort, toColumn(sort, last[sort]), last.hardwarename];
+  return { records: page, next: Buffer.from(JSON.stringify(position)).toString('base64url') };
+}
+
+function readCursor(cursor: string, { sort }: ListQuery): Position {
+  const strange = (cause?: unknown) =>
+    new AppError('REQUEST_INVALID', {
+      detail: 'This cursor is not one of this list.',
+      path: '/cursor',
+      cause,
+    });
+  let position: unknown;
+  try {
+    position = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+  } catch (cause) {
+    throw strange(cause);
+  }
+  const [field, key, hardwarename] = Array.isArray(position) ? position : [];
+  const known = FIELD_NAMES.includes(field) && typeof hardwarename === 'string';
+  if (!known || field !== sort || !['string', 'number'].includes(typeof key)) throw strange();
+  return [key, hardwarename];
+}
+
+/** One condition for each filter, all of which must hold. Columns come from the table of fields, values are bound. */
+export function whereOf(filters: readonly Filter[]): Where {
+  const parts = filters.map(({ field, op, values }): Where => {
+    const { column, type } = MACHINE_FIELDS[field];
+    const marks = values.map(() => '?').join();
+    const bound = values.map((value) =>
+      type === 'flag' ? toColumn(field, value) : (value as SqlValue),
+    );
+    switch (op) {
+      case 'is':
+        return { sql: `machines."${column}" IN (${marks})`, values: bound };
+      case 'not':
+        return { sql: `machines."${column}" NOT IN (${marks})`, values: bound };
+      case 'like':
+        return {
+          sql: `(${values.map(() => `machines."${column}" GLOB ?`).join(' OR ')})`,
+          values: values.map((value) => String(value).replaceAll('[', '[[]')),
+        };
+      case 'gte':
+        return { sql: `machines."${column}" >= ?`, values: bound.slice(0, 1) };
+      case 'lte':
+        return { sql: `machines."${column}" <= ?`, values: bound.slice(0, 1) };
+      case 'has':
+        return { sql: hasSql(column, type, values.length), values: bound };
+      default:
+        return unreachable(op);
+    }
+  });
+  return {
+    sql: parts.length === 0 ? '1' : parts.map(({ sql }) => sql).join(' AND '),
+    values: parts.flatMap(({ values }) => values),
+  };
+}
+
+/** Every one of the tags; or, for custom fields, every `name=value`. */
+function hasSql(column: string, type: string, count: number): string {
+  const one =
+    type === 'map'
+      ? `EXISTS (SELECT 1 FROM json_each(machines."${column}") WHERE json_each.key || '=' || json_each.value = ?)`
+      : `EXISTS (SELECT 1 FROM json_each(machines."${column}") WHERE json_each.value = ?)`;
+  return Array.from({ length: count }, () => one).join(' AND ');
+}

@@ -1,0 +1,111 @@
+/** What people may write about a machine, as schemas made from the table of fields (machine-fields.ts). */
+import { z } from 'zod';
+import { limit } from '../limits.ts';
+import { parseIpv4 } from '../wire/ipv4.ts';
+import { isUnicastMac, type Mac, parseMac } from '../wire/mac.ts';
+import { isHostname } from './hostnames.ts';
+import {
+  MACHINE_FIELDS,
+  type MachineChanges,
+  WRITABLE_NAMES,
+  type WritableName,
+} from './machine-fields.ts';
+import { recordName, text } from './record-kinds.ts';
+
+const day = z.iso.date().or(z.literal(''));
+const orEmpty = <Schema extends z.ZodType>(schema: Schema) => schema.or(z.literal(''));
+
+/** Takes any spelling of a MAC and gives the one that we store. */
+export const macText = z
+  .string()
+  .max(32)
+  .refine((value) => {
+    const mac = parseMac(value);
+    return mac !== undefined && isUnicastMac(mac);
+  }, 'not a unicast MAC address')
+  .transform((value) => parseMac(value) as Mac);
+
+const SPECIAL: Partial<Record<WritableName, z.ZodType>> = {
+  hostname: orEmpty(z.string().max(253).refine(isHostname, 'not a lower-case hostname')),
+  squad: orEmpty(recordName),
+  rack: orEmpty(recordName),
+  bmcCredential: orEmpty(recordName),
+  bmcMac: orEmpty(macText),
+  bmcAddress: orEmpty(
+    z
+      .string()
+      .max(15)
+      .refine((value) => parseIpv4(value) !== undefined, 'not an IPv4 address'),
+  ),
+  notes: z.string().max(limit('notesCharsMax')),
+  tags: z
+    .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'letters, digits and . _ : -'))
+    .max(limit('tagsMax'))
+    .transform((tags) => [...new Set(tags)].sort()),
+  custom: z
+    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'letters, digits and _'), text)
+    .refine((fields) => Object.keys(fields).length <= limit('customFieldsMax'), 'too many fields'),
+  unit: z.number().int().min(0).max(100),
+  height: z.number().int().min(1).max(50),
+};
+
+function schemaOf(name: WritableName): z.ZodType {
+  const { type, says } = MACHINE_FIELDS[name];
+  const plain =
+    type === 'flag'
+      ? z.boolean()
+      : type === 'date'
+        ? day
+        : type === 'integer'
+          ? z.number().int()
+          : text;
+  return (SPECIAL[name] ?? plain).describe(says);
+}
+
+const fieldSchemas = Object.fromEntries(
+  WRITABLE_NAMES.map((name) => [name, schemaOf(name).optional()]),
+);
+
+/** A patch of one machine: at least one field. */
+export const changesSchema = z.strictObject(fieldSchemas) as unknown as z.ZodType<
+  MachineChanges,
+  MachineChanges
+>;
+
+const nicEntry = z.strictObject({
+  mac: macText,
+  name: text.default(''),
+  address: z
+    .string()
+    .max(15)
+    .refine((value) => parseIpv4(value) !== undefined, 'not an IPv4 address')
+    .optional(),
+  /** The subnet of the address; needed with one. */
+  subnet: recordName.optional(),
+});
+
+/** A machine that a person enters: it has a serial or a MAC, so that its first report can find it. */
+export const entrySchema = z
+  .strictObject({
+    serial: text.default(''),
+    manufacturer: text.default(''),
+    product: text.default(''),
+    /** `held` until it reports, or `in-use` when it is in service already. */
+    state: z.enum(['held', 'in-use']).default('held'),
+    nics: z.array(nicEntry).max(32).default([]),
+    ...fieldSchemas,
+  })
+  .refine(({ serial, nics }) => serial !== '' || nics.length > 0, 'needs a serial or a NIC');
+
+export interface MachineEntry extends MachineChanges {
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly state: 'held' | 'in-use';
+  readonly nics: readonly z.output<typeof nicEntry>[];
+}
+
+export const machineEntrySchema = entrySchema as unknown as z.ZodType<
+  MachineEntry,
+  Partial<MachineEntry>
+>;

@@ -1,0 +1,238 @@
+/**
+ * Merge and split: a person says that two records are one machine, and can take it back.
+ *
+ * A conflict or a swapped board leaves two records of one machine. The merge moves the NICs, addresses and boots of the
+ * record that goes to the one that is kept, and keeps a snapshot; the split puts the snapshot back, with whatever of it
+ * the kept record still has. Nothing is ever merged by itself. How much two records have in common is told by weights,
+ * as evidence for the person (`likenessOf`).
+ */
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Clock } from '../wire/time.ts';
+import type { EventStore } from './event-store.ts';
+import { isUsableSerial } from './identity.ts';
+import type { Machine, Machines } from './machines.ts';
+import { needsRelease } from './states.ts';
+
+export interface MergeRecord {
+  readonly id: number;
+  readonly kept: Hardwarename;
+  readonly gone: Hardwarename;
+  readonly at: number;
+  readonly who: string;
+  readonly why: string;
+  readonly undone: boolean;
+}
+
+export interface Merges {
+  /** @throws AppError MACHINE_UNKNOWN, REQUEST_INVALID, MACHINE_PROTECTED, RELEASE_NEEDED for a machine in use */
+  merge(kept: Hardwarename, gone: Hardwarename, cause: { who: string; why: string }): MergeRecord;
+  /** @throws AppError NOT_FOUND, ALREADY_EXISTS when it was undone or the name is taken again */
+  split(id: number, cause: { who: string; why: string }): MergeRecord;
+  ofMachine(hardwarename: Hardwarename): MergeRecord[];
+  likeness(a: Hardwarename, b: Hardwarename): Likeness;
+}
+
+export interface Likeness {
+  /** 0 to 100. */
+  readonly score: number;
+  readonly shared: readonly string[];
+  readonly differing: readonly string[];
+}
+
+interface Row {
+  id: number;
+  kept: string;
+  gone: string;
+  at: number;
+  who: string;
+  why: string;
+  snapshot: string;
+  undone_at: number;
+}
+
+interface Snapshot {
+  readonly machine: Record<string, string | number | null>;
+  readonly hardware: { hardware: string; report_digest: string };
+  readonly nics: readonly { mac: string }[];
+  readonly boots: readonly string[];
+}
+
+export function openMerges(
+  db: Database,
+  { clock, events, machines }: { clock: Clock; events: EventStore; machines: Machines },
+): Merges {
+  const sql = prepare(db);
+  const fromRow = (row: Row): MergeRecord => ({
+    id: row.id,
+    kept: row.kept as Hardwarename,
+    gone: row.gone as Hardwarename,
+    at: row.at,
+    who: row.who,
+    why: row.why,
+    undone: row.undone_at > 0,
+  });
+  const known = (hardwarename: Hardwarename): Machine => {
+    const machine = machines.byHardwarename(hardwarename);
+    if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
+    return machine;
+  };
+  const told = (name: 'machine.merged' | 'machine.split', row: MergeRecord, cause: Told) => {
+    const { id: merge, kept, gone } = row;
+    for (const hardwarename of [kept, gone]) {
+      if (name === 'machine.merged')
+        events.append({ name, hardwarename, data: { kept, gone, merge, ...cause } });
+      else events.append({ name, hardwarename, data: { kept, back: gone, merge, ...cause } });
+    }
+  };
+
+  return {
+    ofMachine: (hardwarename) => sql.ofMachine.all(hardwarename, hardwarename).map(fromRow),
+    likeness: (a, b) => likenessOf(known(a), known(b)),
+    merge(kept, gone, cause) {
+      const [keeper, goer] = [known(kept), known(gone)];
+      if (kept === gone) throw new AppError('REQUEST_INVALID', { detail: 'It is one record.' });
+      for (const { protected: isProtected, hardwarename } of [keeper, goer])
+        if (isProtected) throw new AppError('MACHINE_PROTECTED', { detail: hardwarename });
+      if (needsRelease(goer.state)) {
+        throw new AppError('RELEASE_NEEDED', { detail: `${gone} is in use: keep that one.` });
+      }
+      const machine = sql.machine.get(gone) as Snapshot['machine'];
+      const snapshot: Snapshot = {
+        machine,
+        hardware: sql.hardware.get(Number(machine.id)) as Snapshot['hardware'],
+        nics: goer.nics,
+        boots: sql.boots.all(gone).map(({ id }) => id),
+      };
+      for (const statement of [sql.moveNics, sql.moveAddresses, sql.moveBoots])
+        statement.run(kept, gone);
+      sql.clearConflict.run(kept, gone);
+      machines.remove(gone);
+      if (keeper.conflictWith === gone) machines.setConflict(kept, undefined);
+      machines.touch(kept);
+      const values = [kept, gone, clock(), cause.who, cause.why, JSON.stringify(snapshot)];
+      const id = Number(sql.put.run(...values).lastInsertRowid);
+      const row = fromRow(sql.get.get(id) as Row);
+      told('machine.merged', row, cause);
+      return row;
+    },
+    split(id, cause) {
+      const row = sql.get.get(id);
+      if (!row) throw new AppError('NOT_FOUND', { detail: `No merge ${id}.` });
+      if (row.undone_at > 0 || machines.record(row.gone as Hardwarename)) {
+        throw new AppError('ALREADY_EXISTS', { detail: `${row.gone} has a record of its own.` });
+      }
+      restore(db, row, sql);
+      sql.undo.run(clock(), id);
+      const split = fromRow(sql.get.get(id) as Row);
+      machines.touch(split.gone);
+      machines.touch(split.kept);
+      told('machine.split', split, cause);
+      return split;
+    },
+  };
+}
+
+type Told = { readonly who: string; readonly why: string };
+
+function restore(db: Database, row: Row, sql: ReturnType<typeof prepare>): void {
+  const { machine, hardware, nics, boots } = JSON.parse(row.snapshot) as Snapshot;
+  // Its number may be another's by now, and so may its hostname.
+  const { id: _, hostname, ...columns } = machine;
+  const free = sql.hostname.get(String(hostname)) === undefined;
+  const values = { ...columns, hostname: free ? (hostname ?? '') : '' };
+  const names = Object.keys(values);
+  const { lastInsertRowid } = db
+    .prepare(
+      `INSERT INTO machines (${names.map((name) => `"${name}"`).join()}) VALUES (${names.map(() => '?').join()})`,
+    )
+    .run(...Object.values(values));
+  sql.putHardware.run(lastInsertRowid, hardware.hardware, hardware.report_digest);
+  for (const { mac } of nics) {
+    sql.moveNic.run(row.gone, mac, row.kept);
+    sql.moveAddress.run(row.gone, mac, row.kept);
+  }
+  for (const boot of boots) sql.moveBoot.run(row.gone, boot, row.kept);
+}
+
+function prepare(db: Database) {
+  return {
+    machine: db.prepare<[string], Snapshot['machine']>(
+      'SELECT * FROM machines WHERE hardwarename = ?',
+    ),
+    hardware: db.prepare<[number], Snapshot['hardware']>(
+      'SELECT hardware, report_digest FROM machine_hardware WHERE machine = ?',
+    ),
+    boots: db.prepare<[string], { id: string }>('SELECT id FROM boots WHERE hardwarename = ?'),
+    moveNics: db.prepare('UPDATE nics SET hardwarename = ? WHERE hardwarename = ?'),
+    moveAddresses: db.prepare('UPDATE addresses SET hardwarename = ? WHERE hardwarename = ?'),
+    moveBoots: db.prepare('UPDATE boots SET hardwarename = ? WHERE hardwarename = ?'),
+    clearConflict: db.prepare(
+      `UPDATE machines SET conflict_with = '', version = version + 1 WHERE hardwarename <> ? AND conflict_with = ?`,
+    ),
+    moveNic: db.prepare('UPDATE nics SET hardwarename = ? WHERE mac = ? AND hardwarename = ?'),
+    moveAddress: db.prepare(
+      'UPDATE addresses SET hardwarename = ? WHERE mac = ? AND hardwarename = ?',
+    ),
+    moveBoot: db.prepare('UPDATE boots SET hardwarename = ? WHERE id = ? AND hardwarename = ?'),
+    putHardware: db.prepare(
+      'INSERT INTO machine_hardware (machine, hardware, report_digest) VALUES (?, ?, ?)',
+    ),
+    hostname: db.prepare<[string], { hardwarename: string }>(
+      `SELECT hardwarename FROM machines WHERE hostname = ? AND hostname <> ''`,
+    ),
+    put: db.prepare(
+      'INSERT INTO merges (kept, gone, at, who, why, snapshot) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    get: db.prepare<[number], Row>('SELECT * FROM merges WHERE id = ?'),
+    undo: db.prepare('UPDATE merges SET undone_at = ? WHERE id = ?'),
+    ofMachine: db.prepare<[string, string], Row>(
+      'SELECT * FROM merges WHERE kept = ? OR gone = ? ORDER BY id',
+    ),
+  };
+}
+
+/** What identifies a machine, by how much it weighs; a key that either lacks says nothing. */
+const KEYS: readonly {
+  readonly key: string;
+  readonly weight: number;
+  readonly of: (machine: Machine) => readonly string[];
+}[] = [
+  { key: 'serial', weight: 30, of: ({ serialKey }) => [serialKey ?? ''] },
+  {
+    key: 'board serial',
+    weight: 20,
+    of: ({ hardware }) => [hardware.dmi.board?.serial ?? ''].filter(isUsableSerial),
+  },
+  { key: 'UUID', weight: 15, of: ({ uuid }) => [uuid] },
+  { key: 'BMC MAC', weight: 15, of: ({ bmcMac }) => [bmcMac] },
+  { key: 'NICs', weight: 15, of: ({ nics }) => nics.map(({ mac }: { mac: Mac }) => mac) },
+  {
+    key: 'disks',
+    weight: 10,
+    of: ({ hardware }) => hardware.disks.map(({ wwn, serial }) => wwn || serial || ''),
+  },
+  {
+    key: 'switch port',
+    weight: 10,
+    of: ({ nics }) => nics.map(({ switch: name, port }) => (name && port ? `${name} ${port}` : '')),
+  },
+];
+
+/** How much speaks for one machine: the share of the weights of all keys that both have. Pure. */
+export function likenessOf(a: Machine, b: Machine): Likeness {
+  const shared: string[] = [];
+  const differing: string[] = [];
+  let [agree, all] = [0, 0];
+  for (const { key, weight, of } of KEYS) {
+    const [mine, theirs] = [of(a).filter(Boolean), new Set(of(b).filter(Boolean))];
+    if (mine.length === 0 || theirs.size === 0) continue;
+    all += weight;
+    const same = mine.some((value) => theirs.has(value));
+    if (same) agree += weight;
+    (same ? shared : differing).push(key);
+  }
+  return { score: all === 0 ? 0 : Math.round((100 * agree) / all), shared, differing };
+}

@@ -1,0 +1,156 @@
+/**
+ * The small records that machines refer to: racks, subnets, naming rules, hardware types and squads. Each kind has one
+ * schema, which the API, the CSV sheet and the table share; unknown keys are refused.
+ */
+import { z } from 'zod';
+import { limit } from '../limits.ts';
+import { contains, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
+
+export const text = z.string().trim().max(limit('fieldTextCharsMax'));
+/** A name in a URL: letters, digits, and . _ - inside. */
+export const recordName = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'letters, digits, and . _ - inside');
+const notes = z.string().max(limit('notesCharsMax'));
+
+const ipv4Text = z
+  .string()
+  .max(15)
+  .refine((value) => parseIpv4(value) !== undefined, 'not an IPv4 address');
+const cidrText = z
+  .string()
+  .max(18)
+  .refine((value) => parseCidr(value) !== undefined, 'not a network such as 10.77.0.0/24');
+
+export const rackSchema = z.strictObject({
+  site: text.default(''),
+  hall: text.default(''),
+  row: text.default(''),
+  units: z.number().int().min(1).max(100).default(42),
+  /** Names of the switches in it, as LLDP tells them: a machine on one of them is in this rack. */
+  switches: z.array(text.min(1)).max(16).default([]),
+  /** Where a cable leads, when the switch's ports are patched in order: port name to unit. */
+  ports: z.record(text.min(1), z.number().int().min(1).max(100)).default({}),
+  notes: notes.default(''),
+});
+
+export const SUBNET_USES = ['provisioning', 'production', 'out-of-band'] as const;
+
+export const subnetSchema = z
+  .strictObject({
+    cidr: cidrText,
+    use: z.enum(SUBNET_USES).default('production'),
+    site: text.default(''),
+    vlan: z.number().int().min(0).max(4094).default(0),
+    gateway: ipv4Text.or(z.literal('')).default(''),
+    dns: z.array(ipv4Text).max(8).default([]),
+    domain: z.string().max(253).default(''),
+    /** Where `allocate` takes addresses from; empty: the whole network but its ends. */
+    first: ipv4Text.or(z.literal('')).default(''),
+    last: ipv4Text.or(z.literal('')).default(''),
+    notes: notes.default(''),
+  })
+  .superRefine((value, context) => {
+    const network = parseCidr(value.cidr);
+    if (!network) return;
+    for (const key of ['gateway', 'first', 'last'] as const) {
+      const address = value[key] === '' ? undefined : parseIpv4(value[key]);
+      if (address !== undefined && !contains(network, address))
+        context.addIssue({ code: 'custom', path: [key], message: 'lies outside cidr' });
+    }
+    const [first = 0, last = 0xffffffff] = [parseIpv4(value.first), parseIpv4(value.last)];
+    if (first > last)
+      context.addIssue({ code: 'custom', path: ['first'], message: 'is above last' });
+  });
+
+/** `{role}`, `{site}`, `{n}`, `{n:4}` (padded), `{random:5}`, `{serial}`; the rest stands for itself. */
+const pattern = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine(
+    (value) =>
+      /^(?:[a-z0-9.-]|\{(?:role|site|serial|n(?::[1-9])?|random:(?:[3-9]|1[0-6]))\})+$/.test(value),
+    'only a-z 0-9 . - and {role} {site} {serial} {n} {n:4} {random:5}',
+  )
+  .refine((value) => /\{(?:n|random|serial)/.test(value), 'needs {n}, {random} or {serial}');
+
+export const namingSchema = z.strictObject({
+  /** '' fits every role; likewise for the site. The most precise rule wins. */
+  role: text.default(''),
+  site: text.default(''),
+  pattern,
+  first: z.number().int().min(0).max(999_999_999).default(1),
+  notes: notes.default(''),
+});
+
+/** What rules can ask of a report: the facts of machine-facts.ts, and a few words. */
+export const RULE_FACTS = [
+  'manufacturer',
+  'product',
+  'cpuModel',
+  'cpuCount',
+  'coreCount',
+  'threadCount',
+  'memoryBytes',
+  'diskCount',
+  'diskBytes',
+  'solidDiskCount',
+  'nicCount',
+  'gpuCount',
+  'fastestNicMbps',
+] as const;
+
+const condition = z
+  .strictObject({
+    fact: z.enum(RULE_FACTS),
+    atLeast: z.number().min(0).optional(),
+    atMost: z.number().min(0).optional(),
+    equals: z.union([z.string().max(256), z.number()]).optional(),
+    contains: z.string().min(1).max(256).optional(),
+  })
+  .refine(
+    ({ fact: _, ...tests }) =>
+      Object.values(tests).filter((test) => test !== undefined).length === 1,
+    'exactly one of atLeast, atMost, equals, contains',
+  );
+
+export const hardwareTypeSchema = z.strictObject({
+  /** The first rule that fits, by falling priority, gives the type. */
+  priority: z.number().int().min(0).max(10_000).default(100),
+  conditions: z.array(condition).min(1).max(16),
+  /** The bill of materials: what a machine of this type must have, exactly. */
+  expect: z
+    .partialRecord(z.enum(RULE_FACTS), z.union([z.string().max(256), z.number()]))
+    .default({}),
+  /** Hold an available machine that differs from the bill of materials. */
+  holdOnMismatch: z.boolean().default(false),
+  notes: notes.default(''),
+});
+
+export const squadSchema = z.strictObject({
+  contact: text.default(''),
+  notes: notes.default(''),
+});
+
+export const policySchema = z.strictObject({
+  /** Parts whose loss between two reports holds an available machine (`machine.changed` lists them). */
+  holdOnLost: z
+    .array(z.enum(['nic', 'disk', 'memory', 'cpu', 'gpu']))
+    .max(5)
+    .default([]),
+});
+
+export const RECORD_SCHEMAS = {
+  rack: rackSchema,
+  subnet: subnetSchema,
+  naming: namingSchema,
+  type: hardwareTypeSchema,
+  squad: squadSchema,
+  policy: policySchema,
+} as const;
+
+export type RecordKind = keyof typeof RECORD_SCHEMAS;
+export type RecordDoc<Kind extends RecordKind> = z.output<(typeof RECORD_SCHEMAS)[Kind]>;

@@ -1,0 +1,68 @@
+/**
+ * ServerDb: what people and programs keep about machines, over the same database and in the same transactions as what
+ * the protocols keep. One object, so that the listeners and the command line are handed one thing.
+ */
+import type { Database } from 'better-sqlite3';
+import type { Clock } from '../wire/time.ts';
+import { type Access, openAccess } from './access.ts';
+import { type Addresses, openAddresses } from './addresses.ts';
+import { type Credentials, openCredentials } from './credentials.ts';
+import { type EventHistory, openEventHistory } from './event-history.ts';
+import type { EventStore } from './event-store.ts';
+import { type Hostnames, openHostnames } from './hostnames.ts';
+import { type Idempotency, openIdempotency } from './idempotency.ts';
+import { type MachineEditor, openMachineEditor } from './machine-edit.ts';
+import { type MachineQuery, openMachineQuery } from './machine-query.ts';
+import type { Machines } from './machines.ts';
+import { type Merges, openMerges } from './merge.ts';
+import { openRecords, type Records } from './records.ts';
+import type { SecretBox } from './secrets.ts';
+import { openWaitWatch, type WaitWatch } from './wait-watch.ts';
+import { openWebhooks, type Webhooks } from './webhooks.ts';
+
+export interface ServerDb {
+  readonly editor: MachineEditor;
+  readonly query: MachineQuery;
+  readonly records: Records;
+  readonly addresses: Addresses;
+  readonly hostnames: Hostnames;
+  readonly merges: Merges;
+  readonly access: Access;
+  readonly credentials: Credentials;
+  readonly history: EventHistory;
+  readonly webhooks: Webhooks;
+  readonly idempotency: Idempotency;
+  readonly waits: WaitWatch;
+  /** Inside a transaction: what `run` changes is undone when it throws, and nothing else. */
+  savepoint<T>(run: () => T): T;
+}
+
+export interface ServerDbParts {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly events: EventStore;
+  readonly machines: Machines;
+  readonly secrets: SecretBox;
+}
+
+export function openServerDb(parts: ServerDbParts): ServerDb {
+  const { db, clock, events, machines } = parts;
+  const records = openRecords(db, clock, events);
+  const addresses = openAddresses(db, { clock, events, records });
+  const history = openEventHistory(db, { events });
+  return {
+    records,
+    addresses,
+    history,
+    editor: openMachineEditor({ db, machines, records, addresses, events }),
+    query: openMachineQuery(db),
+    hostnames: openHostnames(db, records),
+    merges: openMerges(db, parts),
+    access: openAccess(parts),
+    credentials: openCredentials(db, parts),
+    webhooks: openWebhooks(db, { ...parts, history }),
+    idempotency: openIdempotency(db, clock),
+    waits: openWaitWatch(db, parts),
+    savepoint: (run) => db.transaction(run)(),
+  };
+}

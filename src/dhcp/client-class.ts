@@ -8,7 +8,7 @@
  */
 import type { ClientStage } from '../events.ts';
 import { architecture, archName, preferredArch } from './architecture.ts';
-import { OPTION, readText, readUuid } from './options.ts';
+import { OPTION, readText } from './options.ts';
 import type { DhcpPacket } from './packet.ts';
 
 export { archName } from './architecture.ts';
@@ -24,7 +24,6 @@ export interface DhcpClient {
   readonly ipxeHttps: boolean;
   readonly userClass: string;
   readonly vendorClass: string;
-  readonly uuid: string | undefined;
   readonly hostname: string;
 }
 
@@ -57,7 +56,6 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
     ipxeHttps: hasIpxeFeature(options.get(OPTION.ipxe), IPXE_FEATURE_HTTPS),
     userClass,
     vendorClass,
-    uuid: readUuid(options.get(OPTION.clientUuid)),
     hostname: readText(options.get(OPTION.hostname)).slice(0, 63),
   };
 }

@@ -86,8 +86,11 @@ export function readU32(value: Uint8Array | undefined): number | undefined {
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
+/** Text as Latin-1 bytes. */
 export function text(value: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(value, 'latin1'));
+  const bytes = new Uint8Array(value.length);
+  for (let index = 0; index < value.length; index++) bytes[index] = value.charCodeAt(index);
+  return bytes;
 }
 
 /** Options 66 and 67 end in a NUL that the length counts: some ROMs, and edk2, write one over the next byte otherwise. */
@@ -95,18 +98,27 @@ export function nulTerminated(value: string): Uint8Array {
   return text(`${value}\0`);
 }
 
-/** Bytes as text, up to the first NUL. */
+/** Bytes as Latin-1 text, up to the first NUL. Options are short: no buffer is made for them. */
 export function readText(value: Uint8Array | undefined): string {
-  if (!value || value.length === 0) return '';
-  const end = value.indexOf(0);
-  const length = end < 0 ? value.length : end;
-  return Buffer.from(value.buffer, value.byteOffset, length).toString('latin1');
+  if (!value) return '';
+  let text = '';
+  for (const byte of value) {
+    if (byte === 0) break;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** Option 97 as a UUID in the spelling of SMBIOS 2.6: its first three fields travel little-endian. */
 export function readUuid(value: Uint8Array | undefined): string | undefined {
   if (value?.length !== 17 || value[0] !== 0) return undefined;
-  const order = [4, 3, 2, 1, 6, 5, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16];
-  const hex = order.map((index) => (value[index] ?? 0).toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  let uuid = '';
+  for (const index of UUID_ORDER) {
+    if (index === 6 || index === 8 || index === 9 || index === 11) uuid += '-';
+    uuid += HEX[value[index] ?? 0] ?? '';
+  }
+  return uuid;
 }
+
+const UUID_ORDER = [4, 3, 2, 1, 6, 5, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16] as const;
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

@@ -10,11 +10,10 @@
  * is left out otherwise, from the end; never option 82.
  */
 import { limit } from '../limits.ts';
-import { Reader } from '../wire/cursor.ts';
 import { IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
-import { OPTION } from './options.ts';
+import { OPTION, readText } from './options.ts';
 
 export const BOOTREQUEST = 1;
 export const BOOTREPLY = 2;
@@ -64,19 +63,11 @@ export type PacketFault = (typeof PACKET_FAULTS)[number];
 /** @returns the packet, or why it is none and the offset of the byte that shows it. */
 export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault> {
   if (bytes.length < HEADER_BYTES) return malformed('too-short', bytes.length);
-  const reader = new Reader(bytes);
-  const op = reader.u8();
+  const op = bytes[0] ?? 0;
   if (op !== BOOTREQUEST && op !== BOOTREPLY) return malformed('bad-op', 0);
-  const [htype, hlen, hops] = [reader.u8(), reader.u8(), reader.u8()];
+  const [htype, hlen, hops] = [bytes[1] ?? 0, bytes[2] ?? 0, bytes[3] ?? 0];
   if (hlen > 16) return malformed('bad-hlen', 2);
-  const xid = reader.u32();
-  const [secs, flags] = [reader.u16(), reader.u16()];
-  const address = () => reader.u32() as Ipv4;
-  const [ciaddr, yiaddr, siaddr, giaddr] = [address(), address(), address(), address()];
-  const chaddr = reader.take(16);
-  const sname = reader.take(SNAME_BYTES);
-  const file = reader.take(FILE_BYTES);
-  if (reader.u32() !== MAGIC) return malformed('bad-magic', HEADER_BYTES - 4);
+  if (u32At(bytes, HEADER_BYTES - 4) !== MAGIC) return malformed('bad-magic', HEADER_BYTES - 4);
 
   const options = new Map<number, Uint8Array>();
   const main = readOptions(
@@ -94,11 +85,28 @@ export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault
     if (fault !== undefined) return fault;
   }
   return decoded({
-    ...{ op, htype, hlen, hops, xid, secs, flags, ciaddr, yiaddr, siaddr, giaddr, options },
-    chaddr: chaddr.slice(),
-    sname: overload & 2 ? '' : textUntilNul(sname),
-    file: overload & 1 ? '' : textUntilNul(file),
+    op,
+    htype,
+    hlen,
+    hops,
+    xid: u32At(bytes, 4),
+    secs: u32At(bytes, 8) >>> 16,
+    flags: u32At(bytes, 8) & 0xffff,
+    ciaddr: u32At(bytes, 12) as Ipv4,
+    yiaddr: u32At(bytes, 16) as Ipv4,
+    siaddr: u32At(bytes, 20) as Ipv4,
+    giaddr: u32At(bytes, 24) as Ipv4,
+    chaddr: Uint8Array.prototype.slice.call(bytes, 28, 44),
+    sname: overload & 2 ? '' : textAt(bytes, SNAME_AT, SNAME_BYTES),
+    file: overload & 1 ? '' : textAt(bytes, FILE_AT, FILE_BYTES),
+    options,
   });
+}
+
+/** Within the header, whose length has been checked. */
+function u32At(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return ((high << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 interface Field {
@@ -141,9 +149,9 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   return joined;
 }
 
-function textUntilNul(field: Uint8Array): string {
-  const end = field.indexOf(0);
-  return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('latin1');
+/** Mostly empty in requests: nothing is built for that. */
+function textAt(bytes: Uint8Array, at: number, length: number): string {
+  return bytes[at] === 0 ? '' : readText(bytes.subarray(at, at + length));
 }
 
 /** The client's Ethernet address, or `undefined` for another kind of hardware address. */
@@ -204,7 +212,7 @@ function writeHeader(bytes: Uint8Array, packet: DhcpPacket): void {
   putU32(bytes, 16, packet.yiaddr);
   putU32(bytes, 20, packet.siaddr);
   putU32(bytes, 24, packet.giaddr);
-  bytes.set(packet.chaddr.subarray(0, 16), 28);
+  for (let index = 0; index < 16; index++) bytes[28 + index] = packet.chaddr[index] ?? 0;
   putText(bytes, SNAME_AT, packet.sname, SNAME_BYTES - 1);
   putText(bytes, FILE_AT, packet.file, FILE_BYTES - 1);
   putU32(bytes, OPTIONS_AT - 4, MAGIC);

@@ -22,6 +22,7 @@ import {
   encodeRequest,
   OPCODE,
 } from '../../src/tftp/packet.ts';
+import type { Ipv4 } from '../../src/wire/ipv4.ts';
 import { mutate, random } from '../support/mutate.ts';
 import { udpDatagrams } from '../support/pcap.ts';
 import { bytesOf, report } from '../support/reports.ts';
@@ -36,10 +37,22 @@ const packets = readdirSync('test/fixtures/dhcp')
   .filter(({ destinationPort }) => destinationPort === 67 || destinationPort === 68)
   .map(({ payload }) => payload);
 
+/** One interface; a relayed hall and several subnets on a wire; a proxy; BMCs. */
+const DHCP_SITES = [
+  '',
+  `dhcp:
+  segments:
+    - { options: { routes: [{ to: 10.0.0.0/8, via: 10.77.0.9 }], raw: [{ code: 224, text: ${'x'.repeat(500)}, always: true }] } }
+    - { name: b, address: 10.78.0.1, cidr: 10.78.0.0/24, pools: [] }
+    - { name: hall, relayed: true, address: 10.77.0.1, cidr: 10.9.0.0/24, pools: [{ first: 10.9.0.9, last: 10.9.0.99 }] }`,
+  'dhcp: { segments: [{ mode: proxy }] }',
+  'dhcp: { segments: [{ kind: out-of-band }] }',
+];
+
 describe('hostile bytes', () => {
   it(`DHCP: ${RUNS} mutated packets go through decode, rules and encode`, () => {
     const pick = random(SEED);
-    const world = createWorld();
+    const worlds = DHCP_SITES.map((yaml) => createWorld(undefined, yaml));
     let decodedCount = 0;
     for (let run = 0; run < RUNS; run++) {
       const bytes = mutate(packets[pick(packets.length)] ?? new Uint8Array(), pick);
@@ -50,21 +63,32 @@ describe('hostile bytes', () => {
       }
       decodedCount += 1;
       describePacket(packet.value);
-      world.inventory.rehearse(() => {
-        const outcome = respond(
-          { packet: packet.value, iface: 'prov0' },
-          world.view,
-          world.clock(),
+      const world = worlds[pick(worlds.length)];
+      if (!world) throw new Error('no world');
+      const via = pick(4) === 0 ? ('proxy' as const) : undefined;
+      // Some as if through a relay, with its option.
+      const giaddr = [0, 0x0a090001, 0x0a4d00fe][pick(3)] as Ipv4;
+      const options = new Map(packet.value.options);
+      if (giaddr !== 0) {
+        options.set(
+          82,
+          mutate(Uint8Array.of(1, 2, 7, 7, 5, 4, 10, 9, 0, 0, 11, 4, 10, 9, 0, 1), pick),
         );
+      }
+      const asked = { ...packet.value, giaddr, options };
+      world.inventory.rehearse(() => {
+        const request = { packet: asked, iface: 'prov0', via };
+        const outcome = respond(request, world.view, world.clock());
         if (outcome.kind === 'reply') {
-          const reply = encodePacket(outcome.reply, replyBytesMax(packet.value));
+          const reply = encodePacket(outcome.reply, replyBytesMax(asked));
           expect(reply.length).toBeGreaterThanOrEqual(300);
+          expect(reply.length).toBeLessThanOrEqual(1472);
           expect(decodePacket(reply).ok).toBe(true);
         }
       });
     }
     expect(decodedCount).toBeGreaterThan(RUNS / 20);
-    expect(world.inventory.leases.count()).toBe(0);
+    for (const world of worlds) expect(world.inventory.leases.count()).toBe(0);
   });
 
   it(`TFTP: ${RUNS} mutated packets`, () => {

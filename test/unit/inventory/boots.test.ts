@@ -75,7 +75,6 @@ describe('the event feed', () => {
           ipxeHttps: false,
           userClass: '',
           vendorClass: '',
-          uuid: undefined,
           hostname: '',
         },
       }),

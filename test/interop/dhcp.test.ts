@@ -1,0 +1,309 @@
+/**
+ * The DHCP rules on real wires, judged by programs that nobody here wrote: busybox udhcpc and dhclient read our options,
+ * dnsmasq leases the addresses beside our proxy, and a Linux that squats on a pool address answers our probes.
+ *
+ * Three wires join the server, a client and a neighbour: on the first the neighbour squats on an address, the second has
+ * every kind of option, on the third we are the proxy and dnsmasq, at the neighbour, the server. Needs root.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodePacket } from '../../src/dhcp/packet.ts';
+import { formatIpv4 } from '../../src/wire/ipv4.ts';
+import { udpDatagrams } from '../support/pcap.ts';
+
+const ID = `rd${randomBytes(2).toString('hex')}`;
+const [SERVER, CLIENT, NEIGHBOUR] = [`${ID}-s`, `${ID}-c`, `${ID}-n`];
+const dir = mkdtempSync(join(tmpdir(), 'reveille-dhcp-'));
+const children: ChildProcess[] = [];
+
+const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });
+const inside = (ns: string, ...words: string[]) =>
+  execFileSync('ip', ['netns', 'exec', ns, ...words], {
+    encoding: 'utf8',
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  });
+const start = (ns: string, ...words: string[]) => {
+  const child = spawn('ip', ['netns', 'exec', ns, ...words], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  children.push(child);
+  return child;
+};
+
+/** Asks again until there is an answer; the deadline is the test's failure, not a retry. */
+async function until<T>(what: string, look: () => T | undefined): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  throw new Error(`${what} did not happen`);
+}
+
+function events(name: string): { name: string; data: Record<string, unknown> }[] {
+  const db = new Sqlite(join(dir, 'db'), { readonly: true });
+  try {
+    const rows = db.prepare('SELECT name, data FROM events WHERE name = ? ORDER BY id').all(name);
+    return (rows as { name: string; data: string }[]).map((row) => ({
+      name: row.name,
+      data: JSON.parse(row.data),
+    }));
+  } finally {
+    db.close();
+  }
+}
+
+const CONFIG = `
+database: { file: ${dir}/db }
+log: { file: ${dir}/log }
+dhcp:
+  segments:
+    - { name: wire, pools: [{ first: 10.77.0.100, last: 10.77.0.110 }] }
+    - name: optioned
+      iface: prov20
+      address: 10.78.0.1
+      cidr: 10.78.0.0/24
+      pools: [{ first: 10.78.0.100, last: 10.78.0.110 }]
+      exclude: [10.78.0.100]
+      reservations: [{ mac: '52:54:00:99:00:01', address: 10.78.0.7, hostname: db1 }]
+      routers: [10.78.0.254]
+      dns: [10.78.0.53]
+      conflictProbe: false
+      options:
+        routes: [{ to: 10.0.0.0/8, via: 10.78.0.253 }, { to: 192.168.4.0/22, via: 10.78.0.252 }]
+        domainSearch: [lon.example.com, eng.example.com]
+        ntp: [10.78.0.1, 10.78.0.2]
+        mtu: 1400
+        timeOffsetSeconds: -3600
+        raw: [{ code: 224, text: of-the-site }]
+    - { name: proxied, iface: prov30, mode: proxy, address: 10.79.0.1, cidr: 10.79.0.0/24 }
+`;
+
+/** Each wire is a bridge at the server; every other namespace has an end of it, `eth0` of `prov0` and so on. */
+const WIRES = [
+  ['prov0', 'eth0', '10.77.0.1/24'],
+  ['prov20', 'eth20', '10.78.0.1/24'],
+  ['prov30', 'eth30', '10.79.0.1/24'],
+] as const;
+
+function connect(ns: string, letter: string, mac: string): void {
+  for (const [bridge, nic] of WIRES) {
+    const port = `${bridge}${letter}`;
+    ip('-n', SERVER, 'link', 'add', port, 'type', 'veth', 'peer', 'name', nic, 'netns', ns);
+    ip('-n', SERVER, 'link', 'set', port, 'master', bridge, 'up');
+    ip('-n', ns, 'link', 'set', nic, 'address', mac, 'up');
+  }
+}
+
+beforeAll(async () => {
+  for (const ns of [SERVER, CLIENT, NEIGHBOUR]) {
+    ip('netns', 'add', ns);
+    ip('-n', ns, 'link', 'set', 'lo', 'up');
+  }
+  for (const [bridge, , address] of WIRES) {
+    ip('-n', SERVER, 'link', 'add', bridge, 'type', 'bridge');
+    ip('-n', SERVER, 'address', 'add', address, 'dev', bridge);
+    ip('-n', SERVER, 'link', 'set', bridge, 'up');
+  }
+  connect(CLIENT, 'c', '52:54:00:99:00:01');
+  connect(NEIGHBOUR, 'n', '52:54:00:99:00:02');
+  // The squatter: on the first address of the pool, and deaf to echoes.
+  ip('-n', NEIGHBOUR, 'address', 'add', '10.77.0.100/24', 'dev', 'eth0');
+  inside(NEIGHBOUR, 'sysctl', '-qw', 'net.ipv4.icmp_echo_ignore_all=1');
+  ip('-n', NEIGHBOUR, 'address', 'add', '10.79.0.2/24', 'dev', 'eth30');
+  writeFileSync(join(dir, 'config.yaml'), CONFIG);
+  start(SERVER, 'bin/reveille', 'serve', '--config', join(dir, 'config.yaml'));
+  await until('the daemon became ready', () => {
+    try {
+      return inside(SERVER, 'curl', '-sf', 'http://127.0.0.1:8081/readyz') || undefined;
+    } catch {
+      return undefined;
+    }
+  });
+});
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const ns of [CLIENT, NEIGHBOUR, SERVER]) {
+    for (const pid of ip('netns', 'pids', ns).split('\n').filter(Boolean))
+      process.kill(Number(pid), 'SIGKILL');
+    ip('netns', 'delete', ns);
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** What udhcpc hands to its script once it is bound: our options as busybox reads them. */
+function udhcpc(iface: string, ...extra: string[]): Record<string, string> {
+  const [script, out] = [join(dir, 'udhcpc.sh'), join(dir, 'udhcpc.out')];
+  writeFileSync(script, '#!/bin/sh\n[ "$1" = bound ] && env >"$OUT"\nexit 0\n', { mode: 0o755 });
+  rmSync(out, { force: true });
+  const words = ['busybox', 'udhcpc', '-i', iface, '-n', '-q', '-t', '5', '-T', '1', '-s', script];
+  inside(CLIENT, 'env', `OUT=${out}`, ...words, ...extra);
+  const pairs = readFileSync(out, 'utf8')
+    .split('\n')
+    .map((line): [string, string] => [
+      line.slice(0, line.indexOf('=')),
+      line.slice(line.indexOf('=') + 1),
+    ]);
+  return Object.fromEntries(pairs);
+}
+
+describe('an address that somebody squats on', () => {
+  it('is found before it is offered, though the squatter answers no echo', async () => {
+    const [conflict] = await until('dhcp.conflict', () => {
+      const found = events('dhcp.conflict');
+      return found.length > 0 ? found : undefined;
+    });
+    expect(conflict?.data).toEqual({
+      address: '10.77.0.100',
+      by: '52:54:00:99:00:02',
+      quarantineSeconds: 86_400,
+    });
+    expect(udhcpc('eth0').ip).toBe('10.77.0.101');
+  });
+});
+
+describe('options, as busybox and dhclient read them', () => {
+  it('udhcpc: a reservation, routes, search list, time servers, MTU', () => {
+    const asks = ['search', 'ntpsrv', 'mtu', 'staticroutes', 'timezone', '0xe0'];
+    const bound = udhcpc('eth20', ...asks.flatMap((name) => ['-O', name]));
+    expect(bound).toMatchObject({
+      ip: '10.78.0.7',
+      mask: '24',
+      hostname: 'db1',
+      dns: '10.78.0.53',
+      domain: 'lab.example',
+      search: 'lon.example.com eng.example.com',
+      ntpsrv: '10.78.0.1 10.78.0.2',
+      mtu: '1400',
+      // busybox prints the two's complement as it stands; dhclient below reads the sign.
+      timezone: `${2 ** 32 - 3600}`,
+      staticroutes: '0.0.0.0/0 10.78.0.254 10.0.0.0/8 10.78.0.253 192.168.4.0/22 10.78.0.252',
+      opt224: Buffer.from('of-the-site').toString('hex'),
+      serverid: '10.78.0.1',
+    });
+    // It asked for the routes, and so was sent no router beside them.
+    expect(bound.router).toBeUndefined();
+  });
+
+  it('dhclient: the same, and a router for a client that does not ask for routes', () => {
+    const [conf, leases] = [join(dir, 'dhclient.conf'), join(dir, 'dhclient.leases')];
+    const wanted =
+      'subnet-mask, routers, domain-name, domain-search, ntp-servers, interface-mtu, time-offset';
+    writeFileSync(conf, `request ${wanted};\n`);
+    const pid = join(dir, 'dhclient.pid');
+    const words = ['-4', '-1', '-cf', conf, '-lf', leases, '-pf', pid, '-sf', '/bin/true'];
+    inside(CLIENT, 'dhclient', ...words, 'eth20');
+    const text = readFileSync(leases, 'utf8');
+    process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL');
+    for (const line of [
+      'fixed-address 10.78.0.7;',
+      'option routers 10.78.0.254;',
+      'option domain-search "lon.example.com.", "eng.example.com.";',
+      'option ntp-servers 10.78.0.1,10.78.0.2;',
+      'option interface-mtu 1400;',
+      'option time-offset -3600;',
+      'option dhcp-server-identifier 10.78.0.1;',
+    ]) {
+      expect(text).toContain(line);
+    }
+  });
+});
+
+/** Sends packets of a capture from the client and prints what comes back; runs in the client's namespace. */
+const PLAYER = `
+const dgram = require('node:dgram');
+const [port, address, to, hex] = process.argv.slice(1);
+const socket = dgram.createSocket('udp4');
+const replies = [];
+socket.on('message', (bytes, from) => replies.push({ from: from.address + ':' + from.port, hex: bytes.toString('hex') }));
+socket.bind(Number(port), () => {
+  socket.setBroadcast(true);
+  socket.send(Buffer.from(hex, 'hex'), Number(to), address);
+  setTimeout(() => { console.log(JSON.stringify(replies)); process.exit(0); }, 1500);
+});`;
+
+interface Heard {
+  readonly from: string;
+  readonly yiaddr: string;
+  readonly file: string;
+  readonly vendorClass: string;
+  readonly options: number[];
+}
+
+function play(port: number, address: string, to: number, bytes: Uint8Array): Heard[] {
+  const hex = Buffer.from(bytes).toString('hex');
+  const out = inside(CLIENT, process.execPath, '-e', PLAYER, `${port}`, address, `${to}`, hex);
+  return (JSON.parse(out) as { from: string; hex: string }[]).map(({ from, hex }) => {
+    const packet = decodePacket(Buffer.from(hex, 'hex'));
+    if (!packet.ok) throw new Error(packet.code);
+    const { yiaddr, file, options } = packet.value;
+    const vendorClass = Buffer.from(options.get(60) ?? []).toString();
+    return { from, yiaddr: formatIpv4(yiaddr), file, vendorClass, options: [...options.keys()] };
+  });
+}
+
+describe('beside dnsmasq as the DHCP server', () => {
+  const recorded = udpDatagrams('test/fixtures/dhcp/proxyefi.pcap').map(({ payload }) => payload);
+  const packet = (at: number) => recorded[at] ?? new Uint8Array();
+
+  beforeAll(async () => {
+    const range = '10.79.0.100,10.79.0.120,255.255.255.0,600';
+    const words = ['-k', '--port=0', '--interface=eth30', '--bind-interfaces', '--no-ping'];
+    const files = [
+      `--dhcp-leasefile=${dir}/dnsmasq.leases`,
+      '--pid-file=',
+      '--conf-file=/dev/null',
+    ];
+    start(NEIGHBOUR, 'dnsmasq', ...words, ...files, `--dhcp-range=${range}`);
+    ip('-n', CLIENT, 'address', 'add', '10.79.0.50/24', 'dev', 'eth30');
+    ip('-n', CLIENT, 'route', 'add', '255.255.255.255/32', 'dev', 'eth30');
+    await until('dnsmasq listening', () =>
+      inside(NEIGHBOUR, 'ss', '-Hlnu', 'sport = 67').includes(':67') ? true : undefined,
+    );
+  });
+
+  it('edk2 is offered an address by dnsmasq, and by us the way to its file', () => {
+    const heard = play(68, '255.255.255.255', 67, packet(0));
+    const ours = heard.find(({ from }) => from === '10.79.0.1:67');
+    const theirs = heard.find(({ from }) => from === '10.79.0.2:67');
+    expect(theirs?.yiaddr).toMatch(/^10\.79\.0\.1\d\d$/);
+    expect(ours).toEqual({
+      from: '10.79.0.1:67',
+      yiaddr: '0.0.0.0',
+      file: '',
+      vendorClass: 'PXEClient',
+      options: [53, 54, 60, 97],
+    });
+  });
+
+  it('edk2 asks port 4011 from port 4011 and is answered there; iPXE asks from 68', () => {
+    const request = Uint8Array.from(packet(5));
+    request.set([10, 79, 0, 50], 12);
+    for (const port of [4011, 68]) {
+      expect(play(port, '10.79.0.1', 4011, request)).toEqual([
+        {
+          from: '10.79.0.1:4011',
+          yiaddr: '0.0.0.0',
+          file: 'snponly.efi',
+          vendorClass: 'PXEClient',
+          options: [53, 54, 67, 60, 97],
+        },
+      ]);
+    }
+  });
+
+  it('an operating system hears dnsmasq only', () => {
+    const bound = udhcpc('eth30');
+    expect(bound.serverid).toBe('10.79.0.2');
+    expect(bound.ip).toMatch(/^10\.79\.0\.1\d\d$/);
+  });
+});

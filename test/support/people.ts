@@ -117,7 +117,10 @@ function mismatch(schemas: unknown, status: number, payload: unknown): string | 
   const known = schemas as Schemas;
   const found = known[String(status)] ?? known.default;
   if (!found) return 'there is no schema for this status';
-  const schema = 'content' in found ? found.content['application/json']?.schema : found;
+  const schema =
+    'content' in found
+      ? (found.content['application/json'] ?? found.content['application/problem+json'])?.schema
+      : found;
   if (!schema) return undefined;
   const parsed = schema.safeParse(JSON.parse(payload));
   return parsed.success ? undefined : JSON.stringify(parsed.error.issues.slice(0, 2));

@@ -13,7 +13,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import type { Inventory } from '../../inventory/inventory.ts';
 import { limit } from '../../limits.ts';
 import type { Clock } from '../../wire/time.ts';
-import { installProblems } from '../problem.ts';
+import { installProblems, sendProblem } from '../problem.ts';
 import { installAccess } from './authenticate.ts';
 import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
@@ -46,6 +46,9 @@ export interface PeopleAppOptions extends OperationsOptions {
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/** A hostname is the longest thing that stands in a path. */
+const PARAM_CHARS_MAX = 253;
+
 const DEFAULTS: PeopleSettings = { anonymousRead: true, requestsPerSecond: 200 };
 
 export async function createPeopleApp(options: PeopleAppOptions): Promise<FastifyInstance> {
@@ -54,6 +57,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     logController: new LogController({ disableRequestLogging: true }),
     http: { maxHeaderSize: limit('httpHeaderBytesMax') },
     bodyLimit: limit('requestBodyBytesMax'),
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX },
+    // A path that cannot be decoded never reaches a route.
+    frameworkErrors: (error, _request, reply) =>
+      sendProblem(reply as never, 'REQUEST_INVALID', { detail: error.message.slice(0, 200) }),
     forceCloseConnections: true,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);

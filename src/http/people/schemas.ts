@@ -88,7 +88,12 @@ export const pageQuery = { limit: pageSize(100) };
 
 /** Each kind of answer that a route may give, with the problem document for all that is not 2xx. */
 export function answers<Schema extends z.ZodType>(schema: Schema, status = 200) {
-  return { [status]: schema, default: problemView } as const;
+  return { [status]: schema, default: problem } as const;
 }
+
+const problem = {
+  description: 'Anything else, as a problem document',
+  content: { 'application/problem+json': { schema: problemView } },
+} as const;
 
 export const nothing = z.undefined().describe('Done; nothing to say.');

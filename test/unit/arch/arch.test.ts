@@ -83,8 +83,9 @@ describe('the core', () => {
 
 describe('files', () => {
   const files = ['src', 'qemu-lab', 'bench', 'test'].flatMap(sources);
-  it.each(files)('%s is at most 400 lines long', (file) =>
-    expect(text(file).split('\n').length).toBeLessThanOrEqual(401),
+  it.each(files.filter((file) => !file.endsWith('.generated.ts')))(
+    '%s is at most 400 lines long',
+    (file) => expect(text(file).split('\n').length).toBeLessThanOrEqual(401),
   );
   it('sources begin with what they are', () => {
     for (const file of sources('src').filter((name) => !/vite\.config/.test(name))) {

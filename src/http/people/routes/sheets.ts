@@ -180,6 +180,7 @@ function addExport(app: PeopleServer, context: PeopleContext): void {
       summary: 'Machines as a sheet: every field, the filters of the list',
       querystring: z.strictObject(filterShape),
       response: {
+        ...answers(z.string()),
         200: { description: 'text/csv', content: { 'text/csv': { schema: z.string() } } },
       },
     },

@@ -36,7 +36,7 @@ const shown = (webhook: Webhook) => ({ ...webhook, names: [...webhook.names] });
 const target = z
   .url({ protocol: /^https?$/ })
   .max(500)
-  .refine((url) => new URL(url).username === '', 'no user in the address');
+  .refine((url) => URL.canParse(url) && new URL(url).username === '', 'no user in the address');
 
 export function addWebhookRoutes(app: PeopleServer, context: PeopleContext): void {
   addReads(app, context);

@@ -1,0 +1,2394 @@
+/** Made from docs/openapi.json by `npm run api`; a test holds it. Not to be edited. */
+
+export type Nic = {
+  readonly mac: string;
+  readonly name: string;
+  readonly address: string;
+  readonly subnet: string;
+  readonly switch: string;
+  readonly port: string;
+  readonly speedMbps: number;
+};
+export type Machine = {
+  /** Its name for life, from the serial. */
+  readonly hardwarename: string;
+  /** Counts changes; the ETag. */
+  readonly version: number;
+  /** As reported or entered. */
+  readonly serial: string;
+  /** SMBIOS UUID, when it identifies something. */
+  readonly uuid: string;
+  /** From SMBIOS. */
+  readonly manufacturer: string;
+  /** From SMBIOS. */
+  readonly product: string;
+  /** A recon report has come; else it was entered. */
+  readonly reported: boolean;
+  /** docs/states.md */
+  readonly state: string;
+  /** Why it is in this state. */
+  readonly stateWhy: string;
+  /** Who brought it there. */
+  readonly stateBy: string;
+  /** Since when. */
+  readonly stateAt: number | null;
+  /** What has to happen next, and who does it. */
+  readonly stateNext: string;
+  /** Until when; null: it may stay. */
+  readonly stateDeadlineAt: number | null;
+  /** The deadline has passed: it is stuck. */
+  readonly overdue: boolean;
+  /** The other machine of a conflict. */
+  readonly conflictWith: string;
+  /** The NIC that it reported from. */
+  readonly bootMac: string;
+  /** What it is called while it has a role. */
+  readonly hostname: string;
+  /** What it does. */
+  readonly role: string;
+  /** The team that has it; empty: capacity. */
+  readonly squad: string;
+  /** The person to ask. */
+  readonly owner: string;
+  /** Words to find it by. */
+  readonly tags: readonly string[];
+  /** Anything. */
+  readonly notes: string;
+  /** Fields of a site’s own. */
+  readonly custom: Readonly<Record<string, string>>;
+  /** No change of state until this is lifted. */
+  readonly protected: boolean;
+  /** Datacenter. */
+  readonly site: string;
+  /** Hall or room. */
+  readonly hall: string;
+  /** Row of racks. */
+  readonly row: string;
+  /** Rack. */
+  readonly rack: string;
+  /** Lowest unit that it fills, from 1; 0: not known. */
+  readonly unit: number;
+  /** Units that it fills. */
+  readonly height: number;
+  /** `person`, or `lldp` when inferred. */
+  readonly locatedBy: string;
+  /** Assigned by rules from the report. */
+  readonly hardwareType: string;
+  /** What differs from the type. */
+  readonly typeMismatch: string;
+  /** Day of purchase. */
+  readonly purchasedAt: string;
+  /** Last day of warranty. */
+  readonly warrantyUntil: string;
+  /** Who sold it. */
+  readonly supplier: string;
+  /** The order that it came with. */
+  readonly orderNumber: string;
+  /** Address of its BMC. */
+  readonly bmcAddress: string;
+  /** MAC of its BMC. */
+  readonly bmcMac: string;
+  /** Vendor of its BMC. */
+  readonly bmcVendor: string;
+  /** From the report. */
+  readonly bmcFirmware: string;
+  /** Name of a stored credential. */
+  readonly bmcCredential: string;
+  /** Of the first processor. */
+  readonly cpuModel: string;
+  /** Processors. */
+  readonly cpuCount: number;
+  /** Cores of all processors. */
+  readonly coreCount: number;
+  /** Threads of all processors. */
+  readonly threadCount: number;
+  /** Memory. */
+  readonly memoryBytes: number;
+  /** Disks. */
+  readonly diskCount: number;
+  /** Sum of all disks. */
+  readonly diskBytes: number;
+  /** Network interfaces. */
+  readonly nicCount: number;
+  /** Graphics processors. */
+  readonly gpuCount: number;
+  /** Of the system firmware. */
+  readonly biosVersion: string;
+  /** When the record was made. */
+  readonly createdAt: number | null;
+  /** When it last changed. */
+  readonly updatedAt: number | null;
+  readonly nics: readonly Nic[];
+  /** The last report. */
+  readonly hardware?: Readonly<Record<string, unknown>> | undefined;
+};
+export type Problem = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** Stable; docs/errors.md lists every one. */
+  readonly code: string;
+  readonly detail?: string | undefined;
+  /** JSON pointer to the part that failed. */
+  readonly path?: string | undefined;
+  readonly requestId: string;
+};
+export type Event = {
+  readonly id: number;
+  /** Milliseconds since 1970, UTC */
+  readonly at: number;
+  readonly name: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly mac?: string | undefined;
+  readonly boot?: string | undefined;
+  readonly hardwarename?: string | undefined;
+};
+export type ItemResult = {
+  readonly hardwarename: string;
+  readonly ok: boolean;
+  readonly version?: number | undefined;
+  readonly code?: string | undefined;
+  readonly detail?: string | undefined;
+};
+export type Webhook = {
+  readonly id: string;
+  readonly url: string;
+  readonly squad: string;
+  readonly names: readonly string[];
+  readonly enabled: boolean;
+  /** The last event that it was told of */
+  readonly cursor: number;
+  readonly attempts: number;
+  readonly nextAt: number | null;
+  readonly lastError: string;
+  readonly lastSentAt: number | null;
+  readonly createdBy: string;
+  readonly createdAt: number;
+};
+
+/** By method and path below /api/v1. */
+export interface Operations {
+  /** This description. */
+  'GET /openapi.json': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: Readonly<Record<string, unknown>>;
+  };
+  /** A page of machines: filters and sorting on every field. */
+  'GET /machines': {
+    path: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly 'hardwarename.not'?: string | undefined;
+      readonly 'hardwarename.like'?: string | undefined;
+      readonly version?: string | undefined;
+      readonly 'version.not'?: string | undefined;
+      readonly 'version.gte'?: string | undefined;
+      readonly 'version.lte'?: string | undefined;
+      readonly serial?: string | undefined;
+      readonly 'serial.not'?: string | undefined;
+      readonly 'serial.like'?: string | undefined;
+      readonly uuid?: string | undefined;
+      readonly 'uuid.not'?: string | undefined;
+      readonly 'uuid.like'?: string | undefined;
+      readonly manufacturer?: string | undefined;
+      readonly 'manufacturer.not'?: string | undefined;
+      readonly 'manufacturer.like'?: string | undefined;
+      readonly product?: string | undefined;
+      readonly 'product.not'?: string | undefined;
+      readonly 'product.like'?: string | undefined;
+      readonly reported?: string | undefined;
+      readonly state?: string | undefined;
+      readonly 'state.not'?: string | undefined;
+      readonly 'state.like'?: string | undefined;
+      readonly stateWhy?: string | undefined;
+      readonly 'stateWhy.not'?: string | undefined;
+      readonly 'stateWhy.like'?: string | undefined;
+      readonly stateBy?: string | undefined;
+      readonly 'stateBy.not'?: string | undefined;
+      readonly 'stateBy.like'?: string | undefined;
+      readonly 'stateAt.gte'?: string | undefined;
+      readonly 'stateAt.lte'?: string | undefined;
+      readonly stateNext?: string | undefined;
+      readonly 'stateNext.not'?: string | undefined;
+      readonly 'stateNext.like'?: string | undefined;
+      readonly 'stateDeadlineAt.gte'?: string | undefined;
+      readonly 'stateDeadlineAt.lte'?: string | undefined;
+      readonly overdue?: string | undefined;
+      readonly conflictWith?: string | undefined;
+      readonly 'conflictWith.not'?: string | undefined;
+      readonly 'conflictWith.like'?: string | undefined;
+      readonly bootMac?: string | undefined;
+      readonly 'bootMac.not'?: string | undefined;
+      readonly 'bootMac.like'?: string | undefined;
+      readonly hostname?: string | undefined;
+      readonly 'hostname.not'?: string | undefined;
+      readonly 'hostname.like'?: string | undefined;
+      readonly role?: string | undefined;
+      readonly 'role.not'?: string | undefined;
+      readonly 'role.like'?: string | undefined;
+      readonly squad?: string | undefined;
+      readonly 'squad.not'?: string | undefined;
+      readonly 'squad.like'?: string | undefined;
+      readonly owner?: string | undefined;
+      readonly 'owner.not'?: string | undefined;
+      readonly 'owner.like'?: string | undefined;
+      readonly tags?: string | undefined;
+      readonly notes?: string | undefined;
+      readonly 'notes.not'?: string | undefined;
+      readonly 'notes.like'?: string | undefined;
+      readonly custom?: string | undefined;
+      readonly protected?: string | undefined;
+      readonly site?: string | undefined;
+      readonly 'site.not'?: string | undefined;
+      readonly 'site.like'?: string | undefined;
+      readonly hall?: string | undefined;
+      readonly 'hall.not'?: string | undefined;
+      readonly 'hall.like'?: string | undefined;
+      readonly row?: string | undefined;
+      readonly 'row.not'?: string | undefined;
+      readonly 'row.like'?: string | undefined;
+      readonly rack?: string | undefined;
+      readonly 'rack.not'?: string | undefined;
+      readonly 'rack.like'?: string | undefined;
+      readonly unit?: string | undefined;
+      readonly 'unit.not'?: string | undefined;
+      readonly 'unit.gte'?: string | undefined;
+      readonly 'unit.lte'?: string | undefined;
+      readonly height?: string | undefined;
+      readonly 'height.not'?: string | undefined;
+      readonly 'height.gte'?: string | undefined;
+      readonly 'height.lte'?: string | undefined;
+      readonly locatedBy?: string | undefined;
+      readonly 'locatedBy.not'?: string | undefined;
+      readonly 'locatedBy.like'?: string | undefined;
+      readonly hardwareType?: string | undefined;
+      readonly 'hardwareType.not'?: string | undefined;
+      readonly 'hardwareType.like'?: string | undefined;
+      readonly typeMismatch?: string | undefined;
+      readonly 'typeMismatch.not'?: string | undefined;
+      readonly 'typeMismatch.like'?: string | undefined;
+      readonly purchasedAt?: string | undefined;
+      readonly 'purchasedAt.not'?: string | undefined;
+      readonly 'purchasedAt.gte'?: string | undefined;
+      readonly 'purchasedAt.lte'?: string | undefined;
+      readonly warrantyUntil?: string | undefined;
+      readonly 'warrantyUntil.not'?: string | undefined;
+      readonly 'warrantyUntil.gte'?: string | undefined;
+      readonly 'warrantyUntil.lte'?: string | undefined;
+      readonly supplier?: string | undefined;
+      readonly 'supplier.not'?: string | undefined;
+      readonly 'supplier.like'?: string | undefined;
+      readonly orderNumber?: string | undefined;
+      readonly 'orderNumber.not'?: string | undefined;
+      readonly 'orderNumber.like'?: string | undefined;
+      readonly bmcAddress?: string | undefined;
+      readonly 'bmcAddress.not'?: string | undefined;
+      readonly 'bmcAddress.like'?: string | undefined;
+      readonly bmcMac?: string | undefined;
+      readonly 'bmcMac.not'?: string | undefined;
+      readonly 'bmcMac.like'?: string | undefined;
+      readonly bmcVendor?: string | undefined;
+      readonly 'bmcVendor.not'?: string | undefined;
+      readonly 'bmcVendor.like'?: string | undefined;
+      readonly bmcFirmware?: string | undefined;
+      readonly 'bmcFirmware.not'?: string | undefined;
+      readonly 'bmcFirmware.like'?: string | undefined;
+      readonly bmcCredential?: string | undefined;
+      readonly 'bmcCredential.not'?: string | undefined;
+      readonly 'bmcCredential.like'?: string | undefined;
+      readonly cpuModel?: string | undefined;
+      readonly 'cpuModel.not'?: string | undefined;
+      readonly 'cpuModel.like'?: string | undefined;
+      readonly cpuCount?: string | undefined;
+      readonly 'cpuCount.not'?: string | undefined;
+      readonly 'cpuCount.gte'?: string | undefined;
+      readonly 'cpuCount.lte'?: string | undefined;
+      readonly coreCount?: string | undefined;
+      readonly 'coreCount.not'?: string | undefined;
+      readonly 'coreCount.gte'?: string | undefined;
+      readonly 'coreCount.lte'?: string | undefined;
+      readonly threadCount?: string | undefined;
+      readonly 'threadCount.not'?: string | undefined;
+      readonly 'threadCount.gte'?: string | undefined;
+      readonly 'threadCount.lte'?: string | undefined;
+      readonly memoryBytes?: string | undefined;
+      readonly 'memoryBytes.not'?: string | undefined;
+      readonly 'memoryBytes.gte'?: string | undefined;
+      readonly 'memoryBytes.lte'?: string | undefined;
+      readonly diskCount?: string | undefined;
+      readonly 'diskCount.not'?: string | undefined;
+      readonly 'diskCount.gte'?: string | undefined;
+      readonly 'diskCount.lte'?: string | undefined;
+      readonly diskBytes?: string | undefined;
+      readonly 'diskBytes.not'?: string | undefined;
+      readonly 'diskBytes.gte'?: string | undefined;
+      readonly 'diskBytes.lte'?: string | undefined;
+      readonly nicCount?: string | undefined;
+      readonly 'nicCount.not'?: string | undefined;
+      readonly 'nicCount.gte'?: string | undefined;
+      readonly 'nicCount.lte'?: string | undefined;
+      readonly gpuCount?: string | undefined;
+      readonly 'gpuCount.not'?: string | undefined;
+      readonly 'gpuCount.gte'?: string | undefined;
+      readonly 'gpuCount.lte'?: string | undefined;
+      readonly biosVersion?: string | undefined;
+      readonly 'biosVersion.not'?: string | undefined;
+      readonly 'biosVersion.like'?: string | undefined;
+      readonly 'createdAt.gte'?: string | undefined;
+      readonly 'createdAt.lte'?: string | undefined;
+      readonly 'updatedAt.gte'?: string | undefined;
+      readonly 'updatedAt.lte'?: string | undefined;
+      readonly sort?: string | undefined;
+      readonly cursor?: string | undefined;
+      readonly include?: 'hardware' | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly machines: readonly Machine[];
+      /** Cursor of the next page; absent on the last one */
+      readonly next?: string | undefined;
+    };
+  };
+  /** Enter a machine that has not reported: expected, or in service already. */
+  'POST /machines': {
+    path: object;
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly serial?: string | undefined;
+      readonly manufacturer?: string | undefined;
+      readonly product?: string | undefined;
+      readonly state?: 'held' | 'in-use' | undefined;
+      readonly nics?:
+        | readonly {
+            readonly mac: string;
+            readonly name?: string | undefined;
+            readonly address?: string | undefined;
+            readonly subnet?: string | undefined;
+          }[]
+        | undefined;
+      /** What it is called while it has a role. */
+      readonly hostname?: string | '' | undefined;
+      /** What it does. */
+      readonly role?: string | undefined;
+      /** The team that has it; empty: capacity. */
+      readonly squad?: string | '' | undefined;
+      /** The person to ask. */
+      readonly owner?: string | undefined;
+      /** Words to find it by. */
+      readonly tags?: readonly string[] | undefined;
+      /** Anything. */
+      readonly notes?: string | undefined;
+      /** Fields of a site’s own. */
+      readonly custom?: Readonly<Record<string, string>> | undefined;
+      /** No change of state until this is lifted. */
+      readonly protected?: boolean | undefined;
+      /** Datacenter. */
+      readonly site?: string | undefined;
+      /** Hall or room. */
+      readonly hall?: string | undefined;
+      /** Row of racks. */
+      readonly row?: string | undefined;
+      /** Rack. */
+      readonly rack?: string | '' | undefined;
+      /** Lowest unit that it fills, from 1; 0: not known. */
+      readonly unit?: number | undefined;
+      /** Units that it fills. */
+      readonly height?: number | undefined;
+      /** Day of purchase. */
+      readonly purchasedAt?: string | '' | undefined;
+      /** Last day of warranty. */
+      readonly warrantyUntil?: string | '' | undefined;
+      /** Who sold it. */
+      readonly supplier?: string | undefined;
+      /** The order that it came with. */
+      readonly orderNumber?: string | undefined;
+      /** Address of its BMC. */
+      readonly bmcAddress?: string | '' | undefined;
+      /** MAC of its BMC. */
+      readonly bmcMac?: '' | undefined;
+      /** Vendor of its BMC. */
+      readonly bmcVendor?: string | undefined;
+      /** Name of a stored credential. */
+      readonly bmcCredential?: string | '' | undefined;
+    };
+    answer: Machine;
+  };
+  /** How many machines pass the filters. */
+  'GET /machines/count': {
+    path: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly 'hardwarename.not'?: string | undefined;
+      readonly 'hardwarename.like'?: string | undefined;
+      readonly version?: string | undefined;
+      readonly 'version.not'?: string | undefined;
+      readonly 'version.gte'?: string | undefined;
+      readonly 'version.lte'?: string | undefined;
+      readonly serial?: string | undefined;
+      readonly 'serial.not'?: string | undefined;
+      readonly 'serial.like'?: string | undefined;
+      readonly uuid?: string | undefined;
+      readonly 'uuid.not'?: string | undefined;
+      readonly 'uuid.like'?: string | undefined;
+      readonly manufacturer?: string | undefined;
+      readonly 'manufacturer.not'?: string | undefined;
+      readonly 'manufacturer.like'?: string | undefined;
+      readonly product?: string | undefined;
+      readonly 'product.not'?: string | undefined;
+      readonly 'product.like'?: string | undefined;
+      readonly reported?: string | undefined;
+      readonly state?: string | undefined;
+      readonly 'state.not'?: string | undefined;
+      readonly 'state.like'?: string | undefined;
+      readonly stateWhy?: string | undefined;
+      readonly 'stateWhy.not'?: string | undefined;
+      readonly 'stateWhy.like'?: string | undefined;
+      readonly stateBy?: string | undefined;
+      readonly 'stateBy.not'?: string | undefined;
+      readonly 'stateBy.like'?: string | undefined;
+      readonly 'stateAt.gte'?: string | undefined;
+      readonly 'stateAt.lte'?: string | undefined;
+      readonly stateNext?: string | undefined;
+      readonly 'stateNext.not'?: string | undefined;
+      readonly 'stateNext.like'?: string | undefined;
+      readonly 'stateDeadlineAt.gte'?: string | undefined;
+      readonly 'stateDeadlineAt.lte'?: string | undefined;
+      readonly overdue?: string | undefined;
+      readonly conflictWith?: string | undefined;
+      readonly 'conflictWith.not'?: string | undefined;
+      readonly 'conflictWith.like'?: string | undefined;
+      readonly bootMac?: string | undefined;
+      readonly 'bootMac.not'?: string | undefined;
+      readonly 'bootMac.like'?: string | undefined;
+      readonly hostname?: string | undefined;
+      readonly 'hostname.not'?: string | undefined;
+      readonly 'hostname.like'?: string | undefined;
+      readonly role?: string | undefined;
+      readonly 'role.not'?: string | undefined;
+      readonly 'role.like'?: string | undefined;
+      readonly squad?: string | undefined;
+      readonly 'squad.not'?: string | undefined;
+      readonly 'squad.like'?: string | undefined;
+      readonly owner?: string | undefined;
+      readonly 'owner.not'?: string | undefined;
+      readonly 'owner.like'?: string | undefined;
+      readonly tags?: string | undefined;
+      readonly notes?: string | undefined;
+      readonly 'notes.not'?: string | undefined;
+      readonly 'notes.like'?: string | undefined;
+      readonly custom?: string | undefined;
+      readonly protected?: string | undefined;
+      readonly site?: string | undefined;
+      readonly 'site.not'?: string | undefined;
+      readonly 'site.like'?: string | undefined;
+      readonly hall?: string | undefined;
+      readonly 'hall.not'?: string | undefined;
+      readonly 'hall.like'?: string | undefined;
+      readonly row?: string | undefined;
+      readonly 'row.not'?: string | undefined;
+      readonly 'row.like'?: string | undefined;
+      readonly rack?: string | undefined;
+      readonly 'rack.not'?: string | undefined;
+      readonly 'rack.like'?: string | undefined;
+      readonly unit?: string | undefined;
+      readonly 'unit.not'?: string | undefined;
+      readonly 'unit.gte'?: string | undefined;
+      readonly 'unit.lte'?: string | undefined;
+      readonly height?: string | undefined;
+      readonly 'height.not'?: string | undefined;
+      readonly 'height.gte'?: string | undefined;
+      readonly 'height.lte'?: string | undefined;
+      readonly locatedBy?: string | undefined;
+      readonly 'locatedBy.not'?: string | undefined;
+      readonly 'locatedBy.like'?: string | undefined;
+      readonly hardwareType?: string | undefined;
+      readonly 'hardwareType.not'?: string | undefined;
+      readonly 'hardwareType.like'?: string | undefined;
+      readonly typeMismatch?: string | undefined;
+      readonly 'typeMismatch.not'?: string | undefined;
+      readonly 'typeMismatch.like'?: string | undefined;
+      readonly purchasedAt?: string | undefined;
+      readonly 'purchasedAt.not'?: string | undefined;
+      readonly 'purchasedAt.gte'?: string | undefined;
+      readonly 'purchasedAt.lte'?: string | undefined;
+      readonly warrantyUntil?: string | undefined;
+      readonly 'warrantyUntil.not'?: string | undefined;
+      readonly 'warrantyUntil.gte'?: string | undefined;
+      readonly 'warrantyUntil.lte'?: string | undefined;
+      readonly supplier?: string | undefined;
+      readonly 'supplier.not'?: string | undefined;
+      readonly 'supplier.like'?: string | undefined;
+      readonly orderNumber?: string | undefined;
+      readonly 'orderNumber.not'?: string | undefined;
+      readonly 'orderNumber.like'?: string | undefined;
+      readonly bmcAddress?: string | undefined;
+      readonly 'bmcAddress.not'?: string | undefined;
+      readonly 'bmcAddress.like'?: string | undefined;
+      readonly bmcMac?: string | undefined;
+      readonly 'bmcMac.not'?: string | undefined;
+      readonly 'bmcMac.like'?: string | undefined;
+      readonly bmcVendor?: string | undefined;
+      readonly 'bmcVendor.not'?: string | undefined;
+      readonly 'bmcVendor.like'?: string | undefined;
+      readonly bmcFirmware?: string | undefined;
+      readonly 'bmcFirmware.not'?: string | undefined;
+      readonly 'bmcFirmware.like'?: string | undefined;
+      readonly bmcCredential?: string | undefined;
+      readonly 'bmcCredential.not'?: string | undefined;
+      readonly 'bmcCredential.like'?: string | undefined;
+      readonly cpuModel?: string | undefined;
+      readonly 'cpuModel.not'?: string | undefined;
+      readonly 'cpuModel.like'?: string | undefined;
+      readonly cpuCount?: string | undefined;
+      readonly 'cpuCount.not'?: string | undefined;
+      readonly 'cpuCount.gte'?: string | undefined;
+      readonly 'cpuCount.lte'?: string | undefined;
+      readonly coreCount?: string | undefined;
+      readonly 'coreCount.not'?: string | undefined;
+      readonly 'coreCount.gte'?: string | undefined;
+      readonly 'coreCount.lte'?: string | undefined;
+      readonly threadCount?: string | undefined;
+      readonly 'threadCount.not'?: string | undefined;
+      readonly 'threadCount.gte'?: string | undefined;
+      readonly 'threadCount.lte'?: string | undefined;
+      readonly memoryBytes?: string | undefined;
+      readonly 'memoryBytes.not'?: string | undefined;
+      readonly 'memoryBytes.gte'?: string | undefined;
+      readonly 'memoryBytes.lte'?: string | undefined;
+      readonly diskCount?: string | undefined;
+      readonly 'diskCount.not'?: string | undefined;
+      readonly 'diskCount.gte'?: string | undefined;
+      readonly 'diskCount.lte'?: string | undefined;
+      readonly diskBytes?: string | undefined;
+      readonly 'diskBytes.not'?: string | undefined;
+      readonly 'diskBytes.gte'?: string | undefined;
+      readonly 'diskBytes.lte'?: string | undefined;
+      readonly nicCount?: string | undefined;
+      readonly 'nicCount.not'?: string | undefined;
+      readonly 'nicCount.gte'?: string | undefined;
+      readonly 'nicCount.lte'?: string | undefined;
+      readonly gpuCount?: string | undefined;
+      readonly 'gpuCount.not'?: string | undefined;
+      readonly 'gpuCount.gte'?: string | undefined;
+      readonly 'gpuCount.lte'?: string | undefined;
+      readonly biosVersion?: string | undefined;
+      readonly 'biosVersion.not'?: string | undefined;
+      readonly 'biosVersion.like'?: string | undefined;
+      readonly 'createdAt.gte'?: string | undefined;
+      readonly 'createdAt.lte'?: string | undefined;
+      readonly 'updatedAt.gte'?: string | undefined;
+      readonly 'updatedAt.lte'?: string | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly count: number;
+    };
+  };
+  /** Machines by what somebody half remembers: a piece of a serial, MAC, name or port. */
+  'GET /machines/search': {
+    path: object;
+    query: {
+      readonly q: string;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly hits: readonly {
+        /** 3: it is the name; 2: in it; 1: elsewhere; 0: alike */
+        readonly rank: number;
+        readonly machine: Machine;
+      }[];
+    };
+  };
+  /** One machine, with its last report and its newest events; its ETag is its version. */
+  'GET /machines/{hardwarename}': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: {
+      readonly events?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly machine: Machine;
+      readonly events: readonly Event[];
+    };
+  };
+  /** Change fields of a machine, at the version that was read (If-Match). */
+  'PATCH /machines/{hardwarename}': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      /** What it is called while it has a role. */
+      readonly hostname?: string | '' | undefined;
+      /** What it does. */
+      readonly role?: string | undefined;
+      /** The team that has it; empty: capacity. */
+      readonly squad?: string | '' | undefined;
+      /** The person to ask. */
+      readonly owner?: string | undefined;
+      /** Words to find it by. */
+      readonly tags?: readonly string[] | undefined;
+      /** Anything. */
+      readonly notes?: string | undefined;
+      /** Fields of a site’s own. */
+      readonly custom?: Readonly<Record<string, string>> | undefined;
+      /** No change of state until this is lifted. */
+      readonly protected?: boolean | undefined;
+      /** Datacenter. */
+      readonly site?: string | undefined;
+      /** Hall or room. */
+      readonly hall?: string | undefined;
+      /** Row of racks. */
+      readonly row?: string | undefined;
+      /** Rack. */
+      readonly rack?: string | '' | undefined;
+      /** Lowest unit that it fills, from 1; 0: not known. */
+      readonly unit?: number | undefined;
+      /** Units that it fills. */
+      readonly height?: number | undefined;
+      /** Day of purchase. */
+      readonly purchasedAt?: string | '' | undefined;
+      /** Last day of warranty. */
+      readonly warrantyUntil?: string | '' | undefined;
+      /** Who sold it. */
+      readonly supplier?: string | undefined;
+      /** The order that it came with. */
+      readonly orderNumber?: string | undefined;
+      /** Address of its BMC. */
+      readonly bmcAddress?: string | '' | undefined;
+      /** MAC of its BMC. */
+      readonly bmcMac?: string | '' | undefined;
+      /** Vendor of its BMC. */
+      readonly bmcVendor?: string | undefined;
+      /** Name of a stored credential. */
+      readonly bmcCredential?: string | '' | undefined;
+    };
+    answer: Machine;
+  };
+  /** Forget a machine that was entered and never came. */
+  'DELETE /machines/{hardwarename}': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** The states, what each waits for, every legal change, and how many machines are where. */
+  'GET /states': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly states: readonly {
+        readonly state:
+          | 'available'
+          | 'installing'
+          | 'in-use'
+          | 'recycling'
+          | 'broken'
+          | 'held'
+          | 'retired';
+        readonly kind: 'stable' | 'waiting';
+        readonly deadlineMs?: number | undefined;
+        readonly next: string;
+        readonly machines: number;
+        readonly overdue: number;
+      }[];
+      readonly transitions: readonly {
+        readonly from: string;
+        readonly to:
+          | 'available'
+          | 'installing'
+          | 'in-use'
+          | 'recycling'
+          | 'broken'
+          | 'held'
+          | 'retired';
+        readonly by: string;
+        readonly why: string;
+      }[];
+    };
+  };
+  /** Move a machine to another state; one in use only with its owner’s explicit release. */
+  'POST /machines/{hardwarename}/transitions': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: {
+      readonly to:
+        | 'available'
+        | 'installing'
+        | 'in-use'
+        | 'recycling'
+        | 'broken'
+        | 'held'
+        | 'retired';
+      /** Why: it stands in the history. */
+      readonly why: string;
+      /** The hardwarename, to release a machine in use: what is on it may be lost */
+      readonly release?: string | undefined;
+      /** Another deadline; 0 for none */
+      readonly deadlineAt?: number | undefined;
+      /** The next step */
+      readonly next?: string | undefined;
+    };
+    answer: Machine;
+  };
+  /** Give a machine its role and a free hostname by the naming rules. */
+  'POST /machines/{hardwarename}/hostname': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: {
+      readonly role: string;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+    };
+    answer: Machine;
+  };
+  /** Reserve an address for a NIC or the BMC: this one, or the lowest free one of a subnet. */
+  'POST /machines/{hardwarename}/addresses': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: {
+      readonly mac: string;
+      readonly subnet: string;
+      readonly address?: string | undefined;
+    };
+    answer: {
+      readonly address: string;
+      readonly subnet: string;
+      readonly mac: string;
+      readonly hardwarename: string;
+    };
+  };
+  /** Free the address of a NIC. */
+  'DELETE /machines/{hardwarename}/addresses/{mac}': {
+    path: {
+      readonly hardwarename: string;
+      readonly mac: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Merges that this record was part of, and what it has in common with its conflict. */
+  'GET /machines/{hardwarename}/merges': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly merges: readonly {
+        readonly id: number;
+        readonly kept: string;
+        readonly gone: string;
+        readonly at: number;
+        readonly who: string;
+        readonly why: string;
+        readonly undone: boolean;
+      }[];
+      readonly likeness?:
+        | {
+            readonly with: string;
+            readonly score: number;
+            readonly shared: readonly string[];
+            readonly differing: readonly string[];
+          }
+        | undefined;
+    };
+  };
+  /** This record and another are one machine: keep this one; a split takes it back. */
+  'POST /machines/{hardwarename}/merge': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: {
+      readonly gone: string;
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: {
+      readonly id: number;
+      readonly kept: string;
+      readonly gone: string;
+      readonly at: number;
+      readonly who: string;
+      readonly why: string;
+      readonly undone: boolean;
+    };
+  };
+  /** Undo a merge: the record that went comes back as it was. */
+  'POST /merges/{id}/split': {
+    path: {
+      readonly id: string | number;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: {
+      readonly id: number;
+      readonly kept: string;
+      readonly gone: string;
+      readonly at: number;
+      readonly who: string;
+      readonly why: string;
+      readonly undone: boolean;
+    };
+  };
+  /** Edit or move many machines, with a result for each. */
+  'POST /machines/bulk': {
+    path: object;
+    query: object;
+    body: {
+      readonly machines?: readonly string[] | undefined;
+      /** As the query of the list */
+      readonly filter?:
+        | {
+            /** Its name for life, from the serial. any of these, divided by commas */
+            readonly hardwarename?: string | undefined;
+            /** Its name for life, from the serial. none of these */
+            readonly 'hardwarename.not'?: string | undefined;
+            /** Its name for life, from the serial. with * and ? as wildcards */
+            readonly 'hardwarename.like'?: string | undefined;
+            /** Counts changes; the ETag. any of these, divided by commas */
+            readonly version?: string | undefined;
+            /** Counts changes; the ETag. none of these */
+            readonly 'version.not'?: string | undefined;
+            /** Counts changes; the ETag. at least */
+            readonly 'version.gte'?: string | undefined;
+            /** Counts changes; the ETag. at most */
+            readonly 'version.lte'?: string | undefined;
+            /** As reported or entered. any of these, divided by commas */
+            readonly serial?: string | undefined;
+            /** As reported or entered. none of these */
+            readonly 'serial.not'?: string | undefined;
+            /** As reported or entered. with * and ? as wildcards */
+            readonly 'serial.like'?: string | undefined;
+            /** SMBIOS UUID, when it identifies something. any of these, divided by commas */
+            readonly uuid?: string | undefined;
+            /** SMBIOS UUID, when it identifies something. none of these */
+            readonly 'uuid.not'?: string | undefined;
+            /** SMBIOS UUID, when it identifies something. with * and ? as wildcards */
+            readonly 'uuid.like'?: string | undefined;
+            /** From SMBIOS. any of these, divided by commas */
+            readonly manufacturer?: string | undefined;
+            /** From SMBIOS. none of these */
+            readonly 'manufacturer.not'?: string | undefined;
+            /** From SMBIOS. with * and ? as wildcards */
+            readonly 'manufacturer.like'?: string | undefined;
+            /** From SMBIOS. any of these, divided by commas */
+            readonly product?: string | undefined;
+            /** From SMBIOS. none of these */
+            readonly 'product.not'?: string | undefined;
+            /** From SMBIOS. with * and ? as wildcards */
+            readonly 'product.like'?: string | undefined;
+            /** A recon report has come; else it was entered. any of these, divided by commas */
+            readonly reported?: string | undefined;
+            /** docs/states.md any of these, divided by commas */
+            readonly state?: string | undefined;
+            /** docs/states.md none of these */
+            readonly 'state.not'?: string | undefined;
+            /** docs/states.md with * and ? as wildcards */
+            readonly 'state.like'?: string | undefined;
+            /** Why it is in this state. any of these, divided by commas */
+            readonly stateWhy?: string | undefined;
+            /** Why it is in this state. none of these */
+            readonly 'stateWhy.not'?: string | undefined;
+            /** Why it is in this state. with * and ? as wildcards */
+            readonly 'stateWhy.like'?: string | undefined;
+            /** Who brought it there. any of these, divided by commas */
+            readonly stateBy?: string | undefined;
+            /** Who brought it there. none of these */
+            readonly 'stateBy.not'?: string | undefined;
+            /** Who brought it there. with * and ? as wildcards */
+            readonly 'stateBy.like'?: string | undefined;
+            /** Since when. at least */
+            readonly 'stateAt.gte'?: string | undefined;
+            /** Since when. at most */
+            readonly 'stateAt.lte'?: string | undefined;
+            /** What has to happen next, and who does it. any of these, divided by commas */
+            readonly stateNext?: string | undefined;
+            /** What has to happen next, and who does it. none of these */
+            readonly 'stateNext.not'?: string | undefined;
+            /** What has to happen next, and who does it. with * and ? as wildcards */
+            readonly 'stateNext.like'?: string | undefined;
+            /** Until when; null: it may stay. at least */
+            readonly 'stateDeadlineAt.gte'?: string | undefined;
+            /** Until when; null: it may stay. at most */
+            readonly 'stateDeadlineAt.lte'?: string | undefined;
+            /** The deadline has passed: it is stuck. any of these, divided by commas */
+            readonly overdue?: string | undefined;
+            /** The other machine of a conflict. any of these, divided by commas */
+            readonly conflictWith?: string | undefined;
+            /** The other machine of a conflict. none of these */
+            readonly 'conflictWith.not'?: string | undefined;
+            /** The other machine of a conflict. with * and ? as wildcards */
+            readonly 'conflictWith.like'?: string | undefined;
+            /** The NIC that it reported from. any of these, divided by commas */
+            readonly bootMac?: string | undefined;
+            /** The NIC that it reported from. none of these */
+            readonly 'bootMac.not'?: string | undefined;
+            /** The NIC that it reported from. with * and ? as wildcards */
+            readonly 'bootMac.like'?: string | undefined;
+            /** What it is called while it has a role. any of these, divided by commas */
+            readonly hostname?: string | undefined;
+            /** What it is called while it has a role. none of these */
+            readonly 'hostname.not'?: string | undefined;
+            /** What it is called while it has a role. with * and ? as wildcards */
+            readonly 'hostname.like'?: string | undefined;
+            /** What it does. any of these, divided by commas */
+            readonly role?: string | undefined;
+            /** What it does. none of these */
+            readonly 'role.not'?: string | undefined;
+            /** What it does. with * and ? as wildcards */
+            readonly 'role.like'?: string | undefined;
+            /** The team that has it; empty: capacity. any of these, divided by commas */
+            readonly squad?: string | undefined;
+            /** The team that has it; empty: capacity. none of these */
+            readonly 'squad.not'?: string | undefined;
+            /** The team that has it; empty: capacity. with * and ? as wildcards */
+            readonly 'squad.like'?: string | undefined;
+            /** The person to ask. any of these, divided by commas */
+            readonly owner?: string | undefined;
+            /** The person to ask. none of these */
+            readonly 'owner.not'?: string | undefined;
+            /** The person to ask. with * and ? as wildcards */
+            readonly 'owner.like'?: string | undefined;
+            /** Words to find it by. all of these, divided by commas */
+            readonly tags?: string | undefined;
+            /** Anything. any of these, divided by commas */
+            readonly notes?: string | undefined;
+            /** Anything. none of these */
+            readonly 'notes.not'?: string | undefined;
+            /** Anything. with * and ? as wildcards */
+            readonly 'notes.like'?: string | undefined;
+            /** Fields of a site’s own. all of these, divided by commas */
+            readonly custom?: string | undefined;
+            /** No change of state until this is lifted. any of these, divided by commas */
+            readonly protected?: string | undefined;
+            /** Datacenter. any of these, divided by commas */
+            readonly site?: string | undefined;
+            /** Datacenter. none of these */
+            readonly 'site.not'?: string | undefined;
+            /** Datacenter. with * and ? as wildcards */
+            readonly 'site.like'?: string | undefined;
+            /** Hall or room. any of these, divided by commas */
+            readonly hall?: string | undefined;
+            /** Hall or room. none of these */
+            readonly 'hall.not'?: string | undefined;
+            /** Hall or room. with * and ? as wildcards */
+            readonly 'hall.like'?: string | undefined;
+            /** Row of racks. any of these, divided by commas */
+            readonly row?: string | undefined;
+            /** Row of racks. none of these */
+            readonly 'row.not'?: string | undefined;
+            /** Row of racks. with * and ? as wildcards */
+            readonly 'row.like'?: string | undefined;
+            /** Rack. any of these, divided by commas */
+            readonly rack?: string | undefined;
+            /** Rack. none of these */
+            readonly 'rack.not'?: string | undefined;
+            /** Rack. with * and ? as wildcards */
+            readonly 'rack.like'?: string | undefined;
+            /** Lowest unit that it fills, from 1; 0: not known. any of these, divided by commas */
+            readonly unit?: string | undefined;
+            /** Lowest unit that it fills, from 1; 0: not known. none of these */
+            readonly 'unit.not'?: string | undefined;
+            /** Lowest unit that it fills, from 1; 0: not known. at least */
+            readonly 'unit.gte'?: string | undefined;
+            /** Lowest unit that it fills, from 1; 0: not known. at most */
+            readonly 'unit.lte'?: string | undefined;
+            /** Units that it fills. any of these, divided by commas */
+            readonly height?: string | undefined;
+            /** Units that it fills. none of these */
+            readonly 'height.not'?: string | undefined;
+            /** Units that it fills. at least */
+            readonly 'height.gte'?: string | undefined;
+            /** Units that it fills. at most */
+            readonly 'height.lte'?: string | undefined;
+            /** `person`, or `lldp` when inferred. any of these, divided by commas */
+            readonly locatedBy?: string | undefined;
+            /** `person`, or `lldp` when inferred. none of these */
+            readonly 'locatedBy.not'?: string | undefined;
+            /** `person`, or `lldp` when inferred. with * and ? as wildcards */
+            readonly 'locatedBy.like'?: string | undefined;
+            /** Assigned by rules from the report. any of these, divided by commas */
+            readonly hardwareType?: string | undefined;
+            /** Assigned by rules from the report. none of these */
+            readonly 'hardwareType.not'?: string | undefined;
+            /** Assigned by rules from the report. with * and ? as wildcards */
+            readonly 'hardwareType.like'?: string | undefined;
+            /** What differs from the type. any of these, divided by commas */
+            readonly typeMismatch?: string | undefined;
+            /** What differs from the type. none of these */
+            readonly 'typeMismatch.not'?: string | undefined;
+            /** What differs from the type. with * and ? as wildcards */
+            readonly 'typeMismatch.like'?: string | undefined;
+            /** Day of purchase. any of these, divided by commas */
+            readonly purchasedAt?: string | undefined;
+            /** Day of purchase. none of these */
+            readonly 'purchasedAt.not'?: string | undefined;
+            /** Day of purchase. at least */
+            readonly 'purchasedAt.gte'?: string | undefined;
+            /** Day of purchase. at most */
+            readonly 'purchasedAt.lte'?: string | undefined;
+            /** Last day of warranty. any of these, divided by commas */
+            readonly warrantyUntil?: string | undefined;
+            /** Last day of warranty. none of these */
+            readonly 'warrantyUntil.not'?: string | undefined;
+            /** Last day of warranty. at least */
+            readonly 'warrantyUntil.gte'?: string | undefined;
+            /** Last day of warranty. at most */
+            readonly 'warrantyUntil.lte'?: string | undefined;
+            /** Who sold it. any of these, divided by commas */
+            readonly supplier?: string | undefined;
+            /** Who sold it. none of these */
+            readonly 'supplier.not'?: string | undefined;
+            /** Who sold it. with * and ? as wildcards */
+            readonly 'supplier.like'?: string | undefined;
+            /** The order that it came with. any of these, divided by commas */
+            readonly orderNumber?: string | undefined;
+            /** The order that it came with. none of these */
+            readonly 'orderNumber.not'?: string | undefined;
+            /** The order that it came with. with * and ? as wildcards */
+            readonly 'orderNumber.like'?: string | undefined;
+            /** Address of its BMC. any of these, divided by commas */
+            readonly bmcAddress?: string | undefined;
+            /** Address of its BMC. none of these */
+            readonly 'bmcAddress.not'?: string | undefined;
+            /** Address of its BMC. with * and ? as wildcards */
+            readonly 'bmcAddress.like'?: string | undefined;
+            /** MAC of its BMC. any of these, divided by commas */
+            readonly bmcMac?: string | undefined;
+            /** MAC of its BMC. none of these */
+            readonly 'bmcMac.not'?: string | undefined;
+            /** MAC of its BMC. with * and ? as wildcards */
+            readonly 'bmcMac.like'?: string | undefined;
+            /** Vendor of its BMC. any of these, divided by commas */
+            readonly bmcVendor?: string | undefined;
+            /** Vendor of its BMC. none of these */
+            readonly 'bmcVendor.not'?: string | undefined;
+            /** Vendor of its BMC. with * and ? as wildcards */
+            readonly 'bmcVendor.like'?: string | undefined;
+            /** From the report. any of these, divided by commas */
+            readonly bmcFirmware?: string | undefined;
+            /** From the report. none of these */
+            readonly 'bmcFirmware.not'?: string | undefined;
+            /** From the report. with * and ? as wildcards */
+            readonly 'bmcFirmware.like'?: string | undefined;
+            /** Name of a stored credential. any of these, divided by commas */
+            readonly bmcCredential?: string | undefined;
+            /** Name of a stored credential. none of these */
+            readonly 'bmcCredential.not'?: string | undefined;
+            /** Name of a stored credential. with * and ? as wildcards */
+            readonly 'bmcCredential.like'?: string | undefined;
+            /** Of the first processor. any of these, divided by commas */
+            readonly cpuModel?: string | undefined;
+            /** Of the first processor. none of these */
+            readonly 'cpuModel.not'?: string | undefined;
+            /** Of the first processor. with * and ? as wildcards */
+            readonly 'cpuModel.like'?: string | undefined;
+            /** Processors. any of these, divided by commas */
+            readonly cpuCount?: string | undefined;
+            /** Processors. none of these */
+            readonly 'cpuCount.not'?: string | undefined;
+            /** Processors. at least */
+            readonly 'cpuCount.gte'?: string | undefined;
+            /** Processors. at most */
+            readonly 'cpuCount.lte'?: string | undefined;
+            /** Cores of all processors. any of these, divided by commas */
+            readonly coreCount?: string | undefined;
+            /** Cores of all processors. none of these */
+            readonly 'coreCount.not'?: string | undefined;
+            /** Cores of all processors. at least */
+            readonly 'coreCount.gte'?: string | undefined;
+            /** Cores of all processors. at most */
+            readonly 'coreCount.lte'?: string | undefined;
+            /** Threads of all processors. any of these, divided by commas */
+            readonly threadCount?: string | undefined;
+            /** Threads of all processors. none of these */
+            readonly 'threadCount.not'?: string | undefined;
+            /** Threads of all processors. at least */
+            readonly 'threadCount.gte'?: string | undefined;
+            /** Threads of all processors. at most */
+            readonly 'threadCount.lte'?: string | undefined;
+            /** Memory. any of these, divided by commas */
+            readonly memoryBytes?: string | undefined;
+            /** Memory. none of these */
+            readonly 'memoryBytes.not'?: string | undefined;
+            /** Memory. at least */
+            readonly 'memoryBytes.gte'?: string | undefined;
+            /** Memory. at most */
+            readonly 'memoryBytes.lte'?: string | undefined;
+            /** Disks. any of these, divided by commas */
+            readonly diskCount?: string | undefined;
+            /** Disks. none of these */
+            readonly 'diskCount.not'?: string | undefined;
+            /** Disks. at least */
+            readonly 'diskCount.gte'?: string | undefined;
+            /** Disks. at most */
+            readonly 'diskCount.lte'?: string | undefined;
+            /** Sum of all disks. any of these, divided by commas */
+            readonly diskBytes?: string | undefined;
+            /** Sum of all disks. none of these */
+            readonly 'diskBytes.not'?: string | undefined;
+            /** Sum of all disks. at least */
+            readonly 'diskBytes.gte'?: string | undefined;
+            /** Sum of all disks. at most */
+            readonly 'diskBytes.lte'?: string | undefined;
+            /** Network interfaces. any of these, divided by commas */
+            readonly nicCount?: string | undefined;
+            /** Network interfaces. none of these */
+            readonly 'nicCount.not'?: string | undefined;
+            /** Network interfaces. at least */
+            readonly 'nicCount.gte'?: string | undefined;
+            /** Network interfaces. at most */
+            readonly 'nicCount.lte'?: string | undefined;
+            /** Graphics processors. any of these, divided by commas */
+            readonly gpuCount?: string | undefined;
+            /** Graphics processors. none of these */
+            readonly 'gpuCount.not'?: string | undefined;
+            /** Graphics processors. at least */
+            readonly 'gpuCount.gte'?: string | undefined;
+            /** Graphics processors. at most */
+            readonly 'gpuCount.lte'?: string | undefined;
+            /** Of the system firmware. any of these, divided by commas */
+            readonly biosVersion?: string | undefined;
+            /** Of the system firmware. none of these */
+            readonly 'biosVersion.not'?: string | undefined;
+            /** Of the system firmware. with * and ? as wildcards */
+            readonly 'biosVersion.like'?: string | undefined;
+            /** When the record was made. at least */
+            readonly 'createdAt.gte'?: string | undefined;
+            /** When the record was made. at most */
+            readonly 'createdAt.lte'?: string | undefined;
+            /** When it last changed. at least */
+            readonly 'updatedAt.gte'?: string | undefined;
+            /** When it last changed. at most */
+            readonly 'updatedAt.lte'?: string | undefined;
+          }
+        | undefined;
+      readonly edit?:
+        | {
+            /** What it is called while it has a role. */
+            readonly hostname?: string | '' | undefined;
+            /** What it does. */
+            readonly role?: string | undefined;
+            /** The team that has it; empty: capacity. */
+            readonly squad?: string | '' | undefined;
+            /** The person to ask. */
+            readonly owner?: string | undefined;
+            /** Words to find it by. */
+            readonly tags?: readonly string[] | undefined;
+            /** Anything. */
+            readonly notes?: string | undefined;
+            /** Fields of a site’s own. */
+            readonly custom?: Readonly<Record<string, string>> | undefined;
+            /** No change of state until this is lifted. */
+            readonly protected?: boolean | undefined;
+            /** Datacenter. */
+            readonly site?: string | undefined;
+            /** Hall or room. */
+            readonly hall?: string | undefined;
+            /** Row of racks. */
+            readonly row?: string | undefined;
+            /** Rack. */
+            readonly rack?: string | '' | undefined;
+            /** Lowest unit that it fills, from 1; 0: not known. */
+            readonly unit?: number | undefined;
+            /** Units that it fills. */
+            readonly height?: number | undefined;
+            /** Day of purchase. */
+            readonly purchasedAt?: string | '' | undefined;
+            /** Last day of warranty. */
+            readonly warrantyUntil?: string | '' | undefined;
+            /** Who sold it. */
+            readonly supplier?: string | undefined;
+            /** The order that it came with. */
+            readonly orderNumber?: string | undefined;
+            /** Address of its BMC. */
+            readonly bmcAddress?: string | '' | undefined;
+            /** MAC of its BMC. */
+            readonly bmcMac?: string | '' | undefined;
+            /** Vendor of its BMC. */
+            readonly bmcVendor?: string | undefined;
+            /** Name of a stored credential. */
+            readonly bmcCredential?: string | '' | undefined;
+          }
+        | undefined;
+      readonly move?:
+        | {
+            readonly to:
+              | 'available'
+              | 'installing'
+              | 'in-use'
+              | 'recycling'
+              | 'broken'
+              | 'held'
+              | 'retired';
+            /** The hardwarenames of the machines in use that are released */
+            readonly release?: readonly string[] | undefined;
+          }
+        | undefined;
+      /** Why: it stands in the history. */
+      readonly why: string;
+      /** How many machines it will change */
+      readonly confirm?: number | undefined;
+      readonly dryRun?: boolean | undefined;
+    };
+    answer: {
+      readonly changed: number;
+      readonly failed: number;
+      readonly dryRun: boolean;
+      readonly results: readonly ItemResult[];
+    };
+  };
+  /** Enter and change machines from a list or a sheet, with a result for each row. */
+  'POST /machines/import': {
+    path: object;
+    query: object;
+    body: {
+      /** As POST /api/v1/machines takes them; `hardwarename` names one that is known */
+      readonly machines?: readonly Readonly<Record<string, unknown>>[] | undefined;
+      /** A sheet with a header row */
+      readonly csv?: string | undefined;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+      /** How many known machines it changes */
+      readonly confirm?: number | undefined;
+      readonly dryRun?: boolean | undefined;
+    };
+    answer: {
+      readonly changed: number;
+      readonly failed: number;
+      readonly dryRun: boolean;
+      readonly results: readonly ItemResult[];
+    };
+  };
+  /** Machines as a sheet: every field, the filters of the list. */
+  'GET /machines.csv': {
+    path: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly 'hardwarename.not'?: string | undefined;
+      readonly 'hardwarename.like'?: string | undefined;
+      readonly version?: string | undefined;
+      readonly 'version.not'?: string | undefined;
+      readonly 'version.gte'?: string | undefined;
+      readonly 'version.lte'?: string | undefined;
+      readonly serial?: string | undefined;
+      readonly 'serial.not'?: string | undefined;
+      readonly 'serial.like'?: string | undefined;
+      readonly uuid?: string | undefined;
+      readonly 'uuid.not'?: string | undefined;
+      readonly 'uuid.like'?: string | undefined;
+      readonly manufacturer?: string | undefined;
+      readonly 'manufacturer.not'?: string | undefined;
+      readonly 'manufacturer.like'?: string | undefined;
+      readonly product?: string | undefined;
+      readonly 'product.not'?: string | undefined;
+      readonly 'product.like'?: string | undefined;
+      readonly reported?: string | undefined;
+      readonly state?: string | undefined;
+      readonly 'state.not'?: string | undefined;
+      readonly 'state.like'?: string | undefined;
+      readonly stateWhy?: string | undefined;
+      readonly 'stateWhy.not'?: string | undefined;
+      readonly 'stateWhy.like'?: string | undefined;
+      readonly stateBy?: string | undefined;
+      readonly 'stateBy.not'?: string | undefined;
+      readonly 'stateBy.like'?: string | undefined;
+      readonly 'stateAt.gte'?: string | undefined;
+      readonly 'stateAt.lte'?: string | undefined;
+      readonly stateNext?: string | undefined;
+      readonly 'stateNext.not'?: string | undefined;
+      readonly 'stateNext.like'?: string | undefined;
+      readonly 'stateDeadlineAt.gte'?: string | undefined;
+      readonly 'stateDeadlineAt.lte'?: string | undefined;
+      readonly overdue?: string | undefined;
+      readonly conflictWith?: string | undefined;
+      readonly 'conflictWith.not'?: string | undefined;
+      readonly 'conflictWith.like'?: string | undefined;
+      readonly bootMac?: string | undefined;
+      readonly 'bootMac.not'?: string | undefined;
+      readonly 'bootMac.like'?: string | undefined;
+      readonly hostname?: string | undefined;
+      readonly 'hostname.not'?: string | undefined;
+      readonly 'hostname.like'?: string | undefined;
+      readonly role?: string | undefined;
+      readonly 'role.not'?: string | undefined;
+      readonly 'role.like'?: string | undefined;
+      readonly squad?: string | undefined;
+      readonly 'squad.not'?: string | undefined;
+      readonly 'squad.like'?: string | undefined;
+      readonly owner?: string | undefined;
+      readonly 'owner.not'?: string | undefined;
+      readonly 'owner.like'?: string | undefined;
+      readonly tags?: string | undefined;
+      readonly notes?: string | undefined;
+      readonly 'notes.not'?: string | undefined;
+      readonly 'notes.like'?: string | undefined;
+      readonly custom?: string | undefined;
+      readonly protected?: string | undefined;
+      readonly site?: string | undefined;
+      readonly 'site.not'?: string | undefined;
+      readonly 'site.like'?: string | undefined;
+      readonly hall?: string | undefined;
+      readonly 'hall.not'?: string | undefined;
+      readonly 'hall.like'?: string | undefined;
+      readonly row?: string | undefined;
+      readonly 'row.not'?: string | undefined;
+      readonly 'row.like'?: string | undefined;
+      readonly rack?: string | undefined;
+      readonly 'rack.not'?: string | undefined;
+      readonly 'rack.like'?: string | undefined;
+      readonly unit?: string | undefined;
+      readonly 'unit.not'?: string | undefined;
+      readonly 'unit.gte'?: string | undefined;
+      readonly 'unit.lte'?: string | undefined;
+      readonly height?: string | undefined;
+      readonly 'height.not'?: string | undefined;
+      readonly 'height.gte'?: string | undefined;
+      readonly 'height.lte'?: string | undefined;
+      readonly locatedBy?: string | undefined;
+      readonly 'locatedBy.not'?: string | undefined;
+      readonly 'locatedBy.like'?: string | undefined;
+      readonly hardwareType?: string | undefined;
+      readonly 'hardwareType.not'?: string | undefined;
+      readonly 'hardwareType.like'?: string | undefined;
+      readonly typeMismatch?: string | undefined;
+      readonly 'typeMismatch.not'?: string | undefined;
+      readonly 'typeMismatch.like'?: string | undefined;
+      readonly purchasedAt?: string | undefined;
+      readonly 'purchasedAt.not'?: string | undefined;
+      readonly 'purchasedAt.gte'?: string | undefined;
+      readonly 'purchasedAt.lte'?: string | undefined;
+      readonly warrantyUntil?: string | undefined;
+      readonly 'warrantyUntil.not'?: string | undefined;
+      readonly 'warrantyUntil.gte'?: string | undefined;
+      readonly 'warrantyUntil.lte'?: string | undefined;
+      readonly supplier?: string | undefined;
+      readonly 'supplier.not'?: string | undefined;
+      readonly 'supplier.like'?: string | undefined;
+      readonly orderNumber?: string | undefined;
+      readonly 'orderNumber.not'?: string | undefined;
+      readonly 'orderNumber.like'?: string | undefined;
+      readonly bmcAddress?: string | undefined;
+      readonly 'bmcAddress.not'?: string | undefined;
+      readonly 'bmcAddress.like'?: string | undefined;
+      readonly bmcMac?: string | undefined;
+      readonly 'bmcMac.not'?: string | undefined;
+      readonly 'bmcMac.like'?: string | undefined;
+      readonly bmcVendor?: string | undefined;
+      readonly 'bmcVendor.not'?: string | undefined;
+      readonly 'bmcVendor.like'?: string | undefined;
+      readonly bmcFirmware?: string | undefined;
+      readonly 'bmcFirmware.not'?: string | undefined;
+      readonly 'bmcFirmware.like'?: string | undefined;
+      readonly bmcCredential?: string | undefined;
+      readonly 'bmcCredential.not'?: string | undefined;
+      readonly 'bmcCredential.like'?: string | undefined;
+      readonly cpuModel?: string | undefined;
+      readonly 'cpuModel.not'?: string | undefined;
+      readonly 'cpuModel.like'?: string | undefined;
+      readonly cpuCount?: string | undefined;
+      readonly 'cpuCount.not'?: string | undefined;
+      readonly 'cpuCount.gte'?: string | undefined;
+      readonly 'cpuCount.lte'?: string | undefined;
+      readonly coreCount?: string | undefined;
+      readonly 'coreCount.not'?: string | undefined;
+      readonly 'coreCount.gte'?: string | undefined;
+      readonly 'coreCount.lte'?: string | undefined;
+      readonly threadCount?: string | undefined;
+      readonly 'threadCount.not'?: string | undefined;
+      readonly 'threadCount.gte'?: string | undefined;
+      readonly 'threadCount.lte'?: string | undefined;
+      readonly memoryBytes?: string | undefined;
+      readonly 'memoryBytes.not'?: string | undefined;
+      readonly 'memoryBytes.gte'?: string | undefined;
+      readonly 'memoryBytes.lte'?: string | undefined;
+      readonly diskCount?: string | undefined;
+      readonly 'diskCount.not'?: string | undefined;
+      readonly 'diskCount.gte'?: string | undefined;
+      readonly 'diskCount.lte'?: string | undefined;
+      readonly diskBytes?: string | undefined;
+      readonly 'diskBytes.not'?: string | undefined;
+      readonly 'diskBytes.gte'?: string | undefined;
+      readonly 'diskBytes.lte'?: string | undefined;
+      readonly nicCount?: string | undefined;
+      readonly 'nicCount.not'?: string | undefined;
+      readonly 'nicCount.gte'?: string | undefined;
+      readonly 'nicCount.lte'?: string | undefined;
+      readonly gpuCount?: string | undefined;
+      readonly 'gpuCount.not'?: string | undefined;
+      readonly 'gpuCount.gte'?: string | undefined;
+      readonly 'gpuCount.lte'?: string | undefined;
+      readonly biosVersion?: string | undefined;
+      readonly 'biosVersion.not'?: string | undefined;
+      readonly 'biosVersion.like'?: string | undefined;
+      readonly 'createdAt.gte'?: string | undefined;
+      readonly 'createdAt.lte'?: string | undefined;
+      readonly 'updatedAt.gte'?: string | undefined;
+      readonly 'updatedAt.lte'?: string | undefined;
+    };
+    body: undefined;
+    answer: string;
+  };
+  /** A page of racks, by name. */
+  'GET /racks': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly site: string;
+        readonly hall: string;
+        readonly row: string;
+        readonly units: number;
+        readonly switches: readonly string[];
+        readonly ports: Readonly<Record<string, number>>;
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a rack; its ETag is its version. */
+  'GET /racks/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly site: string;
+      readonly hall: string;
+      readonly row: string;
+      readonly units: number;
+      readonly switches: readonly string[];
+      readonly ports: Readonly<Record<string, number>>;
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a rack: If-Match is the version that was read, "0" for a new one. */
+  'PUT /racks/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly site?: string | undefined;
+      readonly hall?: string | undefined;
+      readonly row?: string | undefined;
+      readonly units?: number | undefined;
+      readonly switches?: readonly string[] | undefined;
+      readonly ports?: Readonly<Record<string, number>> | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly site: string;
+      readonly hall: string;
+      readonly row: string;
+      readonly units: number;
+      readonly switches: readonly string[];
+      readonly ports: Readonly<Record<string, number>>;
+      readonly notes: string;
+    };
+  };
+  /** Delete a rack that nothing refers to. */
+  'DELETE /racks/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** A page of subnets, by name. */
+  'GET /subnets': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly cidr: string;
+        readonly use: 'provisioning' | 'production' | 'out-of-band';
+        readonly site: string;
+        readonly vlan: number;
+        readonly gateway: string | '';
+        readonly dns: readonly string[];
+        readonly domain: string;
+        readonly first: string | '';
+        readonly last: string | '';
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a subnet; its ETag is its version. */
+  'GET /subnets/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly cidr: string;
+      readonly use: 'provisioning' | 'production' | 'out-of-band';
+      readonly site: string;
+      readonly vlan: number;
+      readonly gateway: string | '';
+      readonly dns: readonly string[];
+      readonly domain: string;
+      readonly first: string | '';
+      readonly last: string | '';
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a subnet: If-Match is the version that was read, "0" for a new one. */
+  'PUT /subnets/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly cidr: string;
+      readonly use?: 'provisioning' | 'production' | 'out-of-band' | undefined;
+      readonly site?: string | undefined;
+      readonly vlan?: number | undefined;
+      readonly gateway?: string | '' | undefined;
+      readonly dns?: readonly string[] | undefined;
+      readonly domain?: string | undefined;
+      readonly first?: string | '' | undefined;
+      readonly last?: string | '' | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly cidr: string;
+      readonly use: 'provisioning' | 'production' | 'out-of-band';
+      readonly site: string;
+      readonly vlan: number;
+      readonly gateway: string | '';
+      readonly dns: readonly string[];
+      readonly domain: string;
+      readonly first: string | '';
+      readonly last: string | '';
+      readonly notes: string;
+    };
+  };
+  /** Delete a subnet that nothing refers to. */
+  'DELETE /subnets/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** A page of naming-rules, by name. */
+  'GET /naming-rules': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly role: string;
+        readonly site: string;
+        readonly pattern: string;
+        readonly first: number;
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a naming rule; its ETag is its version. */
+  'GET /naming-rules/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly role: string;
+      readonly site: string;
+      readonly pattern: string;
+      readonly first: number;
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a naming rule: If-Match is the version that was read, "0" for a new one. */
+  'PUT /naming-rules/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly role?: string | undefined;
+      readonly site?: string | undefined;
+      readonly pattern: string;
+      readonly first?: number | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly role: string;
+      readonly site: string;
+      readonly pattern: string;
+      readonly first: number;
+      readonly notes: string;
+    };
+  };
+  /** Delete a naming rule that nothing refers to. */
+  'DELETE /naming-rules/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** A page of hardware-types, by name. */
+  'GET /hardware-types': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly priority: number;
+        readonly conditions: readonly {
+          readonly fact:
+            | 'manufacturer'
+            | 'product'
+            | 'cpuModel'
+            | 'cpuCount'
+            | 'coreCount'
+            | 'threadCount'
+            | 'memoryBytes'
+            | 'diskCount'
+            | 'diskBytes'
+            | 'solidDiskCount'
+            | 'nicCount'
+            | 'gpuCount'
+            | 'fastestNicMbps';
+          readonly atLeast?: number | undefined;
+          readonly atMost?: number | undefined;
+          readonly equals?: string | number | undefined;
+          readonly contains?: string | undefined;
+        }[];
+        readonly expect: Readonly<Record<string, string | number>>;
+        readonly holdOnMismatch: boolean;
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a hardware type; its ETag is its version. */
+  'GET /hardware-types/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly priority: number;
+      readonly conditions: readonly {
+        readonly fact:
+          | 'manufacturer'
+          | 'product'
+          | 'cpuModel'
+          | 'cpuCount'
+          | 'coreCount'
+          | 'threadCount'
+          | 'memoryBytes'
+          | 'diskCount'
+          | 'diskBytes'
+          | 'solidDiskCount'
+          | 'nicCount'
+          | 'gpuCount'
+          | 'fastestNicMbps';
+        readonly atLeast?: number | undefined;
+        readonly atMost?: number | undefined;
+        readonly equals?: string | number | undefined;
+        readonly contains?: string | undefined;
+      }[];
+      readonly expect: Readonly<Record<string, string | number>>;
+      readonly holdOnMismatch: boolean;
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a hardware type: If-Match is the version that was read, "0" for a new one. */
+  'PUT /hardware-types/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly priority?: number | undefined;
+      readonly conditions: readonly {
+        readonly fact:
+          | 'manufacturer'
+          | 'product'
+          | 'cpuModel'
+          | 'cpuCount'
+          | 'coreCount'
+          | 'threadCount'
+          | 'memoryBytes'
+          | 'diskCount'
+          | 'diskBytes'
+          | 'solidDiskCount'
+          | 'nicCount'
+          | 'gpuCount'
+          | 'fastestNicMbps';
+        readonly atLeast?: number | undefined;
+        readonly atMost?: number | undefined;
+        readonly equals?: string | number | undefined;
+        readonly contains?: string | undefined;
+      }[];
+      readonly expect?: Readonly<Record<string, string | number>> | undefined;
+      readonly holdOnMismatch?: boolean | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly priority: number;
+      readonly conditions: readonly {
+        readonly fact:
+          | 'manufacturer'
+          | 'product'
+          | 'cpuModel'
+          | 'cpuCount'
+          | 'coreCount'
+          | 'threadCount'
+          | 'memoryBytes'
+          | 'diskCount'
+          | 'diskBytes'
+          | 'solidDiskCount'
+          | 'nicCount'
+          | 'gpuCount'
+          | 'fastestNicMbps';
+        readonly atLeast?: number | undefined;
+        readonly atMost?: number | undefined;
+        readonly equals?: string | number | undefined;
+        readonly contains?: string | undefined;
+      }[];
+      readonly expect: Readonly<Record<string, string | number>>;
+      readonly holdOnMismatch: boolean;
+      readonly notes: string;
+    };
+  };
+  /** Delete a hardware type that nothing refers to. */
+  'DELETE /hardware-types/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** A page of squads, by name. */
+  'GET /squads': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly contact: string;
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a squad; its ETag is its version. */
+  'GET /squads/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly contact: string;
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a squad: If-Match is the version that was read, "0" for a new one. */
+  'PUT /squads/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly contact?: string | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly contact: string;
+      readonly notes: string;
+    };
+  };
+  /** Delete a squad that nothing refers to. */
+  'DELETE /squads/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** A page of policies, by name. */
+  'GET /policies': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a policy; its ETag is its version. */
+  'GET /policies/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+    };
+  };
+  /** Make or replace a policy: If-Match is the version that was read, "0" for a new one. */
+  'PUT /policies/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly holdOnLost?: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[] | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+    };
+  };
+  /** Delete a policy that nothing refers to. */
+  'DELETE /policies/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Who has which address of a subnet, in order. */
+  'GET /subnets/{name}/addresses': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly reserved: number;
+      readonly addresses: readonly {
+        readonly address: string;
+        readonly subnet: string;
+        readonly mac: string;
+        readonly hardwarename: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Apply the hardware types to every report on record. */
+  'POST /hardware-types/apply': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly changed: number;
+    };
+  };
+  /** Log in with a password; the session is a cookie. */
+  'POST /login': {
+    path: object;
+    query: object;
+    body: {
+      readonly user: string;
+      readonly password: string;
+    };
+    answer: {
+      readonly who: string;
+      readonly kind: string;
+      readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+      readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+      /** Send it as X-CSRF-Token with every call that writes */
+      readonly csrf?: string | undefined;
+    };
+  };
+  /** End the session. */
+  'POST /logout': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Who am I, and what may I do. */
+  'GET /session': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly who: string;
+      readonly kind: string;
+      readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+      readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+      /** Send it as X-CSRF-Token with every call that writes */
+      readonly csrf?: string | undefined;
+    };
+  };
+  /** Every user. */
+  'GET /users': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly users: readonly {
+        readonly name: string;
+        readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+        readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+        readonly hasPassword: boolean;
+        readonly disabled: boolean;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+      }[];
+    };
+  };
+  /** Make or replace a user; a password that is left out stays as it is. */
+  'PUT /users/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: {
+      readonly role?: 'viewer' | 'technician' | 'operator' | 'admin' | undefined;
+      readonly squads?:
+        | Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>
+        | undefined;
+      readonly disabled?: boolean | undefined;
+      readonly password?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+      readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+      readonly hasPassword: boolean;
+      readonly disabled: boolean;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+    };
+  };
+  /** One user. */
+  'GET /users/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+      readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+      readonly hasPassword: boolean;
+      readonly disabled: boolean;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+    };
+  };
+  /** Remove a user, with sessions and tokens; machines stay as they are. */
+  'DELETE /users/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** API tokens: your own, or all for an administrator. */
+  'GET /tokens': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly tokens: readonly {
+        readonly id: string;
+        readonly name: string;
+        readonly user: string;
+        readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+        readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+        readonly createdBy: string;
+        readonly createdAt: number;
+        readonly expiresAt: number | null;
+        readonly lastUsedAt: number | null;
+        readonly revokedAt: number | null;
+      }[];
+    };
+  };
+  /** Make an API token; it is shown this once (no Idempotency-Key here). */
+  'POST /tokens': {
+    path: object;
+    query: object;
+    body: {
+      readonly name: string;
+      readonly role?: 'viewer' | 'technician' | 'operator' | 'admin' | undefined;
+      readonly squads?:
+        | Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>
+        | undefined;
+      /** The user that it acts as; your own by default */
+      readonly user?: string | undefined;
+      readonly expiresAt?: number | undefined;
+    };
+    answer: {
+      readonly secret: string;
+      readonly token: {
+        readonly id: string;
+        readonly name: string;
+        readonly user: string;
+        readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
+        readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+        readonly createdBy: string;
+        readonly createdAt: number;
+        readonly expiresAt: number | null;
+        readonly lastUsedAt: number | null;
+        readonly revokedAt: number | null;
+      };
+    };
+  };
+  /** End a token. */
+  'DELETE /tokens/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Stored credentials by name, without their passwords. */
+  'GET /credentials': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly credentials: readonly {
+        readonly name: string;
+        readonly squad: string;
+        readonly username: string;
+        readonly notes: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+      }[];
+    };
+  };
+  /** Make or replace a credential; the password goes in and never comes out. */
+  'PUT /credentials/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: {
+      readonly squad?: string | '' | undefined;
+      readonly username: string;
+      readonly password?: string | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly squad: string;
+      readonly username: string;
+      readonly notes: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+    };
+  };
+  /** Delete a credential that no machine uses. */
+  'DELETE /credentials/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** The feed behind a cursor; with Accept: text/event-stream it stays open. */
+  'GET /events': {
+    path: object;
+    query: {
+      readonly after?: string | number | undefined;
+      readonly limit?: string | number | undefined;
+      readonly names?: string | undefined;
+      readonly hardwarename?: string | undefined;
+      readonly mac?: string | undefined;
+      readonly boot?: string | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly events: readonly Event[];
+      /** The cursor to go on from */
+      readonly next: number;
+      readonly more: boolean;
+    };
+  };
+  /** A row for each machine seen booting, and the cursor from which the feed goes on. */
+  'GET /board': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: Readonly<Record<string, unknown>>;
+  };
+  /** The newest boots, as timelines. */
+  'GET /boots': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly boots: readonly Readonly<Record<string, unknown>>[];
+    };
+  };
+  /** One boot with its events. */
+  'GET /boots/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly timeline: Readonly<Record<string, unknown>>;
+      readonly events: readonly Event[];
+    };
+  };
+  /** Webhooks that you may see. */
+  'GET /webhooks': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly webhooks: readonly Webhook[];
+    };
+  };
+  /** Push events to an address; the signing secret is shown this once. */
+  'POST /webhooks': {
+    path: object;
+    query: object;
+    body: {
+      readonly url: string;
+      /** Only its machines’ events */
+      readonly squad?: string | '' | undefined;
+      /** Names, or `machine.` */
+      readonly names?: readonly string[] | undefined;
+    };
+    answer: {
+      readonly secret: string;
+      readonly webhook: Webhook;
+    };
+  };
+  /** What was given up, newest first: read these events from the feed. */
+  'GET /webhooks/{id}/dead-letters': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly deadLetters: readonly {
+        readonly id: number;
+        readonly webhook: string;
+        readonly firstEvent: number;
+        readonly lastEvent: number;
+        readonly attempts: number;
+        readonly error: string;
+        readonly at: number;
+      }[];
+    };
+  };
+  /** Stop a webhook, or let it go on from where it stopped. */
+  'PATCH /webhooks/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      readonly enabled: boolean;
+    };
+    answer: Webhook;
+  };
+  /** Remove a webhook with its dead letters. */
+  'DELETE /webhooks/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** How configuration management classifies a machine: by hostname or hardwarename. */
+  'GET /enc/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly environment: string;
+      readonly classes: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+      readonly parameters: Readonly<Record<string, unknown>>;
+    };
+  };
+  /** Write a consistent copy of the database on the appliance, while it goes on working. */
+  'POST /backups': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly file: string;
+      readonly sizeBytes: number;
+    };
+  };
+}

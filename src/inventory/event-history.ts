@@ -36,6 +36,9 @@ export interface EventHistory {
   compact(before: { boot: Millis; other: Millis }): { deleted: number; more: boolean };
 }
 
+/** Never deleted: the next event takes the number after it. */
+const NEWEST = '(SELECT max(id) FROM events)';
+
 /** Prefixes of the events that only matter while a boot is looked at. */
 const BOOT_CHATTER = ['dhcp.', 'tftp.', 'http.', 'ipxe.', 'agent.', 'boot.'];
 
@@ -82,10 +85,11 @@ export function openEventHistory(db: Database, { events }: { events: EventStore 
     `INSERT INTO meta (key, value) VALUES ('events_chatter_mark', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
   );
   const chunk = db.prepare<[number, number, number], { id: number; at: number; chatter: number }>(
-    `SELECT id, at, (${isChatter}) AS chatter FROM events WHERE id > ? AND at < ? ORDER BY id LIMIT ?`,
+    `SELECT id, at, (${isChatter}) AS chatter FROM events
+     WHERE id > ? AND at < ? AND id < ${NEWEST} ORDER BY id LIMIT ?`,
   );
   const oldest = db.prepare<[number, number], { id: number }>(
-    'SELECT id FROM events WHERE id > 0 AND at < ? ORDER BY id LIMIT ?',
+    `SELECT id FROM events WHERE id > 0 AND at < ? AND id < ${NEWEST} ORDER BY id LIMIT ?`,
   );
   const drop = db.prepare('DELETE FROM events WHERE id = ?');
   const lowest = () => Number(floor.get()?.value ?? 0);

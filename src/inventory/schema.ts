@@ -100,6 +100,23 @@ const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX leases_by_mac ON leases (segment, mac) WHERE state <> 'declined';
   `,
   SERVERDB_SCHEMA,
+  // Two of every three events belong to no boot and no machine, and the number of the next one needs no table of its own.
+  `
+  CREATE TABLE events_new (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    mac TEXT,
+    boot TEXT,
+    hardwarename TEXT,
+    data TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO events_new SELECT id, at, name, mac, boot, hardwarename, data FROM events;
+  DROP TABLE events;
+  ALTER TABLE events_new RENAME TO events;
+  CREATE INDEX events_by_boot ON events (boot, id) WHERE boot IS NOT NULL;
+  CREATE INDEX events_by_machine ON events (hardwarename, id) WHERE hardwarename IS NOT NULL;
+  `,
 ];
 
 /**

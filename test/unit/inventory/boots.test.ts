@@ -89,7 +89,7 @@ describe('the schema', () => {
   it('is brought up once, and a newer one is refused', () => {
     const { db } = createWorld();
     migrate(db);
-    expect(db.pragma('user_version', { simple: true })).toBe(2);
+    expect(db.pragma('user_version', { simple: true })).toBe(3);
     db.pragma('user_version = 99');
     expect(() => migrate(db)).toThrow('schema 99 is newer');
   });

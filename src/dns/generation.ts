@@ -1,0 +1,178 @@
+/**
+ * From what is served to what is wanted: the next generation, its differences, and the way back.
+ *
+ * Only touched names are looked at. A zone's serial moves exactly when its content does, to the time in seconds or one
+ * more than before, whichever is newer (RFC 1982): never backwards, also when the content goes back.
+ */
+import type { Assembly } from './assembly.ts';
+import { type DnsName, isWithin } from './name.ts';
+import { parentZone } from './site.ts';
+import { serialNewer, TYPE } from './types.ts';
+import {
+  applyDiff,
+  changeZone,
+  makeZone,
+  recordsOf,
+  type SoaSettings,
+  withoutSoa,
+  type Zone,
+  type ZoneDiff,
+  type ZoneNode,
+  type ZoneRecord,
+  type Zones,
+  zoneFor,
+  zoneRecords,
+} from './zones.ts';
+
+export interface NextGeneration {
+  readonly zones: Zones;
+  readonly diffs: readonly ZoneDiff[];
+  /** Names that the image must look at again. */
+  readonly touched: ReadonlySet<DnsName>;
+}
+
+/** Serials count from a zone's old one, or from the time. */
+export function nextSerial(before: number | undefined, nowSeconds: number): number {
+  const time = nowSeconds >>> 0;
+  if (before === undefined) return time === 0 ? 1 : time;
+  return serialNewer(time, before) ? time : (before + 1) >>> 0;
+}
+
+/** What is wanted now, against what is served. */
+export function nextGeneration(
+  assembly: Assembly,
+  before: Zones,
+  nowSeconds: number,
+): NextGeneration {
+  const wanted = assembly.zones();
+  const moved = [
+    ...[...wanted].filter((zone) => !before.has(zone)),
+    ...[...before.keys()].filter((zone) => !wanted.has(zone)),
+  ];
+  if (moved.length > 0) {
+    assembly.setSite();
+    rehome(assembly, moved);
+  }
+  const touched = new Set(assembly.touched);
+  const changes = new Map<DnsName, Map<DnsName, ZoneNode>>();
+  const put = (zone: DnsName, name: DnsName, node: ZoneNode) => {
+    const map = changes.get(zone) ?? new Map<DnsName, ZoneNode>();
+    changes.set(zone, map.set(name, node));
+  };
+  for (const name of touched) {
+    const zone = zoneFor(name, wanted);
+    const old = zoneFor(name, before);
+    if (zone !== undefined) put(zone, name, assembly.node(name));
+    if (old !== undefined && old !== zone && wanted.has(old)) put(old, name, []);
+    const parent = wanted.has(name) ? parentZone(name, wanted) : undefined;
+    if (parent !== undefined) put(parent, name, assembly.delegationNode(name));
+  }
+  return { ...carryOut(before, changes, { wanted, soa: assembly.plan.soa, nowSeconds }), touched };
+}
+
+/** Everything at or below a zone that comes or goes may live elsewhere now. */
+function rehome(assembly: Assembly, moved: readonly DnsName[]): void {
+  for (const zone of moved) assembly.touched.add(zone);
+  for (const name of assembly.names()) {
+    if (moved.some((zone) => isWithin(name, zone))) assembly.touched.add(name);
+  }
+}
+
+function carryOut(
+  before: Zones,
+  changes: ReadonlyMap<DnsName, ReadonlyMap<DnsName, ZoneNode>>,
+  to: { wanted: ReadonlySet<DnsName>; soa: SoaSettings; nowSeconds: number },
+): { zones: Zones; diffs: ZoneDiff[] } {
+  const zones = new Map(before);
+  const diffs: ZoneDiff[] = [];
+  for (const zone of before.values()) {
+    if (to.wanted.has(zone.name)) continue;
+    zones.delete(zone.name);
+    diffs.push(goneDiff(zone));
+  }
+  for (const name of to.wanted) {
+    const old = before.get(name);
+    const serial = nextSerial(old?.serial, to.nowSeconds);
+    const nodes = changes.get(name) ?? new Map<DnsName, ZoneNode>();
+    if (!old) {
+      const records = [...nodes].flatMap(([owner, node]) => recordsOf(owner, node));
+      const zone = makeZone({ name, soa: to.soa, serial }, records);
+      zones.set(name, zone);
+      diffs.push({ zone: name, from: undefined, to: serial, removed: [], added: contentOf(zone) });
+      continue;
+    }
+    const changed = changeZone(old, nodes, serial);
+    if (!changed.diff) continue;
+    zones.set(name, changed.zone);
+    diffs.push(changed.diff);
+  }
+  return { zones, diffs };
+}
+
+function goneDiff(zone: Zone): ZoneDiff {
+  return { zone: zone.name, from: zone.serial, to: undefined, removed: contentOf(zone), added: [] };
+}
+
+/** All records but the SOA. */
+export function contentOf(zone: Zone): ZoneRecord[] {
+  return [...zoneRecords(zone)].filter(({ type }) => type !== TYPE.SOA);
+}
+
+/** The content as it was before these differences, newest first; serials are those of then. */
+export function rewind(zones: Zones, newestFirst: readonly ZoneDiff[], soa: SoaSettings): Zones {
+  const result = new Map(zones);
+  for (const diff of newestFirst) {
+    const { zone: name, from, to, removed } = diff;
+    const zone = result.get(name);
+    if (from === undefined) result.delete(name);
+    else if (to === undefined) result.set(name, makeZone({ name, soa, serial: from }, removed));
+    else if (zone) result.set(name, applyDiff(zone, diff, 'back'));
+  }
+  return result;
+}
+
+/** Replays differences, oldest first, on a snapshot that is older than they are. */
+export function replay(zones: Zones, oldestFirst: readonly ZoneDiff[], soa: SoaSettings): Zones {
+  const result = new Map(zones);
+  for (const diff of oldestFirst) {
+    const { zone: name, to, added } = diff;
+    const zone = result.get(name);
+    if (to === undefined) result.delete(name);
+    else if (diff.from === undefined) result.set(name, makeZone({ name, soa, serial: to }, added));
+    else if (zone) result.set(name, applyDiff(zone, diff, 'forward'));
+  }
+  return result;
+}
+
+/** Old content as a new generation: the way back goes forward in serials. */
+export function returnTo(current: Zones, target: Zones, nowSeconds: number): NextGeneration {
+  const zones = new Map<DnsName, Zone>();
+  const diffs: ZoneDiff[] = [];
+  const touched = new Set<DnsName>();
+  for (const zone of current.values()) {
+    if (target.has(zone.name)) continue;
+    diffs.push(goneDiff(zone));
+    for (const [name] of zone.nodes) touched.add(name);
+  }
+  for (const [name, wanted] of target) {
+    const old = current.get(name);
+    const serial = nextSerial(old?.serial, nowSeconds);
+    if (!old) {
+      const zone = makeZone({ ...wanted, serial }, contentOf(wanted));
+      zones.set(name, zone);
+      diffs.push({ zone: name, from: undefined, to: serial, removed: [], added: contentOf(zone) });
+      for (const [owner] of zone.nodes) touched.add(owner);
+      continue;
+    }
+    const changes = new Map<DnsName, ZoneNode>();
+    for (const [owner] of old.nodes) if (!wanted.nodes.get(owner)) changes.set(owner, []);
+    for (const [owner, node] of wanted.nodes) changes.set(owner, withoutSoa(node));
+    const changed = changeZone(old, changes, serial);
+    zones.set(name, changed.zone);
+    if (!changed.diff) continue;
+    diffs.push(changed.diff);
+    touched.add(name);
+    for (const record of [...changed.diff.removed, ...changed.diff.added]) touched.add(record.name);
+  }
+  return { zones, diffs, touched };
+}

@@ -1,0 +1,76 @@
+/**
+ * What DNS asks of the inventory and of the database: the names and addresses of machines, and a place to keep
+ * generations. The inventory satisfies these by shape; nothing in here knows a table.
+ */
+import type { Fault } from './check.ts';
+import type { DnsName } from './name.ts';
+import type { ZoneDiff, Zones } from './zones.ts';
+
+/** What kind of name it is decides its TTL and where it is put. */
+export type NameKind = 'hostname' | 'hardwarename' | 'bmc';
+
+export interface MachineName {
+  readonly kind: NameKind;
+  /** Relative to the site's domain (`web1`, `web1.fancy`), or absolute with a final dot. */
+  readonly name: string;
+  /** IPv4 or IPv6, as text. */
+  readonly addresses: readonly string[];
+}
+
+export interface NamedMachine {
+  readonly hardwarename: string;
+  readonly role: string | undefined;
+  readonly names: readonly MachineName[];
+}
+
+export interface DnsSource {
+  machine(hardwarename: string): NamedMachine | undefined;
+  /** Machines after this hardwarename, in its order. */
+  page(after: string, count: number): NamedMachine[];
+  /** Machines whose names, addresses or role may have changed since an event, and the event to ask from next. */
+  changedSince(eventId: number): { readonly eventId: number; readonly machines: readonly string[] };
+}
+
+/** A record that a person wrote. */
+export interface StaticRecord {
+  readonly id: string;
+  /** Presentation form; relative to the site's domain without a final dot. */
+  readonly name: string;
+  readonly type: string;
+  readonly ttl: number;
+  readonly data: string;
+  readonly note: string;
+}
+
+export type GenerationStatus = 'served' | 'refused';
+
+export interface GenerationRow {
+  readonly id: number;
+  readonly at: number;
+  readonly cause: string;
+  readonly status: GenerationStatus;
+  readonly faults: readonly Fault[];
+  readonly added: number;
+  readonly removed: number;
+}
+
+/** Keeps generations. All calls are synchronous; `commit` returns when the generation survives a power cut. */
+export interface GenerationStore {
+  /** The last generation that was served, whole. */
+  load(): { readonly generation: number; readonly zones: Zones };
+  commit(
+    head: { cause: string; status: GenerationStatus; faults: readonly Fault[] },
+    diffs: readonly ZoneDiff[],
+    zones: Zones,
+  ): number;
+  list(count: number): GenerationRow[];
+  diffs(generation: number): ZoneDiff[];
+  /** Differences of a zone from a serial up to now, oldest first; `undefined` when the chain is not complete. */
+  chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneDiff[] | undefined;
+  statics(): StaticRecord[];
+  addStatic(record: Omit<StaticRecord, 'id'>): StaticRecord;
+  removeStatic(id: string): boolean;
+  /** The generation that a person has rolled back to, while that holds. */
+  held(): number | undefined;
+  hold(generation: number | undefined): void;
+}

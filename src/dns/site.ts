@@ -1,0 +1,77 @@
+/**
+ * What a site's zones hold besides machines: NS at every zone's name and at every delegation between our own zones, the
+ * addresses of the name servers, and the catalog zone (RFC 9432) by which secondaries learn of zones that appear.
+ */
+import { createHash } from 'node:crypto';
+import type { DnsPlan } from './generate.ts';
+import { type DnsName, isWithin, nameOf, parentOf, parseName } from './name.ts';
+import type { Rdata } from './rdata.ts';
+import { parseAddress, zonesOfNetwork } from './reverse.ts';
+import { TYPE } from './types.ts';
+import { nodeOf, type ZoneNode, type ZoneRecord, zoneFor } from './zones.ts';
+
+/** Zones that exist without any machine. */
+export function standingZones(plan: DnsPlan): DnsName[] {
+  const zones = [plan.domain, ...plan.networks.flatMap(zonesOfNetwork)];
+  if (plan.catalog !== undefined) zones.push(plan.catalog);
+  return zones;
+}
+
+function nsRecords(name: DnsName, plan: DnsPlan): ZoneRecord[] {
+  const ttl = plan.ttl.infrastructure;
+  return plan.nameservers.map((server) => ({
+    ...{ name, type: TYPE.NS, ttl, rdata: server.name as string as Rdata },
+  }));
+}
+
+/** NS at a zone's own name, as the zone has them and as its parent repeats them. */
+export function delegation(zone: DnsName, plan: DnsPlan): ZoneNode {
+  return nodeOf(zone === plan.catalog ? [] : nsRecords(zone, plan));
+}
+
+/** Addresses of our name servers, and all that the catalog says; NS come with the zones. */
+export function siteRecords(plan: DnsPlan, zones: ReadonlySet<DnsName>): ZoneRecord[] {
+  const records: ZoneRecord[] = [];
+  const ttl = plan.ttl.infrastructure;
+  for (const { name, addresses } of plan.nameservers) {
+    if (zoneFor(name, zones) === undefined) continue;
+    for (const text of addresses) {
+      const address = parseAddress(text);
+      if (address === undefined) continue;
+      const type = address.length === 4 ? TYPE.A : TYPE.AAAA;
+      records.push({ name, type, ttl, rdata: address as Rdata });
+    }
+  }
+  for (const zone of zones) if (zone !== plan.catalog) records.push(...nsRecords(zone, plan));
+  if (plan.catalog !== undefined) records.push(...catalogRecords(plan.catalog, zones));
+  return records;
+}
+
+/** RFC 9432 section 4: version, the NS that says "not for resolving", and one PTR for each member. */
+function catalogRecords(catalog: DnsName, zones: ReadonlySet<DnsName>): ZoneRecord[] {
+  const ttl = 0;
+  const at = (...labels: string[]) => nameOf(labels, catalog) as DnsName;
+  const invalid = parseName('invalid.') as string as Rdata;
+  const records: ZoneRecord[] = [
+    { name: catalog, type: TYPE.NS, ttl, rdata: invalid },
+    { name: at('version'), type: TYPE.TXT, ttl, rdata: '\x012' as Rdata },
+  ];
+  for (const zone of zones) {
+    if (zone === catalog) continue;
+    // The same zone keeps its label for ever: another one would make secondaries drop and fetch it anew.
+    const label = createHash('sha256').update(zone, 'latin1').digest('hex').slice(0, 32);
+    records.push({ name: at(label, 'zones'), type: TYPE.PTR, ttl, rdata: zone as string as Rdata });
+  }
+  return records;
+}
+
+/** The zone above a zone that is ours too. */
+export function parentZone(zone: DnsName, zones: ReadonlySet<DnsName>): DnsName | undefined {
+  const above = parentOf(zone);
+  return above === undefined ? undefined : zoneFor(above, zones);
+}
+
+/** Zones of ours at or below a name, the name's own included. */
+export function zonesBelow(name: DnsName, zones: ReadonlySet<DnsName>): DnsName[] {
+  return [...zones].filter((zone) => isWithin(zone, name));
+}

@@ -1,0 +1,63 @@
+/**
+ * The inventory as DNS sees it: which machine is called what, at which addresses.
+ *
+ * A machine's hardwarename has the addresses that its NICs hold by lease, the boot NIC's first. A lease that has run out
+ * keeps its address until DHCP gives that to somebody else, so a name does not vanish because a machine is switched off.
+ */
+import type { Database } from 'better-sqlite3';
+import type { DnsSource, NamedMachine } from '../dns/ports.ts';
+import { formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
+
+interface MachineRow {
+  hardwarename: string;
+}
+
+/** Events after which names, addresses or roles may be others. */
+const RELEVANT = `(name LIKE 'machine.%' OR name LIKE 'nic.%' OR name LIKE 'address.%'
+  OR name IN ('dhcp.acked', 'dhcp.released', 'dhcp.declined'))`;
+
+/** Events looked at in one go; more are taken up by the next. */
+const EVENTS_PAGE = 5000;
+
+export function openDnsSource(db: Database): DnsSource {
+  const page = db.prepare<[string, number], MachineRow>(
+    'SELECT hardwarename FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?',
+  );
+  const one = db.prepare<[string], MachineRow>(
+    'SELECT hardwarename FROM machines WHERE hardwarename = ?',
+  );
+  const leased = db.prepare<[string], { address: number }>(
+    `SELECT address FROM leases JOIN nics USING (mac) JOIN machines USING (hardwarename)
+     WHERE hardwarename = ? AND leases.state IN ('bound', 'released')
+     ORDER BY leases.mac <> boot_mac, address`,
+  );
+  const newest = db.prepare<[number, number], { id: number }>(
+    `SELECT max(id) AS id FROM (SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?)`,
+  );
+  const changed = db.prepare<[number, number], { hardwarename: string }>(
+    `SELECT DISTINCT coalesce(e.hardwarename, n.hardwarename) AS hardwarename
+     FROM events e LEFT JOIN nics n ON n.mac = e.mac
+     WHERE e.id > ? AND e.id <= ? AND ${RELEVANT.replaceAll('name ', 'e.name ')}
+       AND coalesce(e.hardwarename, n.hardwarename) IS NOT NULL`,
+  );
+  const toMachine = ({ hardwarename }: MachineRow): NamedMachine => {
+    const addresses = leased.all(hardwarename).map(({ address }) => formatIpv4(address as Ipv4));
+    return {
+      hardwarename,
+      role: undefined,
+      names: [{ kind: 'hardwarename', name: hardwarename, addresses }],
+    };
+  };
+  return {
+    machine(hardwarename) {
+      const row = one.get(hardwarename);
+      return row && toMachine(row);
+    },
+    page: (after, count) => page.all(after, count).map(toMachine),
+    changedSince(eventId) {
+      const last = newest.get(eventId, EVENTS_PAGE)?.id ?? eventId;
+      const machines = changed.all(eventId, last).map(({ hardwarename }) => hardwarename);
+      return { eventId: last, machines };
+    },
+  };
+}

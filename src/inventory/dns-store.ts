@@ -1,0 +1,247 @@
+/**
+ * Where generations of zones are kept: the last good one survives the process, and so does the way from one to the next.
+ *
+ * A generation is committed before it is served, with its event, in one transaction. Secondaries that were away are
+ * brought up to date from the differences in here, also over a restart. After a number of generations the zones are
+ * written whole and the oldest differences go: what is left always covers at least that number.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import type { Fault } from '../dns/check.ts';
+import { contentOf, replay } from '../dns/generation.ts';
+import { type DnsName, formatName, fromOctets, toOctets } from '../dns/name.ts';
+import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
+import { decodeDiff, decodeRecords, encodeDiff, encodeRecords } from '../dns/record-log.ts';
+import { makeZone, type SoaSettings, type Zone, type ZoneDiff, type Zones } from '../dns/zones.ts';
+import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+import type { Clock } from '../wire/time.ts';
+import type { EventStore } from './event-store.ts';
+
+interface DiffRow {
+  generation: number;
+  zone: Uint8Array;
+  serial_from: number | null;
+  serial_to: number | null;
+  body: Uint8Array;
+}
+
+interface SnapshotRow {
+  zone: Uint8Array;
+  generation: number;
+  serial: number;
+  soa: string;
+  body: Uint8Array;
+}
+
+interface HeadRow {
+  id: number;
+  at: number;
+  cause: string;
+  status: GenerationRow['status'];
+  faults: string;
+  added: number;
+  removed: number;
+}
+
+export interface DnsStoreParts {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly events: EventStore;
+  readonly transaction: <T>(run: () => T) => T;
+  /** SOA of zones that differences bring in. */
+  readonly soa: SoaSettings;
+}
+
+export function openDnsStore(parts: DnsStoreParts): GenerationStore {
+  const statements = prepare(parts.db);
+  return {
+    load: () => loadZones(statements, parts.soa),
+    commit: (head, diffs, zones) =>
+      parts.transaction(() => commit(parts, statements, { ...head, diffs, zones })),
+    list: (count) => statements.heads.all(count).map(toGeneration),
+    diffs: (generation) => statements.diffsOf.all(generation).map(toDiff),
+    chain: (zone, from, to) => chain(statements, { zone, from, to }),
+    statics: () => statements.statics.all(),
+    addStatic(record) {
+      const id = randomBytes(6).toString('hex');
+      const { name, type, ttl, data, note } = record;
+      parts.transaction(() => {
+        statements.putStatic.run(id, name, type, ttl, data, note, parts.clock());
+      });
+      return { ...record, id };
+    },
+    removeStatic: (id) => parts.transaction(() => statements.dropStatic.run(id).changes > 0),
+    held() {
+      const value = statements.state.get('held')?.value;
+      return value === undefined ? undefined : Number(value);
+    },
+    hold: (generation) =>
+      parts.transaction(() => {
+        if (generation === undefined) statements.dropState.run('held');
+        else statements.putState.run('held', String(generation));
+      }),
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: Database) {
+  return {
+    putHead: db.prepare(
+      `INSERT INTO dns_generations (at, cause, status, faults, added, removed)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    putDiff: db.prepare('INSERT INTO dns_diffs VALUES (?, ?, ?, ?, ?)'),
+    putSnapshot: db.prepare('INSERT INTO dns_snapshots VALUES (?, ?, ?, ?, ?)'),
+    dropSnapshots: db.prepare('DELETE FROM dns_snapshots'),
+    snapshots: db.prepare<[], SnapshotRow>('SELECT * FROM dns_snapshots ORDER BY zone'),
+    snapshotAt: db.prepare<[], { generation: number }>(
+      'SELECT coalesce(max(generation), 0) AS generation FROM dns_snapshots',
+    ),
+    since: db.prepare<[number], DiffRow>(
+      'SELECT * FROM dns_diffs WHERE generation > ? ORDER BY generation, zone',
+    ),
+    heads: db.prepare<[number], HeadRow>('SELECT * FROM dns_generations ORDER BY id DESC LIMIT ?'),
+    lastServed: db.prepare<[], { id: number }>(
+      `SELECT coalesce(max(id), 0) AS id FROM dns_generations WHERE status = 'served'`,
+    ),
+    diffsOf: db.prepare<[number], DiffRow>(
+      'SELECT * FROM dns_diffs WHERE generation = ? ORDER BY zone',
+    ),
+    ofZone: db.prepare<[Uint8Array], Omit<DiffRow, 'body'>>(
+      'SELECT generation, zone, serial_from, serial_to FROM dns_diffs WHERE zone = ? ORDER BY generation DESC',
+    ),
+    diff: db.prepare<[number, Uint8Array], DiffRow>(
+      'SELECT * FROM dns_diffs WHERE generation = ? AND zone = ?',
+    ),
+    forgetDiffs: db.prepare('DELETE FROM dns_diffs WHERE generation <= ?'),
+    forgetHeads: db.prepare('DELETE FROM dns_generations WHERE id <= ?'),
+    statics: db.prepare<[], StaticRecord>(
+      'SELECT id, name, type, ttl, data, note FROM dns_records ORDER BY id',
+    ),
+    putStatic: db.prepare('INSERT INTO dns_records VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    dropStatic: db.prepare('DELETE FROM dns_records WHERE id = ?'),
+    state: db.prepare<[string], { value: string }>('SELECT value FROM dns_state WHERE key = ?'),
+    putState: db.prepare('INSERT OR REPLACE INTO dns_state VALUES (?, ?)'),
+    dropState: db.prepare('DELETE FROM dns_state WHERE key = ?'),
+  };
+}
+
+function commit(
+  { clock, events }: DnsStoreParts,
+  statements: Statements,
+  next: Parameters<GenerationStore['commit']>[0] & { diffs: readonly ZoneDiff[]; zones: Zones },
+): number {
+  const { cause, status, faults, diffs, zones } = next;
+  const count = (side: 'added' | 'removed') =>
+    diffs.reduce((sum, diff) => sum + diff[side].length, 0);
+  const [added, removed] = [count('added'), count('removed')];
+  const head = [clock(), cause, status, JSON.stringify(faults), added, removed];
+  const id = Number(statements.putHead.run(...head).lastInsertRowid);
+  for (const diff of diffs) {
+    const { zone, from = null, to = null } = diff;
+    statements.putDiff.run(id, fromOctets(zone), from, to, encodeDiff(diff));
+  }
+  if (status === 'refused') {
+    const [first] = faults as readonly Fault[];
+    const why = first ? `${first.name} ${first.why}` : '';
+    const data = { generation: id, cause, faults: faults.length, why };
+    events.append({ name: 'dns.refused', data });
+    return id;
+  }
+  const summary = diffs.map((diff) => ({ zone: formatName(diff.zone), serial: diff.to ?? 0 }));
+  const data = { generation: id, cause, added, removed, zones: summary.slice(0, 20) };
+  events.append({ name: 'dns.changed', data });
+  compact(statements, id, zones);
+  return id;
+}
+
+/** Snapshots every so many generations; what is older than the snapshot before this one is forgotten. */
+function compact(statements: Statements, id: number, zones: Zones): void {
+  const last = statements.snapshotAt.get()?.generation ?? 0;
+  if (id - last < limit('dnsGenerationsMin')) return;
+  statements.dropSnapshots.run();
+  for (const zone of zones.values()) {
+    const body = encodeRecords(contentOf(zone));
+    const name = fromOctets(zone.name);
+    statements.putSnapshot.run(name, id, zone.serial, JSON.stringify(zone.soa), body);
+  }
+  statements.forgetDiffs.run(last);
+  statements.forgetHeads.run(last);
+}
+
+function loadZones(
+  statements: Statements,
+  soa: SoaSettings,
+): { generation: number; zones: Zones } {
+  const zones = new Map<DnsName, Zone>();
+  for (const row of statements.snapshots.all()) {
+    const records = decodeRecords(row.body);
+    if (!records.ok) throw broken(`snapshot of ${formatName(toOctets(row.zone))}`);
+    const name = toOctets(row.zone) as DnsName;
+    const head = { name, soa: JSON.parse(row.soa) as SoaSettings, serial: row.serial };
+    zones.set(name, makeZone(head, records.value));
+  }
+  const from = statements.snapshotAt.get()?.generation ?? 0;
+  const refused = new Set(
+    statements.heads
+      .all(-1)
+      .filter(({ status }) => status === 'refused')
+      .map(({ id }) => id),
+  );
+  const diffs = statements.since.all(from).filter(({ generation }) => !refused.has(generation));
+  return {
+    generation: statements.lastServed.get()?.id ?? 0,
+    zones: replay(zones, diffs.map(toDiff), soa),
+  };
+}
+
+/** From one serial to another, without a gap; found from the newest back. */
+function chain(
+  statements: Statements,
+  wanted: { zone: DnsName; from: number; to: number },
+): ZoneDiff[] | undefined {
+  const key = fromOctets(wanted.zone);
+  const found: number[] = [];
+  let serial: number | null = wanted.to;
+  const refused = new Set(
+    statements.heads
+      .all(-1)
+      .filter(({ status }) => status === 'refused')
+      .map(({ id }) => id),
+  );
+  for (const row of statements.ofZone.iterate(key)) {
+    if (serial === wanted.from) break;
+    if (refused.has(row.generation)) continue;
+    if (row.serial_to !== serial || row.serial_from === null) return undefined;
+    if (found.length >= limit('dnsGenerationsMin') * 2) return undefined;
+    found.push(row.generation);
+    serial = row.serial_from;
+  }
+  if (serial !== wanted.from) return undefined;
+  return found.reverse().map((generation) => {
+    const row = statements.diff.get(generation, key);
+    if (!row) throw broken(`generation ${generation}`);
+    return toDiff(row);
+  });
+}
+
+function toDiff(row: DiffRow): ZoneDiff {
+  const body = decodeDiff(row.body);
+  if (!body.ok) throw broken(`difference of generation ${row.generation}`);
+  return {
+    zone: toOctets(row.zone) as DnsName,
+    from: row.serial_from ?? undefined,
+    to: row.serial_to ?? undefined,
+    ...body.value,
+  };
+}
+
+function toGeneration({ faults, ...row }: HeadRow): GenerationRow {
+  return { ...row, faults: JSON.parse(faults) as Fault[] };
+}
+
+function broken(what: string): AppError {
+  return new AppError('DATABASE_FAILED', { detail: `The ${what} cannot be read.` });
+}

@@ -1,0 +1,50 @@
+/**
+ * The migration for DNS: generations with their differences, snapshots to start from, and the records that people wrote.
+ *
+ * A served generation is its differences, in the bytes of src/dns/record-log.ts; a snapshot is a whole zone at one
+ * generation, so that a start replays few differences. Names are in wire form, as DNS compares them.
+ */
+export const DNS_SCHEMA = `
+  CREATE TABLE dns_generations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('served', 'refused')),
+    faults TEXT NOT NULL,          -- JSON; empty for a served one, unless a person overruled
+    added INTEGER NOT NULL,
+    removed INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE dns_diffs (
+    generation INTEGER NOT NULL REFERENCES dns_generations (id),
+    zone BLOB NOT NULL,
+    serial_from INTEGER,           -- NULL: the zone was new
+    serial_to INTEGER,             -- NULL: the zone went
+    body BLOB NOT NULL,
+    PRIMARY KEY (generation, zone)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX dns_diffs_by_zone ON dns_diffs (zone, generation);
+
+  CREATE TABLE dns_snapshots (
+    zone BLOB PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    serial INTEGER NOT NULL,
+    soa TEXT NOT NULL,             -- JSON: timers and names of the SOA
+    body BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE dns_records (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    ttl INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    note TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE dns_state (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;

@@ -84,6 +84,16 @@ export interface EventData {
   'webhook.dead': { webhook: string; firstEvent: number; lastEvent: number; error: string };
   'events.compacted': { through: number; deleted: number };
   'nic.moved': { mac: string; from: string; to: string };
+  /** A generation of zones is served: `zones` are the first twenty that changed. */
+  'dns.changed': {
+    generation: number;
+    cause: string;
+    added: number;
+    removed: number;
+    zones: readonly { readonly zone: string; readonly serial: number }[];
+  };
+  /** A generation failed its checks; the last good one stays. `why` is the first of its faults. */
+  'dns.refused': { generation: number; cause: string; faults: number; why: string };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
 }
@@ -153,6 +163,8 @@ export const EVENT_NAMES = [
   'webhook.dead',
   'events.compacted',
   'nic.moved',
+  'dns.changed',
+  'dns.refused',
   'boot.stalled',
   'boot.resumed',
 ] as const satisfies readonly EventName[];

@@ -100,7 +100,8 @@ function prepare(db: Database) {
       'SELECT coalesce(max(generation), 0) AS generation FROM dns_snapshots',
     ),
     since: db.prepare<[number], DiffRow>(
-      'SELECT * FROM dns_diffs WHERE generation > ? ORDER BY generation, zone',
+      `SELECT dns_diffs.* FROM dns_diffs JOIN dns_generations ON id = generation
+       WHERE generation > ? AND status = 'served' ORDER BY generation, zone`,
     ),
     heads: db.prepare<[number], HeadRow>('SELECT * FROM dns_generations ORDER BY id DESC LIMIT ?'),
     lastServed: db.prepare<[], { id: number }>(
@@ -110,7 +111,9 @@ function prepare(db: Database) {
       'SELECT * FROM dns_diffs WHERE generation = ? ORDER BY zone',
     ),
     ofZone: db.prepare<[Uint8Array], Omit<DiffRow, 'body'>>(
-      'SELECT generation, zone, serial_from, serial_to FROM dns_diffs WHERE zone = ? ORDER BY generation DESC',
+      `SELECT generation, zone, serial_from, serial_to FROM dns_diffs
+       JOIN dns_generations ON id = generation
+       WHERE zone = ? AND status = 'served' ORDER BY generation DESC`,
     ),
     diff: db.prepare<[number, Uint8Array], DiffRow>(
       'SELECT * FROM dns_diffs WHERE generation = ? AND zone = ?',
@@ -171,10 +174,7 @@ function compact(statements: Statements, id: number, zones: Zones): void {
   statements.forgetHeads.run(last);
 }
 
-function loadZones(
-  statements: Statements,
-  soa: SoaSettings,
-): { generation: number; zones: Zones } {
+function loadZones(statements: Statements, soa: SoaSettings): { generation: number; zones: Zones } {
   const zones = new Map<DnsName, Zone>();
   for (const row of statements.snapshots.all()) {
     const records = decodeRecords(row.body);
@@ -184,13 +184,7 @@ function loadZones(
     zones.set(name, makeZone(head, records.value));
   }
   const from = statements.snapshotAt.get()?.generation ?? 0;
-  const refused = new Set(
-    statements.heads
-      .all(-1)
-      .filter(({ status }) => status === 'refused')
-      .map(({ id }) => id),
-  );
-  const diffs = statements.since.all(from).filter(({ generation }) => !refused.has(generation));
+  const diffs = statements.since.all(from);
   return {
     generation: statements.lastServed.get()?.id ?? 0,
     zones: replay(zones, diffs.map(toDiff), soa),
@@ -205,15 +199,8 @@ function chain(
   const key = fromOctets(wanted.zone);
   const found: number[] = [];
   let serial: number | null = wanted.to;
-  const refused = new Set(
-    statements.heads
-      .all(-1)
-      .filter(({ status }) => status === 'refused')
-      .map(({ id }) => id),
-  );
   for (const row of statements.ofZone.iterate(key)) {
     if (serial === wanted.from) break;
-    if (refused.has(row.generation)) continue;
     if (row.serial_to !== serial || row.serial_from === null) return undefined;
     if (found.length >= limit('dnsGenerationsMin') * 2) return undefined;
     found.push(row.generation);

@@ -7,6 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
+import { DNS_SCHEMA } from './schema-dns.ts';
 
 const MIGRATIONS: readonly string[] = [
   `
@@ -117,6 +118,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_by_boot ON events (boot, id) WHERE boot IS NOT NULL;
   CREATE INDEX events_by_machine ON events (hardwarename, id) WHERE hardwarename IS NOT NULL;
   `,
+  DNS_SCHEMA,
 ];
 
 /**

@@ -1,0 +1,153 @@
+/**
+ * Questions that need more than the zone image: signed ones, transfers, NOTIFY. Whole messages in, whole messages out.
+ *
+ * A transfer is given to who shows a key, or asks from an address that the configuration names; everybody else is
+ * refused. Messages of a transfer are made one at a time, as they are taken.
+ */
+import { decodeMessage, encodeMessage, opcodeOf, type Question } from '../dns/message.ts';
+import { type DnsName, foldName } from '../dns/name.ts';
+import type { Asker } from '../dns/reply.ts';
+import type { Responder } from '../dns/respond.ts';
+import { inNetwork, type ReverseNetwork } from '../dns/reverse.ts';
+import {
+  axfr,
+  clientSerial,
+  ixfr,
+  soaOnly,
+  type TransferHead,
+  worthSteps,
+} from '../dns/transfer.ts';
+import { checkTsig, ReplySigner, TSIG_ERROR, type TsigKey, tsigBytes } from '../dns/tsig.ts';
+import { FLAG, OPCODE, RCODE, serialNewer, TYPE } from '../dns/types.ts';
+import type { Zone, ZoneDiff, Zones } from '../dns/zones.ts';
+
+export interface SlowPathOptions {
+  readonly responder: Responder;
+  readonly keys: readonly TsigKey[];
+  /** Who may transfer without a key. */
+  readonly transferTo: readonly ReverseNetwork[];
+  zones(): Zones;
+  chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneDiff[] | undefined;
+  onTransfer(transfer: { zone: DnsName; kind: 'axfr' | 'ixfr'; to: string }): void;
+}
+
+export interface SlowPath {
+  /** @returns the reply's messages (one, but for transfers); empty when there is nothing to say */
+  answer(request: Uint8Array, asker: Asker): Iterable<Uint8Array>;
+}
+
+export function createSlowPath(options: SlowPathOptions): SlowPath {
+  return { answer: (request, asker) => answer(options, request, asker) };
+}
+
+function answer(options: SlowPathOptions, bytes: Uint8Array, asker: Asker): Iterable<Uint8Array> {
+  const message = decodeMessage(bytes);
+  if (!message.ok) return bytes.length < 12 ? [] : [headerOnly(bytes, RCODE.FORMERR)];
+  const { nowSeconds } = asker;
+  const tsig = checkTsig(bytes, message.value, { keys: options.keys, nowSeconds });
+  if (tsig === 'malformed') return [headerOnly(bytes, RCODE.FORMERR)];
+  const [question] = message.value.questions;
+  if (!question) return [headerOnly(bytes, RCODE.FORMERR)];
+  if (!tsig) return plain(options, { bytes, question, asker, key: undefined });
+  const signer = new ReplySigner(tsig.request);
+  if (tsig.request.error !== TSIG_ERROR.none || !tsig.request.key) {
+    return [signer.sign(refusal(bytes, question, RCODE.NOTAUTH), nowSeconds)];
+  }
+  const inner = { bytes: tsig.unsigned, question, asker, key: tsig.request.key };
+  return signAll(signer, plain(options, inner), nowSeconds);
+}
+
+function* signAll(
+  signer: ReplySigner,
+  messages: Iterable<Uint8Array>,
+  nowSeconds: number,
+): IterableIterator<Uint8Array> {
+  for (const message of messages) yield signer.sign(message, nowSeconds);
+}
+
+interface Plain {
+  readonly bytes: Uint8Array;
+  readonly question: Question;
+  readonly asker: Asker;
+  /** The key that the request was signed with. */
+  readonly key: TsigKey | undefined;
+}
+
+function plain(options: SlowPathOptions, request: Plain): Iterable<Uint8Array> {
+  const { bytes, question } = request;
+  const flags = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+  // We are primary for all that we serve: a NOTIFY is somebody's mistake.
+  if (opcodeOf(flags) === OPCODE.notify) return [refusal(bytes, question, RCODE.NOTAUTH)];
+  const transfer = question.type === TYPE.AXFR || question.type === TYPE.IXFR;
+  return transfer ? transferOf(options, request) : respond(options, request);
+}
+
+function respond({ responder }: SlowPathOptions, { bytes, asker, key }: Plain): Uint8Array[] {
+  const reply = { bytes: new Uint8Array(65_535 + 64), at: 0 };
+  const length = responder.respond({ bytes, from: 0, to: bytes.length }, reply, asker);
+  if (length <= 0) return [];
+  const room = key ? tsigBytes(key) : 0;
+  if (asker.transport === 'tcp' && length + room > 65_535) {
+    return [reply.bytes.slice(0, responder.slip(bytes, 0, asker))];
+  }
+  return [reply.bytes.slice(0, length)];
+}
+
+function transferOf(options: SlowPathOptions, request: Plain): Iterable<Uint8Array> {
+  const { bytes, question, asker, key } = request;
+  const zone = options.zones().get(foldName(question.name));
+  if (!zone) return [refusal(bytes, question, RCODE.NOTAUTH)];
+  if (!key && !options.transferTo.some((network) => inNetwork(addressOf(asker), network))) {
+    return [refusal(bytes, question, RCODE.REFUSED)];
+  }
+  const head: TransferHead = {
+    ...{ id: ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0), question },
+    reservedBytes: key ? tsigBytes(key) : 0,
+  };
+  const overUdp = asker.transport === 'udp';
+  if (question.type === TYPE.AXFR) {
+    if (overUdp) return [refusal(bytes, question, RCODE.NOTIMP)];
+    note(options, zone, 'axfr', asker);
+    return axfr(head, zone);
+  }
+  return ixfrOf(options, { ...request, zone, head });
+}
+
+function ixfrOf(
+  options: SlowPathOptions,
+  { bytes, question, asker, zone, head }: Plain & { zone: Zone; head: TransferHead },
+): Iterable<Uint8Array> {
+  const decoded = decodeMessage(bytes);
+  const serial = decoded.ok ? clientSerial(decoded.value.authority) : undefined;
+  if (serial === undefined) return [refusal(bytes, question, RCODE.FORMERR)];
+  if (!serialNewer(zone.serial, serial) || asker.transport === 'udp') return soaOnly(head, zone);
+  const steps = options.chain(zone.name, serial, zone.serial);
+  const usable = steps !== undefined && worthSteps(zone, steps);
+  note(options, zone, usable ? 'ixfr' : 'axfr', asker);
+  return usable ? ixfr(head, zone, steps) : axfr(head, zone);
+}
+
+function note(options: SlowPathOptions, zone: Zone, kind: 'axfr' | 'ixfr', asker: Asker): void {
+  options.onTransfer({ zone: zone.name, kind, to: [...asker.address].join('.') });
+}
+
+function addressOf({ address }: Asker): string {
+  return String.fromCharCode(...address);
+}
+
+function headerOnly(bytes: Uint8Array, rcode: number): Uint8Array {
+  const reply = new Uint8Array(12);
+  reply.set(bytes.subarray(0, 4));
+  reply[2] = ((reply[2] ?? 0) & 0x79) | 0x80;
+  reply[3] = rcode;
+  return reply;
+}
+
+function refusal(bytes: Uint8Array, question: Question, rcode: number): Uint8Array {
+  const id = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
+  const flags = FLAG.QR | (((bytes[2] ?? 0) & 0x79) << 8) | rcode;
+  const sections = { answers: [], authority: [], additional: [] };
+  return (
+    encodeMessage({ id, flags, questions: [question], ...sections }) ?? headerOnly(bytes, rcode)
+  );
+}

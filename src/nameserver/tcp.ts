@@ -1,0 +1,199 @@
+/**
+ * DNS over TCP (RFC 7766): messages with a length before them, many on one connection, answered in their order.
+ *
+ * Everything that a client could make us hold is bounded: connections in all and for one address, the size of a
+ * message, the time that one may take to arrive, idle time, and answers that it does not read. What breaks a bound is
+ * cut off; the others do not notice.
+ */
+import net from 'node:net';
+import type { Asker } from '../dns/reply.ts';
+import { parseAddress } from '../dns/reverse.ts';
+import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+
+export interface TcpServer {
+  readonly port: number;
+  connections(): number;
+  close(): Promise<void>;
+}
+
+export interface TcpOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Writes a reply of one message at `at`. @returns its length, 0 for no reply, -1 for the slow path */
+  answer(request: Uint8Array, asker: Asker, out: { bytes: Uint8Array; at: number }): number;
+  /** The messages of a reply that takes more; taken one at a time, as fast as the client reads. */
+  answerSlowly(request: Uint8Array, asker: Asker): Iterable<Uint8Array>;
+  nowSeconds(): number;
+  onError(error: unknown): void;
+}
+
+/** @throws AppError LISTEN_FAILED */
+export async function openTcp(options: TcpOptions): Promise<TcpServer> {
+  const open = new Map<net.Socket, string>();
+  const reply = Buffer.allocUnsafeSlow(REPLY_BYTES);
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    const address = socket.remoteAddress ?? '';
+    const same = [...open.values()].filter((other) => other === address).length;
+    if (open.size >= limit('dnsTcpConnectionsMax') || same >= limit('dnsTcpPerAddressMax')) {
+      socket.destroy();
+      return;
+    }
+    open.set(socket, address);
+    socket.once('close', () => open.delete(socket));
+    new Connection(socket, options, reply).start();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      const detail = `DNS on TCP ${options.address}:${options.port}: ${cause.message}`;
+      reject(new AppError('LISTEN_FAILED', { detail, cause }));
+    });
+    server.listen({ host: options.address, port: options.port }, resolve);
+  });
+  server.on('error', options.onError);
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    connections: () => open.size,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open.keys()) socket.destroy();
+      }),
+  };
+}
+
+/** Two octets of length, then at most 65,535. */
+const REPLY_BYTES = 2 + 65_535;
+
+class Connection {
+  private readonly socket: net.Socket;
+  private readonly options: TcpOptions;
+  private readonly asker: Asker;
+  /** One for all connections: it is copied from before anything else can write to it. */
+  private readonly scratch: { bytes: Buffer; at: number };
+  private buffered: Buffer = Buffer.alloc(0);
+  private busy = false;
+  private ended = false;
+  /** Since when a message has been incomplete. */
+  private deadline: NodeJS.Timeout | undefined;
+
+  constructor(socket: net.Socket, options: TcpOptions, scratch: Buffer) {
+    this.socket = socket;
+    this.options = options;
+    this.scratch = { bytes: scratch, at: 2 };
+    const text = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
+    const octets = parseAddress(text) ?? '\0\0\0\0';
+    const address = Uint8Array.from(octets, (char) => char.charCodeAt(0));
+    this.asker = { transport: 'tcp', address, nowSeconds: 0 };
+  }
+
+  start(): void {
+    const { socket } = this;
+    socket.setNoDelay(true);
+    socket.setTimeout(limit('dnsTcpIdleMs'), () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => clearTimeout(this.deadline));
+    socket.on('data', (chunk) => this.take(chunk));
+    // A client that has said all may still be waiting for its answers (half-close).
+    socket.on('end', () => {
+      this.ended = true;
+      if (!this.busy) socket.end();
+    });
+  }
+
+  private take(chunk: Buffer): void {
+    this.buffered = this.buffered.length === 0 ? chunk : Buffer.concat([this.buffered, chunk]);
+    if (!this.busy) void this.work();
+  }
+
+  private async work(): Promise<void> {
+    const { socket } = this;
+    this.busy = true;
+    let taken = 0;
+    try {
+      // What can be answered at once leaves in one write.
+      socket.cork();
+      for (let message = this.next(); message; message = this.next()) {
+        taken += 1;
+        if (!this.reply(message)) await this.replySlowly(message);
+        if (socket.writableLength > limit('dnsTcpBacklogBytesMax')) await this.drained();
+      }
+    } catch (error) {
+      this.options.onError(error);
+      socket.destroy();
+    }
+    socket.uncork();
+    this.busy = false;
+    this.expectRest(taken > 0);
+    if (this.ended) socket.end();
+    else socket.resume();
+  }
+
+  private next(): Buffer | undefined {
+    const { buffered, socket } = this;
+    if (socket.destroyed || buffered.length < 2) return undefined;
+    const length = buffered.readUInt16BE(0);
+    if (length < 12 || length > limit('dnsTcpMessageBytesMax')) {
+      socket.destroy();
+      return undefined;
+    }
+    if (buffered.length < 2 + length) return undefined;
+    this.buffered = buffered.subarray(2 + length);
+    return buffered.subarray(2, 2 + length);
+  }
+
+  /** @returns false when this message is one for the slow path */
+  private reply(message: Buffer): boolean {
+    const { socket, options, asker, scratch } = this;
+    asker.nowSeconds = options.nowSeconds();
+    const length = options.answer(message, asker, scratch);
+    if (length <= 0) return length === 0;
+    scratch.bytes.writeUInt16BE(length, 0);
+    socket.write(Buffer.from(scratch.bytes.subarray(0, 2 + length)));
+    return true;
+  }
+
+  private async replySlowly(message: Buffer): Promise<void> {
+    const { socket, options, asker } = this;
+    this.pause();
+    for (const reply of options.answerSlowly(message, asker)) {
+      if (socket.destroyed) return;
+      const framed = Buffer.allocUnsafe(2 + reply.length);
+      framed.writeUInt16BE(reply.length, 0);
+      framed.set(reply, 2);
+      socket.write(framed);
+      if (socket.writableLength > limit('dnsTcpBacklogBytesMax')) await this.drained();
+    }
+  }
+
+  /** While it waits for its reader, a connection reads nothing more. */
+  private pause(): void {
+    this.socket.uncork();
+    this.socket.pause();
+  }
+
+  private drained(): Promise<void> {
+    const { socket } = this;
+    this.pause();
+    return new Promise((resolve) => {
+      const done = () => {
+        socket.off('drain', done);
+        socket.off('close', done);
+        resolve();
+      };
+      socket.on('drain', done);
+      socket.on('close', done);
+    });
+  }
+
+  /** A message that has begun must be there soon: a byte now and then keeps no connection. */
+  private expectRest(progress: boolean): void {
+    if (progress || this.buffered.length === 0) {
+      clearTimeout(this.deadline);
+      this.deadline = undefined;
+    }
+    if (this.buffered.length === 0) return;
+    this.deadline ??= setTimeout(() => this.socket.destroy(), limit('dnsTcpMessageMs'));
+    this.deadline.unref();
+  }
+}

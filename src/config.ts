@@ -9,6 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { bootSchema } from './boot/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
+import { dnsSchema } from './dns/settings.ts';
 import { AppError } from './errors.ts';
 import { ipv4Schema } from './wire/schema.ts';
 
@@ -40,6 +41,7 @@ const schema = z.strictObject({
     .prefault({}),
   dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
+  dns: dnsSchema.prefault({}),
   boot: bootSchema.prefault({}),
   machineHttp: z
     .strictObject({

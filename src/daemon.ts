@@ -20,11 +20,15 @@ import type { NewEvent } from './events.ts';
 import { startHousekeeping as startServerDbHousekeeping } from './http/people/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './http-listeners.ts';
 import { openBootFacts } from './inventory/boot-facts.ts';
+import { openDnsSource } from './inventory/dns-source.ts';
+import { openDnsStore } from './inventory/dns-store.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { createSecretBox } from './inventory/secrets.ts';
 import { watchStalls } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
 import { type BackupFile, backupDatabase } from './platform/backup.ts';
+import { registerDnsMetrics } from './nameserver/metrics.ts';
+import { planOf, siteDefaults, startDnsServer } from './nameserver/start.ts';
 import { findBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
@@ -124,8 +128,18 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const core = openCore(config);
   const metrics = openMetrics(core.inventory);
   const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
-  const ready = { database: true, dhcp: false, tftp: false, machineHttp: false, peopleHttp: false };
+  const ready = {
+    database: true,
+    dns: false,
+    dhcp: false,
+    tftp: false,
+    machineHttp: false,
+    peopleHttp: false,
+  };
   try {
+    // Names first: the last good zones are known before anything else is.
+    await startDns(parts);
+    ready.dns = true;
     await startDhcp(parts);
     ready.dhcp = true;
     await startTftp(parts);
@@ -211,6 +225,23 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
   const socket = await openUdp({ iface, port, log: parts.log });
   parts.closers.push(() => socket.close());
   return socket;
+}
+
+/** The name server with the last good zones; the inventory is compared with them once the rest has started. */
+async function startDns(parts: Parts): Promise<void> {
+  const { config, db, inventory, log, metrics } = parts;
+  if (!config.dns.enabled) return;
+  const { events, transaction } = inventory;
+  const site = siteDefaults(config.dhcp.segments);
+  const plan = planOf(config.dns, site);
+  const nameserver = await startDnsServer(config.dns, site, {
+    ...{ plan, log, follow: events.follow, lastEvent: events.lastId },
+    store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
+    source: openDnsSource(db),
+    nowSeconds: () => Math.floor(systemClock() / 1000),
+  });
+  parts.closers.push(() => nameserver.close());
+  registerDnsMetrics(metrics.registry, () => nameserver);
 }
 
 async function startDhcp(parts: Parts): Promise<void> {

@@ -272,9 +272,9 @@ export const LIMITS = {
   },
   backupsKeptMax: { value: 14, why: 'two weeks of daily copies; the oldest is removed first' },
   waitTickMs: { value: 30_000, why: 'how often missed deadlines of states are looked for' },
-  dnsGenerationsMin: {
+  dnsGenerationsMax: {
     value: 2000,
-    why: 'generations kept with their differences: a secondary that was off for long still catches up by IXFR',
+    why: 'generations between snapshots, kept with their differences for as long again: a secondary that was off for long still catches up by IXFR',
   },
   dnsTcpConnectionsMax: {
     value: 512,
@@ -297,7 +297,6 @@ export const LIMITS = {
     value: 1_048_576,
     why: 'answers waiting for a slow reader; nothing more is read from it until they have left',
   },
-  dnsTransfersMax: { value: 16, why: 'secondaries of a site, all at once after a restart' },
   dnsNotifyAttemptsMax: {
     value: 5,
     why: 'at 1, 4, 16 and 60 s: RFC 1996 section 3.6; the refresh timer does the rest',

@@ -77,7 +77,8 @@ function parseFields(rdata: string): Fields | undefined {
 
 /** The message as it was before the TSIG record: one additional record less, the original id. */
 function withoutTsig(bytes: Uint8Array, at: number, originalId: number): Uint8Array {
-  const copy = bytes.slice(0, at);
+  // Not `slice`: on a Buffer that is a view, and this must be a copy.
+  const copy = new Uint8Array(bytes.subarray(0, at));
   const view = new DataView(copy.buffer);
   view.setUint16(0, originalId);
   view.setUint16(10, view.getUint16(10) - 1);

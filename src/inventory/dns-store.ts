@@ -163,7 +163,7 @@ function commit(
 /** Snapshots every so many generations; what is older than the snapshot before this one is forgotten. */
 function compact(statements: Statements, id: number, zones: Zones): void {
   const last = statements.snapshotAt.get()?.generation ?? 0;
-  if (id - last < limit('dnsGenerationsMin')) return;
+  if (id - last < limit('dnsGenerationsMax')) return;
   statements.dropSnapshots.run();
   for (const zone of zones.values()) {
     const body = encodeRecords(contentOf(zone));
@@ -202,7 +202,7 @@ function chain(
   for (const row of statements.ofZone.iterate(key)) {
     if (serial === wanted.from) break;
     if (row.serial_to !== serial || row.serial_from === null) return undefined;
-    if (found.length >= limit('dnsGenerationsMin') * 2) return undefined;
+    if (found.length >= limit('dnsGenerationsMax') * 2) return undefined;
     found.push(row.generation);
     serial = row.serial_from;
   }

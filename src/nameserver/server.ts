@@ -43,12 +43,11 @@ export interface Nameserver {
   readonly keeper: Keeper;
   /** Sums of the UDP side by place (`COUNTER`), and open TCP connections. */
   counters(): { udp: readonly number[]; tcpConnections: number };
-  /** Reads the whole inventory again: what an event was missed for comes right. */
-  reconcile(): Promise<void>;
   close(): Promise<void>;
 }
 
 const WAIT_MS = 200;
+const RECONCILE_MS = 3_600_000;
 
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   const { log } = options;
@@ -98,7 +97,6 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const watch = watchInventory(options, keeper);
   return {
     keeper,
-    reconcile: () => keeper.fill(() => new Promise((resolve) => setImmediate(resolve))),
     counters: () => ({
       udp: threads?.counters() ?? [],
       tcpConnections: tcps.reduce((sum, tcp) => sum + tcp.connections(), 0),
@@ -110,7 +108,10 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   };
 }
 
-/** Gathers the changes of a moment, then follows them. */
+/**
+ * Reads the whole inventory, now and every hour (what no event told of comes right); in between gathers the changes of
+ * a moment, then follows them.
+ */
 function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () => void {
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
@@ -124,9 +125,17 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
   const wake = (): void => {
     timer ??= setTimeout(look, limit('dnsGatherMs'));
   };
+  const fill = (): void => {
+    const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+    keeper.fill(pause).then(wake, (err) => log.error({ err }, 'DNS could not read the inventory'));
+  };
   const stop = follow(wake);
+  const first = setImmediate(fill);
+  const again = setInterval(fill, RECONCILE_MS);
   return () => {
     stop();
+    clearImmediate(first);
+    clearInterval(again);
     clearTimeout(timer);
   };
 }

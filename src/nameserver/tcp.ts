@@ -45,7 +45,8 @@ export async function openTcp(options: TcpOptions): Promise<TcpServer> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
-      const detail = `DNS on TCP ${options.address}:${options.port}: ${cause.message}`;
+      const hint = 'another name server may be there; dns.listen or dns.enabled decide';
+      const detail = `DNS on TCP ${options.address}:${options.port}: ${cause.message} (${hint})`;
       reject(new AppError('LISTEN_FAILED', { detail, cause }));
     });
     server.listen({ host: options.address, port: options.port }, resolve);

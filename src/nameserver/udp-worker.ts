@@ -106,8 +106,9 @@ class Loop {
     tell({
       kind: 'forward',
       fd: socket.fd,
-      bytes: socket.received.slice(request.from, request.to),
-      name: socket.names.slice(nameAt, nameAt + nameBytes),
+      // Copies: a view would take the whole batch along.
+      bytes: new Uint8Array(socket.received.subarray(request.from, request.to)),
+      name: new Uint8Array(socket.names.subarray(nameAt, nameAt + nameBytes)),
     });
   }
 }

@@ -49,8 +49,20 @@ export function askRaw(
   request: Uint8Array,
   how: { transport?: 'udp' | 'tcp'; settings?: ResponderSettings } = {},
 ): Uint8Array | 'drop' | 'forward' {
-  const image = new ImageReader(new ZoneImage(zones).writer.buffer);
-  const responder = new Responder(image, how.settings ?? SETTINGS);
+  return askBuffer(new ZoneImage(zones).writer.buffer, request, how);
+}
+
+/** A question to an image that a keeper has been changing. */
+export function askImage(buffer: SharedArrayBuffer, text: string): string {
+  return describeReply(askBuffer(buffer, question(text), {}));
+}
+
+function askBuffer(
+  buffer: SharedArrayBuffer,
+  request: Uint8Array,
+  how: { transport?: 'udp' | 'tcp'; settings?: ResponderSettings },
+): Uint8Array | 'drop' | 'forward' {
+  const responder = new Responder(new ImageReader(buffer), how.settings ?? SETTINGS);
   const reply = { bytes: new Uint8Array(65_535), at: 0 };
   const length = responder.respond(
     { bytes: request, from: 0, to: request.length },

@@ -1,0 +1,117 @@
+/**
+ * From settings to a running name server: what the configuration leaves open is taken from the DHCP segments.
+ */
+import { randomBytes } from 'node:crypto';
+import type { DnsPlan } from '../dns/generate.ts';
+import { parseName } from '../dns/name.ts';
+import { makePlan } from '../dns/plan.ts';
+import type { DnsSource, GenerationStore } from '../dns/ports.ts';
+import { parseAddress, parseNetwork, type ReverseNetwork } from '../dns/reverse.ts';
+import type { DnsSettings } from '../dns/settings.ts';
+import type { TsigKey } from '../dns/tsig.ts';
+import { AppError } from '../errors.ts';
+import type { Log } from '../platform/log.ts';
+import { type Cidr, formatCidr, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
+import { type Nameserver, startNameserver } from './server.ts';
+
+/** What the DHCP segments say, for what the `dns` part leaves open. */
+export interface SiteDefaults {
+  readonly domain: string;
+  readonly addresses: readonly string[];
+  readonly networks: readonly string[];
+}
+
+export function siteDefaults(
+  segments: readonly {
+    readonly relayed: boolean;
+    readonly address: Ipv4;
+    readonly cidr: Cidr;
+    readonly domain: string;
+  }[],
+): SiteDefaults {
+  // A segment that is reached through relays has no address of ours to listen on.
+  const ours = segments.filter(({ relayed }) => !relayed);
+  return {
+    domain: segments[0]?.domain ?? 'lab.example',
+    addresses: [...new Set(ours.map(({ address }) => formatIpv4(address)))],
+    networks: [...new Set(segments.map(({ cidr }) => formatCidr(cidr)))],
+  };
+}
+
+/** @throws AppError CONFIG_INVALID */
+export function planOf(settings: DnsSettings, site: SiteDefaults): DnsPlan {
+  const plan = makePlan({
+    ...settings,
+    domain: settings.domain ?? site.domain,
+    contact: settings.contact,
+    catalog: settings.catalog,
+    networks: settings.networks.length > 0 ? settings.networks : site.networks,
+    addresses: settings.listen.length > 0 ? settings.listen : site.addresses,
+  });
+  if (typeof plan === 'string') throw invalid(plan);
+  return plan;
+}
+
+function invalid(why: string): AppError {
+  return new AppError('CONFIG_INVALID', { detail: `dns: ${why}` });
+}
+
+export interface DnsParts {
+  readonly plan: DnsPlan;
+  readonly store: GenerationStore;
+  readonly source: DnsSource;
+  readonly log: Log;
+  lastEvent(): number;
+  nowSeconds(): number;
+  follow(wake: () => void): () => void;
+}
+
+/** Serves the last good zones at once. @throws AppError CONFIG_INVALID, LISTEN_FAILED */
+export function startDnsServer(
+  settings: DnsSettings,
+  site: SiteDefaults,
+  parts: DnsParts,
+): Promise<Nameserver> {
+  const keys = keysOf(settings);
+  const listen = settings.listen.length > 0 ? settings.listen : site.addresses;
+  const wrong = [...listen, ...settings.secondaries.map(({ address }) => address)].find(
+    (address) => parseAddress(address) === undefined,
+  );
+  if (wrong !== undefined) throw invalid(`'${wrong}' is no address`);
+  return startNameserver({
+    ...parts,
+    ...{ listen, keys, port: settings.port, threads: settings.threads },
+    shrinkShareMax: settings.shrinkShareMax,
+    responsesPerSecond: settings.responsesPerSecond,
+    responder: {
+      cookieSecret: randomBytes(16),
+      version: settings.version,
+      nsid: settings.nsid,
+    },
+    transferTo: settings.transferTo.map(networkOf),
+    secondaries: settings.secondaries.map(({ address, port, key }) => ({
+      ...{ address, port },
+      key: key === undefined ? undefined : keyNamed(keys, key),
+    })),
+  });
+}
+
+function networkOf(text: string): ReverseNetwork {
+  const network = parseNetwork(text);
+  if (!network) throw invalid(`'${text}' is no network`);
+  return network;
+}
+
+function keysOf({ keys }: DnsSettings): TsigKey[] {
+  return keys.map(({ name: text, algorithm, secret }) => {
+    const name = parseName(`${text.replace(/\.$/, '')}.`);
+    if (name === undefined) throw invalid(`'${text}' is no name for a key`);
+    return { name, algorithm, secret: Buffer.from(secret, 'base64') };
+  });
+}
+
+function keyNamed(keys: readonly TsigKey[], text: string): TsigKey {
+  const key = keys.find(({ name }) => name === parseName(`${text.replace(/\.$/, '')}.`));
+  if (!key) throw invalid(`a secondary names the key '${text}', which is not in dns.keys`);
+  return key;
+}

@@ -113,7 +113,10 @@ function hostName({ kind, name }: MachineName, plan: DnsPlan): DnsName | undefin
   const absolute = name.endsWith('.');
   const labels = (absolute ? name.slice(0, -1) : name).split('.').map(hostLabel);
   if (labels.includes('')) return undefined;
-  return absolute ? nameOf(labels) : nameOf(labels, under);
+  const whole = nameOf(labels);
+  // A hostname on record may carry the site's domain already.
+  if (absolute || (whole !== undefined && isWithin(whole, plan.domain))) return whole;
+  return nameOf(labels, under);
 }
 
 /** A label of letters, digits and hyphens, of at most 63, with a letter or digit at both ends. */

@@ -1,32 +1,46 @@
 /**
  * The inventory as DNS sees it: which machine is called what, at which addresses.
  *
- * A machine's hardwarename has the addresses that its NICs hold by lease, the boot NIC's first. A lease that has run out
- * keeps its address until DHCP gives that to somebody else, so a name does not vanish because a machine is switched off.
+ * A machine's addresses are those that are reserved for its NICs; a machine without any has those that its NICs hold by
+ * lease, the boot NIC's first. A lease that has run out keeps its address until DHCP gives that to somebody else, so a
+ * name does not vanish because a machine is switched off. Reserved addresses of a BMC are its own, not the machine's.
  */
 import type { Database } from 'better-sqlite3';
-import type { DnsSource, NamedMachine } from '../dns/ports.ts';
+import type { DnsSource, MachineName, NamedMachine } from '../dns/ports.ts';
 import { formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 
 interface MachineRow {
   hardwarename: string;
+  hostname: string;
+  role: string;
+  bmc_address: string;
+}
+
+interface AddressRow {
+  address: number;
 }
 
 /** Events after which names, addresses or roles may be others. */
 const RELEVANT = `(name LIKE 'machine.%' OR name LIKE 'nic.%' OR name LIKE 'address.%'
   OR name IN ('dhcp.acked', 'dhcp.released', 'dhcp.declined'))`;
 
+const COLUMNS = 'hardwarename, hostname, role, bmc_address';
+
 /** Events looked at in one go; more are taken up by the next. */
 const EVENTS_PAGE = 5000;
 
 export function openDnsSource(db: Database): DnsSource {
   const page = db.prepare<[string, number], MachineRow>(
-    'SELECT hardwarename FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?',
+    `SELECT ${COLUMNS} FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?`,
   );
   const one = db.prepare<[string], MachineRow>(
-    'SELECT hardwarename FROM machines WHERE hardwarename = ?',
+    `SELECT ${COLUMNS} FROM machines WHERE hardwarename = ?`,
   );
-  const leased = db.prepare<[string], { address: number }>(
+  const reserved = db.prepare<[string], AddressRow & { bmc: number }>(
+    `SELECT address, mac NOT IN (SELECT mac FROM nics) AS bmc FROM addresses
+     WHERE hardwarename = ? ORDER BY address`,
+  );
+  const leased = db.prepare<[string], AddressRow>(
     `SELECT address FROM leases JOIN nics USING (mac) JOIN machines USING (hardwarename)
      WHERE hardwarename = ? AND leases.state IN ('bound', 'released')
      ORDER BY leases.mac <> boot_mac, address`,
@@ -40,13 +54,19 @@ export function openDnsSource(db: Database): DnsSource {
      WHERE e.id > ? AND e.id <= ? AND ${RELEVANT.replaceAll('name ', 'e.name ')}
        AND coalesce(e.hardwarename, n.hardwarename) IS NOT NULL`,
   );
-  const toMachine = ({ hardwarename }: MachineRow): NamedMachine => {
-    const addresses = leased.all(hardwarename).map(({ address }) => formatIpv4(address as Ipv4));
-    return {
-      hardwarename,
-      role: undefined,
-      names: [{ kind: 'hardwarename', name: hardwarename, addresses }],
-    };
+  const toMachine = (row: MachineRow): NamedMachine => {
+    const { hardwarename, hostname, role } = row;
+    const rows = reserved.all(hardwarename);
+    const own = rows.filter(({ bmc }) => bmc === 0);
+    const addresses = format(own.length > 0 ? own : leased.all(hardwarename));
+    const bmc = new Set(format(rows.filter((address) => address.bmc === 1)));
+    if (row.bmc_address !== '') bmc.add(row.bmc_address);
+    const names: MachineName[] = [
+      { kind: 'hardwarename', name: hardwarename, addresses },
+      { kind: 'bmc', name: hardwarename, addresses: [...bmc] },
+    ];
+    if (hostname !== '') names.unshift({ kind: 'hostname', name: hostname, addresses });
+    return { hardwarename, role: role === '' ? undefined : role, names };
   };
   return {
     machine(hardwarename) {
@@ -60,4 +80,8 @@ export function openDnsSource(db: Database): DnsSource {
       return { eventId: last, machines };
     },
   };
+}
+
+function format(rows: readonly AddressRow[]): string[] {
+  return rows.map(({ address }) => formatIpv4(address as Ipv4));
 }

@@ -6,8 +6,8 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
-import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { DNS_SCHEMA } from './schema-dns.ts';
+import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 
 const MIGRATIONS: readonly string[] = [
   `

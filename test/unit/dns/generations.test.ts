@@ -46,6 +46,10 @@ describe('records of a machine', () => {
       '5.2.0.10.in-addr.arpa. 300 IN PTR c0mput3.bmc.lon.example.',
     ]);
   });
+  it('a hostname that carries the domain already is not put below it again', () =>
+    expect(records(machineNumber(1, 'web1.lon.example'))[0]).toBe(
+      'web1.lon.example. 300 IN A 10.0.1.1',
+    ));
   it('aliases and services of its role', () => {
     const plan = planFrom({
       aliases: [{ role: 'db', name: 'db' }],

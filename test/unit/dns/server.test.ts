@@ -179,9 +179,9 @@ describe('UDP', () => {
     }
     const malformed = await udp(Buffer.alloc(100));
     expect(rcode(malformed)).toBe(1);
-    socket.close();
     expect(server.counters().udp[COUNTER.questions]).toBeGreaterThan(1500);
-    expect(server.counters().udp[COUNTER.dropped]).toBeGreaterThan(0);
+    await expect.poll(() => server.counters().udp[COUNTER.dropped]).toBeGreaterThan(0);
+    socket.close();
   });
 
   it('a signed question is answered signed, by the port that was asked', async () => {

@@ -282,11 +282,13 @@ async function startTftp(parts: Parts): Promise<void> {
   const { config, segments, desk, log, metrics } = parts;
   const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
   const service = await openTftpService({
-    networks: listeners.map(({ iface, address }) => ({
-      iface,
-      address: formatIpv4(address),
-      port: config.tftp.port,
-    })),
+    networks: listeners.flatMap(({ iface, addresses }) =>
+      addresses.map((address) => ({
+        iface,
+        address: formatIpv4(address),
+        port: config.tftp.port,
+      })),
+    ),
     root: config.boot.assets,
     servedAs: desk.servedAs,
     log,

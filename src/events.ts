@@ -19,7 +19,13 @@ export interface EventData {
   /** A new boot attempt begins with its first DHCPDISCOVER. */
   'boot.started': { client: ClientStage; arch: string; iface: string };
   'dhcp.offered': { client: ClientStage; address: string; bootFile: string; why: string };
-  'dhcp.acked': { client: ClientStage; address: string; bootFile: string; leaseSeconds: number };
+  'dhcp.acked': {
+    client: ClientStage;
+    address: string;
+    bootFile: string;
+    leaseSeconds: number;
+    relay?: RelayPlace;
+  };
   'dhcp.refused': { client: ClientStage; requested: string; why: string };
   'dhcp.declined': { address: string; quarantineSeconds: number };
   'dhcp.released': { address: string };
@@ -96,6 +102,15 @@ export interface EventData {
   'dns.refused': { generation: number; cause: string; faults: number; why: string };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
+}
+
+/** Where a relayed packet came from, as the relay tells it: often a switch and its port. */
+export interface RelayPlace {
+  /** `giaddr`. */
+  readonly agent: string;
+  /** Sub-options 1 and 2 of option 82: text where they are text, else hex digits; empty when absent. */
+  readonly circuit: string;
+  readonly remote: string;
 }
 
 export interface HardwareChange {

@@ -8,6 +8,7 @@ import { isBootClient } from './client-class.ts';
 import { MESSAGE, OPTION, readU32, text, u8, u32 } from './options.ts';
 import { addressOption, type DhcpPacket, replyTo } from './packet.ts';
 import type { BootAnswer, DropReason, LeaseChange, Outcome, Segment } from './ports.ts';
+import type { RelayAgent } from './relay-agent.ts';
 import {
   bootFields,
   bootOptions,
@@ -23,6 +24,7 @@ export interface Asked extends Applicant {
   readonly client: DhcpClient;
   /** Option 54 of our replies: the segment's address, or what the relay puts in its place (RFC 5107). */
   readonly serverId: Uint8Array;
+  readonly relay: RelayAgent | undefined;
   /** It came in by port 4011. */
   readonly viaProxyPort: boolean;
 }

@@ -1,14 +1,20 @@
 /**
  * Option 82, the relay agent's information: the sub-options that change an answer (RFC 3046, RFC 3527, RFC 5107). The
- * option itself goes back byte for byte; what stands in the others is nobody's business here. Total: a sub-option that
- * overruns ends the reading.
+ * option itself goes back byte for byte; circuit and remote id are only told of, because they say where a machine is
+ * plugged in. Total: a sub-option that overruns ends the reading.
  */
-import { type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
+import type { RelayPlace } from '../events.ts';
+import { formatIpv4, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
+import { readText } from './options.ts';
 
+const CIRCUIT_ID = 1;
+const REMOTE_ID = 2;
 const LINK_SELECTION = 5;
 const SERVER_ID_OVERRIDE = 11;
 
 export interface RelayAgent {
+  readonly circuitId: Uint8Array | undefined;
+  readonly remoteId: Uint8Array | undefined;
   /** RFC 3527: the client's subnet, where `giaddr` is not in it. */
   readonly linkSelection: Ipv4 | undefined;
   /** RFC 5107: what the client shall take for its server, so that its renewals pass the relay. */
@@ -16,15 +22,35 @@ export interface RelayAgent {
 }
 
 export function readRelayAgent(bytes: Uint8Array): RelayAgent {
+  let circuitId: Uint8Array | undefined;
+  let remoteId: Uint8Array | undefined;
   let linkSelection: Ipv4 | undefined;
   let serverIdOverride: Ipv4 | undefined;
   for (let at = 0; at + 1 < bytes.length; ) {
     const [code, length = 0] = [bytes[at], bytes[at + 1]];
     if (at + 2 + length > bytes.length) break;
+    if (code === CIRCUIT_ID) circuitId = bytes.subarray(at + 2, at + 2 + length);
+    if (code === REMOTE_ID) remoteId = bytes.subarray(at + 2, at + 2 + length);
     if (length === 4 && code === LINK_SELECTION) linkSelection = ipv4FromBytes(bytes, at + 2);
     if (length === 4 && code === SERVER_ID_OVERRIDE)
       serverIdOverride = ipv4FromBytes(bytes, at + 2);
     at += 2 + length;
   }
-  return { linkSelection, serverIdOverride };
+  return { circuitId, remoteId, linkSelection, serverIdOverride };
+}
+
+/** For events: who relayed, and what it says of the place. */
+export function relayPlace(giaddr: Ipv4, relay: RelayAgent | undefined): RelayPlace {
+  return {
+    agent: formatIpv4(giaddr),
+    circuit: readable(relay?.circuitId),
+    remote: readable(relay?.remoteId),
+  };
+}
+
+/** Switches write text, or binary with a type and a length before a VLAN and a port. */
+function readable(bytes: Uint8Array | undefined): string {
+  if (!bytes) return '';
+  const isText = bytes.length > 0 && bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return isText ? readText(bytes) : Buffer.from(bytes).toString('hex');
 }

@@ -31,7 +31,7 @@ import { MESSAGE, OPTION, u32 } from './options.ts';
 import { addressOption, BOOTREQUEST, macOf } from './packet.ts';
 import type { BootAnswer, DhcpRequest, DhcpView, Lease, Outcome, Segment } from './ports.ts';
 import { proxyRespond } from './proxy.ts';
-import { type RelayAgent, readRelayAgent } from './relay-agent.ts';
+import { type RelayAgent, readRelayAgent, relayPlace } from './relay-agent.ts';
 import { decline, inform, release } from './respond-others.ts';
 import { sameWire, selectSegment } from './select-segment.ts';
 
@@ -51,7 +51,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
     return drop('for-another-server');
   }
   const asked: Asked = {
-    ...{ packet, mac, segment, view, now },
+    ...{ packet, mac, segment, relay, view, now },
     client: classify(packet, segment.kind === 'out-of-band'),
     serverId:
       relay?.serverIdOverride === undefined ? segment.serverId : u32(relay.serverIdOverride),
@@ -217,6 +217,7 @@ interface Granted {
 
 function acknowledge(asked: Asked, { answer, segment, address, held }: Granted): Outcome {
   const { client, mac, now } = asked;
+  const { giaddr } = asked.packet;
   const leaseSeconds = leaseSecondsFor(asked, segment, answer);
   const lease = { type: MESSAGE.ack, segment, address, seconds: leaseSeconds };
   const shown = formatIpv4(address);
@@ -240,7 +241,10 @@ function acknowledge(asked: Asked, { answer, segment, address, held }: Granted):
     event: {
       ...subject(asked, answer),
       name: 'dhcp.acked',
-      data: { client: client.stage, address: shown, bootFile: fileLabel(answer), leaseSeconds },
+      data: {
+        ...{ client: client.stage, address: shown, bootFile: fileLabel(answer), leaseSeconds },
+        ...(giaddr === IPV4_ANY ? {} : { relay: relayPlace(giaddr, asked.relay) }),
+      },
     },
     also: seen,
   };

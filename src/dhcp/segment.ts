@@ -124,10 +124,11 @@ function inRanges(ranges: readonly AddressRange[]): (address: Ipv4) => boolean {
   };
 }
 
-/** One place to listen: an interface, and the address of the appliance that its clients know. */
+/** One interface to listen on, and the addresses of the appliance that its clients know. */
 export interface Listener {
   readonly iface: string;
-  readonly address: Ipv4;
+  /** One for each subnet on the wire: what a client is served must come from the address that it was told. */
+  readonly addresses: readonly Ipv4[];
   /** A segment there is in proxy mode: port 4011 is wanted too. */
   readonly proxy: boolean;
 }
@@ -138,16 +139,19 @@ export function listenersOf(
   relayInterfaces: readonly string[],
 ): Listener[] {
   const found = new Map<string, Listener>();
-  for (const { iface, serverAddress, mode } of segments) {
-    if (iface === undefined) continue;
-    const known = found.get(iface);
-    const proxy = mode === 'proxy' || known?.proxy === true;
-    found.set(iface, { iface, address: known?.address ?? serverAddress, proxy });
-  }
-  const relayed = segments.find(({ iface }) => iface === undefined);
+  const add = (iface: string, { serverAddress, mode }: Segment) => {
+    const { addresses = [], proxy = false } = found.get(iface) ?? {};
+    found.set(iface, {
+      iface,
+      addresses: addresses.includes(serverAddress) ? addresses : [...addresses, serverAddress],
+      proxy: proxy || mode === 'proxy',
+    });
+  };
+  for (const segment of segments) if (segment.iface !== undefined) add(segment.iface, segment);
+  const own = new Set(found.keys());
   for (const iface of relayInterfaces) {
-    if (!relayed || found.has(iface)) continue;
-    found.set(iface, { iface, address: relayed.serverAddress, proxy: false });
+    if (own.has(iface)) continue;
+    for (const segment of segments) if (segment.iface === undefined) add(iface, segment);
   }
   return [...found.values()];
 }

@@ -1,5 +1,6 @@
 /** What the choice of a boot file asks of the inventory, each in one small statement: it is asked while a packet waits. */
 import type { Database } from 'better-sqlite3';
+import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 
@@ -27,16 +28,22 @@ export function openBootFacts(db: Database): BootFactsStore {
     `SELECT client, binaries_served, script_at FROM boots WHERE mac = ? AND id <> ?
      ORDER BY started_at DESC LIMIT 1`,
   );
+  /** What came before a boot does not change while it runs, and is asked with each of its packets. */
+  const known = new Map<BootId, boolean>();
   return {
     hardwareTypeOf: (hardwarename) => product.get(hardwarename)?.product,
     stuckBefore(mac, boot) {
+      const answer = known.get(boot);
+      if (answer !== undefined) return answer;
       const row = before.get(mac, boot);
-      return (
+      const stuck =
         row !== undefined &&
         row.binaries_served > 0 &&
         row.script_at === null &&
-        (row.client === 'firmware' || row.client === 'http-boot')
-      );
+        (row.client === 'firmware' || row.client === 'http-boot');
+      if (known.size >= limit('recalledAnswersMax')) known.clear();
+      known.set(boot, stuck);
+      return stuck;
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The three sockets of TFTP on one network: one for requests, bound to the interface, and two for transfers, bound to our
- * address there. They are opened by the main thread, which reports what is wrong with them, and used by descriptor.
+ * The three sockets of TFTP on one network: one for requests, bound to the interface and our address there, and two for
+ * transfers, bound to the address. They are opened by the main thread, which reports what is wrong with them, and used by descriptor.
  *
  * Datagrams are sent without the don't-fragment bit (IP_MTU_DISCOVER off): a path with a smaller MTU than the interface then
  * still gets its blocks, and the kernel never refuses one. Errors of the network are asked for (IP_RECVERR), so that a client whose
@@ -46,7 +46,8 @@ export function openTftpSockets(libc: Libc, network: TftpNetwork): TftpDescripto
   }
   const opened: number[] = [];
   try {
-    const requests = { address: '0.0.0.0', port, iface };
+    // To our address alone: an interface with two subnets has two networks, and each answers for itself.
+    const requests = { address, port, iface };
     for (const target of [requests, { address, port: 0 }, { address, port: 0 }]) {
       opened.push(openSocket(libc, target));
     }

@@ -84,12 +84,17 @@ dhcp:
         mtu: 1400
         timeOffsetSeconds: -3600
         raw: [{ code: 224, text: of-the-site }]
+    - name: second
+      address: 10.80.0.1
+      cidr: 10.80.0.0/24
+      pools: []
+      reservations: [{ mac: '52:54:00:99:00:02', address: 10.80.0.9 }]
     - { name: proxied, iface: prov30, mode: proxy, address: 10.79.0.1, cidr: 10.79.0.0/24 }
 `;
 
 /** Each wire is a bridge at the server; every other namespace has an end of it, `eth0` of `prov0` and so on. */
 const WIRES = [
-  ['prov0', 'eth0', '10.77.0.1/24'],
+  ['prov0', 'eth0', '10.77.0.1/24', '10.80.0.1/24'],
   ['prov20', 'eth20', '10.78.0.1/24'],
   ['prov30', 'eth30', '10.79.0.1/24'],
 ] as const;
@@ -108,9 +113,11 @@ beforeAll(async () => {
     ip('netns', 'add', ns);
     ip('-n', ns, 'link', 'set', 'lo', 'up');
   }
-  for (const [bridge, , address] of WIRES) {
+  for (const [bridge, , ...addresses] of WIRES) {
     ip('-n', SERVER, 'link', 'add', bridge, 'type', 'bridge');
-    ip('-n', SERVER, 'address', 'add', address, 'dev', bridge);
+    for (const address of addresses) {
+      ip('-n', SERVER, 'address', 'add', address, 'dev', bridge);
+    }
     ip('-n', SERVER, 'link', 'set', bridge, 'up');
   }
   connect(CLIENT, 'c', '52:54:00:99:00:01');
@@ -142,11 +149,15 @@ afterAll(() => {
 
 /** What udhcpc hands to its script once it is bound: our options as busybox reads them. */
 function udhcpc(iface: string, ...extra: string[]): Record<string, string> {
+  return udhcpcIn(CLIENT, iface, ...extra);
+}
+
+function udhcpcIn(ns: string, iface: string, ...extra: string[]): Record<string, string> {
   const [script, out] = [join(dir, 'udhcpc.sh'), join(dir, 'udhcpc.out')];
   writeFileSync(script, '#!/bin/sh\n[ "$1" = bound ] && env >"$OUT"\nexit 0\n', { mode: 0o755 });
   rmSync(out, { force: true });
   const words = ['busybox', 'udhcpc', '-i', iface, '-n', '-q', '-t', '5', '-T', '1', '-s', script];
-  inside(CLIENT, 'env', `OUT=${out}`, ...words, ...extra);
+  inside(ns, 'env', `OUT=${out}`, ...words, ...extra);
   const pairs = readFileSync(out, 'utf8')
     .split('\n')
     .map((line): [string, string] => [
@@ -168,6 +179,17 @@ describe('an address that somebody squats on', () => {
       quarantineSeconds: 86_400,
     });
     expect(udhcpc('eth0').ip).toBe('10.77.0.101');
+  });
+});
+
+describe('a second subnet on the wire', () => {
+  it('leases its addresses, and serves TFTP from its own one', () => {
+    const bound = udhcpcIn(NEIGHBOUR, 'eth0');
+    expect(bound).toMatchObject({ ip: '10.80.0.9', serverid: '10.80.0.1' });
+    ip('-n', NEIGHBOUR, 'address', 'add', '10.80.0.9/24', 'dev', 'eth0');
+    const got = join(dir, 'got.efi');
+    inside(NEIGHBOUR, 'curl', '-sf', '-o', got, 'tftp://10.80.0.1/snponly.efi');
+    expect(readFileSync(got).equals(readFileSync('build/boot/snponly.efi'))).toBe(true);
   });
 });
 

@@ -206,6 +206,20 @@ describe('relays', () => {
     expect(shown(on.dhcp(stranger))).toBe('drop for-another-server');
   });
 
+  it('say where a machine is plugged in: the acknowledgement tells', () => {
+    const on = world(RELAYED);
+    const port = relayAgent([1, ...Buffer.from('ge-0/0/7')], [2, 0, 6, 0xaa, 0xbb]);
+    on.dhcp(dhcpPacket({ mac: A, type: 3, giaddr }, [port, asks('10.9.0.10')]));
+    on.dhcp(dhcpPacket({ mac: B, type: 3 }, [asks('10.77.0.100')]));
+    const places = on.inventory.events
+      .after(0, 9)
+      .map(({ name, data }) => name === 'dhcp.acked' && (data as { relay?: unknown }).relay);
+    expect(places).toEqual([
+      { agent: '10.9.0.1', circuit: 'ge-0/0/7', remote: '0006aabb' },
+      undefined,
+    ]);
+  });
+
   it('are not in the way of a renewal by unicast', () => {
     const on = world(RELAYED);
     on.dhcp(dhcpPacket({ mac: A, type: 1, giaddr }));

@@ -141,10 +141,12 @@ dhcp:
 `),
       ['eth1', 'eth9'],
     );
-    expect(found.map(({ iface, address, proxy }) => [iface, formatIpv4(address), proxy])).toEqual([
-      ['eth1.10', '10.1.0.1', false],
-      ['eth1', '10.3.0.1', true],
-      ['eth9', '10.4.0.1', false],
+    expect(
+      found.map(({ iface, addresses, proxy }) => [iface, addresses.map(formatIpv4), proxy]),
+    ).toEqual([
+      ['eth1.10', ['10.1.0.1', '10.2.0.1'], false],
+      ['eth1', ['10.3.0.1'], true],
+      ['eth9', ['10.4.0.1'], false],
     ]);
   });
 });

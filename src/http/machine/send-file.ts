@@ -15,6 +15,7 @@ import {
   type Slice,
   sendSlice,
 } from '../../platform/file-sender.ts';
+import { openDirectSender } from '../../platform/sendfile.ts';
 import { judge } from './preconditions.ts';
 
 export interface SendObserver {
@@ -98,6 +99,7 @@ async function sendBody(
       socket.once('close', tell);
       return () => socket.off('close', tell);
     },
+    direct: () => (socket.destroyed ? undefined : openDirectSender(socket)),
   };
   observer.started(slice);
   const { end, sentBytes } = await sendSlice(file, slice, { ...send, sink });

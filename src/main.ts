@@ -2,10 +2,13 @@
  * The command line. The only file that reads arguments and signals; daemon.ts does the wiring.
  */
 import './platform/require-node.ts';
+import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
+import { addPeopleCommands } from './cli/people/commands.ts';
+import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
 import { startDaemon, VERSION } from './daemon.ts';
 import { AppError } from './errors.ts';
@@ -106,10 +109,18 @@ program
     process.stdout.write(await runBmc(host, words, { options, environment }));
   });
 
+const { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE } = process.env;
+addPeopleCommands(program, {
+  environment: { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE },
+  write: (text) => void process.stdout.write(text),
+  tell: (text) => void process.stderr.write(text),
+  readInput: () => textOf(process.stdin),
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
-  const known = error instanceof AppError;
+  const known = error instanceof AppError || error instanceof ApiProblem;
   process.stderr.write(
     `reveille: ${known ? `${error.message} [${error.code}]` : String((error as Error).stack)}\n`,
   );

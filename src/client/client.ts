@@ -68,7 +68,7 @@ export function createApiClient({ url, token, timeoutMs = TIMEOUT_MS }: ClientOp
       const { path, query, body, version, idempotencyKey } = input;
       const [method = 'GET', template = '/'] = name.split(' ');
       const target = `${url.replace(/\/+$/, '')}/api/v1${fill(template, path)}${search(query)}`;
-      const answer = await fetch(target, {
+      const answer = await reach(target, {
         method,
         signal: AbortSignal.timeout(timeoutMs),
         headers: {
@@ -102,6 +102,21 @@ function search(query: Readonly<Record<string, unknown>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   return text === '' ? '' : `?${text}`;
+}
+
+async function reach(target: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(target, request);
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const why = cause instanceof Error ? cause.message : message;
+    const title = 'The appliance cannot be reached.';
+    throw new ApiProblem(0, {
+      title,
+      detail: `(${new URL(target).origin}: ${why})`,
+      code: 'UNREACHABLE',
+    });
+  }
 }
 
 async function read(answer: Response): Promise<{ body: unknown; version: number | undefined }> {

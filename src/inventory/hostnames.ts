@@ -36,9 +36,9 @@ export function openHostnames(db: Database, records: Records): Hostnames {
     `SELECT hostname FROM machines WHERE hostname = ? AND hostname <> ''`,
   );
   const isFree = (hostname: string) => taken.get(hostname) === undefined;
-  const highest = db.prepare<[string, string, number], { number: number }>(
-    `SELECT max(CAST(substr(hostname, ?3) AS INTEGER)) AS number FROM machines
-     WHERE hostname >= ?1 AND hostname < ?2 AND hostname <> '' AND substr(hostname, ?3, 1) BETWEEN '0' AND '9'`,
+  const highest = db.prepare<[number, string, string, number], { number: number }>(
+    `SELECT max(CAST(substr(hostname, ?) AS INTEGER)) AS number FROM machines
+     WHERE hostname >= ? AND hostname < ? AND hostname <> '' AND substr(hostname, ?, 1) BETWEEN '0' AND '9'`,
   );
 
   return {
@@ -60,7 +60,7 @@ export function openHostnames(db: Database, records: Records): Hostnames {
       }
       // Gaps are not refilled below the highest number, so that a name's past stays one machine's for as long as possible.
       const prefix = renderName(pattern.slice(0, pattern.search(/\{n/)), wish, 0);
-      const top = highest.get(prefix, `${prefix}:`, prefix.length + 1)?.number ?? 0;
+      const top = highest.get(prefix.length + 1, prefix, `${prefix}:`, prefix.length + 1)?.number ?? 0;
       for (
         let number = Math.max(first, top + 1), end = number + RANDOM_TRIES;
         number < end;

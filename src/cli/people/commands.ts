@@ -1,0 +1,18 @@
+/** Every command that works on ServerDb, added to the program by main.ts. */
+import type { Command } from 'commander';
+import { addAccessCommands } from './access.ts';
+import { addCompletionCommand } from './completion.ts';
+import type { CliContext } from './connection.ts';
+import { addEventCommands } from './events.ts';
+import { addLocalCommands } from './local.ts';
+import { addMachineCommands } from './machines.ts';
+import { addRecordCommands } from './records.ts';
+
+export function addPeopleCommands(program: Command, context: CliContext): void {
+  addMachineCommands(program, context);
+  addRecordCommands(program, context);
+  addAccessCommands(program, context);
+  addEventCommands(program, context);
+  addLocalCommands(program, context);
+  addCompletionCommand(program, context);
+}

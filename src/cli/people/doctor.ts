@@ -1,0 +1,226 @@
+/**
+ * `reveille doctor`: looks over what the appliance stands on, and says for each fault how to mend it. It changes nothing,
+ * and is as useful before the first start as when something has stopped.
+ */
+import { existsSync, statfsSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import type { Config } from '../../config.ts';
+import { keyFileOf } from '../../daemon.ts';
+import { checkDatabase } from '../../platform/backup.ts';
+import { findBootFile } from '../../platform/boot-files.ts';
+import { readOrMakeKey } from '../../platform/secret-key.ts';
+import { formatIpv4 } from '../../wire/ipv4.ts';
+
+export interface Finding {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly found: string;
+  readonly mend?: string;
+}
+
+const MEBIBYTE = 2 ** 20;
+const ROOM_MIB = 512;
+const BMCS_TRIED = 20;
+const BMC_TIMEOUT_MS = 1500;
+
+export async function doctor(config: Config): Promise<Finding[]> {
+  return [
+    ...interfaces(config),
+    ...assets(config),
+    ...database(config),
+    key(config),
+    room(config),
+    clock(),
+    ...(await ports(config)),
+    ...(await bmcs(config)),
+  ];
+}
+
+function finding(
+  check: string,
+  fault: string | undefined,
+  said: { ok: string; mend: string },
+): Finding {
+  return fault === undefined
+    ? { check, ok: true, found: said.ok }
+    : { check, ok: false, found: fault, mend: said.mend };
+}
+
+function interfaces({ dhcp }: Config): Finding[] {
+  const there = networkInterfaces();
+  return dhcp.segments.map(({ iface, address }) => {
+    const text = formatIpv4(address);
+    const has = there[iface]?.some((one) => one.address === text);
+    const fault =
+      there[iface] === undefined ? 'is not there or is down' : has ? undefined : `has no ${text}`;
+    const mend = `ip link set ${iface} up; ip address add ${text}/24 dev ${iface}; or name another in dhcp.segments`;
+    return finding(`interface ${iface}`, fault, { ok: text, mend });
+  });
+}
+
+function assets({ boot }: Config): Finding[] {
+  const { bios, uefiX64 } = boot.binaries;
+  const files: [string, string][] = [
+    ...[bios, uefiX64].map((name): [string, string] => [boot.assets, name]),
+    ...['vmlinuz', 'initrd.img'].map((name): [string, string] => [boot.pxeimage, name]),
+  ];
+  return files.map(([folder, name]) => {
+    const file = findBootFile(folder, name);
+    const mend = 'make pxeimage';
+    return finding(`boot file ${name}`, file ? undefined : `is not in ${folder}`, {
+      ok: folder,
+      mend,
+    });
+  });
+}
+
+function database({ database }: Config): Finding[] {
+  const { file } = database;
+  if (!existsSync(file))
+    return [{ check: 'database', ok: true, found: `${file} is made at the first start` }];
+  const faults = checkDatabase(file);
+  return [
+    finding('database', faults[0], {
+      ok: `${file} is sound`,
+      mend: 'stop the daemon; reveille backup --list; reveille restore FILE',
+    }),
+  ];
+}
+
+function key(config: Config): Finding {
+  const file = keyFileOf(config);
+  if (!existsSync(file))
+    return { check: 'key of secrets', ok: true, found: `${file} is made at the first start` };
+  let fault: string | undefined;
+  try {
+    readOrMakeKey(file);
+  } catch (error) {
+    fault = (error as Error).message;
+  }
+  const mend = `chmod 600 ${file}, or bring it back from where it is kept safe`;
+  return finding('key of secrets', fault, { ok: file, mend });
+}
+
+function room({ database }: Config): Finding {
+  const folder = dirname(database.file);
+  if (!existsSync(folder))
+    return { check: 'disk', ok: true, found: `${folder} is made at the first start` };
+  const { bavail, bsize } = statfsSync(folder);
+  const free = Math.floor((bavail * bsize) / MEBIBYTE);
+  const fault = free < ROOM_MIB ? `${free} MiB are free` : undefined;
+  const mend = `free some space on the disk of ${folder}, or lower events.keepBootDays`;
+  return finding('disk', fault, { ok: `${free} MiB are free`, mend });
+}
+
+/** A clock before this program was written cannot be right: tokens and certificates would seem to come from the future. */
+const WRITTEN = Date.UTC(2026, 0, 1);
+
+function clock(): Finding {
+  const now = Date.now();
+  const fault = now < WRITTEN ? `it says ${new Date(now).toISOString()}` : undefined;
+  return finding('clock', fault, {
+    ok: new Date(now).toISOString(),
+    mend: 'set it: chronyc makestep',
+  });
+}
+
+async function ports({ peopleHttp, machineHttp, dhcp }: Config): Promise<Finding[]> {
+  const wanted = [
+    { name: 'people', host: formatIpv4(peopleHttp.address), port: peopleHttp.port },
+    ...dhcp.segments.map(({ address }) => ({
+      name: 'machines',
+      host: formatIpv4(address),
+      port: machineHttp.port,
+    })),
+  ];
+  return Promise.all(
+    wanted.map(async ({ name, host, port }) => {
+      const check = `port ${host}:${port} (${name})`;
+      const error = await bindOnce(host, port);
+      if (error === undefined) return { check, ok: true, found: 'free' };
+      if (error === 'EADDRINUSE' && (await answers(host, port)))
+        return { check, ok: true, found: 'a daemon listens' };
+      const mend =
+        error === 'EADDRNOTAVAIL' ? 'give the interface this address' : `find who has it: ss -ltnp`;
+      return { check, ok: false, found: error, mend };
+    }),
+  );
+}
+
+function bindOnce(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+/** Our own health answer, and not somebody else's listener. */
+async function answers(host: string, port: number): Promise<boolean> {
+  const at = host === '0.0.0.0' ? '127.0.0.1' : host;
+  try {
+    const answer = await fetch(`http://${at}:${port}/healthz`, {
+      signal: AbortSignal.timeout(2000),
+    });
+    return answer.ok || answer.status === 404;
+  } catch {
+    return false;
+  }
+}
+
+/** The TCP ports that BMCs listen on; IPMI itself is UDP, where silence says nothing. */
+const BMC_PORTS = [443, 80, 22];
+
+async function bmcs({ database }: Config): Promise<Finding[]> {
+  if (!existsSync(database.file)) return [];
+  const addresses = bmcAddresses(database.file);
+  const silent = await Promise.all(
+    addresses.map(async (address) => {
+      const heard = await Promise.all(BMC_PORTS.map((port) => connects(address, port)));
+      return heard.some(Boolean) ? [] : [address];
+    }),
+  );
+  const quiet = silent.flat();
+  if (addresses.length === 0) return [];
+  return [
+    finding('BMCs', quiet.length > 0 ? `no answer from ${quiet.join(', ')}` : undefined, {
+      ok: `${addresses.length} of ${addresses.length} answer`,
+      mend: 'check cable, VLAN and route to the out-of-band network',
+    }),
+  ];
+}
+
+function bmcAddresses(file: string): string[] {
+  try {
+    const db = new Sqlite(file, { readonly: true });
+    try {
+      return db
+        .prepare<[number], { address: string }>(
+          `SELECT bmc_address AS address FROM machines WHERE bmc_address <> '' AND state <> 'retired' LIMIT ?`,
+        )
+        .all(BMCS_TRIED)
+        .map(({ address }) => address);
+    } finally {
+      db.close();
+    }
+  } catch {
+    return [];
+  }
+}
+
+function connects(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: BMC_TIMEOUT_MS });
+    const end = (heard: boolean) => {
+      socket.destroy();
+      resolve(heard);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    // A refusal is an answer: somebody is there.
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
+  });
+}

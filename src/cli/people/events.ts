@@ -1,0 +1,64 @@
+/** `reveille events`: the feed, as pages or live; and `reveille enc` for configuration management. */
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import type { Event } from '../../client/operations.generated.ts';
+import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { time } from './output.ts';
+
+interface EventOptions extends CommonOptions {
+  readonly after?: string;
+  readonly names?: string;
+  readonly machine?: string;
+  readonly limit?: string;
+  readonly follow?: boolean;
+}
+
+const POLL_MS = 1000;
+
+export function addEventCommands(program: Command, context: CliContext): void {
+  withCommon(program.command('events'))
+    .description('what has happened, oldest first')
+    .option('--after <ID>', 'behind this event', '0')
+    .option('--names <LIST>', 'e.g. machine.state,machine.edited or machine.')
+    .option('--machine <HARDWARENAME>', 'of one machine')
+    .option('--limit <COUNT>', 'at most so many', '1000')
+    .option('-f, --follow', 'go on until it is interrupted')
+    .action(async (options: EventOptions) => follow(context, options));
+
+  withCommon(program.command('enc'))
+    .description('classify a machine for Puppet: an external node classifier, as YAML')
+    .argument('<name>', 'hostname or hardwarename')
+    .action(async (name: string, options: CommonOptions) => {
+      const { body } = await clientFor(context, options).call('GET /enc/{name}', {
+        path: { name },
+      });
+      context.write(options.json ? `${JSON.stringify(body)}\n` : `---\n${stringify(body)}`);
+    });
+}
+
+async function follow(context: CliContext, options: EventOptions): Promise<void> {
+  const api = clientFor(context, options);
+  let left = Number(options.limit);
+  for (let after = Number(options.after); left > 0; ) {
+    const { body } = await api.call('GET /events', {
+      query: {
+        after: String(after),
+        limit: String(Math.min(left, 1000)),
+        names: options.names,
+        hardwarename: options.machine,
+      },
+    });
+    for (const event of body.events) context.write(line(event, options.json === true));
+    after = body.next;
+    if (!options.follow) left -= body.events.length;
+    if (body.more) continue;
+    if (!options.follow) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function line(event: Event, json: boolean): string {
+  if (json) return `${JSON.stringify(event)}\n`;
+  const subject = event.hardwarename ?? event.mac ?? '';
+  return `${event.id}  ${time(event.at)}  ${event.name.padEnd(18)}  ${subject.padEnd(18)}  ${JSON.stringify(event.data)}\n`;
+}

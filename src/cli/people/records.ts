@@ -1,0 +1,151 @@
+/** `reveille racks|subnets|naming-rules|hardware-types|squads|policies ...`: the same words for each. */
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+import type { Operations } from '../../client/operations.generated.ts';
+import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { done, show, showRecord } from './output.ts';
+
+const KINDS = {
+  racks: 'racks: units, switches, cables',
+  subnets: 'subnets: networks, ranges and who has which address',
+  'naming-rules': 'naming rules: what machines of a role are called',
+  'hardware-types': 'hardware types: rules and bills of materials',
+  squads: 'squads: the teams that own machines',
+  policies: 'policies: what a report may make of a machine (drift)',
+} as const;
+
+type Path = keyof typeof KINDS;
+
+interface PutOptions extends CommonOptions {
+  readonly why?: string;
+}
+
+export function addRecordCommands(program: Command, context: CliContext): void {
+  for (const [path, description] of Object.entries(KINDS) as [Path, string][]) {
+    const command = program.command(path).description(description);
+    addOf(command, context, path);
+    if (path === 'subnets') addAddresses(command, context);
+    if (path === 'hardware-types') addApply(command, context);
+  }
+}
+
+function addOf(command: Command, context: CliContext, path: Path): void {
+  withCommon(command.command('list'))
+    .description('every one')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor(context, options).call(`GET /${path}`, {
+        query: { limit: '1000' },
+      });
+      const rows = body.items as readonly Readonly<Record<string, unknown>>[];
+      const names = Object.keys(rows[0] ?? {}).filter((name) => !/^(version|.*At)$/.test(name));
+      const columns = names.map((name) => ({
+        title: name.toUpperCase(),
+        of: (row: Readonly<Record<string, unknown>>) => brief(row[name]),
+      }));
+      show(context, options, { document: body, rows, columns });
+    });
+  withCommon(command.command('show'))
+    .description('one of them')
+    .argument('<name>')
+    .action(async (name: string, options: CommonOptions) => {
+      const { body } = await clientFor(context, options).call(`GET /${path}/{name}`, {
+        path: { name },
+      });
+      showRecord(context, options, body as Readonly<Record<string, unknown>>);
+    });
+  withCommon(command.command('put'))
+    .description(
+      'make or change one: key=value words (values are YAML), or - for YAML on standard input',
+    )
+    .argument('<name>')
+    .argument('[fields...]', 'e.g. units=48 switches=[sw1,sw2]')
+    .option('--why <TEXT>', 'stands in the history', 'edited')
+    .action(async (name: string, fields: string[], options: PutOptions) => {
+      await put(context, options, { path, name, fields });
+    });
+  withCommon(command.command('delete'))
+    .description('delete one that nothing refers to')
+    .argument('<name>')
+    .action(async (name: string, options: CommonOptions) => {
+      const api = clientFor(context, options);
+      await api.call(`DELETE /${path}/{name}`, { path: { name }, version: '*' });
+      done(context, options, `${name} is deleted`);
+    });
+}
+
+async function put(
+  context: CliContext,
+  options: PutOptions,
+  { path, name, fields }: { path: Path; name: string; fields: readonly string[] },
+): Promise<void> {
+  const api = clientFor(context, options);
+  const [first] = fields;
+  const given: Record<string, unknown> =
+    first === '-'
+      ? (parse(await context.readInput()) ?? {})
+      : Object.fromEntries(
+          fields.map((word) => {
+            const at = word.indexOf('=');
+            return [
+              word.slice(0, at < 0 ? word.length : at),
+              at < 0 ? true : parse(word.slice(at + 1)),
+            ];
+          }),
+        );
+  const there = await api
+    .call(`GET /${path}/{name}`, { path: { name } })
+    .catch((error: { code?: string }) => {
+      if (error.code !== 'NOT_FOUND') throw error;
+      return undefined;
+    });
+  const {
+    name: _n,
+    version: _v,
+    createdAt: _c,
+    updatedAt: _u,
+    ...before
+  } = (there?.body ?? {}) as Readonly<Record<string, unknown>>;
+  const answer = await api.call(`PUT /${path}/{name}`, {
+    path: { name },
+    query: { why: options.why },
+    body: { ...before, ...given } as Operations['PUT /racks/{name}']['body'],
+    version: there?.version ?? 0,
+  } as never);
+  showRecord(context, options, answer.body as Readonly<Record<string, unknown>>);
+}
+
+function brief(value: unknown): string {
+  if (Array.isArray(value)) return value.map(brief).join(' ');
+  if (value !== null && typeof value === 'object') return JSON.stringify(value);
+  return String(value ?? '');
+}
+
+function addAddresses(command: Command, context: CliContext): void {
+  withCommon(command.command('addresses'))
+    .description('who has which address of a subnet')
+    .argument('<name>')
+    .action(async (name: string, options: CommonOptions) => {
+      const { body } = await clientFor(context, options).call('GET /subnets/{name}/addresses', {
+        path: { name },
+        query: { limit: '1000' },
+      });
+      show(context, options, {
+        document: body,
+        rows: body.addresses,
+        columns: [
+          { title: 'ADDRESS', of: ({ address }) => address },
+          { title: 'MAC', of: ({ mac }) => mac },
+          { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+        ],
+      });
+    });
+}
+
+function addApply(command: Command, context: CliContext): void {
+  withCommon(command.command('apply'))
+    .description('apply the rules to every report on record')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor(context, options).call('POST /hardware-types/apply');
+      done(context, options, `${body.changed} machines have another type`, body);
+    });
+}

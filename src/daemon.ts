@@ -92,6 +92,7 @@ export function openCore(config: Config): {
     ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
     quietAddress: stock.candidate,
     reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,
+    hostnameFor: (segment, mac) => addresses.reservationFor(segment, mac)?.hostname,
     reservedAt: addresses.reservedAt,
   };
   const close = () => {

@@ -77,6 +77,7 @@ export function leaseReply(
   options.set(OPTION.renewalTime, u32(Math.floor(seconds * 0.5)));
   options.set(OPTION.rebindingTime, u32(Math.floor(seconds * 0.875)));
   networkOptions(networkOf(segment, mac), packet, options);
+  nameOption(asked, segment, options);
   echo(packet, options);
   return {
     ...replyTo(packet),
@@ -85,6 +86,19 @@ export function leaseReply(
     yiaddr: address,
     options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
   };
+}
+
+/** Option 12 from the inventory: the first label, because the domain has an option of its own (RFC 2132 3.14). */
+function nameOption(
+  { view, mac }: Asked,
+  segment: Segment,
+  options: Map<number, Uint8Array>,
+): void {
+  if (options.has(OPTION.hostname)) return;
+  const name = view.hostnameFor?.(segment.name, mac);
+  if (!name) return;
+  const dot = name.indexOf('.');
+  options.set(OPTION.hostname, text(dot < 0 ? name : name.slice(0, dot)));
 }
 
 /** ACK to an INFORM: parameters, no address and no time (RFC 2131 4.3.5). */

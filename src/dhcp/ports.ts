@@ -105,6 +105,8 @@ export interface DhcpView {
   bootFor(query: BootQuery): BootAnswer;
   /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
   reservationFor?(segment: string, mac: Mac): Ipv4 | undefined;
+  /** What the inventory calls the machine that such an address is kept for; the configuration's name comes first. */
+  hostnameFor?(segment: string, mac: Mac): string | undefined;
   /** The NIC that the inventory keeps an address for. */
   reservedAt?(segment: string, address: Ipv4): Mac | undefined;
   /** A free address on which nobody answered a moment ago; undefined when none is in stock. Never waits. */

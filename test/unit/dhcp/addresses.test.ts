@@ -77,6 +77,18 @@ describe('reservations', () => {
   });
 });
 
+describe('host names', () => {
+  const yaml = `dhcp: { segments: [{ reservations: [{ mac: '${A}', address: 10.77.0.7, hostname: db1 }] }] }`;
+  it('come from the inventory, without their domain; the one of the configuration comes first', () => {
+    const on = world(yaml, { hostnameFor: () => 'web3.lon.example' });
+    const hex = (label: string) => Buffer.from(label).toString('hex');
+    expect(hexOf(discover(on, A), OPTION.hostname)).toBe(hex('db1'));
+    expect(hexOf(discover(on, B), OPTION.hostname)).toBe(hex('web3'));
+    const nameless = world(yaml, { hostnameFor: () => '' });
+    expect(hexOf(discover(nameless, B), OPTION.hostname)).toBeUndefined();
+  });
+});
+
 describe('pools', () => {
   it('several, with holes: in order, and nothing between them', () => {
     const on = world(

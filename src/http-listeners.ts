@@ -26,7 +26,9 @@ import {
 } from './http/machine/connections.ts';
 import { createPeopleApp, type PeopleAppOptions } from './http/people/app.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import { limit } from './limits.ts';
 import type { Log } from './platform/log.ts';
+import { openSendThreads } from './platform/sendfile.ts';
 import { formatIpv4 } from './wire/ipv4.ts';
 import type { Clock } from './wire/time.ts';
 
@@ -103,7 +105,13 @@ async function listenTls(
 export async function startMachineHttp(parts: HttpParts): Promise<void> {
   const { config, segments, inventory, desk, clock, log, metrics } = parts;
   const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
-  const send = sendOptions();
+  const threads = openSendThreads({
+    threads: limit('httpSendThreadsMax'),
+    idleMs: limit('httpIdleMs'),
+    onError: (err) => log.error({ err }, 'a thread that sends files has failed'),
+  });
+  parts.closers.push(() => threads.close());
+  const send = { ...sendOptions(), threads };
   const onDownload = (sentBytes: number, complete: boolean) => {
     metrics.http.sent.inc(sentBytes);
     metrics.http.downloads.inc({ result: complete ? 'complete' : 'aborted' });

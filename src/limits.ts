@@ -174,6 +174,10 @@ export const LIMITS = {
     value: 1_048_576,
     why: 'one read: measured to be where fewer and larger reads gain no more',
   },
+  httpSendThreadsMax: {
+    value: 2,
+    why: 'each fills a core at 4 GiB/s; more would take cores from DHCP and DNS',
+  },
   tlsHandshakeMs: {
     value: 20_000,
     why: 'an old processor without AES instructions takes a second or two in iPXE',

@@ -2,9 +2,9 @@
  * Sends a part of an open file to a client: by sendfile(2) where the connection allows it, else in large reads.
  *
  * Measured on two cores against nginx (docs/http-boot.md): reads of 1 MiB written one after the other reach 0.4 to 0.8 of
- * its rate at twice its CPU time; sendfile(2) on a thread of the pool stands beside it. TLS has no sendfile, so both ways
- * are here, in one loop: read a chunk, write it in the ordinary way, and when the kernel has taken it, let sendfile fill
- * what room there is. The write also is how room is waited for. Buffers lie outside the JavaScript heap, are shared by
+ * its rate at twice its CPU time; sendfile(2) on a thread of its own stands beside it. TLS has no sendfile, so both ways
+ * are here: the first chunk goes out by an ordinary write, behind the head of the answer; the thread takes over for all
+ * but the last chunk; ordinary writes send what then is left. Their buffers lie outside the JavaScript heap, are shared by
  * all transfers and used again, so memory is flat.
  *
  * What a client gets is one version of the file: the descriptor is the one whose entity tag was sent, so a file that is
@@ -14,7 +14,7 @@
  */
 import { read } from 'node:fs';
 import { type OpenBootFile, unchanged } from './boot-files.ts';
-import { type DirectSender, seek } from './sendfile.ts';
+import type { DirectSender, SendThreads } from './sendfile.ts';
 
 /** Buffers of one size each; every transfer takes one for a read and gives it back after the write. */
 export interface BufferPool {
@@ -101,9 +101,11 @@ export interface SendOptions {
   readonly pool: BufferPool;
   /** A chunk that the client has not taken after this long ends the transfer. */
   readonly chunkMs: number;
+  /** Without them, everything is sent by ordinary writes. */
+  readonly threads?: SendThreads;
 }
 
-export type SendEnd = 'complete' | 'gone' | 'too-slow' | 'file-changed' | 'unreadable';
+export type SendEnd = 'complete' | 'gone' | 'too-slow' | 'file-changed' | 'failed';
 
 /**
  * @returns how it ended, and the bytes that the kernel took. The caller owns the descriptor and what follows in the
@@ -114,51 +116,42 @@ export async function sendSlice(
   slice: Slice,
   options: SendOptions & { readonly sink: FileSink },
 ): Promise<{ end: SendEnd; sentBytes: number }> {
-  let direct: DirectSender | undefined;
-  let fruitless = 0;
+  const { sink } = options;
   let sentBytes = 0;
-  try {
-    while (sentBytes < slice.lengthBytes) {
-      const leftBytes = slice.lengthBytes - sentBytes;
-      const wantBytes = direct ? Math.min(leftBytes, CHUNK_BYTES_MIN) : leftBytes;
-      const at = slice.offsetBytes + sentBytes;
-      const { end, bytes } = await sendChunk(file, { at, wantBytes }, options);
-      if (end !== 'complete') return { end, sentBytes };
-      sentBytes += bytes;
-      // Not before the first chunk is taken: only then is it this answer's turn on the connection.
-      if (fruitless < FRUITLESS_MAX) direct ??= options.sink.direct?.();
-      if (!direct) continue;
-      const moved = await fillRoom(file, direct, {
-        offsetBytes: slice.offsetBytes + sentBytes,
-        lengthBytes: slice.lengthBytes - sentBytes - CHUNK_BYTES_MIN,
-      });
-      sentBytes += moved;
-      fruitless = moved > 0 ? 0 : fruitless + 1;
-      if (fruitless === FRUITLESS_MAX) {
-        direct.close();
-        direct = undefined;
-      }
-    }
-    return { end: 'complete', sentBytes };
-  } finally {
-    direct?.close();
+  while (sentBytes < slice.lengthBytes) {
+    const leftBytes = slice.lengthBytes - sentBytes;
+    const wantBytes = sentBytes === 0 ? Math.min(leftBytes, CHUNK_BYTES_MIN) : leftBytes;
+    const at = slice.offsetBytes + sentBytes;
+    const { end, bytes } = await sendChunk(file, { at, wantBytes }, options);
+    if (end !== 'complete') return { end, sentBytes };
+    const first = sentBytes === 0;
+    sentBytes += bytes;
+    // Not before the first chunk is taken: only then is it this answer's turn on the connection.
+    const directBytes = slice.lengthBytes - sentBytes - CHUNK_BYTES_MIN;
+    if (!first || directBytes < DIRECT_BYTES_MIN || sink.gone()) continue;
+    const offsetBytes = slice.offsetBytes + sentBytes;
+    const moved = await sendDirect(file, { offsetBytes, lengthBytes: directBytes }, sink);
+    if (moved === undefined) return { end: 'failed', sentBytes };
+    sentBytes += moved;
   }
+  return { end: 'complete', sentBytes };
 }
 
-/** After so many calls in a row that moved nothing, a file system or socket is taken to know no sendfile. */
-const FRUITLESS_MAX = 16;
-const DIRECT_BYTES_MAX = 4_194_304;
+/** Below this, handing over to another thread costs more than it saves. */
+const DIRECT_BYTES_MIN = 262_144;
 
-/** Lets the kernel take all that there is room for, up to the slice. @returns the bytes it took */
-async function fillRoom(file: OpenBootFile, direct: DirectSender, slice: Slice): Promise<number> {
-  let moved = 0;
-  seek(file.fd, slice.offsetBytes);
-  while (moved < slice.lengthBytes && unchanged(file)) {
-    const wantBytes = Math.min(slice.lengthBytes - moved, DIRECT_BYTES_MAX);
-    const count = await direct.send(file.fd, wantBytes);
-    moved += Math.max(0, count);
-    if (count < wantBytes) break;
-  }
+/** Sends what it can without this process; ordinary writes go on where it stops, and find out why. */
+async function sendDirect(
+  file: OpenBootFile,
+  { offsetBytes, lengthBytes }: Slice,
+  sink: FileSink,
+): Promise<number | undefined> {
+  const direct = sink.direct?.();
+  if (!direct) return 0;
+  const unfollow = sink.onGone(direct.cancel);
+  const moved = await direct.send({ fileFd: file.fd, offsetBytes, lengthBytes });
+  unfollow();
+  direct.close();
   return moved;
 }
 
@@ -183,7 +176,7 @@ async function sendChunk(
 /** The version is checked after the read and before the write: no byte of another version follows those of this one. */
 function whyNot(of: { sink: FileSink; read: number; file: OpenBootFile }): SendEnd | undefined {
   if (of.sink.gone()) return 'gone';
-  if (of.read < 0) return 'unreadable';
+  if (of.read < 0) return 'failed';
   return of.read === 0 || !unchanged(of.file) ? 'file-changed' : undefined;
 }
 

@@ -1,80 +1,177 @@
 /**
- * sendfile(2) for a TCP connection of Node's: the kernel moves pages of the file to the socket, and no byte passes through
- * this process. Node has no call for it, so this goes through the FFI, on a thread of the pool: a cold file waits for its
- * disk there and not in the event loop.
+ * sendfile(2) for TCP connections of Node's: the kernel moves pages of a file to a socket, and no byte passes through this
+ * process. Node has no call for it, so it goes through the FFI, on threads of its own (send-thread.ts).
  *
  * The socket belongs to the runtime, which may close it at any moment, after which the number of its descriptor names
- * another connection. So the call is made on a duplicate that is closed only when no call is running. The socket is
- * non-blocking: the call takes what fits into its buffer and returns. Waiting for room is left to the runtime: the sender
- * (file-sender.ts) writes a small piece in the ordinary way and goes on when that has been taken.
+ * another connection. So the thread is given a duplicate, which is closed only when the thread has let go of it. When the
+ * runtime closes its own, the duplicate is shut down, which ends the thread's work on it at once.
  *
- * There is none for TLS, whose bytes are made here; nor without the FFI; nor where the runtime shows no descriptor.
+ * There is none for TLS, whose bytes are made here; nor without the FFI; nor where the runtime shows no descriptor. Then
+ * files are sent by ordinary writes (file-sender.ts), and nothing else changes.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { SendDone, SendJob, SendThreadData } from './send-thread.ts';
 
 export interface DirectSender {
-  /** @returns the bytes that the kernel took; 0 or less when there was no room, or an error, which the next write meets */
-  send(fileFd: number, bytes: number): Promise<number>;
-  /** Not while a call is running. */
+  /**
+   * @returns the bytes that the kernel took: fewer than the length when the connection or the file failed or nothing moved
+   * for too long; `undefined` when that cannot be known, and the connection has to be cut
+   */
+  send(part: Pick<SendJob, 'fileFd' | 'offsetBytes' | 'lengthBytes'>): Promise<number | undefined>;
+  /** Ends a running `send` soon, whose promise then resolves. */
+  cancel(): void;
+  /** Once nothing is being sent. */
   close(): void;
 }
 
-/** include/uapi/linux/fcntl.h */
-const F_DUPFD_CLOEXEC = 1030;
+export interface SendThreads {
+  /** For a connection whose writes so far have all been taken; `undefined` where there is no such way. */
+  open(socket: Socket): DirectSender | undefined;
+  close(): Promise<void>;
+}
 
-type Async<Words extends unknown[]> = {
-  async(...words: [...Words, (error: Error | null, result: number) => void]): void;
-};
+/** include/uapi/linux/fcntl.h, eventfd.h, socket.h */
+const F_DUPFD_CLOEXEC = 1030;
+const EFD_CLOEXEC_NONBLOCK = 0o2004000;
+const SHUT_RDWR = 2;
+
 interface Calls {
   fcntl(fd: number, command: number, type: 'int', value: number): number;
+  eventfd(value: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  write(fd: number, bytes: Uint8Array, count: number): number;
   close(fd: number): number;
-  lseek(fd: number, offset: number, whence: number): number;
-  readonly sendfile: Async<[out: number, from: number, offset: null, count: number]>;
 }
 
-let loaded: Calls | 'absent' | undefined;
-
-function calls(): Calls | undefined {
-  loaded ??= load() ?? 'absent';
-  return loaded === 'absent' ? undefined : loaded;
-}
-
-function load(): Calls | undefined {
+function loadCalls(): Calls | undefined {
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const lib = koffi.load('libc.so.6');
     return {
       fcntl: lib.func('int fcntl(int fd, int command, ...)'),
+      eventfd: lib.func('int eventfd(unsigned int value, int flags)'),
+      shutdown: lib.func('int shutdown(int fd, int how)'),
+      write: lib.func('int64_t write(int fd, const void *bytes, size_t count)'),
       close: lib.func('int close(int fd)'),
-      lseek: lib.func('int64_t lseek(int fd, int64_t offset, int whence)'),
-      // No pointer goes to the other thread: the file's own position is used, and nobody else has the descriptor.
-      sendfile: lib.func('int64_t sendfile(int out, int in, void *offset, size_t count)'),
     } as unknown as Calls;
   } catch {
     return undefined;
   }
 }
 
-/** Puts the position of a file descriptor that only this transfer holds. */
-export function seek(fileFd: number, offsetBytes: number): void {
-  calls()?.lseek(fileFd, offsetBytes, 0);
+interface Thread {
+  /** Resolves with what was not moved; `undefined` when the thread has died. */
+  run(job: Omit<SendJob, 'id'>): Promise<number | undefined>;
+  running(): number;
+  alive(): boolean;
+  close(): Promise<void>;
 }
 
-/** `undefined` where it cannot be had: the caller then writes the file in the ordinary way. */
-export function openDirectSender(socket: Socket): DirectSender | undefined {
-  const libc = calls();
-  const { fd } = (socket as { _handle?: { fd?: number } | null })._handle ?? {};
-  if (!libc || 'encrypted' in socket || fd === undefined || fd < 0) return undefined;
-  const own = libc.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0);
-  if (own < 0) return undefined;
-  return {
-    send: (fileFd, bytes) =>
-      new Promise((resolve) => {
-        libc.sendfile.async(own, fileFd, null, bytes, (error, count) =>
-          resolve(error ? -1 : Number(count)),
-        );
-      }),
-    close: () => void libc.close(own),
+export interface SendThreadOptions {
+  readonly threads: number;
+  /** A connection that takes nothing for so long is given up. */
+  readonly idleMs: number;
+  onError(error: Error): void;
+}
+
+/** The threads are started with the first download that they are for. */
+export function openSendThreads(options: SendThreadOptions): SendThreads {
+  const libc = loadCalls();
+  const threads: Thread[] = [];
+  const pick = (calls: Calls): Thread | undefined => {
+    while (threads.length < options.threads) threads.push(startThread(calls, options));
+    return threads
+      .filter((thread) => thread.alive())
+      .sort((a, b) => a.running() - b.running())
+      .at(0);
   };
+  return {
+    open(socket) {
+      const { fd } = (socket as { _handle?: { fd?: number } | null })._handle ?? {};
+      if (!libc || socket.destroyed || 'encrypted' in socket || !fd || fd < 0) return undefined;
+      const thread = pick(libc);
+      const socketFd = thread ? libc.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0) : -1;
+      return thread && socketFd >= 0 ? lend(libc, thread, { socket, socketFd }) : undefined;
+    },
+    async close() {
+      await Promise.all(threads.splice(0).map((thread) => thread.close()));
+    },
+  };
+}
+
+function lend(
+  libc: Calls,
+  thread: Thread,
+  { socket, socketFd }: { socket: Socket; socketFd: number },
+): DirectSender {
+  // The runtime sees nothing move meanwhile, and would take the connection for idle. The thread watches instead.
+  const idleMs = socket.timeout ?? 0;
+  socket.setTimeout(0);
+  return {
+    async send(part) {
+      const leftBytes = await thread.run({ ...part, socketFd });
+      return leftBytes === undefined ? undefined : part.lengthBytes - leftBytes;
+    },
+    cancel: () => void libc.shutdown(socketFd, SHUT_RDWR),
+    close() {
+      libc.close(socketFd);
+      if (!socket.destroyed) socket.setTimeout(idleMs);
+    },
+  };
+}
+
+function startThread(libc: Calls, { idleMs, onError }: SendThreadOptions): Thread {
+  const { port1, port2 } = new MessageChannel();
+  const wakeFd = libc.eventfd(0, EFD_CLOEXEC_NONBLOCK);
+  const data: SendThreadData = { port: port2, wakeFd, idleMs };
+  const worker = new Worker(new URL('./send-thread.ts', import.meta.url), {
+    workerData: data,
+    transferList: [port2],
+  });
+  const waiting = new Map<number, (leftBytes: number | undefined) => void>();
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  let alive = true;
+  let lastId = 0;
+  const tell = (message: SendJob | 'stop') => {
+    port1.postMessage(message);
+    libc.write(wakeFd, ONE, ONE.length);
+  };
+  worker.on('error', onError);
+  void ended.then(() => {
+    alive = false;
+    for (const settle of waiting.values()) settle(undefined);
+    waiting.clear();
+    port1.close();
+    libc.close(wakeFd);
+  });
+  follow(port1, ({ id, leftBytes }) => {
+    waiting.get(id)?.(leftBytes);
+    waiting.delete(id);
+  });
+  worker.unref();
+  return {
+    run(job) {
+      const id = ++lastId;
+      return new Promise((resolve) => {
+        waiting.set(id, resolve);
+        tell({ ...job, id });
+      });
+    },
+    running: () => waiting.size,
+    alive: () => alive,
+    close() {
+      if (alive) tell('stop');
+      return ended;
+    },
+  };
+}
+
+/** What eventfd(2) adds up: eight bytes, little-endian as this machine is. */
+const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
+
+function follow(port: MessagePort, done: (message: SendDone) => void): void {
+  port.on('message', done);
+  port.unref();
 }

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, it } from 'vitest';
-import { createMachineApp } from '../../src/http/machine/app.ts';
+import { createMachineApp, sendOptions } from '../../src/http/machine/app.ts';
+import { openSendThreads } from '../../src/platform/sendfile.ts';
 import { createWorld } from '../support/world.ts';
 
 const CUT = 3000;
@@ -26,7 +27,14 @@ it('survives clients that hang up in the middle, over and over', async () => {
   });
   const log = pino({ level: 'silent' });
   let over = 0;
+  const failures: Error[] = [];
+  const threads = openSendThreads({
+    threads: 2,
+    idleMs: 5000,
+    onError: (error) => failures.push(error),
+  });
   const app = createMachineApp({
+    send: { ...sendOptions(), threads },
     ...{ ...createWorld(), log, assets: dir, pxeimage: dir },
     onDownload() {
       over += 1;
@@ -70,6 +78,8 @@ it('survives clients that hang up in the middle, over and over', async () => {
   await Promise.all([workers(24, CUT, cut), workers(3, WHOLE, whole)]);
   await expect.poll(() => over, { timeout: 20_000 }).toBe(CUT + WHOLE);
   await app.close();
+  await threads.close();
+  expect(failures).toEqual([]);
   // The listener's own descriptor is gone too.
   const left = () => readdirSync('/proc/self/fd').length;
   await expect.poll(left, { timeout: 5000 }).toBe(before - 1);

@@ -15,7 +15,6 @@ import {
   type Slice,
   sendSlice,
 } from '../../platform/file-sender.ts';
-import { openDirectSender } from '../../platform/sendfile.ts';
 import { judge } from './preconditions.ts';
 
 export interface SendObserver {
@@ -99,7 +98,7 @@ async function sendBody(
       socket.once('close', tell);
       return () => socket.off('close', tell);
     },
-    direct: () => (socket.destroyed ? undefined : openDirectSender(socket)),
+    direct: () => send.threads?.open(socket),
   };
   observer.started(slice);
   const { end, sentBytes } = await sendSlice(file, slice, { ...send, sink });

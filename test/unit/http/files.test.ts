@@ -1,18 +1,9 @@
 /** What a client gets of a file: preconditions, ranges, and one version only. */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { type AddressInfo, connect, createServer, Socket } from 'node:net';
+import { mkdtempSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TLSSocket } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -25,7 +16,6 @@ import {
   type FileSink,
   sendSlice,
 } from '../../../src/platform/file-sender.ts';
-import { openDirectSender } from '../../../src/platform/sendfile.ts';
 import { closed, dial as dialTo } from '../../support/dial.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
 
@@ -250,60 +240,6 @@ describe('answers on the wire', () => {
     socket.write(request, 'latin1');
     const answer = await socket.until((text) => text.includes('\r\n\r\n'));
     expect(answer.split(' ')[1]).toBe(status);
-  });
-});
-
-describe('sendfile', () => {
-  it('moves what there is room for, leaves the rest to writes, and gives its descriptor back', async () => {
-    const dir = folder();
-    const bytes = randomBytes(33_554_432);
-    writeFileSync(join(dir, 'image'), bytes);
-    const file = openBootFile(dir, 'image');
-    if (!file) throw new Error('no file');
-    closers.push(() => file.close());
-    const before = readdirSync('/proc/self/fd').length;
-    let direct = 0;
-    const ended = Promise.withResolvers<unknown>();
-    const server = createServer((socket) => {
-      const sink: FileSink = {
-        write: (chunk, done) => void socket.write(chunk, done),
-        gone: () => socket.destroyed,
-        onGone: () => () => undefined,
-        direct() {
-          const sender = openDirectSender(socket);
-          return (
-            sender && {
-              ...sender,
-              async send(fd, count) {
-                const moved = await sender.send(fd, count);
-                direct += Math.max(0, moved);
-                return moved;
-              },
-            }
-          );
-        },
-      };
-      const pool = createBufferPool({ budgetBytes: 1_048_576, chunkBytesMax: CHUNK_BYTES_MIN });
-      const slice = { offsetBytes: 1_000_001, lengthBytes: 30_000_007 };
-      ended.resolve(sendSlice(file, slice, { sink, pool, chunkMs: 5000 }));
-      ended.promise.finally(() => socket.end());
-    });
-    closers.push(() => server.close());
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    const got: Buffer[] = [];
-    for await (const chunk of client) got.push(chunk as Buffer);
-    expect(await ended.promise).toEqual({ end: 'complete', sentBytes: 30_000_007 });
-    expect(Buffer.concat(got).equals(bytes.subarray(1_000_001, 31_000_008))).toBe(true);
-    expect(direct).toBeGreaterThan(1_000_000);
-    await new Promise((resolve) => (client.closed ? resolve(0) : client.once('close', resolve)));
-    await new Promise((resolve) => server.close(resolve));
-    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
-  });
-
-  it('is not for TLS, nor for a socket that is closed', () => {
-    expect(openDirectSender(new Socket())).toBeUndefined();
-    expect(openDirectSender(new TLSSocket(new Socket()))).toBeUndefined();
   });
 });
 

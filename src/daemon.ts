@@ -299,13 +299,16 @@ async function startTftp(parts: Parts): Promise<void> {
   parts.closers.push(() => service.close());
 }
 
-/** TFTP carries no token: the boot is that of the machine which holds the address. */
+/**
+ * TFTP carries no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength
+ * of these events, so none of them waits for the disk: in a storm those waits would starve DHCP.
+ */
 function noteTftp({ inventory, log }: Parts, event: TftpEvent, client: TftpClient): void {
   try {
     const address = parseIpv4(client.address);
     const mac = address === undefined ? undefined : inventory.leases.macAt(address);
     const boot = mac && inventory.boots.latest(mac);
-    inventory.transaction(() => {
+    inventory.transactionUnsynced(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };
       inventory.events.append({ ...subject, ...event } as NewEvent);
       if (!boot) return;

@@ -103,14 +103,19 @@ function holder(
   return { token, boot };
 }
 
-/** Appends an event of this boot, and ends a stall, in one transaction with whatever else `also` changes. */
+/**
+ * Appends an event of this boot, and ends a stall, in one transaction with whatever else `also` changes. Only the agent's
+ * progress waits for the disk, because the answer acknowledges it: in a storm, waits for each download would starve DHCP.
+ */
 function note(
   { inventory }: MachineAppOptions,
   boot: Boot,
   event: Pick<NewEvent, 'name' | 'data'>,
   also?: () => void,
 ): void {
-  inventory.transaction(() => {
+  const acknowledged = event.name === 'agent.progress';
+  const commit = acknowledged ? inventory.transaction : inventory.transactionUnsynced;
+  commit(() => {
     also?.();
     const subject = { mac: boot.mac, boot: boot.id, hardwarename: boot.hardwarename };
     inventory.events.append({ ...subject, ...event } as NewEvent);

@@ -30,8 +30,9 @@ export interface FakeKnobs {
   dropRequests: number;
   /** Replies in a row that are made but never sent. */
   dropReplies: number;
-  /** The share of datagrams lost at random in each direction, 0 to 1. */
+  /** The share of datagrams lost in each direction, 0 to 1: the same ones for the same seed. */
   lossRate: number;
+  lossSeed: number;
   delayMs: number;
   /** Completion codes instead of an answer, by network function and command: `0/2`. */
   refuse: Map<string, number>;
@@ -51,7 +52,7 @@ export interface FakeKnobs {
 
 export function knobs(): FakeKnobs {
   return {
-    ...{ dropRequests: 0, dropReplies: 0, lossRate: 0, delayMs: 0, refuse: new Map() },
+    ...{ dropRequests: 0, dropReplies: 0, lossRate: 0, lossSeed: 1, delayMs: 0, refuse: new Map() },
     ...{ hang: false, sessionsMax: 8, lieAboutPower: undefined, forgetsBootFlags: false },
     ...{ suiteStatus: 0x11, duplicates: false },
   };

@@ -39,7 +39,11 @@ export async function startFakeBmc(options: FakeBmcOptions = {}): Promise<FakeBm
   const state = createState({ ...options, address });
   const { knobs } = state;
   const timers = new Set<NodeJS.Timeout>();
-  const lost = () => knobs.lossRate > 0 && Math.random() < knobs.lossRate;
+  const lost = () => {
+    if (knobs.lossRate === 0) return false;
+    knobs.lossSeed = (Math.imul(knobs.lossSeed, 1_664_525) + 1_013_904_223) >>> 0;
+    return knobs.lossSeed < knobs.lossRate * 2 ** 32;
+  };
   let closed = false;
 
   const transmit = (bytes: Uint8Array, to: Source) => {

@@ -332,6 +332,10 @@ export const LIMITS = {
     why: 'first wait for a reply, then 2, 3 and 4 s: as ipmitool, which BMCs are tested with',
   },
   ipmiTriesMax: { value: 4, why: 'ten seconds in all; a BMC that is silent longer is restarting' },
+  ipmiHandshakesMax: {
+    value: 6,
+    why: 'whole handshakes after a lost packet; each leaves a half-open session, and BMCs have five',
+  },
   ipmiActionReplyMs: {
     value: 10_000,
     why: 'a command that must not be repeated is sent once; ATEN BMCs answer late after power actions',

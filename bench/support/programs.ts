@@ -9,6 +9,8 @@ export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
   dnsperf: 'dnsperf',
   'in.tftpd': 'tftpd-hpa',
   ip: 'iproute2',
+  ipmipower: 'freeipmi-tools',
+  ipmitool: 'ipmitool',
   'kea-dhcp4': 'kea-dhcp4-server',
   knotd: 'knot',
   named: 'bind9',

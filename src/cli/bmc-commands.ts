@@ -224,7 +224,9 @@ async function lanPrint({ session, words }: Context): Promise<CommandOutput> {
 async function userList({ session, words }: Context): Promise<CommandOutput> {
   const channel = words[0] === undefined ? await findLanChannel(session) : Number(words[0]);
   const users = await readUsers(session, channel);
-  const rows = users.map((user) => [
+  // Dozens of slots are empty; the JSON has them all.
+  const used = users.filter((user) => user.name !== '' || user.privilege !== 'none');
+  const rows = used.map((user) => [
     String(user.id),
     user.name,
     user.enabled === undefined ? '?' : user.enabled ? 'enabled' : 'disabled',

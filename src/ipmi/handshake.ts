@@ -123,7 +123,7 @@ class RmcpPlusHandshake implements Handshake {
       case 'open':
       case 'rakp2':
       case 'rakp4':
-        if (this.handshakes < limit('ipmiTriesMax')) return this.open(nowMs);
+        if (this.handshakes < limit('ipmiHandshakesMax')) return this.open(nowMs);
         return fault('BMC_TIMEOUT', `No answer to ${MESSAGE_NAME[phase.kind]}.`);
     }
   }
@@ -200,7 +200,7 @@ class RmcpPlusHandshake implements Handshake {
   }
 
   private sent(type: number, payload: Uint8Array, nowMs: number): HandshakeStep {
-    const waitMs = limit('ipmiReplyMs') * this.handshakes;
+    const waitMs = limit('ipmiReplyMs') * Math.ceil(this.handshakes / 2);
     return { send: encodeHandshake(type, payload), wakeAtMs: nowMs + waitMs };
   }
 

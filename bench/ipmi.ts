@@ -1,0 +1,180 @@
+/**
+ * Power status and power cycle of many BMCs: our client beside FreeIPMI's ipmipower and a pool of ipmitool processes.
+ *
+ * The BMCs are simulated, all in one process on a CPU of its own, and are the same for everybody; each operation is a whole
+ * session from discovery to Close Session with cipher suite 17. A round asks all of them once. Ours runs in a process that
+ * is up already, as in the daemon; the peers' times hold their own start, which is how they are used. The first round warms
+ * everybody up and is not counted. Every machine has to answer, and ours has to cycle every machine exactly once; how many
+ * a peer cycled twice (ipmipower repeats the command when the reply is late) is among its figures.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { openSession } from '../src/ipmi/client.ts';
+import type { SessionSettings } from '../src/ipmi/options.ts';
+import { powerIsOn, setPower } from '../src/ipmi/power.ts';
+import { type BmcPorts, openBmcPorts } from '../src/platform/bmc-udp.ts';
+import { bmcAddress, hostRanges } from './support/ipmi-addresses.ts';
+import { cpuSeconds, memoryOf, type Program, start } from './support/process.ts';
+import { requirePrograms } from './support/programs.ts';
+import { withScope } from './support/scope.ts';
+import { median, round } from './support/stats.ts';
+import type { TopicOptions, TopicResult } from './support/topic.ts';
+
+const run_ = promisify(execFile);
+const SETTINGS: SessionSettings = {
+  ...{ user: 'admin', password: 'secret', privilege: 'operator', suites: [17] },
+};
+/** Sessions of ours at a time; ipmipower's own default is to have all at once. */
+const PARALLEL = 256;
+const POOL = 16;
+
+type Operation = 'status' | 'cycle';
+
+/** Runs one operation on all BMCs and returns how many answered. */
+type Contender = (operation: Operation) => Promise<number>;
+
+interface Figures {
+  /** Median of the rounds. */
+  readonly statusSeconds: number;
+  readonly cycleSeconds: number;
+  readonly machinesPerSecond: number;
+  /** Machines that were not cycled exactly once, of all rounds. */
+  readonly cycledWrong: number;
+}
+
+export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
+  const programs = requirePrograms('ipmipower', 'ipmitool');
+  const count = quick ? 100 : 1000;
+  const rounds = quick ? 1 : 5;
+  return withScope(async (scope) => {
+    const bmcs = start({
+      scope,
+      cpus: '1',
+      command: [process.execPath, `${import.meta.dirname}/support/ipmi-bmcs.ts`, String(count)],
+    });
+    await bmcs.line(/^ready/);
+    const ports = await openBmcPorts();
+    scope.defer(() => ports.close());
+    const contenders: Record<string, Contender> = {
+      ours: (operation) => ours(ports, operation, count),
+      ipmipower: (operation) => ipmipower(programs.ipmipower, operation, count),
+      ipmitool: (operation) => ipmitool(programs.ipmitool, operation, count),
+    };
+    const cycledOnce = createCheck(bmcs);
+    const figures: Record<string, Figures> = {};
+    const cpuBefore = cpuSeconds(process.pid);
+    const seconds: Record<string, Record<Operation, number[]>> = {};
+    // Turn by turn, so that whatever else the machine does hits everybody alike.
+    const wrong: Record<string, number> = {};
+    for (let turn = 0; turn <= rounds; turn++) {
+      for (const [name, contender] of Object.entries(contenders)) {
+        const times = seconds[name] ?? { status: [], cycle: [] };
+        seconds[name] = times;
+        for (const operation of ['status', 'cycle'] as const) {
+          const spent = await timed(() => contender(operation), count);
+          const once = await cycledOnce();
+          if (operation === 'cycle') wrong[name] = (wrong[name] ?? 0) + count - once;
+          if (turn > 0) times[operation].push(spent);
+          log(`${name}: ${operation} of ${count} in ${round(spent)} s`);
+        }
+      }
+    }
+    for (const [name, { status, cycle }] of Object.entries(seconds)) {
+      const [statusSeconds, cycleSeconds] = [round(median(status), 3), round(median(cycle), 3)];
+      figures[name] = {
+        ...{ statusSeconds, cycleSeconds },
+        machinesPerSecond: Math.round(count / statusSeconds),
+        cycledWrong: wrong[name] ?? 0,
+      };
+    }
+    if (wrong.ours !== 0) throw new Error(`ours cycled ${wrong.ours} machines not exactly once`);
+    const memory = memoryOf(process.pid);
+    const { ours: own, ...peers } = figures as Record<'ours' | 'ipmipower' | 'ipmitool', Figures>;
+    return {
+      topic: 'ipmi',
+      ours: {
+        ...own,
+        sockets: 1,
+        cpuSecondsPerRound: round((cpuSeconds(process.pid) - cpuBefore) / (rounds + 1)),
+        peakMiB: Math.round(memory.peakBytes / 2 ** 20),
+      },
+      peers,
+      ratio: {
+        'ipmipower status': round(peers.ipmipower.statusSeconds / own.statusSeconds),
+        'ipmipower cycle': round(peers.ipmipower.cycleSeconds / own.cycleSeconds),
+        'ipmitool status': round(peers.ipmitool.statusSeconds / own.statusSeconds),
+        'ipmitool cycle': round(peers.ipmitool.cycleSeconds / own.cycleSeconds),
+      },
+      notes: [
+        `${count} BMCs, ${rounds} rounds, turn by turn, medians; all in one process, which is most of the work`,
+        `ours: ${PARALLEL} sessions at a time over one socket; ipmitool: a pool of ${POOL} processes; ipmipower: its defaults without its pings`,
+        'our cycle reads the power first and then cycles; cpuSecondsPerRound holds one status and one cycle of all',
+      ],
+    };
+  });
+}
+
+async function timed(work: () => Promise<number>, count: number): Promise<number> {
+  const from = performance.now();
+  const answered = await work();
+  const seconds = (performance.now() - from) / 1000;
+  if (answered !== count) throw new Error(`only ${answered} of ${count} machines answered`);
+  return seconds;
+}
+
+/** Asks the BMCs how many machines were cycled exactly once since the last time. */
+function createCheck(bmcs: Program): () => Promise<number> {
+  let reports = 0;
+  return async () => {
+    reports += 1;
+    process.kill(bmcs.pid, 'SIGUSR2');
+    const line = await bmcs.line(new RegExp(`^report ${reports} `));
+    return Number(/once (\d+)/.exec(line)?.[1]);
+  };
+}
+
+async function ours(ports: BmcPorts, operation: Operation, count: number): Promise<number> {
+  let next = 0;
+  let answered = 0;
+  const worker = async () => {
+    while (next < count) {
+      const bmc = { address: bmcAddress(next++), port: 623 };
+      const session = await openSession(ports, bmc, SETTINGS);
+      const done =
+        operation === 'status'
+          ? await powerIsOn(session)
+          : (await setPower(session, ports.timers, 'cycle')).sent === 'cycle';
+      if (done) answered += 1;
+      await session.close();
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  return answered;
+}
+
+async function ipmipower(program: string, operation: Operation, count: number): Promise<number> {
+  const login = ['-D', 'LAN_2_0', '-I', '17', '-u', 'admin', '-p', 'secret', '-l', 'OPERATOR'];
+  const words = [
+    '-h',
+    hostRanges(count),
+    '--ping-interval=0',
+    `--${operation === 'status' ? 'stat' : 'cycle'}`,
+  ];
+  const { stdout } = await run_(program, [...login, ...words], { maxBuffer: 2 ** 24 });
+  return stdout.split('\n').filter((line) => /: (on|ok)$/.test(line)).length;
+}
+
+async function ipmitool(program: string, operation: Operation, count: number): Promise<number> {
+  let next = 0;
+  let answered = 0;
+  const login = ['-I', 'lanplus', '-C', '17', '-U', 'admin', '-P', 'secret', '-L', 'OPERATOR'];
+  const worker = async () => {
+    while (next < count) {
+      const words = [...login, '-H', bmcAddress(next++), 'power', operation];
+      const { stdout } = await run_(program, words);
+      answered += /is on|Control: Cycle/.test(stdout) ? 1 : 0;
+    }
+  };
+  await Promise.all(Array.from({ length: POOL }, worker));
+  return answered;
+}

@@ -16,7 +16,7 @@ import { MSG_DONTWAIT } from './libc.ts';
 
 export const SLOTS = 64;
 /** A TFTP client sends at most 512 bytes; what is longer is seen to be longer. */
-const SLOT_BYTES = 640;
+const REQUEST_BYTES = 640;
 /** One cmsghdr with struct sock_extended_err and the address of who complained. */
 const CONTROL_BYTES = 64;
 const CMSG_DATA = 16;
@@ -36,31 +36,37 @@ export interface DatagramReceiver {
   refused(fd: number): Sender[];
 }
 
-export function createReceiver(calls: DatagramCalls): DatagramReceiver {
-  return new BatchReceiver(calls);
+/** @param slotBytes what is longer is cut off at this length. */
+export function createReceiver(calls: DatagramCalls, slotBytes = REQUEST_BYTES): DatagramReceiver {
+  return new BatchReceiver(calls, slotBytes);
 }
 
 /** The kernel writes by address: every buffer is a field, so that it lives as long as the receiver. */
 class BatchReceiver implements DatagramReceiver {
   private readonly calls: DatagramCalls;
-  private readonly data = Buffer.alloc(SLOTS * SLOT_BYTES);
+  private readonly slotBytes: number;
+  private readonly data: Buffer;
   private readonly names = Buffer.alloc(SLOTS * SOCKADDR_IN_BYTES);
   private readonly control = Buffer.alloc(SLOTS * CONTROL_BYTES);
   private readonly vectors = new Uint32Array((SLOTS * IOVEC_BYTES) / 4);
   private readonly messages = new Uint32Array((SLOTS * MMSGHDR_BYTES) / 4);
   private readonly messageBytes = new Uint8Array(this.messages.buffer);
+  /** The view that each slot was last read by: nearly all that comes is an ACK, four bytes long. */
+  private readonly views: Uint8Array[] = [];
   private filled = SLOTS;
 
-  constructor(calls: DatagramCalls) {
+  constructor(calls: DatagramCalls, slotBytes: number) {
     this.calls = calls;
+    this.slotBytes = slotBytes;
+    this.data = Buffer.alloc(SLOTS * slotBytes);
     const data = calls.addressOf(this.data);
     const names = calls.addressOf(this.names);
     const control = calls.addressOf(this.control);
     const vectors = calls.addressOf(new Uint8Array(this.vectors.buffer));
     for (let slot = 0; slot < SLOTS; slot++) {
       const vector = (slot * IOVEC_BYTES) / 4;
-      putPointer(this.vectors, vector, data + slot * SLOT_BYTES);
-      this.vectors[vector + 2] = SLOT_BYTES;
+      putPointer(this.vectors, vector, data + slot * slotBytes);
+      this.vectors[vector + 2] = slotBytes;
       const message = (slot * MMSGHDR_BYTES) / 4;
       putPointer(this.messages, message, names + slot * SOCKADDR_IN_BYTES);
       putPointer(this.messages, message + 4, vectors + slot * IOVEC_BYTES);
@@ -78,7 +84,12 @@ class BatchReceiver implements DatagramReceiver {
 
   bytes(slot: number): Uint8Array {
     const length = this.messages[(slot * MMSGHDR_BYTES) / 4 + 14] ?? 0;
-    return this.data.subarray(slot * SLOT_BYTES, slot * SLOT_BYTES + length);
+    const before = this.views[slot];
+    if (before?.length === length) return before;
+    const start = slot * this.slotBytes;
+    const view = this.data.subarray(start, start + length);
+    this.views[slot] = view;
+    return view;
   }
 
   sender(slot: number): Sender {

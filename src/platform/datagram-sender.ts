@@ -133,7 +133,8 @@ class BatchSender implements DatagramSender {
     let from = 0;
     for (let tries = 0; from < this.messageCount && tries < RETRIES_MAX; ) {
       const count = this.messageCount - from;
-      const rest = this.messageBytes.subarray(from * MMSGHDR_BYTES);
+      const all = this.messageBytes;
+      const rest = from === 0 ? all : all.subarray(from * MMSGHDR_BYTES);
       const sent = this.calls.sendmmsg(this.fd, rest, count, 0);
       if (sent > 0) {
         from += sent;

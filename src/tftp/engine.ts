@@ -103,7 +103,7 @@ export class TftpEngine {
   /** The network says that nobody listens at the client's port any more. */
   unreachable(via: Via, client: Endpoint, why: string): void {
     const one = this.running.get(keyOf(client));
-    if (one && one.via === via) this.perform(one, one.transfer.onGone(why));
+    if (one && one.via === via) this.perform(one, one.transfer.onGone(why), this.clock());
   }
 
   /** Looks after what is due; to be called every few milliseconds while `busy`. */
@@ -114,7 +114,7 @@ export class TftpEngine {
         if (now - one.pendingAt >= limit('tftpSilenceMs')) {
           this.abort(one, 'the file could not be read in time');
         }
-      } else if (one.transfer.dueAt <= now) this.perform(one, one.transfer.onTimeout(now));
+      } else if (one.transfer.dueAt <= now) this.perform(one, one.transfer.onTimeout(now), now);
     }
     for (let left = this.room.expire(now); left > 0; left--) this.ports.onDrop('queue-expired');
     for (const [key, { at }] of this.ended) {
@@ -154,7 +154,7 @@ export class TftpEngine {
       this.ports.onDrop('duplicate-request');
       if (now - before.transfer.sentAt >= REPEAT_MS) {
         before.heardAt = now;
-        this.perform(before, before.transfer.onAskedAgain(now));
+        this.perform(before, before.transfer.onAskedAgain(now), now);
       }
       return false;
     }
@@ -216,7 +216,7 @@ export class TftpEngine {
     const { blksizeBytes, windowsize } = terms;
     const data = { file: asked.name, blksizeBytes, windowsize, sizeBytes: file.sizeBytes };
     this.ports.onEvent({ name: 'tftp.started', data }, asked.client);
-    this.perform(one, one.transfer.start(now));
+    this.perform(one, one.transfer.start(now), now);
   }
 
   private onAnswer(via: Via, packet: TftpPacket, client: Endpoint): void {
@@ -234,7 +234,7 @@ export class TftpEngine {
         packet.opcode === OPCODE.ack
           ? one.transfer.onAck(packet.block, now)
           : one.transfer.onError(packet.code, packet.message);
-      this.perform(one, step);
+      this.perform(one, step, now);
     }
   }
 
@@ -246,10 +246,10 @@ export class TftpEngine {
     this.ports.sender.packet(client, via, bytes);
   }
 
-  private perform(one: Running, step: Step): void {
+  private perform(one: Running, step: Step, now: number): void {
     switch (step.kind) {
       case 'send':
-        this.send(one, step);
+        this.send(one, step, now);
         break;
       case 'nothing':
         this.ports.onDrop(NOTHING_REASON[step.why]);
@@ -259,14 +259,14 @@ export class TftpEngine {
     }
   }
 
-  private send(one: Running, run: Run): void {
+  private send(one: Running, run: Run, now: number): void {
     if (run.first === 0) {
       this.ports.sender.packet(one.client, one.via, encodeOack(one.terms.accepted));
-      one.transfer.sent(this.clock());
-    } else this.sendBlocks(one, run);
+      one.transfer.sent(now);
+    } else this.sendBlocks(one, run, now);
   }
 
-  private sendBlocks(one: Running, run: Run): void {
+  private sendBlocks(one: Running, run: Run, now: number): void {
     const { cache } = this;
     const { blksizeBytes, rollover } = one.terms;
     const { sizeBytes } = one.file;
@@ -283,10 +283,16 @@ export class TftpEngine {
     }
     one.pending = undefined;
     this.ports.sender.blocks(one.client, one.via, {
-      ...{ first: run.first, count: run.last - run.first + 1, blksizeBytes, rollover, sizeBytes },
-      ...{ chunk, chunkOffset: index * cache.chunkBytes, next },
+      first: run.first,
+      count: run.last - run.first + 1,
+      blksizeBytes,
+      rollover,
+      sizeBytes,
+      chunk,
+      chunkOffset: index * cache.chunkBytes,
+      next,
     });
-    one.transfer.sent(this.clock());
+    one.transfer.sent(now);
     if (one.prefetched < index && (index + 1) * cache.chunkBytes < sizeBytes) {
       one.prefetched = index;
       cache.load(one.file, index + 1, () => {});
@@ -302,7 +308,7 @@ export class TftpEngine {
         missing -= 1;
         if (this.running.get(one.key) !== one || one.pending !== run) return;
         if (!ok) this.abort(one, 'the file was changed or cannot be read');
-        else if (missing === 0) this.sendBlocks(one, run);
+        else if (missing === 0) this.sendBlocks(one, run, this.clock());
       });
     }
   }

@@ -19,7 +19,7 @@ import {
   POLLERR,
   POLLIN,
 } from './platform/datagram-calls.ts';
-import { createReceiver, type DatagramReceiver } from './platform/datagram-receiver.ts';
+import { createReceiver, type DatagramReceiver, SLOTS } from './platform/datagram-receiver.ts';
 import { createSender, type DatagramSender } from './platform/datagram-sender.ts';
 import { loadLibc } from './platform/libc.ts';
 import { createChunkCache, type FileVersion } from './tftp/chunk-cache.ts';
@@ -31,6 +31,8 @@ import type { FromWorker, ToWorker, WorkerStart } from './tftp-service.ts';
 const TICK_MS = 5;
 const IDLE_MS = 250;
 const REPORT_DROPS_MS = 200;
+/** Answers that leave together: enough to share a call, few enough that clients work while the rest is made. */
+const ANSWERS_PER_FLUSH = 8;
 /** Calls of recvmmsg on one socket before the others get their turn. */
 const ROUNDS_MAX = 4;
 
@@ -108,8 +110,12 @@ class TftpThread {
         if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
       }
       this.look();
-      for (const { sender } of this.sockets) sender.flush();
+      this.flush();
     }
+  }
+
+  private flush(): void {
+    for (const { sender } of this.sockets) sender.flush();
   }
 
   private take({ fd, via, engine }: Socket): void {
@@ -120,8 +126,9 @@ class TftpThread {
         const { ip, port } = receiver.sender(slot);
         const bytes = receiver.bytes(slot);
         if (port !== 0 && bytes.length > 0) engine.receive(via, bytes, { ip, port } as Endpoint);
+        if (slot % ANSWERS_PER_FLUSH === ANSWERS_PER_FLUSH - 1) this.flush();
       }
-      if (count < 64) return;
+      if (count < SLOTS) return;
     }
   }
 

@@ -49,8 +49,8 @@ async function measure(scope: Scope, { quick, log }: TopicOptions): Promise<Topi
   const image = makeImage(dir);
   const servers = await startServers(scope, pair, dir);
   await sameBytes({ scope, pair, servers, image });
-  const rounds = quick ? 1 : 5;
-  const seconds = quick ? 1.5 : 4;
+  const rounds = quick ? 1 : 3;
+  const seconds = quick ? 1.5 : 3;
   const samples = new Map<string, Sample[]>();
   const before = new Map(servers.map((server) => [server.name, rssMiB(server)]));
   for (let turn = 0; turn < rounds; turn++) {

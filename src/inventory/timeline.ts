@@ -191,12 +191,19 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
 
 type Download = Extract<StoredEvent, { name: 'http.started' | 'http.sent' | 'http.aborted' }>;
 
+const DOWNLOAD_STEPS: Readonly<Record<string, StepName>> = {
+  vmlinuz: 'kernel',
+  'initrd.img': 'initrd',
+};
+
 function readDownload(
   event: Download,
   mark: (name: StepName, state: TimelineStep['state'], detail: string) => void,
 ): void {
-  const step = event.data.file === 'vmlinuz' ? 'kernel' : 'initrd';
-  const size = kilobytes(event.data.sizeBytes);
+  const step = DOWNLOAD_STEPS[event.data.file] ?? 'tftp';
+  // UEFI HTTP Boot fetches its loader where others use TFTP: the same step, with the name of what was fetched.
+  const prefix = step === 'tftp' ? `${event.data.file} by HTTP, ` : '';
+  const size = `${prefix}${kilobytes(event.data.sizeBytes)}`;
   switch (event.name) {
     case 'http.started':
       mark(step, 'running', size);

@@ -25,6 +25,7 @@ import { limit } from '../../limits.ts';
 import { type BootFile, openBootFile } from '../../platform/boot-files.ts';
 import { createBufferPool, type SendOptions } from '../../platform/file-sender.ts';
 import { parseBootToken } from '../../wire/ids.ts';
+import { parseIpv4 } from '../../wire/ipv4.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems } from '../problem.ts';
 import { caImage } from './ca-image.ts';
@@ -140,10 +141,10 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
     const name = options.desk.servedAs(request.params.name);
     const file = /^[A-Za-z0-9._-]+$/.test(name) ? openBootFile(options.assets, name) : undefined;
     if (!file) throw new AppError('NOT_FOUND');
-    const observer = {
-      started: () => undefined,
-      ended: (sent: number, complete: boolean) => options.onDownload?.(sent, complete),
-    };
+    const boot = bootAt(options, request.ip);
+    const observer = boot
+      ? watchFile(options, boot, { name, file, isBinary: true })
+      : countOnly(options);
     const { send } = options;
     const now = options.clock();
     return sendBootFile(request, reply, { file, type: 'application/efi', observer, send, now });
@@ -175,24 +176,49 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
       const { boot } = holder(options, request, ['boot']);
       const file = openBootFile(options.pxeimage, name);
       if (!file) throw new AppError('NOT_FOUND');
-      const observer = watchFile(options, boot, name, file);
+      const observer = watchFile(options, boot, { name, file });
       const { send } = options;
       return sendBootFile(request, reply, { file, type, observer, send, now: options.clock() });
     });
   }
 }
 
+/**
+ * UEFI HTTP Boot asks before there is a token. For the timeline, and for nothing else, it is the machine that holds the
+ * address, as with TFTP.
+ */
+function bootAt({ inventory }: MachineAppOptions, ip: string): Boot | undefined {
+  const address = parseIpv4(ip.replace(/^::ffff:/, ''));
+  const mac = address === undefined ? undefined : inventory.leases.macAt(address);
+  return mac && inventory.boots.latest(mac);
+}
+
+function countOnly(options: MachineAppOptions): SendObserver {
+  return {
+    started: () => undefined,
+    ended: (sentBytes, complete) => options.onDownload?.(sentBytes, complete),
+  };
+}
+
+interface Watched {
+  readonly name: string;
+  readonly file: BootFile;
+  /** A loader handed out: one that is fetched over and over is a loop (`binariesPerBoot`). */
+  readonly isBinary?: boolean;
+}
+
 /** Turns one download into timeline events. A failing event must not break the download: it is logged. */
 function watchFile(
   options: MachineAppOptions,
   boot: Boot,
-  name: string,
-  file: BootFile,
+  { name, file, isBinary = false }: Watched,
 ): SendObserver {
   const startedAt = options.clock();
   const tell = (event: Pick<NewEvent, 'name' | 'data'>) => {
     try {
-      note(options, boot, event);
+      note(options, boot, event, () => {
+        if (isBinary && event.name === 'http.sent') options.inventory.boots.binaryServed(boot.id);
+      });
     } catch (err) {
       options.log.error({ err, boot: boot.id }, `could not record ${event.name}`);
     }

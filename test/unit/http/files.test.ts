@@ -9,6 +9,7 @@ import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMachineApp, type MachineAppOptions } from '../../../src/http/machine/app.ts';
 import { judge, parseHttpDate } from '../../../src/http/machine/preconditions.ts';
+import { foldTimeline } from '../../../src/inventory/timeline.ts';
 import { openBootFile, unchanged } from '../../../src/platform/boot-files.ts';
 import {
   CHUNK_BYTES_MIN,
@@ -16,6 +17,7 @@ import {
   type FileSink,
   sendSlice,
 } from '../../../src/platform/file-sender.ts';
+import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import { closed, dial as dialTo } from '../../support/dial.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
 
@@ -201,6 +203,29 @@ describe('answers on the wire', () => {
     );
     expect(new Set(digests)).toEqual(new Set([createHash('sha256').update(bytes).digest('hex')]));
     expect(ends).toEqual(Array(8).fill(true));
+  });
+
+  it('notes the loader that UEFI HTTP Boot fetches on the boot of who holds the address', async () => {
+    const dir = folder();
+    writeFileSync(join(dir, 'snponly.efi'), 'efi');
+    const world = createWorld();
+    const { app, boot } = await listening(world, dir);
+    const outcome = world.dhcp(dhcpPacket({ mac: A, type: 1, client: 'ipxe' }));
+    if (outcome.kind !== 'reply') throw new Error('no offer');
+    const from = (remoteAddress: string) =>
+      app.inject({ url: '/boot/ipxe/snponly.efi', remoteAddress });
+    const http = () => world.eventNames().filter((name) => name.startsWith('http.'));
+    await from('192.0.2.1');
+    expect(http()).toEqual([]);
+    await from(formatIpv4(outcome.reply.yiaddr));
+    expect(http()).toEqual(['http.started', 'http.sent']);
+    expect(world.inventory.boots.byId(boot)?.binariesServed).toBe(1);
+    const events = world.inventory.events.ofBoot(boot);
+    const found = world.inventory.boots.byId(boot);
+    if (!found) throw new Error('no boot');
+    expect(foldTimeline(found, events, world.clock()).steps).toContainEqual(
+      expect.objectContaining({ name: 'tftp', state: 'done', detail: 'snponly.efi by HTTP, 1 KB' }),
+    );
   });
 
   it('notes on the timeline how far a machine got that went away', async () => {

@@ -32,7 +32,7 @@ export function startProbing(options: ProbingOptions): () => void {
   let stopped = probers.size === 0;
   let timer: NodeJS.Timeout | undefined;
   const again = async (): Promise<void> => {
-    const busy = await round(options, probers).catch((err: unknown) => {
+    const busy = await round(options, probers, () => stopped).catch((err: unknown) => {
       if (!stopped) log.error({ err }, 'probing free addresses failed');
       return false;
     });
@@ -49,10 +49,11 @@ export function startProbing(options: ProbingOptions): () => void {
   };
 }
 
-/** @returns whether anything was probed. */
+/** @returns whether anything was probed. A prober that was closed on the way is asked nothing more. */
 async function round(
   options: ProbingOptions,
   probers: ReadonlyMap<string, Prober>,
+  isStopped: () => boolean,
 ): Promise<boolean> {
   let busy = false;
   for (const segment of options.segments) {
@@ -61,6 +62,7 @@ async function round(
     if (!prober || addresses.length === 0) continue;
     busy = true;
     const answers = await prober.probe(addresses);
+    if (isStopped()) return false;
     const { clock, log } = options;
     const judged = options.stock.judge(segment, { addresses, answers }, clock());
     if (judged.answersForAll !== undefined) {

@@ -112,6 +112,7 @@ class TftpThread {
       this.look();
       this.flush();
     }
+    this.reportDrops();
   }
 
   private flush(): void {
@@ -144,11 +145,16 @@ class TftpThread {
       this.tickedAt = now;
       for (const engine of this.engines) if (engine.busy) engine.tick();
     }
-    if (this.drops.size > 0 && now - this.dropsReportedAt >= REPORT_DROPS_MS) {
+    if (now - this.dropsReportedAt >= REPORT_DROPS_MS) {
       this.dropsReportedAt = now;
-      this.tell({ kind: 'drops', counts: [...this.drops] });
-      this.drops.clear();
+      this.reportDrops();
     }
+  }
+
+  private reportDrops(): void {
+    if (this.drops.size === 0) return;
+    this.tell({ kind: 'drops', counts: [...this.drops] });
+    this.drops.clear();
   }
 
   private hearMain(): void {

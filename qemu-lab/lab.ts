@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
 import { createNetwork, destroyNetwork, type LabNetwork, planNetwork } from './network.ts';
 import { FIRMWARE, PLAIN_PXE_SCRIPT, qemuArguments } from './qemu.ts';
 import type { RackMachine } from './rack.ts';
@@ -44,12 +45,21 @@ export interface Lab {
   startDaemon(): Promise<void>;
   /** SIGKILL, as a crash would. */
   killDaemon(): Promise<void>;
+  /** Starts a foreign program (a client, a relay, another server) in one of the lab's namespaces. */
+  start(ns: string, command: readonly string[]): ChildProcess;
   destroy(): Promise<void>;
+}
+
+export interface LabOptions {
+  readonly keepFiles?: boolean;
+  readonly pxeimage?: string;
+  /** Laid over the appliance's configuration, key by key at the top level. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 export async function createLab(
   machines: readonly RackMachine[],
-  options: { keepFiles?: boolean; pxeimage?: string } = {},
+  options: LabOptions = {},
 ): Promise<Lab> {
   reapDeadLabs();
   const id = `rv${randomBytes(2).toString('hex')}`;
@@ -122,6 +132,7 @@ export async function createLab(
     async killDaemon() {
       await end(daemon, 'SIGKILL');
     },
+    start: (ns, command) => run(ns, command, `${command[0]?.split('/').at(-1)}.log`),
     async destroy() {
       if (destroyed) return;
       destroyed = true;
@@ -135,7 +146,7 @@ export async function createLab(
   try {
     createNetwork(network, [...taps.values()].flat());
     for (const { machine } of vms) prepareMachine(join(dir, machine.name), machine);
-    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, options.pxeimage));
+    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, options));
     run(
       network.sw,
       ['tcpdump', '-U', '-q', '-i', 'br0', '-s', '2048', '-w', join(dir, 'bridge.pcap'), CAPTURED],
@@ -160,9 +171,14 @@ export function tapNames(machines: readonly RackMachine[]): Map<string, string[]
   return new Map(machines.map(({ name, nics }) => [name, nics.map(() => `tap${next++}`)]));
 }
 
-function labConfig(dir: string, pxeimage: string | undefined): string {
-  const boot = pxeimage === undefined ? '' : `boot: { pxeimage: ${pxeimage} }\n`;
-  return `${boot}site: lab\nlog: { level: info, file: ${dir}/reveille.log }\ndatabase: { file: ${dir}/reveille.db }\n`;
+function labConfig(dir: string, { pxeimage, config }: LabOptions): string {
+  return stringify({
+    site: 'lab',
+    log: { level: 'info', file: `${dir}/reveille.log` },
+    database: { file: `${dir}/reveille.db` },
+    ...(pxeimage === undefined ? {} : { boot: { pxeimage } }),
+    ...config,
+  });
 }
 
 function prepareMachine(dir: string, machine: RackMachine): void {

@@ -7,7 +7,7 @@ import { createClient } from './client.ts';
 import { askControl, serveControl } from './control.ts';
 import { createLab, type Lab } from './lab.ts';
 import { destroyNetwork } from './network.ts';
-import { missingPrerequisites } from './prerequisites.ts';
+import { missingPrerequisites, type Tool } from './prerequisites.ts';
 import { loadRack } from './rack.ts';
 import { runScenario, type ScenarioResult } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
@@ -57,7 +57,7 @@ program
       throw new Error(
         `there is no scenario '${name}'; there are: ${SCENARIOS.map((one) => one.name).join(', ')}`,
       );
-    requirePrerequisites();
+    requirePrerequisites(scenario.tools);
     const say = options.json ? (text: string) => void process.stderr.write(`${text}\n`) : out;
     const result = await runScenario(scenario, {
       say,
@@ -153,8 +153,8 @@ function theLab() {
   return lab;
 }
 
-function requirePrerequisites(): void {
-  const missing = missingPrerequisites();
+function requirePrerequisites(tools?: readonly Tool[]): void {
+  const missing = missingPrerequisites(tools);
   if (missing.length > 0)
     throw new Error(`the lab cannot run here. Missing:\n  ${missing.join('\n  ')}`);
 }

@@ -74,15 +74,35 @@ export function createNetwork(net: LabNetwork, taps: readonly string[]): void {
   }
 }
 
-/** Ends every process inside the namespaces, then removes them. Safe to repeat. */
-export function destroyNetwork(net: Pick<LabNetwork, 'app' | 'sw'>): void {
-  const present = new Set(
-    ip('netns', 'list')
-      .split('\n')
-      .map((line) => line.split(' ')[0]),
-  );
-  for (const ns of [net.sw, net.app]) {
-    if (!present.has(ns)) continue;
+/**
+ * A namespace of its own with one link `eth0` to the bridge, for a client, a relay or another server.
+ * @param name at most five characters: interface names have fifteen
+ */
+export function addNeighbour(
+  net: Pick<LabNetwork, 'app' | 'sw'>,
+  name: string,
+  { mac, address }: { mac?: string; address?: string },
+): string {
+  const ns = net.app.replace(/app$/, name);
+  ip('netns', 'add', ns);
+  ip('-n', ns, 'link', 'set', 'lo', 'up');
+  const link = ['link', 'add', `p-${name}`, 'type', 'veth', 'peer', 'name', 'eth0'];
+  ip('-n', net.sw, ...link, 'netns', ns);
+  ip('-n', net.sw, 'link', 'set', `p-${name}`, 'master', 'br0', 'up');
+  if (mac) ip('-n', ns, 'link', 'set', 'eth0', 'address', mac);
+  if (address) ip('-n', ns, 'address', 'add', address, 'dev', 'eth0');
+  ip('-n', ns, 'link', 'set', 'eth0', 'up');
+  return ns;
+}
+
+/** Ends every process inside the lab's namespaces, then removes them. Safe to repeat. */
+export function destroyNetwork(net: Pick<LabNetwork, 'app'>): void {
+  const prefix = net.app.replace(/app$/, '');
+  const present = ip('netns', 'list')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '')
+    .filter((ns) => ns.startsWith(prefix));
+  for (const ns of present) {
     for (const pid of ip('netns', 'pids', ns).split('\n').filter(Boolean)) {
       try {
         process.kill(Number(pid), 'SIGKILL');

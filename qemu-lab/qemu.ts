@@ -28,12 +28,19 @@ const HTTP_BOOT_ONLY = ['IPv4PXESupport', 'IPv6PXESupport'].flatMap((name) => [
   `name=opt/org.tianocore/${name},string=n`,
 ]);
 
-/** What a plain PXE ROM does, in iPXE's words. */
+/**
+ * What a plain PXE ROM does, in iPXE's words. The class is taken back before the boot file runs: `undionly.kpxe` asks the ROM
+ * for its DHCP packets, finds the class in them, and would announce itself by it, too. Beside a ProxyDHCP server the file comes
+ * from the server that named it, not from the one that gave the address.
+ */
 export const PLAIN_PXE_SCRIPT = `#!ipxe
 set user-class PlainPXE
 :again
 dhcp || goto again
-chain tftp://\${next-server}/\${filename} || echo The boot file did not run
+clear user-class
+set from \${next-server}
+isset \${proxydhcp/filename} && set from \${proxydhcp/next-server} ||
+chain tftp://\${from}/\${filename} || echo The boot file did not run
 sleep 2
 reboot
 `;

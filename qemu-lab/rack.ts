@@ -68,6 +68,12 @@ export interface RackMachine extends Omit<z.output<typeof machine>, 'nics' | 'di
   }[];
 }
 
+/** Whether this machine's firmware fetches iPXE over TFTP: an e1000's ROM is iPXE under UEFI as under BIOS. */
+export function chainsOverTftp({ firmware, netboot, nics }: RackMachine): boolean {
+  if (firmware === 'bios') return netboot === 'chain';
+  return netboot !== 'http' && nics.some(({ boot, model }) => boot && model === 'virtio-net-pci');
+}
+
 export function loadRack(file: string): RackMachine[] {
   return expandRack(parse(readFileSync(file, 'utf8')));
 }

@@ -3,16 +3,27 @@
  * events, never for time to pass, and never reads log text. A wait that fails says what was awaited and how far each
  * machine had got.
  */
+import { join } from 'node:path';
+import type { Capture } from '../src/capture/model.ts';
+import { readCapture } from '../src/cli/decode.ts';
 import type { StoredEvent } from '../src/events.ts';
 import type { Machine } from '../src/inventory/machines.ts';
 import type { BootTimeline } from '../src/inventory/timeline.ts';
 import { type Client, createClient } from './client.ts';
 import { createLab, type Lab, type LabVm } from './lab.ts';
-import { expandRack, type RackDescription } from './rack.ts';
+import type { Negotiated } from './negotiated.ts';
+import type { Tool } from './prerequisites.ts';
+import { chainsOverTftp, expandRack, type RackDescription } from './rack.ts';
 
 export interface ScenarioRun {
   readonly lab: Lab;
   readonly client: Client;
+  /** What the wire of the lab has carried so far, read back from tcpdump's file. */
+  capture(): Promise<Capture>;
+  /** For the result: what each client or machine was given, as the capture has it. */
+  readonly negotiated: Record<string, Negotiated>;
+  /** For the result: clients that are no machines of the rack. */
+  readonly clients: MachineResult[];
   /** Repeats `probe` until it gives something. @throws Error with `what` and the state of every machine. */
   until<T>(what: string, deadlineMs: number, probe: () => Promise<T | undefined>): Promise<T>;
   /** Notes a failure and goes on, so that one run shows everything that is wrong. */
@@ -23,7 +34,12 @@ export interface ScenarioRun {
 export interface Scenario {
   readonly name: string;
   readonly about: string;
-  readonly rack: RackDescription;
+  /** None: the clients are programs, not machines. */
+  readonly rack?: RackDescription;
+  /** Foreign programs that it starts, beside what every lab needs. */
+  readonly tools?: readonly Tool[];
+  /** Laid over the appliance's configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
   readonly run: (run: ScenarioRun) => Promise<void>;
 }
 
@@ -42,6 +58,8 @@ export interface ScenarioResult {
   readonly scenario: string;
   readonly passed: boolean;
   readonly machines: readonly MachineResult[];
+  /** Option values and transfers out of the capture; empty where a scenario is not about them. */
+  readonly negotiated: Readonly<Record<string, Negotiated>>;
   /** `total`, and for each registered machine the seconds from power-on to registered. */
   readonly seconds: Readonly<Record<string, number>>;
   readonly failures: readonly string[];
@@ -55,7 +73,10 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const startedAt = Date.now();
   const failures: string[] = [];
-  const lab = await createLab(expandRack(scenario.rack), options);
+  const lab = await createLab(scenario.rack ? expandRack(scenario.rack) : [], {
+    ...options,
+    ...(scenario.config ? { config: scenario.config } : {}),
+  });
   options.onLab?.(lab);
   try {
     const client = createClient(lab.api);
@@ -63,6 +84,9 @@ export async function runScenario(
       lab,
       client,
       say: options.say,
+      negotiated: {},
+      clients: [],
+      capture: () => readCapture(join(lab.dir, 'bridge.pcap')),
       check(holds, what) {
         if (!holds) failures.push(what);
       },
@@ -81,12 +105,16 @@ export async function runScenario(
       },
     };
     await scenario.run(run).catch((error: Error) => failures.push(error.message));
-    const machines = await results(lab, client);
+    const machines = [...(await results(lab, client)), ...run.clients];
     const seconds: Record<string, number> = { total: (Date.now() - startedAt) / 1000 };
     for (const { name, seconds: steps } of machines) {
       if (steps.registered !== undefined) seconds[name] = steps.registered;
     }
-    return { scenario: scenario.name, passed: failures.length === 0, machines, seconds, failures };
+    const { negotiated } = run;
+    return {
+      ...{ scenario: scenario.name, passed: failures.length === 0 },
+      ...{ machines, seconds, negotiated, failures },
+    };
   } finally {
     await lab.destroy();
   }
@@ -129,7 +157,7 @@ async function results(lab: Lab, client: Client): Promise<MachineResult[]> {
     return {
       name: vm.machine.name,
       firmware: vm.machine.firmware,
-      netboot: vm.machine.firmware === 'uefi' ? 'chain' : vm.machine.netboot,
+      netboot: chainsOverTftp(vm.machine) ? 'chain' : vm.machine.netboot,
       hardwarename: record?.hardwarename,
       state: record?.state ?? 'unknown',
       mac: vm.machine.nics.find(({ boot }) => boot)?.mac ?? '',

@@ -1,7 +1,17 @@
 /** Every scenario, in the order in which `npm run lab -- scenarios` lists them. */
 import type { Scenario } from '../scenario.ts';
+import { BOOTS } from './boots.ts';
+import { clients } from './clients.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
+import { proxy } from './proxy.ts';
 
-export const SCENARIOS: readonly Scenario[] = [ingest, ingestHostile, ingestKilled];
+export const SCENARIOS: readonly Scenario[] = [
+  ingest,
+  ingestHostile,
+  ingestKilled,
+  clients,
+  ...BOOTS,
+  proxy,
+];

@@ -75,7 +75,9 @@ function checkFraming(reply: DhcpMessage, request: DhcpMessage | undefined, say:
   // RFC 1542 2.1; some relays and ROMs drop less.
   if (wire.lengthBytes < limit('dhcpReplyBytesMin'))
     say('reply-short', `${wire.lengthBytes} bytes`);
-  const most = request && replyBytesMax(request.packet);
+  // What the relay sent along is not the client's to hold: the relay takes it out again.
+  const relayInfo = packet.options.get(OPTION.relayAgent);
+  const most = request && replyBytesMax(request.packet) + (relayInfo ? relayInfo.length + 2 : 0);
   if (most !== undefined && wire.lengthBytes > most) {
     say('reply-overlong', `${wire.lengthBytes} bytes, and the client takes ${most}`);
   }

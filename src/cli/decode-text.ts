@@ -100,7 +100,7 @@ function dhcpLines(head: string, message: DhcpMessage): string[] {
 }
 
 function shown(value: string): string {
-  return `"${printable(hideTokens(value))}"`;
+  return `"${hideTokens(printable(value))}"`;
 }
 
 export interface ReadableOption {
@@ -142,5 +142,5 @@ function ending(transfer: TftpTransfer): string {
 }
 
 function httpLine(head: string, { method, path, userAgent, ...ends }: HttpRequest): string {
-  return `${head} HTTP ${method} ${printable(hideTokens(path))} ${way(ends)} "${printable(userAgent)}"`;
+  return `${head} HTTP ${method} ${hideTokens(printable(path))} ${way(ends)} "${printable(userAgent)}"`;
 }

@@ -31,8 +31,14 @@ describe('the virtual lab', () => {
     expect(result.failures).toEqual([]);
     expect(result.passed).toBe(true);
     expect(result.machines.length).toBeGreaterThan(0);
-    for (const machine of result.machines)
-      expect(machine.seconds.registered, machine.name).toBeGreaterThan(0);
+    for (const { name: machine, state, seconds } of result.machines)
+      expect(state === 'leased' ? seconds.leased : seconds.registered, machine).toBeGreaterThan(0);
+    for (const [machine, { granted }] of Object.entries(result.negotiated))
+      expect(granted.length, machine).toBeGreaterThan(0);
+    if (/^(boot-|clients$|proxy$)/.test(name))
+      expect(Object.keys(result.negotiated).sort()).toEqual(
+        result.machines.map((machine) => machine.name).sort(),
+      );
   });
 
   it('leaves nothing behind', async () => expect(await namespaces()).toEqual([]));

@@ -22,6 +22,8 @@ import {
   MACHINE,
 } from '../../support/captures.ts';
 
+/** When the exchange of the tools' files took place, in seconds. */
+const EXCHANGE_AT = 1_795_250_596.369;
 const AT_US = 1_700_000_000_123_456;
 const shots = exchange('uefi');
 const ethernet = shots.map((shot, index) => frameOf(ethernetFrame(shot), AT_US + index * 1000));
@@ -148,6 +150,28 @@ describe('capture files', () => {
     reader.push(bytes);
     expect(reader.finish()).toEqual({ code, at });
     expect(reader.push(bytes)).toEqual([]);
+  });
+});
+
+describe('what the tools write', () => {
+  const dir = 'test/fixtures/pcap/tools';
+  it.each([
+    ['tcpdump-nano.pcap', 1],
+    ['tcpdump-any-sll.pcap', 113],
+    ['tcpdump-any-sll2.pcap', 276],
+    ['tshark.pcapng', 1],
+  ])('%s: one exchange, recorded at once by each', async (name, linkType) => {
+    const [frame] = framesOf(Uint8Array.from(readFileSync(`${dir}/${name}`)));
+    expect(frame?.linkType).toBe(linkType);
+    const machines = JSON.parse((await decode(`${dir}/${name}`, { json: true })).text).machines;
+    expect(machines).toMatchObject([
+      {
+        machine: '52:54:00:c1:00:09',
+        boots: [{ entries: [{ type: 'DISCOVER' }, { type: 'OFFER' }, {}, { type: 'ACK' }] }],
+        problems: [],
+      },
+    ]);
+    expect(machines[0].boots[0].entries[0].at).toBeCloseTo(EXCHANGE_AT, 2);
   });
 });
 

@@ -44,7 +44,7 @@ describe('a rack', () => {
   it('every rack that ships is valid', () => {
     for (const name of readdirSync('qemu-lab/racks'))
       expect(loadRack(`qemu-lab/racks/${name}`).length).toBeGreaterThan(0);
-    for (const { rack } of SCENARIOS) expect(expandRack(rack).length).toBeGreaterThan(0);
+    for (const { rack } of SCENARIOS) if (rack) expect(expandRack(rack).length).toBeGreaterThan(0);
   });
 });
 

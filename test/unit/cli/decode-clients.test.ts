@@ -1,0 +1,119 @@
+/**
+ * Real clients, recorded in the virtual lab (test/fixtures/pcap): what they said decodes to the text beside each capture, and
+ * the DHCP rules answer each of their requests as the second text says. After a wanted change, UPDATE_FIXTURES=1 writes both
+ * texts anew; new captures are made by `UPDATE_FIXTURES=1 npm run lab -- scenario NAME`.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { textOf } from '../../../qemu-lab/fixtures.ts';
+import { negotiatedBy } from '../../../qemu-lab/negotiated.ts';
+import { CLIENTS_CONFIG } from '../../../qemu-lab/scenarios/clients.ts';
+import { createAnalysis } from '../../../src/capture/analysis.ts';
+import { openFrame } from '../../../src/capture/frame.ts';
+import type { Capture, DhcpMessage } from '../../../src/capture/model.ts';
+import { captureText } from '../../../src/cli/decode-text.ts';
+import { encodePacket, replyBytesMax } from '../../../src/dhcp/packet.ts';
+import { destinationOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+import { type Ends, ethernetFrame, frameOf, framesOf } from '../../support/captures.ts';
+import { createWorld } from '../../support/world.ts';
+
+const DIR = 'test/fixtures/pcap';
+const NAMES = readdirSync(DIR)
+  .filter((name) => name.endsWith('.pcap'))
+  .map((name) => name.replace('.pcap', ''));
+const PROGRAMS = ['udhcpc', 'dhclient', 'networkd', 'relayed'];
+const PORTS = { server: 67, client: 68, proxy: 4011 };
+
+function golden(name: string, text: string): string {
+  const file = `${DIR}/${name}`;
+  if (process.env.UPDATE_FIXTURES) writeFileSync(file, text);
+  return readFileSync(file, 'utf8');
+}
+
+function captureOf(file: Uint8Array): Capture {
+  const analysis = createAnalysis();
+  for (const frame of framesOf(file)) analysis.add(frame);
+  return analysis.finish(undefined);
+}
+
+/** The configuration that the recording was made with, and the recorded address for this machine. */
+function configFor(name: string, machine: string, address: string): string {
+  if (name.startsWith('proxy-')) return stringify({ dhcp: { segments: [{ mode: 'proxy' }] } });
+  const segments = PROGRAMS.includes(name) ? CLIENTS_CONFIG.dhcp.segments : [{}];
+  const reservations = [{ mac: machine, address }];
+  const index = name === 'relayed' ? 1 : 0;
+  return stringify({
+    dhcp: { segments: segments.map((one, at) => (at === index ? { ...one, reservations } : one)) },
+  });
+}
+
+/** What a capture would hold if these requests had come to us now. */
+function replay(name: string, capture: Capture): string {
+  const machine = capture.machines[0]?.key ?? '';
+  const address = negotiatedBy(capture, machine).granted[0]?.address ?? '';
+  const world = createWorld(undefined, configFor(name, machine, address));
+  const analysis = createAnalysis();
+  let number = 0;
+  const add = (from: Ends, to: Ends, payload: Uint8Array) => {
+    number += 1;
+    const bytes = ethernetFrame({ from, to, payload });
+    analysis.add({ number, ...frameOf(bytes, world.time.now * 1000) });
+  };
+  for (const message of requestsOf(capture)) {
+    const { packet, from, to, atUs } = message;
+    world.time.now = Math.floor(atUs / 1000) as Millis;
+    const source: Ends = [formatIpv4(from.address), from.port];
+    add(source, [formatIpv4(to.address), to.port], encodePacket(packet));
+    const outcome = world.dhcp(packet, 'prov0', to.port === PORTS.proxy ? 'proxy' : undefined);
+    if (outcome.kind !== 'reply') continue;
+    const reply = { ...outcome.reply, flags: replyFlags(packet, outcome.type) };
+    const towards = destinationOf(packet, outcome, PORTS);
+    add(
+      ['10.77.0.1', to.port],
+      outcome.to === 'source' ? source : [towards.address, towards.port],
+      encodePacket(reply, replyBytesMax(packet)),
+    );
+  }
+  return captureText(analysis.finish(undefined), false);
+}
+
+function requestsOf(capture: Capture): DhcpMessage[] {
+  return capture.machines
+    .flatMap(({ boots }) => boots.flatMap(({ entries }) => entries))
+    .filter((entry) => entry.kind === 'dhcp')
+    .filter(({ fromServer }) => !fromServer);
+}
+
+describe.each(NAMES)('%s', (name) => {
+  const file = Uint8Array.from(readFileSync(`${DIR}/${name}.pcap`));
+
+  it('decodes to the text beside it, without an error found', () => {
+    const text = textOf(file);
+    expect(text).toBe(golden(`${name}.txt`, text));
+    expect(text).toContain('problems: 0 error(s)');
+  });
+
+  it('is answered as written down', () => {
+    const text = replay(name, captureOf(file));
+    expect(text).toBe(golden(`${name}.replies.txt`, text));
+    expect(text).not.toMatch(/ NAK |dhcp-malformed/);
+  });
+
+  it('holds nothing but its client and the servers, and no data of transfers', () => {
+    expect(file.length).toBeLessThan(64 * 1024);
+    const addresses = new Set<Ipv4>();
+    for (const frame of framesOf(file)) {
+      const content = openFrame(frame);
+      expect(content.kind).toBe('datagram');
+      if (content.kind === 'datagram') addresses.add(content.datagram.source);
+    }
+    addresses.delete(IPV4_ANY);
+    expect(addresses.size).toBeLessThanOrEqual(3);
+  });
+});
+
+it('the recorded clients are all there', () =>
+  expect(NAMES).toEqual(expect.arrayContaining([...PROGRAMS])));

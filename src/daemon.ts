@@ -31,6 +31,7 @@ import { planOf, siteDefaults, startDnsServer } from './nameserver/start.ts';
 import { type BackupFile, backupDatabase } from './platform/backup.ts';
 import { findBootFile, readText, requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
+import { macOnLink } from './platform/probe.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
 import { type GroupCommit, openDatabase, openGroupCommit } from './platform/sqlite.ts';
@@ -300,13 +301,20 @@ async function startTftp(parts: Parts): Promise<void> {
 }
 
 /**
- * TFTP carries no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength
- * of these events, so none of them waits for the disk: in a storm those waits would starve DHCP.
+ * TFTP carries no token: the boot is that of the machine which holds the address; where another server leases the addresses,
+ * the kernel knows who has it. Nothing is told to anybody on the strength of these events, so none of them waits for the
+ * disk: in a storm those waits would starve DHCP.
  */
-function noteTftp({ inventory, log }: Parts, event: TftpEvent, client: TftpClient): void {
+function noteTftp(parts: Parts, event: TftpEvent, client: TftpClient): void {
+  const { inventory, log, segments } = parts;
   try {
     const address = parseIpv4(client.address);
-    const mac = address === undefined ? undefined : inventory.leases.macAt(address);
+    const proxied = () =>
+      segments.flatMap((one) => (one.mode === 'proxy' && one.iface ? [one.iface] : []));
+    const mac =
+      address === undefined
+        ? undefined
+        : (inventory.leases.macAt(address) ?? macOnLink(proxied(), address));
     const boot = mac && inventory.boots.latest(mac);
     inventory.transactionUnsynced(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };

@@ -95,7 +95,7 @@ function advance(
       transfer.granted ??= packet.options;
       return;
     case OPCODE.data:
-      data(transfer, packet.block, datagram.payloadBytes - 4);
+      blocks(transfer, packet.block, datagram.payloadBytes);
       return;
     case OPCODE.ack:
       if (transfer.last && packet.block === (transfer.block & 0xffff)) transfer.acknowledged = true;
@@ -105,6 +105,19 @@ function advance(
       return;
     default:
       return;
+  }
+}
+
+/**
+ * A sender that leaves the cutting to its card (UDP segmentation offload) has several packets as one in a capture of its own
+ * interface: each with its header, all but the last of full size.
+ */
+function blocks(transfer: TftpTransfer, number: number, payloadBytes: number): void {
+  const packetBytes = 4 + blksizeOf(transfer);
+  let left = payloadBytes;
+  for (let index = 0; left >= 4 || index === 0; index++) {
+    data(transfer, (number + index) & 0xffff, Math.min(left, packetBytes) - 4);
+    left -= packetBytes;
   }
 }
 

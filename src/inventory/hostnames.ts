@@ -60,7 +60,8 @@ export function openHostnames(db: Database, records: Records): Hostnames {
       }
       // Gaps are not refilled below the highest number, so that a name's past stays one machine's for as long as possible.
       const prefix = renderName(pattern.slice(0, pattern.search(/\{n/)), wish, 0);
-      const top = highest.get(prefix.length + 1, prefix, `${prefix}:`, prefix.length + 1)?.number ?? 0;
+      const top =
+        highest.get(prefix.length + 1, prefix, `${prefix}:`, prefix.length + 1)?.number ?? 0;
       for (
         let number = Math.max(first, top + 1), end = number + RANDOM_TRIES;
         number < end;

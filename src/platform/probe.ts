@@ -9,6 +9,7 @@
  *
  * Needs koffi and CAP_NET_RAW; without them nothing is probed, which is said once.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { type Ipv4, ipv4ToBytes, parseIpv4 } from '../wire/ipv4.ts';
@@ -87,6 +88,20 @@ export function parseNeighbours(table: string, iface: string): Map<Ipv4, Mac> {
     if (device === iface && complete && ipv4 !== undefined && hardware) found.set(ipv4, hardware);
   }
   return found;
+}
+
+/**
+ * Who has this address on one of these interfaces, by the kernel's own table; `undefined` where it has just forgotten. It
+ * always knows whom it is talking to. For records of what happened, never for what anybody may do: neighbours can lie.
+ */
+export function macOnLink(ifaces: readonly string[], address: Ipv4): Mac | undefined {
+  if (ifaces.length === 0) return undefined;
+  const table = readFileSync(NEIGHBOURS, 'utf8');
+  for (const iface of ifaces) {
+    const mac = parseNeighbours(table, iface).get(address);
+    if (mac) return mac;
+  }
+  return undefined;
 }
 
 function ownAddresses(): Map<Ipv4, Mac> {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { wrongArch } from '../../../src/capture/check-replies.ts';
 import { CHECK_IDS, CHECKS, type CheckId } from '../../../src/capture/checks.ts';
 import { MESSAGE, nulTerminated, OPTION, text, u8, u32 } from '../../../src/dhcp/options.ts';
-import { encodeError, encodeOack } from '../../../src/tftp/packet.ts';
+import { encodeData, encodeError, encodeOack } from '../../../src/tftp/packet.ts';
 import {
   asked,
   beside,
@@ -50,6 +50,15 @@ describe('a boot in order', () => {
     expect(idsOf([...exchange(client), ...transfer()])).toEqual([]),
   );
   it('a size probe is no problem', () => expect(idsOf([...probe, ...transfer()])).toEqual([]));
+  it('several blocks in one captured packet are no problem', () => {
+    const two = new Uint8Array(4 + 512 + 4 + 88);
+    two.set(encodeData(1, new Uint8Array(512)));
+    two.set(encodeData(2, new Uint8Array(88)), 516);
+    const shots = transfer().toSpliced(3, 3, say(two));
+    expect(idsOf(shots)).toEqual([]);
+    const [entry] = analyse(shots).machines[0]?.boots[0]?.entries ?? [];
+    expect(entry).toMatchObject({ block: 2, bytes: 600, last: true, acknowledged: true });
+  });
   it('a renewal, an INFORM and a release are none', () =>
     expect(
       idsOf([

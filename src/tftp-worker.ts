@@ -43,6 +43,9 @@ interface Socket {
   readonly engine: TftpEngine;
 }
 
+/** Of the main thread: the version of a file that was found, or the bytes that were read. */
+type Answer = FileVersion | Uint8Array;
+
 const clock = (): number => performance.now();
 
 class TftpThread {
@@ -52,7 +55,7 @@ class TftpThread {
   private readonly receiver: DatagramReceiver;
   private readonly sockets: Socket[] = [];
   private readonly engines: TftpEngine[] = [];
-  private readonly awaited = new Map<number, (answer: FileVersion & Uint8Array) => void>();
+  private readonly awaited = new Map<number, (answer: Answer | undefined) => void>();
   private readonly drops = new Map<TftpDrop, number>();
   private dropsReportedAt = 0;
   private tickedAt = 0;
@@ -65,7 +68,10 @@ class TftpThread {
     this.wakeFd = wakeFd;
     this.receiver = createReceiver(calls);
     const cache = createChunkCache((file, { offset, length }, done) =>
-      this.ask((id) => ({ kind: 'read', id, file, offset, length }), done),
+      this.ask(
+        (id) => ({ kind: 'read', id, file, offset, length }),
+        (answer) => done(answer instanceof Uint8Array ? answer : undefined),
+      ),
     );
     for (const descriptors of networks) {
       const senders = descriptors.map((fd) => createSender(calls, fd));
@@ -76,7 +82,10 @@ class TftpThread {
             senders[via]?.blocks(to, run),
         },
         find: (name: string, done: (file: FileVersion | undefined) => void) =>
-          this.ask((id) => ({ kind: 'find', id, name }), done),
+          this.ask(
+            (id) => ({ kind: 'find', id, name }),
+            (answer) => done(answer instanceof Uint8Array ? undefined : answer),
+          ),
         onEvent: (event: TftpEvent, client: Endpoint) =>
           this.tell({ kind: 'event', event, client }),
         onDrop: (reason: TftpDrop) =>
@@ -105,7 +114,8 @@ class TftpThread {
         this.sockets.forEach((socket, index) => {
           const found = fds.readInt16LE(index * 8 + 6);
           if (found & POLLERR) this.hearRefusals(socket);
-          if (found & POLLIN) this.take(socket);
+          // Receiving also takes an error off the socket that is in no queue: poll would report it for ever.
+          if (found & (POLLIN | POLLERR)) this.take(socket);
         });
         if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
       }
@@ -169,17 +179,17 @@ class TftpThread {
       } else {
         const done = this.awaited.get(message.id);
         this.awaited.delete(message.id);
-        done?.(message.answer as FileVersion & Uint8Array);
+        done?.(message.answer);
       }
     }
   }
 
-  private ask<Answer extends FileVersion | Uint8Array>(
+  private ask(
     question: (id: number) => FromWorker,
     done: (answer: Answer | undefined) => void,
   ): void {
     const id = ++this.tickets;
-    this.awaited.set(id, done as (answer: FileVersion & Uint8Array) => void);
+    this.awaited.set(id, done);
     this.tell(question(id));
   }
 

@@ -1,0 +1,79 @@
+/** How the batched sender hands runs of blocks to the kernel, and what it does when the kernel refuses. */
+import { expect, it } from 'vitest';
+import type { DatagramCalls } from '../../../src/platform/datagram-calls.ts';
+import { createSender } from '../../../src/platform/datagram-sender.ts';
+
+const ERRNO = { EIO: 5, EPERM: 1, ECONNREFUSED: 111 };
+const client = { ip: 0x0a4d0064, port: 2070 };
+const run = (first: number, count: number) => ({
+  ...{ first, count, blksizeBytes: 1000, rollover: 0 as const, sizeBytes: 50_000 },
+  ...{ chunk: new Uint8Array(50_000), chunkOffset: 0, next: undefined },
+});
+
+/** A kernel that notes what it was asked to send; `answers` are errors to give first, 0 for none. */
+function fakeKernel(answers: number[] = []) {
+  const sent: { vectors: number; segmented: boolean }[] = [];
+  let errno = 0;
+  const calls = {
+    addressOf: () => 4096,
+    errno: () => errno,
+    sendmmsg(_fd: number, headers: Uint8Array, count: number) {
+      errno = answers.shift() ?? 0;
+      if (errno !== 0) return -1;
+      const view = new DataView(headers.buffer, headers.byteOffset);
+      for (let index = 0; index < count; index++) {
+        const vectors = view.getUint32(index * 64 + 24, true);
+        sent.push({ vectors, segmented: view.getUint32(index * 64 + 40, true) > 0 });
+      }
+      return count;
+    },
+  } as unknown as DatagramCalls;
+  return { sent, sender: createSender(calls, 3) };
+}
+
+it('makes one segmented message of a run, and a plain one of a single block', () => {
+  const { sent, sender } = fakeKernel();
+  sender.blocks(client, run(1, 16));
+  sender.blocks(client, run(17, 1));
+  sender.packet(client, Buffer.from('an error'));
+  sender.flush();
+  expect(sent).toEqual([
+    { vectors: 32, segmented: true },
+    { vectors: 2, segmented: false },
+    { vectors: 1, segmented: false },
+  ]);
+});
+
+it('sends every block by itself once segmentation was refused, and loses only that run', () => {
+  const { sent, sender } = fakeKernel([ERRNO.EIO]);
+  sender.blocks(client, run(1, 4));
+  sender.packet(client, Buffer.from('an error'));
+  sender.flush();
+  expect(sent).toEqual([{ vectors: 1, segmented: false }]);
+  sender.blocks(client, run(1, 4));
+  sender.flush();
+  expect(sent.slice(1)).toEqual(Array(4).fill({ vectors: 2, segmented: false }));
+});
+
+it('tries a message again when the network’s answer to another one got in the way', () => {
+  const { sent, sender } = fakeKernel([ERRNO.ECONNREFUSED, ERRNO.ECONNREFUSED]);
+  sender.blocks(client, run(1, 4));
+  sender.flush();
+  expect(sent).toEqual([{ vectors: 8, segmented: true }]);
+});
+
+it('gives up one message that cannot be sent, and goes on with the next', () => {
+  const { sent, sender } = fakeKernel([ERRNO.EPERM]);
+  sender.packet(client, Buffer.from('first'));
+  sender.blocks(client, run(1, 4));
+  sender.flush();
+  expect(sent).toEqual([{ vectors: 8, segmented: true }]);
+});
+
+it('sends more than fits into one batch in several', () => {
+  const { sent, sender } = fakeKernel();
+  for (let index = 0; index < 1000; index++) sender.blocks(client, run(1, 32));
+  sender.flush();
+  expect(sent).toHaveLength(1000);
+  expect(new Set(sent.map(({ vectors }) => vectors))).toEqual(new Set([64]));
+});

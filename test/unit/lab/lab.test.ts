@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tapNames } from '../../../qemu-lab/lab.ts';
 import { lldpFrame } from '../../../qemu-lab/lldp.ts';
 import { qemuArguments } from '../../../qemu-lab/qemu.ts';
-import { expandRack, loadRack } from '../../../qemu-lab/rack.ts';
+import { chainsOverTftp, expandRack, loadRack } from '../../../qemu-lab/rack.ts';
 import { secondsOf } from '../../../qemu-lab/scenario.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
 import { isAlive, startTicks } from '../../../qemu-lab/state.ts';
@@ -39,6 +39,7 @@ describe('a rack', () => {
     ['a bad MAC', { machines: [{ name: 'a', nics: [{ mac: 'x' }] }] }, /not a MAC/],
     ['one name twice', { machines: [{ name: 'a', count: 2 }] }, /same name/],
     ['no machine', { machines: [] }, /machines/],
+    ['HTTP Boot on BIOS', { machines: [{ name: 'a', netboot: 'http' }] }, /needs firmware: uefi/],
   ])('refuses %s', (_what, rack, message) => expect(() => expandRack(rack)).toThrow(message));
 
   it('every rack that ships is valid', () => {
@@ -64,6 +65,26 @@ describe('QEMU', () => {
       /-kernel \/ipxe\.lkrn -initrd \/lab\/m\/plain-pxe\.ipxe .*romfile=/,
     );
   });
+
+  it('leaves the ROM in an e1000, and turns PXE off for HTTP Boot', () => {
+    expect(argumentsOf({ firmware: 'uefi', nics: [{ model: 'e1000' }] })).not.toContain('romfile');
+    const http = argumentsOf({ firmware: 'uefi', netboot: 'http' });
+    expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n');
+    expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n');
+    expect(argumentsOf({ firmware: 'uefi' })).not.toContain('fw_cfg');
+  });
+
+  it.each([
+    [{ firmware: 'uefi' }, true],
+    [{ firmware: 'uefi', netboot: 'http' }, false],
+    [{ firmware: 'uefi', nics: [{ model: 'e1000' }] }, false],
+    [{ netboot: 'chain' }, true],
+    [{}, false],
+  ])('%j fetches iPXE over TFTP: %s', (machine, expected) =>
+    expect(expandRack({ machines: [{ name: 'm', ...machine }] }).map(chainsOverTftp)).toEqual([
+      expected,
+    ]),
+  );
 
   it('doubles commas, which end values', () =>
     expect(argumentsOf({ manufacturer: 'A, Inc' })).toContain('manufacturer=A,, Inc'));

@@ -314,7 +314,7 @@ export const LIMITS = {
   captureInterfacesMax: { value: 256, why: 'a pcapng section describes each interface it has' },
   captureEntriesMax: {
     value: 200_000,
-    why: 'messages kept to be shown together: about 300 MB, and a hall of 12,000 machines booting once',
+    why: 'messages kept to be shown together: about 500 MB, and a hall of 12,000 machines booting once',
   },
   captureMachinesMax: {
     value: 65_536,

@@ -25,7 +25,8 @@ export interface Notifier {
 
 export interface NotifierOptions {
   readonly secondaries: readonly Secondary[];
-  /** Whether a zone is of interest to secondaries. */
+  /** Our own addresses: a secondary believes a NOTIFY that comes from where it transfers from. */
+  readonly from: readonly string[];
   nowSeconds(): number;
   onOutcome(outcome: { zone: string; secondary: string; heard: boolean }): void;
 }
@@ -67,6 +68,8 @@ export function openNotifier(options: NotifierOptions): Notifier {
     socket.on('message', hear);
     // An unreachable secondary is one that does not answer.
     socket.on('error', () => undefined);
+    const from = options.from.find((own) => isIPv6(own) === (family === 6));
+    socket.bind({ port: 0, ...(from === undefined ? {} : { address: from }) });
     socket.unref();
     sockets.set(family, socket);
     return socket;

@@ -52,7 +52,7 @@ const RECONCILE_MS = 3_600_000;
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   const { log } = options;
   const notifier = openNotifier({
-    secondaries: options.secondaries,
+    ...{ secondaries: options.secondaries, from: options.listen },
     nowSeconds: options.nowSeconds,
     onOutcome: (outcome) => {
       if (!outcome.heard) log.warn(outcome, 'a secondary did not answer NOTIFY');

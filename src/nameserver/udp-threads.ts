@@ -44,6 +44,8 @@ export async function startUdpThreads(options: UdpThreadsOptions): Promise<UdpTh
   );
   const close = async (): Promise<void> => {
     Atomics.store(words, CONTROL.stop, 1);
+    // From here on they are waited for: the process must not end before they have.
+    for (const { worker } of threads) worker.ref();
     await Promise.all(threads.map(({ exited }) => exited));
   };
   const failed = started.find((result) => result.status === 'rejected');

@@ -102,22 +102,25 @@ async function simulate(plan: Plan): Promise<Outcome> {
   const deadline = new Promise((resolve) => setTimeout(resolve, plan.deadlineMs));
   await Promise.race([everybody, deadline]);
   clearInterval(progress);
-  const { user, system } = process.cpuUsage();
   return {
     ...{ machines: plan.machines, finished: seconds.length, firstTry, counts },
     lost: plan.machines - seconds.length,
-    seconds:
-      seconds.length === 0
-        ? null
-        : {
-            p50: round(percentile(seconds, 0.5), 3),
-            p99: round(percentile(seconds, 0.99), 3),
-            last: round(percentile(seconds, 1), 3),
-          },
+    seconds: spreadOf(seconds),
     wallSeconds: round((performance.now() - startedAt) / 1000, 3),
-    cpuSeconds: round((user + system) / 1e6),
+    cpuSeconds: round(cpuSecondsSoFar()),
     ownDelayMs: round(delay.percentile(99) / 1e6, 1),
   };
+}
+
+function spreadOf(seconds: readonly number[]): Outcome['seconds'] {
+  if (seconds.length === 0) return null;
+  const at = (share: number) => round(percentile(seconds, share), 3);
+  return { p50: at(0.5), p99: at(0.99), last: at(1) };
+}
+
+function cpuSecondsSoFar(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 async function openDhcp(onMessage: (bytes: Uint8Array) => void): Promise<dgram.Socket> {

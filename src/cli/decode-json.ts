@@ -23,8 +23,8 @@ export function captureJson(file: string, capture: Capture): string {
     })),
     problems,
   });
-  // A terminal takes some of the bytes above 126 for commands; JSON.stringify leaves them as they are.
-  const escaped = text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  // Names come as single bytes, and a terminal takes some of those above 126 for commands; JSON.stringify leaves them.
+  const escaped = text.replace(/[\x7f-\xff]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
   return `${escaped}\n`;
 }
 

@@ -24,7 +24,7 @@ import { openDnsSource } from './inventory/dns-source.ts';
 import { openDnsStore } from './inventory/dns-store.ts';
 import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { createSecretBox } from './inventory/secrets.ts';
-import { watchStalls } from './inventory/stall-watch.ts';
+import { createStallWatch } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
 import { registerDnsMetrics } from './nameserver/metrics.ts';
 import { planOf, siteDefaults, startDnsServer } from './nameserver/start.ts';
@@ -51,7 +51,10 @@ export interface Daemon {
 }
 
 /** The inventory and the desk alone: what `explain` needs, and what the daemon builds on. */
-export function openCore(config: Config): {
+export function openCore(
+  config: Config,
+  onError: (error: unknown) => void = () => undefined,
+): {
   db: Database;
   inventory: Inventory;
   desk: BootDesk;
@@ -69,6 +72,10 @@ export function openCore(config: Config): {
     clock: systemClock,
     secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
     waitForDisk: groupCommit.waitForDisk,
+    gather: {
+      later: (task) => void setTimeout(task, limit('timelineGatherMs')),
+      onError,
+    },
   });
   const desk = createBootDesk(
     {
@@ -127,7 +134,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
   if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
   readOrMakeKey(keyFileOf(config));
-  const core = openCore(config);
+  const core = openCore(config, (err) => log.error({ err }, 'a step of a boot was not recorded'));
   const metrics = openMetrics(core.inventory);
   const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
   const ready = {
@@ -316,7 +323,7 @@ function noteTftp(parts: Parts, event: TftpEvent, client: TftpClient): void {
         ? undefined
         : (inventory.leases.macAt(address) ?? macOnLink(proxied(), address));
     const boot = mac && inventory.boots.latest(mac);
-    inventory.transactionUnsynced(() => {
+    inventory.soon(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };
       inventory.events.append({ ...subject, ...event } as NewEvent);
       if (!boot) return;
@@ -334,6 +341,7 @@ const HOUSEKEEPING_MS = 3_600_000;
 
 function startHousekeeping(parts: Parts): void {
   const { inventory, log, config } = parts;
+  const watchStalls = createStallWatch({ ...inventory, clock: systemClock });
   const { keepBootDays, keepDays } = config.events;
   const keep = { boot: keepBootDays, other: keepDays };
   parts.closers.push(
@@ -347,7 +355,7 @@ function startHousekeeping(parts: Parts): void {
     }
   };
   const stalls = setInterval(
-    guarded(() => void watchStalls({ ...inventory, clock: systemClock })),
+    guarded(() => void watchStalls()),
     limit('stallTickMs'),
   );
   const tokens = setInterval(

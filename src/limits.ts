@@ -30,6 +30,10 @@ export const LIMITS = {
     value: 2,
     why: 'a busy server waits this long for more packets to share a commit: unseen by clients, a third less work',
   },
+  timelineGatherMs: {
+    value: 5,
+    why: 'steps of boots that nobody waits for share a commit: a storm makes thousands in a second',
+  },
   dhcpWaitingMax: {
     value: 4096,
     why: 'packets of a storm held until they are answered, 2 MB; above it the oldest is dropped',
@@ -306,6 +310,10 @@ export const LIMITS = {
     why: 'at 1, 4, 16 and 60 s: RFC 1996 section 3.6; the refresh timer does the rest',
   },
   dnsGatherMs: { value: 10, why: 'changes of one moment become one generation' },
+  stallLooksMax: {
+    value: 500,
+    why: 'boots whose events are read in one look, under 50 ms of it; the others follow a second later',
+  },
   stallTickMs: { value: 1000, why: 'how often running boots are checked for a missed deadline' },
   captureRecordBytesMax: {
     value: 262_144,

@@ -53,14 +53,16 @@ export interface Boots {
   latest(mac: Mac): Boot | undefined;
   /** Newest first. */
   list(count: number): Boot[];
-  /** Boots that have moved since `since`, have not reported, and are not known to be stalled; oldest first. */
-  unfinishedSince(since: Millis): Boot[];
+  /** When each boot last moved that has not reported and is not known to be stalled; kept in memory. */
+  unfinished(): ReadonlyMap<BootId, Millis>;
   binaryServed(id: BootId): void;
   scriptServed(id: BootId): void;
   reported(id: BootId, digest: string, hardwarename: Hardwarename): void;
   /** Notes a sign of life, which also ends a stall; says whether it was stalled. */
   touch(id: BootId): boolean;
   stalled(id: BootId): void;
+  /** For the transaction runner only: what is kept in memory is read anew. */
+  rolledBack(): void;
 }
 
 interface BootRow {
@@ -130,9 +132,22 @@ export function openBoots(db: Database, clock: Clock): Boots {
   const list = db.prepare<[number], BootRow>(
     'SELECT * FROM boots ORDER BY started_at DESC LIMIT ?',
   );
-  const unfinished = db.prepare<[number], BootRow>(
-    `SELECT * FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL ORDER BY started_at`,
+  const readUnfinished = db.prepare<[number], { id: string; last_at: number }>(
+    `SELECT id, last_at FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL`,
   );
+  let running: Map<BootId, Millis> | undefined;
+  const unfinished = (): Map<BootId, Millis> => {
+    running ??= new Map(
+      readUnfinished
+        .all(clock() - limit('bootIdleMs'))
+        .map((row) => [row.id as BootId, row.last_at as Millis]),
+    );
+    return running;
+  };
+  /** A boot that has reported is never unfinished again, whatever it does. */
+  const moved = (boot: Pick<Boot, 'id' | 'reportDigest'>, at: Millis): void => {
+    if (boot.reportDigest === undefined) unfinished().set(boot.id, at);
+  };
   const binary = db.prepare('UPDATE boots SET binaries_served = binaries_served + 1 WHERE id = ?');
   const script = db.prepare('UPDATE boots SET script_at = ? WHERE id = ?');
   const reported = db.prepare('UPDATE boots SET report_digest = ?, hardwarename = ? WHERE id = ?');
@@ -155,17 +170,19 @@ export function openBoots(db: Database, clock: Clock): Boots {
       if (client === 'os' && !booted.has(mac)) return undefined;
       const now = clock();
       const row = latest.get(mac);
-      const running = row && fromRow(row);
-      if (running && continuesBoot(running, client, now)) {
-        seen.run(client, now, hardwarename ?? null, running.id);
-        const resumed = running.stalledAt !== undefined;
-        const boot = { ...running, client, lastAt: now, stalledAt: undefined };
+      const latestBoot = row && fromRow(row);
+      if (latestBoot && continuesBoot(latestBoot, client, now)) {
+        seen.run(client, now, hardwarename ?? null, latestBoot.id);
+        moved(latestBoot, now);
+        const resumed = latestBoot.stalledAt !== undefined;
+        const boot = { ...latestBoot, client, lastAt: now, stalledAt: undefined };
         return { boot, begun: false, resumed };
       }
       if (client === 'os') return undefined;
       booted.add(mac);
       const id = newBootId();
       insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
+      unfinished().set(id, now);
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);
       return { boot, begun: true, resumed: false };
@@ -176,15 +193,25 @@ export function openBoots(db: Database, clock: Clock): Boots {
       return row ? fromRow(row) : undefined;
     },
     list: (count) => list.all(count).map(fromRow),
-    unfinishedSince: (since) => unfinished.all(since).map(fromRow),
+    unfinished,
     binaryServed: (id) => void binary.run(id),
     scriptServed: (id) => void script.run(clock(), id),
-    reported: (id, digest, hardwarename) => void reported.run(digest, hardwarename, id),
+    reported(id, digest, hardwarename) {
+      reported.run(digest, hardwarename, id);
+      unfinished().delete(id);
+    },
     touch(id) {
       const before = find(id);
       touch.run(clock(), id);
+      if (before) moved(before, clock());
       return before?.stalledAt !== undefined;
     },
-    stalled: (id) => void stalled.run(clock(), id),
+    stalled(id) {
+      stalled.run(clock(), id);
+      unfinished().delete(id);
+    },
+    rolledBack() {
+      running = undefined;
+    },
   };
 }

@@ -21,6 +21,8 @@ export interface EventStore {
   lastId(): number;
   /** Calls `wake` after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
+  /** The same for events about one machine (its hardwarename) or one NIC (its MAC): what thousands may follow. */
+  followOne(subject: Hardwarename | Mac, wake: () => void): () => void;
   /** Differs after each event that may tell of a change of a record, and after a rollback. */
   changes(): number;
   /** For the transaction runner only: tells the followers when something was appended. */
@@ -68,6 +70,9 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   );
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
+  const followersOfOne = new Map<string, Set<() => void>>();
+  /** Whom the events of the running transaction are about, as far as somebody follows them. */
+  const touched = new Set<string>();
   let appended = false;
   let changes = 0;
 
@@ -75,6 +80,10 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     append(event) {
       appended = true;
       if (!TRAFFIC.test(event.name)) changes += 1;
+      if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
+      if (event.hardwarename && followersOfOne.has(event.hardwarename)) {
+        touched.add(event.hardwarename);
+      }
       const { lastInsertRowid } = insert.run(
         clock(),
         event.name,
@@ -94,14 +103,30 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       followers.add(wake);
       return () => followers.delete(wake);
     },
+    followOne(subject, wake) {
+      const others = followersOfOne.get(subject);
+      if (others) others.add(wake);
+      else followersOfOne.set(subject, new Set([wake]));
+      return () => {
+        const left = followersOfOne.get(subject);
+        left?.delete(wake);
+        if (left?.size === 0) followersOfOne.delete(subject);
+      };
+    },
     committed() {
       if (!appended) return;
       appended = false;
       for (const wake of followers) wake();
+      const subjects = [...touched];
+      touched.clear();
+      for (const subject of subjects) {
+        for (const wake of followersOfOne.get(subject) ?? []) wake();
+      }
     },
     changes: () => changes,
     rolledBack() {
       appended = false;
+      touched.clear();
       changes += 1;
     },
   };

@@ -32,6 +32,11 @@ export interface Inventory {
   transaction<T>(run: () => T): T;
   /** All or nothing, committed but perhaps not on disk yet: the caller asks for that before it tells anybody. */
   transactionUnsynced<T>(run: () => T): T;
+  /**
+   * Runs a change that nobody is told of, such as a step of a boot's timeline: before the next transaction, and soon in
+   * any case, together with others. One that fails is reported and takes no other with it.
+   */
+  soon(change: () => void): void;
   /** Runs and always rolls back: for "what would happen". */
   rehearse<T>(run: () => T): T;
 }
@@ -43,9 +48,15 @@ export interface InventoryOptions {
   readonly secrets?: SecretBox;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
   waitForDisk?(wait: boolean): void;
+  /** How `soon` gathers changes; without it each is committed at once. */
+  readonly gather?: {
+    later(task: () => void): void;
+    onError(error: unknown): void;
+  };
 }
 
-export function openInventory({ db, clock, secrets, waitForDisk }: InventoryOptions): Inventory {
+export function openInventory(options: InventoryOptions): Inventory {
+  const { db, clock, secrets, waitForDisk, gather } = options;
   migrate(db);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
@@ -65,15 +76,35 @@ export function openInventory({ db, clock, secrets, waitForDisk }: InventoryOpti
     } catch (error) {
       leases.rollback();
       events.rolledBack();
+      boots.rolledBack();
       throw error;
+    }
+  };
+  let pending: (() => void)[] = [];
+  const savepoint = db.transaction((change: () => void) => change());
+  const runPending = (): void => {
+    const changes = pending;
+    pending = [];
+    for (const change of changes) {
+      try {
+        savepoint(change);
+      } catch (error) {
+        gather?.onError(error);
+      }
     }
   };
   const commit = <T>(inside: () => T, wait: boolean): T => {
     if (db.inTransaction) return inside();
     waitForDisk?.(wait);
+    // On its own, so that a transaction that fails takes nothing with it that happened before.
+    if (pending.length > 0) outermost(runPending);
     const result = outermost(inside);
     events.committed();
     return result;
+  };
+  const soon = (change: () => void): void => {
+    if (!gather) return void commit(change, false);
+    if (pending.push(change) === 1) gather.later(() => commit(() => undefined, false));
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
   const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
@@ -89,6 +120,7 @@ export function openInventory({ db, clock, secrets, waitForDisk }: InventoryOpti
     ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),
+    soon,
     rehearse<T>(inside: () => T): T {
       let result: { value: T } | undefined;
       const undo = new Error('rolled back on purpose');

@@ -1,40 +1,70 @@
 /**
  * Notices boots that have stopped. It runs once a second beside the protocols and only reads, except for the one
  * `boot.stalled` event that each stall gets; any later sign of life ends the stall (`Boots.touch`, `Boots.sight`).
+ *
+ * A hall that powers on is thousands of boots at once, so a boot's events are read only when it has been quiet for as
+ * long as the least patient rule waits, and then not again before the moment at which it would stall. What is left over
+ * when a look has used up its share is taken up by the next one.
  */
 import type { NewEvent, StoredEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { Boot, Boots } from './boots.ts';
-import { foldTimeline } from './timeline.ts';
+import { STALL_MS_MIN } from './stalls.ts';
+import { foldTimeline, stallMoment } from './timeline.ts';
 
 export interface StallWatchParts {
-  readonly boots: Pick<Boots, 'unfinishedSince' | 'stalled'>;
+  readonly boots: Pick<Boots, 'unfinished' | 'byId' | 'stalled'>;
   readonly events: { ofBoot(boot: BootId): StoredEvent[]; append(event: NewEvent): void };
   readonly clock: Clock;
   transaction<T>(run: () => T): T;
 }
 
-/** One look at every unfinished boot: each that has newly stalled gets its `boot.stalled` event, once. */
-export function watchStalls({ boots, events, clock, transaction }: StallWatchParts): Boot[] {
-  const now = clock();
-  const stalled: Boot[] = [];
-  for (const boot of boots.unfinishedSince((now - limit('bootIdleMs')) as Millis)) {
-    const { stall } = foldTimeline(boot, events.ofBoot(boot.id), now);
-    if (!stall) continue;
-    const { after, waitedMs, cause, next } = stall;
-    transaction(() => {
-      boots.stalled(boot.id);
-      events.append({
-        name: 'boot.stalled',
-        mac: boot.mac,
-        boot: boot.id,
-        hardwarename: boot.hardwarename,
-        data: { after, waitedMs, cause, next },
-      });
+/** @returns one look at the unfinished boots: each that has newly stalled gets its `boot.stalled` event, once. */
+export function createStallWatch(parts: StallWatchParts): () => Boot[] {
+  const { boots, clock } = parts;
+  /** Of a boot that was looked at: for which last move, and when it is worth another look. */
+  const looked = new Map<BootId, { readonly lastAt: Millis; readonly againAt: Millis }>();
+  return () => {
+    const now = clock();
+    const stalled: Boot[] = [];
+    let reads = 0;
+    for (const [id, lastAt] of boots.unfinished()) {
+      if (now - lastAt < STALL_MS_MIN || now - lastAt > limit('bootIdleMs')) continue;
+      const before = looked.get(id);
+      if (before && before.lastAt === lastAt && before.againAt > now) continue;
+      if (++reads > limit('stallLooksMax')) break;
+      const boot = boots.byId(id);
+      if (!boot) continue;
+      const found = look(parts, boot, now);
+      if (found.stalled) stalled.push(boot);
+      looked.set(id, { lastAt, againAt: found.againAt });
+    }
+    for (const id of looked.keys()) if (!boots.unfinished().has(id)) looked.delete(id);
+    return stalled;
+  };
+}
+
+function look(
+  { boots, events, transaction }: StallWatchParts,
+  boot: Boot,
+  now: Millis,
+): { stalled: boolean; againAt: Millis } {
+  const history = events.ofBoot(boot.id);
+  const { stall } = foldTimeline(boot, history, now);
+  const moment = stallMoment(boot, history) ?? Number.POSITIVE_INFINITY;
+  if (!stall) return { stalled: false, againAt: Math.max(moment, now + 1) as Millis };
+  const { after, waitedMs, cause, next } = stall;
+  transaction(() => {
+    boots.stalled(boot.id);
+    events.append({
+      name: 'boot.stalled',
+      mac: boot.mac,
+      boot: boot.id,
+      hardwarename: boot.hardwarename,
+      data: { after, waitedMs, cause, next },
     });
-    stalled.push(boot);
-  }
-  return stalled;
+  });
+  return { stalled: true, againAt: now };
 }

@@ -156,6 +156,15 @@ export const STALL_RULES: readonly StallRule[] = [
   },
 ];
 
+/** When this boot stalls if nothing more is heard of it; `undefined` where no rule waits for anything. */
+export function stallsAt(signs: BootSigns): Millis | undefined {
+  const rule = STALL_RULES.find(({ fits }) => fits(signs));
+  return rule && ((signs.lastAt + rule.deadlineMs) as Millis);
+}
+
+/** The shortest patience of any rule: a boot that moved within it cannot have stalled. */
+export const STALL_MS_MIN = Math.min(...STALL_RULES.map(({ deadlineMs }) => deadlineMs));
+
 export function stallOf(signs: BootSigns, now: Millis): Stall | undefined {
   const rule = STALL_RULES.find(({ fits }) => fits(signs));
   const waitedMs = now - signs.lastAt;

@@ -10,7 +10,7 @@ import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import type { Boot } from './boots.ts';
-import { type Stall, stallOf } from './stalls.ts';
+import { type Stall, stallOf, stallsAt } from './stalls.ts';
 
 export const STEP_NAMES = [
   'offer',
@@ -91,6 +91,13 @@ export function foldTimeline(
     steps,
     ...(stall === undefined ? {} : { stall }),
   };
+}
+
+/** When a boot with these events stalls if nothing more is heard of it; `undefined` when it never can. */
+export function stallMoment(boot: Boot, events: readonly StoredEvent[]): Millis | undefined {
+  const signs = readSigns(boot, events);
+  skipWhatWasNotNeeded(signs);
+  return stallsAt(signs);
 }
 
 export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns {

@@ -6,7 +6,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../src/events.ts';
 import { createPeopleApp } from '../../src/http/people/app.ts';
-import { watchStalls } from '../../src/inventory/stall-watch.ts';
+import { createStallWatch } from '../../src/inventory/stall-watch.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { bytesOf, report } from '../support/reports.ts';
 import { createWorld, dhcpPacket, ipv4, mac, u32 } from '../support/world.ts';
@@ -153,7 +153,7 @@ describe('the board', () => {
   it('puts a stalled machine first, with its likely cause and what to try', async () => {
     carry('52:54:00:77:00:03', 'ack', 'uefi');
     world.pass(21_000);
-    watchStalls({ ...world.inventory, clock: world.clock });
+    createStallWatch({ ...world.inventory, clock: world.clock })();
     await row('52:54:00:77:00:03')
       .getByText(
         /No TFTP request within 20 s of the ACK: the firmware did not accept the boot file/,

@@ -105,8 +105,9 @@ function holder(
 }
 
 /**
- * Appends an event of this boot, and ends a stall, in one transaction with whatever else `also` changes. Only the agent's
- * progress waits for the disk, because the answer acknowledges it: in a storm, waits for each download would starve DHCP.
+ * Appends an event of this boot, and ends a stall, all or nothing with whatever else `also` changes. Only the agent's
+ * progress is committed at once and waits for the disk, because the answer acknowledges it: in a storm, a commit for
+ * each download would starve DHCP.
  */
 function note(
   { inventory }: MachineAppOptions,
@@ -115,7 +116,7 @@ function note(
   also?: () => void,
 ): void {
   const acknowledged = event.name === 'agent.progress';
-  const commit = acknowledged ? inventory.transaction : inventory.transactionUnsynced;
+  const commit = acknowledged ? inventory.transaction : inventory.soon;
   commit(() => {
     also?.();
     const subject = { mac: boot.mac, boot: boot.id, hardwarename: boot.hardwarename };
@@ -272,7 +273,7 @@ function addAgentRoutes(app: FastifyInstance, options: MachineAppOptions): void 
         machine: inventory.machines.byMac(boot.mac),
         boot: inventory.boots.byId(boot.id) ?? boot,
       });
-    const next = await untilOtherThanWait(inventory, request, look);
+    const next = await untilOtherThanWait(inventory, { request, boot, look });
     return sendInstruction(options, reply, { next, boot });
   });
 }
@@ -296,8 +297,7 @@ function parseProgress(body: unknown): z.output<typeof progressBody> {
 /** Holds a heartbeat until there is something to do, the machine hangs up, or the long poll's time is over. */
 function untilOtherThanWait(
   inventory: Inventory,
-  request: FastifyRequest,
-  look: () => Instruction,
+  { request, boot, look }: { request: FastifyRequest; boot: Boot; look: () => Instruction },
 ): Promise<Instruction> {
   const first = look();
   if (first.instruction !== 'wait') return Promise.resolve(first);
@@ -317,10 +317,18 @@ function untilOtherThanWait(
       }
     };
     const giveUp = () => finish(() => resolve(first));
-    const unfollow = inventory.events.follow(() => check(false));
+    const unfollow = followMachine(inventory, boot, () => check(false));
     const timer = setTimeout(() => check(true), limit('heartbeatMs'));
     request.raw.socket.once('close', giveUp);
   });
+}
+
+/** Wakes on what happens to this machine only: thousands wait, and something happens to one of them all the time. */
+function followMachine(inventory: Inventory, boot: Boot, wake: () => void): () => void {
+  const hardwarename = inventory.machines.stateByMac(boot.mac)?.hardwarename ?? boot.hardwarename;
+  const unfollow = [inventory.events.followOne(boot.mac, wake)];
+  if (hardwarename) unfollow.push(inventory.events.followOne(hardwarename, wake));
+  return () => unfollow.forEach((stop) => void stop());
 }
 
 /** A machine that waits holds a token of its own for that, so that its boot token can end with the boot. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../../src/events.ts';
-import { watchStalls } from '../../../src/inventory/stall-watch.ts';
+import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
 import { STALL_RULES } from '../../../src/inventory/stalls.ts';
 import { foldTimeline } from '../../../src/inventory/timeline.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
@@ -170,7 +170,7 @@ describe('stalls', () => {
 
   it('is told once, and a later sign of life ends it', () => {
     const { world, boot } = bootWith([offered('firmware'), acked('firmware')]);
-    const watch = () => watchStalls({ ...world.inventory, clock: world.clock });
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock });
     expect(watch()).toEqual([]);
     world.pass(20_000);
     expect(watch().map(({ id }) => id)).toEqual([boot.id]);

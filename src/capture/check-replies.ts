@@ -4,6 +4,7 @@
  */
 
 import { subOptions } from '../dhcp/option-nested.ts';
+import { printable } from '../dhcp/option-plain.ts';
 import { MESSAGE, OPTION, readText } from '../dhcp/options.ts';
 import { addressOption, replyBytesMax } from '../dhcp/packet.ts';
 import { limit } from '../limits.ts';
@@ -133,7 +134,7 @@ function checkBootFile(reply: DhcpMessage, request: DhcpMessage, say: Say): void
   const option = packet.options.get(OPTION.bootFile);
   if (wire.fileUnterminated) say('boot-file-too-long', 'all 128 bytes of `file` are in use');
   if (file === '') return;
-  const shown = JSON.stringify(hideTokens(file));
+  const shown = `"${hideTokens(printable(file))}"`;
   const url = /^[a-z]+:\/\//i.test(file);
   if (isFirmware(request)) {
     // edk2 PxeBcDhcp4.c writes the NUL that is missing over the next option.
@@ -171,7 +172,7 @@ function checkHttpBoot({ packet }: DhcpMessage, file: string, say: Say): void {
   }
   const host = /^https?:\/\/([^/:]+)/i.exec(file)?.[1];
   if (host && !/^[\d.]+$/.test(host) && !packet.options.has(OPTION.dns)) {
-    say('http-url-by-name', JSON.stringify(host));
+    say('http-url-by-name', `"${printable(host)}"`);
   }
 }
 

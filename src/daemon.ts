@@ -34,7 +34,12 @@ import type { Log } from './platform/log.ts';
 import { macOnLink } from './platform/probe.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
-import { type GroupCommit, openDatabase, openGroupCommit } from './platform/sqlite.ts';
+import {
+  type GroupCommit,
+  openDatabase,
+  openGroupCommit,
+  startCheckpoints,
+} from './platform/sqlite.ts';
 import { openUdp, type UdpSocket } from './platform/udp.ts';
 import type { TftpEvent } from './tftp/ports.ts';
 import { openTftpService, type TftpClient } from './tftp-service.ts';
@@ -137,6 +142,9 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const core = openCore(config, (err) => log.error({ err }, 'a step of a boot was not recorded'));
   const metrics = openMetrics(core.inventory);
   const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
+  parts.closers.push(
+    startCheckpoints(core.db, (err) => log.warn({ err }, 'the checkpoint thread failed')),
+  );
   const ready = {
     database: true,
     dns: false,

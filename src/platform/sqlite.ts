@@ -9,8 +9,12 @@
  */
 import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
+
+/** What packets ask for stays in memory: leases, boots and the newest events of a large site. */
+const CACHE_KIB = 65_536;
 
 /** @throws AppError DATABASE_FAILED with the file's name when it cannot be opened or is no database. */
 export function openDatabase(file: string): Database {
@@ -20,6 +24,7 @@ export function openDatabase(file: string): Database {
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     db.pragma('foreign_keys = ON');
+    db.pragma(`cache_size = -${CACHE_KIB}`);
     return db;
   } catch (cause) {
     throw new AppError('DATABASE_FAILED', { detail: `(${file})`, cause });
@@ -78,3 +83,37 @@ export function openGroupCommit(db: Database): GroupCommit {
     },
   };
 }
+
+/**
+ * Moves pages from the log into the database file on a thread of its own. SQLite does that inside a commit, once the log
+ * has 1,000 pages: two waits for the disk on the thread that answers packets. In here it happens beside it, every second;
+ * the log may grow meanwhile, and `LOG_PAGES_MAX` is where a commit does it after all.
+ *
+ * @returns ends the thread. A thread that fails leaves SQLite's own way in place.
+ */
+export function startCheckpoints(
+  db: Database,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
+  if (db.memory) return async () => undefined;
+  db.pragma(`wal_autocheckpoint = ${LOG_PAGES_MAX}`);
+  const worker = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), {
+    workerData: { file: db.name },
+  });
+  const ownWay = () => void (db.open && db.pragma(`wal_autocheckpoint = ${LOG_PAGES_USUAL}`));
+  let closing = false;
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  worker.on('error', onError);
+  worker.once('exit', () => {
+    if (!closing) ownWay();
+  });
+  return async () => {
+    closing = true;
+    worker.postMessage('stop');
+    await ended;
+  };
+}
+
+const LOG_PAGES_USUAL = 1000;
+/** 64 MiB of 4 KiB pages. */
+const LOG_PAGES_MAX = 16_384;

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { recall } from '../../../src/inventory/recall.ts';
-import { openDatabase, openGroupCommit } from '../../../src/platform/sqlite.ts';
+import { openDatabase, openGroupCommit, startCheckpoints } from '../../../src/platform/sqlite.ts';
 
 const dirs: string[] = [];
 afterEach(() => {
@@ -99,5 +99,31 @@ describe('answers that are remembered until something changes', () => {
     expect(asked).toEqual(['a', 'absent']);
     changes = 1;
     expect(answer('a')).toBe('a 1');
+  });
+});
+
+describe('checkpoints beside the work', () => {
+  it('move what was committed into the database file, and end when told to', async () => {
+    const db = database();
+    const end = startCheckpoints(db, (error) => {
+      throw error;
+    });
+    expect(db.pragma('wal_autocheckpoint', { simple: true })).toBeGreaterThan(10_000);
+    db.prepare('INSERT INTO facts VALUES (?)').run('x'.repeat(1_000_000));
+    const before = statSync(db.name).size;
+    await expect
+      .poll(() => statSync(db.name).size, { timeout: 10_000, interval: 50 })
+      .toBeGreaterThan(before + 900_000);
+    await end();
+    db.prepare('INSERT INTO facts VALUES (?)').run('after');
+    db.close();
+  });
+
+  it('are left to SQLite for a database in memory', async () => {
+    const db = openDatabase(':memory:');
+    const end = startCheckpoints(db, () => undefined);
+    expect(db.pragma('wal_autocheckpoint', { simple: true })).toBe(1000);
+    await end();
+    db.close();
   });
 });

@@ -76,7 +76,7 @@ const CHASSIS: CommandTable = {
     privilege: 3,
     run: (request, { state }) => {
       const action = CONTROLS.find(([, number]) => number === (request[0] ?? 0xff) % 16)?.[0];
-      if (!action) return refuse(INVALID_FIELD);
+      if (!action || (action === 'cycle' && state.knobs.cannotCycle)) return refuse(INVALID_FIELD);
       const needsPower = action !== 'on' && action !== 'off';
       if (needsPower && !state.machine.powerOn()) return refuse(WRONG_STATE);
       state.machine.control(action);

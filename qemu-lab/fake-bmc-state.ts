@@ -44,6 +44,8 @@ export interface FakeKnobs {
   lieAboutPower: boolean | undefined;
   /** Forgets boot flags while saying that it took them. */
   forgetsBootFlags: boolean;
+  /** Refuses "power cycle", which is optional. */
+  cannotCycle: boolean;
   /** Answers Open Session with this status when the suite is not offered (0x11, 0x04, 0x01). */
   suiteStatus: number;
   /** Sends each reply twice. */
@@ -54,7 +56,7 @@ export function knobs(): FakeKnobs {
   return {
     ...{ dropRequests: 0, dropReplies: 0, lossRate: 0, lossSeed: 1, delayMs: 0, refuse: new Map() },
     ...{ hang: false, sessionsMax: 8, lieAboutPower: undefined, forgetsBootFlags: false },
-    ...{ suiteStatus: 0x11, duplicates: false },
+    ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false },
   };
 }
 

@@ -1,0 +1,67 @@
+/**
+ * The small port that jobs use, over whichever protocol a BMC speaks: power, the next boot, identification, sensors,
+ * inventory and the event log. `ipmi-bmc.ts` and `redfish/redfish-bmc.ts` implement it; `probe.ts` chooses.
+ */
+import type { BootDevice } from './commands/boot-options.ts';
+import type { PowerAction, PowerOutcome } from './power.ts';
+import type { SensorHealth } from './sensors.ts';
+
+/** What both protocols can boot from; UEFI HTTP Boot exists with Redfish only. */
+export type BootTarget = Extract<BootDevice, 'none' | 'pxe' | 'disk' | 'cdrom' | 'bios'> | 'http';
+
+export interface BootWish {
+  readonly target: BootTarget;
+  readonly uefi: boolean;
+  /** For every boot from now on; one-time otherwise. */
+  readonly persistent: boolean;
+}
+
+export interface BootResult {
+  /** Whether reading back gave what was written. */
+  readonly verified: boolean;
+  /** Forgotten a minute from now (IPMI without parameter 3). */
+  readonly expires: boolean;
+}
+
+export interface BmcSensor {
+  readonly name: string;
+  readonly type: string;
+  readonly health: SensorHealth;
+  readonly value?: number;
+  readonly unit?: string;
+  readonly states: readonly string[];
+}
+
+export interface BmcInventory {
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly serial: string;
+  readonly assetTag: string;
+  /** Every spelling that SMBIOS may have; empty when the BMC does not say. */
+  readonly uuids: readonly string[];
+  readonly bmcFirmware: string;
+  readonly biosVersion: string;
+  /** Of the machine's own NICs, lower case; IPMI knows none. */
+  readonly macs: readonly string[];
+}
+
+export interface BmcLogEntry {
+  readonly id: string;
+  /** Seconds since 1970; absent when the BMC's clock was not set. */
+  readonly seconds?: number;
+  readonly text: string;
+}
+
+/** @throws AppError BMC_* from every method */
+export interface Bmc {
+  readonly protocol: 'ipmi' | 'redfish';
+  powerOn(): Promise<boolean>;
+  setPower(action: PowerAction): Promise<PowerOutcome>;
+  setBoot(wish: BootWish): Promise<BootResult>;
+  /** Seconds of light; 0 switches it off. With Redfish it stays on until then. */
+  identify(seconds: number): Promise<void>;
+  sensors(): Promise<readonly BmcSensor[]>;
+  inventory(): Promise<BmcInventory>;
+  log(): Promise<readonly BmcLogEntry[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/**
+ * Which protocol a BMC is driven with. IPMI comes first: one-time boot overrides and power are what it does most reliably on
+ * old and new boards alike. Redfish is taken where IPMI over LAN is off, as it is by default on new HPE, Dell, Lenovo and
+ * Supermicro machines, or where a site prefers it. A refused password is final: the other protocol is not tried with it.
+ */
+import { AppError } from '../errors.ts';
+import type { Bmc } from './bmc.ts';
+import { openIpmiBmc } from './ipmi-bmc.ts';
+import type { SessionSettings } from './options.ts';
+import type { Address, IpmiPorts } from './ports.ts';
+import type { HttpPort } from './redfish/http.ts';
+import { openRedfishBmc } from './redfish/redfish-bmc.ts';
+
+export interface ProbeTarget {
+  readonly bmc: Address;
+  readonly settings: SessionSettings;
+  readonly ports: IpmiPorts;
+  /** Requests to this BMC over HTTPS; absent where Redfish is not wanted. */
+  readonly http?: HttpPort | undefined;
+  readonly prefer?: 'ipmi' | 'redfish';
+  readonly systemId?: string | undefined;
+}
+
+/** Failures that say "not this protocol" rather than "not you". */
+const OTHER_PROTOCOL = ['BMC_UNREACHABLE', 'BMC_SUITE', 'BMC_PROTOCOL', 'BMC_TIMEOUT'];
+
+/** @throws AppError of the protocol that came last */
+export async function openBmc(target: ProbeTarget): Promise<Bmc> {
+  const { bmc, settings, ports, http } = target;
+  const credentials = { user: settings.user, password: settings.password };
+  const { systemId } = target;
+  const openers = {
+    ipmi: () => openIpmiBmc(ports, bmc, settings),
+    redfish: http && (() => openRedfishBmc({ http, timers: ports.timers, credentials, systemId })),
+  };
+  const order =
+    target.prefer === 'redfish'
+      ? ([openers.redfish, openers.ipmi] as const)
+      : ([openers.ipmi, openers.redfish] as const);
+  let last: unknown;
+  for (const open of order) {
+    if (!open) continue;
+    try {
+      return await open();
+    } catch (error) {
+      last = error;
+      if (!(error instanceof AppError) || !OTHER_PROTOCOL.includes(error.code)) break;
+    }
+  }
+  throw last;
+}

@@ -116,4 +116,10 @@ describe.each(NAMES)('%s', (name) => {
 });
 
 it('the recorded clients are all there', () =>
-  expect(NAMES).toEqual(expect.arrayContaining([...PROGRAMS])));
+  expect(NAMES).toEqual(
+    expect.arrayContaining([
+      ...PROGRAMS,
+      ...['bios-rom', 'bios-chain', 'uefi-pxe', 'uefi-http', 'uefi-e1000'],
+      ...['proxy-bios-rom', 'proxy-bios-chain', 'proxy-uefi-pxe', 'proxy-uefi-http'],
+    ]),
+  ));

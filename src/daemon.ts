@@ -35,6 +35,7 @@ import { macOnLink } from './platform/probe.ts';
 import { openRouterAdvert } from './platform/router-advert.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
 import {
+  explained,
   type GroupCommit,
   openDatabase,
   openGroupCommit,
@@ -72,16 +73,18 @@ export function openCore(
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
   const db = openDatabase(config.database.file);
   const groupCommit = openGroupCommit(db);
-  const inventory = openInventory({
-    db,
-    clock: systemClock,
-    secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
-    waitForDisk: groupCommit.waitForDisk,
-    gather: {
-      later: (task) => void setTimeout(task, limit('timelineGatherMs')),
-      onError,
-    },
-  });
+  const inventory = explained(config.database.file, () =>
+    openInventory({
+      db,
+      clock: systemClock,
+      secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
+      waitForDisk: groupCommit.waitForDisk,
+      gather: {
+        later: (task) => void setTimeout(task, limit('timelineGatherMs')),
+        onError,
+      },
+    }),
+  );
   const desk = createBootDesk(
     {
       machineByMac: inventory.machines.stateByMac,
@@ -166,6 +169,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startPeopleHttp(parts, {
       readiness: () => ready,
       backup: () => backupNow(core.db, config),
+      whenDurable: core.groupCommit.whenDurable,
     });
     tellFirstToken(core.inventory);
     ready.peopleHttp = true;

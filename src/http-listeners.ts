@@ -138,7 +138,11 @@ export async function startMachineHttp(parts: HttpParts): Promise<void> {
 
 export async function startPeopleHttp(
   parts: HttpParts,
-  { readiness, backup }: Pick<PeopleAppOptions, 'readiness' | 'backup'>,
+  {
+    readiness,
+    backup,
+    whenDurable,
+  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'whenDurable'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond } = config.peopleHttp;
@@ -150,6 +154,7 @@ export async function startPeopleHttp(
     uiRoot: ui,
     settings: { anonymousRead, requestsPerSecond },
     backup,
+    whenDurable,
     readiness,
     metrics: async () => ({
       contentType: metrics.registry.contentType,

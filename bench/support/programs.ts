@@ -1,5 +1,5 @@
 /** The programs that benches need of Debian, and the package that has each; the Makefile's BENCH_PACKAGES names the same. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Program -> Debian package. */
@@ -8,6 +8,7 @@ export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
   dnsmasq: 'dnsmasq-base',
   dnsperf: 'dnsperf',
   'in.tftpd': 'tftpd-hpa',
+  initdb: 'postgresql',
   ip: 'iproute2',
   ipmipower: 'freeipmi-tools',
   ipmitool: 'ipmitool',
@@ -18,6 +19,7 @@ export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
   nsd: 'nsd',
   pdns_server: 'pdns-server',
   perfdhcp: 'kea-admin',
+  postgres: 'postgresql',
   strace: 'strace',
   tcpdump: 'tcpdump',
 };
@@ -38,8 +40,19 @@ export function requirePrograms<Name extends string>(...names: Name[]): Record<N
 }
 
 function findProgram(name: string): string | undefined {
-  const path = (process.env.PATH ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
+  const path = (process.env.PATH ?? '')
+    .split(delimiter)
+    .concat('/usr/sbin', '/sbin', ...postgresFolders());
   return path.map((dir) => join(dir, name)).find(isExecutable);
+}
+
+/** Debian keeps each version's server programs in a folder of its own, out of the PATH. */
+function postgresFolders(): string[] {
+  const root = '/usr/lib/postgresql';
+  if (!existsSync(root)) return [];
+  return readdirSync(root)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(root, version, 'bin'));
 }
 
 function packageOf(name: string): string {

@@ -92,6 +92,7 @@ export function openEventHistory(db: Database, { events }: { events: EventStore 
     `SELECT id FROM events WHERE id > 0 AND at < ? AND id < ${NEWEST} ORDER BY id LIMIT ?`,
   );
   const drop = db.prepare('DELETE FROM events WHERE id = ?');
+  let untold = 0;
   const lowest = () => Number(floor.get()?.value ?? 0);
 
   return {
@@ -123,12 +124,17 @@ export function openEventHistory(db: Database, { events }: { events: EventStore 
       for (const id of gone) drop.run(id);
       const last = looked.at(-1);
       if (last) setMark.run(String(last.id));
-      const more = old.length === rowsMax || looked.length === rowsMax;
+      // What has just ended was not looked through for chatter yet.
+      const more = old.length > 0 || looked.length === rowsMax;
       const through = gone.at(-1);
       if (through === undefined) return { deleted: 0, more };
       setFloor.run(String(through));
-      if (!more)
-        events.append({ name: 'events.compacted', data: { through, deleted: gone.length } });
+      untold += gone.length;
+      // One event for each sweep, at its last step, not one for each step.
+      if (Math.max(old.length, looked.length) < rowsMax) {
+        events.append({ name: 'events.compacted', data: { through, deleted: untold } });
+        untold = 0;
+      }
       return { deleted: gone.length, more };
     },
   };

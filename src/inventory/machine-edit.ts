@@ -170,10 +170,10 @@ function enter(
     : (`MAC-${macDigits(first?.mac ?? ('' as never)).toUpperCase()}` as Hardwarename);
   const key = usable ? serialKey(serial) : undefined;
   const known =
-    machines.record(hardwarename) ??
-    (key === undefined ? undefined : machines.bySerialKey(key)[0]) ??
-    nics.map(({ mac }) => machines.stateByMac(mac)).find(Boolean);
-  if (known) throw new AppError('ALREADY_EXISTS', { detail: `It is ${known.hardwarename}.` });
+    machines.record(hardwarename)?.hardwarename ??
+    (key === undefined ? undefined : machines.nameBySerialKey(key)) ??
+    nics.map(({ mac }) => machines.stateByMac(mac)?.hardwarename).find(Boolean);
+  if (known) throw new AppError('ALREADY_EXISTS', { detail: `It is ${known}.` });
   const report = emptyReport({ manufacturer, product, serial });
   const bootMac = first?.mac ?? report.bootMac;
   machines.insert(

@@ -103,42 +103,38 @@ export function openMachineQuery(db: Database): MachineQuery {
   };
 }
 
-/** By hardwarename, along its index or along that of one exact filter. */
+/**
+ * By hardwarename, along its index or along that of one exact filter. Each step first finds, in the index alone, where the
+ * rows that it may look at end; then it reads those that pass, and stops when the page is full.
+ */
 function* walk(
   db: Database,
   { filters, descending, count }: ListQuery,
   after: Position | undefined,
 ): Generator<undefined, MachinePage> {
-  const driver = filters.find(
-    ({ field, op, values }) => op === 'is' && values.length === 1 && INDEXED.includes(field),
-  );
-  const inner = driver ? whereOf([driver]) : { sql: '1', values: [] };
+  const exact = (field: FieldName) =>
+    filters.find((one) => one.field === field && one.op === 'is' && one.values.length === 1);
+  const driver = INDEXED.map(exact).find((one) => one !== undefined);
+  const along = driver ? whereOf([driver]) : { sql: '1', values: [] };
   const { sql, values } = whereOf(filters);
-  const [beyond, order] = descending ? ['<', 'DESC'] : ['>', 'ASC'];
-  const rowsMax = limit('listScanRowsMax');
-  const text = (start: string) =>
-    `SELECT ${FIELD_COLUMNS}, (${sql}) AS hit FROM
-       (SELECT * FROM machines WHERE ${inner.sql} ${start} ORDER BY hardwarename ${order} LIMIT ?) AS machines`;
-  const first = db.prepare<unknown[], Row>(text(''));
-  const later = db.prepare<unknown[], Row>(text(`AND hardwarename ${beyond} ?`));
+  const [beyond, within, order] = descending ? ['<', '>=', 'DESC'] : ['>', '<=', 'ASC'];
+  const begin = descending ? '\u{10ffff}' : '';
+  const end = db.prepare<unknown[], { name: string }>(
+    `SELECT machines.hardwarename AS name FROM machines WHERE ${along.sql} AND hardwarename ${beyond} ?
+     ORDER BY hardwarename ${order} LIMIT 1 OFFSET ?`,
+  );
+  const read = db.prepare<unknown[], Row>(
+    `SELECT ${FIELD_COLUMNS} FROM machines WHERE ${sql} AND hardwarename ${beyond} ? AND hardwarename ${within} ?
+     ORDER BY hardwarename ${order} LIMIT ?`,
+  );
   const records: MachineRecord[] = [];
-  for (let from = after?.[1]; ; ) {
-    // While everything fits, no more rows than the page needs; then, for a rare filter, as many as a step may look at.
-    const wanted = records.length === 0 && !from ? count + 1 : rowsMax;
-    const size = Math.min(
-      filters.length > (driver ? 1 : 0) ? rowsMax : count + 1,
-      Math.max(wanted, 1),
-    );
-    const rows =
-      from === undefined
-        ? first.all(...values, ...inner.values, size)
-        : later.all(...values, ...inner.values, from, size);
-    for (const row of rows) {
-      if (row.hit === 1) records.push(recordFromRow(row));
-      if (records.length > count) return pageOf(records, count, 'hardwarename');
-    }
-    if (rows.length < size) return pageOf(records, count, 'hardwarename');
-    from = String(rows.at(-1)?.hardwarename);
+  for (let from = after?.[1] ?? begin; ; ) {
+    const to = end.get(...along.values, from, limit('listScanRowsMax') - 1)?.name;
+    const wanted = count + 1 - records.length;
+    const rows = read.all(...values, from, to ?? (descending ? '' : '\u{10ffff}'), wanted);
+    records.push(...rows.map(recordFromRow));
+    if (records.length > count || to === undefined) return pageOf(records, count, 'hardwarename');
+    from = to;
     yield;
   }
 }

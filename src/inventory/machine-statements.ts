@@ -60,6 +60,12 @@ export function prepareMachines(db: Database) {
     bySerial: db.prepare<[string], MachineRow>(
       `${select} WHERE serial_key = ? ORDER BY machines.created_at, machines.hardwarename`,
     ),
+    nameBySerial: db.prepare<[string], { hardwarename: Hardwarename }>(
+      'SELECT hardwarename FROM machines WHERE serial_key = ? LIMIT 1',
+    ),
+    unindexed: db.prepare<[], { hardwarename: Hardwarename }>(
+      'SELECT hardwarename FROM machines WHERE id NOT IN (SELECT rowid FROM machine_search)',
+    ),
     list: db.prepare<[], MachineRow>(`${select} ORDER BY machines.hardwarename`),
     // Each half is answered by an index alone.
     counts: db.prepare<[], { state: MachineState; count: number; overdue: number }>(

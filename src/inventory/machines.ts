@@ -80,6 +80,8 @@ export interface Machines {
   /** The packet path's question, in one statement and without parsing the hardware. */
   stateByMac(mac: Mac): { hardwarename: Hardwarename; state: MachineState } | undefined;
   bySerialKey(key: string): Machine[];
+  /** The oldest record with this serial, in one look at the index. */
+  nameBySerialKey(key: string): Hardwarename | undefined;
   /** Every machine with its hardware: for tests and small labs; lists page (machine-query.ts). */
   list(): Machine[];
   countByState(): { state: MachineState; count: number; overdue: number }[];
@@ -129,6 +131,12 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
   const writes = openWrites(db, { clock, statements, reads });
   const { rowOf } = reads;
   const { writeColumns, reindex } = writes;
+  // Records that came by a migration are not in the index yet.
+  const missing = statements.unindexed.all();
+  if (missing.length > 0)
+    db.transaction(() => {
+      for (const { hardwarename } of missing) reindex(hardwarename);
+    }).immediate();
 
   return {
     ...reads,
@@ -223,6 +231,7 @@ function openReads(statements: MachineStatements) {
     },
     stateByMac: (mac: Mac) => statements.stateByMac.get(mac),
     bySerialKey: (key: string) => statements.bySerial.all(key).map(fromRow),
+    nameBySerialKey: (key: string) => statements.nameBySerial.get(key)?.hardwarename,
     list: () => statements.list.all().map(fromRow),
     countByState: () => statements.counts.all(),
   };

@@ -9,7 +9,7 @@ import type { Database } from 'better-sqlite3';
 import { DNS_SCHEMA } from './schema-dns.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -16,18 +16,38 @@ import { AppError } from '../errors.ts';
 /** What packets ask for stays in memory: leases, boots and the newest events of a large site. */
 const CACHE_KIB = 65_536;
 
-/** @throws AppError DATABASE_FAILED with the file's name when it cannot be opened or is no database. */
+/** @throws AppError DATABASE_FAILED with the file's name when it cannot be opened, DATABASE_CORRUPT when it is no database */
 export function openDatabase(file: string): Database {
   try {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
-    const db = new Sqlite(file, { timeout: 5000 });
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
-    db.pragma('foreign_keys = ON');
-    db.pragma(`cache_size = -${CACHE_KIB}`);
-    return db;
+    return explained(file, () => {
+      if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+      const db = new Sqlite(file, { timeout: 5000 });
+      db.pragma('journal_mode = WAL');
+      db.pragma('synchronous = FULL');
+      db.pragma('foreign_keys = ON');
+      db.pragma(`cache_size = -${CACHE_KIB}`);
+      return db;
+    });
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     throw new AppError('DATABASE_FAILED', { detail: `(${file})`, cause });
+  }
+}
+
+/**
+ * Runs what opens a database, and names what is wrong with the file in words that a person can act upon.
+ * @throws AppError DATABASE_CORRUPT, STORAGE_FULL
+ */
+export function explained<T>(file: string, open: () => T): T {
+  try {
+    return open();
+  } catch (cause) {
+    const { code = '' } = cause as { code?: string };
+    const detail = `(${file})`;
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
+      throw new AppError('DATABASE_CORRUPT', { detail, cause });
+    if (code === 'SQLITE_FULL') throw new AppError('STORAGE_FULL', { detail, cause });
+    throw cause;
   }
 }
 

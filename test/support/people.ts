@@ -52,6 +52,7 @@ export async function createPeople(
   });
   const mismatches: string[] = [];
   app.addHook('onSend', async (request, reply, payload) => {
+    if (!String(reply.getHeader('content-type')).includes('json')) return payload;
     const found = mismatch(request.routeOptions.schema?.response, reply.statusCode, payload);
     if (found) mismatches.push(`${request.method} ${request.url} ${reply.statusCode}: ${found}`);
     return payload;

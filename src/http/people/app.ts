@@ -41,6 +41,8 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly uiRoot: string;
   readonly settings?: PeopleSettings;
   readonly backup?: PeopleContext['backup'];
+  /** Calls back once everything committed so far is on disk; without it, every commit waits for that by itself. */
+  readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -79,7 +81,8 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, clock, log, site, settings = DEFAULTS, backup } = options;
-  const context: PeopleContext = { inventory, clock, log, site, settings, backup };
+  const durably = createDurably(inventory, options.whenDurable);
+  const context: PeopleContext = { inventory, clock, log, site, settings, backup, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -95,4 +98,16 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }
   return app as unknown as FastifyInstance;
+}
+
+function createDurably(
+  inventory: Inventory,
+  whenDurable: PeopleAppOptions['whenDurable'],
+): PeopleContext['durably'] {
+  if (!whenDurable) return async (run) => inventory.transaction(run);
+  return (run) =>
+    new Promise((resolve, reject) => {
+      const result = inventory.transactionUnsynced(run);
+      whenDurable((error) => (error ? reject(error) : resolve(result)));
+    });
 }

@@ -17,11 +17,11 @@ export interface Answer {
 }
 
 /** @param run makes the change, inside the transaction; what it throws undoes everything. */
-export function commit(
-  { inventory }: PeopleContext,
+export async function commit(
+  { inventory, durably }: PeopleContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   run: () => Answer,
-): FastifyReply {
+): Promise<FastifyReply> {
   const key = keyOf(request);
   const { idempotency } = inventory.serverdb;
   const kept = key && idempotency.find(key);
@@ -29,7 +29,7 @@ export function commit(
     if (kept.etag !== '') reply.header('etag', kept.etag);
     return sendText(reply.header('idempotency-replayed', 'true'), kept.status, kept.body);
   }
-  const answer = inventory.transaction(() => {
+  const answer = await durably(() => {
     const { status = 200, body, version } = run();
     const text = body === undefined ? '' : JSON.stringify(body);
     const etag = version === undefined ? '' : etagOf(version);

@@ -19,6 +19,8 @@ export interface PeopleContext {
   readonly log: FastifyBaseLogger;
   readonly site: string;
   readonly settings: PeopleSettings;
+  /** Commits at once, and resolves when it is on disk: no answer leaves before, and no other work waits for the disk. */
+  durably<T>(run: () => T): Promise<T>;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */
   readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;
 }

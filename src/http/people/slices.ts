@@ -17,11 +17,11 @@ export async function finish<Result>(steps: Generator<undefined, Result>): Promi
 export async function inChunks<Item, Result>(
   items: readonly Item[],
   size: number,
-  run: (chunk: readonly Item[]) => readonly Result[],
+  run: (chunk: readonly Item[]) => readonly Result[] | Promise<readonly Result[]>,
 ): Promise<Result[]> {
   const results: Result[] = [];
   for (let from = 0; from < items.length; from += size) {
-    results.push(...run(items.slice(from, from + size)));
+    results.push(...(await run(items.slice(from, from + size))));
     await setImmediate();
   }
   return results;

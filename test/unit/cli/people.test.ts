@@ -234,7 +234,10 @@ describe('on the appliance itself', () => {
     expect(found.get('database')).toMatchObject({ ok: true });
     expect(found.get('clock')).toMatchObject({ ok: true });
     for (const { ok, mend } of found.values()) if (!ok) expect(mend).toBeTruthy();
-    writeFileSync(database, readFileSync(database).fill(0x55, 4096, 12_000));
+    writeFileSync(database, readFileSync(database).fill(0x55, 100, 4096));
+    expect(await codeOf(run(`tokens create second --local --config ${config}`))).toBe(
+      'DATABASE_CORRUPT',
+    );
     const again = JSON.parse(await run(`doctor --config ${config} --json`));
     expect(again.findings.find((one: { check: string }) => one.check === 'database')).toMatchObject(
       {

@@ -245,7 +245,7 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
       needSquads(context, squads);
       const own = principal.kind === 'session' ? principal.who : undefined;
       const entry = { ...request.body, user: user ?? own };
-      const made = inventory.transaction(() => access.createToken(entry, principal.who));
+      const made = await context.durably(() => access.createToken(entry, principal.who));
       return reply.code(201).send({ secret: made.secret, token: tokenShown(made.token) });
     },
   });

@@ -105,7 +105,7 @@ export function addBulkRoutes(app: PeopleServer, context: PeopleContext): void {
       );
       const text = JSON.stringify(summary(results, dryRun));
       if (key && !dryRun) {
-        context.inventory.transaction(() =>
+        await context.durably(() =>
           serverdb.idempotency.keep(key, { status: 200, body: text, etag: '' }),
         );
       }
@@ -143,7 +143,7 @@ async function selected(
 }
 
 async function changeAll(
-  { inventory }: PeopleContext,
+  { inventory, durably }: PeopleContext,
   { names, dryRun }: { names: readonly Hardwarename[]; dryRun: boolean },
   change: (record: MachineRecord) => number,
 ): Promise<ItemResult[]> {
@@ -155,7 +155,7 @@ async function changeAll(
     });
   return inChunks(names, limit('bulkChunkMax'), (chunk) => {
     const run = () => chunk.map(one);
-    return dryRun ? inventory.rehearse(run) : inventory.transaction(run);
+    return dryRun ? inventory.rehearse(run) : durably(run);
   });
 }
 

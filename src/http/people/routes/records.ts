@@ -210,7 +210,7 @@ function addTypeApplication(app: PeopleServer, context: PeopleContext): void {
       for (let after = '', page = addresses.pageOfNames(after, PAGE); page.length > 0; ) {
         const names = page.map(({ hardwarename }) => hardwarename);
         const hits = await inChunks(names, limit('bulkChunkMax'), (chunk) =>
-          inventory.transaction(() => chunk.map((name) => retype(context, name))),
+          context.durably(() => chunk.map((name) => retype(context, name))),
         );
         changed += hits.filter(Boolean).length;
         after = page.at(-1)?.hardwarename ?? '';

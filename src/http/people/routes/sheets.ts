@@ -69,11 +69,11 @@ function addImport(app: PeopleServer, context: PeopleContext): void {
       if (!dryRun && known.length > 0) assertConfirmed(known, confirm, inventory.serverdb.query);
       const results = await inChunks(rows, limit('bulkChunkMax'), (chunk) => {
         const run = () => chunk.map((row) => importRow(context, principal, { row, why }));
-        return dryRun ? inventory.rehearse(run) : inventory.transaction(run);
+        return dryRun ? inventory.rehearse(run) : context.durably(run);
       });
       const text = JSON.stringify(summary(results, dryRun));
       if (key && !dryRun) {
-        inventory.transaction(() =>
+        await context.durably(() =>
           inventory.serverdb.idempotency.keep(key, { status: 200, body: text, etag: '' }),
         );
       }

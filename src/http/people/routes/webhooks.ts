@@ -128,7 +128,7 @@ function addWrites(app: PeopleServer, context: PeopleContext): void {
       if (squad !== '' && !records.get('squad', squad))
         throw new AppError('REQUEST_INVALID', { detail: `No squad ${squad}.`, path: '/squad' });
       assertEventNames(names);
-      const made = inventory.transaction(() => webhooks.create(request.body, principal.who));
+      const made = await context.durably(() => webhooks.create(request.body, principal.who));
       return reply.code(201).send({ secret: made.secret, webhook: shown(made.webhook) });
     },
   });

@@ -1,0 +1,67 @@
+/**
+ * The client of the inventory bench, in the network namespace of clients: enters the fleet through the public API, then
+ * asks. It is a process of its own, as every real client is. Prints one JSON object.
+ */
+import '../src/platform/require-node.ts';
+import { type ApiClient, createApiClient } from '../src/client/client.ts';
+import { machineOf, pick, timed } from './inventory-fleet.ts';
+
+const [url = '', token = '', phase = '', machines = '0', turns = '0'] = process.argv.slice(2);
+const api = createApiClient({ url, token, timeoutMs: 120_000 });
+const count = Number(machines);
+const asks = Number(turns);
+
+const BATCH = 500;
+
+async function load(client: ApiClient): Promise<object> {
+  const started = performance.now();
+  for (let from = 0; from < count; from += BATCH) {
+    const rows = Array.from({ length: Math.min(BATCH, count - from) }, (_, n) =>
+      machineOf(from + n),
+    );
+    const { body } = await client.call('POST /machines/import', {
+      body: { machines: rows as never, why: 'bench' },
+    });
+    if (body.failed > 0) throw new Error(JSON.stringify(body.results.find(({ ok }) => !ok)));
+    if (from % 5000 === 0) process.stderr.write(`${from + rows.length} entered\n`);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { machines: count, seconds, perSecond: count / seconds };
+}
+
+async function ask(client: ApiClient): Promise<object> {
+  const one = (turn: number) => ({ hardwarename: pick(turn, count).serial });
+  const get = await timed(asks, (turn) =>
+    client.call('GET /machines/{hardwarename}', { path: one(turn) }),
+  );
+  const list = await timed(Math.ceil(asks / 4), (turn) =>
+    client.call('GET /machines', {
+      query: { state: 'in-use', role: pick(turn, count).role || 'web', limit: '50' },
+    }),
+  );
+  const rack = await timed(Math.ceil(asks / 4), (turn) =>
+    client.call('GET /machines', { query: { rack: pick(turn, count).rack } }),
+  );
+  const sorted = await timed(Math.ceil(asks / 20), () =>
+    client.call('GET /machines', { query: { sort: '-unit', limit: '50' } }),
+  );
+  const search = await timed(Math.ceil(asks / 2), (turn) =>
+    client.call('GET /machines/search', { query: { q: pick(turn, count).serial.slice(1, 7) } }),
+  );
+  const alike = await timed(Math.ceil(asks / 10), (turn) => {
+    const { serial } = pick(turn, count);
+    return client.call('GET /machines/search', {
+      query: { q: `${serial.slice(0, 4)}Q${serial.slice(5)}` },
+    });
+  });
+  const patch = await timed(Math.ceil(asks / 2), (turn) =>
+    client.call('PATCH /machines/{hardwarename}', {
+      path: one(turn),
+      body: { notes: `turn ${turn}` },
+      version: '*',
+    }),
+  );
+  return { get, list, rack, sorted, search, alike, patch };
+}
+
+process.stdout.write(`${JSON.stringify(await (phase === 'load' ? load(api) : ask(api)))}\n`);

@@ -1,6 +1,6 @@
 /**
  * A simulated BMC on a UDP socket: a real RMCP+ server on our wire types, in front of a machine behind a small port, with
- * knobs to misbehave. ipmitool and FreeIPMI take it for a BMC; a virtual rack has one for each machine.
+ * knobs to misbehave. ipmitool and FreeIPMI take it for a BMC.
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';

@@ -2,8 +2,9 @@
  * IPMI in the three ways of a triangle: our client against a BMC that nobody here wrote (OpenIPMI's ipmi_sim), clients that
  * nobody here wrote (ipmitool, FreeIPMI) against our simulated BMC, and ours against ours, on loopback sockets.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,10 +47,18 @@ const failure = (promise: Promise<unknown>) =>
 
 describe('our client against ipmi_sim', () => {
   let sim: IpmiSim;
+  /** A machine's serial line that says everything twice. */
+  const serial = createServer((line) =>
+    line.on('data', (part) => line.write(part.toString().repeat(2))),
+  );
   beforeAll(async () => {
-    sim = await startIpmiSim(ports);
+    await new Promise<void>((resolve) => serial.listen(0, '127.0.0.1', resolve));
+    sim = await startIpmiSim(ports, (serial.address() as AddressInfo).port);
   });
-  afterAll(() => sim.stop());
+  afterAll(async () => {
+    await sim.stop();
+    serial.close();
+  });
 
   const target = (settings: Partial<SessionSettings> = {}) => ({
     bmc: { address: '127.0.0.1', port: sim.port },
@@ -107,6 +116,25 @@ describe('our client against ipmi_sim', () => {
     const request = { device: 'pxe', uefi: true, persistent: false } as const;
     const outcome = await inSession((session) => setBootDevice(session, request));
     expect(outcome.verified).toBe(false);
+  });
+
+  it('has a serial console', async () => {
+    await inSession(
+      async (session) => {
+        let heard = '';
+        await new Promise<void>((resolve, reject) => {
+          openSol(session, {
+            timers: ports.timers,
+            onData: (part) => {
+              heard += Buffer.from(part).toString();
+              if (heard.includes('hello\rhello\r')) resolve();
+            },
+            onEnd: reject,
+          }).then((console) => console.write(Buffer.from('hello\r')), reject);
+        });
+      },
+      { keepAlive: true },
+    );
   });
 
   it('reads and clears the event log, and reads the users', async () => {
@@ -221,6 +249,29 @@ describe('foreign clients against our simulated BMC', () => {
     await expect(ipmitool('power off', viewer)).rejects.toThrow();
     await expect(ipmitool('power off', { ...viewer, L: 'USER' })).rejects.toThrow(/privilege/i);
     await expect(ipmitool('power status', { P: 'wrong' })).rejects.toThrow();
+  });
+
+  it('ipmitool has a serial console', async () => {
+    const login = `-I lanplus -H ${ADDRESS} -U admin -P secret`;
+    // ipmitool wants a terminal: script(1) gives it one.
+    const command = `ipmitool ${login} sol activate`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { timeout: 30_000 });
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    let output = '';
+    const typed = { hello: false, leave: false };
+    child.stdout.on('data', (part: Buffer) => {
+      output += part.toString();
+      if (!typed.hello && output.includes('operational')) {
+        typed.hello = true;
+        child.stdin.write('hello\r');
+      }
+      if (!typed.leave && output.includes('heard hello')) {
+        typed.leave = true;
+        child.stdin.write('~.');
+      }
+    });
+    await ended;
+    expect(output).toContain('heard hello');
   });
 
   it.each(['3', '17'])('ipmipower with suite %s', async (suite) => {

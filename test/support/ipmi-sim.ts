@@ -22,7 +22,7 @@ const ACCESS = ['callback', 'user', 'operator', 'admin']
   .map((level) => `    allowed_auths_${level} none md2 md5 straight`)
   .join('\n');
 
-const lanConf = (port: number, dir: string) => `name "sim"
+const lanConf = (port: number, dir: string, serialPort: number) => `name "sim"
 set_working_mc 0x20
   startlan 1
     addr 127.0.0.1 ${port}
@@ -31,6 +31,7 @@ ${ACCESS}
     guid a123456789abcdefa123456789abcdef
   endlan
   chassis_control "${dir}/chassis.sh ${dir}"
+  sol "tcp:127.0.0.1:${serialPort}" 115200
   startnow false
   user 2 true "admin" "secret" admin 10 none md2 md5 straight
   user 3 true "oper" "operpw" operator 10 none md2 md5 straight
@@ -62,11 +63,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startIpmiSim(ports: BmcPorts): Promise<IpmiSim> {
+/** @param serialPort where the machine's serial line listens on TCP */
+export async function startIpmiSim(ports: BmcPorts, serialPort: number): Promise<IpmiSim> {
   const dir = mkdtempSync(join(tmpdir(), 'reveille-ipmi-sim-'));
   const port = await freePort();
   mkdirSync(join(dir, 'state'));
-  writeFileSync(join(dir, 'lan.conf'), lanConf(port, dir));
+  writeFileSync(join(dir, 'lan.conf'), lanConf(port, dir, serialPort));
   writeFileSync(join(dir, 'sim.emu'), EMULATION);
   writeFileSync(join(dir, 'chassis.sh'), CHASSIS);
   chmodSync(join(dir, 'chassis.sh'), 0o755);

@@ -26,6 +26,7 @@ import { type Inventory, openInventory } from './inventory/inventory.ts';
 import { createSecretBox } from './inventory/secrets.ts';
 import { createStallWatch } from './inventory/stall-watch.ts';
 import { limit } from './limits.ts';
+import type { DnsDesk } from './nameserver/desk.ts';
 import { registerDnsMetrics } from './nameserver/metrics.ts';
 import { planOf, siteDefaults, startDnsServer } from './nameserver/start.ts';
 import { type BackupFile, backupDatabase } from './platform/backup.ts';
@@ -158,7 +159,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   };
   try {
     // Names first: the last good zones are known before anything else is.
-    await startDns(parts);
+    const desk = await startDns(parts);
     ready.dns = true;
     await startDhcp(parts);
     ready.dhcp = true;
@@ -170,6 +171,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       readiness: () => ready,
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,
+      dns: () => desk,
     });
     tellFirstToken(core.inventory);
     ready.peopleHttp = true;
@@ -249,9 +251,9 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
 }
 
 /** The name server with the last good zones; the inventory is compared with them once the rest has started. */
-async function startDns(parts: Parts): Promise<void> {
+async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
   const { config, db, inventory, log, metrics } = parts;
-  if (!config.dns.enabled) return;
+  if (!config.dns.enabled) return undefined;
   const { events, transaction } = inventory;
   const site = siteDefaults(config.dhcp.segments);
   const plan = planOf(config.dns, site);
@@ -263,6 +265,7 @@ async function startDns(parts: Parts): Promise<void> {
   });
   parts.closers.push(() => nameserver.close());
   registerDnsMetrics(metrics.registry, () => nameserver);
+  return nameserver.desk;
 }
 
 async function startDhcp(parts: Parts): Promise<void> {

@@ -141,8 +141,9 @@ export async function startPeopleHttp(
   {
     readiness,
     backup,
+    dns,
     whenDurable,
-  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'whenDurable'>,
+  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'dns' | 'whenDurable'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond } = config.peopleHttp;
@@ -155,6 +156,7 @@ export async function startPeopleHttp(
     settings: { anonymousRead, requestsPerSecond },
     backup,
     whenDurable,
+    dns,
     readiness,
     metrics: async () => ({
       contentType: metrics.registry.contentType,

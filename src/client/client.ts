@@ -27,9 +27,12 @@ export interface CallAnswer<Name extends OperationName> {
   readonly version: number | undefined;
 }
 
-export interface ApiClient {
+/** The calls below one path, and the client that knows these alone: all at once are more than the compiler unites. */
+export type CallsBelow<Path extends string> = Extract<OperationName, `${string} /${Path}${string}`>;
+
+export interface ApiClient<Names extends OperationName = OperationName> {
   /** @throws ApiProblem with the code of the problem document */
-  call<Name extends OperationName>(
+  call<Name extends Names>(
     name: Name,
     ...input: object extends CallInput<Name> ? [CallInput<Name>?] : [CallInput<Name>]
   ): Promise<CallAnswer<Name>>;

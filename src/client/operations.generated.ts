@@ -150,6 +150,61 @@ export type ItemResult = {
   readonly code?: string | undefined;
   readonly detail?: string | undefined;
 };
+export type DnsFault = {
+  readonly code: string;
+  readonly name: string;
+  readonly why: string;
+};
+export type DnsStatus = {
+  /** The one that is served */
+  readonly generation: number;
+  /** The one that a person holds */
+  readonly held: number | null;
+  /** What speaks against the next one */
+  readonly faults: readonly DnsFault[];
+  readonly zones: readonly {
+    readonly name: string;
+    readonly serial: number;
+    readonly records: number;
+  }[];
+};
+export type DnsGeneration = {
+  readonly id: number;
+  readonly at: number;
+  readonly cause: string;
+  readonly status: 'served' | 'refused';
+  readonly faults: readonly DnsFault[];
+  readonly added: number;
+  readonly removed: number;
+};
+export type DnsRecord = {
+  /** Relative to the site, or with a final dot */
+  readonly name: string;
+  readonly type: string;
+  readonly ttl: number;
+  /** As a zone file has it */
+  readonly data: string;
+  readonly note: string;
+  readonly id: string;
+};
+export type DnsExplained = {
+  readonly question: string;
+  readonly zone: string | null;
+  readonly serial: number | null;
+  readonly rcode: string;
+  readonly authoritative: boolean;
+  readonly answers: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly ttl: number;
+    readonly data: string;
+  }[];
+  readonly origins: readonly {
+    readonly name: string;
+    readonly owners: readonly string[];
+    readonly records: readonly string[];
+  }[];
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -2390,5 +2445,118 @@ export interface Operations {
       readonly file: string;
       readonly sizeBytes: number;
     };
+  };
+  /** Zones, and what speaks against the next generation. */
+  'GET /dns': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: DnsStatus;
+  };
+  /** A zone as a file: its SOA, then its records in no particular order. */
+  'GET /dns/zones/{zone}': {
+    path: {
+      readonly zone: string;
+    };
+    query: object;
+    body: undefined;
+    answer: string;
+  };
+  /** What is answered to a question, and who put it there. */
+  'GET /dns/explain': {
+    path: object;
+    query: {
+      readonly name: string;
+      readonly type?: string | undefined;
+    };
+    body: undefined;
+    answer: DnsExplained;
+  };
+  /** Generations, newest first, with cause and faults. */
+  'GET /dns/generations': {
+    path: object;
+    query: {
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly generations: readonly DnsGeneration[];
+    };
+  };
+  /** What a generation changed, record by record. */
+  'GET /dns/generations/{id}': {
+    path: {
+      readonly id: string | number;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly text: string;
+    };
+  };
+  /** What the next generation would change. */
+  'GET /dns/pending': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly text: string;
+    };
+  };
+  /** Serve an older generation again, and hold it until resumed. */
+  'POST /dns/rollback': {
+    path: object;
+    query: object;
+    body: {
+      readonly generation: number;
+    };
+    answer: DnsStatus;
+  };
+  /** Serve the next generation although zones shrink. */
+  'POST /dns/accept': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: DnsStatus;
+  };
+  /** End a hold: the inventory decides again. */
+  'POST /dns/resume': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: DnsStatus;
+  };
+  /** Records that people wrote. */
+  'GET /dns/records': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly records: readonly DnsRecord[];
+    };
+  };
+  /** Add a record. */
+  'POST /dns/records': {
+    path: object;
+    query: object;
+    body: {
+      /** Relative to the site, or with a final dot */
+      readonly name: string;
+      readonly type: string;
+      readonly ttl?: number | undefined;
+      /** As a zone file has it */
+      readonly data: string;
+      readonly note?: string | undefined;
+    };
+    answer: DnsRecord;
+  };
+  /** Remove a record. */
+  'DELETE /dns/records/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
   };
 }

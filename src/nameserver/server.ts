@@ -17,6 +17,7 @@ import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import { batchesAvailable, openSender } from '../platform/mmsg.ts';
+import { createDnsDesk, type DnsDesk } from './desk.ts';
 import { Keeper, type KeeperOptions } from './keeper.ts';
 import { openNotifier, type Secondary } from './notify.ts';
 import { createSlowPath, type SlowPath } from './slow-path.ts';
@@ -41,6 +42,8 @@ export interface NameserverOptions extends Omit<KeeperOptions, 'onServed'> {
 
 export interface Nameserver {
   readonly keeper: Keeper;
+  /** What people ask. */
+  readonly desk: DnsDesk;
   /** Sums of the UDP side by place (`COUNTER`), and open TCP connections. */
   counters(): { udp: readonly number[]; tcpConnections: number };
   close(): Promise<void>;
@@ -97,6 +100,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const watch = watchInventory(options, keeper);
   return {
     keeper,
+    desk: createDnsDesk(keeper, options.store, responder),
     counters: () => ({
       udp: threads?.counters() ?? [],
       tcpConnections: tcps.reduce((sum, tcp) => sum + tcp.connections(), 0),

@@ -36,7 +36,7 @@ function addUsers(users: Command, context: CliContext): void {
   withCommon(users.command('list'))
     .description('every user')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /users');
+      const { body } = await clientFor<'users'>(context, options).call('GET /users');
       show(context, options, {
         document: body,
         rows: body.users,
@@ -64,7 +64,7 @@ function addUsers(users: Command, context: CliContext): void {
     .option('--disabled', 'no login')
     .action(async (name: string, options: GrantOptions) => {
       const password = options.password ? (await context.readInput()).trim() : undefined;
-      const { body } = await clientFor(context, options).call('PUT /users/{name}', {
+      const { body } = await clientFor<'users'>(context, options).call('PUT /users/{name}', {
         path: { name },
         version: '*',
         body: {
@@ -80,7 +80,7 @@ function addUsers(users: Command, context: CliContext): void {
     .description('remove a user, with sessions and tokens')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      await clientFor(context, options).call('DELETE /users/{name}', { path: { name } });
+      await clientFor<'users'>(context, options).call('DELETE /users/{name}', { path: { name } });
       done(context, options, `${name} is removed`);
     });
 }
@@ -92,7 +92,7 @@ function addTokens(program: Command, context: CliContext): void {
   withCommon(tokens.command('list'))
     .description('tokens, without the tokens themselves')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /tokens');
+      const { body } = await clientFor<'tokens'>(context, options).call('GET /tokens');
       show(context, options, {
         document: body,
         rows: body.tokens,
@@ -113,7 +113,7 @@ function addTokens(program: Command, context: CliContext): void {
     .description('end a token')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
-      await clientFor(context, options).call('DELETE /tokens/{id}', { path: { id } });
+      await clientFor<'tokens'>(context, options).call('DELETE /tokens/{id}', { path: { id } });
       done(context, options, `${id} has ended`);
     });
 }
@@ -127,7 +127,7 @@ function addCredentials(credentials: Command, context: CliContext): void {
   withCommon(credentials.command('list'))
     .description('by name, without passwords')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /credentials');
+      const { body } = await clientFor<'credentials'>(context, options).call('GET /credentials');
       show(context, options, {
         document: body,
         rows: body.credentials,
@@ -148,18 +148,23 @@ function addCredentials(credentials: Command, context: CliContext): void {
     .action(async (name: string, username: string, options: CredentialOptions) => {
       const password = (await context.readInput()).replace(/\r?\n$/, '');
       const { squad, notes } = options;
-      const { body } = await clientFor(context, options).call('PUT /credentials/{name}', {
-        path: { name },
-        version: '*',
-        body: { username, squad, notes, password },
-      });
+      const { body } = await clientFor<'credentials'>(context, options).call(
+        'PUT /credentials/{name}',
+        {
+          path: { name },
+          version: '*',
+          body: { username, squad, notes, password },
+        },
+      );
       done(context, options, `${body.name} is stored`, body);
     });
   withCommon(credentials.command('remove'))
     .description('delete one that no machine uses')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      await clientFor(context, options).call('DELETE /credentials/{name}', { path: { name } });
+      await clientFor<'credentials'>(context, options).call('DELETE /credentials/{name}', {
+        path: { name },
+      });
       done(context, options, `${name} is removed`);
     });
 }
@@ -173,7 +178,7 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
   withCommon(webhooks.command('list'))
     .description('where events go, and how far')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /webhooks');
+      const { body } = await clientFor<'webhooks'>(context, options).call('GET /webhooks');
       type Row = Operations['GET /webhooks']['answer']['webhooks'][number];
       show<Row>(context, options, {
         document: body,
@@ -199,7 +204,7 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
     )
     .action(async (target: string, options: WebhookOptions) => {
       const { squad, event = [] } = options;
-      const { body } = await clientFor(context, options).call('POST /webhooks', {
+      const { body } = await clientFor<'webhooks'>(context, options).call('POST /webhooks', {
         body: { url: target, squad, names: [...event] },
       });
       done(context, options, `${body.webhook.id}, secret ${body.secret}`, body);
@@ -208,16 +213,19 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
     .description('remove one with its dead letters')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
-      await clientFor(context, options).call('DELETE /webhooks/{id}', { path: { id } });
+      await clientFor<'webhooks'>(context, options).call('DELETE /webhooks/{id}', { path: { id } });
       done(context, options, `${id} is removed`);
     });
   withCommon(webhooks.command('dead'))
     .description('what was given up')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /webhooks/{id}/dead-letters', {
-        path: { id },
-      });
+      const { body } = await clientFor<'webhooks'>(context, options).call(
+        'GET /webhooks/{id}/dead-letters',
+        {
+          path: { id },
+        },
+      );
       show(context, options, {
         document: body,
         rows: body.deadLetters,

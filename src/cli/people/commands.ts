@@ -1,5 +1,6 @@
 /** Every command that works on ServerDb, added to the program by main.ts. */
 import type { Command } from 'commander';
+import { addDnsCommands } from '../dns.ts';
 import { addAccessCommands } from './access.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
@@ -13,6 +14,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addRecordCommands(program, context);
   addAccessCommands(program, context);
   addEventCommands(program, context);
+  addDnsCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

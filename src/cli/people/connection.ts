@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type ApiClient, createApiClient } from '../../client/client.ts';
+import { type ApiClient, type CallsBelow, createApiClient } from '../../client/client.ts';
 import { AppError } from '../../errors.ts';
 
 export interface CliEnvironment {
@@ -41,10 +41,14 @@ export function withCommon(command: Command): Command {
 }
 
 /** @throws AppError CONFIG_UNREADABLE when the token's file cannot be read */
-export function clientFor({ environment }: CliContext, options: CommonOptions): ApiClient {
+export function clientFor<Path extends string = ''>(
+  { environment }: CliContext,
+  options: CommonOptions,
+): ApiClient<CallsBelow<Path>> {
   const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
   if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
-  return createApiClient({ url, token: tokenOf(environment, options) });
+  const client: unknown = createApiClient({ url, token: tokenOf(environment, options) });
+  return client as ApiClient<CallsBelow<Path>>;
 }
 
 export function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {

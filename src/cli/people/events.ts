@@ -29,7 +29,7 @@ export function addEventCommands(program: Command, context: CliContext): void {
     .description('classify a machine for Puppet: an external node classifier, as YAML')
     .argument('<name>', 'hostname or hardwarename')
     .action(async (name: string, options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /enc/{name}', {
+      const { body } = await clientFor<'enc'>(context, options).call('GET /enc/{name}', {
         path: { name },
       });
       context.write(options.json ? `${JSON.stringify(body)}\n` : `---\n${stringify(body)}`);
@@ -37,7 +37,7 @@ export function addEventCommands(program: Command, context: CliContext): void {
 }
 
 async function follow(context: CliContext, options: EventOptions): Promise<void> {
-  const api = clientFor(context, options);
+  const api = clientFor<'events'>(context, options);
   let left = Number(options.limit);
   for (let after = Number(options.after); left > 0; ) {
     const { body } = await api.call('GET /events', {

@@ -83,7 +83,9 @@ async function createToken(context: CliContext, name: string, options: TokenOpti
   const expiresAt = life === undefined ? undefined : Date.now() + life;
   const entry = { name, role: options.role, squads, user: options.user, expiresAt };
   if (!options.local) {
-    const { body } = await clientFor(context, options).call('POST /tokens', { body: entry });
+    const { body } = await clientFor<'tokens'>(context, options).call('POST /tokens', {
+      body: entry,
+    });
     return done(context, options, body.secret, body);
   }
   const core = openCore(loadConfig(options.config));

@@ -51,7 +51,7 @@ function addReads(machines: Command, context: CliContext): void {
     .description('one machine, with its newest events')
     .argument('<hardwarename>')
     .action(async (hardwarename: string, options: CommonOptions) => {
-      const api = clientFor(context, options);
+      const api = clientFor<'machines'>(context, options);
       const { body } = await api.call('GET /machines/{hardwarename}', { path: { hardwarename } });
       if (options.json) {
         context.write(`${JSON.stringify(body)}\n`);
@@ -67,7 +67,7 @@ function addReads(machines: Command, context: CliContext): void {
     .description('machines by a piece of a serial, MAC, hostname, switch port, ...')
     .argument('<words...>')
     .action(async (words: string[], options: CommonOptions) => {
-      const api = clientFor(context, options);
+      const api = clientFor<'machines'>(context, options);
       const { body } = await api.call('GET /machines/search', { query: { q: words.join(' ') } });
       const rows = body.hits.map(({ machine }) => machine);
       show(context, options, { document: body, rows, columns: COLUMNS });
@@ -75,7 +75,7 @@ function addReads(machines: Command, context: CliContext): void {
   withCommon(machines.command('states'))
     .description('how many machines are in which state, and what each waits for')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /states');
+      const { body } = await clientFor<'states'>(context, options).call('GET /states');
       show(context, options, {
         document: body,
         rows: body.states,
@@ -94,7 +94,7 @@ async function listAll(
   options: ListOptions,
   filters: readonly string[],
 ): Promise<Machine[]> {
-  const api = clientFor(context, options);
+  const api = clientFor<'machines'>(context, options);
   const query = { ...filtersOf(filters), sort: options.sort, limit: options.limit };
   const rows: Machine[] = [];
   for (let cursor: string | undefined; ; ) {
@@ -118,7 +118,7 @@ function addEdits(machines: Command, context: CliContext): void {
     .argument('<fields...>', 'field=value; an empty value clears it')
     .option('--why <TEXT>', 'stands in the history', 'edited')
     .action(async (hardwarename: string, fields: string[], options: EditOptions) => {
-      const api = clientFor(context, options);
+      const api = clientFor<'machines'>(context, options);
       const path = { hardwarename };
       const { body: now, version } = await api.call('GET /machines/{hardwarename}', { path });
       const body = assignments(fields, now.machine.custom);
@@ -137,7 +137,7 @@ function addEdits(machines: Command, context: CliContext): void {
       const { nics, ...rest } = assignments(fields, {});
       const list = typeof nics === 'string' && nics !== '' ? nics.split(',') : [];
       const body = { ...rest, nics: list.map((mac) => ({ mac })) };
-      const answer = await clientFor(context, options).call('POST /machines', {
+      const answer = await clientFor<'machines'>(context, options).call('POST /machines', {
         body: body as Operations['POST /machines']['body'],
         query: { why: options.why },
       });
@@ -148,7 +148,7 @@ function addEdits(machines: Command, context: CliContext): void {
     .argument('<hardwarename>')
     .action(async (hardwarename: string, options: CommonOptions) => {
       const path = { hardwarename };
-      await clientFor(context, options).call('DELETE /machines/{hardwarename}', {
+      await clientFor<'machines'>(context, options).call('DELETE /machines/{hardwarename}', {
         path,
         version: '*',
       });
@@ -160,7 +160,7 @@ function addEdits(machines: Command, context: CliContext): void {
     .argument('<role>')
     .action(async (hardwarename: string, role: string, options: CommonOptions) => {
       const path = { hardwarename };
-      const answer = await clientFor(context, options).call(
+      const answer = await clientFor<'machines'>(context, options).call(
         'POST /machines/{hardwarename}/hostname',
         { path, body: { role } },
       );
@@ -173,7 +173,7 @@ function addEdits(machines: Command, context: CliContext): void {
     .argument('<subnet>')
     .argument('[address]', 'else the lowest free one')
     .action(async (hardwarename, mac, subnet, address, options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call(
+      const { body } = await clientFor<'machines'>(context, options).call(
         'POST /machines/{hardwarename}/addresses',
         { path: { hardwarename }, body: { mac, subnet, address } },
       );
@@ -226,7 +226,7 @@ async function bulk(
 ): Promise<void> {
   if ((names.length === 0) === (options.filter === undefined))
     throw new AppError('REQUEST_INVALID', { detail: 'Name machines, or give --filter.' });
-  const { body } = await clientFor(context, options).call('POST /machines/bulk', {
+  const { body } = await clientFor<'machines'>(context, options).call('POST /machines/bulk', {
     body: {
       ...(options.filter ? { filter: filtersOf(options.filter) } : { machines: names }),
       ...change,
@@ -269,7 +269,7 @@ function addSheets(machines: Command, context: CliContext): void {
     .option('--dry-run', 'say what would change')
     .action(async (file: string, options: SheetOptions) => {
       const csv = file === '-' ? await context.readInput() : readFileSync(file, 'utf8');
-      const { body } = await clientFor(context, options).call('POST /machines/import', {
+      const { body } = await clientFor<'machines'>(context, options).call('POST /machines/import', {
         body: {
           csv,
           why: options.why,
@@ -285,7 +285,9 @@ function addSheets(machines: Command, context: CliContext): void {
     .option('-o, --out <FILE>', 'else standard output')
     .action(async (filters: string[], options: SheetOptions) => {
       const query = filtersOf(filters);
-      const { body } = await clientFor(context, options).call('GET /machines.csv', { query });
+      const { body } = await clientFor<'machines'>(context, options).call('GET /machines.csv', {
+        query,
+      });
       if (options.out === undefined) context.write(body);
       else writeFileSync(options.out, body);
     });
@@ -298,7 +300,7 @@ function addMerges(machines: Command, context: CliContext): void {
     .argument('<gone>')
     .requiredOption('--why <TEXT>', 'stands in the history')
     .action(async (kept: string, gone: string, options: EditOptions) => {
-      const { body } = await clientFor(context, options).call(
+      const { body } = await clientFor<'machines'>(context, options).call(
         'POST /machines/{hardwarename}/merge',
         {
           path: { hardwarename: kept },
@@ -312,7 +314,7 @@ function addMerges(machines: Command, context: CliContext): void {
     .argument('<merge>', 'its number')
     .requiredOption('--why <TEXT>', 'stands in the history')
     .action(async (merge: string, options: EditOptions) => {
-      const { body } = await clientFor(context, options).call('POST /merges/{id}/split', {
+      const { body } = await clientFor<'merges'>(context, options).call('POST /merges/{id}/split', {
         path: { id: merge },
         body: { why: options.why ?? '' },
       });

@@ -33,7 +33,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
   withCommon(command.command('list'))
     .description('every one')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call(`GET /${path}`, {
+      const { body } = await clientFor<Path>(context, options).call(`GET /${path}`, {
         query: { limit: '1000' },
       });
       const rows = body.items as readonly Readonly<Record<string, unknown>>[];
@@ -48,7 +48,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
     .description('one of them')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call(`GET /${path}/{name}`, {
+      const { body } = await clientFor<Path>(context, options).call(`GET /${path}/{name}`, {
         path: { name },
       });
       showRecord(context, options, body as Readonly<Record<string, unknown>>);
@@ -67,7 +67,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
     .description('delete one that nothing refers to')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      const api = clientFor(context, options);
+      const api = clientFor<Path>(context, options);
       await api.call(`DELETE /${path}/{name}`, { path: { name }, version: '*' });
       done(context, options, `${name} is deleted`);
     });
@@ -78,7 +78,7 @@ async function put(
   options: PutOptions,
   { path, name, fields }: { path: Path; name: string; fields: readonly string[] },
 ): Promise<void> {
-  const api = clientFor(context, options);
+  const api = clientFor<Path>(context, options);
   const [first] = fields;
   const given: Record<string, unknown> =
     first === '-'
@@ -125,10 +125,13 @@ function addAddresses(command: Command, context: CliContext): void {
     .description('who has which address of a subnet')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /subnets/{name}/addresses', {
-        path: { name },
-        query: { limit: '1000' },
-      });
+      const { body } = await clientFor<'subnets'>(context, options).call(
+        'GET /subnets/{name}/addresses',
+        {
+          path: { name },
+          query: { limit: '1000' },
+        },
+      );
       show(context, options, {
         document: body,
         rows: body.addresses,
@@ -145,7 +148,9 @@ function addApply(command: Command, context: CliContext): void {
   withCommon(command.command('apply'))
     .description('apply the rules to every report on record')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('POST /hardware-types/apply');
+      const { body } = await clientFor<'hardware-types'>(context, options).call(
+        'POST /hardware-types/apply',
+      );
       done(context, options, `${body.changed} machines have another type`, body);
     });
 }

@@ -19,6 +19,7 @@ import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
 import { addAccessRoutes } from './routes/access.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
+import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
 import { addMachineRelationRoutes } from './routes/machine-relations.ts';
 import { addMachineRoutes } from './routes/machines.ts';
@@ -43,6 +44,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly backup?: PeopleContext['backup'];
   /** Calls back once everything committed so far is on disk; without it, every commit waits for that by itself. */
   readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
+  readonly dns?: PeopleContext['dns'];
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -80,16 +82,16 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
-  const { inventory, clock, log, site, settings = DEFAULTS, backup } = options;
+  const { inventory, clock, log, site, settings = DEFAULTS, backup, dns } = options;
   const durably = createDurably(inventory, options.whenDurable);
-  const context: PeopleContext = { inventory, clock, log, site, settings, backup, durably };
+  const context: PeopleContext = { inventory, clock, log, site, settings, backup, dns, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
   for (const add of [
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
-    ...[addClassifierRoutes, addBackupRoutes],
+    ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes],
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { Clock } from '../../wire/time.ts';
 
 export interface PeopleSettings {
@@ -22,6 +23,8 @@ export interface PeopleContext {
   /** Commits at once, and resolves when it is on disk: no answer leaves before, and no other work waits for the disk. */
   durably<T>(run: () => T): Promise<T>;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */
+  /** DNS, where this appliance serves it. */
+  readonly dns?: (() => DnsDesk | undefined) | undefined;
   readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;
 }
 

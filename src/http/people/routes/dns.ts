@@ -1,0 +1,262 @@
+/** DNS for people: what is served, every generation with its cause, the way back, records of their own. */
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { AppError } from '../../../errors.ts';
+import { limit } from '../../../limits.ts';
+import type { DnsDesk } from '../../../nameserver/desk.ts';
+import { principalOf } from '../authenticate.ts';
+import type { PeopleContext, PeopleServer } from '../context.ts';
+import { answers, nothing } from '../schemas.ts';
+
+const tags = ['dns'];
+
+const fault = z
+  .object({ code: z.string(), name: z.string(), why: z.string() })
+  .meta({ id: 'DnsFault' });
+
+const status = z
+  .object({
+    generation: z.number().int().describe('The one that is served'),
+    held: z.number().int().nullable().describe('The one that a person holds'),
+    faults: z.array(fault).describe('What speaks against the next one'),
+    zones: z.array(
+      z.object({ name: z.string(), serial: z.number().int(), records: z.number().int() }),
+    ),
+  })
+  .meta({ id: 'DnsStatus' });
+
+const generation = z
+  .object({
+    id: z.number().int(),
+    at: z.number().int(),
+    cause: z.string(),
+    status: z.enum(['served', 'refused']),
+    faults: z.array(fault),
+    added: z.number().int(),
+    removed: z.number().int(),
+  })
+  .meta({ id: 'DnsGeneration' });
+
+const newRecord = z.strictObject({
+  name: z.string().min(1).max(253).describe('Relative to the site, or with a final dot'),
+  type: z.string().min(1).max(16),
+  ttl: z.number().int().min(0).max(2_147_483_647).default(300),
+  data: z.string().min(1).max(4096).describe('As a zone file has it'),
+  note: z.string().max(256).default(''),
+});
+const record = newRecord.extend({ id: z.string() }).meta({ id: 'DnsRecord' });
+
+const explained = z
+  .object({
+    question: z.string(),
+    zone: z.string().nullable(),
+    serial: z.number().int().nullable(),
+    rcode: z.string(),
+    authoritative: z.boolean(),
+    answers: z.array(
+      z.object({ name: z.string(), type: z.string(), ttl: z.number().int(), data: z.string() }),
+    ),
+    origins: z.array(
+      z.object({ name: z.string(), owners: z.array(z.string()), records: z.array(z.string()) }),
+    ),
+  })
+  .meta({ id: 'DnsExplained' });
+
+const text = z.object({ text: z.string() });
+const byNumber = z.object({ id: z.coerce.number().int().min(1) });
+const page = z.object({
+  limit: z.coerce.number().int().min(1).max(limit('listPageMax')).default(50),
+});
+
+export function addDnsRoutes(app: PeopleServer, context: PeopleContext): void {
+  addReads(app, context);
+  addGenerations(app, context);
+  addRecords(app, context);
+}
+
+function deskOf({ dns }: PeopleContext): DnsDesk {
+  const desk = dns?.();
+  if (!desk) throw new AppError('NOT_FOUND', { detail: 'This appliance serves no DNS.' });
+  return desk;
+}
+
+/** Gives the loop back between pieces: a zone may be long. */
+async function* pieces(source: Iterable<string>): AsyncIterableIterator<string> {
+  for (const piece of source) {
+    yield piece;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function addReads(app: PeopleServer, context: PeopleContext): void {
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'Zones, and what speaks against the next generation',
+      response: answers(status),
+    },
+    handler: async () => deskOf(context).status() as z.output<typeof status>,
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/zones/:zone',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'A zone as a file: its SOA, then its records in no particular order',
+      params: z.object({ zone: z.string().min(1).max(253) }),
+      response: answers(z.string()),
+    },
+    handler: async (request, reply) => {
+      const source = deskOf(context).zoneFile(request.params.zone);
+      const first = source.next();
+      const rest = first.done ? [] : [first.value];
+      const all = (function* () {
+        yield* rest;
+        yield* source;
+      })();
+      reply.type('text/dns');
+      return reply.send(Readable.from(pieces(all)) as never);
+    },
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/explain',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'What is answered to a question, and who put it there',
+      querystring: z.object({
+        name: z.string().min(1).max(1020),
+        type: z.string().max(16).default('A'),
+      }),
+      response: answers(explained),
+    },
+    handler: async ({ query }) =>
+      deskOf(context).explain(query.name, query.type) as z.output<typeof explained>,
+  });
+}
+
+function addGenerations(app: PeopleServer, context: PeopleContext): void {
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/generations',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'Generations, newest first, with cause and faults',
+      querystring: page,
+      response: answers(z.object({ generations: z.array(generation) })),
+    },
+    handler: async ({ query }) => ({
+      generations: deskOf(context).generations(query.limit) as z.output<typeof generation>[],
+    }),
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/generations/:id',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'What a generation changed, record by record',
+      params: byNumber,
+      response: answers(text),
+    },
+    handler: async ({ params }) => ({ text: deskOf(context).diff(params.id) }),
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/pending',
+    config: { access: 'read' },
+    schema: { tags, summary: 'What the next generation would change', response: answers(text) },
+    handler: async () => ({ text: deskOf(context).pending() }),
+  });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/dns/rollback',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'Serve an older generation again, and hold it until resumed',
+      body: z.strictObject({ generation: z.number().int().min(1) }),
+      response: answers(status),
+    },
+    handler: async (request) => {
+      const desk = deskOf(context);
+      desk.rollback(request.body.generation, principalOf(request).who);
+      return desk.status() as z.output<typeof status>;
+    },
+  });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/dns/accept',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'Serve the next generation although zones shrink',
+      response: answers(status),
+    },
+    handler: async (request) => {
+      const desk = deskOf(context);
+      desk.accept(principalOf(request).who);
+      return desk.status() as z.output<typeof status>;
+    },
+  });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/dns/resume',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'End a hold: the inventory decides again',
+      response: answers(status),
+    },
+    handler: async (request) => {
+      const desk = deskOf(context);
+      desk.resume(principalOf(request).who);
+      return desk.status() as z.output<typeof status>;
+    },
+  });
+}
+
+function addRecords(app: PeopleServer, context: PeopleContext): void {
+  app.route({
+    method: 'GET',
+    url: '/api/v1/dns/records',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'Records that people wrote',
+      response: answers(z.object({ records: z.array(record) })),
+    },
+    handler: async () => ({ records: deskOf(context).statics() }),
+  });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/dns/records',
+    config: { access: 'operator' },
+    schema: { tags, summary: 'Add a record', body: newRecord, response: answers(record, 201) },
+    handler: async (request, reply) =>
+      reply.code(201).send(deskOf(context).addStatic(request.body) as never),
+  });
+  app.route({
+    method: 'DELETE',
+    url: '/api/v1/dns/records/:id',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'Remove a record',
+      params: z.object({ id: z.string().max(32) }),
+      response: answers(nothing, 204),
+    },
+    handler: async (request, reply) => {
+      if (!deskOf(context).removeStatic(request.params.id)) {
+        throw new AppError('NOT_FOUND', { detail: `No record ${request.params.id}.` });
+      }
+      return reply.code(204).send();
+    },
+  });
+}

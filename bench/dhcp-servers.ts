@@ -28,8 +28,8 @@ export function dhcpServers(programs: Record<'kea-dhcp4' | 'dnsmasq', string>): 
 const ours: DhcpServer = {
   name: 'reveille',
   settings: 'defaults, no conflict probes; SQLite in WAL mode with synchronous=FULL',
-  guess: 1000,
-  warmUpRate: 500,
+  guess: 4000,
+  warmUpRate: 2000,
   start: (scope, { server, serverIface }) =>
     startDaemon({
       scope,
@@ -53,7 +53,7 @@ function kea(program: string): DhcpServer {
     settings:
       'memfile, persist, lfc-interval 0 (no clean-up of the lease file during a run), two packet threads, UDP sockets, queue of 64',
     guess: 4000,
-    warmUpRate: 500,
+    warmUpRate: 2000,
     async start(scope, { server, serverIface }) {
       const dir = temporaryDir(scope);
       const file = join(dir, 'kea.json');
@@ -97,7 +97,7 @@ function dnsmasq(program: string): DhcpServer {
     name: 'dnsmasq',
     settings: 'lease file, no-ping, dhcp-authoritative, quiet-dhcp, dhcp-lease-max 70000, no DNS',
     guess: 200,
-    warmUpRate: 50,
+    warmUpRate: 100,
     async start(scope, { server, serverIface }) {
       const dir = temporaryDir(scope);
       mkdirSync(dir, { recursive: true });

@@ -248,6 +248,29 @@ describe('on the appliance itself', () => {
   });
 });
 
+describe('docs/cli.md', () => {
+  it('names commands that exist, and every one', () => {
+    const program = new Command('reveille');
+    const nothing = () => undefined;
+    addPeopleCommands(program, {
+      environment: {},
+      write: nothing,
+      tell: nothing,
+      readInput: async () => '',
+    });
+    const text = readFileSync('docs/cli.md', 'utf8');
+    const machines = program.commands.find((one) => one.name() === 'machines')?.commands ?? [];
+    for (const command of [...program.commands, ...machines])
+      expect(text).toMatch(new RegExp(`\`([a-z-]+ )?${command.name()}[ \`]`));
+    const known = program.commands
+      .flatMap((one) => [one, ...one.commands])
+      .map((one) => one.name());
+    const cells = [...text.matchAll(/^\| (`[^|]*) \|/gm)].map((row) => row[1] ?? '').join(' ');
+    const words = [...cells.matchAll(/[`\s]([a-z][a-z-]+)(?=[`\s])/g)].map((word) => word[1]);
+    for (const word of words) expect(known).toContain(word);
+  });
+});
+
 describe('completion', () => {
   const program = new Command('reveille');
   addPeopleCommands(program, {

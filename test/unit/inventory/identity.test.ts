@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { hardwarenameOf, isUsableSerial, usableUuid } from '../../../src/inventory/identity.ts';
 import type { Machine } from '../../../src/inventory/machines.ts';
-import { assertTransition, MACHINE_STATES, TRANSITIONS } from '../../../src/inventory/states.ts';
+import {
+  assertTransition,
+  MACHINE_STATES,
+  STATE_RULES,
+  TRANSITIONS,
+} from '../../../src/inventory/states.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { bytesOf, type Report, report } from '../../support/reports.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
@@ -355,5 +360,18 @@ describe('states', () => {
       (row) => row.slice(1, 5),
     );
     expect(rows).toEqual(TRANSITIONS.map(({ from, to, by, why }) => [from, to, by, why]));
+  });
+
+  it('docs/states.md lists what each state waits for', () => {
+    const text = readFileSync('docs/states.md', 'utf8');
+    const rows = [...text.matchAll(/^\| `([a-z-]+)` \| (\d*) ?\| ([^|]*) \|$/gm)].map((row) =>
+      row.slice(1),
+    );
+    const rules = Object.entries(STATE_RULES).map(([state, { deadlineMs, next }]) => [
+      state,
+      deadlineMs === undefined ? '' : String(deadlineMs / 3_600_000),
+      next,
+    ]);
+    expect(rows).toEqual(rules);
   });
 });

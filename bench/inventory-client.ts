@@ -3,17 +3,19 @@
  * asks. It is a process of its own, as every real client is. Prints one JSON object.
  */
 import '../src/platform/require-node.ts';
-import { type ApiClient, createApiClient } from '../src/client/client.ts';
+import { type ApiClient, type CallsBelow, createApiClient } from '../src/client/client.ts';
 import { machineOf, pick, timed } from './inventory-fleet.ts';
 
 const [url = '', token = '', phase = '', machines = '0', turns = '0'] = process.argv.slice(2);
-const api = createApiClient({ url, token, timeoutMs: 120_000 });
+/** Only what this bench calls: the calls of the whole API at once are more than the compiler unites. */
+type Client = ApiClient<CallsBelow<'machines'> | CallsBelow<'search'>>;
+const api = createApiClient({ url, token, timeoutMs: 120_000 }) as unknown as Client;
 const count = Number(machines);
 const asks = Number(turns);
 
 const BATCH = 500;
 
-async function load(client: ApiClient): Promise<object> {
+async function load(client: Client): Promise<object> {
   const started = performance.now();
   for (let from = 0; from < count; from += BATCH) {
     const rows = Array.from({ length: Math.min(BATCH, count - from) }, (_, n) =>
@@ -29,7 +31,7 @@ async function load(client: ApiClient): Promise<object> {
   return { machines: count, seconds, perSecond: count / seconds };
 }
 
-async function ask(client: ApiClient): Promise<object> {
+async function ask(client: Client): Promise<object> {
   const one = (turn: number) => ({ hardwarename: pick(turn, count).serial });
   const get = await timed(asks, (turn) =>
     client.call('GET /machines/{hardwarename}', { path: one(turn) }),

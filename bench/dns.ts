@@ -43,7 +43,7 @@ interface Figures {
 }
 
 export async function run(options: TopicOptions): Promise<TopicResult> {
-  requirePrograms('dnsperf', 'knotd', 'nsd', 'named', 'pdns_server');
+  requirePrograms('dig', 'dnsperf', 'knotd', 'nsd', 'named', 'pdns_server');
   const cores = cpus().length;
   const single = await withScope((scope) => compare(scope, options, { threads: 1, extras: true }));
   const all = await withScope((scope) =>
@@ -98,7 +98,10 @@ async function compare(
   const seconds = quick ? 2 : 5;
   const load = { scope, questions, seconds };
   const udp = await inTurns(servers, rounds, async (server) => {
-    const result = await measure(server, { ...load, words: ['-c', '4', '-q', '200'] });
+    const result = await measure(server, {
+      ...load,
+      words: ['-c', String(4 * threads), '-q', '200'],
+    });
     log(
       `${threads} thread(s), UDP, ${server.name}: ${Math.round(result.qps)}/s, ${result.cpuSecondsPerMillion} CPU s per million`,
     );

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 /** Program -> Debian package. */
 export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
   curl: 'curl',
+  dig: 'bind9-dnsutils',
   dnsmasq: 'dnsmasq-base',
   dnsperf: 'dnsperf',
   'in.tftpd': 'tftpd-hpa',

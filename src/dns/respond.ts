@@ -109,7 +109,7 @@ export class Responder extends Reply {
     const flags = image.flags(node);
     this.authoritative = true;
     if (type === TYPE.DS && flags & NODE.apex) return this.parentSide(key, nameAt, node);
-    if (flags & NODE.cname && type !== TYPE.CNAME && type !== TYPE.ANY) {
+    if (flags & NODE.cname && !besideAlias(type)) {
       const rdataAt = this.at - this.base + 12;
       this.answers += this.copy(image.rrset(node, TYPE.CNAME), nameAt);
       return this.truncated ? 0 : rdataAt;
@@ -238,6 +238,11 @@ export class Responder extends Reply {
       return;
     }
   }
+}
+
+/** Types that can stand beside an alias (RFC 4034 section 2), so that a question for them does not follow it. */
+function besideAlias(type: number): boolean {
+  return type === TYPE.CNAME || type === TYPE.ANY || type === TYPE.RRSIG || type === TYPE.NSEC;
 }
 
 const ADDRESS_TYPES = [TYPE.A, TYPE.AAAA] as const;

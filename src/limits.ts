@@ -54,6 +54,7 @@ export const LIMITS = {
     value: 86_400_000,
     why: 'an address somebody else answers on stays in use for a while',
   },
+  declinedPerMacMax: { value: 16, why: 'on one segment: beyond it, a client drains the pool' },
   probeStockMax: {
     value: 64,
     why: 'silent addresses kept ready for each segment: the machines of one rack, before the next round of probes',

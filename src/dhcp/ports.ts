@@ -74,6 +74,8 @@ export interface LeaseView {
     wanted: Ipv4 | undefined,
     usable?: (address: Ipv4) => boolean,
   ): Ipv4 | undefined;
+  /** How many addresses are in quarantine because of this MAC. */
+  quarantined(segment: string, mac: Mac): number;
 }
 
 export interface BootQuery {

@@ -34,12 +34,16 @@ export interface LeaseBook {
   pick(segment: Segment, client: Picking, now: Millis): Ipv4 | undefined;
   /** Enters a lease; returns what takes the change back. */
   enter(lease: HeldLease, now: Millis): () => void;
+  /** How many addresses this MAC has in quarantine. */
+  quarantined(mac: Mac, now: Millis): number;
   size(): number;
 }
 
 export function createLeaseBook(): LeaseBook {
   const addresses = new Map<number, HeldLease>();
   const macs = new Map<Mac, HeldLease>();
+  /** The addresses in quarantine, and those whose quarantine is over but which nobody has taken since. */
+  const declined = new Map<Mac, Set<Ipv4>>();
   /** For each pool, the lowest address that may never have been given out. */
   const fresh = new Map<number, number>();
   const heap = createExpiryHeap(
@@ -47,16 +51,22 @@ export function createLeaseBook(): LeaseBook {
     () => addresses.values(),
   );
 
+  const disown = (address: Ipv4): void => {
+    const before = addresses.get(address);
+    if (!before) return;
+    if (macs.get(before.mac) === before) macs.delete(before.mac);
+    const of = declined.get(before.mac);
+    if (of?.delete(address) && of.size === 0) declined.delete(before.mac);
+  };
   const set = (lease: HeldLease): void => {
-    const before = addresses.get(lease.address);
-    if (before && macs.get(before.mac) === before) macs.delete(before.mac);
+    disown(lease.address);
     addresses.set(lease.address, lease);
     if (lease.state !== 'declined') macs.set(lease.mac, lease);
+    else declined.set(lease.mac, (declined.get(lease.mac) ?? new Set()).add(lease.address));
     heap.add(lease);
   };
   const remove = (address: Ipv4): void => {
-    const before = addresses.get(address);
-    if (before && macs.get(before.mac) === before) macs.delete(before.mac);
+    disown(address);
     addresses.delete(address);
     for (const [first, next] of fresh) {
       if (address >= first && address < next) fresh.set(first, address);
@@ -115,6 +125,13 @@ export function createLeaseBook(): LeaseBook {
         remove(lease.address);
         for (const entry of [...gone, before, own]) if (entry) set(entry);
       };
+    },
+    quarantined(mac, now) {
+      let count = 0;
+      for (const address of declined.get(mac) ?? []) {
+        if ((addresses.get(address)?.expiresAt ?? 0) > now) count += 1;
+      }
+      return count;
     },
     size: () => addresses.size,
   };

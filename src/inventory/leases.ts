@@ -68,6 +68,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     byAddress: (segment, address) => books.get(segment)?.byAddress(address),
     pick: (segment, mac, wanted, usable) =>
       bookOf(segment.name).pick(segment, { mac, wanted, usable }, clock()),
+    quarantined: (segment, mac) => books.get(segment)?.quarantined(mac, clock()) ?? 0,
     apply(change) {
       const { segment, address, mac, state, expiresAt } = change;
       const now = clock();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
 import { DROP_REASONS, type Outcome } from '../../../src/dhcp/ports.ts';
 import { destinationOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
+import { limit } from '../../../src/limits.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import {
   type CLIENTS,
@@ -115,6 +116,45 @@ describe('the other messages', () => {
     expect(shown(world.dhcp(dhcpPacket({ mac: B, type: 1 }, [asks('10.77.0.100')])))).toBe(
       'offer 10.77.0.102',
     );
+  });
+
+  it('a client that declines everything gets on, but cannot empty the pool', () => {
+    const world = createWorld();
+    const seconds: unknown[] = [];
+    const declined = new Set<string>();
+    for (let n = 0; n < limit('declinedPerMacMax') + 4; n++) {
+      const offer = shown(world.dhcp(dhcpPacket({ mac: A, type: 1 })));
+      const address = offer.replace('offer ', '');
+      expect(declined).not.toContain(address);
+      declined.add(address);
+      world.pass(1000);
+      world.dhcp(dhcpPacket({ mac: A, type: 3 }, [names(), asks(address)]));
+      const outcome = world.dhcp(dhcpPacket({ mac: A, type: 4 }, [names(), asks(address)]));
+      if (outcome.kind !== 'silent') throw new Error(shown(outcome));
+      seconds.push(outcome.event.data);
+    }
+    const quarantines = seconds.map(
+      (data) => (data as { quarantineSeconds: number }).quarantineSeconds,
+    );
+    expect(quarantines.filter((each) => each > 0)).toHaveLength(limit('declinedPerMacMax'));
+    expect(quarantines.slice(-4)).toEqual([0, 0, 0, 0]);
+    const [late] = [...declined].slice(-1) as [string];
+    const [early] = declined as unknown as Iterable<string>;
+    expect(shown(world.dhcp(dhcpPacket({ mac: B, type: 1 }, [asks(late)])))).toBe(`offer ${late}`);
+    const C = mac('52:54:00:00:00:0c');
+    expect(shown(world.dhcp(dhcpPacket({ mac: C, type: 1 }, [asks(early as string)])))).not.toBe(
+      `offer ${early}`,
+    );
+    // When the quarantine is over, so is the count.
+    world.pass(limit('declineQuarantineMs'));
+    bind(world, A);
+    const held = world.inventory.leases.byMac(world.segments[0]?.name ?? '', A)?.address ?? SERVER;
+    const again = world.dhcp(
+      dhcpPacket({ mac: A, type: 4 }, [names(), [OPTION.requestedAddress, u32(held)]]),
+    );
+    expect(again).toMatchObject({
+      event: { data: { quarantineSeconds: limit('declineQuarantineMs') / 1000 } },
+    });
   });
 
   it('DECLINE and RELEASE of what one does not hold change nothing', () => {

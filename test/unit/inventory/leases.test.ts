@@ -134,6 +134,28 @@ describe('leases in memory and in the table', () => {
     expect(pick(B, '10.77.0.100')).toBe(ipv4('10.77.0.100'));
   });
 
+  it('counts the quarantines of a MAC as they begin, fail, lapse and are read back', () => {
+    const { apply, change, leases, segment, world } = store();
+    const count = (of = leases) => of.quarantined(segment.name, A);
+    apply(A, '10.77.0.100', 'declined', 5000);
+    apply(A, '10.77.0.100', 'declined', 5000);
+    apply(A, '10.77.0.101', 'declined', 9000);
+    expect(count()).toBe(2);
+    const fails = () =>
+      world.inventory.transaction(() => {
+        leases.apply(change(A, '10.77.0.102', 'declined'));
+        leases.apply(change(B, '10.77.0.101', 'bound'));
+        throw new Error('no');
+      });
+    expect(fails).toThrow('no');
+    expect(count()).toBe(2);
+    expect(count(createWorld(world.db).inventory.leases)).toBe(2);
+    world.pass(6000);
+    expect(count()).toBe(1);
+    apply(B, '10.77.0.101', 'bound');
+    expect(count()).toBe(0);
+  });
+
   it('never has an address with two owners, nor memory that differs from the table, whatever happens', () => {
     const step = fc.record({
       who: fc.integer({ min: 0, max: 5 }),

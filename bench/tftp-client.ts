@@ -9,13 +9,14 @@
  * Run as a program it takes its plan as JSON and prints its result as JSON.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { type DatagramCalls, loadDatagramCalls, POLLIN } from '../src/platform/datagram-calls.ts';
+import { type DatagramCalls, loadDatagramCalls } from '../src/platform/datagram-calls.ts';
 import { createReceiver, type DatagramReceiver, SLOTS } from '../src/platform/datagram-receiver.ts';
 import {
   AF_INET,
   int32,
   type Libc,
   loadLibc,
+  POLLIN,
   SO_RCVBUF,
   SOCK_DGRAM,
   SOL_SOCKET,

@@ -7,7 +7,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { AppError } from './errors.ts';
-import { type DatagramCalls, loadDatagramCalls } from './platform/datagram-calls.ts';
+import { loadDatagramCalls, openWaker, type Waker } from './platform/datagram-calls.ts';
 import { type Libc, loadLibc } from './platform/libc.ts';
 import type { Log } from './platform/log.ts';
 import { openDgramTftp } from './platform/tftp-dgram.ts';
@@ -80,8 +80,7 @@ export type ToWorker =
 export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
   const files = openTftpFiles(options.root);
   const libc = options.io === 'dgram' ? undefined : loadLibc();
-  const calls = libc && loadDatagramCalls(libc);
-  if (libc && calls) return openBatched({ ...options, files, libc, calls });
+  if (libc) return openBatched({ ...options, files, libc });
   options.log.warn('TFTP runs on dgram: koffi is not available');
   return openPlain({ ...options, files });
 }
@@ -92,23 +91,20 @@ interface Prepared extends TftpServiceOptions {
 
 const RESTART_MS = 1000;
 
-function openBatched(
-  options: Prepared & { readonly libc: Libc; readonly calls: DatagramCalls },
-): TftpService {
-  const { libc, calls, files, log } = options;
+function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
+  const { libc, files, log } = options;
   const networks: TftpDescriptors[] = [];
   const closeSockets = () => networks.flat().forEach((fd) => void libc.close(fd));
+  let waker: Waker;
   try {
     for (const network of options.networks) networks.push(openTftpSockets(libc, network));
-  } catch (error) {
+    waker = openWaker(libc);
+  } catch (cause) {
     closeSockets();
-    throw error;
+    if (cause instanceof AppError) throw cause;
+    throw new AppError('LISTEN_FAILED', { detail: `TFTP: ${(cause as Error).message}`, cause });
   }
-  const wakeFd = calls.eventfd();
-  if (wakeFd < 0) {
-    closeSockets();
-    throw new AppError('LISTEN_FAILED', { detail: `TFTP: eventfd: error ${calls.errno()}` });
-  }
+  const { localPort } = loadDatagramCalls(libc);
   let closing = false;
   let worker: Worker | undefined;
   let restart: NodeJS.Timeout | undefined;
@@ -117,13 +113,14 @@ function openBatched(
     stopped = resolve;
   });
   const launch = (): void => {
+    restart = undefined;
     const started = new Worker(new URL('./tftp-worker.ts', import.meta.url), {
-      workerData: { networks, wakeFd } satisfies WorkerStart,
+      workerData: { networks, wakeFd: waker.fd } satisfies WorkerStart,
     });
     worker = started;
     const post = (message: ToWorker, transfer: ArrayBuffer[] = []) => {
       started.postMessage(message, transfer);
-      calls.write8(wakeFd);
+      waker.wake();
     };
     started.on('message', (message: FromWorker) => hear(options, message, post));
     started.on('error', (err) => log.error({ err }, 'the TFTP thread failed'));
@@ -135,17 +132,17 @@ function openBatched(
   };
   launch();
   return {
-    ports: networks.map(([requests]) => calls.localPort(requests)),
+    ports: networks.map(([requests]) => localPort(requests)),
     io: 'batched',
     async close() {
       closing = true;
       if (restart) stopped();
       clearTimeout(restart);
       worker?.postMessage({ kind: 'stop' } satisfies ToWorker);
-      calls.write8(wakeFd);
+      waker.wake();
       await done;
       closeSockets();
-      libc.close(wakeFd);
+      waker.close();
       await files.close();
     },
   };

@@ -6,14 +6,20 @@
  * run that met the refusal is lost once, which its transfer repairs, and from then on every block is a message.
  */
 import { blockNumber } from '../wire/block-number.ts';
+import type { DatagramCalls } from './datagram-calls.ts';
 import {
-  type DatagramCalls,
-  ERRNO,
   IOVEC_BYTES,
+  IOVEC_WORDS,
   MMSGHDR_BYTES,
+  MMSGHDR_WORDS,
+  MSG,
   putPointer,
+  room,
   SOCKADDR_IN_BYTES,
-} from './datagram-calls.ts';
+  VECTOR_LENGTH,
+  wordsOf,
+} from './datagram-layout.ts';
+import { AF_INET, ERRNO } from './libc.ts';
 
 const MESSAGES_MAX = 256;
 const VECTORS_MAX = 8192;
@@ -58,17 +64,14 @@ export function createSender(calls: DatagramCalls, fd: number): DatagramSender {
 class BatchSender implements DatagramSender {
   private readonly calls: DatagramCalls;
   private readonly fd: number;
-  private readonly names = Buffer.alloc(MESSAGES_MAX * SOCKADDR_IN_BYTES);
-  private readonly control = Buffer.alloc(MESSAGES_MAX * CONTROL_BYTES);
-  private readonly headers = Buffer.alloc(VECTORS_MAX * HEADER_BYTES);
-  private readonly text = Buffer.alloc(TEXT_BYTES);
-  private readonly vectors = new Uint32Array((VECTORS_MAX * IOVEC_BYTES) / 4);
-  private readonly messageBytes = Buffer.alloc(MESSAGES_MAX * MMSGHDR_BYTES);
-  private readonly messages = new Uint32Array(
-    this.messageBytes.buffer,
-    this.messageBytes.byteOffset,
-    this.messageBytes.length / 4,
-  );
+  private readonly names = room(MESSAGES_MAX * SOCKADDR_IN_BYTES);
+  private readonly control = room(MESSAGES_MAX * CONTROL_BYTES);
+  private readonly headers = room(VECTORS_MAX * HEADER_BYTES);
+  private readonly text = room(TEXT_BYTES);
+  private readonly vectorBytes = room(VECTORS_MAX * IOVEC_BYTES);
+  private readonly vectors = wordsOf(this.vectorBytes);
+  private readonly messageBytes = room(MESSAGES_MAX * MMSGHDR_BYTES);
+  private readonly messages = wordsOf(this.messageBytes);
   private readonly at: { control: number; headers: number; text: number; vectors: number };
   private readonly places = new WeakMap<Uint8Array, number>();
   private segmentation = true;
@@ -83,19 +86,20 @@ class BatchSender implements DatagramSender {
   constructor(calls: DatagramCalls, fd: number) {
     this.calls = calls;
     this.fd = fd;
-    const names = calls.addressOf(this.names);
+    const at = (bytes: Uint8Array) => Number(calls.addressOf(bytes));
+    const names = at(this.names);
     this.at = {
-      control: calls.addressOf(this.control),
-      headers: calls.addressOf(this.headers),
-      text: calls.addressOf(this.text),
-      vectors: calls.addressOf(new Uint8Array(this.vectors.buffer)),
+      control: at(this.control),
+      headers: at(this.headers),
+      text: at(this.text),
+      vectors: at(this.vectorBytes),
     };
     for (let index = 0; index < MESSAGES_MAX; index++) {
-      this.names.writeUInt16LE(2, index * SOCKADDR_IN_BYTES);
-      const word = (index * MMSGHDR_BYTES) / 4;
-      putPointer(this.messages, word, names + index * SOCKADDR_IN_BYTES);
-      this.messages[word + 2] = SOCKADDR_IN_BYTES;
-      putPointer(this.messages, word + 8, this.at.control + index * CONTROL_BYTES);
+      this.names.writeUInt16LE(AF_INET, index * SOCKADDR_IN_BYTES);
+      const word = index * MMSGHDR_WORDS;
+      putPointer(this.messages, word + MSG.name, names + index * SOCKADDR_IN_BYTES);
+      this.messages[word + MSG.nameBytes] = SOCKADDR_IN_BYTES;
+      putPointer(this.messages, word + MSG.control, this.at.control + index * CONTROL_BYTES);
       // struct cmsghdr: length of header and data, level, type; the data is the size of a segment.
       this.control.writeUInt32LE(18, index * CONTROL_BYTES);
       this.control.writeUInt32LE(SOL_UDP, index * CONTROL_BYTES + 8);
@@ -144,7 +148,7 @@ class BatchSender implements DatagramSender {
       const errno = this.calls.errno();
       // An answer of the network to an earlier datagram is reported by the next call: this message was not tried yet.
       if (errno === ERRNO.ECONNREFUSED || errno === ERRNO.EINTR) continue;
-      const segmented = (this.messages[(from * MMSGHDR_BYTES) / 4 + 10] ?? 0) > 0;
+      const segmented = (this.messages[from * MMSGHDR_WORDS + MSG.controlBytes] ?? 0) > 0;
       if (segmented && SEGMENTATION_REFUSED.has(errno)) this.segmentation = false;
       from += 1;
     }
@@ -176,7 +180,7 @@ class BatchSender implements DatagramSender {
   private placeOf(bytes: Uint8Array): number {
     let place = this.places.get(bytes);
     if (place === undefined) {
-      place = this.calls.addressOf(bytes);
+      place = Number(this.calls.addressOf(bytes));
       this.places.set(bytes, place);
     }
     return place;
@@ -193,9 +197,9 @@ class BatchSender implements DatagramSender {
   }
 
   private vector(address: number, length: number): void {
-    const word = (this.vectorCount * IOVEC_BYTES) / 4;
+    const word = this.vectorCount * IOVEC_WORDS;
     putPointer(this.vectors, word, address);
-    this.vectors[word + 2] = length;
+    this.vectors[word + VECTOR_LENGTH] = length;
     this.vectorCount += 1;
   }
 
@@ -203,11 +207,11 @@ class BatchSender implements DatagramSender {
     const index = this.messageCount;
     this.names.writeUInt16BE(to.port, index * SOCKADDR_IN_BYTES + 2);
     this.names.writeUInt32BE(to.ip, index * SOCKADDR_IN_BYTES + 4);
-    const word = (index * MMSGHDR_BYTES) / 4;
+    const word = index * MMSGHDR_WORDS;
     const firstVector = this.vectorCount - parts.vectors;
-    putPointer(this.messages, word + 4, this.at.vectors + firstVector * IOVEC_BYTES);
-    this.messages[word + 6] = parts.vectors;
-    this.messages[word + 10] = parts.segmentBytes > 0 ? CONTROL_BYTES : 0;
+    putPointer(this.messages, word + MSG.vectors, this.at.vectors + firstVector * IOVEC_BYTES);
+    this.messages[word + MSG.vectorCount] = parts.vectors;
+    this.messages[word + MSG.controlBytes] = parts.segmentBytes > 0 ? CONTROL_BYTES : 0;
     if (parts.segmentBytes > 0) {
       this.control.writeUInt16LE(parts.segmentBytes, index * CONTROL_BYTES + 16);
     }

@@ -12,12 +12,26 @@ export const IPPROTO_ICMPV6 = 58;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_BROADCAST = 6;
+export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_REUSEPORT = 15;
+export const SO_RCVTIMEO = 20;
+export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MULTICAST_IF = 17;
 export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_V6ONLY = 26;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_ERRQUEUE = 0x2000;
+export const MSG_WAITFORONE = 0x10000;
+export const POLLIN = 1;
+export const POLLERR = 8;
+export const EFD_NONBLOCK = 0x800;
+export const ERRNO = {
+  ...{ EINTR: 4, EIO: 5, EAGAIN: 11, EINVAL: 22 },
+  ...{ EMSGSIZE: 90, ECONNREFUSED: 111 },
+} as const;
 
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
@@ -35,6 +49,14 @@ export interface Libc {
   /** Both take `count` mmsghdr records at `headers` and return how many datagrams moved, or -1. */
   recvmmsg(fd: number, headers: Uint8Array, count: number, flags: number, timeout: null): number;
   sendmmsg(fd: number, headers: Uint8Array, count: number, flags: number): number;
+  /** The same with the address of the records, which costs less than a buffer does to hand over. */
+  recvmmsgAt(fd: number, headers: bigint, count: number, flags: number, timeout: null): number;
+  sendmmsgAt(fd: number, headers: bigint, count: number, flags: number): number;
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  eventfd(value: number, flags: number): number;
+  read(fd: number, bytes: Uint8Array, length: number): number;
+  write(fd: number, bytes: Uint8Array, length: number): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   /** Where a buffer lies in memory; it must have been made by `Buffer.allocUnsafeSlow` and be kept referenced. */
   addressOf(bytes: Uint8Array): bigint;
   /** The error number of the last call that returned -1. */
@@ -50,6 +72,7 @@ export function loadLibc(): Libc | undefined {
 }
 
 function tryLoad(): Libc | undefined {
+  if (!['x64', 'arm64'].includes(process.arch)) return undefined;
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const lib = koffi.load('libc.so.6');
@@ -67,6 +90,17 @@ function tryLoad(): Libc | undefined {
         'int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)',
       ),
       sendmmsg: lib.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)'),
+      recvmmsgAt: lib.func(
+        'int recvmmsg(int fd, uintptr_t headers, unsigned int count, int flags, void *timeout)',
+      ),
+      sendmmsgAt: lib.func(
+        'int sendmmsg(int fd, uintptr_t headers, unsigned int count, int flags)',
+      ),
+      poll: lib.func('int poll(void *fds, uint64_t count, int timeout)'),
+      eventfd: lib.func('int eventfd(uint32_t value, int flags)'),
+      read: lib.func('int64_t read(int fd, void *bytes, size_t length)'),
+      write: lib.func('int64_t write(int fd, const void *bytes, size_t length)'),
+      getsockname: lib.func('int getsockname(int fd, void *address, void *length)'),
       addressOf: (bytes) => BigInt(koffi.address(bytes)),
       errno: () => koffi.errno(),
     };
@@ -81,3 +115,40 @@ export function int32(value: number): Uint8Array {
   new DataView(bytes.buffer).setInt32(0, value, true);
   return bytes;
 }
+
+/** In what state a socket is opened: its options in order, each with the name that a failure is reported by. */
+export interface SocketPlan {
+  readonly family: number;
+  readonly options: readonly (readonly [
+    name: string,
+    level: number,
+    option: number,
+    value: Uint8Array,
+  ])[];
+  /** The address to bind to: a sockaddr_in or sockaddr_in6. */
+  readonly name: Uint8Array;
+}
+
+/** A bound datagram socket. @throws Error naming the step that failed, and why; nothing stays open then */
+export function openDatagramSocket(libc: Libc, { family, options, name }: SocketPlan): number {
+  const fd = libc.socket(family, SOCK_DGRAM, 0);
+  if (fd < 0) throw new Error(`socket: error ${libc.errno()}`);
+  const failed = (step: string): Error => {
+    const errno = libc.errno();
+    libc.close(fd);
+    return new Error(`${step}: ${REASON[errno] ?? `error ${errno}`}`);
+  };
+  for (const [step, level, option, value] of options) {
+    if (libc.setsockopt(fd, level, option, value, value.length) !== 0) throw failed(step);
+  }
+  if (libc.bind(fd, name, name.length) !== 0) throw failed('bind');
+  return fd;
+}
+
+const REASON: Record<number, string> = {
+  1: 'not permitted',
+  13: 'permission denied',
+  19: 'no such interface',
+  98: 'address already in use',
+  99: 'address not available',
+};

@@ -8,20 +8,20 @@
  */
 import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
-import { ipv4FromBytes } from '../wire/ipv4.ts';
+import { socketName } from './datagram-layout.ts';
 import {
   AF_INET,
   int32,
   type Libc,
+  openDatagramSocket,
   SO_BINDTODEVICE,
   SO_RCVBUF,
   SO_REUSEADDR,
-  SOCK_DGRAM,
+  SO_SNDBUF,
+  SO_SNDTIMEO,
   SOL_SOCKET,
 } from './libc.ts';
 
-const SO_SNDBUF = 7;
-const SO_SNDTIMEO = 21;
 const IPPROTO_IP = 0;
 const IP_MTU_DISCOVER = 10;
 const IP_RECVERR = 11;
@@ -55,7 +55,7 @@ export function openTftpSockets(libc: Libc, network: TftpNetwork): TftpDescripto
     return [first, second, third];
   } catch (cause) {
     for (const fd of opened) libc.close(fd);
-    const detail = `TFTP on UDP ${address}:${port}, ${iface}: ${(cause as Error).message}`;
+    const detail = `TFTP on UDP ${address}:${port}, ${iface}: ${(cause as Error).message}${port < 1024 ? ' (ports below 1024 need CAP_NET_BIND_SERVICE)' : ''}`;
     throw new AppError('LISTEN_FAILED', { detail, cause });
   }
 }
@@ -67,42 +67,21 @@ interface Target {
 }
 
 function openSocket(libc: Libc, { address, port, iface }: Target): number {
-  const fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
-  if (fd < 0) throw new Error(`socket: error ${libc.errno()}`);
-  const name = Buffer.alloc(16);
-  name.writeUInt16LE(AF_INET, 0);
-  name.writeUInt16BE(port, 2);
-  name.writeUInt32BE(ipv4FromBytes(Uint8Array.from(address.split('.').map(Number))), 4);
   const device = Buffer.from(`${iface ?? ''}\0`);
   // struct timeval: a full queue of the link holds a sender up, but not for ever.
   const tenth = new Uint8Array(16);
   new DataView(tenth.buffer).setInt32(8, 100_000, true);
-  const option = (level: number, option: number, value: Uint8Array) => () =>
-    libc.setsockopt(fd, level, option, value, value.length);
-  const steps: readonly (readonly [string, () => number])[] = [
-    ['SO_REUSEADDR', option(SOL_SOCKET, SO_REUSEADDR, int32(port === 0 ? 0 : 1))],
-    ['SO_RCVBUF', option(SOL_SOCKET, SO_RCVBUF, int32(BUFFER_BYTES))],
-    ['SO_SNDBUF', option(SOL_SOCKET, SO_SNDBUF, int32(BUFFER_BYTES))],
-    ['SO_SNDTIMEO', option(SOL_SOCKET, SO_SNDTIMEO, tenth)],
-    ['IP_MTU_DISCOVER', option(IPPROTO_IP, IP_MTU_DISCOVER, int32(0))],
-    ['IP_RECVERR', option(IPPROTO_IP, IP_RECVERR, int32(1))],
-    ...(iface ? [['SO_BINDTODEVICE', option(SOL_SOCKET, SO_BINDTODEVICE, device)] as const] : []),
-    ['bind', () => libc.bind(fd, name, name.length)],
-  ];
-  for (const [step, act] of steps) {
-    if (act() === 0) continue;
-    const errno = libc.errno();
-    libc.close(fd);
-    const low = step === 'bind' && port > 0 && port < 1024 ? ' (needs CAP_NET_BIND_SERVICE)' : '';
-    throw new Error(`${step}: ${REASON[errno] ?? `error ${errno}`}${low}`);
-  }
-  return fd;
+  return openDatagramSocket(libc, {
+    family: AF_INET,
+    options: [
+      ['SO_REUSEADDR', SOL_SOCKET, SO_REUSEADDR, int32(port === 0 ? 0 : 1)],
+      ['SO_RCVBUF', SOL_SOCKET, SO_RCVBUF, int32(BUFFER_BYTES)],
+      ['SO_SNDBUF', SOL_SOCKET, SO_SNDBUF, int32(BUFFER_BYTES)],
+      ['SO_SNDTIMEO', SOL_SOCKET, SO_SNDTIMEO, tenth],
+      ['IP_MTU_DISCOVER', IPPROTO_IP, IP_MTU_DISCOVER, int32(0)],
+      ['IP_RECVERR', IPPROTO_IP, IP_RECVERR, int32(1)],
+      ...(iface ? ([['SO_BINDTODEVICE', SOL_SOCKET, SO_BINDTODEVICE, device]] as const) : []),
+    ],
+    name: socketName(address, port),
+  });
 }
-
-const REASON: Record<number, string> = {
-  1: 'not permitted',
-  13: 'permission denied',
-  19: 'no such interface',
-  98: 'address already in use',
-  99: 'address not available',
-};

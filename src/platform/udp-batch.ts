@@ -3,10 +3,19 @@
  *
  * Node makes one call for each datagram; at thousands of requests a second those calls cost more than the answers. The
  * records that the kernel reads (mmsghdr, iovec, sockaddr_in) are laid out once in memory that never moves, so a call
- * passes one pointer. Received bytes lie in the arena and are overwritten by the next receive: whoever keeps them
- * copies them. IPv4 only; the layout is that of Linux on 64 bits.
+ * passes one pointer (`datagram-layout.ts`). Received bytes lie in the arena and are overwritten by the next receive: whoever keeps them
+ * copies them. IPv4 only.
  */
-import { type Libc, MSG_DONTWAIT } from './libc.ts';
+import {
+  type Batch,
+  createBatch,
+  IOVEC_WORDS,
+  MMSGHDR_WORDS,
+  MSG,
+  SOCKADDR_IN_BYTES,
+  VECTOR_LENGTH,
+} from './datagram-layout.ts';
+import { AF_INET, ERRNO, type Libc, MSG_DONTWAIT } from './libc.ts';
 
 export interface Outgoing {
   readonly bytes: Uint8Array;
@@ -28,25 +37,13 @@ export interface UdpBatch {
 }
 
 const SLOTS = 128;
-const HEADER_BYTES = 64;
-const IOVEC_BYTES = 16;
-const SOCKADDR_BYTES = 16;
 /** An Ethernet frame's worth; a longer datagram is cut, and no client sends one. */
 const SLOT_BYTES = 2048;
-const AF_INET = 2;
-const EAGAIN = 11;
-const EINTR = 4;
-
-interface Arena {
-  readonly headers: Buffer;
-  readonly iovecs: Buffer;
-  readonly names: Buffer;
-  readonly slots: Buffer;
-}
 
 export function openUdpBatch(libc: Libc, fd: number): UdpBatch {
-  const incoming = createArena(libc);
-  const outgoing = createArena(libc);
+  const plan = { count: SLOTS, slotBytes: SLOT_BYTES, nameBytes: SOCKADDR_IN_BYTES };
+  const incoming = createBatch(libc, plan);
+  const outgoing = createBatch(libc, plan);
   return {
     receive: (handler) => receive(libc, { fd, arena: incoming }, handler),
     send: (datagrams, refused) => {
@@ -67,42 +64,21 @@ export function openUdpBatch(libc: Libc, fd: number): UdpBatch {
   };
 }
 
-function createArena(libc: Libc): Arena {
-  const arena = {
-    headers: Buffer.allocUnsafeSlow(SLOTS * HEADER_BYTES).fill(0),
-    iovecs: Buffer.allocUnsafeSlow(SLOTS * IOVEC_BYTES).fill(0),
-    names: Buffer.allocUnsafeSlow(SLOTS * SOCKADDR_BYTES).fill(0),
-    slots: Buffer.allocUnsafeSlow(SLOTS * SLOT_BYTES).fill(0),
-  };
-  const iovecs = libc.addressOf(arena.iovecs);
-  const names = libc.addressOf(arena.names);
-  const slots = libc.addressOf(arena.slots);
-  for (let index = 0; index < SLOTS; index++) {
-    const header = index * HEADER_BYTES;
-    arena.headers.writeBigUInt64LE(names + BigInt(index * SOCKADDR_BYTES), header);
-    arena.headers.writeUInt32LE(SOCKADDR_BYTES, header + 8);
-    arena.headers.writeBigUInt64LE(iovecs + BigInt(index * IOVEC_BYTES), header + 16);
-    arena.headers.writeBigUInt64LE(1n, header + 24);
-    arena.iovecs.writeBigUInt64LE(slots + BigInt(index * SLOT_BYTES), index * IOVEC_BYTES);
-    arena.iovecs.writeBigUInt64LE(BigInt(SLOT_BYTES), index * IOVEC_BYTES + 8);
-  }
-  return arena;
-}
-
 interface Channel {
   readonly fd: number;
-  readonly arena: Arena;
+  readonly arena: Batch;
 }
 
 function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): boolean {
-  const { headers, names, slots } = arena;
+  const { headers, words, names, slots } = arena;
   const count = libc.recvmmsg(fd, headers, SLOTS, MSG_DONTWAIT, null);
   for (let index = 0; index < count; index++) {
-    const length = headers.readUInt32LE(index * HEADER_BYTES + 56);
-    const name = index * SOCKADDR_BYTES;
+    const message = index * MMSGHDR_WORDS;
+    const length = words[message + MSG.length] ?? 0;
+    const name = index * SOCKADDR_IN_BYTES;
     const port = names.readUInt16BE(name + 2);
     const address = `${names[name + 4]}.${names[name + 5]}.${names[name + 6]}.${names[name + 7]}`;
-    headers.writeUInt32LE(SOCKADDR_BYTES, index * HEADER_BYTES + 8);
+    words[message + MSG.nameBytes] = SOCKADDR_IN_BYTES;
     const at = index * SLOT_BYTES;
     if (length > 0 && port !== 0) handler(slots.subarray(at, at + length), { address, port });
   }
@@ -114,14 +90,14 @@ function sendPart(
   { fd, arena }: Channel,
   part: readonly Outgoing[],
 ): { count: number; full: boolean } {
-  const { headers, iovecs, names, slots } = arena;
+  const { headers, vectorWords, names, slots } = arena;
   for (const [index, { bytes, port, address }] of part.entries()) {
     slots.set(
       bytes.length > SLOT_BYTES ? bytes.subarray(0, SLOT_BYTES) : bytes,
       index * SLOT_BYTES,
     );
-    iovecs.writeUInt32LE(Math.min(bytes.length, SLOT_BYTES), index * IOVEC_BYTES + 8);
-    const name = index * SOCKADDR_BYTES;
+    vectorWords[index * IOVEC_WORDS + VECTOR_LENGTH] = Math.min(bytes.length, SLOT_BYTES);
+    const name = index * SOCKADDR_IN_BYTES;
     names.writeUInt16LE(AF_INET, name);
     names.writeUInt16BE(port, name + 2);
     writeAddress(names, name + 4, address);
@@ -130,7 +106,7 @@ function sendPart(
     const count = libc.sendmmsg(fd, headers, part.length, MSG_DONTWAIT);
     if (count >= 0) return { count, full: false };
     const errno = libc.errno();
-    if (errno !== EINTR) return { count: 0, full: errno === EAGAIN };
+    if (errno !== ERRNO.EINTR) return { count: 0, full: errno === ERRNO.EAGAIN };
   }
 }
 

@@ -9,16 +9,17 @@
 import dgram from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
+import { socketName } from './datagram-layout.ts';
 import {
   AF_INET,
   int32,
   type Libc,
   loadLibc,
+  openDatagramSocket,
   SO_BINDTODEVICE,
   SO_BROADCAST,
   SO_RCVBUF,
   SO_REUSEADDR,
-  SOCK_DGRAM,
   SOL_SOCKET,
 } from './libc.ts';
 import type { Log } from './log.ts';
@@ -126,35 +127,14 @@ function wrap(
 }
 
 function openDescriptor(libc: Libc, iface: string, port: number): number {
-  const fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
-  if (fd < 0) throw new Error(`socket: error ${libc.errno()}`);
-  const device = Buffer.from(`${iface}\0`);
-  const address = Buffer.alloc(16);
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(port, 2);
-  const steps: readonly (readonly [string, () => number])[] = [
-    ['SO_REUSEADDR', () => libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int32(1), 4)],
-    ['SO_BROADCAST', () => libc.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, int32(1), 4)],
-    ['SO_RCVBUF', () => libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES), 4)],
-    [
-      'SO_BINDTODEVICE',
-      () => libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device.length),
+  return openDatagramSocket(libc, {
+    family: AF_INET,
+    options: [
+      ['SO_REUSEADDR', SOL_SOCKET, SO_REUSEADDR, int32(1)],
+      ['SO_BROADCAST', SOL_SOCKET, SO_BROADCAST, int32(1)],
+      ['SO_RCVBUF', SOL_SOCKET, SO_RCVBUF, int32(RECEIVE_BUFFER_BYTES)],
+      ['SO_BINDTODEVICE', SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${iface}\0`)],
     ],
-    ['bind', () => libc.bind(fd, address, address.length)],
-  ];
-  for (const [name, step] of steps) {
-    if (step() === 0) continue;
-    const errno = libc.errno();
-    libc.close(fd);
-    throw new Error(`${name}: ${ERRNO[errno] ?? `error ${errno}`}`);
-  }
-  return fd;
+    name: socketName('0.0.0.0', port),
+  });
 }
-
-const ERRNO: Record<number, string> = {
-  1: 'not permitted',
-  13: 'permission denied',
-  19: 'no such interface',
-  98: 'address already in use',
-  99: 'address not available',
-};

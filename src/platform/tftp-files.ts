@@ -51,8 +51,9 @@ export function openTftpFiles(root: string): TftpFiles {
       return { key: keyOf(stat, path), sizeBytes: Number(stat.size) };
     },
     async read({ key }, { offset, length }) {
+      const opened = handleOf(key);
       try {
-        const handle = await handleOf(key);
+        const handle = await opened;
         const bytes = new Uint8Array(length);
         let filled = 0;
         while (filled < length) {
@@ -63,7 +64,8 @@ export function openTftpFiles(root: string): TftpFiles {
         const stat = await handle.stat({ bigint: true });
         return keyOf(stat, key.slice(key.indexOf(' ') + 1)) === key ? bytes : undefined;
       } catch {
-        handles.delete(key);
+        if (handles.get(key) === opened) handles.delete(key);
+        await closeQuietly(opened);
         return undefined;
       }
     },

@@ -22,6 +22,8 @@ export type Admission<T> =
   | { readonly kind: 'instead-of'; readonly loser: T; readonly why: string }
   | { readonly kind: 'wait' };
 
+export const SHARE_TAKEN = 'the same machine has begun newer ones';
+
 /**
  * @param table who runs, and how many there are with those that are about to.
  * @param now milliseconds of the clock that `heardAt` was read from.
@@ -44,7 +46,7 @@ export function admit<T extends Contender>(
     return {
       kind: 'instead-of',
       loser: quietestOfMine,
-      why: 'the same machine has begun newer ones',
+      why: SHARE_TAKEN,
     };
   }
   if (table.count < limit('tftpTransfersMax')) return { kind: 'admit' };
@@ -52,6 +54,21 @@ export function admit<T extends Contender>(
     return { kind: 'instead-of', loser: quietest, why: 'its client was silent and others ask' };
   }
   return { kind: 'wait' };
+}
+
+/**
+ * Of an address with more than its share, the transfer that was silent longest. `admit` cannot see that: files are looked
+ * up meanwhile, and a burst of requests finds nothing running yet.
+ */
+export function beyondShare<T extends Contender>(running: Iterable<T>, ip: Ipv4): T | undefined {
+  let mine = 0;
+  let quietest: T | undefined;
+  for (const one of running) {
+    if (one.ip !== ip) continue;
+    mine += 1;
+    if (!quietest || one.heardAt < quietest.heardAt) quietest = one;
+  }
+  return mine > limit('tftpTransfersPerAddressMax') ? quietest : undefined;
 }
 
 export interface WaitingRoom<T> {

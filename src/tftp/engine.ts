@@ -7,7 +7,13 @@
  * here waits for a disk. Every datagram ends in an answer, a step of a transfer, or a counted drop reason.
  */
 import { limit } from '../limits.ts';
-import { admit, createWaitingRoom, type WaitingRoom } from './admission.ts';
+import {
+  admit,
+  beyondShare,
+  createWaitingRoom,
+  SHARE_TAKEN,
+  type WaitingRoom,
+} from './admission.ts';
 import type { ChunkCache, FileVersion } from './chunk-cache.ts';
 import { negotiate, type TransferTerms } from './negotiate.ts';
 import {
@@ -67,6 +73,7 @@ export class TftpEngine {
   private readonly ended = new Map<number, { readonly via: Via; readonly at: number }>();
   private refusals = { since: Number.NEGATIVE_INFINITY, count: 0 };
   private closed = false;
+  private serving = false;
 
   /** @param clock monotonic milliseconds, with fractions. */
   constructor(ports: TftpPorts, cache: ChunkCache, clock: () => number) {
@@ -217,6 +224,8 @@ export class TftpEngine {
     const data = { file: asked.name, blksizeBytes, windowsize, sizeBytes: file.sizeBytes };
     this.ports.onEvent({ name: 'tftp.started', data }, asked.client);
     this.perform(one, one.transfer.start(now), now);
+    const loser = beyondShare(this.running.values(), one.ip);
+    if (loser) this.abort(loser, SHARE_TAKEN);
   }
 
   private onAnswer(via: Via, packet: TftpPacket, client: Endpoint): void {
@@ -344,6 +353,9 @@ export class TftpEngine {
   }
 
   private serveWaiting(): void {
+    // What is opened here may end others at once, which comes back here: the loop below goes on with it.
+    if (this.serving) return;
+    this.serving = true;
     while (
       this.room.size > 0 &&
       this.running.size + this.opening.size < limit('tftpTransfersMax')
@@ -351,6 +363,7 @@ export class TftpEngine {
       const next = this.room.next();
       if (next) this.open(next);
     }
+    this.serving = false;
   }
 
   private refuse(client: Endpoint, file: string, { code, why }: Refusal): void {

@@ -61,7 +61,13 @@ export function datagramsOf(run: BlockRun): Uint8Array[] {
 
 export function createTftpWorld(
   files: Record<string, Uint8Array>,
-  options: { link?: Link; read?: ReadChunk; cacheBytes?: number; chunkBytes?: number } = {},
+  options: {
+    link?: Link;
+    read?: ReadChunk;
+    cacheBytes?: number;
+    chunkBytes?: number;
+    findMs?: number;
+  } = {},
 ) {
   const link = options.link ?? CLEAN;
   let now = 1000;
@@ -111,7 +117,9 @@ export function createTftpWorld(
       },
       find: (name, done) => {
         const bytes = files[name];
-        done(bytes && { key: name, sizeBytes: bytes.length });
+        const answer = () => done(bytes && { key: name, sizeBytes: bytes.length });
+        if (options.findMs === undefined) answer();
+        else later(options.findMs, answer);
       },
       onEvent: (event) => void events.push(event),
       onDrop: (reason) => void drops.push(reason),

@@ -108,6 +108,27 @@ describe('many clients', () => {
     expect(world.events.at(-2)).toMatchObject({ name: 'tftp.failed' });
   });
 
+  it('of one address that asks in a burst: no more than its share, however long the files are looked up', () => {
+    const world = createTftpWorld({ f: file }, { findMs: 5 });
+    for (let n = 0; n < 50; n++) world.ask(endpoint('10.78.0.1', 3000 + n), 'f');
+    world.ask(client, 'f');
+    world.run(20);
+    expect(world.engine.active).toBe(limit('tftpTransfersPerAddressMax') + 1);
+    const told = world.sent.filter(({ packet }) => packet.opcode === OPCODE.error);
+    expect(told.map(({ to }) => to.port)).toEqual(Array.from({ length: 46 }, (_, n) => 3000 + n));
+  });
+
+  it('of one address that fills the queue: the others keep their transfers', () => {
+    const world = full();
+    for (let n = 0; n < limit('tftpQueuedMax'); n++)
+      world.ask(endpoint('10.79.0.1', 3000 + n), 'f');
+    for (let n = 0; n < 8; n++) world.say(endpoint(`10.78.0.${n}`), 1, encodeError(0, 'enough'));
+    expect(world.errors).toEqual([]);
+    expect(world.drops).not.toContain('failed');
+    const others = limit('tftpTransfersMax') - 8;
+    expect(world.engine.active).toBe(others + limit('tftpTransfersPerAddressMax'));
+  });
+
   it('when all transfers are taken, a silent client yields to a new one', () => {
     const world = full();
     world.run(limit('tftpShedSilenceMs') + 10);

@@ -1,10 +1,23 @@
 /** The service on real sockets of the loopback interface, batched and by dgram, against a client that nobody here wrote. */
 import { createHash, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
-import { renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openTftpFiles } from '../../../src/platform/tftp-files.ts';
 import {
   decodeTftp,
   encodeAck,
@@ -62,7 +75,7 @@ describe.each(['auto', 'dgram'] as const)('the service, io %s', (io) => {
       createClient(options: object): { createGetStream(file: string): NodeJS.ReadableStream };
     };
     const { port } = server;
-    const client = peer.createClient({ host: '127.0.0.1', port, windowSize, timeout: 200 });
+    const client = peer.createClient({ host: '127.0.0.1', port, windowSize, timeout: 3000 });
     const chunks: Buffer[] = [];
     // This old stream closes without a proper end, so its own events are listened to; the hash is the judge.
     const stream = client.createGetStream('big.bin');
@@ -174,4 +187,50 @@ describe('batched', () => {
     expect(server.events[1]).toMatchObject({ name: 'tftp.sent', data: { sizeBytes: 100 } });
     await server.close();
   });
+
+  it('starts its thread again when it dies, and stops no sooner than that one has', async () => {
+    const started: Worker[] = [];
+    const watch = (worker: Worker) => void started.push(worker);
+    process.on('worker', watch);
+    const server = await startTftpServer({ f: Buffer.alloc(100, 'x') });
+    const peer = await openPeer();
+    await peer.send(request('f', { blksize: '1000' }), server.port);
+    await peer.next();
+    await started[0]?.terminate();
+    while (started.length < 2) await once(process, 'worker');
+    process.off('worker', watch);
+    let ended = false;
+    started[1]?.once('exit', () => {
+      ended = true;
+    });
+    const other = await openPeer();
+    await other.send(request('f', { blksize: '1000' }), server.port);
+    expect((await other.next()).packet).toMatchObject({ opcode: OPCODE.oack });
+    peer.close();
+    other.close();
+    await server.close();
+    expect(ended).toBe(true);
+  });
+
+  it('keeps no file open that cannot be read', async () => {
+    const root = realpathSync(mkdtempSync(join(tmpdir(), 'reveille-tftp-')));
+    const files = openTftpFiles(root);
+    // A folder can be opened like a file, and then not be read.
+    expect(await files.read({ key: `1-1-1 ${root}`, sizeBytes: 1 }, { offset: 0, length: 1 })).toBe(
+      undefined,
+    );
+    const held = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === root);
+    expect(held).toEqual([]);
+    await files.close();
+    rmSync(root, { recursive: true });
+  });
 });
+
+/** What an open descriptor is of; nothing for one that has been closed meanwhile. */
+function linkOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}

@@ -186,6 +186,20 @@ describe('TFTP clients', () => {
   });
 });
 
+describe('DNS clients', () => {
+  const dig = (...words: string[]) =>
+    inside(SERVER, 'dig', '@10.77.0.1', '+time=2', '+tries=1', ...words);
+  it('dig gets the SOA of the site over UDP and TCP, and of the reverse zone', () => {
+    for (const words of [['lab.example'], ['+tcp', 'lab.example'], ['0.77.10.in-addr.arpa']]) {
+      const reply = dig(...words, 'SOA');
+      expect(reply).toMatch(/status: NOERROR/);
+      expect(reply).toMatch(/SOA\s+ns1\.lab\.example\. hostmaster\.lab\.example\. \d+/);
+    }
+    expect(dig('ns1.lab.example', 'A', '+short').trim()).toBe('10.77.0.1');
+    expect(dig('www.example.org', 'A')).toMatch(/status: REFUSED/);
+  });
+});
+
 describe('random bytes on every port', () => {
   it('change nothing, and the daemon goes on', () => {
     const before = api('/api/v1/machines').machines.length;

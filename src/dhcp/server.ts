@@ -74,6 +74,9 @@ interface Reply {
 /** The server is busy when it has served a batch within this many gathering times. */
 const GATHER_WHEN_WITHIN = 4;
 
+/** What became of a packet: a reply, the reason for none, or a change that nobody is told of. */
+type Served = Reply | DhcpDrop | undefined;
+
 export function serveDhcp(options: DhcpServerOptions): void {
   const admit = rateLimiter(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
@@ -109,14 +112,18 @@ export function serveDhcp(options: DhcpServerOptions): void {
 }
 
 function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void {
-  let replies: (Reply | undefined)[];
+  let served: Served[];
   try {
-    replies = options.transaction(() => batch.map((packet) => serve(options, packet)));
+    served = options.transaction(() => batch.map((packet) => serve(options, packet)));
   } catch {
     // Nothing of the batch was committed: each packet gets a transaction of its own.
-    replies = batch.map((packet) => serveAlone(options, packet));
+    served = batch.map((packet) => serveAlone(options, packet));
   }
-  const made = replies.filter((reply) => reply !== undefined);
+  const made: Reply[] = [];
+  for (const one of served) {
+    if (typeof one === 'string') options.onDrop(one);
+    else if (one) made.push(one);
+  }
   const waiting = made.filter(({ waits }) => waits);
   send(
     options,
@@ -133,31 +140,29 @@ function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void 
   });
 }
 
-function serveAlone(options: DhcpServerOptions, packet: Packet): Reply | undefined {
+function serveAlone(options: DhcpServerOptions, packet: Packet): Served {
   try {
     return options.transaction(() => serve(options, packet));
   } catch (error) {
-    options.onDrop('failed');
     options.onError(error);
-    return undefined;
+    return 'failed';
   }
 }
 
 /** One packet, inside the batch's transaction: everything but the sending. */
-function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): Reply | undefined {
+function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): Served {
   const { view, clock, ports } = options;
   const packet = decodePacket(bytes);
   if (!packet.ok) {
-    options.onDrop(packet.code);
-    return undefined;
+    return packet.code;
   }
   const request = { packet: packet.value, iface: socket.iface, via: socket.via };
   const outcome: Outcome = respond(request, view, clock());
   if (outcome.kind !== 'drop' && outcome.lease) options.applyLease(outcome.lease);
   if (outcome.event) options.append(outcome.event);
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
-  if (outcome.kind === 'drop') options.onDrop(outcome.reason);
-  if (outcome.kind !== 'reply') return undefined;
+  if (outcome.kind === 'drop') return outcome.reason;
+  if (outcome.kind === 'silent') return undefined;
   const reply = { ...outcome.reply, flags: replyFlags(packet.value, outcome.type) };
   const datagram = {
     bytes: encodePacket(reply, replyBytesMax(packet.value)),

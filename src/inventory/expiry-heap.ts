@@ -9,13 +9,18 @@ export interface Expiring {
   readonly expiresAt: number;
 }
 
+export interface Eligibility {
+  belongs(address: number): boolean;
+  usable(address: number): boolean;
+}
+
 export interface ExpiryHeap {
   add(entry: Expiring): void;
   /**
-   * The entry that expired first, at or before `now`; it stays in the heap. What `eligible` refuses is thrown away,
-   * until its lease changes again.
+   * The entry that expired first, at or before `now`, and is `usable`; it stays in the heap, as does what is refused: it
+   * may be for the next client. What does not `belong` here at all is thrown away, until its lease changes again.
    */
-  first(now: number, eligible: (address: number) => boolean): Expiring | undefined;
+  first(now: number, rules: Eligibility): Expiring | undefined;
 }
 
 /**
@@ -70,14 +75,21 @@ export function createExpiryHeap(
       for (const alive of living()) push({ address: alive.address, expiresAt: alive.expiresAt });
       sizeMax = Math.max(1024, 2 * heap.length);
     },
-    first(now, eligible) {
-      for (let top = heap[0]; top; top = heap[0]) {
-        if (current(top.address) === top.expiresAt && eligible(top.address)) {
-          return top.expiresAt <= now ? top : undefined;
+    first(now, rules) {
+      const refused: Expiring[] = [];
+      let found: Expiring | undefined;
+      for (let top = heap[0]; top && top.expiresAt <= now; top = heap[0]) {
+        if (current(top.address) === top.expiresAt) {
+          if (rules.usable(top.address)) {
+            found = top;
+            break;
+          }
+          if (rules.belongs(top.address)) refused.push(top);
         }
         pop();
       }
-      return undefined;
+      for (const entry of refused) push(entry);
+      return found;
     },
   };
 }

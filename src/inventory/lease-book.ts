@@ -103,7 +103,11 @@ export function createLeaseBook(): LeaseBook {
           return wanted;
         }
       }
-      const expired = () => heap.first(now, (address) => fits(address as Ipv4))?.address;
+      const expired = () =>
+        heap.first(now, {
+          belongs: (address) => segment.isDynamic(address as Ipv4),
+          usable: (address) => fits(address as Ipv4),
+        })?.address;
       return neverUsed(segment, usable) ?? (expired() as Ipv4 | undefined);
     },
     enter(lease, now) {

@@ -54,7 +54,10 @@ export function explained<T>(file: string, open: () => T): T {
 export interface GroupCommit {
   /** Whether the commits from here on wait for the disk. */
   waitForDisk(wait: boolean): void;
-  /** Calls back once everything committed so far is on disk, or with the error that prevents it. */
+  /**
+   * Calls back once everything committed so far is on disk, or with the error that prevents it. The first error is the
+   * last word: a restart, which reads what the disk really has, is the only way on.
+   */
   whenDurable(done: (error?: Error) => void): void;
   close(): void;
 }
@@ -65,6 +68,8 @@ export function openGroupCommit(db: Database): GroupCommit {
   let log: number | undefined;
   let waiting: Done[] = [];
   let syncing = false;
+  /** After a failed sync the kernel may drop the pages and report the next one as done: nothing is durable any more. */
+  let broken: Error | undefined;
   let waits = true;
   let closed = false;
   const closeLog = (): void => {
@@ -78,7 +83,8 @@ export function openGroupCommit(db: Database): GroupCommit {
     syncing = true;
     fdatasync(log, (error) => {
       syncing = false;
-      for (const done of served) done(error ?? undefined);
+      broken ??= error ?? undefined;
+      for (const done of served) done(broken);
       if (closed) closeLog();
       else if (waiting.length > 0) sync();
     });
@@ -89,8 +95,8 @@ export function openGroupCommit(db: Database): GroupCommit {
       waits = wait;
     },
     whenDurable(done) {
-      if (db.memory) {
-        done();
+      if (db.memory || broken) {
+        done(broken);
         return;
       }
       waiting.push(done);

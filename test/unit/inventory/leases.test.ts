@@ -228,7 +228,17 @@ describe('the order of what is free', () => {
           const odd = [...living.values()]
             .filter(({ address, expiresAt }) => address % 2 === 1 && expiresAt <= now)
             .sort((a, b) => a.expiresAt - b.expiresAt || a.address - b.address)[0];
-          expect(heap.first(now, (address) => address % 2 === 1)?.address).toBe(odd?.address);
+          const only = (remainder: number) => ({
+            belongs: (address: number) => address % 3 !== 0 || address % 2 === remainder,
+            usable: (address: number) => address % 2 === remainder,
+          });
+          expect(heap.first(now, only(1))?.address).toBe(odd?.address);
+          // What was refused is still there for somebody else, unless it did not belong there.
+          const even = [...living.values()]
+            .filter(({ address: a, expiresAt }) => a % 2 === 0 && a % 3 !== 0 && expiresAt <= now)
+            .sort((a, b) => a.expiresAt - b.expiresAt || a.address - b.address)[0];
+          const usable = (address: number) => address % 2 === 0 && address % 3 !== 0;
+          expect(heap.first(now, { belongs: usable, usable })?.address).toBe(even?.address);
         },
       ),
       { numRuns: 60 },

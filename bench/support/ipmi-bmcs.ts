@@ -9,7 +9,9 @@ import { bmcAddress } from './ipmi-addresses.ts';
 const count = Number(process.argv[2] ?? 1000);
 const machines = Array.from({ length: count }, () => simpleMachine(true));
 for (const [index, machine] of machines.entries()) {
-  await startFakeBmc({ address: bmcAddress(index), port: 623, machine });
+  const bmc = await startFakeBmc({ address: bmcAddress(index), port: 623, machine });
+  // ipmipower's repeated Open Sessions fill the slots of a real BMC for a minute: they shall not be held against the next one.
+  bmc.knobs.sessionsMax = 64;
 }
 process.stdout.write(`ready ${count}\n`);
 

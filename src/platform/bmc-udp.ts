@@ -55,8 +55,23 @@ export async function openBmcPorts(options: { readonly from?: string } = {}): Pr
       listen: ({ address, port }, handler) => listen(handlers, `${address}:${port}`, handler),
     },
     timers: { nowMs, at },
-    random: (count) => randomFillSync(new Uint8Array(count)),
+    random: createRandom(),
     close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+/** Draws from the system's generator a page at a time; every byte is given out once. */
+function createRandom(): (count: number) => Uint8Array {
+  const page = new Uint8Array(4096);
+  let used = page.length;
+  return (count) => {
+    if (count > page.length) return randomFillSync(new Uint8Array(count));
+    if (used + count > page.length) {
+      randomFillSync(page);
+      used = 0;
+    }
+    used += count;
+    return page.slice(used - count, used);
   };
 }
 

@@ -11,7 +11,7 @@ import { optionsOf } from '../src/cli/decode-text.ts';
 import { MESSAGE } from '../src/dhcp/options.ts';
 import { formatIpv4, IPV4_ANY } from '../src/wire/ipv4.ts';
 
-/** One DHCP exchange that ended in an ACK. */
+/** One DHCP exchange that ended in an ACK. A REQUEST that was sent again and answered again is one exchange. */
 export interface Granted {
   readonly stage: string;
   readonly arch: string;
@@ -48,9 +48,7 @@ export function negotiatedBy(capture: Capture, mac: string): Negotiated {
   const entries = traceOf(capture, mac)?.boots.flatMap((boot) => boot.entries) ?? [];
   const messages = entries.filter((entry) => entry.kind === 'dhcp');
   return {
-    granted: messages
-      .filter(({ type }) => type === MESSAGE.ack)
-      .map((ack) => grantedBy(ack, messages)),
+    granted: exchanges(messages).map((ack) => grantedBy(ack, messages)),
     tftp: entries
       .filter((entry) => entry.kind === 'tftp')
       .map((transfer) => ({
@@ -62,6 +60,13 @@ export function negotiatedBy(capture: Capture, mac: string): Negotiated {
       .filter((entry) => entry.kind === 'http')
       .map(({ method, path, userAgent }) => `${method} ${hideTokens(path)} ${userAgent}`),
   };
+}
+
+/** The last ACK of each transaction and server. */
+function exchanges(messages: readonly DhcpMessage[]): DhcpMessage[] {
+  const acks = messages.filter(({ type }) => type === MESSAGE.ack);
+  const key = ({ packet, from }: DhcpMessage) => `${packet.xid} ${from.address}:${from.port}`;
+  return [...new Map(acks.map((ack) => [key(ack), ack])).values()];
 }
 
 function grantedBy(ack: DhcpMessage, messages: readonly DhcpMessage[]): Granted {

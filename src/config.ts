@@ -11,6 +11,7 @@ import { bootSchema } from './boot/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
 import { AppError } from './errors.ts';
+import { jobsSchema } from './jobs/settings.ts';
 import { ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
@@ -43,6 +44,7 @@ const schema = z.strictObject({
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
   dns: dnsSchema.prefault({}),
   boot: bootSchema.prefault({}),
+  jobs: jobsSchema.prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

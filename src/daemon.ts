@@ -10,6 +10,7 @@ import { createBootRules, namedFiles } from './boot/binaries.ts';
 import { type BootDesk, createBootDesk } from './boot/desk.ts';
 import { loadScripts } from './boot/render-ipxe.ts';
 import type { Config } from './config.ts';
+import { openJobs, startJobs } from './daemon/jobs.ts';
 import { type Metrics, openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
 import type { DhcpView, Segment } from './dhcp/ports.ts';
@@ -155,6 +156,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     dhcp: false,
     tftp: false,
     machineHttp: false,
+    jobs: false,
     peopleHttp: false,
   };
   try {
@@ -167,7 +169,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ready.tftp = true;
     await startMachineHttp(parts);
     ready.machineHttp = true;
+    const jobs = openJobs(parts);
+    await startJobs(parts, jobs);
+    ready.jobs = true;
     await startPeopleHttp(parts, {
+      jobs,
       readiness: () => ready,
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

@@ -112,6 +112,25 @@ export const ERRORS = {
   BMC_BUSY: { httpStatus: 503, message: 'The BMC has no free session; try again in a minute.' },
   BMC_REFUSED: { httpStatus: 502, message: 'The BMC refused the command.' },
   BMC_PROTOCOL: { httpStatus: 502, message: 'The BMC sent something that cannot be understood.' },
+  BMC_MISSING: {
+    httpStatus: 409,
+    message: 'The machine has no BMC on record, or no credential for it.',
+  },
+  BOOT_NOT_SET: { httpStatus: 502, message: 'The BMC did not keep the boot device.' },
+  JOB_EXISTS: { httpStatus: 409, message: 'The machine has an unfinished job already.' },
+  JOB_STATE: { httpStatus: 409, message: 'A machine in this state cannot have such a job.' },
+  JOB_ENDED: { httpStatus: 409, message: 'The job has ended.' },
+  JOB_VERSION: {
+    httpStatus: 409,
+    message: 'This program does not have this version of the job; ask for a new one.',
+  },
+  JOB_ATTEMPT_LATE: { httpStatus: 504, message: 'An attempt took longer than it may.' },
+  JOB_DEADLINE: { httpStatus: 504, message: 'A step of the job took longer than it may.' },
+  JOB_INTERRUPTED: {
+    httpStatus: 500,
+    message: 'The appliance was stopped in the middle of a step too often.',
+  },
+  JOB_NO_EVENT: { httpStatus: 504, message: 'The machine did not do what was waited for.' },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

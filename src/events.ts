@@ -100,6 +100,33 @@ export interface EventData {
   };
   /** A generation failed its checks; the last good one stays. `why` is the first of its faults. */
   'dns.refused': { generation: number; cause: string; faults: number; why: string };
+  /** A job was asked for. `job` is its id in each of these, `action` its kind. */
+  'job.queued': { job: string; action: string; requester: string; priority: number };
+  /** `phase`: started, waiting (for an event), succeeded, noted (`text` says what), undoing, undone. */
+  'job.step': {
+    job: string;
+    action: string;
+    step: string;
+    phase: string;
+    attempt?: number;
+    text?: string;
+  };
+  /** An attempt failed; `retryAt` is when the next one begins, 0 for none. */
+  'job.retry': {
+    job: string;
+    action: string;
+    step: string;
+    code: string;
+    detail: string;
+    retryAt: number;
+  };
+  'job.cancelling': { job: string; action: string; who: string; why: string };
+  'job.finished': { job: string; action: string };
+  'job.failed': { job: string; action: string; code: string; detail: string };
+  'job.cancelled': { job: string; action: string };
+  /** No step of any job begins until the queue is resumed. */
+  'jobs.paused': { who: string; why: string };
+  'jobs.resumed': { who: string; why: string };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
 }
@@ -180,6 +207,15 @@ export const EVENT_NAMES = [
   'nic.moved',
   'dns.changed',
   'dns.refused',
+  'job.queued',
+  'job.step',
+  'job.retry',
+  'job.cancelling',
+  'job.finished',
+  'job.failed',
+  'job.cancelled',
+  'jobs.paused',
+  'jobs.resumed',
   'boot.stalled',
   'boot.resumed',
 ] as const satisfies readonly EventName[];

@@ -141,9 +141,10 @@ export async function startPeopleHttp(
   {
     readiness,
     backup,
+    jobs,
     dns,
     whenDurable,
-  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'dns' | 'whenDurable'>,
+  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'jobs' | 'dns' | 'whenDurable'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond } = config.peopleHttp;
@@ -154,6 +155,7 @@ export async function startPeopleHttp(
     site: config.site,
     uiRoot: ui,
     settings: { anonymousRead, requestsPerSecond },
+    jobs,
     backup,
     whenDurable,
     dns,

@@ -2,6 +2,8 @@
  * Every limit of the appliance in one table: its name (which ends in its unit), its value and its reason.
  * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
  */
+import { JOB_LIMITS } from './limits/jobs.ts';
+
 export interface Limit {
   readonly value: number;
   readonly why: string;
@@ -386,6 +388,7 @@ export const LIMITS = {
     value: 65_536,
     why: 'typed or pasted and not yet accepted; more is refused, not kept',
   },
+  ...JOB_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

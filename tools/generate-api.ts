@@ -9,6 +9,8 @@ import Sqlite from 'better-sqlite3';
 import pino from 'pino';
 import { createPeopleApp } from '../src/http/people/app.ts';
 import { openInventory } from '../src/inventory/inventory.ts';
+import { openJobDesk } from '../src/jobs/desk.ts';
+import { jobKinds } from '../src/jobs/kinds/index.ts';
 import type { Millis } from '../src/wire/time.ts';
 
 export const OPENAPI_FILE = 'docs/openapi.json';
@@ -50,8 +52,12 @@ export interface OpenApiDocument {
 /** The document as the daemon serves it. */
 export async function readOpenApi(): Promise<OpenApiDocument> {
   const clock = () => 0 as Millis;
+  const db = new Sqlite(':memory:');
+  const inventory = openInventory({ db, clock });
+  const kinds = jobKinds({ site: '', factory: [], disableFactory: false });
   const app = await createPeopleApp({
-    inventory: openInventory({ db: new Sqlite(':memory:'), clock }),
+    inventory,
+    jobs: openJobDesk({ ...inventory, db, clock, kinds }),
     clock,
     log: pino({ level: 'silent' }),
     site: 'lab',

@@ -13,13 +13,16 @@ type Part<Name extends string, Value> = Value extends undefined
     ? { readonly [Key in Name]?: Value }
     : { readonly [Key in Name]: Value };
 
-export type CallInput<Name extends OperationName> = Part<'path', Operations[Name]['path']> &
-  Part<'query', Operations[Name]['query']> &
-  Part<'body', Operations[Name]['body']> & {
-    /** If-Match: the version that was read; '*' for whatever is there. */
-    readonly version?: number | '*';
-    readonly idempotencyKey?: string;
-  };
+/** A conditional type, because of one that is looked up by name the compiler would unite every path with every body. */
+export type CallInput<Name extends OperationName> = Name extends OperationName
+  ? Part<'path', Operations[Name]['path']> &
+      Part<'query', Operations[Name]['query']> &
+      Part<'body', Operations[Name]['body']> & {
+        /** If-Match: the version that was read; '*' for whatever is there. */
+        readonly version?: number | '*';
+        readonly idempotencyKey?: string;
+      }
+  : never;
 
 export interface CallAnswer<Name extends OperationName> {
   readonly body: Operations[Name]['answer'];

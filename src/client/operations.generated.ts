@@ -205,6 +205,102 @@ export type DnsExplained = {
     readonly records: readonly string[];
   }[];
 };
+export type Job = {
+  readonly id: string;
+  readonly action: string;
+  /** hardwarename=C0MPUT3 */
+  readonly target: string;
+  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
+  /** What its steps said; null when nothing, or when it has not finished */
+  readonly result: unknown;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly requester: string;
+  readonly user: string;
+  /** UTC, as 2015-07-31 17:36:31 */
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  /** Of its kind */
+  readonly version: number;
+  readonly priority: number;
+  /** The newest that has begun */
+  readonly step: string;
+  readonly retries: number;
+  /** Why it failed (docs/errors.md); empty when it did not */
+  readonly code: string;
+  readonly detail: string;
+};
+export type JobDetail = {
+  readonly job: Job;
+  readonly phase: string;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly attempts: number;
+    readonly started_at: string | null;
+    readonly ended_at: string | null;
+  }[];
+  /** What keeps it from going on; empty when nothing does */
+  readonly waiting_for: string;
+  readonly waiting_until: string | null;
+  readonly cancelling: boolean;
+  /** From history; null without one */
+  readonly remaining_seconds: number | null;
+  readonly log: readonly {
+    readonly seq: number;
+    /** UTC, as 2015-07-31 17:36:31 */
+    readonly at: string;
+    readonly entry: Readonly<Record<string, unknown>>;
+  }[];
+};
+export type JobStats = {
+  readonly kinds: readonly {
+    readonly action: string;
+    /** Empty: all of them */
+    readonly hardwareType: string;
+    readonly finished: number;
+    readonly failed: number;
+    readonly cancelled: number;
+    readonly successRate: number;
+    readonly duration: {
+      readonly count: number;
+      readonly p50Ms: number;
+      readonly p90Ms: number;
+      readonly p99Ms: number;
+    };
+  }[];
+  readonly steps: readonly {
+    readonly action: string;
+    readonly hardwareType: string;
+    readonly step: string;
+    readonly duration: {
+      readonly count: number;
+      readonly p50Ms: number;
+      readonly p90Ms: number;
+      readonly p99Ms: number;
+    };
+  }[];
+  readonly failures: readonly {
+    readonly code: string;
+    readonly jobs: number;
+  }[];
+  readonly worstBmcs: readonly {
+    readonly bmc: string;
+    readonly target: string;
+    readonly jobs: number;
+    readonly failed: number;
+    readonly retries: number;
+    readonly code: string;
+  }[];
+};
+export type JobQueue = {
+  readonly paused: boolean;
+  readonly paused_at: string | null;
+  readonly who: string;
+  readonly why: string;
+  /** Jobs by status */
+  readonly counts: Readonly<Record<string, number>>;
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -2322,6 +2418,7 @@ export interface Operations {
       readonly hardwarename?: string | undefined;
       readonly mac?: string | undefined;
       readonly boot?: string | undefined;
+      readonly job?: string | undefined;
     };
     body: undefined;
     answer: {
@@ -2558,5 +2655,146 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: undefined;
+  };
+  /** Jobs, newest first. */
+  'GET /jobs': {
+    path: object;
+    query: {
+      readonly status?: string | undefined;
+      readonly action?: string | undefined;
+      readonly target?: string | undefined;
+      readonly requester?: string | undefined;
+      readonly cursor?: string | number | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly jobs: readonly Job[];
+      /** The cursor of the next page */
+      readonly next?: number | undefined;
+    };
+  };
+  /** Ask for a job on one machine. */
+  'POST /jobs': {
+    path: object;
+    query: object;
+    body: {
+      /** A kind of job: GET /jobs/kinds lists them */
+      readonly action: string;
+      readonly params?: Readonly<Record<string, unknown>> | undefined;
+      /** Higher goes first */
+      readonly priority?: number | undefined;
+      /** For whom; the requester when absent */
+      readonly user?: string | undefined;
+      /** hardwarename=C0MPUT3, or the hardwarename alone */
+      readonly target: string;
+      /** The hardwarename again, of a machine in use */
+      readonly release?: string | undefined;
+    };
+    answer: Job;
+  };
+  /** Ask for a job on each of many machines, with a result for each. */
+  'POST /jobs/bulk': {
+    path: object;
+    query: object;
+    body: {
+      /** A kind of job: GET /jobs/kinds lists them */
+      readonly action: string;
+      readonly params?: Readonly<Record<string, unknown>> | undefined;
+      /** Higher goes first */
+      readonly priority?: number | undefined;
+      /** For whom; the requester when absent */
+      readonly user?: string | undefined;
+      readonly targets: readonly string[];
+      /** The hardwarenames of the machines in use that are released */
+      readonly release?: readonly string[] | undefined;
+      /** How many machines it is for */
+      readonly confirm?: number | undefined;
+    };
+    answer: {
+      readonly created: number;
+      readonly refused: number;
+      readonly results: readonly {
+        readonly target: string;
+        readonly ok: boolean;
+        readonly id?: string | undefined;
+        readonly code?: string | undefined;
+        readonly detail?: string | undefined;
+      }[];
+    };
+  };
+  /** One job: its steps, what it waits for, its log. */
+  'GET /jobs/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: JobDetail;
+  };
+  /** Stop a job; what it has changed is undone first. */
+  'POST /jobs/{id}/cancel': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: Job;
+  };
+  /** Every kind of job, with its steps and parameters. */
+  'GET /jobs/kinds': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly kinds: readonly {
+        readonly action: string;
+        readonly version: number;
+        readonly says: string;
+        readonly steps: readonly string[];
+        readonly allowedFrom: readonly string[];
+        readonly interrupts: boolean;
+        readonly destructive: boolean;
+        /** JSON Schema */
+        readonly params: Readonly<Record<string, unknown>>;
+      }[];
+    };
+  };
+  /** Success, durations by kind, hardware type and step, and the BMCs with most trouble. */
+  'GET /jobs/stats': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: JobStats;
+  };
+  /** Whether the queue runs, and how many jobs are in which status. */
+  'GET /jobs/queue': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: JobQueue;
+  };
+  /** Begin no step of any job. */
+  'POST /jobs/pause': {
+    path: object;
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: JobQueue;
+  };
+  /** Go on with all jobs. */
+  'POST /jobs/resume': {
+    path: object;
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: JobQueue;
   };
 }

@@ -18,6 +18,8 @@ export interface EventFilter {
   readonly hardwarename?: string | undefined;
   readonly mac?: string | undefined;
   readonly boot?: string | undefined;
+  /** Id of a job: its live log. */
+  readonly job?: string | undefined;
 }
 
 export interface EventPage {
@@ -43,7 +45,7 @@ const NEWEST = '(SELECT max(id) FROM events)';
 const BOOT_CHATTER = ['dhcp.', 'tftp.', 'http.', 'ipxe.', 'agent.', 'boot.'];
 
 export function matches(event: StoredEvent, filter: EventFilter): boolean {
-  const { names, hardwarename, mac, boot } = filter;
+  const { names, hardwarename, mac, boot, job } = filter;
   const named =
     names.length === 0 ||
     names.some((name) => (name.endsWith('.') ? event.name.startsWith(name) : event.name === name));
@@ -51,7 +53,8 @@ export function matches(event: StoredEvent, filter: EventFilter): boolean {
     named &&
     (hardwarename === undefined || event.hardwarename === hardwarename) &&
     (mac === undefined || event.mac === mac) &&
-    (boot === undefined || event.boot === boot)
+    (boot === undefined || event.boot === boot) &&
+    (job === undefined || ('job' in event.data && event.data.job === job))
   );
 }
 

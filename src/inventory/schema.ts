@@ -7,6 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { DNS_SCHEMA } from './schema-dns.ts';
+import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 
 export const MIGRATIONS: readonly string[] = [
@@ -119,6 +120,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_by_machine ON events (hardwarename, id) WHERE hardwarename IS NOT NULL;
   `,
   DNS_SCHEMA,
+  JOBS_SCHEMA,
 ];
 
 /**

@@ -11,6 +11,8 @@ import { respond } from '../../src/dhcp/respond.ts';
 import { createSegments } from '../../src/dhcp/segment.ts';
 import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
+import { openJobDesk } from '../../src/jobs/desk.ts';
+import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import { readText } from '../../src/platform/boot-files.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../../src/wire/mac.ts';
@@ -58,9 +60,13 @@ export function createWorld(
     ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
     ...ports,
   };
+  const { events, machines } = inventory;
+  const kinds = jobKinds({ site: '', factory: [], disableFactory: false });
+  const jobs = openJobDesk({ db, clock, events, machines, kinds });
   return {
     db,
     inventory,
+    jobs,
     desk,
     segments,
     view,

@@ -5,6 +5,7 @@ import { addAccessCommands } from './access.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
 import { addEventCommands } from './events.ts';
+import { addJobCommands } from './jobs.ts';
 import { addLocalCommands } from './local.ts';
 import { addMachineCommands } from './machines.ts';
 import { addRecordCommands } from './records.ts';
@@ -15,6 +16,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addAccessCommands(program, context);
   addEventCommands(program, context);
   addDnsCommands(program, context);
+  addJobCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

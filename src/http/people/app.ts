@@ -11,6 +11,7 @@ import fastifyStatic from '@fastify/static';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Inventory } from '../../inventory/inventory.ts';
+import type { JobDesk } from '../../jobs/desk.ts';
 import { limit } from '../../limits.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems, sendProblem } from '../problem.ts';
@@ -21,6 +22,7 @@ import { addAccessRoutes } from './routes/access.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
+import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';
 import { addMachineRelationRoutes } from './routes/machine-relations.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import {
@@ -35,6 +37,7 @@ import { addWebhookRoutes } from './routes/webhooks.ts';
 
 export interface PeopleAppOptions extends OperationsOptions {
   readonly inventory: Inventory;
+  readonly jobs: JobDesk;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;
@@ -82,16 +85,17 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
-  const { inventory, clock, log, site, settings = DEFAULTS, backup, dns } = options;
+  const { inventory, jobs, clock, log, site, settings = DEFAULTS, backup, dns } = options;
   const durably = createDurably(inventory, options.whenDurable);
-  const context: PeopleContext = { inventory, clock, log, site, settings, backup, dns, durably };
+  const facts = { inventory, jobs, clock, log, site, settings };
+  const context: PeopleContext = { ...facts, backup, dns, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
   for (const add of [
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
-    ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes],
+    ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

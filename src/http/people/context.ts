@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { Clock } from '../../wire/time.ts';
 
@@ -16,6 +17,7 @@ export interface PeopleSettings {
 
 export interface PeopleContext {
   readonly inventory: Inventory;
+  readonly jobs: JobDesk;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

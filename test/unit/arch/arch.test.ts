@@ -60,7 +60,9 @@ describe('what may import what', () => {
 
 describe('the core', () => {
   const core = sources('src').filter((file) =>
-    ['wire', 'dhcp', 'tftp', 'dns', 'capture', 'ipmi', 'inventory', 'boot'].includes(placeOf(file)),
+    ['wire', 'dhcp', 'tftp', 'dns', 'capture', 'ipmi', 'inventory', 'boot', 'jobs'].includes(
+      placeOf(file),
+    ),
   );
   it.each(core)('%s does no input or output and reads no clock', (file) => {
     const pure = ['node:crypto', 'node:zlib'];

@@ -19,6 +19,7 @@ const feedQuery = z.strictObject({
   hardwarename: z.string().max(63).optional(),
   mac: z.string().max(17).optional(),
   boot: z.string().max(12).optional(),
+  job: z.string().max(64).optional().describe('Of one job: its live log'),
 });
 
 export function addEventRoutes(app: PeopleServer, context: PeopleContext): void {

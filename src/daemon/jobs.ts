@@ -1,0 +1,70 @@
+/** Jobs put together: the desk for whoever asks, and the engine with real BMCs, clocks and timers. */
+import type { Database } from 'better-sqlite3';
+import type { Config } from '../config.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { type JobDesk, openJobDesk } from '../jobs/desk.ts';
+import { createEngine } from '../jobs/engine.ts';
+import { jobKinds } from '../jobs/kinds/index.ts';
+import { openBmcPorts } from '../platform/bmc-udp.ts';
+import type { Log } from '../platform/log.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+import { createJobWorld } from './job-bmc.ts';
+
+export interface JobParts {
+  readonly db: Database;
+  readonly inventory: Inventory;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly closers: (() => unknown)[];
+}
+
+export function openJobs({ db, inventory, config, clock }: Omit<JobParts, 'log' | 'closers'>) {
+  const { credential: site, factory, disableFactory } = config.jobs.bmcSetup;
+  const { events, machines } = inventory;
+  const kinds = jobKinds({ site, factory, disableFactory });
+  return openJobDesk({ db, clock, events, machines, kinds });
+}
+
+const DAY_MS = 86_400_000;
+const FORGET_EVERY_MS = 3_600_000;
+/** Deleted in one transaction: a few milliseconds. */
+const FORGET_MAX = 500;
+
+export async function startJobs(parts: JobParts, desk: JobDesk): Promise<void> {
+  const { inventory, config, clock, log, closers } = parts;
+  const { enabled, siteMax, rackMax, keepDays, bmcSetup } = config.jobs;
+  if (!enabled) return;
+  const ports = await openBmcPorts();
+  closers.push(() => ports.close());
+  const engine = createEngine({
+    store: desk.store,
+    kinds: desk.kinds,
+    world: createJobWorld({ inventory, ports, siteCredential: bmcSetup.credential }),
+    timers: {
+      now: clock,
+      after(ms, callback) {
+        const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
+        return () => clearTimeout(timer);
+      },
+      random: Math.random,
+    },
+    events: inventory.events,
+    machines: inventory.machines,
+    limits: { siteMax, rackMax },
+    transaction: inventory.transaction,
+    onError: (err, job) => log.error({ err, job }, 'a job could not be carried on'),
+  });
+  desk.blockedBy = (job) => engine.blockedBy(job);
+  engine.start();
+  closers.push(() => engine.stop());
+  const forget = setInterval(() => {
+    const before = (clock() - keepDays * DAY_MS) as Millis;
+    try {
+      inventory.transaction(() => desk.store.forget(before, FORGET_MAX));
+    } catch (err) {
+      log.error({ err }, 'old jobs could not be forgotten');
+    }
+  }, FORGET_EVERY_MS);
+  closers.push(() => clearInterval(forget));
+}

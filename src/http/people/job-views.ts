@@ -1,0 +1,139 @@
+/** Jobs as the API shows them: the shape that people's tools have known for years, with what was added to it. */
+import { z } from 'zod';
+import type { JobProgress } from '../../jobs/progress.ts';
+import { JOB_STATUSES, type Job } from '../../jobs/store.ts';
+
+const timeText = z.string().describe('UTC, as 2015-07-31 17:36:31');
+
+export const jobView = z
+  .object({
+    id: z.string(),
+    action: z.string(),
+    target: z.string().describe('hardwarename=C0MPUT3'),
+    status: z.enum(JOB_STATUSES),
+    result: z
+      .unknown()
+      .describe('What its steps said; null when nothing, or when it has not finished'),
+    params: z.record(z.string(), z.unknown()),
+    requester: z.string(),
+    user: z.string(),
+    created_at: timeText,
+    started_at: timeText.nullable(),
+    ended_at: timeText.nullable(),
+    version: z.number().int().describe('Of its kind'),
+    priority: z.number().int(),
+    step: z.string().describe('The newest that has begun'),
+    retries: z.number().int(),
+    code: z.string().describe('Why it failed (docs/errors.md); empty when it did not'),
+    detail: z.string(),
+  })
+  .meta({ id: 'Job' });
+
+export const jobDetail = z
+  .object({
+    job: jobView,
+    phase: z.string(),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        status: z.string(),
+        attempts: z.number().int(),
+        started_at: timeText.nullable(),
+        ended_at: timeText.nullable(),
+      }),
+    ),
+    waiting_for: z.string().describe('What keeps it from going on; empty when nothing does'),
+    waiting_until: timeText.nullable(),
+    cancelling: z.boolean(),
+    remaining_seconds: z.number().nullable().describe('From history; null without one'),
+    log: z.array(
+      z.object({ seq: z.number().int(), at: timeText, entry: z.record(z.string(), z.unknown()) }),
+    ),
+  })
+  .meta({ id: 'JobDetail' });
+
+const durations = z.object({
+  count: z.number().int(),
+  p50Ms: z.number(),
+  p90Ms: z.number(),
+  p99Ms: z.number(),
+});
+
+export const jobStatsView = z
+  .object({
+    kinds: z.array(
+      z.object({
+        action: z.string(),
+        hardwareType: z.string().describe('Empty: all of them'),
+        finished: z.number().int(),
+        failed: z.number().int(),
+        cancelled: z.number().int(),
+        successRate: z.number(),
+        duration: durations,
+      }),
+    ),
+    steps: z.array(
+      z.object({
+        action: z.string(),
+        hardwareType: z.string(),
+        step: z.string(),
+        duration: durations,
+      }),
+    ),
+    failures: z.array(z.object({ code: z.string(), jobs: z.number().int() })),
+    worstBmcs: z.array(
+      z.object({
+        bmc: z.string(),
+        target: z.string(),
+        jobs: z.number().int(),
+        failed: z.number().int(),
+        retries: z.number().int(),
+        code: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'JobStats' });
+
+export const queueView = z
+  .object({
+    paused: z.boolean(),
+    paused_at: timeText.nullable(),
+    who: z.string(),
+    why: z.string(),
+    counts: z.record(z.string(), z.number().int()).describe('Jobs by status'),
+  })
+  .meta({ id: 'JobQueue' });
+
+/** @param ms 0: not yet */
+export function timeOf(ms: number): string | null {
+  return ms === 0 ? null : new Date(ms).toISOString().replace('T', ' ').slice(0, 19);
+}
+
+export function showJob(job: Job): z.output<typeof jobView> {
+  const { id, kind, target, status, result, requester, user, version } = job;
+  const { priority, step, retries, code, detail } = job;
+  return {
+    ...{ id, action: kind, target: `hardwarename=${target}`, status, result },
+    ...{ params: { ...job.params }, requester, user },
+    created_at: timeOf(job.createdAt) ?? '',
+    started_at: timeOf(job.startedAt),
+    ended_at: timeOf(job.endedAt),
+    ...{ version, priority, step, retries, code, detail },
+  };
+}
+
+export function showProgress(progress: JobProgress) {
+  const { phase, steps, waitingFor, waitingUntil, cancelling, remainingMs } = progress;
+  return {
+    phase,
+    steps: steps.map(({ startedAt, endedAt, ...each }) => ({
+      ...each,
+      started_at: timeOf(startedAt),
+      ended_at: timeOf(endedAt),
+    })),
+    waiting_for: waitingFor,
+    waiting_until: timeOf(waitingUntil),
+    cancelling,
+    remaining_seconds: remainingMs === undefined ? null : Math.round(remainingMs / 1000),
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * What a kind of job is: one literal that reads like a runbook.
+ *
+ * A job is a list of steps and waits. A step does something and may be done again: `run` is idempotent, or says by `done`
+ * that it has been done; after a crash `done` is asked first. A wait ends with an event of the machine's timeline that is
+ * newer than the start of the step named by `since`. What a step changed is taken back by `undo`, in reverse order, when
+ * the job fails or is cancelled. Code is never stored: a job keeps the name and version of its kind, and a version that
+ * this program does not have ends the job with a clear error.
+ *
+ * A kind that changes what a job of it would do, in the middle of its list, takes the next version number; the old one
+ * stays in the list until no unfinished job has it. Nothing in here does I/O.
+ */
+import type { z } from 'zod';
+import type { ErrorCode } from '../errors.ts';
+import type { EventName, StoredEvent } from '../events.ts';
+import type { MachineState } from '../inventory/states.ts';
+import type { Millis } from '../wire/time.ts';
+import type { JobBmc, JobMachine, Login } from './ports.ts';
+
+export type JobParams = Readonly<Record<string, string | number | boolean>>;
+
+/** What a step leaves for the steps after it, for its undo and for people. Never a secret: it is in the log. */
+export type Output = Readonly<Record<string, string | number | boolean>>;
+
+/** Not yet: ask again after a while. It is no failure and costs no attempt. */
+export interface Later {
+  readonly laterMs: number;
+  readonly why: string;
+}
+
+export function later(laterMs: number, why: string): Later {
+  return { laterMs, why };
+}
+
+export interface StepContext<Params = JobParams> {
+  readonly machine: JobMachine;
+  readonly params: Params;
+  /** By step name, of the steps that are done. */
+  readonly outputs: Readonly<Record<string, Output>>;
+  /** When this step first began in this pass. */
+  readonly sinceAt: Millis;
+  now(): Millis;
+  /** Opens a session for `use` and closes it whatever happens. */
+  withBmc<T>(use: (bmc: JobBmc) => Promise<T>, credential?: string): Promise<T>;
+  login(credential: string): Login;
+  adopt(credential: string, why: string): void;
+  /** A line of the live log. */
+  note(text: string): void;
+}
+
+interface StepSpec<Params> {
+  /** One attempt; after that it counts as lost. */
+  readonly timeoutMs: number;
+  /** All attempts and the pauses between them, from the first start. */
+  readonly withinMs: number;
+  run(context: StepContext<Params>): Promise<Output | Later | undefined>;
+  /** Asked before a step that was started before: its output when it has been done. */
+  done?(context: StepContext<Params>): Promise<Output | undefined>;
+  undo?(context: StepContext<Params>): Promise<void>;
+}
+
+interface WaitSpec {
+  /** From the moment that the wait begins. */
+  readonly withinMs: number;
+  readonly event: EventName;
+  /** Only events newer than the first start of this step count. */
+  readonly since: string;
+  matches?(event: StoredEvent): boolean;
+  /** Instead of failing, go back to a step, at most so many times. */
+  readonly again?: { readonly from: string; readonly timesMax: number };
+  /** What it means that the event did not come. */
+  readonly overdue: { readonly code: ErrorCode; readonly detail: string };
+}
+
+export type Step<Params = JobParams> = StepSpec<Params> & {
+  readonly is: 'step';
+  readonly name: string;
+};
+export type Wait = WaitSpec & { readonly is: 'wait'; readonly name: string };
+export type JobStep<Params = JobParams> = Step<Params> | Wait;
+
+export function step<Params>(name: string, spec: StepSpec<Params>): Step<Params> {
+  return { is: 'step', name, ...spec };
+}
+
+export function wait(name: string, spec: WaitSpec): Wait {
+  return { is: 'wait', name, ...spec };
+}
+
+/** A change of the machine's state that the job makes; the table of states has to have it, by `job`. */
+export interface Move {
+  readonly to: MachineState;
+  readonly why: string;
+}
+
+export interface JobSpec<Params> {
+  /** One sentence for people. */
+  readonly says: string;
+  readonly params: z.ZodType<Params>;
+  /** States of the machine in which the job may be asked for. */
+  readonly allowedFrom: readonly MachineState[];
+  /** It takes the machine from whoever is using it: a protected machine refuses it. */
+  readonly interrupts: boolean;
+  /** It destroys what is on the disks: only ever with the owner's release. */
+  readonly destructive: boolean;
+  readonly steps: readonly JobStep<Params>[];
+  /** In the transaction that queues the job. */
+  readonly onStart?: Move;
+  readonly onFinish?: Move;
+  /** Where a machine rests after a failure; absent: in the state that it has. */
+  readonly onFail?: Move;
+  readonly onCancel?: Move;
+}
+
+export interface JobDefinition<Params = JobParams> extends JobSpec<Params> {
+  readonly kind: string;
+  readonly version: number;
+}
+
+/** @throws Error for a list that cannot work: names given twice, a wait that looks back to nothing */
+export function defineJob<Params>(
+  kind: string,
+  version: number,
+  spec: JobSpec<Params>,
+): JobDefinition {
+  const names = spec.steps.map(({ name }) => name);
+  if (new Set(names).size !== names.length) throw new Error(`${kind}: a step's name is taken`);
+  for (const [index, each] of spec.steps.entries()) {
+    if (each.is === 'step') continue;
+    const back = [each.since, ...(each.again ? [each.again.from] : [])];
+    if (back.some((name) => !names.slice(0, index).includes(name)))
+      throw new Error(`${kind}: ${each.name} looks back to a step that is not before it`);
+  }
+  return { kind, version, ...spec } as unknown as JobDefinition;
+}
+
+/** Every kind and version that this program can run. */
+export interface JobKinds {
+  find(kind: string, version: number): JobDefinition | undefined;
+  /** The newest version of a kind: what new jobs are. */
+  newest(kind: string): JobDefinition | undefined;
+  /** The newest of each kind, by name. */
+  list(): readonly JobDefinition[];
+}
+
+export function createKinds(definitions: readonly JobDefinition[]): JobKinds {
+  const all = new Map<string, JobDefinition>();
+  const newest = new Map<string, JobDefinition>();
+  for (const definition of definitions) {
+    const { kind, version } = definition;
+    if (all.has(`${kind}/${version}`)) throw new Error(`${kind} ${version} is there twice`);
+    all.set(`${kind}/${version}`, definition);
+    if (version > (newest.get(kind)?.version ?? 0)) newest.set(kind, definition);
+  }
+  return {
+    find: (kind, version) => all.get(`${kind}/${version}`),
+    newest: (kind) => newest.get(kind),
+    list: () => [...newest.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1)),
+  };
+}

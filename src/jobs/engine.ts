@@ -1,0 +1,388 @@
+/**
+ * The runner of jobs: asks `next.ts` what each unfinished job does next, and carries it out.
+ *
+ * It decides nothing and remembers nothing that the log does not say: killed at any moment, its successor reads the logs
+ * and goes on. An entry is on disk before what it announces begins, and a result before what follows from it. There are
+ * never more unfinished jobs than machines, so all of them are held here, folded.
+ *
+ * It is woken by the event feed, by its timers and, for what another process wrote, by a slow poll. Clock, timers and BMCs
+ * are handed in, so that a simulated hour takes a second with this very code.
+ */
+import { AppError } from '../errors.ts';
+import type { EventStore } from '../inventory/event-store.ts';
+import type { Machines } from '../inventory/machines.ts';
+import { limit } from '../limits.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import { beginAttempt, type Outcome } from './attempt.ts';
+import { concludeAttempt, isLate, resultOf } from './conclude.ts';
+import type { JobDefinition, JobKinds, Move } from './definition.ts';
+import { applyEntry, foldJob, type JobEntry, type JobFold } from './fold.ts';
+import { nextAction, type Work } from './next.ts';
+import type { JobMachine, JobTimers, JobWorld } from './ports.ts';
+import { createReadyList, type ReadyList } from './ready-list.ts';
+import { describeFailure } from './retry.ts';
+import { createSlots, type SlotLimits, type Slots } from './slots.ts';
+import type { AppendDetails, Job, JobStore } from './store.ts';
+
+export interface EngineOptions {
+  readonly store: JobStore;
+  readonly kinds: JobKinds;
+  readonly world: JobWorld;
+  readonly timers: JobTimers;
+  readonly events: Pick<EventStore, 'follow' | 'lastId'>;
+  readonly machines: Pick<Machines, 'transition'>;
+  readonly limits: SlotLimits;
+  transaction<T>(run: () => T): T;
+  /** What is no failure of a job but of this program. */
+  onError(error: unknown, job?: string): void;
+}
+
+export interface Engine {
+  /** Takes up every unfinished job. */
+  start(): void;
+  /** Begins nothing more, and waits for the steps that are running. */
+  stop(): Promise<void>;
+  /** Why the next step of a job has not begun; `undefined` when nothing keeps it, or it is running. */
+  blockedBy(job: Job): string | undefined;
+}
+
+/** An unfinished job in memory. */
+export interface Live {
+  readonly job: Job;
+  readonly definition: JobDefinition;
+  fold: JobFold;
+  /** As it was when it was last read: enough to see which slots it needs. */
+  machine: JobMachine | undefined;
+  /** A step of it is running here. */
+  busy: boolean;
+  /** What it would do, had it a slot. */
+  work: Work | undefined;
+  notes: number;
+  cancelTimer: (() => void) | undefined;
+}
+
+/** An attempt that is over, and whose code still has not ended, holds its BMC no longer than this. */
+const ABANDONED_MS = 120_000;
+
+export function createEngine(options: EngineOptions): Engine {
+  return new Runner(options);
+}
+
+class Runner implements Engine {
+  private readonly options: EngineOptions;
+  private readonly slots: Slots;
+  private readonly live = new Map<Hardwarename, Live>();
+  private readonly ready: ReadyList = createReadyList();
+  private readonly running = new Set<Promise<void>>();
+  private paused = false;
+  private stopped = false;
+  private cursor = 0;
+  private passDue = false;
+  private readDue = false;
+  private unfollow: (() => void) | undefined;
+  private cancelPoll: (() => void) | undefined;
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    this.slots = createSlots(options.limits);
+  }
+
+  start(): void {
+    const { store, events } = this.options;
+    this.cursor = events.lastId();
+    this.paused = store.queue().pausedAt > 0;
+    this.unfollow = events.follow(() => this.readSoon());
+    for (const job of store.unfinished()) this.take(job);
+    this.poll();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.unfollow?.();
+    this.cancelPoll?.();
+    for (const { cancelTimer } of this.live.values()) cancelTimer?.();
+    await Promise.all(this.running);
+  }
+
+  blockedBy(job: Job): string | undefined {
+    const live = this.live.get(job.target);
+    if (!live?.work || live.job.number !== job.number) return undefined;
+    if (this.paused) {
+      const { who, why } = this.options.store.queue();
+      return `the queue, which ${who} has paused: ${why}`;
+    }
+    return (live.machine && this.slots.blockedBy(live.machine)) ?? 'its turn';
+  }
+
+  private poll(): void {
+    this.cancelPoll = this.options.timers.after(limit('jobPollMs'), () => {
+      if (this.stopped) return;
+      this.read();
+      this.poll();
+    });
+  }
+
+  /** Many commits at once are read once. */
+  private readSoon(): void {
+    if (this.readDue || this.stopped) return;
+    this.readDue = true;
+    this.options.timers.after(0, () => this.read());
+  }
+
+  private read(): void {
+    this.readDue = false;
+    if (this.stopped) return;
+    const { store } = this.options;
+    const count = 500;
+    for (let page = store.signals(this.cursor, count); page.length > 0; ) {
+      for (const { id, name, hardwarename } of page) {
+        this.cursor = id;
+        if (name === 'jobs.paused' || name === 'jobs.resumed') this.setPaused();
+        else if (hardwarename !== undefined) this.onSignal(name, hardwarename);
+      }
+      page = page.length < count ? [] : store.signals(this.cursor, count);
+    }
+  }
+
+  private setPaused(): void {
+    this.paused = this.options.store.queue().pausedAt > 0;
+    this.passSoon();
+  }
+
+  private onSignal(name: string, hardwarename: Hardwarename): void {
+    const live = this.live.get(hardwarename);
+    if (name === 'job.queued' || name === 'job.cancelling') {
+      const job = this.options.store.unfinishedOf(hardwarename);
+      if (job && live?.job.number !== job.number) this.take(job);
+      else if (job && live) this.reload(live);
+      return;
+    }
+    if (live?.fold.phase.at === 'waiting') this.advance(live);
+  }
+
+  private take(job: Job): void {
+    this.guarded(job, () => {
+      const { store, world } = this.options;
+      const definition = this.definitionOf(job);
+      if (!definition) {
+        const detail = `${job.kind} ${job.version} is not in this program.`;
+        const ended = { is: 'ended', status: 'failed', code: 'JOB_VERSION', detail } as const;
+        this.options.transaction(() => store.append(job, ended));
+        return;
+      }
+      const fold = foldJob(definition, store.logOf(job.number));
+      const machine = world.machine(job.target);
+      const rest = { busy: false, work: undefined, notes: 0, cancelTimer: undefined };
+      const live: Live = { job, definition, fold, machine, ...rest };
+      this.live.set(job.target, live);
+      this.advance(live);
+    });
+  }
+
+  /** @returns undefined also when the log tells of steps that the kind does not have */
+  private definitionOf({ kind, version, number }: Job): JobDefinition | undefined {
+    const definition = this.options.kinds.find(kind, version);
+    const names = new Set(definition?.steps.map(({ name }) => name));
+    const log = this.options.store.logOf(number);
+    return log.every(
+      ({ entry }) => !('step' in entry) || entry.step === '' || names.has(entry.step),
+    )
+      ? definition
+      : undefined;
+  }
+
+  private reload(live: Live): void {
+    this.guarded(live.job, () => {
+      live.fold = foldJob(live.definition, this.options.store.logOf(live.job.number));
+      this.advance(live);
+    });
+  }
+
+  /** Goes on until the job runs, sleeps, waits or has ended. */
+  private advance(live: Live): void {
+    if (live.busy || this.stopped) return;
+    live.cancelTimer?.();
+    live.cancelTimer = undefined;
+    this.ready.remove(live);
+    live.work = undefined;
+    this.guarded(live.job, () => {
+      while (this.oneStep(live)) if (this.stopped) return;
+    });
+  }
+
+  /** @returns whether there may be more to do at once */
+  private oneStep(live: Live): boolean {
+    const now = this.options.timers.now();
+    if (this.matched(live)) return true;
+    const action = nextAction(live.definition, live.fold, now);
+    switch (action.do) {
+      case 'append':
+        this.append(live, action.entry);
+        return true;
+      case 'begin-wait': {
+        const { wait, cursor } = action;
+        const deadlineAt = now + wait.withinMs;
+        this.append(live, { is: 'waiting', step: wait.name, cursor, deadlineAt });
+        return true;
+      }
+      case 'sleep':
+      case 'watch':
+        live.cancelTimer = this.options.timers.after(action.until - now, () => this.advance(live));
+        return false;
+      case 'run':
+      case 'undo':
+        live.work = action;
+        this.ready.add(live);
+        this.passSoon();
+        return false;
+      case 'nothing':
+        this.live.delete(live.job.target);
+        return false;
+    }
+  }
+
+  /** The event that a waiting job waits for, if it has come. */
+  private matched(live: Live): boolean {
+    const { phase, cancelling, anchors } = live.fold;
+    if (phase.at !== 'waiting' || cancelling) return false;
+    const wait = live.definition.steps[phase.step];
+    if (wait?.is !== 'wait') return false;
+    const cursor = anchors[wait.since]?.cursor ?? 0;
+    const found = this.options.store
+      .machineEvents(live.job.target, wait.event, cursor)
+      .find((event) => (wait.matches?.(event) ?? true) && event.at < phase.deadlineAt);
+    if (!found) return false;
+    const durationMs = Math.max(0, found.at - phase.sinceAt);
+    this.append(live, { is: 'matched', step: wait.name, event: found.id }, { durationMs });
+    return true;
+  }
+
+  private append(live: Live, entry: JobEntry, details: AppendDetails = {}): void {
+    const { store, transaction, timers } = this.options;
+    transaction(() => {
+      const result = entry.is === 'ended' ? { result: resultOf(live.fold) } : {};
+      store.append(live.job, entry, { ...details, ...result });
+      if (entry.is === 'ended') this.settle(live, entry.status);
+    });
+    live.fold = applyEntry(live.definition, live.fold, { at: timers.now(), entry });
+  }
+
+  /** The state that the machine rests in, in the transaction of the job's end. */
+  private settle({ job, definition }: Live, status: 'finished' | 'failed' | 'cancelled'): void {
+    const { onFinish, onFail, onCancel } = definition;
+    const move: Move | undefined = { finished: onFinish, failed: onFail, cancelled: onCancel }[
+      status
+    ];
+    if (!move) return;
+    try {
+      const cause = { by: 'job', why: move.why, who: job.requester } as const;
+      this.options.machines.transition(job.target, move.to, cause);
+    } catch (error) {
+      // A person has moved or removed it meanwhile: theirs is the newer word.
+      if (!(error instanceof AppError)) throw error;
+      this.options.store.append(job, { is: 'noted', step: '', text: error.message });
+    }
+  }
+
+  private passSoon(): void {
+    if (this.passDue || this.stopped) return;
+    this.passDue = true;
+    this.options.timers.after(0, () => this.pass());
+  }
+
+  /** Gives slots to those that are first in line and can use them. */
+  private pass(): void {
+    this.passDue = false;
+    if (this.paused || this.stopped) return;
+    for (const live of this.ready.inOrder()) {
+      if (this.slots.isFull()) return;
+      if (live.machine && !this.slots.areFree(live.machine)) continue;
+      this.ready.remove(live);
+      this.guarded(live.job, () => this.begin(live));
+    }
+  }
+
+  private begin(live: Live): void {
+    const { work, job } = live;
+    if (!work) return;
+    live.machine = this.options.world.machine(job.target);
+    live.work = undefined;
+    this.appendStart(live, work);
+    if (!live.machine) {
+      this.conclude(live, work, {
+        is: 'failed',
+        error: new AppError('MACHINE_UNKNOWN', { detail: job.target }),
+      });
+      this.advance(live);
+      return;
+    }
+    live.busy = true;
+    const release = this.slots.take(live.machine, job.id);
+    const { outcome, settled } = this.attempt(live, work, live.machine);
+    settled.then(() => {
+      release();
+      this.passSoon();
+    });
+    const over = outcome.then((result) => {
+      if (isLate(result)) this.options.timers.after(ABANDONED_MS, release);
+      live.busy = false;
+      this.guarded(job, () => this.conclude(live, work, result));
+      this.running.delete(over);
+      this.advance(live);
+    });
+    this.running.add(over);
+  }
+
+  private attempt(live: Live, work: Work, machine: JobMachine) {
+    const { world, timers, transaction } = this.options;
+    const { name } = work.step;
+    live.notes = 0;
+    const sinceAt = live.fold.anchors[name]?.at ?? timers.now();
+    return beginAttempt({
+      ...{ step: work.step, machine, world, timers, transaction },
+      how: work.do === 'undo' ? 'undo' : work.ask ? 'ask-then-run' : 'run',
+      facts: { params: live.job.params, outputs: live.fold.outputs, sinceAt },
+      note: (text) => {
+        live.notes += 1;
+        if (live.notes > limit('jobNotesPerStepMax')) return;
+        this.append(live, { is: 'noted', step: name, text: text.slice(0, 500) });
+      },
+    });
+  }
+
+  private appendStart(live: Live, { do: what, step, attempt }: Work): void {
+    const { name } = step;
+    if (what === 'undo') {
+      this.append(live, { is: 'undoing', step: name, attempt });
+      return;
+    }
+    const { events, timers } = this.options;
+    const deadlineAt = live.fold.anchors[name]?.deadlineAt ?? timers.now() + step.withinMs;
+    this.append(live, { is: 'started', step: name, attempt, cursor: events.lastId(), deadlineAt });
+  }
+
+  private conclude(live: Live, work: Work, outcome: Outcome): void {
+    const { timers, store } = this.options;
+    const { code } = outcome.is === 'failed' ? describeFailure(outcome.error) : { code: '' };
+    if (outcome.is === 'failed' && code === 'INTERNAL')
+      this.options.onError(outcome.error, live.job.id);
+    const lastCode = store.lastCode(live.job.bmc);
+    const facts = { now: timers.now(), random: timers.random(), lastCode };
+    const { entry, details } = concludeAttempt(live.fold, { work, outcome, ...facts });
+    this.append(live, entry, details);
+  }
+
+  /** A fault of ours or of the disk costs one job a pause, not the engine: it is read anew and goes on from its log. */
+  private guarded(job: Job, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.options.onError(error, job.id);
+      if (this.stopped) return;
+      this.options.timers.after(limit('jobPollMs'), () => {
+        const live = this.live.get(job.target);
+        if (live?.job.number === job.number && !live.busy && !this.stopped) this.reload(live);
+      });
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What jobs need of the world: machines to act on, their BMCs, time. The daemon hands in the real ones, tests and the bench
+ * simulated ones; the engine is the same in all three.
+ */
+import type { MachineRecord } from '../inventory/machine-fields.ts';
+import type { PowerAction, PowerOutcome } from '../ipmi/power.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Millis } from '../wire/time.ts';
+
+/** What a job may know of its machine. Read anew for each step. */
+export type JobMachine = Pick<
+  MachineRecord,
+  | 'hardwarename'
+  | 'state'
+  | 'protected'
+  | 'squad'
+  | 'site'
+  | 'rack'
+  | 'hardwareType'
+  | 'bmcAddress'
+  | 'bmcCredential'
+>;
+
+export interface BootWish {
+  readonly target: 'none' | 'pxe' | 'disk';
+  readonly uefi: boolean;
+  readonly persistent: boolean;
+}
+
+/** A session with a BMC, whatever it speaks. @throws AppError BMC_* from every method */
+export interface JobBmc {
+  powerOn(): Promise<boolean>;
+  setPower(action: PowerAction): Promise<PowerOutcome>;
+  /** `expires`: the flags are forgotten a minute from now. */
+  setBoot(wish: BootWish): Promise<{ readonly verified: boolean; readonly expires: boolean }>;
+  /** Seconds of light, at most 255; 0 switches it off. */
+  identify(seconds: number): Promise<void>;
+  /** Absent where accounts cannot be managed over this protocol. */
+  readonly accounts?: BmcAccounts | undefined;
+  close(): Promise<void>;
+}
+
+export interface BmcAccounts {
+  /** Makes this user an enabled administrator with this password. */
+  put(user: { readonly name: string; readonly password: string }): Promise<'made' | 'changed'>;
+  /** @returns false when there is no such user, or it is disabled already */
+  disable(name: string): Promise<boolean>;
+}
+
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface JobWorld {
+  machine(hardwarename: Hardwarename): JobMachine | undefined;
+  /**
+   * Opens a session with the machine's BMC, as the login of a stored credential: the machine's own unless another is named.
+   * @throws AppError BMC_MISSING, NOT_FOUND, BMC_*
+   */
+  openBmc(machine: JobMachine, credential?: string): Promise<JobBmc>;
+  /** The login behind a credential's name. Never kept, never told. */
+  login(credential: string): Login;
+  /** Notes on the machine's record which credential opens its BMC. In the caller's transaction. */
+  adopt(hardwarename: Hardwarename, credential: string, why: string): void;
+}
+
+/** Timers of the engine: real ones, or those of a simulated world. */
+export interface JobTimers {
+  now(): Millis;
+  /** Calls once after so many milliseconds; the returned function takes it back. */
+  after(ms: number, callback: () => void): () => void;
+  /** 0 to 1, for jitter. */
+  random(): number;
+}

@@ -1,0 +1,142 @@
+/**
+ * How far a job is, for people: each step with when it began and ended, what the job waits for now, and when it will
+ * probably be done. Pure: folded from the log like everything about a job.
+ */
+import type { Millis } from '../wire/time.ts';
+import type { JobDefinition } from './definition.ts';
+import { foldJob, type JobFold, type LoggedEntry } from './fold.ts';
+import type { Job } from './store.ts';
+
+export type StepStatus =
+  | 'to-do'
+  | 'running'
+  | 'waiting'
+  | 'retrying'
+  | 'done'
+  | 'undone'
+  | 'failed';
+
+export interface StepProgress {
+  readonly name: string;
+  readonly status: StepStatus;
+  readonly attempts: number;
+  /** 0: not yet. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+export interface JobProgress {
+  readonly phase: string;
+  readonly steps: readonly StepProgress[];
+  /** What keeps it from going on; empty when nothing does. */
+  readonly waitingFor: string;
+  /** Until when, at the latest; 0 when that is not known. */
+  readonly waitingUntil: number;
+  readonly cancelling: boolean;
+  /** From history; absent without one, or when it has ended. */
+  readonly remainingMs?: number;
+}
+
+export interface ProgressFacts {
+  /** Absent when this program does not have the kind's version. */
+  readonly definition: JobDefinition | undefined;
+  readonly log: readonly LoggedEntry[];
+  readonly now: Millis;
+  readonly blocked: string | undefined;
+  medianMs(step: string): number | undefined;
+}
+
+export function describeJob(job: Job, facts: ProgressFacts): JobProgress {
+  const { definition, log } = facts;
+  if (!definition) {
+    const none = { steps: [], waitingFor: '', waitingUntil: 0, cancelling: false };
+    return { phase: job.endedAt > 0 ? 'ended' : 'ready', ...none };
+  }
+  const fold = foldJob(definition, log);
+  const steps = definition.steps.map(({ name }) => stepProgress(name, log));
+  const remainingMs = remaining(fold, steps, facts);
+  return {
+    phase: fold.phase.at,
+    steps,
+    ...waiting(definition, fold, facts),
+    cancelling: fold.cancelling,
+    ...(remainingMs === undefined ? {} : { remainingMs }),
+  };
+}
+
+function stepProgress(name: string, log: readonly LoggedEntry[]): StepProgress {
+  let status: StepStatus = 'to-do';
+  let [attempts, startedAt, endedAt] = [0, 0, 0];
+  for (const { at, entry } of log) {
+    if (!('step' in entry) || entry.step !== name) continue;
+    switch (entry.is) {
+      case 'started':
+      case 'waiting':
+        attempts += 1;
+        startedAt ||= at;
+        endedAt = 0;
+        status = entry.is === 'started' ? 'running' : 'waiting';
+        break;
+      case 'succeeded':
+      case 'matched':
+      case 'undone':
+        endedAt = at;
+        status = entry.is === 'undone' ? 'undone' : 'done';
+        break;
+      case 'failed':
+        endedAt = at;
+        status = entry.retryAt === 0 ? 'failed' : 'retrying';
+        break;
+      case 'postponed':
+      case 'again':
+        status = 'retrying';
+        break;
+    }
+  }
+  return { name, status, attempts, startedAt, endedAt };
+}
+
+function waiting(
+  definition: JobDefinition,
+  { phase }: JobFold,
+  { blocked, now }: ProgressFacts,
+): Pick<JobProgress, 'waitingFor' | 'waitingUntil'> {
+  if (blocked !== undefined) return { waitingFor: blocked, waitingUntil: 0 };
+  switch (phase.at) {
+    case 'waiting': {
+      const each = definition.steps[phase.step];
+      const event = each?.is === 'wait' ? each.event : '';
+      return { waitingFor: `the machine: ${event}`, waitingUntil: phase.deadlineAt };
+    }
+    case 'backing-off': {
+      const until = Number.isFinite(phase.until) && phase.until > now ? phase.until : 0;
+      const why = phase.code === '' ? phase.detail : `another attempt, after ${phase.code}`;
+      return { waitingFor: until > 0 ? why : '', waitingUntil: until };
+    }
+    case 'undoing': {
+      const why = phase.until > now ? 'another attempt at undoing' : '';
+      return { waitingFor: why, waitingUntil: phase.until > now ? phase.until : 0 };
+    }
+    case 'ready':
+    case 'running':
+    case 'ended':
+      return { waitingFor: '', waitingUntil: 0 };
+  }
+}
+
+/** The usual times of the steps that are left, less what the present one has had already. */
+function remaining(
+  { phase }: JobFold,
+  steps: readonly StepProgress[],
+  { now, medianMs }: ProgressFacts,
+): number | undefined {
+  if (phase.at === 'ended' || phase.at === 'undoing') return undefined;
+  let sumMs = 0;
+  for (const { name, startedAt } of steps.slice(phase.step)) {
+    const usualMs = medianMs(name);
+    if (usualMs === undefined) return undefined;
+    const spentMs = startedAt > 0 ? now - startedAt : 0;
+    sumMs += Math.max(0, usualMs - spentMs);
+  }
+  return Math.round(sumMs);
+}

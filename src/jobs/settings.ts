@@ -1,0 +1,22 @@
+/** The `jobs` section of the configuration. */
+import { z } from 'zod';
+import { limit } from '../limits.ts';
+
+const credential = z.string().max(63);
+
+export const jobsSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Steps at once: of the whole site, and of one rack, which is not to be switched on in one instant. */
+  siteMax: z.number().int().min(1).max(10_000).default(200),
+  rackMax: z.number().int().min(1).max(1000).default(8),
+  keepDays: z.number().int().min(1).max(36_500).default(365),
+  bmcSetup: z
+    .strictObject({
+      credential: credential.default(''),
+      factory: z.array(credential.min(1)).max(limit('jobBmcsMax')).default([]),
+      disableFactory: z.boolean().default(true),
+    })
+    .prefault({}),
+});
+
+export type JobSettings = z.output<typeof jobsSchema>;

@@ -1,0 +1,59 @@
+/**
+ * How many steps may run at once: one on a BMC, a few in a rack, some hundred in a site. A step that may not start yet has a
+ * reason, and people are shown it. Pure bookkeeping; a slot is held from the start of a step until it has really ended.
+ */
+import type { JobMachine } from './ports.ts';
+
+export interface SlotLimits {
+  readonly siteMax: number;
+  readonly rackMax: number;
+}
+
+export interface Slots {
+  /** Whether a step on this machine can start now. */
+  areFree(machine: JobMachine): boolean;
+  /** Why a step on this machine cannot start now; `undefined` when it can. */
+  blockedBy(machine: JobMachine): string | undefined;
+  /** @returns the way to give it back */
+  take(machine: JobMachine, job: string): () => void;
+  readonly isFull: () => boolean;
+}
+
+export function createSlots({ siteMax, rackMax }: SlotLimits): Slots {
+  let running = 0;
+  const racks = new Map<string, number>();
+  const bmcs = new Map<string, string>();
+  const rackOf = ({ site, rack }: JobMachine) => `${site}/${rack}`;
+  return {
+    areFree: (machine) =>
+      running < siteMax &&
+      (machine.rack === '' || (racks.get(rackOf(machine)) ?? 0) < rackMax) &&
+      !bmcs.has(machine.bmcAddress),
+    blockedBy(machine) {
+      if (running >= siteMax) return `the site: ${running} steps are running, the most at once`;
+      const { rack, bmcAddress } = machine;
+      const inRack = racks.get(rackOf(machine)) ?? 0;
+      if (rack !== '' && inRack >= rackMax)
+        return `rack ${rack}: ${inRack} steps are running there, the most at once`;
+      const by = bmcs.get(bmcAddress);
+      return by === undefined ? undefined : `the BMC ${bmcAddress}, which job ${by} is using`;
+    },
+    take(machine, job) {
+      const rack = rackOf(machine);
+      running += 1;
+      racks.set(rack, (racks.get(rack) ?? 0) + 1);
+      if (machine.bmcAddress !== '') bmcs.set(machine.bmcAddress, job);
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        running -= 1;
+        const left = (racks.get(rack) ?? 1) - 1;
+        if (left > 0) racks.set(rack, left);
+        else racks.delete(rack);
+        if (bmcs.get(machine.bmcAddress) === job) bmcs.delete(machine.bmcAddress);
+      };
+    },
+    isFull: () => running >= siteMax,
+  };
+}

@@ -1,0 +1,313 @@
+/**
+ * Jobs on disk: a row each, their logs, the queue's switch. `append` writes an entry, what lists show of it, and its event, in the
+ * caller's transaction: nobody ever sees one without the others.
+ */
+import type { Database } from 'better-sqlite3';
+import type { ErrorCode } from '../errors.ts';
+import type { EventName, StoredEvent } from '../events.ts';
+import type { EventStore } from '../inventory/event-store.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+import type { JobParams } from './definition.ts';
+import type { EndStatus, JobEntry, LoggedEntry } from './fold.ts';
+import { eventOf } from './tell.ts';
+
+export type JobStatus = 'queued' | 'running' | EndStatus;
+export const JOB_STATUSES = ['queued', 'running', 'finished', 'failed', 'cancelled'] as const;
+
+export interface Job {
+  /** Counts jobs in the order of their creation. */
+  readonly number: number;
+  /** UUID. */
+  readonly id: string;
+  readonly kind: string;
+  readonly version: number;
+  readonly target: Hardwarename;
+  readonly params: JobParams;
+  readonly requester: string;
+  readonly user: string;
+  readonly priority: number;
+  readonly createdAt: Millis;
+  /** 0: not yet. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly status: JobStatus;
+  readonly step: string;
+  readonly retries: number;
+  readonly code: ErrorCode | '';
+  readonly detail: string;
+  readonly bmc: string;
+  readonly hardwareType: string;
+  readonly result: unknown;
+}
+
+export type NewJob = Pick<
+  Job,
+  | 'id'
+  | 'kind'
+  | 'version'
+  | 'target'
+  | 'params'
+  | 'requester'
+  | 'user'
+  | 'priority'
+  | 'bmc'
+  | 'hardwareType'
+>;
+
+export interface JobFilter {
+  readonly status?: readonly JobStatus[] | undefined;
+  readonly kind?: string | undefined;
+  readonly target?: string | undefined;
+  readonly requester?: string | undefined;
+  /** Numbers below this one: the cursor. */
+  readonly below?: number | undefined;
+}
+
+export interface QueueSwitch {
+  /** 0: it runs. */
+  readonly pausedAt: number;
+  readonly who: string;
+  readonly why: string;
+}
+
+/** What the engine looks for in the event feed. */
+export interface Signal {
+  readonly id: number;
+  readonly name: EventName;
+  readonly hardwarename: Hardwarename | undefined;
+}
+
+export interface AppendDetails {
+  /** How long the step took that this entry ends. */
+  readonly durationMs?: number;
+  /** With `ended`. */
+  readonly result?: unknown;
+}
+
+export interface JobStore {
+  insert(job: NewJob): Job;
+  byId(id: string): Job | undefined;
+  byNumber(number: number): Job | undefined;
+  unfinished(): Job[];
+  unfinishedOf(target: Hardwarename): Job | undefined;
+  /** Newest first. */
+  page(filter: JobFilter, count: number): Job[];
+  countByStatus(): Readonly<Record<JobStatus, number>>;
+  logOf(number: number): LoggedEntry[];
+  append(job: Job, entry: JobEntry, details?: AppendDetails): void;
+  /** The machine's events of this name with a number above the cursor, oldest first. */
+  machineEvents(target: Hardwarename, name: EventName, cursor: number): StoredEvent[];
+  /** A page of the feed without its data. */
+  signals(after: number, count: number): Signal[];
+  /** How the newest ended job of this BMC failed; '' when it did not. */
+  lastCode(bmc: string): string;
+  queue(): QueueSwitch;
+  setQueue(queue: QueueSwitch): void;
+  /** Forgets jobs that ended before this moment, at most so many. */
+  forget(before: Millis, count: number): number;
+}
+
+interface JobRow {
+  number: number;
+  id: string;
+  kind: string;
+  version: number;
+  target: string;
+  params: string;
+  requester: string;
+  user: string;
+  priority: number;
+  created_at: number;
+  started_at: number;
+  ended_at: number;
+  status: string;
+  step: string;
+  retries: number;
+  code: string;
+  detail: string;
+  bmc: string;
+  hardware_type: string;
+  result: string;
+}
+
+function fromRow(row: JobRow): Job {
+  const { created_at, started_at, ended_at, hardware_type, ...rest } = row;
+  return {
+    ...rest,
+    target: row.target as Hardwarename,
+    status: row.status as JobStatus,
+    code: row.code as ErrorCode | '',
+    params: JSON.parse(row.params),
+    result: JSON.parse(row.result),
+    createdAt: created_at as Millis,
+    startedAt: started_at,
+    endedAt: ended_at,
+    hardwareType: hardware_type,
+  };
+}
+
+export function openJobStore(db: Database, clock: Clock, events: EventStore): JobStore {
+  const sql = prepare(db);
+  const one = (row: JobRow | undefined) => row && fromRow(row);
+  return {
+    ...openReads(db, sql),
+    insert(job) {
+      const { id, kind, version, target, params, requester, user, priority } = job;
+      const values = [id, kind, version, target, JSON.stringify(params), requester, user, priority];
+      sql.insert.run(...values, clock(), job.bmc, job.hardwareType);
+      const made = one(sql.byId.get(id));
+      if (!made) throw new Error(`job ${id} vanished inside its own transaction`);
+      this.append(made, { is: 'queued' });
+      return made;
+    },
+    append(job, entry, { durationMs, result } = {}) {
+      const at = clock();
+      sql.log.run(job.number, job.number, at, JSON.stringify(entry));
+      if (durationMs !== undefined && 'step' in entry)
+        sql.duration.run(job.number, job.kind, job.hardwareType, entry.step, durationMs);
+      switch (entry.is) {
+        case 'started':
+        case 'waiting':
+          sql.started.run(entry.step, at, job.number);
+          break;
+        case 'failed':
+        case 'again':
+          sql.retried.run(job.number);
+          break;
+        case 'ended': {
+          const { status, code, detail } = entry;
+          sql.ended.run(status, code, detail, at, JSON.stringify(result ?? null), job.number);
+          break;
+        }
+      }
+      const event = eventOf(job, entry);
+      if (event) events.append(event);
+    },
+    setQueue: ({ pausedAt, who, why }) => void sql.setQueue.run(pausedAt, who, why),
+    forget: (before, count) => sql.forget.run(before, count).changes,
+  };
+}
+
+function openReads(db: Database, sql: ReturnType<typeof prepare>) {
+  const one = (row: JobRow | undefined) => row && fromRow(row);
+  return {
+    byId: (id: string) => one(sql.byId.get(id)),
+    byNumber: (number: number) => one(sql.byNumber.get(number)),
+    unfinished: () => sql.unfinished.all().map(fromRow),
+    unfinishedOf: (target: Hardwarename) => one(sql.unfinishedOf.get(target)),
+    page: (filter: JobFilter, count: number) => pageOf(db, filter, count),
+    countByStatus() {
+      const none = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0]));
+      const counts = sql.counts.all().map(({ status, count }) => [status, count]);
+      return { ...none, ...Object.fromEntries(counts) } as Record<JobStatus, number>;
+    },
+    logOf: (number: number): LoggedEntry[] =>
+      sql.logOf.all(number).map(({ seq, at, entry }) => ({
+        ...{ seq, at: at as Millis },
+        entry: JSON.parse(entry),
+      })),
+    machineEvents: (target: Hardwarename, name: EventName, cursor: number) =>
+      sql.machineEvents.all(target, cursor, name).map(eventFromRow),
+    signals: (after: number, count: number): Signal[] =>
+      sql.signals.all(after, count).map(({ id, name, hardwarename }) => ({
+        ...{ id, name: name as EventName },
+        hardwarename: (hardwarename ?? undefined) as Hardwarename | undefined,
+      })),
+    lastCode: (bmc: string) => sql.lastCode.get(bmc)?.code ?? '',
+    queue(): QueueSwitch {
+      const row = sql.queue.get();
+      return { pausedAt: row?.paused_at ?? 0, who: row?.who ?? '', why: row?.why ?? '' };
+    },
+  };
+}
+
+function pageOf(db: Database, filter: JobFilter, count: number): Job[] {
+  const { status, kind, target, requester, below } = filter;
+  const where: string[] = [];
+  const values: (string | number)[] = [];
+  const add = (text: string, ...given: (string | number)[]) => {
+    where.push(text);
+    values.push(...given);
+  };
+  if (status) add(`status IN (${status.map(() => '?').join(', ')})`, ...status);
+  if (kind !== undefined) add('kind = ?', kind);
+  if (target !== undefined) add('target = ?', target);
+  if (requester !== undefined) add('requester = ?', requester);
+  if (below !== undefined) add('number < ?', below);
+  const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+  const text = `SELECT * FROM jobs ${clause} ORDER BY number DESC LIMIT ?`;
+  return db
+    .prepare<(string | number)[], JobRow>(text)
+    .all(...values, count)
+    .map(fromRow);
+}
+
+interface EventRow {
+  id: number;
+  at: number;
+  name: string;
+  hardwarename: string | null;
+  data: string;
+}
+
+function eventFromRow({ id, at, name, hardwarename, data }: EventRow): StoredEvent {
+  return { id, at, name, hardwarename, data: JSON.parse(data) } as unknown as StoredEvent;
+}
+
+function prepare(db: Database) {
+  return {
+    insert: db.prepare(
+      `INSERT INTO jobs (id, kind, version, target, params, requester, user, priority, created_at, status, bmc, hardware_type)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)`,
+    ),
+    byId: db.prepare<[string], JobRow>('SELECT * FROM jobs WHERE id = ?'),
+    byNumber: db.prepare<[number], JobRow>('SELECT * FROM jobs WHERE number = ?'),
+    unfinished: db.prepare<[], JobRow>(
+      'SELECT * FROM jobs INDEXED BY jobs_unfinished WHERE ended_at = 0 ORDER BY number',
+    ),
+    unfinishedOf: db.prepare<[string], JobRow>(
+      'SELECT * FROM jobs WHERE target = ? AND ended_at = 0',
+    ),
+    counts: db.prepare<[], { status: string; count: number }>(
+      'SELECT status, count(*) AS count FROM jobs GROUP BY status',
+    ),
+    log: db.prepare(
+      `INSERT INTO job_log (job, seq, at, entry)
+       VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM job_log WHERE job = ?), ?, ?)`,
+    ),
+    logOf: db.prepare<[number], { seq: number; at: number; entry: string }>(
+      'SELECT seq, at, entry FROM job_log WHERE job = ? ORDER BY seq',
+    ),
+    duration: db.prepare(
+      'INSERT INTO job_steps (job, kind, hardware_type, step, duration_ms) VALUES (?, ?, ?, ?, ?)',
+    ),
+    started: db.prepare(
+      `UPDATE jobs SET status = 'running', step = ?, started_at = iif(started_at = 0, ?, started_at)
+       WHERE number = ?`,
+    ),
+    retried: db.prepare('UPDATE jobs SET retries = retries + 1 WHERE number = ?'),
+    ended: db.prepare(
+      'UPDATE jobs SET status = ?, code = ?, detail = ?, ended_at = ?, result = ? WHERE number = ?',
+    ),
+    machineEvents: db.prepare<[string, number, string], EventRow>(
+      'SELECT * FROM events WHERE hardwarename = ? AND id > ? AND name = ? ORDER BY id LIMIT 100',
+    ),
+    signals: db.prepare<
+      [number, number],
+      { id: number; name: string; hardwarename: string | null }
+    >('SELECT id, name, hardwarename FROM events WHERE id > ? ORDER BY id LIMIT ?'),
+    lastCode: db.prepare<[string], { code: string }>(
+      `SELECT code FROM jobs WHERE bmc = ? AND ended_at > 0 AND status <> 'cancelled'
+       ORDER BY number DESC LIMIT 1`,
+    ),
+    queue: db.prepare<[], { paused_at: number; who: string; why: string }>(
+      'SELECT paused_at, who, why FROM job_queue',
+    ),
+    setQueue: db.prepare('UPDATE job_queue SET paused_at = ?, who = ?, why = ? WHERE id = 1'),
+    forget: db.prepare(
+      `DELETE FROM jobs WHERE number IN
+         (SELECT number FROM jobs WHERE ended_at > 0 AND ended_at < ? LIMIT ?)`,
+    ),
+  };
+}

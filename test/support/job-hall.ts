@@ -26,6 +26,8 @@ export interface HallOptions {
   readonly seed?: number;
   readonly kinds?: JobKinds;
   readonly db?: Database;
+  /** A crash closes the database and opens it anew by this; without it the one in memory stays. */
+  readonly reopen?: () => Database;
   readonly limits?: { siteMax: number; rackMax: number };
   /** Share of datagrams that are lost, in each direction. */
   readonly lossRate?: number;
@@ -47,7 +49,7 @@ export const PASSWORD = 'correct-horse-9';
 
 export function createHall(options: HallOptions = {}) {
   const { machines: count = 1, racks = 1, seed = 1, lossRate = 0 } = options;
-  const db = options.db ?? new Sqlite(Buffer.from(empty));
+  let db = options.db ?? new Sqlite(Buffer.from(empty));
   const time = createSimTime(seed);
   const clock = () => (EPOCH + Math.floor(time.now())) as Millis;
   const key = createSecretBox(() => new Uint8Array(32).fill(7));
@@ -152,7 +154,7 @@ export function createHall(options: HallOptions = {}) {
   }
 
   const hall = {
-    db,
+    database: () => db,
     time,
     clock,
     network,
@@ -170,6 +172,10 @@ export function createHall(options: HallOptions = {}) {
       hall.crashes += 1;
       hall.now.life.alive = false;
       listeners.clear();
+      if (options.reopen) {
+        db.close();
+        db = options.reopen();
+      }
       for (const leave of hall.leavers) leave();
       hall.leavers.clear();
       // Whoever restarts it does so a moment later: nothing of the old life runs in the new one.

@@ -82,7 +82,8 @@ describe('asking for a job', () => {
   it('wants the owner’s word for a machine in use, and the right role', async () => {
     const { hall, people } = await appliance();
     people.squad('music');
-    hall.db
+    hall
+      .database()
       .prepare(
         `UPDATE machines SET state = 'in-use', squad = 'music' WHERE hardwarename = 'SIM00000'`,
       )

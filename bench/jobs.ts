@@ -32,8 +32,8 @@ const BEFORE_RATE = 0.94;
 const LIMITS = { siteMax: 400, rackMax: 16 };
 
 export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
-  const machines = quick ? 500 : 1000;
-  const jobsEach = quick ? 2 : 28;
+  const machines = quick ? 100 : 1000;
+  const jobsEach = quick ? 3 : 28;
   return withScope(async (scope) => {
     const folder = mkdtempSync(join(tmpdir(), 'reveille-jobs-'));
     scope.defer(async () => rmSync(folder, { recursive: true, force: true }));

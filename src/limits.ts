@@ -365,19 +365,6 @@ export const LIMITS = {
   },
   selEntriesMax: { value: 65_536, why: 'the record ids of a log; a list that loops stops here' },
   fruBytesMax: { value: 65_536, why: 'its size field has 16 bits; real ones are under 4 KB' },
-  powerPollMs: { value: 1000, why: 'the state of the power lags 1 to 15 s behind a command' },
-  powerSettleMs: { value: 60_000, why: 'longer than any BMC takes to switch and to say so' },
-  powerOffPauseMs: { value: 5000, why: 'supplies discharge; less leaves some boards half on' },
-  redfishTriesMax: { value: 3, why: 'reads that a BMC answers with a 5xx while it starts' },
-  redfishPauseMs: {
-    value: 1000,
-    why: 'between two reads of a task, and before a read is repeated',
-  },
-  redfishTaskMs: { value: 60_000, why: 'no change of power or boot takes longer' },
-  redfishMembersMax: {
-    value: 512,
-    why: 'sensors of a big chassis; a collection that loops stops here',
-  },
   solResendMs: { value: 1000, why: 'an unacknowledged SOL packet; consoles use 0.5 to 1 s' },
   solTriesMax: { value: 7, why: 'as FreeIPMI: after seven seconds without an answer SOL is over' },
   solDataBytesMax: {

@@ -366,7 +366,7 @@ class Runner implements Engine {
     const { code } = outcome.is === 'failed' ? describeFailure(outcome.error) : { code: '' };
     if (outcome.is === 'failed' && code === 'INTERNAL')
       this.options.onError(outcome.error, live.job.id);
-    const lastCode = store.lastCode(live.job.bmc);
+    const lastCode = outcome.is === 'failed' ? store.lastCode(live.job.bmc) : '';
     const facts = { now: timers.now(), random: timers.random(), lastCode };
     const { entry, details } = concludeAttempt(live.fold, { work, outcome, ...facts });
     this.append(live, entry, details);

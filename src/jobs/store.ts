@@ -298,7 +298,7 @@ function prepare(db: Database) {
       { id: number; name: string; hardwarename: string | null }
     >('SELECT id, name, hardwarename FROM events WHERE id > ? ORDER BY id LIMIT ?'),
     lastCode: db.prepare<[string], { code: string }>(
-      `SELECT code FROM jobs WHERE bmc = ? AND ended_at > 0 AND status <> 'cancelled'
+      `SELECT code FROM jobs INDEXED BY jobs_by_bmc WHERE bmc = ? AND ended_at > 0 AND status <> 'cancelled'
        ORDER BY number DESC LIMIT 1`,
     ),
     queue: db.prepare<[], { paused_at: number; who: string; why: string }>(

@@ -161,7 +161,11 @@ function report(
   const misnamed = failed.filter(
     ({ target, code }) => trouble.dead.has(target) && code !== 'BMC_UNREACHABLE',
   );
-  const faults = judge(hall, rows, total);
+  const judged = judge(hall, rows, total);
+  const { faults, ...counts } = judged;
+  if (wrongly.length > 0) faults.push(`${wrongly.length} failed on BMCs that are well`);
+  if (misnamed.length > 0)
+    faults.push(`${misnamed.length} failed with another cause than the true one`);
   if (faults.length > 0) throw new Error(`the run is wrong: ${faults.join('; ')}`);
   const successRate = finished / total;
   const hours = (hall.clock() - EPOCH) / 3_600_000;
@@ -174,9 +178,7 @@ function report(
       failedOnHealthyBmcs: wrongly.length,
       failedWithAnotherCause: misnamed.length,
       ...{ kills: hall.crashes, retries: rows.reduce((sum, { retries }) => sum + retries, 0) },
-      lost: 0,
-      doubled: 0,
-      stuck: 0,
+      ...counts,
       simulatedHours: round(hours),
       jobsPerSecond: Math.round(total / seconds),
       sessionsAtOnce: hall.open.siteMost,
@@ -193,23 +195,29 @@ function report(
   };
 }
 
-function judge(hall: Hall, rows: readonly JobRow[], total: number): string[] {
+function judge(
+  hall: Hall,
+  rows: readonly JobRow[],
+  total: number,
+): { lost: number; doubled: number; stuck: number; faults: string[] } {
   const db = hall.database();
-  const faults: string[] = [];
   const count = (sql: string): number => (db.prepare(sql).get() as { n: number }).n;
-  if (rows.length !== total) faults.push(`${rows.length} jobs of ${total}`);
-  const unfinished = count('SELECT count(*) AS n FROM jobs WHERE ended_at = 0');
-  if (unfinished > 0) faults.push(`${unfinished} are stuck`);
-  const ends = `SELECT count(*) AS n FROM (SELECT job FROM job_log WHERE json_extract(entry, '$.is') = 'ended' GROUP BY job HAVING count(*) <> 1)`;
-  if (count(ends) > 0) faults.push(`${count(ends)} ended more than once`);
+  const ended = `SELECT job FROM job_log WHERE json_extract(entry, '$.is') = 'ended' GROUP BY job`;
+  const lost = total - rows.length;
+  const doubled = count(`SELECT count(*) AS n FROM (${ended} HAVING count(*) > 1)`);
+  const stuck = rows.length - count(`SELECT count(*) AS n FROM (${ended})`);
   const told = count(
     `SELECT count(*) AS n FROM events WHERE name IN ('job.finished', 'job.failed')`,
   );
+  const { bmcMost, siteMost } = hall.open;
+  const faults: string[] = [];
+  if (lost !== 0 || doubled !== 0 || stuck !== 0)
+    faults.push(`${lost} lost, ${doubled} doubled, ${stuck} stuck`);
   if (told !== total) faults.push(`${told} ends were told`);
-  if (hall.open.bmcMost > 1) faults.push(`${hall.open.bmcMost} sessions with one BMC`);
-  if (hall.open.siteMost > LIMITS.siteMax) faults.push(`${hall.open.siteMost} sessions at once`);
+  if (bmcMost > 1) faults.push(`${bmcMost} sessions with one BMC`);
+  if (siteMost > LIMITS.siteMax) faults.push(`${siteMost} sessions at once`);
   if (hall.racksOpen.most > LIMITS.rackMax) faults.push(`${hall.racksOpen.most} in one rack`);
-  return faults;
+  return { lost, doubled, stuck, faults };
 }
 
 function countBy(values: readonly string[]): Record<string, number> {

@@ -174,7 +174,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ready.jobs = true;
     await startPeopleHttp(parts, {
       jobs,
-      readiness: () => ready,
+      readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
@@ -251,7 +251,8 @@ async function closeAll(parts: Parts): Promise<void> {
 }
 
 async function openSocket(parts: Parts, iface: string, port: number): Promise<UdpSocket> {
-  const socket = await openUdp({ iface, port, log: parts.log });
+  const { log, metrics } = parts;
+  const socket = await openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
   parts.closers.push(() => socket.close());
   return socket;
 }

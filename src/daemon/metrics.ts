@@ -50,6 +50,7 @@ export function openMetrics(inventory: Inventory) {
   return {
     registry,
     tftpDrops,
+    unsent: counter('reveille_udp_unsent_total', 'Datagrams that the kernel refused', []),
     dhcpDrops,
     dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),
     http: createHttpMetrics(registry),

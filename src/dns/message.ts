@@ -11,7 +11,6 @@ import type { Decoded } from '../wire/result.ts';
 import { decoded, malformed } from '../wire/result.ts';
 import { LABEL_BYTES_MAX, NAME_BYTES_MAX, type RawName } from './name.ts';
 import { decodeRdata, type Rdata, rdataParts } from './rdata.ts';
-import { TYPE } from './types.ts';
 
 export interface Question {
   readonly name: RawName;
@@ -247,10 +246,4 @@ export function encodeMessage(message: Message, sizeBytesMax = 65_535): Uint8Arr
     if (!resources.every((resource) => writer.resource(section, resource))) return undefined;
   }
   return writer.finish();
-}
-
-/** The EDNS pseudo-record of a message, if it has exactly one at the root. */
-export function ednsOf(message: Message): Resource | undefined {
-  const found = message.additional.filter(({ type }) => type === TYPE.OPT);
-  return found.length === 1 && found[0]?.name === '\0' ? found[0] : undefined;
 }

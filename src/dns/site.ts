@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { DnsPlan } from './generate.ts';
-import { type DnsName, isWithin, nameOf, parentOf, parseName } from './name.ts';
+import { type DnsName, nameOf, parentOf, parseName } from './name.ts';
 import type { Rdata } from './rdata.ts';
 import { parseAddress, zonesOfNetwork } from './reverse.ts';
 import { TYPE } from './types.ts';
@@ -69,9 +69,4 @@ function catalogRecords(catalog: DnsName, zones: ReadonlySet<DnsName>): ZoneReco
 export function parentZone(zone: DnsName, zones: ReadonlySet<DnsName>): DnsName | undefined {
   const above = parentOf(zone);
   return above === undefined ? undefined : zoneFor(above, zones);
-}
-
-/** Zones of ours at or below a name, the name's own included. */
-export function zonesBelow(name: DnsName, zones: ReadonlySet<DnsName>): DnsName[] {
-  return [...zones].filter((zone) => isWithin(zone, name));
 }

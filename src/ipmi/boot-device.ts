@@ -2,7 +2,6 @@
  * Which device the machine boots next. The order is the point: first keep the flags valid beyond 60 seconds (parameter 3),
  * then the flags (parameter 5), then read them back, because some BMCs say yes and forget.
  */
-import { AppError } from '../errors.ts';
 import type { Caller } from './command.ts';
 import {
   BOOT_PARAMETER,
@@ -97,13 +96,4 @@ function sameFlags(a: BootFlags, b: BootFlags): boolean {
     a.uefi === b.uefi &&
     a.persistent === b.persistent
   );
-}
-
-/** Reads `pxe`, `disk`, ... as ipmitool spells them. @throws AppError REQUEST_INVALID with the list */
-export function parseBootDevice(text: string, known: readonly string[]): BootDevice {
-  if (!known.includes(text)) {
-    const detail = `'${text}' is no boot device; there are: ${known.join(', ')}.`;
-    throw new AppError('REQUEST_INVALID', { detail });
-  }
-  return text as BootDevice;
 }

@@ -33,8 +33,8 @@ const KEEP_GOING_MS = 30_000;
 const ADVERTISEMENT = Uint8Array.of(134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
 export function openRouterAdvert({ iface, log }: { iface: string; log: Log }): RouterAdvert {
-  const send = openSender(iface, log);
-  if (!send) return { pulse: () => undefined, close: () => undefined };
+  const sender = openSender(iface, log);
+  if (!sender) return { pulse: () => undefined, close: () => undefined };
   let until = 0;
   let timer: NodeJS.Timeout | undefined;
   const stop = () => {
@@ -44,13 +44,19 @@ export function openRouterAdvert({ iface, log }: { iface: string; log: Log }): R
   return {
     pulse() {
       until = performance.now() + KEEP_GOING_MS;
-      timer ??= setInterval(() => (performance.now() < until ? send() : stop()), EVERY_MS).unref();
+      timer ??= setInterval(
+        () => (performance.now() < until ? sender.send() : stop()),
+        EVERY_MS,
+      ).unref();
     },
-    close: stop,
+    close() {
+      stop();
+      sender.close();
+    },
   };
 }
 
-function openSender(iface: string, log: Log): (() => void) | undefined {
+function openSender(iface: string, log: Log): { send(): void; close(): void } | undefined {
   const libc = loadLibc();
   const index = interfaceIndex(iface);
   const fd = libc && index !== undefined ? libc.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : -1;
@@ -67,7 +73,7 @@ function openSender(iface: string, log: Log): (() => void) | undefined {
   everyNode[23] = 1;
   everyNode.writeUInt32LE(index, 24);
   let warned = false;
-  return () => {
+  const send = (): void => {
     const sent = libc.sendto(
       fd,
       ADVERTISEMENT,
@@ -81,6 +87,7 @@ function openSender(iface: string, log: Log): (() => void) | undefined {
       log.warn({ iface, errno: libc.errno() }, 'a router advertisement could not be sent');
     }
   };
+  return { send, close: () => void libc.close(fd) };
 }
 
 function interfaceIndex(iface: string): number | undefined {

@@ -59,6 +59,8 @@ export interface GroupCommit {
    * last word: a restart, which reads what the disk really has, is the only way on.
    */
   whenDurable(done: (error?: Error) => void): void;
+  /** False from the first failed sync on. */
+  healthy(): boolean;
   close(): void;
 }
 
@@ -102,6 +104,7 @@ export function openGroupCommit(db: Database): GroupCommit {
       waiting.push(done);
       if (!syncing && !closed) sync();
     },
+    healthy: () => broken === undefined,
     close() {
       closed = true;
       waiting = [];

@@ -30,7 +30,7 @@ export interface UdpSocket {
   readonly port: number;
   /** The bytes are valid during the call only: what is kept is copied. */
   onMessage(handler: DatagramHandler): void;
-  /** Fire and forget: an unreachable client is counted, never thrown. */
+  /** Fire and forget: what the kernel refuses is counted (`onUnsent`), never thrown. */
   send(bytes: Uint8Array, port: number, address: string): void;
   /** The same for many, in as few system calls as the platform allows. */
   sendMany(datagrams: readonly Outgoing[]): void;
@@ -45,6 +45,8 @@ export async function openUdp(options: {
   iface: string;
   port: number;
   log: Log;
+  /** The kernel refused a datagram: no route, no such port, a full queue. */
+  onUnsent?(): void;
 }): Promise<UdpSocket> {
   const { iface, port, log } = options;
   if (!(iface in networkInterfaces())) {
@@ -63,8 +65,9 @@ export async function openUdp(options: {
       cause,
     });
   let batch: UdpBatch | undefined;
+  let fd: number | undefined;
   try {
-    const fd = libc && openDescriptor(libc, iface, port);
+    fd = libc && openDescriptor(libc, iface, port);
     batch = libc && fd !== undefined ? openUdpBatch(libc, fd) : undefined;
     const target = fd !== undefined ? { fd } : { port, exclusive: true };
     await new Promise<void>((resolve, reject) => {
@@ -75,11 +78,16 @@ export async function openUdp(options: {
       });
     });
   } catch (cause) {
+    if (libc && fd !== undefined) libc.close(fd);
     throw failed(cause);
   }
   socket.setBroadcast(true);
   socket.on('error', (err) => log.warn({ err, iface, port }, 'socket error'));
-  return wrap(socket, { iface, log, batch });
+  const unsent = ({ address, port: to }: Outgoing, err?: Error): void => {
+    options.onUnsent?.();
+    log.debug({ err, address, port: to }, 'datagram not sent');
+  };
+  return wrap(socket, { iface, unsent, batch });
 }
 
 /** More than this is left for the next turn of the event loop, so that a flood cannot keep timers and HTTP waiting. */
@@ -91,11 +99,19 @@ const RECEIVES_PER_WAKE = 16;
  */
 function wrap(
   socket: dgram.Socket,
-  { iface, log, batch }: { iface: string; log: Log; batch: UdpBatch | undefined },
+  {
+    iface,
+    unsent,
+    batch,
+  }: {
+    iface: string;
+    unsent: (datagram: Outgoing, err?: Error) => void;
+    batch: UdpBatch | undefined;
+  },
 ): UdpSocket {
-  const send = ({ bytes, port, address }: Outgoing): void =>
-    socket.send(bytes, port, address, (err) => {
-      if (err) log.debug({ err, address, port }, 'datagram not sent');
+  const send = (datagram: Outgoing): void =>
+    socket.send(datagram.bytes, datagram.port, datagram.address, (err) => {
+      if (err) unsent(datagram, err);
     });
   let open = true;
   return {
@@ -112,11 +128,9 @@ function wrap(
     },
     send: (bytes, port, address) => send({ bytes, port, address }),
     sendMany(datagrams) {
-      const refused = ({ address, port }: Outgoing) =>
-        log.debug({ address, port }, 'datagram not sent');
       // `dgram` queues what the kernel has no room for.
       if (!open) return;
-      for (const rest of batch ? batch.send(datagrams, refused) : datagrams) send(rest);
+      for (const rest of batch ? batch.send(datagrams, unsent) : datagrams) send(rest);
     },
     // The descriptor's number may belong to another socket from here on.
     close() {

@@ -16,7 +16,6 @@ export interface Endpoint {
  * the last transfer can never be taken for the new one's.
  */
 export type Via = 0 | 1 | 2;
-export const TRANSFER_VIAS = [1, 2] as const;
 
 /** Blocks of one file to be sent to one client, as places in memory: nothing is copied before a socket wants it. */
 export interface BlockRun {

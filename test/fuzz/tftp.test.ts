@@ -13,20 +13,11 @@ import {
   OPCODE,
 } from '../../src/tftp/packet.ts';
 import type { Via } from '../../src/tftp/ports.ts';
+import { random } from '../support/mutate.ts';
 import { createTftpWorld, endpoint, fetchFile } from '../support/tftp-world.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 20_000);
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_121);
-
-function random(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 it(`TFTP: ${RUNS} mutated packets go through the whole engine`, () => {
   const pick = random(SEED);

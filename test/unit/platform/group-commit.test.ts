@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -80,6 +81,24 @@ describe('commits that share one wait for the disk', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(called).toBe(false);
     db.close();
+  });
+});
+
+describe('a disk that fails', () => {
+  it('makes nothing durable any more, and says so to everybody who asks', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'reveille-commit-'));
+    dirs.push(dir);
+    // A log that cannot be synced: the kernel answers EINVAL for a pipe.
+    execFileSync('mkfifo', [join(dir, 'x-wal')]);
+    const keepOpen = openSync(join(dir, 'x-wal'), 'r+');
+    const commits = openGroupCommit({ name: join(dir, 'x'), memory: false } as never);
+    expect(commits.healthy()).toBe(true);
+    const ask = () => new Promise<Error | undefined>((resolve) => commits.whenDurable(resolve));
+    expect(await ask()).toMatchObject({ code: 'EINVAL' });
+    expect(commits.healthy()).toBe(false);
+    expect(await ask()).toMatchObject({ code: 'EINVAL' });
+    commits.close();
+    closeSync(keepOpen);
   });
 });
 

@@ -48,8 +48,12 @@ describe('a UDP socket on one interface', () => {
     await socket.close();
   });
 
-  it('sends many, each to its own destination, and goes on after one that the kernel refuses', async () => {
-    const socket = await openUdp({ iface: 'lo', port: 0, log });
+  it('sends many, each to its own destination, and counts one that the kernel refuses', async () => {
+    let unsent = 0;
+    const onUnsent = () => {
+      unsent += 1;
+    };
+    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
     const [one, two] = [await peer(), await peer()];
     const [first, second] = [collect(150), collect(150)];
     one.on('message', first.add);
@@ -65,6 +69,7 @@ describe('a UDP socket on one interface', () => {
     const even = Array.from({ length: 150 }, (_, index) => 2 * index);
     expect(await first.all).toEqual(even.map(String));
     expect(await second.all).toEqual(even.map((number) => String(number + 1)));
+    expect(unsent).toBe(1);
     one.close();
     two.close();
     await socket.close();

@@ -10,7 +10,8 @@ import { explain } from './cli/explain.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
 import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
-import { startDaemon, VERSION } from './daemon.ts';
+import { VERSION } from './daemon/core.ts';
+import { startDaemon } from './daemon.ts';
 import { AppError } from './errors.ts';
 import { openLog } from './platform/log.ts';
 

@@ -5,7 +5,7 @@
  * boot desk, in a transaction that is rolled back. Nothing is recorded, and no second opinion can drift from the first.
  */
 import type { Config } from '../config.ts';
-import { openCore, systemClock } from '../daemon.ts';
+import { openCore, systemClock } from '../daemon/core.ts';
 import { MESSAGE, OPTION, text, u8 } from '../dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../dhcp/packet.ts';
 import { respond } from '../dhcp/respond.ts';

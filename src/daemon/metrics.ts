@@ -1,9 +1,9 @@
 /** What Prometheus is told: one registry, made by the daemon and handed to whoever counts. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DHCP_DROPS } from '../dhcp/server.ts';
-import { createHttpMetrics } from '../http-listeners.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
+import { createHttpMetrics } from './http.ts';
 
 export type Metrics = ReturnType<typeof openMetrics>;
 

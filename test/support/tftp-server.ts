@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
+import { openTftpService, type TftpClient } from '../../src/daemon/tftp-service.ts';
 import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
-import { openTftpService, type TftpClient } from '../../src/tftp-service.ts';
 
 export async function startTftpServer(
   files: Record<string, Uint8Array>,

@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../../config.ts';
-import { keyFileOf } from '../../daemon.ts';
+import { keyFileOf } from '../../daemon/core.ts';
 import { checkDatabase } from '../../platform/backup.ts';
 import { findBootFile } from '../../platform/boot-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';

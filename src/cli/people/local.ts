@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
-import { backupFolderOf, backupNow, openCore } from '../../daemon.ts';
+import { backupFolderOf, backupNow, openCore } from '../../daemon/core.ts';
 import { backupsIn, checkDatabase, restoreDatabase } from '../../platform/backup.ts';
 import type { Role } from './access.ts';
 import { pairs } from './arguments.ts';

@@ -6,21 +6,21 @@
  * A thread that ends without being asked to is started again with the same sockets: machines repeat what they asked.
  */
 import { Worker } from 'node:worker_threads';
-import { AppError } from './errors.ts';
-import { loadDatagramCalls, openWaker, type Waker } from './platform/datagram-calls.ts';
-import { type Libc, loadLibc } from './platform/libc.ts';
-import type { Log } from './platform/log.ts';
-import { openDgramTftp } from './platform/tftp-dgram.ts';
-import { openTftpFiles, type TftpFiles } from './platform/tftp-files.ts';
+import { AppError } from '../errors.ts';
+import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-calls.ts';
+import { type Libc, loadLibc } from '../platform/libc.ts';
+import type { Log } from '../platform/log.ts';
+import { openDgramTftp } from '../platform/tftp-dgram.ts';
+import { openTftpFiles, type TftpFiles } from '../platform/tftp-files.ts';
 import {
   openTftpSockets,
   type TftpDescriptors,
   type TftpNetwork,
-} from './platform/tftp-sockets.ts';
-import { createChunkCache, type FileVersion } from './tftp/chunk-cache.ts';
-import { TftpEngine } from './tftp/engine.ts';
-import type { Endpoint, TftpDrop, TftpEvent, Via } from './tftp/ports.ts';
-import { formatIpv4 } from './wire/ipv4.ts';
+} from '../platform/tftp-sockets.ts';
+import { createChunkCache, type FileVersion } from '../tftp/chunk-cache.ts';
+import { TftpEngine } from '../tftp/engine.ts';
+import type { Endpoint, TftpDrop, TftpEvent, Via } from '../tftp/ports.ts';
+import { formatIpv4 } from '../wire/ipv4.ts';
 
 export interface TftpClient {
   readonly address: string;

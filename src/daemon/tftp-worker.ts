@@ -13,13 +13,13 @@ import {
   receiveMessageOnPort,
   workerData,
 } from 'node:worker_threads';
-import { type DatagramCalls, loadDatagramCalls } from './platform/datagram-calls.ts';
-import { createReceiver, type DatagramReceiver, SLOTS } from './platform/datagram-receiver.ts';
-import { createSender, type DatagramSender } from './platform/datagram-sender.ts';
-import { loadLibc, POLLERR, POLLIN } from './platform/libc.ts';
-import { createChunkCache, type FileVersion } from './tftp/chunk-cache.ts';
-import { TftpEngine } from './tftp/engine.ts';
-import type { Endpoint, TftpDrop, TftpEvent, TftpSender, Via } from './tftp/ports.ts';
+import { type DatagramCalls, loadDatagramCalls } from '../platform/datagram-calls.ts';
+import { createReceiver, type DatagramReceiver, SLOTS } from '../platform/datagram-receiver.ts';
+import { createSender, type DatagramSender } from '../platform/datagram-sender.ts';
+import { loadLibc, POLLERR, POLLIN } from '../platform/libc.ts';
+import { createChunkCache, type FileVersion } from '../tftp/chunk-cache.ts';
+import { TftpEngine } from '../tftp/engine.ts';
+import type { Endpoint, TftpDrop, TftpEvent, TftpSender, Via } from '../tftp/ports.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './tftp-service.ts';
 
 /** The finest step of a retransmission timer, and how long an idle thread sleeps. */

@@ -6,31 +6,31 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { BootDesk } from './boot/desk.ts';
-import type { Config } from './config.ts';
-import type { Segment } from './dhcp/ports.ts';
-import { AppError } from './errors.ts';
+import type { BootDesk } from '../boot/desk.ts';
+import type { Config } from '../config.ts';
+import type { Segment } from '../dhcp/ports.ts';
+import { AppError } from '../errors.ts';
 import {
   closeServer,
   createHttps,
   createRedirect,
   type HttpsOptions,
   listenAt,
-} from './http/https.ts';
-import { createMachineApp, sendOptions } from './http/machine/app.ts';
+} from '../http/https.ts';
+import { createMachineApp, sendOptions } from '../http/machine/app.ts';
 import {
   boundTimes,
   createConnectionGuard,
   SHED_REASONS,
   type WebServer,
-} from './http/machine/connections.ts';
-import { createPeopleApp, type PeopleAppOptions } from './http/people/app.ts';
-import type { Inventory } from './inventory/inventory.ts';
-import { limit } from './limits.ts';
-import type { Log } from './platform/log.ts';
-import { openSendThreads } from './platform/sendfile.ts';
-import { formatIpv4 } from './wire/ipv4.ts';
-import type { Clock } from './wire/time.ts';
+} from '../http/machine/connections.ts';
+import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { limit } from '../limits.ts';
+import type { Log } from '../platform/log.ts';
+import { openSendThreads } from '../platform/sendfile.ts';
+import { formatIpv4 } from '../wire/ipv4.ts';
+import type { Clock } from '../wire/time.ts';
 
 export interface HttpParts {
   readonly config: Config;

@@ -1,0 +1,123 @@
+/**
+ * What every way of running the program builds on: the database, the inventory over it, and the boot desk. `explain` and the
+ * local commands open this and nothing else; the daemon adds sockets to it.
+ */
+import { dirname, join } from 'node:path';
+import type { Database } from 'better-sqlite3';
+import { createBootRules } from '../boot/binaries.ts';
+import { type BootDesk, createBootDesk } from '../boot/desk.ts';
+import { loadScripts } from '../boot/render-ipxe.ts';
+import type { Config } from '../config.ts';
+import type { DhcpView, Segment } from '../dhcp/ports.ts';
+import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
+import { createSegments } from '../dhcp/segment.ts';
+import { openBootFacts } from '../inventory/boot-facts.ts';
+import { type Inventory, openInventory } from '../inventory/inventory.ts';
+import { createSecretBox } from '../inventory/secrets.ts';
+import { limit } from '../limits.ts';
+import { type BackupFile, backupDatabase } from '../platform/backup.ts';
+import { findBootFile, readText } from '../platform/boot-files.ts';
+import type { Log } from '../platform/log.ts';
+import { readOrMakeKey } from '../platform/secret-key.ts';
+import { explained, type GroupCommit, openDatabase, openGroupCommit } from '../platform/sqlite.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+import type { Metrics } from './metrics.ts';
+
+export const VERSION = '0.1.0';
+
+export const systemClock: Clock = () => Date.now() as Millis;
+
+/** The inventory and the desk alone: what `explain` needs, and what the daemon builds on. */
+export function openCore(
+  config: Config,
+  onError: (error: unknown) => void = () => undefined,
+): {
+  db: Database;
+  inventory: Inventory;
+  desk: BootDesk;
+  segments: Segment[];
+  stock: QuietStock;
+  view: DhcpView;
+  groupCommit: GroupCommit;
+  close(): void;
+} {
+  const scripts = loadScripts((name) => readText(config.boot.scripts, name));
+  const db = openDatabase(config.database.file);
+  const groupCommit = openGroupCommit(db);
+  const inventory = explained(config.database.file, () =>
+    openInventory({
+      db,
+      clock: systemClock,
+      secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
+      waitForDisk: groupCommit.waitForDisk,
+      gather: {
+        later: (task) => void setTimeout(task, limit('timelineGatherMs')),
+        onError,
+      },
+    }),
+  );
+  const desk = createBootDesk(
+    {
+      machineByMac: inventory.machines.stateByMac,
+      sight: inventory.boots.sight,
+      mint: inventory.tokens.mint,
+      append: (event) => void inventory.events.append(event),
+      ...openBootFacts(db),
+    },
+    {
+      httpPort: config.machineHttp.port,
+      httpsPort: config.machineHttp.tls?.offer ? config.machineHttp.tls.port : undefined,
+      rules: createBootRules(config.boot, (file) => isAsset(config, file)),
+      kernelArguments: config.boot.kernelArguments,
+      scripts,
+    },
+  );
+  const segments = createSegments(config.dhcp);
+  const stock = createQuietStock(inventory.leases);
+  const { addresses } = inventory.serverdb;
+  const view: DhcpView = {
+    ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    quietAddress: stock.candidate,
+    reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,
+    hostnameFor: (segment, mac) => addresses.reservationFor(segment, mac)?.hostname,
+    reservedAt: addresses.reservedAt,
+  };
+  const close = () => {
+    groupCommit.close();
+    db.close();
+  };
+  return { db, inventory, desk, segments, stock, view, groupCommit, close };
+}
+
+export function keyFileOf({ database }: Config): string {
+  return database.keyFile || `${database.file}.key`;
+}
+
+export function backupFolderOf({ database }: Config): string {
+  return database.backups || join(dirname(database.file), 'backups');
+}
+
+/** The two usual binaries are checked at the start; the others are looked for when a machine wants one. */
+export function isAsset({ boot }: Config, file: string): boolean {
+  const { bios, uefiX64 } = boot.binaries;
+  return file === bios || file === uefiX64 || findBootFile(boot.assets, file) !== undefined;
+}
+
+/** A copy of the database as it is now, in the folder of backups. */
+export function backupNow(db: Database, config: Config): Promise<BackupFile> {
+  return backupDatabase(db, {
+    folder: backupFolderOf(config),
+    keep: limit('backupsKeptMax'),
+    now: new Date(systemClock()),
+  });
+}
+
+/** What the parts of a running daemon share. */
+export interface Parts extends ReturnType<typeof openCore> {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** In the order of opening; closed in reverse, the database last. */
+  readonly closers: (() => unknown)[];
+}

@@ -1,0 +1,47 @@
+/** DHCP put together: a socket for each interface, router advertisements, and the leases that answers are made from. */
+import { listenersOf } from '../dhcp/segment.ts';
+import { type DhcpSocket, serveDhcp } from '../dhcp/server.ts';
+import { openRouterAdvert } from '../platform/router-advert.ts';
+import { openUdp, type UdpSocket } from '../platform/udp.ts';
+import { type Parts, systemClock } from './core.ts';
+
+export async function startDhcp(parts: Parts): Promise<void> {
+  const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
+  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const ifaces = listeners.map(({ iface }) => iface);
+  const sockets: DhcpSocket[] = [];
+  for (const { iface, proxy } of listeners) {
+    sockets.push(await openSocket(parts, iface, config.dhcp.serverPort));
+    if (!proxy) continue;
+    sockets.push({ ...(await openSocket(parts, iface, config.dhcp.proxyPort)), via: 'proxy' });
+  }
+  const adverts = new Map(
+    (config.dhcp.routerAdvert ? ifaces : []).map((iface) => [
+      iface,
+      openRouterAdvert({ iface, log }),
+    ]),
+  );
+  parts.closers.push(() => adverts.forEach((advert) => void advert.close()));
+  serveDhcp({
+    sockets,
+    view,
+    ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
+    clock: systemClock,
+    transaction: inventory.transactionUnsynced,
+    whenDurable: groupCommit.whenDurable,
+    defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),
+    applyLease: inventory.leases.apply,
+    append: (event) => void inventory.events.append(event),
+    onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
+    onReply: (type) => metrics.dhcpReplies.inc({ type: String(type) }),
+    onBooting: (iface) => adverts.get(iface)?.pulse(),
+    onError: (err) => log.error({ err }, 'a DHCP packet could not be served'),
+  });
+}
+
+async function openSocket(parts: Parts, iface: string, port: number): Promise<UdpSocket> {
+  const { log, metrics } = parts;
+  const socket = await openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
+  parts.closers.push(() => socket.close());
+  return socket;
+}

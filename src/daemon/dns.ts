@@ -1,0 +1,25 @@
+/** The name server put together: zones from the inventory, the last good ones first. */
+import { openDnsSource } from '../inventory/dns-source.ts';
+import { openDnsStore } from '../inventory/dns-store.ts';
+import type { DnsDesk } from '../nameserver/desk.ts';
+import { registerDnsMetrics } from '../nameserver/metrics.ts';
+import { planOf, siteDefaults, startDnsServer } from '../nameserver/start.ts';
+import { type Parts, systemClock } from './core.ts';
+
+/** The name server with the last good zones; the inventory is compared with them once the rest has started. */
+export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
+  const { config, db, inventory, log, metrics } = parts;
+  if (!config.dns.enabled) return undefined;
+  const { events, transaction } = inventory;
+  const site = siteDefaults(config.dhcp.segments);
+  const plan = planOf(config.dns, site);
+  const nameserver = await startDnsServer(config.dns, site, {
+    ...{ plan, log, follow: events.follow, lastEvent: events.lastId },
+    store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
+    source: openDnsSource(db),
+    nowSeconds: () => Math.floor(systemClock() / 1000),
+  });
+  parts.closers.push(() => nameserver.close());
+  registerDnsMetrics(metrics.registry, () => nameserver);
+  return nameserver.desk;
+}

@@ -1,0 +1,40 @@
+/** What runs on a timer: stalls are looked for, tokens that have ended are forgotten, ServerDb tidies itself. */
+import { startHousekeeping as startServerDbHousekeeping } from '../http/people/housekeeping.ts';
+import { createStallWatch } from '../inventory/stall-watch.ts';
+import { limit } from '../limits.ts';
+import type { Millis } from '../wire/time.ts';
+import { type Parts, systemClock } from './core.ts';
+
+const HOUSEKEEPING_MS = 3_600_000;
+
+export function startHousekeeping(parts: Parts): void {
+  const { inventory, log, config } = parts;
+  const watchStalls = createStallWatch({ ...inventory, clock: systemClock });
+  const { keepBootDays, keepDays } = config.events;
+  const keep = { boot: keepBootDays, other: keepDays };
+  parts.closers.push(
+    startServerDbHousekeeping({ inventory, clock: systemClock, log, keepDays: keep }),
+  );
+  const guarded = (run: () => void) => () => {
+    try {
+      run();
+    } catch (err) {
+      log.error({ err }, 'a periodic task failed');
+    }
+  };
+  const stalls = setInterval(
+    guarded(() => void watchStalls()),
+    limit('stallTickMs'),
+  );
+  const tokens = setInterval(
+    guarded(() => {
+      const before = (systemClock() - limit('waitTokenMs')) as Millis;
+      inventory.transaction(() => inventory.tokens.forget(before));
+    }),
+    HOUSEKEEPING_MS,
+  );
+  parts.closers.push(() => {
+    clearInterval(stalls);
+    clearInterval(tokens);
+  });
+}

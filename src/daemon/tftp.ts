@@ -1,0 +1,58 @@
+/** TFTP in the daemon: where it listens, and whose boot a transfer belongs to. */
+import { listenersOf } from '../dhcp/segment.ts';
+import type { NewEvent } from '../events.ts';
+import { macOnLink } from '../platform/probe.ts';
+import type { TftpEvent } from '../tftp/ports.ts';
+import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
+import type { Parts } from './core.ts';
+import { openTftpService, type TftpClient } from './tftp-service.ts';
+
+export async function startTftp(parts: Parts): Promise<void> {
+  const { config, segments, desk, log, metrics } = parts;
+  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const service = await openTftpService({
+    networks: listeners.flatMap(({ iface, addresses }) =>
+      addresses.map((address) => ({
+        iface,
+        address: formatIpv4(address),
+        port: config.tftp.port,
+      })),
+    ),
+    root: config.boot.assets,
+    servedAs: desk.servedAs,
+    log,
+    onEvent: (event, client) => noteTftp(parts, event, client),
+    onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
+  });
+  parts.closers.push(() => service.close());
+}
+
+/**
+ * TFTP carries no token: the boot is that of the machine which holds the address; where another server leases the addresses,
+ * the kernel knows who has it. Nothing is told to anybody on the strength of these events, so none of them waits for the
+ * disk: in a storm those waits would starve DHCP.
+ */
+function noteTftp(parts: Parts, event: TftpEvent, client: TftpClient): void {
+  const { inventory, log, segments } = parts;
+  try {
+    const address = parseIpv4(client.address);
+    const proxied = () =>
+      segments.flatMap((one) => (one.mode === 'proxy' && one.iface ? [one.iface] : []));
+    const mac =
+      address === undefined
+        ? undefined
+        : (inventory.leases.macAt(address) ?? macOnLink(proxied(), address));
+    const boot = mac && inventory.boots.latest(mac);
+    inventory.soon(() => {
+      const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };
+      inventory.events.append({ ...subject, ...event } as NewEvent);
+      if (!boot) return;
+      if (event.name === 'tftp.sent') inventory.boots.binaryServed(boot.id);
+      if (inventory.boots.touch(boot.id)) {
+        inventory.events.append({ ...subject, name: 'boot.resumed', data: { after: event.name } });
+      }
+    });
+  } catch (err) {
+    log.error({ err, event: event.name }, 'a TFTP event could not be recorded');
+  }
+}

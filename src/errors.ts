@@ -131,6 +131,10 @@ export const ERRORS = {
     message: 'The appliance was stopped in the middle of a step too often.',
   },
   JOB_NO_EVENT: { httpStatus: 504, message: 'The machine did not do what was waited for.' },
+  IMAGE_INCOMPLETE: {
+    httpStatus: 409,
+    message: 'The files of this image are not all there.',
+  },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

@@ -127,6 +127,35 @@ export interface EventData {
   /** No step of any job begins until the queue is resumed. */
   'jobs.paused': { who: string; why: string };
   'jobs.resumed': { who: string; why: string };
+  /** A file of an image is in the store, read back and found to be what it should be. */
+  'image.received': {
+    upload: string;
+    sha256: string;
+    sizeBytes: number;
+    source: string;
+    who: string;
+  };
+  /** An upload or an import is given up. */
+  'image.failed': { upload: string; source: string; code: string; detail: string; who: string };
+  'image.added': {
+    image: string;
+    version: string;
+    kind: string;
+    sizeBytes: number;
+    signedBy: string;
+    who: string;
+    why: string;
+  };
+  'image.removed': { image: string; version: string; who: string; why: string };
+  /** A channel points to another version: `from` is '' for a new one, `to` for one that was removed. */
+  'image.channel': {
+    image: string;
+    channel: string;
+    from: string;
+    to: string;
+    who: string;
+    why: string;
+  };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
 }
@@ -216,6 +245,11 @@ export const EVENT_NAMES = [
   'job.cancelled',
   'jobs.paused',
   'jobs.resumed',
+  'image.received',
+  'image.failed',
+  'image.added',
+  'image.removed',
+  'image.channel',
   'boot.stalled',
   'boot.resumed',
 ] as const satisfies readonly EventName[];

@@ -11,6 +11,8 @@ import type { Clock } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
 import { type Boots, openBoots } from './boots.ts';
 import { type EventStore, openEventStore } from './event-store.ts';
+import { type Blobs, openBlobs } from './image-blobs.ts';
+import { type Images, openImages } from './images.ts';
 import { createIngest, type Delivery, type Ingested } from './ingest.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
@@ -27,6 +29,8 @@ export interface Inventory {
   readonly tokens: Tokens;
   readonly leases: LeaseStore;
   readonly machines: Machines;
+  readonly images: Images;
+  readonly blobs: Blobs;
   ingest(delivery: Delivery): Ingested;
   /** All or nothing, and on disk when it returns. */
   transaction<T>(run: () => T): T;
@@ -117,6 +121,8 @@ export function openInventory(options: InventoryOptions): Inventory {
     machines,
     tokens: openTokens(db, clock),
     leases,
+    images: openImages(db, clock, events),
+    blobs: openBlobs(db, clock),
     ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),

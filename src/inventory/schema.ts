@@ -7,6 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { DNS_SCHEMA } from './schema-dns.ts';
+import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 
@@ -121,6 +122,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   DNS_SCHEMA,
   JOBS_SCHEMA,
+  IMAGES_SCHEMA,
 ];
 
 /**

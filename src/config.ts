@@ -11,6 +11,7 @@ import { bootSchema } from './boot/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
 import { AppError } from './errors.ts';
+import { oidcSchema } from './http/people/oidc-settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
 import { ipv4Schema } from './wire/schema.ts';
 
@@ -66,6 +67,7 @@ const schema = z.strictObject({
       ui: z.string().default('build/ui'),
       anonymousRead: z.boolean().default(true),
       requestsPerSecond: z.number().int().min(1).max(1_000_000).default(200),
+      oidc: oidcSchema.optional(),
       tls: z
         .strictObject({ cert: pemFiles, key: pemFiles, redirectPort: port.optional() })
         .optional(),

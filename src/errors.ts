@@ -74,6 +74,18 @@ export const ERRORS = {
     message: 'Say who you are: `Authorization: Bearer TOKEN`, or log in.',
   },
   LOGIN_FAILED: { httpStatus: 401, message: 'Unknown user or wrong password.' },
+  SIGN_IN_FAILED: {
+    httpStatus: 401,
+    message: 'The identity provider has not confirmed who you are; begin again.',
+  },
+  SIGN_IN_REFUSED: {
+    httpStatus: 403,
+    message: 'The identity provider knows you, but you may not come in here.',
+  },
+  IDENTITY_PROVIDER_DOWN: {
+    httpStatus: 503,
+    message: 'The identity provider cannot be reached; a password or a token still works.',
+  },
   FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },
   CSRF_MISSING: {
     httpStatus: 403,

@@ -3,6 +3,7 @@
  * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
  */
 import { JOB_LIMITS } from './limits/jobs.ts';
+import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
 
 export interface Limit {
   readonly value: number;
@@ -376,6 +377,7 @@ export const LIMITS = {
     why: 'typed or pasted and not yet accepted; more is refused, not kept',
   },
   ...JOB_LIMITS,
+  ...SIGN_IN_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

@@ -2210,6 +2210,21 @@ export interface Operations {
       readonly csrf?: string | undefined;
     };
   };
+  /** How one may sign in here. */
+  'GET /login': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      /** Reading needs no login */
+      readonly anonymousRead: boolean;
+      readonly password: boolean;
+      readonly oidc: {
+        readonly label: string;
+        readonly url: string;
+      } | null;
+    };
+  };
   /** End the session. */
   'POST /logout': {
     path: object;
@@ -2243,6 +2258,8 @@ export interface Operations {
         readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
         readonly hasPassword: boolean;
         readonly disabled: boolean;
+        /** Comes in by the site's identity provider, which sets role and squads */
+        readonly external: boolean;
         readonly version: number;
         readonly createdAt: number;
         readonly updatedAt: number;
@@ -2269,6 +2286,8 @@ export interface Operations {
       readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
       readonly hasPassword: boolean;
       readonly disabled: boolean;
+      /** Comes in by the site's identity provider, which sets role and squads */
+      readonly external: boolean;
       readonly version: number;
       readonly createdAt: number;
       readonly updatedAt: number;
@@ -2287,6 +2306,8 @@ export interface Operations {
       readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
       readonly hasPassword: boolean;
       readonly disabled: boolean;
+      /** Comes in by the site's identity provider, which sets role and squads */
+      readonly external: boolean;
       readonly version: number;
       readonly createdAt: number;
       readonly updatedAt: number;

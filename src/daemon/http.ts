@@ -25,9 +25,12 @@ import {
   type WebServer,
 } from '../http/machine/connections.ts';
 import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
+import { createOidcDesk } from '../http/people/oidc.ts';
+import type { OidcSettings } from '../http/people/oidc-settings.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
+import { readSecret } from '../platform/secret-key.ts';
 import { openSendThreads } from '../platform/sendfile.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
@@ -136,6 +139,11 @@ export async function startMachineHttp(parts: HttpParts): Promise<void> {
   }
 }
 
+/** @throws AppError SECRET_KEY_INVALID when the file cannot be read, or others can read it */
+function clientSecretOf({ clientSecretFile: file }: OidcSettings): string | undefined {
+  return file === undefined ? undefined : readSecret(file);
+}
+
 export async function startPeopleHttp(
   parts: HttpParts,
   {
@@ -147,7 +155,7 @@ export async function startPeopleHttp(
   }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'jobs' | 'dns' | 'whenDurable'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
-  const { address, port, tls, ui, anonymousRead, requestsPerSecond } = config.peopleHttp;
+  const { address, port, tls, ui, anonymousRead, requestsPerSecond, oidc } = config.peopleHttp;
   const app = await createPeopleApp({
     inventory,
     clock,
@@ -159,6 +167,7 @@ export async function startPeopleHttp(
     backup,
     whenDurable,
     dns,
+    oidc: oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
     readiness,
     metrics: async () => ({
       contentType: metrics.registry.contentType,

@@ -10,6 +10,12 @@ import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import {
+  type AccessStatements,
+  prepareAccess,
+  type TokenRow,
+  type UserRow,
+} from './access-statements.ts';
 import type { EventStore } from './event-store.ts';
 import { verifyPassword } from './password.ts';
 import { assertVersion } from './records.ts';
@@ -35,6 +41,8 @@ export interface User {
   readonly squads: SquadRoles;
   readonly hasPassword: boolean;
   readonly disabled: boolean;
+  /** Comes in by the site's identity provider, which says anew at each sign-in what this user may do. */
+  readonly external: boolean;
   readonly version: number;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -88,46 +96,38 @@ export interface Access {
   byToken(secret: string): Principal | undefined;
   /** @throws AppError LOGIN_FAILED, always after the same work */
   login(name: string, password: string): Promise<{ secret: string; csrf: string; user: User }>;
+  /**
+   * Somebody whom the identity provider knows: makes or updates the user, and opens a session.
+   *
+   * @param rights undefined: none of this person's groups may come in
+   * @returns undefined without rights: then sessions have ended, and the user is disabled until there are some
+   * @throws AppError SIGN_IN_REFUSED when the name belongs to somebody else, or an administrator has disabled the user
+   */
+  signIn(
+    identity: { readonly name: string; readonly subject: string },
+    rights: { readonly role: Role; readonly squads: SquadRoles } | undefined,
+  ): { secret: string; csrf: string; user: User } | undefined;
   bySession(secret: string): { principal: Principal; csrf: string } | undefined;
   logout(secret: string): void;
   /** Ends what has expired. */
   sweep(): void;
 }
 
+/** Values of `users.disabled`: what the provider has taken away, the provider gives back. */
+const ENABLED = 0;
+const DISABLED = 1;
+const DISABLED_BY_PROVIDER = 2;
+
 const TOKEN_PREFIX = 'rvl_';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-interface UserRow {
-  name: string;
-  role: Role;
-  squads: string;
-  password: string;
-  disabled: number;
-  version: number;
-  created_at: number;
-  updated_at: number;
-}
-
-interface TokenRow {
-  id: string;
-  name: string;
-  user: string;
-  role: Role;
-  squads: string;
-  bootstrap: number;
-  created_by: string;
-  created_at: number;
-  expires_at: number;
-  last_used_at: number;
-  revoked_at: number;
-}
 
 const userFromRow = (row: UserRow): User => ({
   name: row.name,
   role: row.role,
   squads: JSON.parse(row.squads),
   hasPassword: row.password !== '',
-  disabled: row.disabled === 1,
+  disabled: row.disabled !== ENABLED,
+  external: row.subject !== '',
   version: row.version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
@@ -153,11 +153,11 @@ interface Parts {
 }
 
 export function openAccess(parts: Parts): Access {
-  const sql = prepare(parts.db);
+  const sql = prepareAccess(parts.db);
   return { ...openUsers(parts, sql), ...openTokens(parts, sql), ...openSessions(parts, sql) };
 }
 
-function openUsers({ clock, events }: Parts, sql: Statements) {
+function openUsers({ clock, events }: Parts, sql: AccessStatements) {
   const user = (name: string): User | undefined => {
     const row = sql.user.get(name);
     return row && userFromRow(row);
@@ -175,7 +175,15 @@ function openUsers({ clock, events }: Parts, sql: Statements) {
       assertVersion(before?.version ?? 0, version);
       const hash = passwordHash ?? before?.password ?? '';
       const now = clock();
-      sql.putUser.run(name, role, JSON.stringify(squads), hash, disabled ? 1 : 0, now, now);
+      sql.putUser.run(
+        name,
+        role,
+        JSON.stringify(squads),
+        hash,
+        disabled ? DISABLED : ENABLED,
+        now,
+        now,
+      );
       if (disabled || passwordHash !== undefined) sql.endSessions.run(name);
       const groups = Object.entries(squads).map(([squad, part]) => `${squad} ${part}`);
       const change = `${before ? 'changed' : 'created'}: ${[role, ...groups].join(', ')}`;
@@ -193,7 +201,7 @@ function openUsers({ clock, events }: Parts, sql: Statements) {
   };
 }
 
-function openTokens({ clock, events }: Parts, sql: Statements) {
+function openTokens({ clock, events }: Parts, sql: AccessStatements) {
   const make = (token: NewToken, who: string, bootstrap: boolean) => {
     const secret = TOKEN_PREFIX + randomBytes(32).toString('base64url');
     const id = randomBytes(6).toString('hex');
@@ -248,7 +256,7 @@ function openTokens({ clock, events }: Parts, sql: Statements) {
       if (!row || row.revoked_at > 0 || (row.expires_at > 0 && row.expires_at <= now))
         return undefined;
       const user = userOf(row);
-      if (user === undefined || (user !== 'none' && user.disabled === 1)) return undefined;
+      if (user === undefined || (user !== 'none' && user.disabled !== ENABLED)) return undefined;
       // Once a minute is exact enough, and a busy token does not turn every read into a write.
       if (now - row.last_used_at > 60_000) sql.used.run(now, row.id);
       const who = user === 'none' ? `token:${row.name}` : row.user;
@@ -278,23 +286,53 @@ function within(
 
 const lesser = (a: Role, b: Role): Role => (ROLES.indexOf(a) < ROLES.indexOf(b) ? a : b);
 
-function openSessions({ clock }: Parts, sql: Statements) {
+function openSessions({ clock, events }: Parts, sql: AccessStatements) {
+  const open = (row: UserRow) => {
+    const [secret = '', csrf = ''] = [randomBytes(32), randomBytes(18)].map((bytes) =>
+      bytes.toString('base64url'),
+    );
+    const now = clock();
+    sql.trimSessions.run(row.name, row.name, limit('sessionsPerUserMax') - 1);
+    sql.putSession.run(sha256(secret), row.name, csrf, now, now + limit('sessionMs'));
+    return { secret, csrf, user: userFromRow(row) };
+  };
   return {
     async login(name: string, password: string) {
       const row = sql.user.get(name);
-      const usable = row !== undefined && row.disabled === 0 && row.password !== '';
+      const usable = row !== undefined && row.disabled === ENABLED && row.password !== '';
       const matches = await verifyPassword(password, usable ? row.password : '');
       if (!usable || !matches) throw new AppError('LOGIN_FAILED');
-      const [secret, csrf] = [randomBytes(32), randomBytes(18)].map((b) => b.toString('base64url'));
+      return open(row);
+    },
+    signIn(
+      { name, subject }: Parameters<Access['signIn']>[0],
+      rights: Parameters<Access['signIn']>[1],
+    ) {
+      const before = sql.user.get(name);
+      if (before && before.subject !== subject)
+        throw refused(`The name ${name} belongs to another user here; an administrator can help.`);
+      if (before?.disabled === DISABLED) throw refused('An administrator has disabled this user.');
       const now = clock();
-      sql.trimSessions.run(name, name, limit('sessionsPerUserMax') - 1);
-      sql.putSession.run(sha256(String(secret)), name, csrf, now, now + limit('sessionMs'));
-      return { secret: String(secret), csrf: String(csrf), user: userFromRow(row) };
+      const put = (role: Role, squads: string, disabled: number) => {
+        const same = before && before.role === role && before.squads === squads;
+        if (same && before.disabled === disabled) return;
+        sql.putExternal.run(name, role, squads, subject, disabled, now, now);
+        const what = disabled === ENABLED ? role : 'no group may come in';
+        const data = { kind: 'user', id: name, change: `by the provider: ${what}`, who: name };
+        events.append({ name: 'access.changed', data });
+      };
+      if (!rights) {
+        if (before) put(before.role, before.squads, DISABLED_BY_PROVIDER);
+        sql.endSessions.run(name);
+        return undefined;
+      }
+      put(rights.role, JSON.stringify(rights.squads), ENABLED);
+      return open(sql.user.get(name) as UserRow);
     },
     bySession(secret: string) {
       const session = sql.session.get(sha256(secret));
       const row = session && session.expires_at > clock() ? sql.user.get(session.user) : undefined;
-      if (!session || !row || row.disabled === 1) return undefined;
+      if (!session || !row || row.disabled !== ENABLED) return undefined;
       const { name, role, squads } = userFromRow(row);
       const principal: Principal = { who: name, kind: 'session', role, squads, id: `user ${name}` };
       return { principal, csrf: session.csrf };
@@ -304,45 +342,4 @@ function openSessions({ clock }: Parts, sql: Statements) {
   };
 }
 
-type Statements = ReturnType<typeof prepare>;
-
-function prepare(db: Database) {
-  return {
-    users: db.prepare<[], UserRow>('SELECT * FROM users ORDER BY name'),
-    user: db.prepare<[string], UserRow>('SELECT * FROM users WHERE name = ?'),
-    putUser: db.prepare(
-      `INSERT INTO users (name, role, squads, password, disabled, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET role = excluded.role, squads = excluded.squads, password = excluded.password,
-         disabled = excluded.disabled, version = version + 1, updated_at = excluded.updated_at`,
-    ),
-    dropUser: db.prepare('DELETE FROM users WHERE name = ?'),
-    tokens: db.prepare<[], TokenRow>('SELECT * FROM api_tokens ORDER BY created_at, id'),
-    token: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE id = ?'),
-    tokenByHash: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE hash = ?'),
-    putToken: db.prepare(
-      `INSERT INTO api_tokens (id, hash, name, user, role, squads, bootstrap, created_by, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    revoke: db.prepare('UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at = 0'),
-    revokeTokensOf: db.prepare(
-      'UPDATE api_tokens SET revoked_at = ? WHERE user = ? AND revoked_at = 0',
-    ),
-    endBootstrap: db.prepare(
-      'UPDATE api_tokens SET revoked_at = ? WHERE bootstrap = 1 AND revoked_at = 0',
-    ),
-    used: db.prepare('UPDATE api_tokens SET last_used_at = ? WHERE id = ?'),
-    session: db.prepare<[string], { user: string; csrf: string; expires_at: number }>(
-      'SELECT user, csrf, expires_at FROM sessions WHERE hash = ?',
-    ),
-    putSession: db.prepare(
-      'INSERT INTO sessions (hash, user, csrf, created_at, expires_at) VALUES (?, ?, ?, ?, ?)',
-    ),
-    trimSessions: db.prepare(
-      `DELETE FROM sessions WHERE user = ? AND hash NOT IN
-         (SELECT hash FROM sessions WHERE user = ? ORDER BY created_at DESC LIMIT ?)`,
-    ),
-    endSessions: db.prepare('DELETE FROM sessions WHERE user = ?'),
-    dropSession: db.prepare('DELETE FROM sessions WHERE hash = ?'),
-    sweep: db.prepare('DELETE FROM sessions WHERE expires_at < ?'),
-  };
-}
+const refused = (detail: string) => new AppError('SIGN_IN_REFUSED', { detail });

@@ -123,6 +123,8 @@ export const MIGRATIONS: readonly string[] = [
   DNS_SCHEMA,
   JOBS_SCHEMA,
   IMAGES_SCHEMA,
+  // Who a user is at the site's identity provider: issuer and subject. '' for those who come in by a password.
+  `ALTER TABLE users ADD COLUMN subject TEXT NOT NULL DEFAULT '';`,
 ];
 
 /**

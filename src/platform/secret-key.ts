@@ -11,8 +11,7 @@ const KEY_BYTES = 32;
 
 /** @throws AppError SECRET_KEY_INVALID when the file is no key, or others can read it */
 export function readOrMakeKey(file: string): Uint8Array {
-  const invalid = (why: string, cause?: unknown) =>
-    new AppError('SECRET_KEY_INVALID', { detail: `(${file}: ${why})`, cause });
+  const invalid = invalidIn(file);
   try {
     mkdirSync(dirname(file), { recursive: true });
     const text = `${randomBytes(KEY_BYTES).toString('hex')}\n`;
@@ -20,6 +19,18 @@ export function readOrMakeKey(file: string): Uint8Array {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw invalid('cannot be made', cause);
   }
+  const text = readSecret(file);
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw invalid('is not 64 hex digits');
+  return Buffer.from(text, 'hex');
+}
+
+/**
+ * One secret in a file of its own, without the line end.
+ *
+ * @throws AppError SECRET_KEY_INVALID when the file cannot be read, is empty, or others can read it
+ */
+export function readSecret(file: string): string {
+  const invalid = invalidIn(file);
   let text: string;
   try {
     if ((statSync(file).mode & 0o077) !== 0) throw invalid('others can read it; chmod 600');
@@ -27,6 +38,9 @@ export function readOrMakeKey(file: string): Uint8Array {
   } catch (cause) {
     throw cause instanceof AppError ? cause : invalid('cannot be read', cause);
   }
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw invalid('is not 64 hex digits');
-  return Buffer.from(text, 'hex');
+  if (text === '') throw invalid('is empty');
+  return text;
 }
+
+const invalidIn = (file: string) => (why: string, cause?: unknown) =>
+  new AppError('SECRET_KEY_INVALID', { detail: `(${file}: ${why})`, cause });

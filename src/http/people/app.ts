@@ -33,6 +33,7 @@ import {
 } from './routes/operations.ts';
 import { addRecordRoutes } from './routes/records.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
+import { addSignInRoutes } from './routes/sign-in.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
 
 export interface PeopleAppOptions extends OperationsOptions {
@@ -48,6 +49,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   /** Calls back once everything committed so far is on disk; without it, every commit waits for that by itself. */
   readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
   readonly dns?: PeopleContext['dns'];
+  readonly oidc?: PeopleContext['oidc'];
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -85,10 +87,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
-  const { inventory, jobs, clock, log, site, settings = DEFAULTS, backup, dns } = options;
+  const { inventory, jobs, clock, log, site, settings = DEFAULTS, backup, dns, oidc } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const context: PeopleContext = { ...facts, backup, dns, durably };
+  const context: PeopleContext = { ...facts, backup, dns, oidc, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -96,6 +98,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
+    addSignInRoutes,
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

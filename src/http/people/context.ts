@@ -7,6 +7,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { Clock } from '../../wire/time.ts';
+import type { OidcDesk } from './oidc.ts';
 
 export interface PeopleSettings {
   /** Reading needs no login: the virtual lab, or a network that only staff reaches. */
@@ -22,6 +23,8 @@ export interface PeopleContext {
   readonly log: FastifyBaseLogger;
   readonly site: string;
   readonly settings: PeopleSettings;
+  /** A site's own identity provider, where one is configured. */
+  readonly oidc?: OidcDesk | undefined;
   /** Commits at once, and resolves when it is on disk: no answer leaves before, and no other work waits for the disk. */
   durably<T>(run: () => T): Promise<T>;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */

@@ -94,6 +94,9 @@ const userView = z.object({
   squads: z.record(z.string(), role),
   hasPassword: z.boolean(),
   disabled: z.boolean(),
+  external: z
+    .boolean()
+    .describe("Comes in by the site's identity provider, which sets role and squads"),
   version: z.number().int(),
   createdAt: z.number().int(),
   updatedAt: z.number().int(),

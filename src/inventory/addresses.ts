@@ -57,11 +57,15 @@ export interface Addresses {
   reservedAt(segment: string, address: Ipv4): Mac | undefined;
   /** Machines by hardwarename, above `after`: a page of at most `count`, so that nobody blocks the loop. */
   pageOfNames(after: string, count: number): NamedMachine[];
-  /** Gives this NIC this address, or the lowest free one. @throws AppError ADDRESS_TAKEN, ADDRESSES_EXHAUSTED, NOT_FOUND, REQUEST_INVALID */
+  /**
+   * Gives this NIC this address, or the lowest free one; `changed` is false when it has it already.
+   *
+   * @throws AppError ADDRESS_TAKEN, ADDRESSES_EXHAUSTED, NOT_FOUND, REQUEST_INVALID
+   */
   reserve(
     wanted: { hardwarename: Hardwarename; mac: Mac; subnet: string; address?: string | undefined },
     who: string,
-  ): AddressView;
+  ): { readonly reserved: AddressView; readonly changed: boolean };
   free(mac: Mac, who: string): boolean;
   ofSubnet(subnet: string, page: { after: number; count: number }): AddressView[];
   countOf(subnet: string): number;
@@ -121,8 +125,9 @@ export function openAddresses(
     reserve({ hardwarename, mac, subnet, address }, who) {
       const range = rangeOf(records, subnet);
       const has = statements.byMac.get(mac);
-      if (has && has.subnet === subnet && (!address || parseIpv4(address) === has.address))
-        return view(has);
+      const isWanted = !address || parseIpv4(address) === has?.address;
+      if (has?.subnet === subnet && has.hardwarename === hardwarename && isWanted)
+        return { reserved: view(has), changed: false };
       const chosen = address === undefined ? lowestFree(statements, range) : wanted(address, range);
       const taken = statements.byAddress.get(chosen);
       if (taken && taken.mac !== mac) {
@@ -136,7 +141,7 @@ export function openAddresses(
       const row = { address: chosen, subnet, mac, hardwarename };
       statements.put.run(chosen, subnet, mac, hardwarename, clock());
       note('address.reserved', row, who);
-      return view(row);
+      return { reserved: view(row), changed: true };
     },
     free(mac, who) {
       const row = statements.byMac.get(mac);

@@ -94,9 +94,10 @@ function addAddresses(app: PeopleServer, context: PeopleContext): void {
         throw new AppError('REQUEST_INVALID', { detail, path: '/mac' });
       }
       return commit(context, { request, reply }, () => {
-        const body = addresses.reserve({ hardwarename, mac, subnet, address }, principal.who);
-        machines.touch(hardwarename);
-        return { status: 201, body };
+        const wanted = { hardwarename, mac, subnet, address };
+        const { reserved, changed } = addresses.reserve(wanted, principal.who);
+        if (changed) machines.touch(hardwarename);
+        return { status: 201, body: reserved };
       });
     },
   });

@@ -115,6 +115,19 @@ describe('racks', () => {
 });
 
 describe('addresses', () => {
+  it('asked for twice change nothing the second time', async () => {
+    const people = await createPeople();
+    await people.admin('PUT', '/subnets/net', { body: { cidr: '10.0.0.0/29' }, version: 0 });
+    await people.admin('POST', '/machines', { body: { serial: 'SN-1', nics: [{ mac: M1 }] } });
+    const ask = () =>
+      people.admin('POST', '/machines/SN-1/addresses', { body: { mac: M1, subnet: 'net' } });
+    const version = async () => (await people.admin('GET', '/machines/SN-1')).body.machine.version;
+    const first = await ask();
+    const [before, events] = [await version(), people.world.inventory.events.lastId()];
+    expect((await ask()).body).toEqual(first.body);
+    expect([await version(), people.world.inventory.events.lastId()]).toEqual([before, events]);
+  });
+
   async function subnet(): Promise<People> {
     const people = await createPeople();
     await put(people, '/subnets/prod', { cidr: '10.1.0.0/29', gateway: '10.1.0.1' });

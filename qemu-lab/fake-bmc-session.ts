@@ -89,6 +89,11 @@ export class BmcCore {
     return this.slots.size;
   }
 
+  /** It restarts: every session is gone, and nobody is told. */
+  forget(): void {
+    this.slots.clear();
+  }
+
   /** What to send back to where the datagram came from. */
   respond(bytes: Uint8Array, source: Source, nowMs: number): Uint8Array[] {
     this.expire(nowMs);

@@ -35,7 +35,10 @@ export function createTree(sensors: 'new' | 'legacy', others: readonly string[])
     Id: 'BMC',
     FirmwareVersion: '1.45.455b66-rev4',
     LogServices: link(`${MANAGER}/LogServices`),
+    EthernetInterfaces: link(`${MANAGER}/EthernetInterfaces`),
   });
+  put(`${MANAGER}/EthernetInterfaces/eth0`, { Id: 'eth0', MACAddress: '12:44:6A:3B:00:01' });
+  collection(`${MANAGER}/EthernetInterfaces`, [`${MANAGER}/EthernetInterfaces/eth0`]);
   collection(`${MANAGER}/LogServices`, []);
   logs(put, collection);
   if (sensors === 'new') newSensors(put, collection);

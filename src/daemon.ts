@@ -6,6 +6,7 @@
  */
 import { namedFiles } from './boot/binaries.ts';
 import type { Config } from './config.ts';
+import { openBmcService } from './daemon/bmcs.ts';
 import {
   backupNow,
   isAsset,
@@ -71,10 +72,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startMachineHttp(parts);
     ready.machineHttp = true;
     const jobs = openJobs(parts);
-    await startJobs(parts, jobs);
+    const bmcs = await openBmcService(parts);
+    startJobs(parts, { desk: jobs, access: bmcs.access });
     ready.jobs = true;
     await startPeopleHttp(parts, {
       jobs,
+      bmcs,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

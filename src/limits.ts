@@ -2,6 +2,7 @@
  * Every limit of the appliance in one table: its name (which ends in its unit), its value and its reason.
  * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
  */
+import { BMC_LIMITS } from './limits/bmc.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
 
@@ -376,6 +377,7 @@ export const LIMITS = {
     value: 65_536,
     why: 'typed or pasted and not yet accepted; more is refused, not kept',
   },
+  ...BMC_LIMITS,
   ...JOB_LIMITS,
   ...SIGN_IN_LIMITS,
   shutdownMs: {

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
+import { namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
 import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
@@ -84,15 +85,26 @@ configCommand
     process.stdout.write(`valid: site ${config.site}, ${config.dhcp.segments.length} segment(s)\n`);
   });
 
+const { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE } = process.env;
+const people = {
+  environment: { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE },
+  write: (text: string) => void process.stdout.write(text),
+  tell: (text: string) => void process.stderr.write(text),
+  readInput: () => textOf(process.stdin),
+};
+
 const several = (value: string, before: readonly string[] = []) => [...before, value];
 program
   .command('bmc')
   .description(
     "a machine's BMC, with the words of ipmitool: power, chassis, mc, sel, sensor, fru, ...",
   )
-  .argument('<host>', 'name or address of the BMC')
+  .argument('<host>', 'a hardwarename, asked through the appliance; or, with -U, the BMC itself')
   .argument('<words...>', 'e.g. power status, chassis bootdev pxe options=efiboot, sol activate')
-  .option('-U, --user <NAME>', 'user name')
+  .option('--url <URL>', "the people's listener; else REVEILLE_URL")
+  .option('--token-file <FILE>', 'holds the API token; else REVEILLE_TOKEN')
+  .option('--release', 'also a machine that is in use: with the word of its owner')
+  .option('-U, --user <NAME>', 'user name at the BMC')
   .option(
     '-f, --password-file <FILE>',
     'its password; without it, IPMI_PASSWORD of the environment',
@@ -104,19 +116,14 @@ program
   .option('--quirk <NAME>', 'work around a deviation (docs/bmc.md); may be repeated', several)
   .option('--ipmi15', 'fall back to IPMI 1.5 with MD5, which is not encrypted')
   .option('--json', 'print one JSON document')
-  .action(async (host: string, words: string[], options: BmcOptions) => {
+  .action(async (host: string, words: string[], options: BmcOptions & { release?: boolean }) => {
+    if (namesMachine(host, options.user)) return runMachineBmc(people, [host, ...words], options);
     const { IPMI_PASSWORD, IPMI_KGKEY } = process.env;
     const environment = { IPMI_PASSWORD, IPMI_KGKEY };
     process.stdout.write(await runBmc(host, words, { options, environment }));
   });
 
-const { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE } = process.env;
-addPeopleCommands(program, {
-  environment: { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE },
-  write: (text) => void process.stdout.write(text),
-  tell: (text) => void process.stderr.write(text),
-  readInput: () => textOf(process.stdin),
-});
+addPeopleCommands(program, people);
 
 try {
   await program.parseAsync();

@@ -143,6 +143,65 @@ export type Event = {
   readonly boot?: string | undefined;
   readonly hardwarename?: string | undefined;
 };
+export type MachineBmc = {
+  readonly hardwarename: string;
+  readonly address: string;
+  readonly mac: string;
+  readonly vendor: string;
+  readonly firmware: string;
+  /** The machine's own; '' for the site's */
+  readonly credential: string;
+  /** What it answered last; '' before that */
+  readonly protocol: 'ipmi' | 'redfish' | '';
+  /** Name of the credential that opened it last */
+  readonly openedWith: string;
+  /** SHA-256 of its pinned certificate */
+  readonly certificate: string;
+  /** Milliseconds since 1970, UTC; 0: never */
+  readonly openedAt: number;
+  /** Since when it cannot be opened; 0: it can */
+  readonly failedAt: number;
+  readonly code: string;
+  readonly detail: string;
+};
+export type BmcPower = {
+  readonly on: boolean;
+  readonly protocol: 'ipmi' | 'redfish';
+};
+export type BmcSensors = {
+  readonly protocol: 'ipmi' | 'redfish';
+  readonly sensors: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly health: 'ok' | 'warning' | 'critical' | 'failed' | 'none';
+    readonly value?: number | undefined;
+    readonly unit?: string | undefined;
+    readonly states: readonly string[];
+  }[];
+};
+export type BmcLog = {
+  readonly protocol: 'ipmi' | 'redfish';
+  readonly entries: readonly {
+    readonly id: string;
+    /** Since 1970; absent when its clock was not set */
+    readonly seconds?: number | undefined;
+    readonly text: string;
+  }[];
+};
+export type BmcFru = {
+  readonly protocol: 'ipmi' | 'redfish';
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly serial: string;
+  readonly assetTag: string;
+  /** Every spelling that SMBIOS may have */
+  readonly uuids: readonly string[];
+  readonly bmcFirmware: string;
+  readonly biosVersion: string;
+  /** Of the machine's NICs, where it knows them */
+  readonly macs: readonly string[];
+  readonly bmcMac: string;
+};
 export type ItemResult = {
   readonly hardwarename: string;
   readonly ok: boolean;
@@ -2163,6 +2222,156 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
+  /** A page of bmc-profiles, by name. */
+  'GET /bmc-profiles': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly machines: readonly string[];
+        readonly hardwareType: string;
+        readonly vendor: string;
+        readonly driver: 'auto' | 'ipmi' | 'redfish';
+        readonly port: number;
+        readonly keyCredential: string | '';
+        readonly suites: readonly number[];
+        readonly ipmi15: boolean;
+        readonly quirks: readonly (
+          | 'open-highest'
+          | 'role-lookup'
+          | 'padded-name'
+          | 'short-rakp2'
+          | 'id-zero'
+          | 'inner-checksums'
+          | 'disk-as-remote'
+          | 'sol-no-handshake'
+        )[];
+        readonly redfishPort: number;
+        readonly systemId: string;
+        readonly certificate: 'pin' | 'authority';
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read a way to speak to BMCs; its ETag is its version. */
+  'GET /bmc-profiles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly machines: readonly string[];
+      readonly hardwareType: string;
+      readonly vendor: string;
+      readonly driver: 'auto' | 'ipmi' | 'redfish';
+      readonly port: number;
+      readonly keyCredential: string | '';
+      readonly suites: readonly number[];
+      readonly ipmi15: boolean;
+      readonly quirks: readonly (
+        | 'open-highest'
+        | 'role-lookup'
+        | 'padded-name'
+        | 'short-rakp2'
+        | 'id-zero'
+        | 'inner-checksums'
+        | 'disk-as-remote'
+        | 'sol-no-handshake'
+      )[];
+      readonly redfishPort: number;
+      readonly systemId: string;
+      readonly certificate: 'pin' | 'authority';
+      readonly notes: string;
+    };
+  };
+  /** Make or replace a way to speak to BMCs: If-Match is the version that was read, "0" for a new one. */
+  'PUT /bmc-profiles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly machines?: readonly string[] | undefined;
+      readonly hardwareType?: string | undefined;
+      readonly vendor?: string | undefined;
+      readonly driver?: 'auto' | 'ipmi' | 'redfish' | undefined;
+      readonly port?: number | undefined;
+      readonly keyCredential?: string | '' | undefined;
+      readonly suites?: readonly number[] | undefined;
+      readonly ipmi15?: boolean | undefined;
+      readonly quirks?:
+        | readonly (
+            | 'open-highest'
+            | 'role-lookup'
+            | 'padded-name'
+            | 'short-rakp2'
+            | 'id-zero'
+            | 'inner-checksums'
+            | 'disk-as-remote'
+            | 'sol-no-handshake'
+          )[]
+        | undefined;
+      readonly redfishPort?: number | undefined;
+      readonly systemId?: string | undefined;
+      readonly certificate?: 'pin' | 'authority' | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly machines: readonly string[];
+      readonly hardwareType: string;
+      readonly vendor: string;
+      readonly driver: 'auto' | 'ipmi' | 'redfish';
+      readonly port: number;
+      readonly keyCredential: string | '';
+      readonly suites: readonly number[];
+      readonly ipmi15: boolean;
+      readonly quirks: readonly (
+        | 'open-highest'
+        | 'role-lookup'
+        | 'padded-name'
+        | 'short-rakp2'
+        | 'id-zero'
+        | 'inner-checksums'
+        | 'disk-as-remote'
+        | 'sol-no-handshake'
+      )[];
+      readonly redfishPort: number;
+      readonly systemId: string;
+      readonly certificate: 'pin' | 'authority';
+      readonly notes: string;
+    };
+  };
+  /** Delete a way to speak to BMCs that nothing refers to. */
+  'DELETE /bmc-profiles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
   /** Who has which address of a subnet, in order. */
   'GET /subnets/{name}/addresses': {
     path: {
@@ -2817,5 +3026,50 @@ export interface Operations {
       readonly why: string;
     };
     answer: JobQueue;
+  };
+  /** What is known of a machine's BMC, without asking it. */
+  'GET /machines/{hardwarename}/bmc': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: MachineBmc;
+  };
+  /** Whether the machine is on, asked now. */
+  'GET /machines/{hardwarename}/bmc/power': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: BmcPower;
+  };
+  /** Its sensors with their values, asked now; a slow BMC needs a minute. */
+  'GET /machines/{hardwarename}/bmc/sensors': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: BmcSensors;
+  };
+  /** Its event log, oldest first, asked now. */
+  'GET /machines/{hardwarename}/bmc/sel': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: BmcLog;
+  };
+  /** Maker, serial numbers and ids, as the BMC has them. */
+  'GET /machines/{hardwarename}/bmc/fru': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: BmcFru;
   };
 }

@@ -150,9 +150,10 @@ export async function startPeopleHttp(
     readiness,
     backup,
     jobs,
+    bmcs,
     dns,
     whenDurable,
-  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'jobs' | 'dns' | 'whenDurable'>,
+  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'jobs' | 'bmcs' | 'dns' | 'whenDurable'>,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond, oidc } = config.peopleHttp;
@@ -164,6 +165,7 @@ export async function startPeopleHttp(
     uiRoot: ui,
     settings: { anonymousRead, requestsPerSecond },
     jobs,
+    bmcs,
     backup,
     whenDurable,
     dns,

@@ -1,11 +1,11 @@
 /** Jobs put together: the desk for whoever asks, and the engine with real BMCs, clocks and timers. */
 import type { Database } from 'better-sqlite3';
+import type { BmcAccess } from '../bmc/access.ts';
 import type { Config } from '../config.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { type JobDesk, openJobDesk } from '../jobs/desk.ts';
 import { createEngine } from '../jobs/engine.ts';
 import { jobKinds } from '../jobs/kinds/index.ts';
-import { openBmcPorts } from '../platform/bmc-udp.ts';
 import type { Log } from '../platform/log.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { createJobWorld } from './job-bmc.ts';
@@ -31,16 +31,17 @@ const FORGET_EVERY_MS = 3_600_000;
 /** Deleted in one transaction: a few milliseconds. */
 const FORGET_MAX = 500;
 
-export async function startJobs(parts: JobParts, desk: JobDesk): Promise<void> {
+export function startJobs(
+  parts: JobParts,
+  { desk, access }: { readonly desk: JobDesk; readonly access: BmcAccess },
+): void {
   const { inventory, config, clock, log, closers } = parts;
-  const { enabled, siteMax, rackMax, keepDays, bmcSetup } = config.jobs;
+  const { enabled, siteMax, rackMax, keepDays } = config.jobs;
   if (!enabled) return;
-  const ports = await openBmcPorts();
-  closers.push(() => ports.close());
   const engine = createEngine({
     store: desk.store,
     kinds: desk.kinds,
-    world: createJobWorld({ inventory, ports, siteCredential: bmcSetup.credential }),
+    world: createJobWorld({ inventory, access }),
     timers: {
       now: clock,
       after(ms, callback) {

@@ -70,8 +70,10 @@ export function openCredentials(
        notes = excluded.notes, version = version + 1, updated_at = excluded.updated_at`,
   );
   const drop = db.prepare('DELETE FROM credentials WHERE name = ?');
-  const usedBy = db.prepare<[string], { hardwarename: string }>(
-    `SELECT hardwarename FROM machines WHERE bmc_credential = ? LIMIT 1`,
+  const usedBy = db.prepare<[{ name: string }], { user: string }>(
+    `SELECT hardwarename AS user FROM machines WHERE bmc_credential = @name
+     UNION ALL SELECT 'BMC profile ' || name FROM records
+       WHERE kind = 'bmc' AND doc ->> 'keyCredential' = @name LIMIT 1`,
   );
   const tell = (id: string, change: string, who: string) =>
     events.append({ name: 'access.changed', data: { kind: 'credential', id, change, who } });
@@ -107,8 +109,8 @@ export function openCredentials(
     },
     remove(name, who) {
       found(name);
-      const user = usedBy.get(name);
-      if (user) throw new AppError('STILL_REFERENCED', { detail: `By ${user.hardwarename}.` });
+      const user = usedBy.get({ name });
+      if (user) throw new AppError('STILL_REFERENCED', { detail: `By ${user.user}.` });
       drop.run(name);
       tell(name, 'removed', who);
     },

@@ -3,6 +3,7 @@
  * schema, which the API, the CSV sheet and the table share; unknown keys are refused.
  */
 import { z } from 'zod';
+import { QUIRK_NAMES } from '../ipmi/quirks.ts';
 import { limit } from '../limits.ts';
 import { contains, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
 
@@ -143,6 +144,30 @@ export const policySchema = z.strictObject({
     .default([]),
 });
 
+const port = z.number().int().min(1).max(65_535);
+
+/** How BMCs are spoken to: of these machines, else of a hardware type, of a vendor, or all. docs/bmc.md */
+export const bmcProfileSchema = z.strictObject({
+  machines: z.array(recordName).max(1000).default([]),
+  hardwareType: text.default(''),
+  /** A part of the vendor's name. */
+  vendor: text.default(''),
+  driver: z.enum(['auto', 'ipmi', 'redfish']).default('auto'),
+  port: port.default(623),
+  /** Name of the stored credential whose password is K_G. */
+  keyCredential: recordName.or(z.literal('')).default(''),
+  /** Cipher suites, best first; empty: 17 and 3. */
+  suites: z.array(z.number().int().min(0).max(255)).max(16).default([]),
+  ipmi15: z.boolean().default(false),
+  quirks: z.array(z.enum(QUIRK_NAMES)).max(QUIRK_NAMES.length).default([]),
+  redfishPort: port.default(443),
+  /** Which machine, where several are behind one Redfish service. */
+  systemId: text.default(''),
+  /** `pin`: the certificate that it showed first. `authority`: one that the system trusts. */
+  certificate: z.enum(['pin', 'authority']).default('pin'),
+  notes: notes.default(''),
+});
+
 export const RECORD_SCHEMAS = {
   rack: rackSchema,
   subnet: subnetSchema,
@@ -150,6 +175,7 @@ export const RECORD_SCHEMAS = {
   type: hardwareTypeSchema,
   squad: squadSchema,
   policy: policySchema,
+  bmc: bmcProfileSchema,
 } as const;
 
 export type RecordKind = keyof typeof RECORD_SCHEMAS;

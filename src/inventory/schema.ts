@@ -6,6 +6,7 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
+import { BMCS_SCHEMA } from './schema-bmcs.ts';
 import { DNS_SCHEMA } from './schema-dns.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
@@ -125,6 +126,7 @@ export const MIGRATIONS: readonly string[] = [
   IMAGES_SCHEMA,
   // Who a user is at the site's identity provider: issuer and subject. '' for those who come in by a password.
   `ALTER TABLE users ADD COLUMN subject TEXT NOT NULL DEFAULT '';`,
+  BMCS_SCHEMA,
 ];
 
 /**

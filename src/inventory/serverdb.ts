@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
 import { type Access, openAccess } from './access.ts';
 import { type Addresses, openAddresses } from './addresses.ts';
+import { type BmcStore, openBmcs } from './bmcs.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
 import { type EventHistory, openEventHistory } from './event-history.ts';
 import type { EventStore } from './event-store.ts';
@@ -29,6 +30,7 @@ export interface ServerDb {
   readonly merges: Merges;
   readonly access: Access;
   readonly credentials: Credentials;
+  readonly bmcs: BmcStore;
   readonly history: EventHistory;
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
@@ -60,6 +62,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     merges: openMerges(db, parts),
     access: openAccess(parts),
     credentials: openCredentials(db, parts),
+    bmcs: openBmcs(db, clock),
     webhooks: openWebhooks(db, { ...parts, history }),
     idempotency: openIdempotency(db, clock),
     waits: openWaitWatch(db, parts),

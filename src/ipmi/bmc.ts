@@ -43,6 +43,8 @@ export interface BmcInventory {
   readonly biosVersion: string;
   /** Of the machine's own NICs, lower case; IPMI knows none. */
   readonly macs: readonly string[];
+  /** Of the BMC itself, lower case; '' when it does not say. */
+  readonly bmcMac: string;
 }
 
 export interface BmcLogEntry {
@@ -50,6 +52,13 @@ export interface BmcLogEntry {
   /** Seconds since 1970; absent when the BMC's clock was not set. */
   readonly seconds?: number;
   readonly text: string;
+}
+
+export interface BmcAccounts {
+  /** Makes this user an enabled administrator with this password. */
+  put(user: { readonly name: string; readonly password: string }): Promise<'made' | 'changed'>;
+  /** @returns false when there is no such user, or it is disabled already */
+  disable(name: string): Promise<boolean>;
 }
 
 /** @throws AppError BMC_* from every method */
@@ -63,5 +72,7 @@ export interface Bmc {
   sensors(): Promise<readonly BmcSensor[]>;
   inventory(): Promise<BmcInventory>;
   log(): Promise<readonly BmcLogEntry[]>;
+  /** Absent where accounts cannot be managed over this protocol. */
+  readonly accounts?: BmcAccounts | undefined;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@
  * The BMC port over an IPMI session.
  */
 import { AppError } from '../errors.ts';
+import { ipmiAccounts } from './accounts.ts';
 import type { Bmc, BmcInventory, BootWish } from './bmc.ts';
 import { setBootDevice } from './boot-device.ts';
 import { type BmcSession, openSession } from './client.ts';
@@ -9,6 +10,7 @@ import { getDeviceId, getSystemGuid, guidSpellings } from './commands/device-id.
 import { chassisIdentify } from './commands/identify.ts';
 import { CompletionError } from './completion.ts';
 import { readFruInventory } from './fru-inventory.ts';
+import { findLanChannel, readLan } from './lan.ts';
 import type { SessionSettings } from './options.ts';
 import type { Address, IpmiPorts } from './ports.ts';
 import { powerIsOn, setPower } from './power.ts';
@@ -38,6 +40,7 @@ export async function openIpmiBmc(
         ...(seconds === undefined || sinceStart ? {} : { seconds }),
       }));
     },
+    accounts: ipmiAccounts(session),
     close: () => session.close(),
   };
 }
@@ -66,6 +69,8 @@ async function inventory(session: BmcSession): Promise<BmcInventory> {
     bmcFirmware: device.firmware,
     biosVersion: '',
     macs: [],
+    bmcMac:
+      (await optional(async () => readLan(session, await findLanChannel(session))))?.mac ?? '',
   };
 }
 

@@ -18,6 +18,8 @@ export interface ProbeTarget {
   /** Requests to this BMC over HTTPS; absent where Redfish is not wanted. */
   readonly http?: HttpPort | undefined;
   readonly prefer?: 'ipmi' | 'redfish';
+  /** Known to speak this, and asked nothing else. */
+  readonly only?: 'ipmi' | 'redfish' | undefined;
   readonly systemId?: string | undefined;
 }
 
@@ -33,10 +35,12 @@ export async function openBmc(target: ProbeTarget): Promise<Bmc> {
     ipmi: () => openIpmiBmc(ports, bmc, settings),
     redfish: http && (() => openRedfishBmc({ http, timers: ports.timers, credentials, systemId })),
   };
-  const order =
-    target.prefer === 'redfish'
-      ? ([openers.redfish, openers.ipmi] as const)
-      : ([openers.ipmi, openers.redfish] as const);
+  const { only } = target;
+  const order = only
+    ? [openers[only]]
+    : target.prefer === 'redfish'
+      ? [openers.redfish, openers.ipmi]
+      : [openers.ipmi, openers.redfish];
   let last: unknown;
   for (const open of order) {
     if (!open) continue;
@@ -47,5 +51,5 @@ export async function openBmc(target: ProbeTarget): Promise<Bmc> {
       if (!(error instanceof AppError) || !OTHER_PROTOCOL.includes(error.code)) break;
     }
   }
-  throw last;
+  throw last ?? new AppError('BMC_PROTOCOL', { detail: `${only} is not in use here.` });
 }

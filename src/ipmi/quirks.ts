@@ -50,6 +50,8 @@ export const QUIRKS = {
 
 export type QuirkName = keyof typeof QUIRKS;
 
+export const QUIRK_NAMES = Object.keys(QUIRKS) as [QuirkName, ...QuirkName[]];
+
 export function isQuirkName(text: string): text is QuirkName {
   return text in QUIRKS;
 }

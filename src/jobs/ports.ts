@@ -3,7 +3,7 @@
  * simulated ones; the engine is the same in all three.
  */
 import type { MachineRecord } from '../inventory/machine-fields.ts';
-import type { PowerAction, PowerOutcome } from '../ipmi/power.ts';
+import type { Bmc, BootResult } from '../ipmi/bmc.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Millis } from '../wire/time.ts';
 
@@ -17,7 +17,10 @@ export type JobMachine = Pick<
   | 'site'
   | 'rack'
   | 'hardwareType'
+  | 'manufacturer'
   | 'bmcAddress'
+  | 'bmcMac'
+  | 'bmcVendor'
   | 'bmcCredential'
 >;
 
@@ -28,23 +31,10 @@ export interface BootWish {
 }
 
 /** A session with a BMC, whatever it speaks. @throws AppError BMC_* from every method */
-export interface JobBmc {
-  powerOn(): Promise<boolean>;
-  setPower(action: PowerAction): Promise<PowerOutcome>;
+export interface JobBmc extends Pick<Bmc, 'powerOn' | 'setPower' | 'identify' | 'accounts'> {
   /** `expires`: the flags are forgotten a minute from now. */
-  setBoot(wish: BootWish): Promise<{ readonly verified: boolean; readonly expires: boolean }>;
-  /** Seconds of light, at most 255; 0 switches it off. */
-  identify(seconds: number): Promise<void>;
-  /** Absent where accounts cannot be managed over this protocol. */
-  readonly accounts?: BmcAccounts | undefined;
+  setBoot(wish: BootWish): Promise<BootResult>;
   close(): Promise<void>;
-}
-
-export interface BmcAccounts {
-  /** Makes this user an enabled administrator with this password. */
-  put(user: { readonly name: string; readonly password: string }): Promise<'made' | 'changed'>;
-  /** @returns false when there is no such user, or it is disabled already */
-  disable(name: string): Promise<boolean>;
 }
 
 export interface Login {

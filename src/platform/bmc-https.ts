@@ -58,6 +58,28 @@ export function createBmcHttps(options: BmcHttpsOptions): (request: Request) => 
   };
 }
 
+/**
+ * The fingerprint of the certificate that a BMC shows; nothing is sent to it.
+ * @throws AppError BMC_UNREACHABLE, BMC_TIMEOUT
+ */
+export async function readBmcCertificate(at: {
+  readonly address: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}): Promise<string> {
+  const where = `https://${at.address}:${at.port}`;
+  try {
+    const socket = await connect({ ...at, trust: { kind: 'any' }, bodyBytesMax: 0 });
+    const { fingerprint256 = '' } = socket.getPeerCertificate();
+    socket.destroy();
+    return plain(fingerprint256);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    const detail = `${where}: ${(cause as Error).message}`;
+    throw new AppError('BMC_UNREACHABLE', { detail, cause });
+  }
+}
+
 function connect({ address, port, trust, timeoutMs }: BmcHttpsOptions): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
     const rejectUnauthorized = trust.kind === 'authority';

@@ -5,6 +5,7 @@
  * and sessions are gone, and the BMCs go on.
  */
 import Sqlite, { type Database } from 'better-sqlite3';
+import { createBmcAccess } from '../../src/bmc/access.ts';
 import { createJobWorld } from '../../src/daemon/job-bmc.ts';
 import { openInventory } from '../../src/inventory/inventory.ts';
 import { createSecretBox } from '../../src/inventory/secrets.ts';
@@ -90,7 +91,11 @@ export function createHall(options: HallOptions = {}) {
       ...{ datagrams, random: time.randomBytes },
       timers: { nowMs: time.now, at: timers.at },
     };
-    const world = watched(createJobWorld({ inventory, ports, siteCredential: 'site' }));
+    const access = createBmcAccess({
+      ...{ ...inventory.serverdb, ports, clock, siteCredentials: ['site'] },
+      soon: (change) => void (life.alive && inventory.soon(change)),
+    });
+    const world = watched(createJobWorld({ inventory, access }));
     const engine: Engine = createEngine({
       ...{ store: desk.store, kinds, world, events: inventory.events },
       machines: inventory.machines,
@@ -114,7 +119,7 @@ export function createHall(options: HallOptions = {}) {
       onError: (error) => void (life.alive && life.errors.push(error)),
     });
     desk.blockedBy = (job) => engine.blockedBy(job);
-    return { life, inventory, desk, engine };
+    return { life, inventory, desk, engine, access };
   }
 
   /** Counts open sessions: the limits are judged by what the BMCs see, not by what the engine says. */

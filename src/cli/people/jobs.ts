@@ -66,7 +66,7 @@ function addReads(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('watch'))
     .description('follow a job until it has ended; the status is 1 when it did not finish')
     .argument('<id>')
-    .action((id: string, options: CommonOptions) => watch(context, options, id));
+    .action((id: string, options: CommonOptions) => watchJob(context, options, id));
   withCommon(jobs.command('kinds'))
     .description('every kind of job')
     .action(async (options: CommonOptions) => {
@@ -121,7 +121,7 @@ function addCreate(jobs: Command, context: CliContext): void {
         const { body } = await api.call('POST /jobs', {
           body: { ...wanted, target: only, ...release },
         });
-        if (options.watch) return watch(context, options, body.id);
+        if (options.watch) return watchJob(context, options, body.id);
         return done(context, options, `job ${body.id} is ${body.status}`, body);
       }
       await createMany(context, options, { api, wanted, machines });
@@ -218,7 +218,11 @@ function addStats(jobs: Command, context: CliContext): void {
 }
 
 /** A line for each thing that changes, so that it can be piped; the last one says how it ended. */
-async function watch(context: CliContext, options: CommonOptions, id: string): Promise<void> {
+export async function watchJob(
+  context: CliContext,
+  options: CommonOptions,
+  id: string,
+): Promise<void> {
   const api = clientFor(context, options);
   let seen = 0;
   let told = '';

@@ -12,6 +12,7 @@ const KINDS = {
   'hardware-types': 'hardware types: rules and bills of materials',
   squads: 'squads: the teams that own machines',
   policies: 'policies: what a report may make of a machine (drift)',
+  'bmc-profiles': 'how BMCs are spoken to, by machine, hardware type or vendor',
 } as const;
 
 type Path = keyof typeof KINDS;

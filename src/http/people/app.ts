@@ -19,6 +19,7 @@ import { installAccess } from './authenticate.ts';
 import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
 import { addAccessRoutes } from './routes/access.ts';
+import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
@@ -50,6 +51,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
   readonly dns?: PeopleContext['dns'];
   readonly oidc?: PeopleContext['oidc'];
+  readonly bmcs?: PeopleContext['bmcs'];
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -87,10 +89,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
-  const { inventory, jobs, clock, log, site, settings = DEFAULTS, backup, dns, oidc } = options;
+  const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
+  const { backup, dns, oidc, bmcs } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const context: PeopleContext = { ...facts, backup, dns, oidc, durably };
+  const context: PeopleContext = { ...facts, backup, dns, oidc, bmcs, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -98,7 +101,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
-    addSignInRoutes,
+    ...[addSignInRoutes, addBmcRoutes],
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { BmcAccess } from '../../bmc/access.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
@@ -16,9 +17,16 @@ export interface PeopleSettings {
   readonly requestsPerSecond: number;
 }
 
+/** BMCs as the routes need them. */
+export interface BmcService {
+  readonly access: BmcAccess;
+}
+
 export interface PeopleContext {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
+  /** BMCs, where this process speaks to them. */
+  readonly bmcs?: BmcService | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

@@ -172,7 +172,19 @@ class RedfishBmc implements Bmc {
       bmcFirmware: textAt(managerJson, 'FirmwareVersion'),
       biosVersion: textAt(json, 'BiosVersion'),
       macs,
+      bmcMac: manager === '' ? '' : await this.macOf(managerJson),
     };
+  }
+
+  /** The first NIC of the manager that names an address of its own. */
+  private async macOf(manager: Json | undefined): Promise<string> {
+    const path = linkAt(manager, 'EthernetInterfaces');
+    for (const nic of path === '' ? [] : await this.http.members(path)) {
+      const { json } = await this.http.get(nic);
+      const mac = textAt(json, 'PermanentMACAddress') || textAt(json, 'MACAddress');
+      if (mac) return mac.toLowerCase();
+    }
+    return '';
   }
 
   async log(): Promise<readonly BmcLogEntry[]> {

@@ -60,7 +60,7 @@ describe('what may import what', () => {
 
 describe('the core', () => {
   const core = sources('src').filter((file) =>
-    ['wire', 'dhcp', 'tftp', 'dns', 'capture', 'ipmi', 'inventory', 'boot', 'jobs'].includes(
+    ['wire', 'dhcp', 'tftp', 'dns', 'capture', 'ipmi', 'inventory', 'boot', 'bmc', 'jobs'].includes(
       placeOf(file),
     ),
   );

@@ -214,6 +214,7 @@ describe('reading', () => {
       ...{ assetTag: 'Chicago-45Z-2381', uuids: ['38947555-7742-3448-3784-823347823834'] },
       ...{ bmcFirmware: '1.45.455b66-rev4', biosVersion: 'P79 v1.45' },
       macs: ['12:44:6a:3b:04:11', 'aa:bb:cc:dd:ee:00'],
+      bmcMac: '12:44:6a:3b:00:01',
     });
   });
 

@@ -35,6 +35,7 @@ const KINDS: readonly Kind[] = [
   { kind: 'type', path: 'hardware-types', one: 'a hardware type', writer: 'operator' },
   { kind: 'squad', path: 'squads', one: 'a squad', writer: 'admin' },
   { kind: 'policy', path: 'policies', one: 'a policy', writer: 'admin' },
+  { kind: 'bmc', path: 'bmc-profiles', one: 'a way to speak to BMCs', writer: 'operator' },
 ];
 
 export function addRecordRoutes(app: PeopleServer, context: PeopleContext): void {

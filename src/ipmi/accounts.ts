@@ -5,17 +5,17 @@
  * user" to the name of an id that was never used (0xcc or 0xcb): that id is free.
  */
 import { AppError } from '../errors.ts';
-import type { Caller } from '../ipmi/command.ts';
+import type { BmcAccounts } from './bmc.ts';
+import type { Caller } from './command.ts';
 import {
   getUserAccess,
   getUserName,
   setUserAccess,
   setUserName,
   setUserPassword,
-} from '../ipmi/commands/users.ts';
-import { CompletionError } from '../ipmi/completion.ts';
-import { findLanChannel } from '../ipmi/lan.ts';
-import type { BmcAccounts } from './ports.ts';
+} from './commands/users.ts';
+import { CompletionError } from './completion.ts';
+import { findLanChannel } from './lan.ts';
 
 const ADMINISTRATOR = 4;
 /** Id 1 is the anonymous user, whose name is fixed. */

@@ -1,0 +1,152 @@
+/**
+ * `reveille bmc HARDWARENAME ...`: a machine's BMC through the appliance, which knows its address, its login and its quirks,
+ * with the words of ipmitool. Reading asks the BMC now; what changes the machine is a job, which is followed to its end.
+ */
+import { AppError } from '../../errors.ts';
+import { type CliContext, type CommonOptions, clientFor } from './connection.ts';
+import { watchJob } from './jobs.ts';
+import { show, showRecord } from './output.ts';
+
+type MachineBmcPath = 'machines' | 'jobs';
+
+interface Asked {
+  readonly context: CliContext;
+  readonly options: CommonOptions & { readonly release?: boolean };
+  readonly hardwarename: string;
+  /** What follows the command. */
+  readonly rest: readonly string[];
+}
+
+type Act = (asked: Asked) => Promise<void>;
+
+/** Command words to what they do. */
+const COMMANDS: Readonly<Record<string, Act>> = {
+  show: showKnown,
+  'power status': powerStatus,
+  'power on': job('power-on'),
+  'power off': job('power-off', { graceSeconds: 0 }),
+  'power soft': job('power-off'),
+  'power cycle': job('power-cycle'),
+  'power reset': job('reset'),
+  'chassis identify': identify,
+  'sensor list': sensors,
+  'sdr list': sensors,
+  'sel list': log,
+  'fru print': fru,
+};
+
+/**
+ * Whether these words mean a machine on record rather than a BMC's own address: without a login of one's own, and with
+ * a name that is no address and has no domain.
+ */
+export function namesMachine(host: string, user: string | undefined): boolean {
+  return user === undefined && !host.includes('.');
+}
+
+/** @throws AppError REQUEST_INVALID for words that mean nothing here */
+export async function runMachineBmc(
+  context: CliContext,
+  [hardwarename, ...words]: readonly [string, ...string[]],
+  options: Asked['options'],
+): Promise<void> {
+  // `chassis power on` and `power on` are the same, as with ipmitool.
+  const plain = words[0] === 'chassis' && words[1] === 'power' ? words.slice(1) : words;
+  for (const length of [2, 1]) {
+    const act = COMMANDS[plain.slice(0, length).join(' ')];
+    if (act) return act({ context, options, hardwarename, rest: plain.slice(length) });
+  }
+  const names = Object.keys(COMMANDS).join(', ');
+  const detail = `'${words.join(' ')}' cannot be asked through the appliance; there are: ${names}. With -U, the BMC itself is asked.`;
+  throw new AppError('REQUEST_INVALID', { detail });
+}
+
+const clientOf = ({ context, options }: Asked) => clientFor<MachineBmcPath>(context, options);
+const pathOf = ({ hardwarename }: Asked) => ({ path: { hardwarename } });
+
+async function showKnown(asked: Asked): Promise<void> {
+  const { body } = await clientOf(asked).call('GET /machines/{hardwarename}/bmc', pathOf(asked));
+  showRecord(asked.context, asked.options, body);
+}
+
+async function powerStatus(asked: Asked): Promise<void> {
+  const { body } = await clientOf(asked).call(
+    'GET /machines/{hardwarename}/bmc/power',
+    pathOf(asked),
+  );
+  const text = `Chassis Power is ${body.on ? 'on' : 'off'}\n`;
+  asked.context.write(asked.options.json ? `${JSON.stringify(body)}\n` : text);
+}
+
+async function sensors(asked: Asked): Promise<void> {
+  const { body } = await clientOf(asked).call(
+    'GET /machines/{hardwarename}/bmc/sensors',
+    pathOf(asked),
+  );
+  show(asked.context, asked.options, {
+    document: body,
+    rows: body.sensors,
+    columns: [
+      { title: 'SENSOR', of: ({ name }) => name },
+      {
+        title: 'READING',
+        of: ({ value, unit, states }) =>
+          value === undefined
+            ? states.join(', ')
+            : `${Number(value.toPrecision(6))} ${unit ?? ''}`.trim(),
+      },
+      { title: 'HEALTH', of: ({ health }) => health },
+    ],
+  });
+}
+
+async function log(asked: Asked): Promise<void> {
+  const { body } = await clientOf(asked).call(
+    'GET /machines/{hardwarename}/bmc/sel',
+    pathOf(asked),
+  );
+  show(asked.context, asked.options, {
+    document: body,
+    rows: body.entries,
+    columns: [
+      { title: 'ID', of: ({ id }) => id },
+      {
+        title: 'TIME',
+        of: ({ seconds }) =>
+          seconds === undefined
+            ? ''
+            : new Date(seconds * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC'),
+      },
+      { title: 'EVENT', of: ({ text }) => text },
+    ],
+  });
+}
+
+async function fru(asked: Asked): Promise<void> {
+  const { body } = await clientOf(asked).call(
+    'GET /machines/{hardwarename}/bmc/fru',
+    pathOf(asked),
+  );
+  showRecord(asked.context, asked.options, body);
+}
+
+function job(action: string, params: Record<string, unknown> = {}): Act {
+  return (asked) => runJob(asked, action, params);
+}
+
+async function identify(asked: Asked): Promise<void> {
+  const seconds = Number(asked.rest[0] ?? 15);
+  await runJob(asked, 'identify', { seconds });
+}
+
+async function runJob(
+  asked: Asked,
+  action: string,
+  params: Record<string, unknown>,
+): Promise<void> {
+  const { context, options, hardwarename } = asked;
+  const release = options.release ? { release: hardwarename } : {};
+  const { body } = await clientOf(asked).call('POST /jobs', {
+    body: { action, params, priority: 0, target: hardwarename, ...release },
+  });
+  await watchJob(context, options, body.id);
+}

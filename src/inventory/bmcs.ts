@@ -1,0 +1,205 @@
+/**
+ * BMCs on record: what was seen of each, which machine it belongs to, and what was learnt about speaking to it.
+ *
+ * A BMC is known by its MAC, or by its address where nobody has told its MAC yet. What is in here is never a condition for
+ * reaching a machine's BMC (its record names the address), only what makes that quicker and safer: the protocol that it
+ * answered, the credential that opened it, the certificate that it showed. Logins are names; no secret is in this table.
+ */
+import type { Database } from 'better-sqlite3';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock } from '../wire/time.ts';
+
+export type BmcSource = 'dhcp' | 'report' | 'record';
+export type BmcProtocol = 'ipmi' | 'redfish';
+
+/** What a BMC says of itself. */
+export interface BmcFacts {
+  readonly manufacturer?: string;
+  readonly product?: string;
+  readonly serial?: string;
+  readonly uuids?: readonly string[];
+  readonly macs?: readonly string[];
+  readonly firmware?: string;
+}
+
+export interface BmcRecord {
+  /** Its MAC, else its address. */
+  readonly id: string;
+  readonly mac: string;
+  readonly address: string;
+  readonly source: BmcSource;
+  readonly vendorClass: string;
+  readonly hostname: string;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** '' until it is matched. */
+  readonly hardwarename: Hardwarename | '';
+  /** `mac`, `address`, `uuid`, `serial`, `nic`, or who said so. */
+  readonly matchedBy: string;
+  readonly matchedAt: number;
+  readonly protocol: BmcProtocol | '';
+  readonly credential: string;
+  /** SHA-256, hex; '' where none is pinned. */
+  readonly certificate: string;
+  readonly openedAt: number;
+  /** Of the first failure since it was last opened; 0: none. */
+  readonly failedAt: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly facts: BmcFacts;
+  readonly power: 'on' | 'off' | '';
+  readonly lookedAt: number;
+  readonly lookNext: number;
+  readonly looks: number;
+  /** `wanted`: a person is asked. `asked`: it is to be done. `done`: it was switched on `wakes` times, last at `wakeAt`. */
+  readonly wake: '' | 'wanted' | 'asked' | 'done';
+  readonly wakeAt: number;
+  readonly wakes: number;
+  /** Why it is not matched. */
+  readonly why: string;
+}
+
+/** Everything that follows from what was seen and done, and may be written by itself. */
+export type BmcChanges = Partial<Omit<BmcRecord, 'id' | 'firstAt' | 'source'>>;
+
+export interface BmcSighting {
+  readonly mac: string;
+  readonly address: string;
+  readonly source: BmcSource;
+  readonly vendorClass?: string;
+  readonly hostname?: string;
+}
+
+export interface BmcStore {
+  get(id: string): BmcRecord | undefined;
+  ofMachine(hardwarename: Hardwarename): BmcRecord[];
+  /** By id, from above `after` on. */
+  list(page: {
+    readonly after: string;
+    readonly count: number;
+    readonly unmatched: boolean;
+  }): BmcRecord[];
+  /** Makes the row, or notes that it was seen again, perhaps at another address. */
+  sighted(sighting: BmcSighting): BmcRecord;
+  /** Writes what differs. One that is not there is made, with the address of the changes. */
+  write(id: string, changes: BmcChanges): void;
+  /** Whose turn it is to be looked at, the longest due first. */
+  due(now: number, count: number): BmcRecord[];
+  /** When the next one is due; `undefined` when none is. */
+  nextDue(): number | undefined;
+  /** Switched on by themselves since then. */
+  wakesSince(at: number): number;
+  wanting(wake: BmcRecord['wake']): BmcRecord[];
+  remove(id: string): boolean;
+}
+
+const COLUMNS = {
+  id: 'id',
+  mac: 'mac',
+  address: 'address',
+  source: 'source',
+  vendorClass: 'vendor_class',
+  hostname: 'hostname',
+  firstAt: 'first_at',
+  lastAt: 'last_at',
+  hardwarename: 'hardwarename',
+  matchedBy: 'matched_by',
+  matchedAt: 'matched_at',
+  protocol: 'protocol',
+  credential: 'credential',
+  certificate: 'certificate',
+  openedAt: 'opened_at',
+  failedAt: 'failed_at',
+  code: 'code',
+  detail: 'detail',
+  facts: 'facts',
+  power: 'power',
+  lookedAt: 'looked_at',
+  lookNext: 'look_next',
+  looks: 'looks',
+  wake: 'wake',
+  wakeAt: 'wake_at',
+  wakes: 'wakes',
+  why: 'why',
+} as const satisfies Record<keyof BmcRecord, string>;
+
+const NAMES = Object.keys(COLUMNS) as (keyof BmcRecord)[];
+type Row = Readonly<Record<string, string | number>>;
+
+export function openBmcs(db: Database, clock: Clock): BmcStore {
+  const select = `SELECT ${NAMES.map((name) => `${COLUMNS[name]} AS "${name}"`).join(', ')} FROM bmcs`;
+  const get = db.prepare<[string], Row>(`${select} WHERE id = ?`);
+  const ofMachine = db.prepare<[string], Row>(
+    `${select} WHERE hardwarename = ? AND hardwarename <> '' ORDER BY id`,
+  );
+  const list = db.prepare<[string, number], Row>(`${select} WHERE id > ? ORDER BY id LIMIT ?`);
+  const unmatched = db.prepare<[string, number], Row>(
+    `${select} WHERE id > ? AND hardwarename = '' ORDER BY id LIMIT ?`,
+  );
+  const due = db.prepare<[number, number], Row>(
+    `${select} WHERE look_next > 0 AND look_next <= ? ORDER BY look_next LIMIT ?`,
+  );
+  const nextDue = db.prepare<[], { at: number | null }>(
+    'SELECT min(look_next) AS at FROM bmcs WHERE look_next > 0',
+  );
+  const wakesSince = db.prepare<[number], { count: number }>(
+    `SELECT count(*) AS count FROM bmcs WHERE wakes > 0 AND wake_at > ?`,
+  );
+  const wanting = db.prepare<[string], Row>(`${select} WHERE wake = ? ORDER BY id`);
+  const insert = db.prepare(
+    'INSERT INTO bmcs (id, mac, address, source, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const remove = db.prepare('DELETE FROM bmcs WHERE id = ?');
+  const find = (id: string) => {
+    const row = get.get(id);
+    return row && fromRow(row);
+  };
+  const write = (id: string, changes: BmcChanges): void => {
+    if (!get.get(id)) {
+      const now = clock();
+      insert.run(id, id.includes(':') ? id : '', changes.address ?? '', 'record', now, now);
+    }
+    const before = find(id);
+    const differing = (Object.keys(changes) as (keyof BmcChanges)[]).filter(
+      (name) =>
+        changes[name] !== undefined &&
+        JSON.stringify(changes[name]) !== JSON.stringify(before?.[name]),
+    );
+    if (differing.length === 0) return;
+    const sets = differing.map((name) => `${COLUMNS[name]} = ?`).join(', ');
+    const values = differing.map((name) => toColumn(changes[name]));
+    db.prepare(`UPDATE bmcs SET ${sets} WHERE id = ?`).run(...values, id);
+  };
+
+  return {
+    get: find,
+    write,
+    ofMachine: (hardwarename) => ofMachine.all(hardwarename).map(fromRow),
+    list: ({ after, count, unmatched: only }) =>
+      (only ? unmatched : list).all(after, count).map(fromRow),
+    sighted({ mac, address, source, vendorClass = '', hostname = '' }) {
+      const id = mac || address;
+      const now = clock();
+      if (!get.get(id)) insert.run(id, mac, address, source, now, now);
+      write(id, {
+        ...{ address, lastAt: now },
+        ...(vendorClass === '' ? {} : { vendorClass }),
+        ...(hostname === '' ? {} : { hostname }),
+      });
+      return find(id) as BmcRecord;
+    },
+    due: (now, count) => due.all(now, count).map(fromRow),
+    nextDue: () => nextDue.get()?.at ?? undefined,
+    wakesSince: (at) => wakesSince.get(at)?.count ?? 0,
+    wanting: (wake) => wanting.all(wake).map(fromRow),
+    remove: (id) => remove.run(id).changes > 0,
+  };
+}
+
+function fromRow(row: Row): BmcRecord {
+  return { ...row, facts: JSON.parse(String(row.facts)) } as unknown as BmcRecord;
+}
+
+function toColumn(value: unknown): string | number {
+  return typeof value === 'object' ? JSON.stringify(value) : (value as string | number);
+}

@@ -1,0 +1,39 @@
+/**
+ * The migration for BMCs: what has been seen of each, whose machine it belongs to, and how it is spoken to.
+ *
+ * A row is kept by the BMC's MAC, or by its address where no MAC is known. No login is in here: `credential` is a name.
+ */
+export const BMCS_SCHEMA = `
+  CREATE TABLE bmcs (
+    id TEXT PRIMARY KEY,                    -- its MAC, else its address
+    mac TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL,
+    source TEXT NOT NULL,                   -- 'dhcp', 'report' or 'record': who told of it first
+    vendor_class TEXT NOT NULL DEFAULT '',  -- of its DHCP
+    hostname TEXT NOT NULL DEFAULT '',
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    hardwarename TEXT NOT NULL DEFAULT '',  -- '' until it is matched
+    matched_by TEXT NOT NULL DEFAULT '',    -- 'mac', 'address', 'uuid', 'serial', 'nic' or who said so
+    matched_at INTEGER NOT NULL DEFAULT 0,
+    protocol TEXT NOT NULL DEFAULT '',      -- '' until it has been opened
+    credential TEXT NOT NULL DEFAULT '',    -- the name of the one that opened it last
+    certificate TEXT NOT NULL DEFAULT '',   -- SHA-256 of its HTTPS certificate, pinned
+    opened_at INTEGER NOT NULL DEFAULT 0,
+    failed_at INTEGER NOT NULL DEFAULT 0,   -- of the first failure since it was last opened
+    code TEXT NOT NULL DEFAULT '',          -- of the last failure
+    detail TEXT NOT NULL DEFAULT '',
+    facts TEXT NOT NULL DEFAULT '{}',       -- JSON: what it says of itself
+    power TEXT NOT NULL DEFAULT '',         -- 'on', 'off' or '' for not known
+    looked_at INTEGER NOT NULL DEFAULT 0,
+    look_next INTEGER NOT NULL DEFAULT 0,   -- when it is looked at again; 0: not by itself
+    looks INTEGER NOT NULL DEFAULT 0,       -- that failed in a row
+    wake TEXT NOT NULL DEFAULT '',          -- '', 'wanted', 'asked' or 'done': switching on what was never seen
+    wake_at INTEGER NOT NULL DEFAULT 0,
+    wakes INTEGER NOT NULL DEFAULT 0,
+    why TEXT NOT NULL DEFAULT ''            -- why it is not matched
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX bmcs_by_machine ON bmcs (hardwarename) WHERE hardwarename <> '';
+  CREATE INDEX bmcs_by_address ON bmcs (address);
+  CREATE INDEX bmcs_to_look ON bmcs (look_next) WHERE look_next > 0;
+`;

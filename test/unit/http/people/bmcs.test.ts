@@ -1,0 +1,136 @@
+/** BMCs through the API and the command line: a simulated BMC on a real socket, asked by name of its machine. */
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type FakeBmc, startFakeBmc } from '../../../../qemu-lab/fake-bmc.ts';
+import { simpleMachine } from '../../../../qemu-lab/fake-bmc-state.ts';
+import { namesMachine, runMachineBmc } from '../../../../src/cli/people/bmcs.ts';
+import { openBmcPorts } from '../../../../src/platform/bmc-udp.ts';
+import { createAccessWorld } from '../../../support/bmc-access.ts';
+import { createPeople, problemOf } from '../../../support/people.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function appliance() {
+  const bmc: FakeBmc = await startFakeBmc({ machine: simpleMachine(true) });
+  closers.push(() => bmc.close());
+  const ports = await openBmcPorts();
+  closers.push(() => ports.close());
+  const here = createAccessWorld(ports, { bmcPort: bmc.port });
+  closers.push(() => here.access.close());
+  here.credential('site', 'operator', 'operpw');
+  here.machine('C0MPUT3');
+  const people = await createPeople({ bmcs: { access: here.access } }, here.world);
+  await people.app.listen({ host: '127.0.0.1', port: 0 });
+  closers.push(() => people.app.close());
+  const { port } = people.app.server.address() as AddressInfo;
+  const { secret } = here.world.inventory.serverdb.access.createToken(
+    { name: 'cli', role: 'admin', squads: {} },
+    'test',
+  );
+  const run = async (line: string, json = false) => {
+    let output = '';
+    const context = {
+      environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
+      write: (text: string) => void (output += text),
+      tell: () => undefined,
+      readInput: async () => '',
+    };
+    await runMachineBmc(context, line.split(' ') as [string, ...string[]], { json });
+    return output;
+  };
+  return { ...here, bmc, people, run };
+}
+
+describe('GET /machines/HARDWARENAME/bmc', () => {
+  it('says what is known, and what the BMC says now', async () => {
+    const { people, bmc } = await appliance();
+    const get = async (path: string) =>
+      (await people.admin('GET', `/machines/C0MPUT3/bmc${path}`)).body;
+    expect(await get('')).toMatchObject({ address: '127.0.0.1', protocol: '', openedAt: 0 });
+    expect(await get('/power')).toEqual({ on: true, protocol: 'ipmi' });
+    const { sensors } = await get('/sensors');
+    expect(sensors).toContainEqual(
+      expect.objectContaining({ name: 'FAN1', value: 5220, unit: 'rpm', health: 'ok' }),
+    );
+    expect((await get('/sel')).entries[0]).toMatchObject({ text: expect.stringContaining('#0x') });
+    expect(await get('/fru')).toMatchObject({ serial: 'LAB0001', bmcMac: '02:00:00:00:99:01' });
+    expect(await get('')).toMatchObject({ protocol: 'ipmi', openedWith: 'site', failedAt: 0 });
+    expect(bmc.sessions()).toBe(1);
+  });
+
+  it('is for technicians, also of its squad; a machine without one says so', async () => {
+    const { people, machine, world } = await appliance();
+    const power = async (call: typeof people.admin, name = 'C0MPUT3') =>
+      problemOf(await call('GET', `/machines/${name}/bmc/power`));
+    expect(await power(people.nobody)).toBe('401 UNAUTHENTICATED');
+    expect(await power(people.as('viewer'))).toBe('403 FORBIDDEN');
+    expect(await power(people.as('technician'))).toBe('200');
+    people.squad('music');
+    const { serverdb, transaction } = world.inventory;
+    const cause = { who: 'test', why: 'test' };
+    transaction(() => serverdb.editor.edit('C0MPUT3' as never, { squad: 'music' }, cause));
+    expect(await power(people.as('viewer', { music: 'technician' }))).toBe('200');
+    machine('N0BMC001', { bmcAddress: '' });
+    expect(await power(people.admin, 'N0BMC001')).toBe('409 BMC_MISSING');
+    expect(await power(people.admin, 'N0B0DY')).toBe('404 MACHINE_UNKNOWN');
+  });
+
+  it('tells why the BMC cannot be asked, without any password', async () => {
+    const { people, credential } = await appliance();
+    credential('site', 'operator', 'a-wrong-password');
+    const answer = await people.admin('GET', '/machines/C0MPUT3/bmc/power');
+    expect(problemOf(answer)).toBe('502 BMC_PASSWORD');
+    expect(answer.text).not.toContain('a-wrong-password');
+    const known = await people.admin('GET', '/machines/C0MPUT3/bmc');
+    expect(known.body).toMatchObject({ code: 'BMC_PASSWORD', failedAt: expect.any(Number) });
+    expect(known.text).not.toContain('a-wrong-password');
+  });
+});
+
+describe('reveille bmc HARDWARENAME', () => {
+  it.each([
+    ['C0MPUT3 power status', /^Chassis Power is on\n$/],
+    ['C0MPUT3 chassis power status', /^Chassis Power is on\n$/],
+    ['C0MPUT3 sensor list', /FAN1 +5220 rpm +ok/],
+    ['C0MPUT3 sel list', /2023-11-14 22:15:20 UTC +Temperature #0x02/],
+    ['C0MPUT3 fru print', /serial +LAB0001/],
+    ['C0MPUT3 show', /address +127\.0\.0\.1/],
+  ])('%s', async (line, output) => {
+    const { run } = await appliance();
+    expect(await run(line)).toMatch(output);
+  });
+
+  it('prints JSON, and asks for a job where the machine is changed', async () => {
+    const { run, world } = await appliance();
+    expect(JSON.parse(await run('C0MPUT3 power status', true))).toEqual({
+      on: true,
+      protocol: 'ipmi',
+    });
+    // Nobody runs jobs here: it is queued, and called off so that the command line comes back.
+    const asked = run('C0MPUT3 power cycle');
+    const { jobs, inventory } = world;
+    let queued = jobs.store.unfinished()[0];
+    while (!queued) {
+      await new Promise((resolve) => setImmediate(resolve));
+      queued = jobs.store.unfinished()[0];
+    }
+    const job = queued;
+    expect(job).toMatchObject({ kind: 'power-cycle', target: 'C0MPUT3' });
+    const ended = { is: 'ended', status: 'cancelled', code: '', detail: '' } as const;
+    inventory.transaction(() => jobs.store.append(job, ended));
+    expect(await asked).toContain('queued');
+    expect(process.exitCode).toBe(1);
+    process.exitCode = 0;
+  });
+
+  it('is told apart from a BMC’s own address, and says what can be asked', async () => {
+    const { run } = await appliance();
+    expect(namesMachine('C0MPUT3', undefined)).toBe(true);
+    expect(namesMachine('C0MPUT3', 'admin')).toBe(false);
+    expect(namesMachine('10.0.0.1', undefined)).toBe(false);
+    await expect(run('C0MPUT3 dance')).rejects.toThrow(/power status, .*With -U/);
+  });
+});

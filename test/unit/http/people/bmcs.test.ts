@@ -34,7 +34,9 @@ async function appliance() {
     let output = '';
     const context = {
       environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
-      write: (text: string) => void (output += text),
+      write: (text: string) => {
+        output += text;
+      },
       tell: () => undefined,
       readInput: async () => '',
     };

@@ -32,6 +32,7 @@ async function load(client: Client): Promise<object> {
 }
 
 async function ask(client: Client): Promise<object> {
+  await loopDelay();
   const one = (turn: number) => ({ hardwarename: pick(turn, count).serial });
   const get = await timed(asks, (turn) =>
     client.call('GET /machines/{hardwarename}', { path: one(turn) }),
@@ -63,7 +64,20 @@ async function ask(client: Client): Promise<object> {
       version: '*',
     }),
   );
-  return { get, list, rack, sorted, search, alike, patch };
+  return { get, list, rack, sorted, search, alike, patch, eventLoop: await loopDelay() };
+}
+
+/** How long the daemon's event loop, on which DHCP answers, was kept waiting since its metrics were last read. */
+async function loopDelay(): Promise<{ p99Ms: number; maxMs: number }> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const ms = (name: string) => {
+    const seconds = new RegExp(`^nodejs_eventloop_lag_${name}_seconds (\\S+)$`, 'm').exec(
+      text,
+    )?.[1];
+    if (seconds === undefined) throw new Error(`the metrics have no event loop lag ${name}`);
+    return Math.round(Number(seconds) * 1e5) / 100;
+  };
+  return { p99Ms: ms('p99'), maxMs: ms('max') };
 }
 
 process.stdout.write(`${JSON.stringify(await (phase === 'load' ? load(api) : ask(api)))}\n`);

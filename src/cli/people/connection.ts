@@ -45,10 +45,18 @@ export function clientFor<Path extends string = ''>(
   { environment }: CliContext,
   options: CommonOptions,
 ): ApiClient<CallsBelow<Path>> {
+  const client: unknown = createApiClient(reachOf(environment, options));
+  return client as ApiClient<CallsBelow<Path>>;
+}
+
+/** @throws AppError REQUEST_INVALID for what is no URL, CONFIG_UNREADABLE when the token's file cannot be read */
+export function reachOf(
+  environment: CliEnvironment,
+  options: CommonOptions,
+): { readonly url: string; readonly token: string | undefined } {
   const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
   if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
-  const client: unknown = createApiClient({ url, token: tokenOf(environment, options) });
-  return client as ApiClient<CallsBelow<Path>>;
+  return { url, token: tokenOf(environment, options) };
 }
 
 export function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {

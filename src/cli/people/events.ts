@@ -1,8 +1,15 @@
 /** `reveille events`: the feed, as pages or live; and `reveille enc` for configuration management. */
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { followFeed } from '../../client/feed.ts';
 import type { Event } from '../../client/operations.generated.ts';
-import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  clientFor,
+  reachOf,
+  withCommon,
+} from './connection.ts';
 import { time } from './output.ts';
 
 interface EventOptions extends CommonOptions {
@@ -13,17 +20,17 @@ interface EventOptions extends CommonOptions {
   readonly follow?: boolean;
 }
 
-const POLL_MS = 1000;
-
 export function addEventCommands(program: Command, context: CliContext): void {
   withCommon(program.command('events'))
     .description('what has happened, oldest first')
-    .option('--after <ID>', 'behind this event', '0')
+    .option('--after <ID>', 'behind this event')
     .option('--names <LIST>', 'e.g. machine.state,machine.edited or machine.')
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--limit <COUNT>', 'at most so many', '1000')
-    .option('-f, --follow', 'go on until it is interrupted')
-    .action(async (options: EventOptions) => follow(context, options));
+    .option('-f, --follow', 'go on until it is interrupted; without --after, from now')
+    .action(async (options: EventOptions) =>
+      options.follow ? follow(context, options) : list(context, options),
+    );
 
   withCommon(program.command('enc'))
     .description('classify a machine for Puppet: an external node classifier, as YAML')
@@ -36,10 +43,10 @@ export function addEventCommands(program: Command, context: CliContext): void {
     });
 }
 
-async function follow(context: CliContext, options: EventOptions): Promise<void> {
+async function list(context: CliContext, options: EventOptions): Promise<void> {
   const api = clientFor<'events'>(context, options);
   let left = Number(options.limit);
-  for (let after = Number(options.after); left > 0; ) {
+  for (let after = Number(options.after ?? 0); left > 0; ) {
     const { body } = await api.call('GET /events', {
       query: {
         after: String(after),
@@ -50,10 +57,24 @@ async function follow(context: CliContext, options: EventOptions): Promise<void>
     });
     for (const event of body.events) context.write(line(event, options.json === true));
     after = body.next;
-    if (!options.follow) left -= body.events.length;
-    if (body.more) continue;
-    if (!options.follow) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    left -= body.events.length;
+    if (!body.more) return;
+  }
+}
+
+async function follow(context: CliContext, options: EventOptions): Promise<void> {
+  const reach = reachOf(context.environment, options);
+  const { after, names, machine } = options;
+  const feed = followFeed({
+    ...reach,
+    after: after === undefined ? undefined : Number(after),
+    query: { names, hardwarename: machine },
+    onLost: (why, againInMs) =>
+      context.tell(`reveille: the feed was lost (${why}); again in ${againInMs / 1000} s\n`),
+  });
+  for await (const item of feed) {
+    if (item.kind === 'event') context.write(line(item.event, options.json === true));
+    else context.tell(`reveille: events before ${item.oldest} have been compacted away\n`);
   }
 }
 

@@ -189,6 +189,9 @@ interface MoveOptions extends CommonOptions {
   readonly dryRun?: boolean;
 }
 
+/** Of many machines some could not be changed; the others have been. */
+const EXIT_SOME_FAILED = 1;
+
 type BulkBody = Operations['POST /machines/bulk']['body'];
 
 function addMoves(machines: Command, context: CliContext): void {
@@ -245,6 +248,7 @@ function showResults(
 ): void {
   const verb = body.dryRun ? 'would change' : 'changed';
   context.tell(`${verb} ${body.changed}, ${body.failed} failed\n`);
+  if (body.failed > 0) process.exitCode = EXIT_SOME_FAILED;
   show(context, options, {
     document: body,
     rows: body.results,

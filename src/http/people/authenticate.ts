@@ -33,6 +33,7 @@ export async function installAccess(app: PeopleServer, context: PeopleContext): 
   await app.register(fastifyCookie);
   app.decorateRequest('principal', null);
   app.decorateRequest('sessionSecret', null);
+  app.decorateRequest('refusedItem', null);
   const rates = createRateLimit(clock, {
     perSecond: settings.requestsPerSecond,
     burst: settings.requestsPerSecond * 2,
@@ -57,6 +58,18 @@ export async function installAccess(app: PeopleServer, context: PeopleContext): 
     if (error instanceof AppError && REFUSALS.includes(error.code) && audit.take('all') === 0)
       record(context, request, error.code);
   });
+  app.addHook('onResponse', async (request) => {
+    if (request.refusedItem && audit.take('all') === 0)
+      record(context, request, request.refusedItem);
+  });
+}
+
+/** A call about many things succeeds as a whole: what was refused of it is audited once, when it has been answered. */
+export function noteRefused(
+  request: FastifyRequest,
+  results: readonly { readonly code?: ErrorCode | undefined }[],
+): void {
+  request.refusedItem = results.find(({ code }) => code && REFUSALS.includes(code))?.code ?? null;
 }
 
 /** The principal of a request that got past the hook. */

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { BmcAccess } from '../../bmc/access.ts';
+import type { ErrorCode } from '../../errors.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
@@ -65,5 +66,7 @@ declare module 'fastify' {
     principal: Principal | null;
     /** The session's secret, where the request came with one. */
     sessionSecret: string | null;
+    /** Why a part of what was asked for was refused, where the rest of it was not. */
+    refusedItem: ErrorCode | null;
   }
 }

@@ -44,7 +44,7 @@ export function createSse(feed: Feed, floor: () => number = () => 0): Sse {
       const lowest = floor();
       const cursor = asked > 0 ? Math.max(asked, lowest) : asked;
       const raw = begin(reply);
-      raw.write(`retry: 1000\n: from ${cursor}\n\n`);
+      raw.write(`retry: 1000\nid: ${cursor}\n\n`);
       if (cursor > asked)
         raw.write(`event: resync\ndata: ${JSON.stringify({ oldest: lowest })}\n\n`);
       const stop = stream(raw, { feed, cursor, filter }, () => readers.delete(stop));
@@ -101,7 +101,8 @@ function stream(
   const keepAlive = setInterval(() => {
     unread = raw.writableLength > 0 ? unread + 1 : 0;
     if (unread > 2 || raw.writableLength > limit('sseBufferBytesMax')) stop();
-    else raw.write(': still here\n\n');
+    // A reader whose filter lets nothing through comes back to where the feed is by now.
+    else raw.write(`: still here\nid: ${cursor}\n\n`);
   }, KEEP_ALIVE_MS).unref();
   const unfollow = feed.follow(wake);
   const stop = (): void => {

@@ -301,3 +301,72 @@ describe('completion', () => {
     [['racks', 'pu'], ['put']],
   ])('%j', (words, expected) => expect(complete(...words)).toEqual(expected));
 });
+
+describe('two squads', () => {
+  const changes = [
+    'machines set SEARCH-1 role=mine --why x',
+    'machines set SEARCH-1 squad=music --why x',
+    'machines merge SEARCH-1 MUSIC-1 --why x',
+    'machines forget SEARCH-1',
+    'credentials put search-bmc x --squad search',
+    'credentials remove search-bmc',
+    'webhooks add http://127.0.0.1:9/ --squad search',
+    'tokens create mine --squad search=operator',
+    'users put negz --role admin',
+  ];
+
+  async function squads(): Promise<{
+    people: People;
+    mine: ReturnType<typeof commandLine>;
+    url: string;
+  }> {
+    const { people, run, url } = await appliance();
+    people.squad('music', 'search');
+    for (const squad of ['music', 'search'])
+      await run(`machines enter serial=${squad.toUpperCase()}-1 state=in-use squad=${squad}`);
+    await run('credentials put search-bmc root --squad search', 'a very secret word');
+    const { access } = people.world.inventory.serverdb;
+    const token = { name: 'music', role: 'viewer', squads: { music: 'operator' } } as const;
+    const { secret } = access.createToken(token, 'test');
+    return { people, url, mine: commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: secret }) };
+  }
+
+  it.each(changes)('an operator of one is refused: %s', async (line) => {
+    const { people, mine } = await squads();
+    const before = people.world.inventory.events.lastId();
+    expect(await codeOf(mine(line, 'a password'))).toBe('FORBIDDEN');
+    const after = people.world.inventory.events.after(before, 10).map(({ name }) => name);
+    expect(after).toEqual(['access.refused']);
+  });
+
+  it('are refused machine by machine where many are named, which is audited too', async () => {
+    const { people, mine } = await squads();
+    const before = people.world.inventory.events.lastId();
+    const move = 'machines move recycling SEARCH-1 MUSIC-1 --release --why x --confirm 2 --json';
+    expect(JSON.parse(await mine(move)).results).toMatchObject([
+      { hardwarename: 'SEARCH-1', ok: false, code: 'FORBIDDEN' },
+      { hardwarename: 'MUSIC-1', ok: true },
+    ]);
+    expect(process.exitCode).toBe(1);
+    const after = people.world.inventory.events.after(before, 20).map(({ name }) => name);
+    expect(after.filter((name) => name === 'access.refused')).toHaveLength(1);
+  });
+
+  it('see no credential of each other, by name or content', async () => {
+    const { people, mine, url } = await squads();
+    expect(await codeOf(mine('credentials list --json'))).toBe('FORBIDDEN');
+    const { access } = people.world.inventory.serverdb;
+    const token = { name: 'x', role: 'technician', squads: { music: 'operator' } } as const;
+    const { secret } = access.createToken(token, 'test');
+    const technician = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: secret });
+    const list = await technician('credentials list --json');
+    expect(list).not.toContain('search-bmc');
+    expect(list).not.toContain('secret word');
+  });
+
+  it('change their own', async () => {
+    const { mine } = await squads();
+    await mine('machines set MUSIC-1 role=db --why x');
+    expect(JSON.parse(await mine('machines show MUSIC-1 --json')).machine.role).toBe('db');
+  });
+});

@@ -14,7 +14,7 @@ import { needsRelease } from '../../../inventory/states.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { needEdit, needMove } from '../access-rules.ts';
-import { principalOf } from '../authenticate.ts';
+import { noteRefused, principalOf } from '../authenticate.ts';
 import { keptAnswer, sendText } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { assertConfirmed } from '../guardrails.ts';
@@ -103,6 +103,7 @@ export function addBulkRoutes(app: PeopleServer, context: PeopleContext): void {
       const results = await changeAll(context, { names, dryRun }, (record) =>
         changeOne(context, principal, { record, body: request.body }),
       );
+      noteRefused(request, results);
       const text = JSON.stringify(summary(results, dryRun));
       if (key && !dryRun) {
         await context.durably(() =>

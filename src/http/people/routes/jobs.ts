@@ -12,7 +12,7 @@ import { JOB_STATUSES, type JobStatus } from '../../../jobs/store.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { needRole } from '../access-rules.ts';
-import { principalOf } from '../authenticate.ts';
+import { noteRefused, principalOf } from '../authenticate.ts';
 import { commit, keptAnswer, sendText } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { assertConfirmed } from '../guardrails.ts';
@@ -184,6 +184,7 @@ function addBulkRoute(app: PeopleServer, context: PeopleContext): void {
       const results = await inChunks(names, limit('bulkChunkMax'), (chunk) =>
         context.durably(() => chunk.map(one)),
       );
+      noteRefused(request, results);
       const created = results.filter(({ ok }) => ok).length;
       const text = JSON.stringify({ created, refused: results.length - created, results });
       if (key)

@@ -17,7 +17,7 @@ import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { parseMac } from '../../../wire/mac.ts';
 import { isAtLeast, needEdit, needRole } from '../access-rules.ts';
-import { principalOf } from '../authenticate.ts';
+import { noteRefused, principalOf } from '../authenticate.ts';
 import { keptAnswer, sendText } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { parseCsv, renderCsvRow } from '../csv.ts';
@@ -71,6 +71,7 @@ function addImport(app: PeopleServer, context: PeopleContext): void {
         const run = () => chunk.map((row) => importRow(context, principal, { row, why }));
         return dryRun ? inventory.rehearse(run) : context.durably(run);
       });
+      noteRefused(request, results);
       const text = JSON.stringify(summary(results, dryRun));
       if (key && !dryRun) {
         await context.durably(() =>

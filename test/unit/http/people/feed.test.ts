@@ -152,7 +152,8 @@ function stream(
           const lines = (rest + chunk).split('\n');
           rest = lines.pop() ?? '';
           for (const line of lines) {
-            const id = /^id: (\d+)$/.exec(line)?.[1];
+            // An id without data is a cursor and no event.
+            const id = /^data: \{"id":(\d+)/.exec(line)?.[1];
             if (id === undefined || count >= until) continue;
             into.push(Number(id));
             count += 1;

@@ -30,8 +30,7 @@ async function obey(lab: Lab, line: string): Promise<string> {
       await lab.powerOff(vm);
       return `${name} is off`;
     case 'reset':
-      await lab.powerOff(vm);
-      lab.powerOn(vm);
+      await vm.reset('button');
       return `${name} is on again`;
     default:
       return `unknown action '${action}': on, off or reset`;

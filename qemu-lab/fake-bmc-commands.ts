@@ -5,6 +5,7 @@
 import { decodeBootFlags } from '../src/ipmi/commands/boot-options.ts';
 import { CHASSIS_CONTROL, type ChassisControl } from '../src/ipmi/commands/power-control.ts';
 import { Writer } from '../src/wire/cursor.ts';
+import { expireBootFlags } from './fake-bmc-boot.ts';
 import { SENSORS } from './fake-bmc-data.ts';
 import {
   type CommandContext,
@@ -67,9 +68,10 @@ const CHASSIS: CommandTable = {
     privilege: 2,
     run: (_, { state }) => {
       const on = state.knobs.lieAboutPower ?? state.machine.powerOn();
-      const identify = state.identify === 'forever' ? 2 : state.identify > 0 ? 1 : 0;
+      const lit = state.identify !== 0 && state.nowMs < state.identifyEndsMs;
+      const identify = state.identify === 'forever' ? 2 : lit ? 1 : 0;
       const power = (on ? 1 : 0) | (state.restorePolicy << 5);
-      return ok(power, on ? 0x10 : 0x00, 0x40 | (identify << 4), 0);
+      return ok(power, state.lastPowerEvent ?? (on ? 0x10 : 0x00), 0x40 | (identify << 4), 0);
     },
   },
   '0/2': {
@@ -87,6 +89,7 @@ const CHASSIS: CommandTable = {
     privilege: 3,
     run: (request, { state }) => {
       state.identify = (request[1] ?? 0) & 1 ? 'forever' : (request[0] ?? 15);
+      state.identifyEndsMs = state.nowMs + 1000 * (request[0] ?? 15);
       return ok();
     },
   },
@@ -98,12 +101,13 @@ const CHASSIS: CommandTable = {
       return ok(0x07);
     },
   },
-  '0/7': { privilege: 2, run: () => ok(0x01, 0x01) },
+  '0/7': { privilege: 2, run: (_, { state }) => ok(state.restartCause, 0x01) },
   '0/8': { privilege: 3, run: setBootOption },
   '0/9': {
     privilege: 3,
     run: (request, { state }) => {
       const parameter = (request[0] ?? 0) & 0x7f;
+      expireBootFlags(state, state.nowMs);
       const data = state.bootOptions.get(parameter);
       return data ? okBytes(Uint8Array.of(1, parameter, ...data)) : refuse(0x80);
     },
@@ -122,6 +126,7 @@ function setBootOption(request: Uint8Array, { state }: CommandContext): Reply {
     if (state.knobs.forgetsBootFlags) return ok();
     const flags = decodeBootFlags(data);
     if (!flags) return refuse(INVALID_FIELD);
+    state.bootFlagsSetMs = state.nowMs;
     state.machine.setBoot?.(flags);
   }
   state.bootOptions.set(parameter, data);

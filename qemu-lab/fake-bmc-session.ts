@@ -97,6 +97,8 @@ export class BmcCore {
   /** What to send back to where the datagram came from. */
   respond(bytes: Uint8Array, source: Source, nowMs: number): Uint8Array[] {
     this.expire(nowMs);
+    this.options.state.nowMs = nowMs;
+    if (this.options.state.knobs.dead) return [];
     const packet = decodeRmcp(bytes);
     if (!packet.ok) return [];
     switch (packet.value.kind) {

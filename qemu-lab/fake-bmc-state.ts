@@ -38,6 +38,8 @@ export interface FakeKnobs {
   refuse: Map<string, number>;
   /** Answers nothing inside sessions. */
   hang: boolean;
+  /** Answers nothing at all, neither the network nor its machine: a BMC that has died. */
+  dead: boolean;
   /** Slots for sessions, half-open ones included. */
   sessionsMax: number;
   /** What power status says instead of the truth. */
@@ -55,7 +57,13 @@ export interface FakeKnobs {
 export function knobs(): FakeKnobs {
   return {
     ...{ dropRequests: 0, dropReplies: 0, lossRate: 0, lossSeed: 1, delayMs: 0, refuse: new Map() },
-    ...{ hang: false, sessionsMax: 8, lieAboutPower: undefined, forgetsBootFlags: false },
+    ...{
+      hang: false,
+      dead: false,
+      sessionsMax: 8,
+      lieAboutPower: undefined,
+      forgetsBootFlags: false,
+    },
     ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false },
   };
 }
@@ -64,6 +72,8 @@ export interface FakeBmcOptions {
   readonly address?: string;
   /** 0 for any. */
   readonly port?: number;
+  /** A bound datagram socket to serve instead, as one in another network namespace is handed over. */
+  readonly fd?: number;
   readonly users?: readonly FakeUser[];
   /** K_G; absent for none. */
   readonly kg?: Uint8Array;
@@ -73,6 +83,8 @@ export interface FakeBmcOptions {
   /** 16 bytes. */
   readonly guid?: Uint8Array;
   readonly mac?: string;
+  /** What its clock says, in seconds since 1970; the system's by default. */
+  readonly clock?: () => number;
 }
 
 export interface BmcUser {
@@ -95,7 +107,17 @@ export interface BmcState {
   selReservation: number;
   /** Boot option parameters; 5 holds the flags. */
   readonly bootOptions: Map<number, Uint8Array>;
+  /** When the flags were written, on the clock of `nowMs`. */
+  bootFlagsSetMs: number;
+  /** The moment of the request that is being answered; any clock that only goes forward. */
+  nowMs: number;
+  readonly clock: () => number;
+  /** Table 28-11: why the machine was last started. */
+  restartCause: number;
+  /** Byte 2 of Get Chassis Status: what last happened to the power; undefined follows the power. */
+  lastPowerEvent: number | undefined;
   identify: number | 'forever';
+  identifyEndsMs: number;
   restorePolicy: number;
   watchdog: Uint8Array;
   /** Each request inside a session that was carried out, in order: `0/2`. */
@@ -168,7 +190,13 @@ export function createState(options: FakeBmcOptions): BmcState {
       [4, Uint8Array.of(0, 0)],
       [5, new Uint8Array(5)],
     ]),
+    bootFlagsSetMs: 0,
+    nowMs: 0,
+    clock: options.clock ?? (() => Math.floor(Date.now() / 1000)),
+    restartCause: 1,
+    lastPowerEvent: undefined,
     identify: 0,
+    identifyEndsMs: 0,
     restorePolicy: 1,
     watchdog: Uint8Array.of(0, 0, 0, 0, 0, 0),
     carriedOut: [],

@@ -147,6 +147,9 @@ export const STORAGE_COMMANDS: CommandTable = {
       return ok(1);
     },
   },
-  '10/72': { privilege: 2, run: () => okBytes(new Writer(4).u32Le(1_700_000_200).finish()) },
+  '10/72': {
+    privilege: 2,
+    run: (_, { state }) => okBytes(new Writer(4).u32Le(state.clock()).finish()),
+  },
   '10/73': { privilege: 3, run: () => ok() },
 };

@@ -30,10 +30,12 @@ export async function startFakeBmc(options: FakeBmcOptions = {}): Promise<FakeBm
   const socket = dgram.createSocket('udp4');
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind(options.port ?? 0, address, () => {
+    const bound = () => {
       socket.off('error', reject);
       resolve();
-    });
+    };
+    if (options.fd === undefined) socket.bind(options.port ?? 0, address, bound);
+    else socket.bind({ fd: options.fd }, bound);
   });
   socket.on('error', () => undefined);
   const state = createState({ ...options, address });

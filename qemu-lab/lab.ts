@@ -15,10 +15,19 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { createNetwork, destroyNetwork, type LabNetwork, planNetwork } from './network.ts';
-import { FIRMWARE, PLAIN_PXE_SCRIPT, qemuArguments } from './qemu.ts';
-import type { RackMachine } from './rack.ts';
+import { startLabBmc } from './lab-bmc.ts';
+import {
+  createNetwork,
+  destroyNetwork,
+  type LabNetwork,
+  OUT_OF_BAND,
+  planNetwork,
+} from './network.ts';
+import { FIRMWARE, PLAIN_PXE_SCRIPT } from './qemu.ts';
+import { fakeBmcOf, type RackMachine } from './rack.ts';
+import { openSerialHub, type SerialHub } from './serial-hub.ts';
 import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
+import { Vm } from './vm.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const READY_MS = 30_000;
@@ -26,12 +35,7 @@ const READY_MS = 30_000;
 const CAPTURED =
   'udp or arp or icmp6 or (tcp dst port 8080 and (tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420 or tcp[((tcp[12] & 0xf0) >> 2):4] = 0x48454144))';
 
-export interface LabVm {
-  readonly machine: RackMachine;
-  /** When it was last switched on, ms since the epoch. */
-  poweredOnAt: number | undefined;
-  process: ChildProcess | undefined;
-}
+export type LabVm = Vm;
 
 export interface Lab {
   readonly id: string;
@@ -40,7 +44,9 @@ export interface Lab {
   /** Where the people-facing listener is, from the host. */
   readonly api: string;
   readonly vms: readonly LabVm[];
+  /** Presses the power button of a machine that is off. */
   powerOn(vm: LabVm): void;
+  /** Pulls its plug; its BMC lives on. */
   powerOff(vm: LabVm): Promise<void>;
   startDaemon(): Promise<void>;
   /** SIGKILL, as a crash would. */
@@ -66,12 +72,8 @@ export async function createLab(
   const dir = labDir(id);
   const network = planNetwork(id);
   const api = `http://${network.appAddress}:8081`;
-  const vms: LabVm[] = machines.map((machine) => ({
-    machine,
-    poweredOnAt: undefined,
-    process: undefined,
-  }));
   const taps = tapNames(machines);
+  const hubs: SerialHub[] = [];
   saveState({
     id,
     dir,
@@ -93,34 +95,27 @@ export async function createLab(
     return child;
   };
 
+  const vms = machines.map((machine) => {
+    const folder = join(dir, machine.name);
+    return new Vm({
+      machine,
+      place: {
+        dir: folder,
+        taps: taps.get(machine.name) ?? [],
+        ipxeKernel: join(ROOT, 'build/boot/ipxe.lkrn'),
+      },
+      spawn: (command) => run(network.sw, command, `${machine.name}/qemu.log`),
+    });
+  });
+
   const lab: Lab = {
     id,
     dir,
     network,
     api,
     vms,
-    powerOn(vm) {
-      if (vm.process) return;
-      const place = {
-        dir: join(dir, vm.machine.name),
-        taps: taps.get(vm.machine.name) ?? [],
-        ipxeKernel: join(ROOT, 'build/boot/ipxe.lkrn'),
-      };
-      vm.poweredOnAt = Date.now();
-      const child = run(
-        network.sw,
-        ['qemu-system-x86_64', ...qemuArguments(vm.machine, place)],
-        `${vm.machine.name}/qemu.log`,
-      );
-      vm.process = child;
-      child.once('exit', () => {
-        if (vm.process === child) vm.process = undefined;
-      });
-    },
-    async powerOff(vm) {
-      await end(vm.process, 'SIGKILL');
-      vm.process = undefined;
-    },
+    powerOn: (vm) => vm.start('button'),
+    powerOff: (vm) => vm.stop(),
     async startDaemon() {
       daemon = run(
         network.app,
@@ -136,7 +131,9 @@ export async function createLab(
     async destroy() {
       if (destroyed) return;
       destroyed = true;
-      await Promise.all(vms.map((vm) => end(vm.process, 'SIGKILL')));
+      await Promise.all(vms.map((vm) => vm.stop()));
+      await Promise.all(vms.map((vm) => vm.bmc?.close()));
+      for (const hub of hubs) hub.close();
       await end(daemon, 'SIGTERM');
       destroyNetwork(network);
       if (!options.keepFiles) rmSync(dir, { recursive: true, force: true });
@@ -144,9 +141,13 @@ export async function createLab(
   };
 
   try {
-    createNetwork(network, [...taps.values()].flat());
-    for (const { machine } of vms) prepareMachine(join(dir, machine.name), machine);
-    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, options));
+    const outOfBand = machines.some(fakeBmcOf);
+    createNetwork(network, { taps: [...taps.values()].flat(), outOfBand });
+    for (const [index, vm] of vms.entries()) {
+      prepareMachine(join(dir, vm.machine.name), vm.machine);
+      await addBmc(vm, { dir: join(dir, vm.machine.name), name: `bmc${index}`, network, hubs });
+    }
+    writeFileSync(join(dir, 'reveille.yaml'), labConfig(dir, { outOfBand, ...options }));
     run(
       network.sw,
       ['tcpdump', '-U', '-q', '-i', 'br0', '-s', '2048', '-w', join(dir, 'bridge.pcap'), CAPTURED],
@@ -171,12 +172,32 @@ export function tapNames(machines: readonly RackMachine[]): Map<string, string[]
   return new Map(machines.map(({ name, nics }) => [name, nics.map(() => `tap${next++}`)]));
 }
 
-function labConfig(dir: string, { pxeimage, config }: LabOptions): string {
+/** What a supervised machine has beside QEMU: the hub of its serial port, and its BMC. */
+async function addBmc(
+  vm: Vm,
+  place: { dir: string; name: string; network: LabNetwork; hubs: SerialHub[] },
+): Promise<void> {
+  const plan = fakeBmcOf(vm.machine);
+  if (!plan) return;
+  const { dir, name, network, hubs } = place;
+  const serial = await openSerialHub({
+    machine: join(dir, 'serial'),
+    console: join(dir, 'console'),
+  });
+  hubs.push(serial);
+  vm.bmc = await startLabBmc({ plan, name, dir, network, vm, serial });
+}
+
+function labConfig(
+  dir: string,
+  { pxeimage, config, outOfBand }: LabOptions & { outOfBand: boolean },
+): string {
   return stringify({
     site: 'lab',
     log: { level: 'info', file: `${dir}/reveille.log` },
     database: { file: `${dir}/reveille.db` },
     ...(pxeimage === undefined ? {} : { boot: { pxeimage } }),
+    ...(outOfBand ? { dhcp: { segments: [{}, OUT_OF_BAND.segment] } } : {}),
     ...config,
   });
 }

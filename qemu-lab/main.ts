@@ -38,7 +38,7 @@ program
       endWith(lab);
       const url = await forward(lab, Number(options.port));
       serveControl(lab);
-      for (const vm of lab.vms) lab.powerOn(vm);
+      for (const vm of lab.vms) if (vm.machine.power === 'on') lab.powerOn(vm);
       await watchLab(lab, { url, untilRegistered: options.untilRegistered === true });
       await lab.destroy();
       process.exit(0);

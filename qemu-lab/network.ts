@@ -3,6 +3,9 @@
  *
  *     host --(10.99.N.0/30)-- [app: the appliance, prov0 10.77.0.1/24] --veth-- [sw: bridge, one tap for each NIC]
  *
+ * Where machines have BMCs there is a second bridge like it, `oob`: the appliance's oob0 10.79.0.1/24 on one side, a namespace
+ * for each BMC on the other.
+ *
  * The bridge has no spanning tree and no forward delay: with them the first DHCP packets of each machine are lost.
  */
 import { execFileSync } from 'node:child_process';
@@ -38,7 +41,19 @@ export function planNetwork(id: string): LabNetwork {
   };
 }
 
-export function createNetwork(net: LabNetwork, taps: readonly string[]): void {
+/** The network of the BMCs, as the appliance's configuration has it beside the default segment. */
+export const OUT_OF_BAND = {
+  ...{ bridge: 'oob', iface: 'oob0', address: '10.79.0.1', netmask: '255.255.255.0' },
+  segment: {
+    ...{ name: 'out-of-band', kind: 'out-of-band', iface: 'oob0', address: '10.79.0.1' },
+    ...{ cidr: '10.79.0.0/24', pool: { first: '10.79.0.100', last: '10.79.0.199' } },
+  },
+} as const;
+
+export function createNetwork(
+  net: LabNetwork,
+  { taps, outOfBand }: { taps: readonly string[]; outOfBand: boolean },
+): void {
   for (const ns of [net.app, net.sw]) {
     ip('netns', 'add', ns);
     ip('-n', ns, 'link', 'set', 'lo', 'up');
@@ -49,46 +64,49 @@ export function createNetwork(net: LabNetwork, taps: readonly string[]): void {
   ip('-n', net.app, 'address', 'add', `${net.appAddress}/30`, 'dev', 'mgmt0');
   ip('-n', net.app, 'link', 'set', 'mgmt0', 'up');
 
-  ip(
-    '-n',
-    net.app,
-    'link',
-    'add',
-    'prov0',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'uplink',
-    'netns',
-    net.sw,
-  );
-  ip('-n', net.app, 'address', 'add', '10.77.0.1/24', 'dev', 'prov0');
-  ip('-n', net.app, 'link', 'set', 'prov0', 'up');
-  ip('-n', net.sw, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
-  ip('-n', net.sw, 'link', 'set', 'br0', 'up');
-  for (const tap of taps) ip('-n', net.sw, 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
-  for (const port of ['uplink', ...taps]) {
-    ip('-n', net.sw, 'link', 'set', port, 'master', 'br0');
-    ip('-n', net.sw, 'link', 'set', port, 'up');
+  addSegment(net, { iface: 'prov0', address: '10.77.0.1/24', bridge: 'br0', uplink: 'uplink' });
+  for (const tap of taps) {
+    ip('-n', net.sw, 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
+    ip('-n', net.sw, 'link', 'set', tap, 'master', 'br0');
+    ip('-n', net.sw, 'link', 'set', tap, 'up');
   }
+  if (!outOfBand) return;
+  const { iface, bridge } = OUT_OF_BAND;
+  addSegment(net, { iface, address: `${OUT_OF_BAND.address}/24`, bridge, uplink: 'oob-up' });
+}
+
+/** A bridge, and the appliance's link to it. */
+function addSegment(
+  net: LabNetwork,
+  segment: { iface: string; address: string; bridge: string; uplink: string },
+): void {
+  const { iface, address, bridge, uplink } = segment;
+  const link = ['link', 'add', iface, 'type', 'veth', 'peer', 'name', uplink];
+  ip('-n', net.app, ...link, 'netns', net.sw);
+  ip('-n', net.app, 'address', 'add', address, 'dev', iface);
+  ip('-n', net.app, 'link', 'set', iface, 'up');
+  const type = ['type', 'bridge', 'stp_state', '0', 'forward_delay', '0'];
+  ip('-n', net.sw, 'link', 'add', bridge, ...type);
+  ip('-n', net.sw, 'link', 'set', bridge, 'up');
+  ip('-n', net.sw, 'link', 'set', uplink, 'master', bridge);
+  ip('-n', net.sw, 'link', 'set', uplink, 'up');
 }
 
 /**
- * A namespace of its own with one link `eth0` to the bridge, for a client, a relay or another server.
- * @param name at most five characters: interface names have fifteen
+ * A namespace of its own with one link `eth0` to a bridge, for a client, a relay, a BMC or another server.
+ * @param name at most thirteen characters: interface names have fifteen
  */
 export function addNeighbour(
   net: Pick<LabNetwork, 'app' | 'sw'>,
   name: string,
-  { mac, address }: { mac?: string; address?: string },
+  { mac, address, bridge = 'br0' }: { mac?: string; address?: string; bridge?: string },
 ): string {
   const ns = net.app.replace(/app$/, name);
   ip('netns', 'add', ns);
   ip('-n', ns, 'link', 'set', 'lo', 'up');
   const link = ['link', 'add', `p-${name}`, 'type', 'veth', 'peer', 'name', 'eth0'];
   ip('-n', net.sw, ...link, 'netns', ns);
-  ip('-n', net.sw, 'link', 'set', `p-${name}`, 'master', 'br0', 'up');
+  ip('-n', net.sw, 'link', 'set', `p-${name}`, 'master', bridge, 'up');
   if (mac) ip('-n', ns, 'link', 'set', 'eth0', 'address', mac);
   if (address) ip('-n', ns, 'address', 'add', address, 'dev', 'eth0');
   ip('-n', ns, 'link', 'set', 'eth0', 'up');

@@ -9,6 +9,7 @@ const TOOLS: readonly Tool[] = [
   ['qemu-system-x86_64', 'qemu-system-x86'],
   ['ip', 'iproute2'],
   ['tcpdump', 'tcpdump'],
+  ['busybox', 'busybox-static'],
 ];
 const FILES: readonly (readonly [file: string, remedy: string])[] = [
   ['/usr/share/OVMF/OVMF_CODE_4M.fd', 'apt-get install ovmf'],

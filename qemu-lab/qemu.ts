@@ -6,7 +6,7 @@
  * is imitated: iPXE is started like a kernel, with a script that announces another user class, and is chainloaded like
  * any ROM that is not ours.
  */
-import type { RackMachine } from './rack.ts';
+import { fakeBmcOf, type RackMachine } from './rack.ts';
 
 export interface VmPlace {
   /** Folder of this machine: disks, firmware variables, serial log. */
@@ -15,6 +15,8 @@ export interface VmPlace {
   readonly taps: readonly string[];
   /** iPXE as a kernel, for `netboot: chain`. */
   readonly ipxeKernel: string;
+  /** What the firmware tries before the rest. */
+  readonly first: 'network' | 'disk';
 }
 
 export const FIRMWARE = {
@@ -48,6 +50,8 @@ reboot
 export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
   const uefi = machine.firmware === 'uefi';
   const plain = uefi || machine.netboot === 'chain';
+  const supervised = fakeBmcOf(machine) !== undefined;
+  const [nicIndex, diskIndex] = place.first === 'network' ? [1, 2] : [2, 1];
   // OVMF drives virtio itself. Of an e1000 it knows nothing without the driver in the card's ROM.
   const withoutRom = (model: string) => plain && !(uefi && model !== 'virtio-net-pci');
   return [
@@ -67,9 +71,12 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
     ...['-machine', `${uefi ? 'q35' : 'pc'},graphics=off`],
     ...['-m', String(machine.memoryMb), '-smp', `${machine.cpus},sockets=1`],
     ...['-boot', 'reboot-timeout=2000'],
+    ...['-qmp', `unix:${place.dir}/qmp,server=on,wait=off`],
+    // What is booted is decided at each start, and by us: a reset ends this QEMU, and the supervisor starts the next.
+    ...(supervised ? ['-no-reboot'] : []),
     ...[
       '-chardev',
-      `socket,id=serial,path=${place.dir}/console,server=on,wait=off,logfile=${place.dir}/serial.log,logappend=on`,
+      `socket,id=serial,path=${place.dir}/${supervised ? 'serial' : 'console,server=on,wait=off'},logfile=${place.dir}/serial.log,logappend=on`,
     ],
     ...['-serial', 'chardev:serial'],
     ...['-device', 'virtio-rng-pci'],
@@ -80,18 +87,21 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
         ]
       : []),
     ...(uefi && machine.netboot === 'http' ? HTTP_BOOT_ONLY : []),
-    ...(!uefi && machine.netboot === 'chain'
+    ...(!uefi && machine.netboot === 'chain' && place.first === 'network'
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),
     ...machine.nics.flatMap((nic, index) => [
       ...['-netdev', `tap,id=net${index},ifname=${place.taps[index]},script=no,downscript=no`],
       '-device',
-      `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? ',bootindex=1' : ''}${withoutRom(nic.model) ? ',romfile=' : ''}`,
+      `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? `,bootindex=${nicIndex}` : ''}${withoutRom(nic.model) ? ',romfile=' : ''}`,
     ]),
-    ...(machine.bmc
-      ? ['-device', 'ipmi-bmc-sim,id=bmc', '-device', 'isa-ipmi-kcs,bmc=bmc,irq=5']
-      : []),
-    ...machine.disks.flatMap((disk, index) => diskArguments(disk, index, place.dir)),
+    ...bmcArguments(machine, place.dir),
+    ...machine.disks.flatMap((disk, index) =>
+      diskArguments(disk, index, {
+        dir: place.dir,
+        boot: index === 0 ? `,bootindex=${diskIndex}` : '',
+      }),
+    ),
     ...[
       '-smbios',
       `type=1,manufacturer=${smbios(machine.manufacturer)},product=${smbios(machine.product)},serial=${smbios(machine.serial)},uuid=${machine.uuid}`,
@@ -100,23 +110,55 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
   ];
 }
 
-function diskArguments(disk: RackMachine['disks'][number], index: number, dir: string): string[] {
+function bmcArguments(machine: RackMachine, dir: string): string[] {
+  if (machine.bmc === 'none') return [];
+  const bmc =
+    machine.bmc === 'internal'
+      ? ['-device', 'ipmi-bmc-sim,id=bmc']
+      : [
+          // Without `reconnect` QEMU 7.2 dials before the KCS device exists, and crashes.
+          ...['-chardev', `socket,id=bmc-line,path=${dir}/bmc,reconnect=1`],
+          ...['-device', 'ipmi-bmc-extern,id=bmc,chardev=bmc-line'],
+        ];
+  return [...bmc, '-device', 'isa-ipmi-kcs,bmc=bmc,irq=5'];
+}
+
+function diskArguments(
+  disk: RackMachine['disks'][number],
+  index: number,
+  { dir, boot }: { dir: string; boot: string },
+): string[] {
   const drive = [
     '-drive',
-    `if=none,id=disk${index},format=raw,file=${dir}/disk${index}.img,cache=unsafe,discard=unmap`,
+    `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap,werror=report,${diskFile(disk, `${dir}/disk${index}.img`)}`,
   ];
   switch (disk.interface) {
     case 'nvme':
-      return [...drive, '-device', `nvme,drive=disk${index},serial=${disk.serial}`];
+      return [...drive, '-device', `nvme,drive=disk${index},serial=${disk.serial}${boot}`];
     case 'ahci':
       return [
         ...drive,
         ...['-device', `ich9-ahci,id=ahci${index}`],
-        ...['-device', `ide-hd,drive=disk${index},bus=ahci${index}.0,serial=${disk.serial}`],
+        ...['-device', `ide-hd,drive=disk${index},bus=ahci${index}.0,serial=${disk.serial}${boot}`],
       ];
     default:
-      return [...drive, '-device', `virtio-blk-pci,drive=disk${index},serial=${disk.serial}`];
+      return [
+        ...drive,
+        '-device',
+        `virtio-blk-pci,drive=disk${index},serial=${disk.serial}${boot}`,
+      ];
   }
+}
+
+/** The file under a disk, with QEMU's `blkdebug` in between where writes are to fail: error 5 is EIO. */
+function diskFile({ failWrites }: RackMachine['disks'][number], file: string): string {
+  if (failWrites === false) return `file=${file}`;
+  const rule = 'file.inject-error.0';
+  return [
+    ...['file.driver=blkdebug', 'file.image.driver=file', `file.image.filename=${file}`],
+    ...[`${rule}.event=none`, `${rule}.iotype=write`, `${rule}.errno=5`],
+    ...(failWrites === true ? [] : [`${rule}.sector=${failWrites.sector}`]),
+  ].join(',');
 }
 
 /** A comma ends a value in QEMU's option syntax unless it is doubled. */

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Mac, parseMac } from '../src/wire/mac.ts';
+import { DEFAULT_USERS, type FakeKnobs, type FakeUser } from './fake-bmc-state.ts';
 
 const nic = z.strictObject({
   model: z.enum(['virtio-net-pci', 'e1000', 'e1000e']).default('virtio-net-pci'),
@@ -19,6 +20,49 @@ const disk = z.strictObject({
   sizeMb: z.number().int().min(1).max(65_536).default(1024),
   serial: z.string().max(20).optional(),
   interface: z.enum(['virtio', 'ahci', 'nvme']).default('virtio'),
+  /** Writes fail with an input/output error: all of them, or those that touch this sector of 512 bytes. */
+  failWrites: z
+    .union([z.boolean(), z.strictObject({ sector: z.number().int().min(0) })])
+    .default(false),
+});
+
+/** A BMC of the lab: RMCP+ on the out-of-band network, and the guest's own way to it. */
+const fakeBmc = z.strictObject({
+  /** `dhcp`: asks for one on the out-of-band network; else one of 10.79.0.2 to 10.79.0.99. */
+  address: z.union([z.literal('dhcp'), z.ipv4()]).default('dhcp'),
+  mac: z.string().optional(),
+  users: z
+    .array(
+      z.strictObject({
+        name: z.string().max(16),
+        password: z.string().max(20),
+        /** 2 user, 3 operator, 4 administrator. */
+        privilege: z.number().int().min(2).max(4),
+      }),
+    )
+    .max(9)
+    .default([...DEFAULT_USERS]),
+  suites: z.array(z.number().int()).default([3, 17]),
+  /** K_G as hexadecimal digits. */
+  kg: z
+    .string()
+    .regex(/^([0-9a-f]{2}){1,20}$/i)
+    .optional(),
+  /** It answers nobody any more, this long after its machine was first switched on. */
+  diesAfterSeconds: z.number().min(0).optional(),
+  knobs: z
+    .strictObject({
+      lossRate: z.number().min(0).max(1).optional(),
+      delayMs: z.number().int().min(0).optional(),
+      sessionsMax: z.number().int().min(0).optional(),
+      hang: z.boolean().optional(),
+      dead: z.boolean().optional(),
+      duplicates: z.boolean().optional(),
+      cannotCycle: z.boolean().optional(),
+      forgetsBootFlags: z.boolean().optional(),
+      lieAboutPower: z.boolean().optional(),
+    })
+    .default({}),
 });
 
 const machine = z.strictObject({
@@ -40,8 +84,15 @@ const machine = z.strictObject({
   asset: z.string().max(64).optional(),
   memoryMb: z.number().int().min(256).max(8192).default(512),
   cpus: z.number().int().min(1).max(16).default(1),
-  /** A BMC that the machine can ask in-band (QEMU's own, without a network). */
-  bmc: z.boolean().default(false),
+  /**
+   * `true`: a BMC that only the machine itself can ask (QEMU's own, without a network). `fake`, or what is different about
+   * it: one of the lab's, on the out-of-band network.
+   */
+  bmc: z.union([z.boolean(), z.literal('fake'), fakeBmc]).default(false),
+  /** What its firmware tries first when its BMC has not been told otherwise. */
+  bootFirst: z.enum(['network', 'disk']).default('network'),
+  /** Whether `lab create` switches it on. */
+  power: z.enum(['on', 'off']).default('on'),
 });
 
 const rack = z.strictObject({
@@ -57,7 +108,20 @@ const rack = z.strictObject({
 
 export type RackDescription = z.input<typeof rack>;
 
-export interface RackMachine extends Omit<z.output<typeof machine>, 'nics' | 'disks' | 'count'> {
+export interface FakeBmcPlan {
+  /** `dhcp`, or an IPv4 address. */
+  readonly address: string;
+  readonly mac: Mac;
+  readonly users: readonly FakeUser[];
+  readonly suites: readonly number[];
+  readonly kg?: string | undefined;
+  readonly diesAfterSeconds?: number | undefined;
+  readonly knobs: { readonly [Name in keyof FakeKnobs]?: FakeKnobs[Name] | undefined };
+}
+
+export interface RackMachine
+  extends Omit<z.output<typeof machine>, 'nics' | 'disks' | 'count' | 'bmc'> {
+  readonly bmc: 'none' | 'internal' | FakeBmcPlan;
   readonly serial: string;
   readonly uuid: string;
   readonly nics: readonly { readonly model: string; readonly mac: Mac; readonly boot: boolean }[];
@@ -65,6 +129,7 @@ export interface RackMachine extends Omit<z.output<typeof machine>, 'nics' | 'di
     readonly sizeMb: number;
     readonly serial: string;
     readonly interface: string;
+    readonly failWrites: boolean | { readonly sector: number };
   }[];
 }
 
@@ -110,11 +175,23 @@ function expand({ count: _count, ...spec }: z.output<typeof machine>, number: nu
       mac: macOf(entry.mac ?? `52:54:00:${digest.slice(32, 34)}:${digest.slice(34, 36)}:0${index}`),
       boot: index === bootIndex,
     })),
+    bmc: bmcPlan(spec.bmc, `02:bc:00:${digest.slice(44, 46)}:${digest.slice(46, 48)}:01`),
     disks: spec.disks.map((entry, index) => ({
       ...entry,
       serial: entry.serial ?? `D${index}-${digest.slice(40, 50)}`,
     })),
   };
+}
+
+function bmcPlan(bmc: z.output<typeof machine>['bmc'], ownMac: string): RackMachine['bmc'] {
+  if (typeof bmc === 'boolean') return bmc ? 'internal' : 'none';
+  const plan = bmc === 'fake' ? fakeBmc.parse({}) : bmc;
+  return { ...plan, mac: macOf(plan.mac ?? ownMac) };
+}
+
+/** The plan of a machine's BMC of the lab; undefined where it has none of those. */
+export function fakeBmcOf({ bmc }: Pick<RackMachine, 'bmc'>): FakeBmcPlan | undefined {
+  return typeof bmc === 'string' ? undefined : bmc;
 }
 
 function macOf(text: string): Mac {

@@ -3,19 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { tapNames } from '../../../qemu-lab/lab.ts';
 import { lldpFrame } from '../../../qemu-lab/lldp.ts';
 import { qemuArguments } from '../../../qemu-lab/qemu.ts';
-import { chainsOverTftp, expandRack, loadRack } from '../../../qemu-lab/rack.ts';
+import { chainsOverTftp, expandRack, fakeBmcOf, loadRack } from '../../../qemu-lab/rack.ts';
 import { secondsOf } from '../../../qemu-lab/scenario.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
 import { isAlive, startTicks } from '../../../qemu-lab/state.ts';
 import type { BootTimeline } from '../../../src/inventory/timeline.ts';
 
-const argumentsOf = (machine: object) => {
+const argumentsOf = (machine: object, first: 'network' | 'disk' = 'network') => {
   const [one] = expandRack({ machines: [{ name: 'm', ...machine }] });
   if (!one) throw new Error('empty rack');
   return qemuArguments(one, {
     dir: '/lab/m',
     taps: ['tap0', 'tap1'],
     ipxeKernel: '/ipxe.lkrn',
+    first,
   }).join(' ');
 };
 
@@ -34,7 +35,23 @@ describe('a rack', () => {
     expect([...tapNames(machines).values()]).toEqual([['tap0'], ['tap1']]);
   });
 
+  it('has BMCs: none, the machine alone, or one of the lab with a MAC that stays', () => {
+    const bmcs = (bmc: unknown) => expandRack({ machines: [{ name: 'a', bmc }] }).map(fakeBmcOf);
+    expect(bmcs(false)).toEqual([undefined]);
+    expect(bmcs(true)).toEqual([undefined]);
+    expect(bmcs('fake')).toEqual([
+      expect.objectContaining({ address: 'dhcp', suites: [3, 17], knobs: {} }),
+    ]);
+    expect(bmcs('fake')).toEqual(bmcs('fake'));
+    const named = bmcs({ address: '10.79.0.7', mac: '02:00:00:00:00:07', knobs: { hang: true } });
+    expect(named).toEqual([
+      expect.objectContaining({ address: '10.79.0.7', mac: '02:00:00:00:00:07' }),
+    ]);
+    expect(named[0]?.knobs).toEqual({ hang: true });
+  });
+
   it.each([
+    ['a knob that no BMC has', { machines: [{ name: 'a', bmc: { knobs: { x: 1 } } }] }, /knobs/],
     ['an unknown key', { machines: [{ name: 'a', colour: 'red' }] }, /colour/],
     ['a bad MAC', { machines: [{ name: 'a', nics: [{ mac: 'x' }] }] }, /not a MAC/],
     ['one name twice', { machines: [{ name: 'a', count: 2 }] }, /same name/],
@@ -85,6 +102,26 @@ describe('QEMU', () => {
       expected,
     ]),
   );
+
+  it('orders what is booted by what is first, and leaves resets to the supervisor', () => {
+    const disk = argumentsOf({ bmc: 'fake' }, 'disk');
+    expect(disk).toMatch(/virtio-net-pci,[^ ]*,bootindex=2 /);
+    expect(disk).toMatch(/virtio-blk-pci,[^ ]*,bootindex=1 /);
+    expect(disk).toContain('-no-reboot');
+    expect(disk).toContain('path=/lab/m/bmc,reconnect=1 -device ipmi-bmc-extern');
+    expect(argumentsOf({ bmc: true })).not.toContain('-no-reboot');
+    expect(argumentsOf({ bmc: true })).toContain('ipmi-bmc-sim');
+    expect(argumentsOf({ netboot: 'chain' }, 'disk')).not.toContain('-kernel');
+  });
+
+  it('lets the writes of a disk fail, all or those to one sector', () => {
+    const all = argumentsOf({ disks: [{ failWrites: true }] });
+    expect(all).toContain('file.driver=blkdebug');
+    expect(all).not.toContain('sector=');
+    const one = argumentsOf({ disks: [{ failWrites: { sector: 4096 } }] });
+    expect(one).toContain('file.inject-error.0.sector=4096');
+    expect(argumentsOf({})).not.toContain('blkdebug');
+  });
 
   it('doubles commas, which end values', () =>
     expect(argumentsOf({ manufacturer: 'A, Inc' })).toContain('manufacturer=A,, Inc'));

@@ -147,6 +147,21 @@ export const ERRORS = {
     httpStatus: 409,
     message: 'The files of this image are not all there.',
   },
+  WORK_ENDED: {
+    httpStatus: 410,
+    message: 'The job that this token belongs to has ended or was called off; do nothing more.',
+  },
+  WORK_LOOP: {
+    httpStatus: 409,
+    message: 'The machine came back into the same work boot after boot.',
+  },
+  DISK_NONE: { httpStatus: 409, message: 'The machine has no disk for this install.' },
+  DISK_AMBIGUOUS: { httpStatus: 409, message: 'The rule for disks does not say which ones.' },
+  DISK_FAILED: { httpStatus: 502, message: 'A disk could not be written or read back.' },
+  IMAGE_CORRUPT: { httpStatus: 502, message: 'What arrived is not what the image should be.' },
+  IMAGE_UNREACHABLE: { httpStatus: 504, message: 'The image could not be fetched to its end.' },
+  INSTALL_UNVERIFIED: { httpStatus: 502, message: 'The installed system did not pass its checks.' },
+  AGENT_FAILED: { httpStatus: 502, message: 'The machine could not do its work.' },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

@@ -50,7 +50,37 @@ export interface EventData {
     message: string;
     level: 'info' | 'warn' | 'error';
     percent?: number;
+    /** Of work: its job, and how far a copy has got. */
+    job?: string;
+    bytes?: number;
+    etaSeconds?: number;
   };
+  /** A job has work for this machine: whoever asks for it is handed it. `round` counts attempts. */
+  'work.armed': { job: string; purpose: string; round: number };
+  /** A boot has taken it, the `boots`th of this job. */
+  'work.taken': { job: string; purpose: string; round: number; boots: number };
+  /** It is served no more; `why` is the job's end, or that it was called off. */
+  'work.ended': { job: string; purpose: string; why: string };
+  /** The agent has done its work and found it good. */
+  'agent.finished': {
+    job: string;
+    purpose: string;
+    round: number;
+    measurements: Readonly<Record<string, number | string>>;
+  };
+  /** The agent could not do its work: where, why, the tail of its log, and whether another try may help. */
+  'agent.failed': {
+    job: string;
+    purpose: string;
+    round: number;
+    step: string;
+    code: string;
+    detail: string;
+    retry: boolean;
+    log: string;
+  };
+  /** The first boot of an installed system has called, with the token of its install. */
+  'os.phoned-home': { job: string; hostname: string; image: string; address: string };
   'recon.received': { digest: string; sizeBytes: number; repeated: boolean };
   'recon.refused': { code: string; path: string; why: string };
   'machine.registered': { serial: string; manufacturer: string; product: string };
@@ -215,6 +245,12 @@ export const EVENT_NAMES = [
   'http.sent',
   'http.aborted',
   'agent.progress',
+  'work.armed',
+  'work.taken',
+  'work.ended',
+  'agent.finished',
+  'agent.failed',
+  'os.phoned-home',
   'recon.received',
   'recon.refused',
   'machine.registered',

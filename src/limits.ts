@@ -5,6 +5,7 @@
 import { BMC_LIMITS } from './limits/bmc.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
+import { WORK_LIMITS } from './limits/work.ts';
 
 export interface Limit {
   readonly value: number;
@@ -380,6 +381,7 @@ export const LIMITS = {
   ...BMC_LIMITS,
   ...JOB_LIMITS,
   ...SIGN_IN_LIMITS,
+  ...WORK_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

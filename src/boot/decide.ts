@@ -7,25 +7,29 @@
  * nothing. DHCP, TFTP, HTTP, the board and the CLI render this result; none of them looks at a machine's state.
  *
  * Pure: no clock, no database, no I/O. The table of states is design law: unknown -> recon; held, available -> wait;
- * installing and recycling only with a job token, else wait; in-use -> local disk; broken -> rescue; retired -> nothing.
+ * installing and recycling only with a live work order, else wait (an installed machine whose job still waits for the new
+ * system's call: its local disk); in-use -> local disk; broken -> rescue; retired -> nothing.
  */
 import { architecture } from '../dhcp/architecture.ts';
 import type { ClientStage } from '../events.ts';
-import type { MachineState } from '../inventory/states.ts';
+import { type MachineState, statesOfWork } from '../inventory/states.ts';
+import type { WorkPurpose } from '../inventory/work.ts';
 import { limit } from '../limits.ts';
 import { unreachable } from '../wire/result.ts';
 import type { BinaryChoice } from './binaries.ts';
 import type { LocalBootMethod } from './settings.ts';
 
 /** The modes of pxeimage. */
-export type PxeimageMode = 'recon' | 'wait' | 'install' | 'recycle' | 'rescue';
+export type PxeimageMode = 'recon' | 'wait' | 'install' | 'recycle' | 'burn-in' | 'rescue';
 
 export interface BootFacts {
   readonly client: BootClient;
   /** `unknown`: no record owns the NIC that is asking. */
   readonly state: MachineState | 'unknown';
-  /** A job that is allowed to destroy data on this machine now. None exists before there is a job engine. */
-  readonly jobToken: 'install' | 'recycle' | undefined;
+  /** The live work order of this machine: a job that may destroy data on it now (inventory/work.ts). */
+  readonly work: WorkPurpose | undefined;
+  /** An agent has installed it, and its job waits for the new system to call. */
+  readonly installed: boolean;
   /** How often this boot has been handed a boot binary completely. */
   readonly binariesServed: number;
   /** The boot file for this client's architecture; undefined when we have none for it. */
@@ -78,12 +82,14 @@ export function targetWord(target: Target): string {
   return target.kind === 'pxeimage' ? target.mode : target.kind;
 }
 
-function decideTarget({ state, jobToken, localBoot }: BootFacts): {
+function decideTarget({ state, work, installed, localBoot }: BootFacts): {
   target: Target;
   reason: string;
 } {
   const pxeimage = (mode: PxeimageMode, reason: string) =>
     ({ target: { kind: 'pxeimage', mode }, reason }) as const;
+  if (work === 'burn-in' && statesOfWork(work).some((each) => each === state))
+    return pxeimage('burn-in', `${state}, with a live order to burn it in`);
   switch (state) {
     case 'unknown':
       return pxeimage('recon', 'no record owns this NIC: pxeimage looks the machine over');
@@ -94,13 +100,17 @@ function decideTarget({ state, jobToken, localBoot }: BootFacts): {
     case 'broken':
       return pxeimage('rescue', 'broken: pxeimage in rescue');
     case 'installing':
-      return jobToken === 'install'
-        ? pxeimage('install', 'installing, with a live job token')
-        : pxeimage('wait', 'installing, but no live job token: nothing destructive is served');
+      if (work === 'install') return pxeimage('install', 'installing, with a live work order');
+      if (installed)
+        return {
+          target: { kind: 'local-disk', method: localBoot },
+          reason: 'installed: its local disk, from which it has yet to call',
+        };
+      return pxeimage('wait', 'installing, but no live work order: nothing destructive is served');
     case 'recycling':
-      return jobToken === 'recycle'
-        ? pxeimage('recycle', 'recycling, with a live job token')
-        : pxeimage('wait', 'recycling, but no live job token: nothing destructive is served');
+      return work === 'recycle'
+        ? pxeimage('recycle', 'recycling, with a live work order')
+        : pxeimage('wait', 'recycling, but no live work order: nothing destructive is served');
     case 'in-use':
       return {
         target: { kind: 'local-disk', method: localBoot },

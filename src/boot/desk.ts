@@ -10,6 +10,7 @@ import type { NewEvent } from '../events.ts';
 import type { Boot, BootSighting, Sighted } from '../inventory/boots.ts';
 import type { MachineState } from '../inventory/states.ts';
 import type { TokenPurpose } from '../inventory/tokens.ts';
+import type { WorkPurpose } from '../inventory/work.ts';
 import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { BinaryChoice, BootRules, BootSubject } from './binaries.ts';
@@ -25,6 +26,11 @@ export interface DeskRecords {
   sight(sighting: BootSighting): Sighted | undefined;
   mint(boot: BootId, mac: Mac, purpose: TokenPurpose): { readonly token: BootToken };
   append(event: NewEvent): void;
+  /** What a job has this machine do. */
+  workOf?(hardwarename: Hardwarename): {
+    readonly work: WorkPurpose | undefined;
+    readonly installed: boolean;
+  };
   /** SMBIOS product name of a machine on record. */
   hardwareTypeOf?(hardwarename: Hardwarename): string | undefined;
   /** Did the boot before this one end with a boot binary fetched, and nothing after it? */
@@ -61,7 +67,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       const decision = decide({
         client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
         state: machine?.state ?? 'unknown',
-        jobToken: undefined,
+        ...workOf(records, machine),
         binariesServed: boot.binariesServed,
         binary: undefined,
         localBoot: options.rules.localBootOf(subject),
@@ -99,7 +105,7 @@ function bootFor(
   const decision = decide({
     client,
     state: machine?.state ?? 'unknown',
-    jobToken: undefined,
+    ...workOf(records, machine),
     binariesServed: sighted?.boot.binariesServed ?? 0,
     binary: binaryFor(records, options.rules, { client, subject, boot: sighted?.boot.id }),
     localBoot: options.rules.localBootOf(subject),
@@ -120,6 +126,16 @@ function bootFor(
     options: renderDhcp(decision, addresses, token),
     why: decision.reasons.join('; '),
   };
+}
+
+const NO_WORK = { work: undefined, installed: false } as const;
+
+/** Asked anew with every packet and script: an order that has just ended must not be served from a memory. */
+function workOf(
+  records: DeskRecords,
+  machine: { readonly hardwarename: Hardwarename; readonly state: MachineState } | undefined,
+): { work: WorkPurpose | undefined; installed: boolean } {
+  return (machine && records.workOf?.(machine.hardwarename)) ?? NO_WORK;
 }
 
 function noteSighting(

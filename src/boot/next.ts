@@ -4,12 +4,15 @@
  * replaced disk or NIC is noticed at the next netboot; otherwise it waits.
  */
 import type { Boot } from '../inventory/boots.ts';
-import type { MachineState } from '../inventory/states.ts';
+import { type MachineState, statesOfWork } from '../inventory/states.ts';
+import type { WorkPurpose } from '../inventory/work.ts';
 import type { BootToken, Hardwarename } from '../wire/ids.ts';
 
 export interface Instruction {
-  readonly instruction: 'wait' | 'reboot' | 'poweroff' | 'recon';
+  readonly instruction: 'wait' | 'reboot' | 'poweroff' | 'recon' | WorkPurpose;
   readonly token?: BootToken | undefined;
+  /** Opens the work that the instruction names. */
+  readonly work?: BootToken | undefined;
   readonly hardwarename?: Hardwarename | undefined;
   readonly state?: MachineState | undefined;
   readonly message: string;
@@ -20,9 +23,22 @@ export interface NextFacts {
     | { hardwarename: Hardwarename; state: MachineState; stateWhy: string }
     | undefined;
   readonly boot: Pick<Boot, 'reportDigest'>;
+  /** The machine's live order, if it has one. */
+  readonly work?: WorkPurpose | undefined;
+  readonly installed?: boolean | undefined;
 }
 
-export function nextInstruction({ machine, boot }: NextFacts): Instruction {
+export function nextInstruction({ machine, boot, work, installed }: NextFacts): Instruction {
+  // Work goes before a report: the job has chosen this machine, and its agent looks at the disks itself.
+  if (machine && work && statesOfWork(work).includes(machine.state)) {
+    const { hardwarename, state } = machine;
+    return { hardwarename, state, instruction: work, message: `${work}: a job has work for it` };
+  }
+  if (machine?.state === 'installing' && installed) {
+    const { hardwarename, state } = machine;
+    const message = 'installed: boot the local disk';
+    return { hardwarename, state, instruction: 'reboot', message };
+  }
   if (!machine || boot.reportDigest === undefined) {
     return { instruction: 'recon', message: 'not reported in this boot yet' };
   }
@@ -51,6 +67,7 @@ export function renderInstruction(next: Instruction): string {
   return (
     line('instruction', next.instruction) +
     line('token', next.token) +
+    line('work', next.work) +
     line('hardwarename', next.hardwarename) +
     line('state', next.state) +
     line('message', next.message)

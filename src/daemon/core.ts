@@ -62,6 +62,10 @@ export function openCore(
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
+      workOf: (hardwarename) => ({
+        work: inventory.work.liveOf(hardwarename)?.purpose,
+        installed: inventory.work.isInstalled(hardwarename),
+      }),
       ...openBootFacts(db),
     },
     {

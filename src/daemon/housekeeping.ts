@@ -29,7 +29,10 @@ export function startHousekeeping(parts: Parts): void {
   const tokens = setInterval(
     guarded(() => {
       const before = (systemClock() - limit('waitTokenMs')) as Millis;
-      inventory.transaction(() => inventory.tokens.forget(before));
+      inventory.transaction(() => {
+        inventory.tokens.forget(before);
+        inventory.work.forget(before);
+      });
     }),
     HOUSEKEEPING_MS,
   );

@@ -32,7 +32,7 @@ export interface EventStore {
 }
 
 /** What passes by: it changes no record of ServerDb. */
-const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot|job)\./;
+const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot|job|work|os)\./;
 
 interface EventRow {
   id: number;

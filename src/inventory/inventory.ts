@@ -21,6 +21,7 @@ import { migrate } from './schema.ts';
 import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
 import { openServerDb, type ServerDb } from './serverdb.ts';
 import { openTokens, type Tokens } from './tokens.ts';
+import { openWork, type Work } from './work.ts';
 
 export interface Inventory {
   readonly serverdb: ServerDb;
@@ -31,6 +32,7 @@ export interface Inventory {
   readonly machines: Machines;
   readonly images: Images;
   readonly blobs: Blobs;
+  readonly work: Work;
   ingest(delivery: Delivery): Ingested;
   /** All or nothing, and on disk when it returns. */
   transaction<T>(run: () => T): T;
@@ -123,6 +125,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     leases,
     images: openImages(db, clock, events),
     blobs: openBlobs(db, clock),
+    work: openWork(db, { clock, events }),
     ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),

@@ -11,6 +11,7 @@ import { DNS_SCHEMA } from './schema-dns.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
+import { WORK_SCHEMA } from './schema-work.ts';
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -127,6 +128,7 @@ export const MIGRATIONS: readonly string[] = [
   // Who a user is at the site's identity provider: issuer and subject. '' for those who come in by a password.
   `ALTER TABLE users ADD COLUMN subject TEXT NOT NULL DEFAULT '';`,
   BMCS_SCHEMA,
+  WORK_SCHEMA,
 ];
 
 /**

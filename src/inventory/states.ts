@@ -107,6 +107,18 @@ export const TRANSITIONS: readonly Transition[] = [
     by: 'owner',
     why: 'The owning squad hands over a machine that has failed; nothing on its disks is touched.',
   },
+  {
+    from: 'in-use',
+    to: 'installing',
+    by: 'owner',
+    why: 'The owning squad has released the machine for a new install of the same role.',
+  },
+  {
+    from: 'installing',
+    to: 'held',
+    by: 'job',
+    why: 'It came back into the installer over and over, or the job was cancelled when a disk was written already.',
+  },
   { from: 'recycling', to: 'available', by: 'job', why: 'Every disk is proven clean.' },
   { from: 'recycling', to: 'broken', by: 'job', why: 'A disk could not be wiped or verified.' },
   { from: 'available', to: 'broken', by: 'operator', why: 'A person found a fault.' },
@@ -169,6 +181,17 @@ export const STATE_RULES: Readonly<Record<MachineState, StateRule>> = {
   },
   retired: { kind: 'stable', next: 'Nothing: it may leave the building.' },
 };
+
+/** The states in which a machine may be handed a kind of work; in any other, an order of that kind is dead. */
+const WORK_STATES = {
+  install: ['installing'],
+  recycle: ['recycling'],
+  'burn-in': ['available', 'held', 'recycling'],
+} as const satisfies Readonly<Record<string, readonly MachineState[]>>;
+
+export function statesOfWork(purpose: keyof typeof WORK_STATES): readonly MachineState[] {
+  return WORK_STATES[purpose];
+}
 
 /** Nobody uses it: a rule may take it out of the capacity. */
 export function isCapacity(state: MachineState): boolean {

@@ -46,6 +46,10 @@ export function createWorld(
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
+      workOf: (hardwarename) => ({
+        work: inventory.work.liveOf(hardwarename)?.purpose,
+        installed: inventory.work.isInstalled(hardwarename),
+      }),
       ...openBootFacts(db),
     },
     {

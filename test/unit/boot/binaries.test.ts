@@ -112,7 +112,8 @@ describe('who is asking', () => {
     const decision = decide({
       client: { stage: 'firmware', arch: 7, foreignIpxe: true },
       state: 'unknown',
-      jobToken: undefined,
+      work: undefined,
+      installed: false,
       binariesServed: 3,
       binary: { file: 'snponly.efi', present: true, why: undefined },
       localBoot: 'auto',

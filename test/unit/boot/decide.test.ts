@@ -34,7 +34,8 @@ const facts = (changes: Partial<BootFacts>): BootFacts => {
   return {
     client,
     state: 'unknown',
-    jobToken: undefined,
+    work: undefined,
+    installed: false,
     binariesServed: 0,
     binary: family && rules.choose(family, SUBJECT, false),
     localBoot: 'auto',
@@ -59,14 +60,18 @@ describe('every state', () => {
     expect(targetWord(decide(facts({ state })).target)).toBe(TARGETS[state]);
   });
 
-  it('serves nothing destructive without the job token for exactly that', () => {
+  it('serves nothing destructive without the live order for exactly that', () => {
     for (const state of STATES) {
-      for (const jobToken of [undefined, 'install', 'recycle'] as const) {
-        const word = targetWord(decide(facts({ state, jobToken })).target);
-        const allowed =
-          (state === 'installing' && jobToken === 'install') ||
-          (state === 'recycling' && jobToken === 'recycle');
-        expect(['install', 'recycle'].includes(word)).toBe(allowed);
+      for (const work of [undefined, 'install', 'recycle', 'burn-in'] as const) {
+        for (const installed of [false, true]) {
+          const word = targetWord(decide(facts({ state, work, installed })).target);
+          const allowed =
+            (state === 'installing' && work === 'install') ||
+            (state === 'recycling' && (work === 'recycle' || work === 'burn-in')) ||
+            (['available', 'held'].includes(state) && work === 'burn-in');
+          expect(['install', 'recycle', 'burn-in'].includes(word)).toBe(allowed);
+          if (allowed) expect(word).toBe(work);
+        }
       }
     }
   });

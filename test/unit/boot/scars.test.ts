@@ -115,12 +115,12 @@ describe('row 17: after an install the firmware boots the disk first, or never a
 });
 
 describe('row 18: a machine that never stops netbooting, or loops into the installer', () => {
-  it('without a live job token `installing` waits, boot after boot', () => {
+  it('without a live work order `installing` waits, boot after boot', () => {
     const world = createWorld();
     register(world, ['installing']);
     for (let boot = 0; boot < 5; boot++) {
       discover(world, 'ipxe');
-      expect(whyOf(world)).toContain('no live job token');
+      expect(whyOf(world)).toContain('no live work order');
       const latest = world.inventory.boots.latest(A);
       if (latest) world.inventory.boots.scriptServed(latest.id);
       world.pass(120_000);

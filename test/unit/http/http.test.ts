@@ -350,7 +350,9 @@ describe('the people’s listener', () => {
             let text = '';
             answer.on('data', (chunk) => {
               text += chunk;
-              const ids = [...text.matchAll(/^id: (\d+)\nevent: /gm)].map((match) => Number(match[1]));
+              const ids = [...text.matchAll(/^id: (\d+)\nevent: /gm)].map((match) =>
+                Number(match[1]),
+              );
               if (ids.length >= count) {
                 asking.destroy();
                 resolve(ids);

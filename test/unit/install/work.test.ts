@@ -1,0 +1,193 @@
+/** The agent's work: an order is handed to the boot that asks, its progress and its last word are told once. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limit } from '../../../src/limits.ts';
+import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
+
+let world: WorkWorld;
+beforeEach(() => {
+  world = createWorkWorld();
+});
+afterEach(() => world.close());
+
+const DISK = { name: 'vda', serial: 'D1', sizeBytes: 2 ** 31, interface: 'virtio' };
+
+async function working() {
+  const machine = await world.register(A, 'SN-0001');
+  const job = world.job(machine.name);
+  world.put(machine.name, 'installing');
+  const order = world.arm(job);
+  const next = await world.next(machine.wait);
+  return { ...machine, job, order, work: next.line('work') ?? '', next };
+}
+
+describe('work', () => {
+  it('goes to the machine that waits, within its question, with a token of its own', async () => {
+    const machine = await world.register(A, 'SN-0001');
+    const job = world.job(machine.name);
+    const asked = world.next(machine.wait);
+    await new Promise(setImmediate);
+    world.put(machine.name, 'installing');
+    world.arm(job);
+    const next = await asked;
+    expect(next.line('instruction')).toBe('install');
+    expect(next.line('work')).toMatch(/^[A-Za-z0-9_-]{32}$/);
+    expect(next.line('work')).not.toBe(next.line('token'));
+    const order = await world.app.inject(`/agent/${next.line('work')}/work`);
+    expect(order.body).toContain(`work: install\njob: ${job.id}\nround: 1\n`);
+    expect(order.body).toContain('image: debian-12@1\n');
+  });
+
+  it('is the same token for the same boot, another for another round', async () => {
+    const { wait, work, job } = await working();
+    expect((await world.next(wait)).line('work')).toBe(work);
+    await world.post(`/agent/${work}/result`, { ok: false, step: 'copy', code: 'IMAGE_CORRUPT' });
+    world.arm(job);
+    const again = (await world.next(wait)).line('work');
+    expect(again).toMatch(/^[A-Za-z0-9_-]{32}$/);
+    expect(again).not.toBe(work);
+    expect((await world.app.inject(`/agent/${work}/work`)).json()).toMatchObject({
+      code: 'WORK_ENDED',
+    });
+  });
+
+  it('says progress once in a while, and every new step', async () => {
+    const { work, name } = await working();
+    const say = (step: string, percent: number) =>
+      world.post(`/agent/${work}/progress`, { step, percent, bytes: percent * 10, etaSeconds: 9 });
+    for (const percent of [1, 2, 3]) expect((await say('copy', percent)).statusCode).toBe(204);
+    world.pass(limit('workProgressMs'));
+    await say('copy', 50);
+    await say('verify', 90);
+    const told = world.inventory.events
+      .ofMachine(name, 100)
+      .flatMap((event) => (event.name === 'agent.progress' ? [event.data] : []));
+    expect(told.map(({ phase, percent }) => `${phase} ${percent}`)).toEqual([
+      'copy 1',
+      'copy 50',
+      'verify 90',
+    ]);
+    expect(told[1]).toMatchObject({ bytes: 500, etaSeconds: 9 });
+  });
+
+  it('takes the last word once, however often it is posted', async () => {
+    const { work, name, wait } = await working();
+    const result = { ok: true, step: 'verify', measurements: { seconds: 30 } };
+    for (let time = 0; time < 3; time++)
+      expect((await world.post(`/agent/${work}/result`, result)).statusCode).toBe(204);
+    const bad = { ok: false, step: 'verify', code: 'AGENT_FAILED' };
+    expect((await world.post(`/agent/${work}/result`, bad)).statusCode).toBe(204);
+    const names = world.namesOf(name);
+    expect(names.filter((each) => /^agent\.(finished|failed)/.test(each))).toEqual([
+      'agent.finished',
+    ]);
+    expect((await world.next(wait)).line('instruction')).toBe('reboot');
+    const progress = await world.post(`/agent/${work}/progress`, { step: 'copy' });
+    expect(progress.json()).toMatchObject({ code: 'WORK_ENDED' });
+  });
+
+  it('keeps a failure with its log, and lets the machine wait', async () => {
+    const { work, name, wait } = await working();
+    const bad = { ok: false, step: 'copy', code: 'DISK_FAILED', detail: 'vda', log: 'dd: error' };
+    await world.post(`/agent/${work}/result`, bad);
+    const failed = world.inventory.events
+      .ofMachine(name, 100)
+      .find((event) => event.name === 'agent.failed');
+    expect(failed?.data).toMatchObject({ step: 'copy', code: 'DISK_FAILED', log: 'dd: error' });
+    const asked = world.next(wait);
+    await new Promise(setImmediate);
+    world.put(name, 'broken');
+    world.put(name, 'in-use');
+    expect((await asked).line('instruction')).toBe('reboot');
+  });
+
+  it.each([
+    [{ step: 'copy', percent: 101 }],
+    [{ step: 'COPY' }],
+    [{ step: 'copy', extra: 1 }],
+    [[]],
+  ])('refuses progress that has not the form: %j', async (body) => {
+    const { work } = await working();
+    const answer = await world.post(`/agent/${work}/progress`, body);
+    expect(answer.json()).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
+  });
+
+  it('fails as a loop when boot after boot begins it and none ends it', async () => {
+    const { name } = await working();
+    const instructions: (string | undefined)[] = [];
+    for (let boot = 0; boot < limit('workBootsMax') + 1; boot++) {
+      world.pass(limit('bootIdleMs') + 1);
+      const { token } = world.booted(A);
+      instructions.push((await world.next(token)).line('instruction'));
+    }
+    // The first boot was that of `working`; nothing is served any more, whatever the machine does.
+    expect(instructions.filter((each) => each === 'install')).toHaveLength(
+      limit('workBootsMax') - 1,
+    );
+    expect(instructions.at(-1)).toBe('recon');
+    expect(world.inventory.work.liveOf(name)).toBeUndefined();
+    const failed = world.inventory.events
+      .ofMachine(name, 1000)
+      .find((event) => event.name === 'agent.failed');
+    expect(failed?.data).toMatchObject({ code: 'WORK_LOOP', retry: false });
+  });
+});
+
+describe('a plan', () => {
+  it('marks that the disks are no longer as they were, and is the same when asked for twice', async () => {
+    const { work, job } = await working();
+    const ask = () => world.post(`/agent/${work}/plan`, { bootMode: 'bios', disks: [DISK] });
+    expect(world.inventory.work.ofJob(job.id)?.destroysAt).toBe(0);
+    const [first, second] = [await ask(), await ask()];
+    expect(first.statusCode).toBe(200);
+    expect(second.body).toBe(first.body);
+    expect(world.inventory.work.ofJob(job.id)?.destroysAt).toBeGreaterThan(0);
+  });
+
+  it('is refused where the rule would have to guess, and nothing has been touched', async () => {
+    const { work, job } = await working();
+    const disks = [DISK, { ...DISK, name: 'vdb', serial: 'D2' }];
+    const answer = await world.post(`/agent/${work}/plan`, { bootMode: 'bios', disks });
+    expect(answer.json()).toMatchObject({ status: 409, code: 'DISK_AMBIGUOUS' });
+    expect(answer.json().detail).toContain('vdb serial D2');
+    expect(world.inventory.work.ofJob(job.id)?.destroysAt).toBe(0);
+  });
+});
+
+describe('an installed system', () => {
+  it('reads its metadata and calls home once, after its install and not before', async () => {
+    const { work, job, name } = await working();
+    const token = world.inventory.work.metadataToken(job.id);
+    expect((await world.post(`/phone-home/${token}`)).json()).toMatchObject({ code: 'WORK_ENDED' });
+    await world.post(`/agent/${work}/result`, { ok: true, step: 'verify' });
+    const meta = await world.app.inject(`/metadata/${token}/meta-data`);
+    expect(meta.body).toContain(`instance-id: "${job.id}"\nlocal-hostname: "web1.example.org"\n`);
+    for (const url of [`/phone-home/${token}`, `/metadata/${token}/phone-home`])
+      expect((await world.post(url)).statusCode).toBe(204);
+    expect(world.namesOf(name).filter((each) => each === 'os.phoned-home')).toHaveLength(1);
+    const events = JSON.stringify(world.inventory.events.after(0, 1000));
+    expect(events).not.toContain(token);
+    expect(events).not.toContain(work);
+  });
+
+  it('is nobody once its job has failed or was called off', async () => {
+    const { work, job } = await working();
+    const token = world.inventory.work.metadataToken(job.id);
+    await world.post(`/agent/${work}/result`, { ok: true, step: 'verify' });
+    world.inventory.transaction(() => world.inventory.work.end(job.id, 'test'));
+    for (const url of [`/metadata/${token}/user-data`, `/agent/${work}/work`])
+      expect((await world.app.inject(url)).json()).toMatchObject({ status: 410 });
+  });
+
+  it('gets its own machine’s pages only', async () => {
+    const { job } = await working();
+    const other = await world.register(B, 'SN-0002');
+    world.put(other.name, 'installing');
+    const theirs = world.job(other.name);
+    world.arm(theirs, 'install', installDetail({ hostname: 'web2.example.org' }));
+    const mine = await world.app.inject(
+      `/metadata/${world.inventory.work.metadataToken(job.id)}/meta-data`,
+    );
+    expect(mine.body).toContain('web1.example.org');
+    expect(mine.body).not.toContain('web2');
+  });
+});

@@ -12,6 +12,7 @@ import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
 import { AppError } from './errors.ts';
 import { oidcSchema } from './http/people/oidc-settings.ts';
+import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
 import { ipv4Schema } from './wire/schema.ts';
 
@@ -46,6 +47,7 @@ const schema = z.strictObject({
   dns: dnsSchema.prefault({}),
   boot: bootSchema.prefault({}),
   jobs: jobsSchema.prefault({}),
+  images: imagesSchema.prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

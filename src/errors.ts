@@ -162,6 +162,22 @@ export const ERRORS = {
   IMAGE_UNREACHABLE: { httpStatus: 504, message: 'The image could not be fetched to its end.' },
   INSTALL_UNVERIFIED: { httpStatus: 502, message: 'The installed system did not pass its checks.' },
   AGENT_FAILED: { httpStatus: 502, message: 'The machine could not do its work.' },
+  UPLOAD_OFFSET: { httpStatus: 409, message: 'The upload does not go on from there.' },
+  UPLOAD_BUSY: { httpStatus: 409, message: 'Somebody is sending this upload already.' },
+  UPLOAD_OVER: { httpStatus: 409, message: 'The upload takes no more bytes.' },
+  UPLOAD_TOO_LONG: { httpStatus: 413, message: 'There are more bytes than the file may have.' },
+  UPLOAD_ABANDONED: {
+    httpStatus: 409,
+    message: 'Nobody has gone on with this upload for too long.',
+  },
+  UPLOADS_MANY: {
+    httpStatus: 409,
+    message: 'Too many uploads are not over; finish or cancel some.',
+  },
+  IMAGE_MISMATCH: { httpStatus: 422, message: 'The file is not the one that was announced.' },
+  IMAGE_CORRUPT: { httpStatus: 422, message: 'The file is damaged, or is not what it looks like.' },
+  IMPORT_FAILED: { httpStatus: 502, message: 'The file could not be fetched.' },
+  IMPORT_REFUSED: { httpStatus: 403, message: 'Nothing may be imported from there.' },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

@@ -186,6 +186,8 @@ export interface EventData {
     who: string;
     why: string;
   };
+  /** Files that nothing was made of any more were removed. */
+  'image.collected': { files: number; sizeBytes: number };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   'boot.resumed': { after: string };
 }
@@ -286,6 +288,7 @@ export const EVENT_NAMES = [
   'image.added',
   'image.removed',
   'image.channel',
+  'image.collected',
   'boot.stalled',
   'boot.resumed',
 ] as const satisfies readonly EventName[];

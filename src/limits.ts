@@ -3,6 +3,7 @@
  * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
  */
 import { BMC_LIMITS } from './limits/bmc.ts';
+import { IMAGE_LIMITS } from './limits/images.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
 import { WORK_LIMITS } from './limits/work.ts';
@@ -382,6 +383,7 @@ export const LIMITS = {
   ...JOB_LIMITS,
   ...SIGN_IN_LIMITS,
   ...WORK_LIMITS,
+  ...IMAGE_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

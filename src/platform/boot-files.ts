@@ -92,3 +92,13 @@ export function readText(root: string, name: string): string {
     throw new AppError('ASSET_MISSING', { detail: `(${file})`, cause });
   }
 }
+
+/** The text of an open file, which is closed. @throws AppError ASSET_MISSING when there is none */
+export function readKept(file: OpenBootFile | undefined): string {
+  if (!file) throw new AppError('ASSET_MISSING');
+  try {
+    return readFileSync(file.fd, 'utf8');
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,60 @@
+/** The image store put together: its folder, its sources, the thread that checks files, and what runs from time to time. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { type ImageDesk, openImageDesk } from '../images/desk.ts';
+import { parseKey, type TrustedKey } from '../images/signature.ts';
+import { openImageStore } from '../images/store.ts';
+import { limit } from '../limits.ts';
+import { checkImageFile } from '../platform/image-check.ts';
+import { openImageFolder } from '../platform/image-folder.ts';
+import { openSources } from '../platform/image-source.ts';
+import type { Parts } from './core.ts';
+
+const HOUR_MS = 3_600_000;
+
+export function imageFolderOf({ images, database }: Config): string {
+  return images.folder || join(dirname(database.file), 'images');
+}
+
+/** @throws AppError CONFIG_INVALID for a key that is none */
+export function startImages(parts: Parts): ImageDesk {
+  const { config, inventory, clock, log, closers } = parts;
+  const { importFolder, keepUnusedHours, keys, requireSignature } = config.images;
+  const trusted = keys.map(readKey);
+  const store = openImageStore({
+    inventory,
+    clock,
+    folder: openImageFolder(imageFolderOf(config)),
+    sources: openSources({ folder: importFolder, idleMs: limit('imageImportIdleMs') }),
+    keepUnusedMs: keepUnusedHours * HOUR_MS,
+    check: checkImageFile,
+    newId: randomUUID,
+    pause: (ms, signal) => pause(ms, undefined, { signal }),
+    onError: (err, upload) => log.error({ err, upload }, 'an upload has failed'),
+  });
+  store.start();
+  closers.push(() => store.stop());
+  const collecting = setInterval(() => {
+    try {
+      const gone = store.collect();
+      if (gone.files + gone.orphans > 0) log.info(gone, 'files of images were removed');
+    } catch (err) {
+      log.error({ err }, 'files of images could not be removed');
+    }
+  }, HOUR_MS);
+  closers.push(() => clearInterval(collecting));
+  return openImageDesk({ images: inventory.images, store, keys: trusted, requireSignature });
+}
+
+function readKey(file: string): TrustedKey {
+  try {
+    return parseKey(basename(file), readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const detail = `\n  images.keys: ${file}: ${(cause as Error).message}`;
+    throw new AppError('CONFIG_INVALID', { detail, cause });
+  }
+}

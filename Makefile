@@ -8,6 +8,7 @@ export PATH := $(BIN):$(PATH)
 
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils busybox-static
+LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils mmdebstrap dosfstools mtools fdisk e2fsprogs grub-common grub-pc-bin grub-efi-amd64-bin
 TEST_PACKAGES := busybox-static chromium dnsmasq-base iproute2 isc-dhcp-client isc-dhcp-relay systemd tftp-hpa atftp curl procps kea-admin openssl openipmi ipmitool freeipmi-tools knot nsd bind9 bind9-utils bind9-dnsutils ldnsutils
 # What the benches measure beside us, and the load generators.
 BENCH_PACKAGES := iproute2 tcpdump strace kea-dhcp4-server kea-admin dnsmasq-base nginx-light tftpd-hpa bind9 knot nsd pdns-server dnsperf curl freeipmi-tools ipmitool postgresql bind9-dnsutils
@@ -21,7 +22,7 @@ lab: setup-lab pxeimage ui
 	npm run -s lab -- create $(LAB_OPTIONS)
 
 ## test: everything that CI runs, ending with "N passed, N failed"
-test: setup-lab setup-test pxeimage ui
+test: setup-lab setup-test pxeimage snapshots ui
 	./test/run-all.sh
 
 ## pxeimage: the small Linux that machines boot (profile lab), and the iPXE binaries
@@ -31,6 +32,10 @@ pxeimage: setup-lab
 ## pxeimage-metal: the same for real servers, with their drivers, firmware and disk tools
 pxeimage-metal: setup-lab
 	pxeimage/build.sh metal
+
+## snapshots: a Debian 12 to install on machines, as raw disk and as tarball
+snapshots: setup-lab
+	pxeimage/snapshots/build.sh debian-12
 
 ## ui: the board
 ui: node_modules/.package-lock.json
@@ -58,4 +63,4 @@ setup-test: node_modules/.package-lock.json
 setup-bench: node_modules/.package-lock.json
 	@./test/install-packages.sh $(BENCH_PACKAGES)
 
-.PHONY: help lab test pxeimage pxeimage-metal ui check clean setup-lab setup-test setup-bench
+.PHONY: help lab test pxeimage pxeimage-metal snapshots ui check clean setup-lab setup-test setup-bench

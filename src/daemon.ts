@@ -20,6 +20,7 @@ import { startDhcp } from './daemon/dhcp.ts';
 import { startDns } from './daemon/dns.ts';
 import { startHousekeeping } from './daemon/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
+import { startImages } from './daemon/images.ts';
 import { openJobs, startJobs } from './daemon/jobs.ts';
 import { openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
@@ -69,6 +70,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ready.dhcp = true;
     await startTftp(parts);
     ready.tftp = true;
+    const images = startImages(parts);
     await startMachineHttp(parts);
     ready.machineHttp = true;
     const jobs = openJobs(parts);
@@ -78,6 +80,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
+      images,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

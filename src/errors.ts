@@ -178,6 +178,12 @@ export const ERRORS = {
   IMAGE_CORRUPT: { httpStatus: 422, message: 'The file is damaged, or is not what it looks like.' },
   IMPORT_FAILED: { httpStatus: 502, message: 'The file could not be fetched.' },
   IMPORT_REFUSED: { httpStatus: 403, message: 'Nothing may be imported from there.' },
+  IMAGE_SIGNATURE: { httpStatus: 422, message: 'The signature of this image cannot be accepted.' },
+  TEMPLATE_INVALID: {
+    httpStatus: 422,
+    message: 'The template of this installer cannot be rendered.',
+  },
+  IMPORT_MISSING: { httpStatus: 502, message: 'The source does not have this file.' },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

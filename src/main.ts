@@ -90,6 +90,7 @@ const people = {
   environment: { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE },
   write: (text: string) => void process.stdout.write(text),
   tell: (text: string) => void process.stderr.write(text),
+  isTerminal: process.stderr.isTTY === true,
   readInput: () => textOf(process.stdin),
 };
 

@@ -360,6 +360,71 @@ export type JobQueue = {
   /** Jobs by status */
   readonly counts: Readonly<Record<string, number>>;
 };
+export type Image = {
+  readonly name: string;
+  readonly version: string;
+  readonly kind: 'raw' | 'tarball' | 'installer';
+  readonly description: string;
+  readonly format: 'preseed' | 'kickstart' | 'autoinstall' | 'ignition' | null;
+  readonly kernelArguments: string;
+  readonly files: readonly {
+    readonly role: 'disk' | 'root' | 'kernel' | 'initrd' | 'template';
+    /** Of the bytes as they are kept and served */
+    readonly sha256: string;
+    readonly sizeBytes: number;
+    readonly compression: 'zstd' | 'gzip' | 'none';
+    /** Of what comes out of the decompressor */
+    readonly contentSha256: string;
+    readonly contentBytes: number;
+  }[];
+  readonly channels: readonly string[];
+  /** The key that signed it; empty without a signature */
+  readonly signedBy: string;
+  /** Why nothing can be installed from it; empty when it is sound */
+  readonly damaged: string;
+  /** Milliseconds since 1970, UTC */
+  readonly createdAt: number;
+  readonly createdBy: string;
+};
+export type ImageChannel = {
+  readonly name: string;
+  readonly channel: string;
+  readonly version: string;
+  /** Milliseconds since 1970, UTC */
+  readonly movedAt: number;
+};
+export type ImageUpload = {
+  readonly id: string;
+  /** Empty when it is sent to us; else where it is imported from */
+  readonly source: string;
+  readonly state: 'receiving' | 'checking' | 'stored' | 'failed';
+  /** What it must be, and in the end what it is */
+  readonly sha256: string;
+  /** 0 while it is not known */
+  readonly sizeBytes: number;
+  /** On disk: where to go on */
+  readonly offsetBytes: number;
+  readonly receivedBytes: number;
+  readonly checkedBytes: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly who: string;
+  /** Milliseconds since 1970, UTC */
+  readonly createdAt: number;
+  /** Milliseconds since 1970, UTC */
+  readonly updatedAt: number;
+};
+export type ImageStore = {
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly unusedFiles: number;
+  readonly unusedBytes: number;
+  readonly damagedFiles: number;
+  readonly freeBytes: number;
+  /** Names of the keys that signatures are checked with */
+  readonly keys: readonly string[];
+  readonly requireSignature: boolean;
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -3071,5 +3136,193 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: BmcFru;
+  };
+  /** Every version of every image, or of one. */
+  'GET /images': {
+    path: object;
+    query: {
+      readonly name?: string | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly images: readonly Image[];
+      readonly channels: readonly ImageChannel[];
+    };
+  };
+  /** Make a version of files that are in the store. */
+  'POST /images': {
+    path: object;
+    query: object;
+    body: {
+      readonly name: string;
+      readonly version: string;
+      readonly kind: 'raw' | 'tarball' | 'installer';
+      readonly description?: string | undefined;
+      readonly format?: 'preseed' | 'kickstart' | 'autoinstall' | 'ignition' | undefined;
+      readonly kernelArguments?: string | undefined;
+      readonly files: readonly {
+        readonly role: 'disk' | 'root' | 'kernel' | 'initrd' | 'template';
+        readonly sha256: string;
+      }[];
+      /** Of the manifest: base64 of an Ed25519 signature, or minisign's file */
+      readonly signature?: string | undefined;
+      /** Moves this channel to the new version, at once */
+      readonly channel?: string | undefined;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+    };
+    answer: Image;
+  };
+  /** What the store holds, what of it is unused, and what is free. */
+  'GET /image-store': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: ImageStore;
+  };
+  /** Remove files that no version is made of, at once, and what crashes left behind. */
+  'POST /image-store/collect': {
+    path: object;
+    query: object;
+    body: object;
+    answer: {
+      readonly files: number;
+      readonly sizeBytes: number;
+      readonly orphans: number;
+      readonly uploads: number;
+    };
+  };
+  /** One version. */
+  'GET /images/{name}/versions/{version}': {
+    path: {
+      readonly name: string;
+      readonly version: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Image;
+  };
+  /** Remove a version that no channel, job or request needs. */
+  'DELETE /images/{name}/versions/{version}': {
+    path: {
+      readonly name: string;
+      readonly version: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Where a channel points, and where it has pointed. */
+  'GET /images/{name}/channels/{channel}': {
+    path: {
+      readonly name: string;
+      readonly channel: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly channel: ImageChannel | null;
+      readonly moves: readonly {
+        /** Milliseconds since 1970, UTC */
+        readonly at: number;
+        /** Empty for a new channel */
+        readonly from: string;
+        /** Empty when it was removed */
+        readonly to: string;
+        readonly who: string;
+        readonly why: string;
+      }[];
+    };
+  };
+  /** Point a channel to a version: installs that begin from now on get it. */
+  'PUT /images/{name}/channels/{channel}': {
+    path: {
+      readonly name: string;
+      readonly channel: string;
+    };
+    query: object;
+    body: {
+      readonly version: string;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+    };
+    answer: ImageChannel;
+  };
+  /** Remove a channel; its history stays. */
+  'DELETE /images/{name}/channels/{channel}': {
+    path: {
+      readonly name: string;
+      readonly channel: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Point a channel to where it pointed before its last move. */
+  'POST /images/{name}/channels/{channel}/rollback': {
+    path: {
+      readonly name: string;
+      readonly channel: string;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+    };
+    answer: ImageChannel;
+  };
+  /** Uploads and imports, newest first. */
+  'GET /image-uploads': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly uploads: readonly ImageUpload[];
+    };
+  };
+  /** Announce a file that will be sent, or have one fetched. */
+  'POST /image-uploads': {
+    path: object;
+    query: object;
+    body: {
+      /** Of what will be sent */
+      readonly sizeBytes?: number | undefined;
+      /** Fetch it: a URL of HTTP, or a file in the folder that is configured for it */
+      readonly from?: string | undefined;
+      /** What it must be */
+      readonly sha256?: string | undefined;
+    };
+    answer: ImageUpload;
+  };
+  /** Send its bytes: all, or from Content-Range on. */
+  'PUT /image-uploads/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: ImageUpload;
+  };
+  /** How far it is, and where to go on. */
+  'GET /image-uploads/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: ImageUpload;
+  };
+  /** Give it up; what has been received is removed. */
+  'DELETE /image-uploads/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
   };
 }

@@ -146,14 +146,10 @@ function clientSecretOf({ clientSecretFile: file }: OidcSettings): string | unde
 
 export async function startPeopleHttp(
   parts: HttpParts,
-  {
-    readiness,
-    backup,
-    jobs,
-    bmcs,
-    dns,
-    whenDurable,
-  }: Pick<PeopleAppOptions, 'readiness' | 'backup' | 'jobs' | 'bmcs' | 'dns' | 'whenDurable'>,
+  given: Pick<
+    PeopleAppOptions,
+    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'images' | 'dns' | 'whenDurable'
+  >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond, oidc } = config.peopleHttp;
@@ -164,13 +160,8 @@ export async function startPeopleHttp(
     site: config.site,
     uiRoot: ui,
     settings: { anonymousRead, requestsPerSecond },
-    jobs,
-    bmcs,
-    backup,
-    whenDurable,
-    dns,
+    ...given,
     oidc: oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
-    readiness,
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),

@@ -25,7 +25,12 @@ export interface Importing {
 }
 
 /** Trying again would end the same way. */
-const FINAL: readonly ErrorCode[] = ['STORAGE_FULL', 'UPLOAD_TOO_LONG', 'IMPORT_REFUSED'];
+const FINAL: readonly ErrorCode[] = [
+  'STORAGE_FULL',
+  'UPLOAD_TOO_LONG',
+  'IMPORT_REFUSED',
+  'IMPORT_MISSING',
+];
 
 /** @throws AppError IMPORT_FAILED with the last cause, or one of FINAL; the signal's reason */
 export async function importAll(work: Importing): Promise<void> {

@@ -56,7 +56,10 @@ export function parseKey(name: string, text: string): TrustedKey {
     return { name, key, id: '' };
   }
   const bytes = Buffer.from(lastLine(text), 'base64');
-  if (bytes.length !== ALGORITHM_BYTES + ID_BYTES + KEY_BYTES || bytes.toString('latin1', 0, 2) !== 'Ed')
+  if (
+    bytes.length !== ALGORITHM_BYTES + ID_BYTES + KEY_BYTES ||
+    bytes.toString('latin1', 0, 2) !== 'Ed'
+  )
     throw new Error('it is neither PEM nor a key of minisign');
   const raw = bytes.subarray(ALGORITHM_BYTES + ID_BYTES);
   const key = createPublicKey({

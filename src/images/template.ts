@@ -62,12 +62,12 @@ export function parseTemplate(format: TemplateFormat, text: string): Part[] {
   };
   for (const match of text.matchAll(PLACE)) {
     plain(match.index);
-    const [, value = '', escape = USUAL[format]] = INSIDE.exec(match[1] ?? '') ?? [];
+    const [, value = '', named = USUAL[format]] = INSIDE.exec(match[1] ?? '') ?? [];
     if (!isKnown(value))
       throw wrong(match.index, `'${(match[1] ?? '').trim()}' is none of ${KNOWN}`);
-    if (!isEscape(escape))
-      throw wrong(match.index, `'${escape}' is none of ${Object.keys(ESCAPES).join(', ')}`);
-    parts.push({ value, escape });
+    if (!isEscape(named))
+      throw wrong(match.index, `'${named}' is none of ${Object.keys(ESCAPES).join(', ')}`);
+    parts.push({ value, escape: named });
     from = match.index + match[0].length;
   }
   plain(text.length);
@@ -118,7 +118,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** One value on one line, which takes the rest of it as it is: debconf's, for one. */
 function line(value: TemplateValue): string {
-  if (typeof value !== 'string') throw new Error('a list cannot stand on a line; use shell or json');
+  if (typeof value !== 'string')
+    throw new Error('a list cannot stand on a line; use shell or json');
   if (CONTROL.test(value)) throw new Error('it has a line break or another control character');
   return value;
 }
@@ -154,5 +155,7 @@ function url(value: TemplateValue): string {
 }
 
 function base64(value: TemplateValue): string {
-  return Buffer.from(typeof value === 'string' ? value : value.join('\n'), 'utf8').toString('base64');
+  return Buffer.from(typeof value === 'string' ? value : value.join('\n'), 'utf8').toString(
+    'base64',
+  );
 }

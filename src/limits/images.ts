@@ -20,6 +20,10 @@ export const IMAGE_LIMITS = {
     value: 86_400_000,
     why: 'an upload that nobody has gone on with for a day is given up',
   },
+  imageUploadIdleMs: {
+    value: 60_000,
+    why: 'a connection that sends nothing of an upload for so long is gone; the upload waits for the next',
+  },
   imageUploadKeptMs: {
     value: 604_800_000,
     why: 'how an upload ended can be asked for a week: scripts come back on Monday',

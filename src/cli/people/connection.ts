@@ -20,6 +20,8 @@ export interface CliContext {
   write(text: string): void;
   /** Standard error: questions and progress. */
   tell(text: string): void;
+  /** Whether a person watches: a line may be written over. */
+  readonly isTerminal?: boolean;
   /** All of standard input, for `-`. */
   readInput(): Promise<string>;
 }
@@ -57,6 +59,16 @@ export function reachOf(
   const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
   if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
   return { url, token: tokenOf(environment, options) };
+  const url = addressOf(environment, options);
+  const client: unknown = createApiClient({ url, token: tokenOf(environment, options) });
+  return client as ApiClient<CallsBelow<Path>>;
+}
+
+/** Without a slash at its end. @throws AppError REQUEST_INVALID */
+export function addressOf(environment: CliEnvironment, options: CommonOptions): string {
+  const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
+  if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
+  return url.replace(/\/+$/, '');
 }
 
 export function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {

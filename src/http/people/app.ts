@@ -23,6 +23,8 @@ import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
+import { addImageUploadRoutes } from './routes/image-uploads.ts';
+import { addImageRoutes } from './routes/images.ts';
 import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';
 import { addMachineRelationRoutes } from './routes/machine-relations.ts';
 import { addMachineRoutes } from './routes/machines.ts';
@@ -52,6 +54,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly dns?: PeopleContext['dns'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
+  readonly images?: PeopleContext['images'];
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -90,10 +93,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs } = options;
+  const { backup, dns, oidc, bmcs, images } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const context: PeopleContext = { ...facts, backup, dns, oidc, bmcs, durably };
+  const context: PeopleContext = { ...facts, backup, dns, oidc, bmcs, images, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -101,7 +104,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
-    ...[addSignInRoutes, addBmcRoutes],
+    ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { BmcAccess } from '../../bmc/access.ts';
 import type { ErrorCode } from '../../errors.ts';
+import type { ImageDesk } from '../../images/desk.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
@@ -28,6 +29,8 @@ export interface PeopleContext {
   readonly jobs: JobDesk;
   /** BMCs, where this process speaks to them. */
   readonly bmcs?: BmcService | undefined;
+  /** Where this appliance keeps images. */
+  readonly images?: ImageDesk | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

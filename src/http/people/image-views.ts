@@ -1,7 +1,7 @@
 /** Images as the API shows them: versions, channels and what is being received. */
 import { z } from 'zod';
-import type { UploadProgress } from '../../images/ports.ts';
 import type { ImageDesk } from '../../images/desk.ts';
+import type { UploadProgress } from '../../images/ports.ts';
 import { UPLOAD_STATES } from '../../inventory/image-blobs.ts';
 import {
   COMPRESSIONS,
@@ -13,9 +13,7 @@ import {
 import { IMAGE_CHANNEL, IMAGE_NAME, IMAGE_VERSION } from '../../wire/image-ref.ts';
 
 const time = z.number().int().describe('Milliseconds since 1970, UTC');
-export const sha256Text = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'SHA-256 as 64 lower-case hex digits');
+export const sha256Text = z.string().regex(/^[0-9a-f]{64}$/, 'SHA-256 as 64 lower-case hex digits');
 export const imageName = z.string().regex(IMAGE_NAME, 'a-z 0-9, and . _ - inside');
 export const channelName = z.string().regex(IMAGE_CHANNEL, 'a-z first, then a-z 0-9 -');
 export const versionName = z.string().regex(IMAGE_VERSION, 'letters, digits, and . _ + ~ -');

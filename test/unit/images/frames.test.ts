@@ -10,7 +10,10 @@ const framesOf = (file: Uint8Array) =>
   });
 const one = zstdCompressSync(Buffer.from('first '.repeat(100_000)));
 const two = zstdCompressSync(Buffer.alloc(400_000, 7));
-const skippable = Buffer.concat([Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0]), Buffer.from('abc')]);
+const skippable = Buffer.concat([
+  Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0]),
+  Buffer.from('abc'),
+]);
 
 describe('frames', () => {
   it('of one compressor are one', () => {
@@ -45,6 +48,10 @@ describe('frames', () => {
   it.each([
     ['junk behind a frame', Buffer.concat([one, Buffer.from('junkjunk')]), /begins neither/],
     ['no frame at all', Buffer.from('a tarball'), /byte 0 begins neither/],
-    ['a block of the reserved type', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 7, 0, 0]), /no known type/],
+    [
+      'a block of the reserved type',
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 7, 0, 0]),
+      /no known type/,
+    ],
   ])('%s is an error', (_what, file, why) => expect(() => framesOf(file)).toThrow(why));
 });

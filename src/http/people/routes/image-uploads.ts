@@ -89,7 +89,10 @@ export function addImageUploadRoutes(app: PeopleServer, context: PeopleContext):
           detail: 'The body is the bytes, as application/octet-stream.',
         });
       const offsetBytes = offsetOf(request.headers['content-range']);
-      return reply.send(showUpload(await store().receive(request.params.id, { offsetBytes, bytes })));
+      const { socket } = request.raw;
+      socket.setTimeout(limit('imageUploadIdleMs'), () => socket.destroy());
+      const upload = await store().receive(request.params.id, { offsetBytes, bytes });
+      return reply.send(showUpload(upload));
     },
   });
   addSingleRoutes(app, context);

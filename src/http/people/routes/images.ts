@@ -5,8 +5,8 @@
  * the site is decided here, so no squad's role counts.
  */
 import { z } from 'zod';
-import type { ImageDesk } from '../../../images/desk.ts';
 import { AppError } from '../../../errors.ts';
+import type { ImageDesk } from '../../../images/desk.ts';
 import { FILE_ROLES, IMAGE_KINDS, imageDocSchema } from '../../../inventory/images.ts';
 import { limit } from '../../../limits.ts';
 import { principalOf } from '../authenticate.ts';
@@ -51,9 +51,8 @@ const channelParams = z.object({ name: imageName, channel: channelName });
 
 /** @throws AppError NOT_FOUND where this appliance has no image store */
 export function imageDeskOf({ images }: PeopleContext): ImageDesk {
-  const desk = images?.();
-  if (!desk) throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
-  return desk;
+  if (!images) throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
+  return images;
 }
 
 export function addImageRoutes(app: PeopleServer, context: PeopleContext): void {

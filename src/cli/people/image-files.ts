@@ -1,0 +1,275 @@
+/**
+ * Brings files into the image store from the command line: hashed here first, so that the appliance knows what it is to
+ * get, then sent piece by piece. A piece that is lost with its connection is asked for again; a file that the store has
+ * already is not sent at all.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream, openAsBlob } from 'node:fs';
+import type { Command } from 'commander';
+import { type ApiClient, ApiProblem } from '../../client/client.ts';
+import type { Image, ImageUpload } from '../../client/operations.generated.ts';
+import { AppError } from '../../errors.ts';
+import { manifestOf } from '../../images/signature.ts';
+import { isSha256, parseImageRef } from '../../wire/image-ref.ts';
+import {
+  addressOf,
+  type CliContext,
+  type CommonOptions,
+  clientFor,
+  tokenOf,
+  withCommon,
+} from './connection.ts';
+import type { ImageCalls } from './images.ts';
+import { bytes, type Column, done, show, time } from './output.ts';
+
+type Role = Image['files'][number]['role'];
+type Kind = Image['kind'];
+export type FileWords = { readonly [Name in Role]?: string };
+
+const PIECE_BYTES = 33_554_432;
+const POLL_MS = 300;
+const TRIES_MAX = 5;
+const RETRY_MS = 1000;
+
+const KINDS: Readonly<Record<Kind, readonly Role[]>> = {
+  raw: ['disk'],
+  tarball: ['root'],
+  installer: ['kernel', 'initrd', 'template'],
+};
+
+/** Which kind these files make, and the files in the store. @throws AppError REQUEST_INVALID, ApiProblem */
+export async function storeFiles(
+  context: CliContext,
+  options: CommonOptions & FileWords,
+  api: ApiClient<ImageCalls>,
+): Promise<{ kind: Kind; files: { role: Role; sha256: string }[] }> {
+  const kind = kindOf(options);
+  const files = [];
+  for (const role of KINDS[kind]) {
+    const word = options[role] ?? '';
+    files.push({ role, sha256: await store(context, { word, options, api }) });
+  }
+  return { kind, files };
+}
+
+function kindOf(words: FileWords): Kind {
+  const given = Object.values(KINDS)
+    .flat()
+    .filter((role) => words[role] !== undefined);
+  const found = Object.entries(KINDS).find(([, roles]) => roles.join() === given.join());
+  if (found) return found[0] as Kind;
+  const detail = 'Give --disk, or --root, or --kernel with --initrd and --template.';
+  throw new AppError('REQUEST_INVALID', { detail });
+}
+
+interface Wanted {
+  /** A file, a URL, or sha256:HEX. */
+  readonly word: string;
+  readonly options: CommonOptions & { readonly sha256?: string };
+  readonly api: ApiClient<ImageCalls>;
+}
+
+/** @returns the SHA-256 of what is in the store then */
+async function store(context: CliContext, { word, options, api }: Wanted): Promise<string> {
+  const known = /^sha256:(.*)$/.exec(word)?.[1];
+  if (known !== undefined) {
+    if (isSha256(known)) return known;
+    throw new AppError('REQUEST_INVALID', { detail: `'${word}' is no SHA-256.` });
+  }
+  const { id } = /^https?:\/\//i.test(word)
+    ? await announce(api, { from: word, ...hashOf(options.sha256) })
+    : await send(context, { word, options, api });
+  return (await follow(context, { id, word, options, api })).sha256;
+}
+
+const hashOf = (sha256: string | undefined) => (sha256 === undefined ? {} : { sha256 });
+
+async function announce(
+  api: ApiClient<ImageCalls>,
+  body: { from?: string; sizeBytes?: number; sha256?: string },
+): Promise<ImageUpload> {
+  return (await api.call('POST /image-uploads', { body })).body;
+}
+
+async function send(context: CliContext, { word, options, api }: Wanted): Promise<ImageUpload> {
+  const blob = await openAsBlob(word).catch((cause: unknown) => {
+    throw new AppError('REQUEST_INVALID', { detail: `${word} cannot be read.`, cause });
+  });
+  const sha256 = await digestOf(word);
+  let upload = await announce(api, { sizeBytes: blob.size, sha256 });
+  const bar = progressBar(context, options, word);
+  const path = { id: upload.id };
+  let tries = 0;
+  while (upload.state === 'receiving' && upload.offsetBytes < blob.size) {
+    const first = upload.offsetBytes;
+    const end = Math.min(first + PIECE_BYTES, blob.size);
+    try {
+      upload = await put(context, options, {
+        ...{ id: upload.id, piece: blob.slice(first, end) },
+        range: `bytes ${first}-${end - 1}/${blob.size}`,
+      });
+      tries = 0;
+    } catch (error) {
+      const gone = error instanceof ApiProblem && error.status >= 400 && error.status < 500;
+      if (gone || ++tries >= TRIES_MAX) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      upload = (await api.call('GET /image-uploads/{id}', { path })).body;
+    }
+    bar(upload.receivedBytes, blob.size);
+  }
+  return upload;
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1_048_576 }))
+    hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/** Past the client, whose bodies are JSON. */
+async function put(
+  { environment }: CliContext,
+  options: CommonOptions,
+  { id, piece, range }: { id: string; piece: Blob; range: string },
+): Promise<ImageUpload> {
+  const token = tokenOf(environment, options);
+  const url = `${addressOf(environment, options)}/api/v1/image-uploads/${encodeURIComponent(id)}`;
+  const answer = await fetch(url, {
+    method: 'PUT',
+    body: piece,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-range': range,
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    },
+  });
+  const document = (await answer.json()) as ImageUpload;
+  if (!answer.ok) throw new ApiProblem(answer.status, { ...document });
+  return document;
+}
+
+/** Until it is in the store. @throws ApiProblem with the cause when it was given up */
+async function follow(
+  context: CliContext,
+  { id, word, options, api }: Wanted & { id: string },
+): Promise<ImageUpload> {
+  const bar = progressBar(context, options, word);
+  for (;;) {
+    const { body } = await api.call('GET /image-uploads/{id}', { path: { id } });
+    if (body.state === 'stored') {
+      bar(body.sizeBytes, body.sizeBytes, 'stored');
+      return body;
+    }
+    if (body.state === 'failed') {
+      const { code, detail } = body;
+      throw new ApiProblem(0, { title: `${word} is not in the store.`, code, detail });
+    }
+    if (body.state === 'checking') bar(body.checkedBytes, body.sizeBytes, 'checking');
+    else bar(body.receivedBytes, body.sizeBytes);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+const BAR_CHARS = 30;
+
+/** One line on a terminal, rewritten; elsewhere nothing, and nothing for programs. */
+function progressBar(context: CliContext, options: CommonOptions, name: string) {
+  const shown = context.isTerminal === true && options.json !== true;
+  const startedAt = performance.now();
+  let firstBytes: number | undefined;
+  return (at: number, total: number, what = 'sending') => {
+    if (!shown) return;
+    firstBytes ??= at;
+    const share = total > 0 ? Math.min(1, at / total) : 0;
+    const perSecond = ((at - firstBytes) * 1000) / Math.max(1, performance.now() - startedAt);
+    const left = perSecond > 0 ? `${Math.ceil((total - at) / perSecond)} s left` : '';
+    const filled = '#'.repeat(Math.round(share * BAR_CHARS)).padEnd(BAR_CHARS, '.');
+    const rate = perSecond > 0 ? `${bytes(perSecond)}/s` : '';
+    const line = `${what} ${name} [${filled}] ${Math.floor(share * 100)} % ${rate} ${left}`;
+    context.tell(`\r${line.slice(0, 110).padEnd(110)}${what === 'stored' ? '\n' : ''}`);
+  };
+}
+
+const UPLOADS: readonly Column<ImageUpload>[] = [
+  { title: 'ID', of: ({ id }) => id },
+  { title: 'STATE', of: ({ state }) => state },
+  { title: 'SIZE', of: ({ sizeBytes }) => bytes(sizeBytes) },
+  { title: 'THERE', of: ({ receivedBytes }) => bytes(receivedBytes) },
+  { title: 'FROM', of: ({ source }) => source },
+  { title: 'BEGUN', of: ({ createdAt }) => time(createdAt) },
+  { title: 'WHY NOT', of: ({ code, detail }) => (code ? `${detail} [${code}]` : '') },
+];
+
+export function addImageUploadCommands(images: Command, context: CliContext): void {
+  withCommon(images.command('upload'))
+    .description('put a file into the store, and print its SHA-256')
+    .argument('<file>', 'a file here, or a URL that the appliance fetches')
+    .option('--sha256 <HEX>', 'what the bytes at the URL must be')
+    .action(async (word: string, options: CommonOptions & { sha256?: string }) => {
+      const api = clientFor<'image'>(context, options);
+      const sha256 = await store(context, { word, options, api });
+      done(context, options, sha256, { sha256 });
+    });
+  withCommon(images.command('import'))
+    .description('have the appliance fetch a file in the background')
+    .argument('<source>', 'a URL, or a file in the folder that is configured for it')
+    .option('--sha256 <HEX>', 'what the bytes must be')
+    .option('--wait', 'until it is in the store')
+    .action(async (from: string, options: CommonOptions & { sha256?: string; wait?: boolean }) => {
+      const api = clientFor<'image'>(context, options);
+      const begun = await announce(api, { from, ...hashOf(options.sha256) });
+      if (!options.wait) return done(context, options, `import ${begun.id} has begun`, begun);
+      const body = await follow(context, { id: begun.id, word: from, options, api });
+      done(context, options, body.sha256, body);
+    });
+  withCommon(images.command('uploads'))
+    .description('uploads and imports, newest first')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor<'image'>(context, options).call('GET /image-uploads');
+      show(context, options, { document: body, rows: body.uploads, columns: UPLOADS });
+    });
+  withCommon(images.command('cancel'))
+    .description('give an upload or import up')
+    .argument('<id>')
+    .action(async (id: string, options: CommonOptions) => {
+      const api = clientFor<'image'>(context, options);
+      await api.call('DELETE /image-uploads/{id}', { path: { id } });
+      done(context, options, `${id} is given up`);
+    });
+  addManifest(images, context);
+}
+
+function addManifest(images: Command, context: CliContext): void {
+  images
+    .command('manifest')
+    .description('print what is to be signed, for files here')
+    .argument('<image>', 'NAME@VERSION')
+    .option('--disk <FILE>')
+    .option('--root <FILE>')
+    .option('--kernel <FILE>')
+    .option('--initrd <FILE>')
+    .option('--template <FILE>')
+    .option('--format <NAME>', 'of the template')
+    .option('--kernel-arguments <TEXT>', 'of an installer', '')
+    .action(
+      async (
+        text: string,
+        options: FileWords & { format?: NonNullable<Image['format']>; kernelArguments: string },
+      ) => {
+        const ref = parseImageRef(text);
+        if (!ref || !('version' in ref))
+          throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not NAME@VERSION.` });
+        const kind = kindOf(options);
+        const { format, kernelArguments } = options;
+        const files = [];
+        for (const role of KINDS[kind]) {
+          const word = options[role] ?? '';
+          const sha256 = /^sha256:([0-9a-f]{64})$/.exec(word)?.[1] ?? (await digestOf(word));
+          files.push({ role, sha256 });
+        }
+        const doc = { kernelArguments, ...(format === undefined ? {} : { format }) };
+        context.write(manifestOf({ ...ref, kind, doc, files }));
+      },
+    );
+}

@@ -175,7 +175,10 @@ export const ERRORS = {
     message: 'Too many uploads are not over; finish or cancel some.',
   },
   IMAGE_MISMATCH: { httpStatus: 422, message: 'The file is not the one that was announced.' },
-  IMAGE_CORRUPT: { httpStatus: 422, message: 'The file is damaged, or is not what it looks like.' },
+  UPLOAD_CORRUPT: {
+    httpStatus: 422,
+    message: 'The file is damaged, or is not what it looks like.',
+  },
   IMPORT_FAILED: { httpStatus: 502, message: 'The file could not be fetched.' },
   IMPORT_REFUSED: { httpStatus: 403, message: 'Nothing may be imported from there.' },
   IMAGE_SIGNATURE: { httpStatus: 422, message: 'The signature of this image cannot be accepted.' },

@@ -264,6 +264,71 @@ export type DnsExplained = {
     readonly records: readonly string[];
   }[];
 };
+export type Image = {
+  readonly name: string;
+  readonly version: string;
+  readonly kind: 'raw' | 'tarball' | 'installer';
+  readonly description: string;
+  readonly format: 'preseed' | 'kickstart' | 'autoinstall' | 'ignition' | null;
+  readonly kernelArguments: string;
+  readonly files: readonly {
+    readonly role: 'disk' | 'root' | 'kernel' | 'initrd' | 'template';
+    /** Of the bytes as they are kept and served */
+    readonly sha256: string;
+    readonly sizeBytes: number;
+    readonly compression: 'zstd' | 'gzip' | 'none';
+    /** Of what comes out of the decompressor */
+    readonly contentSha256: string;
+    readonly contentBytes: number;
+  }[];
+  readonly channels: readonly string[];
+  /** The key that signed it; empty without a signature */
+  readonly signedBy: string;
+  /** Why nothing can be installed from it; empty when it is sound */
+  readonly damaged: string;
+  /** Milliseconds since 1970, UTC */
+  readonly createdAt: number;
+  readonly createdBy: string;
+};
+export type ImageChannel = {
+  readonly name: string;
+  readonly channel: string;
+  readonly version: string;
+  /** Milliseconds since 1970, UTC */
+  readonly movedAt: number;
+};
+export type ImageUpload = {
+  readonly id: string;
+  /** Empty when it is sent to us; else where it is imported from */
+  readonly source: string;
+  readonly state: 'receiving' | 'checking' | 'stored' | 'failed';
+  /** What it must be, and in the end what it is */
+  readonly sha256: string;
+  /** 0 while it is not known */
+  readonly sizeBytes: number;
+  /** On disk: where to go on */
+  readonly offsetBytes: number;
+  readonly receivedBytes: number;
+  readonly checkedBytes: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly who: string;
+  /** Milliseconds since 1970, UTC */
+  readonly createdAt: number;
+  /** Milliseconds since 1970, UTC */
+  readonly updatedAt: number;
+};
+export type ImageStore = {
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly unusedFiles: number;
+  readonly unusedBytes: number;
+  readonly damagedFiles: number;
+  readonly freeBytes: number;
+  /** Names of the keys that signatures are checked with */
+  readonly keys: readonly string[];
+  readonly requireSignature: boolean;
+};
 export type Job = {
   readonly id: string;
   readonly action: string;
@@ -359,71 +424,6 @@ export type JobQueue = {
   readonly why: string;
   /** Jobs by status */
   readonly counts: Readonly<Record<string, number>>;
-};
-export type Image = {
-  readonly name: string;
-  readonly version: string;
-  readonly kind: 'raw' | 'tarball' | 'installer';
-  readonly description: string;
-  readonly format: 'preseed' | 'kickstart' | 'autoinstall' | 'ignition' | null;
-  readonly kernelArguments: string;
-  readonly files: readonly {
-    readonly role: 'disk' | 'root' | 'kernel' | 'initrd' | 'template';
-    /** Of the bytes as they are kept and served */
-    readonly sha256: string;
-    readonly sizeBytes: number;
-    readonly compression: 'zstd' | 'gzip' | 'none';
-    /** Of what comes out of the decompressor */
-    readonly contentSha256: string;
-    readonly contentBytes: number;
-  }[];
-  readonly channels: readonly string[];
-  /** The key that signed it; empty without a signature */
-  readonly signedBy: string;
-  /** Why nothing can be installed from it; empty when it is sound */
-  readonly damaged: string;
-  /** Milliseconds since 1970, UTC */
-  readonly createdAt: number;
-  readonly createdBy: string;
-};
-export type ImageChannel = {
-  readonly name: string;
-  readonly channel: string;
-  readonly version: string;
-  /** Milliseconds since 1970, UTC */
-  readonly movedAt: number;
-};
-export type ImageUpload = {
-  readonly id: string;
-  /** Empty when it is sent to us; else where it is imported from */
-  readonly source: string;
-  readonly state: 'receiving' | 'checking' | 'stored' | 'failed';
-  /** What it must be, and in the end what it is */
-  readonly sha256: string;
-  /** 0 while it is not known */
-  readonly sizeBytes: number;
-  /** On disk: where to go on */
-  readonly offsetBytes: number;
-  readonly receivedBytes: number;
-  readonly checkedBytes: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly who: string;
-  /** Milliseconds since 1970, UTC */
-  readonly createdAt: number;
-  /** Milliseconds since 1970, UTC */
-  readonly updatedAt: number;
-};
-export type ImageStore = {
-  readonly files: number;
-  readonly sizeBytes: number;
-  readonly unusedFiles: number;
-  readonly unusedBytes: number;
-  readonly damagedFiles: number;
-  readonly freeBytes: number;
-  /** Names of the keys that signatures are checked with */
-  readonly keys: readonly string[];
-  readonly requireSignature: boolean;
 };
 export type Webhook = {
   readonly id: string;

@@ -31,7 +31,7 @@ export type CheckNews =
   | { readonly kind: 'done'; readonly file: CheckedFile }
   | { readonly kind: 'corrupt'; readonly why: string };
 
-/** @throws AppError IMAGE_CORRUPT when what is compressed cannot be unpacked; the signal's reason when it is aborted */
+/** @throws AppError UPLOAD_CORRUPT when what is compressed cannot be unpacked; the signal's reason when it is aborted */
 export function checkImageFile(
   path: string,
   { contentBytesMax, onProgress, signal }: CheckOptions,
@@ -50,7 +50,7 @@ export function checkImageFile(
     worker.on('message', (news: CheckNews) => {
       if (news.kind === 'progress') onProgress?.(news.readBytes);
       else if (news.kind === 'done') resolve(news.file);
-      else reject(new AppError('IMAGE_CORRUPT', { detail: news.why }));
+      else reject(new AppError('UPLOAD_CORRUPT', { detail: news.why }));
     });
     worker.once('error', reject);
     worker.once('exit', () => {

@@ -58,17 +58,7 @@ export function reachOf(
 ): { readonly url: string; readonly token: string | undefined } {
   const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
   if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
-  return { url, token: tokenOf(environment, options) };
-  const url = addressOf(environment, options);
-  const client: unknown = createApiClient({ url, token: tokenOf(environment, options) });
-  return client as ApiClient<CallsBelow<Path>>;
-}
-
-/** Without a slash at its end. @throws AppError REQUEST_INVALID */
-export function addressOf(environment: CliEnvironment, options: CommonOptions): string {
-  const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
-  if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
-  return url.replace(/\/+$/, '');
+  return { url: url.replace(/\/+$/, ''), token: tokenOf(environment, options) };
 }
 
 export function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {

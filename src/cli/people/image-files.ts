@@ -12,11 +12,10 @@ import { AppError } from '../../errors.ts';
 import { manifestOf } from '../../images/signature.ts';
 import { isSha256, parseImageRef } from '../../wire/image-ref.ts';
 import {
-  addressOf,
   type CliContext,
   type CommonOptions,
   clientFor,
-  tokenOf,
+  reachOf,
   withCommon,
 } from './connection.ts';
 import type { ImageCalls } from './images.ts';
@@ -133,9 +132,8 @@ async function put(
   options: CommonOptions,
   { id, piece, range }: { id: string; piece: Blob; range: string },
 ): Promise<ImageUpload> {
-  const token = tokenOf(environment, options);
-  const url = `${addressOf(environment, options)}/api/v1/image-uploads/${encodeURIComponent(id)}`;
-  const answer = await fetch(url, {
+  const { url, token } = reachOf(environment, options);
+  const answer = await fetch(`${url}/api/v1/image-uploads/${encodeURIComponent(id)}`, {
     method: 'PUT',
     body: piece,
     headers: {

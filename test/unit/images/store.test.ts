@@ -66,13 +66,18 @@ describe('a file', () => {
   });
   it.each([
     ['another hash', content, sha256('another'), 'IMAGE_MISMATCH'],
-    ['a zstd file that is cut off', zstdCompressSync(content).subarray(0, -5), '', 'IMAGE_CORRUPT'],
-    ['a gzip file that is cut off', gzipSync(content).subarray(0, -5), '', 'IMAGE_CORRUPT'],
+    [
+      'a zstd file that is cut off',
+      zstdCompressSync(content).subarray(0, -5),
+      '',
+      'UPLOAD_CORRUPT',
+    ],
+    ['a gzip file that is cut off', gzipSync(content).subarray(0, -5), '', 'UPLOAD_CORRUPT'],
     [
       'zstd with junk behind',
       Buffer.concat([zstdCompressSync(content), content]),
       '',
-      'IMAGE_CORRUPT',
+      'UPLOAD_CORRUPT',
     ],
   ])('with %s is refused, and nothing of it stays', async (_what, bytes, hash, code) => {
     const { store, until, folder, world } = create();

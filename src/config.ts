@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { bmcSchema } from './bmc/settings.ts';
 import { bootSchema } from './boot/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
@@ -48,6 +49,7 @@ const schema = z.strictObject({
   boot: bootSchema.prefault({}),
   jobs: jobsSchema.prefault({}),
   images: imagesSchema.prefault({}),
+  bmc: bmcSchema.prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

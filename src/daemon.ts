@@ -6,7 +6,7 @@
  */
 import { namedFiles } from './boot/binaries.ts';
 import type { Config } from './config.ts';
-import { openBmcService } from './daemon/bmcs.ts';
+import { openBmcService, startDiscovery } from './daemon/bmcs.ts';
 import {
   backupNow,
   isAsset,
@@ -76,6 +76,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const jobs = openJobs(parts);
     const bmcs = await openBmcService(parts);
     startJobs(parts, { desk: jobs, access: bmcs.access });
+    startDiscovery(parts, { ...bmcs, desk: jobs });
     ready.jobs = true;
     await startPeopleHttp(parts, {
       jobs,

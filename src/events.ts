@@ -35,6 +35,14 @@ export interface EventData {
   'dhcp.conflict': { address: string; by: string; quarantineSeconds: number };
   /** A BMC was given an address that it did not have before. */
   'bmc.seen': { mac: string; address: string; vendorClass: string; hostname: string };
+  /** It belongs to this machine. `by` is the evidence (`mac`, `uuid`, `serial`, `nic`, `address`) or `person`. */
+  'bmc.matched': { bmc: string; address: string; by: string; who?: string };
+  /** Nobody knows whose it is, or it is doubtful: `why`. */
+  'bmc.unmatched': { bmc: string; address: string; why: string };
+  /** Its machine, which was never seen, has power and is off: a person may have it switched on. */
+  'bmc.wakeable': { bmc: string; address: string };
+  /** Its machine is switched on, to boot from the network and be ingested. */
+  'bmc.woken': { bmc: string; address: string; attempt: number; who: string };
   'tftp.started': { file: string; blksizeBytes: number; windowsize: number; sizeBytes: number };
   'tftp.sent': { file: string; sizeBytes: number; durationMs: number; retransmits: number };
   /** `probe` is the size probe of UEFI firmware, which aborts with error 8 on purpose. */
@@ -239,6 +247,10 @@ export const EVENT_NAMES = [
   'dhcp.exhausted',
   'dhcp.conflict',
   'bmc.seen',
+  'bmc.matched',
+  'bmc.unmatched',
+  'bmc.wakeable',
+  'bmc.woken',
   'tftp.started',
   'tftp.sent',
   'tftp.failed',

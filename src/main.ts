@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
-import { namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
+import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
 import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
@@ -95,7 +95,7 @@ const people = {
 };
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
-program
+const bmc = program
   .command('bmc')
   .description(
     "a machine's BMC, with the words of ipmitool: power, chassis, mc, sel, sensor, fru, ...",
@@ -124,6 +124,7 @@ program
     process.stdout.write(await runBmc(host, words, { options, environment }));
   });
 
+addBmcCommands(bmc, people);
 addPeopleCommands(program, people);
 
 try {

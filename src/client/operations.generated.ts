@@ -202,6 +202,48 @@ export type BmcFru = {
   readonly macs: readonly string[];
   readonly bmcMac: string;
 };
+export type Bmc = {
+  /** Its MAC, else its address */
+  readonly id: string;
+  readonly mac: string;
+  readonly address: string;
+  /** Who told of it first */
+  readonly source: 'dhcp' | 'report' | 'record';
+  readonly vendorClass: string;
+  readonly hostname: string;
+  /** Milliseconds since 1970, UTC; 0: never */
+  readonly firstAt: number;
+  /** Milliseconds since 1970, UTC; 0: never */
+  readonly lastAt: number;
+  /** '' for one that matches no machine */
+  readonly hardwarename: string;
+  /** mac, uuid, serial, nic, address or person */
+  readonly matchedBy: string;
+  /** Why it matches none */
+  readonly why: string;
+  readonly protocol: 'ipmi' | 'redfish' | '';
+  /** Name of the credential that opened it last */
+  readonly openedWith: string;
+  readonly certificate: string;
+  /** Of the last failure */
+  readonly code: string;
+  readonly detail: string;
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly serial: string;
+  readonly uuids: readonly string[];
+  readonly firmware: string;
+  readonly power: 'on' | 'off' | '';
+  /** Milliseconds since 1970, UTC; 0: never */
+  readonly lookedAt: number;
+  /** When it is looked at again; 0: not by itself */
+  readonly lookNext: number;
+  /** wanted: a person may have its machine switched on; asked: it is to be */
+  readonly wake: '' | 'wanted' | 'asked' | 'done';
+  readonly wakes: number;
+  /** Milliseconds since 1970, UTC; 0: never */
+  readonly wakeAt: number;
+};
 export type ItemResult = {
   readonly hardwarename: string;
   readonly ok: boolean;
@@ -3091,6 +3133,76 @@ export interface Operations {
       readonly why: string;
     };
     answer: JobQueue;
+  };
+  /** BMCs that were seen, by id. */
+  'GET /bmcs': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly unmatched?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly Bmc[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** One BMC. */
+  'GET /bmcs/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Bmc;
+  };
+  /** Forget it until it is seen again. */
+  'DELETE /bmcs/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Switch on the machine of a BMC that matches none, to boot from the network. */
+  'POST /bmcs/{id}/wake': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Bmc;
+  };
+  /** Look at it now, instead of when it is its turn. */
+  'POST /bmcs/{id}/look': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Bmc;
+  };
+  /** Forget its certificate: the next one that it shows is pinned. */
+  'POST /bmcs/{id}/unpin': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Bmc;
+  };
+  /** It is the BMC of this machine: outweighs what the BMC says of itself. */
+  'POST /bmcs/{id}/match': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      readonly hardwarename: string;
+    };
+    answer: Bmc;
   };
   /** What is known of a machine's BMC, without asking it. */
   'GET /machines/{hardwarename}/bmc': {

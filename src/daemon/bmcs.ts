@@ -1,36 +1,43 @@
-/** BMCs as a service, put together: one UDP socket for IPMI, HTTPS for Redfish, and the one way to both. */
+/** BMCs as a service, put together: one UDP socket for IPMI, HTTPS for Redfish, the one way to both, and discovery. */
 import { type BmcAccess, createBmcAccess } from '../bmc/access.ts';
 import type { SecureHttp } from '../bmc/dial.ts';
+import { createDiscovery } from '../bmc/discovery.ts';
+import { type BmcRegistry, createBmcRegistry } from '../bmc/registry.ts';
 import type { Config } from '../config.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import { createBmcHttps, readBmcCertificate } from '../platform/bmc-https.ts';
 import { openBmcPorts } from '../platform/bmc-udp.ts';
+import type { Log } from '../platform/log.ts';
 import type { Clock } from '../wire/time.ts';
 
 export interface BmcServiceParts {
   readonly inventory: Inventory;
   readonly config: Config;
   readonly clock: Clock;
+  readonly log: Log;
   readonly closers: (() => unknown)[];
 }
 
 export interface BmcService {
   readonly access: BmcAccess;
+  readonly registry: BmcRegistry;
 }
 
 export async function openBmcService(parts: BmcServiceParts): Promise<BmcService> {
   const { inventory, config, clock, closers } = parts;
+  const { serverdb, events, machines, soon } = inventory;
   const { credential, factory } = config.jobs.bmcSetup;
   const ports = await openBmcPorts();
   closers.push(() => ports.close());
   const access = createBmcAccess({
-    ...{ ...inventory.serverdb, ports, clock, soon: inventory.soon },
+    ...{ ...serverdb, ports, clock, soon },
     siteCredentials: [credential, ...factory].filter((name) => name !== ''),
     secure: secureHttp,
   });
   closers.push(() => access.close());
-  return { access };
+  return { access, registry: createBmcRegistry({ ...serverdb, events, machines, clock }) };
 }
 
 const timeoutMs = limit('bmcHttpsMs');
@@ -39,3 +46,27 @@ const secureHttp: SecureHttp = {
   certificateOf: (at) => readBmcCertificate({ ...at, timeoutMs }),
   connect: (at) => createBmcHttps({ ...at, timeoutMs, bodyBytesMax: limit('bmcHttpsBytesMax') }),
 };
+
+/** Finds out whose BMCs are seen; `desk` is asked for the job that sets one up. */
+export function startDiscovery(
+  { inventory, config, clock, log, closers }: BmcServiceParts,
+  { access, registry, desk }: BmcService & { readonly desk: JobDesk },
+): void {
+  const { serverdb, events, machines, transaction } = inventory;
+  const { credential } = config.jobs.bmcSetup;
+  const discovery = createDiscovery({
+    ...{ bmcs: serverdb.bmcs, registry, access, events, machines, transaction, clock },
+    settings: config.bmc,
+    setUp({ hardwarename, bmcCredential }) {
+      if (credential === '' || bmcCredential === credential) return;
+      desk.create({ action: 'bmc-setup', target: hardwarename, requester: 'discovery' });
+    },
+    after(ms, callback) {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+    onError: (err, bmc) => log.error({ err, bmc }, 'a BMC could not be looked at'),
+  });
+  discovery.start();
+  closers.push(() => discovery.stop());
+}

@@ -79,8 +79,10 @@ export interface BmcStore {
     readonly count: number;
     readonly unmatched: boolean;
   }): BmcRecord[];
-  /** Makes the row, or notes that it was seen again, perhaps at another address. */
+  /** Makes the row, or notes that it was seen again, perhaps at another address; one known by that alone gets its MAC. */
   sighted(sighting: BmcSighting): BmcRecord;
+  /** Others that were last seen at this address, which is somebody else's now. */
+  othersAt(address: string, id: string): BmcRecord[];
   /** Writes what differs. One that is not there is made, with the address of the changes. */
   write(id: string, changes: BmcChanges): void;
   /** Whose turn it is to be looked at, the longest due first. */
@@ -91,6 +93,17 @@ export interface BmcStore {
   wakesSince(at: number): number;
   wanting(wake: BmcRecord['wake']): BmcRecord[];
   remove(id: string): boolean;
+  /** Events that discovery has not read yet, oldest first, of those that tell of BMCs, machines and credentials. */
+  news(count: number): BmcNews[];
+  /** In the transaction of what follows from them. */
+  readUpTo(event: number): void;
+}
+
+export interface BmcNews {
+  readonly id: number;
+  readonly name: string;
+  readonly hardwarename: Hardwarename | undefined;
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
 const COLUMNS = {
@@ -149,6 +162,19 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
   const insert = db.prepare(
     'INSERT INTO bmcs (id, mac, address, source, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?)',
   );
+  const news = db.prepare<
+    [number],
+    { id: number; name: string; hardwarename: string | null; data: string }
+  >(
+    `SELECT id, name, hardwarename, data FROM events WHERE id > (SELECT cursor FROM bmc_feed)
+       AND name IN ('bmc.seen', 'machine.registered', 'recon.received', 'machine.edited', 'access.changed')
+     ORDER BY id LIMIT ?`,
+  );
+  const readUpTo = db.prepare('UPDATE bmc_feed SET cursor = ? WHERE id = 1 AND cursor < ?');
+  const othersAt = db.prepare<[string, string], Row>(
+    `${select} WHERE address = ? AND address <> '' AND id <> ?`,
+  );
+  const rename = db.prepare('UPDATE bmcs SET id = ?, mac = ? WHERE id = ?');
   const remove = db.prepare('DELETE FROM bmcs WHERE id = ?');
   const find = (id: string) => {
     const row = get.get(id);
@@ -180,6 +206,10 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
     sighted({ mac, address, source, vendorClass = '', hostname = '' }) {
       const id = mac || address;
       const now = clock();
+      if (mac !== '' && get.get(address)) {
+        if (get.get(id)) remove.run(address);
+        else rename.run(id, mac, address);
+      }
       if (!get.get(id)) insert.run(id, mac, address, source, now, now);
       write(id, {
         ...{ address, lastAt: now },
@@ -188,10 +218,18 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
       });
       return find(id) as BmcRecord;
     },
+    othersAt: (address, id) => othersAt.all(address, id).map(fromRow),
     due: (now, count) => due.all(now, count).map(fromRow),
     nextDue: () => nextDue.get()?.at ?? undefined,
     wakesSince: (at) => wakesSince.get(at)?.count ?? 0,
     wanting: (wake) => wanting.all(wake).map(fromRow),
+    news: (count) =>
+      news.all(count).map(({ hardwarename, data, ...rest }) => ({
+        ...rest,
+        hardwarename: (hardwarename ?? undefined) as Hardwarename | undefined,
+        data: JSON.parse(data),
+      })),
+    readUpTo: (event) => void readUpTo.run(event, event),
     remove: (id) => remove.run(id).changes > 0,
   };
 }

@@ -37,3 +37,14 @@ export const BMCS_SCHEMA = `
   CREATE INDEX bmcs_by_address ON bmcs (address);
   CREATE INDEX bmcs_to_look ON bmcs (look_next) WHERE look_next > 0;
 `;
+
+/** Machines found by their BMC, and how far discovery has read the feed of events. */
+export const BMC_DISCOVERY_SCHEMA = `
+  CREATE INDEX machines_by_bmc_mac ON machines (bmc_mac) WHERE bmc_mac <> '';
+  CREATE INDEX machines_by_bmc_address ON machines (bmc_address) WHERE bmc_address <> '';
+  CREATE TABLE bmc_feed (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    cursor INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO bmc_feed (id, cursor) SELECT 1, coalesce(max(id), 0) FROM events;
+`;

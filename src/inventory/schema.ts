@@ -6,7 +6,7 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
-import { BMCS_SCHEMA } from './schema-bmcs.ts';
+import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { DNS_SCHEMA } from './schema-dns.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
@@ -129,6 +129,7 @@ export const MIGRATIONS: readonly string[] = [
   `ALTER TABLE users ADD COLUMN subject TEXT NOT NULL DEFAULT '';`,
   BMCS_SCHEMA,
   WORK_SCHEMA,
+  BMC_DISCOVERY_SCHEMA,
 ];
 
 /**

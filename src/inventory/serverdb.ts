@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
 import { type Access, openAccess } from './access.ts';
 import { type Addresses, openAddresses } from './addresses.ts';
+import { type BmcFinder, openBmcFinder } from './bmc-finder.ts';
 import { type BmcStore, openBmcs } from './bmcs.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
 import { type EventHistory, openEventHistory } from './event-history.ts';
@@ -31,6 +32,7 @@ export interface ServerDb {
   readonly access: Access;
   readonly credentials: Credentials;
   readonly bmcs: BmcStore;
+  readonly bmcFinder: BmcFinder;
   readonly history: EventHistory;
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
@@ -63,6 +65,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     access: openAccess(parts),
     credentials: openCredentials(db, parts),
     bmcs: openBmcs(db, clock),
+    bmcFinder: openBmcFinder(db),
     webhooks: openWebhooks(db, { ...parts, history }),
     idempotency: openIdempotency(db, clock),
     waits: openWaitWatch(db, parts),

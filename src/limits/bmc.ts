@@ -25,4 +25,27 @@ export const BMC_LIMITS = {
   },
   bmcHttpsMs: { value: 30_000, why: 'one request; Redfish services on slow BMCs need seconds' },
   bmcHttpsBytesMax: { value: 4 * 1024 * 1024, why: 'a page of a log; nothing else is so long' },
+  bmcLooksMax: { value: 8, why: 'BMCs looked at at once: discovery is in no hurry' },
+  bmcLookFirstMs: {
+    value: 60_000,
+    why: 'pause after a BMC could not be looked at, doubled each time',
+  },
+  bmcLookLongestMs: { value: 6 * 3_600_000, why: 'the longest such pause' },
+  bmcLookAgainMs: {
+    value: 3_600_000,
+    why: 'how often a BMC without a machine is looked at: its machine may have got power',
+  },
+  bmcWakesMax: { value: 3, why: 'times that one machine is switched on to be ingested' },
+  bmcWakeWaitMs: {
+    value: 1_800_000,
+    why: 'until a machine that was switched on has reported, or is looked at again',
+  },
+  bmcPollMs: {
+    value: 5000,
+    why: 'how late it is noticed that a person wants a BMC looked at; one indexed query',
+  },
+  bmcNewsMs: {
+    value: 250,
+    why: 'events are read together: a storm of DHCP commits hundreds a second',
+  },
 } as const;

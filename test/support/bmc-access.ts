@@ -5,6 +5,7 @@ import {
   createBmcAccess,
   targetOf,
 } from '../../src/bmc/access.ts';
+import { type BmcRegistry, createBmcRegistry } from '../../src/bmc/registry.ts';
 import { bmcProfileSchema } from '../../src/inventory/record-kinds.ts';
 import type { IpmiPorts } from '../../src/ipmi/ports.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
@@ -13,6 +14,7 @@ import { createWorld, type World } from './world.ts';
 export interface AccessWorld {
   readonly world: World;
   readonly access: ReturnType<typeof createBmcAccess>;
+  readonly registry: BmcRegistry;
   /** A stored credential, made or changed. */
   credential(name: string, username: string, password: string): void;
   /** A machine with a BMC at this address. */
@@ -33,9 +35,11 @@ export function createAccessWorld(
     ...{ ...serverdb, ports, clock, soon: inventory.soon, siteCredentials: ['site'] },
     ...options,
   });
+  const { events } = inventory;
   return {
     world,
     access,
+    registry: createBmcRegistry({ ...serverdb, events, machines, clock }),
     credential(name, username, password) {
       const entry = { name, squad: '', username, notes: '', password };
       transaction(() => serverdb.credentials.put(entry, CAUSE));

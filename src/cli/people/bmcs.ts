@@ -2,10 +2,12 @@
  * `reveille bmc HARDWARENAME ...`: a machine's BMC through the appliance, which knows its address, its login and its quirks,
  * with the words of ipmitool. Reading asks the BMC now; what changes the machine is a job, which is followed to its end.
  */
+import type { Command } from 'commander';
+import type { Bmc } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
-import { type CliContext, type CommonOptions, clientFor } from './connection.ts';
+import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { watchJob } from './jobs.ts';
-import { show, showRecord } from './output.ts';
+import { type Column, done, show, showRecord } from './output.ts';
 
 type MachineBmcPath = 'machines' | 'jobs';
 
@@ -149,4 +151,65 @@ async function runJob(
     body: { action, params, priority: 0, target: hardwarename, ...release },
   });
   await watchJob(context, options, body.id);
+}
+
+const COLUMNS: readonly Column<Bmc>[] = [
+  { title: 'BMC', of: ({ id }) => id },
+  { title: 'ADDRESS', of: ({ address }) => address },
+  { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+  { title: 'BY', of: ({ matchedBy }) => matchedBy },
+  { title: 'PROTOCOL', of: ({ protocol }) => protocol },
+  { title: 'POWER', of: ({ power }) => power },
+  {
+    title: 'SAYS',
+    of: ({ manufacturer, product, serial }) => `${manufacturer} ${product} ${serial}`.trim(),
+  },
+  {
+    title: 'WHY',
+    of: ({ why, code, wake }) =>
+      [code, wake === 'wanted' ? 'may be woken' : '', why].filter(Boolean).join('; '),
+  },
+];
+
+/** What belongs to no single machine, below `reveille bmc`. */
+export function addBmcCommands(bmc: Command, context: CliContext): void {
+  withCommon(bmc.command('list'))
+    .description('BMCs that were seen, and whose they are')
+    .option('--unmatched', 'only those without a machine')
+    .action(async (options: CommonOptions & { readonly unmatched?: boolean }) => {
+      const query = { limit: '1000', unmatched: options.unmatched === true ? 'true' : 'false' };
+      const { body } = await clientFor<'bmcs'>(context, options).call('GET /bmcs', { query });
+      show(context, options, { document: body, rows: body.items, columns: COLUMNS });
+    });
+  withCommon(bmc.command('match'))
+    .description('say whose BMC it is')
+    .argument('<bmc>', 'its MAC or address, as listed')
+    .argument('<hardwarename>')
+    .action(async (id: string, hardwarename: string, options: CommonOptions) => {
+      const { body } = await clientFor<'bmcs'>(context, options).call('POST /bmcs/{id}/match', {
+        path: { id },
+        body: { hardwarename },
+      });
+      done(context, options, `${id} is the BMC of ${body.hardwarename}`, body);
+    });
+  for (const [word, text] of [
+    ['wake', 'switch on its machine, which was never seen, to boot from the network'],
+    ['look', 'look at it now'],
+    ['unpin', 'forget its certificate and pin the next one'],
+  ] as const)
+    withCommon(bmc.command(word))
+      .description(text)
+      .argument('<bmc>', 'its MAC or address, as listed')
+      .action(async (id: string, options: CommonOptions) => {
+        const api = clientFor<'bmcs'>(context, options);
+        const { body } = await api.call(`POST /bmcs/{id}/${word}`, { path: { id } });
+        done(context, options, `${id}: ${word} is noted`, body);
+      });
+  withCommon(bmc.command('forget'))
+    .description('forget it until it is seen again')
+    .argument('<bmc>', 'its MAC or address, as listed')
+    .action(async (id: string, options: CommonOptions) => {
+      await clientFor<'bmcs'>(context, options).call('DELETE /bmcs/{id}', { path: { id } });
+      done(context, options, `${id} is forgotten`, { id });
+    });
 }

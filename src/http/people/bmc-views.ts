@@ -87,3 +87,48 @@ export const fruView = z
     bmcMac: z.string(),
   })
   .meta({ id: 'BmcFru' });
+
+export const bmcView = z
+  .object({
+    id: z.string().describe('Its MAC, else its address'),
+    mac: z.string(),
+    address: z.string(),
+    source: z.enum(['dhcp', 'report', 'record']).describe('Who told of it first'),
+    vendorClass: z.string(),
+    hostname: z.string(),
+    firstAt: time,
+    lastAt: time,
+    hardwarename: z.string().describe("'' for one that matches no machine"),
+    matchedBy: z.string().describe('mac, uuid, serial, nic, address or person'),
+    why: z.string().describe('Why it matches none'),
+    protocol: z.enum(['ipmi', 'redfish', '']),
+    openedWith: z.string().describe('Name of the credential that opened it last'),
+    certificate: z.string(),
+    code: z.string().describe('Of the last failure'),
+    detail: z.string(),
+    manufacturer: z.string(),
+    product: z.string(),
+    serial: z.string(),
+    uuids: z.array(z.string()),
+    firmware: z.string(),
+    power: z.enum(['on', 'off', '']),
+    lookedAt: time,
+    lookNext: time.describe('When it is looked at again; 0: not by itself'),
+    wake: z
+      .enum(['', 'wanted', 'asked', 'done'])
+      .describe('wanted: a person may have its machine switched on; asked: it is to be'),
+    wakes: z.number().int(),
+    wakeAt: time,
+  })
+  .meta({ id: 'Bmc' });
+
+export function showBmc(bmc: BmcRecord) {
+  const { matchedAt: _, credential, openedAt: _o, failedAt: _f, looks: _l, facts, ...rest } = bmc;
+  const { manufacturer = '', product = '', serial = '', uuids = [], firmware = '' } = facts;
+  return {
+    ...rest,
+    hardwarename: rest.hardwarename as string,
+    openedWith: credential,
+    ...{ manufacturer, product, serial, uuids: [...uuids], firmware },
+  };
+}

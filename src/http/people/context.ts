@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { BmcAccess } from '../../bmc/access.ts';
+import type { BmcRegistry } from '../../bmc/registry.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { ImageDesk } from '../../images/desk.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
@@ -22,6 +23,7 @@ export interface PeopleSettings {
 /** BMCs as the routes need them. */
 export interface BmcService {
   readonly access: BmcAccess;
+  readonly registry: BmcRegistry;
 }
 
 export interface PeopleContext {

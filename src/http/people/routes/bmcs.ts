@@ -5,28 +5,35 @@
  * changes a machine goes through a job; nothing in here does.
  */
 import type { FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type BmcTarget, targetOf } from '../../../bmc/access.ts';
+import type { BmcRegistry } from '../../../bmc/registry.ts';
 import { AppError } from '../../../errors.ts';
+import type { BmcRecord } from '../../../inventory/bmcs.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
 import type { Bmc } from '../../../ipmi/bmc.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { isAtLeast, needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import {
+  bmcView,
   fruView,
   logView,
   machineBmcView,
   powerView,
   sensorsView,
+  showBmc,
   showMachineBmc,
 } from '../bmc-views.ts';
+import { commit } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
-import { answers, machineParams } from '../schemas.ts';
+import { answers, hardwarenameText, machineParams, nothing, pageQuery } from '../schemas.ts';
 
 const tags = ['bmcs'];
 
 export function addBmcRoutes(app: PeopleServer, context: PeopleContext): void {
+  addBmcReads(app, context);
+  addBmcWrites(app, context);
   app.route({
     method: 'GET',
     url: '/api/v1/machines/:hardwarename/bmc',
@@ -52,7 +59,7 @@ export function addBmcRoutes(app: PeopleServer, context: PeopleContext): void {
       handler: async (request, reply) => {
         const { hardwarename } = request.params as z.output<typeof machineParams>;
         const target = readable(request, machineOf(context, hardwarename));
-        const body = await accessOf(context).use(target, async (bmc) => ({
+        const body = await serviceOf(context).access.use(target, async (bmc) => ({
           protocol: bmc.protocol,
           ...(await read(bmc)),
         }));
@@ -113,7 +120,122 @@ function readable(request: FastifyRequest, machine: MachineRecord): BmcTarget {
   return targetOf(machine);
 }
 
-function accessOf({ bmcs }: PeopleContext) {
-  if (bmcs) return bmcs.access;
+function serviceOf({ bmcs }: PeopleContext) {
+  if (bmcs) return bmcs;
   throw new AppError('BMC_MISSING', { detail: 'This process speaks to no BMCs.' });
+}
+
+const bmcParams = z.object({ id: z.string().min(1).max(64) });
+
+function addBmcReads(app: PeopleServer, { inventory }: PeopleContext): void {
+  const { bmcs } = inventory.serverdb;
+  app.route({
+    method: 'GET',
+    url: '/api/v1/bmcs',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'BMCs that were seen, by id',
+      querystring: z.strictObject({
+        after: z.string().max(64).default(''),
+        unmatched: z.stringbool().default(false).describe('Only those without a machine'),
+        ...pageQuery,
+      }),
+      response: answers(z.object({ items: z.array(bmcView), next: z.string().optional() })),
+    },
+    handler: async (request) => {
+      const { after, unmatched, limit: count } = request.query;
+      const page = bmcs.list({ after, unmatched, count: count + 1 });
+      const items = page.slice(0, count).map(showBmc);
+      const next = page.length > count ? items.at(-1)?.id : undefined;
+      return { items, ...(next === undefined ? {} : { next }) };
+    },
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/bmcs/:id',
+    config: { access: 'read' },
+    schema: { tags, summary: 'One BMC', params: bmcParams, response: answers(bmcView) },
+    handler: async (request) => {
+      const bmc = bmcs.get(request.params.id);
+      if (!bmc) throw new AppError('NOT_FOUND', { detail: `No BMC ${request.params.id}.` });
+      return showBmc(bmc);
+    },
+  });
+}
+
+/** What people decide about a BMC, each a POST without a body. */
+const DECISIONS: readonly {
+  readonly word: string;
+  readonly summary: string;
+  decide(registry: BmcRegistry, id: string): BmcRecord;
+}[] = [
+  {
+    word: 'wake',
+    summary: 'Switch on the machine of a BMC that matches none, to boot from the network',
+    decide: (registry, id) => registry.wake(id),
+  },
+  {
+    word: 'look',
+    summary: 'Look at it now, instead of when it is its turn',
+    decide: (registry, id) => registry.look(id),
+  },
+  {
+    word: 'unpin',
+    summary: 'Forget its certificate: the next one that it shows is pinned',
+    decide: (registry, id) => registry.unpin(id),
+  },
+];
+
+function addBmcWrites(app: PeopleServer, context: PeopleContext): void {
+  for (const { word, summary, decide } of DECISIONS)
+    app.route({
+      method: 'POST',
+      url: `/api/v1/bmcs/:id/${word}`,
+      config: { access: 'operator' },
+      schema: { tags, summary, params: bmcParams, response: answers(bmcView) },
+      handler: async (request, reply) => {
+        const { id } = request.params as z.output<typeof bmcParams>;
+        const { registry } = serviceOf(context);
+        return commit(context, { request, reply }, () => ({ body: showBmc(decide(registry, id)) }));
+      },
+    });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/bmcs/:id/match',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'It is the BMC of this machine: outweighs what the BMC says of itself',
+      params: bmcParams,
+      body: z.strictObject({ hardwarename: hardwarenameText }),
+      response: answers(bmcView),
+    },
+    handler: async (request, reply) => {
+      const { who } = principalOf(request);
+      const { registry } = serviceOf(context);
+      const hardwarename = request.body.hardwarename as Hardwarename;
+      return commit(context, { request, reply }, () => ({
+        body: showBmc(registry.assign(request.params.id, hardwarename, who)),
+      }));
+    },
+  });
+  app.route({
+    method: 'DELETE',
+    url: '/api/v1/bmcs/:id',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: 'Forget it until it is seen again',
+      params: bmcParams,
+      response: answers(nothing, 204),
+    },
+    handler: async (request, reply) => {
+      const { registry } = serviceOf(context);
+      return commit(context, { request, reply }, () => {
+        registry.forget(request.params.id);
+        return { status: 204 };
+      });
+    },
+  });
 }

@@ -1,9 +1,11 @@
 /** BMCs through the API and the command line: a simulated BMC on a real socket, asked by name of its machine. */
 import type { AddressInfo } from 'node:net';
+import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FakeBmc, startFakeBmc } from '../../../../qemu-lab/fake-bmc.ts';
 import { simpleMachine } from '../../../../qemu-lab/fake-bmc-state.ts';
-import { namesMachine, runMachineBmc } from '../../../../src/cli/people/bmcs.ts';
+import { addBmcCommands, namesMachine, runMachineBmc } from '../../../../src/cli/people/bmcs.ts';
+import type { CliContext } from '../../../../src/cli/people/connection.ts';
 import { openBmcPorts } from '../../../../src/platform/bmc-udp.ts';
 import { createAccessWorld } from '../../../support/bmc-access.ts';
 import { createPeople, problemOf } from '../../../support/people.ts';
@@ -22,7 +24,7 @@ async function appliance() {
   closers.push(() => here.access.close());
   here.credential('site', 'operator', 'operpw');
   here.machine('C0MPUT3');
-  const people = await createPeople({ bmcs: { access: here.access } }, here.world);
+  const people = await createPeople({ bmcs: here }, here.world);
   await people.app.listen({ host: '127.0.0.1', port: 0 });
   closers.push(() => people.app.close());
   const { port } = people.app.server.address() as AddressInfo;
@@ -30,20 +32,31 @@ async function appliance() {
     { name: 'cli', role: 'admin', squads: {} },
     'test',
   );
-  const run = async (line: string, json = false) => {
-    let output = '';
-    const context = {
+  const written = () => {
+    const output = { text: '' };
+    const context: CliContext = {
       environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
       write: (text: string) => {
-        output += text;
+        output.text += text;
       },
       tell: () => undefined,
       readInput: async () => '',
     };
+    return { output, context };
+  };
+  const run = async (line: string, json = false) => {
+    const { output, context } = written();
     await runMachineBmc(context, line.split(' ') as [string, ...string[]], { json });
+    return output.text;
+  };
+  const command = async (line: string) => {
+    const { output, context } = written();
+    const bmcCommand = new Command('bmc').exitOverride();
+    addBmcCommands(bmcCommand, context);
+    await bmcCommand.parseAsync(line.split(' '), { from: 'user' });
     return output;
   };
-  return { ...here, bmc, people, run };
+  return { ...here, bmc, people, run, command };
 }
 
 describe('GET /machines/HARDWARENAME/bmc', () => {
@@ -89,6 +102,45 @@ describe('GET /machines/HARDWARENAME/bmc', () => {
     const known = await people.admin('GET', '/machines/C0MPUT3/bmc');
     expect(known.body).toMatchObject({ code: 'BMC_PASSWORD', failedAt: expect.any(Number) });
     expect(known.text).not.toContain('a-wrong-password');
+  });
+});
+
+describe('BMCs that were seen', () => {
+  it('are listed, matched, looked at and forgotten, by API and command line', async () => {
+    const { people, world, run: _, bmc: __, ...here } = await appliance();
+    const { inventory } = world;
+    const mac = '02:00:00:00:98:01';
+    inventory.transaction(() =>
+      here.registry.sighted({ mac, address: '10.9.9.9', source: 'dhcp', vendorClass: 'iDRAC' }),
+    );
+    const listed = await people.admin('GET', '/bmcs?unmatched=true');
+    expect(listed.body.items).toMatchObject([
+      {
+        id: mac,
+        address: '10.9.9.9',
+        hardwarename: '',
+        why: expect.stringContaining('No machine'),
+      },
+    ]);
+    const { text } = await here.command('list --unmatched');
+    expect(text).toMatch(/02:00:00:00:98:01 +10\.9\.9\.9/);
+    const post = (call: typeof people.admin, word: string, body?: object) =>
+      call('POST', `/bmcs/${mac}/${word}`, body === undefined ? {} : { body });
+    expect(problemOf(await post(people.as('technician'), 'wake'))).toBe('403 FORBIDDEN');
+    expect((await post(people.admin, 'wake')).body).toMatchObject({ wake: 'asked' });
+    expect((await post(people.admin, 'look')).body.lookNext).toBeGreaterThan(0);
+    expect((await post(people.admin, 'unpin')).body.certificate).toBe('');
+    expect((await here.command(`match ${mac} C0MPUT3`)).text).toContain('BMC of C0MPUT3');
+    expect((await people.admin('GET', `/bmcs/${mac}`)).body).toMatchObject({
+      ...{ hardwarename: 'C0MPUT3', matchedBy: 'person', wake: '' },
+    });
+    expect(inventory.machines.record('C0MPUT3' as never)?.bmcAddress).toBe('10.9.9.9');
+    expect(problemOf(await post(people.admin, 'wake'))).toBe('409 STILL_REFERENCED');
+    expect(problemOf(await post(people.admin, 'match', { hardwarename: 'N0B0DY' }))).toBe(
+      '404 MACHINE_UNKNOWN',
+    );
+    expect((await here.command(`forget ${mac}`)).text).toContain('forgotten');
+    expect(problemOf(await people.admin('GET', `/bmcs/${mac}`))).toBe('404 NOT_FOUND');
   });
 });
 

@@ -101,5 +101,8 @@ export function notePower(state: BmcState, event: PowerEvent): void {
 function log(state: BmcState, event: Omit<Parameters<typeof selRecord>[0], 'seconds'>): void {
   if (state.sel.length >= SEL_ENTRIES_MAX) return;
   const id = (state.sel.at(-1)?.id ?? 0) + 1;
-  state.sel.push({ id, record: selRecord({ seconds: state.clock(), ...event }) });
+  state.sel.push({
+    id,
+    record: selRecord({ seconds: state.clock() + state.clockAheadSeconds, ...event }),
+  });
 }

@@ -105,6 +105,8 @@ export interface BmcState {
   readonly lan: Map<number, Uint8Array>;
   sel: { id: number; record: Uint8Array }[];
   selReservation: number;
+  /** By how much Set SEL Time has moved its clock. */
+  clockAheadSeconds: number;
   /** Boot option parameters; 5 holds the flags. */
   readonly bootOptions: Map<number, Uint8Array>;
   /** When the flags were written, on the clock of `nowMs`. */
@@ -184,6 +186,7 @@ export function createState(options: FakeBmcOptions): BmcState {
     ]),
     sel: FIRST_EVENTS.map((record, index) => ({ id: index + 1, record })),
     selReservation: 0,
+    clockAheadSeconds: 0,
     bootOptions: new Map([
       [0, Uint8Array.of(0)],
       [3, Uint8Array.of(0)],

@@ -149,7 +149,16 @@ export const STORAGE_COMMANDS: CommandTable = {
   },
   '10/72': {
     privilege: 2,
-    run: (_, { state }) => okBytes(new Writer(4).u32Le(state.clock()).finish()),
+    run: (_, { state }) =>
+      okBytes(new Writer(4).u32Le(state.clock() + state.clockAheadSeconds).finish()),
   },
-  '10/73': { privilege: 3, run: () => ok() },
+  '10/73': {
+    privilege: 3,
+    run: (request, { state }) => {
+      const seconds = fields(request, (reader) => reader.u32Le());
+      if (seconds === undefined) return refuse(LENGTH_INVALID);
+      state.clockAheadSeconds = seconds - state.clock();
+      return ok();
+    },
+  },
 };

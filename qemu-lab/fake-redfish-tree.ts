@@ -26,8 +26,10 @@ export function createTree(sensors: 'new' | 'legacy', others: readonly string[])
     },
     ...{ Systems: link('/redfish/v1/Systems'), Chassis: link('/redfish/v1/Chassis') },
     ...{ Managers: link('/redfish/v1/Managers') },
+    AccountService: link('/redfish/v1/AccountService'),
     Links: { Sessions: link('/redfish/v1/SessionService/Sessions') },
   });
+  accounts(put, collection);
   collection('/redfish/v1/Systems', [SYSTEM, ...others.map((id) => `/redfish/v1/Systems/${id}`)]);
   put(SYSTEM, system());
   nics(put, collection);
@@ -72,6 +74,16 @@ function system(): Resource {
       },
     },
   };
+}
+
+/** Slot 1 is the factory's, as the options of the service name it; the rest are free. */
+function accounts(put: Put, collection: Collection): void {
+  const path = '/redfish/v1/AccountService/Accounts';
+  put('/redfish/v1/AccountService', { Id: 'AccountService', Accounts: link(path) });
+  const slots = ['0', '1', '2', '3'].map((id) => `${path}/${id}`);
+  for (const slot of slots) put(slot, { UserName: '', Enabled: false, Password: null });
+  put(`${path}/1`, { UserName: 'admin', Enabled: true, Password: null });
+  collection(path, slots);
 }
 
 function nics(put: Put, collection: Collection): void {

@@ -29,6 +29,8 @@ export interface RedfishKnobs {
   powerLag: number;
   /** Answers "already in that state" with 409 instead of doing nothing. */
   conflicts: boolean;
+  /** Accounts are slots that are written over, as with Dell: none can be added. */
+  accountSlots: boolean;
 }
 
 export interface FakeRedfish {
@@ -62,6 +64,7 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
+const ACCOUNTS = '/redfish/v1/AccountService/Accounts';
 const SESSIONS = '/redfish/v1/SessionService/Sessions';
 
 export async function startFakeRedfish(options: FakeRedfishOptions): Promise<FakeRedfish> {
@@ -91,6 +94,7 @@ class Service {
   readonly knobs: RedfishKnobs = {
     ...{ noSessions: false, tokenUses: 1000, unavailable: 0, strictEtags: false },
     ...{ refusesMode: false, forgetsBoot: false, taskReads: 0, powerLag: 0, conflicts: false },
+    accountSlots: false,
   };
   readonly requests: string[] = [];
   /** Token -> session id and uses that are left. */
@@ -121,13 +125,41 @@ class Service {
     if (method === 'POST' && path === `${SYSTEM}/Actions/ComputerSystem.Reset`) {
       return this.reset(exchange);
     }
+    if (path.startsWith(ACCOUNTS)) return this.account(exchange);
     this.fail(response, 405, 'Not allowed');
+  }
+
+  /** A POST to the collection where it takes one, and a PATCH of one that is there. */
+  private account({ method, path, body, response }: Exchange) {
+    if (method === 'POST' && path === ACCOUNTS && !this.knobs.accountSlots) {
+      const id = `${ACCOUNTS}/${this.tree.get(ACCOUNTS)?.['Members@odata.count']}`;
+      this.tree.set(id, { '@odata.id': id, ...body });
+      const members = [...this.tree.keys()].filter((key) => key.startsWith(`${ACCOUNTS}/`));
+      this.tree.set(ACCOUNTS, {
+        Members: members.map((key) => ({ '@odata.id': key })),
+        'Members@odata.count': members.length,
+      });
+      return this.send(response, 201, {});
+    }
+    const account = method === 'PATCH' ? this.tree.get(path) : undefined;
+    if (!account) return this.fail(response, 405, 'Not allowed');
+    Object.assign(account, body);
+    this.send(response, 200, account);
   }
 
   private login({ body, response }: Exchange) {
     const { user = 'admin', password = 'secret' } = this.options;
     if (this.knobs.noSessions) return this.fail(response, 404, 'Not found');
-    if (body.UserName !== user || body.Password !== password) {
+    const own = [...this.tree].some(
+      ([path, account]) =>
+        path.startsWith(`${ACCOUNTS}/`) &&
+        account.Enabled === true &&
+        account.UserName === body.UserName &&
+        account.Password === body.Password,
+    );
+    const factory = body.UserName === user && body.Password === password;
+    const closed = this.tree.get(`${ACCOUNTS}/1`)?.Enabled === false;
+    if (!own && (!factory || closed)) {
       return this.fail(response, 401, 'Wrong user name or password');
     }
     this.lastSession += 1;

@@ -10,6 +10,7 @@ import pino from 'pino';
 import { createPeopleApp } from '../src/http/people/app.ts';
 import { openInventory } from '../src/inventory/inventory.ts';
 import { openJobDesk } from '../src/jobs/desk.ts';
+import { NO_BMC_POLICY } from '../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../src/jobs/kinds/index.ts';
 import type { Millis } from '../src/wire/time.ts';
 
@@ -54,7 +55,7 @@ export async function readOpenApi(): Promise<OpenApiDocument> {
   const clock = () => 0 as Millis;
   const db = new Sqlite(':memory:');
   const inventory = openInventory({ db, clock });
-  const kinds = jobKinds({ site: '', factory: [], disableFactory: false });
+  const kinds = jobKinds(NO_BMC_POLICY);
   const app = await createPeopleApp({
     inventory,
     jobs: openJobDesk({ ...inventory, db, clock, kinds }),

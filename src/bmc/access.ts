@@ -243,7 +243,7 @@ function turnOf(
         throw error;
       }
     };
-  const { accounts } = bmc;
+  const { accounts, upkeep } = bmc;
   const changing = <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
     watched(async (...args: Args) => {
       reusable = false;
@@ -262,6 +262,12 @@ function turnOf(
     accounts: accounts && {
       put: changing((user) => accounts.put(user)),
       disable: changing((name) => accounts.disable(name)),
+    },
+    upkeep: upkeep && {
+      restorePolicy: watched((wish) => upkeep.restorePolicy(wish)),
+      setClock: watched((seconds) => upkeep.setClock(seconds)),
+      useDhcp: watched(() => upkeep.useDhcp()),
+      calmWatchdog: watched(() => upkeep.calmWatchdog()),
     },
     async close() {
       giveBack(reusable);

@@ -3,9 +3,7 @@
  */
 import { AppError } from '../errors.ts';
 import { readBootFlags, setBootDevice } from '../ipmi/boot-device.ts';
-import type { BmcSession } from '../ipmi/client.ts';
 import { BOOT_DEVICES, type BootDevice } from '../ipmi/commands/boot-options.ts';
-import { getChannelInfo } from '../ipmi/commands/channel-info.ts';
 import { getChassisStatus } from '../ipmi/commands/chassis-status.ts';
 import {
   coldReset,
@@ -18,30 +16,14 @@ import { chassisIdentify } from '../ipmi/commands/identify.ts';
 import { deactivateSol } from '../ipmi/commands/payload.ts';
 import { chassisControl } from '../ipmi/commands/power-control.ts';
 import { getSelInfo } from '../ipmi/commands/sel.ts';
-import { getWatchdog, stopWatchdog } from '../ipmi/commands/watchdog.ts';
 import { readFruInventory } from '../ipmi/fru-inventory.ts';
 import { findLanChannel, readLan, readUsers } from '../ipmi/lan.ts';
-import type { Timers } from '../ipmi/ports.ts';
 import { type PowerAction, powerIsOn, setPower } from '../ipmi/power.ts';
-import type { QuirkName } from '../ipmi/quirks.ts';
 import { clearWholeSel, readSel, type SelEntry } from '../ipmi/sel-log.ts';
 import { readSensors, type SensorValue } from '../ipmi/sensors.ts';
+import type { Act, CommandOutput, Context } from './bmc-command.ts';
+import { SETTINGS_COMMANDS } from './bmc-settings-commands.ts';
 import { columns, properties } from './table.ts';
-
-export interface CommandOutput {
-  readonly value: unknown;
-  readonly text: string;
-}
-
-interface Context {
-  readonly session: BmcSession;
-  readonly timers: Timers;
-  readonly quirks: ReadonlySet<QuirkName>;
-  /** What follows the command. */
-  readonly words: readonly string[];
-}
-
-type Act = (context: Context) => Promise<CommandOutput>;
 
 /** Command words to what they do. */
 export const COMMANDS: Readonly<Record<string, { readonly act: Act }>> = {
@@ -59,17 +41,16 @@ export const COMMANDS: Readonly<Record<string, { readonly act: Act }>> = {
   'mc info': { act: mcInfo },
   'mc guid': { act: guid },
   'mc reset': { act: mcReset },
-  'mc watchdog': { act: watchdog },
   'sel info': { act: selInfo },
   'sel list': { act: selList },
   'sel clear': { act: selClear },
-  'sensor list': { act: sensors },
+  'sensor list': { act: sensorsWithThresholds },
   'sdr list': { act: sensors },
   'fru print': { act: fru },
   'lan print': { act: lanPrint },
   'user list': { act: userList },
-  'channel info': { act: channelInfo },
   'sol deactivate': { act: solDeactivate },
+  ...SETTINGS_COMMANDS,
 };
 
 async function powerStatus({ session }: Context): Promise<CommandOutput> {
@@ -160,12 +141,6 @@ async function mcReset({ session, words }: Context): Promise<CommandOutput> {
   return { value: { outcome: 'done' }, text: 'Sent cold reset command to the BMC' };
 }
 
-async function watchdog({ session, words }: Context): Promise<CommandOutput> {
-  if (words[0] === 'off') await session.call(stopWatchdog, undefined);
-  const timer = await session.call(getWatchdog, undefined);
-  return { value: timer, text: properties(timer) };
-}
-
 async function selInfo({ session }: Context): Promise<CommandOutput> {
   const info = await session.call(getSelInfo, undefined);
   return { value: info, text: properties(info) };
@@ -197,6 +172,26 @@ async function selClear({ session, timers }: Context): Promise<CommandOutput> {
 async function sensors({ session }: Context): Promise<CommandOutput> {
   const values = await readSensors(session);
   const rows = values.map((each) => [each.name, readingOf(each), each.health]);
+  return { value: values, text: columns(rows) };
+}
+
+/** Lower failed, critical, warning, then the upper ones, as ipmitool lines them up. */
+async function sensorsWithThresholds({ session }: Context): Promise<CommandOutput> {
+  const values = await readSensors(session, { thresholds: true });
+  const rows = values.map((each) => {
+    const { lowerFailed, lowerCritical, lowerWarning, ...upper } = each.thresholds ?? {};
+    const { upperWarning, upperCritical, upperFailed } = upper;
+    const six = [
+      lowerFailed,
+      lowerCritical,
+      lowerWarning,
+      upperWarning,
+      upperCritical,
+      upperFailed,
+    ];
+    const limits = six.map((value) => (value === undefined ? 'na' : String(value)));
+    return [each.name, readingOf(each), each.health, ...limits];
+  });
   return { value: values, text: columns(rows) };
 }
 
@@ -233,11 +228,6 @@ async function userList({ session, words }: Context): Promise<CommandOutput> {
     user.privilege,
   ]);
   return { value: users, text: columns(rows) };
-}
-
-async function channelInfo({ session, words }: Context): Promise<CommandOutput> {
-  const info = await session.call(getChannelInfo, { channel: Number(words[0] ?? 0x0e) });
-  return { value: info, text: properties(info) };
 }
 
 async function solDeactivate({ session }: Context): Promise<CommandOutput> {

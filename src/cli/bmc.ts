@@ -11,7 +11,8 @@ import type { SessionSettings } from '../ipmi/options.ts';
 import { isQuirkName, QUIRKS, type QuirkName } from '../ipmi/quirks.ts';
 import { PRIVILEGE, type Privilege } from '../ipmi/rakp.ts';
 import { type BmcPorts, openBmcPorts, resolveBmc } from '../platform/bmc-udp.ts';
-import { COMMANDS, type CommandOutput } from './bmc-commands.ts';
+import type { CommandOutput } from './bmc-command.ts';
+import { COMMANDS } from './bmc-commands.ts';
 import { runConsole } from './bmc-console.ts';
 
 export interface BmcOptions {
@@ -74,7 +75,9 @@ interface Running {
 async function run({ act, rest }: Found, running: Running): Promise<string> {
   const { session, ports, settings, json } = running;
   const quirks = new Set<QuirkName>(settings.quirks);
-  const output: CommandOutput = await act({ session, timers: ports.timers, quirks, words: rest });
+  const nowSeconds = () => Math.floor(Date.now() / 1000);
+  const asked = { session, timers: ports.timers, quirks, words: rest, nowSeconds };
+  const output: CommandOutput = await act(asked);
   return json ? `${JSON.stringify(output.value)}\n` : `${output.text}\n`;
 }
 

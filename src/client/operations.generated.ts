@@ -177,6 +177,17 @@ export type BmcSensors = {
     readonly value?: number | undefined;
     readonly unit?: string | undefined;
     readonly states: readonly string[];
+    /** Where it becomes a warning, critical or failed; those that it has */
+    readonly thresholds?:
+      | {
+          readonly lowerFailed?: number | undefined;
+          readonly lowerCritical?: number | undefined;
+          readonly lowerWarning?: number | undefined;
+          readonly upperWarning?: number | undefined;
+          readonly upperCritical?: number | undefined;
+          readonly upperFailed?: number | undefined;
+        }
+      | undefined;
   }[];
 };
 export type BmcLog = {

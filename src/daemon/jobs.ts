@@ -20,9 +20,9 @@ export interface JobParts {
 }
 
 export function openJobs({ db, inventory, config, clock }: Omit<JobParts, 'log' | 'closers'>) {
-  const { credential: site, factory, disableFactory } = config.jobs.bmcSetup;
+  const { credential: site, ...policy } = config.jobs.bmcSetup;
   const { events, machines } = inventory;
-  const kinds = jobKinds({ site, factory, disableFactory });
+  const kinds = jobKinds({ site, ...policy });
   return openJobDesk({ db, clock, events, machines, kinds });
 }
 

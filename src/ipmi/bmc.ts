@@ -4,7 +4,7 @@
  */
 import type { BootDevice } from './commands/boot-options.ts';
 import type { PowerAction, PowerOutcome } from './power.ts';
-import type { SensorHealth } from './sensors.ts';
+import type { SensorHealth, SensorThresholds } from './sensors.ts';
 
 /** What both protocols can boot from; UEFI HTTP Boot exists with Redfish only. */
 export type BootTarget = Extract<BootDevice, 'none' | 'pxe' | 'disk' | 'cdrom' | 'bios'> | 'http';
@@ -30,6 +30,8 @@ export interface BmcSensor {
   readonly value?: number;
   readonly unit?: string;
   readonly states: readonly string[];
+  /** In its unit; those that it has. */
+  readonly thresholds?: SensorThresholds;
 }
 
 export interface BmcInventory {
@@ -61,6 +63,20 @@ export interface BmcAccounts {
   disable(name: string): Promise<boolean>;
 }
 
+/** What the machine does when mains power comes back. */
+export type RestoreWish = 'always-off' | 'previous' | 'always-on';
+
+/** Each looks first, and says whether there was anything to do. */
+export interface BmcUpkeep {
+  restorePolicy(wish: RestoreWish): Promise<boolean>;
+  /** Sets the clock of its event log. `skewSeconds`: by how much it was ahead. */
+  setClock(seconds: number): Promise<{ readonly skewSeconds: number }>;
+  /** Its own address by DHCP. The session may not survive it. */
+  useDhcp(): Promise<boolean>;
+  /** Stops a watchdog that an earlier system left running: it would reset an installation half way. */
+  calmWatchdog(): Promise<boolean>;
+}
+
 /** @throws AppError BMC_* from every method */
 export interface Bmc {
   readonly protocol: 'ipmi' | 'redfish';
@@ -74,5 +90,7 @@ export interface Bmc {
   log(): Promise<readonly BmcLogEntry[]>;
   /** Absent where accounts cannot be managed over this protocol. */
   readonly accounts?: BmcAccounts | undefined;
+  /** Absent with Redfish, where each vendor has these elsewhere. */
+  readonly upkeep?: BmcUpkeep | undefined;
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ import type { Address, IpmiPorts } from './ports.ts';
 import { powerIsOn, setPower } from './power.ts';
 import { readSel } from './sel-log.ts';
 import { readSensors } from './sensors.ts';
+import { ipmiUpkeep } from './upkeep.ts';
 
 /** Opens a session that is kept alive until `close`. @throws AppError as `openSession` */
 export async function openIpmiBmc(
@@ -30,7 +31,7 @@ export async function openIpmiBmc(
     setPower: (action) => setPower(session, ports.timers, action),
     setBoot: (wish) => setBoot(session, wish, settings),
     identify: (seconds) => session.call(chassisIdentify, { seconds }),
-    sensors: () => readSensors(session),
+    sensors: () => readSensors(session, { thresholds: true }),
     inventory: () => inventory(session),
     async log() {
       const entries = await readSel(session);
@@ -41,6 +42,7 @@ export async function openIpmiBmc(
       }));
     },
     accounts: ipmiAccounts(session),
+    upkeep: ipmiUpkeep(session),
     close: () => session.close(),
   };
 }

@@ -4,7 +4,12 @@
  * Sensors of other controllers and on other LUNs are listed without a reading: this session talks to the BMC's LUN 0.
  */
 import type { Caller } from './command.ts';
-import { getSensorFactors, getSensorReading, type RawReading } from './commands/sensor-reading.ts';
+import {
+  getSensorFactors,
+  getSensorReading,
+  getSensorThresholds,
+  type RawReading,
+} from './commands/sensor-reading.ts';
 import { CompletionError } from './completion.ts';
 import { BMC_ADDRESS } from './message.ts';
 import { readSdrs } from './sdr-repository.ts';
@@ -23,12 +28,32 @@ export interface SensorValue {
   readonly unit?: string;
   /** Names of the states that a discrete sensor is in. */
   readonly states: readonly string[];
+  readonly thresholds?: SensorThresholds;
 }
 
-export async function readSensors(caller: Caller): Promise<readonly SensorValue[]> {
+/** Where a value becomes `warning`, `critical` or `failed`; those that the sensor has. */
+export interface SensorThresholds {
+  readonly lowerFailed?: number;
+  readonly lowerCritical?: number;
+  readonly lowerWarning?: number;
+  readonly upperWarning?: number;
+  readonly upperCritical?: number;
+  readonly upperFailed?: number;
+}
+
+/** @param options `thresholds`: asked for too, which is one more request for each sensor that has them */
+export async function readSensors(
+  caller: Caller,
+  options: { readonly thresholds?: boolean } = {},
+): Promise<readonly SensorValue[]> {
   const sensors = (await readSdrs(caller)).filter((record) => record.kind === 'sensor');
   const values: SensorValue[] = [];
-  for (const sensor of sensors) values.push(await readSensor(caller, sensor));
+  for (const sensor of sensors) {
+    const value = await readSensor(caller, sensor);
+    const wanted = options.thresholds && value.value !== undefined;
+    const thresholds = wanted ? await readThresholds(caller, sensor) : undefined;
+    values.push(thresholds ? { ...value, thresholds } : value);
+  }
   return values;
 }
 
@@ -55,6 +80,35 @@ export async function readSensor(caller: Caller, sensor: SensorRecord): Promise<
     states: [],
     ...(value === undefined ? {} : { value, unit: sensor.unit }),
   };
+}
+
+/** The order of Get Sensor Thresholds (section 35.9). */
+const THRESHOLDS = [
+  'lowerWarning',
+  'lowerCritical',
+  'lowerFailed',
+  'upperWarning',
+  'upperCritical',
+  'upperFailed',
+] as const satisfies readonly (keyof SensorThresholds)[];
+
+/** `undefined` for a sensor without any. */
+async function readThresholds(
+  caller: Caller,
+  sensor: SensorRecord,
+): Promise<SensorThresholds | undefined> {
+  const thresholds: { -readonly [Name in keyof SensorThresholds]: number } = {};
+  try {
+    const raw = await caller.call(getSensorThresholds, { sensor: sensor.number });
+    for (const [index, name] of THRESHOLDS.entries()) {
+      const one = raw[index];
+      const value = one === undefined ? undefined : await convert(caller, sensor, one);
+      if (value !== undefined) thresholds[name] = value;
+    }
+  } catch (error) {
+    if (!(error instanceof CompletionError)) throw error;
+  }
+  return Object.keys(thresholds).length > 0 ? thresholds : undefined;
 }
 
 async function askReading(caller: Caller, sensor: SensorRecord): Promise<RawReading | undefined> {

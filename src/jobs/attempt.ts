@@ -109,7 +109,7 @@ function createContext(input: AttemptInput, alive: () => void): StepContext {
 
 /** A BMC that does nothing for an attempt that is over. */
 function guarded(bmc: JobBmc, alive: () => void): JobBmc {
-  const { accounts } = bmc;
+  const { accounts, upkeep } = bmc;
   const first = <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) => {
     return async (...args: Args): Promise<Result> => {
       alive();
@@ -124,6 +124,12 @@ function guarded(bmc: JobBmc, alive: () => void): JobBmc {
     accounts: accounts && {
       put: first((user) => accounts.put(user)),
       disable: first((name) => accounts.disable(name)),
+    },
+    upkeep: upkeep && {
+      restorePolicy: first((wish) => upkeep.restorePolicy(wish)),
+      setClock: first((seconds) => upkeep.setClock(seconds)),
+      useDhcp: first(() => upkeep.useDhcp()),
+      calmWatchdog: first(() => upkeep.calmWatchdog()),
     },
     close: () => bmc.close(),
   };

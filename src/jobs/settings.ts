@@ -15,6 +15,12 @@ export const jobsSchema = z.strictObject({
       credential: credential.default(''),
       factory: z.array(credential.min(1)).max(limit('jobBmcsMax')).default([]),
       disableFactory: z.boolean().default(true),
+      /** What a machine does when mains power comes back. */
+      restorePolicy: z.enum(['keep', 'always-off', 'previous', 'always-on']).default('keep'),
+      /** Set the clock of the event log to ours, in UTC. */
+      setClock: z.boolean().default(true),
+      /** Have the BMC take its own address by DHCP. */
+      useDhcp: z.boolean().default(false),
     })
     .prefault({}),
 });

@@ -58,7 +58,11 @@ export function createHall(options: HallOptions = {}) {
   const listeners = new Map<string, Set<(bytes: Uint8Array) => void>>();
   const network = { lossRate };
   const kinds =
-    options.kinds ?? jobKinds({ site: 'site', factory: ['factory'], disableFactory: true });
+    options.kinds ??
+    jobKinds({
+      ...{ site: 'site', factory: ['factory'], disableFactory: true },
+      ...{ restorePolicy: 'always-on', setClock: true, useDhcp: true },
+    });
 
   const lost = () => network.lossRate > 0 && time.random() < network.lossRate;
   const datagrams = {

@@ -12,6 +12,7 @@ import { createSegments } from '../../src/dhcp/segment.ts';
 import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
 import { openJobDesk } from '../../src/jobs/desk.ts';
+import { NO_BMC_POLICY } from '../../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import { readText } from '../../src/platform/boot-files.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
@@ -65,7 +66,7 @@ export function createWorld(
     ...ports,
   };
   const { events, machines } = inventory;
-  const kinds = jobKinds({ site: '', factory: [], disableFactory: false });
+  const kinds = jobKinds(NO_BMC_POLICY);
   const jobs = openJobDesk({ db, clock, events, machines, kinds });
   return {
     db,

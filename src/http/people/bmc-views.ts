@@ -55,6 +55,17 @@ export const sensorsView = z
         value: z.number().optional(),
         unit: z.string().optional(),
         states: z.array(z.string()),
+        thresholds: z
+          .object({
+            lowerFailed: z.number().optional(),
+            lowerCritical: z.number().optional(),
+            lowerWarning: z.number().optional(),
+            upperWarning: z.number().optional(),
+            upperCritical: z.number().optional(),
+            upperFailed: z.number().optional(),
+          })
+          .optional()
+          .describe('Where it becomes a warning, critical or failed; those that it has'),
       }),
     ),
   })

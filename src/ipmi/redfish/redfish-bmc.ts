@@ -4,12 +4,13 @@
  */
 import { AppError } from '../../errors.ts';
 import { limit } from '../../limits.ts';
-import type { Bmc, BmcInventory, BmcLogEntry, BootTarget, BootWish } from '../bmc.ts';
+import type { Bmc, BmcAccounts, BmcInventory, BmcLogEntry, BootTarget, BootWish } from '../bmc.ts';
 import type { Timers } from '../ports.ts';
 import type { PowerAction, PowerOutcome } from '../power.ts';
 import { sleep } from '../power.ts';
 import { type Credentials, type HttpPort, RedfishError, RedfishHttp } from './http.ts';
 import { at, type Json, linkAt, listAt, textAt, textsAt } from './json.ts';
+import { redfishAccounts } from './redfish-accounts.ts';
 import { readRedfishSensors } from './redfish-sensors.ts';
 
 export interface RedfishTarget {
@@ -26,8 +27,7 @@ export async function openRedfishBmc(target: RedfishTarget): Promise<Bmc> {
   if (!root) throw new AppError('BMC_PROTOCOL', { detail: 'There is no Redfish service root.' });
   const http = new RedfishHttp(target.http, target.timers, target.credentials);
   const system = await findSystem(http, root, target.systemId);
-  const bmc = new RedfishBmc(http, target.timers, system);
-  return bmc;
+  return new RedfishBmc(http, target.timers, { root, system });
 }
 
 async function findSystem(http: RedfishHttp, root: Json, id: string | undefined): Promise<string> {
@@ -62,14 +62,16 @@ const TARGETS: Readonly<Record<BootTarget, string>> = {
 
 class RedfishBmc implements Bmc {
   readonly protocol = 'redfish';
+  readonly accounts: BmcAccounts;
   private readonly http: RedfishHttp;
   private readonly timers: Timers;
   private readonly system: string;
 
-  constructor(http: RedfishHttp, timers: Timers, system: string) {
+  constructor(http: RedfishHttp, timers: Timers, at: { root: Json; system: string }) {
     this.http = http;
     this.timers = timers;
-    this.system = system;
+    this.system = at.system;
+    this.accounts = redfishAccounts(http, at.root);
   }
 
   async powerOn(): Promise<boolean> {

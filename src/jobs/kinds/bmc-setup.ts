@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { MACHINE_STATES } from '../../inventory/states.ts';
+import type { RestoreWish } from '../../ipmi/bmc.ts';
 import {
   defineJob,
   type JobDefinition,
@@ -26,14 +27,23 @@ export interface BmcPolicy {
   readonly factory: readonly string[];
   /** Whether the account that was the way in is disabled afterwards. */
   readonly disableFactory: boolean;
+  readonly restorePolicy: 'keep' | RestoreWish;
+  readonly setClock: boolean;
+  readonly useDhcp: boolean;
 }
+
+/** Nothing is asked of a BMC. */
+export const NO_BMC_POLICY: BmcPolicy = {
+  ...{ site: '', factory: [], disableFactory: false },
+  ...{ restorePolicy: 'keep', setClock: false, useDhcp: false },
+};
 
 const WRONG_LOGIN = ['BMC_USER', 'BMC_PASSWORD', 'BMC_PRIVILEGE'];
 
 export function bmcSetupJob(policy: BmcPolicy): JobDefinition {
   const times = { timeoutMs: ATTEMPT_MS, withinMs: BMC_WITHIN_MS };
   return defineJob<JobParams>('bmc-setup', 1, {
-    says: "Makes the site's account on the BMC, proves it, and disables the factory's.",
+    says: "Makes the site's account on the BMC, proves it, disables the factory's, and sets it as policy says.",
     params: z.strictObject({}),
     allowedFrom: MACHINE_STATES,
     interrupts: false,
@@ -43,6 +53,7 @@ export function bmcSetupJob(policy: BmcPolicy): JobDefinition {
       step('site-account', { ...times, run: (context) => makeAccount(policy, context) }),
       step('prove', { ...times, run: (context) => prove(policy, context) }),
       step('close-factory', { ...times, run: (context) => closeFactory(policy, context) }),
+      step('settings', { ...times, run: (context) => applySettings(policy, context) }),
     ],
   });
 }
@@ -96,6 +107,27 @@ async function closeFactory(policy: BmcPolicy, context: StepContext): Promise<Ou
     policy.site,
   );
   return { disabled };
+}
+
+/** The address comes last: the session may not survive it, and the next attempt finds it as it is wanted. */
+async function applySettings(policy: BmcPolicy, context: StepContext): Promise<Output> {
+  const { site, restorePolicy, setClock, useDhcp } = policy;
+  if (restorePolicy === 'keep' && !setClock && !useDhcp) return {};
+  return context.withBmc(async ({ upkeep }): Promise<Output> => {
+    if (!upkeep) {
+      context.note('its settings cannot be changed over Redfish from here');
+      return {};
+    }
+    const restore = restorePolicy !== 'keep' && (await upkeep.restorePolicy(restorePolicy));
+    const seconds = Math.floor(context.now() / 1000);
+    const clock = setClock ? await upkeep.setClock(seconds) : undefined;
+    const dhcp = useDhcp && (await upkeep.useDhcp());
+    return {
+      ...(restore ? { restorePolicy } : {}),
+      ...(clock ? { clockWasAheadSeconds: clock.skewSeconds } : {}),
+      ...(dhcp ? { address: 'dhcp' } : {}),
+    };
+  }, site);
 }
 
 function managed<Accounts>(accounts: Accounts | undefined): Accounts {

@@ -107,9 +107,11 @@ export const powerOnFresh = step<JobParams>('power-on', {
 });
 
 async function setPxe(context: Context): Promise<Output> {
-  const { verified, expires } = await context.withBmc((bmc) =>
-    bmc.setBoot({ target: 'pxe', uefi: context.params.uefi === true, persistent: false }),
-  );
+  const { verified, expires } = await context.withBmc(async (bmc) => {
+    if (await bmc.upkeep?.calmWatchdog())
+      context.note('an earlier system had left a watchdog running: it is stopped');
+    return bmc.setBoot({ target: 'pxe', uefi: context.params.uefi === true, persistent: false });
+  });
   if (!verified) {
     const detail =
       'It says that it took the network for the next boot, and reads back something else.';

@@ -14,7 +14,7 @@ const machine = simpleMachine(true);
 let bmc: FakeBmc;
 
 beforeAll(async () => {
-  bmc = await startFakeBmc({ machine });
+  bmc = await startFakeBmc({ machine, clock: () => 1_700_000_200 });
 });
 afterAll(async () => {
   await bmc.close();
@@ -58,6 +58,20 @@ describe('reveille bmc', () => {
     ['chassis identify force', /forever/],
     ['power cycle', /cycle, done/],
     ['power diag', /interrupt, done/],
+    ['chassis policy', /policy: previous/],
+    ['chassis policy always-on', /policy: always-on/],
+    ['chassis restart_cause', /cause: chassis-control/],
+    ['mc watchdog get', /running +: false/],
+    ['sel time', /^2023-11-14T22:16:40Z, -\d+ s ahead/],
+    ['sel time set 2026-01-31T12:00:00Z', /^2026-01-31T12:00:00Z, /],
+    ['sel time set now', /, -?[01] s ahead/],
+    ['sdr info', /records +: \d+/],
+    ['sensor list', /FAN1 +\| 5220 rpm +\| ok +\| na +\| \d+ +\| na/],
+    ['channel info', /privilege limit +: 4/],
+    ['lan set ipsrc dhcp', /source +: dhcp/],
+    ['lan set 1 ipaddr 10.9.8.7', /address +: 10\.9\.8\.7/],
+    ['lan set netmask 255.255.0.0', /mask +: 255\.255\.0\.0/],
+    ['lan set defgw ipaddr 10.9.0.1', /gateway +: 10\.9\.0\.1/],
   ])('%s', async (words, output) => {
     expect(await bmcCommand(words)).toMatch(output);
     expect(bmc.sessions()).toBe(0);
@@ -70,12 +84,17 @@ describe('reveille bmc', () => {
 
   it.each(
     Object.keys(COMMANDS).filter(
-      (name) => !/^(sol|mc reset|chassis bootdev|power diag)/.test(name),
+      (name) => !/^(sol|mc reset|chassis bootdev|power diag|lan set)/.test(name),
     ),
   )('%s --json is one document', async (words) => {
     const output = await bmcCommand(words, { json: true });
     expect(output.trim().split('\n')).toHaveLength(1);
     expect(JSON.parse(output)).toBeTypeOf('object');
+  });
+
+  it('restarts a watchdog that was set, and says that there is none', async () => {
+    const error = await refusal(bmcCommand('mc watchdog reset'));
+    expect(error?.message).toContain('the watchdog was never set');
   });
 
   it('takes the password from a file', async () => {
@@ -101,6 +120,12 @@ describe('reveille bmc', () => {
     ['chassis bootdev pxe options=sometimes', {}],
     ['chassis identify soon', {}],
     ['mc reset warm', {}],
+    ['mc watchdog feed', {}],
+    ['chassis policy sometimes', {}],
+    ['sel time set soon', {}],
+    ['sel time ask', {}],
+    ['lan set ipsrc bootp', {}],
+    ['lan set ipaddr 10.9.8', {}],
     ['power status', { suite: '99' }],
     ['power status', { suite: 'x' }],
     ['power status', { privilege: 'king' }],

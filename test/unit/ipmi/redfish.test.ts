@@ -207,6 +207,39 @@ describe('the next boot', () => {
   });
 });
 
+describe('accounts', () => {
+  const user = { name: 'reveille', password: 'correct-horse-9' };
+  it.each([
+    ['made by a POST', false],
+    ['written over a free slot', true],
+  ])('%s, changed, proven and disabled', async (_, accountSlots) => {
+    fake.knobs.accountSlots = accountSlots;
+    const { accounts } = await open();
+    expect(await accounts?.put(user)).toBe('made');
+    const again = { name: 'reveille', password: 'another-horse-9' };
+    expect(await accounts?.put(again)).toBe('changed');
+    const own = await open({ credentials: { user: again.name, password: again.password } });
+    expect(await own.accounts?.disable('admin')).toBe(true);
+    expect(await own.accounts?.disable('admin')).toBe(false);
+    expect(await own.accounts?.disable('nobody')).toBe(false);
+    expect((await refusal(open()))?.code).toBe('BMC_PASSWORD');
+  });
+
+  it('are refused in words where none is free, or there is no service', async () => {
+    fake.knobs.accountSlots = true;
+    const taken = { UserName: 'somebody', Enabled: true };
+    for (const slot of ['2', '3'])
+      Object.assign(fake.tree.get(`/redfish/v1/AccountService/Accounts/${slot}`) ?? {}, taken);
+    const { accounts } = await open();
+    const full = await refusal(accounts?.put(user) ?? Promise.resolve());
+    expect(full?.detail).toBe('It has no free account.');
+    delete fake.tree.get('/redfish/v1')?.AccountService;
+    const none = await open();
+    const missing = await refusal(none.accounts?.put(user) ?? Promise.resolve());
+    expect(missing?.detail).toBe('It has no account service.');
+  });
+});
+
 describe('reading', () => {
   it('the inventory', async () => {
     expect(await (await open()).inventory()).toEqual({

@@ -38,8 +38,12 @@ function achieved(hall: Hall, kind: string): string {
     case 'netboot':
     case 'recon':
       return netboots() > 0 && isOn() ? 'yes' : `${netboots()} boots`;
-    case 'bmc-setup':
+    case 'bmc-setup': {
+      const skew = Math.abs(state.clock() + state.clockAheadSeconds - hall.clock() / 1000);
+      const set = state.restorePolicy === 2 && skew < 60 && state.lan.get(4)?.[0] === 2;
+      if (!set) return `restore ${state.restorePolicy}, ${skew} s off, ${state.lan.get(4)}`;
       return accounts.join() === 'operator,reveille,viewer' ? 'yes' : accounts.join();
+    }
     default:
       return isOn() ? 'yes' : 'it is off';
   }
@@ -86,7 +90,7 @@ describe.each(TRIALS)('$kind', (trial) => {
       if (trial.kind === 'power-off' && !actions.includes('soft')) expect(isOn()).toBe(true);
       if (trial.kind === 'bmc-setup')
         expect(state.users.some((user) => user?.enabled && user.name === 'admin')).toBe(
-          !(name === 'close-factory' && when === 'after'),
+          !(name === 'settings' || (name === 'close-factory' && when === 'after')),
         );
     },
   );

@@ -87,10 +87,13 @@ const LIVE: readonly {
     summary: 'Its sensors with their values, asked now; a slow BMC needs a minute',
     schema: sensorsView,
     read: async (bmc) => ({
-      sensors: (await bmc.sensors()).map(({ name, type, health, value, unit, states }) => ({
-        ...{ name, type, health, states },
-        ...(value === undefined ? {} : { value, unit }),
-      })),
+      sensors: (await bmc.sensors()).map(
+        ({ name, type, health, value, unit, states, thresholds }) => ({
+          ...{ name, type, health, states },
+          ...(value === undefined ? {} : { value, unit }),
+          ...(thresholds === undefined ? {} : { thresholds }),
+        }),
+      ),
     }),
   },
   {

@@ -7,6 +7,7 @@ import { type JobDesk, openJobDesk } from '../jobs/desk.ts';
 import { createEngine } from '../jobs/engine.ts';
 import { jobKinds } from '../jobs/kinds/index.ts';
 import type { Log } from '../platform/log.ts';
+import type { GroupCommit } from '../platform/sqlite.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { createJobWorld } from './job-bmc.ts';
 
@@ -16,10 +17,16 @@ export interface JobParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
+  readonly groupCommit: Pick<GroupCommit, 'whenDurable'>;
   readonly closers: (() => unknown)[];
 }
 
-export function openJobs({ db, inventory, config, clock }: Omit<JobParts, 'log' | 'closers'>) {
+export function openJobs({
+  db,
+  inventory,
+  config,
+  clock,
+}: Omit<JobParts, 'log' | 'closers' | 'groupCommit'>) {
   const { credential: site, ...policy } = config.jobs.bmcSetup;
   const { events, machines } = inventory;
   const kinds = jobKinds({ site, ...policy });
@@ -35,7 +42,7 @@ export function startJobs(
   parts: JobParts,
   { desk, access }: { readonly desk: JobDesk; readonly access: BmcAccess },
 ): void {
-  const { inventory, config, clock, log, closers } = parts;
+  const { inventory, config, clock, log, closers, groupCommit } = parts;
   const { enabled, siteMax, rackMax, keepDays } = config.jobs;
   if (!enabled) return;
   const engine = createEngine({
@@ -53,7 +60,8 @@ export function startJobs(
     events: inventory.events,
     machines: inventory.machines,
     limits: { siteMax, rackMax },
-    transaction: inventory.transaction,
+    transaction: inventory.transactionUnsynced,
+    whenDurable: groupCommit.whenDurable,
     onError: (err, job) => log.error({ err, job }, 'a job could not be carried on'),
   });
   desk.blockedBy = (job) => engine.blockedBy(job);

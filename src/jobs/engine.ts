@@ -9,57 +9,19 @@
  * are handed in, so that a simulated hour takes a second with this very code.
  */
 import { AppError } from '../errors.ts';
-import type { EventStore } from '../inventory/event-store.ts';
-import type { Machines } from '../inventory/machines.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { beginAttempt, type Outcome } from './attempt.ts';
 import { concludeAttempt, isLate, resultOf } from './conclude.ts';
-import type { JobDefinition, JobKinds, Move } from './definition.ts';
-import { applyEntry, foldJob, type JobEntry, type JobFold } from './fold.ts';
+import type { JobDefinition, Move } from './definition.ts';
+import type { Engine, EngineOptions, Live } from './engine-parts.ts';
+import { applyEntry, foldJob, type JobEntry } from './fold.ts';
 import { nextAction, type Work } from './next.ts';
-import type { JobMachine, JobTimers, JobWorld } from './ports.ts';
+import type { JobMachine } from './ports.ts';
 import { createReadyList, type ReadyList } from './ready-list.ts';
 import { describeFailure } from './retry.ts';
-import { createSlots, type SlotLimits, type Slots } from './slots.ts';
-import type { AppendDetails, Job, JobStore } from './store.ts';
-
-export interface EngineOptions {
-  readonly store: JobStore;
-  readonly kinds: JobKinds;
-  readonly world: JobWorld;
-  readonly timers: JobTimers;
-  readonly events: Pick<EventStore, 'follow' | 'lastId'>;
-  readonly machines: Pick<Machines, 'transition'>;
-  readonly limits: SlotLimits;
-  transaction<T>(run: () => T): T;
-  /** What is no failure of a job but of this program. */
-  onError(error: unknown, job?: string): void;
-}
-
-export interface Engine {
-  /** Takes up every unfinished job. */
-  start(): void;
-  /** Begins nothing more, and waits for the steps that are running. */
-  stop(): Promise<void>;
-  /** Why the next step of a job has not begun; `undefined` when nothing keeps it, or it is running. */
-  blockedBy(job: Job): string | undefined;
-}
-
-/** An unfinished job in memory. */
-export interface Live {
-  readonly job: Job;
-  readonly definition: JobDefinition;
-  fold: JobFold;
-  /** As it was when it was last read: enough to see which slots it needs. */
-  machine: JobMachine | undefined;
-  /** A step of it is running here. */
-  busy: boolean;
-  /** What it would do, had it a slot. */
-  work: Work | undefined;
-  notes: number;
-  cancelTimer: (() => void) | undefined;
-}
+import { createSlots, type Slots } from './slots.ts';
+import type { AppendDetails, Job } from './store.ts';
 
 /** An attempt that is over, and whose code still has not ended, holds its BMC no longer than this. */
 const ABANDONED_MS = 120_000;
@@ -317,20 +279,47 @@ class Runner implements Engine {
       return;
     }
     live.busy = true;
-    const release = this.slots.take(live.machine, job.id);
-    const { outcome, settled } = this.attempt(live, work, live.machine);
-    settled.then(() => {
-      release();
+    const { machine } = live;
+    const slot = this.slots.take(machine, job.id);
+    const release = () => {
+      slot();
       this.passSoon();
-    });
-    const over = outcome.then((result) => {
-      if (isLate(result)) this.options.timers.after(ABANDONED_MS, release);
-      live.busy = false;
-      this.guarded(job, () => this.conclude(live, work, result));
-      this.running.delete(over);
-      this.advance(live);
-    });
+    };
+    const over = this.onDisk()
+      .then(() => this.carryOut(live, { work, machine, release }))
+      .catch((error) => {
+        release();
+        live.busy = false;
+        this.guarded(job, () => {
+          throw error;
+        });
+      })
+      .finally(() => this.running.delete(over));
     this.running.add(over);
+  }
+
+  /** That a step has begun is on disk before it does anything, and with it everything that was written before. */
+  private onDisk(): Promise<void> {
+    const { whenDurable } = this.options;
+    if (!whenDurable) return Promise.resolve();
+    return new Promise((resolve, reject) =>
+      whenDurable((error) => (error ? reject(error) : resolve())),
+    );
+  }
+
+  private async carryOut(
+    live: Live,
+    { work, machine, release }: { work: Work; machine: JobMachine; release(): void },
+  ): Promise<void> {
+    // What has not begun is begun by the successor, who reads that it was going to.
+    if (this.stopped) return release();
+    const { outcome, settled } = this.attempt(live, work, machine);
+    settled.then(release);
+    const result = await outcome;
+    if (isLate(result)) this.options.timers.after(ABANDONED_MS, release);
+    live.busy = false;
+    this.guarded(live.job, () => this.conclude(live, work, result));
+    this.advance(live);
   }
 
   private attempt(live: Live, work: Work, machine: JobMachine) {

@@ -2,7 +2,7 @@
  * Jobs whose next step could begin, in the order in which they get slots: those that have begun before those that have not,
  * then by priority, then by age. What has begun holds a machine in the middle of something.
  */
-import type { Live } from './engine.ts';
+import type { Live } from './engine-parts.ts';
 
 export interface ReadyList {
   add(live: Live): void;

@@ -11,7 +11,8 @@ import { openInventory } from '../../src/inventory/inventory.ts';
 import { createSecretBox } from '../../src/inventory/secrets.ts';
 import type { JobKinds } from '../../src/jobs/definition.ts';
 import { openJobDesk } from '../../src/jobs/desk.ts';
-import { createEngine, type Engine } from '../../src/jobs/engine.ts';
+import { createEngine } from '../../src/jobs/engine.ts';
+import type { Engine } from '../../src/jobs/engine-parts.ts';
 import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import type { JobWorld } from '../../src/jobs/ports.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
@@ -33,6 +34,8 @@ export interface HallOptions {
   /** Share of datagrams that are lost, in each direction. */
   readonly lossRate?: number;
   readonly suites?: readonly number[];
+  /** The disk has what was committed so much later; a crash is a power cut, and what it had not is gone. */
+  readonly slowDiskMs?: number;
 }
 
 /** A database with its tables, made once: each hall starts from a copy. */
@@ -51,6 +54,12 @@ export const PASSWORD = 'correct-horse-9';
 export function createHall(options: HallOptions = {}) {
   const { machines: count = 1, racks = 1, seed = 1, lossRate = 0 } = options;
   let db = options.db ?? new Sqlite(Buffer.from(empty));
+  const { slowDiskMs } = options;
+  /** What a power cut leaves. */
+  let onDisk = db.serialize();
+  const persist = () => {
+    if (slowDiskMs !== undefined) onDisk = db.serialize();
+  };
   const time = createSimTime(seed);
   const clock = () => (EPOCH + Math.floor(time.now())) as Millis;
   const key = createSecretBox(() => new Uint8Array(32).fill(7));
@@ -120,6 +129,15 @@ export function createHall(options: HallOptions = {}) {
         if (!life.alive) throw new Error('killed');
         return result;
       },
+      whenDurable:
+        slowDiskMs === undefined
+          ? undefined
+          : (done) => {
+              timers.at(time.now() + slowDiskMs, () => {
+                persist();
+                done();
+              });
+            },
       onError: (error) => void (life.alive && life.errors.push(error)),
     });
     desk.blockedBy = (job) => engine.blockedBy(job);
@@ -185,6 +203,10 @@ export function createHall(options: HallOptions = {}) {
         db.close();
         db = options.reopen();
       }
+      if (slowDiskMs !== undefined) {
+        db.close();
+        db = new Sqlite(onDisk);
+      }
       for (const leave of hall.leavers) leave();
       hall.leavers.clear();
       // Whoever restarts it does so a moment later: nothing of the old life runs in the new one.
@@ -202,9 +224,11 @@ export function createHall(options: HallOptions = {}) {
     submit(action: string, index = 0, params: unknown = {}) {
       const target = nameOf(index);
       const { inventory, desk } = hall.now;
-      return inventory.transaction(() =>
+      const job = inventory.transaction(() =>
         desk.create({ action, target, params, requester: 'test', release: target }),
       );
+      persist();
+      return job;
     },
     job: (id: string) => hall.now.desk.get(id),
     /** Runs until every job has ended. */
@@ -252,7 +276,9 @@ export function createHall(options: HallOptions = {}) {
         ? ({ client: 'firmware', arch: 'uefi-x64', iface: 'prov0' } as const)
         : { digest: 'd', sizeBytes: 1, repeated: false };
     current.transaction(() => current.events.append({ name, hardwarename, data } as never));
+    persist();
   }
+  persist();
   hall.now.engine.start();
   return hall;
 }

@@ -114,6 +114,32 @@ describe.each(TRIALS)('$kind', (trial) => {
       }
   });
 
+  it('is cut off by the mains at every commit, loses what the disk had not, and goes on', async () => {
+    const whole = createHall({ slowDiskMs: 40 });
+    begin(whole, trial);
+    await whole.settle();
+    for (let at = 1; at <= whole.now.life.commits; at++) {
+      const hall = createHall({ slowDiskMs: 40 });
+      hall.cut = { at, when: 'after' };
+      const id = begin(hall, trial);
+      await hall.settle();
+      const where = `after commit ${at}`;
+      expect(hall.crashes, where).toBe(1);
+      expect([...faultsOf(hall, id), achieved(hall, trial.kind)], where).toEqual(['yes']);
+    }
+  });
+
+  it('does nothing to a BMC before the disk has that it was going to', async () => {
+    const hall = createHall({ slowDiskMs: 5000 });
+    const id = begin(hall, trial);
+    await hall.time.pass(4900);
+    expect(hall.open.siteMost).toBe(0);
+    const [first] = hall.now.desk.store.logOf(hall.job(id).number).slice(-1);
+    expect(first?.entry.is).toBe('started');
+    await hall.settle();
+    expect(hall.job(id).status).toBe('finished');
+  });
+
   it('is cancelled at any moment, and leaves the machine as it was', async () => {
     const whole = createHall();
     begin(whole, trial);

@@ -1,0 +1,116 @@
+/**
+ * A site on this machine alone: the daemon's own jobs, BMC service and people's listener on a database file, with a log that
+ * is kept at its most talkative, and simulated BMCs on real UDP sockets. No clock, timer or datagram is simulated.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import pino from 'pino';
+import { type FakeBmc, startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
+import { type FakeBmcOptions, simpleMachine } from '../../qemu-lab/fake-bmc-state.ts';
+import { parseConfig } from '../../src/config.ts';
+import { openBmcService } from '../../src/daemon/bmcs.ts';
+import { openJobs, startJobs } from '../../src/daemon/jobs.ts';
+import { createPeopleApp } from '../../src/http/people/app.ts';
+import { openInventory } from '../../src/inventory/inventory.ts';
+import { bmcProfileSchema } from '../../src/inventory/record-kinds.ts';
+import { createSecretBox } from '../../src/inventory/secrets.ts';
+import type { Job } from '../../src/jobs/store.ts';
+import { openDatabase, openGroupCommit } from '../../src/platform/sqlite.ts';
+import type { Hardwarename } from '../../src/wire/ids.ts';
+import type { Millis } from '../../src/wire/time.ts';
+
+const CAUSE = { who: 'test', why: 'test' };
+
+export type JobSite = Awaited<ReturnType<typeof openJobSite>>;
+
+/** @param configText the `jobs` and `bmc` sections that differ */
+export async function openJobSite(configText: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'reveille-job-site-'));
+  const file = join(folder, 'reveille.db');
+  const lines: string[] = [];
+  const log = pino(
+    { level: 'trace', base: null },
+    { write: (line: string) => void lines.push(line) },
+  );
+  const clock = () => Date.now() as Millis;
+  const db = openDatabase(file);
+  const groupCommit = openGroupCommit(db);
+  const secrets = createSecretBox(() => new Uint8Array(32).fill(9));
+  const inventory = openInventory({ db, clock, secrets, waitForDisk: groupCommit.waitForDisk });
+  const config = parseConfig(configText);
+  const closers: (() => unknown)[] = [];
+  const parts = { db, inventory, config, clock, log, closers, groupCommit };
+  const bmcs = await openBmcService(parts);
+  const jobs = openJobs(parts);
+  startJobs(parts, { desk: jobs, access: bmcs.access });
+  const app: FastifyInstance = await createPeopleApp({
+    ...{ inventory, jobs, bmcs, clock, log, site: 'lab', uiRoot: 'no/such/folder' },
+    readiness: () => ({ database: true }),
+    metrics: async () => ({ contentType: 'text/plain', text: '' }),
+    settings: { anonymousRead: false, requestsPerSecond: 1_000_000 },
+    whenDurable: groupCommit.whenDurable,
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { serverdb, transaction } = inventory;
+  const token = transaction(() =>
+    serverdb.access.createToken({ name: 'test', role: 'admin', squads: {} }, 'test'),
+  ).secret;
+  const fakes: FakeBmc[] = [];
+  let addresses = 0;
+
+  return {
+    ...{ db, file, folder, lines, inventory, jobs, app, token, bmcs },
+    url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    credential(name: string, username: string, password: string) {
+      const entry = { name, squad: '', username, notes: '', password };
+      transaction(() => serverdb.credentials.put(entry, CAUSE));
+    },
+    /** A machine with a BMC on an address of its own, at the port that its profile names. */
+    async machine(serial: string, credential: string, options: FakeBmcOptions = {}) {
+      addresses += 1;
+      const address = `127.77.0.${addresses}`;
+      const bmc = await startFakeBmc({ machine: simpleMachine(), ...options, address });
+      fakes.push(bmc);
+      const entry = {
+        ...{ serial, manufacturer: 'LabCorp', product: 'X', state: 'held', nics: [] },
+        ...{ bmcAddress: address, bmcCredential: credential },
+      };
+      const doc = bmcProfileSchema.parse({ machines: [serial], port: bmc.port });
+      transaction(() => {
+        serverdb.editor.enter(entry as never, CAUSE);
+        serverdb.records.put('bmc', { name: serial, doc }, CAUSE);
+      });
+      return bmc;
+    },
+    /** Asks for a job and waits for its end by the feed of events. */
+    run(action: string, target: string, params: object = {}): Promise<Job> {
+      const request = { action, target: target as Hardwarename, params, requester: 'test' };
+      const { id } = transaction(() => jobs.create(request));
+      return new Promise((resolve) => {
+        const look = () => {
+          const job = jobs.get(id);
+          if (job.endedAt === 0) return;
+          unfollow();
+          resolve(job);
+        };
+        const unfollow = inventory.events.follow(look);
+        look();
+      });
+    },
+    async get(path: string): Promise<string> {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await app.inject({ method: 'GET', url: path, headers })).body;
+    },
+    async close() {
+      await app.close();
+      for (const close of closers.reverse()) await close();
+      for (const bmc of fakes) await bmc.close();
+      groupCommit.close();
+      db.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}

@@ -27,6 +27,7 @@ import { FIRMWARE, PLAIN_PXE_SCRIPT } from './qemu.ts';
 import { fakeBmcOf, type RackMachine } from './rack.ts';
 import { openSerialHub, type SerialHub } from './serial-hub.ts';
 import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
+import { testDisk } from './test-disk.ts';
 import { Vm } from './vm.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -207,9 +208,9 @@ function prepareMachine(dir: string, machine: RackMachine): void {
   if (machine.firmware === 'uefi') copyFileSync(FIRMWARE.vars, join(dir, 'vars.fd'));
   else if (machine.netboot === 'chain')
     writeFileSync(join(dir, 'plain-pxe.ipxe'), PLAIN_PXE_SCRIPT);
-  for (const [index, { sizeMb }] of machine.disks.entries()) {
+  for (const [index, { sizeMb, boots }] of machine.disks.entries()) {
     const file = join(dir, `disk${index}.img`);
-    writeFileSync(file, '');
+    writeFileSync(file, boots ? testDisk() : '');
     truncateSync(file, sizeMb * 1024 * 1024);
   }
 }

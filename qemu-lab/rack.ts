@@ -20,6 +20,8 @@ const disk = z.strictObject({
   sizeMb: z.number().int().min(1).max(65_536).default(1024),
   serial: z.string().max(20).optional(),
   interface: z.enum(['virtio', 'ahci', 'nvme']).default('virtio'),
+  /** Holds a small program that says on the serial port that it runs, and echoes what is typed (test-disk.ts). */
+  boots: z.boolean().default(false),
   /** Writes fail with an input/output error: all of them, or those that touch this sector of 512 bytes. */
   failWrites: z
     .union([z.boolean(), z.strictObject({ sector: z.number().int().min(0) })])
@@ -129,6 +131,7 @@ export interface RackMachine
     readonly sizeMb: number;
     readonly serial: string;
     readonly interface: string;
+    readonly boots: boolean;
     readonly failWrites: boolean | { readonly sector: number };
   }[];
 }

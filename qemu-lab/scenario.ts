@@ -150,10 +150,17 @@ export function secondsOf(
   );
 }
 
+/** The start that this boot came of: a machine with a BMC may have been started again since. */
+function startOf(vm: LabVm, boot: BootTimeline | undefined): number | undefined {
+  const heardAt = boot?.steps.find(({ at }) => at !== undefined)?.at;
+  return vm.starts.findLast(({ at }) => heardAt === undefined || at <= heardAt)?.at;
+}
+
 async function results(lab: Lab, client: Client): Promise<MachineResult[]> {
   const [machines, boots] = [await client.machines(), await client.boots()];
   return lab.vms.map((vm) => {
     const record = machineOf(vm, machines);
+    const boot = bootOf(vm, boots);
     return {
       name: vm.machine.name,
       firmware: vm.machine.firmware,
@@ -161,7 +168,7 @@ async function results(lab: Lab, client: Client): Promise<MachineResult[]> {
       hardwarename: record?.hardwarename,
       state: record?.state ?? 'unknown',
       mac: vm.machine.nics.find(({ boot }) => boot)?.mac ?? '',
-      seconds: secondsOf(bootOf(vm, boots), vm.poweredOnAt),
+      seconds: secondsOf(boot, startOf(vm, boot)),
     };
   });
 }

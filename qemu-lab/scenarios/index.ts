@@ -5,6 +5,7 @@ import { clients } from './clients.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
+import { power } from './power.ts';
 import { proxy } from './proxy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -14,4 +15,5 @@ export const SCENARIOS: readonly Scenario[] = [
   clients,
   ...BOOTS,
   proxy,
+  power,
 ];

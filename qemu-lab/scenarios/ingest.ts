@@ -135,7 +135,10 @@ function checkHardware({ check }: ScenarioRun, vm: LabVm, record: Machine): void
   );
   same('memory', [record.hardware.memory.totalBytes], [memoryMb * 2 ** 20]);
   same('processors', [record.hardware.cpus.reduce((sum, cpu) => sum + cpu.threads, 0)], [cpus]);
-  same('BMC in-band', [record.hardware.bmc?.inBand ?? false], [vm.machine.bmc]);
+  const { bmc } = record.hardware;
+  same('BMC in-band', [bmc?.inBand ?? false], [vm.machine.bmc !== 'none']);
+  if (vm.bmc)
+    same("BMC's address and MAC", [bmc?.address, bmc?.mac], [vm.bmc.address(), vm.bmc.mac]);
   const ports = record.hardware.nics.filter(({ link }) => link).map(({ lldp }) => lldp?.switch);
   same(
     'switches heard',

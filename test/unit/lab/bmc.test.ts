@@ -151,7 +151,7 @@ describe("the guest's line", () => {
     const line = createConnection(join(folder, 'bmc'));
     const frames = createFrames();
     const heard: { kind: string; bytes: Uint8Array }[] = [];
-    let wake = () => undefined as void;
+    let wake: () => void = () => undefined;
     line.on('data', (bytes) => {
       heard.push(...frames(bytes));
       wake();

@@ -24,6 +24,7 @@ import { startImages } from './daemon/images.ts';
 import { openJobs, startJobs } from './daemon/jobs.ts';
 import { openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
+import { openRecorder } from './daemon/recorder.ts';
 import { startTftp } from './daemon/tftp.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
@@ -49,7 +50,15 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   readOrMakeKey(keyFileOf(config));
   const core = openCore(config, (err) => log.error({ err }, 'a step of a boot was not recorded'));
   const metrics = openMetrics(core.inventory);
-  const parts: Parts = { ...core, config, clock: systemClock, log, metrics, closers: [] };
+  const parts: Parts = {
+    ...core,
+    ...openRecorder(core, config, metrics.registry),
+    config,
+    clock: systemClock,
+    log,
+    metrics,
+    closers: [],
+  };
   parts.closers.push(
     startCheckpoints(core.db, (err) => log.warn({ err }, 'the checkpoint thread failed')),
   );

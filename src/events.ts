@@ -31,6 +31,8 @@ export interface EventData {
   'dhcp.released': { address: string };
   /** No address could be given: the pool is used up. */
   'dhcp.exhausted': { subnet: string };
+  /** Boot firmware asks where it is not served: `why` is the reason, `from` the interface or the relay. */
+  'dhcp.ignored': { client: ClientStage; why: string; from: string };
   /** Somebody answers on a free address of the pool: `by` is its MAC. The address is out of use for a while. */
   'dhcp.conflict': { address: string; by: string; quarantineSeconds: number };
   /** A BMC was given an address that it did not have before. */
@@ -43,15 +45,31 @@ export interface EventData {
   'bmc.wakeable': { bmc: string; address: string };
   /** Its machine is switched on, to boot from the network and be ingested. */
   'bmc.woken': { bmc: string; address: string; attempt: number; who: string };
-  'tftp.started': { file: string; blksizeBytes: number; windowsize: number; sizeBytes: number };
+  /** `asked` and `granted` are the options of RFC 2347, as in `blksize 1468 tsize 0`. */
+  'tftp.started': {
+    file: string;
+    blksizeBytes: number;
+    windowsize: number;
+    sizeBytes: number;
+    asked?: string;
+    granted?: string;
+  };
   'tftp.sent': { file: string; sizeBytes: number; durationMs: number; retransmits: number };
   /** `probe` is the size probe of UEFI firmware, which aborts with error 8 on purpose. */
-  'tftp.failed': { file: string; why: string; block: number; probe: boolean };
+  /** `acked` is -1 when the client acknowledged not even the options. */
+  'tftp.failed': {
+    file: string;
+    why: string;
+    block: number;
+    probe: boolean;
+    acked?: number;
+    retransmits?: number;
+  };
   /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons. */
   'ipxe.script': { mode: string; why: string };
   'http.started': { file: string; sizeBytes: number; offsetBytes: number };
-  'http.sent': { file: string; sizeBytes: number; durationMs: number };
-  'http.aborted': { file: string; sentBytes: number; sizeBytes: number };
+  'http.sent': { file: string; sizeBytes: number; durationMs: number; tcp?: TcpFigures };
+  'http.aborted': { file: string; sentBytes: number; sizeBytes: number; tcp?: TcpFigures };
   /** A line from the agent in pxeimage: `phase` is a word, `percent` 0-100 where known. */
   'agent.progress': {
     phase: string;
@@ -62,6 +80,8 @@ export interface EventData {
     job?: string;
     bytes?: number;
     etaSeconds?: number;
+    /** How far the machine's clock is ahead of ours, where the agent told its time. */
+    clockAheadSeconds?: number;
   };
   /** A job has work for this machine: whoever asks for it is handed it. `round` counts attempts. */
   'work.armed': { job: string; purpose: string; round: number };
@@ -197,7 +217,39 @@ export interface EventData {
   /** Files that nothing was made of any more were removed. */
   'image.collected': { files: number; sizeBytes: number };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
+  /** Its cause has a name: a row of docs/diagnoses.md. `place` is how far it got. */
+  'boot.diagnosed': {
+    diagnosis: string;
+    title: string;
+    confidence: string;
+    place: string;
+    evidence: readonly string[];
+    next: string;
+  };
+  /** A step of a boot took much longer than this model's boots before it. */
+  'boot.slow': { phase: string; tookMs: number; expectedMs: number; model: string };
+  /** What was learned of a machine or a model, or what a person said of it; `outcome` is works, fails or forgotten. */
+  'quirk.changed': {
+    scope: string;
+    subject: string;
+    trait: string;
+    value: string;
+    outcome: string;
+    why: string;
+    who: string;
+  };
   'boot.resumed': { after: string };
+}
+
+/** What the kernel counted for one download (TCP_INFO); of a connection that carried several, this one's share. */
+export interface TcpFigures {
+  readonly ackedBytes: number;
+  readonly segments: number;
+  readonly retransmits: number;
+  readonly mssBytes: number;
+  readonly rttMs: number;
+  /** Since the machine's last acknowledgement. */
+  readonly quietMs: number;
 }
 
 /** Where a relayed packet came from, as the relay tells it: often a switch and its port. */
@@ -245,6 +297,7 @@ export const EVENT_NAMES = [
   'dhcp.declined',
   'dhcp.released',
   'dhcp.exhausted',
+  'dhcp.ignored',
   'dhcp.conflict',
   'bmc.seen',
   'bmc.matched',
@@ -302,5 +355,8 @@ export const EVENT_NAMES = [
   'image.channel',
   'image.collected',
   'boot.stalled',
+  'boot.diagnosed',
+  'boot.slow',
+  'quirk.changed',
   'boot.resumed',
 ] as const satisfies readonly EventName[];

@@ -3,6 +3,7 @@
  * Nothing in here is configuration; a limit that a site must change moves to config.ts with this value as default.
  */
 import { BMC_LIMITS } from './limits/bmc.ts';
+import { FLIGHT_LIMITS } from './limits/flight.ts';
 import { IMAGE_LIMITS } from './limits/images.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
@@ -384,6 +385,7 @@ export const LIMITS = {
   ...SIGN_IN_LIMITS,
   ...WORK_LIMITS,
   ...IMAGE_LIMITS,
+  ...FLIGHT_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

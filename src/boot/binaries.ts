@@ -2,7 +2,8 @@
  * Which boot file a machine's firmware is handed: the configuration's rules, looked up once for each question.
  *
  * From the most particular to the most general: the machine by MAC, the machine by hardwarename, its hardware type (the
- * SMBIOS product name), the last boot's experience, the Secure Boot chain of its family, the family's usual file. The
+ * SMBIOS product name), what was learned of it (quirks.ts), the last boot's experience, the Secure Boot chain of its
+ * family, the family's usual file. The
  * DHCP request does not show whether Secure Boot is on, and shim starts without it as well: a family with a shim chain
  * is always handed the shim.
  *
@@ -12,6 +13,7 @@
 import type { BootFamily } from '../dhcp/architecture.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
+import { choose, type Experience, LOCAL_BOOT_ORDER, NO_EXPERIENCE } from './quirks.ts';
 import type { BootSettings, LocalBootMethod, ShimChain } from './settings.ts';
 
 /** The machine that a rule may be about. */
@@ -32,11 +34,15 @@ export interface BinaryChoice {
 
 export interface BootRules {
   /** @param stuck the machine's last boot fetched its binary, and nothing came after it. */
-  choose(family: BootFamily, subject: BootSubject, stuck: boolean): BinaryChoice;
+  choose(
+    family: BootFamily,
+    subject: BootSubject,
+    past: { readonly stuck: boolean; readonly experience?: Experience },
+  ): BinaryChoice;
   hasAlternative(family: BootFamily): boolean;
   /** Some rule is about a hardware type: only then is a machine's product worth a question. */
   readonly usesProducts: boolean;
-  localBootOf(subject: BootSubject): LocalBootMethod;
+  localBootOf(subject: BootSubject, experience?: Experience): LocalBootMethod;
   /** The file behind a name that a client asks for: the second stage of a shim has the name that shim wants. */
   servedAs(name: string): string;
 }
@@ -61,13 +67,24 @@ export function createBootRules(
     why,
   });
   return {
-    choose(family, subject, stuck) {
+    choose(family, subject, { stuck, experience = NO_EXPERIENCE }) {
       for (const [own, whose] of overrides(subject)) {
         const file = own.binaries[family];
         if (file !== undefined) return pick(file, `configured for ${whose}`);
       }
       const alternative = alternatives[family];
-      if (stuck && alternative !== undefined && present(alternative)) {
+      const usual = binaries[family];
+      const others = alternative !== undefined && present(alternative) ? [alternative] : [];
+      const learned = choose([usual, ...others], experience);
+      if (experience.works !== undefined && learned.value === experience.works)
+        return pick(learned.value, learned.why);
+      if (learned.why !== undefined) return pick(learned.value, learned.why);
+      if (
+        stuck &&
+        !experience.fails.has(alternative ?? '') &&
+        alternative !== undefined &&
+        present(alternative)
+      ) {
         return pick(alternative, 'its last boot fetched the usual file and iPXE never came up');
       }
       const shim = family in secureBoot ? secureBoot[family as keyof typeof secureBoot] : undefined;
@@ -77,11 +94,12 @@ export function createBootRules(
     },
     usesProducts: settings.hardwareTypes.length > 0,
     hasAlternative: (family) => alternatives[family] !== undefined,
-    localBootOf(subject) {
+    localBootOf(subject, experience = NO_EXPERIENCE) {
       for (const [own] of overrides(subject)) {
         if (own.localBoot !== undefined) return own.localBoot;
       }
-      return settings.localBoot;
+      const others = LOCAL_BOOT_ORDER.filter((method) => method !== settings.localBoot);
+      return choose([settings.localBoot, ...others], experience).value;
     },
     servedAs: (name) => names.get(name) ?? name,
   };

@@ -15,6 +15,7 @@ import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { BinaryChoice, BootRules, BootSubject } from './binaries.ts';
 import { type BootDecision, decide } from './decide.ts';
+import type { Experience, Trait } from './quirks.ts';
 import { renderDhcp } from './render-dhcp.ts';
 import type { Scripts } from './render-ipxe.ts';
 
@@ -35,6 +36,8 @@ export interface DeskRecords {
   hardwareTypeOf?(hardwarename: Hardwarename): string | undefined;
   /** Did the boot before this one end with a boot binary fetched, and nothing after it? */
   stuckBefore?(mac: Mac, boot: BootId): boolean;
+  /** What has worked and failed on this machine, or on others of its model. */
+  experience?(trait: Trait, mac: Mac, hardwarename: Hardwarename | undefined): Experience;
 }
 
 export interface DeskOptions {
@@ -70,7 +73,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
         ...workOf(records, machine),
         binariesServed: boot.binariesServed,
         binary: undefined,
-        localBoot: options.rules.localBootOf(subject),
+        localBoot: localBootOf(records, options.rules, subject),
       });
       const script = options.scripts.render(decision, {
         url,
@@ -108,7 +111,7 @@ function bootFor(
     ...workOf(records, machine),
     binariesServed: sighted?.boot.binariesServed ?? 0,
     binary: binaryFor(records, options.rules, { client, subject, boot: sighted?.boot.id }),
-    localBoot: options.rules.localBootOf(subject),
+    localBoot: localBootOf(records, options.rules, subject),
   });
   const token =
     sighted && decision.delivery.kind === 'script'
@@ -178,5 +181,11 @@ function binaryFor(
     boot !== undefined &&
     rules.hasAlternative(family) &&
     records.stuckBefore?.(subject.mac, boot) === true;
-  return rules.choose(family, subject, stuck);
+  const experience = records.experience?.('binary', subject.mac, subject.hardwarename);
+  return rules.choose(family, subject, experience ? { stuck, experience } : { stuck });
+}
+
+function localBootOf(records: DeskRecords, rules: BootRules, subject: BootSubject) {
+  const { mac, hardwarename } = subject;
+  return rules.localBootOf(subject, records.experience?.('local-boot', mac, hardwarename));
 }

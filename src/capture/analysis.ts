@@ -36,7 +36,7 @@ interface State {
   readonly owners: Map<Ipv4, string>;
   readonly tracker: ReturnType<typeof createTftpTracker>;
   readonly general: Problem[];
-  readonly counts: { frames: number; dhcp: number; tftp: number; http: number };
+  readonly counts: { frames: number; dhcp: number; tftp: number; http: number; tcp: number };
   entries: number;
   leftOut: number;
 }
@@ -50,7 +50,7 @@ export function createAnalysis(): Analysis {
     owners: new Map(),
     tracker: createTftpTracker(),
     general: [],
-    counts: { frames: 0, dhcp: 0, tftp: 0, http: 0 },
+    counts: { frames: 0, dhcp: 0, tftp: 0, http: 0, tcp: 0 },
     entries: 0,
     leftOut: 0,
   };
@@ -151,6 +151,7 @@ function machineKey(packet: DhcpPacket): string {
 }
 
 function takeHttp(state: State, datagram: Datagram): void {
+  state.counts.tcp += 1;
   const head = Buffer.from(datagram.payload.subarray(0, limit('captureHttpBytesMax'))).toString(
     'latin1',
   );
@@ -218,6 +219,7 @@ function finish(
     dhcpMessages: state.counts.dhcp,
     tftpTransfers: state.counts.tftp,
     httpRequests: state.counts.http,
+    tcpSegments: state.counts.tcp,
     machines,
     problems: [...state.general, ...checkAddresses(machines)],
   };

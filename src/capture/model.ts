@@ -62,6 +62,8 @@ export interface TftpTransfer extends At {
   /** The block shorter than the block size has been sent. */
   last: boolean;
   acknowledged: boolean;
+  /** The newest block that the client acknowledged, counted like `block`; -1 when it acknowledged nothing at all. */
+  acked: number;
   fragmented: boolean;
   error:
     | { readonly by: 'client' | 'server'; readonly code: number; readonly message: string }
@@ -94,6 +96,8 @@ export interface Capture {
   readonly dhcpMessages: number;
   readonly tftpTransfers: number;
   readonly httpRequests: number;
+  /** Of any kind: without one, the capture was of UDP only. */
+  readonly tcpSegments: number;
   /** In the order in which they were first heard. */
   readonly machines: readonly MachineTrace[];
   /** What belongs to no machine. */

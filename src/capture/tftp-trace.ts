@@ -65,7 +65,13 @@ function request(
     to: { mac: datagram.destinationMac, address: datagram.destination, port: TFTP_PORT },
     ...{ file, write: opcode === OPCODE.wrq, asked: options, granted: undefined },
     ...{ serverPort: undefined, requests: 1, block: 0, bytes: 0, retransmits: 0 },
-    ...{ last: false, acknowledged: false, fragmented: datagram.fragmented, error: undefined },
+    ...{
+      last: false,
+      acknowledged: false,
+      acked: -1,
+      fragmented: datagram.fragmented,
+      error: undefined,
+    },
     endUs: datagram.atUs,
   };
   open.delete(key);
@@ -98,6 +104,10 @@ function advance(
       blocks(transfer, packet.block, datagram.payloadBytes);
       return;
     case OPCODE.ack:
+      transfer.acked = Math.max(
+        transfer.acked,
+        transfer.block - ((transfer.block - packet.block) & 0xffff),
+      );
       if (transfer.last && packet.block === (transfer.block & 0xffff)) transfer.acknowledged = true;
       return;
     case OPCODE.error:

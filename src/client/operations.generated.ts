@@ -317,6 +317,48 @@ export type DnsExplained = {
     readonly records: readonly string[];
   }[];
 };
+export type Diagnosis = {
+  readonly id: number;
+  /** Empty: it was switched on, and no boot came of it */
+  readonly boot: string;
+  readonly mac: string;
+  readonly hardwarename: string;
+  /** A row of docs/diagnoses.md */
+  readonly name: string;
+  readonly title: string;
+  readonly confidence: string;
+  /** How far the boot got */
+  readonly place: string;
+  readonly evidence: readonly string[];
+  readonly says: string;
+  readonly next: string;
+  /** What looks like it, and how it differs */
+  readonly not: Readonly<Record<string, string>>;
+  /** Others that fit */
+  readonly also: readonly string[];
+  /** Milliseconds since 1970, UTC */
+  readonly at: number;
+  /** When the machine went on after all */
+  readonly endedAt: number | null;
+  readonly rack: string;
+  readonly switch: string;
+  readonly port: string;
+  readonly model: string;
+};
+export type Quirk = {
+  readonly scope: 'machine' | 'model';
+  /** A MAC, or vendor / product / firmware */
+  readonly subject: string;
+  readonly trait: 'binary' | 'blksize' | 'local-boot' | 'override';
+  readonly value: string;
+  readonly outcome: string;
+  /** learned, or who wrote it */
+  readonly source: string;
+  readonly why: string;
+  readonly times: number;
+  /** Milliseconds since 1970, UTC */
+  readonly at: number;
+};
 export type Image = {
   readonly name: string;
   readonly version: string;
@@ -2802,6 +2844,8 @@ export interface Operations {
     answer: {
       readonly timeline: Readonly<Record<string, unknown>>;
       readonly events: readonly Event[];
+      /** Why it stopped, where that has a name */
+      readonly diagnosis: Readonly<Record<string, unknown>> | null;
     };
   };
   /** Webhooks that you may see. */
@@ -3447,5 +3491,127 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: undefined;
+  };
+  /** Why boots stopped, the newest first. */
+  'GET /diagnoses': {
+    path: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly mac?: string | undefined;
+      readonly boot?: string | undefined;
+      readonly name?: string | undefined;
+      readonly open?: 'true' | 'false' | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly diagnoses: readonly Diagnosis[];
+    };
+  };
+  /** How often each was made, by rack, switch and model. */
+  'GET /diagnoses/counts': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly counts: readonly {
+        readonly name: string;
+        readonly rack: string;
+        readonly switch: string;
+        readonly model: string;
+        readonly total: number;
+        readonly open: number;
+      }[];
+    };
+  };
+  /** Every diagnosis that there is. */
+  'GET /diagnoses/rules': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly rules: readonly {
+        readonly name: string;
+        readonly title: string;
+        readonly confidence: string;
+        readonly says: string;
+        readonly next: string;
+        readonly not: Readonly<Record<string, string>>;
+        readonly remedy: string;
+      }[];
+    };
+  };
+  /** The flight record of a boot: every wire it crossed, in the order of time. */
+  'GET /boots/{id}/flight': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Readonly<Record<string, unknown>>;
+  };
+  /** The packets of a boot as pcapng, in base64. */
+  'GET /boots/{id}/capture': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly boot: string;
+      readonly pcapng: string;
+    };
+  };
+  /** What worked and failed on machines and models. */
+  'GET /quirks': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly quirks: readonly Quirk[];
+    };
+  };
+  /** Write what works or fails; learning never changes it. */
+  'PUT /quirks': {
+    path: object;
+    query: object;
+    body: {
+      readonly scope: 'machine' | 'model';
+      /** A MAC, or vendor / product / firmware */
+      readonly subject: string;
+      readonly trait: 'binary' | 'blksize' | 'local-boot' | 'override';
+      readonly value: string;
+      readonly outcome: 'works' | 'fails';
+      readonly why: string;
+    };
+    answer: Quirk;
+  };
+  /** Forget one: the next attempt is free to try it again. */
+  'DELETE /quirks': {
+    path: object;
+    query: {
+      readonly scope: 'machine' | 'model';
+      readonly subject: string;
+      readonly trait: 'binary' | 'blksize' | 'local-boot' | 'override';
+      readonly value: string;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** How long each phase of a boot takes, by model. */
+  'GET /expected-times': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly times: readonly {
+        readonly model: string;
+        readonly phase: string;
+        readonly boots: number;
+        readonly medianMs: number;
+        readonly p95Ms: number;
+        readonly p99Ms: number;
+      }[];
+    };
   };
 }

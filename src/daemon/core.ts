@@ -11,6 +11,7 @@ import type { Config } from '../config.ts';
 import type { DhcpView, Segment } from '../dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
 import { createSegments } from '../dhcp/segment.ts';
+import type { Flows } from '../http/machine/flows.ts';
 import { openBootFacts } from '../inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../inventory/inventory.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
@@ -20,6 +21,7 @@ import { findBootFile, readText } from '../platform/boot-files.ts';
 import type { Log } from '../platform/log.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
 import { explained, type GroupCommit, openDatabase, openGroupCommit } from '../platform/sqlite.ts';
+import type { Recorder } from '../recorder/recorder.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -67,6 +69,7 @@ export function openCore(
         installed: inventory.work.isInstalled(hardwarename),
       }),
       ...openBootFacts(db),
+      experience: inventory.serverdb.quirks.known,
     },
     {
       httpPort: config.machineHttp.port,
@@ -122,6 +125,8 @@ export interface Parts extends ReturnType<typeof openCore> {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly recorder: Recorder;
+  readonly flows: Flows;
   /** In the order of opening; closed in reverse, the database last. */
   readonly closers: (() => unknown)[];
 }

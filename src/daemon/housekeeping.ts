@@ -8,7 +8,7 @@ import { type Parts, systemClock } from './core.ts';
 const HOUSEKEEPING_MS = 3_600_000;
 
 export function startHousekeeping(parts: Parts): void {
-  const { inventory, log, config } = parts;
+  const { inventory, log, config, recorder, flows } = parts;
   const watchStalls = createStallWatch({ ...inventory, clock: systemClock });
   const { keepBootDays, keepDays } = config.events;
   const keep = { boot: keepBootDays, other: keepDays };
@@ -23,7 +23,10 @@ export function startHousekeeping(parts: Parts): void {
     }
   };
   const stalls = setInterval(
-    guarded(() => void watchStalls()),
+    guarded(() => {
+      flows.sample();
+      recorder.tick(watchStalls());
+    }),
     limit('stallTickMs'),
   );
   const tokens = setInterval(
@@ -39,5 +42,6 @@ export function startHousekeeping(parts: Parts): void {
   parts.closers.push(() => {
     clearInterval(stalls);
     clearInterval(tokens);
+    guarded(recorder.close)();
   });
 }

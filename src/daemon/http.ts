@@ -24,6 +24,7 @@ import {
   SHED_REASONS,
   type WebServer,
 } from '../http/machine/connections.ts';
+import type { Flows } from '../http/machine/flows.ts';
 import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
 import { createOidcDesk } from '../http/people/oidc.ts';
 import type { OidcSettings } from '../http/people/oidc-settings.ts';
@@ -32,6 +33,7 @@ import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import { readSecret } from '../platform/secret-key.ts';
 import { openSendThreads } from '../platform/sendfile.ts';
+import type { Recorder } from '../recorder/recorder.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
 
@@ -43,6 +45,8 @@ export interface HttpParts {
   readonly desk: BootDesk;
   readonly segments: readonly Segment[];
   readonly metrics: { readonly registry: Registry; readonly http: HttpMetrics };
+  readonly flows: Flows;
+  readonly recorder: Recorder;
   readonly closers: (() => unknown)[];
 }
 
@@ -106,7 +110,7 @@ async function listenTls(
 }
 
 export async function startMachineHttp(parts: HttpParts): Promise<void> {
-  const { config, segments, inventory, desk, clock, log, metrics } = parts;
+  const { config, segments, inventory, desk, clock, log, metrics, flows } = parts;
   const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
   const threads = openSendThreads({
     threads: limit('httpSendThreadsMax'),
@@ -121,7 +125,7 @@ export async function startMachineHttp(parts: HttpParts): Promise<void> {
   };
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
-    const parties = { inventory, desk, clock, log, guard, send, onDownload };
+    const parties = { inventory, desk, clock, log, guard, send, onDownload, flows };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });
@@ -162,6 +166,7 @@ export async function startPeopleHttp(
     settings: { anonymousRead, requestsPerSecond },
     ...given,
     oidc: oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
+    recorder: parts.recorder,
     metrics: async () => ({
       contentType: metrics.registry.contentType,
       text: await metrics.registry.metrics(),

@@ -7,6 +7,7 @@
  */
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
+import type { BootId } from '../wire/ids.ts';
 import { macNumber } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
@@ -48,7 +49,21 @@ export interface DhcpServerOptions {
   onReply(type: number): void;
   /** A client that is booting over this interface sent something. */
   onBooting(iface: string): void;
+  /** What came in and what became of it, after the answers that need no disk have left. The bytes stay as they are. */
+  onServed?(exchanges: readonly DhcpExchange[]): void;
   onError(error: unknown): void;
+}
+
+/** One packet with its answer, or with the reason for none. */
+export interface DhcpExchange {
+  readonly iface: string;
+  readonly via: 'proxy' | undefined;
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  readonly source: { readonly address: string; readonly port: number };
+  readonly reply: DhcpDatagram | undefined;
+  readonly drop: DhcpDrop | undefined;
+  readonly boot: BootId | undefined;
 }
 
 export const DHCP_DROPS = [
@@ -69,6 +84,7 @@ interface Reply {
   readonly type: number;
   /** It tells of a lease that the disk must have first. */
   readonly waits: boolean;
+  readonly boot: BootId | undefined;
 }
 
 /** The server is busy when it has served a batch within this many gathering times. */
@@ -129,6 +145,7 @@ function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void 
     options,
     made.filter(({ waits }) => !waits),
   );
+  options.onServed?.(batch.map((packet, index) => exchangeOf(packet, served[index])));
   if (waiting.length === 0) return;
   options.whenDurable((error) => {
     if (!error) {
@@ -169,7 +186,14 @@ function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): S
     ...(outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports)),
   };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
-  return { socket, datagram, type: outcome.type, waits };
+  return { socket, datagram, type: outcome.type, waits, boot: outcome.event?.boot };
+}
+
+function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): DhcpExchange {
+  const reply = typeof served === 'object' ? served : undefined;
+  const drop = typeof served === 'string' ? served : undefined;
+  const { iface, via } = socket;
+  return { iface, via, at, bytes, source, reply: reply?.datagram, drop, boot: reply?.boot };
 }
 
 function send(options: DhcpServerOptions, replies: readonly Reply[]): void {

@@ -8,6 +8,7 @@
 import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { DNS_SCHEMA } from './schema-dns.ts';
+import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
@@ -130,6 +131,7 @@ export const MIGRATIONS: readonly string[] = [
   BMCS_SCHEMA,
   WORK_SCHEMA,
   BMC_DISCOVERY_SCHEMA,
+  FLIGHT_SCHEMA,
 ];
 
 /**

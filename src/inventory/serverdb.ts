@@ -17,6 +17,7 @@ import { type MachineEditor, openMachineEditor } from './machine-edit.ts';
 import { type MachineQuery, openMachineQuery } from './machine-query.ts';
 import type { Machines } from './machines.ts';
 import { type Merges, openMerges } from './merge.ts';
+import { openQuirks, type Quirks } from './quirks.ts';
 import { openRecords, type Records } from './records.ts';
 import type { SecretBox } from './secrets.ts';
 import { openWaitWatch, type WaitWatch } from './wait-watch.ts';
@@ -37,6 +38,7 @@ export interface ServerDb {
   readonly webhooks: Webhooks;
   readonly idempotency: Idempotency;
   readonly waits: WaitWatch;
+  readonly quirks: Quirks;
   /** Inside a transaction: what `run` changes is undone when it throws, and nothing else. */
   savepoint<T>(run: () => T): T;
 }
@@ -69,6 +71,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     webhooks: openWebhooks(db, { ...parts, history }),
     idempotency: openIdempotency(db, clock),
     waits: openWaitWatch(db, parts),
+    quirks: openQuirks(db, clock, (event) => void events.append(event)),
     savepoint: (run) => db.transaction(run)(),
   };
 }

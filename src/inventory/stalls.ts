@@ -41,7 +41,7 @@ export const STALL_RULES: readonly StallRule[] = [
   {
     name: 'report-missing',
     after: 'linux',
-    deadlineMs: 90_000,
+    deadlineMs: 80_000,
     fits: (s) => is(s, 'linux', 'done'),
     cause: 'pxeimage is running but has said nothing for {s} s and sent no report.',
     next: 'Look at the console: a disk or BMC that does not answer holds the look-over up. Then reboot it.',
@@ -49,7 +49,7 @@ export const STALL_RULES: readonly StallRule[] = [
   {
     name: 'kernel-silent',
     after: 'initrd',
-    deadlineMs: 120_000,
+    deadlineMs: 85_000,
     fits: (s) => is(s, 'initrd', 'done'),
     cause:
       'Kernel and initrd were sent, but Linux has not spoken for {s} s: no driver for this NIC, too little memory, or a kernel panic.',
@@ -66,7 +66,7 @@ export const STALL_RULES: readonly StallRule[] = [
   {
     name: 'download-slow',
     after: 'script',
-    deadlineMs: 120_000,
+    deadlineMs: 60_000,
     fits: (s) => is(s, 'kernel', 'running') || is(s, 'initrd', 'running'),
     cause: 'A download has been running for more than {s} s.',
     next: 'Check the speed of the switch port: a port that fell back to 10 or 100 Mbit/s looks like this.',

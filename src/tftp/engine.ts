@@ -16,6 +16,7 @@ import {
 } from './admission.ts';
 import type { ChunkCache, FileVersion } from './chunk-cache.ts';
 import { negotiate, type TransferTerms } from './negotiate.ts';
+import { endEvent, startedData } from './outcome.ts';
 import {
   decodeTftp,
   encodeError,
@@ -220,9 +221,7 @@ export class TftpEngine {
       ...{ startedAt: now, heardAt: now, pending: undefined, pendingAt: 0, prefetched: -1 },
     };
     this.running.set(asked.key, one);
-    const { blksizeBytes, windowsize } = terms;
-    const data = { file: asked.name, blksizeBytes, windowsize, sizeBytes: file.sizeBytes };
-    this.ports.onEvent({ name: 'tftp.started', data }, asked.client);
+    this.ports.onEvent({ name: 'tftp.started', data: startedData(one) }, asked.client);
     this.perform(one, one.transfer.start(now), now);
     const loser = beyondShare(this.running.values(), one.ip);
     if (loser) this.abort(loser, SHARE_TAKEN);
@@ -329,16 +328,7 @@ export class TftpEngine {
     this.ended.set(one.key, { via: one.via, at: now });
     const [oldest] = this.ended.size > limit('tftpLingerMax') ? this.ended.keys() : [];
     if (oldest !== undefined) this.ended.delete(oldest);
-    const file = one.name;
-    if (result.ok) {
-      const durationMs = Math.round(now - one.startedAt);
-      const { retransmits } = result;
-      const data = { file, sizeBytes: one.file.sizeBytes, durationMs, retransmits };
-      this.ports.onEvent({ name: 'tftp.sent', data }, one.client);
-    } else {
-      const { why, block, probe } = result;
-      this.ports.onEvent({ name: 'tftp.failed', data: { file, why, block, probe } }, one.client);
-    }
+    this.ports.onEvent(endEvent(one, result, now), one.client);
     this.serveWaiting();
   }
 

@@ -134,3 +134,8 @@ export function encodeRequest(request: TftpRequest): Uint8Array {
   const body = Buffer.from(words.map((word) => `${word}\0`).join(''), 'latin1');
   return new Writer(2 + body.length).u16(request.opcode).bytes(body).finish();
 }
+
+/** Options as events show them: `blksize 1468 tsize 0`. */
+export function optionText(options: ReadonlyMap<string, string>): string {
+  return [...options].flat().join(' ').slice(0, 128);
+}

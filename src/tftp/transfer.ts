@@ -29,6 +29,13 @@ export type TransferResult =
       readonly probe: boolean;
     };
 
+/** What a transfer that failed leaves behind: how far its client came. */
+export interface Progress {
+  /** -1 when not even the options were acknowledged. */
+  readonly acked: number;
+  readonly retransmits: number;
+}
+
 /** Blocks `first` to `last`, by full number, to be sent now; block 0 is the OACK. */
 export interface Run {
   readonly kind: 'send';
@@ -42,7 +49,7 @@ export type Step =
   | { readonly kind: 'nothing'; readonly why: 'duplicate' | 'stray' | 'ended' }
   | { readonly kind: 'end'; readonly result: TransferResult };
 
-export interface Transfer {
+export interface Transfer extends Progress {
   readonly blocks: number;
   /** The last block that was acknowledged; -1 before the OACK was. */
   readonly acked: number;
@@ -81,7 +88,7 @@ class TransferMachine implements Transfer {
   private readonly patienceMs: number;
   private progressAt = 0;
   private tries = 0;
-  private retransmits = 0;
+  retransmits = 0;
   /** Karn's rule: an ACK of what was sent twice measures nothing. */
   private repeated = false;
   /** A duplicate ACK is believed from this block on. */

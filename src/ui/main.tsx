@@ -114,16 +114,33 @@ function Row({ row }: { row: BoardRow }) {
           <span class="time">{elapsed(timeline)}</span>
           <Bar steps={timeline.steps} />
           <Now timeline={timeline} />
-          {timeline.stall && (
-            <span class="trouble">
-              <b>{timeline.stall.cause}</b> {timeline.stall.next}
-            </span>
-          )}
+          <Trouble row={row} />
           {machine?.state === 'held' && <Held machine={machine} />}
         </summary>
         <Details row={row} />
       </details>
     </li>
+  );
+}
+
+/** The named cause where there is one; until then, what the deadline alone says. */
+function Trouble({ row: { diagnosis, timeline } }: { row: BoardRow }) {
+  if (diagnosis) {
+    return (
+      <span class="trouble" data-diagnosis={diagnosis.name}>
+        <b>
+          {diagnosis.title} ({diagnosis.confidence}).
+        </b>{' '}
+        {diagnosis.says} <b>Next:</b> {diagnosis.next}
+        <span class="evidence">{diagnosis.evidence.join('; ')}.</span>
+      </span>
+    );
+  }
+  if (!timeline.stall) return null;
+  return (
+    <span class="trouble">
+      <b>{timeline.stall.cause}</b> {timeline.stall.next}
+    </span>
   );
 }
 

@@ -20,8 +20,9 @@ export const now = signal(Date.now());
 export function kindOf({
   timeline,
   machine,
+  diagnosis,
 }: BoardRow): 'stalled' | 'held' | 'registered' | 'booting' {
-  if (timeline.state === 'stalled') return 'stalled';
+  if (timeline.state === 'stalled' || diagnosis) return 'stalled';
   if (machine?.state === 'held' || machine?.state === 'broken') return 'held';
   return timeline.state === 'running' ? 'booting' : 'registered';
 }
@@ -95,7 +96,7 @@ function tick(): void {
 
 /** Server-Sent Events are named after the event, so each name has to be listened to. */
 const WATCHED = [
-  'boot.started boot.stalled boot.resumed dhcp.offered dhcp.acked dhcp.refused dhcp.exhausted tftp.started tftp.sent tftp.failed',
+  'boot.started boot.stalled boot.resumed boot.diagnosed dhcp.offered dhcp.acked dhcp.refused dhcp.exhausted tftp.started tftp.sent tftp.failed',
   'ipxe.script http.started http.sent http.aborted agent.progress recon.received recon.refused',
   'machine.registered machine.state machine.changed machine.conflict nic.moved',
 ].flatMap((names) => names.split(' '));

@@ -5,6 +5,7 @@ import { addAccessCommands } from './access.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
 import { addEventCommands } from './events.ts';
+import { addFlightCommands } from './flights.ts';
 import { addImageCommands } from './images.ts';
 import { addJobCommands } from './jobs.ts';
 import { addLocalCommands } from './local.ts';
@@ -19,6 +20,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addDnsCommands(program, context);
   addJobCommands(program, context);
   addImageCommands(program, context);
+  addFlightCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

@@ -18,6 +18,7 @@ import { installProblems } from '../problem.ts';
 import { addAgentRoutes, addReconRoute } from './agent-routes.ts';
 import { caImage } from './ca-image.ts';
 import { boundTimes, createConnectionGuard } from './connections.ts';
+import type { Flow } from './flows.ts';
 import { holder, type MachineAppOptions, note, type TokenParams, urlOf } from './holder.ts';
 import { addMetadataRoutes } from './metadata-routes.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
@@ -149,17 +150,23 @@ function watchFile(
       options.log.error({ err, boot: boot.id }, `could not record ${event.name}`);
     }
   };
+  let flow: Flow | undefined;
   return {
-    started: ({ offsetBytes }) =>
-      tell({ name: 'http.started', data: { file: name, sizeBytes: file.sizeBytes, offsetBytes } }),
+    started({ offsetBytes }, socket) {
+      flow = options.flows?.begin(boot.id, socket);
+      tell({ name: 'http.started', data: { file: name, sizeBytes: file.sizeBytes, offsetBytes } });
+    },
     ended(sentBytes, complete) {
+      const figures = flow?.figures();
+      const tcp = figures ? { tcp: figures } : {};
+      flow?.end();
       const durationMs = options.clock() - startedAt;
       const { sizeBytes } = file;
       options.onDownload?.(sentBytes, complete);
       tell(
         complete
-          ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs } }
-          : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes } },
+          ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs, ...tcp } }
+          : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes, ...tcp } },
       );
     },
   };

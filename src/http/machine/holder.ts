@@ -13,6 +13,7 @@ import type { SendOptions } from '../../platform/file-sender.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { ConnectionGuard } from './connections.ts';
+import type { Flows } from './flows.ts';
 
 export interface MachineAppOptions {
   readonly inventory: Inventory;
@@ -28,6 +29,8 @@ export interface MachineAppOptions {
   readonly send?: SendOptions;
   /** One house for all listeners of machines; a listener without it has its own. */
   readonly guard?: ConnectionGuard;
+  /** What the kernel counts of downloads; without it, events say only what was handed to the kernel. */
+  readonly flows?: Flows;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
   onDownload?(sentBytes: number, complete: boolean): void;
 }

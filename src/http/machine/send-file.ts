@@ -7,6 +7,7 @@
  * a body shorter than promised, never a wrong one.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpenBootFile } from '../../platform/boot-files.ts';
 import {
@@ -18,7 +19,7 @@ import {
 import { judge } from './preconditions.ts';
 
 export interface SendObserver {
-  started(slice: Slice): void;
+  started(slice: Slice, socket: Socket): void;
   /** Called once: with everything sent, or with what the kernel had taken when it ended early. */
   ended(sentBytes: number, complete: boolean): void;
 }
@@ -100,7 +101,7 @@ async function sendBody(
     },
     direct: () => send.threads?.open(socket),
   };
-  observer.started(slice);
+  observer.started(slice, socket);
   const { end, sentBytes } = await sendSlice(file, slice, { ...send, sink });
   file.close();
   if (end === 'complete') response.end();

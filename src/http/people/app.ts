@@ -23,6 +23,12 @@ import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
+import {
+  addDiagnosisRoutes,
+  addExpectedTimeRoutes,
+  addFlightRoutes,
+  addQuirkRoutes,
+} from './routes/flights.ts';
 import { addImageUploadRoutes } from './routes/image-uploads.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';
@@ -55,6 +61,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
+  readonly recorder?: PeopleContext['recorder'];
 }
 
 const CONTENT_SECURITY_POLICY =
@@ -93,10 +100,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs, images } = options;
+  const { backup, dns, oidc, bmcs, images, recorder } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const context: PeopleContext = { ...facts, backup, dns, oidc, bmcs, images, durably };
+  const parts = { backup, dns, oidc, bmcs, images, recorder };
+  const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -105,6 +113,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
+    ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
   ])
     add(app, context);
   if (existsSync(options.uiRoot)) {

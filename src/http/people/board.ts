@@ -2,10 +2,12 @@
  * The board as one document: a row for each machine that was seen booting, stalled ones first, then by latest activity.
  * A machine that boots from two NICs, or that is known by now, is one row: its latest boot.
  */
+import { ruleOf } from '../../diagnose/table.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Machine } from '../../inventory/machines.ts';
 import { type BootTimeline, foldTimeline } from '../../inventory/timeline.ts';
 import { limit } from '../../limits.ts';
+import type { KeptDiagnosis } from '../../recorder/store.ts';
 import type { Clock } from '../../wire/time.ts';
 
 export interface MachineSummary {
@@ -39,6 +41,23 @@ export interface MachineSummary {
 export interface BoardRow {
   readonly timeline: BootTimeline;
   readonly machine?: MachineSummary;
+  /** Why it stopped, in words. */
+  readonly diagnosis?: BoardDiagnosis;
+}
+
+export interface BoardDiagnosis {
+  readonly name: string;
+  readonly title: string;
+  readonly says: string;
+  readonly next: string;
+  readonly confidence: string;
+  readonly evidence: readonly string[];
+}
+
+/** What the board asks of the flight recorder. */
+export interface BoardDiagnoses {
+  ofBoot(boot: string): KeptDiagnosis | undefined;
+  ofPower(mac: string): KeptDiagnosis | undefined;
 }
 
 export interface Board {
@@ -79,7 +98,11 @@ export function summarize(machine: Machine): MachineSummary {
 
 export function readBoard(
   inventory: Inventory,
-  { site, clock }: { site: string; clock: Clock },
+  {
+    site,
+    clock,
+    diagnoses,
+  }: { site: string; clock: Clock; diagnoses?: BoardDiagnoses | undefined },
 ): Board {
   const cursor = inventory.events.lastId();
   const now = clock();
@@ -91,12 +114,31 @@ export function readBoard(
     const key = machine?.hardwarename ?? boot.mac;
     if (rows.has(key)) continue;
     const timeline = foldTimeline(boot, inventory.events.ofBoot(boot.id), now);
-    rows.set(key, machine ? { timeline, machine: summarize(machine) } : { timeline });
+    const diagnosis = diagnoses && shownDiagnosis(diagnoses, timeline);
+    rows.set(key, {
+      timeline,
+      ...(machine ? { machine: summarize(machine) } : {}),
+      ...(diagnosis ? { diagnosis } : {}),
+    });
   }
   return { site, now, cursor, rows: [...rows.values()].sort(byUrgency) };
 }
 
+/** Of this boot, or of a later attempt that did not even become one; what has ended is history. */
+function shownDiagnosis(
+  diagnoses: BoardDiagnoses,
+  { boot, mac, state }: BootTimeline,
+): BoardDiagnosis | undefined {
+  if (state === 'done') return undefined;
+  const kept = diagnoses.ofPower(mac) ?? diagnoses.ofBoot(boot);
+  const rule = kept && kept.endedAt === undefined ? ruleOf(kept.name) : undefined;
+  if (!kept || !rule) return undefined;
+  const { name, confidence, evidence } = kept;
+  return { name, title: rule.title, says: rule.says, next: rule.next, confidence, evidence };
+}
+
 function byUrgency(a: BoardRow, b: BoardRow): number {
-  const stalled = (row: BoardRow) => Number(row.timeline.state === 'stalled');
+  const stalled = (row: BoardRow) =>
+    Number(row.timeline.state === 'stalled' || row.diagnosis !== undefined);
   return stalled(b) - stalled(a) || b.timeline.lastAt - a.timeline.lastAt;
 }

@@ -10,6 +10,7 @@ import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
+import type { Recorder } from '../../recorder/recorder.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
 
@@ -44,6 +45,8 @@ export interface PeopleContext {
   /** Writes a consistent copy of the database and says where; absent where there is no file. */
   /** DNS, where this appliance serves it. */
   readonly dns?: (() => DnsDesk | undefined) | undefined;
+  /** Flight records and diagnoses; absent where nothing boots. */
+  readonly recorder?: Recorder | undefined;
   readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;
 }
 

@@ -72,6 +72,8 @@ describe('the core', () => {
       'install',
       'bmc',
       'jobs',
+      'diagnose',
+      'recorder',
     ].includes(placeOf(file)),
   );
   it.each(core)('%s does no input or output and reads no clock', (file) => {

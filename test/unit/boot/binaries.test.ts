@@ -147,11 +147,11 @@ boot:
     ],
     ['by none', { mac: other, hardwarename: undefined, product: 'Other' }, 'snponly.efi'],
   ])('%s', (_how, subject, file) => {
-    expect(rules.choose('uefiX64', subject, false).file).toBe(file);
+    expect(rules.choose('uefiX64', subject, { stuck: false }).file).toBe(file);
   });
 
   it('what a rule does not name falls through to the next', () => {
-    expect(rules.choose('bios', { ...named, mac: A }, false).file).toBe('ipxe.pxe');
+    expect(rules.choose('bios', { ...named, mac: A }, { stuck: false }).file).toBe('ipxe.pxe');
     expect(rules.localBootOf({ ...named, mac: A })).toBe('sanboot');
     expect(rules.localBootOf({ ...named, hardwarename: undefined })).toBe('exit-success');
     expect(rules.localBootOf(NOBODY)).toBe('exit');
@@ -181,14 +181,14 @@ boot:
   it('hands out the shim, and the signed file under the name that the shim asks for', () => {
     const rules = rulesOf(yaml);
     const someone = { ...NOBODY, mac: mac('52:54:00:00:00:0b') };
-    expect(rules.choose('uefiX64', someone, false)).toEqual({
+    expect(rules.choose('uefiX64', someone, { stuck: false })).toEqual({
       file: 'shimx64.efi',
       present: true,
       why: 'Secure Boot: it then asks for grubx64.efi',
     });
-    expect(rules.choose('uefiArm64', someone, false).file).toBe('shimaa64.efi');
-    expect(rules.choose('uefiX64', NOBODY, false).file).toBe('ipxe.efi');
-    expect(rules.choose('bios', someone, false).file).toBe('undionly.kpxe');
+    expect(rules.choose('uefiArm64', someone, { stuck: false }).file).toBe('shimaa64.efi');
+    expect(rules.choose('uefiX64', NOBODY, { stuck: false }).file).toBe('ipxe.efi');
+    expect(rules.choose('bios', someone, { stuck: false }).file).toBe('undionly.kpxe');
     expect(['grubx64.efi', 'grubaa64.efi', 'shimx64.efi'].map(rules.servedAs)).toEqual([
       'ipxe-signed.efi',
       'ipxe-signed-arm64.efi',

@@ -37,7 +37,7 @@ const facts = (changes: Partial<BootFacts>): BootFacts => {
     work: undefined,
     installed: false,
     binariesServed: 0,
-    binary: family && rules.choose(family, SUBJECT, false),
+    binary: family && rules.choose(family, SUBJECT, { stuck: false }),
     localBoot: 'auto',
     ...changes,
   };

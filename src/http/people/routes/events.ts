@@ -9,6 +9,7 @@ import { readBoard } from '../board.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, eventView, idParams } from '../schemas.ts';
 import { createSse } from '../sse.ts';
+import { showDiagnosis } from './flights.ts';
 
 const document = z.record(z.string(), z.unknown());
 
@@ -72,7 +73,10 @@ export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void 
       summary: 'A row for each machine seen booting, and the cursor from which the feed goes on',
       response: answers(document),
     },
-    handler: async (_request, reply) => reply.send(readBoard(inventory, { site, clock }) as never),
+    handler: async (_request, reply) =>
+      reply.send(
+        readBoard(inventory, { site, clock, diagnoses: context.recorder?.store }) as never,
+      ),
   });
   app.route({
     method: 'GET',
@@ -98,13 +102,22 @@ export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void 
       tags: ['boots'],
       summary: 'One boot with its events',
       params: idParams,
-      response: answers(z.object({ timeline: document, events: z.array(eventView) })),
+      response: answers(
+        z.object({
+          timeline: document,
+          events: z.array(eventView),
+          diagnosis: document.nullable().describe('Why it stopped, where that has a name'),
+        }),
+      ),
     },
     handler: async (request, reply) => {
       const boot = inventory.boots.byId(request.params.id as BootId);
       if (!boot) throw new AppError('NOT_FOUND', { detail: `No boot ${request.params.id}.` });
       const events = inventory.events.ofBoot(boot.id);
-      return reply.send({ timeline: foldTimeline(boot, events, clock()), events } as never);
+      const kept = context.recorder?.store.ofBoot(boot.id);
+      const diagnosis = kept ? showDiagnosis(kept) : null;
+      const timeline = foldTimeline(boot, events, clock());
+      return reply.send({ timeline, events, diagnosis } as never);
     },
   });
 }

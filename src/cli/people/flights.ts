@@ -1,0 +1,198 @@
+/** `reveille diagnose`, `boot`, `quirks` and `times`: why machines did not boot, and what was learned from it. */
+import { existsSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Diagnosis, Quirk } from '../../client/operations.generated.ts';
+import { AppError } from '../../errors.ts';
+import { parseMac } from '../../wire/mac.ts';
+import { diagnoseFile, diagnosisText } from '../diagnose-file.ts';
+import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { done, show, showRecord, time } from './output.ts';
+
+interface DiagnoseOptions extends CommonOptions {
+  readonly final?: boolean;
+  readonly all?: boolean;
+}
+
+export function addFlightCommands(program: Command, context: CliContext): void {
+  withCommon(program.command('diagnose'))
+    .description('why a machine did not boot; or what a capture or an exported record shows')
+    .argument('[subject]', 'a hardwarename, a MAC, a boot id, or a pcap, pcapng or json file')
+    .option('--final', 'of a file: judge as if nothing more was heard after its end')
+    .option('--all', 'those that have ended, too')
+    .action(async (subject: string | undefined, options: DiagnoseOptions) => {
+      if (subject !== undefined && existsSync(subject)) {
+        context.write(await diagnoseFile(subject, options));
+      } else await diagnoses(context, options, subject);
+    });
+  addBootCommands(program, context);
+  addQuirkCommands(program, context);
+  withCommon(program.command('times'))
+    .description('how long each phase of a boot takes, by model')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor<'expected-times'>(context, options).call(
+        'GET /expected-times',
+      );
+      const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+      show(context, options, {
+        document: body,
+        rows: body.times,
+        columns: [
+          { title: 'MODEL', of: ({ model }) => model || 'unknown' },
+          { title: 'PHASE', of: ({ phase }) => phase },
+          { title: 'BOOTS', of: ({ boots }) => String(boots) },
+          { title: 'MEDIAN', of: ({ medianMs }) => seconds(medianMs) },
+          { title: 'P95', of: ({ p95Ms }) => seconds(p95Ms) },
+        ],
+      });
+    });
+}
+
+/** A MAC, a boot id, or else a hardwarename. */
+function queryOf(subject: string | undefined): Record<string, string> {
+  if (subject === undefined) return {};
+  const mac = parseMac(subject);
+  if (mac) return { mac };
+  return /^[0-9a-f]{12}$/.test(subject) ? { boot: subject } : { hardwarename: subject };
+}
+
+async function diagnoses(
+  context: CliContext,
+  options: DiagnoseOptions,
+  subject: string | undefined,
+): Promise<void> {
+  const { body } = await clientFor<'diagnoses'>(context, options).call('GET /diagnoses', {
+    query: { ...queryOf(subject), open: String(options.all !== true) } as never,
+  });
+  if (options.json) return context.write(`${JSON.stringify(body)}\n`);
+  if (body.diagnoses.length === 0) return context.write('no boot that stopped is known\n');
+  for (const one of body.diagnoses) context.write(textOf(one));
+}
+
+function textOf(one: Diagnosis): string {
+  const place = [one.rack && `rack ${one.rack}`, one.switch && `${one.switch} port ${one.port}`];
+  const where = place.filter(Boolean).join(', ');
+  const head = `${time(one.at)}  ${one.hardwarename || one.mac}${where ? `, ${where}` : ''}${one.boot ? `, boot ${one.boot}` : ''}`;
+  const ended = one.endedAt === null ? '' : `  went on at ${time(one.endedAt)}\n`;
+  const said = { ...one, confidence: one.confidence as 'certain' };
+  return `${head}\n${ended}${diagnosisText(said)}\n`;
+}
+
+function addBootCommands(program: Command, context: CliContext): void {
+  const boot = program.command('boot').description('the flight record of a boot');
+  withCommon(boot.command('show'))
+    .description('every wire that a boot crossed, in the order of time')
+    .argument('<id>')
+    .action(async (id: string, options: CommonOptions) => {
+      const { body } = await clientFor<'boots'>(context, options).call('GET /boots/{id}/flight', {
+        path: { id },
+      });
+      if (options.json) return context.write(`${JSON.stringify(body)}\n`);
+      const { entries = [], startedAt = 0 } = body as {
+        entries?: readonly Readonly<Record<string, unknown>>[];
+        startedAt?: number;
+      };
+      for (const { kind, at, ...rest } of entries) {
+        const after = ((Number(at) - startedAt) / 1000).toFixed(3);
+        context.write(`${after.padStart(9)}  ${String(kind).padEnd(7)}  ${wordsOf(rest)}\n`);
+      }
+    });
+  withCommon(boot.command('export'))
+    .description('writes ID.json and ID.pcapng, which `reveille diagnose` reads again')
+    .argument('<id>')
+    .option('--to <PREFIX>', 'another name than the id')
+    .action(async (id: string, options: CommonOptions & { to?: string }) => {
+      const api = clientFor<'boots'>(context, options);
+      const flight = await api.call('GET /boots/{id}/flight', { path: { id } });
+      const capture = await api.call('GET /boots/{id}/capture', { path: { id } });
+      const to = options.to ?? id;
+      try {
+        writeFileSync(`${to}.json`, `${JSON.stringify(flight.body, null, 1)}\n`);
+        writeFileSync(`${to}.pcapng`, Buffer.from(capture.body.pcapng, 'base64'));
+      } catch (cause) {
+        const detail = `(${to}: ${(cause as Error).message})`;
+        throw new AppError('REQUEST_INVALID', { detail, cause });
+      }
+      done(context, options, `${to}.json and ${to}.pcapng are written`);
+    });
+}
+
+function wordsOf(entry: Readonly<Record<string, unknown>>): string {
+  return Object.entries(entry)
+    .filter(([name, value]) => value !== '' && value !== 0 && value !== false && name !== 'xid')
+    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join(' ');
+}
+
+interface QuirkOptions extends CommonOptions {
+  readonly why?: string;
+}
+
+function addQuirkCommands(program: Command, context: CliContext): void {
+  const quirks = program.command('quirks').description('what worked and failed on hardware');
+  withCommon(quirks.command('list'))
+    .description('every one; --json is the export, and `quirks import` reads it')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor<'quirks'>(context, options).call('GET /quirks');
+      show(context, options, {
+        document: body,
+        rows: body.quirks,
+        columns: [
+          { title: 'SUBJECT', of: ({ subject }: Quirk) => subject },
+          { title: 'TRAIT', of: ({ trait }) => trait },
+          { title: 'VALUE', of: ({ value }) => value },
+          { title: 'OUTCOME', of: ({ outcome }) => outcome },
+          { title: 'SOURCE', of: ({ source }) => source },
+          { title: 'WHY', of: ({ why }) => why },
+        ],
+      });
+    });
+  withCommon(quirks.command('set'))
+    .description('say what works or fails: the next boot follows it, and learning never changes it')
+    .argument('<subject>', 'a MAC, or "vendor / product / firmware"')
+    .argument('<trait>', 'binary, blksize, local-boot or override')
+    .argument('<value>')
+    .argument('<outcome>', 'works or fails')
+    .option('--why <TEXT>', 'stands beside it', 'set by hand')
+    .action(
+      async (
+        subject: string,
+        trait: string,
+        value: string,
+        outcome: string,
+        options: QuirkOptions,
+      ) => {
+        const body = { ...keyOf(subject, trait, value), outcome, why: options.why };
+        const answer = await clientFor<'quirks'>(context, options).call('PUT /quirks', {
+          body: body as never,
+        });
+        showRecord(context, options, answer.body as unknown as Readonly<Record<string, unknown>>);
+      },
+    );
+  withCommon(quirks.command('forget'))
+    .description('delete one, so that it is tried again')
+    .argument('<subject>')
+    .argument('<trait>')
+    .argument('<value>')
+    .action(async (subject: string, trait: string, value: string, options: CommonOptions) => {
+      await clientFor<'quirks'>(context, options).call('DELETE /quirks', {
+        query: keyOf(subject, trait, value) as never,
+      });
+      done(context, options, `${trait} ${value} of ${subject} is forgotten`);
+    });
+  withCommon(quirks.command('import'))
+    .description('what `quirks list --json` printed, from standard input')
+    .action(async (options: CommonOptions) => {
+      const { quirks: rows = [] } = JSON.parse(await context.readInput()) as { quirks?: Quirk[] };
+      const api = clientFor<'quirks'>(context, options);
+      for (const { scope, subject, trait, value, outcome, why } of rows) {
+        const body = { scope, subject, trait, value, outcome, why };
+        await api.call('PUT /quirks', { body: body as never });
+      }
+      done(context, options, `${rows.length} quirks are written`);
+    });
+}
+
+function keyOf(subject: string, trait: string, value: string) {
+  const mac = parseMac(subject);
+  return { scope: mac ? 'machine' : 'model', subject: mac ?? subject, trait, value };
+}

@@ -1,0 +1,32 @@
+/** The flight recorder put together: what it reads, and how a machine leaves for its disk at present. */
+
+import type { Registry } from 'prom-client';
+import { createBootRules } from '../boot/binaries.ts';
+import type { Config } from '../config.ts';
+import { createFlows, type Flows } from '../http/machine/flows.ts';
+import { loadTcpInfo } from '../platform/tcp-info.ts';
+import { createRecorder, type Recorder } from '../recorder/recorder.ts';
+import { isAsset, type openCore, systemClock } from './core.ts';
+import { addDiagnosisMetrics } from './metrics.ts';
+
+export function openRecorder(
+  { db, inventory, segments }: ReturnType<typeof openCore>,
+  config: Config,
+  registry: Registry,
+): { recorder: Recorder; flows: Flows } {
+  const flows = createFlows(loadTcpInfo(), systemClock);
+  const rules = createBootRules(config.boot, (file) => isAsset(config, file));
+  const { quirks } = inventory.serverdb;
+  const recorder = createRecorder({
+    ...{ db, inventory, clock: systemClock, live: flows.of },
+    proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
+    localBootOf(mac) {
+      const machine = inventory.machines.stateByMac(mac);
+      const hardwarename = machine?.hardwarename;
+      const subject = { mac, hardwarename, product: undefined };
+      return rules.localBootOf(subject, quirks.known('local-boot', mac, hardwarename));
+    },
+  });
+  addDiagnosisMetrics(registry, recorder.store.counts);
+  return { recorder, flows };
+}

@@ -1,0 +1,182 @@
+/**
+ * What a flight record comes to: where the boot stands, and the few counts that rules ask for.
+ *
+ * Pure and total. A rule never walks the entries for a question that two rules have; it asks here. "Quiet" means that the
+ * machine has given no sign for so long, or never will again: it began another boot.
+ */
+import type {
+  DhcpEntry,
+  Flight,
+  FlightEntry,
+  HttpEntry,
+  PreviousBoot,
+  TftpEntry,
+} from './flight.ts';
+
+/** How far a boot has got, in the order of a boot. */
+export const PLACES = [
+  'nothing',
+  'asked',
+  'offered',
+  'acked',
+  'loading',
+  'loaded',
+  'ipxe-asked',
+  'ipxe-offered',
+  'ipxe-acked',
+  'script',
+  'kernel',
+  'initrd',
+  'linux',
+  'agent',
+  'reported',
+  'left',
+] as const;
+export type Place = (typeof PLACES)[number];
+
+type Of<Kind extends FlightEntry['kind']> = Extract<FlightEntry, { kind: Kind }>;
+
+export interface Facts {
+  readonly flight: Flight;
+  readonly place: Place;
+  readonly lastAt: number;
+  /** How long nothing has been heard; infinite when the machine began another boot. */
+  readonly quietMs: number;
+  readonly restarted: boolean;
+  readonly dhcp: readonly DhcpEntry[];
+  readonly tftp: readonly TftpEntry[];
+  readonly http: readonly HttpEntry[];
+  of<Kind extends FlightEntry['kind']>(kind: Kind): readonly Of<Kind>[];
+  /** DHCP messages of one type; `stages` limits who is asking. */
+  messages(type: DhcpEntry['type'], ...stages: DhcpEntry['stage'][]): readonly DhcpEntry[];
+  /** The last transfer that was no size probe. */
+  readonly transfer: TftpEntry | undefined;
+  /** The last download of the kernel or the initrd, and which of them was taken whole. */
+  readonly download: HttpEntry | undefined;
+  fetched(file: string): HttpEntry | undefined;
+  readonly mode: string;
+  readonly firmware: readonly DhcpEntry['stage'][];
+  readonly uefi: boolean;
+  readonly bootFile: string;
+  /** Every server that offered an address, or that the machine named in a REQUEST. */
+  readonly servers: readonly string[];
+  readonly relay: string;
+  readonly previous: readonly PreviousBoot[];
+  /** The words of the console, if there are any. */
+  readonly console: string;
+}
+
+const FIRMWARE: readonly DhcpEntry['stage'][] = ['firmware', 'http-boot'];
+
+/** @param final judge as if nothing more was ever heard, as of a capture that ends when people gave up */
+export function readFacts(flight: Flight, final = false): Facts {
+  const { entries } = flight;
+  const of = <Kind extends FlightEntry['kind']>(kind: Kind) =>
+    entries.filter((entry): entry is Of<Kind> => entry.kind === kind);
+  const [dhcp, tftp, http] = [of('dhcp'), of('tftp'), of('http')];
+  const messages = (type: DhcpEntry['type'], ...stages: DhcpEntry['stage'][]) =>
+    dhcp.filter((one) => one.type === type && (stages.length === 0 || stages.includes(one.stage)));
+  const lastAt = entries
+    .filter(({ kind, at }) => kind !== 'bmc' || at <= flight.startedAt)
+    .reduce(
+      (last, entry) => Math.max(last, 'endAt' in entry ? entry.endAt : entry.at),
+      flight.startedAt,
+    );
+  const restarted = flight.restartedAt !== undefined && !wasSwitched(flight, lastAt);
+  const downloads = http.filter(({ file }) => isPayload(file));
+  return {
+    flight,
+    place: placeOf({ of, messages, tftp, http }),
+    lastAt,
+    quietMs:
+      restarted || final
+        ? Number.POSITIVE_INFINITY
+        : (flight.restartedAt ?? flight.watchedUntil) - lastAt,
+    restarted,
+    ...{ dhcp, tftp, http, of, messages },
+    transfer: tftp.findLast(({ end }) => end !== 'probe'),
+    download: downloads.at(-1),
+    fetched: (file) => http.findLast((one) => one.file === file && one.end !== 'aborted'),
+    mode: of('script').at(-1)?.mode ?? '',
+    firmware: FIRMWARE,
+    uefi: flight.arch.startsWith('uefi'),
+    bootFile:
+      [...messages('ack'), ...messages('offer')].find(({ bootFile }) => bootFile)?.bootFile ?? '',
+    servers: serversOf(dhcp),
+    relay: dhcp.find(({ relay }) => relay !== '')?.relay ?? '',
+    previous: flight.previous,
+    console: of('console')
+      .map(({ text }) => text)
+      .join('\n'),
+  };
+}
+
+/** Somebody switched it: that it began again says nothing of why it had stopped. */
+function wasSwitched({ entries, restartedAt = 0 }: Flight, lastAt: number): boolean {
+  return entries.some(
+    (one) =>
+      one.kind === 'bmc' &&
+      one.at > lastAt &&
+      one.at <= restartedAt &&
+      /^(power|reset)/.test(one.step),
+  );
+}
+
+const isPayload = (file: string): boolean => file === 'vmlinuz' || file === 'initrd.img';
+
+/** A ProxyDHCP server gives no address, so its offers do not make it a second one. */
+function serversOf(dhcp: readonly DhcpEntry[]): string[] {
+  const named = dhcp.filter(
+    ({ from, type, server, address, port }) =>
+      server !== '' &&
+      port === 67 &&
+      (from === 'machine' ? type === 'request' : type === 'offer' && address !== ''),
+  );
+  return [...new Set(named.map(({ server }) => server))];
+}
+
+function placeOf({
+  of,
+  messages,
+  tftp,
+  http,
+}: Pick<Facts, 'of' | 'messages' | 'tftp' | 'http'>): Place {
+  const script = of('script').at(-1);
+  if (of('report').some(({ outcome }) => outcome === 'received')) return 'reported';
+  if (script && (script.mode === 'local-disk' || script.mode === 'nothing')) return 'left';
+  if (of('agent').length > 0 || of('report').length > 0) return 'agent';
+  const took = (file: string) => http.some((one) => one.file === file);
+  const scriptAt = script?.at ?? http.find(({ file }) => file === 'script.ipxe')?.at;
+  const osAfter = messages('ack', 'os').some(({ at }) => scriptAt !== undefined && at >= scriptAt);
+  if (osAfter && took('initrd.img')) return 'linux';
+  if (took('initrd.img')) return 'initrd';
+  if (took('vmlinuz')) return 'kernel';
+  if (scriptAt !== undefined) return 'script';
+  if (messages('ack', 'ipxe').length > 0) return 'ipxe-acked';
+  if (messages('offer', 'ipxe').length > 0) return 'ipxe-offered';
+  if (messages('discover', 'ipxe').length > 0) return 'ipxe-asked';
+  const loaders = http.filter(({ method, file }) => method === 'GET' && !isPayload(file));
+  const whole = tftp.some(({ end }) => end === 'complete');
+  if (whole || loaders.some(({ end }) => end === 'complete' || end === 'asked')) return 'loaded';
+  if (tftp.length > 0 || http.length > 0) return 'loading';
+  if (messages('ack', ...FIRMWARE).length > 0) return 'acked';
+  if (messages('offer', ...FIRMWARE).length > 0) return 'offered';
+  return messages('discover').length > 0 || of('address').length > 0 ? 'asked' : 'nothing';
+}
+
+/** A TFTP transfer's blocks, as far as its size is known. */
+export function blocksOf({ granted, sizeBytes, asked }: TftpEntry): number {
+  const size = sizeBytes || Number(granted.tsize ?? asked.tsize ?? 0);
+  return size > 0 ? Math.floor(size / blksizeOf({ granted })) + 1 : 0;
+}
+
+export function blksizeOf({ granted }: Pick<TftpEntry, 'granted'>): number {
+  return Number(granted.blksize ?? 512);
+}
+
+/** Of what the machine was to get, how much it has acknowledged, in percent; by the kernel's count where there is one. */
+export function percentOf({ sizeBytes, offsetBytes, sentBytes, tcp }: HttpEntry): number {
+  const has =
+    offsetBytes + (tcp ? Math.min(tcp.ackedBytes, sentBytes || tcp.ackedBytes) : sentBytes);
+  return Math.min(100, Math.floor((100 * has) / Math.max(1, sizeBytes)));
+}

@@ -1,0 +1,28 @@
+/**
+ * Every diagnosis, in the order in which they are asked: the first that fits is the cause.
+ *
+ * The order is the whole of the precedence. First what says that the machine as such is wrong, whatever the boot came to
+ * (a loop, one MAC twice); then from the furthest step back to the first, and within a step from the rule that needs the
+ * most particular evidence to the one that takes what is left. docs/diagnoses.md has the same table, held by a test.
+ */
+
+import type { Rule } from './rule.ts';
+import { ADDRESS_RULES } from './rules/address.ts';
+import { DOWNLOAD_RULES } from './rules/download.ts';
+import { LOADER_RULES } from './rules/loader.ts';
+import { SYSTEM_RULES } from './rules/system.ts';
+
+const FIRST = ['duplicate-mac', 'install-loop', 'boot-loop'];
+const UNORDERED = [...SYSTEM_RULES, ...DOWNLOAD_RULES, ...LOADER_RULES, ...ADDRESS_RULES];
+
+export const RULES: readonly Rule[] = [
+  ...UNORDERED.filter(({ name }) => FIRST.includes(name)),
+  ...UNORDERED.filter(({ name }) => !FIRST.includes(name)),
+];
+
+/** Names of diagnoses; a name may have several rules, when one cause shows itself in several places. */
+export const DIAGNOSES: readonly string[] = [...new Set(RULES.map(({ name }) => name))];
+
+export function ruleOf(name: string): Rule | undefined {
+  return RULES.find((rule) => rule.name === name);
+}

@@ -1,0 +1,169 @@
+/**
+ * Reads the event feed for what a recorder has to act on: a machine that begins another boot, a script served again, a boot
+ * that went on, a report, a machine that was switched on. A few names out of a storm's thousands, from a cursor of its own.
+ */
+import type { Database } from 'better-sqlite3';
+import { diagnose } from '../diagnose/diagnose.ts';
+import type { StoredEvent } from '../events.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { foldTimeline } from '../inventory/timeline.ts';
+import { limit } from '../limits.ts';
+import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Clock } from '../wire/time.ts';
+import type { Collector } from './collect.ts';
+import type { Learner } from './learn.ts';
+import { openPhaseTimes, type PhaseTimes } from './phase-times.ts';
+import type { Verdicts } from './recorder.ts';
+import type { FlightStore } from './store.ts';
+
+export interface FeedWatchParts {
+  readonly db: Database;
+  readonly inventory: Inventory;
+  readonly store: FlightStore;
+  readonly collector: Collector;
+  readonly clock: Clock;
+  readonly verdicts: Verdicts;
+  readonly learner: Learner;
+}
+
+interface PoweredOn {
+  readonly at: number;
+  /** From here on silence means something. */
+  readonly dueAt: number;
+}
+
+const LOOP_MS = 2_700_000;
+const LOOP_BOOTS = 3;
+/** Longer than a server with much memory needs before its firmware asks; known models have a figure of their own. */
+const FIRMWARE_MS = 300_000;
+
+export function createFeedWatch(parts: FeedWatchParts) {
+  const { db, inventory, store, collector, clock, verdicts } = parts;
+  const page = db.prepare<[number, number], { id: number }>(
+    `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
+       'job.step', 'job.retry') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
+       OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
+       OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`,
+  );
+  const recent = db.prepare<[string, number], { count: number }>(
+    'SELECT count(*) AS count FROM boots WHERE mac = ? AND started_at > ?',
+  );
+  const before = db.prepare<[string, string], { id: string }>(
+    `SELECT id FROM boots WHERE mac = ? AND started_at < (SELECT started_at FROM boots WHERE id = ?)
+       AND report_digest IS NULL ORDER BY started_at DESC LIMIT 1`,
+  );
+  const times = openPhaseTimes(db);
+  const poweredOn = new Map<Hardwarename, PoweredOn>();
+  let cursor = inventory.events.lastId();
+
+  const judgePower = (name: Hardwarename, { at, dueAt }: PoweredOn): void => {
+    const machine = inventory.machines.byHardwarename(name);
+    if (!machine) return void poweredOn.delete(name);
+    const flight = collector.ofPower(machine, at, { now: clock(), firmwareMs: dueAt - at });
+    const diagnosis = diagnose(flight);
+    if (!diagnosis) return;
+    poweredOn.delete(name);
+    verdicts.keep(flight, diagnosis);
+  };
+
+  const take = (event: StoredEvent): void => {
+    const { name, boot, mac, hardwarename } = event;
+    switch (name) {
+      case 'boot.started': {
+        if (hardwarename)
+          noteFirmware(times, inventory, { event, since: poweredOn.get(hardwarename) });
+        if (hardwarename) poweredOn.delete(hardwarename);
+        const last = mac && boot && before.get(mac, boot);
+        if (last) verdicts.judge(last.id as BootId);
+        return;
+      }
+      case 'ipxe.script':
+        parts.learner.gotScript(event);
+        if (!mac || !boot) return;
+        if ((recent.get(mac, clock() - LOOP_MS)?.count ?? 0) >= LOOP_BOOTS) verdicts.judge(boot);
+        return;
+      case 'boot.resumed':
+        if (boot) store.endBoot(boot);
+        return;
+      case 'agent.progress':
+        if (boot) store.cardReachedLinux(boot);
+        return;
+      case 'recon.received':
+        if (mac) store.endMachine(mac);
+        if (boot) noteTimes(times, inventory, { boot, event, now: clock() });
+        parts.learner.registered(event);
+        return;
+      case 'dhcp.acked':
+        parts.learner.leftForDisk(event);
+        if (hardwarename) {
+          const since = poweredOn.get(hardwarename);
+          if (since) judgePower(hardwarename, since);
+        }
+        return;
+      case 'job.step': {
+        const { step, phase } = event.data;
+        if (!hardwarename || step !== 'power-on' || phase !== 'succeeded') return;
+        const model = inventory.serverdb.quirks.modelOf(hardwarename);
+        const dueAt = event.at + (times.firmwareMs(model) ?? FIRMWARE_MS);
+        poweredOn.set(hardwarename, { at: event.at, dueAt });
+        return;
+      }
+      case 'job.retry':
+        // The job itself has waited long enough: silence means something now.
+        if (hardwarename && event.data.code === 'JOB_NO_EVENT') {
+          const since = poweredOn.get(hardwarename);
+          if (since)
+            judgePower(hardwarename, { at: since.at, dueAt: Math.min(since.dueAt, clock()) });
+        }
+        return;
+      default:
+    }
+  };
+
+  return {
+    look(): void {
+      const ids = page.all(cursor, limit('eventsPageMax'));
+      if (ids.length > 0) {
+        inventory.transactionUnsynced(() => {
+          for (const { id } of ids) {
+            const [event] = inventory.events.after(id - 1, 1);
+            if (event) take(event);
+          }
+        });
+      }
+      cursor = ids.length > 0 ? (ids.at(-1)?.id ?? cursor) : inventory.events.lastId();
+      for (const [name, since] of poweredOn) if (clock() >= since.dueAt) judgePower(name, since);
+    },
+    times,
+  };
+}
+
+function noteFirmware(
+  times: PhaseTimes,
+  inventory: Inventory,
+  { event, since }: { event: StoredEvent; since: PoweredOn | undefined },
+): void {
+  if (!since || !event.hardwarename) return;
+  const model = inventory.serverdb.quirks.modelOf(event.hardwarename);
+  times.add(model, [{ phase: 'firmware', tookMs: event.at - since.at }]);
+}
+
+/** A boot that has reported: its phases count for its model, and what took unusually long is told. */
+function noteTimes(
+  times: PhaseTimes,
+  inventory: Inventory,
+  { boot, event, now }: { boot: BootId; event: StoredEvent; now: number },
+): void {
+  const row = inventory.boots.byId(boot);
+  const { hardwarename, mac } = event;
+  if (!row || !hardwarename) return;
+  const { steps } = foldTimeline(row, inventory.events.ofBoot(boot), now as never);
+  const phases = steps.flatMap(({ name, state, tookMs }) =>
+    state === 'done' && tookMs !== undefined ? [{ phase: name as string, tookMs }] : [],
+  );
+  const model = inventory.serverdb.quirks.modelOf(hardwarename);
+  for (const slow of times.add(model, phases)) {
+    const data = { ...slow, model };
+    inventory.events.append({ name: 'boot.slow', mac, boot, hardwarename, data });
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Turns verdicts and successes into quirks.
+ *
+ * A named failure with a remedy marks the value that was used as failing on this machine; the next boot decision passes
+ * it over. When a machine that has such marks gets further, the value that it got there with is marked as working, for
+ * the machine and, once it is known, for its model and firmware. Machines that never had trouble leave no rows.
+ */
+import type { Diagnosis } from '../diagnose/diagnose.ts';
+import type { Flight, TftpEntry } from '../diagnose/flight.ts';
+import type { StoredEvent } from '../events.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { QuirkTrait } from '../inventory/quirks.ts';
+import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Collector } from './collect.ts';
+
+export interface LearnerParts {
+  readonly inventory: Inventory;
+  readonly collector: Collector;
+  localBootOf(mac: Mac): string;
+}
+
+export type Learner = ReturnType<typeof createLearner>;
+
+const TRAIT_OF = { binary: 'binary', blksize: 'blksize', 'local-boot': 'local-boot' } as const;
+
+export function createLearner({ inventory, localBootOf }: LearnerParts) {
+  const { quirks } = inventory.serverdb;
+
+  const works = (
+    { mac, hardwarename }: Pick<StoredEvent, 'mac' | 'hardwarename'>,
+    trait: QuirkTrait,
+    value: string,
+  ): void => {
+    if (!mac || value === '') return;
+    const known = quirks.known(trait, mac, hardwarename);
+    if (known.fails.size === 0 || known.works === value || known.fails.has(value)) return;
+    const why = `${[...known.fails].join(' and ')} failed before`;
+    quirks.learn({ scope: 'machine', subject: mac, trait, value, outcome: 'works', why });
+    if (hardwarename) promote(mac, hardwarename);
+  };
+
+  /** What works on one machine is believed of its model, until another one says otherwise. */
+  const promote = (mac: Mac, hardwarename: Hardwarename): void => {
+    const model = quirks.modelOf(hardwarename);
+    if (model === '') return;
+    for (const trait of Object.values(TRAIT_OF)) {
+      const { works: value } = quirks.known(trait, mac, undefined);
+      const ofModel = quirks.list().some((one) => one.subject === model && one.trait === trait);
+      if (value === undefined || ofModel) continue;
+      const why = `it worked on ${hardwarename}`;
+      quirks.learn({ scope: 'model', subject: model, trait, value, outcome: 'works', why });
+    }
+  };
+
+  return {
+    /** Within the transaction that keeps the diagnosis. */
+    failed(flight: Flight, { remedy, name }: Diagnosis): void {
+      if (remedy === undefined || flight.mac === '') return;
+      const value = usedValue(flight, remedy, localBootOf);
+      if (value === '') return;
+      const subject = flight.mac;
+      const trait = TRAIT_OF[remedy];
+      quirks.learn({ scope: 'machine', subject, trait, value, outcome: 'fails', why: name });
+    },
+    /** iPXE has its script: the binary and the block size that brought it there are good. */
+    gotScript({ mac, hardwarename, boot }: StoredEvent): void {
+      if (!mac || !boot || quirks.list().length === 0) return;
+      const events = inventory.events.ofBoot(boot);
+      const started = events.findLast(({ name }) => name === 'tftp.started');
+      const sent = events.findLast(
+        ({ name, data }) =>
+          name === 'tftp.sent' ||
+          (name === 'http.sent' && /\.(efi|kpxe)$/.test((data as { file: string }).file)),
+      );
+      if (!sent || !('file' in sent.data)) return;
+      works({ mac, hardwarename }, 'binary', String(sent.data.file));
+      if (started?.name === 'tftp.started') {
+        works({ mac, hardwarename }, 'blksize', String(started.data.blksizeBytes));
+      }
+    },
+    registered({ mac, hardwarename }: StoredEvent): void {
+      if (mac && hardwarename && quirks.list().length > 0) promote(mac, hardwarename);
+    },
+    /** Its operating system asked for an address after it was sent to its disk. */
+    leftForDisk(event: StoredEvent): void {
+      if (!event.mac || !event.boot || !sentToDisk(inventory, event.boot)) return;
+      works(event, 'local-boot', localBootOf(event.mac));
+    },
+  };
+}
+
+function sentToDisk({ events }: Inventory, boot: BootId): boolean {
+  return events
+    .ofBoot(boot)
+    .some((one) => one.name === 'ipxe.script' && one.data.mode === 'local-disk');
+}
+
+function usedValue(
+  { entries, mac }: Flight,
+  remedy: NonNullable<Diagnosis['remedy']>,
+  localBootOf: LearnerParts['localBootOf'],
+): string {
+  const transfer = entries.findLast((one): one is TftpEntry => one.kind === 'tftp');
+  switch (remedy) {
+    case 'binary': {
+      const fetched = entries.findLast(
+        (one) => one.kind === 'http' && /\.(efi|kpxe)$/.test(one.file),
+      );
+      const told = entries.findLast((one) => one.kind === 'dhcp' && one.bootFile !== '');
+      const file =
+        transfer?.file ??
+        (fetched?.kind === 'http' ? fetched.file : undefined) ??
+        (told?.kind === 'dhcp' ? told.bootFile : '');
+      return file.split('/').at(-1) ?? '';
+    }
+    case 'blksize':
+      return transfer?.granted.blksize ?? '512';
+    case 'local-boot':
+      return localBootOf(mac as Mac);
+  }
+}

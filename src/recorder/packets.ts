@@ -1,0 +1,123 @@
+/**
+ * The DHCP packets of boots: a ring that the packet path writes to, sorted into boots a second later, packed when a boot
+ * is over.
+ *
+ * The packet path only keeps a reference: the bytes are the intake's own copy and the datagram that was sent. The ring has
+ * a fixed number of places and forgets the oldest, so recording can never hold an answer up. What is in memory when the
+ * process dies is lost: events are the record of what was decided, packets are the evidence beside it.
+ *
+ * The packed form: for each packet a head of 24 bytes (time, direction, port, drop reason, addresses, length), then its bytes,
+ * all of it deflated. Total on hostile bytes: a damaged row ends where it ends.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { DHCP_DROPS, type DhcpExchange } from '../dhcp/server.ts';
+import { limit } from '../limits.ts';
+import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
+
+export interface KeptPacket {
+  readonly at: number;
+  readonly direction: 'in' | 'out';
+  /** Of the machine's side, or of the relay. */
+  readonly peer: { readonly address: string; readonly port: number };
+  /** Our own port: 67, or 4011. */
+  readonly port: number;
+  readonly drop: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface PacketRing {
+  add(exchanges: readonly DhcpExchange[]): void;
+  /** Everything since the last call, oldest first. */
+  drain(): DhcpExchange[];
+}
+
+export function createPacketRing(): PacketRing {
+  const places: (DhcpExchange | undefined)[] = [];
+  const size = limit('flightRingPacketsMax');
+  let next = 0;
+  let count = 0;
+  return {
+    add(exchanges) {
+      for (const exchange of exchanges) {
+        places[next] = exchange;
+        next = (next + 1) % size;
+        if (count < size) count += 1;
+      }
+    },
+    drain() {
+      const from = (next - count + size) % size;
+      const all: DhcpExchange[] = [];
+      for (let index = 0; index < count; index++) {
+        const at = (from + index) % size;
+        const one = places[at];
+        if (one) all.push(one);
+        places[at] = undefined;
+      }
+      count = 0;
+      return all;
+    },
+  };
+}
+
+export function packetsOf({ at, bytes, source, via, reply, drop }: DhcpExchange): KeptPacket[] {
+  const port = via === 'proxy' ? 4011 : 67;
+  const asked: KeptPacket = { at, direction: 'in', peer: source, port, drop: drop ?? '', bytes };
+  if (!reply) return [asked];
+  const peer = { address: reply.address, port: reply.port };
+  return [asked, { at, direction: 'out', peer, port, drop: '', bytes: reply.bytes }];
+}
+
+/** Keeps the beginning and the newest: what lies between is repetition. */
+export function bounded<T>(packets: readonly T[]): readonly T[] {
+  const max = limit('flightPacketsPerBootMax');
+  if (packets.length <= max) return packets;
+  return [...packets.slice(0, max / 2), ...packets.slice(packets.length - max / 2)];
+}
+
+const HEAD_BYTES = 24;
+const DROPS: readonly string[] = DHCP_DROPS;
+
+export function packPackets(packets: readonly KeptPacket[]): Uint8Array {
+  const total = packets.reduce((sum, { bytes }) => sum + HEAD_BYTES + bytes.length, 0);
+  const buffer = Buffer.alloc(total);
+  let at = 0;
+  for (const packet of packets) {
+    buffer.writeDoubleBE(packet.at, at);
+    buffer[at + 8] = packet.direction === 'in' ? 0 : 1;
+    buffer[at + 9] = packet.drop === '' ? 0 : DROPS.indexOf(packet.drop) + 1;
+    buffer.writeUInt16BE(packet.port, at + 10);
+    buffer.writeUInt32BE(parseIpv4(packet.peer.address) ?? 0, at + 12);
+    buffer.writeUInt16BE(packet.peer.port, at + 16);
+    buffer.writeUInt32BE(packet.bytes.length, at + 20);
+    buffer.set(packet.bytes, at + HEAD_BYTES);
+    at += HEAD_BYTES + packet.bytes.length;
+  }
+  return deflateRawSync(buffer, { level: 6 });
+}
+
+export function unpackPackets(packed: Uint8Array): KeptPacket[] {
+  const packets: KeptPacket[] = [];
+  let buffer: Buffer;
+  try {
+    buffer = inflateRawSync(packed, { maxOutputLength: limit('flightPackedBytesMax') });
+  } catch {
+    return packets;
+  }
+  for (let at = 0; at + HEAD_BYTES <= buffer.length; ) {
+    const length = buffer.readUInt32BE(at + 20);
+    if (at + HEAD_BYTES + length > buffer.length) break;
+    packets.push({
+      at: buffer.readDoubleBE(at),
+      direction: buffer[at + 8] === 0 ? 'in' : 'out',
+      drop: DROPS[(buffer[at + 9] ?? 0) - 1] ?? '',
+      port: buffer.readUInt16BE(at + 10),
+      peer: {
+        address: formatIpv4(buffer.readUInt32BE(at + 12) as never),
+        port: buffer.readUInt16BE(at + 16),
+      },
+      bytes: new Uint8Array(buffer.subarray(at + HEAD_BYTES, at + HEAD_BYTES + length)),
+    });
+    at += HEAD_BYTES + length;
+  }
+  return packets;
+}

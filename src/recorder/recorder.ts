@@ -1,0 +1,247 @@
+/**
+ * The flight recorder: keeps the packets of boots, and finds out why a boot stopped.
+ *
+ * It runs beside the protocols. Packets come from the DHCP shell as references after the answers have left; once a second
+ * they are sorted to their boots. A boot is judged when it stalls, when its machine begins another one, and when a script
+ * shows a loop; a machine that was switched on is judged when its firmware does not ask. Each verdict is one row and one
+ * `boot.diagnosed` event; a boot that goes on after all ends its diagnosis.
+ *
+ * Nothing in here decides what a machine boots. What was learned from a verdict goes into the quirks, which the next boot
+ * decision reads.
+ */
+
+import { classify, isBootClient } from '../dhcp/client-class.ts';
+import { decodePacket, macOf } from '../dhcp/packet.ts';
+import type { DhcpExchange } from '../dhcp/server.ts';
+import { type Diagnosis, diagnose } from '../diagnose/diagnose.ts';
+import type { Flight } from '../diagnose/flight.ts';
+import type { Boot } from '../inventory/boots.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { limit } from '../limits.ts';
+import type { BootId } from '../wire/ids.ts';
+import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Clock } from '../wire/time.ts';
+import { type Collector, type CollectorParts, createCollector } from './collect.ts';
+import { createFeedWatch } from './feed-watch.ts';
+import { createLearner } from './learn.ts';
+import { bounded, createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
+import type { Expected } from './phase-times.ts';
+import { type FlightStore, openFlightStore } from './store.ts';
+
+export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'proxied'> {
+  readonly inventory: Inventory;
+  readonly clock: Clock;
+  /** How a machine leaves for its disk at present. */
+  localBootOf(mac: Mac): string;
+}
+
+export interface Recorder {
+  readonly store: FlightStore;
+  /** For the DHCP shell. */
+  served(exchanges: readonly DhcpExchange[]): void;
+  /** Once a second. @param stalled boots that have stalled since the last time */
+  tick(stalled: readonly Boot[]): void;
+  flight(boot: BootId): Flight | undefined;
+  packets(boot: BootId): readonly KeptPacket[];
+  /** What would be said of a boot now; records nothing. */
+  judge(boot: BootId): Diagnosis | undefined;
+  expectedTimes(): Expected[];
+  /** Writes what is in memory. */
+  close(): void;
+}
+
+interface Held {
+  readonly mac: Mac;
+  packets: readonly KeptPacket[];
+  changedAt: number;
+  written: boolean;
+}
+
+/** Packets of a boot that has been quiet for so long are written and forgotten. */
+const QUIET_MS = 120_000;
+/** A boot that stalled without a name is looked at again until then. */
+const JUDGE_FOR_MS = 120_000;
+const IGNORED_PER_TICK_MAX = 20;
+
+export function createRecorder(parts: RecorderParts): Recorder {
+  const { db, inventory, clock } = parts;
+  const store = openFlightStore(db, clock);
+  const ring = createPacketRing();
+  const held = new Map<BootId, Held>();
+  const packets = (boot: BootId) => held.get(boot)?.packets ?? [];
+  const collector = createCollector({
+    ...{ db, store, packets, live: parts.live, proxied: parts.proxied },
+    ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
+  });
+  const learner = createLearner({ inventory, collector, localBootOf: parts.localBootOf });
+  const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
+  const feed = createFeedWatch({ db, inventory, store, collector, clock, verdicts, learner });
+  /** Stalled and not named yet, until when it is tried. */
+  const unnamed = new Map<BootId, number>();
+
+  const sort = () => {
+    let ignored = 0;
+    for (const exchange of ring.drain()) {
+      const owner = exchange.boot ?? ownerOf(exchange, inventory);
+      if (owner) hold(held, inventory, owner, exchange);
+      else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, inventory)) ignored += 1;
+    }
+  };
+  return {
+    store,
+    served: ring.add,
+    tick(stalled) {
+      sort();
+      const now = clock();
+      for (const { id } of stalled) unnamed.set(id, now + JUDGE_FOR_MS);
+      for (const [id, until] of unnamed) {
+        const boot = inventory.boots.byId(id);
+        const over = !boot || boot.stalledAt === undefined || now > until;
+        if (over || verdicts.judge(id)) unnamed.delete(id);
+      }
+      feed.look();
+      write({ held, store, inventory, now });
+    },
+    flight: (boot) => {
+      sort();
+      return collector.ofBoot(boot, clock());
+    },
+    packets: (boot) => {
+      sort();
+      return [...store.packets(boot), ...packets(boot)];
+    },
+    judge: (boot) => {
+      const flight = collector.ofBoot(boot, clock());
+      return flight && diagnose(flight);
+    },
+    expectedTimes: feed.times.list,
+    close() {
+      sort();
+      write({ held, store, inventory, now: Number.POSITIVE_INFINITY });
+    },
+  };
+}
+
+/** A packet that led to no event belongs to the boot that its NIC is in, if it is one of boot firmware. */
+function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | undefined {
+  const packet = decodePacket(bytes);
+  if (!packet.ok || !isBootClient(classify(packet.value))) return undefined;
+  const mac = macOf(packet.value);
+  const boot = mac && inventory.boots.latest(mac);
+  return boot && at - boot.lastAt <= limit('bootIdleMs') ? boot.id : undefined;
+}
+
+function hold(
+  held: Map<BootId, Held>,
+  inventory: Inventory,
+  boot: BootId,
+  exchange: DhcpExchange,
+): void {
+  const before = held.get(boot);
+  const mac = before?.mac ?? inventory.boots.byId(boot)?.mac;
+  if (!mac) return;
+  const packets = bounded([...(before?.packets ?? []), ...packetsOf(exchange)]);
+  held.delete(boot);
+  held.set(boot, { mac, packets, changedAt: exchange.at, written: false });
+  if (held.size <= limit('flightBootsInMemoryMax')) return;
+  const oldest = held.keys().next().value;
+  if (oldest !== undefined) held.delete(oldest);
+}
+
+/** Firmware that asks where nobody serves it: it gets a boot and a row on the board, or nobody would ever see it. */
+function noteIgnored({ bytes, drop, iface }: DhcpExchange, inventory: Inventory): boolean {
+  if (drop !== 'unknown-segment') return false;
+  const packet = decodePacket(bytes);
+  if (!packet.ok) return false;
+  const client = classify(packet.value);
+  const mac = macOf(packet.value);
+  if (!mac || !isBootClient(client)) return false;
+  const from = packet.value.giaddr === IPV4_ANY ? iface : formatIpv4(packet.value.giaddr);
+  inventory.soon(() => {
+    const machine = inventory.machines.stateByMac(mac);
+    const hardwarename = machine?.hardwarename;
+    const sighting = { mac, client: client.stage, arch: client.archName, hardwarename };
+    const sighted = inventory.boots.sight(sighting);
+    const subject = { mac, boot: sighted?.boot.id, hardwarename };
+    if (sighted?.begun) {
+      const data = { client: client.stage, arch: client.archName, iface: from };
+      inventory.events.append({ ...subject, name: 'boot.started', data });
+    }
+    const data = { client: client.stage, why: drop, from };
+    inventory.events.append({ ...subject, name: 'dhcp.ignored', data });
+  });
+  return true;
+}
+
+function write({
+  held,
+  store,
+  inventory,
+  now,
+}: {
+  held: Map<BootId, Held>;
+  store: FlightStore;
+  inventory: Inventory;
+  now: number;
+}): void {
+  const due = [...held].filter(([, { changedAt }]) => now - changedAt >= QUIET_MS);
+  const some = due.slice(0, Number.isFinite(now) ? limit('flightWritesMax') : due.length);
+  if (some.length === 0) return;
+  inventory.transactionUnsynced(() => {
+    for (const [boot, { mac, packets }] of some) {
+      store.keep(boot, mac, bounded([...store.packets(boot), ...packets]));
+    }
+    store.trim();
+  });
+  for (const [boot] of some) held.delete(boot);
+}
+
+export interface Verdicts {
+  /** Judges a boot and keeps what is found; says whether there is a diagnosis. */
+  judge(boot: BootId): boolean;
+  /** Keeps the diagnosis of a record that is no boot's. */
+  keep(flight: Flight, diagnosis: Diagnosis): void;
+}
+
+function createVerdicts({
+  inventory,
+  store,
+  collector,
+  clock,
+  learned,
+}: {
+  inventory: Inventory;
+  store: FlightStore;
+  collector: Collector;
+  clock: Clock;
+  learned(flight: Flight, diagnosis: Diagnosis): void;
+}): Verdicts {
+  const keep = (flight: Flight, diagnosis: Diagnosis): void => {
+    const { machine, place } = flight;
+    const boot = flight.boot === '' ? undefined : (flight.boot as BootId);
+    const mac = flight.mac as Mac;
+    const hardwarename = machine.hardwarename === '' ? undefined : (machine.hardwarename as never);
+    const model = `${machine.manufacturer} ${machine.product}`.trim();
+    const { name, title, confidence, evidence, next } = diagnosis;
+    inventory.transactionUnsynced(() => {
+      store.found({ boot, mac, hardwarename, diagnosis, place, model });
+      inventory.events.append({
+        name: 'boot.diagnosed',
+        ...{ mac, boot, hardwarename },
+        data: { diagnosis: name, title, confidence, place: diagnosis.place, evidence, next },
+      });
+      learned(flight, diagnosis);
+    });
+  };
+  return {
+    keep,
+    judge(boot) {
+      const flight = collector.ofBoot(boot, clock());
+      const diagnosis = flight && diagnose(flight);
+      if (!diagnosis) return false;
+      if (store.ofBoot(boot)?.name !== diagnosis.name) keep(flight, diagnosis);
+      return true;
+    },
+  };
+}

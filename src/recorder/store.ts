@@ -1,0 +1,197 @@
+/** The rows behind flight records and diagnoses: packets packed, what was found, which cards got into Linux. */
+import type { Database } from 'better-sqlite3';
+import type { Diagnosis } from '../diagnose/diagnose.ts';
+import { limit } from '../limits.ts';
+import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Clock } from '../wire/time.ts';
+import { type KeptPacket, packPackets, unpackPackets } from './packets.ts';
+
+/** A diagnosis as it is kept: the words of its rule are looked up by its name. */
+export interface KeptDiagnosis {
+  readonly id: number;
+  readonly boot: string | undefined;
+  readonly mac: string;
+  readonly hardwarename: string;
+  readonly name: string;
+  readonly confidence: string;
+  readonly place: string;
+  readonly evidence: readonly string[];
+  readonly also: readonly string[];
+  readonly at: number;
+  readonly endedAt: number | undefined;
+  readonly rack: string;
+  readonly switch: string;
+  readonly port: string;
+  readonly model: string;
+}
+
+export interface Found {
+  readonly boot: BootId | undefined;
+  readonly mac: Mac;
+  readonly hardwarename: Hardwarename | undefined;
+  readonly diagnosis: Pick<Diagnosis, 'name' | 'confidence' | 'place' | 'evidence' | 'also'>;
+  readonly place: { readonly rack: string; readonly switch: string; readonly port: string };
+  readonly model: string;
+}
+
+export interface DiagnosisQuery {
+  readonly hardwarename?: string | undefined;
+  readonly mac?: string | undefined;
+  readonly boot?: string | undefined;
+  readonly name?: string | undefined;
+  /** Only those whose boot has not gone on. */
+  readonly open?: boolean | undefined;
+  readonly limit: number;
+}
+
+export interface DiagnosisCount {
+  readonly name: string;
+  readonly rack: string;
+  readonly switch: string;
+  readonly model: string;
+  readonly total: number;
+  readonly open: number;
+}
+
+export type FlightStore = ReturnType<typeof openFlightStore>;
+
+interface Row {
+  id: number;
+  boot: string | null;
+  mac: string;
+  hardwarename: string | null;
+  name: string;
+  confidence: string;
+  place: string;
+  evidence: string;
+  also: string;
+  at: number;
+  ended_at: number | null;
+  rack: string;
+  switch: string;
+  port: string;
+  model: string;
+}
+
+function fromRow({ boot, hardwarename, evidence, also, ended_at, ...row }: Row): KeptDiagnosis {
+  return {
+    ...row,
+    boot: boot ?? undefined,
+    hardwarename: hardwarename ?? '',
+    evidence: JSON.parse(evidence),
+    also: JSON.parse(also),
+    endedAt: ended_at ?? undefined,
+  };
+}
+
+/** Writes are the caller's transactions. */
+export function openFlightStore(db: Database, clock: Clock) {
+  return { ...openPackets(db, clock), ...openDiagnoses(db, clock), ...openCards(db) };
+}
+
+function openPackets(db: Database, clock: Clock) {
+  const put = db.prepare(
+    'INSERT INTO flight_packets (boot, mac, at, packets) VALUES (?, ?, ?, ?) ON CONFLICT (boot) DO UPDATE SET at = excluded.at, packets = excluded.packets',
+  );
+  const get = db.prepare<[string], { packets: Uint8Array }>(
+    'SELECT packets FROM flight_packets WHERE boot = ?',
+  );
+  const trimMachine = db.prepare(
+    'DELETE FROM flight_packets WHERE mac = ? AND boot NOT IN (SELECT boot FROM flight_packets WHERE mac = ? ORDER BY at DESC LIMIT ?)',
+  );
+  const trimAll = db.prepare(
+    'DELETE FROM flight_packets WHERE boot IN (SELECT boot FROM flight_packets ORDER BY at DESC LIMIT -1 OFFSET ?)',
+  );
+  return {
+    packets: (boot: string): KeptPacket[] => {
+      const row = get.get(boot);
+      return row ? unpackPackets(row.packets) : [];
+    },
+    keep(boot: BootId, mac: Mac, packets: readonly KeptPacket[]): void {
+      put.run(boot, mac, clock(), packPackets(packets));
+      trimMachine.run(mac, mac, limit('flightsPerMachineMax'));
+    },
+    trim: () => void trimAll.run(limit('flightsMax')),
+  };
+}
+
+function openDiagnoses(db: Database, clock: Clock) {
+  const insert = db.prepare(
+    `INSERT INTO diagnoses (boot, mac, hardwarename, name, confidence, place, evidence, also, at, rack, switch, port, model)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const ofBoot = db.prepare<[string], Row>(
+    'SELECT * FROM diagnoses WHERE boot = ? ORDER BY id DESC LIMIT 1',
+  );
+  const openOf = db.prepare<[string], Row>(
+    'SELECT * FROM diagnoses WHERE mac = ? AND boot IS NULL AND ended_at IS NULL ORDER BY id DESC LIMIT 1',
+  );
+  const endOfBoot = db.prepare(
+    'UPDATE diagnoses SET ended_at = ? WHERE boot = ? AND ended_at IS NULL',
+  );
+  const endOfMac = db.prepare(
+    'UPDATE diagnoses SET ended_at = ? WHERE mac = ? AND ended_at IS NULL',
+  );
+  const counts = db.prepare<[number], DiagnosisCount>(
+    `SELECT name, rack, switch, model, count(*) AS total, sum(ended_at IS NULL) AS open
+     FROM diagnoses GROUP BY name, rack, switch, model ORDER BY total DESC LIMIT ?`,
+  );
+  return {
+    found({ boot, mac, hardwarename, diagnosis, place, model }: Found): void {
+      const { name, confidence, evidence, also } = diagnosis;
+      const where = [place.rack, place.switch, place.port, model];
+      const says = [name, confidence, diagnosis.place, JSON.stringify(evidence)];
+      insert.run(
+        boot ?? null,
+        mac,
+        hardwarename ?? null,
+        ...says,
+        JSON.stringify(also),
+        clock(),
+        ...where,
+      );
+    },
+    ofBoot: (boot: string): KeptDiagnosis | undefined => {
+      const row = ofBoot.get(boot);
+      return row && fromRow(row);
+    },
+    /** Of a machine that was switched on and did not boot. */
+    ofPower: (mac: string): KeptDiagnosis | undefined => {
+      const row = openOf.get(mac);
+      return row && fromRow(row);
+    },
+    /** The boot has gone on after all. */
+    endBoot: (boot: string): number => endOfBoot.run(clock(), boot).changes,
+    /** The machine has booted well: nothing of before is open any more. */
+    endMachine: (mac: string): number => endOfMac.run(clock(), mac).changes,
+    list(query: DiagnosisQuery): KeptDiagnosis[] {
+      const wanted = (['hardwarename', 'mac', 'boot', 'name'] as const).filter((key) => query[key]);
+      const where = [
+        ...wanted.map((key) => `${key} = ?`),
+        ...(query.open ? ['ended_at IS NULL'] : []),
+      ];
+      const sql = `SELECT * FROM diagnoses ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ORDER BY id DESC LIMIT ?`;
+      const values = wanted.map((key) => query[key]);
+      return (db.prepare(sql).all(...values, query.limit) as Row[]).map(fromRow);
+    },
+    counts: (max: number): DiagnosisCount[] => counts.all(max),
+  };
+}
+
+function openCards(db: Database) {
+  const put = db.prepare(
+    'INSERT INTO boot_cards (boot, card, reached_linux) VALUES (?, ?, 0) ON CONFLICT (boot) DO NOTHING',
+  );
+  const reached = db.prepare('UPDATE boot_cards SET reached_linux = 1 WHERE boot = ?');
+  const others = db.prepare<[string, string], { count: number }>(
+    'SELECT count(*) AS count FROM boot_cards WHERE card = ? AND reached_linux = 1 AND boot <> ?',
+  );
+  return {
+    cardSeen: (boot: string, card: string) => void put.run(boot, card),
+    cardReachedLinux: (boot: string) => void reached.run(boot),
+    /** How many other boots from such a card got into Linux. */
+    cardsThatReachedLinux: (card: string, boot: string): number =>
+      others.get(card, boot)?.count ?? 0,
+  };
+}

@@ -50,6 +50,7 @@ const schema = z.strictObject({
   jobs: jobsSchema.prefault({}),
   images: imagesSchema.prefault({}),
   bmc: bmcSchema.prefault({}),
+  federation: z.strictObject({ folder: z.string().default('') }).prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

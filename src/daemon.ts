@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { openBmcService, startDiscovery } from './daemon/bmcs.ts';
 import {
   backupNow,
+  federationFolderOf,
   isAsset,
   keyFileOf,
   openCore,
@@ -18,6 +19,7 @@ import {
 } from './daemon/core.ts';
 import { startDhcp } from './daemon/dhcp.ts';
 import { startDns } from './daemon/dns.ts';
+import { startFederation } from './daemon/federation.ts';
 import { startHousekeeping } from './daemon/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
 import { startImages } from './daemon/images.ts';
@@ -96,6 +98,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
     });
+    const { whenDurable } = core.groupCommit;
+    const folder = federationFolderOf(config);
+    const leave = startFederation({ ...parts, jobs, folder, whenDurable });
+    if (leave) parts.closers.push(leave);
     tellFirstToken(core.inventory);
     ready.peopleHttp = true;
   } catch (error) {

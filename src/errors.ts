@@ -86,6 +86,16 @@ export const ERRORS = {
     httpStatus: 503,
     message: 'The identity provider cannot be reached; a password or a token still works.',
   },
+  JOIN_REFUSED: {
+    httpStatus: 403,
+    message: 'This join code is unknown, used or over; have a new one made at central.',
+  },
+  CERTIFICATE_REFUSED: {
+    httpStatus: 400,
+    message: 'No certificate can be made of this.',
+  },
+  SITE_UNKNOWN: { httpStatus: 404, message: 'No such site has joined.' },
+  CENTRAL_UNREACHABLE: { httpStatus: 502, message: 'Central cannot be reached.' },
   FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },
   CSRF_MISSING: {
     httpStatus: 403,

@@ -4,6 +4,7 @@
  */
 import { BMC_LIMITS } from './limits/bmc.ts';
 import { FLIGHT_LIMITS } from './limits/flight.ts';
+import { FEDERATION_LIMITS } from './limits/federation.ts';
 import { IMAGE_LIMITS } from './limits/images.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
@@ -386,6 +387,7 @@ export const LIMITS = {
   ...WORK_LIMITS,
   ...IMAGE_LIMITS,
   ...FLIGHT_LIMITS,
+  ...FEDERATION_LIMITS,
   shutdownMs: {
     value: 5000,
     why: 'time for running transfers to end after SIGTERM before sockets are closed',

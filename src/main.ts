@@ -5,6 +5,7 @@ import './platform/require-node.ts';
 import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
+import { addFleetCommands } from './cli/central.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
 import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
@@ -84,6 +85,17 @@ configCommand
     const config = loadConfig(file);
     process.stdout.write(`valid: site ${config.site}, ${config.dhcp.segments.length} segment(s)\n`);
   });
+
+addFleetCommands(program, {
+  write: (text) => void process.stdout.write(text),
+  tell: (text) => void process.stderr.write(text),
+  readInput: () => textOf(process.stdin),
+  untilStopped(stop) {
+    const end = () => void stop().then(() => process.exit(0));
+    process.on('SIGTERM', end);
+    process.on('SIGINT', end);
+  },
+});
 
 const { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE } = process.env;
 const people = {

@@ -100,6 +100,10 @@ export function keyFileOf({ database }: Config): string {
   return database.keyFile || `${database.file}.key`;
 }
 
+export function federationFolderOf({ database, federation }: Config): string {
+  return federation.folder || join(dirname(database.file), 'federation');
+}
+
 export function backupFolderOf({ database }: Config): string {
   return database.backups || join(dirname(database.file), 'backups');
 }

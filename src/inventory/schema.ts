@@ -132,6 +132,15 @@ export const MIGRATIONS: readonly string[] = [
   WORK_SCHEMA,
   BMC_DISCOVERY_SCHEMA,
   FLIGHT_SCHEMA,
+  // What central has asked this site to do, with its result: carried out once.
+  `CREATE TABLE intents (
+    id TEXT PRIMARY KEY,
+    who TEXT NOT NULL,
+    body TEXT NOT NULL,
+    status TEXT NOT NULL,
+    result TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
 ];
 
 /**

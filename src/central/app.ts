@@ -1,0 +1,195 @@
+/**
+ * The fleet's API: the appliance's shapes with `site` added, over what the sites have told. Reads are answered here; writes
+ * become intents, which the site carries out when it hears of them.
+ */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { intentSchema, siteName } from '../federation/protocol.ts';
+import { installProblems } from '../http/problem.ts';
+import type { Role } from '../inventory/access.ts';
+import { limit } from '../limits.ts';
+import { type FleetAccess, type FleetPrincipal, needFleetRole } from './access.ts';
+import type { Fleet } from './fleet.ts';
+import type { FleetView } from './fleet-view.ts';
+import type { Joining } from './joining.ts';
+
+export interface FleetAppParts {
+  readonly fleet: Fleet;
+  readonly view: FleetView;
+  readonly joining: Joining;
+  readonly access: FleetAccess;
+  readonly log: FastifyBaseLogger;
+  /** A site has an intent waiting. */
+  nudge(site: string): void;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of a route of central's: the least role that may call it. */
+    fleetRole?: Role;
+  }
+  interface FastifyRequest {
+    fleetPrincipal: FleetPrincipal | null;
+  }
+}
+
+type App = ReturnType<typeof createServer>;
+
+const createServer = (log: FastifyBaseLogger) =>
+  Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    http: { maxHeaderSize: limit('httpHeaderBytesMax') },
+    bodyLimit: limit('requestBodyBytesMax'),
+    forceCloseConnections: true,
+  }).withTypeProvider<ZodTypeProvider>();
+
+export function createFleetApp(parts: FleetAppParts): FastifyInstance {
+  const app = createServer(parts.log);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => JSON.stringify);
+  installProblems(app as unknown as FastifyInstance);
+  app.decorateRequest('fleetPrincipal', null);
+  app.addHook('onRoute', ({ url, config }) => {
+    if (url.startsWith('/api/') && config?.fleetRole === undefined)
+      throw new Error(`${url} does not say who may call it`);
+  });
+  app.addHook('onRequest', async (request) => {
+    const needed = request.routeOptions.config.fleetRole;
+    if (needed === undefined) return;
+    const principal = await parts.access.principal(request.headers.authorization);
+    request.fleetPrincipal = principal;
+    needFleetRole(principal, needed);
+  });
+  app.get('/healthz', async () => ({ ok: true }));
+  addSites(app, parts);
+  addMachines(app, parts);
+  addIntents(app, parts);
+  return app as unknown as FastifyInstance;
+}
+
+const count = z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100);
+const siteParams = z.object({ site: siteName });
+const name = z.string().max(63).optional();
+
+function addSites(app: App, { view, fleet, joining }: FleetAppParts): void {
+  app.get('/api/v1/sites', { config: { fleetRole: 'viewer' } }, async () => ({
+    sites: await view.sites(),
+  }));
+  app.get('/api/v1/capacity', { config: { fleetRole: 'viewer' } }, async () => ({
+    capacity: await view.capacity(),
+    sites: await view.sites(),
+  }));
+  app.get(
+    '/api/v1/notices',
+    { config: { fleetRole: 'viewer' }, schema: { querystring: z.strictObject({ limit: count }) } },
+    async (request) => ({ notices: await view.notices(request.query.limit) }),
+  );
+  app.post(
+    '/api/v1/sites/:site/join-code',
+    { config: { fleetRole: 'admin' }, schema: { params: siteParams } },
+    async (request, reply) => {
+      const { site } = request.params;
+      const code = await joining.makeCode(site, request.fleetPrincipal?.who ?? '');
+      return reply.code(201).send({ site, code });
+    },
+  );
+  app.post(
+    '/api/v1/sites/:site/revoke',
+    { config: { fleetRole: 'admin' }, schema: { params: siteParams } },
+    async (request) => {
+      const { site } = request.params;
+      if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
+      return { revoked: await joining.revoke(site) };
+    },
+  );
+}
+
+function addMachines(app: App, { view }: FleetAppParts): void {
+  const config = { fleetRole: 'viewer' } as const;
+  const filters = { site: siteName.optional(), state: name, hardwareType: name, role: name };
+  app.get(
+    '/api/v1/machines',
+    {
+      config,
+      schema: {
+        querystring: z.strictObject({
+          ...{ ...filters, squad: name, rack: name, limit: count },
+          cursor: z.string().max(512).optional(),
+        }),
+      },
+    },
+    async (request) => {
+      const { limit: most, cursor, ...filter } = request.query;
+      return view.machines(filter, { count: most, cursor });
+    },
+  );
+  app.get(
+    '/api/v1/machines/search',
+    {
+      config,
+      schema: { querystring: z.strictObject({ q: z.string().min(1).max(200), limit: count }) },
+    },
+    async (request) => ({ hits: await view.search(request.query.q, request.query.limit) }),
+  );
+  app.get(
+    '/api/v1/machines/:hardwarename',
+    { config, schema: { params: z.object({ hardwarename: z.string().min(1).max(63) }) } },
+    async (request) => {
+      const { hardwarename } = request.params;
+      const found = await view.machine(hardwarename);
+      if (found.length === 0) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
+      return { machines: found, events: await view.events({ hardwarename }, 50) };
+    },
+  );
+  app.get(
+    '/api/v1/events',
+    {
+      config,
+      schema: {
+        querystring: z.strictObject({
+          site: siteName.optional(),
+          hardwarename: name,
+          limit: count,
+        }),
+      },
+    },
+    async (request) => {
+      const { limit: most, ...of } = request.query;
+      return { events: await view.events(of, most) };
+    },
+  );
+}
+
+function addIntents(app: App, { view, fleet, nudge }: FleetAppParts): void {
+  app.post(
+    '/api/v1/sites/:site/intents',
+    { config: { fleetRole: 'operator' }, schema: { params: siteParams, body: intentSchema } },
+    async (request, reply) => {
+      const { site } = request.params;
+      if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
+      const id = await fleet.ask(site, request.fleetPrincipal?.who ?? '', request.body);
+      nudge(site);
+      return reply.code(202).send({ id, site, status: 'waiting' });
+    },
+  );
+  app.get(
+    '/api/v1/intents/:id',
+    { config: { fleetRole: 'viewer' }, schema: { params: z.object({ id: z.string().max(64) }) } },
+    async (request) => {
+      const found = await view.intent(request.params.id);
+      if (!found) throw new AppError('NOT_FOUND', { detail: `No intent ${request.params.id}.` });
+      return found;
+    },
+  );
+  app.get(
+    '/api/v1/intents',
+    {
+      config: { fleetRole: 'viewer' },
+      schema: { querystring: z.strictObject({ site: siteName.optional(), limit: count }) },
+    },
+    async (request) => ({ intents: await view.intents(request.query.site, request.query.limit) }),
+  );
+}

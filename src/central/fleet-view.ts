@@ -1,0 +1,177 @@
+/**
+ * Questions about the whole fleet, answered from what the sites have told. Every answer says how fresh it is: a site that has
+ * not been heard of for a while is shown as it was then, and said to be so.
+ */
+import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+import type { Clock } from '../wire/time.ts';
+import type { SiteRow } from './fleet.ts';
+import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
+
+export interface SiteView {
+  readonly site: string;
+  /** `current`: everything that its appliance has said is in here; `away`: as it was at `asOf`. */
+  readonly freshness: 'current' | 'catching-up' | 'away' | 'never';
+  readonly asOf: number;
+  readonly cursor: number | null;
+  readonly behind: number;
+  readonly clockSkewMs: number;
+  readonly program: string;
+}
+
+export interface FleetMachine {
+  readonly site: string;
+  readonly machine: Readonly<Record<string, unknown>>;
+}
+
+export interface MachineFilter {
+  readonly site?: string | undefined;
+  readonly state?: string | undefined;
+  readonly hardwareType?: string | undefined;
+  readonly role?: string | undefined;
+  readonly squad?: string | undefined;
+  readonly rack?: string | undefined;
+}
+
+export interface FleetView {
+  sites(): Promise<SiteView[]>;
+  machines(
+    filter: MachineFilter,
+    page: { readonly count: number; readonly cursor?: string | undefined },
+  ): Promise<{ machines: FleetMachine[]; next?: string }>;
+  search(words: string, count: number): Promise<FleetMachine[]>;
+  machine(hardwarename: string): Promise<FleetMachine[]>;
+  /** Machines by site, state and hardware type. */
+  capacity(): Promise<{ site: string; state: string; hardwareType: string; count: number }[]>;
+  events(
+    of: { site?: string | undefined; hardwarename?: string | undefined },
+    count: number,
+  ): Promise<SqlRow[]>;
+  intents(site: string | undefined, count: number): Promise<SqlRow[]>;
+  intent(id: string): Promise<SqlRow | undefined>;
+  notices(count: number): Promise<SqlRow[]>;
+}
+
+const COLUMNS = {
+  site: 'site',
+  state: 'state',
+  hardwareType: 'hardware_type',
+  role: 'role',
+  squad: 'squad',
+  rack: 'rack',
+} as const;
+
+/** Three pings were missed. */
+const awayAfterMs = () => 3 * limit('federationPingMs');
+
+export function siteView(row: SiteRow, now: number): SiteView {
+  const behind = row.feed_cursor === null ? row.last_event : row.last_event - row.feed_cursor;
+  const freshness =
+    row.heard_at === 0
+      ? 'never'
+      : now - row.heard_at > awayAfterMs()
+        ? 'away'
+        : behind > 0 || row.feed_cursor === null
+          ? 'catching-up'
+          : 'current';
+  return {
+    ...{ site: row.name, freshness, asOf: row.heard_at, cursor: row.feed_cursor },
+    ...{ behind: Math.max(0, behind), clockSkewMs: row.skew_ms, program: row.program },
+  };
+}
+
+export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
+  const read = (rows: { site: string; document: string }[]): FleetMachine[] =>
+    rows.map(({ site, document }) => ({ site, machine: JSON.parse(document) }));
+  return {
+    async sites() {
+      const rows = await db.all<SiteRow>('SELECT * FROM sites ORDER BY name');
+      return rows.map((row) => siteView(row, clock()));
+    },
+    async machines(filter, { count, cursor }) {
+      const { where, values } = whereOf(filter, cursor);
+      const rows = await db.all<{ site: string; document: string; hardwarename: string }>(
+        `SELECT site, hardwarename, document FROM machines ${where} ORDER BY hardwarename, site LIMIT ?`,
+        [...values, count + 1],
+      );
+      const page = rows.slice(0, count);
+      const last = page.at(-1);
+      const next = rows.length > count && last ? { next: cursorOf(last) } : {};
+      return { machines: read(page), ...next };
+    },
+    async search(words, count) {
+      const pieces = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
+      if (pieces.length === 0) return [];
+      const like = pieces.map((piece) => `%${piece.replace(/[\\%_]/g, '\\$&')}%`);
+      const where = like.map(() => `words LIKE ? ESCAPE '\\'`).join(' AND ');
+      return read(
+        await db.all(
+          `SELECT site, document FROM machines WHERE ${where} ORDER BY hardwarename, site LIMIT ?`,
+          [...like, count],
+        ),
+      );
+    },
+    machine: async (hardwarename) =>
+      read(
+        await db.all('SELECT site, document FROM machines WHERE hardwarename = ? ORDER BY site', [
+          hardwarename,
+        ]),
+      ),
+    capacity: () =>
+      db.all(
+        `SELECT site, state, hardware_type AS "hardwareType", CAST(count(*) AS INTEGER) AS count FROM machines
+         GROUP BY site, state, hardware_type ORDER BY site, state, hardware_type`,
+      ),
+    events(of, count) {
+      const given = Object.entries({ site: of.site, hardwarename: of.hardwarename }).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      );
+      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
+      return db.all(
+        `SELECT site, id, at, name, hardwarename, data FROM events ${where && `WHERE ${where}`}
+         ORDER BY at DESC, site, id DESC LIMIT ?`,
+        [...given.map(([, value]) => value), count],
+      );
+    },
+    intents: (site, count) =>
+      db.all(
+        `SELECT * FROM intents ${site === undefined ? '' : 'WHERE site = ?'} ORDER BY asked_at DESC, id LIMIT ?`,
+        [...(site === undefined ? [] : [site]), count],
+      ),
+    intent: async (id) => (await db.all('SELECT * FROM intents WHERE id = ?', [id]))[0],
+    notices: (count) => db.all('SELECT * FROM notices ORDER BY at DESC, id LIMIT ?', [count]),
+  };
+}
+
+function whereOf(
+  filter: MachineFilter,
+  cursor: string | undefined,
+): { where: string; values: SqlValue[] } {
+  const parts: string[] = [];
+  const values: SqlValue[] = [];
+  for (const [name, column] of Object.entries(COLUMNS)) {
+    const value = filter[name as keyof MachineFilter];
+    if (value === undefined) continue;
+    parts.push(`${column} = ?`);
+    values.push(value);
+  }
+  if (cursor !== undefined) {
+    const [hardwarename, site] = readCursor(cursor);
+    parts.push('(hardwarename > ? OR (hardwarename = ? AND site > ?))');
+    values.push(hardwarename, hardwarename, site);
+  }
+  return { where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '', values };
+}
+
+const cursorOf = ({ hardwarename, site }: { hardwarename: string; site: string }): string =>
+  Buffer.from(JSON.stringify([hardwarename, site])).toString('base64url');
+
+function readCursor(text: string): [string, string] {
+  try {
+    const [hardwarename, site] = JSON.parse(Buffer.from(text, 'base64url').toString());
+    if (typeof hardwarename === 'string' && typeof site === 'string') return [hardwarename, site];
+  } catch {
+    // Said below, for whatever it is.
+  }
+  throw new AppError('REQUEST_INVALID', { detail: 'This is no cursor.', path: '/cursor' });
+}

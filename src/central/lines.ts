@@ -1,0 +1,245 @@
+/**
+ * The lines that appliances hold to this instance of central: one for each site, the newest wins.
+ *
+ * An instance keeps nothing that another does not have: the cursor, the copy and the intents are in the database. A message
+ * is worked on when the one before it is done, and a line that sends more meanwhile is not read from (TCP holds it back).
+ * What an appliance may not say ends its line with a reason, and is noticed where people look.
+ */
+import type { TLSSocket } from 'node:tls';
+import type { FastifyBaseLogger } from 'fastify';
+import type { WebSocket } from 'ws';
+import {
+  type FromAppliance,
+  type FromCentral,
+  fromAppliance,
+  PROTOCOL_VERSION,
+  parseMessage,
+} from '../federation/protocol.ts';
+import { limit } from '../limits.ts';
+import type { Clock } from '../wire/time.ts';
+import type { Fleet } from './fleet.ts';
+import type { Joining } from './joining.ts';
+
+export interface LineParts {
+  readonly fleet: Fleet;
+  readonly joining: Joining;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface Lines {
+  /** A connection whose certificate our authority has signed; what it is worth is looked up here. */
+  accept(socket: WebSocket, tls: TLSSocket): void;
+  /** Intents of this site may be waiting. */
+  nudge(site: string): void;
+  readonly count: number;
+  close(): void;
+}
+
+interface Line {
+  readonly site: string;
+  readonly socket: WebSocket;
+  /** Sent, and not answered yet. */
+  readonly sent: Set<string>;
+  sending: boolean;
+}
+
+class Refusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+export function createLines(parts: LineParts): Lines {
+  const { fleet, log } = parts;
+  const lines = new Map<string, Line>();
+  const sendIntents = async (line: Line): Promise<void> => {
+    if (line.sending || line.socket.readyState !== line.socket.OPEN) return;
+    line.sending = true;
+    try {
+      const waiting = await fleet.waiting(line.site, limit('federationIntentsMax'));
+      const intents = waiting.filter(({ id }) => !line.sent.has(id));
+      for (const { id } of intents) line.sent.add(id);
+      if (intents.length > 0) send(line.socket, { kind: 'intents', intents });
+    } catch (err) {
+      log.error({ err, site: line.site }, 'intents could not be read');
+    } finally {
+      line.sending = false;
+    }
+  };
+  const poll = setInterval(() => {
+    for (const line of lines.values()) void sendIntents(line);
+  }, limit('federationPollMs'));
+  return {
+    accept(socket, tls) {
+      openLine(parts, { socket, tls, lines, onReady: sendIntents });
+    },
+    nudge(site) {
+      const line = lines.get(site);
+      if (line) void sendIntents(line);
+    },
+    get count() {
+      return lines.size;
+    },
+    close() {
+      clearInterval(poll);
+      for (const { socket } of lines.values()) socket.terminate();
+    },
+  };
+}
+
+interface Opening {
+  readonly socket: WebSocket;
+  readonly tls: TLSSocket;
+  readonly lines: Map<string, Line>;
+  onReady(line: Line): Promise<void>;
+}
+
+function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): void {
+  const { fleet, joining, log } = parts;
+  const { serialNumber = '', subject } = tls.getPeerCertificate();
+  const claimed = String(subject?.CN ?? '').slice(0, 63);
+  const inbox = createInbox(socket, parts.clock, (text) => work(text));
+  let line: Line | undefined;
+  const refuse = async (code: string, detail: string): Promise<void> => {
+    log.warn({ site: claimed, code, detail }, 'an appliance was refused');
+    await fleet.notice(claimed, code, detail);
+    send(socket, { kind: 'refused', code, detail });
+    socket.close(1008, code);
+  };
+  const work = async (text: string): Promise<void> => {
+    try {
+      const message = parseMessage(fromAppliance, text);
+      if (line) return await hear(parts, line, message);
+      if (message.kind !== 'hello') throw new Refusal('PROTOCOL', 'The first message is a hello.');
+      line = await greet(parts, { socket, message, serial: serialNumber });
+      lines.get(line.site)?.socket.close(1000, 'another line of this site has come');
+      lines.set(line.site, line);
+      await onReady(line);
+    } catch (error) {
+      const { code, message } = error as Partial<Refusal> & Error;
+      inbox.stop();
+      if (error instanceof Refusal) return refuse(code ?? 'PROTOCOL', message);
+      log.error({ err: error, site: claimed }, 'a message of an appliance could not be used');
+      socket.close(1011);
+    }
+  };
+  /** A certificate that was revoked ends its line too, within a ping. */
+  const look = async ({ site }: Line): Promise<void> => {
+    if ((await joining.siteOf(serialNumber)) === site) return fleet.heard(site);
+    inbox.stop();
+    await refuse(
+      'CERTIFICATE_UNKNOWN',
+      `The certificate with the serial ${serialNumber} has ended.`,
+    );
+  };
+  const ping = setInterval(() => {
+    if (inbox.silentMs() > 3 * limit('federationPingMs')) return socket.terminate();
+    socket.ping();
+    if (line) look(line).catch((err) => log.error({ err }, 'a line could not be looked after'));
+  }, limit('federationPingMs'));
+  socket.on('pong', inbox.touch);
+  socket.on('close', () => {
+    clearInterval(ping);
+    if (line && lines.get(line.site) === line) lines.delete(line.site);
+  });
+  socket.on('error', (err) => log.warn({ err, site: claimed }, 'a line of an appliance broke'));
+}
+
+/** @throws Refusal */
+async function greet(
+  { fleet, joining, clock }: LineParts,
+  of: {
+    readonly socket: WebSocket;
+    readonly message: Extract<FromAppliance, { kind: 'hello' }>;
+    readonly serial: string;
+  },
+): Promise<Line> {
+  const { socket, message, serial } = of;
+  const { site, protocol } = message;
+  if (protocol !== PROTOCOL_VERSION)
+    throw new Refusal('PROTOCOL', `Protocol ${protocol}; this central speaks ${PROTOCOL_VERSION}.`);
+  const own = await joining.siteOf(serial);
+  if (own === undefined)
+    throw new Refusal('CERTIFICATE_UNKNOWN', `No living certificate has the serial ${serial}.`);
+  if (own !== site)
+    throw new Refusal('SITE_MISMATCH', `A certificate of ${own} says that it is ${site}.`);
+  const row = await fleet.greet(message);
+  if (!row)
+    throw new Refusal('APPLIANCE_MISMATCH', `Another appliance has joined as ${site}; join again.`);
+  if (Math.abs(row.skew_ms) > limit('clockSkewMs'))
+    await fleet.notice(site, 'CLOCK_SKEW', `Its clock differs by ${row.skew_ms} ms.`);
+  const { feed_cursor: cursor, mark } = row;
+  const known = mark === '' ? {} : { mark };
+  send(socket, { kind: 'welcome', cursor, ...known, clock: clock() });
+  return { site, socket, sent: new Set(), sending: false };
+}
+
+/** @throws Refusal */
+async function hear(
+  { fleet, joining }: LineParts,
+  line: Line,
+  message: FromAppliance,
+): Promise<void> {
+  const { site, socket } = line;
+  switch (message.kind) {
+    case 'batch': {
+      const verdict = await fleet.applyBatch(site, message);
+      if (verdict.kind === 'gap')
+        throw new Refusal('CURSOR_GAP', `A batch from ${message.from} meets ${verdict.cursor}.`);
+      return send(socket, { kind: 'ack', cursor: verdict.cursor });
+    }
+    case 'snapshot': {
+      const cursor = await fleet.applySnapshot(site, message);
+      return cursor === undefined ? undefined : send(socket, { kind: 'ack', cursor });
+    }
+    case 'result':
+      await fleet.answer(site, message);
+      line.sent.delete(message.intent);
+      return;
+    case 'renew': {
+      const { certificate } = await joining.renew(site, message.request);
+      return send(socket, { kind: 'certificate', certificate });
+    }
+    case 'hello':
+      throw new Refusal('PROTOCOL', 'A second hello.');
+  }
+}
+
+function send(socket: WebSocket, message: FromCentral): void {
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+}
+
+/** Messages one after another; while one is worked on, the socket is not read. */
+function createInbox(socket: WebSocket, clock: Clock, work: (text: string) => Promise<void>) {
+  const waiting: string[] = [];
+  let busy = false;
+  let stopped = false;
+  let heardAt = clock();
+  const next = async (): Promise<void> => {
+    busy = true;
+    for (let text = waiting.shift(); text !== undefined && !stopped; text = waiting.shift())
+      await work(text);
+    busy = false;
+    socket.resume();
+  };
+  socket.on('message', (data, isBinary) => {
+    heardAt = clock();
+    if (stopped || isBinary) return;
+    waiting.push(String(data));
+    if (busy) return socket.pause();
+    void next();
+  });
+  return {
+    stop() {
+      stopped = true;
+    },
+    touch(): void {
+      heardAt = clock();
+    },
+    silentMs: () => clock() - heardAt,
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * `reveille central`: the fleet's database, the listener that appliances dial, and the API for people, put together.
+ *
+ * Two listeners, as on an appliance: appliances come with a certificate of the fleet's authority (but for `/ca` and `/join`,
+ * which is how they get one), people with a token. Any number of instances may run over one database.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { WebSocketServer } from 'ws';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { createRateLimit, type RateLimit } from '../http/people/rate-limit.ts';
+import { limit } from '../limits.ts';
+import type { Log } from '../platform/log.ts';
+import type { Clock } from '../wire/time.ts';
+import { openFleetAccess } from './access.ts';
+import { createFleetApp } from './app.ts';
+import { issueServer, type KeyAndCertificate, makeAuthority } from './authority.ts';
+import { openFleet } from './fleet.ts';
+import { openFleetView } from './fleet-view.ts';
+import { type Joining, openJoining } from './joining.ts';
+import { createLines, type Lines } from './lines.ts';
+import { migrateFleet } from './schema.ts';
+import type { CentralSettings } from './settings.ts';
+import { openFleetDatabase } from './sql.ts';
+
+export interface Central {
+  /** Where appliances and people reach it. */
+  readonly appliancesPort: number;
+  readonly peoplePort: number;
+  /** Of the first administrator, at the first start. */
+  readonly firstToken: string | undefined;
+  close(): Promise<void>;
+}
+
+/** @throws AppError CONFIG_INVALID, LISTEN_FAILED, and what the database says when it cannot be reached */
+export async function startCentral(
+  settings: CentralSettings,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+): Promise<Central> {
+  const authority = await authorityIn(settings.folder, clock);
+  const db = openFleetDatabase(settings.database);
+  try {
+    await migrateFleet(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  const fleet = openFleet(db, clock);
+  const joining = openJoining(db, authority, clock);
+  const access = openFleetAccess(db, clock);
+  const lines = createLines({ fleet, joining, clock, log });
+  const app = createFleetApp({
+    ...{ fleet, joining, access, log, view: openFleetView(db, clock), nudge: lines.nudge },
+  });
+  const { address, port, names } = settings.appliances;
+  const own = await issueServer(authority, names, clock());
+  const perMinute = limit('joinTriesPerMinuteMax');
+  const tries = createRateLimit(clock, { perSecond: perMinute / 60, burst: perMinute });
+  const server = createApplianceServer({ own, authority, joining, lines, log, tries });
+  const close = async () => {
+    lines.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await app.close();
+    await db.close();
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, address, resolve);
+    });
+    await app.listen({ host: settings.people.address, port: settings.people.port });
+  } catch (cause) {
+    await close();
+    throw new AppError('LISTEN_FAILED', { detail: (cause as Error).message, cause });
+  }
+  const portOf = (at: { address(): string | AddressInfo | null }) =>
+    (at.address() as AddressInfo).port;
+  return {
+    appliancesPort: portOf(server),
+    peoplePort: portOf(app.server),
+    firstToken: await access.bootstrap(),
+    close,
+  };
+}
+
+/** Made at the first start. The folder is what has to be kept: without it every appliance joins anew. */
+async function authorityIn(folder: string, clock: Clock): Promise<KeyAndCertificate> {
+  const [keyFile, certificateFile] = [join(folder, 'authority.key'), join(folder, 'authority.pem')];
+  if (!existsSync(keyFile)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const made = await makeAuthority(clock());
+    writeFileSync(certificateFile, made.certificate, { flush: true });
+    writeFileSync(keyFile, made.key, { mode: 0o600, flush: true });
+  }
+  return {
+    key: readFileSync(keyFile, 'utf8'),
+    certificate: readFileSync(certificateFile, 'utf8'),
+  };
+}
+
+interface ApplianceParts {
+  readonly own: KeyAndCertificate;
+  readonly authority: KeyAndCertificate;
+  readonly joining: Joining;
+  readonly lines: Lines;
+  readonly log: Log;
+  readonly tries: RateLimit;
+}
+
+function createApplianceServer(parts: ApplianceParts): Server {
+  const { own, authority, lines, log } = parts;
+  const server = createServer(
+    {
+      ...{ key: own.key, cert: own.certificate, ca: authority.certificate },
+      ...{ minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: false },
+      handshakeTimeout: limit('tlsHandshakeMs'),
+      maxHeaderSize: limit('httpHeaderBytesMax'),
+      requestTimeout: limit('signInProviderMs'),
+    },
+    (request, response) => {
+      serveJoin(request, response, parts).catch((error) => {
+        const isOurs = error instanceof AppError;
+        if (!isOurs) log.error({ err: error }, 'an appliance could not join');
+        const code = isOurs ? error.code : 'INTERNAL';
+        const title = isOurs ? error.message : 'Something went wrong.';
+        answer(response, isOurs ? error.httpStatus : 500, { code, title });
+      });
+    },
+  );
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limit('federationMessageBytesMax'),
+    perMessageDeflate: false,
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const tls = socket as TLSSocket;
+    if (request.url !== '/link' || !tls.authorized) {
+      // RFC 9110, section 15.5.4: there is no way in without a certificate of the fleet.
+      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (opened) => lines.accept(opened, tls));
+  });
+  return server;
+}
+
+const joinBody = z.strictObject({
+  secret: z.string().min(1).max(64),
+  request: z.string().min(1).max(4096),
+});
+
+async function serveJoin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { authority, joining, tries }: Pick<ApplianceParts, 'authority' | 'joining' | 'tries'>,
+): Promise<void> {
+  if (request.method === 'GET' && request.url === '/ca')
+    return answer(response, 200, { certificate: authority.certificate });
+  if (request.method !== 'POST' || request.url !== '/join') throw new AppError('NOT_FOUND');
+  if (tries.take('all') > 0) throw new AppError('RATE_LIMITED');
+  const body = joinBody.safeParse(await readJson(request));
+  if (!body.success) throw new AppError('REQUEST_INVALID');
+  const { site, certificate } = await joining.join(body.data);
+  return answer(response, 201, { site, certificate });
+}
+
+const JOIN_BYTES_MAX = 8192;
+
+/** @throws AppError REQUEST_INVALID */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) {
+    text += chunk;
+    if (text.length > JOIN_BYTES_MAX) throw new AppError('REQUEST_INVALID');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('REQUEST_INVALID', { cause });
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
+  response.end(text);
+}

@@ -1,0 +1,302 @@
+/**
+ * An appliance's membership in the fleet: joining it, and holding the line to central.
+ *
+ * Everything is dialled from here, because datacenters are behind firewalls. While central or the way to it is gone, the
+ * site works on as before and dials again, less often each time; what happened meanwhile is in the feed.
+ */
+import { randomUUID, X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
+import type { Database } from 'better-sqlite3';
+import { WebSocket } from 'ws';
+import { AppError } from '../errors.ts';
+import { openIntents } from '../federation/intents.ts';
+import {
+  type FromAppliance,
+  fromCentral,
+  type LivingMachine,
+  parseMessage,
+} from '../federation/protocol.ts';
+import { createSession, type Session } from '../federation/session.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { JobDesk } from '../jobs/desk.ts';
+import { limit } from '../limits.ts';
+import type { Log } from '../platform/log.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock } from '../wire/time.ts';
+import { VERSION } from './core.ts';
+
+/** What joining leaves on disk, beside the key and the certificate. */
+interface Membership {
+  readonly url: string;
+  readonly site: string;
+  readonly authority: string;
+}
+
+/** Key and certificate are one file: they change together or not at all. */
+const FILES = { membership: 'membership.json', identity: 'appliance.pem' };
+
+/**
+ * Joins the fleet with a code that was made at central.
+ *
+ * @param folder where the key, the certificate and central's address are kept
+ * @returns the site that this appliance is now
+ * @throws AppError CENTRAL_UNREACHABLE, JOIN_REFUSED when the code or central is not the right one
+ */
+export async function joinFleet(folder: string, url: string, code: string): Promise<string> {
+  const { fingerprintOf, makeRequest } = await import('../federation/certificates.ts');
+  const [secret = '', fingerprint = ''] = code.trim().split('.');
+  // Nothing that is secret is sent before this certificate has been found to be the one that the code names.
+  const { certificate: authority = '' } = await ask(new URL('/ca', url), {
+    rejectUnauthorized: false,
+  });
+  if (authority === '' || fingerprintOf(authority) !== fingerprint) {
+    const detail = 'Central shows another authority than the one that the code names.';
+    throw new AppError('JOIN_REFUSED', { detail });
+  }
+  const { key, request } = await makeRequest('appliance');
+  const tls = { ca: authority };
+  const answer = await ask(new URL('/join', url), tls, JSON.stringify({ secret, request }));
+  const { site = '', certificate = '' } = answer;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  write(folder, FILES.identity, key + certificate);
+  const membership: Membership = { url, site, authority };
+  write(folder, FILES.membership, `${JSON.stringify(membership, null, 2)}\n`);
+  return site;
+}
+
+/** Whole or not at all, and readable by us alone. */
+function write(folder: string, name: string, text: string): void {
+  const file = join(folder, name);
+  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}
+
+function ask(
+  url: URL,
+  tls: { readonly ca?: string; readonly rejectUnauthorized?: boolean },
+  body?: string,
+): Promise<Partial<Record<string, string>>> {
+  const unreachable = (cause: unknown) =>
+    new AppError('CENTRAL_UNREACHABLE', {
+      detail: `(${url.origin}: ${(cause as Error).message})`,
+      cause,
+    });
+  return new Promise((resolve, reject) => {
+    const method = body === undefined ? 'GET' : 'POST';
+    const timeout = limit('signInProviderMs');
+    const sent = httpsRequest(url, { ...tls, method, timeout, minVersion: 'TLSv1.3' }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > limit('federationUnsentBytesMax')) sent.destroy();
+      });
+      answer.on('error', (error) => reject(unreachable(error)));
+      answer.on('end', () => {
+        try {
+          const document = JSON.parse(text);
+          if (answer.statusCode === 200 || answer.statusCode === 201) resolve(document);
+          else reject(new AppError('JOIN_REFUSED', { detail: String(document.title ?? '') }));
+        } catch (error) {
+          reject(unreachable(error));
+        }
+      });
+    });
+    sent.on('timeout', () => sent.destroy(new Error('no answer')));
+    sent.on('error', (error) => reject(unreachable(error)));
+    sent.end(body);
+  });
+}
+
+export interface FederationParts {
+  readonly folder: string;
+  readonly db: Database;
+  readonly inventory: Inventory;
+  readonly jobs: JobDesk;
+  readonly clock: Clock;
+  readonly log: Log;
+  whenDurable(done: (error?: Error) => void): void;
+}
+
+/** @returns the way to stop; undefined when this appliance has not joined a fleet */
+export function startFederation(parts: FederationParts): (() => void) | undefined {
+  const { folder, log } = parts;
+  if (!existsSync(join(folder, FILES.membership))) return undefined;
+  const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
+  let stopped = false;
+  let pauseMs = limit('federationAgainMs');
+  let timer: NodeJS.Timeout | undefined;
+  let current: WebSocket | undefined;
+  const dial = (): void => {
+    if (stopped) return;
+    const identity = readFileSync(join(folder, FILES.identity), 'utf8');
+    const socket = new WebSocket(new URL('/link', membership.url.replace(/^http/, 'ws')), {
+      ca: membership.authority,
+      ...{ key: identity, cert: identity },
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: limit('signInProviderMs'),
+      maxPayload: limit('federationMessageBytesMax'),
+      perMessageDeflate: false,
+    });
+    current = socket;
+    hold(parts, socket, {
+      site: membership.site,
+      identity,
+      onWelcome() {
+        pauseMs = limit('federationAgainMs');
+      },
+    });
+    socket.once('close', (code, reason) => {
+      if (stopped) return;
+      // Half of it is chance: a fleet that lost central does not come back in one instant.
+      const waitMs = pauseMs * (0.5 + Math.random() / 2);
+      log.warn({ code, reason: String(reason), waitMs }, 'the line to central is closed');
+      pauseMs = Math.min(pauseMs * 2, limit('federationAgainMsMax'));
+      timer = setTimeout(dial, waitMs);
+    });
+  };
+  dial();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    current?.terminate();
+  };
+}
+
+interface Held {
+  readonly site: string;
+  /** The key and certificate that it was opened with, as PEM. */
+  readonly identity: string;
+  onWelcome(): void;
+}
+
+function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
+  const { inventory, log, clock } = parts;
+  const renewal = createRenewal(parts, held.identity);
+  const session = openSession(parts, socket, {
+    site: held.site,
+    onCertificate: renewal.finish,
+  });
+  let heardAt = clock();
+  let scheduled = false;
+  // One look for all that is committed meanwhile: a storm of packets costs the feed a batch, not a wake for each.
+  const wake = () => {
+    if (scheduled) return;
+    scheduled = true;
+    setTimeout(() => {
+      scheduled = false;
+      if (socket.readyState === socket.OPEN) session.pump();
+    }, GATHER_MS);
+  };
+  const unfollow = inventory.events.follow(wake);
+  const ping = setInterval(() => {
+    if (clock() - heardAt > 3 * limit('federationPingMs')) return socket.terminate();
+    if (socket.readyState === socket.OPEN) socket.ping();
+  }, limit('federationPingMs'));
+  socket.on('open', () => session.open());
+  socket.on('ping', () => {
+    heardAt = clock();
+  });
+  socket.on('pong', () => {
+    heardAt = clock();
+  });
+  socket.on('message', (data) => {
+    heardAt = clock();
+    try {
+      const message = parseMessage(fromCentral, String(data));
+      session.heard(message);
+      if (message.kind !== 'welcome') return;
+      held.onWelcome();
+      renewal.begin((request) => send(socket, { kind: 'renew', request }));
+    } catch (err) {
+      log.error({ err }, 'central said something that cannot be used');
+      socket.close(1002);
+    }
+  });
+  socket.on('error', (err) => log.warn({ err }, 'central cannot be reached'));
+  socket.once('close', () => {
+    unfollow();
+    clearInterval(ping);
+  });
+}
+
+const GATHER_MS = 20;
+
+function send(socket: WebSocket, message: FromAppliance): void {
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+}
+
+/** A new certificate for a new key, when two thirds of the old one's time have passed; used from the next line on. */
+function createRenewal({ folder, clock, log }: FederationParts, identity: string) {
+  let nextKey: string | undefined;
+  return {
+    begin(ask: (request: string) => void): void {
+      const { validFrom, validTo } = new X509Certificate(identity);
+      const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+      if (clock() < from + ((to - from) * 2) / 3) return;
+      import('../federation/certificates.ts')
+        .then(({ makeRequest }) => makeRequest('appliance'))
+        .then(({ key, request }) => {
+          nextKey = key;
+          ask(request);
+        })
+        .catch((err) => log.error({ err }, 'the certificate for central could not be renewed'));
+    },
+    finish(certificate: string): void {
+      if (nextKey === undefined) return;
+      write(folder, FILES.identity, nextKey + certificate);
+      nextKey = undefined;
+      log.info('the certificate for central has been renewed');
+    },
+  };
+}
+
+function openSession(
+  parts: FederationParts,
+  socket: WebSocket,
+  { site, onCertificate }: { readonly site: string; onCertificate(pem: string): void },
+): Session {
+  const { db, inventory, jobs, clock, log, whenDurable } = parts;
+  const { events, machines, serverdb, transactionUnsynced } = inventory;
+  const intents = openIntents({ db, clock, inventory, jobs });
+  const names = db.prepare<[string, number], { hardwarename: Hardwarename }>(
+    'SELECT hardwarename FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?',
+  );
+  const document = (hardwarename: string): LivingMachine | undefined => {
+    const record = machines.record(hardwarename as Hardwarename);
+    return record && { ...record, nics: machines.nicsOf(record.hardwarename) };
+  };
+  return createSession({
+    ...{ site, appliance: applianceId(db), program: VERSION, now: clock },
+    after: (cursor, count) => events.after(cursor, count),
+    lastId: events.lastId,
+    floor: serverdb.history.floor,
+    machine: document,
+    machinesAfter: (after, count) =>
+      names.all(after, count).flatMap(({ hardwarename }) => document(hardwarename) ?? []),
+    carryOut: (intent) =>
+      new Promise((resolve, reject) => {
+        const result = transactionUnsynced(() => intents.carryOut(intent));
+        whenDurable((error) => (error ? reject(error) : resolve(result)));
+      }),
+    snapshotId: randomUUID,
+    send: (message) => send(socket, message),
+    unsentBytes: () => socket.bufferedAmount,
+    onCertificate,
+    onError: (err) => log.error({ err }, 'an intent of central was not carried out'),
+    onRefused: (code, detail) => log.error({ code, detail }, 'central refuses this appliance'),
+  });
+}
+
+/** Made with the database, and gone with it. */
+function applianceId(db: Database): string {
+  const put = db.prepare(
+    "INSERT INTO meta (key, value) VALUES ('appliance', ?) ON CONFLICT DO NOTHING",
+  );
+  put.run(randomUUID());
+  const row = db
+    .prepare<[], { value: string }>("SELECT value FROM meta WHERE key = 'appliance'")
+    .get();
+  return row?.value ?? '';
+}

@@ -1,0 +1,134 @@
+/**
+ * What an appliance and central say to each other over one WebSocket that the appliance opens: text messages, one JSON document
+ * each, checked strictly on both sides.
+ *
+ * The appliance's event feed is the truth of its site, and central keeps a cursor into it. Everything that travels up is an
+ * answer to that cursor: batches of events with the records that they changed, or a whole snapshot when the cursor is of
+ * no use. Everything that travels down is an intent with an id of its own, which the appliance carries out once however
+ * often it hears it. So no message needs to arrive exactly once, and either side may vanish at any moment.
+ */
+import { z } from 'zod';
+
+export const PROTOCOL_VERSION = 1;
+
+/** The name of a site: a label of DNS. */
+export const siteName = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
+const cursor = z.number().int().min(0);
+const time = z.number().int();
+const id = z.string().min(1).max(64);
+
+export const feedEvent = z.object({
+  id: z.number().int().min(1),
+  at: time,
+  name: z.string().max(64),
+  hardwarename: z.string().max(63).optional(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type FeedEvent = z.output<typeof feedEvent>;
+
+/** A machine's record as the appliance's own API shows it, or the word that there is none any more. */
+export const machineDocument = z.union([
+  z.looseObject({ hardwarename: z.string().min(1).max(63), version: z.number().int() }),
+  z.strictObject({ hardwarename: z.string().min(1).max(63), gone: z.literal(true) }),
+]);
+export type MachineDocument = z.output<typeof machineDocument>;
+export type LivingMachine = Exclude<MachineDocument, { gone: true }>;
+
+export const isLiving = (document: MachineDocument): document is LivingMachine =>
+  !('gone' in document);
+
+/** Which event a cursor means: a database that was put back from a copy has other events under the same numbers. */
+export const markOf = ({ at, name }: { readonly at: number; readonly name: string }): string =>
+  `${at} ${name}`;
+
+export const fromAppliance = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('hello'),
+    protocol: z.number().int(),
+    site: siteName,
+    /** Made with the appliance's database: another one is another appliance. */
+    appliance: id,
+    program: z.string().max(64),
+    clock: time,
+    /** Events that can still be told lie above this. */
+    floor: cursor,
+    last: cursor,
+  }),
+  z.strictObject({
+    kind: z.literal('batch'),
+    /** The cursor that it continues, and the one after it. */
+    from: cursor,
+    to: cursor,
+    /** Of the event at `to`; absent when that one was compacted away. */
+    mark: z.string().max(96).optional(),
+    events: z.array(feedEvent),
+    machines: z.array(machineDocument),
+  }),
+  z.strictObject({
+    kind: z.literal('snapshot'),
+    /** The same for all pages of one snapshot. */
+    snapshot: id,
+    machines: z.array(machineDocument),
+    /** On the last page: the cursor from which events complete it. */
+    done: z.strictObject({ cursor, mark: z.string().max(96).optional() }).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('result'),
+    intent: id,
+    status: z.enum(['done', 'refused']),
+    result: z.record(z.string(), z.unknown()),
+  }),
+  z.strictObject({ kind: z.literal('renew'), request: z.string().max(4096) }),
+]);
+export type FromAppliance = z.output<typeof fromAppliance>;
+
+export const intentSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('job'),
+    action: z.string().min(1).max(64),
+    target: z.string().min(1).max(63),
+    params: z.record(z.string(), z.json()).default({}),
+    release: z.string().max(63).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('edit'),
+    target: z.string().min(1).max(63),
+    edit: z.record(z.string(), z.json()),
+    why: z.string().min(1).max(500),
+  }),
+]);
+export type IntentBody = z.output<typeof intentSchema>;
+
+export const intentMessage = z.strictObject({
+  id,
+  /** Who asked for it at central. */
+  who: z.string().min(1).max(128),
+  body: intentSchema,
+});
+export type Intent = z.output<typeof intentMessage>;
+
+export const fromCentral = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('welcome'),
+    /** Null: central knows nothing of this site yet. */
+    cursor: cursor.nullable(),
+    mark: z.string().max(96).optional(),
+    clock: time,
+  }),
+  z.strictObject({ kind: z.literal('ack'), cursor }),
+  z.strictObject({ kind: z.literal('intents'), intents: z.array(intentMessage) }),
+  z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(16_384) }),
+  z.strictObject({ kind: z.literal('refused'), code: id, detail: z.string().max(500) }),
+]);
+export type FromCentral = z.output<typeof fromCentral>;
+
+/** @throws Error naming the place when the text is no message of this kind */
+export function parseMessage<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string,
+): z.output<Schema> {
+  const result = schema.safeParse(JSON.parse(text));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new Error(`${issue?.path.join('.') || 'message'}: ${issue?.message ?? 'is not valid'}`);
+}

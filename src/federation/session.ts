@@ -1,0 +1,150 @@
+/**
+ * The appliance's side of one connection to central, without the connection: what is said next, given what was heard.
+ *
+ * It streams the feed from central's cursor, a few batches ahead of the last acknowledgement. A cursor that lies below what
+ * was compacted away, above the newest event, or on another event than central remembers (a database put back from a
+ * copy) is answered with a snapshot: every record, page by page, then the events since it began. A record travels with
+ * the first batch whose event may have changed it, as it is at that moment, so it is never older than the event says.
+ */
+import { limit } from '../limits.ts';
+import {
+  type FeedEvent,
+  type FromAppliance,
+  type FromCentral,
+  type Intent,
+  type MachineDocument,
+  markOf,
+  PROTOCOL_VERSION,
+} from './protocol.ts';
+
+export interface SessionPorts {
+  readonly site: string;
+  readonly appliance: string;
+  readonly program: string;
+  now(): number;
+  after(cursor: number, count: number): readonly FeedEvent[];
+  lastId(): number;
+  floor(): number;
+  machine(hardwarename: string): MachineDocument | undefined;
+  /** Records behind this one by hardwarename. */
+  machinesAfter(hardwarename: string, count: number): readonly MachineDocument[];
+  /** Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk. */
+  carryOut(intent: Intent): Promise<Extract<FromAppliance, { kind: 'result' }>>;
+  snapshotId(): string;
+  send(message: FromAppliance): void;
+  /** How much of what was sent is still in our own buffers. */
+  unsentBytes(): number;
+  onCertificate(pem: string): void;
+  onRefused(code: string, detail: string): void;
+  /** An intent was not carried out; central asks again on the next connection. */
+  onError(error: unknown): void;
+}
+
+export interface Session {
+  /** Once, when the connection is open. */
+  open(): void;
+  heard(message: FromCentral): void;
+  /** Something was committed, or the socket has room again. */
+  pump(): void;
+}
+
+/** What passes by and changes no record: it stays on the site. */
+const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot)\./;
+
+type Phase =
+  | { at: 'greeting' }
+  | { at: 'snapshot'; id: string; after: string; cursor: number }
+  | { at: 'streaming'; cursor: number; acked: number };
+
+export function createSession(ports: SessionPorts): Session {
+  let phase: Phase = { at: 'greeting' };
+  /** Versions that central has had on this connection: a hundred events of one machine send its record once. */
+  const told = new Map<string, number>();
+  const isTold = (document: MachineDocument): boolean => {
+    if ('gone' in document) {
+      told.delete(document.hardwarename);
+      return false;
+    }
+    if (told.get(document.hardwarename) === document.version) return true;
+    told.set(document.hardwarename, document.version);
+    const [oldest] = told.keys();
+    if (told.size > limit('federationToldMax') && oldest !== undefined) told.delete(oldest);
+    return false;
+  };
+  const markAt = (cursor: number): string | undefined => {
+    const [event] = cursor > 0 ? ports.after(cursor - 1, 1) : [];
+    return event?.id === cursor ? markOf(event) : undefined;
+  };
+  const begin = (cursor: number | null, mark: string | undefined): Phase => {
+    const here = cursor === null ? undefined : markAt(cursor);
+    const isOther = mark !== undefined && here !== undefined && mark !== here;
+    const isOurs =
+      cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
+    if (isOurs) return { at: 'streaming', cursor, acked: cursor };
+    return { at: 'snapshot', id: ports.snapshotId(), after: '', cursor: ports.lastId() };
+  };
+  const page = (state: Extract<Phase, { at: 'snapshot' }>): Phase => {
+    const machines = ports.machinesAfter(state.after, limit('federationPageMachinesMax'));
+    for (const machine of machines) isTold(machine);
+    const last = machines.at(-1);
+    const { id: snapshot, cursor } = state;
+    if (last) {
+      ports.send({ kind: 'snapshot', snapshot, machines: [...machines] });
+      return { ...state, after: last.hardwarename };
+    }
+    const mark = markAt(cursor);
+    const done = { cursor, ...(mark === undefined ? {} : { mark }) };
+    ports.send({ kind: 'snapshot', snapshot, machines: [], done });
+    return { at: 'streaming', cursor, acked: 0 };
+  };
+  const batch = (state: Extract<Phase, { at: 'streaming' }>): boolean => {
+    const found = ports.after(state.cursor, limit('federationBatchEventsMax'));
+    const last = found.at(-1);
+    if (!last) return false;
+    const names = new Set(found.flatMap(({ hardwarename }) => hardwarename ?? []));
+    const machines = [...names]
+      .map((name) => ports.machine(name) ?? ({ hardwarename: name, gone: true } as const))
+      .filter((document) => !isTold(document));
+    const events = found.filter(({ name }) => !TRAFFIC.test(name));
+    ports.send({
+      ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(last) },
+      ...{ events, machines },
+    });
+    state.cursor = last.id;
+    return true;
+  };
+  const hasRoom = () => ports.unsentBytes() < limit('federationUnsentBytesMax');
+  const pump = (): void => {
+    while (phase.at === 'snapshot' && hasRoom()) phase = page(phase);
+    if (phase.at !== 'streaming') return;
+    const ahead = limit('federationBatchEventsMax') * limit('federationBatchesAheadMax');
+    while (phase.cursor - phase.acked < ahead && hasRoom()) if (!batch(phase)) return;
+  };
+  return {
+    pump,
+    open: () =>
+      ports.send({
+        ...{ kind: 'hello', protocol: PROTOCOL_VERSION, site: ports.site },
+        ...{ appliance: ports.appliance, program: ports.program, clock: ports.now() },
+        ...{ floor: ports.floor(), last: ports.lastId() },
+      }),
+    heard(message) {
+      switch (message.kind) {
+        case 'welcome':
+          if (phase.at === 'greeting') phase = begin(message.cursor, message.mark);
+          return pump();
+        case 'ack':
+          if (phase.at === 'streaming') phase.acked = Math.max(phase.acked, message.cursor);
+          return pump();
+        case 'intents':
+          for (const intent of message.intents)
+            ports.carryOut(intent).then(ports.send, ports.onError);
+          return;
+        case 'certificate':
+          return ports.onCertificate(message.certificate);
+        case 'refused':
+          return ports.onRefused(message.code, message.detail);
+      }
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** The limits of federation, on an appliance and at central: part of the one table in ../limits.ts. */
+export const FEDERATION_LIMITS = {
+  federationBatchEventsMax: { value: 500, why: 'one transaction at central of a few milliseconds' },
+  federationBatchesAheadMax: { value: 4, why: 'fills a line of 100 ms at 20,000 events a second' },
+  federationPageMachinesMax: { value: 200, why: 'about 300 KB of records in one message' },
+  federationToldMax: {
+    value: 100_000,
+    why: 'versions that central has had on this connection; beyond, a record is told again',
+  },
+  federationUnsentBytesMax: {
+    value: 4_194_304,
+    why: 'a slow line holds back the feed, not memory',
+  },
+  federationMessageBytesMax: { value: 16_777_216, why: 'a page of the largest records there are' },
+  federationPingMs: { value: 15_000, why: 'a line that says nothing for three of these is dead' },
+  federationAgainMs: { value: 1000, why: 'the first pause before central is dialled again' },
+  federationAgainMsMax: { value: 60_000, why: 'central comes back to a fleet that dials in turns' },
+  federationIntentsMax: { value: 100, why: 'intents sent and not yet answered, for each site' },
+  federationPollMs: { value: 500, why: 'how late an intent is seen that another instance took in' },
+  joinCodeMs: { value: 86_400_000, why: 'a code is typed in on the day that it was made' },
+  joinTriesPerMinuteMax: {
+    value: 30,
+    why: 'wrong codes are counted for all: 128 bits are not guessed',
+  },
+  applianceCertificateMs: {
+    value: 90 * 86_400_000,
+    why: 'renewed after two thirds of it; a site may be cut off for a month and come back',
+  },
+  authorityCertificateMs: { value: 3650 * 86_400_000, why: 'the root that all appliances pin' },
+  fleetStatementRowsMax: {
+    value: 100,
+    why: 'values of a statement stay below what both engines take',
+  },
+  fleetPageMax: { value: 500, why: 'machines on one page of the fleet' },
+  clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },
+} as const;

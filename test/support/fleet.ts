@@ -1,0 +1,132 @@
+/** A central on loopback and appliances that join it: real sockets, real certificates, an inventory each. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { type Central, startCentral } from '../../src/central/service.ts';
+import { centralSchema } from '../../src/central/settings.ts';
+import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
+import type { Clock, Millis } from '../../src/wire/time.ts';
+import { createPeople, type People } from './people.ts';
+import { createWorld } from './world.ts';
+
+const log = pino({ level: 'silent' });
+const now: Clock = () => Date.now() as Millis;
+
+export interface TestFleet {
+  readonly central: Central;
+  readonly database: string;
+  readonly folder: string;
+  /** Of the administrator. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }>;
+  site(name: string): Promise<TestSite>;
+  /** Ends central and starts it again over the same database, on the same ports. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TestSite {
+  readonly name: string;
+  readonly people: People;
+  readonly folder: string;
+  /** Holds the line; the returned function lets it go. */
+  connect(): () => void;
+}
+
+export async function createFleet(database?: string): Promise<TestFleet> {
+  const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+  const url = database ?? `sqlite:${join(folder, 'fleet.db')}`;
+  const settingsFor = (ports: { appliances: number; people: number }) =>
+    centralSchema.parse({
+      ...{ database: url, folder: join(folder, 'central') },
+      appliances: { address: '127.0.0.1', port: ports.appliances, names: ['127.0.0.1'] },
+      people: { address: '127.0.0.1', port: ports.people },
+    });
+  let central = await startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now });
+  const token = central.firstToken ?? '';
+  const ports = { appliances: central.appliancesPort, people: central.peoplePort };
+  const leave: (() => void)[] = [];
+  const call: TestFleet['call'] = async (method, path, body) => {
+    const answer = await fetch(`http://127.0.0.1:${ports.people}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: await answer.json() };
+  };
+  return {
+    get central() {
+      return central;
+    },
+    ...{ database: url, folder, call },
+    async site(name) {
+      const { body } = await call('POST', `/sites/${name}/join-code`);
+      const people = await createPeople({}, createWorld());
+      const own = join(folder, name);
+      await joinFleet(own, `https://127.0.0.1:${ports.appliances}`, body.code);
+      const connect = () => {
+        const { db, inventory, jobs, clock } = people.world;
+        const stop = startFederation({
+          ...{ folder: own, db, inventory, jobs, clock: now, log },
+          whenDurable: (done) => setImmediate(done),
+        });
+        if (!stop) throw new Error(`${name} has not joined at ${clock()}`);
+        leave.push(stop);
+        return stop;
+      };
+      return { name, people, folder: own, connect };
+    },
+    async restart() {
+      await central.close();
+      central = await startCentral(settingsFor(ports), { log, clock: now });
+    },
+    async close() {
+      for (const stop of leave) stop();
+      await central.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** Asks until it is so. @throws Error with what it was last, when it does not become so */
+export async function until<T>(ask: () => Promise<T>, isSo: (value: T) => boolean): Promise<T> {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const value = await ask();
+    if (isSo(value)) return value;
+    if (Date.now() > end) throw new Error(`it stays ${JSON.stringify(value)?.slice(0, 500)}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** What central holds of a site, in the form in which the site itself would tell it. */
+export async function differences(fleet: TestFleet, { name, people }: TestSite): Promise<string[]> {
+  const { machines } = people.world.inventory;
+  const own = new Map(
+    machines.list().map(({ hardwarename }) => {
+      const record = machines.record(hardwarename);
+      return [
+        hardwarename as string,
+        JSON.stringify({ ...record, nics: machines.nicsOf(hardwarename) }),
+      ];
+    }),
+  );
+  const found: string[] = [];
+  for (let cursor: string | undefined, more = true; more; ) {
+    const query = new URLSearchParams({ site: name, limit: '500', ...(cursor ? { cursor } : {}) });
+    const { body } = await fleet.call('GET', `/machines?${query}`);
+    for (const { machine } of body.machines) {
+      const mine = own.get(machine.hardwarename);
+      if (mine === undefined) found.push(`${machine.hardwarename} is only at central`);
+      else if (mine !== JSON.stringify(machine)) found.push(`${machine.hardwarename} differs`);
+      own.delete(machine.hardwarename);
+    }
+    cursor = body.next;
+    more = cursor !== undefined;
+  }
+  return [...found, ...[...own.keys()].map((one) => `${one} is missing at central`)];
+}

@@ -1,0 +1,75 @@
+/** The limits of DHCP: packets, leases, and the addresses that are probed: part of the one table in ../limits.ts. */
+export const DHCP_LIMITS = {
+  dhcpPacketsPerMacPerSecond: {
+    value: 10,
+    why: 'firmware sends at most one packet a second; ten leave room for a shared relay and stop a loop',
+  },
+  dhcpTrackedMacs: {
+    value: 65_536,
+    why: 'rate-limit buckets held; the oldest is dropped, so spoofed MACs cost no memory',
+  },
+  dhcpReplyBytesMax: { value: 1472, why: 'edk2 ignores replies above 1472 bytes of UDP payload' },
+  dhcpReplyBytesMin: {
+    value: 300,
+    why: 'BOOTP minimum; some relays and ROMs drop shorter replies (RFC 1542 2.1)',
+  },
+  dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
+  dhcpBatchPacketsMax: {
+    value: 32,
+    why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default)',
+  },
+  dhcpGatherMs: {
+    value: 1,
+    why: 'a busy server waits this long for more packets to share a commit: unseen by clients, a third less work',
+  },
+  timelineGatherMs: {
+    value: 5,
+    why: 'steps of boots that nobody waits for share a commit: a storm makes thousands in a second',
+  },
+  dhcpWaitingMax: {
+    value: 4096,
+    why: 'packets of a storm held until they are answered, 2 MB; above it the oldest is dropped',
+  },
+  dhcpWaitMaxMs: {
+    value: 1000,
+    why: 'a client has asked again by then (iPXE after 1 s, firmware after 4 s): the newer packet is answered',
+  },
+  recalledAnswersMax: {
+    value: 131_072,
+    why: 'records remembered between two changes, about 100 bytes each: more than the NICs of a site',
+  },
+  offerHoldMs: {
+    value: 60_000,
+    why: 'edk2 collects offers for up to 4 s and may retry at 4, 12 and 28 s',
+  },
+  declineQuarantineMs: {
+    value: 86_400_000,
+    why: 'an address somebody else answers on stays in use for a while',
+  },
+  declinedPerMacMax: { value: 16, why: 'on one segment: beyond it, a client drains the pool' },
+  probeStockMax: {
+    value: 64,
+    why: 'silent addresses kept ready for each segment: the machines of one rack, before the next round of probes',
+  },
+  probeBatchMax: {
+    value: 32,
+    why: 'addresses probed at once: the kernel keeps a neighbour entry for each, of 1024 in all',
+  },
+  probeWaitMs: {
+    value: 1200,
+    why: 'the kernel asks again after 1 s: one lost ARP request does not make an address look free',
+  },
+  probeEveryMs: { value: 5000, why: 'how often a full stock is looked at again' },
+  probeFreshMs: {
+    value: 300_000,
+    why: 'an address that was silent for longer ago than this may have found a user since',
+  },
+  probeAnswersPerMacMax: {
+    value: 8,
+    why: 'one NIC that answers for more free addresses is a router doing proxy ARP, and proves nothing',
+  },
+  probeLookMax: {
+    value: 65_536,
+    why: 'addresses looked at to find some that were never given out: 2 ms of a /16',
+  },
+} as const;

@@ -1,0 +1,33 @@
+/** The limits of the name server: part of the one table in ../limits.ts. */
+export const DNS_LIMITS = {
+  dnsGenerationsMax: {
+    value: 2000,
+    why: 'generations between snapshots, kept with their differences for as long again: a secondary that was off for long still catches up by IXFR',
+  },
+  dnsTcpConnectionsMax: {
+    value: 512,
+    why: 'secondaries keep a few; resolvers come over TCP one question at a time',
+  },
+  dnsTcpPerAddressMax: { value: 32, why: 'one client must not take all connections' },
+  dnsTcpMessageBytesMax: {
+    value: 4096,
+    why: 'a question with EDNS and TSIG is under 600 bytes; nobody needs the 64 KB that TCP allows',
+  },
+  dnsTcpIdleMs: {
+    value: 20_000,
+    why: 'RFC 7766 section 6.2.3: seconds, so that connections are kept',
+  },
+  dnsTcpMessageMs: {
+    value: 5000,
+    why: 'a message that has begun is complete by then, or its sender is only holding a connection',
+  },
+  dnsTcpBacklogBytesMax: {
+    value: 1_048_576,
+    why: 'answers waiting for a slow reader; nothing more is read from it until they have left',
+  },
+  dnsNotifyAttemptsMax: {
+    value: 5,
+    why: 'at 1, 4, 16 and 60 s: RFC 1996 section 3.6; the refresh timer does the rest',
+  },
+  dnsGatherMs: { value: 10, why: 'changes of one moment become one generation' },
+} as const;

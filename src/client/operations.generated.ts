@@ -359,6 +359,39 @@ export type Quirk = {
   /** Milliseconds since 1970, UTC */
   readonly at: number;
 };
+export type FleetMachine = {
+  readonly hardwarename: string;
+  readonly serial: string;
+  readonly manufacturer: string;
+  readonly product: string;
+  readonly hardwareType: string;
+  readonly state:
+    | 'available'
+    | 'installing'
+    | 'in-use'
+    | 'recycling'
+    | 'broken'
+    | 'held'
+    | 'retired';
+  readonly stateWhy: string;
+  readonly stateNext: string;
+  readonly stateAt: number;
+  readonly overdue: boolean;
+  readonly reported: boolean;
+  readonly conflictWith: string;
+  readonly hostname: string;
+  readonly role: string;
+  readonly squad: string;
+  readonly hall: string;
+  readonly row: string;
+  readonly rack: string;
+  readonly unit: number;
+  readonly height: number;
+  readonly orderNumber: string;
+  readonly bootMac: string;
+  readonly bmcAddress: string;
+  readonly createdAt: number;
+};
 export type Image = {
   readonly name: string;
   readonly version: string;
@@ -3612,6 +3645,22 @@ export interface Operations {
         readonly p95Ms: number;
         readonly p99Ms: number;
       }[];
+    };
+  };
+  /** What a board keeps of every machine, a page at a time; the feed goes on from `cursor`. */
+  'GET /board/machines': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly names?: string | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly site: string;
+      readonly now: number;
+      readonly cursor: number;
+      readonly machines: readonly FleetMachine[];
+      readonly next?: string | undefined;
     };
   };
 }

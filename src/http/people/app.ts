@@ -5,9 +5,6 @@
  * apart from the machines' listener, and its pages load nothing from anywhere else: the content security policy says so
  * to the browser.
  */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import fastifyStatic from '@fastify/static';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -18,6 +15,7 @@ import { installProblems, sendProblem } from '../problem.ts';
 import { installAccess } from './authenticate.ts';
 import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
+import { installPages, PAGE_HEADERS } from './pages.ts';
 import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
@@ -29,6 +27,7 @@ import {
   addFlightRoutes,
   addQuirkRoutes,
 } from './routes/flights.ts';
+import { addFleetRoutes } from './routes/fleet.ts';
 import { addImageUploadRoutes } from './routes/image-uploads.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';
@@ -64,9 +63,6 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly recorder?: PeopleContext['recorder'];
 }
 
-const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /** A hostname is the longest thing that stands in a path. */
 const PARAM_CHARS_MAX = 253;
 
@@ -89,11 +85,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   app.setSerializerCompiler(() => JSON.stringify);
   installProblems(app as unknown as FastifyInstance);
   app.addHook('onRequest', async (_request, reply) => {
-    reply.headers({
-      'content-security-policy': CONTENT_SECURITY_POLICY,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-    });
+    reply.headers(PAGE_HEADERS);
   });
   app.addHook('onRoute', (route) => {
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
@@ -114,11 +106,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
+    ...[addFleetRoutes],
   ])
     add(app, context);
-  if (existsSync(options.uiRoot)) {
-    await app.register(fastifyStatic, { root: resolve(options.uiRoot), wildcard: false });
-  } else {
+  if (!(await installPages(app, options.uiRoot))) {
     log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }
   return app as unknown as FastifyInstance;

@@ -1,0 +1,61 @@
+/**
+ * The portal's files. Every address that the portal knows as a page is answered with its one document, so that a link to a
+ * machine works wherever it was pasted; any other address stays a 404. Files with a hash in their name are kept by the
+ * browser for good, the document never, so a new version is there with the next page that is opened. They are sent
+ * compressed where the build has left a compressed copy beside them.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyReply } from 'fastify';
+import type { PeopleServer } from './context.ts';
+
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
+
+/** On every answer of the people's listener, whatever it is. */
+export const PAGE_HEADERS = {
+  'content-security-policy': CONTENT_SECURITY_POLICY,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  // The camera reads serials from labels; nothing else is of use here.
+  'permissions-policy': 'camera=(self), geolocation=(), microphone=(), payment=(), usb=()',
+} as const;
+
+/** First words of the addresses that are pages; what follows them is the page's own. */
+export const PAGES = [
+  ...['overview', 'machines', 'racks', 'deliveries', 'boots', 'jobs', 'requests', 'pools'],
+  ...['images', 'events', 'dns', 'people', 'settings', 'scan'],
+] as const;
+
+/** @returns whether there was anything to serve */
+export async function installPages(app: PeopleServer, root: string): Promise<boolean> {
+  if (!existsSync(root)) return false;
+  await app.register(fastifyStatic, {
+    root: resolve(root),
+    wildcard: false,
+    preCompressed: true,
+    setHeaders(reply, path) {
+      const hashed = path.includes('/assets/');
+      reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
+  });
+  const page = (_request: unknown, reply: FastifyReply) => reply.sendFile('index.html');
+  for (const name of PAGES) {
+    app.get(`/${name}`, page);
+    app.get(`/${name}/*`, page);
+  }
+  return true;
+}

@@ -1,0 +1,81 @@
+/** The shell: where one is, where one can go, whether what is shown is current, and who one is. */
+import { useEffect } from 'preact/hooks';
+import { signInNeeded } from './api.ts';
+import { BoardPage } from './pages/board.tsx';
+import { ConnectionNotice, Notices } from './parts/banner.tsx';
+import { Empty } from './parts/common.tsx';
+import { lazy } from './parts/lazy.tsx';
+import { Navigation } from './parts/navigation.tsx';
+import { SignIn, SignInDialog } from './parts/sign-in.tsx';
+import { path } from './router.ts';
+import { signInOpen } from './session.ts';
+
+const MachinePage = lazy(async () => (await import('./pages/machine.tsx')).MachinePage);
+const MachinesPage = lazy(async () => (await import('./pages/machines.tsx')).MachinesPage);
+const RacksPage = lazy(async () => (await import('./pages/racks.tsx')).RacksPage);
+const BootPage = lazy(async () => (await import('./pages/boot.tsx')).BootPage);
+const OverviewPage = lazy(async () => (await import('./pages/overview.tsx')).OverviewPage);
+const JobsPage = lazy(async () => (await import('./pages/jobs.tsx')).JobsPage);
+const JobPage = lazy(async () => (await import('./pages/job.tsx')).JobPage);
+const EventsPage = lazy(async () => (await import('./pages/events.tsx')).EventsPage);
+const DnsPage = lazy(async () => (await import('./pages/dns.tsx')).DnsPage);
+const PeoplePage = lazy(async () => (await import('./pages/people.tsx')).PeoplePage);
+const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
+
+function Page() {
+  const [, first = '', second = ''] = path.value.split('/');
+  const name = decodeURIComponent(second);
+  switch (first) {
+    case '':
+      return <BoardPage />;
+    case 'machines':
+      return name === '' ? <MachinesPage /> : <MachinePage key={name} name={name} />;
+    case 'racks':
+      return <RacksPage />;
+    case 'boots':
+      return <BootPage key={name} id={name} />;
+    case 'overview':
+      return <OverviewPage />;
+    case 'jobs':
+      return name === '' ? <JobsPage /> : <JobPage key={name} id={name} />;
+    case 'events':
+      return <EventsPage />;
+    case 'dns':
+      return <DnsPage />;
+    case 'people':
+      return <PeoplePage />;
+    case 'scan':
+      return <ScanPage />;
+    default:
+      return <Empty>There is no page at this address.</Empty>;
+  }
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  ...{ '': 'Board', overview: 'Overview', racks: 'Racks', jobs: 'Jobs', events: 'Events' },
+  ...{ dns: 'DNS', people: 'People', scan: 'Scan', machines: 'Machines', boots: 'Boot' },
+};
+
+export function App() {
+  const [, first = '', second = ''] = path.value.split('/');
+  useEffect(() => {
+    document.title = `${decodeURIComponent(second) || TITLES[first] || 'Reveille'} · Reveille`;
+  }, [first, second]);
+  if (signInNeeded.value) return <SignIn />;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the page
+      </a>
+      <Navigation />
+      <div class="content">
+        <ConnectionNotice />
+        <main id="main" tabIndex={-1}>
+          <Page />
+        </main>
+      </div>
+      <Notices />
+      {signInOpen.value && <SignInDialog />}
+    </>
+  );
+}

@@ -1,0 +1,136 @@
+/**
+ * What this person may do with the machine. What is one tap (the lamp) is one tap; what changes its state asks for the reason
+ * that will stand in its history; what may destroy data asks for its name.
+ */
+import { useState } from 'preact/hooks';
+import type { Operations } from '../../client/operations.generated.ts';
+import { post } from '../api.ts';
+import { tell, tellProblem } from '../notices.ts';
+import { Panel } from '../parts/common.tsx';
+import { useRead } from '../resource.ts';
+import { isSignedIn, may, signInOpen } from '../session.ts';
+import { jobWords } from './calls.ts';
+import { EditDialog } from './edit-dialog.tsx';
+import { JobDialog, type JobKind } from './job-dialog.tsx';
+import { MoveDialog, type Transition } from './move-dialog.tsx';
+import type { MachineView } from './types.ts';
+
+type States = Operations['GET /states']['answer'];
+type Open =
+  | { readonly kind: 'edit' }
+  | { readonly kind: 'move'; readonly row: Transition }
+  | { readonly kind: 'job'; readonly job: JobKind };
+
+const LAMP_SECONDS = 120;
+
+export function Actions({ machine, reload }: { machine: MachineView; reload(): void }) {
+  const [open, setOpen] = useState<Open | undefined>();
+  const states = useRead<States>('states');
+  const kinds = useRead<{ kinds: readonly JobKind[] }>('jobs/kinds');
+  if (!may('technician', machine.squad) && !may('technician'))
+    return (
+      <Panel title="Actions">
+        <p class="dim">
+          {isSignedIn.value
+            ? 'You may look at this machine, and change nothing of it.'
+            : 'Sign in to do something with this machine.'}
+        </p>
+        {!isSignedIn.value && (
+          <button
+            type="button"
+            class="primary"
+            onClick={() => {
+              signInOpen.value = true;
+            }}
+          >
+            Sign in
+          </button>
+        )}
+      </Panel>
+    );
+  const close = () => {
+    setOpen(undefined);
+    reload();
+  };
+  const moves = movesOf(states.value, machine);
+  const jobs = jobsOf(kinds.value?.kinds, machine);
+  return (
+    <Panel title="Actions">
+      <div class="action-list">
+        <button type="button" onClick={() => setOpen({ kind: 'edit' })}>
+          Place and names…
+        </button>
+        {moves.map((row) => (
+          <button key={row.to} type="button" onClick={() => setOpen({ kind: 'move', row })}>
+            {moveWords(row.to)}…
+          </button>
+        ))}
+      </div>
+      {jobs.length > 0 && <h3 class="spaced">Jobs</h3>}
+      <div class="action-list">
+        {jobs.map((job) => (
+          <button
+            key={job.action}
+            type="button"
+            class={job.destructive ? 'danger' : ''}
+            onClick={() => setOpen({ kind: 'job', job })}
+          >
+            {jobWords(job.action)}…
+          </button>
+        ))}
+      </div>
+      {open?.kind === 'edit' && <EditDialog machine={machine} close={close} />}
+      {open?.kind === 'move' && <MoveDialog machine={machine} row={open.row} close={close} />}
+      {open?.kind === 'job' && <JobDialog machine={machine} job={open.job} close={close} />}
+    </Panel>
+  );
+}
+
+/** On and off by one tap each: somebody is walking towards it. */
+export function Lamp({ machine }: { machine: MachineView }) {
+  const [lit, setLit] = useState(false);
+  const light = (seconds: number) =>
+    post('jobs', { action: 'identify', target: machine.hardwarename, params: { seconds } }).then(
+      () => {
+        setLit(seconds > 0);
+        tell(seconds > 0 ? `The lamp is lit for ${seconds} s.` : 'The lamp goes out.', 'good');
+      },
+      tellProblem,
+    );
+  if (!may('operator', machine.squad)) return null;
+  return lit ? (
+    <button type="button" aria-pressed="true" onClick={() => void light(0)}>
+      Lamp off
+    </button>
+  ) : (
+    <button type="button" class="primary" onClick={() => void light(LAMP_SECONDS)}>
+      Light the lamp
+    </button>
+  );
+}
+
+/** What a person may do from here, as far as the roles go. */
+function movesOf(states: States | undefined, machine: MachineView): readonly Transition[] {
+  return (states?.transitions ?? []).filter(({ from, to, by }) => {
+    if (from !== machine.state || (by !== 'operator' && by !== 'owner')) return false;
+    const technical = to === 'held' || to === 'broken';
+    return by === 'owner'
+      ? may('operator', machine.squad)
+      : may(technical ? 'technician' : 'operator', machine.squad) || may('operator');
+  });
+}
+
+function moveWords(to: string): string {
+  const words: Readonly<Record<string, string>> = {
+    ...{ held: 'Put on hold', broken: 'Call it broken', available: 'Make it available' },
+    ...{ retired: 'Retire', recycling: 'Release' },
+  };
+  return words[to] ?? `To ${to}`;
+}
+
+function jobsOf(kinds: readonly JobKind[] = [], machine: MachineView): readonly JobKind[] {
+  if (!may('operator', machine.squad)) return [];
+  return kinds.filter(
+    ({ action, allowedFrom }) => action !== 'identify' && allowedFrom.includes(machine.state),
+  );
+}

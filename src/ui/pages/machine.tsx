@@ -1,0 +1,134 @@
+/** One machine: what it is, where it is, how it is, how it came there, and what this person may do with it. */
+import type { StoredEvent } from '../../events.ts';
+import { fleet, fleetVersion } from '../fleet.ts';
+import { slot } from '../format.ts';
+import { Actions, Lamp } from '../machine/actions.tsx';
+import { BootsAndJobs } from '../machine/boots-jobs.tsx';
+import { Condition } from '../machine/condition.tsx';
+import { DnsNames } from '../machine/dns-names.tsx';
+import { Hardware } from '../machine/hardware.tsx';
+import { History } from '../machine/history.tsx';
+import type { MachineAnswer } from '../machine/types.ts';
+import { Badge, Facts, Panel, Reading, Title } from '../parts/common.tsx';
+import { useRead } from '../resource.ts';
+import { query, setQuery } from '../router.ts';
+import { toggleWatch, watched } from '../watch.ts';
+import '../styles/machine.css';
+
+const TABS = [
+  ['', 'Overview'],
+  ['hardware', 'Hardware'],
+  ['jobs', 'Boots and jobs'],
+  ['history', 'History'],
+] as const;
+
+export function MachinePage({ name }: { name: string }) {
+  const mine = (event: StoredEvent) => event.hardwarename === name;
+  const record = useRead<MachineAnswer>(`machines/${encodeURIComponent(name)}?events=200`, mine);
+  const tab = query.value.get('tab') ?? '';
+  if (!record.value)
+    return (
+      <>
+        <Title>{name}</Title>
+        <Reading of={record} />
+      </>
+    );
+  const { machine } = record.value;
+  return (
+    <>
+      <Title
+        beside={
+          <>
+            <Lamp machine={machine} />
+            <Watch name={name} />
+          </>
+        }
+      >
+        <span class="mono">{name}</span> <Badge word={machine.state} />
+      </Title>
+      <p class="where">
+        {[slot(machine), machine.hostname, `${machine.manufacturer} ${machine.product}`.trim()]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+      <Reading of={record} />
+      <div class="tabs" role="tablist" aria-label="About this machine">
+        {TABS.map(([value, word]) => (
+          <button
+            key={value}
+            type="button"
+            role="tab"
+            aria-selected={tab === value}
+            onClick={() => setQuery({ tab: value })}
+          >
+            {word}
+          </button>
+        ))}
+      </div>
+      <div class="panels" role="tabpanel">
+        <Tab tab={tab} answer={record.value} reload={record.reload} />
+      </div>
+    </>
+  );
+}
+
+function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; reload(): void }) {
+  const { machine, events } = answer;
+  fleetVersion.value;
+  const row = fleet.get(machine.hardwarename);
+  switch (tab) {
+    case 'hardware':
+      return <Hardware machine={machine} />;
+    case 'jobs':
+      return <BootsAndJobs machine={machine} />;
+    case 'history':
+      return <History events={events} />;
+    default:
+      return (
+        <>
+          <Condition machine={machine} {...(row?.timeline && { timeline: row.timeline })} />
+          <Actions machine={machine} reload={reload} />
+          <Identity answer={answer} />
+          <DnsNames machine={machine} />
+        </>
+      );
+  }
+}
+
+function Watch({ name }: { name: string }) {
+  const on = watched.value.has(name);
+  return (
+    <button type="button" aria-pressed={on} onClick={() => toggleWatch(name)}>
+      {on ? '★ Watched' : '☆ Watch'}
+    </button>
+  );
+}
+
+function Identity({ answer: { machine } }: { answer: MachineAnswer }) {
+  const nics = machine.nics.map(({ mac }) => mac).join(', ');
+  return (
+    <Panel title="Identity and place">
+      <Facts
+        of={[
+          ['Serial', <code key="s">{machine.serial || 'none'}</code>],
+          ['Type', machine.hardwareType],
+          ['Differs by', machine.typeMismatch],
+          ['Hostname', machine.hostname],
+          ['Role', machine.role],
+          ['Squad', machine.squad],
+          ['Owner', machine.owner],
+          ['Site', [machine.site, machine.hall, machine.row].filter(Boolean).join(' / ')],
+          ['Rack', slot(machine)],
+          ['Placed by', machine.rack === '' ? '' : machine.locatedBy],
+          ['NICs', nics],
+          ['BMC', [machine.bmcAddress, machine.bmcVendor].filter(Boolean).join(' ')],
+          ['Delivery', machine.orderNumber],
+          ['Warranty', machine.warrantyUntil],
+          ['Tags', machine.tags.join(', ')],
+          ['Notes', machine.notes],
+          ...Object.entries(machine.custom),
+        ]}
+      />
+    </Panel>
+  );
+}

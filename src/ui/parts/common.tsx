@@ -1,0 +1,172 @@
+/** Small parts that every page is made of. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import type { Problem } from '../api.ts';
+import { now } from '../feed.ts';
+import { moment, seconds } from '../format.ts';
+
+export function Loading() {
+  return (
+    <p class="empty" role="status">
+      Loading…
+    </p>
+  );
+}
+
+export function Empty({ children }: { children: ComponentChildren }) {
+  return <p class="empty">{children}</p>;
+}
+
+export function Failure({ says, retry }: { says: string; retry?: () => void }) {
+  return (
+    <div class="note bad" role="alert">
+      <p>{says}</p>
+      {retry && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What a reading has to say beside its value: that it failed, or that it is on its way. */
+export function Reading({
+  of,
+}: {
+  of: { value: unknown; problem: Problem | undefined; reload(): void };
+}) {
+  if (of.problem && of.value === undefined)
+    return <Failure says={of.problem.message} retry={of.reload} />;
+  if (of.value === undefined) return <Loading />;
+  return of.problem ? <p class="stale">Not current: {of.problem.message}</p> : null;
+}
+
+export function Title({ children, beside }: { children: ComponentChildren; beside?: unknown }) {
+  return (
+    <div class="title">
+      <h1>{children}</h1>
+      <div class="beside">{beside as ComponentChildren}</div>
+    </div>
+  );
+}
+
+export function Panel({
+  title,
+  beside,
+  children,
+  wide = false,
+}: {
+  title: string;
+  beside?: ComponentChildren;
+  children: ComponentChildren;
+  wide?: boolean;
+}) {
+  const id = useId();
+  return (
+    <section class={wide ? 'panel wide' : 'panel'} aria-labelledby={id}>
+      <div class="panel-head">
+        <h2 id={id}>{title}</h2>
+        {beside}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+/** States are told by word, colour and sign together. */
+const SIGNS: Readonly<Record<string, string>> = {
+  ...{ stalled: '!', held: '‖', broken: '✕', failed: '✕', refused: '✕', missing: '?' },
+  ...{ booting: '›', installing: '›', recycling: '›', running: '›', queued: '…' },
+  ...{ available: '✓', ready: '✓', finished: '✓', served: '✓', arrived: '✓', 'in-use': '●' },
+};
+const TONES: Readonly<Record<string, string>> = {
+  ...{ stalled: 'bad', broken: 'bad', failed: 'bad', refused: 'bad', missing: 'bad' },
+  ...{ held: 'hold', 'wrong slot': 'hold', duplicate: 'hold', unexpected: 'hold', paused: 'hold' },
+  ...{ booting: 'busy', installing: 'busy', recycling: 'busy', running: 'busy', queued: 'busy' },
+  ...{ available: 'good', ready: 'good', finished: 'good', served: 'good', arrived: 'good' },
+  ...{ 'in-use': 'used' },
+};
+export const toneOf = (word: string): string => TONES[word] ?? 'plain';
+
+export function Badge({ word }: { word: string }) {
+  return (
+    <span class={`badge ${toneOf(word)}`}>
+      <span aria-hidden="true">{SIGNS[word] ?? '·'}</span> {word}
+    </span>
+  );
+}
+
+/** A moment, with how long ago it was. */
+export function When({ at, ago = false }: { at: number; ago?: boolean }) {
+  if (at <= 0) return <span class="dim">–</span>;
+  const text = ago ? `${seconds(Math.max(0, now.value - at))} ago` : moment(at);
+  return (
+    <time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>
+      {text}
+    </time>
+  );
+}
+
+/** Facts as pairs; what is empty is left out. */
+export function Facts({ of }: { of: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="facts">
+      {of
+        .filter(([, value]) => value !== '' && value !== undefined && value !== false)
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+export function Dialog({
+  title,
+  onClose,
+  children,
+}: {
+  title: string;
+  onClose(): void;
+  children: ComponentChildren;
+}) {
+  const box = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = box.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself; this is the click beside it
+    <dialog
+      ref={box}
+      aria-labelledby={id}
+      onClose={onClose}
+      onClick={(event) => event.target === box.current && onClose()}
+    >
+      <div class="dialog">
+        <div class="panel-head">
+          <h2 id={id}>{title}</h2>
+          <button type="button" class="quiet" aria-label="Close" onClick={onClose}>
+            ✕
+          </button>
+        </div>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+/** A table that may be wider than the phone: it scrolls by itself, and by keyboard. */
+export function Table({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
+    <section class="scroll" tabIndex={0} aria-label={label}>
+      <table>{children}</table>
+    </section>
+  );
+}

@@ -1,0 +1,47 @@
+/** An event in words: the few that people read most say it as a sentence, the others list their data. */
+import type { StoredEvent } from '../../events.ts';
+import { bytes, seconds } from '../format.ts';
+
+const CHATTER = ['dhcp.', 'tftp.', 'http.', 'ipxe.', 'agent.'];
+
+/** It only matters while a boot is looked at. */
+export const isChatter = ({ name }: StoredEvent): boolean =>
+  CHATTER.some((prefix) => name.startsWith(prefix));
+
+export function eventWords(event: StoredEvent): string {
+  switch (event.name) {
+    case 'machine.state': {
+      const { from, to, why, who, by } = event.data;
+      return `${from} → ${to}: ${why} (${who ?? by})`;
+    }
+    case 'machine.edited':
+      return `${event.data.why} (${event.data.who})`;
+    case 'machine.registered':
+      return `${event.data.manufacturer} ${event.data.product}, serial ${event.data.serial}`;
+    case 'boot.stalled':
+      return `${event.data.cause} ${event.data.next}`;
+    case 'job.step':
+      return `${event.data.action}: ${event.data.step} ${event.data.phase} ${event.data.text ?? ''}`;
+    case 'job.failed':
+      return `${event.data.action}: ${event.data.code} ${event.data.detail}`;
+    case 'dns.changed':
+      return `generation ${event.data.generation}: +${event.data.added} −${event.data.removed}, ${event.data.cause}`;
+    case 'dns.refused':
+      return `generation ${event.data.generation} refused: ${event.data.why}`;
+    case 'access.refused':
+      return `${event.data.who} from ${event.data.from}: ${event.data.method} ${event.data.path} ${event.data.code}`;
+    case 'tftp.sent':
+    case 'http.sent':
+      return `${event.data.file}, ${bytes(event.data.sizeBytes)} in ${seconds(event.data.durationMs)}`;
+    default:
+      return listed(event.data);
+  }
+}
+
+function listed(data: object): string {
+  return Object.entries(data)
+    .filter(([, value]) => value !== '' && typeof value !== 'object')
+    .map(([key, value]) => `${key} ${value}`)
+    .join(', ')
+    .slice(0, 300);
+}

@@ -1,0 +1,58 @@
+/** Jobs in a list: what, on which machine, how it stands, and how long it took. */
+import type { Operations } from '../../client/operations.generated.ts';
+import { now } from '../feed.ts';
+import { readTime, seconds } from '../format.ts';
+import { go, machinePath } from '../router.ts';
+import { Badge, Empty, Table, When } from './common.tsx';
+
+export type JobView = Operations['GET /jobs']['answer']['jobs'][number];
+
+export const targetName = (target: string): string => target.replace(/^hardwarename=/, '');
+
+export function jobDuration({ started_at, ended_at }: JobView): string {
+  const from = readTime(started_at);
+  if (from === 0) return '';
+  return seconds(Math.max(0, (readTime(ended_at) || now.value) - from));
+}
+
+export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target?: boolean }) {
+  if (jobs.length === 0) return <Empty>No job.</Empty>;
+  return (
+    <Table label="Jobs">
+      <thead>
+        <tr>
+          <th scope="col">Job</th>
+          {target && <th scope="col">Machine</th>}
+          <th scope="col">Status</th>
+          <th scope="col">Step</th>
+          <th scope="col">Asked</th>
+          <th scope="col">Took</th>
+          <th scope="col">By</th>
+        </tr>
+      </thead>
+      <tbody>
+        {jobs.map((job) => (
+          <tr key={job.id} class="pick" onClick={() => go(`/jobs/${job.id}`)}>
+            <td>
+              <a href={`/jobs/${job.id}`}>{job.action}</a>
+            </td>
+            {target && (
+              <td class="mono">
+                <a href={machinePath(targetName(job.target))}>{targetName(job.target)}</a>
+              </td>
+            )}
+            <td>
+              <Badge word={job.status} />
+            </td>
+            <td>{job.code ? <code title={job.detail}>{job.code}</code> : job.step}</td>
+            <td>
+              <When at={readTime(job.created_at)} />
+            </td>
+            <td class="number">{jobDuration(job)}</td>
+            <td>{job.requester}</td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}

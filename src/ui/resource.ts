@@ -1,0 +1,68 @@
+/**
+ * What a page has read from the API: the last answer that came, whether a newer one failed, and the way to read it again.
+ * It is read anew when an event of the named kinds passes by, at most once in half a second. A failed reading leaves what
+ * was there in place.
+ */
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { StoredEvent } from '../events.ts';
+import { type Problem, read } from './api.ts';
+import { onEvents } from './feed.ts';
+
+export interface Resource<Body> {
+  readonly value: Body | undefined;
+  readonly problem: Problem | undefined;
+  reload(): void;
+}
+
+const AGAIN_MS = 500;
+
+/** @param path below /api/v1/; '' reads nothing yet @param concerns which events make the answer old */
+export function useRead<Body>(
+  path: string,
+  concerns?: (event: StoredEvent) => boolean,
+): Resource<Body> {
+  const value = useSignal<Body | undefined>(undefined);
+  const problem = useSignal<Problem | undefined>(undefined);
+  const reload = useRef<() => void>(() => undefined);
+  const concern = useRef(concerns);
+  concern.current = concerns;
+  useEffect(() => {
+    if (path === '') return;
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = () =>
+      read<Body>(path, abort.signal).then(
+        (body) => {
+          value.value = body;
+          problem.value = undefined;
+        },
+        (error) => {
+          if (!abort.signal.aborted) problem.value = error as Problem;
+        },
+      );
+    const soon = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        load();
+      }, AGAIN_MS);
+    };
+    reload.current = () => void load();
+    load();
+    const stop = onEvents((events) => {
+      if (concern.current && events.some(concern.current)) soon();
+    });
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+      stop();
+    };
+  }, [path]);
+  return { value: value.value, problem: problem.value, reload: () => reload.current() };
+}
+
+/** Events whose name begins so. */
+export const named =
+  (...prefixes: readonly string[]) =>
+  (event: StoredEvent): boolean =>
+    prefixes.some((prefix) => event.name.startsWith(prefix));

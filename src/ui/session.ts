@@ -1,0 +1,59 @@
+/**
+ * Who is using the page, and what that person may do. The rules themselves are the appliance's: this only decides which
+ * buttons are worth showing, and every one of them is checked again where it is carried out.
+ */
+import { computed, signal } from '@preact/signals';
+import type { Role } from '../inventory/access.ts';
+import { call, csrf, Problem, read, signInNeeded } from './api.ts';
+
+export interface Session {
+  readonly who: string;
+  readonly kind: string;
+  readonly role: Role;
+  readonly squads: Readonly<Record<string, Role>>;
+  readonly csrf?: string;
+}
+
+const RANKS: Readonly<Record<Role, number>> = { viewer: 0, technician: 1, operator: 2, admin: 3 };
+
+export const session = signal<Session | undefined>(undefined);
+export const isSignedIn = computed(() => session.value?.kind === 'session');
+/** The sign-in form was asked for, or is needed. */
+export const signInOpen = signal(false);
+
+/** @returns whether this page may read at all */
+export async function loadSession(): Promise<boolean> {
+  try {
+    take(await read<Session>('session'));
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'UNAUTHENTICATED') return false;
+    throw error;
+  }
+}
+
+/** @throws Problem LOGIN_FAILED, RATE_LIMITED */
+export async function signIn(user: string, password: string): Promise<void> {
+  take((await call<Session>('POST', 'login', { body: { user, password } })).body);
+  signInOpen.value = false;
+  signInNeeded.value = false;
+}
+
+export async function signOut(): Promise<void> {
+  await call('POST', 'logout');
+  location.assign('/');
+}
+
+function take(next: Session): void {
+  csrf.value = next.csrf ?? '';
+  session.value = next;
+}
+
+/** Whether this person has at least this role where a machine of this squad is concerned. */
+export function may(role: Role, squad = ''): boolean {
+  const current = session.value;
+  if (!current) return false;
+  const own =
+    current.role === 'admin' || squad === '' ? current.role : (current.squads[squad] ?? 'viewer');
+  return RANKS[own] >= RANKS[role];
+}

@@ -1,0 +1,53 @@
+/** Debian's Chromium for tests of the portal: pages that remember what went wrong in them, and whom they asked. */
+import { mkdirSync } from 'node:fs';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { PASSWORD } from './portal.ts';
+
+/** Where pictures of the pages go; docs/images when they are taken anew. */
+export const SHOTS = process.env.SCREENSHOTS ?? 'build/screenshots';
+export const PHONE = { width: 360, height: 740 };
+export const DESK = { width: 1280, height: 800 };
+
+export interface Visit {
+  readonly page: Page;
+  /** What the page itself reported as errors. */
+  readonly problems: string[];
+  /** Addresses beyond the appliance that it asked. */
+  readonly foreign: string[];
+}
+
+export function openBrowser(): Promise<Browser> {
+  mkdirSync(SHOTS, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+}
+
+export async function visit(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Visit> {
+  const context = await browser.newContext({ viewport: PHONE, colorScheme: 'dark', ...options });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  const foreign: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('data:'))
+      foreign.push(request.url());
+  });
+  await page.goto(url);
+  return { page, problems, foreign };
+}
+
+/** On the form that is open, whichever way it was opened. */
+export async function signIn(page: Page, user: string, password = PASSWORD): Promise<void> {
+  await page.locator('input[name=user]').fill(user);
+  await page.locator('input[name=password]').fill(password);
+  await page.locator('form button[type=submit]').click();
+}

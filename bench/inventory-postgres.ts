@@ -2,20 +2,12 @@
  * The yardstick of the inventory bench: PostgreSQL with the same machines and questions, through its own client (`pg`) over
  * its socket. It is spared what the appliance does besides: HTTP, authentication, checks, events, the version of each row.
  */
-
-import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
 import { machineOf, pick, timed } from './inventory-fleet.ts';
 import { temporaryDir } from './support/daemon.ts';
-import { memoryOf, runToEnd, start, treeOf } from './support/process.ts';
+import { type PostgresPrograms, startPostgres } from './support/postgres.ts';
+import { memoryOf, treeOf } from './support/process.ts';
 import type { Scope } from './support/scope.ts';
-
-export interface PostgresPrograms {
-  readonly initdb: string;
-  readonly postgres: string;
-}
 
 const BATCH = 500;
 
@@ -36,24 +28,11 @@ const IDS = `(hardwarename || ' ' || coalesce(hostname, ''))`;
 
 export async function benchPostgres(
   scope: Scope,
-  { initdb, postgres }: PostgresPrograms,
+  programs: PostgresPrograms,
   { machines, asks }: { machines: number; asks: number },
 ): Promise<object> {
   const dir = temporaryDir(scope);
-  const data = join(dir, 'data');
-  mkdirSync(data);
-  const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])));
-  for (const path of [dir, data]) chownSync(path, uid ?? 0, gid ?? 0);
-  const asPostgres = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] as const;
-  await runToEnd({
-    scope,
-    command: [...asPostgres, initdb, '-D', data, '-A', 'trust', '-E', 'UTF8', '--no-locale'],
-  });
-  const server = start({
-    scope,
-    command: [...asPostgres, postgres, '-D', data, '-k', dir, '-c', 'listen_addresses='],
-  });
-  await server.line(/ready to accept connections/);
+  const server = await startPostgres(scope, programs, dir);
   const client = new pg.Client({ host: dir, user: 'postgres', database: 'postgres' });
   await client.connect();
   try {

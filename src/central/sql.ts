@@ -41,8 +41,9 @@ function openPostgres(url: string): FleetDatabase {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   const pool = new pg.Pool({ connectionString: url, max: 10, types });
-  // A connection that ends while nobody uses it: the next one is opened when it is needed.
+  // A connection that ends: whoever uses it hears of it by the query that fails, and the next one is opened when needed.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     ...postgresSql((text, values) => pool.query(text, values)),
     engine: 'postgresql',

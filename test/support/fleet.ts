@@ -21,6 +21,8 @@ export interface TestFleet {
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
   call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }>;
   site(name: string): Promise<TestSite>;
+  /** Another instance over the same database and authority. */
+  another(): Promise<Central>;
   /** Ends central and starts it again over the same database, on the same ports. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ export interface TestSite {
   connect(): () => void;
 }
 
+/** @param database the fleet's; else SQLite in a folder of its own */
 export async function createFleet(database?: string): Promise<TestFleet> {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const url = database ?? `sqlite:${join(folder, 'fleet.db')}`;
@@ -80,6 +83,7 @@ export async function createFleet(database?: string): Promise<TestFleet> {
       };
       return { name, people, folder: own, connect };
     },
+    another: () => startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now }),
     async restart() {
       await central.close();
       central = await startCentral(settingsFor(ports), { log, clock: now });

@@ -82,7 +82,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startTftp(parts);
     ready.tftp = true;
     const images = startImages(parts);
-    await startMachineHttp(parts);
+    await startMachineHttp(parts, images.service);
     ready.machineHttp = true;
     const jobs = openJobs(parts);
     const bmcs = await openBmcService(parts);
@@ -92,7 +92,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
-      images,
+      images: images.desk,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

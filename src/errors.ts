@@ -197,6 +197,10 @@ export const ERRORS = {
     message: 'The template of this installer cannot be rendered.',
   },
   IMPORT_MISSING: { httpStatus: 502, message: 'The source does not have this file.' },
+  IMAGE_QUEUED: {
+    httpStatus: 503,
+    message: 'Other machines are being sent images; ask again after Retry-After seconds.',
+  },
   INTERNAL: {
     httpStatus: 500,
     message: 'Something went wrong in the appliance; the log has the request id.',

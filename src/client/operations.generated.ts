@@ -457,6 +457,21 @@ export type ImageStore = {
   readonly keys: readonly string[];
   readonly requireSignature: boolean;
 };
+export type ImageStream = {
+  readonly job: string;
+  readonly hardwarename: string;
+  readonly squad: string;
+  /** The address of the appliance in that provisioning network */
+  readonly uplink: string;
+  /** kept: its connection broke just now */
+  readonly state: 'sending' | 'kept' | 'waiting';
+  /** In the queue; 0 when it is being sent */
+  readonly position: number;
+  /** When it last asked */
+  readonly leftBytes: number;
+  /** What it may take; 0 for no bound */
+  readonly bytesPerSecond: number;
+};
 export type Job = {
   readonly id: string;
   readonly action: string;
@@ -3379,6 +3394,15 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: ImageStore;
+  };
+  /** Machines that are being sent an image, and those that wait for their turn. */
+  'GET /image-streams': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly streams: readonly ImageStream[];
+    };
   };
   /** Remove files that no version is made of, at once, and what crashes left behind. */
   'POST /image-store/collect': {

@@ -25,6 +25,7 @@ import {
   type WebServer,
 } from '../http/machine/connections.ts';
 import type { Flows } from '../http/machine/flows.ts';
+import type { ImageService } from '../http/machine/image-routes.ts';
 import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
 import { createOidcDesk } from '../http/people/oidc.ts';
 import type { OidcSettings } from '../http/people/oidc-settings.ts';
@@ -109,7 +110,7 @@ async function listenTls(
   await listening(at, listenAt(https.server, at));
 }
 
-export async function startMachineHttp(parts: HttpParts): Promise<void> {
+export async function startMachineHttp(parts: HttpParts, images: ImageService): Promise<void> {
   const { config, segments, inventory, desk, clock, log, metrics, flows } = parts;
   const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
   const threads = openSendThreads({
@@ -125,7 +126,7 @@ export async function startMachineHttp(parts: HttpParts): Promise<void> {
   };
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
-    const parties = { inventory, desk, clock, log, guard, send, onDownload, flows };
+    const parties = { inventory, desk, clock, log, guard, send, images, onDownload, flows };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });

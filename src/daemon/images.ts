@@ -5,6 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
+import type { ImageService } from '../http/machine/image-routes.ts';
+import { createAdmission } from '../images/admission.ts';
 import { type ImageDesk, openImageDesk } from '../images/desk.ts';
 import { parseKey, type TrustedKey } from '../images/signature.ts';
 import { openImageStore } from '../images/store.ts';
@@ -12,6 +14,7 @@ import { limit } from '../limits.ts';
 import { checkImageFile } from '../platform/image-check.ts';
 import { openImageFolder } from '../platform/image-folder.ts';
 import { openSources } from '../platform/image-source.ts';
+import { pace } from '../platform/pacing.ts';
 import type { Parts } from './core.ts';
 
 const HOUR_MS = 3_600_000;
@@ -21,9 +24,10 @@ export function imageFolderOf({ images, database }: Config): string {
 }
 
 /** @throws AppError CONFIG_INVALID for a key that is none */
-export function startImages(parts: Parts): ImageDesk {
+export function startImages(parts: Parts): { desk: ImageDesk; service: ImageService } {
   const { config, inventory, clock, log, closers } = parts;
   const { importFolder, keepUnusedHours, keys, requireSignature } = config.images;
+  const { streamsMax, uplinkMbps } = config.images;
   const trusted = keys.map(readKey);
   const store = openImageStore({
     inventory,
@@ -47,7 +51,19 @@ export function startImages(parts: Parts): ImageDesk {
     }
   }, HOUR_MS);
   closers.push(() => clearInterval(collecting));
-  return openImageDesk({ images: inventory.images, store, keys: trusted, requireSignature });
+  const admission = createAdmission({
+    streamsMax,
+    bytesPerSecond: (uplinkMbps * 1_000_000) / 8,
+    keepMs: limit('imagePlaceKeptMs'),
+    goneMs: limit('imageQueueGoneMs'),
+    soonMs: limit('imageQueueSoonMs'),
+    laterMs: limit('imageQueueLaterMs'),
+  });
+  const { images } = inventory;
+  return {
+    desk: openImageDesk({ images, store, admission, keys: trusted, requireSignature }),
+    service: { open: store.open.bind(store), admission, pace },
+  };
 }
 
 function readKey(file: string): TrustedKey {

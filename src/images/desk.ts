@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts';
 import type { ImageCause, Images, ImageVersion, NewImage } from '../inventory/images.ts';
 import { limit } from '../limits.ts';
 import { readKept } from '../platform/boot-files.ts';
+import type { Admission } from './admission.ts';
 import { manifestOf, signerOf, type TrustedKey } from './signature.ts';
 import type { ImageStore } from './store.ts';
 import { parseTemplate } from './template.ts';
@@ -13,6 +14,8 @@ import { parseTemplate } from './template.ts';
 export interface ImageDeskParts {
   readonly images: Images;
   readonly store: ImageStore;
+  /** Who is being sent an image, and who waits. */
+  readonly admission: Admission;
   readonly keys: readonly TrustedKey[];
   readonly requireSignature: boolean;
 }
@@ -29,12 +32,14 @@ export interface ImageDesk extends Omit<ImageDeskParts, 'keys'> {
 export function openImageDesk({
   images,
   store,
+  admission,
   keys,
   requireSignature,
 }: ImageDeskParts): ImageDesk {
   return {
     images,
     store,
+    admission,
     requireSignature,
     keyNames: keys.map(({ name }) => name),
     add(image, signature, cause) {

@@ -142,7 +142,10 @@ export function openImages(db: Database, clock: Clock, events: EventStore): Imag
   );
   const filesOf = db.prepare<[string, string], FileRow>(FILES);
   const channels = openChannels(db, { clock, events });
-  const guards: ImageUses[] = [(image) => jobsThatNeed(db, image)];
+  const guards: ImageUses[] = [
+    (image) => jobsThatNeed(db, image),
+    (image) => workThatNeeds(db, image),
+  ];
 
   const view = (row: VersionRow): ImageVersion => {
     const { name, version } = row;
@@ -275,4 +278,19 @@ function jobsThatNeed(db: Database, { refs }: { refs: readonly string[] }): stri
     )
     .all(JSON.stringify(refs));
   return rows.map(({ kind, target }) => `the ${kind} job of ${target} has not ended`);
+}
+
+/** What an install was resolved to when it began, wherever the channel points by now. */
+function workThatNeeds(
+  db: Database,
+  { name, version }: { name: string; version: string },
+): string[] {
+  const rows = db
+    .prepare<[string, string], { hardwarename: string }>(
+      `SELECT hardwarename FROM work_orders JOIN jobs ON jobs.id = work_orders.job
+       WHERE jobs.ended_at = 0 AND work_orders.state <> 'ended'
+       AND json_extract(detail, '$.image.name') = ? AND json_extract(detail, '$.image.version') = ? LIMIT 5`,
+    )
+    .all(name, version);
+  return rows.map(({ hardwarename }) => `${hardwarename} is being installed with it`);
 }

@@ -39,6 +39,16 @@ export const IMAGE_LIMITS = {
   },
   imageImportPauseMs: { value: 2000, why: 'before an import that broke off goes on' },
   imageImportIdleMs: { value: 30_000, why: 'a source that sends nothing for so long has gone' },
+  imagePlaceKeptMs: {
+    value: 15_000,
+    why: 'a download that broke off keeps its place: an agent goes on by range within seconds',
+  },
+  imageQueueGoneMs: {
+    value: 30_000,
+    why: 'a machine that waits for an image asks every few seconds; one that is silent for so long has gone',
+  },
+  imageQueueSoonMs: { value: 1000, why: 'whoever is next asks often: a free place waits for it' },
+  imageQueueLaterMs: { value: 5000, why: 'those far behind ask seldom: hundreds may wait' },
   imageTemplateBytesMax: {
     value: 1_048_576,
     why: 'the template of an installer: it is rendered in memory, for each machine',

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AdmissionSettings, createAdmission } from '../../src/images/admission.ts';
 import { type ImageDesk, openImageDesk } from '../../src/images/desk.ts';
 import type { Sources } from '../../src/images/ports.ts';
 import type { TrustedKey } from '../../src/images/signature.ts';
@@ -13,6 +14,11 @@ import { createWorld, type World } from './world.ts';
 
 export const sha256 = (bytes: Uint8Array | string): string =>
   createHash('sha256').update(bytes).digest('hex');
+
+export const ADMISSION: AdmissionSettings = {
+  ...{ streamsMax: 2, bytesPerSecond: 0, keepMs: 15_000, goneMs: 30_000 },
+  ...{ soonMs: 1000, laterMs: 5000 },
+};
 
 export interface StoreWorld {
   readonly world: World;
@@ -73,7 +79,10 @@ export function createStoreWorld(
       return hash;
     },
     desk: ({ keys = [], requireSignature = false } = {}) =>
-      openImageDesk({ images: world.inventory.images, store, keys, requireSignature }),
+      openImageDesk({
+        ...{ images: world.inventory.images, store, keys, requireSignature },
+        admission: createAdmission(ADMISSION),
+      }),
   };
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createMachineApp } from '../../src/http/machine/app.ts';
+import type { MachineAppOptions } from '../../src/http/machine/holder.ts';
 import type { InstallDetail } from '../../src/install/detail.ts';
 import type { ResolvedImage } from '../../src/inventory/images.ts';
 import type { MachineState } from '../../src/inventory/states.ts';
@@ -59,13 +60,15 @@ export function installDetail(changes: Partial<InstallDetail> = {}): InstallDeta
 
 export type WorkWorld = ReturnType<typeof createWorkWorld>;
 
-export function createWorkWorld() {
-  const world = createWorld();
+export function createWorkWorld(
+  more: Pick<MachineAppOptions, 'images' | 'send'> = {},
+  world: World = createWorld(),
+) {
   const dir = mkdtempSync(join(tmpdir(), 'reveille-work-'));
   writeFileSync(join(dir, 'vmlinuz'), 'kernel');
   writeFileSync(join(dir, 'initrd.img'), 'initrd');
   const log = pino({ level: 'silent' });
-  const app = createMachineApp({ ...world, log, assets: dir, pxeimage: dir });
+  const app = createMachineApp({ ...world, ...more, log, assets: dir, pxeimage: dir });
   const { inventory, jobs } = world;
 
   const booted = (of: Mac) => {

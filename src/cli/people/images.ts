@@ -174,6 +174,27 @@ function addStore(images: Command, context: CliContext): void {
       const { body } = await api(context, options).call('GET /image-store');
       showRecord(context, options, body);
     });
+  withCommon(images.command('streams'))
+    .description('machines that are being sent an image, and those that wait')
+    .action(async (options: CommonOptions) => {
+      const { body } = await api(context, options).call('GET /image-streams');
+      show(context, options, {
+        document: body,
+        rows: body.streams,
+        columns: [
+          { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+          { title: 'SQUAD', of: ({ squad }) => squad },
+          { title: 'UPLINK', of: ({ uplink }) => uplink },
+          { title: 'STATE', of: ({ state }) => state },
+          { title: 'PLACE', of: ({ position }) => (position > 0 ? String(position) : '') },
+          { title: 'LEFT', of: ({ leftBytes }) => bytes(leftBytes) },
+          {
+            title: 'MAY',
+            of: ({ bytesPerSecond }) => bytes(bytesPerSecond) && `${bytes(bytesPerSecond)}/s`,
+          },
+        ],
+      });
+    });
   withCommon(images.command('collect'))
     .description('remove files that no version is made of')
     .action(async (options: CommonOptions) => {

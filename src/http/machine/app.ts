@@ -20,6 +20,7 @@ import { caImage } from './ca-image.ts';
 import { boundTimes, createConnectionGuard } from './connections.ts';
 import type { Flow } from './flows.ts';
 import { holder, type MachineAppOptions, note, type TokenParams, urlOf } from './holder.ts';
+import { addImageRoutes } from './image-routes.ts';
 import { addMetadataRoutes } from './metadata-routes.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
 import { addWorkRoutes } from './work-routes.ts';
@@ -48,11 +49,14 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-  addBootRoutes(app, { ...options, send: options.send ?? sendOptions() });
+  const send = options.send ?? sendOptions();
+  addBootRoutes(app, { ...options, send });
   addReconRoute(app, options);
   addAgentRoutes(app, options);
   addWorkRoutes(app, options);
   addMetadataRoutes(app, options);
+  const { images } = options;
+  if (images) addImageRoutes(app, { ...options, images, send });
   return app;
 }
 

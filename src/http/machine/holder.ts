@@ -14,6 +14,7 @@ import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { ConnectionGuard } from './connections.ts';
 import type { Flows } from './flows.ts';
+import type { ImageService } from './image-routes.ts';
 
 export interface MachineAppOptions {
   readonly inventory: Inventory;
@@ -31,6 +32,8 @@ export interface MachineAppOptions {
   readonly guard?: ConnectionGuard;
   /** What the kernel counts of downloads; without it, events say only what was handed to the kernel. */
   readonly flows?: Flows;
+  /** The image store, where there is one. */
+  readonly images?: ImageService;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
   onDownload?(sentBytes: number, complete: boolean): void;
 }

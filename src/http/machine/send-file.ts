@@ -28,6 +28,8 @@ export interface FileAnswer {
   /** Closed when the answer is over, whatever its end. */
   readonly file: OpenBootFile;
   readonly type: string;
+  /** Instead of the file's own entity tag: for content whose name is its hash. */
+  readonly etag?: string;
   readonly observer: SendObserver;
   readonly send: SendOptions;
   /** Milliseconds since 1970. */
@@ -39,16 +41,16 @@ export function sendBootFile(
   reply: FastifyReply,
   answer: FileAnswer,
 ): FastifyReply {
-  const { file, type } = answer;
+  const { file, type, etag = file.etag } = answer;
   const head = {
     'accept-ranges': 'bytes',
     'cache-control': 'no-cache',
-    etag: file.etag,
+    etag,
     'last-modified': new Date(file.modifiedMs).toUTCString(),
   };
   const verdict = judge(
     { method: request.method, headers: request.headers, now: answer.now },
-    file,
+    { ...file, etag },
   );
   switch (verdict.kind) {
     case 'not-modified':

@@ -1,5 +1,6 @@
 /** Images as the API shows them: versions, channels and what is being received. */
 import { z } from 'zod';
+import type { Stream } from '../../images/admission.ts';
 import type { ImageDesk } from '../../images/desk.ts';
 import type { UploadProgress } from '../../images/ports.ts';
 import { UPLOAD_STATES } from '../../inventory/image-blobs.ts';
@@ -121,4 +122,21 @@ export function showStore(
     keys: [...keyNames],
     requireSignature,
   };
+}
+
+export const streamView = z
+  .object({
+    job: z.string(),
+    hardwarename: z.string(),
+    squad: z.string(),
+    uplink: z.string().describe('The address of the appliance in that provisioning network'),
+    state: z.enum(['sending', 'kept', 'waiting']).describe('kept: its connection broke just now'),
+    position: z.number().int().describe('In the queue; 0 when it is being sent'),
+    leftBytes: z.number().int().describe('When it last asked'),
+    bytesPerSecond: z.number().int().describe('What it may take; 0 for no bound'),
+  })
+  .meta({ id: 'ImageStream' });
+
+export function showStream({ key, ...stream }: Stream): z.output<typeof streamView> {
+  return { job: key, ...stream };
 }

@@ -21,7 +21,9 @@ import {
   sha256Text,
   showImage,
   showStore,
+  showStream,
   storeView,
+  streamView,
   versionName,
 } from '../image-views.ts';
 import { answers, nothing, why, whyQuery } from '../schemas.ts';
@@ -106,6 +108,20 @@ export function addImageRoutes(app: PeopleServer, context: PeopleContext): void 
     },
     handler: async (_request, reply) =>
       reply.send(showStore(imageDeskOf(context), blobs.list()) as never),
+  });
+  app.route({
+    method: 'GET',
+    url: '/api/v1/image-streams',
+    config: { access: 'read' },
+    schema: {
+      tags,
+      summary: 'Machines that are being sent an image, and those that wait for their turn',
+      response: answers(z.object({ streams: z.array(streamView) })),
+    },
+    handler: async (_request, reply) => {
+      const streams = imageDeskOf(context).admission.list(context.clock());
+      return reply.send({ streams: streams.map(showStream) });
+    },
   });
   app.route({
     method: 'POST',

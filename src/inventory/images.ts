@@ -289,7 +289,8 @@ function workThatNeeds(
     .prepare<[string, string], { hardwarename: string }>(
       `SELECT hardwarename FROM work_orders JOIN jobs ON jobs.id = work_orders.job
        WHERE jobs.ended_at = 0 AND work_orders.state <> 'ended'
-       AND json_extract(detail, '$.image.name') = ? AND json_extract(detail, '$.image.version') = ? LIMIT 5`,
+       AND json_extract(work_orders.detail, '$.image.name') = ?
+       AND json_extract(work_orders.detail, '$.image.version') = ? LIMIT 5`,
     )
     .all(name, version);
   return rows.map(({ hardwarename }) => `${hardwarename} is being installed with it`);

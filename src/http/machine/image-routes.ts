@@ -138,10 +138,10 @@ function sendAdmitted(
   const sent = sendBootFile(request, reply, {
     ...answer,
     observer: {
-      started(slice) {
+      started(slice, sendingSocket) {
         begun = slice;
         paceAll();
-        events.started(slice);
+        events.started(slice, sendingSocket);
       },
       ended(sentBytes, complete) {
         over(sentBytes);

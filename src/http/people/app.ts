@@ -21,13 +21,13 @@ import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
+import { addFleetRoutes } from './routes/fleet.ts';
 import {
   addDiagnosisRoutes,
   addExpectedTimeRoutes,
   addFlightRoutes,
   addQuirkRoutes,
 } from './routes/flights.ts';
-import { addFleetRoutes } from './routes/fleet.ts';
 import { addImageUploadRoutes } from './routes/image-uploads.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';

@@ -117,7 +117,9 @@ export function createBmcAccess(parts: BmcAccessParts): BmcAccess {
   const namesFor = (target: BmcTarget, named: string | undefined): string[] => {
     const last = bmcs.get(target.id)?.credential ?? '';
     const order = loginOrder({ last, own: target.credential, site: siteCredentials });
-    const names = named === undefined ? order : [named];
+    // The site's list may name what nobody has stored yet.
+    const stored = order.filter((name) => credentials.get(name) !== undefined);
+    const names = named === undefined ? stored : [named];
     if (target.address === '' || names.length === 0)
       throw new AppError('BMC_MISSING', { detail: target.hardwarename || target.id });
     return names;

@@ -1,4 +1,5 @@
 /** BMCs as a service, put together: one UDP socket for IPMI, HTTPS for Redfish, the one way to both, and discovery. */
+import { Gauge, type Registry } from 'prom-client';
 import { type BmcAccess, createBmcAccess } from '../bmc/access.ts';
 import type { SecureHttp } from '../bmc/dial.ts';
 import { createDiscovery } from '../bmc/discovery.ts';
@@ -17,6 +18,7 @@ export interface BmcServiceParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: { readonly registry: Registry };
   readonly closers: (() => unknown)[];
 }
 
@@ -37,7 +39,34 @@ export async function openBmcService(parts: BmcServiceParts): Promise<BmcService
     secure: secureHttp,
   });
   closers.push(() => access.close());
+  registerMetrics(parts, access);
   return { access, registry: createBmcRegistry({ ...serverdb, events, machines, clock }) };
+}
+
+function registerMetrics({ metrics, inventory }: BmcServiceParts, access: BmcAccess): void {
+  const registers = [metrics.registry];
+  new Gauge({
+    name: 'reveille_bmc_sessions',
+    help: 'Sessions with BMCs: in use, and kept open for the next caller',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { used, kept } = access.sessions();
+      this.set({ state: 'used' }, used);
+      this.set({ state: 'kept' }, kept);
+    },
+  });
+  new Gauge({
+    name: 'reveille_bmcs',
+    help: 'BMCs that were seen, and whether their machine is known',
+    labelNames: ['matched'],
+    registers,
+    collect() {
+      const { matched, unmatched } = inventory.serverdb.bmcs.counts();
+      this.set({ matched: 'yes' }, matched);
+      this.set({ matched: 'no' }, unmatched);
+    },
+  });
 }
 
 const timeoutMs = limit('bmcHttpsMs');

@@ -93,6 +93,7 @@ export interface BmcStore {
   wakesSince(at: number): number;
   wanting(wake: BmcRecord['wake']): BmcRecord[];
   remove(id: string): boolean;
+  counts(): { readonly matched: number; readonly unmatched: number };
   /** Events that discovery has not read yet, oldest first, of those that tell of BMCs, machines and credentials. */
   news(count: number): BmcNews[];
   /** In the transaction of what follows from them. */
@@ -170,6 +171,9 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
        AND name IN ('bmc.seen', 'machine.registered', 'recon.received', 'machine.edited', 'access.changed')
      ORDER BY id LIMIT ?`,
   );
+  const counts = db.prepare<[], { all: number; unmatched: number }>(
+    `SELECT count(*) AS "all", count(*) FILTER (WHERE hardwarename = '') AS unmatched FROM bmcs`,
+  );
   const readUpTo = db.prepare('UPDATE bmc_feed SET cursor = ? WHERE id = 1 AND cursor < ?');
   const othersAt = db.prepare<[string, string], Row>(
     `${select} WHERE address = ? AND address <> '' AND id <> ?`,
@@ -229,6 +233,10 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
         hardwarename: (hardwarename ?? undefined) as Hardwarename | undefined,
         data: JSON.parse(data),
       })),
+    counts() {
+      const { all, unmatched } = counts.get() ?? { all: 0, unmatched: 0 };
+      return { matched: all - unmatched, unmatched };
+    },
     readUpTo: (event) => void readUpTo.run(event, event),
     remove: (id) => remove.run(id).changes > 0,
   };

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
+import { Registry } from 'prom-client';
 import { type FakeBmc, startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
 import { type FakeBmcOptions, simpleMachine } from '../../qemu-lab/fake-bmc-state.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -42,7 +43,8 @@ export async function openJobSite(configText: string) {
   const inventory = openInventory({ db, clock, secrets, waitForDisk: groupCommit.waitForDisk });
   const config = parseConfig(configText);
   const closers: (() => unknown)[] = [];
-  const parts = { db, inventory, config, clock, log, closers, groupCommit };
+  const metrics = { registry: new Registry() };
+  const parts = { db, inventory, config, clock, log, closers, groupCommit, metrics };
   const bmcs = await openBmcService(parts);
   const jobs = openJobs(parts);
   startJobs(parts, { desk: jobs, access: bmcs.access });
@@ -62,7 +64,7 @@ export async function openJobSite(configText: string) {
   let addresses = 0;
 
   return {
-    ...{ db, file, folder, lines, inventory, jobs, app, token, bmcs },
+    ...{ db, file, folder, lines, inventory, jobs, app, token, bmcs, metrics },
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
     credential(name: string, username: string, password: string) {
       const entry = { name, squad: '', username, notes: '', password };

@@ -130,6 +130,11 @@ follow() {
           give_up "the appliance refused the report (${STATUS:-no answer})"
         fi
         ;;
+      install | recycle | burn-in)
+        . /agent/work.sh
+        work "$instruction"
+        heartbeat
+        ;;
       reboot)
         say "Rebooting, as the appliance says"
         sync

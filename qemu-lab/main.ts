@@ -45,13 +45,20 @@ program
     },
   );
 
+interface ScenarioOptions {
+  readonly json?: boolean;
+  readonly keep?: boolean;
+  readonly pxeimage: string;
+}
+
 program
   .command('scenario')
   .description('run one scenario and judge it')
   .argument('<name>', `one of: ${SCENARIOS.map(({ name }) => name).join(', ')}`)
   .option('--json', 'print one JSON object last')
   .option('--keep', 'keep the files of the lab (serial logs, capture, database)')
-  .action(async (name: string, options: { json?: boolean; keep?: boolean }) => {
+  .option('--pxeimage <DIR>', 'the image to boot', 'build/pxeimage/lab')
+  .action(async (name: string, options: ScenarioOptions) => {
     const scenario = SCENARIOS.find((one) => one.name === name);
     if (!scenario)
       throw new Error(
@@ -62,6 +69,7 @@ program
     const result = await runScenario(scenario, {
       say,
       keepFiles: options.keep === true,
+      pxeimage: options.pxeimage,
       onLab: (lab) => {
         endWith(lab);
         if (options.keep) say(`files: ${lab.dir}`);

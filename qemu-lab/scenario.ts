@@ -22,6 +22,8 @@ export interface ScenarioRun {
   capture(): Promise<Capture>;
   /** For the result: what each client or machine was given, as the capture has it. */
   readonly negotiated: Record<string, Negotiated>;
+  /** For the result: seconds by what they are of. */
+  readonly times: Record<string, number>;
   /** For the result: clients that are no machines of the rack. */
   readonly clients: MachineResult[];
   /** Repeats `probe` until it gives something. @throws Error with `what` and the state of every machine. */
@@ -69,7 +71,12 @@ const POLL_MS = 150;
 
 export async function runScenario(
   scenario: Scenario,
-  options: { keepFiles?: boolean; say: (text: string) => void; onLab?: (lab: Lab) => void },
+  options: {
+    keepFiles?: boolean;
+    pxeimage?: string;
+    say: (text: string) => void;
+    onLab?: (lab: Lab) => void;
+  },
 ): Promise<ScenarioResult> {
   const startedAt = Date.now();
   const failures: string[] = [];
@@ -86,6 +93,7 @@ export async function runScenario(
       say: options.say,
       negotiated: {},
       clients: [],
+      times: {},
       capture: () => readCapture(join(lab.dir, 'bridge.pcap')),
       check(holds, what) {
         if (!holds) failures.push(what);
@@ -107,6 +115,7 @@ export async function runScenario(
     await scenario.run(run).catch((error: Error) => failures.push(error.message));
     const machines = [...(await results(lab, client)), ...run.clients];
     const seconds: Record<string, number> = { total: (Date.now() - startedAt) / 1000 };
+    Object.assign(seconds, run.times);
     for (const { name, seconds: steps } of machines) {
       if (steps.registered !== undefined) seconds[name] = steps.registered;
     }

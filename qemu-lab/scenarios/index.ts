@@ -6,6 +6,7 @@ import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
 import { power } from './power.ts';
+import { install } from './install.ts';
 import { proxy } from './proxy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -16,4 +17,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...BOOTS,
   proxy,
   power,
+  install,
 ];

@@ -7,14 +7,18 @@
 import { type BmcAccess, targetOf } from '../bmc/access.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobWorld } from '../jobs/ports.ts';
+import { createJobWork } from '../jobs/work.ts';
+import type { Clock } from '../wire/time.ts';
 
 export function createJobWorld(parts: {
   readonly inventory: Inventory;
   readonly access: BmcAccess;
+  readonly clock: Clock;
 }): JobWorld {
-  const { inventory, access } = parts;
+  const { inventory, access, clock } = parts;
   const { credentials, editor } = inventory.serverdb;
   return {
+    work: createJobWork(inventory, clock),
     machine: (hardwarename) => inventory.machines.record(hardwarename),
     login: (name) => credentials.open(name),
     openBmc: (machine, credential) =>

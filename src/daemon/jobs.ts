@@ -6,6 +6,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { type JobDesk, openJobDesk } from '../jobs/desk.ts';
 import { createEngine } from '../jobs/engine.ts';
 import { jobKinds } from '../jobs/kinds/index.ts';
+import type { Job } from '../jobs/store.ts';
 import type { Log } from '../platform/log.ts';
 import type { GroupCommit } from '../platform/sqlite.ts';
 import type { Clock, Millis } from '../wire/time.ts';
@@ -30,7 +31,8 @@ export function openJobs({
   const { credential: site, ...policy } = config.jobs.bmcSetup;
   const { events, machines } = inventory;
   const kinds = jobKinds({ site, ...policy });
-  return openJobDesk({ db, clock, events, machines, kinds });
+  const onCancel = ({ id }: Job) => inventory.work.end(id, 'its job was called off');
+  return openJobDesk({ db, clock, events, machines, kinds, onCancel });
 }
 
 const DAY_MS = 86_400_000;
@@ -48,7 +50,7 @@ export function startJobs(
   const engine = createEngine({
     store: desk.store,
     kinds: desk.kinds,
-    world: createJobWorld({ inventory, access }),
+    world: createJobWorld({ inventory, access, clock }),
     timers: {
       now: clock,
       after(ms, callback) {
@@ -60,6 +62,7 @@ export function startJobs(
     events: inventory.events,
     machines: inventory.machines,
     limits: { siteMax, rackMax },
+    destroyed: (job) => (inventory.work.ofJob(job)?.destroysAt ?? 0) > 0,
     transaction: inventory.transactionUnsynced,
     whenDurable: groupCommit.whenDurable,
     onError: (err, job) => log.error({ err, job }, 'a job could not be carried on'),

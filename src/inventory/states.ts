@@ -87,13 +87,18 @@ export const TRANSITIONS: readonly Transition[] = [
     by: 'job',
     why: 'An install job has claimed the machine.',
   },
-  { from: 'installing', to: 'in-use', by: 'job', why: 'The installed system has phoned home.' },
+  {
+    from: 'installing',
+    to: 'in-use',
+    by: 'job',
+    why: 'The installed system has phoned home, or a new install was called off before it touched a disk.',
+  },
   { from: 'installing', to: 'broken', by: 'job', why: 'The install job has used up its attempts.' },
   {
     from: 'installing',
     to: 'available',
     by: 'job',
-    why: 'The install job was cancelled before it touched a disk.',
+    why: 'The install job was called off, or could not be carried out, before it touched a disk.',
   },
   {
     from: 'in-use',

@@ -28,6 +28,8 @@ export interface Tokens {
   find(token: BootToken): Token | undefined;
   /** Restarts the life of a token that is in use. */
   renew(token: BootToken): void;
+  /** When a machine that waits last asked by this NIC; 0 for never. */
+  heardAt(mac: Mac): number;
   /** Forgets tokens that expired before this moment. */
   forget(before: Millis): number;
 }
@@ -62,6 +64,9 @@ export function openTokens(db: Database, clock: Clock): Tokens {
   );
   const find = db.prepare<[string], TokenRow>('SELECT * FROM tokens WHERE token = ?');
   const renew = db.prepare('UPDATE tokens SET expires_at = ? WHERE token = ?');
+  const waiting = db.prepare<[string], { expires_at: number | null }>(
+    "SELECT max(expires_at) AS expires_at FROM tokens WHERE mac = ? AND purpose = 'wait'",
+  );
   const forget = db.prepare('DELETE FROM tokens WHERE expires_at < ?');
 
   return {
@@ -78,6 +83,8 @@ export function openTokens(db: Database, clock: Clock): Tokens {
       const row = find.get(token);
       if (row) renew.run(clock() + LIFE_MS[row.purpose as TokenPurpose], token);
     },
+    // Its life starts anew with each question.
+    heardAt: (mac) => Math.max(0, (waiting.get(mac)?.expires_at ?? 0) - LIFE_MS.wait),
     forget: (before) => forget.run(before).changes,
   };
 }

@@ -8,7 +8,7 @@
 import { AppError } from '../errors.ts';
 import type { Millis } from '../wire/time.ts';
 import type { Later, Output, Step, StepContext } from './definition.ts';
-import type { JobBmc, JobMachine, JobTimers, JobWorld } from './ports.ts';
+import type { JobBmc, JobMachine, JobTimers, JobWork, JobWorld } from './ports.ts';
 
 export type Outcome =
   | { readonly is: 'done'; readonly output: Output }
@@ -21,6 +21,7 @@ export interface Attempt {
 }
 
 export interface AttemptInput {
+  readonly job: string;
   readonly step: Step;
   readonly how: 'run' | 'ask-then-run' | 'undo';
   readonly machine: JobMachine;
@@ -80,7 +81,7 @@ function isLater(result: Output | Later): result is Later {
 function createContext(input: AttemptInput, alive: () => void): StepContext {
   const { machine, facts, world, timers } = input;
   return {
-    ...{ machine, ...facts },
+    ...{ job: input.job, machine, ...facts, work: guardedWork(input, alive) },
     now: (): Millis => timers.now(),
     async withBmc(use, credential) {
       alive();
@@ -132,5 +133,29 @@ function guarded(bmc: JobBmc, alive: () => void): JobBmc {
       calmWatchdog: first(() => upkeep.calmWatchdog()),
     },
     close: () => bmc.close(),
+  };
+}
+
+/** The same for work: an attempt that is over arms nothing. Each call is one transaction. */
+function guardedWork({ world: { work }, transaction }: AttemptInput, alive: () => void): JobWork {
+  const inside = <Args extends unknown[], Result>(call: (...args: Args) => Result) => {
+    return (...args: Args): Result => {
+      alive();
+      let result: { value: Result } | undefined;
+      transaction(() => {
+        result = { value: call(...args) };
+      });
+      if (!result) throw new Error('a transaction ended without running');
+      return result.value;
+    };
+  };
+  return {
+    prepareInstall: inside((wanted) => work.prepareInstall(wanted)),
+    armInstall: inside((wanted) => work.armInstall(wanted)),
+    arm: inside((armed) => work.arm(armed)),
+    end: inside((job, why) => work.end(job, why)),
+    isTaken: (job) => work.isTaken(job),
+    isListening: (machine) => work.isListening(machine),
+    restoreNames: inside((machine, names) => work.restoreNames(machine, names)),
   };
 }

@@ -13,11 +13,12 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { EventName, StoredEvent } from '../events.ts';
-import type { MachineState } from '../inventory/states.ts';
+import type { Actor, MachineState } from '../inventory/states.ts';
 import type { Millis } from '../wire/time.ts';
-import type { JobBmc, JobMachine, Login } from './ports.ts';
+import type { JobBmc, JobMachine, JobWork, Login } from './ports.ts';
 
-export type JobParams = Readonly<Record<string, string | number | boolean>>;
+/** As JSON holds it; each kind's schema says what is in it. */
+export type JobParams = Readonly<Record<string, unknown>>;
 
 /** What a step leaves for the steps after it, for its undo and for people. Never a secret: it is in the log. */
 export type Output = Readonly<Record<string, string | number | boolean>>;
@@ -33,6 +34,8 @@ export function later(laterMs: number, why: string): Later {
 }
 
 export interface StepContext<Params = JobParams> {
+  /** Id of the job. */
+  readonly job: string;
   readonly machine: JobMachine;
   readonly params: Params;
   /** By step name, of the steps that are done. */
@@ -44,6 +47,8 @@ export interface StepContext<Params = JobParams> {
   withBmc<T>(use: (bmc: JobBmc) => Promise<T>, credential?: string): Promise<T>;
   login(credential: string): Login;
   adopt(credential: string, why: string): void;
+  /** What the machine is to do in pxeimage. */
+  readonly work: JobWork;
   /** A line of the live log. */
   note(text: string): void;
 }
@@ -66,6 +71,16 @@ interface WaitSpec {
   /** Only events newer than the first start of this step count. */
   readonly since: string;
   matches?(event: StoredEvent): boolean;
+  /** An event that says that the other one will not come: at once the end of the wait, or of this round of it. */
+  readonly fails?: {
+    readonly event: EventName;
+    /** @returns undefined for one that is about something else; `again`: another round may help */
+    cause(
+      event: StoredEvent,
+    ): { readonly code: ErrorCode; readonly detail: string; readonly again: boolean } | undefined;
+  };
+  /** Each of these gives it `withinMs` anew, up to this long after the start of `since`. */
+  readonly alive?: { readonly event: EventName; readonly atMostMs: number };
   /** Instead of failing, go back to a step, at most so many times. */
   readonly again?: { readonly from: string; readonly timesMax: number };
   /** What it means that the event did not come. */
@@ -90,7 +105,20 @@ export function wait(name: string, spec: WaitSpec): Wait {
 /** A change of the machine's state that the job makes; the table of states has to have it, by `job`. */
 export interface Move {
   readonly to: MachineState;
+  /** The part in the table of states; `job` when absent. */
+  readonly by?: Actor;
   readonly why: string;
+}
+
+/** How a job ended, for the kind to say where its machine rests. */
+export interface End {
+  readonly status: 'finished' | 'failed' | 'cancelled';
+  readonly code: ErrorCode | '';
+  readonly detail: string;
+  /** Something on its disks may be gone. */
+  readonly destroyed: boolean;
+  /** Jobs of this kind on this machine that failed since the last one that did not. */
+  readonly failures: number;
 }
 
 export interface JobSpec<Params> {
@@ -103,6 +131,8 @@ export interface JobSpec<Params> {
   readonly interrupts: boolean;
   /** It destroys what is on the disks: only ever with the owner's release. */
   readonly destructive: boolean;
+  /** Without a BMC on record it is not even begun; true when absent. */
+  readonly needsBmc?: boolean;
   readonly steps: readonly JobStep<Params>[];
   /** In the transaction that queues the job. */
   readonly onStart?: Move;
@@ -110,6 +140,8 @@ export interface JobSpec<Params> {
   /** Where a machine rests after a failure; absent: in the state that it has. */
   readonly onFail?: Move;
   readonly onCancel?: Move;
+  /** Where it rests when that depends on more than the status; goes before the three above. */
+  rest?(end: End): Move | undefined;
 }
 
 export interface JobDefinition<Params = JobParams> extends JobSpec<Params> {

@@ -56,6 +56,8 @@ export interface DeskParts {
   readonly events: EventStore;
   readonly machines: Pick<Machines, 'record' | 'transition'>;
   readonly kinds: JobKinds;
+  /** In the transaction in which a job is called off. */
+  onCancel?(job: Job): void;
 }
 
 export function openJobDesk(parts: DeskParts): JobDesk {
@@ -93,14 +95,20 @@ export function openJobDesk(parts: DeskParts): JobDesk {
       const who = { requester, user, priority, bmc, hardwareType };
       const job = store.insert({ id: randomUUID(), kind, version, target, params, ...who });
       if (onStart)
-        machines.transition(target, onStart.to, { by: 'job', why: onStart.why, who: requester });
+        machines.transition(target, onStart.to, {
+          ...{ by: onStart.by ?? 'job', why: onStart.why, who: requester },
+        });
       return job;
     },
     cancel(id, { who, why }) {
       const job = get(id);
       if (job.endedAt > 0) throw new AppError('JOB_ENDED', { detail: `It is ${job.status}.` });
       const asked = store.logOf(job.number).some(({ entry }) => entry.is === 'cancelling');
-      if (!asked) store.append(job, { is: 'cancelling', who, why });
+      if (!asked) {
+        store.append(job, { is: 'cancelling', who, why });
+        // From this commit on nothing of it is served, however long its undoing takes.
+        parts.onCancel?.(job);
+      }
       return get(id);
     },
     progress: (job) =>
@@ -125,7 +133,7 @@ function unknownKind(action: string, kinds: JobKinds): AppError {
 }
 
 function assertAllowed(
-  { kind, allowedFrom, interrupts }: JobDefinition,
+  { kind, allowedFrom, interrupts, needsBmc = true }: JobDefinition,
   machine: MachineRecord,
   release: string | undefined,
 ): void {
@@ -141,7 +149,7 @@ function assertAllowed(
     const detail = `${hardwarename}${called} is ${machine.squad || 'somebody'}'s.`;
     throw new AppError('RELEASE_NEEDED', { detail });
   }
-  if (bmcAddress === '') throw new AppError('BMC_MISSING', { detail: hardwarename });
+  if (needsBmc && bmcAddress === '') throw new AppError('BMC_MISSING', { detail: hardwarename });
 }
 
 function parseParams({ params }: JobDefinition, given: unknown): JobParams {

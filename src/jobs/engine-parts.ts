@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly events: Pick<EventStore, 'follow' | 'lastId'>;
   readonly machines: Pick<Machines, 'transition'>;
   readonly limits: SlotLimits;
+  /** Whether the job's work may have destroyed something on the machine's disks. */
+  destroyed(job: string): boolean;
   /** Commits at once, and need not wait for the disk where `whenDurable` does. */
   transaction<T>(run: () => T): T;
   /** Calls back once everything committed so far is on disk; without it, `transaction` waits for that. */

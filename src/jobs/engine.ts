@@ -13,7 +13,7 @@ import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { beginAttempt, type Outcome } from './attempt.ts';
 import { concludeAttempt, isLate, resultOf } from './conclude.ts';
-import type { JobDefinition, Move } from './definition.ts';
+import type { End, JobDefinition } from './definition.ts';
 import type { Engine, EngineOptions, Live } from './engine-parts.ts';
 import { applyEntry, foldJob, type JobEntry } from './fold.ts';
 import { nextAction, type Work } from './next.ts';
@@ -22,6 +22,7 @@ import { createReadyList, type ReadyList } from './ready-list.ts';
 import { describeFailure } from './retry.ts';
 import { createSlots, type Slots } from './slots.ts';
 import type { AppendDetails, Job } from './store.ts';
+import { judgeWait } from './waits.ts';
 
 /** An attempt that is over, and whose code still has not ended, holds its BMC no longer than this. */
 const ABANDONED_MS = 120_000;
@@ -175,7 +176,7 @@ class Runner implements Engine {
   /** @returns whether there may be more to do at once */
   private oneStep(live: Live): boolean {
     const now = this.options.timers.now();
-    if (this.matched(live)) return true;
+    if (this.judged(live)) return true;
     const action = nextAction(live.definition, live.fold, now);
     switch (action.do) {
       case 'append':
@@ -203,19 +204,11 @@ class Runner implements Engine {
     }
   }
 
-  /** The event that a waiting job waits for, if it has come. */
-  private matched(live: Live): boolean {
-    const { phase, cancelling, anchors } = live.fold;
-    if (phase.at !== 'waiting' || cancelling) return false;
-    const wait = live.definition.steps[phase.step];
-    if (wait?.is !== 'wait') return false;
-    const cursor = anchors[wait.since]?.cursor ?? 0;
-    const found = this.options.store
-      .machineEvents(live.job.target, wait.event, cursor)
-      .find((event) => (wait.matches?.(event) ?? true) && event.at < phase.deadlineAt);
-    if (!found) return false;
-    const durationMs = Math.max(0, found.at - phase.sinceAt);
-    this.append(live, { is: 'matched', step: wait.name, event: found.id }, { durationMs });
+  /** What a wait has come to, if to anything. */
+  private judged(live: Live): boolean {
+    const judged = judgeWait(this.options.store, live, this.options.timers.now());
+    if (!judged) return false;
+    this.append(live, judged.entry, judged.details);
     return true;
   }
 
@@ -224,20 +217,21 @@ class Runner implements Engine {
     transaction(() => {
       const result = entry.is === 'ended' ? { result: resultOf(live.fold) } : {};
       store.append(live.job, entry, { ...details, ...result });
-      if (entry.is === 'ended') this.settle(live, entry.status);
+      if (entry.is === 'ended') this.settle(live, entry);
     });
     live.fold = applyEntry(live.definition, live.fold, { at: timers.now(), entry });
   }
 
   /** The state that the machine rests in, in the transaction of the job's end. */
-  private settle({ job, definition }: Live, status: 'finished' | 'failed' | 'cancelled'): void {
-    const { onFinish, onFail, onCancel } = definition;
-    const move: Move | undefined = { finished: onFinish, failed: onFail, cancelled: onCancel }[
-      status
-    ];
+  private settle({ job, definition }: Live, ended: Pick<End, 'status' | 'code' | 'detail'>): void {
+    const { onFinish, onFail, onCancel, rest } = definition;
+    const usual = { finished: onFinish, failed: onFail, cancelled: onCancel }[ended.status];
+    const { destroyed, store } = this.options;
+    const failures = store.failuresInARow(job);
+    const move = rest?.({ ...ended, destroyed: destroyed(job.id), failures }) ?? usual;
     if (!move) return;
     try {
-      const cause = { by: 'job', why: move.why, who: job.requester } as const;
+      const cause = { by: move.by ?? 'job', why: move.why, who: job.requester } as const;
       this.options.machines.transition(job.target, move.to, cause);
     } catch (error) {
       // A person has moved or removed it meanwhile: theirs is the newer word.
@@ -328,7 +322,7 @@ class Runner implements Engine {
     live.notes = 0;
     const sinceAt = live.fold.anchors[name]?.at ?? timers.now();
     return beginAttempt({
-      ...{ step: work.step, machine, world, timers, transaction },
+      ...{ job: live.job.id, step: work.step, machine, world, timers, transaction },
       how: work.do === 'undo' ? 'undo' : work.ask ? 'ask-then-run' : 'run',
       facts: { params: live.job.params, outputs: live.fold.outputs, sinceAt },
       note: (text) => {

@@ -2,10 +2,14 @@
  * What jobs need of the world: machines to act on, their BMCs, time. The daemon hands in the real ones, tests and the bench
  * simulated ones; the engine is the same in all three.
  */
+
 import type { MachineRecord } from '../inventory/machine-fields.ts';
+import type { ArmedWork } from '../inventory/work.ts';
 import type { Bmc, BootResult } from '../ipmi/bmc.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Millis } from '../wire/time.ts';
+import type { Output } from './definition.ts';
+import type { InstallParams } from './kinds/install-params.ts';
 
 /** What a job may know of its machine. Read anew for each step. */
 export type JobMachine = Pick<
@@ -43,7 +47,35 @@ export interface Login {
   readonly password: string;
 }
 
+/** The work of machines in pxeimage, and what an install needs looked up. Each call is one transaction. */
+export interface JobWork {
+  /**
+   * Looks up what is to be installed and gives the machine its name and role.
+   * @throws AppError NOT_FOUND for the image, DISK_AMBIGUOUS, DISK_NONE, HOSTNAME_TAKEN, NAMES_EXHAUSTED
+   */
+  prepareInstall(wanted: InstallWanted): Output;
+  /** Arms the order of this round. `prepared` is what `prepareInstall` returned. @throws AppError NOT_FOUND */
+  armInstall(wanted: InstallWanted & { readonly prepared: Output }): Output;
+  /** For other purposes: an order with these lines for the agent. */
+  arm(work: ArmedWork): Output;
+  end(job: string, why: string): void;
+  isTaken(job: string): boolean;
+  /** It has asked what to do a moment ago. */
+  isListening(machine: Hardwarename): boolean;
+  restoreNames(
+    machine: Hardwarename,
+    names: { readonly hostname: string; readonly role: string },
+  ): void;
+}
+
+export interface InstallWanted {
+  readonly job: string;
+  readonly machine: Hardwarename;
+  readonly params: InstallParams;
+}
+
 export interface JobWorld {
+  readonly work: JobWork;
   machine(hardwarename: Hardwarename): JobMachine | undefined;
   /**
    * Opens a session with the machine's BMC, as the login of a stored credential: the machine's own unless another is named.

@@ -98,6 +98,10 @@ export interface JobStore {
   append(job: Job, entry: JobEntry, details?: AppendDetails): void;
   /** The machine's events of this name with a number above the cursor, oldest first. */
   machineEvents(target: Hardwarename, name: EventName, cursor: number): StoredEvent[];
+  /** When the newest such event above the cursor was; 0 for none. */
+  lastEventAt(target: Hardwarename, name: EventName, cursor: number): number;
+  /** Jobs of this kind and machine, before this one, that failed since the last that finished. */
+  failuresInARow(job: Pick<Job, 'number' | 'kind' | 'target'>): number;
   /** A page of the feed without its data. */
   signals(after: number, count: number): Signal[];
   /** How the newest ended job of this BMC failed; '' when it did not. */
@@ -209,6 +213,10 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
       })),
     machineEvents: (target: Hardwarename, name: EventName, cursor: number) =>
       sql.machineEvents.all(target, cursor, name).map(eventFromRow),
+    lastEventAt: (target: Hardwarename, name: EventName, cursor: number) =>
+      sql.lastEventAt.get(target, cursor, name)?.at ?? 0,
+    failuresInARow: ({ number, kind, target }: Pick<Job, 'number' | 'kind' | 'target'>) =>
+      sql.failures.get({ number, kind, target })?.count ?? 0,
     signals: (after: number, count: number): Signal[] =>
       sql.signals.all(after, count).map(({ id, name, hardwarename }) => ({
         ...{ id, name: name as EventName },
@@ -292,6 +300,15 @@ function prepare(db: Database) {
     ),
     machineEvents: db.prepare<[string, number, string], EventRow>(
       'SELECT * FROM events WHERE hardwarename = ? AND id > ? AND name = ? ORDER BY id LIMIT 100',
+    ),
+    lastEventAt: db.prepare<[string, number, string], { at: number | null }>(
+      'SELECT max(at) AS at FROM events WHERE hardwarename = ? AND id > ? AND name = ?',
+    ),
+    failures: db.prepare<{ number: number; kind: string; target: string }, { count: number }>(
+      `SELECT count(*) AS count FROM jobs
+       WHERE target = $target AND kind = $kind AND status = 'failed' AND number < $number
+         AND number > (SELECT coalesce(max(number), 0) FROM jobs
+           WHERE target = $target AND kind = $kind AND status = 'finished')`,
     ),
     signals: db.prepare<
       [number, number],

@@ -14,6 +14,10 @@ export const WORK_LIMITS = {
   },
   workLogCharsMax: { value: 16_384, why: 'the tail of a log that explains a failure: 200 lines' },
   workResultBytesMax: { value: 65_536, why: 'a log of 16,384 characters escaped as JSON' },
+  heartbeatGraceMs: {
+    value: 10_000,
+    why: 'a waiting machine that has not asked for this long after its last question is over is gone',
+  },
   metadataTokenMs: {
     value: 86_400_000,
     why: 'the first boots of an installed system read their metadata with it',

@@ -98,7 +98,10 @@ export function createHall(options: HallOptions = {}) {
   function boot() {
     const life = { alive: true, commits: 0, errors: [] as unknown[] };
     const inventory = openInventory({ db, clock, secrets: key });
-    const desk = openJobDesk({ ...inventory, db, clock, kinds });
+    const desk = openJobDesk({
+      ...{ ...inventory, db, clock, kinds },
+      onCancel: ({ id }) => inventory.work.end(id, 'its job was called off'),
+    });
     const timers = time.timersOf(() => life.alive);
     const ports = {
       ...{ datagrams, random: time.randomBytes },
@@ -108,10 +111,11 @@ export function createHall(options: HallOptions = {}) {
       ...{ ...inventory.serverdb, ports, clock, siteCredentials: ['site'] },
       soon: (change) => void (life.alive && inventory.soon(change)),
     });
-    const world = watched(createJobWorld({ inventory, access }));
+    const world = watched(createJobWorld({ inventory, access, clock }));
     const engine: Engine = createEngine({
       ...{ store: desk.store, kinds, world, events: inventory.events },
       machines: inventory.machines,
+      destroyed: (job) => (inventory.work.ofJob(job)?.destroysAt ?? 0) > 0,
       limits: options.limits ?? { siteMax: 200, rackMax: 8 },
       timers: {
         now: clock,

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../../client/client.ts';
 import type { Job, JobDetail } from '../../client/operations.generated.ts';
+import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { type Column, done, show, showRecord } from './output.ts';
@@ -98,7 +99,7 @@ function addCreate(jobs: Command, context: CliContext): void {
     .description('ask for a job on one machine, or on each of several')
     .argument('<action>', 'power-on, netboot, ... (reveille jobs kinds)')
     .argument('<machines...>', 'hardwarenames; - reads them from standard input')
-    .option('--param <NAME=VALUE>', 'e.g. graceSeconds=30; may be repeated', several)
+    .option('--param <NAME=VALUE>', 'e.g. graceSeconds=30, or JSON; may be repeated', several)
     .option('--priority <NUMBER>', 'higher goes first', '0')
     .option('--user <NAME>', 'for whom')
     .option('--release', 'also machines that are in use: with the word of their owner')
@@ -163,9 +164,19 @@ function paramsOf(words: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(
     pairs(words).map(([name, value]) => {
       if (value === 'true' || value === 'false') return [name, value === 'true'];
+      if (/^[[{]/.test(value)) return [name, parseDocument(name, value)];
       return [name, /^-?\d+$/.test(value) ? Number(value) : value];
     }),
   );
+}
+
+/** A list or an object, such as `sshKeys=["ssh-ed25519 AAAA… me"]`. */
+function parseDocument(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('REQUEST_INVALID', { detail: `${name} is not JSON.`, cause });
+  }
 }
 
 function addControls(jobs: Command, context: CliContext): void {

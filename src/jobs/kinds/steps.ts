@@ -106,11 +106,16 @@ export const powerOnFresh = step<JobParams>('power-on', {
   },
 });
 
+/** As asked for; a job that has looked at the machine's last report goes by that. */
+function uefiOf({ params, outputs }: Context): boolean {
+  return (outputs.prepare?.uefi ?? params.uefi) === true;
+}
+
 async function setPxe(context: Context): Promise<Output> {
   const { verified, expires } = await context.withBmc(async (bmc) => {
     if (await bmc.upkeep?.calmWatchdog())
       context.note('an earlier system had left a watchdog running: it is stopped');
-    return bmc.setBoot({ target: 'pxe', uefi: context.params.uefi === true, persistent: false });
+    return bmc.setBoot({ target: 'pxe', uefi: uefiOf(context), persistent: false });
   });
   if (!verified) {
     const detail =

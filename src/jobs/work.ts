@@ -1,0 +1,114 @@
+/**
+ * Work for machines, as jobs see it: what an install needs looked up, the machine's names, orders armed and ended. Each call
+ * runs in its caller's transaction and may be repeated.
+ */
+import { AppError } from '../errors.ts';
+import type { InstallDetail } from '../install/detail.ts';
+import { ANY_ONE_DISK, chooseDisks } from '../install/disk-rule.ts';
+import { disksOf, LAYOUTS } from '../install/layout.ts';
+import type { ResolvedImage } from '../inventory/images.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Machine } from '../inventory/machines.ts';
+import { limit } from '../limits.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock } from '../wire/time.ts';
+import type { Output } from './definition.ts';
+import type { InstallParams } from './kinds/install-params.ts';
+import type { JobWork } from './ports.ts';
+
+const WHO = 'jobs';
+
+export function createJobWork(
+  inventory: Pick<Inventory, 'work' | 'images' | 'machines' | 'serverdb' | 'tokens'>,
+  clock: Clock,
+): JobWork {
+  const { work, images, machines, tokens } = inventory;
+  const { editor, hostnames } = inventory.serverdb;
+  const read = (name: Hardwarename): Machine => {
+    const machine = machines.byHardwarename(name);
+    if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: name });
+    return machine;
+  };
+  const resolve = (ref: string): ResolvedImage => {
+    const image = images.resolve(ref);
+    if (!image) throw new AppError('NOT_FOUND', { detail: `There is no sound image ${ref}.` });
+    if (image.kind !== 'installer') return image;
+    const detail = `${ref} is an installer: it is booted, not written to a disk.`;
+    throw new AppError('REQUEST_INVALID', { detail });
+  };
+  const nameFor = (machine: Machine, { hostname, role = '' }: InstallParams): string => {
+    if (hostname !== undefined) return hostname;
+    if (machine.hostname !== '') return machine.hostname;
+    const { site, serial, hardwarename } = machine;
+    try {
+      return hostnames.allocate({ role: role || machine.role, site, serial }).hostname;
+    } catch (error) {
+      // A site without a naming rule for this role: the serial is a name, too.
+      if (!(error instanceof AppError && error.code === 'NOT_FOUND')) throw error;
+      return hardwarename.toLowerCase().replace(/[^a-z0-9-]+/g, '-');
+    }
+  };
+
+  return {
+    prepareInstall({ machine: name, params }): Output {
+      const machine = read(name);
+      const image = resolve(params.image);
+      assertFits(machine, image, params);
+      const hostname = nameFor(machine, params);
+      const role = params.role ?? machine.role;
+      editor.edit(name, { hostname, role }, { who: WHO, why: 'It is installed for this.' });
+      const uefi = machine.hardware.agent.bootMode === 'uefi';
+      return { image: `${image.name}@${image.version}`, hostname, role, uefi };
+    },
+    armInstall({ job, machine: name, params, prepared }): Output {
+      const machine = read(name);
+      const detail = detailOf(machine, resolve(String(prepared.image)), {
+        ...params,
+        hostname: String(prepared.hostname),
+        role: String(prepared.role),
+      });
+      const order = work.arm({ job, hardwarename: name, purpose: 'install', detail });
+      return { round: order.round };
+    },
+    arm: (armed) => ({ round: work.arm(armed).round }),
+    end: (job, why) => work.end(job, why),
+    isTaken: (job) => (work.ofJob(job)?.takenAt ?? 0) > 0,
+    isListening(name) {
+      const heardAt = Math.max(0, ...machines.nicsOf(name).map(({ mac }) => tokens.heardAt(mac)));
+      return clock() - heardAt < limit('heartbeatMs') + limit('heartbeatGraceMs');
+    },
+    restoreNames(name, names) {
+      if (!machines.record(name)) return;
+      editor.edit(name, names, { who: WHO, why: 'Its install has ended early.' });
+    },
+  };
+}
+
+/** What the last report says already need not be found out by booting. */
+function assertFits({ hardware }: Machine, image: ResolvedImage, params: InstallParams): void {
+  if (image.kind === 'raw' && params.layout !== undefined) {
+    const detail = `${image.name} is a raw disk and brings its own layout.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: '/params/layout' });
+  }
+  const count = image.kind === 'raw' ? 1 : disksOf(params.layout ?? LAYOUTS.plain);
+  const choice = chooseDisks(hardware.disks, params.disks ?? ANY_ONE_DISK, count);
+  if (!choice.ok) throw new AppError(choice.code, { detail: choice.detail });
+}
+
+function detailOf(
+  machine: Machine,
+  image: ResolvedImage,
+  params: InstallParams & { readonly hostname: string; readonly role: string },
+): InstallDetail {
+  const { squad, site, rack, bootMac } = machine;
+  const { hostname, role, layout, disks, sshKeys, network, metadata, userData, verify } = params;
+  return {
+    lines: { image: `${image.name}@${image.version}`, kind: image.kind, hostname },
+    ...{ image, hostname, role, squad, site, rack, layout, sshKeys, verify },
+    disks: disks ?? ANY_ONE_DISK,
+    network: network ?? { kind: 'dhcp' },
+    mac: bootMac,
+    metadata: metadata ?? {},
+    userData: userData ?? '',
+  };
+}

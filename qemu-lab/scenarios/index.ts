@@ -5,8 +5,8 @@ import { clients } from './clients.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
-import { power } from './power.ts';
 import { install } from './install.ts';
+import { power } from './power.ts';
 import { proxy } from './proxy.ts';
 
 export const SCENARIOS: readonly Scenario[] = [

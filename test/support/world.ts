@@ -67,7 +67,8 @@ export function createWorld(
   };
   const { events, machines } = inventory;
   const kinds = jobKinds(NO_BMC_POLICY);
-  const jobs = openJobDesk({ db, clock, events, machines, kinds });
+  const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
+  const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
   return {
     db,
     inventory,

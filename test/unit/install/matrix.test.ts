@@ -1,0 +1,221 @@
+/**
+ * The matrix: every state of a machine, every channel, every condition of a token. Install and recycle are served to a machine
+ * with a live order for exactly that, and to nobody else; nor is anything that could lead there.
+ */
+import { describe, expect, it } from 'vitest';
+import { decide, targetWord } from '../../../src/boot/decide.ts';
+import { MACHINE_STATES, type MachineState } from '../../../src/inventory/states.ts';
+import type { WorkPurpose } from '../../../src/inventory/work.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
+import { dhcpPacket } from '../../support/world.ts';
+
+type Machine = Awaited<ReturnType<WorkWorld['register']>>;
+const LIVE_STATE = { install: 'installing', recycle: 'recycling' } as const;
+const PURPOSES = ['install', 'recycle'] as const;
+
+const otherThan = (purpose: (typeof PURPOSES)[number]) =>
+  purpose === 'install' ? 'recycle' : 'install';
+
+interface Scene {
+  readonly world: WorkWorld;
+  readonly machine: Machine;
+  readonly other: Machine;
+  readonly purpose: (typeof PURPOSES)[number];
+}
+
+/** Leaves the machine with a token of this purpose that is good for nothing, or with a good one, or with none. */
+const CONDITIONS = {
+  async none() {
+    return undefined;
+  },
+  async live(scene: Scene) {
+    return taken(scene, scene.purpose);
+  },
+  async expired(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    scene.world.db.prepare('UPDATE work_orders SET expires_at = ?').run(scene.world.clock());
+    scene.world.db.prepare('UPDATE work_tokens SET expires_at = ?').run(scene.world.clock());
+    return token;
+  },
+  async 'other machine'(scene: Scene) {
+    return taken({ ...scene, machine: scene.other }, scene.purpose);
+  },
+  async 'other purpose'(scene: Scene) {
+    return taken(scene, otherThan(scene.purpose));
+  },
+  async 'cancelled job'(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    const { inventory, jobs } = scene.world;
+    const job = jobs.store.unfinishedOf(scene.machine.name);
+    inventory.transaction(() => jobs.cancel(job?.id ?? '', { who: 'x', why: 'test' }));
+    return token;
+  },
+  async 'ended job'(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    const { inventory, jobs } = scene.world;
+    const job = jobs.store.unfinishedOf(scene.machine.name);
+    const ended = { is: 'ended', status: 'failed', code: 'INTERNAL', detail: '' } as const;
+    if (job) inventory.transaction(() => jobs.store.append(job, ended));
+    return token;
+  },
+  async 'earlier round'(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    const job = scene.world.jobs.store.unfinishedOf(scene.machine.name);
+    if (job) scene.world.arm(job, scene.purpose);
+    scene.world.db.prepare("UPDATE work_orders SET state = 'ended'").run();
+    return token;
+  },
+  async used(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    await scene.world.post(`/agent/${token}/result`, { ok: false, step: 'copy' });
+    return token;
+  },
+} as const;
+type Condition = keyof typeof CONDITIONS;
+
+/** A job of this purpose whose order the machine has taken, in the state that it belongs to. */
+async function taken({ world, machine }: Scene, purpose: WorkPurpose): Promise<string> {
+  const job = world.job(machine.name, purpose);
+  world.put(machine.name, purpose === 'install' ? 'installing' : 'recycling');
+  const order = world.arm(job, purpose, installDetail());
+  const { boot } = machine;
+  const mac = machine.boot === boot ? (world.inventory.boots.byId(boot)?.mac ?? A) : A;
+  const token = world.inventory.transaction(() => world.inventory.work.take(order, { boot, mac }));
+  return token?.token ?? '';
+}
+
+/** What each channel serves to the machine, in one word: the purpose, or anything else. */
+const CHANNELS = {
+  async DHCP({ world }: Scene) {
+    const words: string[] = [];
+    for (const client of ['bios', 'uefi', 'http', 'ipxe'] as const) {
+      const outcome = world.dhcp(dhcpPacket({ mac: A, type: 1, client }));
+      words.push(JSON.stringify(outcome.kind === 'reply' ? (outcome.event ?? {}) : {}));
+    }
+    return words.some((text) => /with a live work order/.test(text)) ? 'served' : 'not';
+  },
+  /** A file by TFTP or UEFI HTTP Boot is a loader, whatever the state: it leads to the script and to nothing else. */
+  async TFTP({ world }: Scene) {
+    const outcome = world.dhcp(dhcpPacket({ mac: A, type: 1, client: 'bios' }));
+    const file = outcome.kind === 'reply' ? outcome.reply.file : '';
+    return /^(undionly\.kpxe)?$/.test(file) ? 'not' : file;
+  },
+  async script({ world, purpose }: Scene) {
+    const { token } = world.booted(A);
+    const answer = await world.app.inject(`/boot/${token}/script.ipxe`);
+    const mode = /reveille\.mode=(\S+)/.exec(answer.body)?.[1] ?? 'nothing';
+    return mode === purpose ? 'served' : ['install', 'recycle'].includes(mode) ? mode : 'not';
+  },
+  async next({ world, machine, purpose }: Scene) {
+    const asked = world.next(machine.wait);
+    // A long poll that has nothing to say is told that the machine is in use, so that it ends.
+    const timer = setTimeout(() => world.put(machine.name, 'in-use'), 30);
+    const { line } = await asked;
+    clearTimeout(timer);
+    const word = line('instruction') ?? '';
+    if (line('work') !== undefined && word !== purpose) return `a token with ${word}`;
+    return word === purpose ? 'served' : ['install', 'recycle'].includes(word) ? word : 'not';
+  },
+  work: (scene: Scene, token: string) => asks(scene, `/agent/${token}/work`),
+  plan: async ({ world }: Scene, token: string) => {
+    const disks = [{ name: 'vda', sizeBytes: 2 ** 31 }];
+    const answer = await world.post(`/agent/${token}/plan`, { bootMode: 'bios', disks });
+    return answer.statusCode === 200 ? 'served' : 'not';
+  },
+  metadata: (scene: Scene, token: string) => asks(scene, `/metadata/${token}/user-data`),
+  image: (scene: Scene, token: string) => asks(scene, `/images/${token}/${'a'.repeat(64)}`),
+} as const;
+type Channel = keyof typeof CHANNELS;
+/** They answer who shows a token, not who the machine is. */
+const BY_TOKEN: readonly Channel[] = ['work', 'plan', 'metadata', 'image'];
+
+async function asks({ world }: Scene, url: string): Promise<string> {
+  return (await world.app.inject(url)).statusCode < 300 ? 'served' : 'not';
+}
+
+/** What may be served: only with a live order, in its state; of the channels by token only what that token is for. */
+function mayServe(
+  condition: Condition,
+  channel: Channel,
+  at: { state: MachineState; purpose: string },
+) {
+  const { state, purpose } = at;
+  if (!['live', 'other purpose'].includes(condition)) return false;
+  if (state !== LIVE_STATE[purpose as 'install' | 'recycle']) return false;
+  if (channel === 'plan') return purpose === 'install';
+  // The world of this test has no store of images: its own tests ask for files (unit/images).
+  return channel !== 'TFTP' && channel !== 'metadata' && channel !== 'image';
+}
+
+const rows = PURPOSES.flatMap((purpose) =>
+  (Object.keys(CONDITIONS) as Condition[]).flatMap((condition) =>
+    (Object.keys(CHANNELS) as Channel[]).map((channel) => ({ purpose, condition, channel })),
+  ),
+);
+
+describe('install and recycle', () => {
+  it.each(rows)('$purpose, token $condition, by $channel', async (row) => {
+    const { purpose, condition, channel } = row;
+    for (const state of MACHINE_STATES) {
+      const world = createWorkWorld();
+      const machine = await world.register(A, 'SN-0001');
+      const other = await world.register(B, 'SN-0002');
+      const scene: Scene = { world, machine, other, purpose };
+      const token = (await CONDITIONS[condition](scene)) ?? 'x'.repeat(32);
+      world.put(machine.name, state);
+      // What another machine was given is shown by this one: it opens what it opened there, and nothing of this machine.
+      const shown = condition === 'other machine' && BY_TOKEN.includes(channel);
+      if (shown) world.put(other.name, 'in-use');
+      // An order for the other thing is that thing's, in that thing's state: here it is judged as one.
+      const ordered = condition === 'other purpose' ? otherThan(purpose) : purpose;
+      const served = await CHANNELS[channel]({ ...scene, purpose: ordered }, token);
+      const expected = mayServe(condition, channel, { state, purpose: ordered }) ? 'served' : 'not';
+      expect(served, `${state}`).toBe(expected);
+      await world.close();
+    }
+  });
+
+  it('are decided by nothing but a live order: all facts at once', () => {
+    for (const state of [...MACHINE_STATES, 'unknown'] as const)
+      for (const work of [undefined, 'install', 'recycle', 'burn-in'] as const)
+        for (const installed of [true, false])
+          for (const stage of ['firmware', 'http-boot', 'ipxe', 'os', 'bmc'] as const)
+            for (const foreignIpxe of [true, false]) {
+              const decision = decide({
+                client: { stage, arch: 0, foreignIpxe },
+                ...{ state, work, installed, binariesServed: 0, localBoot: 'auto' },
+                binary: { file: 'undionly.kpxe', present: true },
+              } as never);
+              const word = targetWord(decision.target);
+              if (word === 'install') expect([state, work]).toEqual(['installing', 'install']);
+              if (word === 'recycle') expect([state, work]).toEqual(['recycling', 'recycle']);
+            }
+  });
+});
+
+describe('a token', () => {
+  it('expires with its order, to the millisecond', async () => {
+    const world = createWorkWorld();
+    const machine = await world.register(A, 'SN-0001');
+    const job = world.job(machine.name);
+    world.put(machine.name, 'installing');
+    const expiresAt = (world.clock() + 1000) as Millis;
+    const order = world.inventory.transaction(() =>
+      world.inventory.work.arm({
+        ...{ job: job.id, hardwarename: machine.name, purpose: 'install', expiresAt },
+        detail: installDetail(),
+      }),
+    );
+    const taken = world.inventory.transaction(() =>
+      world.inventory.work.take(order, { boot: machine.boot, mac: A }),
+    );
+    const status = async () => (await world.app.inject(`/agent/${taken?.token}/work`)).statusCode;
+    world.pass(999);
+    expect(await status()).toBe(200);
+    world.pass(1);
+    expect(await status()).toBe(410);
+    expect(world.inventory.work.liveOf(machine.name)).toBeUndefined();
+    await world.close();
+  });
+});

@@ -6,7 +6,7 @@ import { ConnectionNotice, Notices } from './parts/banner.tsx';
 import { Empty } from './parts/common.tsx';
 import { lazy } from './parts/lazy.tsx';
 import { Navigation } from './parts/navigation.tsx';
-import { SignIn, SignInDialog } from './parts/sign-in.tsx';
+import { SIGN_IN_PATH, SignIn, SignInDialog } from './parts/sign-in.tsx';
 import { path } from './router.ts';
 import { signInOpen } from './session.ts';
 
@@ -61,7 +61,7 @@ export function App() {
   useEffect(() => {
     document.title = `${decodeURIComponent(second) || TITLES[first] || 'Reveille'} · Reveille`;
   }, [first, second]);
-  if (signInNeeded.value) return <SignIn />;
+  if (signInNeeded.value || path.value === SIGN_IN_PATH) return <SignIn />;
   return (
     <>
       <a class="skip" href="#main">

@@ -32,6 +32,16 @@ export async function loadSession(): Promise<boolean> {
   }
 }
 
+export interface Provider {
+  readonly label: string;
+  readonly url: string;
+}
+
+/** The site's own identity provider, where it has one. */
+export async function providerOf(): Promise<Provider | undefined> {
+  return (await read<{ oidc: Provider | null }>('login')).oidc ?? undefined;
+}
+
 /** @throws Problem LOGIN_FAILED, RATE_LIMITED */
 export async function signIn(user: string, password: string): Promise<void> {
   take((await call<Session>('POST', 'login', { body: { user, password } })).body);

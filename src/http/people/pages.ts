@@ -37,7 +37,7 @@ export const PAGE_HEADERS = {
 /** First words of the addresses that are pages; what follows them is the page's own. */
 export const PAGES = [
   ...['overview', 'machines', 'racks', 'deliveries', 'boots', 'jobs', 'requests', 'pools'],
-  ...['images', 'events', 'dns', 'people', 'settings', 'scan'],
+  ...['images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
 ] as const;
 
 /** @returns whether there was anything to serve */

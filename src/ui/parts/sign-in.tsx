@@ -1,8 +1,9 @@
 /** Signing in: in the place of the page when nothing may be read without, or over it when somebody wants to act. */
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from '../api.ts';
 import { siteName } from '../fleet.ts';
-import { signIn, signInOpen } from '../session.ts';
+import { go, path, place, query } from '../router.ts';
+import { type Provider, providerOf, signIn, signInOpen } from '../session.ts';
 import { Dialog } from './common.tsx';
 
 export function SignIn() {
@@ -33,11 +34,24 @@ export function SignInDialog() {
 const WORDS: Readonly<Record<string, string>> = {
   LOGIN_FAILED: 'This name and password do not go together.',
   RATE_LIMITED: 'Too many attempts. Wait a minute.',
+  SIGN_IN_FAILED: 'The identity provider has not confirmed who you are. Begin again.',
+  SIGN_IN_REFUSED: 'The identity provider knows you, but you may not come in here.',
+  IDENTITY_PROVIDER_DOWN: 'The identity provider does not answer. A password still works.',
   OFFLINE: 'The appliance does not answer. Is this device on the network?',
 };
 
+/** The page that the identity provider's answer ends on when something went wrong. */
+export const SIGN_IN_PATH = '/sign-in';
+
+/** Why signing in elsewhere did not work, as the address says it. */
+function problemOfAddress(): string {
+  if (path.value !== SIGN_IN_PATH) return '';
+  const [code, detail] = [query.value.get('problem') ?? '', query.value.get('detail') ?? ''];
+  return [WORDS[code], detail].filter(Boolean).join(' ');
+}
+
 function SignInForm() {
-  const [failed, setFailed] = useState('');
+  const [failed, setFailed] = useState(problemOfAddress());
   const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const submit = async (event: Event) => {
@@ -47,6 +61,7 @@ function SignInForm() {
     setFailed('');
     try {
       await signIn(String(fields.get('user')).trim(), String(fields.get('password')));
+      if (path.value === SIGN_IN_PATH) go('/', { replace: true });
     } catch (error) {
       const code = error instanceof Problem ? error.code : '';
       setFailed(WORDS[code] ?? (error as Error).message);
@@ -71,6 +86,22 @@ function SignInForm() {
       <button type="submit" class="primary" disabled={busy}>
         {busy ? 'Signing in…' : 'Sign in'}
       </button>
+      <ProviderLink />
     </form>
+  );
+}
+
+/** Signing in at the site's own identity provider, where it has one: a visit there, and back to this page. */
+function ProviderLink() {
+  const [provider, setProvider] = useState<Provider | undefined>(undefined);
+  useEffect(() => {
+    providerOf().then(setProvider, () => undefined);
+  }, []);
+  if (!provider) return null;
+  const back = path.value === SIGN_IN_PATH ? '/' : place.value;
+  return (
+    <a class="button" href={`${provider.url}?return=${encodeURIComponent(back)}`}>
+      {provider.label}
+    </a>
   );
 }

@@ -158,6 +158,8 @@ export interface EventData {
   };
   /** A generation failed its checks; the last good one stays. `why` is the first of its faults. */
   'dns.refused': { generation: number; cause: string; faults: number; why: string };
+  /** A signing key took a step of its life: published, active, retired, removed. */
+  'dns.rekeyed': { role: 'ksk' | 'zsk'; tag: number; step: string; why: string };
   /** A job was asked for. `job` is its id in each of these, `action` its kind. */
   'job.queued': { job: string; action: string; requester: string; priority: number };
   /** `phase`: started, waiting (for an event), succeeded, noted (`text` says what), undoing, undone. */
@@ -339,6 +341,7 @@ export const EVENT_NAMES = [
   'nic.moved',
   'dns.changed',
   'dns.refused',
+  'dns.rekeyed',
   'job.queued',
   'job.step',
   'job.retry',

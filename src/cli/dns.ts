@@ -1,5 +1,6 @@
 /** `reveille dns`: zones, generations with their causes, the way back, and where an answer comes from. */
 import type { Command } from 'commander';
+import { addDnsKeyCommands } from './dns-keys.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './people/connection.ts';
 import { done, show, showRecord, time } from './people/output.ts';
 
@@ -8,6 +9,7 @@ export function addDnsCommands(program: Command, context: CliContext): void {
   addReads(dns, context);
   addGenerations(dns, context);
   addRecords(dns, context);
+  addDnsKeyCommands(dns, context);
 }
 
 function addReads(dns: Command, context: CliContext): void {
@@ -31,9 +33,11 @@ function addReads(dns: Command, context: CliContext): void {
   withCommon(dns.command('export'))
     .description('a zone as a file, its lines sorted')
     .argument('<zone>')
-    .action(async (zone: string, options: CommonOptions) => {
+    .option('--signed', 'with all that DNSSEC adds, as secondaries get it')
+    .action(async (zone: string, options: CommonOptions & { signed?: true }) => {
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns/zones/{zone}', {
         path: { zone },
+        query: { signed: String(options.signed === true) },
       });
       const [soa = '', ...rest] = String(body).trimEnd().split('\n');
       context.write(`${[soa, ...rest.sort()].join('\n')}\n`);

@@ -317,6 +317,31 @@ export type DnsExplained = {
     readonly records: readonly string[];
   }[];
 };
+export type DnsKeys = {
+  readonly keys: readonly {
+    readonly tag: number;
+    readonly role: 'zsk' | 'ksk';
+    readonly state: 'published' | 'active' | 'retired' | 'removed';
+    /** Seconds since 1970 */
+    readonly readyAt: number;
+    /** Seconds since 1970 */
+    readonly publishedAt: number;
+    readonly activeAt: number | null;
+    readonly retiredAt: number | null;
+    readonly removedAt: number | null;
+    readonly dnskey: string;
+  }[];
+};
+export type DnsDelegation = {
+  readonly ds: readonly {
+    readonly tag: number;
+    readonly data: string;
+    /** Seconds since 1970 */
+    readonly notBefore: number;
+    /** The parent shall have this one */
+    readonly wanted: boolean;
+  }[];
+};
 export type Diagnosis = {
   readonly id: number;
   /** Empty: it was switched on, and no boot came of it */
@@ -2995,7 +3020,9 @@ export interface Operations {
     path: {
       readonly zone: string;
     };
-    query: object;
+    query: {
+      readonly signed?: string | undefined;
+    };
     body: undefined;
     answer: string;
   };
@@ -3236,6 +3263,38 @@ export interface Operations {
       readonly why: string;
     };
     answer: JobQueue;
+  };
+  /** Signing keys and their steps. */
+  'GET /dns/keys': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: DnsKeys;
+  };
+  /** DS records for the parent of a signed zone. */
+  'GET /dns/zones/{zone}/ds': {
+    path: {
+      readonly zone: string;
+    };
+    query: object;
+    body: undefined;
+    answer: DnsDelegation;
+  };
+  /** Publish a successor of a key; the rest follows in its time. */
+  'POST /dns/rollover': {
+    path: object;
+    query: object;
+    body: {
+      readonly role: 'zsk' | 'ksk';
+    };
+    answer: DnsKeys;
+  };
+  /** The parent has the new DS: the old key-signing key may go. */
+  'POST /dns/rollover/confirm': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: DnsKeys;
   };
   /** BMCs that were seen, by id. */
   'GET /bmcs': {

@@ -5,6 +5,7 @@
  * the shrink check is a matter of judgement, and so the only one that a person may overrule: it is what stands between
  * a mistake upstream and an empty zone.
  */
+import { canBeSignedAround, SIGNABLE_NAME_BYTES_MAX } from './denial.ts';
 import { type DnsName, formatName } from './name.ts';
 import { targetOf } from './rdata.ts';
 import { formatType, serialNewer, TYPE } from './types.ts';
@@ -22,7 +23,9 @@ export type FaultCode =
   /** A serial that secondaries would take for older. */
   | 'serial'
   /** A record that a person wrote and that cannot be read, or lies in no zone of ours. */
-  | 'static';
+  | 'static'
+  /** A name that denials of a signed zone could not be built around (denial.ts). */
+  | 'name';
 
 export interface Fault {
   readonly code: FaultCode;
@@ -87,6 +90,10 @@ function checkShrink(before: Zones, diff: ZoneDiff, options: CheckOptions): Faul
 function checkName(name: DnsName, zones: Zones): Fault[] {
   const zone = zoneFor(name, zones);
   const node = zone === undefined ? undefined : zones.get(zone)?.nodes.get(name);
+  if (node && !canBeSignedAround(name)) {
+    const why = `is longer than ${SIGNABLE_NAME_BYTES_MAX} octets, or holds the octet 255`;
+    return [{ code: 'name', name: formatName(name), why }];
+  }
   const cname = rrsetOf(node, TYPE.CNAME);
   if (!node || !cname) return [];
   const others = node.filter(({ type }) => !BESIDE_CNAME.has(type)).map(({ type }) => type);

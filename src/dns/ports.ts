@@ -3,6 +3,7 @@
  * generations. The inventory satisfies these by shape; nothing in here knows a table.
  */
 import type { Fault } from './check.ts';
+import type { KeyRow, KeyStep } from './key-plan.ts';
 import type { DnsName } from './name.ts';
 import type { ZoneDiff, Zones } from './zones.ts';
 
@@ -73,4 +74,13 @@ export interface GenerationStore {
   /** The generation that a person has rolled back to, while that holds. */
   held(): number | undefined;
   hold(generation: number | undefined): void;
+}
+
+/** Keeps the keys of signed zones, their secrets sealed. Each call is durable, and an event, when it returns. */
+export interface KeyStore {
+  rows(): KeyRow[];
+  /** PKCS #8 in base64. @throws AppError SECRET_KEY_INVALID */
+  secretOf(id: string): string;
+  /** Makes a key for a `publish`, notes the time for any other step. */
+  take(step: KeyStep, nowSeconds: number): void;
 }

@@ -7,11 +7,14 @@
  * authority beside a positive answer, addresses only for the targets of NS, MX and SRV. Nothing is allocated for each
  * question, no clock is read, and nothing but the reply is written; the same object serves UDP, TCP and tests.
  *
- * It does not sign, transfer, or check TSIG: such questions come back as FORWARD, for the slow path.
+ * In a zone that is signed, a question with the DO bit gets signatures and denials too (signed-reply.ts).
+ *
+ * It does not transfer or check TSIG: such questions come back as FORWARD, for the slow path.
  */
 import { type ImageReader, NEGATIVE_SOA, NODE } from './image.ts';
 import { NameKey, u16 } from './query.ts';
-import { type Asker, Reply } from './reply.ts';
+import type { Asker } from './reply.ts';
+import { labelOf, SignedReply } from './signed-reply.ts';
 import { CLASS, isMetaType, RCODE, TYPE } from './types.ts';
 
 /** Results of `respond` besides the length of a reply. */
@@ -22,9 +25,11 @@ const CHAIN_MAX = 10;
 /** Targets whose addresses are added; a reply holds no more anyway. */
 const TARGETS_MAX = 20;
 
-export class Responder extends Reply {
+export class Responder extends SignedReply {
   private readonly target = new NameKey();
   private readonly targets = new Int32Array(TARGETS_MAX);
+  /** Names that wildcards stand for in this reply: that each does not exist is still to be written. */
+  private readonly proofs: { encloser: number; label: string; encloserAt: number }[] = [];
 
   /**
    * @param request the datagram or TCP message from `from` to `to`
@@ -42,6 +47,7 @@ export class Responder extends Reply {
     if (verdict === 'forward') return FORWARD;
     this.out = reply.bytes;
     this.base = reply.at;
+    this.now = asker.nowSeconds;
     for (;;) {
       const before = image.sequence();
       this.start(request.bytes, request.from, asker);
@@ -56,7 +62,9 @@ export class Responder extends Reply {
   private dispatch(): void {
     const { query } = this;
     if (query.class === CLASS.IN || query.class === CLASS.ANY) {
+      this.proofs.length = 0;
       this.resolve();
+      if (!this.truncated) this.writeProofs();
       if (this.truncated) this.clear();
     } else if (query.class === CLASS.CH) this.chaos();
     else this.rcode = RCODE.REFUSED;
@@ -93,17 +101,64 @@ export class Responder extends Reply {
       this.authoritative = true;
       if (flags & NODE.dname) return this.dname(key, nameAt, { node: encloser, label });
       if (flags & NODE.wildcardChild) node = key.findWildcard(image, label);
-      if (node !== 0) return this.exact(key, nameAt, node);
+      if (node !== 0) return this.expanded(key, nameAt, { encloser, node, label });
       this.rcode = RCODE.NXDOMAIN;
       this.negative(key, nameAt, encloser);
+      if (this.signs(encloser)) {
+        this.denyNextCloser(key, nameAt, { encloser, label });
+        if (labelOf(key, label - 1) !== '*') this.denyWildcard(key, nameAt, { encloser, label });
+      }
       return 0;
     }
     if (hop === 0) this.rcode = RCODE.REFUSED;
     return 0;
   }
 
+  /**
+   * A wildcard stands for the name: its answer, and that nothing closer exists (RFC 4035 section 3.1.3.3). The proof
+   * belongs into the authority section, and so waits until all answers are written.
+   */
+  private expanded(
+    key: NameKey,
+    nameAt: number,
+    found: { encloser: number; node: number; label: number },
+  ): number {
+    const { encloser, node, label } = found;
+    if (this.signs(encloser)) {
+      const encloserAt = nameAt + (key.labelAt[label] ?? 0);
+      this.proofs.push({ encloser, label: labelOf(key, label - 1), encloserAt });
+    }
+    return this.exact(key, nameAt, node, label);
+  }
+
+  private writeProofs(): void {
+    for (const { encloser, label, encloserAt } of this.proofs) {
+      if (this.truncated) break;
+      this.authority += this.denyName(encloser, label, encloserAt);
+    }
+    this.proofs.length = 0;
+  }
+
+  /** The child of the closest encloser on the way to the name does not exist. */
+  private denyNextCloser(
+    key: NameKey,
+    nameAt: number,
+    { encloser, label }: { encloser: number; label: number },
+  ): void {
+    const at = nameAt + (key.labelAt[label] ?? 0);
+    this.authority += this.denyName(encloser, labelOf(key, label - 1), at);
+  }
+
+  private denyWildcard(
+    key: NameKey,
+    nameAt: number,
+    { encloser, label }: { encloser: number; label: number },
+  ): void {
+    this.authority += this.denyName(encloser, '*', nameAt + (key.labelAt[label] ?? 0));
+  }
+
   /** The name is there (or a wildcard stands for it): its records, its alias, or that it has none of this type. */
-  private exact(key: NameKey, nameAt: number, node: number): number {
+  private exact(key: NameKey, nameAt: number, node: number, wildcardOf = 0): number {
     const { image, query } = this;
     const { type } = query;
     const flags = image.flags(node);
@@ -111,14 +166,37 @@ export class Responder extends Reply {
     if (type === TYPE.DS && flags & NODE.apex) return this.parentSide(key, nameAt, node);
     if (flags & NODE.cname && !besideAlias(type)) {
       const rdataAt = this.at - this.base + 12;
-      this.answers += this.copy(image.rrset(node, TYPE.CNAME), nameAt);
+      this.answers += this.copySigned(image.rrset(node, TYPE.CNAME), nameAt, node);
       return this.truncated ? 0 : rdataAt;
     }
+    if (wildcardOf === 0 && this.hasDenials(node) && this.signedTypes(type, nameAt, node)) return 0;
     const rrset = type === TYPE.ANY ? this.anyRrset(node) : this.typedRrset(node, type);
-    if (rrset === 0) return this.negative(key, nameAt, node);
+    if (rrset === 0) return this.noData(key, nameAt, node, wildcardOf);
     const from = this.at;
-    this.answers += this.copy(rrset, nameAt);
+    this.answers += this.copySigned(rrset, nameAt, node);
+    if (!this.truncated) this.writeProofs();
     if (!this.truncated) this.addAddresses(image.rrsetType(rrset), from, image.rrsetSize(rrset));
+    return 0;
+  }
+
+  /** Questions for what signing makes: an NSEC at the name; of its signatures those of one set, as for ANY. */
+  private signedTypes(type: number, nameAt: number, node: number): boolean {
+    if (type === TYPE.NSEC) {
+      this.answers += this.denyType(node, nameAt, '');
+      return true;
+    }
+    const rrset = type === TYPE.RRSIG ? this.anyRrset(node) : 0;
+    if (rrset === 0) return false;
+    this.answers += this.signaturesOf({ rrset, node, apex: this.apexOf(node) }, nameAt);
+    return true;
+  }
+
+  /** The name is there without this type; `wildcardOf` is the encloser's label where a wildcard stands for the name. */
+  private noData(key: NameKey, nameAt: number, node: number, wildcardOf: number): 0 {
+    this.negative(key, nameAt, node);
+    if (this.truncated || !this.signs(node)) return 0;
+    const at = nameAt + (wildcardOf > 0 ? (key.labelAt[wildcardOf] ?? 0) : 0);
+    this.authority += this.denyType(node, at, wildcardOf > 0 ? '\x01*' : '');
     return 0;
   }
 
@@ -143,11 +221,28 @@ export class Responder extends Reply {
       const above = key.find(image, label);
       if (above === 0) continue;
       const rrset = image.rrset(apex, TYPE.DS);
-      if (rrset === 0) return this.negative(key, nameAt, above);
+      if (rrset === 0) return this.unsignedChild(key, nameAt, { apex, above });
       this.answers += this.copy(rrset, nameAt);
+      if (!this.truncated && this.signs(above)) {
+        const place = { rrset, node: apex, apex: this.apexOf(above) };
+        this.answers += this.signaturesOf(place, nameAt);
+      }
       return 0;
     }
-    return this.negative(key, nameAt, apex);
+    return this.noData(key, nameAt, apex, 0);
+  }
+
+  /** We serve both sides of a delegation, and the parent says that the child is not signed. */
+  private unsignedChild(
+    key: NameKey,
+    nameAt: number,
+    { apex, above }: { apex: number; above: number },
+  ): 0 {
+    this.negative(key, nameAt, above);
+    if (!this.truncated && this.signs(above)) {
+      this.authority += this.denyDelegationDs(apex, this.apexOf(above), nameAt);
+    }
+    return 0;
   }
 
   /** The SOA of the zone that `node` is in, at the zone's name, which is the end of the name at `nameAt`. */
@@ -155,7 +250,8 @@ export class Responder extends Reply {
     const { image } = this;
     const apex = image.apex(image.zone(node));
     const soa = image.rrset(apex, NEGATIVE_SOA);
-    this.authority += this.copy(soa, nameAt + key.length - image.nameLength(apex));
+    const ownerAt = nameAt + key.length - image.nameLength(apex);
+    this.authority += this.copySigned(soa, ownerAt, apex);
     return 0;
   }
 
@@ -169,10 +265,20 @@ export class Responder extends Reply {
       cut = key.find(image, label);
     }
     const rrset = cut === 0 ? 0 : image.rrset(cut, TYPE.NS);
+    this.writeProofs();
     const at = this.at;
-    this.authority += this.copy(rrset, nameAt + (key.labelAt[label] ?? 0));
+    const ownerAt = nameAt + (key.labelAt[label] ?? 0);
+    this.authority += this.copy(rrset, ownerAt);
+    if (!this.truncated && cut !== 0 && this.signs(cut)) this.secure(cut, ownerAt);
     if (!this.truncated) this.addAddresses(TYPE.NS, at, image.rrsetSize(rrset), cut);
     return 0;
+  }
+
+  /** Beside a referral: the DS of who is delegated to, or that there is none (RFC 4035 section 3.1.4). */
+  private secure(cut: number, ownerAt: number): void {
+    const ds = this.image.rrset(cut, TYPE.DS);
+    this.authority +=
+      ds === 0 ? this.denyType(cut, ownerAt, '') : this.copySigned(ds, ownerAt, cut);
   }
 
   /** RFC 6672 section 3.1: the DNAME, and a CNAME made of it with the same TTL. */
@@ -205,7 +311,11 @@ export class Responder extends Reply {
     }
     this.at = at + 12 + length;
     this.answers += 1;
-    return this.query.type === TYPE.CNAME ? 0 : at + 12 - this.base;
+    if (this.signs(found.node)) {
+      const place = { rrset, node: found.node, apex: this.apexOf(found.node) };
+      this.answers += this.signaturesOf(place, nameAt + ownerBytes);
+    }
+    return this.query.type === TYPE.CNAME || this.truncated ? 0 : at + 12 - this.base;
   }
 
   /**
@@ -232,10 +342,18 @@ export class Responder extends Reply {
     if (cut === 0 && flags & (NODE.cut | NODE.glue)) return;
     const needed = cut !== 0 && (flags & (NODE.cut | NODE.glue)) !== 0;
     for (const type of ADDRESS_TYPES) {
-      this.additional += this.copy(image.rrset(node, type), nameAt);
-      if (!this.truncated) continue;
-      this.truncated = needed;
-      return;
+      const rrset = image.rrset(node, type);
+      const copied = this.copy(rrset, nameAt);
+      this.additional += copied;
+      if (this.truncated) {
+        this.truncated = needed;
+        return;
+      }
+      // RFC 4035 section 3.1.1: signatures of additional records may be left out where there is no room.
+      if (copied > 0 && !needed && this.signs(node)) {
+        this.additional += this.signaturesOf({ rrset, node, apex: this.apexOf(node) }, nameAt);
+        this.truncated = false;
+      }
     }
   }
 }

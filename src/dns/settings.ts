@@ -29,6 +29,25 @@ const service = z.strictObject({
   weight: z.number().int().min(0).max(65_535).default(0),
 });
 
+const days = z.number().min(0).max(3650);
+
+const dnssec = z.strictObject({
+  enabled: z.boolean().default(false),
+  /** Relative to the domain, or absolute with a final dot; none: all but the catalog. */
+  zones: z.array(name).default([]),
+  /** Age at which a zone-signing key is replaced; 0 for only on command. */
+  zskDays: days.default(90),
+  kskDays: days.default(0),
+  /** How long a signature is valid. A secondary that cannot reach us must not outlive it. */
+  signatureDays: z.number().min(1).max(90).default(21),
+  /** How often secondaries get new ones. */
+  renewDays: z.number().min(0.5).max(30).default(7),
+  /** Until every secondary has a change. */
+  propagationSeconds: z.number().int().min(0).max(604_800).default(3600),
+  /** TTL of DS records at the parent. */
+  dsTtlSeconds: z.number().int().min(0).max(604_800).default(86_400),
+});
+
 export const dnsSchema = z.strictObject({
   enabled: z.boolean().default(true),
   /** Addresses to listen on; none: those of the DHCP segments. */
@@ -60,6 +79,7 @@ export const dnsSchema = z.strictObject({
   keys: z.array(key).default([]),
   /** Networks that may transfer zones without a key. */
   transferTo: z.array(z.string()).default([]),
+  dnssec: dnssec.prefault({}),
   shrinkShareMax: z.number().min(0).max(1).default(0.2),
   responsesPerSecond: z.number().int().min(0).max(1_000_000).default(1000),
   version: z.string().max(255).optional(),

@@ -4,14 +4,13 @@
  */
 import { MessageWriter, type Question, type Resource } from './message.ts';
 import { CLASS, FLAG, TYPE } from './types.ts';
-import {
-  soaRdata,
-  soaRecord,
-  type Zone,
-  type ZoneDiff,
-  type ZoneRecord,
-  zoneRecords,
-} from './zones.ts';
+import { soaRdata, soaRecord, type Zone, type ZoneDiff, type ZoneRecord } from './zones.ts';
+
+/** What is transferred: a zone, or the signed copy of one. It does not change while it is sent. */
+export interface Transferable extends Pick<Zone, 'name' | 'serial' | 'soa' | 'records'> {
+  /** All records, the SOA among them or not. */
+  all(): Iterable<ZoneRecord>;
+}
 
 /** Compression reaches 16 KB; larger messages only grow. */
 const MESSAGE_BYTES = 16_384;
@@ -49,10 +48,10 @@ function* pack(head: TransferHead, records: Iterable<ZoneRecord>): IterableItera
 }
 
 /** SOA, everything else, SOA. */
-export function axfr(head: TransferHead, zone: Zone): IterableIterator<Uint8Array> {
+export function axfr(head: TransferHead, zone: Transferable): IterableIterator<Uint8Array> {
   function* records(): IterableIterator<ZoneRecord> {
     yield soaRecord(zone);
-    for (const record of zoneRecords(zone)) if (record.type !== TYPE.SOA) yield record;
+    for (const record of zone.all()) if (record.type !== TYPE.SOA) yield record;
     yield soaRecord(zone);
   }
   return pack(head, records());
@@ -61,7 +60,7 @@ export function axfr(head: TransferHead, zone: Zone): IterableIterator<Uint8Arra
 /** The new SOA; for each step the old SOA, what went, its new SOA, what came; the new SOA again. */
 export function ixfr(
   head: TransferHead,
-  zone: Zone,
+  zone: Transferable,
   steps: readonly ZoneDiff[],
 ): IterableIterator<Uint8Array> {
   const soaAt = (serial: number): ZoneRecord => ({
@@ -82,7 +81,7 @@ export function ixfr(
 }
 
 /** A secondary that has what we have, or newer, gets our SOA alone; so does one that asks over UDP. */
-export function soaOnly(head: TransferHead, zone: Zone): IterableIterator<Uint8Array> {
+export function soaOnly(head: TransferHead, zone: Transferable): IterableIterator<Uint8Array> {
   return pack(head, [soaRecord(zone)]);
 }
 
@@ -97,7 +96,7 @@ export function clientSerial(authority: readonly Resource[]): number | undefined
 }
 
 /** Sending more in steps than the zone has records is worse than sending the zone. */
-export function worthSteps(zone: Zone, steps: readonly ZoneDiff[]): boolean {
+export function worthSteps(zone: Transferable, steps: readonly ZoneDiff[]): boolean {
   const records = steps.reduce(
     (sum, { removed, added }) => sum + removed.length + added.length + 2,
     0,

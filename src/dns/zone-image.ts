@@ -17,7 +17,7 @@ import {
 } from './image.ts';
 import { type DnsName, parentOf } from './name.ts';
 import { TYPE } from './types.ts';
-import { rrsetOf, type ZoneNode, type Zones, zoneFor } from './zones.ts';
+import { type Rrset, rrsetOf, type ZoneNode, type Zones, zoneFor } from './zones.ts';
 
 /** Zones that an image can number before it is built anew. */
 const ZONES_ROOM = 4096;
@@ -26,15 +26,32 @@ const SPARE_FACTOR = 1.5;
 const SPARE_BYTES = 4 * 1024 * 1024;
 const WILDCARD = '\x01*';
 
+/** What signing adds to zones. Whether a zone is signed does not change while the image lives; its keys do. */
+export interface ZoneSigning {
+  signed(zone: DnsName): boolean;
+  /** DNSKEY, CDS and CDNSKEY of a signed zone. */
+  apexSets(zone: DnsName): readonly Rrset[];
+  /** What a parent that is ours has at the delegation of a zone of ours; nothing for one that is not signed. */
+  delegationSets(zone: DnsName): readonly Rrset[];
+}
+
+export const UNSIGNED: ZoneSigning = {
+  signed: () => false,
+  apexSets: () => [],
+  delegationSets: () => [],
+};
+
 export class ZoneImage {
   writer: ImageWriter;
   private zones: Zones;
+  private readonly signing: ZoneSigning;
   private readonly numbers = new Map<DnsName, number>();
   /** How many names with records are below a name, inside its zone. */
   private readonly below = new Map<DnsName, number>();
 
-  constructor(zones: Zones) {
+  constructor(zones: Zones, signing: ZoneSigning = UNSIGNED) {
     this.zones = zones;
+    this.signing = signing;
     this.writer = this.build();
   }
 
@@ -119,9 +136,10 @@ export class ZoneImage {
     if (!node && !this.below.has(name)) return undefined;
     const rrsets: ImageRrset[] = [...(node ?? [])];
     let flags = cutFlags(name, node, zones);
+    if ((flags & NODE.glue) === 0 && this.signing.signed(zone.name)) flags |= NODE.signed;
     if (name === zone.name) {
       flags |= NODE.apex;
-      rrsets.push(...this.parentDs(name));
+      rrsets.push(...this.parentDs(name), ...this.signing.apexSets(name));
       const soa = rrsetOf(node, TYPE.SOA);
       const ttl = Math.min(zone.soa.ttl, zone.soa.minimum);
       if (soa) rrsets.push({ type: NEGATIVE_SOA, ttl, rdatas: soa.rdatas });
@@ -137,7 +155,8 @@ export class ZoneImage {
     const parent = above === undefined ? undefined : zoneFor(above, this.zones);
     const node = parent === undefined ? undefined : this.zones.get(parent)?.nodes.get(name);
     const ds = rrsetOf(node, TYPE.DS);
-    return ds ? [ds] : [];
+    if (ds) return [ds];
+    return parent === undefined ? [] : [...this.signing.delegationSets(name)];
   }
 
   private build(): ImageWriter {

@@ -65,7 +65,7 @@ export function soaRdata({ soa, serial }: Pick<Zone, 'soa' | 'serial'>): Rdata {
   return (soa.mname + soa.rname + numbers.map((n) => bigEndian(n, 4)).join('')) as Rdata;
 }
 
-export function soaRecord(zone: Zone): ZoneRecord {
+export function soaRecord(zone: Pick<Zone, 'name' | 'soa' | 'serial'>): ZoneRecord {
   return { name: zone.name, type: TYPE.SOA, ttl: zone.soa.ttl, rdata: soaRdata(zone) };
 }
 
@@ -170,6 +170,13 @@ export function changeZone(
     zone: { ...head, nodes: zone.nodes.with(next), records },
     diff: { zone: zone.name, from: zone.serial, to: serial, removed, added },
   };
+}
+
+/** The same content under another serial. */
+export function withSerial(zone: Zone, serial: number): Zone {
+  const soa = { type: TYPE.SOA, ttl: zone.soa.ttl, rdatas: [soaRdata({ soa: zone.soa, serial })] };
+  const apex = [...withoutSoa(zone.nodes.get(zone.name)), soa].sort((a, b) => a.type - b.type);
+  return { ...zone, serial, nodes: zone.nodes.with(new Map([[zone.name, apex]])) };
 }
 
 function diffNodes(

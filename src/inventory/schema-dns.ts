@@ -48,3 +48,18 @@ export const DNS_SCHEMA = `
     value TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
+
+/** Keys of signed zones: when each step of its life was taken, in seconds. The secret is sealed and bound to the id. */
+export const DNS_KEYS_SCHEMA = `
+  CREATE TABLE dns_keys (
+    id TEXT PRIMARY KEY,
+    role TEXT NOT NULL CHECK (role IN ('ksk', 'zsk')),
+    tag INTEGER NOT NULL,
+    public_key BLOB NOT NULL,
+    sealed BLOB,                   -- NULL once the key was removed: what is not needed is not kept
+    published_at INTEGER NOT NULL,
+    active_at INTEGER,
+    retired_at INTEGER,
+    removed_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+`;

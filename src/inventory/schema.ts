@@ -7,7 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
-import { DNS_SCHEMA } from './schema-dns.ts';
+import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
@@ -141,6 +141,7 @@ export const MIGRATIONS: readonly string[] = [
     result TEXT NOT NULL,
     at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;`,
+  DNS_KEYS_SCHEMA,
 ];
 
 /**

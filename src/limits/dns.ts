@@ -29,5 +29,21 @@ export const DNS_LIMITS = {
     value: 5,
     why: 'at 1, 4, 16 and 60 s: RFC 1996 section 3.6; the refresh timer does the rest',
   },
+  dnsSignaturesMax: {
+    value: 65_536,
+    why: 'signatures of record sets that each thread keeps, about 20 MB; what is asked again costs none',
+  },
+  dnsNameDenialsMax: {
+    value: 4096,
+    why: 'denials of names that each thread keeps: a flood of names that do not exist wears out these alone',
+  },
+  dnsSignedStepsMax: {
+    value: 1000,
+    why: 'differences of a signed zone kept in memory; a secondary that is further behind fetches it whole',
+  },
+  dnsKeyTickMs: {
+    value: 60_000,
+    why: 'how late a step of a signing key may be; its times are hours',
+  },
   dnsGatherMs: { value: 10, why: 'changes of one moment become one generation' },
 } as const;

@@ -11,11 +11,21 @@ import { type DnsName, foldName, formatName, labelsOf, parseName } from '../dns/
 import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
 import { formatRdata } from '../dns/rdata.ts';
 import type { Responder } from '../dns/respond.ts';
+import type { Transferable } from '../dns/transfer.ts';
 import { CLASS, FLAG, formatRcode, formatType, parseType, TYPE } from '../dns/types.ts';
 import { exportDiff, formatRecord } from '../dns/zone-file.ts';
-import { recordsOf, soaRecord, type Zone, zoneFor } from '../dns/zones.ts';
+import {
+  recordsOf,
+  soaRecord,
+  type Zone,
+  type ZoneRecord,
+  zoneFor,
+  zoneRecords,
+} from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
+import type { Signing } from './dnssec.ts';
 import type { Keeper } from './keeper.ts';
+import { createKeysDesk } from './keys-desk.ts';
 
 export interface DnsStatus {
   readonly generation: number;
@@ -50,7 +60,14 @@ export interface Explained {
 
 const PIECE = 200;
 
-export function createDnsDesk(keeper: Keeper, store: GenerationStore, responder: Responder) {
+export interface DnsDeskParts {
+  readonly keeper: Keeper;
+  readonly store: GenerationStore;
+  readonly responder: Responder;
+  readonly signing: Signing | undefined;
+}
+
+export function createDnsDesk({ keeper, store, responder, signing }: DnsDeskParts) {
   const zoneNamed = (text: string): Zone => {
     const name = parseName(`${text.replace(/\.$/, '')}.`);
     const zone = name === undefined ? undefined : keeper.zones().get(name);
@@ -58,6 +75,7 @@ export function createDnsDesk(keeper: Keeper, store: GenerationStore, responder:
     return zone;
   };
   return {
+    ...createKeysDesk(signing),
     status(): DnsStatus {
       const zones = [...keeper.zones().values()].map(({ name, serial, records }) => ({
         ...{ name: formatName(name), serial, records },
@@ -67,18 +85,14 @@ export function createDnsDesk(keeper: Keeper, store: GenerationStore, responder:
       return { generation: keeper.currentGeneration(), held, faults, zones };
     },
     /** Lines of a zone file, SOA first, in no particular order otherwise; a piece at a time. */
-    *zoneFile(text: string): IterableIterator<string> {
+    zoneFile(text: string): IterableIterator<string> {
       const zone = zoneNamed(text);
-      let piece = [formatRecord(soaRecord(zone))];
-      for (const [name, node] of zone.nodes) {
-        for (const record of recordsOf(name, node)) {
-          if (record.type !== TYPE.SOA) piece.push(formatRecord(record));
-        }
-        if (piece.length < PIECE) continue;
-        yield `${piece.join('\n')}\n`;
-        piece = [];
-      }
-      yield `${piece.join('\n')}\n`;
+      return zonePieces(soaRecord(zone), zoneRecords(zone));
+    },
+    /** The same with all that DNSSEC adds, as secondaries get it. @throws AppError NOT_FOUND for one not signed */
+    async signedZoneFile(text: string): Promise<IterableIterator<string>> {
+      const zone = await signedZone(signing, zoneNamed(text).name);
+      return zonePieces(soaRecord(zone), zone.all());
     },
     generations: (count: number): GenerationRow[] => store.list(count),
     /** The difference of a generation as text. @throws AppError NOT_FOUND */
@@ -101,6 +115,22 @@ export function createDnsDesk(keeper: Keeper, store: GenerationStore, responder:
 }
 
 export type DnsDesk = ReturnType<typeof createDnsDesk>;
+
+function* zonePieces(soa: ZoneRecord, records: Iterable<ZoneRecord>): IterableIterator<string> {
+  let piece = [formatRecord(soa)];
+  for (const record of records) {
+    if (record.type !== TYPE.SOA) piece.push(formatRecord(record));
+    if (piece.length < PIECE) continue;
+    yield `${piece.join('\n')}\n`;
+    piece = [];
+  }
+  if (piece.length > 0) yield `${piece.join('\n')}\n`;
+}
+
+function signedZone(signing: Signing | undefined, zone: DnsName): Promise<Transferable> {
+  if (signing?.keyring.signed(zone)) return signing.signedZone(zone);
+  throw new AppError('NOT_FOUND', { detail: `${formatName(zone)} is not signed.` });
+}
 
 function explain(
   keeper: Keeper,

@@ -20,8 +20,8 @@ import { type DnsName, parseName } from '../dns/name.ts';
 import type { DnsSource, GenerationStore, NamedMachine, StaticRecord } from '../dns/ports.ts';
 import { parseRdata, splitWords } from '../dns/rdata-text.ts';
 import { isMetaType, parseType, TYPE } from '../dns/types.ts';
-import { ZoneImage } from '../dns/zone-image.ts';
-import { makeZone, type ZoneDiff, type Zones, zoneFor } from '../dns/zones.ts';
+import { ZoneImage, type ZoneSigning } from '../dns/zone-image.ts';
+import { makeZone, withSerial, type ZoneDiff, type Zones, zoneFor } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 
 export interface KeeperOptions {
@@ -29,11 +29,13 @@ export interface KeeperOptions {
   readonly store: GenerationStore;
   readonly source: DnsSource;
   readonly shrinkShareMax: number;
+  /** What DNSSEC adds; without it no zone is signed. */
+  readonly signing?: ZoneSigning | undefined;
   /** The number of the newest event. */
   lastEvent(): number;
   nowSeconds(): number;
   /** After a step: the image is another one (`replaced`) or was changed in place. */
-  onServed(change: { replaced: boolean; diffs: readonly ZoneDiff[] }): void;
+  onServed(change: { replaced: boolean; renewed: boolean; diffs: readonly ZoneDiff[] }): void;
 }
 
 /** Zones smaller than this may shrink as they like: half of ten records is a day's work. */
@@ -59,7 +61,7 @@ export class Keeper {
     this.generation = loaded.generation;
     this.served = loaded.zones;
     this.assembly = new Assembly(options.plan);
-    this.image = new ZoneImage(this.served);
+    this.image = new ZoneImage(this.served, options.signing);
   }
 
   get buffer(): SharedArrayBuffer {
@@ -181,7 +183,6 @@ export class Keeper {
     this.serve(
       returnTo(this.served, target, this.options.nowSeconds()),
       `rolled back to ${generation} by ${who}`,
-      [],
     );
   }
 
@@ -236,7 +237,7 @@ export class Keeper {
     }
     this.refusedAs = '';
     assembly.touched.clear();
-    if (next.diffs.length > 0) this.serve(next, cause, faults);
+    if (next.diffs.length > 0) this.serve(next, cause);
     return [];
   }
 
@@ -260,13 +261,34 @@ export class Keeper {
     return { zones, diffs, touched };
   }
 
-  private serve(next: NextGeneration, cause: string, faults: readonly Fault[]): void {
+  /**
+   * Signed zones say something else although the inventory does not: new keys, or new signatures for secondaries. Their
+   * serials move, so that secondaries fetch it; a hold holds content, not this.
+   */
+  renew(cause: string): void {
+    const { signing, nowSeconds } = this.options;
+    const zones = new Map(this.served);
+    const diffs: ZoneDiff[] = [];
+    for (const zone of this.served.values()) {
+      if (!signing?.signed(zone.name)) continue;
+      const serial = nextSerial(zone.serial, nowSeconds());
+      zones.set(zone.name, withSerial(zone, serial));
+      const serials = { from: zone.serial, to: serial };
+      diffs.push({ zone: zone.name, ...serials, removed: [], added: [] });
+    }
+    if (diffs.length > 0) {
+      this.serve({ zones, diffs, touched: new Set() }, cause, { renewed: true });
+    }
+  }
+
+  private serve(next: NextGeneration, cause: string, { renewed } = { renewed: false }): void {
     const { store, onServed } = this.options;
-    this.generation = store.commit({ cause, status: 'served', faults }, next.diffs, next.zones);
+    const head = { cause, status: 'served', faults: [] } as const;
+    this.generation = store.commit(head, next.diffs, next.zones);
     this.served = next.zones;
     const touched = new Set([...next.touched, ...next.diffs.map(({ zone }) => zone)]);
     const replaced = this.image.update(next.zones, touched);
-    onServed({ replaced, diffs: next.diffs });
+    onServed({ replaced, renewed, diffs: next.diffs });
   }
 }
 

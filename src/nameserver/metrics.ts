@@ -27,6 +27,9 @@ export function registerDnsMetrics(registry: Registry, nameserver: () => Nameser
       udp[COUNTER.rcodes + rcode] ?? 0,
     ]);
   });
+  gauge('reveille_dns_signatures', 'DNSSEC signatures made by UDP threads', [], (server) => [
+    [{}, server.counters().udp[COUNTER.signatures] ?? 0],
+  ]);
   gauge('reveille_dns_tcp_connections', 'Open DNS connections', [], (server) => [
     [{}, server.counters().tcpConnections],
   ]);

@@ -5,27 +5,26 @@
  * inventory commits, the feed wakes us, changes of one moment are gathered, one step is taken. Without koffi, UDP is
  * answered by dgram on the main thread: the same answers, at a quarter of the rate.
  */
-import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
 import { ImageReader } from '../dns/image.ts';
+import type { DnsName } from '../dns/name.ts';
 import type { ResponderSettings } from '../dns/reply.ts';
 import { Responder } from '../dns/respond.ts';
 import type { ReverseNetwork } from '../dns/reverse.ts';
-import { parseAddress } from '../dns/reverse.ts';
+import type { SigningKeys } from '../dns/signer.ts';
 import type { TsigKey } from '../dns/tsig.ts';
-import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import { batchesAvailable, openSender } from '../platform/mmsg.ts';
 import { createDnsDesk, type DnsDesk } from './desk.ts';
+import { type DnssecOptions, openSigning, plainTransfer } from './dnssec.ts';
 import { Keeper, type KeeperOptions } from './keeper.ts';
 import { openNotifier, type Secondary } from './notify.ts';
 import { createSlowPath, type SlowPath } from './slow-path.ts';
 import { openTcp, type TcpServer } from './tcp.ts';
-import { COUNTER, countAnswer } from './udp-protocol.ts';
-import { startUdpThreads, type UdpThreads } from './udp-threads.ts';
+import { listenDgram, type Udp } from './udp-dgram.ts';
+import { startUdpThreads } from './udp-threads.ts';
 
-export interface NameserverOptions extends Omit<KeeperOptions, 'onServed'> {
+export interface NameserverOptions extends Omit<KeeperOptions, 'onServed' | 'signing'> {
   readonly listen: readonly string[];
   readonly port: number;
   /** UDP threads for each address. */
@@ -35,6 +34,8 @@ export interface NameserverOptions extends Omit<KeeperOptions, 'onServed'> {
   readonly secondaries: readonly Secondary[];
   readonly keys: readonly TsigKey[];
   readonly transferTo: readonly ReverseNetwork[];
+  /** Without it no zone is signed. */
+  readonly dnssec?: DnssecOptions | undefined;
   readonly log: Log;
   /** Wakes after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
@@ -63,44 +64,63 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   });
   let threads: Udp | undefined;
   let responder: Responder | undefined;
-  const keeper = new Keeper({
+  const signing =
+    options.dnssec &&
+    openSigning(options.dnssec, {
+      ...{ log, nowSeconds: options.nowSeconds, keeper: () => keeper },
+      transfers: options.secondaries.length + options.keys.length + options.transferTo.length > 0,
+      onKeys(keyring) {
+        responder?.useKeys(keyring.keys());
+        threads?.useKeys(keyring.keys());
+      },
+      onCopy: (zone) => notify(zone),
+    });
+  const notify = (zone: DnsName): void => {
+    const served = keeper.zones().get(zone);
+    if (served) notifier.notify(served);
+  };
+  const keeper: Keeper = new Keeper({
     ...options,
-    onServed({ replaced, diffs }) {
+    signing: signing?.keyring,
+    onServed({ replaced, renewed, diffs }) {
       if (replaced) {
         responder?.useImage(new ImageReader(keeper.buffer));
         threads?.useImage(keeper.buffer);
       }
-      for (const { zone } of diffs) {
-        const served = keeper.zones().get(zone);
-        if (served) notifier.notify(served);
-      }
+      signing?.followed(diffs, renewed);
+      // Secondaries of a signed zone are told when there is a copy for them.
+      for (const { zone } of diffs) if (!signing?.keyring.signed(zone)) notify(zone);
     },
   });
   responder = new Responder(new ImageReader(keeper.buffer), options.responder);
+  responder.useKeys(signing?.keyring.keys());
   const slow = createSlowPath({
     ...options,
     responder,
-    zones: () => keeper.zones(),
-    chain: options.store.chain,
+    transferable: (zone) =>
+      signing?.keyring.signed(zone)
+        ? signing.transferable(zone)
+        : plainTransfer(keeper, zone, options.store.chain),
     onTransfer: (transfer) => log.debug(transfer, 'transfer'),
   });
   const tcps: TcpServer[] = [];
   const closeAll = async (): Promise<void> => {
     notifier.close();
-    await Promise.all([threads?.close(), ...tcps.map((tcp) => tcp.close())]);
+    await Promise.all([signing?.close(), threads?.close(), ...tcps.map((tcp) => tcp.close())]);
   };
   try {
     for (const address of options.listen)
       tcps.push(await listenTcp(options, address, { responder, slow }));
-    threads = await listenUdp(options, keeper, { responder, slow });
+    threads = await listenUdp(options, keeper, { responder, slow, keys: signing?.keyring.keys() });
   } catch (error) {
     await closeAll();
     throw error;
   }
+  signing?.start();
   const watch = watchInventory(options, keeper);
   return {
     keeper,
-    desk: createDnsDesk(keeper, options.store, responder),
+    desk: createDnsDesk({ keeper, store: options.store, responder, signing }),
     counters: () => ({
       udp: threads?.counters() ?? [],
       tcpConnections: tcps.reduce((sum, tcp) => sum + tcp.connections(), 0),
@@ -147,12 +167,13 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
 interface Answering {
   readonly responder: Responder;
   readonly slow: SlowPath;
+  readonly keys: SigningKeys | undefined;
 }
 
 function listenTcp(
   options: NameserverOptions,
   address: string,
-  { responder, slow }: Answering,
+  { responder, slow }: Pick<Answering, 'responder' | 'slow'>,
 ): Promise<TcpServer> {
   return openTcp({
     ...{ address, port: options.port, nowSeconds: options.nowSeconds },
@@ -163,8 +184,6 @@ function listenTcp(
   });
 }
 
-type Udp = Pick<UdpThreads, 'useImage' | 'counters' | 'close'>;
-
 async function listenUdp(
   options: NameserverOptions,
   keeper: Keeper,
@@ -173,14 +192,18 @@ async function listenUdp(
   const { listen, port, log } = options;
   if (!batchesAvailable()) {
     log.warn('koffi is not available: DNS over UDP is answered on the main thread');
-    return listenDgram(options, answering);
+    return listenDgram({
+      ...{ listen, port, responder: answering.responder, nowSeconds: options.nowSeconds },
+      responsesPerSecond: options.responsesPerSecond,
+      answerSlowly: (bytes, address) => slowly(options, answering, { bytes, address }),
+    });
   }
   const send = openSender();
   const targets = listen.flatMap((address) =>
     Array.from({ length: options.threads }, () => ({ address, port, waitMs: WAIT_MS })),
   );
   return startUdpThreads({
-    ...{ image: keeper.buffer, targets, responder: options.responder },
+    ...{ image: keeper.buffer, targets, responder: options.responder, keys: answering.keys },
     responsesPerSecond: options.responsesPerSecond,
     onError: (err) => log.error({ err }, 'a DNS thread ended'),
     onForward: ({ fd, bytes, name }) => {
@@ -201,49 +224,4 @@ function slowly(
     log.error({ err }, 'a DNS question could not be answered');
     return [];
   }
-}
-
-async function listenDgram(options: NameserverOptions, answering: Answering): Promise<Udp> {
-  const counters = new Float64Array(COUNTER.places);
-  const reply = { bytes: new Uint8Array(65_535), at: 0 };
-  const sockets = await Promise.all(
-    options.listen.map(async (listenAddress) => {
-      const socket = createSocket(isIPv6(listenAddress) ? 'udp6' : 'udp4');
-      socket.on('message', (bytes, from) => {
-        counters[COUNTER.questions] = (counters[COUNTER.questions] ?? 0) + 1;
-        // A reply to port 0 can go nowhere.
-        if (from.port === 0) return;
-        const octets = parseAddress(from.address) ?? '\0\0\0\0';
-        const address = Uint8Array.from(octets, (char) => char.charCodeAt(0));
-        const asker = { transport: 'udp' as const, address, nowSeconds: options.nowSeconds() };
-        const { responder } = answering;
-        const length = responder.respond({ bytes, from: 0, to: bytes.length }, reply, asker);
-        const messages =
-          length > 0
-            ? [reply.bytes.slice(0, length)]
-            : slowly(options, answering, { bytes, address });
-        if (length > 0) countAnswer(counters, responder.lastRcode, responder.lastTruncated);
-        if (length === 0) return;
-        for (const message of messages)
-          socket.send(message, from.port, from.address, () => undefined);
-      });
-      await new Promise<void>((resolve, reject) => {
-        socket.once('error', (cause) => {
-          const detail = `DNS on UDP ${listenAddress}:${options.port}: ${cause.message}`;
-          reject(new AppError('LISTEN_FAILED', { detail, cause }));
-        });
-        socket.bind(options.port, listenAddress, () => resolve());
-      });
-      return socket;
-    }),
-  );
-  return {
-    useImage: () => undefined,
-    counters: () => [...counters],
-    close: async () => {
-      await Promise.all(
-        sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
-      );
-    },
-  };
 }

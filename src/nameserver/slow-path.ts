@@ -14,21 +14,28 @@ import {
   clientSerial,
   ixfr,
   soaOnly,
+  type Transferable,
   type TransferHead,
   worthSteps,
 } from '../dns/transfer.ts';
 import { checkTsig, ReplySigner, TSIG_ERROR, type TsigKey, tsigBytes } from '../dns/tsig.ts';
 import { FLAG, OPCODE, RCODE, serialNewer, TYPE } from '../dns/types.ts';
-import type { Zone, ZoneDiff, Zones } from '../dns/zones.ts';
+import type { ZoneDiff } from '../dns/zones.ts';
 
 export interface SlowPathOptions {
   readonly responder: Responder;
   readonly keys: readonly TsigKey[];
   /** Who may transfer without a key. */
   readonly transferTo: readonly ReverseNetwork[];
-  zones(): Zones;
-  chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneDiff[] | undefined;
+  /** What is transferred of a zone: itself, or its signed copy; `later` while there is none yet. */
+  transferable(zone: DnsName): Transfer | 'later' | undefined;
   onTransfer(transfer: { zone: DnsName; kind: 'axfr' | 'ixfr'; to: string }): void;
+}
+
+export interface Transfer {
+  readonly zone: Transferable;
+  /** From a serial to the zone's, without a gap; `undefined` when that is not known any more. */
+  steps(fromSerial: number): ZoneDiff[] | undefined;
 }
 
 export interface SlowPath {
@@ -95,11 +102,14 @@ function respond({ responder }: SlowPathOptions, { bytes, asker, key }: Plain): 
 
 function transferOf(options: SlowPathOptions, request: Plain): Iterable<Uint8Array> {
   const { bytes, question, asker, key } = request;
-  const zone = options.zones().get(foldName(question.name));
-  if (!zone) return [refusal(bytes, question, RCODE.NOTAUTH)];
+  const found = options.transferable(foldName(question.name));
+  if (!found) return [refusal(bytes, question, RCODE.NOTAUTH)];
   if (!key && !options.transferTo.some((network) => inNetwork(addressOf(asker), network))) {
     return [refusal(bytes, question, RCODE.REFUSED)];
   }
+  // It asks again by its own timer, and is told (NOTIFY) when there is something to fetch.
+  if (found === 'later') return [refusal(bytes, question, RCODE.SERVFAIL)];
+  const { zone } = found;
   const head: TransferHead = {
     ...{ id: ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0), question },
     reservedBytes: key ? tsigBytes(key) : 0,
@@ -110,24 +120,30 @@ function transferOf(options: SlowPathOptions, request: Plain): Iterable<Uint8Arr
     note(options, zone, 'axfr', asker);
     return axfr(head, zone);
   }
-  return ixfrOf(options, { ...request, zone, head });
+  return ixfrOf(options, { ...request, found, head });
 }
 
 function ixfrOf(
   options: SlowPathOptions,
-  { bytes, question, asker, zone, head }: Plain & { zone: Zone; head: TransferHead },
+  { bytes, question, asker, found, head }: Plain & { found: Transfer; head: TransferHead },
 ): Iterable<Uint8Array> {
+  const { zone } = found;
   const decoded = decodeMessage(bytes);
   const serial = decoded.ok ? clientSerial(decoded.value.authority) : undefined;
   if (serial === undefined) return [refusal(bytes, question, RCODE.FORMERR)];
   if (!serialNewer(zone.serial, serial) || asker.transport === 'udp') return soaOnly(head, zone);
-  const steps = options.chain(zone.name, serial, zone.serial);
+  const steps = found.steps(serial);
   const usable = steps !== undefined && worthSteps(zone, steps);
   note(options, zone, usable ? 'ixfr' : 'axfr', asker);
   return usable ? ixfr(head, zone, steps) : axfr(head, zone);
 }
 
-function note(options: SlowPathOptions, zone: Zone, kind: 'axfr' | 'ixfr', asker: Asker): void {
+function note(
+  options: SlowPathOptions,
+  zone: Transferable,
+  kind: 'axfr' | 'ixfr',
+  asker: Asker,
+): void {
   options.onTransfer({ zone: zone.name, kind, to: [...asker.address].join('.') });
 }
 

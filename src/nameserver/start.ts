@@ -5,13 +5,14 @@ import { randomBytes } from 'node:crypto';
 import type { DnsPlan } from '../dns/generate.ts';
 import { parseName } from '../dns/name.ts';
 import { makePlan } from '../dns/plan.ts';
-import type { DnsSource, GenerationStore } from '../dns/ports.ts';
+import type { DnsSource, GenerationStore, KeyStore } from '../dns/ports.ts';
 import { parseAddress, parseNetwork, type ReverseNetwork } from '../dns/reverse.ts';
 import type { DnsSettings } from '../dns/settings.ts';
 import type { TsigKey } from '../dns/tsig.ts';
 import { AppError } from '../errors.ts';
 import type { Log } from '../platform/log.ts';
 import { type Cidr, formatCidr, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
+import { type DnssecOptions, zoneNames } from './dnssec.ts';
 import { type Nameserver, startNameserver } from './server.ts';
 
 /** What the DHCP segments say, for what the `dns` part leaves open. */
@@ -60,6 +61,7 @@ export interface DnsParts {
   readonly plan: DnsPlan;
   readonly store: GenerationStore;
   readonly source: DnsSource;
+  readonly keyStore: KeyStore;
   readonly log: Log;
   lastEvent(): number;
   nowSeconds(): number;
@@ -82,6 +84,7 @@ export function startDnsServer(
     ...parts,
     ...{ listen, keys, port: settings.port, threads: settings.threads },
     shrinkShareMax: settings.shrinkShareMax,
+    dnssec: settings.dnssec.enabled ? dnssecOf(settings, parts) : undefined,
     responsesPerSecond: settings.responsesPerSecond,
     responder: {
       cookieSecret: randomBytes(16),
@@ -94,6 +97,31 @@ export function startDnsServer(
       key: key === undefined ? undefined : keyNamed(keys, key),
     })),
   });
+}
+
+const DAY_SECONDS = 86_400;
+
+function dnssecOf({ dnssec, ttl }: DnsSettings, parts: DnsParts): DnssecOptions {
+  const { plan, store } = parts;
+  if (dnssec.renewDays >= dnssec.signatureDays) {
+    throw invalid('dnssec.renewDays must be less than dnssec.signatureDays');
+  }
+  const named = zoneNames(dnssec.zones, plan.domain);
+  const ttls = [...Object.values(ttl), ...store.statics().map((record) => record.ttl)];
+  return {
+    store: parts.keyStore,
+    validitySeconds: dnssec.signatureDays * DAY_SECONDS,
+    renewSeconds: dnssec.renewDays * DAY_SECONDS,
+    policy: {
+      zskSeconds: dnssec.zskDays * DAY_SECONDS,
+      kskSeconds: dnssec.kskDays * DAY_SECONDS,
+      ttlSeconds: Math.max(...ttls),
+      dnskeyTtlSeconds: ttl.infrastructure,
+      dsTtlSeconds: dnssec.dsTtlSeconds,
+      propagationSeconds: dnssec.propagationSeconds,
+    },
+    signed: (zone) => zone !== plan.catalog && (named.size === 0 || named.has(zone)),
+  };
 }
 
 function networkOf(text: string): ReverseNetwork {

@@ -3,9 +3,10 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ResponderSettings } from '../dns/reply.ts';
+import type { SigningKeys } from '../dns/signer.ts';
 import type { BatchTarget } from '../platform/mmsg.ts';
 
-/** Words of the control block: a request to stop, and a number that grows with each new image. */
+/** Words of the control block: a request to stop, and a number that grows with each message to the threads. */
 export const CONTROL = { stop: 0, epoch: 1, words: 2 } as const;
 
 /** Places in a thread's counters. Rcodes 0 to 5 follow each other; higher ones are counted together. */
@@ -16,7 +17,8 @@ export const COUNTER = {
   forwarded: 3,
   truncated: 4,
   rcodes: 5,
-  places: 12,
+  signatures: 12,
+  places: 13,
 } as const;
 
 export interface UdpWorkerData {
@@ -26,9 +28,16 @@ export interface UdpWorkerData {
   readonly port: MessagePort;
   readonly target: BatchTarget;
   readonly responder: ResponderSettings;
+  /** What zones are signed with; none are without it. */
+  readonly keys: SigningKeys | undefined;
   /** Equal answers to one network; 0 for no limit. */
   readonly responsesPerSecond: number;
 }
+
+/** Another image, or other keys. */
+export type ToUdpWorker =
+  | { readonly image: SharedArrayBuffer }
+  | { readonly keys: SigningKeys | undefined };
 
 export type FromUdpWorker =
   | { readonly kind: 'ready' }

@@ -3,13 +3,21 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { ResponderSettings } from '../dns/reply.ts';
+import type { SigningKeys } from '../dns/signer.ts';
 import { AppError } from '../errors.ts';
 import type { BatchTarget } from '../platform/mmsg.ts';
-import { CONTROL, COUNTER, type FromUdpWorker, type UdpWorkerData } from './udp-protocol.ts';
+import {
+  CONTROL,
+  COUNTER,
+  type FromUdpWorker,
+  type ToUdpWorker,
+  type UdpWorkerData,
+} from './udp-protocol.ts';
 
 export interface UdpThreads {
   /** Hands all threads another image; an image changed in place needs no call. */
   useImage(image: SharedArrayBuffer): void;
+  useKeys(keys: SigningKeys | undefined): void;
   /** The sum over all threads, by place (`COUNTER`). */
   counters(): number[];
   close(): Promise<void>;
@@ -20,6 +28,7 @@ export interface UdpThreadsOptions {
   /** One thread for each; a target may be named several times. */
   readonly targets: readonly BatchTarget[];
   readonly responder: ResponderSettings;
+  readonly keys: SigningKeys | undefined;
   readonly responsesPerSecond: number;
   onForward(question: { fd: number; bytes: Uint8Array; name: Uint8Array }): void;
   onError(error: Error): void;
@@ -53,12 +62,14 @@ export async function startUdpThreads(options: UdpThreadsOptions): Promise<UdpTh
     await close();
     throw failed.reason;
   }
+  const tell = (message: ToUdpWorker): void => {
+    for (const { port } of threads) port.postMessage(message);
+    Atomics.add(words, CONTROL.epoch, 1);
+  };
   return {
     close,
-    useImage(image) {
-      for (const { port } of threads) port.postMessage({ image });
-      Atomics.add(words, CONTROL.epoch, 1);
-    },
+    useImage: (image) => tell({ image }),
+    useKeys: (keys) => tell({ keys }),
     counters: () =>
       Array.from({ length: COUNTER.places }, (_, place) =>
         threads.reduce((sum, { counters }) => sum + (counters[place] ?? 0), 0),
@@ -73,9 +84,9 @@ async function startThread(
 ): Promise<Thread> {
   const { port1, port2 } = new MessageChannel();
   const counters = new SharedArrayBuffer(COUNTER.places * 8);
-  const { image, responder, responsesPerSecond } = options;
+  const { image, responder, keys, responsesPerSecond } = options;
   const workerData: UdpWorkerData = {
-    ...{ image, control, counters, port: port2, target, responder, responsesPerSecond },
+    ...{ image, control, counters, port: port2, target, responder, keys, responsesPerSecond },
   };
   const worker = new Worker(new URL('./udp-worker.ts', import.meta.url), {
     workerData,

@@ -17,6 +17,7 @@ import {
   COUNTER,
   countAnswer,
   type FromUdpWorker,
+  type ToUdpWorker,
   type UdpWorkerData,
 } from './udp-protocol.ts';
 
@@ -41,6 +42,7 @@ class Loop {
   constructor(socket: BatchSocket) {
     this.socket = socket;
     this.responder = new Responder(new ImageReader(data.image), data.responder);
+    this.responder.useKeys(data.keys);
     this.request = { bytes: socket.received, from: 0, to: 0 };
     this.reply = { bytes: socket.replies, at: 0 };
     const address = new Uint8Array(socket.addressBytes);
@@ -51,21 +53,23 @@ class Loop {
     const { socket, asker } = this;
     while (Atomics.load(control, CONTROL.stop) === 0) {
       const count = socket.receive();
-      if (Atomics.load(control, CONTROL.epoch) !== this.epoch) this.takeImage();
+      if (Atomics.load(control, CONTROL.epoch) !== this.epoch) this.takeMessages();
       if (count === 0) continue;
       asker.nowSeconds = Math.floor(Date.now() / 1000);
       for (let i = 0; i < count; i++) this.answer(i);
       socket.flush();
+      counters[COUNTER.signatures] = this.responder.signaturesMade;
     }
   }
 
-  private takeImage(): void {
+  private takeMessages(): void {
     this.epoch = Atomics.load(control, CONTROL.epoch);
     for (;;) {
       const received = receiveMessageOnPort(port);
       if (!received) return;
-      const { image } = received.message as { image: SharedArrayBuffer };
-      this.responder.useImage(new ImageReader(image));
+      const message = received.message as ToUdpWorker;
+      if ('image' in message) this.responder.useImage(new ImageReader(message.image));
+      else this.responder.useKeys(message.keys);
     }
   }
 

@@ -3,8 +3,10 @@ import Sqlite from 'better-sqlite3';
 import type { DnsPlan } from '../../src/dns/generate.ts';
 import { makePlan, type PlanSettings } from '../../src/dns/plan.ts';
 import type { DnsSource, NamedMachine } from '../../src/dns/ports.ts';
+import { openDnsKeys } from '../../src/inventory/dns-keys.ts';
 import { openDnsStore } from '../../src/inventory/dns-store.ts';
 import { openInventory } from '../../src/inventory/inventory.ts';
+import { createSecretBox } from '../../src/inventory/secrets.ts';
 import { Keeper } from '../../src/nameserver/keeper.ts';
 import type { Millis } from '../../src/wire/time.ts';
 
@@ -80,6 +82,8 @@ export function createDnsWorld(
     },
   };
   const store = openDnsStore({ db, clock, events, transaction, soa: plan.soa });
+  const secrets = createSecretBox(() => new Uint8Array(32).fill(1));
+  const keyStore = openDnsKeys({ db, events, transaction, secrets });
   const served: { replaced: boolean; zones: number }[] = [];
   const keeper = new Keeper({
     ...{ plan, store, source, shrinkShareMax: 0.2 },
@@ -88,7 +92,7 @@ export function createDnsWorld(
     onServed: ({ replaced, diffs }) => void served.push({ replaced, zones: diffs.length }),
   });
   return {
-    ...{ db, store, source, keeper, plan, machines, served, events },
+    ...{ db, store, keyStore, source, keeper, plan, machines, served, events },
     /** Another keeper over the same machines follows by this. */
     onChange(follower: () => void) {
       followers.add(follower);

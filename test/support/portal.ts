@@ -150,11 +150,8 @@ async function openDns(world: World) {
     onServed: () => undefined,
   });
   await keeper.fill(async () => undefined);
-  const desk = createDnsDesk(
-    keeper,
-    store,
-    new Responder(new ImageReader(keeper.buffer), SETTINGS),
-  );
+  const responder = new Responder(new ImageReader(keeper.buffer), SETTINGS);
+  const desk = createDnsDesk({ keeper, store, responder, signing: undefined });
   return { keeper, desk };
 }
 

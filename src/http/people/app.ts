@@ -20,6 +20,7 @@ import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addDnsRoutes } from './routes/dns.ts';
+import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import {
@@ -104,7 +105,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
-    ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
+    ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes],
   ])

@@ -44,9 +44,14 @@ export async function commit(
 export function keptAnswer(
   { inventory }: PeopleContext,
   request: FastifyRequest,
-): { key: IdempotencyKey | undefined; body: string | undefined } {
+): {
+  key: IdempotencyKey | undefined;
+  kept: { readonly status: number; readonly body: string } | undefined;
+  body: string | undefined;
+} {
   const key = keyOf(request);
-  return { key, body: key && inventory.serverdb.idempotency.find(key)?.body };
+  const kept = key && inventory.serverdb.idempotency.find(key);
+  return { key, kept, body: kept?.body };
 }
 
 export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {

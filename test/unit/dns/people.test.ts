@@ -12,7 +12,12 @@ async function open() {
   const dns = createDnsWorld({ machines: names(60) });
   await dns.fill();
   const responder = new Responder(new ImageReader(dns.keeper.buffer), SETTINGS);
-  const desk = createDnsDesk(dns.keeper, dns.store, responder);
+  const desk = createDnsDesk({
+    keeper: dns.keeper,
+    store: dns.store,
+    responder: responder,
+    signing: undefined,
+  });
   const people = await createPeople({ dns: () => desk });
   return { dns, people, operator: people.as('operator'), viewer: people.as('viewer') };
 }

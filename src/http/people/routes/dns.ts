@@ -1,10 +1,12 @@
 /** DNS for people: what is served, every generation with its cause, the way back, records of their own. */
 import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import { limit } from '../../../limits.ts';
 import type { DnsDesk } from '../../../nameserver/desk.ts';
 import { principalOf } from '../authenticate.ts';
+import { keptAnswer, sendText } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, nothing } from '../schemas.ts';
 
@@ -74,10 +76,32 @@ export function addDnsRoutes(app: PeopleServer, context: PeopleContext): void {
   addRecords(app, context);
 }
 
-function deskOf({ dns }: PeopleContext): DnsDesk {
+export function deskOf({ dns }: PeopleContext): DnsDesk {
   const desk = dns?.();
   if (!desk) throw new AppError('NOT_FOUND', { detail: 'This appliance serves no DNS.' });
   return desk;
+}
+
+/**
+ * A write of DNS. Each takes effect in memory too, so it is no part of the transaction of its answer: one that is repeated
+ * with the same Idempotency-Key is given the answer of the first.
+ */
+export async function write(
+  context: PeopleContext,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  run: () => { status?: number; body?: unknown },
+): Promise<FastifyReply> {
+  const { inventory, durably } = context;
+  const { key, kept } = keptAnswer(context, request);
+  if (kept) {
+    return sendText(reply.header('idempotency-replayed', 'true'), kept.status, kept.body);
+  }
+  const { status = 200, body } = run();
+  const text = body === undefined ? '' : JSON.stringify(body);
+  if (key) {
+    await durably(() => inventory.serverdb.idempotency.keep(key, { status, body: text, etag: '' }));
+  }
+  return sendText(reply, status, text);
 }
 
 /** Gives the loop back between pieces: a zone may be long. */
@@ -108,10 +132,15 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'A zone as a file: its SOA, then its records in no particular order',
       params: z.object({ zone: z.string().min(1).max(253) }),
+      querystring: z.object({
+        signed: z.stringbool().default(false).describe('With keys, denials and signatures'),
+      }),
       response: answers(z.string()),
     },
     handler: async (request, reply) => {
-      const source = deskOf(context).zoneFile(request.params.zone);
+      const { zone } = request.params;
+      const desk = deskOf(context);
+      const source = request.query.signed ? await desk.signedZoneFile(zone) : desk.zoneFile(zone);
       const first = source.next();
       const rest = first.done ? [] : [first.value];
       const all = (function* () {
@@ -184,11 +213,12 @@ function addGenerations(app: PeopleServer, context: PeopleContext): void {
       body: z.strictObject({ generation: z.number().int().min(1) }),
       response: answers(status),
     },
-    handler: async (request) => {
-      const desk = deskOf(context);
-      desk.rollback(request.body.generation, principalOf(request).who);
-      return desk.status() as z.output<typeof status>;
-    },
+    handler: async (request, reply) =>
+      write(context, { request, reply }, () => {
+        const desk = deskOf(context);
+        desk.rollback(request.body.generation, principalOf(request).who);
+        return { body: desk.status() };
+      }),
   });
   app.route({
     method: 'POST',
@@ -199,11 +229,12 @@ function addGenerations(app: PeopleServer, context: PeopleContext): void {
       summary: 'Serve the next generation although zones shrink',
       response: answers(status),
     },
-    handler: async (request) => {
-      const desk = deskOf(context);
-      desk.accept(principalOf(request).who);
-      return desk.status() as z.output<typeof status>;
-    },
+    handler: async (request, reply) =>
+      write(context, { request, reply }, () => {
+        const desk = deskOf(context);
+        desk.accept(principalOf(request).who);
+        return { body: desk.status() };
+      }),
   });
   app.route({
     method: 'POST',
@@ -214,11 +245,12 @@ function addGenerations(app: PeopleServer, context: PeopleContext): void {
       summary: 'End a hold: the inventory decides again',
       response: answers(status),
     },
-    handler: async (request) => {
-      const desk = deskOf(context);
-      desk.resume(principalOf(request).who);
-      return desk.status() as z.output<typeof status>;
-    },
+    handler: async (request, reply) =>
+      write(context, { request, reply }, () => {
+        const desk = deskOf(context);
+        desk.resume(principalOf(request).who);
+        return { body: desk.status() };
+      }),
   });
 }
 
@@ -240,7 +272,9 @@ function addRecords(app: PeopleServer, context: PeopleContext): void {
     config: { access: 'operator' },
     schema: { tags, summary: 'Add a record', body: newRecord, response: answers(record, 201) },
     handler: async (request, reply) =>
-      reply.code(201).send(deskOf(context).addStatic(request.body) as never),
+      write(context, { request, reply }, () => {
+        return { status: 201, body: deskOf(context).addStatic(request.body) };
+      }),
   });
   app.route({
     method: 'DELETE',
@@ -252,11 +286,12 @@ function addRecords(app: PeopleServer, context: PeopleContext): void {
       params: z.object({ id: z.string().max(32) }),
       response: answers(nothing, 204),
     },
-    handler: async (request, reply) => {
-      if (!deskOf(context).removeStatic(request.params.id)) {
-        throw new AppError('NOT_FOUND', { detail: `No record ${request.params.id}.` });
-      }
-      return reply.code(204).send();
-    },
+    handler: async (request, reply) =>
+      write(context, { request, reply }, () => {
+        if (!deskOf(context).removeStatic(request.params.id)) {
+          throw new AppError('NOT_FOUND', { detail: `No record ${request.params.id}.` });
+        }
+        return { status: 204 };
+      }),
   });
 }

@@ -32,6 +32,7 @@ import {
   PAYLOAD,
   type RmcpPlusPacket,
 } from '../src/ipmi/rmcp.ts';
+import { encodeSol, SOL_BMC } from '../src/ipmi/sol.ts';
 import { CIPHER_SUITES, cipherSuite, encodeSuiteRecord } from '../src/ipmi/suites.ts';
 import { runCommand } from './fake-bmc-commands.ts';
 import { ok, type Reply, refuse } from './fake-bmc-reply.ts';
@@ -67,6 +68,8 @@ export interface BmcCoreOptions {
   /** SOL payloads from the session that has it active. */
   readonly onSol: (payload: Uint8Array) => void;
   readonly onSolActive: (active: boolean) => void;
+  /** What is sent without having been asked for. */
+  readonly onNotice?: (bytes: Uint8Array, to: Source) => void;
 }
 
 /** Section 6.12.15: a session that was silent for this long is over. */
@@ -332,6 +335,7 @@ export class BmcCore {
         const active = [...this.slots.values()].find((each) => each.sol);
         if (!active) return refuse(0x80);
         active.sol = false;
+        if (active !== slot) this.tellDeactivated(active);
         this.options.onSolActive(false);
         return ok();
       }
@@ -344,8 +348,16 @@ export class BmcCore {
     }
   }
 
+  /** Table 15-2: the console that lost it is told by a status bit. */
+  private tellDeactivated({ channel, source }: Slot): void {
+    const none = { sequence: 0, acknowledged: 0, accepted: 0, data: new Uint8Array() };
+    const bytes = encodeSol({ ...none, flags: SOL_BMC.deactivated });
+    if (channel) this.options.onNotice?.(channel.seal({ type: PAYLOAD.sol, bytes }), source);
+  }
+
   private activate(slot: Slot, data: Uint8Array): Reply {
     if (data[0] !== PAYLOAD.sol || !this.options.state.machine.serial) return refuse(0x81);
+    if (slot.privilege < this.options.state.solPrivilege) return refuse(0xd4);
     if ([...this.slots.values()].some((each) => each.sol)) return refuse(0x80);
     slot.sol = true;
     this.options.onSolActive(true);

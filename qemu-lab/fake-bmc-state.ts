@@ -121,6 +121,8 @@ export interface BmcState {
   identify: number | 'forever';
   identifyEndsMs: number;
   restorePolicy: number;
+  /** The least privilege that may activate Serial over LAN. */
+  solPrivilege: number;
   watchdog: Uint8Array;
   /** Each request inside a session that was carried out, in order: `0/2`. */
   readonly carriedOut: string[];
@@ -201,6 +203,7 @@ export function createState(options: FakeBmcOptions): BmcState {
     identify: 0,
     identifyEndsMs: 0,
     restorePolicy: 1,
+    solPrivilege: 2,
     watchdog: Uint8Array.of(0, 0, 0, 0, 0, 0),
     carriedOut: [],
   };

@@ -79,6 +79,7 @@ export async function startFakeBmc(options: FakeBmcOptions = {}): Promise<FakeBm
     random: (count) => randomFillSync(new Uint8Array(count)),
     onSol: line.onPayload,
     onSolActive: line.onActive,
+    onNotice: send,
   });
   socket.on('message', (bytes, source) => {
     if (knobs.dropRequests > 0) {

@@ -52,7 +52,7 @@ export async function openPeople(lab: Lab): Promise<LabPeople> {
     open: (command, more = {}) =>
       spawn('ip', inside(command), {
         env: { ...environment, ...more },
-        stdio: ['pipe', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', 'pipe'],
       }),
   };
 }

@@ -9,6 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { bmcSchema } from './bmc/settings.ts';
 import { bootSchema } from './boot/settings.ts';
+import { consolesSchema } from './console/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
 import { AppError } from './errors.ts';
@@ -51,6 +52,7 @@ const schema = z.strictObject({
   images: imagesSchema.prefault({}),
   bmc: bmcSchema.prefault({}),
   federation: z.strictObject({ folder: z.string().default('') }).prefault({}),
+  consoles: consolesSchema.prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

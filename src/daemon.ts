@@ -7,6 +7,7 @@
 import { namedFiles } from './boot/binaries.ts';
 import type { Config } from './config.ts';
 import { openBmcService, startDiscovery } from './daemon/bmcs.ts';
+import { startConsoles } from './daemon/consoles.ts';
 import {
   backupNow,
   federationFolderOf,
@@ -88,11 +89,13 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const bmcs = await openBmcService(parts);
     startJobs(parts, { desk: jobs, access: bmcs.access });
     startDiscovery(parts, { ...bmcs, desk: jobs });
+    const consoles = startConsoles(parts, bmcs);
     ready.jobs = true;
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
       images: images.desk,
+      consoles,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

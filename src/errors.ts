@@ -138,6 +138,11 @@ export const ERRORS = {
     httpStatus: 409,
     message: 'The machine has no BMC on record, or no credential for it.',
   },
+  CONSOLE_TAKEN: {
+    httpStatus: 409,
+    message:
+      'Another session has the console of this machine open at its BMC; ask to take it over.',
+  },
   BOOT_NOT_SET: { httpStatus: 502, message: 'The BMC did not keep the boot device.' },
   JOB_EXISTS: { httpStatus: 409, message: 'The machine has an unfinished job already.' },
   JOB_STATE: { httpStatus: 409, message: 'A machine in this state cannot have such a job.' },

@@ -184,6 +184,11 @@ export interface EventData {
   'job.finished': { job: string; action: string };
   'job.failed': { job: string; action: string; code: string; detail: string };
   'job.cancelled': { job: string; action: string };
+  /** Somebody watches a serial console, or types on it; `takeOver` ended another program's session at the BMC. */
+  'console.opened': { who: string; from: string; write: boolean; takeOver: boolean };
+  'console.closed': { who: string; seconds: number; typedBytes: number };
+  /** What a machine printed while it booted was kept: `recording` is its number. */
+  'console.recorded': { recording: number; heardBytes: number; keptBytes: number; ended: string };
   /** No step of any job begins until the queue is resumed. */
   'jobs.paused': { who: string; why: string };
   'jobs.resumed': { who: string; why: string };
@@ -349,6 +354,9 @@ export const EVENT_NAMES = [
   'job.finished',
   'job.failed',
   'job.cancelled',
+  'console.opened',
+  'console.closed',
+  'console.recorded',
   'jobs.paused',
   'jobs.resumed',
   'image.received',

@@ -5,6 +5,7 @@
 
 import { BMC_LIMITS } from './limits/bmc.ts';
 import { CAPTURE_LIMITS } from './limits/capture.ts';
+import { CONSOLE_LIMITS } from './limits/consoles.ts';
 import { DHCP_LIMITS } from './limits/dhcp.ts';
 import { DNS_LIMITS } from './limits/dns.ts';
 import { FEDERATION_LIMITS } from './limits/federation.ts';
@@ -130,6 +131,7 @@ export const LIMITS = {
   },
   stallTickMs: { value: 1000, why: 'how often running boots are checked for a missed deadline' },
   ...BMC_LIMITS,
+  ...CONSOLE_LIMITS,
   ...JOB_LIMITS,
   ...SIGN_IN_LIMITS,
   ...WORK_LIMITS,

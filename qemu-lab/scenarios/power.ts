@@ -80,12 +80,16 @@ async function netbootOnce(run: ScenarioRun, people: LabPeople): Promise<void> {
         ({ name, at }) => name === 'agent.progress' && at >= (vm.poweredOnAt ?? 0),
       ),
     );
+    const { recording, text } = await lastBoot(run, people, vm, 'pxeimage is running');
+    const boots: string[] = (await run.client.boots()).map(({ boot }) => boot);
+    run.check(boots.includes(recording.boot), `a recording of boot '${recording.boot}'`);
+    run.check(!/\/boot\/[\w-]{32}/.test(text), `${vm.machine.name}: a boot token in its console`);
   }
 }
 
 async function cycleToDisk(run: ScenarioRun, people: LabPeople): Promise<void> {
-  const consoles = run.lab.vms.map((vm) => openSol(run, people, vm));
-  for (const console of consoles) await console.until('operational');
+  const consoles = await Promise.all(run.lab.vms.map((vm) => openConsole(run, people, vm)));
+  for (const console of consoles) await console.until('[open]');
   await job(run, people, 'power-cycle');
   for (const [index, vm] of run.lab.vms.entries()) {
     await consoles[index]?.until(TEST_DISK_SAYS);
@@ -94,15 +98,22 @@ async function cycleToDisk(run: ScenarioRun, people: LabPeople): Promise<void> {
       .filter(({ name, at }) => at >= (vm.poweredOnAt ?? 0) && !name.startsWith('job.'))
       .map(({ name }) => name);
     run.check(asked.length === 0, `${vm.machine.name} booted from disk, and yet ${asked}`);
+    await lastBoot(run, people, vm, TEST_DISK_SAYS);
   }
   for (const console of consoles) await console.leave();
 }
 
-/** Both ways, and a reset that the machine makes itself. */
+/** Both ways, and a reset that the machine makes itself; each boot can be read afterwards. */
 async function useConsole(run: ScenarioRun, people: LabPeople): Promise<void> {
   for (const vm of run.lab.vms) {
-    const console = openSol(run, people, vm);
-    await console.until('operational');
+    const console = await openConsole(run, people, vm);
+    await console.until('[open]');
+    // The appliance has the one console that this BMC gives: a program beside it is told so.
+    const refused = await ipmitool(people, vm.bmc?.address() ?? '', 'sol', 'activate').then(
+      () => 'nothing',
+      ({ stdout, stderr }) => `${stdout}${stderr}`,
+    );
+    run.check(/already active/.test(refused), `ipmitool beside the appliance: ${refused}`);
     console.type('reveille?');
     await console.until('reveille?');
     console.type(TEST_DISK_RESET);
@@ -152,17 +163,31 @@ function ipmitool(people: LabPeople, address: string, ...words: readonly string[
   return people.program('ipmitool', '-I', 'lanplus', ...login, ...words);
 }
 
-/** `reveille bmc ADDRESS sol activate`, typed on. */
-function openSol(run: ScenarioRun, people: LabPeople, vm: LabVm) {
-  const words = [vm.bmc?.address() ?? '', '-U', LOGIN.user, 'sol', 'activate'];
-  const command = [join(import.meta.dirname, '../../bin/reveille'), 'bmc', ...words];
-  const child = people.open(command, { IPMI_PASSWORD: LOGIN.password });
+/** What the machine printed when it last booted, once that has `text` in it. */
+async function lastBoot(run: ScenarioRun, people: LabPeople, vm: LabVm, text: string) {
+  const name = await nameOf(run, vm);
+  return run.until(`'${text}' in the last console of ${name}`, STARTED_MS, async () => {
+    const said = await people.ask('console', name, '--last').catch(() => undefined);
+    return said?.text.includes(text) ? said : undefined;
+  });
+}
+
+async function nameOf(run: ScenarioRun, vm: LabVm): Promise<string> {
+  return machineOf(vm, await run.client.machines())?.hardwarename ?? '';
+}
+
+/** `reveille console HARDWARENAME`, typed on. */
+async function openConsole(run: ScenarioRun, people: LabPeople, vm: LabVm) {
+  const reveille = join(import.meta.dirname, '../../bin/reveille');
+  const child = people.open([reveille, 'console', await nameOf(run, vm)]);
   const over = new Promise((done) => child.once('exit', done));
   let heard = '';
-  child.stdout?.setEncoding('utf8');
-  child.stdout?.on('data', (text: string) => {
-    heard += text;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8');
+    stream?.on('data', (text: string) => {
+      heard += text;
+    });
+  }
   return {
     type: (text: string) => child.stdin?.write(text),
     /** Waits for it, and forgets what came before. */

@@ -11,12 +11,19 @@ import type { BmcPorts } from '../platform/bmc-udp.ts';
 export type KeyAction =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
   | { readonly kind: 'break' }
+  /** Another letter that the caller gave a meaning to. */
+  | { readonly kind: 'letter'; readonly letter: string }
   | { readonly kind: 'quit' };
 
 const TILDE = 0x7e;
 
-/** Tells the escapes of a typed stream from the rest; keeps what it has to know between two calls. */
-export function createEscapes(): (typed: Uint8Array) => readonly KeyAction[] {
+/**
+ * Tells the escapes of a typed stream from the rest; keeps what it has to know between two calls.
+ * @param letters that mean something after a tilde, beside `.`, `B` and the tilde itself
+ */
+export function createEscapes(
+  letters: readonly string[] = [],
+): (typed: Uint8Array) => readonly KeyAction[] {
   let lineStart = true;
   let tilde = false;
   return (typed) => {
@@ -37,6 +44,11 @@ export function createEscapes(): (typed: Uint8Array) => readonly KeyAction[] {
         if (letter === 'B') {
           flush();
           actions.push({ kind: 'break' });
+          continue;
+        }
+        if (letters.includes(letter)) {
+          flush();
+          actions.push({ kind: 'letter', letter });
           continue;
         }
         plain.push(TILDE);
@@ -84,7 +96,7 @@ export async function runConsole(
           for (const action of escapes(typed)) {
             if (action.kind === 'quit') resolve();
             else if (action.kind === 'break') opened.break();
-            else if (!opened.write(action.bytes)) stdout.write('\u0007');
+            else if (action.kind === 'send' && !opened.write(action.bytes)) stdout.write('\u0007');
           }
         });
         // What was piped in has been sent; the machine's answer still comes until it is quiet for a second.

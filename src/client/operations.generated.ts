@@ -3746,4 +3746,133 @@ export interface Operations {
       readonly next?: string | undefined;
     };
   };
+  /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
+  'GET /machines/{hardwarename}/console': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: {
+      readonly mode?: 'write' | 'watch' | undefined;
+      readonly takeOver?: 'true' | 'false' | undefined;
+    };
+    body: undefined;
+    answer: {
+      /** Whether the line is open: watched or recorded */
+      readonly open: boolean;
+      readonly watchers: number;
+      /** Who types; '' for nobody */
+      readonly writer: string;
+      /** Newest first */
+      readonly recordings: readonly {
+        readonly number: number;
+        readonly hardwarename: string;
+        /** The boot's id; '' for one that asked for no address */
+        readonly boot: string;
+        /** What began it: the action of a job, or `boot` */
+        readonly why: string;
+        readonly startedAt: number;
+        /** Of the last byte */
+        readonly lastAt: number;
+        /** 0 while it goes on */
+        readonly endedAt: number;
+        /** Why it ended */
+        readonly ended: string;
+        readonly heardBytes: number;
+        /** The beginning and the end; what lay between is gone */
+        readonly keptBytes: number;
+      }[];
+    };
+  };
+  /** What the machine printed when it last booted. */
+  'GET /machines/{hardwarename}/console/last': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly recording: {
+        readonly number: number;
+        readonly hardwarename: string;
+        /** The boot's id; '' for one that asked for no address */
+        readonly boot: string;
+        /** What began it: the action of a job, or `boot` */
+        readonly why: string;
+        readonly startedAt: number;
+        /** Of the last byte */
+        readonly lastAt: number;
+        /** 0 while it goes on */
+        readonly endedAt: number;
+        /** Why it ended */
+        readonly ended: string;
+        readonly heardBytes: number;
+        /** The beginning and the end; what lay between is gone */
+        readonly keptBytes: number;
+      };
+      /** As printed, escape sequences and all; boot tokens are hidden */
+      readonly text: string;
+    };
+  };
+  /** What it printed in one boot, by the id of the boot. */
+  'GET /machines/{hardwarename}/console/boots/{which}': {
+    path: {
+      readonly hardwarename: string;
+      readonly which: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly recording: {
+        readonly number: number;
+        readonly hardwarename: string;
+        /** The boot's id; '' for one that asked for no address */
+        readonly boot: string;
+        /** What began it: the action of a job, or `boot` */
+        readonly why: string;
+        readonly startedAt: number;
+        /** Of the last byte */
+        readonly lastAt: number;
+        /** 0 while it goes on */
+        readonly endedAt: number;
+        /** Why it ended */
+        readonly ended: string;
+        readonly heardBytes: number;
+        /** The beginning and the end; what lay between is gone */
+        readonly keptBytes: number;
+      };
+      /** As printed, escape sequences and all; boot tokens are hidden */
+      readonly text: string;
+    };
+  };
+  /** One recording, by its number. */
+  'GET /machines/{hardwarename}/console/recordings/{which}': {
+    path: {
+      readonly hardwarename: string;
+      readonly which: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly recording: {
+        readonly number: number;
+        readonly hardwarename: string;
+        /** The boot's id; '' for one that asked for no address */
+        readonly boot: string;
+        /** What began it: the action of a job, or `boot` */
+        readonly why: string;
+        readonly startedAt: number;
+        /** Of the last byte */
+        readonly lastAt: number;
+        /** 0 while it goes on */
+        readonly endedAt: number;
+        /** Why it ended */
+        readonly ended: string;
+        readonly heardBytes: number;
+        /** The beginning and the end; what lay between is gone */
+        readonly keptBytes: number;
+      };
+      /** As printed, escape sequences and all; boot tokens are hidden */
+      readonly text: string;
+    };
+  };
 }

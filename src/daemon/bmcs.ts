@@ -9,7 +9,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import { createBmcHttps, readBmcCertificate } from '../platform/bmc-https.ts';
-import { openBmcPorts } from '../platform/bmc-udp.ts';
+import { type BmcPorts, openBmcPorts } from '../platform/bmc-udp.ts';
 import type { Log } from '../platform/log.ts';
 import type { Clock } from '../wire/time.ts';
 
@@ -25,6 +25,8 @@ export interface BmcServiceParts {
 export interface BmcService {
   readonly access: BmcAccess;
   readonly registry: BmcRegistry;
+  /** The socket that all IPMI sessions share. */
+  readonly ports: BmcPorts;
 }
 
 export async function openBmcService(parts: BmcServiceParts): Promise<BmcService> {
@@ -40,7 +42,7 @@ export async function openBmcService(parts: BmcServiceParts): Promise<BmcService
   });
   closers.push(() => access.close());
   registerMetrics(parts, access);
-  return { access, registry: createBmcRegistry({ ...serverdb, events, machines, clock }) };
+  return { access, ports, registry: createBmcRegistry({ ...serverdb, events, machines, clock }) };
 }
 
 function registerMetrics({ metrics, inventory }: BmcServiceParts, access: BmcAccess): void {

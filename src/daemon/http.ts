@@ -29,6 +29,7 @@ import type { ImageService } from '../http/machine/image-routes.ts';
 import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
 import { createOidcDesk } from '../http/people/oidc.ts';
 import type { OidcSettings } from '../http/people/oidc-settings.ts';
+import type { Upgrades } from '../http/people/upgrade.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
@@ -153,11 +154,12 @@ export async function startPeopleHttp(
   parts: HttpParts,
   given: Pick<
     PeopleAppOptions,
-    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'images' | 'dns' | 'whenDurable'
+    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'consoles' | 'images' | 'dns' | 'whenDurable'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
   const { address, port, tls, ui, anonymousRead, requestsPerSecond, oidc } = config.peopleHttp;
+  let upgrades: Upgrades | undefined;
   const app = await createPeopleApp({
     inventory,
     clock,
@@ -166,6 +168,9 @@ export async function startPeopleHttp(
     uiRoot: ui,
     settings: { anonymousRead, requestsPerSecond },
     ...given,
+    onUpgrades: (installed) => {
+      upgrades = installed;
+    },
     oidc: oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
     recorder: parts.recorder,
     metrics: async () => ({
@@ -176,7 +181,8 @@ export async function startPeopleHttp(
   const host = formatIpv4(address);
   if (!tls) return listen(parts, app, { host, port });
   parts.closers.push(() => app.close());
-  await listenTls(parts, { host, port }, { app, files: tls, profile: 'people' });
+  const prepare = (server: WebServer) => upgrades?.attach(server);
+  await listenTls(parts, { host, port }, { app, files: tls, profile: 'people', prepare });
   if (tls.redirectPort === undefined) return;
   const redirect = createRedirect(port);
   parts.closers.push(() => closeServer(redirect));

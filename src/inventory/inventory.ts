@@ -10,6 +10,7 @@ import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
 import { type Boots, openBoots } from './boots.ts';
+import { type ConsoleStore, openConsoles } from './consoles.ts';
 import { type EventStore, openEventStore } from './event-store.ts';
 import { type Blobs, openBlobs } from './image-blobs.ts';
 import { type Images, openImages } from './images.ts';
@@ -33,6 +34,7 @@ export interface Inventory {
   readonly images: Images;
   readonly blobs: Blobs;
   readonly work: Work;
+  readonly consoles: ConsoleStore;
   ingest(delivery: Delivery): Ingested;
   /** All or nothing, and on disk when it returns. */
   transaction<T>(run: () => T): T;
@@ -126,6 +128,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     images: openImages(db, clock, events),
     blobs: openBlobs(db, clock),
     work: openWork(db, { clock, events }),
+    consoles: openConsoles(db, clock),
     ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),

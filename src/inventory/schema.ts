@@ -7,6 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
+import { CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
@@ -142,6 +143,7 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;`,
   DNS_KEYS_SCHEMA,
+  CONSOLES_SCHEMA,
 ];
 
 /**

@@ -4,6 +4,7 @@ import { addDnsCommands } from '../dns.ts';
 import { addAccessCommands } from './access.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
+import { addConsoleCommand } from './console.ts';
 import { addEventCommands } from './events.ts';
 import { addFlightCommands } from './flights.ts';
 import { addImageCommands } from './images.ts';
@@ -21,6 +22,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addJobCommands(program, context);
   addImageCommands(program, context);
   addFlightCommands(program, context);
+  addConsoleCommand(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

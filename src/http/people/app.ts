@@ -19,6 +19,7 @@ import { installPages, PAGE_HEADERS } from './pages.ts';
 import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
@@ -44,6 +45,7 @@ import { addRecordRoutes } from './routes/records.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
 import { addSignInRoutes } from './routes/sign-in.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
+import { installUpgrades, type Upgrades } from './upgrade.ts';
 
 export interface PeopleAppOptions extends OperationsOptions {
   readonly inventory: Inventory;
@@ -62,6 +64,9 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
   readonly recorder?: PeopleContext['recorder'];
+  readonly consoles?: PeopleContext['consoles'];
+  /** Handed the way to attach another listener: upgrades do not come by `app.routing`. */
+  onUpgrades?(upgrades: Upgrades): void;
 }
 
 /** A hostname is the longest thing that stands in a path. */
@@ -93,10 +98,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs, images, recorder } = options;
+  const { backup, dns, oidc, bmcs, images, consoles, recorder } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const parts = { backup, dns, oidc, bmcs, images, recorder };
+  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -110,6 +115,9 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addFleetRoutes],
   ])
     add(app, context);
+  const upgrades = installUpgrades(app);
+  addConsoleRoutes(app, { ...context, upgrades });
+  options.onUpgrades?.(upgrades);
   if (!(await installPages(app, options.uiRoot))) {
     log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }

@@ -78,6 +78,21 @@ export function principalOf(request: FastifyRequest): Principal {
   return request.principal;
 }
 
+/**
+ * Looks again whether whoever made this request may still come in, for what lasts longer than an answer: a token may have
+ * been revoked since, a session ended, a user disabled. What they may do is read anew, too.
+ */
+export function stillThere(context: PeopleContext, request: FastifyRequest): boolean {
+  try {
+    const principal = identify(context, request);
+    if (principal) request.principal = principal;
+    return principal !== null;
+  } catch (error) {
+    if (error instanceof AppError) return false;
+    throw error;
+  }
+}
+
 function identify({ inventory }: PeopleContext, request: FastifyRequest): Principal | null {
   const { access } = inventory.serverdb;
   const [scheme = '', secret = ''] = (request.headers.authorization ?? '').split(' ');

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { BmcAccess } from '../../bmc/access.ts';
 import type { BmcRegistry } from '../../bmc/registry.ts';
+import type { ConsoleHub } from '../../console/hub.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { ImageDesk } from '../../images/desk.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
@@ -34,6 +35,8 @@ export interface PeopleContext {
   readonly bmcs?: BmcService | undefined;
   /** Where this appliance keeps images. */
   readonly images?: ImageDesk | undefined;
+  /** Serial consoles that are open, where this process speaks to BMCs. */
+  readonly consoles?: ConsoleHub | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

@@ -1,0 +1,133 @@
+/** Serial consoles put together: lines over IPMI sessions of their own, and the recorder behind the event feed. */
+import { type BmcAccess, targetOf } from '../bmc/access.ts';
+import type { Config } from '../config.ts';
+import { type ConsoleHub, createConsoleHub } from '../console/hub.ts';
+import type { ConsoleTimers, LineHandlers, OpenLine } from '../console/ports.ts';
+import { ConsoleRecorder } from '../console/recorder.ts';
+import { AppError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { openSession } from '../ipmi/client.ts';
+import { COMPLETION, CompletionError } from '../ipmi/completion.ts';
+import type { SessionSettings } from '../ipmi/options.ts';
+import type { Address, IpmiPorts } from '../ipmi/ports.ts';
+import { openSol } from '../ipmi/sol-console.ts';
+import type { Log } from '../platform/log.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock } from '../wire/time.ts';
+
+export interface ConsoleParts {
+  readonly inventory: Inventory;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly closers: (() => unknown)[];
+}
+
+const DAY_MS = 86_400_000;
+const PRUNE_EVERY_MS = 600_000;
+
+export function startConsoles(
+  parts: ConsoleParts,
+  { access, ports }: { readonly access: BmcAccess; readonly ports: IpmiPorts },
+): ConsoleHub {
+  const { inventory, config, clock, log, closers } = parts;
+  const { record, keepDays } = config.consoles;
+  const machineOf = (hardwarename: Hardwarename) => inventory.machines.record(hardwarename);
+  const hub = createConsoleHub({
+    timers,
+    async open(hardwarename, handlers) {
+      const machine = machineOf(hardwarename);
+      if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
+      const { bmc, settings } = access.settings(targetOf(machine));
+      return openLine(ports, bmc, { ...handlers, settings });
+    },
+  });
+  closers.push(() => hub.close());
+  const forget = setInterval(() => {
+    try {
+      inventory.transaction(() => inventory.consoles.prune(clock() - keepDays * DAY_MS));
+    } catch (err) {
+      log.error({ err }, 'old recordings of consoles could not be forgotten');
+    }
+  }, PRUNE_EVERY_MS);
+  closers.push(() => clearInterval(forget));
+  if (!record) return hub;
+  const { events, consoles: store, soon, transaction } = inventory;
+  const recorder = new ConsoleRecorder({
+    ...{ hub, store, timers, events, soon, transaction },
+    hasBmc: (hardwarename) => (machineOf(hardwarename)?.bmcAddress ?? '') !== '',
+    onError: (err) => log.warn({ err }, 'a console is not recorded'),
+    onKept(number) {
+      const kept = store.get(number);
+      if (!kept) return;
+      const { hardwarename, boot, heardBytes, keptBytes, ended } = kept;
+      events.append({
+        name: 'console.recorded',
+        hardwarename,
+        ...(boot === '' ? {} : { boot: boot as never }),
+        data: { recording: number, heardBytes, keptBytes, ended },
+      });
+    },
+  });
+  closers.push(() => recorder.stop());
+  return hub;
+}
+
+const timers: ConsoleTimers = {
+  nowMs: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/**
+ * A session of its own, kept alive, with Serial over LAN active in it. An operator is enough for most BMCs; where it is not,
+ * the same login is asked for administrator rights.
+ * @throws AppError CONSOLE_TAKEN when somebody else's session has it, BMC_*
+ */
+export async function openLine(
+  ports: IpmiPorts,
+  bmc: Address,
+  line: LineHandlers & { readonly settings: SessionSettings },
+): Promise<OpenLine> {
+  try {
+    return await openWith(ports, bmc, line);
+  } catch (error) {
+    if (!(error instanceof CompletionError)) throw error;
+    if (error.completion === ALREADY_ACTIVE) throw new AppError('CONSOLE_TAKEN', { cause: error });
+    const { settings } = line;
+    if (error.completion !== COMPLETION.privilege || settings.privilege !== undefined) throw error;
+    return openLine(ports, bmc, { ...line, settings: { ...settings, privilege: 'administrator' } });
+  }
+}
+
+const ALREADY_ACTIVE = 0x80;
+
+async function openWith(
+  ports: IpmiPorts,
+  bmc: Address,
+  { settings, takeOver, onData, onEnd }: LineHandlers & { readonly settings: SessionSettings },
+): Promise<OpenLine> {
+  const session = await openSession(ports, bmc, { ...settings, keepAlive: true });
+  try {
+    const sol = await openSol(session, {
+      ...{ timers: ports.timers, takeOver, onData, quirks: new Set(settings.quirks) },
+      onEnd(error) {
+        void session.close();
+        onEnd(error);
+      },
+    });
+    return {
+      write: (bytes) => sol.write(bytes),
+      break: () => sol.break(),
+      async close() {
+        await sol.close();
+        await session.close();
+      },
+    };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}

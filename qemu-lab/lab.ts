@@ -23,7 +23,7 @@ import {
   OUT_OF_BAND,
   planNetwork,
 } from './network.ts';
-import { FIRMWARE, PLAIN_PXE_SCRIPT } from './qemu.ts';
+import { FIRMWARE, linkPorts, PLAIN_PXE_SCRIPT } from './qemu.ts';
 import { fakeBmcOf, type RackMachine } from './rack.ts';
 import { openSerialHub, type SerialHub } from './serial-hub.ts';
 import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
@@ -159,6 +159,14 @@ export async function createLab(
       [process.execPath, join(ROOT, 'qemu-lab/lldp.ts'), 'lab-sw1', ...[...taps.values()].flat()],
       'lldp.log',
     );
+    for (const { machine } of vms) {
+      for (const tap of machine.link ? (taps.get(machine.name) ?? []) : []) {
+        const { qemu, link } = linkPorts(tap);
+        const program = [process.execPath, join(ROOT, 'qemu-lab/faulty-link.ts')];
+        const words = [tap, String(qemu), String(link), JSON.stringify(machine.link)];
+        run(network.sw, [...program, ...words], `link-${tap}.log`);
+      }
+    }
     await lab.startDaemon();
   } catch (error) {
     await lab.destroy();
@@ -205,7 +213,8 @@ function labConfig(
 
 function prepareMachine(dir: string, machine: RackMachine): void {
   mkdirSync(dir, { recursive: true });
-  if (machine.firmware === 'uefi') copyFileSync(FIRMWARE.vars, join(dir, 'vars.fd'));
+  const vars = machine.secureBoot ? FIRMWARE.secureVars : FIRMWARE.vars;
+  if (machine.firmware === 'uefi') copyFileSync(vars, join(dir, 'vars.fd'));
   else if (machine.netboot === 'chain')
     writeFileSync(join(dir, 'plain-pxe.ipxe'), PLAIN_PXE_SCRIPT);
   for (const [index, { sizeMb, boots }] of machine.disks.entries()) {

@@ -22,7 +22,15 @@ export interface VmPlace {
 export const FIRMWARE = {
   code: '/usr/share/OVMF/OVMF_CODE_4M.fd',
   vars: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+  secureCode: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd',
+  secureVars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
 };
+
+/** Where QEMU and a bad cable (faulty-link.ts) meet, on the loopback interface of the machines' namespace. */
+export function linkPorts(tap: string): { readonly qemu: number; readonly link: number } {
+  const number = Number(tap.replace(/\D/g, ''));
+  return { qemu: 20_000 + 2 * number, link: 20_001 + 2 * number };
+}
 
 /** OVMF tries PXE over IPv4 and IPv6 for two minutes before HTTP Boot, unless it is told that it has neither. */
 const HTTP_BOOT_ONLY = ['IPv4PXESupport', 'IPv6PXESupport'].flatMap((name) => [
@@ -47,6 +55,18 @@ sleep 2
 reboot
 `;
 
+/** Variables that only firmware in system management mode may write: without it Secure Boot is off. */
+const SECURE_FLASH = [
+  ...['-global', 'driver=cfi.pflash01,property=secure,value=on'],
+  ...['-global', 'ICH9-LPC.disable_s3=1'],
+];
+
+function netdev({ link }: RackMachine, index: number, tap: string): string {
+  if (!link) return `tap,id=net${index},ifname=${tap},script=no,downscript=no`;
+  const ports = linkPorts(tap);
+  return `socket,id=net${index},udp=127.0.0.1:${ports.link},localaddr=127.0.0.1:${ports.qemu}`;
+}
+
 export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
   const uefi = machine.firmware === 'uefi';
   const plain = uefi || machine.netboot === 'chain';
@@ -68,7 +88,8 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
       '-vga',
       'none',
     ],
-    ...['-machine', `${uefi ? 'q35' : 'pc'},graphics=off`],
+    ...['-machine', `${uefi ? 'q35' : 'pc'},graphics=off${machine.secureBoot ? ',smm=on' : ''}`],
+    ...(machine.secureBoot ? SECURE_FLASH : []),
     ...['-m', String(machine.memoryMb), '-smp', `${machine.cpus},sockets=1`],
     ...['-boot', 'reboot-timeout=2000'],
     ...['-qmp', `unix:${place.dir}/qmp,server=on,wait=off`],
@@ -82,7 +103,10 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
     ...['-device', 'virtio-rng-pci'],
     ...(uefi
       ? [
-          ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${FIRMWARE.code}`],
+          ...[
+            '-drive',
+            `if=pflash,format=raw,unit=0,readonly=on,file=${machine.secureBoot ? FIRMWARE.secureCode : FIRMWARE.code}`,
+          ],
           ...['-drive', `if=pflash,format=raw,unit=1,file=${place.dir}/vars.fd`],
         ]
       : []),
@@ -91,7 +115,7 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),
     ...machine.nics.flatMap((nic, index) => [
-      ...['-netdev', `tap,id=net${index},ifname=${place.taps[index]},script=no,downscript=no`],
+      ...['-netdev', netdev(machine, index, place.taps[index] ?? '')],
       '-device',
       `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? `,bootindex=${nicIndex}` : ''}${withoutRom(nic.model) ? ',romfile=' : ''}`,
     ]),

@@ -10,7 +10,7 @@ import { type Mac, parseMac } from '../src/wire/mac.ts';
 import { DEFAULT_USERS, type FakeKnobs, type FakeUser } from './fake-bmc-state.ts';
 
 const nic = z.strictObject({
-  model: z.enum(['virtio-net-pci', 'e1000', 'e1000e']).default('virtio-net-pci'),
+  model: z.enum(['virtio-net-pci', 'e1000', 'e1000e', 'rtl8139']).default('virtio-net-pci'),
   mac: z.string().optional(),
   /** The NIC that the firmware boots from; the first one when none says so. */
   boot: z.boolean().default(false),
@@ -67,9 +67,18 @@ const fakeBmc = z.strictObject({
     .default({}),
 });
 
+/** What is wrong with a machine's cable: see faulty-link.ts. */
+const linkFault = z.strictObject({
+  lossPercent: z.number().min(0).max(100).optional(),
+  mtuBytes: z.number().int().min(68).optional(),
+  cutAfterBytes: z.number().int().min(0).optional(),
+  tcpAfterBytes: z.number().int().min(0).optional(),
+  filters: z.array(z.enum(['tcp', 'tftp-answers', 'dhcp-answers'])).optional(),
+});
+
 const machine = z.strictObject({
   /** `%d` counts from 1 when `count` is above 1. */
-  name: z.string().regex(/^[a-z0-9%-]{1,24}$/),
+  name: z.string().regex(/^[a-z0-9%-]{1,32}$/),
   count: z.number().int().min(1).max(64).default(1),
   firmware: z.enum(['bios', 'uefi']).default('bios'),
   /**
@@ -77,6 +86,9 @@ const machine = z.strictObject({
    * with `http`: then its firmware asks for nothing but HTTP Boot.
    */
   netboot: z.enum(['rom', 'chain', 'http']).default('rom'),
+  /** UEFI only: the firmware starts nothing that is not signed by whom it trusts. */
+  secureBoot: z.boolean().default(false),
+  link: linkFault.optional(),
   nics: z.array(nic).min(1).max(4).prefault([{}]),
   disks: z.array(disk).max(8).prefault([{}]),
   serial: z.string().max(64).optional(),

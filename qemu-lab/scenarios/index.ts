@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { BOOTS } from './boots.ts';
 import { clients } from './clients.ts';
+import { failures } from './failures.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
@@ -18,4 +19,5 @@ export const SCENARIOS: readonly Scenario[] = [
   proxy,
   power,
   install,
+  failures,
 ];

@@ -40,9 +40,11 @@ export interface Facts {
   readonly flight: Flight;
   readonly place: Place;
   readonly lastAt: number;
-  /** How long nothing has been heard; infinite when the machine began another boot. */
+  /** How long it has got no further; infinite when the machine began another boot. */
   readonly quietMs: number;
   readonly restarted: boolean;
+  /** It has gone on asking for what it had asked for before. */
+  readonly asksOn: boolean;
   readonly dhcp: readonly DhcpEntry[];
   readonly tftp: readonly TftpEntry[];
   readonly http: readonly HttpEntry[];
@@ -82,16 +84,19 @@ export function readFacts(flight: Flight, final = false): Facts {
       (last, entry) => Math.max(last, 'endAt' in entry ? entry.endAt : entry.at),
       flight.startedAt,
     );
+  const place = placeOf({ of, messages, tftp, http });
+  const progressAt = progressOf(place, messages) ?? lastAt;
   const restarted = flight.restartedAt !== undefined && !wasSwitched(flight, lastAt);
   const downloads = http.filter(({ file }) => isPayload(file));
   return {
     flight,
-    place: placeOf({ of, messages, tftp, http }),
+    place,
     lastAt,
     quietMs:
       restarted || final
         ? Number.POSITIVE_INFINITY
-        : (flight.restartedAt ?? flight.watchedUntil) - lastAt,
+        : (flight.restartedAt ?? flight.watchedUntil) - progressAt,
+    asksOn: lastAt > progressAt,
     restarted,
     ...{ dhcp, tftp, http, of, messages },
     transfer: tftp.findLast(({ end }) => end !== 'probe'),
@@ -161,7 +166,27 @@ function placeOf({
   if (tftp.length > 0 || http.length > 0) return 'loading';
   if (messages('ack', ...FIRMWARE).length > 0) return 'acked';
   if (messages('offer', ...FIRMWARE).length > 0) return 'offered';
-  return messages('discover').length > 0 || of('address').length > 0 ? 'asked' : 'nothing';
+  return messages('discover', ...FIRMWARE).length > 0 || of('address').length > 0 ? 'asked' : 'nothing';
+}
+
+/** When a place was first reached that a machine may ask its way to again and again without getting further. */
+function progressOf(place: Place, messages: Facts['messages']): number | undefined {
+  switch (place) {
+    case 'asked':
+      return messages('discover')[0]?.at;
+    case 'offered':
+      return messages('offer')[0]?.at;
+    case 'acked':
+      return messages('ack', ...FIRMWARE)[0]?.at;
+    case 'ipxe-asked':
+      return messages('discover', 'ipxe')[0]?.at;
+    case 'ipxe-offered':
+      return messages('offer', 'ipxe')[0]?.at;
+    case 'ipxe-acked':
+      return messages('ack', 'ipxe')[0]?.at;
+    default:
+      return undefined;
+  }
 }
 
 /** A TFTP transfer's blocks, as far as its size is known. */

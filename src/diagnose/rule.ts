@@ -46,8 +46,9 @@ export const times = (count: number, word: string): string =>
   count === 1 ? `one ${word}` : `${count} ${word}s`;
 
 /** How the boot went on after its last sign: silence, or another boot. */
-export function silence({ restarted, quietMs, flight, lastAt }: Facts): string {
+export function silence({ restarted, quietMs, flight, lastAt, asksOn }: Facts): string {
   if (restarted)
     return `then the machine began another boot, ${seconds((flight.restartedAt ?? lastAt) - lastAt)} later`;
+  if (asksOn && Number.isFinite(quietMs)) return `it got no further for ${seconds(quietMs)}`;
   return Number.isFinite(quietMs) ? `then nothing for ${seconds(quietMs)}` : 'then nothing more';
 }

@@ -115,10 +115,26 @@ export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns
   };
   for (const event of events) {
     if (event.name === 'boot.stalled' || event.name === 'boot.resumed') continue;
-    signs.lastAt = event.at;
+    if (!isRepetition(signs, event)) signs.lastAt = event.at;
     readEvent(signs, event);
   }
   return signs;
+}
+
+/** Asking for the same thing again is no progress: a machine that does nothing else has stopped all the same. */
+function isRepetition({ steps, ipxeOffered, ipxeAcked }: BootSigns, event: StoredEvent): boolean {
+  if (event.name === 'dhcp.ignored') return steps.offer.evidence.length > 1;
+  if (event.name !== 'dhcp.offered' && event.name !== 'dhcp.acked') return false;
+  const offered = event.name === 'dhcp.offered';
+  switch (event.data.client) {
+    case 'ipxe':
+      return offered ? ipxeOffered : ipxeAcked;
+    case 'firmware':
+    case 'http-boot':
+      return steps[offered ? 'offer' : 'ack'].state === 'done';
+    default:
+      return false;
+  }
 }
 
 const MODE_WORDS: Record<string, string> = {
@@ -150,6 +166,9 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
       if (event.data.client === 'ipxe') signs.ipxeAcked = true;
       signs.bootFile = event.data.bootFile;
       mark('ack', 'done', event.data.address);
+      return;
+    case 'dhcp.ignored':
+      mark('offer', 'failed', `it asks where it is not served (${event.data.why})`);
       return;
     case 'dhcp.exhausted':
       mark('offer', 'failed', `no free address in ${event.data.subnet}`);

@@ -4,6 +4,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { PLACES, type Place, readFacts } from '../diagnose/facts.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { foldTimeline } from '../inventory/timeline.ts';
@@ -79,14 +80,16 @@ export function createFeedWatch(parts: FeedWatchParts) {
       }
       case 'ipxe.script':
         parts.learner.gotScript(event);
+        if (boot) endIfFurther(parts, boot);
         if (!mac || !boot) return;
         if ((recent.get(mac, clock() - LOOP_MS)?.count ?? 0) >= LOOP_BOOTS) verdicts.judge(boot);
         return;
       case 'boot.resumed':
-        if (boot) store.endBoot(boot);
+        if (boot) endIfFurther(parts, boot);
         return;
       case 'agent.progress':
         if (boot) store.cardReachedLinux(boot);
+        if (boot) endIfFurther(parts, boot);
         return;
       case 'recon.received':
         if (mac) store.endMachine(mac);
@@ -136,6 +139,18 @@ export function createFeedWatch(parts: FeedWatchParts) {
     },
     times,
   };
+}
+
+/** A sign of life alone ends no diagnosis: a machine that asks the same again has not gone on. */
+function endIfFurther({ store, collector, clock }: FeedWatchParts, boot: BootId): void {
+  const kept = store.ofBoot(boot);
+  if (!kept || kept.endedAt !== undefined) return;
+  const flight = collector.ofBoot(boot, clock());
+  if (!flight) return;
+  const { place, http } = readFacts(flight);
+  const further = PLACES.indexOf(place) > PLACES.indexOf(kept.place as Place);
+  const downloads = http.filter(({ at, end }) => at > kept.at || end === 'complete').length;
+  if (further || (place === kept.place && downloads > 0 && !diagnose(flight))) store.endBoot(boot);
 }
 
 function noteFirmware(

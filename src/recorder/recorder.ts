@@ -240,7 +240,8 @@ function createVerdicts({
       const flight = collector.ofBoot(boot, clock());
       const diagnosis = flight && diagnose(flight);
       if (!diagnosis) return false;
-      if (store.ofBoot(boot)?.name !== diagnosis.name) keep(flight, diagnosis);
+      const kept = store.ofBoot(boot);
+      if (kept?.name !== diagnosis.name || kept.endedAt !== undefined) keep(flight, diagnosis);
       return true;
     },
   };

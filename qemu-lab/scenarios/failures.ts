@@ -1,0 +1,193 @@
+/**
+ * Machines that cannot boot, each for a reason of its own: real firmware on bad cables, behind filters, with the wrong file, without
+ * a driver or a disk. Each has to be named on the board, with the name that the cause has in docs/diagnoses.md.
+ *
+ * They are switched on a few at a time, because a machine under emulation takes a processor until it fails. With SCREENSHOT set to a
+ * file, the board is photographed when all have failed; with UPDATE_FIXTURES, the flight records go into the corpus.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import type { Board } from '../../src/http/people/board.ts';
+import type { LabVm } from '../lab.ts';
+import { addNeighbour } from '../network.ts';
+import type { RackDescription } from '../rack.ts';
+import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
+import { REGISTERED_MS } from './ingest.ts';
+
+/** A name, from the stall on: at most 90 s after it, by the machine's own clock of events; the rest is emulation. */
+const NAMED_MS = 420_000;
+const TOGETHER = 4;
+const KERNEL_BYTES = 8_247_232;
+const INITRD_BYTES = 11_864_829;
+const MAC = (number: number) => `52:54:00:fa:00:${number.toString(16).padStart(2, '0')}`;
+const CORPUS = 'test/fixtures/diagnoses';
+
+type Case = RackDescription['machines'][number] & { readonly name: string };
+
+/** What each is to be called. */
+export const FAILURES: Readonly<Record<string, Omit<Case, 'name'>>> = {
+  'packet-loss': { link: { lossPercent: 10 } },
+  'mtu-black-hole': { firmware: 'uefi', link: { mtuBytes: 1400 } },
+  'http-stalled': { link: { cutAfterBytes: Math.round(KERNEL_BYTES * 1.06 + INITRD_BYTES * 0.4) } },
+  'tftp-answer-blocked': { firmware: 'uefi', link: { filters: ['tftp-answers'] } },
+  'http-blocked': { link: { filters: ['tcp'] } },
+  'two-dhcp-servers': { link: { filters: ['dhcp-answers'] } },
+  'wrong-architecture': { netboot: 'chain', nics: [{ mac: MAC(1) }] },
+  'no-binary-for-architecture': { netboot: 'chain', nics: [{ mac: MAC(2) }] },
+  'secure-boot-refused': { firmware: 'uefi', secureBoot: true },
+  'kernel-without-nic-driver': { nics: [{ model: 'rtl8139' }] },
+  'agent-cannot-reach': {
+    link: { tcpAfterBytes: Math.round((KERNEL_BYTES + INITRD_BYTES) * 1.06) + 400_000 },
+  },
+  'tftp-cut': { firmware: 'uefi', link: { cutAfterBytes: 90_000 } },
+  'disk-not-found': { bmc: 'fake' },
+};
+
+export const failures: Scenario = {
+  name: 'failures',
+  about: 'machines that fail in thirteen ways, each named on the board',
+  tools: [['dnsmasq', 'dnsmasq-base']],
+  config: {
+    boot: {
+      machines: [
+        { mac: MAC(1), binaries: { bios: 'snponly.efi' } },
+        { mac: MAC(2), binaries: { bios: 'not-there.kpxe' } },
+      ],
+    },
+  },
+  rack: {
+    machines: Object.entries(FAILURES).map(([name, spec], index) => ({
+      ...{ name, serial: `SN-FAIL-${index}`, disks: [] },
+      ...spec,
+    })),
+  },
+  async run(run) {
+    const { lab } = run;
+    const chosen = (process.env.FAILURES ?? '').split(',').filter(Boolean);
+    const vms = lab.vms.filter(
+      ({ machine }) => chosen.length === 0 || chosen.includes(machine.name),
+    );
+    if (vms.some(({ machine }) => machine.name === 'two-dhcp-servers')) addSecondServer(run);
+    // The one that needs another start of the appliance goes before all others.
+    const [alone] = vms.filter(({ machine }) => machine.name === 'disk-not-found');
+    if (alone) await failAndName(run, alone);
+    const waiting = vms.filter((vm) => vm !== alone);
+    const worker = async (): Promise<void> => {
+      for (let vm = waiting.shift(); vm; vm = waiting.shift()) await failAndName(run, vm);
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, worker));
+    await photograph(run);
+    for (const vm of vms) await lab.powerOff(vm);
+  },
+};
+
+/** Leases other addresses, and knows nothing of booting. It answers one machine only, so as not to disturb the others. */
+function addSecondServer({ lab }: ScenarioRun): void {
+  const vm = lab.vms.find(({ machine }) => machine.name === 'two-dhcp-servers');
+  const mac = vm?.machine.nics[0]?.mac ?? '';
+  const ns = addNeighbour(lab.network, 'dhcp', { address: '10.77.0.5/24' });
+  const range = '--dhcp-range=10.77.0.251,10.77.0.253,255.255.255.0,600';
+  const only = [`--dhcp-host=${mac},set:victim`, '--dhcp-ignore=tag:!victim'];
+  const files = [`--dhcp-leasefile=${join(lab.dir, 'second.leases')}`, '--conf-file=/dev/null'];
+  lab.start(ns, [
+    'dnsmasq',
+    '-d',
+    '--port=0',
+    '--no-ping',
+    '--user=root',
+    range,
+    ...only,
+    ...files,
+  ]);
+}
+
+async function failAndName(run: ScenarioRun, vm: LabVm): Promise<void> {
+  const { name } = vm.machine;
+  if (name === 'disk-not-found') await putInUse(run, vm);
+  else run.lab.powerOn(vm);
+  const started = Date.now();
+  const row = await run
+    .until(`${name} to be named`, NAMED_MS, async () => {
+      const found = rowOf(vm, await run.client.board());
+      return found?.diagnosis ? found : undefined;
+    })
+    .catch((error: Error) => void run.check(false, error.message));
+  if (!row?.diagnosis) return;
+  const seconds = Math.round((Date.now() - started) / 1000);
+  run.say(
+    `${name}: ${row.diagnosis.name} after ${seconds} s: ${row.diagnosis.evidence.join('; ')}`,
+  );
+  run.check(row.diagnosis.name === name, `${name} is called ${row.diagnosis.name}`);
+  await checkDelay(run, vm);
+  await keepRecord(run, name, row.timeline.boot);
+  await run.lab.powerOff(vm);
+}
+
+function rowOf(vm: LabVm, { rows }: Board) {
+  const macs: string[] = vm.machine.nics.map(({ mac }) => mac);
+  return rows.find(({ timeline }) => macs.includes(timeline.mac));
+}
+
+/** The name came within 90 s of the last sign of life. */
+async function checkDelay(run: ScenarioRun, vm: LabVm): Promise<void> {
+  const macs: string[] = vm.machine.nics.map(({ mac }) => mac);
+  const events = (await run.client.events()).filter(({ mac }) => mac && macs.includes(mac));
+  const named = events.find(({ name }) => name === 'boot.diagnosed');
+  const own = events.filter(
+    ({ name, boot, at }) =>
+      boot === named?.boot && at < (named?.at ?? 0) && !/^(boot|quirk|job)\./.test(name),
+  );
+  const delayMs = (named?.at ?? 0) - (own.at(-1)?.at ?? 0);
+  run.check(delayMs <= 92_000, `${vm.machine.name}: named ${delayMs / 1000} s after its last sign`);
+}
+
+async function keepRecord(run: ScenarioRun, name: string, boot: string): Promise<void> {
+  if (!process.env.UPDATE_FIXTURES) return;
+  const answer = await fetch(`${run.lab.api}/api/v1/boots/${boot}/flight`);
+  const flight = await answer.json();
+  const about = `QEMU, scenario failures: ${JSON.stringify(FAILURES[name])}`;
+  mkdirSync(CORPUS, { recursive: true });
+  const text = JSON.stringify({ about, expect: name, flight }, null, 1);
+  writeFileSync(join(CORPUS, `vm-${name}.json`), `${text}\n`);
+}
+
+/** Registers it, says that somebody uses it, and resets it: it has no disk. */
+async function putInUse(run: ScenarioRun, vm: LabVm): Promise<void> {
+  run.lab.powerOn(vm);
+  const record = await run.until(`${vm.machine.name} to be registered`, REGISTERED_MS, async () => {
+    const found = machineOf(vm, await run.client.machines());
+    return found?.state === 'available' ? found : undefined;
+  });
+  // Only an installation makes a machine in use: the scenario sets the stage while the curtain is down.
+  await run.lab.killDaemon();
+  const db = new Sqlite(join(run.lab.dir, 'reveille.db'));
+  db.prepare("UPDATE machines SET state = 'in-use' WHERE hardwarename = ?").run(
+    record.hardwarename,
+  );
+  db.close();
+  await run.lab.startDaemon();
+  await vm.reset('soft-reset');
+}
+
+async function photograph(run: ScenarioRun): Promise<void> {
+  const file = process.env.SCREENSHOT;
+  if (!file) return;
+  const { chromium } = await import('playwright-core');
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.goto(run.lab.api);
+    await page.waitForSelector('[data-diagnosis]');
+    await page.screenshot({ path: file, fullPage: true });
+    const shown = await page.$$eval('[data-diagnosis]', (all) =>
+      all.map((one) => one.getAttribute('data-diagnosis')),
+    );
+    run.say(`the board shows ${shown.join(', ')}`);
+  } finally {
+    await browser.close();
+  }
+}

@@ -52,6 +52,7 @@ export function createWorld(
         installed: inventory.work.isInstalled(hardwarename),
       }),
       ...openBootFacts(db),
+      experience: inventory.serverdb.quirks.known,
     },
     {
       httpPort: 8080,

@@ -1,0 +1,278 @@
+import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../../src/capture/analysis.ts';
+import { createCaptureReader } from '../../../src/capture/pcap.ts';
+import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
+import { encodePacket } from '../../../src/dhcp/packet.ts';
+import type { DhcpExchange } from '../../../src/dhcp/server.ts';
+import { diagnose } from '../../../src/diagnose/diagnose.ts';
+import { parseFlight } from '../../../src/diagnose/flight.ts';
+import { flightsOf } from '../../../src/diagnose/from-capture.ts';
+import type { NewEvent } from '../../../src/events.ts';
+import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
+import { limit } from '../../../src/limits.ts';
+import { captureOf } from '../../../src/recorder/export.ts';
+import {
+  bounded,
+  createPacketRing,
+  type KeptPacket,
+  packPackets,
+  unpackPackets,
+} from '../../../src/recorder/packets.ts';
+import { openPhaseTimes } from '../../../src/recorder/phase-times.ts';
+import { createRecorder } from '../../../src/recorder/recorder.ts';
+import type { BootId } from '../../../src/wire/ids.ts';
+import { type CLIENTS, createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
+
+const A = mac('52:54:00:00:00:0a');
+type Client = keyof typeof CLIENTS;
+
+/** A world with its recorder; `step` is one second of the daemon's housekeeping. */
+function record(configText = '') {
+  const world = createWorld(undefined, configText);
+  const { inventory, clock } = world;
+  const localBootOf = () => 'auto';
+  const recorder = createRecorder({
+    ...{ db: world.db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
+    localBootOf,
+  });
+  const stalls = createStallWatch({ ...inventory, clock });
+  const step = (ms = 1000) => {
+    world.pass(ms);
+    recorder.tick(stalls());
+  };
+  /** One packet through the DHCP rules and past the recorder. */
+  const send = (
+    type: number,
+    client: Client,
+    iface = 'prov0',
+    options: [number, Uint8Array][] = [],
+  ) => {
+    const packet = dhcpPacket({ mac: A, type, client }, options);
+    const outcome = world.dhcp(packet, iface);
+    const exchange: DhcpExchange = {
+      ...{ iface, via: undefined, at: world.time.now, bytes: encodePacket(packet) },
+      source: { address: '0.0.0.0', port: 68 },
+      reply:
+        outcome.kind === 'reply'
+          ? { bytes: encodePacket(outcome.reply), address: '255.255.255.255', port: 68 }
+          : undefined,
+      drop: outcome.kind === 'drop' ? outcome.reason : undefined,
+      boot: outcome.kind === 'drop' ? undefined : outcome.event?.boot,
+    };
+    recorder.served([exchange]);
+    return outcome;
+  };
+  const lease = (client: Client) => {
+    const offered = send(MESSAGE.discover, client);
+    const address = offered.kind === 'reply' ? offered.reply.yiaddr : ipv4('0.0.0.0');
+    const options: [number, Uint8Array][] = [
+      [OPTION.requestedAddress, u32(address)],
+      [OPTION.serverId, u32(ipv4('10.77.0.1'))],
+    ];
+    send(MESSAGE.request, client, 'prov0', options);
+  };
+  const append = (event: Pick<NewEvent, 'name' | 'data'>) =>
+    inventory.transaction(() => {
+      const boot = inventory.boots.latest(A);
+      inventory.events.append({ ...event, mac: A, boot: boot?.id } as NewEvent);
+      if (boot) inventory.boots.touch(boot.id);
+    });
+  const bootId = () => inventory.boots.latest(A)?.id ?? ('' as BootId);
+  const fetched = (file: string) => {
+    append({
+      name: 'tftp.started',
+      data: {
+        file,
+        blksizeBytes: 1468,
+        windowsize: 4,
+        sizeBytes: 100_000,
+        asked: 'blksize 1468 tsize 0',
+        granted: 'blksize 1468 tsize 100000',
+      },
+    });
+    append({
+      name: 'tftp.sent',
+      data: { file, sizeBytes: 100_000, durationMs: 20, retransmits: 0 },
+    });
+    inventory.transaction(() => inventory.boots.binaryServed(bootId()));
+  };
+  const diagnosed = () =>
+    inventory.events
+      .after(0, 1000)
+      .flatMap((one) => (one.name === 'boot.diagnosed' ? [one.data.diagnosis] : []));
+  return { ...world, recorder, step, send, lease, append, bootId, fetched, diagnosed };
+}
+
+describe('packets', () => {
+  const packet = (at: number): KeptPacket => ({
+    ...{
+      at,
+      direction: 'in',
+      peer: { address: '10.1.2.3', port: 68 },
+      port: 67,
+      drop: 'unknown-client',
+    },
+    bytes: Uint8Array.of(1, 2, at & 255),
+  });
+  it('come out of the packed form as they went in, and hostile bytes end where they end', () => {
+    const packets = [packet(1), { ...packet(2), direction: 'out' as const, drop: '' }];
+    expect(unpackPackets(packPackets(packets))).toEqual(packets);
+    expect(unpackPackets(Uint8Array.of(1, 2, 3))).toEqual([]);
+    expect(unpackPackets(packPackets(packets).subarray(0, 9)).length).toBeLessThan(2);
+  });
+  it('keep the first and the newest of a boot that repeats itself', () => {
+    const max = limit('flightPacketsPerBootMax');
+    const kept = bounded(Array.from({ length: max * 3 }, (_, index) => index));
+    expect([kept.length, kept[0], kept.at(-1)]).toEqual([max, 0, max * 3 - 1]);
+  });
+  it('the ring forgets the oldest', () => {
+    const ring = createPacketRing();
+    const exchange = (at: number) => ({ at }) as DhcpExchange;
+    const max = limit('flightRingPacketsMax');
+    ring.add(Array.from({ length: max + 5 }, (_, index) => exchange(index)));
+    const drained = ring.drain();
+    expect([drained.length, drained[0]?.at, drained.at(-1)?.at]).toEqual([max, 5, max + 4]);
+    expect(ring.drain()).toEqual([]);
+  });
+});
+
+describe('the recorder', () => {
+  it('joins packets, transfers and scripts in one record, which exports and is read again', () => {
+    const world = record();
+    world.lease('uefi');
+    world.fetched('snponly.efi');
+    world.pass(1000);
+    world.lease('ipxe');
+    world.append({ name: 'ipxe.script', data: { mode: 'recon', why: '' } });
+    world.step();
+    const flight = world.recorder.flight(world.bootId());
+    expect(flight?.entries.map(({ kind }) => kind)).toEqual([
+      ...['dhcp', 'dhcp', 'dhcp', 'dhcp', 'tftp', 'dhcp', 'dhcp', 'dhcp', 'dhcp', 'script'],
+    ]);
+    expect(parseFlight(JSON.parse(JSON.stringify(flight)))).toEqual(flight);
+    if (!flight) throw new Error('no flight');
+    const reader = createCaptureReader();
+    const analysis = createAnalysis();
+    const bytes = captureOf(flight, world.recorder.packets(world.bootId()));
+    for (const frame of reader.push(bytes)) analysis.add(frame);
+    const capture = analysis.finish(reader.finish());
+    expect(capture).toMatchObject({ dhcpMessages: 8, tftpTransfers: 1 });
+    expect(flightsOf(capture).map(({ mac: of, client }) => [of, client])).toEqual([
+      [A, 'firmware'],
+    ]);
+    expect(JSON.stringify(flight)).not.toMatch(/boot\/[A-Za-z0-9_-]{32}/);
+  });
+
+  it('writes packets when a boot has been quiet, and reads them back', () => {
+    const world = record();
+    world.lease('uefi');
+    world.step();
+    expect(world.recorder.store.packets(world.bootId())).toEqual([]);
+    world.step(130_000);
+    expect(world.recorder.store.packets(world.bootId())).toHaveLength(4);
+    expect(world.recorder.packets(world.bootId())).toHaveLength(4);
+  });
+
+  it('names a stall within 90 seconds, once, and ends the name when the boot goes on', () => {
+    const world = record();
+    world.lease('uefi');
+    for (let second = 0; second < 30; second++) world.step();
+    expect(world.diagnosed()).toEqual(['boot-file-not-asked']);
+    expect(world.recorder.store.list({ open: true, limit: 10 })).toHaveLength(1);
+    world.fetched('snponly.efi');
+    world.lease('ipxe');
+    world.append({ name: 'ipxe.script', data: { mode: 'recon', why: '' } });
+    world.step();
+    expect(world.recorder.store.list({ open: true, limit: 10 })).toEqual([]);
+  });
+
+  it('a machine that only asks again has stopped, too', () => {
+    const world = record();
+    for (let second = 0; second < 60; second++) {
+      if (second % 10 === 0) world.send(MESSAGE.discover, 'ipxe');
+      world.step();
+    }
+    expect(world.diagnosed()).toEqual(['offer-not-received']);
+  });
+
+  it('another server that is taken is known by the REQUEST', () => {
+    const world = record();
+    world.send(MESSAGE.discover, 'uefi');
+    world.pass(4000);
+    world.send(MESSAGE.request, 'uefi', 'prov0', [[OPTION.serverId, u32(ipv4('10.77.0.9'))]]);
+    for (let second = 0; second < 40; second++) world.step();
+    expect(world.diagnosed()).toEqual(['two-dhcp-servers']);
+  });
+
+  it('firmware that nobody serves gets a boot, an event and a name', () => {
+    const world = record();
+    world.send(MESSAGE.discover, 'uefi', 'elsewhere');
+    for (let second = 0; second < 30; second++) world.step();
+    expect(world.eventNames()).toContain('dhcp.ignored');
+    expect(world.diagnosed()).toEqual(['wrong-vlan']);
+  });
+});
+
+describe('quirks', () => {
+  it('a binary that is refused once is passed over, and what works is used at once', () => {
+    const world = record();
+    const attempt = () => {
+      world.lease('uefi');
+      const acked = world.inventory.events
+        .after(0, 5000)
+        .findLast(({ name }) => name === 'dhcp.acked');
+      return acked?.name === 'dhcp.acked' ? acked.data.bootFile : '';
+    };
+    expect(attempt()).toBe('snponly.efi');
+    world.fetched('snponly.efi');
+    world.step(3000);
+    // The firmware refuses it and asks again: by then what it had is known to be no good.
+    expect(attempt()).toBe('ipxe.efi');
+    world.step();
+    expect(world.diagnosed()).toEqual(['secure-boot-refused']);
+    world.fetched('ipxe.efi');
+    world.lease('ipxe');
+    world.append({ name: 'ipxe.script', data: { mode: 'recon', why: '' } });
+    world.step();
+    expect(world.inventory.serverdb.quirks.list()).toMatchObject([
+      { subject: A, trait: 'binary', value: 'ipxe.efi', outcome: 'works', source: 'learned' },
+      { subject: A, trait: 'binary', value: 'snponly.efi', outcome: 'fails' },
+    ]);
+    world.pass(3_700_000);
+    expect(attempt()).toBe('ipxe.efi');
+  });
+
+  it('what a person wrote is not changed by learning, and is forgotten on request', () => {
+    const { inventory } = record();
+    const { quirks } = inventory.serverdb;
+    const row = { scope: 'machine', subject: A, trait: 'binary', value: 'x.efi' } as const;
+    inventory.transaction(() => quirks.put({ ...row, outcome: 'works', why: 'tried' }, 'negz'));
+    inventory.transaction(() => quirks.learn({ ...row, outcome: 'fails', why: 'guess' }));
+    expect(quirks.known('binary', A, undefined)).toEqual({ works: 'x.efi', fails: new Set() });
+    inventory.transaction(() => expect(quirks.remove(row, 'negz')).toBe(true));
+    expect(quirks.list()).toEqual([]);
+  });
+});
+
+describe('expected times', () => {
+  it('call a phase unusual when it took more than twice what boots of its model take', () => {
+    const times = openPhaseTimes(record().db);
+    for (let boot = 0; boot < 20; boot++)
+      times.add('V / P / 1', [{ phase: 'kernel', tookMs: 4000 + boot * 10 }]);
+    expect(times.add('V / P / 1', [{ phase: 'kernel', tookMs: 4500 }])).toEqual([]);
+    const [slow] = times.add('V / P / 1', [{ phase: 'kernel', tookMs: 40_000 }]);
+    expect(slow).toMatchObject({ phase: 'kernel', tookMs: 40_000 });
+    expect(times.list()[0]).toMatchObject({ boots: 22 });
+    expect(Math.abs((times.list()[0]?.medianMs ?? 0) - 4100)).toBeLessThan(300);
+  });
+});
+
+it('a verdict needs nothing but the record', () => {
+  const world = record();
+  world.lease('uefi');
+  world.step(30_000);
+  const flight = world.recorder.flight(world.bootId());
+  expect(flight && diagnose(parseFlight(JSON.parse(JSON.stringify(flight))))?.name).toBe(
+    'boot-file-not-asked',
+  );
+});

@@ -166,7 +166,9 @@ function placeOf({
   if (tftp.length > 0 || http.length > 0) return 'loading';
   if (messages('ack', ...FIRMWARE).length > 0) return 'acked';
   if (messages('offer', ...FIRMWARE).length > 0) return 'offered';
-  return messages('discover', ...FIRMWARE).length > 0 || of('address').length > 0 ? 'asked' : 'nothing';
+  return messages('discover', ...FIRMWARE).length > 0 || of('address').length > 0
+    ? 'asked'
+    : 'nothing';
 }
 
 /** When a place was first reached that a machine may ask its way to again and again without getting further. */

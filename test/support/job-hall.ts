@@ -34,6 +34,8 @@ export interface HallOptions {
   /** Share of datagrams that are lost, in each direction. */
   readonly lossRate?: number;
   readonly suites?: readonly number[];
+  /** A machine has booted pxeimage: what its agent does then. */
+  readonly onPxeimage?: (hall: Hall, hardwarename: Hardwarename) => void;
   /** The disk has what was committed so much later; a crash is a power cut, and what it had not is gone. */
   readonly slowDiskMs?: number;
 }
@@ -234,6 +236,8 @@ export function createHall(options: HallOptions = {}) {
       persist();
       return job;
     },
+    /** Its agent, which waits, hears that there is something to do. */
+    wakeAgent: (name: Hardwarename) => options.onPxeimage?.(hall, name),
     job: (id: string) => hall.now.desk.get(id),
     /** Runs until every job has ended. */
     async settle(mostMs = 86_400_000) {
@@ -281,6 +285,7 @@ export function createHall(options: HallOptions = {}) {
         : { digest: 'd', sizeBytes: 1, repeated: false };
     current.transaction(() => current.events.append({ name, hardwarename, data } as never));
     persist();
+    if (name === 'recon.received') options.onPxeimage?.(hall, hardwarename);
   }
   persist();
   hall.now.engine.start();

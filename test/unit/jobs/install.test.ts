@@ -1,0 +1,246 @@
+/** Installs on simulated machines: warm and cold, wrong, silent and looping ones, each crash and each cancelling moment. */
+import { describe, expect, it } from 'vitest';
+import { decodeBootFlags } from '../../../src/ipmi/commands/boot-options.ts';
+import { createKinds, type JobStep, type Step } from '../../../src/jobs/definition.ts';
+import { limit } from '../../../src/limits.ts';
+import type { Mac } from '../../../src/wire/mac.ts';
+import type { Hall } from '../../support/job-hall.ts';
+import { nameOf } from '../../support/job-hall.ts';
+import { definitionOf, failing, faultsOf, twice } from '../../support/job-trials.ts';
+import { type AgentKnobs, createInstallHall } from '../../support/sim-agent.ts';
+
+const PARAMS = { image: 'debian-12/stable', hostname: 'web1', role: 'web' };
+const machine = nameOf(0);
+const begin = (hall: Hall, params: object = PARAMS) => hall.submit('install', 0, params).id;
+const stateOf = (hall: Hall) => hall.now.inventory.machines.record(machine);
+const liveOf = (hall: Hall) => hall.now.inventory.work.liveOf(machine);
+
+async function installed(knobs: AgentKnobs = {}, params: object = PARAMS) {
+  const hall = createInstallHall(knobs);
+  const id = begin(hall, params);
+  await hall.settle();
+  return { hall, job: hall.job(id), record: stateOf(hall), id };
+}
+
+/** What has to hold of the machine, however its job ended. */
+function restFaults(hall: Hall): string[] {
+  const flags = decodeBootFlags(hall.machine(0).state.bootOptions.get(5) ?? new Uint8Array());
+  const faults: string[] = [];
+  if (flags?.valid) faults.push('boot flags are left behind');
+  if (liveOf(hall)) faults.push('there is work for it still');
+  if (stateOf(hall)?.state === 'installing') faults.push('it is installing for ever');
+  return faults;
+}
+
+describe('an install', () => {
+  it('goes from available to in use, by one network boot', async () => {
+    const { hall, job, record, id } = await installed();
+    expect(job).toMatchObject({ status: 'finished', code: '' });
+    expect(record).toMatchObject({ state: 'in-use', hostname: 'web1', role: 'web' });
+    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+    expect(hall.machine(0).netboots()).toBe(1);
+    expect(job.result).toMatchObject({ prepare: { image: 'debian-12@1' }, call: { warm: false } });
+  });
+
+  it('does not switch a machine off that waits in pxeimage, and needs no BMC for it', async () => {
+    const hall = createInstallHall();
+    hall.machine(0).switch(true);
+    const { inventory } = hall.now;
+    const mac = '52:54:00:00:00:01' as Mac;
+    inventory.transaction(() => {
+      inventory.machines.write(machine, { bmcAddress: '' });
+      inventory.machines.setNics(machine, [{ mac, name: 'eth0' }]);
+      const boot = inventory.boots.sight({ mac, client: 'ipxe', arch: 'x', hardwarename: machine });
+      if (boot) inventory.tokens.mint(boot.boot.id, mac, 'wait');
+    });
+    const unfollow = inventory.events.followOne(machine, () => {
+      const order = inventory.work.liveOf(machine);
+      if (!order) return;
+      unfollow();
+      hall.time.at(hall.time.now() + 100, () => hall.wakeAgent(machine));
+    });
+    const id = begin(hall);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'finished', result: { call: { warm: true } } });
+    expect(hall.machine(0).actions).toEqual([]);
+    expect(stateOf(hall)?.state).toBe('in-use');
+  });
+
+  it('gives a cold machine without a BMC up, and says why', async () => {
+    const hall = createInstallHall();
+    hall.now.inventory.transaction(() =>
+      hall.now.inventory.machines.write(machine, { bmcAddress: '' }),
+    );
+    const id = begin(hall);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_MISSING' });
+    expect(restFaults(hall)).toEqual([]);
+  });
+
+  it('is done again when the agent says that this may help', async () => {
+    const { hall, job, record, id } = await installed({ rounds: ['retry', 'ok'] });
+    expect(job.status).toBe('finished');
+    expect(record?.state).toBe('in-use');
+    expect(hall.now.inventory.work.ofJob(id)?.round).toBe(2);
+  });
+
+  it('ends in `broken`, with the true cause and the evidence, when a disk fails', async () => {
+    const { hall, job, record, id } = await installed({ rounds: ['disk'] });
+    expect(job).toMatchObject({ status: 'failed', code: 'DISK_FAILED' });
+    expect(record).toMatchObject({ state: 'broken', hostname: '', role: '' });
+    expect(record?.stateWhy).toContain('vda broke');
+    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+  });
+
+  it('ends in `broken` when the agent falls silent, after another round', async () => {
+    const { hall, job, record, id } = await installed({ rounds: ['silent'] });
+    expect(job).toMatchObject({ status: 'failed', code: 'JOB_NO_EVENT' });
+    expect(record?.state).toBe('broken');
+    expect(hall.now.inventory.work.ofJob(id)?.round).toBe(2);
+    expect(hall.machine(0).netboots()).toBe(2);
+  });
+
+  it('ends in `broken` when the installed system never calls', async () => {
+    const { hall, job, record } = await installed({ mute: true });
+    expect(job.detail).toContain('has not called home');
+    expect(record?.state).toBe('broken');
+    expect(restFaults(hall)).toEqual([]);
+  });
+
+  it('puts a machine on hold that comes back into the installer over and over', async () => {
+    const { hall, job, record, id } = await installed({ rounds: ['reboots'] });
+    expect(job).toMatchObject({ status: 'failed', code: 'WORK_LOOP' });
+    expect(record?.state).toBe('held');
+    expect(hall.now.inventory.work.ofJob(id)?.boots).toBe(limit('workBootsMax'));
+  });
+
+  it('counts what has failed before, across what lay between', async () => {
+    const hall = createInstallHall({ rounds: ['disk'] });
+    for (let time = 1; time <= 3; time++) {
+      begin(hall);
+      await hall.settle();
+      const why = stateOf(hall)?.stateWhy ?? '';
+      expect(why.includes(`${time} installs in a row`)).toBe(time > 1);
+      hall.now.inventory.transaction(() => {
+        const { machines } = hall.now.inventory;
+        machines.transition(machine, 'held', { by: 'operator', why: 'repaired' });
+        machines.transition(machine, 'available', { by: 'operator', why: 'repaired' });
+      });
+    }
+  });
+
+  it.each([
+    ['an image that is not there', { ...PARAMS, image: 'debian-12/testing' }, 'NOT_FOUND'],
+    ['a rule that fits two disks', { ...PARAMS, disks: 'only disk' }, 'DISK_AMBIGUOUS'],
+  ])('leaves the machine as it was for %s', async (_what, params, code) => {
+    const hall = createInstallHall();
+    const two = { name: 'vdb', serial: 'DISK-2', sizeBytes: 2 ** 31, interface: 'virtio' };
+    hall
+      .database()
+      .prepare(
+        "UPDATE machine_hardware SET hardware = json_insert(hardware, '$.disks[#]', json(?))",
+      )
+      .run(JSON.stringify(two));
+    const id = begin(hall, params);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'failed', code });
+    expect(stateOf(hall)).toMatchObject({ state: 'available', hostname: '' });
+    expect(hall.machine(0).actions).toEqual([]);
+  });
+});
+
+describe('a reinstall', () => {
+  it('asks for the release of its owner, and keeps name and role', async () => {
+    const { hall } = await installed();
+    const params = { image: 'debian-12@1' };
+    const ask = (release?: string) =>
+      hall.now.inventory.transaction(() =>
+        hall.now.desk.create({
+          ...{ action: 'reinstall', target: machine, params, requester: 'test' },
+          ...(release === undefined ? {} : { release }),
+        }),
+      );
+    expect(() => ask()).toThrow(/in use/);
+    expect(stateOf(hall)?.state).toBe('in-use');
+    const { id } = ask(machine);
+    await hall.settle();
+    expect(hall.job(id).status).toBe('finished');
+    expect(stateOf(hall)).toMatchObject({ state: 'in-use', hostname: 'web1', role: 'web' });
+  });
+});
+
+describe('at every step of an install', () => {
+  const steps = definitionOf('install').steps.filter(({ is }) => is === 'step');
+  const hallWith = (change: (step: Step) => JobStep) => {
+    const definition = definitionOf('install');
+    const changed = definition.steps.map((each) => (each.is === 'step' ? change(each) : each));
+    return createInstallHall({}, { kinds: createKinds([{ ...definition, steps: changed }]) });
+  };
+
+  it.each(steps.flatMap(({ name }) => [[name, 'before'] as const, [name, 'after'] as const]))(
+    'a failure at %s, %s it was done, leaves no work and no flags',
+    async (name, when) => {
+      const hall = hallWith(failing(name, when));
+      const id = begin(hall);
+      await hall.settle();
+      await hall.time.pass(300_000);
+      expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_PASSWORD' });
+      expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+      expect(stateOf(hall)).toMatchObject({ state: 'broken', hostname: '' });
+    },
+  );
+
+  it('may be run twice', async () => {
+    const hall = hallWith(twice);
+    const id = begin(hall);
+    await hall.settle();
+    expect(hall.job(id).status).toBe('finished');
+    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+  });
+
+  it('is cut off at every commit, before and after it, and goes on', async () => {
+    const { hall: whole } = await installed();
+    const { commits } = whole.now.life;
+    expect(commits).toBeGreaterThan(10);
+    for (let at = 1; at <= commits; at++)
+      for (const when of ['before', 'after'] as const) {
+        const hall = createInstallHall();
+        hall.cut = { at, when };
+        const id = begin(hall);
+        await hall.settle();
+        const where = `${when} commit ${at}`;
+        expect(hall.crashes, where).toBe(1);
+        expect(hall.job(id), where).toMatchObject({ status: 'finished' });
+        expect(stateOf(hall)?.state, where).toBe('in-use');
+        expect([...faultsOf(hall, id), ...restFaults(hall)], where).toEqual([]);
+      }
+  });
+
+  it('is cancelled at any moment: nothing is served from that commit on', async () => {
+    const whole = createInstallHall();
+    begin(whole);
+    const beganAt = whole.time.now();
+    await whole.settle();
+    const tookMs = whole.time.now() - beganAt;
+    const rests = new Set<string>();
+    for (let share = 0; share < 24; share++) {
+      const hall = createInstallHall();
+      const id = begin(hall);
+      await hall.time.pass((tookMs * share) / 24);
+      if (hall.job(id).endedAt > 0) break;
+      const { inventory, desk } = hall.now;
+      inventory.transaction(() => desk.cancel(id, { who: 'x', why: 'test' }));
+      expect(liveOf(hall)).toBeUndefined();
+      const touched = (inventory.work.ofJob(id)?.destroysAt ?? 0) > 0;
+      await hall.settle();
+      await hall.time.pass(300_000);
+      const { status } = hall.job(id);
+      const { state } = stateOf(hall) ?? {};
+      rests.add(`${status} ${state}`);
+      expect(status).toBe('cancelled');
+      expect(state).toBe(touched ? 'held' : 'available');
+      expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+    }
+    expect([...rests].sort()).toEqual(['cancelled available', 'cancelled held']);
+  });
+});

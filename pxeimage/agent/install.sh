@@ -53,7 +53,7 @@ perform() {
 disks_json() {
   RECON_ONLY_FUNCTIONS=1
   SYSROOT=
-  . /agent/recon.sh
+  . "$AGENT/recon.sh"
   mode=bios
   [ -d /sys/firmware/efi ] && mode=uefi
   {

@@ -1,0 +1,185 @@
+/** The agent's work, in the shell that it runs in: streams that break off and go on, what is whose fault, the boot order. */
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const AGENT = resolve('pxeimage/agent');
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  at(name: string): string;
+}
+
+/** Runs words of the agent in busybox's shell, as pxeimage does. */
+function agent(script: string, environment: Record<string, string> = {}): Promise<Run> {
+  const dir = mkdtempSync(join(tmpdir(), 'reveille-agent-'));
+  const AT = join(dir, 'work');
+  mkdirSync(AT);
+  const text = `set -- ; . "$AGENT/work-run.sh"; . "$AGENT/work.sh"; . "$AGENT/install.sh"\n${script}\n`;
+  const env = { ...process.env, AGENT, RUN: dir, AT, ZSTD: 'zstd', WORK: 'w', ...environment };
+  return new Promise((done) => {
+    execFile('busybox', ['sh', '-c', text], { env, timeout: 60_000 }, (error, out) => {
+      const code = error ? Number(error.code ?? 1) : 0;
+      const at = (name: string) => readFileSync(join(AT, name), 'utf8').trim();
+      done({ code, out: out.trim(), at });
+    });
+  });
+}
+
+/** A store of one file that cuts each answer short after so many bytes, or answers otherwise at first. */
+async function store(
+  content: Uint8Array,
+  { cutAt = Number.POSITIVE_INFINITY, first = [] as number[] } = {},
+) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers.range ?? '');
+    const status = first.shift();
+    if (status !== undefined) {
+      response.writeHead(status, { 'retry-after': '1', 'x-queue-position': '3' });
+      return void response.end('no');
+    }
+    const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const rest = content.subarray(from);
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': rest.length });
+    if (rest.length <= cutAt) return void response.end(rest);
+    response.write(rest.subarray(0, cutAt), () => request.socket.destroy());
+  });
+  servers.push(server);
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const APPLIANCE = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { asked, environment: { APPLIANCE } };
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const content = randomBytes(300_000);
+const packed = zstdCompressSync(content);
+const copy = (sum: string, size: number, writer = 'dd of="$AT/disk" 2>/dev/null') =>
+  `write() { ${writer}; }; copy ${sum} ${size} zstd 80 write; echo copied`;
+
+describe('a copy', () => {
+  it('goes on where it broke off, and is the file it should be', async () => {
+    const { asked, environment } = await store(packed, { cutAt: 120_000 });
+    const run = await agent(
+      `${copy(sha256(packed), packed.length)}; sha256sum <"$AT/disk"`,
+      environment,
+    );
+    expect(run.out).toContain('copied');
+    expect(asked).toHaveLength(3);
+    expect(asked.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range))).toBe(true);
+    expect(run.out).toContain(sha256(content));
+    expect(run.at('sum').slice(0, 64)).toBe(sha256(packed));
+  });
+
+  it('waits for its turn without counting that as a failure', async () => {
+    const first = Array.from({ length: 3 }, () => 503);
+    const { asked, environment } = await store(packed, { first });
+    const run = await agent(copy(sha256(packed), packed.length), environment);
+    expect(run.out).toContain('copied');
+    expect(asked).toHaveLength(4);
+    expect(run.at('note')).toContain('number 3 in the queue');
+  });
+
+  it('says IMAGE_CORRUPT of bytes that are others than they should be', async () => {
+    const { environment } = await store(packed);
+    const run = await agent(copy('0'.repeat(64), packed.length), environment);
+    expect(run.code).toBe(1);
+    expect(run.at('code')).toBe('IMAGE_CORRUPT');
+  });
+
+  it('says IMAGE_CORRUPT of bytes that do not unpack', async () => {
+    const broken = Buffer.from(packed);
+    broken.fill(0x55, 1000, 1200);
+    const { environment } = await store(broken);
+    const run = await agent(copy(sha256(packed), broken.length), environment);
+    expect(run.at('code')).toBe('IMAGE_CORRUPT');
+  });
+
+  it('says DISK_FAILED when what writes fails, at its beginning or in the middle', async () => {
+    for (const writer of ['false', 'head -c 100000 >/dev/null; false']) {
+      const { environment } = await store(packed);
+      const run = await agent(copy(sha256(packed), packed.length, writer), environment);
+      expect(run.code).toBe(1);
+      expect(run.at('code')).toBe('DISK_FAILED');
+    }
+  });
+
+  it('says IMAGE_UNREACHABLE, at once, when the work is over', async () => {
+    const { asked, environment } = await store(packed, { first: [410] });
+    const run = await agent(copy(sha256(packed), packed.length), environment);
+    expect(run.at('code')).toBe('IMAGE_UNREACHABLE');
+    expect(asked).toHaveLength(1);
+  });
+});
+
+/** What efibootmgr 17 prints, of an OVMF, a Dell and a Supermicro. */
+const ORDERS = {
+  'OVMF, disk first': [
+    'BootCurrent: 0002\nTimeout: 0 seconds\nBootOrder: 0001,0002,0003,0000\nBoot0000* UiApp\tFvVol(7cb8)\nBoot0001* UEFI Misc Device\tPciRoot(0x0)/Pci(0x4,0x0)\nBoot0002* UEFI PXEv4 (MAC:525400123456)\tPciRoot(0x0)\nBoot0003* UEFI HTTPv4 (MAC:525400123456)\tPciRoot(0x0)\n',
+    '0002,0003,0001,0000',
+  ],
+  'a system that put itself first': [
+    'BootOrder: 0009,0004,000A\nBoot0004* PXE Device 1: Integrated NIC 1 Port 1 Partition 1\nBoot0009* debian\tHD(1,GPT,aaaa)\nBoot000A* PXE Device 2: NIC in Slot 1\n',
+    '0004,000A,0009',
+  ],
+  'network first already': [
+    'BootOrder: 0005,0001\nBoot0001* Hard Drive\nBoot0005* UEFI: Network Card IPv4\n',
+    '0005,0001',
+  ],
+  'no network at all': ['BootOrder: 0001,0002\nBoot0001* Hard Drive\nBoot0002* CD\n', '0001,0002'],
+} as const;
+
+describe('row 17: the boot order after an install', () => {
+  it.each(Object.entries(ORDERS))('keeps the network first: %s', async (_name, [list, wanted]) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'reveille-order-')), 'list');
+    writeFileSync(file, list);
+    const { out } = await agent(`boot_order <'${file}'`);
+    expect(out).toBe(wanted);
+  });
+
+  it('makes no entry of its own: the loader is where firmware looks without one', () => {
+    const script = readFileSync(join(AGENT, 'install.sh'), 'utf8');
+    expect(script).toContain('--removable --no-nvram');
+    expect(script).not.toMatch(/efibootmgr .*(-c|--create)/);
+  });
+});
+
+describe('the last word', () => {
+  it('is JSON whatever the log holds', async () => {
+    const script = [
+      String.raw`printf 'a "quoted" \\ line\twith\001signs\r\nsecond \303\244 line\n' >"$AT/log"`,
+      `echo copy >"$AT/step"; echo DISK_FAILED >"$AT/code"; echo 'vda "broke"' >"$AT/detail"`,
+      `last_word 1`,
+    ].join('\n');
+    const { out } = await agent(script);
+    const word = JSON.parse(out) as Record<string, unknown>;
+    expect(word).toMatchObject({
+      ok: false,
+      step: 'copy',
+      code: 'DISK_FAILED',
+      detail: 'vda "broke"',
+    });
+    expect(word.log).toContain('a "quoted" \\ line with');
+    expect(word.log).toContain('second');
+  });
+
+  it('has the measurements of work that went well', async () => {
+    const { out } = await agent(
+      'echo verified >"$AT/step"; measured seconds 12; measured disk "vda X"; last_word 0',
+    );
+    expect(JSON.parse(out)).toEqual({
+      ...{ ok: true, step: 'verified', measurements: { seconds: 12, disk: 'vda X' } },
+    });
+  });
+});

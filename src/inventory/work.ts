@@ -73,10 +73,13 @@ export interface Work {
   /** Its agent has finished an install whose job still waits for the system's own word. */
   isInstalled(hardwarename: Hardwarename): boolean;
   /**
-   * Hands a live order to a boot: the same token each time the same boot asks.
+   * Offers a live order to a boot: the same token each time the same boot asks. It may be said to nobody: a machine that was
+   * switched off leaves its question behind.
    * @returns undefined when it has been taken by too many boots: the order has failed
    */
   take(order: WorkOrder, by: { boot: BootId; mac: Mac }): WorkToken | undefined;
+  /** The boot that was offered the order has come for it. */
+  fetched(token: WorkToken): void;
   /** Of the order's job, for the system that is being installed; the same in every round. */
   metadataToken(job: string): BootToken;
   /**
@@ -210,11 +213,15 @@ export function openWork(
         events.append({ name: 'agent.failed', hardwarename, boot, mac, data });
         return undefined;
       }
+      return mint(order, { round, purpose, boot, mac, expires_at: order.expiresAt });
+    },
+    fetched({ boot, mac, order: { job } }) {
+      const order = must(job);
+      if (boot === undefined || order.boot === boot) return;
       sql.take.run(boot, clock(), job);
-      const boots = order.boots + 1;
-      const data = { job, purpose, round, boots };
+      const { purpose, round, hardwarename } = order;
+      const data = { job, purpose, round, boots: order.boots + 1 };
       events.append({ name: 'work.taken', hardwarename, boot, mac, data });
-      return mint(must(job), { round, purpose, boot, mac, expires_at: order.expiresAt });
     },
     metadataToken(job) {
       const order = must(job);

@@ -65,6 +65,7 @@ function runAgent(
     const order = work.liveOf(name);
     const token = order && work.take(order, { boot, mac: MAC });
     if (!token) return;
+    work.fetched(token);
     const how = (rounds.length > 1 ? (rounds as string[]).shift() : rounds[0]) ?? 'ok';
     later(PLAN_MS, () => {
       if (hall.now.inventory.work.liveOf(name)) hall.now.inventory.work.destroys(token.order.job);

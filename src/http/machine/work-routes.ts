@@ -46,6 +46,7 @@ export function holderOfLiveWork(options: MachineAppOptions, request: Asked): Wo
 export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions): void {
   app.get<TokenParams>('/agent/:token/work', { exposeHeadRoute: false }, (request, reply) => {
     const token = holderOfLiveWork(options, request);
+    options.inventory.transaction(() => options.inventory.work.fetched(token));
     return sendLines(reply, orderLines(token));
   });
   app.post<TokenParams>(

@@ -37,6 +37,17 @@ describe('work', () => {
     expect(order.body).toContain('image: debian-12@1\n');
   });
 
+  it('is not taken by a question that nobody waits for any more', async () => {
+    const { job, work } = await working();
+    // It was answered, and the machine had been switched off meanwhile.
+    expect(world.inventory.work.ofJob(job.id)?.takenAt).toBe(0);
+    await world.app.inject(`/agent/${work}/work`);
+    await world.app.inject(`/agent/${work}/work`);
+    const { takenAt, boots } = world.inventory.work.ofJob(job.id) ?? {};
+    expect(takenAt).toBeGreaterThan(0);
+    expect(boots).toBe(1);
+  });
+
   it('is the same token for the same boot, another for another round', async () => {
     const { wait, work, job } = await working();
     expect((await world.next(wait)).line('work')).toBe(work);
@@ -117,12 +128,12 @@ describe('work', () => {
     for (let boot = 0; boot < limit('workBootsMax') + 1; boot++) {
       world.pass(limit('bootIdleMs') + 1);
       const { token } = world.booted(A);
-      instructions.push((await world.next(token)).line('instruction'));
+      const { line } = await world.next(token);
+      instructions.push(line('instruction'));
+      if (line('work')) await world.app.inject(`/agent/${line('work')}/work`);
     }
-    // The first boot was that of `working`; nothing is served any more, whatever the machine does.
-    expect(instructions.filter((each) => each === 'install')).toHaveLength(
-      limit('workBootsMax') - 1,
-    );
+    // Nothing is served any more, whatever the machine does.
+    expect(instructions.filter((each) => each === 'install')).toHaveLength(limit('workBootsMax'));
     expect(instructions.at(-1)).toBe('recon');
     expect(world.inventory.work.liveOf(name)).toBeUndefined();
     const failed = world.inventory.events

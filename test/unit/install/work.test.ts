@@ -134,7 +134,7 @@ describe('work', () => {
     }
     // Nothing is served any more, whatever the machine does.
     expect(instructions.filter((each) => each === 'install')).toHaveLength(limit('workBootsMax'));
-    expect(instructions.at(-1)).toBe('recon');
+    expect(instructions.at(-1)).toBe('wait');
     expect(world.inventory.work.liveOf(name)).toBeUndefined();
     const failed = world.inventory.events
       .ofMachine(name, 1000)

@@ -21,6 +21,8 @@ export interface FakeMachine {
   readonly serial?: {
     write(bytes: Uint8Array): void;
     onData(handler: (bytes: Uint8Array) => void): void;
+    /** A serial break came. */
+    break?(): void;
   };
 }
 
@@ -48,6 +50,8 @@ export interface FakeKnobs {
   forgetsBootFlags: boolean;
   /** Refuses "power cycle", which is optional. */
   cannotCycle: boolean;
+  /** Packets of a serial console in a row that are refused: its port has no room. */
+  solNacks: number;
   /** Answers Open Session with this status when the suite is not offered (0x11, 0x04, 0x01). */
   suiteStatus: number;
   /** Sends each reply twice. */
@@ -64,7 +68,7 @@ export function knobs(): FakeKnobs {
       lieAboutPower: undefined,
       forgetsBootFlags: false,
     },
-    ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false },
+    ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false, solNacks: 0 },
   };
 }
 

@@ -4,7 +4,15 @@
  */
 import { randomFillSync } from 'node:crypto';
 import dgram from 'node:dgram';
-import { decodeSol, SolLink, type SolStep, solDataBytes } from '../src/ipmi/sol.ts';
+import {
+  decodeSol,
+  encodeSol,
+  SOL_BMC,
+  SOL_CONSOLE,
+  SolLink,
+  type SolStep,
+  solDataBytes,
+} from '../src/ipmi/sol.ts';
 import { BmcCore, type Source } from './fake-bmc-session.ts';
 import {
   type BmcState,
@@ -129,7 +137,16 @@ function createSolLine(state: BmcState, send: (payload: Uint8Array) => void) {
     },
     onPayload(bytes: Uint8Array) {
       const payload = decodeSol(bytes);
-      if (link && payload.ok) take(link.onPayload(payload.value, performance.now()));
+      if (!link || !payload.ok) return;
+      const { sequence, flags } = payload.value;
+      if (sequence !== 0 && state.knobs.solNacks > 0) {
+        state.knobs.solNacks -= 1;
+        const none = { sequence: 0, accepted: 0, data: new Uint8Array() };
+        send(encodeSol({ ...none, acknowledged: sequence, flags: SOL_BMC.nack }));
+        return;
+      }
+      if (flags & SOL_CONSOLE.break) serial?.break?.();
+      take(link.onPayload(payload.value, performance.now()));
     },
     stop: () => clearTimeout(timer),
   };

@@ -23,16 +23,18 @@ const said = z.discriminatedUnion('type', [
 
 export interface ConsoleVisit {
   readonly who: string;
-  readonly line: ConsoleLine;
+  /** The line of the machine. @throws AppError TOO_MANY_READERS */
+  openLine(): ConsoleLine;
   readonly wish: { readonly write: boolean; readonly takeOver: boolean };
   /** Asked again and again: may this principal still be here? */
   allowed(): boolean;
   onLeft(visit: { readonly seconds: number; readonly typedBytes: number }): void;
 }
 
-/** Serves a socket until either side goes. @throws AppError TOO_MANY_READERS */
+/** Serves a socket until either side goes; one for which there is no room is told so and closed. */
 export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
-  const { line, who, wish } = visit;
+  const { who, wish } = visit;
+  let line: ConsoleLine | undefined;
   const beganMs = performance.now();
   let typedBytes = 0;
   let skipped = 0;
@@ -66,7 +68,7 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
   }, limit('consolePingMs')).unref();
   const left = (): void => {
     clearInterval(ping);
-    line.leave(watcher);
+    line?.leave(watcher);
     visit.onLeft({ seconds: Math.round((performance.now() - beganMs) / 1000), typedBytes });
   };
   socket.once('close', left);
@@ -75,11 +77,13 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
     answered = true;
   });
   socket.on('message', (data: Buffer, isBinary: boolean) => {
+    if (!line) return;
     if (!isBinary) return void obey(socket, { line, watcher, text: data.toString('utf8') });
     typedBytes += data.length;
     if (!line.type(watcher, data)) socket.pause();
   });
   try {
+    line = visit.openLine();
     line.watch(watcher, wish);
   } catch (error) {
     const code = error instanceof AppError ? error.code : 'INTERNAL';

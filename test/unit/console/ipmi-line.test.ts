@@ -20,6 +20,7 @@ async function setUp(options: FakeBmcOptions = {}) {
   const serial = {
     write: say,
     onData: (handler: (bytes: Uint8Array) => void) => void handlers.push(handler),
+    break: () => say(Buffer.from('<break>')),
   };
   const bmc = await startFakeBmc({ ...options, machine: { ...simpleMachine(true), serial } });
   closers.push(() => bmc.close());
@@ -62,6 +63,19 @@ describe('a line over IPMI', () => {
     await until(() => heard() === 'hello there');
     await line.close();
     expect(world.bmc.sessions()).toBe(0);
+  });
+
+  it('sends again what the port had no room for, in order, and breaks', async () => {
+    const world = await setUp();
+    const { opening, until, heard } = open(world);
+    const line = await opening;
+    world.bmc.knobs.solNacks = 1;
+    line.write(Buffer.from('one '));
+    line.write(Buffer.from('two '));
+    await until(() => heard() === 'one two ');
+    while (!line.break()) await new Promise((next) => setImmediate(next));
+    await until(() => heard() === 'one two <break>');
+    await line.close();
   });
 
   it("is refused while somebody else's session has it, and takes it over when told to", async () => {

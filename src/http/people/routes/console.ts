@@ -162,18 +162,23 @@ async function visit(
   const { request, reply, machine, wish } = asked;
   const { hardwarename } = machine;
   if (!consoles) throw new AppError('BMC_MISSING', { detail: 'This process speaks to no BMCs.' });
-  const line = consoles.line(hardwarename);
   const { who } = principalOf(request);
-  inventory.transaction(() =>
-    inventory.events.append({
-      name: 'console.opened',
-      hardwarename,
-      data: { who, from: request.ip, ...wish },
-    }),
-  );
   const socket = await upgrades.accept(request, reply);
+  try {
+    inventory.transaction(() =>
+      inventory.events.append({
+        name: 'console.opened',
+        hardwarename,
+        data: { who, from: request.ip, ...wish },
+      }),
+    );
+  } catch (error) {
+    // Nobody is there without a record of it.
+    socket.terminate();
+    throw error;
+  }
   serveConsole(socket, {
-    ...{ who, line, wish },
+    ...{ who, wish, openLine: () => consoles.line(hardwarename) },
     allowed() {
       if (!stillThere(context, request)) return false;
       try {

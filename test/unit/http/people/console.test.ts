@@ -1,18 +1,19 @@
 /** Consoles over real sockets: who may come, what is carried, one pen, slow readers, transcripts. */
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type ClientOptions, WebSocket } from 'ws';
-import { createConsoleHub } from '../../../../src/console/hub.ts';
+import { WebSocket } from 'ws';
 import { AppError } from '../../../../src/errors.ts';
 import type { Role } from '../../../../src/inventory/access.ts';
 import { hashPassword } from '../../../../src/inventory/password.ts';
 import { limit } from '../../../../src/limits.ts';
 import type { Hardwarename } from '../../../../src/wire/ids.ts';
-import { createFakeLines } from '../../../support/consoles.ts';
-import { createPeople, problemOf } from '../../../support/people.ts';
-import { createWorld } from '../../../support/world.ts';
+import {
+  type ConsoleAppliance,
+  createConsoleAppliance,
+  CONSOLE_MACHINE as NAME,
+} from '../../../support/console-appliance.ts';
+import { problemOf } from '../../../support/people.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -20,50 +21,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const NAME = 'C0MPUT3' as Hardwarename;
-
-async function appliance() {
-  const world = createWorld();
-  const { serverdb, transaction } = world.inventory;
-  const lines = createFakeLines();
-  const hub = createConsoleHub({ open: lines.open, timers: lines.timers });
-  closers.push(() => hub.close());
-  const people = await createPeople({ consoles: hub }, world);
-  const squads = [{ name: 'db', doc: { contact: '', notes: '' } }];
-  const cause = { who: 'test', why: 'test' };
-  transaction(() => {
-    for (const squad of squads) serverdb.records.put('squad', squad, cause);
-    const machine = {
-      serial: NAME,
-      manufacturer: 'LabCorp',
-      product: 'X',
-      state: 'held',
-      nics: [],
-    };
-    serverdb.editor.enter({ ...machine, bmcAddress: '127.0.0.1' } as never, cause);
-  });
-  await people.app.listen({ host: '127.0.0.1', port: 0 });
-  closers.push(() => people.app.close());
-  const { port } = people.app.server.address() as AddressInfo;
-  let number = 0;
-  const token = (role: Role, roles: Record<string, Role> = {}) => {
-    number += 1;
-    const entry = { name: `${role}${number}`, role, squads: roles };
-    return transaction(() => serverdb.access.createToken(entry, 'test'));
-  };
-  const dial = (
-    headers: Record<string, string>,
-    query = '',
-    name: string = NAME,
-    options: ClientOptions = {},
-  ) => {
-    const url = `ws://127.0.0.1:${port}/api/v1/machines/${name}/console${query}`;
-    return new WebSocket(url, { headers, ...options });
-  };
-  return { world, people, lines, hub, port, token, dial, cause };
-}
-
-type Here = Awaited<ReturnType<typeof appliance>>;
+type Here = ConsoleAppliance;
+const appliance = () => createConsoleAppliance(closers);
 
 /** A terminal that keeps what it has seen and been told. */
 async function terminal(here: Here, options: { secret?: string; query?: string } = {}) {

@@ -1,9 +1,6 @@
 /**
  * Signed zones before the judges: delv with our key as its anchor, ldns-verify-zone, named-checkzone and kzonecheck on what
- * is transferred, BIND and Knot as secondaries that serve what they got, and zonemaster-cli against the running server.
- *
- * Zonemaster asks on port 53 of addresses that are not special-use: the server and it run in a network namespace whose
- * loopback has such addresses. Its tests of routing (ASN look-ups) need the Internet's DNS and cannot apply here.
+ * is transferred, BIND and Knot as secondaries that follow by IXFR and serve what they got.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

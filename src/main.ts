@@ -6,8 +6,10 @@ import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { addFleetCommands } from './cli/central.ts';
+import { diffConfigs, diffText } from './cli/config-diff.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { explain } from './cli/explain.ts';
+import { explainAt } from './cli/explain-at.ts';
 import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
 import { ApiProblem } from './client/client.ts';
@@ -58,9 +60,16 @@ program
   .description('what a machine would be offered and served at each stage, and why')
   .argument('<machine>', 'a MAC address or a hardwarename')
   .option('-c, --config <FILE>', "the daemon's configuration")
+  .option('--at <TIME>', 'what it was offered and served then, e.g. 2026-01-31T03:12Z')
   .option('--json', 'print one JSON document')
-  .action((machine: string, options: { config?: string; json?: boolean }) => {
-    process.stdout.write(explain(loadConfig(options.config), machine, options.json === true));
+  .action((machine: string, options: { config?: string; json?: boolean; at?: string }) => {
+    const config = loadConfig(options.config);
+    const json = options.json === true;
+    const text =
+      options.at === undefined
+        ? explain(config, machine, json)
+        : explainAt(config, { subject: machine, time: options.at, json });
+    process.stdout.write(text);
   });
 
 program
@@ -105,6 +114,17 @@ const people = {
   isTerminal: process.stderr.isTTY === true,
   readInput: () => textOf(process.stdin),
 };
+
+configCommand
+  .command('diff')
+  .description('what would change for every machine on record with another configuration')
+  .argument('<file>', 'the YAML configuration to be')
+  .option('-c, --config <FILE>', 'the one that is')
+  .option('--json', 'print one JSON document')
+  .action((file: string, options: { config?: string; json?: boolean }) => {
+    const differences = diffConfigs(loadConfig(options.config), loadConfig(file));
+    process.stdout.write(diffText(differences, options.json === true));
+  });
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
 const bmc = program

@@ -14,7 +14,7 @@ import type { Hardwarename } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../wire/mac.ts';
 
-interface Stage {
+export interface Stage {
   readonly segment: string;
   readonly client: string;
   readonly outcome: string;
@@ -77,7 +77,7 @@ const CLIENTS: readonly (readonly [
 export function explain(config: Config, subject: string, json: boolean): string {
   const core = openCore(config);
   try {
-    const { inventory, segments, view } = core;
+    const { inventory } = core;
     const named = inventory.machines.byHardwarename(subject as Hardwarename);
     const mac = parseMac(subject) ?? named?.bootMac;
     if (!mac) {
@@ -86,27 +86,7 @@ export function explain(config: Config, subject: string, json: boolean): string 
       });
     }
     const machine = inventory.machines.byMac(mac);
-    const stages = segments.flatMap((segment) =>
-      CLIENTS.map(([client, options]): Stage => {
-        // As if through a relay of that segment: several may share one interface, and some have none.
-        const packet = { ...discover(mac, options), giaddr: segment.cidr.network };
-        return inventory.rehearse(() => {
-          const outcome = respond({ packet, iface: segment.iface ?? '' }, view, systemClock());
-          const offered =
-            outcome.kind !== 'drop' && outcome.event?.name === 'dhcp.offered'
-              ? outcome.event.data
-              : undefined;
-          return {
-            segment: segment.name,
-            client,
-            outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
-            address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
-            bootFile: offered?.bootFile ?? '',
-            why: offered?.why ?? '',
-          };
-        });
-      }),
-    );
+    const stages = stagesOf(core, mac);
     const state = machine?.state ?? 'unknown';
     return json
       ? `${JSON.stringify({ mac, hardwarename: machine?.hardwarename, state, stages })}\n`
@@ -114,6 +94,38 @@ export function explain(config: Config, subject: string, json: boolean): string 
   } finally {
     core.close();
   }
+}
+
+/** What this NIC would be offered on each segment as each kind of client. Changes nothing. */
+export function stagesOf(
+  {
+    inventory,
+    segments,
+    view,
+  }: Pick<ReturnType<typeof openCore>, 'inventory' | 'segments' | 'view'>,
+  mac: Mac,
+): Stage[] {
+  return segments.flatMap((segment) =>
+    CLIENTS.map(([client, options]): Stage => {
+      // As if through a relay of that segment: several may share one interface, and some have none.
+      const packet = { ...discover(mac, options), giaddr: segment.cidr.network };
+      return inventory.rehearse(() => {
+        const outcome = respond({ packet, iface: segment.iface ?? '' }, view, systemClock());
+        const offered =
+          outcome.kind !== 'drop' && outcome.event?.name === 'dhcp.offered'
+            ? outcome.event.data
+            : undefined;
+        return {
+          segment: segment.name,
+          client,
+          outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
+          address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
+          bootFile: offered?.bootFile ?? '',
+          why: offered?.why ?? '',
+        };
+      });
+    }),
+  );
 }
 
 function discover(mac: Mac, options: readonly (readonly [number, Uint8Array])[]): DhcpPacket {

@@ -34,6 +34,8 @@ export interface TftpServiceOptions {
   readonly root: string;
   /** The file in it that a client means by a name. */
   servedAs(name: string): string;
+  /** The largest block that a client bears; `undefined` for what it asks. */
+  blksizeMaxOf?(address: string): number | undefined;
   readonly log: Log;
   /** `auto`: batched where koffi is there. */
   readonly io?: 'auto' | 'dgram';
@@ -55,7 +57,7 @@ export interface WorkerStart {
 }
 
 export type FromWorker =
-  | { readonly kind: 'find'; readonly id: number; readonly name: string }
+  | { readonly kind: 'find'; readonly id: number; readonly name: string; readonly client: Endpoint }
   | {
       readonly kind: 'read';
       readonly id: number;
@@ -154,7 +156,7 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
   const { files, log } = options;
   switch (message.kind) {
     case 'find':
-      post({ kind: 'answer', id: message.id, answer: find(options, message.name) });
+      post({ kind: 'answer', id: message.id, answer: find(options, message.name, message.client) });
       return;
     case 'read':
       void files
@@ -180,9 +182,15 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
 }
 
 /** A file system that fails is logged; for the client the file is not there. */
-function find({ files, servedAs, log }: Prepared, name: string): FileVersion | undefined {
+function find(
+  { files, servedAs, log, blksizeMaxOf }: Prepared,
+  name: string,
+  client: Endpoint,
+): FileVersion | undefined {
   try {
-    return files.find(servedAs(name));
+    const file = files.find(servedAs(name));
+    const blksizeBytesMax = file && blksizeMaxOf?.(clientOf(client).address);
+    return file && blksizeBytesMax !== undefined ? { ...file, blksizeBytesMax } : file;
   } catch (err) {
     log.error({ err, name }, 'a TFTP file could not be looked up');
     return undefined;
@@ -199,7 +207,7 @@ async function openPlain(options: Prepared): Promise<TftpService> {
     const engine = new TftpEngine(
       {
         sender: socket,
-        find: (name, done) => done(find(options, name)),
+        find: (name, done, client) => done(find(options, name, client)),
         onEvent: (event, client) => options.onEvent(event, clientOf(client)),
         onDrop: (reason) => options.onDrop(reason, 1),
         onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),

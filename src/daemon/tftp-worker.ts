@@ -76,9 +76,9 @@ class TftpThread {
           blocks: (...[to, via, run]: Parameters<TftpSender['blocks']>) =>
             senders[via]?.blocks(to, run),
         },
-        find: (name: string, done: (file: FileVersion | undefined) => void) =>
+        find: (name: string, done: (file: FileVersion | undefined) => void, client: Endpoint) =>
           this.ask(
-            (id) => ({ kind: 'find', id, name }),
+            (id) => ({ kind: 'find', id, name, client }),
             (answer) => done(answer instanceof Uint8Array ? undefined : answer),
           ),
         onEvent: (event: TftpEvent, client: Endpoint) =>

@@ -1,4 +1,5 @@
 /** TFTP in the daemon: where it listens, and whose boot a transfer belongs to. */
+import { blksizeCap } from '../boot/quirks.ts';
 import { listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
 import { macOnLink } from '../platform/probe.ts';
@@ -20,11 +21,21 @@ export async function startTftp(parts: Parts): Promise<void> {
     ),
     root: config.boot.assets,
     servedAs: desk.servedAs,
+    blksizeMaxOf: (address) => blksizeMaxOf(parts, address),
     log,
     onEvent: (event, client) => noteTftp(parts, event, client),
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
   });
   parts.closers.push(() => service.close());
+}
+
+/** What was learned of this machine, or of its model. */
+function blksizeMaxOf({ inventory }: Parts, text: string): number | undefined {
+  const address = parseIpv4(text);
+  const mac = address === undefined ? undefined : inventory.leases.macAt(address);
+  if (!mac) return undefined;
+  const hardwarename = inventory.machines.stateByMac(mac)?.hardwarename;
+  return blksizeCap(inventory.serverdb.quirks.known('blksize', mac, hardwarename));
 }
 
 /**

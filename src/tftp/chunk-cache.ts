@@ -13,6 +13,8 @@ import { limit } from '../limits.ts';
 export interface FileVersion {
   readonly key: string;
   readonly sizeBytes: number;
+  /** The largest block that its client bears, where that is less than it asks for. */
+  readonly blksizeBytesMax?: number | undefined;
 }
 
 /** Answers once, at once or later; `undefined` when the chunk cannot be had (read error, or the file has changed). */

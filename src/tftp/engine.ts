@@ -197,7 +197,7 @@ export class TftpEngine {
   private open(asked: Asked): void {
     this.room.leave(asked.key);
     this.opening.set(asked.key, asked);
-    this.ports.find(asked.name, (file) => {
+    const found = (file: FileVersion | undefined) => {
       if (this.closed || this.opening.get(asked.key) !== asked) return;
       this.opening.delete(asked.key);
       if (!file) {
@@ -207,12 +207,13 @@ export class TftpEngine {
         const why = 'this file is too large for TFTP, fetch it by HTTP';
         this.refuse(asked.client, asked.name, { code: TFTP_ERROR.undefined, why });
       } else this.begin(asked, file);
-    });
+    };
+    this.ports.find(asked.name, found, asked.client);
   }
 
   private begin(asked: Asked, file: FileVersion): void {
     const now = this.clock();
-    const terms = negotiate(asked.request.options, file.sizeBytes);
+    const terms = negotiate(asked.request.options, file.sizeBytes, file.blksizeBytesMax);
     const one: Running = {
       ...asked,
       ip: asked.client.ip,

@@ -23,13 +23,17 @@ export interface TransferTerms {
 
 export const PLAIN_BLKSIZE_BYTES = 512;
 
-export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: number): TransferTerms {
+export function negotiate(
+  options: ReadonlyMap<string, string>,
+  sizeBytes: number,
+  blksizeBytesMax = limit('tftpBlksizeBytesMax'),
+): TransferTerms {
   const accepted = new Map<string, string>();
   const blksize = numberWithin(options.get('blksize'), 8, 65_464);
   const windowsize = numberWithin(options.get('windowsize'), 1, 65_535);
   const timeout = numberWithin(options.get('timeout'), 1, 255);
   const rollover = numberWithin(options.get('rollover'), 0, 1);
-  const blksizeBytes = Math.min(blksize ?? PLAIN_BLKSIZE_BYTES, limit('tftpBlksizeBytesMax'));
+  const blksizeBytes = Math.min(blksize ?? PLAIN_BLKSIZE_BYTES, blksizeBytesMax);
   const window = Math.min(windowsize ?? 1, limit('tftpWindowsizeMax'));
   for (const name of options.keys()) {
     if (name === 'blksize' && blksize !== undefined) accepted.set(name, `${blksizeBytes}`);

@@ -38,7 +38,11 @@ export interface TftpSender {
 }
 
 /** Answers once, at once or later. */
-export type FindFile = (name: string, done: (file: FileVersion | undefined) => void) => void;
+export type FindFile = (
+  name: string,
+  done: (file: FileVersion | undefined) => void,
+  client: Endpoint,
+) => void;
 
 export type TftpEvent = {
   [Name in 'tftp.started' | 'tftp.sent' | 'tftp.failed']: { name: Name; data: EventData[Name] };

@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blksizeCap, choose } from '../../../src/boot/quirks.ts';
+import { diffConfigs, diffText } from '../../../src/cli/config-diff.ts';
+import { explainAt } from '../../../src/cli/explain-at.ts';
+import { parseConfig } from '../../../src/config.ts';
+import { openCore } from '../../../src/daemon/core.ts';
+import { negotiate } from '../../../src/tftp/negotiate.ts';
+import { bytesOf, report } from '../../support/reports.ts';
+import { mac } from '../../support/world.ts';
+
+const A = mac('52:54:00:77:00:01');
+let folder = '';
+const configOf = (more = '') => parseConfig(`database: { file: ${join(folder, 'r.db')} }\n${more}`);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'reveille-time-'));
+  const core = openCore(configOf());
+  const { inventory } = core;
+  const sighted = inventory.boots.sight({
+    mac: A,
+    client: 'firmware',
+    arch: 'bios',
+    hardwarename: undefined,
+  });
+  if (!sighted) throw new Error('no boot');
+  inventory.transaction(() => {
+    const subject = { mac: A, boot: sighted.boot.id };
+    inventory.events.append({
+      ...subject,
+      name: 'dhcp.offered',
+      data: {
+        client: 'firmware',
+        address: '10.77.0.100',
+        bootFile: 'undionly.kpxe',
+        why: 'unknown',
+      },
+    });
+    inventory.events.append({
+      ...subject,
+      name: 'ipxe.script',
+      data: { mode: 'recon', why: 'new' },
+    });
+  });
+  const token = inventory.transaction(() => inventory.tokens.mint(sighted.boot.id, A, 'boot'));
+  inventory.ingest({ token, body: bytesOf(report({ macs: [A] })) });
+  core.close();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('explain --at', () => {
+  it('tells what was offered and served, and why', () => {
+    const at = new Date(Date.now() + 1000).toISOString();
+    const found = JSON.parse(explainAt(configOf(), { subject: A, time: at, json: true }));
+    expect(found).toMatchObject({ mac: A, state: 'available', boot: { arch: 'bios' } });
+    expect(
+      found.answers.map(
+        ({ what, detail }: { what: string; detail: string }) => `${what}: ${detail}`,
+      ),
+    ).toEqual(['offer to firmware: 10.77.0.100 undionly.kpxe (unknown)', 'script: recon (new)']);
+    expect(explainAt(configOf(), { subject: A, time: at, json: false })).toContain('undionly.kpxe');
+  });
+  it('knows nothing of a time before the first boot, and refuses what is no time', () => {
+    const early = explainAt(configOf(), { subject: A, time: '2001-01-01', json: false });
+    expect(early).toContain('it had not booted from here before');
+    expect(early).toContain('unknown');
+    expect(() => explainAt(configOf(), { subject: A, time: 'soon', json: false })).toThrow(
+      /is no time/,
+    );
+    expect(() =>
+      explainAt(configOf(), { subject: 'nobody', time: '2001-01-01', json: false }),
+    ).toThrow(/neither a MAC/);
+  });
+});
+
+describe('config diff', () => {
+  it('shows nothing for the same file', () => {
+    expect(diffText(diffConfigs(configOf(), configOf()), false)).toMatch(/^nothing changes/);
+  });
+  it('shows addresses and scripts that change, for every machine on record', () => {
+    const next = configOf(
+      'boot: { kernelArguments: quiet }\ndhcp: { segments: [{ pool: { first: 10.77.0.50, last: 10.77.0.60 } }] }',
+    );
+    const differences = diffConfigs(configOf(), next);
+    const script = differences.find(({ what }) => what === 'script');
+    expect(script?.after).toContain('quiet');
+    expect(script?.before).not.toContain('quiet');
+    const offers = differences.filter(({ what }) => what.includes('firmware'));
+    expect(offers.map(({ after }) => after)).toContain('10.77.0.50 undionly.kpxe');
+    expect(diffText(differences, false)).toMatch(/ {2}\+ 10\.77\.0\.50/);
+  });
+});
+
+describe('what is tried next', () => {
+  it('a value that worked, then one that has not failed, then the first again', () => {
+    const some = ['a', 'b', 'c'] as ['a', 'b', 'c'];
+    const fails = (...values: string[]) => ({ works: undefined, fails: new Set(values) });
+    expect(choose(some, fails()).value).toBe('a');
+    expect(choose(some, fails('a'))).toEqual({ value: 'b', why: 'a failed before' });
+    expect(choose(some, fails('a', 'b', 'c')).value).toBe('a');
+    expect(choose(some, { works: 'c', fails: new Set(['a']) }).value).toBe('c');
+  });
+  it('smaller blocks, which TFTP then grants', () => {
+    const cap = (...values: string[]) => blksizeCap({ works: undefined, fails: new Set(values) });
+    expect([cap(), cap('1468'), cap('1468', '1024'), cap('512')]).toEqual([
+      undefined,
+      1024,
+      512,
+      512,
+    ]);
+    const asked = new Map([['blksize', '1468']]);
+    expect(negotiate(asked, 1000, 1024)).toMatchObject({ blksizeBytes: 1024 });
+    expect(negotiate(asked, 1000).accepted.get('blksize')).toBe('1468');
+  });
+});

@@ -16,6 +16,7 @@ import { AppError } from './errors.ts';
 import { oidcSchema } from './http/people/oidc-settings.ts';
 import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
+import { provisioningSchema } from './provisioning/settings.ts';
 import { ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
@@ -53,6 +54,7 @@ const schema = z.strictObject({
   bmc: bmcSchema.prefault({}),
   federation: z.strictObject({ folder: z.string().default('') }).prefault({}),
   consoles: consolesSchema.prefault({}),
+  provisioning: provisioningSchema.prefault({}),
   machineHttp: z
     .strictObject({
       port: port.default(8080),

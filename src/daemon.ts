@@ -27,6 +27,7 @@ import { startImages } from './daemon/images.ts';
 import { openJobs, startJobs } from './daemon/jobs.ts';
 import { openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
+import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
 import { startTftp } from './daemon/tftp.ts';
 import type { Inventory } from './inventory/inventory.ts';
@@ -91,11 +92,13 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     startDiscovery(parts, { ...bmcs, desk: jobs });
     const consoles = startConsoles(parts, bmcs);
     ready.jobs = true;
+    const provisioning = openProvisioning(parts, jobs);
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
       images: images.desk,
       consoles,
+      provisioning,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

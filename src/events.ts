@@ -6,6 +6,7 @@
  * one feed. Events are for operators: they carry evidence, never secrets (a boot token is never in here).
  * Durations and sizes end in their unit. Adding a name means adding it here, to docs/events.md and to a test.
  */
+import { PROVISIONING_EVENT_NAMES, type ProvisioningEventData } from './events/provisioning.ts';
 import type { BootId, Hardwarename } from './wire/ids.ts';
 import type { Mac } from './wire/mac.ts';
 import type { Millis } from './wire/time.ts';
@@ -13,7 +14,7 @@ import type { Millis } from './wire/time.ts';
 /** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, an operating system (pxeimage included), or a BMC. */
 export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os' | 'bmc';
 
-export interface EventData {
+export interface EventData extends ProvisioningEventData {
   'daemon.started': { version: string; pid: number };
   'daemon.stopped': { signal: string };
   /** A new boot attempt begins with its first DHCPDISCOVER. */
@@ -359,6 +360,7 @@ export const EVENT_NAMES = [
   'console.recorded',
   'jobs.paused',
   'jobs.resumed',
+  ...PROVISIONING_EVENT_NAMES,
   'image.received',
   'image.failed',
   'image.added',

@@ -14,6 +14,7 @@ import { HTTP_LIMITS } from './limits/http.ts';
 import { IMAGE_LIMITS } from './limits/images.ts';
 import { IPMI_LIMITS } from './limits/ipmi.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
+import { PROVISIONING_LIMITS } from './limits/provisioning.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
 import { TFTP_LIMITS } from './limits/tftp.ts';
 import { WORK_LIMITS } from './limits/work.ts';
@@ -133,6 +134,7 @@ export const LIMITS = {
   ...BMC_LIMITS,
   ...CONSOLE_LIMITS,
   ...JOB_LIMITS,
+  ...PROVISIONING_LIMITS,
   ...SIGN_IN_LIMITS,
   ...WORK_LIMITS,
   ...IMAGE_LIMITS,

@@ -593,6 +593,95 @@ export type JobQueue = {
   /** Jobs by status */
   readonly counts: Readonly<Record<string, number>>;
 };
+export type ProvisioningRequest = {
+  readonly id: string;
+  /** The pool that asked; empty when people did */
+  readonly pool: string;
+  readonly role: string;
+  readonly site: string;
+  readonly squad: string;
+  readonly owner: string;
+  readonly requester: string;
+  readonly priority: number;
+  readonly image: string;
+  /** In words */
+  readonly hardware: string;
+  readonly status: 'working' | 'waiting' | 'cancelling' | 'fulfilled' | 'cancelled';
+  readonly count: number;
+  readonly done: number;
+  /** Machines that failed and were replaced */
+  readonly failed: number;
+  /** What it waits for; empty when nothing */
+  readonly why: string;
+  /** Milliseconds since 1970, UTC */
+  readonly createdAt: number;
+  readonly endedAt: number | null;
+};
+export type ProvisioningRequestDetail = {
+  readonly request: ProvisioningRequest;
+  /** As it was asked for */
+  readonly asked: Readonly<Record<string, unknown>>;
+  readonly places: readonly {
+    readonly place: number;
+    readonly status: 'open' | 'claimed' | 'done';
+    readonly hostname: string;
+    readonly machine: string;
+    readonly rack: string;
+    /** Why this machine */
+    readonly why: string;
+    /** Machines that had this place */
+    readonly tries: number;
+    readonly job: string;
+    readonly step: string;
+    readonly waitingFor: string;
+    readonly sinceAt: number | null;
+    /** By what others took; null when not known */
+    readonly remainingMs: number | null;
+  }[];
+  readonly remainingMs: number | null;
+  readonly log: readonly {
+    readonly seq: number;
+    /** Milliseconds since 1970, UTC */
+    readonly at: number;
+    readonly entry: Readonly<Record<string, unknown>>;
+  }[];
+};
+export type ProvisioningPlan = {
+  readonly chosen: readonly {
+    readonly hardwarename: string;
+    readonly rack: string;
+    readonly why: string;
+  }[];
+  readonly rejected: readonly {
+    readonly why: string;
+    readonly count: number;
+    readonly examples: readonly string[];
+  }[];
+  readonly fitting: number;
+  readonly missing: number;
+  readonly shortOf: string;
+  readonly asked: Readonly<Record<string, unknown>>;
+};
+export type Breaker = {
+  readonly id: number;
+  /** `install`, or `work`: machines of pools */
+  readonly source: string;
+  readonly factor: string;
+  readonly value: string;
+  readonly failed: number;
+  readonly tried: number;
+  readonly failedOthers: number;
+  readonly triedOthers: number;
+  readonly also: readonly {
+    readonly factor: string;
+    readonly value: string;
+  }[];
+  /** Milliseconds since 1970, UTC */
+  readonly openedAt: number;
+  readonly closedAt: number | null;
+  readonly who: string;
+  readonly why: string;
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -2338,6 +2427,12 @@ export interface Operations {
         readonly createdAt: number;
         readonly updatedAt: number;
         readonly contact: string;
+        readonly quota?:
+          | {
+              readonly machines?: number | undefined;
+              readonly types?: Readonly<Record<string, number>> | undefined;
+            }
+          | undefined;
         readonly notes: string;
       }[];
       readonly next?: string | undefined;
@@ -2356,6 +2451,12 @@ export interface Operations {
       readonly createdAt: number;
       readonly updatedAt: number;
       readonly contact: string;
+      readonly quota?:
+        | {
+            readonly machines?: number | undefined;
+            readonly types?: Readonly<Record<string, number>> | undefined;
+          }
+        | undefined;
       readonly notes: string;
     };
   };
@@ -2369,6 +2470,12 @@ export interface Operations {
     };
     body: {
       readonly contact?: string | undefined;
+      readonly quota?:
+        | {
+            readonly machines?: number | undefined;
+            readonly types?: Readonly<Record<string, number>> | undefined;
+          }
+        | undefined;
       readonly notes?: string | undefined;
     };
     answer: {
@@ -2377,6 +2484,12 @@ export interface Operations {
       readonly createdAt: number;
       readonly updatedAt: number;
       readonly contact: string;
+      readonly quota?:
+        | {
+            readonly machines?: number | undefined;
+            readonly types?: Readonly<Record<string, number>> | undefined;
+          }
+        | undefined;
       readonly notes: string;
     };
   };
@@ -3745,6 +3858,309 @@ export interface Operations {
       readonly machines: readonly FleetMachine[];
       readonly next?: string | undefined;
     };
+  };
+  /** Ask for machines: they are chosen, named, installed, and replaced when they fail. */
+  'POST /requests': {
+    path: object;
+    query: object;
+    body: {
+      /** Datacenter; the appliance’s own when absent */
+      readonly site?: string | undefined;
+      readonly hall?: string | undefined;
+      /** Only in these */
+      readonly racks?: readonly string[] | undefined;
+      /** What the machines will do: e.g. fancydb */
+      readonly role: string;
+      /** The team that gets them */
+      readonly squad?: string | undefined;
+      /** The person to ask; whoever asks when absent */
+      readonly owner?: string | undefined;
+      /** In words ("2 NVMe >= 1 TB, 256 GB memory") or as JSON; docs/provisioning.md */
+      readonly hardware?:
+        | string
+        | {
+            /** A hardware type of ServerDb */
+            readonly type?: string | undefined;
+            /** Is part of what the report says, in any case */
+            readonly manufacturer?: string | undefined;
+            readonly product?: string | undefined;
+            readonly cpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly cores?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly threads?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly gpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly memoryBytes?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly disks?:
+              | readonly {
+                  readonly count: number;
+                  readonly kind?: 'nvme' | 'ssd' | 'hdd' | undefined;
+                  readonly sizeBytes?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+            readonly nics?:
+              | readonly {
+                  readonly count: number;
+                  readonly speedMbps?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+          }
+        | undefined;
+      readonly spread?:
+        | {
+            /** At most so many in one rack */
+            readonly perRackMax?: number | undefined;
+            /** As even over the racks as possible, before all else */
+            readonly even?: boolean | undefined;
+          }
+        | undefined;
+      /** debian-12/stable, or debian-12@VERSION */
+      readonly image: string;
+      readonly sshKeys?: readonly string[] | undefined;
+      /** More parameters of the install job: layout, disks, metadata, userData, ... */
+      readonly install?: Readonly<Record<string, unknown>> | undefined;
+      /** How they are called; the naming rule of role and site when absent */
+      readonly hostname?:
+        | {
+            readonly pattern: string;
+            readonly first?: number | undefined;
+          }
+        | undefined;
+      /** At most so many installs at once */
+      readonly parallel?: number | undefined;
+      readonly count: number;
+      /** Higher goes first */
+      readonly priority?: number | undefined;
+      /** Stands in the history */
+      readonly why?: string | undefined;
+    };
+    answer: ProvisioningRequest;
+  };
+  /** Requests, newest first. */
+  'GET /requests': {
+    path: object;
+    query: {
+      readonly status?: string | undefined;
+      readonly pool?: string | undefined;
+      readonly role?: string | undefined;
+      readonly squad?: string | undefined;
+      readonly cursor?: string | number | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly requests: readonly ProvisioningRequest[];
+      /** The cursor of the next page */
+      readonly next?: number | undefined;
+    };
+  };
+  /** Which machines a request would get now, why these, and why not the others. */
+  'POST /requests/plan': {
+    path: object;
+    query: object;
+    body: {
+      /** Datacenter; the appliance’s own when absent */
+      readonly site?: string | undefined;
+      readonly hall?: string | undefined;
+      /** Only in these */
+      readonly racks?: readonly string[] | undefined;
+      /** What the machines will do: e.g. fancydb */
+      readonly role: string;
+      /** The team that gets them */
+      readonly squad?: string | undefined;
+      /** The person to ask; whoever asks when absent */
+      readonly owner?: string | undefined;
+      /** In words ("2 NVMe >= 1 TB, 256 GB memory") or as JSON; docs/provisioning.md */
+      readonly hardware?:
+        | string
+        | {
+            /** A hardware type of ServerDb */
+            readonly type?: string | undefined;
+            /** Is part of what the report says, in any case */
+            readonly manufacturer?: string | undefined;
+            readonly product?: string | undefined;
+            readonly cpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly cores?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly threads?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly gpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly memoryBytes?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly disks?:
+              | readonly {
+                  readonly count: number;
+                  readonly kind?: 'nvme' | 'ssd' | 'hdd' | undefined;
+                  readonly sizeBytes?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+            readonly nics?:
+              | readonly {
+                  readonly count: number;
+                  readonly speedMbps?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+          }
+        | undefined;
+      readonly spread?:
+        | {
+            /** At most so many in one rack */
+            readonly perRackMax?: number | undefined;
+            /** As even over the racks as possible, before all else */
+            readonly even?: boolean | undefined;
+          }
+        | undefined;
+      /** debian-12/stable, or debian-12@VERSION */
+      readonly image: string;
+      readonly sshKeys?: readonly string[] | undefined;
+      /** More parameters of the install job: layout, disks, metadata, userData, ... */
+      readonly install?: Readonly<Record<string, unknown>> | undefined;
+      /** How they are called; the naming rule of role and site when absent */
+      readonly hostname?:
+        | {
+            readonly pattern: string;
+            readonly first?: number | undefined;
+          }
+        | undefined;
+      /** At most so many installs at once */
+      readonly parallel?: number | undefined;
+      readonly count: number;
+      /** Higher goes first */
+      readonly priority?: number | undefined;
+      /** Stands in the history */
+      readonly why?: string | undefined;
+    };
+    answer: ProvisioningPlan;
+  };
+  /** One request: its places with machine, progress and estimated end; its whole history. */
+  'GET /requests/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: ProvisioningRequestDetail;
+  };
+  /** Call a request off: installs are stopped, machines in use stay. */
+  'POST /requests/{id}/cancel': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: ProvisioningRequest;
+  };
+  /** Machines by site and hardware type: free, warm, in which states. */
+  'GET /capacity': {
+    path: object;
+    query: {
+      readonly site?: string | undefined;
+      readonly hardware?: string | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly rows: readonly {
+        readonly site: string;
+        readonly type: string;
+        readonly total: number;
+        /** What a request may take now */
+        readonly free: number;
+        /** Of the free: they wait in pxeimage */
+        readonly warm: number;
+        /** Available, but not to be taken now */
+        readonly unfit: number;
+        readonly states: Readonly<Record<string, number>>;
+      }[];
+    };
+  };
+  /** What too many failures had in common, newest first; open ones keep machines out. */
+  'GET /breakers': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly breakers: readonly Breaker[];
+    };
+  };
+  /** The cause is gone: what failed before this moment counts no more. */
+  'POST /breakers/{number}/close': {
+    path: {
+      readonly number: string | number;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: Breaker;
   };
   /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
   'GET /machines/{hardwarename}/console': {

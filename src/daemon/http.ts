@@ -154,7 +154,15 @@ export async function startPeopleHttp(
   parts: HttpParts,
   given: Pick<
     PeopleAppOptions,
-    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'consoles' | 'images' | 'dns' | 'whenDurable'
+    | 'readiness'
+    | 'backup'
+    | 'jobs'
+    | 'bmcs'
+    | 'consoles'
+    | 'images'
+    | 'provisioning'
+    | 'dns'
+    | 'whenDurable'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

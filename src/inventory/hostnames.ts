@@ -14,9 +14,15 @@ export interface NameWish {
   readonly serial: string;
 }
 
+/** As in the record of a naming rule. */
+export type OwnRule = Pick<RecordDoc<'naming'>, 'pattern' | 'first'>;
+
 export interface Hostnames {
-  /** A free name by the rules. @throws AppError NOT_FOUND without a rule, NAMES_EXHAUSTED */
-  allocate(wish: NameWish): { hostname: string; rule: string };
+  /**
+   * A free name by the rules, or by one that is given for this once (its `rule` is '').
+   * @throws AppError NOT_FOUND without a rule, NAMES_EXHAUSTED
+   */
+  allocate(wish: NameWish, own?: OwnRule): { hostname: string; rule: string };
 }
 
 /** RFC 1123 section 2.1: labels of letters, digits and hyphens; lower case here, so that there is one spelling. */
@@ -42,8 +48,8 @@ export function openHostnames(db: Database, records: Records): Hostnames {
   );
 
   return {
-    allocate(wish) {
-      const rule = ruleFor(records, wish);
+    allocate(wish, own) {
+      const rule = own ? { name: '', doc: own } : ruleFor(records, wish);
       const { pattern, first } = rule.doc;
       const render = (number: number) => renderName(pattern, wish, number);
       if (/\{random/.test(pattern)) {

@@ -131,8 +131,17 @@ export const hardwareTypeSchema = z.strictObject({
   notes: notes.default(''),
 });
 
+const machinesMax = z.number().int().min(0).max(1_000_000);
+
 export const squadSchema = z.strictObject({
   contact: text.default(''),
+  /** How many machines it may have by requests and pools: in all, and of one hardware type. */
+  quota: z
+    .strictObject({
+      machines: machinesMax.optional(),
+      types: z.record(recordName, machinesMax).optional(),
+    })
+    .optional(),
   notes: notes.default(''),
 });
 

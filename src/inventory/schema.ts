@@ -12,6 +12,7 @@ import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
+import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { WORK_SCHEMA } from './schema-work.ts';
 
@@ -144,6 +145,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;`,
   DNS_KEYS_SCHEMA,
   CONSOLES_SCHEMA,
+  PROVISIONING_SCHEMA,
 ];
 
 /**

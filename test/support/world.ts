@@ -15,6 +15,7 @@ import { openJobDesk } from '../../src/jobs/desk.ts';
 import { NO_BMC_POLICY } from '../../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import { readText } from '../../src/platform/boot-files.ts';
+import { openRequestDesk } from '../../src/provisioning/desk.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
@@ -70,10 +71,13 @@ export function createWorld(
   const kinds = jobKinds(NO_BMC_POLICY);
   const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
   const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
+  const { site, provisioning: settings } = config;
+  const provisioning = openRequestDesk({ db, clock, inventory, jobs, settings, site });
   return {
     db,
     inventory,
     jobs,
+    provisioning,
     desk,
     segments,
     view,

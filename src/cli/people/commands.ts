@@ -12,6 +12,7 @@ import { addJobCommands } from './jobs.ts';
 import { addLocalCommands } from './local.ts';
 import { addMachineCommands } from './machines.ts';
 import { addRecordCommands } from './records.ts';
+import { addRequestCommands } from './requests.ts';
 
 export function addPeopleCommands(program: Command, context: CliContext): void {
   addMachineCommands(program, context);
@@ -23,6 +24,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addImageCommands(program, context);
   addFlightCommands(program, context);
   addConsoleCommand(program, context);
+  addRequestCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

@@ -42,6 +42,7 @@ import {
   type OperationsOptions,
 } from './routes/operations.ts';
 import { addRecordRoutes } from './routes/records.ts';
+import { addRequestRoutes } from './routes/requests.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
 import { addSignInRoutes } from './routes/sign-in.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
@@ -67,6 +68,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly consoles?: PeopleContext['consoles'];
   /** Handed the way to attach another listener: upgrades do not come by `app.routing`. */
   onUpgrades?(upgrades: Upgrades): void;
+  readonly provisioning?: PeopleContext['provisioning'];
 }
 
 /** A hostname is the longest thing that stands in a path. */
@@ -98,10 +100,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs, images, consoles, recorder } = options;
+  const { backup, dns, oidc, bmcs, images, consoles, recorder, provisioning } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder };
+  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder, provisioning };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -112,7 +114,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
-    ...[addFleetRoutes],
+    ...[addFleetRoutes, addRequestRoutes],
   ])
     add(app, context);
   const upgrades = installUpgrades(app);

@@ -11,6 +11,7 @@ import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
+import type { RequestDesk } from '../../provisioning/desk.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
@@ -37,6 +38,8 @@ export interface PeopleContext {
   readonly images?: ImageDesk | undefined;
   /** Serial consoles that are open, where this process speaks to BMCs. */
   readonly consoles?: ConsoleHub | undefined;
+  /** Requests and capacity, where this appliance provisions. */
+  readonly provisioning?: RequestDesk | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

@@ -74,6 +74,7 @@ describe('the core', () => {
       'jobs',
       'diagnose',
       'recorder',
+      'provisioning',
     ].includes(placeOf(file)),
   );
   it.each(core)('%s does no input or output and reads no clock', (file) => {

@@ -1,0 +1,156 @@
+/**
+ * Where requests are asked for, looked at and called off. It checks, writes and answers; carrying them out is the engine's.
+ * Each write happens inside the caller's transaction, with its event. Who may do it is the caller's question.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { JobDesk } from '../jobs/desk.ts';
+import { formatImageRef } from '../wire/image-ref.ts';
+import type { Clock } from '../wire/time.ts';
+import { type Breakers, openBreakers } from './breakers.ts';
+import { type Candidates, openCandidates } from './candidates.ts';
+import type { RequestFold } from './fold.ts';
+import { type Match, match, type Wish } from './match.ts';
+import { openQuotas, type Quotas } from './quota.ts';
+import { type RequestBody, type RequestDoc, readHardware } from './request.ts';
+import type { ProvisioningSettings } from './settings.ts';
+import { openRequestStore, type ProvisioningRequest, type RequestStore } from './store.ts';
+
+export interface RequestDesk {
+  readonly store: RequestStore;
+  readonly candidates: Candidates;
+  readonly breakers: Breakers;
+  readonly quotas: Quotas;
+  /** What would be kept. @throws AppError REQUEST_INVALID, NOT_FOUND without a naming rule */
+  prepare(body: RequestBody, requester: string): RequestDoc;
+  /** Which machines it would get now, and why. */
+  plan(doc: RequestDoc, count: number, fold?: RequestFold): Match;
+  /** @throws AppError as `prepare` */
+  create(body: RequestBody, by: { requester: string; pool?: string }): ProvisioningRequest;
+  /** Stops its installs; what is in use stays. Twice is as once. @throws AppError NOT_FOUND, REQUEST_ENDED */
+  cancel(id: string, cause: { who: string; why: string }): ProvisioningRequest;
+  /** @throws AppError NOT_FOUND */
+  get(id: string): ProvisioningRequest;
+  /** What every machine of it is installed with. */
+  paramsOf(doc: RequestDoc, hostname: string): Record<string, unknown>;
+}
+
+export interface DeskParts {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly jobs: JobDesk;
+  readonly settings: ProvisioningSettings;
+  /** The site of this appliance. */
+  readonly site: string;
+}
+
+const HOUR_MS = 3_600_000;
+
+export function openRequestDesk(parts: DeskParts): RequestDesk {
+  const { db, clock, inventory, jobs, settings, site } = parts;
+  const { events, serverdb, images } = inventory;
+  const store = openRequestStore(db, clock, events);
+  const recentFailureMs = settings.recentFailureHours * HOUR_MS;
+  const candidates = openCandidates(db, clock, { site, recentFailureMs });
+  const { windowHours, assumedFailureRate: assumedRate } = settings.breaker;
+  const rules = { windowMs: windowHours * HOUR_MS, assumedRate };
+  const breakers = openBreakers(db, { clock, events, settings: rules });
+  const quotas = openQuotas(db, serverdb.records);
+  images.guard(({ name, version }) =>
+    store
+      .open()
+      .filter(({ doc }) => doc.image === formatImageRef({ name, version }))
+      .map(({ id, role }) => `request ${id} (${role})`),
+  );
+
+  const get = (id: string): ProvisioningRequest => {
+    const request = store.byId(id);
+    if (!request) throw new AppError('NOT_FOUND', { detail: `No request ${id.slice(0, 64)}.` });
+    return request;
+  };
+  const paramsOf: RequestDesk['paramsOf'] = ({ install, image, role, sshKeys }, hostname) => ({
+    ...install,
+    ...{ image, hostname, role, sshKeys },
+  });
+  const prepare: RequestDesk['prepare'] = (body, requester) => {
+    const { squad = '', owner = requester, site: at = site } = body;
+    if (squad !== '' && !serverdb.records.get('squad', squad))
+      throw new AppError('REQUEST_INVALID', { detail: `No squad ${squad}.`, path: '/squad' });
+    const resolved = images.resolve(body.image);
+    if (!resolved) {
+      const detail = `There is no sound image ${body.image.slice(0, 130)}.`;
+      throw new AppError('REQUEST_INVALID', { detail, path: '/image' });
+    }
+    const { name, version } = resolved;
+    const image = formatImageRef({ name, version });
+    const hardware = readHardware(body.hardware);
+    const doc = { ...body, hardware, squad, owner, site: at, image, imageAsked: body.image };
+    checkInstall(jobs, paramsOf(doc, 'sample'));
+    serverdb.hostnames.allocate({ role: doc.role, site: at, serial: 'SAMPLE' }, doc.hostname);
+    return doc;
+  };
+  return {
+    ...{ store, candidates, breakers, quotas, get, paramsOf, prepare },
+    plan(doc, count, fold) {
+      const known = candidates.read();
+      return match(wishOf(doc, count, { fold, breakers, quotas, candidates }), known);
+    },
+    create(body, { requester, pool = '' }) {
+      const doc = prepare(body, requester);
+      return store.insert({ id: randomUUID(), pool, requester, doc, count: body.count });
+    },
+    cancel(id, { who, why }) {
+      const request = get(id);
+      if (request.endedAt > 0)
+        throw new AppError('REQUEST_ENDED', { detail: `It is ${request.status}.` });
+      const fold = store.foldOf(request);
+      if (!fold.cancelling) store.append(request, fold, { is: 'cancelling', who, why });
+      return get(id);
+    },
+  };
+}
+
+/** The wish behind a request as it stands: what it has is counted into the spread, what failed is left out. */
+function wishOf(
+  doc: RequestDoc,
+  count: number,
+  {
+    fold,
+    breakers,
+    quotas,
+    candidates,
+  }: Pick<RequestDesk, 'breakers' | 'quotas' | 'candidates'> & { fold: RequestFold | undefined },
+): Wish {
+  const { site, hall, racks, hardware, spread, squad } = doc;
+  const machines = new Set(
+    (fold?.places ?? []).flatMap((place) => (place.is === 'open' ? [] : [place.machine])),
+  );
+  const placed = new Map<string, number>();
+  if (machines.size > 0)
+    for (const { hardwarename, rack } of candidates.read())
+      if (machines.has(hardwarename)) placed.set(rack, (placed.get(rack) ?? 0) + 1);
+  return {
+    ...{ site, hall, racks, hardware, count, spread, placed },
+    avoid: new Set(fold?.failed),
+    blocked: breakers.open(),
+    quota: quotas.left(squad),
+  };
+}
+
+function checkInstall(jobs: JobDesk, params: Record<string, unknown>): void {
+  const kind = jobs.kinds.newest('install');
+  if (!kind) throw new AppError('REQUEST_INVALID', { detail: 'This appliance cannot install.' });
+  const parsed = kind.params.safeParse(params);
+  if (parsed.success) return;
+  const [issue] = parsed.error.issues;
+  const [first, ...rest] = (issue?.path ?? []).map(String);
+  const top = first === undefined || ['image', 'sshKeys', 'role', 'hostname'].includes(first);
+  const path = [...(top ? [] : ['install']), ...(first === undefined ? [] : [first]), ...rest];
+  throw new AppError('REQUEST_INVALID', {
+    detail: issue?.message ?? '',
+    path: `/${path.join('/')}`,
+  });
+}

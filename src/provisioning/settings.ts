@@ -1,0 +1,20 @@
+/** The `provisioning` section of the configuration. */
+import { z } from 'zod';
+
+export const provisioningSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Installs at once, of all requests together. */
+  installsMax: z.number().int().min(1).max(10_000).default(100),
+  /** A machine with a failed job is not chosen for so long. */
+  recentFailureHours: z.number().min(0).max(8760).default(24),
+  breaker: z
+    .strictObject({
+      /** How far back failures are compared. */
+      windowHours: z.number().min(0.1).max(720).default(6),
+      /** Share of installs that fails on a healthy site. */
+      assumedFailureRate: z.number().min(0.001).max(0.5).default(0.1),
+    })
+    .prefault({}),
+});
+
+export type ProvisioningSettings = z.output<typeof provisioningSchema>;

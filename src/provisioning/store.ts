@@ -1,0 +1,221 @@
+/**
+ * Requests on disk: a row each and their logs. `append` writes an entry, what lists show of it, the claim that it makes or
+ * ends, and its event, in the caller's transaction.
+ */
+import type { Database } from 'better-sqlite3';
+import type { EventStore } from '../inventory/event-store.ts';
+import type { Hardwarename } from '../wire/ids.ts';
+import type { Clock, Millis } from '../wire/time.ts';
+import {
+  applyRequestEntry,
+  foldRequest,
+  type LoggedRequestEntry,
+  type RequestEntry,
+  type RequestFold,
+} from './fold.ts';
+import type { RequestDoc } from './request.ts';
+import { eventOfEntry } from './tell.ts';
+
+export const REQUEST_STATUSES = [
+  'working',
+  'waiting',
+  'cancelling',
+  'fulfilled',
+  'cancelled',
+] as const;
+export type RequestStatus = (typeof REQUEST_STATUSES)[number];
+
+export interface ProvisioningRequest {
+  readonly number: number;
+  /** UUID. */
+  readonly id: string;
+  /** '' for one that people asked for. */
+  readonly pool: string;
+  readonly role: string;
+  readonly site: string;
+  readonly squad: string;
+  readonly requester: string;
+  readonly priority: number;
+  readonly count: number;
+  readonly doc: RequestDoc;
+  readonly createdAt: Millis;
+  /** 0: not yet. */
+  readonly endedAt: number;
+  readonly status: RequestStatus;
+  readonly done: number;
+  readonly failed: number;
+  readonly why: string;
+}
+
+export type NewRequest = Pick<ProvisioningRequest, 'id' | 'pool' | 'requester' | 'doc' | 'count'>;
+
+export interface RequestFilter {
+  readonly status?: readonly RequestStatus[] | undefined;
+  readonly pool?: string | undefined;
+  readonly role?: string | undefined;
+  readonly squad?: string | undefined;
+  /** Numbers below this one: the cursor. */
+  readonly below?: number | undefined;
+}
+
+export interface RequestStore {
+  insert(request: NewRequest): ProvisioningRequest;
+  byId(id: string): ProvisioningRequest | undefined;
+  byNumber(number: number): ProvisioningRequest | undefined;
+  /** By falling priority, oldest first. */
+  open(): ProvisioningRequest[];
+  openOfPool(pool: string): ProvisioningRequest[];
+  /** Newest first. */
+  page(filter: RequestFilter, count: number): ProvisioningRequest[];
+  logOf(number: number): LoggedRequestEntry[];
+  foldOf(request: ProvisioningRequest): RequestFold;
+  /** @param fold as it is before the entry. @returns as it is behind it */
+  append(request: ProvisioningRequest, fold: RequestFold, entry: RequestEntry): RequestFold;
+  /** Installs that run for requests, in all. */
+  claims(): number;
+  claimOf(hardwarename: Hardwarename): { request: number; place: number } | undefined;
+}
+
+interface Row {
+  number: number;
+  id: string;
+  pool: string;
+  role: string;
+  site: string;
+  squad: string;
+  requester: string;
+  priority: number;
+  count: number;
+  doc: string;
+  created_at: number;
+  ended_at: number;
+  status: string;
+  done: number;
+  failed: number;
+  why: string;
+}
+
+function fromRow({ created_at, ended_at, ...row }: Row): ProvisioningRequest {
+  return {
+    ...row,
+    doc: JSON.parse(row.doc),
+    createdAt: created_at as Millis,
+    endedAt: ended_at,
+    status: row.status as RequestStatus,
+  };
+}
+
+export function openRequestStore(db: Database, clock: Clock, events: EventStore): RequestStore {
+  const sql = prepare(db);
+  const one = (row: Row | undefined) => row && fromRow(row);
+  const logOf = (number: number): LoggedRequestEntry[] =>
+    sql.logOf.all(number).map(({ seq, at, entry }) => ({
+      ...{ seq, at: at as Millis },
+      entry: JSON.parse(entry),
+    }));
+  const foldOf = ({ number, count }: ProvisioningRequest) => foldRequest(count, logOf(number));
+  const store: RequestStore = {
+    logOf,
+    foldOf,
+    insert({ id, pool, requester, doc, count }) {
+      const { role, site, squad, priority } = doc;
+      const values = [id, pool, role, site, squad, requester, priority, count, JSON.stringify(doc)];
+      sql.insert.run(...values, clock());
+      const made = one(sql.byId.get(id));
+      if (!made) throw new Error(`request ${id} vanished inside its own transaction`);
+      store.append(made, foldRequest(count, []), { is: 'asked' });
+      return made;
+    },
+    append(request, before, entry) {
+      const at = clock();
+      const after = applyRequestEntry(before, at, entry);
+      sql.log.run(request.number, request.number, at, JSON.stringify(entry));
+      if (entry.is === 'claimed')
+        sql.claim.run(entry.machine, request.number, entry.place, entry.job);
+      if (entry.is === 'installed' || entry.is === 'failed')
+        sql.unclaim.run(request.number, entry.place);
+      const done = after.places.filter(({ is }) => is === 'done').length;
+      const why = after.waiting?.why ?? '';
+      const endedAt = after.ended === undefined ? 0 : at;
+      sql.update.run(statusOf(after), done, after.failed.length, why, endedAt, request.number);
+      events.append(eventOfEntry(request, before, entry));
+      return after;
+    },
+    byId: (id) => one(sql.byId.get(id)),
+    byNumber: (number) => one(sql.byNumber.get(number)),
+    open: () => sql.open.all().map(fromRow),
+    openOfPool: (pool) => sql.openOfPool.all(pool).map(fromRow),
+    page: (filter, count) => pageOf(db, filter, count),
+    claims: () => sql.claims.get()?.count ?? 0,
+    claimOf: (hardwarename) => sql.claimOf.get(hardwarename),
+  };
+  return store;
+}
+
+function statusOf({ ended, cancelling, waiting }: RequestFold): RequestStatus {
+  if (ended !== undefined) return ended;
+  if (cancelling) return 'cancelling';
+  return waiting ? 'waiting' : 'working';
+}
+
+function pageOf(db: Database, filter: RequestFilter, count: number): ProvisioningRequest[] {
+  const where: string[] = [];
+  const values: (string | number)[] = [];
+  const { status, below, ...exact } = filter;
+  if (status) {
+    where.push(`status IN (${status.map(() => '?').join()})`);
+    values.push(...status);
+  }
+  for (const name of ['pool', 'role', 'squad'] as const) {
+    const value = exact[name];
+    if (value === undefined) continue;
+    where.push(`${name} = ?`);
+    values.push(value);
+  }
+  if (below !== undefined) {
+    where.push('number < ?');
+    values.push(below);
+  }
+  const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+  return db
+    .prepare<(string | number)[], Row>(
+      `SELECT * FROM requests ${clause} ORDER BY number DESC LIMIT ?`,
+    )
+    .all(...values, count)
+    .map(fromRow);
+}
+
+function prepare(db: Database) {
+  return {
+    insert: db.prepare(
+      `INSERT INTO requests (id, pool, role, site, squad, requester, priority, count, doc, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    byId: db.prepare<[string], Row>('SELECT * FROM requests WHERE id = ?'),
+    byNumber: db.prepare<[number], Row>('SELECT * FROM requests WHERE number = ?'),
+    open: db.prepare<[], Row>(
+      'SELECT * FROM requests WHERE ended_at = 0 ORDER BY priority DESC, number',
+    ),
+    openOfPool: db.prepare<[string], Row>(
+      `SELECT * FROM requests WHERE pool = ? AND pool <> '' AND ended_at = 0 ORDER BY number`,
+    ),
+    log: db.prepare(
+      `INSERT INTO request_log (request, seq, at, entry)
+       VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM request_log WHERE request = ?), ?, ?)`,
+    ),
+    logOf: db.prepare<[number], { seq: number; at: number; entry: string }>(
+      'SELECT seq, at, entry FROM request_log WHERE request = ? ORDER BY seq',
+    ),
+    update: db.prepare(
+      'UPDATE requests SET status = ?, done = ?, failed = ?, why = ?, ended_at = ? WHERE number = ?',
+    ),
+    claim: db.prepare(
+      'INSERT INTO request_claims (hardwarename, request, place, job) VALUES (?, ?, ?, ?)',
+    ),
+    unclaim: db.prepare('DELETE FROM request_claims WHERE request = ? AND place = ?'),
+    claims: db.prepare<[], { count: number }>('SELECT count(*) AS count FROM request_claims'),
+    claimOf: db.prepare<[string], { request: number; place: number }>(
+      'SELECT request, place FROM request_claims WHERE hardwarename = ?',
+    ),
+  };
+}

@@ -1,0 +1,296 @@
+/**
+ * A site of machines that install when they are told to, and an appliance without sockets that provisions them, on one
+ * simulated clock. Inventory, job engine and provisioning are the real ones; the job kind `install` is a stand-in of one
+ * step that takes as long, and fails for whom, as the test says. The appliance can be killed at any commit.
+ */
+import Sqlite, { type Database } from 'better-sqlite3';
+import { z } from 'zod';
+import { AppError, type ErrorCode } from '../../src/errors.ts';
+import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
+import type { ReconReport } from '../../src/inventory/report.ts';
+import {
+  createKinds,
+  defineJob,
+  type JobParams,
+  later,
+  type StepContext,
+  step,
+} from '../../src/jobs/definition.ts';
+import { openJobDesk } from '../../src/jobs/desk.ts';
+import { createEngine } from '../../src/jobs/engine.ts';
+import { createJobWork } from '../../src/jobs/work.ts';
+import { openRequestDesk } from '../../src/provisioning/desk.ts';
+import { createRequestEngine } from '../../src/provisioning/engine.ts';
+import { type RequestBody, requestSchema } from '../../src/provisioning/request.ts';
+import { provisioningSchema } from '../../src/provisioning/settings.ts';
+import type { Hardwarename } from '../../src/wire/ids.ts';
+import type { Mac } from '../../src/wire/mac.ts';
+import type { Millis } from '../../src/wire/time.ts';
+import { createSimTime } from './sim-time.ts';
+
+export const EPOCH = 1_700_000_000_000;
+export const GB = 1e9;
+export const TB = 1e12;
+
+export interface SimHardware {
+  readonly type?: string;
+  readonly memoryBytes?: number;
+  readonly cores?: number;
+  readonly disks?: readonly { kind: 'nvme' | 'ssd' | 'hdd'; sizeBytes: number }[];
+  readonly rack?: string;
+  readonly site?: string;
+  readonly switch?: string;
+  readonly biosVersion?: string;
+}
+
+export interface ProvisionHallOptions {
+  readonly machines?: number;
+  readonly seed?: number;
+  /** What machine `index` is; racks of ten by default. */
+  readonly machine?: (index: number) => SimHardware;
+  readonly installMs?: (machine: Hardwarename) => number;
+  /** Why an install of it fails; `undefined`: it does not. */
+  readonly fails?: (machine: Hardwarename) => ErrorCode | undefined;
+  readonly settings?: z.input<typeof provisioningSchema>;
+  readonly reopen?: (db: Database) => Database;
+  readonly limits?: { siteMax: number; rackMax: number };
+}
+
+const installParams = z.looseObject({
+  image: z.string(),
+  hostname: z.string(),
+  role: z.string(),
+  sshKeys: z.array(z.string().startsWith('ssh-')),
+}) as unknown as z.ZodType<JobParams>;
+
+export const nameOf = (index: number): Hardwarename =>
+  `SN${String(index).padStart(5, '0')}` as Hardwarename;
+
+/** A database with its tables, made once: each hall starts from a copy. */
+const empty = (() => {
+  const db = new Sqlite(':memory:');
+  openInventory({ db, clock: () => EPOCH as Millis });
+  const bytes = db.serialize();
+  db.close();
+  return bytes;
+})();
+
+export type ProvisionHall = ReturnType<typeof createProvisionHall>;
+
+export function createProvisionHall(options: ProvisionHallOptions = {}) {
+  const { machines: count = 10, seed = 1 } = options;
+  const time = createSimTime(seed);
+  const clock = () => (EPOCH + Math.floor(time.now())) as Millis;
+  let db: Database = new Sqlite(Buffer.from(empty));
+  const kinds = createKinds([simulated('install'), simulated('reinstall'), recycle()]);
+
+  async function run({ machine, sinceAt, now }: StepContext) {
+    const leftMs = sinceAt + (options.installMs?.(machine.hardwarename) ?? 60_000) - now();
+    if (leftMs > 0) return later(leftMs, 'it is being written');
+    const code = options.fails?.(machine.hardwarename);
+    if (code) throw new AppError(code, { detail: 'made to fail' });
+    return undefined;
+  }
+  function simulated(kind: 'install' | 'reinstall') {
+    return defineJob<JobParams>(kind, 1, {
+      says: 'A stand-in of one step.',
+      params: installParams,
+      allowedFrom: kind === 'install' ? ['available'] : ['in-use'],
+      interrupts: kind === 'reinstall',
+      destructive: true,
+      steps: [step('install', { timeoutMs: 7_200_000, withinMs: 7_200_000, run })],
+      ...(kind === 'install' && {
+        onStart: { to: 'installing', why: 'an install was asked for' },
+        onFinish: { to: 'in-use', why: 'it is installed' },
+        onFail: { to: 'broken', why: 'its install failed' },
+        onCancel: { to: 'available', why: 'its install was called off' },
+      }),
+    });
+  }
+  function recycle() {
+    return defineJob<JobParams>('recycle', 1, {
+      says: 'A stand-in of one step.',
+      params: z.looseObject({}) as unknown as z.ZodType<JobParams>,
+      allowedFrom: ['recycling'],
+      interrupts: true,
+      destructive: true,
+      steps: [step('wipe', { timeoutMs: 7_200_000, withinMs: 7_200_000, run })],
+      onFinish: { to: 'available', why: 'it is clean' },
+      onFail: { to: 'broken', why: 'it could not be wiped' },
+    });
+  }
+
+  /** What one life of the appliance holds; a crash throws it all away but the database. */
+  function boot() {
+    const life = { alive: true, commits: 0, errors: [] as unknown[] };
+    const inventory = openInventory({ db, clock });
+    const jobs = openJobDesk({ ...inventory, db, clock, kinds });
+    const settings = provisioningSchema.parse(options.settings ?? {});
+    const desk = openRequestDesk({ db, clock, inventory, jobs, settings, site: 'lon' });
+    const timers = time.timersOf(() => life.alive);
+    const after = (ms: number, callback: () => void) => timers.at(time.now() + ms, callback);
+    const transaction = <T>(inside: () => T): T => {
+      const cut = hall.cut;
+      if (!life.alive) throw new Error('killed');
+      life.commits += 1;
+      if (cut && cut.at === life.commits && cut.when === 'before') hall.crash();
+      if (!life.alive) throw new Error('killed');
+      const result = inventory.transaction(inside);
+      if (cut && cut.at === life.commits && cut.when === 'after') hall.crash();
+      if (!life.alive) throw new Error('killed');
+      return result;
+    };
+    const onError = (error: unknown) => void (life.alive && life.errors.push(error));
+    const engine = createEngine({
+      ...{ store: jobs.store, kinds, events: inventory.events, machines: inventory.machines },
+      world: {
+        machine: (name) => inventory.machines.record(name),
+        openBmc: () => Promise.reject(new Error('no BMC here')),
+        login: () => ({ username: '', password: '' }),
+        adopt: () => undefined,
+        work: createJobWork(inventory, clock),
+      },
+      destroyed: () => false,
+      limits: options.limits ?? { siteMax: 100_000, rackMax: 100_000 },
+      timers: { now: clock, after, random: time.random },
+      ...{ transaction, onError },
+    });
+    const requests = createRequestEngine({
+      ...{ desk, jobs, inventory, events: inventory.events, timers: { after } },
+      ...{ installsMax: settings.installsMax, transaction, onError },
+    });
+    return { life, inventory, jobs, desk, engine, requests, after, transaction, onError };
+  }
+
+  const hall = {
+    database: () => db,
+    time,
+    clock,
+    cut: undefined as { at: number; when: 'before' | 'after' } | undefined,
+    crashes: 0,
+    now: undefined as unknown as ReturnType<typeof boot>,
+    crash() {
+      hall.cut = undefined;
+      hall.crashes += 1;
+      hall.now.life.alive = false;
+      if (options.reopen) db = options.reopen(db);
+      time.at(time.now() + 3, () => hall.start());
+    },
+    start() {
+      hall.now = boot();
+      hall.now.engine.start();
+      hall.now.requests.start();
+    },
+    ask(body: Partial<z.input<typeof requestSchema>> = {}, requester = 'negz') {
+      const parsed: RequestBody = requestSchema.parse({
+        ...{ role: 'fancydb', image: 'debian-12/stable', count: 3, squad: 'music' },
+        hostname: { pattern: '{role}-{n}' },
+        ...body,
+      });
+      const { desk, inventory } = hall.now;
+      return inventory.transaction(() => desk.create(parsed, { requester }));
+    },
+    request: (id: string) => hall.now.desk.get(id),
+    state: (index: number) => hall.now.inventory.machines.record(nameOf(index))?.state,
+    squad(name: string, quota?: { machines?: number; types?: Record<string, number> }) {
+      const { inventory } = hall.now;
+      inventory.transaction(() =>
+        inventory.serverdb.records.put(
+          'squad',
+          { name, doc: { contact: '', notes: '', ...(quota && { quota }) } },
+          { who: 'test', why: 'test' },
+        ),
+      );
+    },
+    /** New machines, from this number on. */
+    add(from: number, to: number) {
+      const { inventory } = hall.now;
+      inventory.transaction(() => {
+        inventory.machines.together(() => {
+          for (let index = from; index < to; index++)
+            enter(inventory, index, options.machine?.(index) ?? {});
+        });
+      });
+    },
+    async until(done: () => boolean, mostMs = 7 * 86_400_000) {
+      const until = time.now() + mostMs;
+      await time.run(() => hall.now.life.alive && done(), until);
+    },
+    /** Until no request is open. */
+    settle: (mostMs?: number) =>
+      hall.until(
+        () =>
+          hall.now.desk.store.open().length === 0 && hall.now.jobs.store.unfinished().length === 0,
+        mostMs,
+      ),
+  };
+  hall.now = boot();
+  hall.add(0, count);
+  hall.squad('music');
+  hall.now.inventory.transaction(() => addImage(hall.now.inventory, '1'));
+  hall.now.engine.start();
+  hall.now.requests.start();
+  return hall;
+}
+
+/** An image of one file, in the channel `stable`. */
+export function addImage({ blobs, images }: Inventory, version: string): void {
+  const sha256 = 'a'.repeat(64);
+  const cause = { who: 'test', why: 'test' };
+  blobs.add({ sha256, sizeBytes: 1, compression: 'none', contentSha256: sha256, contentBytes: 1 });
+  images.add(
+    {
+      ...{ name: 'debian-12', version, kind: 'raw', signedBy: '' },
+      ...{ doc: { description: '', kernelArguments: '' }, files: [{ role: 'disk', sha256 }] },
+    },
+    cause,
+  );
+  images.move({ name: 'debian-12', channel: 'stable', version }, cause);
+}
+
+function enter(inventory: Inventory, index: number, hardware: SimHardware): void {
+  const { machines } = inventory;
+  const hardwarename = nameOf(index);
+  const mac = `02:00:${(index >> 16).toString(16).padStart(2, '0')}:${((index >> 8) & 255)
+    .toString(16)
+    .padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}:01` as Mac;
+  const report = reportOf(mac, hardwarename, hardware);
+  machines.insert(
+    {
+      ...{ hardwarename, serial: hardwarename, serialKey: hardwarename, uuid: '' },
+      ...{ manufacturer: 'LabCorp', product: 'X1', bootMac: mac, hardware: report, digest: '' },
+    },
+    { state: 'available', why: 'test' },
+  );
+  machines.setNics(hardwarename, [
+    { mac, name: 'eth0', ...(hardware.switch === undefined ? {} : { switch: hardware.switch }) },
+  ]);
+  machines.write(hardwarename, {
+    bmcAddress: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
+    rack: hardware.rack ?? `R${Math.floor(index / 10)}`,
+    site: hardware.site ?? 'lon',
+    hardwareType: hardware.type ?? 'high-io',
+  });
+}
+
+function reportOf(mac: Mac, serial: string, hardware: SimHardware): ReconReport {
+  const { memoryBytes = 256 * GB, cores = 32, disks, biosVersion = '1.0' } = hardware;
+  const all = disks ?? [
+    { kind: 'nvme', sizeBytes: 2 * TB } as const,
+    { kind: 'nvme', sizeBytes: 2 * TB } as const,
+  ];
+  return {
+    schema: 1,
+    agent: { version: 'test' },
+    bootMac: mac,
+    dmi: { manufacturer: 'LabCorp', product: 'X1', serial, bios: { version: biosVersion } },
+    cpus: [{ socket: 0, cores, threads: cores * 2 }],
+    memory: { totalBytes: memoryBytes, modules: [] },
+    disks: all.map(({ kind, sizeBytes }, index) => ({
+      ...{ name: `disk${index}`, sizeBytes, rotational: kind === 'hdd' },
+      interface: kind === 'nvme' ? 'nvme' : 'sata',
+    })),
+    nics: [{ name: 'eth0', mac, speedMbps: 25_000 }],
+    pci: [],
+  } as ReconReport;
+}

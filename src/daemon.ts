@@ -29,6 +29,7 @@ import { openMetrics } from './daemon/metrics.ts';
 import { startProbing } from './daemon/probing.ts';
 import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
+import { openRecycling } from './daemon/recycle.ts';
 import { startTftp } from './daemon/tftp.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
@@ -84,7 +85,8 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await startTftp(parts);
     ready.tftp = true;
     const images = startImages(parts);
-    await startMachineHttp(parts, images.service);
+    const recycle = openRecycling(parts);
+    await startMachineHttp(parts, { images: images.service, recycle });
     ready.machineHttp = true;
     const jobs = openJobs(parts);
     const bmcs = await openBmcService(parts);
@@ -99,6 +101,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       images: images.desk,
       consoles,
       provisioning,
+      certificateKey: recycle.publicKey,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,

@@ -224,6 +224,24 @@ export interface EventData extends ProvisioningEventData {
   };
   /** Files that nothing was made of any more were removed. */
   'image.collected': { files: number; sizeBytes: number };
+  /** A disk of a machine that is recycled is over; `level` is '' and `method` what was tried when it is not clean. */
+  'disk.erased': {
+    job: string;
+    disk: string;
+    serial: string;
+    method: string;
+    level: string;
+    ok: boolean;
+    detail: string;
+    seconds: number;
+  };
+  'certificate.issued': {
+    certificate: string;
+    job: string;
+    result: string;
+    level: string;
+    disks: number;
+  };
   'boot.stalled': { after: string; waitedMs: number; cause: string; next: string };
   /** Its cause has a name: a row of docs/diagnoses.md. `place` is how far it got. */
   'boot.diagnosed': {
@@ -367,6 +385,8 @@ export const EVENT_NAMES = [
   'image.removed',
   'image.channel',
   'image.collected',
+  'disk.erased',
+  'certificate.issued',
   'boot.stalled',
   'boot.diagnosed',
   'boot.slow',

@@ -262,6 +262,21 @@ export type ItemResult = {
   readonly code?: string | undefined;
   readonly detail?: string | undefined;
 };
+export type Certificate = {
+  readonly id: string;
+  readonly hardwarename: string;
+  readonly job: string;
+  /** Milliseconds since 1970, UTC */
+  readonly issuedAt: number;
+  readonly result: 'sanitized' | 'failed';
+  /** The lowest of any disk; empty: one reached none */
+  readonly level: '' | 'clear' | 'purge';
+  readonly disks: number;
+  /** What is signed, byte for byte; JSON */
+  readonly text: string;
+  /** Ed25519 over the text, base64 */
+  readonly signature: string;
+};
 export type DnsFault = {
   readonly code: string;
   readonly name: string;
@@ -3720,6 +3735,38 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: undefined;
+  };
+  /** Certificates of recycled machines, newest first. */
+  'GET /certificates': {
+    path: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly before?: string | number | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly certificates: readonly Certificate[];
+    };
+  };
+  /** One certificate. */
+  'GET /certificates/{id}': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Certificate;
+  };
+  /** The public key that certificates are checked with. */
+  'GET /certificate-key': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly algorithm: 'Ed25519';
+      readonly pem: string;
+    };
   };
   /** Why boots stopped, the newest first. */
   'GET /diagnoses': {

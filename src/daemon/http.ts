@@ -25,7 +25,7 @@ import {
   type WebServer,
 } from '../http/machine/connections.ts';
 import type { Flows } from '../http/machine/flows.ts';
-import type { ImageService } from '../http/machine/image-routes.ts';
+import type { MachineAppOptions } from '../http/machine/holder.ts';
 import { createPeopleApp, type PeopleAppOptions } from '../http/people/app.ts';
 import { createOidcDesk } from '../http/people/oidc.ts';
 import type { OidcSettings } from '../http/people/oidc-settings.ts';
@@ -111,7 +111,10 @@ async function listenTls(
   await listening(at, listenAt(https.server, at));
 }
 
-export async function startMachineHttp(parts: HttpParts, images: ImageService): Promise<void> {
+export async function startMachineHttp(
+  parts: HttpParts,
+  services: Pick<MachineAppOptions, 'images' | 'recycle'>,
+): Promise<void> {
   const { config, segments, inventory, desk, clock, log, metrics, flows } = parts;
   const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
   const threads = openSendThreads({
@@ -127,7 +130,7 @@ export async function startMachineHttp(parts: HttpParts, images: ImageService): 
   };
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
-    const parties = { inventory, desk, clock, log, guard, send, images, onDownload, flows };
+    const parties = { inventory, desk, clock, log, guard, send, onDownload, flows, ...services };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });
@@ -163,6 +166,8 @@ export async function startPeopleHttp(
     | 'provisioning'
     | 'dns'
     | 'whenDurable'
+    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'consoles' | 'images' | 'dns' | 'whenDurable'
+    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'images' | 'certificateKey' | 'dns' | 'whenDurable'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

@@ -11,6 +11,7 @@ import type { Clock } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
 import { type Boots, openBoots } from './boots.ts';
 import { type ConsoleStore, openConsoles } from './consoles.ts';
+import { type Certificates, openCertificates } from './certificates.ts';
 import { type EventStore, openEventStore } from './event-store.ts';
 import { type Blobs, openBlobs } from './image-blobs.ts';
 import { type Images, openImages } from './images.ts';
@@ -33,6 +34,7 @@ export interface Inventory {
   readonly machines: Machines;
   readonly images: Images;
   readonly blobs: Blobs;
+  readonly certificates: Certificates;
   readonly work: Work;
   readonly consoles: ConsoleStore;
   ingest(delivery: Delivery): Ingested;
@@ -127,6 +129,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     leases,
     images: openImages(db, clock, events),
     blobs: openBlobs(db, clock),
+    certificates: openCertificates(db, clock),
     work: openWork(db, { clock, events }),
     consoles: openConsoles(db, clock),
     ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),

@@ -13,6 +13,7 @@ import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
+import { RECYCLE_SCHEMA } from './schema-recycle.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { WORK_SCHEMA } from './schema-work.ts';
 
@@ -134,6 +135,7 @@ export const MIGRATIONS: readonly string[] = [
   WORK_SCHEMA,
   BMC_DISCOVERY_SCHEMA,
   FLIGHT_SCHEMA,
+  RECYCLE_SCHEMA,
   // What central has asked this site to do, with its result: carried out once.
   `CREATE TABLE intents (
     id TEXT PRIMARY KEY,

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addDnsCommands } from '../dns.ts';
 import { addAccessCommands } from './access.ts';
+import { addCertificateCommands } from './certificates.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
 import { addConsoleCommand } from './console.ts';
@@ -22,6 +23,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addDnsCommands(program, context);
   addJobCommands(program, context);
   addImageCommands(program, context);
+  addCertificateCommands(program, context);
   addFlightCommands(program, context);
   addConsoleCommand(program, context);
   addRequestCommands(program, context);

@@ -22,6 +22,7 @@ import type { Flow } from './flows.ts';
 import { holder, type MachineAppOptions, note, type TokenParams, urlOf } from './holder.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addMetadataRoutes } from './metadata-routes.ts';
+import { addRecycleRoutes } from './recycle-routes.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
 import { addWorkRoutes } from './work-routes.ts';
 
@@ -55,6 +56,7 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   addAgentRoutes(app, options);
   addWorkRoutes(app, options);
   addMetadataRoutes(app, options);
+  addRecycleRoutes(app, options);
   const { images } = options;
   if (images) addImageRoutes(app, { ...options, images, send });
   return app;

@@ -10,6 +10,7 @@ import type { Boot } from '../../inventory/boots.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
 import type { SendOptions } from '../../platform/file-sender.ts';
+import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { ConnectionGuard } from './connections.ts';
@@ -32,6 +33,8 @@ export interface MachineAppOptions {
   readonly guard?: ConnectionGuard;
   /** What the kernel counts of downloads; without it, events say only what was handed to the kernel. */
   readonly flows?: Flows;
+  /** What is kept of machines that are recycled. */
+  readonly recycle?: RecycleDesk;
   /** The image store, where there is one. */
   readonly images?: ImageService;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */

@@ -16,6 +16,7 @@ import { type AgentResult, progressSchema, resultSchema } from '../../inventory/
 import { limit } from '../../limits.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
+import { planOfRecycle, recycleDeskOf } from './recycle-routes.ts';
 
 type Asked = FastifyRequest<TokenParams>;
 
@@ -54,6 +55,11 @@ export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions):
     { bodyLimit: limit('reportBytesMax') },
     (request, reply) => {
       const token = holderOfLiveWork(options, request);
+      if (token.purpose === 'recycle')
+        return sendPlan(
+          reply,
+          options.inventory.transaction(() => planOfRecycle(options, token, request.body)),
+        );
       if (token.purpose !== 'install') throw new AppError('TOKEN_PURPOSE');
       const seen = parseSeen(request.body);
       const { inventory } = options;
@@ -70,7 +76,7 @@ export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions):
         inventory.work.destroys(job);
         return plan;
       });
-      return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(text);
+      return sendPlan(reply, text);
     },
   );
   app.post<TokenParams>(
@@ -108,7 +114,21 @@ export function takeProgress(
   return reply.code(204).send();
 }
 
-function conclude(options: MachineAppOptions, token: WorkToken, result: AgentResult): void {
+function sendPlan(reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(text);
+}
+
+/** An agent that says that all went well, of disks that are not all proven clean, is wrong. */
+function proven(options: MachineAppOptions, token: WorkToken, result: AgentResult): AgentResult {
+  if (token.purpose !== 'recycle') return result;
+  const { result: found, text } = recycleDeskOf(options).concluded(token, result);
+  if (!result.ok || found === 'sanitized') return result;
+  const detail = (JSON.parse(text) as { fault: string }).fault.slice(0, 1000);
+  return { ok: false, step: result.step, code: 'DISK_FAILED', detail };
+}
+
+function conclude(options: MachineAppOptions, token: WorkToken, said: AgentResult): void {
+  const result = proven(options, token, said);
   if (!options.inventory.work.concluded(token, result)) return;
   const { job, purpose, round } = token.order;
   const about = { job, purpose, round };

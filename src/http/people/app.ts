@@ -20,6 +20,7 @@ import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addConsoleRoutes } from './routes/console.ts';
+import { addCertificateRoutes } from './routes/certificates.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
@@ -64,6 +65,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
+  readonly certificateKey?: PeopleContext['certificateKey'];
   readonly recorder?: PeopleContext['recorder'];
   readonly consoles?: PeopleContext['consoles'];
   /** Handed the way to attach another listener: upgrades do not come by `app.routing`. */
@@ -104,6 +106,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
   const parts = { backup, dns, oidc, bmcs, images, consoles, recorder, provisioning };
+  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder };
+  const { backup, dns, oidc, bmcs, images, certificateKey, recorder } = options;
+  const durably = createDurably(inventory, options.whenDurable);
+  const facts = { inventory, jobs, clock, log, site, settings };
+  const parts = { backup, dns, oidc, bmcs, images, certificateKey, recorder };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -113,6 +120,8 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
+    ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
+    addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes, addRequestRoutes],
   ])

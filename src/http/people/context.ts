@@ -40,6 +40,8 @@ export interface PeopleContext {
   readonly consoles?: ConsoleHub | undefined;
   /** Requests and capacity, where this appliance provisions. */
   readonly provisioning?: RequestDesk | undefined;
+  /** PEM: what certificates are checked with. */
+  readonly certificateKey?: string | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

@@ -168,6 +168,9 @@ export async function startPeopleHttp(
     | 'whenDurable'
     'readiness' | 'backup' | 'jobs' | 'bmcs' | 'consoles' | 'images' | 'dns' | 'whenDurable'
     'readiness' | 'backup' | 'jobs' | 'bmcs' | 'images' | 'certificateKey' | 'dns' | 'whenDurable'
+    | 'certificateKey'
+    | 'dns'
+    | 'whenDurable'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

@@ -152,6 +152,9 @@ function guardedWork({ world: { work }, transaction }: AttemptInput, alive: () =
   return {
     prepareInstall: inside((wanted) => work.prepareInstall(wanted)),
     armInstall: inside((wanted) => work.armInstall(wanted)),
+    prepareRecycle: inside((machine) => work.prepareRecycle(machine)),
+    armRecycle: inside((wanted) => work.armRecycle(wanted)),
+    takeBack: inside((job, machine) => work.takeBack(job, machine)),
     arm: inside((armed) => work.arm(armed)),
     end: inside((job, why) => work.end(job, why)),
     isTaken: (job) => work.isTaken(job),

@@ -94,7 +94,8 @@ export function openJobDesk(parts: DeskParts): JobDesk {
       const { hardwarename: target, bmcAddress: bmc, hardwareType } = machine;
       const who = { requester, user, priority, bmc, hardwareType };
       const job = store.insert({ id: randomUUID(), kind, version, target, params, ...who });
-      if (onStart)
+      // One that was released before, by hand, is there already.
+      if (onStart && machine.state !== onStart.to)
         machines.transition(target, onStart.to, {
           ...{ by: onStart.by ?? 'job', why: onStart.why, who: requester },
         });

@@ -10,6 +10,7 @@ import type { Hardwarename } from '../wire/ids.ts';
 import type { Millis } from '../wire/time.ts';
 import type { Output } from './definition.ts';
 import type { InstallParams } from './kinds/install-params.ts';
+import type { RecycleParams } from './kinds/recycle.ts';
 
 /** What a job may know of its machine. Read anew for each step. */
 export type JobMachine = Pick<
@@ -56,6 +57,19 @@ export interface JobWork {
   prepareInstall(wanted: InstallWanted): Output;
   /** Arms the order of this round. `prepared` is what `prepareInstall` returned. @throws AppError NOT_FOUND */
   armInstall(wanted: InstallWanted & { readonly prepared: Output }): Output;
+  /** What the netboot of a recycle needs to know. */
+  prepareRecycle(machine: Hardwarename): Output;
+  /** Arms the order of this round. */
+  armRecycle(wanted: {
+    readonly job: string;
+    readonly machine: Hardwarename;
+    readonly params: RecycleParams;
+  }): Output;
+  /**
+   * The machine is nobody's any more: no hostname, role or squad.
+   * @throws AppError DISK_FAILED when the certificate of this job does not say that every disk is clean
+   */
+  takeBack(job: string, machine: Hardwarename): void;
   /** For other purposes: an order with these lines for the agent. */
   arm(work: ArmedWork): Output;
   end(job: string, why: string): void;

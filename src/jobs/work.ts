@@ -10,8 +10,9 @@ import type { ResolvedImage } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Machine } from '../inventory/machines.ts';
 import { limit } from '../limits.ts';
+import type { RecycleDetail } from '../recycle/plan.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import type { Clock } from '../wire/time.ts';
+import type { Clock, Millis } from '../wire/time.ts';
 import type { Output } from './definition.ts';
 import type { InstallParams } from './kinds/install-params.ts';
 import type { JobWork } from './ports.ts';
@@ -19,10 +20,13 @@ import type { JobWork } from './ports.ts';
 const WHO = 'jobs';
 
 export function createJobWork(
-  inventory: Pick<Inventory, 'work' | 'images' | 'machines' | 'serverdb' | 'tokens'>,
+  inventory: Pick<
+    Inventory,
+    'work' | 'images' | 'machines' | 'serverdb' | 'tokens' | 'certificates'
+  >,
   clock: Clock,
 ): JobWork {
-  const { work, images, machines, tokens } = inventory;
+  const { work, images, machines, tokens, certificates } = inventory;
   const { editor, hostnames } = inventory.serverdb;
   const read = (name: Hardwarename): Machine => {
     const machine = machines.byHardwarename(name);
@@ -69,6 +73,28 @@ export function createJobWork(
       });
       const order = work.arm({ job, hardwarename: name, purpose: 'install', detail });
       return { round: order.round };
+    },
+    prepareRecycle: (name) => ({ uefi: read(name).hardware.agent.bootMode === 'uefi' }),
+    armRecycle({ job, machine: name, params }): Output {
+      const { level, samples, verify, clearTpm, clearBootEntries } = params;
+      const detail: RecycleDetail = {
+        lines: { level },
+        ...{ level, samples, full: verify === 'full', clearTpm, clearBootEntries },
+        expected: read(name).hardware.disks.map(({ serial }) => serial ?? ''),
+      };
+      const expiresAt = (clock() + limit('recycleMs')) as Millis;
+      const order = work.arm({ job, hardwarename: name, purpose: 'recycle', detail, expiresAt });
+      return { round: order.round };
+    },
+    takeBack(job, name) {
+      const order = work.ofJob(job);
+      const proof = order && certificates.ofRound(job, order.round);
+      if (proof?.result !== 'sanitized')
+        throw new AppError('DISK_FAILED', {
+          detail: 'There is no certificate that says it is clean.',
+        });
+      const nobodys = { hostname: '', role: '', squad: '' };
+      editor.edit(name, nobodys, { who: WHO, why: 'It was handed back, and is clean.' });
     },
     arm: (armed) => ({ round: work.arm(armed).round }),
     end: (job, why) => work.end(job, why),

@@ -8,6 +8,10 @@ export const WORK_LIMITS = {
     value: 7_200_000,
     why: 'a work order is good for this long after it was armed: a large image over a slow uplink, and no forgotten licence to destroy',
   },
+  recycleMs: {
+    value: 172_800_000,
+    why: 'erasing: eighteen hours are known for one large disk, and a block erase that goes on by itself for longer',
+  },
   workProgressMs: {
     value: 2000,
     why: 'between two events of progress of one machine: smooth on a board, and 1000 machines are 500 events a second',

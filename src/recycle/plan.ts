@@ -43,7 +43,7 @@ export interface RecyclePlanInput {
 
 /** @throws AppError DISK_NONE when a disk of the last report has gone, or none is there */
 export function recyclePlan({ detail, seen, job, random }: RecyclePlanInput): string {
-  const there = new Set(seen.disks.map(({ serial }) => serial));
+  const there = new Set(seen.disks.map(({ serial = '' }) => serial));
   const gone = detail.expected.filter((serial) => !there.has(serial));
   if (gone.length > 0) {
     const text = `${gone.join(', ')} of the last report ${gone.length > 1 ? 'are' : 'is'} not there.`;

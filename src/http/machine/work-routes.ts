@@ -16,7 +16,7 @@ import { type AgentResult, progressSchema, resultSchema } from '../../inventory/
 import { limit } from '../../limits.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
-import { planOfRecycle, recycleDeskOf } from './recycle-routes.ts';
+import { planOfRecycle } from './recycle-routes.ts';
 
 type Asked = FastifyRequest<TokenParams>;
 
@@ -121,10 +121,12 @@ function sendPlan(reply: FastifyReply, text: string): FastifyReply {
 /** An agent that says that all went well, of disks that are not all proven clean, is wrong. */
 function proven(options: MachineAppOptions, token: WorkToken, result: AgentResult): AgentResult {
   if (token.purpose !== 'recycle') return result;
-  const { result: found, text } = recycleDeskOf(options).concluded(token, result);
-  if (!result.ok || found === 'sanitized') return result;
-  const detail = (JSON.parse(text) as { fault: string }).fault.slice(0, 1000);
-  return { ok: false, step: result.step, code: 'DISK_FAILED', detail };
+  const unproven = (detail: string): AgentResult =>
+    result.ok ? { ok: false, step: result.step, code: 'DISK_FAILED', detail } : result;
+  if (!options.recycle) return unproven('This appliance certifies nothing.');
+  const { result: found, text } = options.recycle.concluded(token, result);
+  if (found === 'sanitized') return result;
+  return unproven((JSON.parse(text) as { fault: string }).fault.slice(0, 1000));
 }
 
 function conclude(options: MachineAppOptions, token: WorkToken, said: AgentResult): void {

@@ -19,8 +19,8 @@ import { installPages, PAGE_HEADERS } from './pages.ts';
 import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
-import { addConsoleRoutes } from './routes/console.ts';
 import { addCertificateRoutes } from './routes/certificates.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
@@ -111,6 +111,10 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
   const parts = { backup, dns, oidc, bmcs, images, certificateKey, recorder };
+  const { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder } = options;
+  const durably = createDurably(inventory, options.whenDurable);
+  const facts = { inventory, jobs, clock, log, site, settings };
+  const parts = { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -120,7 +124,6 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
-    ...[addSignInRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes, addRequestRoutes],

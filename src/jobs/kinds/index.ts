@@ -4,10 +4,11 @@ import { type BmcPolicy, bmcSetupJob } from './bmc-setup.ts';
 import { install, reinstall } from './install.ts';
 import { netboot, recon } from './netboot.ts';
 import { identify, powerCycle, powerOffJob, powerOnJob, reset } from './power.ts';
+import { recycle } from './recycle.ts';
 
 export function jobKinds(policy: BmcPolicy): JobKinds {
   return createKinds([
     ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
-    ...[netboot, recon, bmcSetupJob(policy), install, reinstall],
+    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycle],
   ]);
 }

@@ -68,7 +68,7 @@ const arm = step<JobParams>('arm', {
 });
 
 /** A machine that waits in pxeimage takes its work at its next question; it is not switched off for that. */
-const call = step<JobParams>('call', {
+export const call = step<JobParams>('call', {
   ...quick,
   async run({ work, job, machine, now, sinceAt }) {
     if (work.isTaken(job)) return { warm: true };
@@ -79,7 +79,7 @@ const call = step<JobParams>('call', {
 });
 
 /** Steps that only a machine needs that did not take its work where it waited. */
-function cold(each: Step<JobParams>): Step<JobParams> {
+export function cold(each: Step<JobParams>): Step<JobParams> {
   const isWarm = ({ outputs }: StepContext<JobParams>) => outputs.call?.warm === true;
   const { run, done, undo } = each;
   return {
@@ -98,7 +98,7 @@ function agentFailure(
   return { code: codeOfAgent(code), detail: `${at}: ${detail}`, again: retry };
 }
 
-const agentFails = { event: 'agent.failed', cause: agentFailure } as const;
+export const agentFails = { event: 'agent.failed', cause: agentFailure } as const;
 
 const steps = [
   arm,

@@ -1,0 +1,128 @@
+/** The job that takes a machine back: from in use to capacity by proof only, and to broken by anything else. */
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import type { RecycleParams } from '../../../src/jobs/kinds/recycle.ts';
+import type { Job } from '../../../src/jobs/store.ts';
+import { createJobWork } from '../../../src/jobs/work.ts';
+import { signingKey } from '../../../src/recycle/certificate.ts';
+import { openRecycleDesk } from '../../../src/recycle/desk.ts';
+import { parseRecycleDetail } from '../../../src/recycle/plan.ts';
+import { A, createWorkWorld, type WorkWorld } from '../../support/work-world.ts';
+import { createWorld } from '../../support/world.ts';
+
+let world: WorkWorld;
+beforeEach(() => {
+  const base = createWorld();
+  const key = signingKey(randomBytes(32));
+  const { inventory, clock } = base;
+  world = createWorkWorld(
+    { recycle: openRecycleDesk({ inventory, clock, key, site: 'lab' }) },
+    base,
+  );
+});
+afterEach(() => world.close());
+
+const PARAMS: RecycleParams = {
+  ...{ level: 'clear' as const, samples: 16, verify: 'sample' as const },
+  ...{ clearTpm: true, clearBootEntries: true },
+};
+const codeOf = (change: () => unknown): string => {
+  try {
+    world.inventory.transaction(change);
+  } catch (error) {
+    if (error instanceof AppError) return error.code;
+    throw error;
+  }
+  return 'ok';
+};
+
+async function released() {
+  const { machines, serverdb } = world.inventory;
+  const machine = await world.register(A, 'SN-0001');
+  world.inventory.transaction(() =>
+    serverdb.editor.edit(
+      machine.name,
+      { hostname: 'web1.example.org', role: 'web' },
+      { who: 'ann', why: 'test' },
+    ),
+  );
+  world.put(machine.name, 'in-use');
+  const ask = (release?: string): Job =>
+    world.inventory.transaction(() =>
+      world.jobs.create({
+        ...{ action: 'recycle', target: machine.name, requester: 'ann', params: {} },
+        ...(release === undefined ? {} : { release: release as never }),
+      }),
+    );
+  return { ...machine, ask, record: () => machines.record(machine.name) };
+}
+
+describe('asking for it', () => {
+  it('takes the word of the owner, and moves the machine with the job', async () => {
+    const { ask, record, name } = await released();
+    expect(codeOf(() => ask())).toBe('RELEASE_NEEDED');
+    expect(record()?.state).toBe('in-use');
+    expect(ask(name).params).toEqual(PARAMS_OF_A_NEW_JOB);
+    expect(record()?.state).toBe('recycling');
+  });
+  it('takes a machine that was released by hand as it is', async () => {
+    const { ask, name } = await released();
+    world.put(name, 'recycling');
+    expect(ask().target).toBe(name);
+  });
+  it('is refused for capacity, which nobody has to hand back', async () => {
+    const { ask, name } = await released();
+    world.put(name, 'available');
+    expect(codeOf(() => ask(name))).toBe('JOB_STATE');
+  });
+});
+
+const PARAMS_OF_A_NEW_JOB = { ...PARAMS, samples: 200 };
+
+describe('its work', () => {
+  it("names every disk of the last report, and the machine is nobody's once they are proven clean", async () => {
+    const { ask, name, wait, record } = await released();
+    const job = ask(name);
+    const work = createJobWork(world.inventory, world.clock);
+    const { inventory } = world;
+    inventory.transaction(() => work.armRecycle({ job: job.id, machine: name, params: PARAMS }));
+    const order = inventory.work.ofJob(job.id);
+    const disks = inventory.machines.byHardwarename(name)?.hardware.disks ?? [];
+    expect(disks.length).toBeGreaterThan(0);
+    expect(parseRecycleDetail(order?.detail).expected).toEqual(disks.map(({ serial }) => serial));
+    expect(codeOf(() => work.takeBack(job.id, name))).toBe('DISK_FAILED');
+    const token = (await world.next(wait)).line('work') ?? '';
+    const seen = disks.map(({ name: disk, serial, sizeBytes }) => ({
+      name: disk,
+      serial,
+      sizeBytes,
+    }));
+    const plan = await world.post(`/agent/${token}/plan`, { bootMode: 'bios', disks: seen });
+    expect(plan.body.match(/^erase\t/gm)).toHaveLength(disks.length);
+    for (const disk of seen)
+      await world.post(`/agent/${token}/erased`, {
+        ...{ ...disk, method: 'overwrite', ok: true, seconds: 1, samples: 18 },
+      });
+    await world.post(`/agent/${token}/result`, { ok: true, step: 'done' });
+    expect(codeOf(() => work.takeBack(job.id, name))).toBe('ok');
+    expect(record()).toMatchObject({ hostname: '', role: '', squad: '' });
+  });
+});
+
+describe('its end', () => {
+  const rest = (status: 'finished' | 'failed' | 'cancelled', destroyed: boolean) =>
+    world.jobs.kinds.newest('recycle')?.rest?.({
+      ...{ status, destroyed, code: 'DISK_FAILED', detail: 'not clean: sda', failures: 0 },
+    });
+  it('is broken for whatever is not proven, and what it was where nothing was touched', () => {
+    expect(rest('finished', true)).toBeUndefined();
+    expect(rest('failed', true)).toEqual({
+      ...{ to: 'broken', why: 'It could not be proven clean: not clean: sda' },
+    });
+    expect(rest('failed', false)?.to).toBe('broken');
+    expect(rest('cancelled', true)?.to).toBe('broken');
+    expect(rest('cancelled', false)).toBeUndefined();
+    expect(world.jobs.kinds.newest('recycle')?.onFinish?.to).toBe('available');
+  });
+});

@@ -163,12 +163,8 @@ export async function startPeopleHttp(
     | 'bmcs'
     | 'consoles'
     | 'images'
-    | 'provisioning'
-    | 'dns'
-    | 'whenDurable'
-    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'consoles' | 'images' | 'dns' | 'whenDurable'
-    'readiness' | 'backup' | 'jobs' | 'bmcs' | 'images' | 'certificateKey' | 'dns' | 'whenDurable'
     | 'certificateKey'
+    | 'provisioning'
     | 'dns'
     | 'whenDurable'
   >,

@@ -102,19 +102,12 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs, images, consoles, recorder, provisioning } = options;
+  const { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder, provisioning } =
+    options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder, provisioning };
-  const parts = { backup, dns, oidc, bmcs, images, consoles, recorder };
-  const { backup, dns, oidc, bmcs, images, certificateKey, recorder } = options;
-  const durably = createDurably(inventory, options.whenDurable);
-  const facts = { inventory, jobs, clock, log, site, settings };
-  const parts = { backup, dns, oidc, bmcs, images, certificateKey, recorder };
-  const { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder } = options;
-  const durably = createDurably(inventory, options.whenDurable);
-  const facts = { inventory, jobs, clock, log, site, settings };
-  const parts = { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder };
+  const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning };
+  const parts = { backup, dns, oidc, ...desks };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);

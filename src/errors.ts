@@ -173,6 +173,8 @@ export const ERRORS = {
   },
   DISK_NONE: { httpStatus: 409, message: 'The machine has no disk for this install.' },
   DISK_AMBIGUOUS: { httpStatus: 409, message: 'The rule for disks does not say which ones.' },
+  CPU_FAILED: { httpStatus: 502, message: 'A processor of the machine is faulty.' },
+  MEMORY_FAILED: { httpStatus: 502, message: "The machine's memory is faulty." },
   DISK_FAILED: { httpStatus: 502, message: 'A disk could not be written or read back.' },
   IMAGE_CORRUPT: { httpStatus: 502, message: 'What arrived is not what the image should be.' },
   IMAGE_UNREACHABLE: { httpStatus: 504, message: 'The image could not be fetched to its end.' },

@@ -9,6 +9,7 @@
  * are handed in, so that a simulated hour takes a second with this very code.
  */
 import { AppError } from '../errors.ts';
+import type { MachineState } from '../inventory/states.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { beginAttempt, type Outcome } from './attempt.ts';
@@ -230,11 +231,17 @@ class Runner implements Engine {
     const failures = store.failuresInARow(job);
     const move = rest?.({ ...ended, destroyed: destroyed(job.id), failures }) ?? usual;
     if (!move) return;
+    const state = this.options.world.machine(job.target)?.state;
+    // A person has moved or removed it meanwhile: theirs is the newer word.
+    if (state === undefined || !leftIn(definition).includes(state)) {
+      const text = `It is ${state ?? 'gone'} by now, and is left there.`;
+      this.options.store.append(job, { is: 'noted', step: '', text });
+      return;
+    }
     try {
       const cause = { by: move.by ?? 'job', why: move.why, who: job.requester } as const;
       this.options.machines.transition(job.target, move.to, cause);
     } catch (error) {
-      // A person has moved or removed it meanwhile: theirs is the newer word.
       if (!(error instanceof AppError)) throw error;
       this.options.store.append(job, { is: 'noted', step: '', text: error.message });
     }
@@ -368,4 +375,9 @@ class Runner implements Engine {
       });
     }
   }
+}
+
+/** The states that its machine may be in at the end of a job that nobody interfered with. */
+function leftIn({ onStart, allowedFrom }: JobDefinition): readonly MachineState[] {
+  return onStart ? [onStart.to] : allowedFrom;
 }

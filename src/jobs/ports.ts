@@ -73,6 +73,10 @@ export interface JobWork {
   /** For other purposes: an order with these lines for the agent. */
   arm(work: ArmedWork): Output;
   end(job: string, why: string): void;
+  /** What the agent measured, once it has had its last word. */
+  result(job: string): Output;
+  /** How it booted when it last reported; UEFI when it never has. */
+  bootsByUefi(machine: Hardwarename): boolean;
   isTaken(job: string): boolean;
   /** It has asked what to do a moment ago. */
   isListening(machine: Hardwarename): boolean;

@@ -98,6 +98,8 @@ export function createJobWork(
     },
     arm: (armed) => ({ round: work.arm(armed).round }),
     end: (job, why) => work.end(job, why),
+    result: (job) => ({ ...work.ofJob(job)?.result?.measurements }),
+    bootsByUefi: (name) => read(name).hardware.agent.bootMode !== 'bios',
     isTaken: (job) => (work.ofJob(job)?.takenAt ?? 0) > 0,
     isListening(name) {
       const heardAt = Math.max(0, ...machines.nicsOf(name).map(({ mac }) => tokens.heardAt(mac)));

@@ -7,15 +7,18 @@
 import Sqlite, { type Database } from 'better-sqlite3';
 import { createBmcAccess } from '../../src/bmc/access.ts';
 import { createJobWorld } from '../../src/daemon/job-bmc.ts';
+import type { ErrorCode } from '../../src/errors.ts';
 import { openInventory } from '../../src/inventory/inventory.ts';
 import { createSecretBox } from '../../src/inventory/secrets.ts';
+import type { WorkToken } from '../../src/inventory/work.ts';
 import type { JobKinds } from '../../src/jobs/definition.ts';
 import { openJobDesk } from '../../src/jobs/desk.ts';
 import { createEngine } from '../../src/jobs/engine.ts';
 import type { Engine } from '../../src/jobs/engine-parts.ts';
 import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import type { JobWorld } from '../../src/jobs/ports.ts';
-import type { Hardwarename } from '../../src/wire/ids.ts';
+import { type Hardwarename, newBootId } from '../../src/wire/ids.ts';
+import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { createSimMachine, type SimMachine } from './sim-machine.ts';
 import { createSimTime, type SimTime } from './sim-time.ts';
@@ -196,6 +199,8 @@ export function createHall(options: HallOptions = {}) {
     open,
     racksOpen,
     leavers: new Set<() => void>(),
+    /** How the agent's work ends. */
+    agent: { failure: '' as ErrorCode | '' },
     /** Kill the appliance at its n-th commit of a life; cleared by the crash. */
     cut: undefined as { at: number; when: 'before' | 'after' } | undefined,
     crashes: 0,
@@ -285,7 +290,44 @@ export function createHall(options: HallOptions = {}) {
         : { digest: 'd', sizeBytes: 1, repeated: false };
     current.transaction(() => current.events.append({ name, hardwarename, data } as never));
     persist();
-    if (name === 'recon.received') options.onPxeimage?.(hall, hardwarename);
+    if (name !== 'recon.received') return;
+    if (options.onPxeimage) options.onPxeimage(hall, hardwarename);
+    else begin(hardwarename);
+  }
+  /** Where a test brings no agent of its own: it asks what to do, does it for a minute, and has its last word. */
+  function begin(hardwarename: Hardwarename) {
+    const { life, inventory: current } = hall.now;
+    if (!life.alive) return void time.at(time.now() + 4000, () => begin(hardwarename));
+    const order = current.work.liveOf(hardwarename);
+    if (!order) return;
+    const by = { boot: newBootId(), mac: '52:54:00:00:00:01' as Mac };
+    const token = current.transaction(() => {
+      const offered = current.work.take(order, by);
+      if (offered) current.work.fetched(offered);
+      return offered;
+    });
+    persist();
+    if (token) time.at(time.now() + 60_000, () => finish(token));
+  }
+  function finish(token: WorkToken) {
+    const { life, inventory: current } = hall.now;
+    if (!life.alive) return void time.at(time.now() + 4000, () => finish(token));
+    const { job, purpose, round, hardwarename } = token.order;
+    const about = { job, purpose, round };
+    const { failure } = hall.agent;
+    const detail = failure && { detail: 'made to fail', retry: false, log: '' };
+    const result = failure
+      ? ({ ok: false, step: 'test', code: failure, ...detail } as const)
+      : ({ ok: true, step: 'test', measurements: { 'cpu-count': 2, model: 'x' } } as const);
+    current.transaction(() => {
+      if (!current.work.concluded(token, result)) return;
+      const data = result.ok
+        ? { ...about, measurements: result.measurements }
+        : { ...about, ...result };
+      const name = result.ok ? 'agent.finished' : 'agent.failed';
+      current.events.append({ name, hardwarename, data } as never);
+    });
+    persist();
   }
   persist();
   hall.now.engine.start();

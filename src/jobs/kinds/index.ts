@@ -1,6 +1,7 @@
 /** Every kind of job that this program has. docs/jobs.md describes them; docs/add-a-job-step.md says how to add to them. */
 import { createKinds, type JobKinds } from '../definition.ts';
 import { type BmcPolicy, bmcSetupJob } from './bmc-setup.ts';
+import { burnIn } from './burn-in.ts';
 import { install, reinstall } from './install.ts';
 import { netboot, recon } from './netboot.ts';
 import { identify, powerCycle, powerOffJob, powerOnJob, reset } from './power.ts';
@@ -9,6 +10,6 @@ import { recycle } from './recycle.ts';
 export function jobKinds(policy: BmcPolicy): JobKinds {
   return createKinds([
     ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
-    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycle],
+    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycle, burnIn],
   ]);
 }

@@ -32,14 +32,14 @@ import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
 
 const MINUTE_MS = 60_000;
 /** A server with much memory trains it for minutes; ten are more than any that was measured. */
-const BOOT_MS = 15 * MINUTE_MS;
+export const BOOT_MS = 15 * MINUTE_MS;
 /** The agent speaks every ten seconds. */
-const SILENCE_MS = 3 * MINUTE_MS;
+export const SILENCE_MS = 3 * MINUTE_MS;
 const STARTED_MS = 20 * MINUTE_MS;
 /** A machine that waits asks again within `heartbeatMs`; what was said to its last question may have been lost. */
 const ANSWER_MS = 30_000;
 
-const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
+export const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
 
 /**
  * What is to be installed, looked up once; the name and the role are the machine's from here on. A machine out of the capacity

@@ -1,7 +1,7 @@
 /** Each kind of job fails at every step, is cut off at every commit, is cancelled everywhere, and runs each step twice. */
 import { describe, expect, it } from 'vitest';
 import { decodeBootFlags } from '../../../src/ipmi/commands/boot-options.ts';
-import { createHall, type Hall, PASSWORD } from '../../support/job-hall.ts';
+import { createHall, type Hall, nameOf, PASSWORD } from '../../support/job-hall.ts';
 import {
   definitionOf,
   failing,
@@ -20,6 +20,7 @@ const TRIALS: readonly Trial[] = [
   { kind: 'netboot', on: true },
   { kind: 'recon', on: false },
   { kind: 'bmc-setup', on: true },
+  { kind: 'burn-in', on: true },
 ];
 
 /** What each kind is for, as the machine and its BMC show it. */
@@ -38,6 +39,10 @@ function achieved(hall: Hall, kind: string): string {
     case 'netboot':
     case 'recon':
       return netboots() > 0 && isOn() ? 'yes' : `${netboots()} boots`;
+    case 'burn-in': {
+      const state = hall.now.inventory.machines.record(nameOf(0))?.state;
+      return netboots() > 0 && isOn() && state === 'held' ? 'yes' : `${netboots()} boots, ${state}`;
+    }
     case 'bmc-setup': {
       const skew = Math.abs(state.clock() + state.clockAheadSeconds - hall.clock() / 1000);
       const set = state.restorePolicy === 2 && skew < 60 && state.lan.get(4)?.[0] === 2;
@@ -163,6 +168,33 @@ describe.each(TRIALS)('$kind', (trial) => {
       if (status === 'cancelled' && trial.on && !actions.includes('soft'))
         expect(isOn()).toBe(true);
     }
+  });
+});
+
+describe('burn-in', () => {
+  it('keeps what was measured as its result', async () => {
+    const hall = createHall();
+    const { id } = hall.submit('burn-in', 0, { cpuSeconds: 5, diskPercent: 10 });
+    await hall.settle();
+    expect(hall.job(id).result).toMatchObject({ keep: { 'cpu-count': 2, model: 'x' } });
+    expect(hall.now.inventory.work.ofJob(id)?.detail).toEqual({
+      lines: { cpuSeconds: 5, memoryPercent: 80, memoryRounds: 1, diskPercent: 10 },
+    });
+  });
+
+  it.each([
+    ['MEMORY_FAILED', 'broken'],
+    ['CPU_FAILED', 'broken'],
+    ['DISK_FAILED', 'broken'],
+    ['AGENT_FAILED', 'held'],
+  ] as const)('that ends with %s leaves the machine %s', async (code, state) => {
+    const hall = createHall();
+    hall.agent.failure = code;
+    const { id } = hall.submit('burn-in');
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'failed', code });
+    expect(hall.now.inventory.machines.record(nameOf(0))?.state).toBe(state);
+    expect(faultsOf(hall, id)).toEqual([]);
   });
 });
 

@@ -1,0 +1,102 @@
+/**
+ * A job that burns a machine in: pxeimage has every processor compute, fills memory with patterns, reads every disk from end
+ * to end, and says what it measured. Nothing is written to a disk, so a machine of the capacity stays what it is.
+ *
+ * The order, the call and the cold start are those of installs. What was measured is kept as the job's result. A machine that
+ * is found faulty leaves the capacity; one that could not be tested stays where it is, because that says nothing about it.
+ */
+import { z } from 'zod';
+import type { ErrorCode } from '../../errors.ts';
+import { limit } from '../../limits.ts';
+import type { Millis } from '../../wire/time.ts';
+import {
+  defineJob,
+  type End,
+  type JobParams,
+  type Move,
+  type StepContext,
+  step,
+  wait,
+} from '../definition.ts';
+import { agentFails, BOOT_MS, call, cold, quick, SILENCE_MS } from './install.ts';
+import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
+
+const HOUR_MS = 3_600_000;
+
+const params = z.strictObject({
+  cpuSeconds: z.number().int().min(0).max(86_400).default(600),
+  memoryPercent: z.number().int().min(1).max(95).default(80).describe('Of what is free.'),
+  memoryRounds: z.number().int().min(1).max(100).default(1).describe('Of four patterns each.'),
+  diskPercent: z.number().int().min(0).max(100).default(100).describe('Of each disk, read.'),
+}) as z.ZodType<JobParams>;
+
+/** A large slow disk takes a day to read. */
+const WITHIN_MS = 48 * HOUR_MS;
+
+const prepare = step<JobParams>('prepare', {
+  ...quick,
+  run: async ({ work, machine }) => ({ uefi: work.bootsByUefi(machine.hardwarename) }),
+});
+
+const arm = step<JobParams>('arm', {
+  ...quick,
+  run: async ({ work, job, machine, params: lines, now }: StepContext) =>
+    work.arm({
+      ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in', detail: { lines } },
+      expiresAt: (now() + limit('workOrderMs') + WITHIN_MS) as Millis,
+    }),
+  undo: async ({ work, job }) => work.end(job, 'its job has ended'),
+});
+
+const keep = step<JobParams>('keep', {
+  ...quick,
+  run: async ({ work, job }) => work.result(job),
+});
+
+/** What says that the machine is faulty, and not that it could not be tested. */
+const FAULTS: readonly (ErrorCode | '')[] = ['CPU_FAILED', 'MEMORY_FAILED', 'DISK_FAILED'];
+
+function rest({ status, code, detail }: End): Move | undefined {
+  if (status !== 'failed' || !FAULTS.includes(code)) return undefined;
+  return { to: 'broken', why: `Its burn-in found a fault: ${detail}`.slice(0, 500) };
+}
+
+export const burnIn = defineJob<JobParams>('burn-in', 1, {
+  says: 'Burns the machine in: processors, memory, disks (read only); what was measured is its result.',
+  params,
+  allowedFrom: ['available', 'held'],
+  interrupts: true,
+  destructive: false,
+  // One that waits in pxeimage needs none.
+  needsBmc: false,
+  steps: [
+    prepare,
+    arm,
+    call,
+    ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
+    wait('taken', {
+      withinMs: BOOT_MS,
+      event: 'work.taken',
+      since: 'arm',
+      fails: agentFails,
+      again: { from: 'call', timesMax: 1 },
+      overdue: {
+        code: 'JOB_NO_EVENT',
+        detail: 'It was told to boot pxeimage and has not asked for its work.',
+      },
+    }),
+    wait('tested', {
+      withinMs: SILENCE_MS,
+      alive: { event: 'agent.progress', atMostMs: WITHIN_MS },
+      event: 'agent.finished',
+      since: 'arm',
+      fails: agentFails,
+      overdue: {
+        code: 'JOB_NO_EVENT',
+        detail: 'Its agent fell silent in the middle of the test.',
+      },
+    }),
+    keep,
+  ],
+  rest,
+});

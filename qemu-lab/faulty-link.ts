@@ -15,20 +15,22 @@ export interface LinkFault {
   readonly mtuBytes?: number | undefined;
   /** The cable is cut when the machine has been sent so much. */
   readonly cutAfterBytes?: number | undefined;
-  /** TCP is dropped when the machine has been sent so much. */
-  readonly tcpAfterBytes?: number | undefined;
-  /** What a filter drops on its way to the machine: all TCP, TFTP from any port but 69, our DHCP answers. */
-  readonly filters?: readonly ('tcp' | 'tftp-answers' | 'dhcp-answers')[] | undefined;
+  /** What a filter drops: all TCP, TCP once pxeimage asks for an address, TFTP from any port but 69, our DHCP answers. */
+  readonly filters?:
+    | readonly ('tcp' | 'tcp-of-linux' | 'tftp-answers' | 'dhcp-answers')[]
+    | undefined;
 }
 
 const OURS = Buffer.from([10, 77, 0, 1]);
 const TCP = 6;
 const UDP = 17;
 const FRAME_BYTES_MAX = 65_536;
+const BUFFER_BYTES = 4_194_304;
 
 /** Says of each frame whether it gets through. Pure but for what it has counted. */
 export function createFilter(fault: LinkFault, chance: () => number) {
   let sent = 0;
+  let linux = false;
   return (frame: Buffer, toMachine: boolean): boolean => {
     if (toMachine) sent += frame.length;
     if (fault.cutAfterBytes !== undefined && sent > fault.cutAfterBytes) return false;
@@ -39,9 +41,9 @@ export function createFilter(fault: LinkFault, chance: () => number) {
     const ports = 14 + ((frame[14] ?? 0) & 15) * 4;
     const filtered = fault.filters ?? [];
     if (protocol === TCP) {
-      if (fault.tcpAfterBytes !== undefined && sent > fault.tcpAfterBytes) return false;
-      return !filtered.includes('tcp');
+      return !filtered.includes('tcp') && !(linux && filtered.includes('tcp-of-linux'));
     }
+    if (protocol === UDP && !toMachine) linux ||= frame.includes('udhcp');
     if (protocol !== UDP || !toMachine || frame.length < ports + 4) return true;
     const [from, to] = [frame.readUInt16BE(ports), frame.readUInt16BE(ports + 2)];
     if (from === 67 && to === 68) {
@@ -79,7 +81,7 @@ function carry(tap: string, qemuPort: number, ownPort: number, fault: LinkFault)
   socket.on('message', (frame) => {
     if (passes(frame, false)) writeSync(fd, frame);
   });
-  socket.bind(ownPort, '127.0.0.1');
+  socket.bind(ownPort, '127.0.0.1', () => socket.setRecvBufferSize(BUFFER_BYTES));
   const buffer = Buffer.alloc(FRAME_BYTES_MAX);
   const next = (): void =>
     read(fd, buffer, 0, buffer.length, null, (error, length) => {

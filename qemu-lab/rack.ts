@@ -72,8 +72,7 @@ const linkFault = z.strictObject({
   lossPercent: z.number().min(0).max(100).optional(),
   mtuBytes: z.number().int().min(68).optional(),
   cutAfterBytes: z.number().int().min(0).optional(),
-  tcpAfterBytes: z.number().int().min(0).optional(),
-  filters: z.array(z.enum(['tcp', 'tftp-answers', 'dhcp-answers'])).optional(),
+  filters: z.array(z.enum(['tcp', 'tcp-of-linux', 'tftp-answers', 'dhcp-answers'])).optional(),
 });
 
 const machine = z.strictObject({

@@ -65,6 +65,8 @@ export interface EventData extends ProvisioningEventData {
     probe: boolean;
     acked?: number;
     retransmits?: number;
+    /** Of these, how many went unheard at the end. */
+    unheard?: number;
   };
   /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons. */
   'ipxe.script': { mode: string; why: string };

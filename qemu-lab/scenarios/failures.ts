@@ -37,9 +37,7 @@ export const FAILURES: Readonly<Record<string, Omit<Case, 'name'>>> = {
   'no-binary-for-architecture': { netboot: 'chain', nics: [{ mac: MAC(2) }] },
   'secure-boot-refused': { firmware: 'uefi', secureBoot: true },
   'kernel-without-nic-driver': { nics: [{ model: 'rtl8139' }] },
-  'agent-cannot-reach': {
-    link: { tcpAfterBytes: Math.round((KERNEL_BYTES + INITRD_BYTES) * 1.06) + 400_000 },
-  },
+  'agent-cannot-reach': { link: { filters: ['tcp-of-linux'] } },
   'tftp-cut': { firmware: 'uefi', link: { cutAfterBytes: 90_000 } },
   'disk-not-found': { bmc: 'fake' },
 };

@@ -9,6 +9,7 @@ import { ingestKilled } from './ingest-killed.ts';
 import { install } from './install.ts';
 import { power } from './power.ts';
 import { proxy } from './proxy.ts';
+import { quirk } from './quirk.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   ingest,
@@ -20,4 +21,5 @@ export const SCENARIOS: readonly Scenario[] = [
   power,
   install,
   failures,
+  quirk,
 ];

@@ -70,6 +70,8 @@ const tftpEntry = z.strictObject({
   /** The last block that the client acknowledged; -1 when it acknowledged nothing, not even the options. */
   acked: z.number().int(),
   retransmits: z.number().int(),
+  /** Of these, those after the machine's last sign. */
+  unheard: z.number().int().default(0),
   requests: z.number().int().default(1),
   end: z.enum(['running', 'complete', 'probe', 'refused', 'aborted', 'unfinished', 'unanswered']),
   why: z.string().default(''),

@@ -124,6 +124,7 @@ function tftpOf(transfer: TftpTransfer): FlightEntry {
     sizeBytes: Number(granted?.get('tsize') ?? 0),
     acked: transfer.acked,
     retransmits,
+    unheard: 0,
     requests,
     end: endOf(transfer),
     why: error?.by === 'client' ? `the client aborted: ${said}` : said,

@@ -172,9 +172,10 @@ function transfers(events: readonly StoredEvent[]): TftpEntry[] {
       const { file, retransmits, sizeBytes } = event.data;
       close(file, at, { end: 'complete', retransmits, sizeBytes });
     } else if (event.name === 'tftp.failed') {
-      const { file, why, block, probe, acked = block, retransmits = 0 } = event.data;
+      const { file, why, block, probe, acked = block } = event.data;
+      const { retransmits = 0, unheard = 0 } = event.data;
       const end = probe ? 'probe' : endOf(why);
-      close(file, at, { end, why, acked, retransmits });
+      close(file, at, { end, why, acked, retransmits, unheard });
     }
   }
   return all.map((one) => (one.end === 'complete' ? { ...one, acked: blocks(one) } : one));
@@ -187,6 +188,7 @@ const EMPTY_TRANSFER = {
   sizeBytes: 0,
   acked: -1,
   retransmits: 0,
+  unheard: 0,
   requests: 1,
   end: 'running',
   why: '',

@@ -20,7 +20,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
-import type { Mac } from '../wire/mac.ts';
+import { type Mac, macFromBytes } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Collector, type CollectorParts, createCollector } from './collect.ts';
 import { createFeedWatch } from './feed-watch.ts';
@@ -53,9 +53,8 @@ export interface Recorder {
 
 interface Held {
   readonly mac: Mac;
-  packets: readonly KeptPacket[];
+  packets: KeptPacket[];
   changedAt: number;
-  written: boolean;
 }
 
 /** Packets of a boot that has been quiet for so long are written and forgotten. */
@@ -69,7 +68,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const store = openFlightStore(db, clock);
   const ring = createPacketRing();
   const held = new Map<BootId, Held>();
-  const packets = (boot: BootId) => held.get(boot)?.packets ?? [];
+  const packets = (boot: BootId) => bounded(held.get(boot)?.packets ?? []);
   const collector = createCollector({
     ...{ db, store, packets, live: parts.live, proxied: parts.proxied },
     ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
@@ -83,8 +82,10 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const sort = () => {
     let ignored = 0;
     for (const exchange of ring.drain()) {
+      // Most packets of a site are renewals of operating systems: they belong to no boot, and cost nothing here.
+      if (!exchange.boot && !mayBoot(exchange)) continue;
       const owner = exchange.boot ?? ownerOf(exchange, inventory);
-      if (owner) hold(held, inventory, owner, exchange);
+      if (owner) hold(held, owner, exchange);
       else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, inventory)) ignored += 1;
     }
   };
@@ -123,6 +124,16 @@ export function createRecorder(parts: RecorderParts): Recorder {
   };
 }
 
+/** Only what was dropped can belong to a boot without saying so, and only if its sender speaks like boot firmware. */
+function mayBoot({ bytes, drop }: DhcpExchange): boolean {
+  if (drop === undefined) return false;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return BOOT_CLASSES.some((word) => view.includes(word, OPTIONS_AT));
+}
+
+const OPTIONS_AT = 240;
+const BOOT_CLASSES = ['PXEClient', 'HTTPClient', 'iPXE'].map((word) => Buffer.from(word));
+
 /** A packet that led to no event belongs to the boot that its NIC is in, if it is one of boot firmware. */
 function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | undefined {
   const packet = decodePacket(bytes);
@@ -132,22 +143,24 @@ function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | un
   return boot && at - boot.lastAt <= limit('bootIdleMs') ? boot.id : undefined;
 }
 
-function hold(
-  held: Map<BootId, Held>,
-  inventory: Inventory,
-  boot: BootId,
-  exchange: DhcpExchange,
-): void {
+function hold(held: Map<BootId, Held>, boot: BootId, exchange: DhcpExchange): void {
+  const { bytes, at } = exchange;
   const before = held.get(boot);
-  const mac = before?.mac ?? inventory.boots.byId(boot)?.mac;
-  if (!mac) return;
-  const packets = bounded([...(before?.packets ?? []), ...packetsOf(exchange)]);
-  held.delete(boot);
-  held.set(boot, { mac, packets, changedAt: exchange.at, written: false });
+  if (before) {
+    before.packets.push(...packetsOf(exchange));
+    before.changedAt = at;
+    const max = limit('flightPacketsPerBootMax');
+    if (before.packets.length >= 2 * max) before.packets = [...bounded(before.packets)];
+    return;
+  }
+  const mac = macFromBytes(bytes.subarray(CHADDR_AT, CHADDR_AT + 6));
+  held.set(boot, { mac, packets: packetsOf(exchange), changedAt: at });
   if (held.size <= limit('flightBootsInMemoryMax')) return;
   const oldest = held.keys().next().value;
   if (oldest !== undefined) held.delete(oldest);
 }
+
+const CHADDR_AT = 28;
 
 /** Firmware that asks where nobody serves it: it gets a boot and a row on the board, or nobody would ever see it. */
 function noteIgnored({ bytes, drop, iface }: DhcpExchange, inventory: Inventory): boolean {

@@ -23,10 +23,10 @@ export function startedData({ name, request, terms, file }: Told): EventData['tf
 
 export function endEvent(one: Told, result: TransferResult, now: number): TftpEvent {
   const file = one.name;
-  const { acked, retransmits } = one.transfer;
+  const { acked, retransmits, tries: unheard } = one.transfer;
   if (!result.ok) {
     const { why, block, probe } = result;
-    return { name: 'tftp.failed', data: { file, why, block, probe, acked, retransmits } };
+    return { name: 'tftp.failed', data: { file, why, block, probe, acked, retransmits, unheard } };
   }
   const durationMs = Math.round(now - one.startedAt);
   const { sizeBytes } = one.file;

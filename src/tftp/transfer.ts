@@ -34,6 +34,8 @@ export interface Progress {
   /** -1 when not even the options were acknowledged. */
   readonly acked: number;
   readonly retransmits: number;
+  /** Of these, those since the last sign of the client: they say nothing of the link before. */
+  readonly tries: number;
 }
 
 /** Blocks `first` to `last`, by full number, to be sent now; block 0 is the OACK. */
@@ -87,7 +89,7 @@ class TransferMachine implements Transfer {
   private readonly timer: ReturnType<typeof createRetransmitTimer>;
   private readonly patienceMs: number;
   private progressAt = 0;
-  private tries = 0;
+  tries = 0;
   retransmits = 0;
   /** Karn's rule: an ACK of what was sent twice measures nothing. */
   private repeated = false;

@@ -270,6 +270,7 @@ export const SCENES: readonly Scene[] = [
   ),
   scene('boot-file-not-asked', 'no TFTP', leased(0, 'firmware')),
   scene('secure-boot-refused', 'the next entry at once', LOADED, back(LOADED, 2500, 'http-boot')),
+  scene('secure-boot-refused', 'IPv6 first', LOADED, back(LOADED, 70_000, 'http-boot')),
   scene('ipxe-never-asked', 'silence', LOADED),
 
   scene('https-not-trusted', 'an https address', [

@@ -49,7 +49,15 @@ export const tftp = (at: number, more: Partial<TftpEntry> = {}): FlightEntry => 
   ...{ kind: 'tftp', at: START + at, endAt: START + at + 200, file: 'snponly.efi' },
   asked: { blksize: '1468', tsize: '0' },
   granted: { blksize: '1468', tsize: '173792' },
-  ...{ sizeBytes: 173_792, acked: 119, retransmits: 0, requests: 1, end: 'complete', why: '' },
+  ...{
+    sizeBytes: 173_792,
+    acked: 119,
+    retransmits: 0,
+    unheard: 0,
+    requests: 1,
+    end: 'complete',
+    why: '',
+  },
   ...more,
 });
 export const http = (at: number, file: string, more: Partial<HttpEntry> = {}): FlightEntry => ({

@@ -7,6 +7,8 @@ const SAFE_BLKSIZE = 1428;
 const REAL_MODE_BYTES = 500_000;
 /** Firmware that refuses an image goes on to its next entry at once; one that hangs does nothing. */
 const REFUSED_WITHIN_MS = 20_000;
+/** Between its PXE and its HTTP entry OVMF tries IPv6, which nobody sees here, for a minute. */
+const NEXT_ENTRY_MS = 150_000;
 const LOSSY_SHARE = 0.04;
 
 const restartGap = (f: Facts) =>
@@ -25,7 +27,7 @@ function familyOf(file: string): string | undefined {
 const lost = (f: Facts) => {
   const { transfer } = f;
   if (!transfer) return 0;
-  return transfer.retransmits / Math.max(20, transfer.acked);
+  return (transfer.retransmits - transfer.unheard) / Math.max(20, transfer.acked);
 };
 
 export const LOADER_RULES: readonly Rule[] = [
@@ -201,9 +203,12 @@ export const LOADER_RULES: readonly Rule[] = [
     places: ['loading', 'loaded', 'ipxe-asked', 'ipxe-offered'],
     evidence: (f) => {
       const { transfer } = f;
-      return transfer && transfer.acked > 0 && transfer.retransmits >= 4 && lost(f) >= LOSSY_SHARE
+      return transfer &&
+        transfer.acked > 0 &&
+        transfer.retransmits - transfer.unheard >= 4 &&
+        lost(f) >= LOSSY_SHARE
         ? [
-            `${transfer.retransmits} repetitions in ${transfer.acked} blocks of ${transfer.file}${transfer.end === 'complete' ? '' : `, which stopped at block ${transfer.acked} of ${blocksOf(transfer) || '?'}`}`,
+            `${transfer.retransmits - transfer.unheard} repetitions in ${transfer.acked} blocks of ${transfer.file}${transfer.end === 'complete' ? '' : `, which stopped at block ${transfer.acked} of ${blocksOf(transfer) || '?'}`}`,
             silence(f),
           ]
         : undefined;
@@ -306,10 +311,13 @@ export const LOADER_RULES: readonly Rule[] = [
       const again = f
         .messages('discover', 'firmware', 'http-boot')
         .find(({ at }) => at > (f.transfer?.endAt ?? Number.POSITIVE_INFINITY));
+      const { restartedAs, client } = f.flight;
+      const other = restartedAs !== undefined && restartedAs !== client && restartedAs !== 'ipxe';
+      const patience = other ? NEXT_ENTRY_MS : REFUSED_WITHIN_MS;
       const soon = again && f.transfer ? again.at - f.transfer.endAt : gap;
       if (/security violation|access denied|secure boot/i.test(f.console))
         return [`${loaded(f)} was fetched whole`, 'the console says that it was refused'];
-      return f.uefi && loaded(f) && soon !== undefined && soon < REFUSED_WITHIN_MS
+      return f.uefi && loaded(f) && soon !== undefined && soon < patience
         ? [
             `${loaded(f)} was fetched whole`,
             `${seconds(soon)} later the firmware asked for an address again: it did not start the file`,
@@ -328,7 +336,8 @@ export const LOADER_RULES: readonly Rule[] = [
     name: 'ipxe-never-asked',
     title: 'iPXE was loaded and never asked for an address',
     confidence: 'likely',
-    waitMs: 30_000,
+    // By then firmware that has refused the file is at its next entry, and says so by asking again.
+    waitMs: 85_000,
     places: ['loaded'],
     evidence: (f) => (loaded(f) ? [`${loaded(f)} was fetched whole`, silence(f)] : undefined),
     says: 'iPXE started and has not been heard of since: it hangs at this NIC ("initialising devices"), or its link went down and stayed down.',

@@ -93,6 +93,8 @@ export function createFeedWatch(parts: FeedWatchParts) {
         return;
       case 'recon.received':
         if (mac) store.endMachine(mac);
+        // A boot that came to its end may still tell of a bad link.
+        if (boot) verdicts.judge(boot);
         if (boot) noteTimes(times, inventory, { boot, event, now: clock() });
         parts.learner.registered(event);
         return;

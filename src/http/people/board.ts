@@ -127,9 +127,8 @@ export function readBoard(
 /** Of this boot, or of a later attempt that did not even become one; what has ended is history. */
 function shownDiagnosis(
   diagnoses: BoardDiagnoses,
-  { boot, mac, state }: BootTimeline,
+  { boot, mac }: BootTimeline,
 ): BoardDiagnosis | undefined {
-  if (state === 'done') return undefined;
   const kept = diagnoses.ofPower(mac) ?? diagnoses.ofBoot(boot);
   const rule = kept && kept.endedAt === undefined ? ruleOf(kept.name) : undefined;
   if (!kept || !rule) return undefined;
@@ -139,6 +138,9 @@ function shownDiagnosis(
 
 function byUrgency(a: BoardRow, b: BoardRow): number {
   const stalled = (row: BoardRow) =>
-    Number(row.timeline.state === 'stalled' || row.diagnosis !== undefined);
+    Number(
+      row.timeline.state === 'stalled' ||
+        (row.diagnosis !== undefined && row.timeline.state !== 'done'),
+    );
   return stalled(b) - stalled(a) || b.timeline.lastAt - a.timeline.lastAt;
 }

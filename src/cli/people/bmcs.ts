@@ -171,12 +171,16 @@ const COLUMNS: readonly Column<Bmc>[] = [
   },
 ];
 
+/** `bmc` itself has --json, --url and --token-file too, and commander gives them to it wherever they stand. */
+const all = <More>(command: Command): CommonOptions & More => command.optsWithGlobals();
+
 /** What belongs to no single machine, below `reveille bmc`. */
 export function addBmcCommands(bmc: Command, context: CliContext): void {
   withCommon(bmc.command('list'))
     .description('BMCs that were seen, and whose they are')
     .option('--unmatched', 'only those without a machine')
-    .action(async (options: CommonOptions & { readonly unmatched?: boolean }) => {
+    .action(async (_: unknown, command: Command) => {
+      const options = all<{ readonly unmatched?: boolean }>(command);
       const query = { limit: '1000', unmatched: options.unmatched === true ? 'true' : 'false' };
       const { body } = await clientFor<'bmcs'>(context, options).call('GET /bmcs', { query });
       show(context, options, { document: body, rows: body.items, columns: COLUMNS });
@@ -185,7 +189,8 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
     .description('say whose BMC it is')
     .argument('<bmc>', 'its MAC or address, as listed')
     .argument('<hardwarename>')
-    .action(async (id: string, hardwarename: string, options: CommonOptions) => {
+    .action(async (id: string, hardwarename: string, _: unknown, command: Command) => {
+      const options = all(command);
       const { body } = await clientFor<'bmcs'>(context, options).call('POST /bmcs/{id}/match', {
         path: { id },
         body: { hardwarename },
@@ -200,7 +205,8 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
     withCommon(bmc.command(word))
       .description(text)
       .argument('<bmc>', 'its MAC or address, as listed')
-      .action(async (id: string, options: CommonOptions) => {
+      .action(async (id: string, _: unknown, command: Command) => {
+        const options = all(command);
         const api = clientFor<'bmcs'>(context, options);
         const { body } = await api.call(`POST /bmcs/{id}/${word}`, { path: { id } });
         done(context, options, `${id}: ${word} is noted`, body);
@@ -208,7 +214,8 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
   withCommon(bmc.command('forget'))
     .description('forget it until it is seen again')
     .argument('<bmc>', 'its MAC or address, as listed')
-    .action(async (id: string, options: CommonOptions) => {
+    .action(async (id: string, _: unknown, command: Command) => {
+      const options = all(command);
       await clientFor<'bmcs'>(context, options).call('DELETE /bmcs/{id}', { path: { id } });
       done(context, options, `${id} is forgotten`, { id });
     });

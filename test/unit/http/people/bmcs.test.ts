@@ -51,9 +51,9 @@ async function appliance() {
   };
   const command = async (line: string) => {
     const { output, context } = written();
-    const bmcCommand = new Command('bmc').exitOverride();
-    addBmcCommands(bmcCommand, context);
-    await bmcCommand.parseAsync(line.split(' '), { from: 'user' });
+    const program = new Command('reveille').exitOverride();
+    addBmcCommands(program.command('bmc').option('--json').option('--url <URL>'), context);
+    await program.parseAsync(['bmc', ...line.split(' ')], { from: 'user' });
     return output;
   };
   return { ...here, bmc, people, run, command };
@@ -124,6 +124,8 @@ describe('BMCs that were seen', () => {
     ]);
     const { text } = await here.command('list --unmatched');
     expect(text).toMatch(/02:00:00:00:98:01 +10\.9\.9\.9/);
+    const document = JSON.parse((await here.command('list --unmatched --json')).text);
+    expect(document.items).toHaveLength(1);
     const post = (call: typeof people.admin, word: string, body?: object) =>
       call('POST', `/bmcs/${mac}/${word}`, body === undefined ? {} : { body });
     expect(problemOf(await post(people.as('technician'), 'wake'))).toBe('403 FORBIDDEN');

@@ -17,6 +17,7 @@ import { everyoneRegisters } from './ingest.ts';
 const exec = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const CREDENTIAL = 'lab-bmc';
+const DOMAIN = 'lab.test';
 export const SNAPSHOT = {
   tarball: join(ROOT, 'build/images/debian-12.tar.zst'),
   raw: join(ROOT, 'build/images/debian-12.raw.zst'),
@@ -33,7 +34,7 @@ export const install: Scenario = {
     ['ssh', 'openssh-client'],
     ['ssh-keygen', 'openssh-client'],
   ],
-  config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
+  config: { jobs: { bmcSetup: { credential: CREDENTIAL } }, dns: { domain: DOMAIN } },
   rack: {
     machines: [
       {
@@ -132,8 +133,11 @@ async function installOne(
   run.say(`${name} is in use`);
 }
 
-const eventsOfMachine = (hardwarename: string, events: readonly StoredEvent[]) =>
-  events.filter((event) => event.hardwarename === hardwarename);
+/** Each once: two that read the feed at the same time may both have added a page to what the client keeps. */
+function eventsOfMachine(hardwarename: string, events: readonly StoredEvent[]): StoredEvent[] {
+  const mine = events.filter((event) => event.hardwarename === hardwarename);
+  return [...new Map(mine.map((event) => [event.id, event])).values()];
+}
 
 function lastLog(events: readonly StoredEvent[]): string {
   const failed = events.findLast((event) => event.name === 'agent.failed');
@@ -173,7 +177,7 @@ async function checkInstalled(
   const taken = await run
     .until(`the name of ${name} in DNS`, ANSWER_MS, async () => {
       const answer = await people.program(
-        ...['dig', '+short', '+time=1', '+tries=1', '@10.77.0.1', `${hostnameOf(vm)}.lab`],
+        ...['dig', '+short', '+time=1', '+tries=1', '@10.77.0.1', `${hostnameOf(vm)}.${DOMAIN}`],
       );
       return answer.trim() === address ? answer : undefined;
     })

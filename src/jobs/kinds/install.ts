@@ -36,8 +36,8 @@ export const BOOT_MS = 15 * MINUTE_MS;
 /** The agent speaks every ten seconds. */
 export const SILENCE_MS = 3 * MINUTE_MS;
 const STARTED_MS = 20 * MINUTE_MS;
-/** A machine that waits asks again within `heartbeatMs`; what was said to its last question may have been lost. */
-const ANSWER_MS = 30_000;
+/** A machine that waits is always asking; one that was just told of a restart of ours asks again after five seconds. */
+const ANSWER_MS = 8000;
 
 export const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
 

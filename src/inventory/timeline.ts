@@ -75,7 +75,7 @@ export function foldTimeline(
   const signs = readSigns(boot, events);
   skipWhatWasNotNeeded(signs);
   const steps = durations(boot, signs);
-  const over = signs.mode === 'local-disk' || signs.mode === 'nothing';
+  const over = OVER.includes(signs.mode);
   const done = signs.steps.registered.state === 'done';
   const stall = over || done ? undefined : stallOf(signs, now);
   const hardwarename =
@@ -136,6 +136,9 @@ function isRepetition({ steps, ipxeOffered, ipxeAcked }: BootSigns, event: Store
       return false;
   }
 }
+
+/** What ends a boot's own story: its disk, nothing to boot, or work, which its job watches from then on. */
+const OVER: readonly string[] = ['local-disk', 'nothing', 'work'];
 
 const MODE_WORDS: Record<string, string> = {
   'local-disk': 'its local disk',
@@ -203,6 +206,10 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
         mark('recon', level === 'error' ? 'failed' : 'running', word);
       return;
     }
+    case 'work.taken':
+      signs.mode = 'work';
+      mark('linux', 'done', 'pxeimage is running');
+      return;
     case 'recon.refused':
       mark('recon', 'failed', `${event.data.code} ${event.data.path} ${event.data.why}`.trim());
       return;

@@ -1,5 +1,6 @@
 /** The agent's work: an order is handed to the boot that asks, its progress and its last word are told once. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
 import { limit } from '../../../src/limits.ts';
 import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
 
@@ -140,6 +141,27 @@ describe('work', () => {
       .ofMachine(name, 1000)
       .find((event) => event.name === 'agent.failed');
     expect(failed?.data).toMatchObject({ code: 'WORK_LOOP', retry: false });
+  });
+});
+
+describe('a boot that has taken work', () => {
+  it('is not said to have stalled when it goes on to its disk: its job watches it', async () => {
+    const { name } = await world.register(A, 'SN-0001');
+    const job = world.job(name);
+    world.put(name, 'installing');
+    world.arm(job);
+    world.pass(limit('bootIdleMs') + 1);
+    const { token } = world.booted(A);
+    await world.app.inject(`/boot/${token}/script.ipxe`);
+    const linux = { phase: 'linux', message: 'up', level: 'info' };
+    await world.post(`/agent/${token}/progress`, linux);
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock });
+    const { line } = await world.next(token);
+    await world.app.inject(`/agent/${line('work')}/work`);
+    await world.post(`/agent/${line('work')}/result`, { ok: true, step: 'verify' });
+    world.pass(600_000);
+    expect(watch()).toEqual([]);
+    expect(world.namesOf(name)).not.toContain('boot.stalled');
   });
 });
 

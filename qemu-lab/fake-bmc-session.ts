@@ -88,6 +88,10 @@ export class BmcCore {
     this.options = options;
   }
 
+  get solActive(): boolean {
+    return [...this.slots.values()].some(({ sol }) => sol);
+  }
+
   get sessions(): number {
     return this.slots.size;
   }

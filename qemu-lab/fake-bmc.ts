@@ -28,6 +28,8 @@ export interface FakeBmc {
   readonly state: BmcState;
   /** Slots in use, half-open ones included. */
   sessions(): number;
+  /** Whether a session has the serial console. */
+  solActive(): boolean;
   close(): Promise<void>;
 }
 
@@ -103,6 +105,7 @@ export async function startFakeBmc(options: FakeBmcOptions = {}): Promise<FakeBm
     knobs,
     state,
     sessions: () => core.sessions,
+    solActive: () => core.solActive,
     close: () => {
       closed = true;
       line.stop();

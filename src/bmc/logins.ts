@@ -10,7 +10,8 @@ import { limit } from '../limits.ts';
 /** "Not with this login", in contrast to everything that says nothing about it. */
 const REFUSALS: readonly string[] = ['BMC_USER', 'BMC_PASSWORD', 'BMC_PRIVILEGE'];
 
-export function isRefusal(error: AppError): boolean {
+/** Of an error, or of what was noted of one. */
+export function isRefusal(error: Pick<AppError, 'code'> | { readonly code: string }): boolean {
   return REFUSALS.includes(error.code);
 }
 

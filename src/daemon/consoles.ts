@@ -1,5 +1,8 @@
 /** Serial consoles put together: lines over IPMI sessions of their own, and the recorder behind the event feed. */
+
+import { Gauge } from 'prom-client';
 import { type BmcAccess, targetOf } from '../bmc/access.ts';
+import { isRefusal } from '../bmc/logins.ts';
 import type { Config } from '../config.ts';
 import { type ConsoleHub, createConsoleHub } from '../console/hub.ts';
 import type { ConsoleTimers, LineHandlers, OpenLine } from '../console/ports.ts';
@@ -14,12 +17,14 @@ import { openSol } from '../ipmi/sol-console.ts';
 import type { Log } from '../platform/log.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface ConsoleParts {
   readonly inventory: Inventory;
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly closers: (() => unknown)[];
 }
 
@@ -30,7 +35,7 @@ export function startConsoles(
   parts: ConsoleParts,
   { access, ports }: { readonly access: BmcAccess; readonly ports: IpmiPorts },
 ): ConsoleHub {
-  const { inventory, config, clock, log, closers } = parts;
+  const { inventory, config, clock, log, metrics, closers } = parts;
   const { record, keepDays } = config.consoles;
   const machineOf = (hardwarename: Hardwarename) => inventory.machines.record(hardwarename);
   const hub = createConsoleHub({
@@ -43,6 +48,7 @@ export function startConsoles(
     },
   });
   closers.push(() => hub.close());
+  registerMetrics(metrics, hub);
   const forget = setInterval(() => {
     try {
       inventory.transaction(() => inventory.consoles.prune(clock() - keepDays * DAY_MS));
@@ -55,7 +61,7 @@ export function startConsoles(
   const { events, consoles: store, soon, transaction } = inventory;
   const recorder = new ConsoleRecorder({
     ...{ hub, store, timers, events, soon, transaction },
-    hasBmc: (hardwarename) => (machineOf(hardwarename)?.bmcAddress ?? '') !== '',
+    hasBmc: (hardwarename) => mayRecord(inventory, hardwarename),
     onError: (err) => log.warn({ err }, 'a console is not recorded'),
     onKept(number) {
       const kept = store.get(number);
@@ -71,6 +77,32 @@ export function startConsoles(
   });
   closers.push(() => recorder.stop());
   return hub;
+}
+
+/**
+ * Whether a machine has a BMC that let us in when it was last asked: a login that it refuses is not tried again at each boot,
+ * because BMCs lock an account after a few wrong passwords.
+ */
+function mayRecord({ machines, serverdb }: Inventory, hardwarename: Hardwarename): boolean {
+  const machine = machines.record(hardwarename);
+  if (!machine || machine.bmcAddress === '') return false;
+  const known = serverdb.bmcs.get(targetOf(machine).id);
+  return !known || !isRefusal(known);
+}
+
+function registerMetrics({ registry }: Metrics, hub: ConsoleHub): void {
+  new Gauge({
+    name: 'reveille_consoles',
+    help: 'Serial consoles: open lines, those that are recorded, and whoever watches',
+    labelNames: ['what'],
+    registers: [registry],
+    collect() {
+      const { lines, recorded, watchers } = hub.counts();
+      this.set({ what: 'lines' }, lines);
+      this.set({ what: 'recorded' }, recorded);
+      this.set({ what: 'watchers' }, watchers);
+    },
+  });
 }
 
 const timers: ConsoleTimers = {

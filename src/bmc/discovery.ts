@@ -145,7 +145,10 @@ function hear(parts: DiscoveryParts, page: readonly BmcNews[]): void {
     const { bmcMac: mac, bmcAddress: address } = machine;
     if (mac !== '' && address !== '') registry.sighted({ mac, address, source: 'report' });
     // What said before who it is may be this machine's.
-    for (const bmc of strangers.filter((one) => mayBe(one, machine))) registry.settle(bmc);
+    for (const { id } of strangers.filter((one) => mayBe(one, machine))) {
+      const bmc = bmcs.get(id);
+      if (bmc?.hardwarename === '') registry.settle(bmc);
+    }
   }
 }
 

@@ -90,6 +90,21 @@ describe('a BMC that asks for an address', () => {
     await discovery.stop();
   });
 
+  it('that was looked at before its machine reported is matched once, by what the report names', async () => {
+    const { discovery, seen, forget, editor, transaction, told, hall } = await site();
+    forget(0);
+    discovery.start();
+    seen(MAC, addressOf(0));
+    await hall.time.pass(MINUTE);
+    expect(told('bmc.matched')).toEqual([]);
+    const entry = { serial: 'LAB0001', manufacturer: 'X', product: 'Y', state: 'held', nics: [] };
+    const bmc = { bmcMac: MAC, bmcAddress: addressOf(0) };
+    transaction(() => editor.enter({ ...entry, ...bmc } as never, CAUSE));
+    await hall.time.pass(MINUTE);
+    expect(told('bmc.matched')).toEqual([{ bmc: MAC, address: addressOf(0), by: 'mac' }]);
+    await discovery.stop();
+  });
+
   it('at the address of another takes that from its machine: nobody switches the wrong one', async () => {
     const { discovery, seen, record, editor, transaction, hall } = await site({}, 2);
     const other = '02:00:00:00:99:02';

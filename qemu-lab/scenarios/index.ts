@@ -10,6 +10,7 @@ import { install } from './install.ts';
 import { power } from './power.ts';
 import { proxy } from './proxy.ts';
 import { quirk } from './quirk.ts';
+import { wake } from './wake.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   ingest,
@@ -22,4 +23,5 @@ export const SCENARIOS: readonly Scenario[] = [
   install,
   failures,
   quirk,
+  wake,
 ];

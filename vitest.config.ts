@@ -8,6 +8,8 @@ const project = (name: string, testTimeout: number, parallel: boolean) => ({
     hookTimeout: testTimeout,
     fileParallelism: parallel,
     environment: 'node' as const,
+    // Foreign programs are confined to folders that they know: those kinds of test clean up by themselves.
+    ...(parallel ? { globalSetup: 'test/support/temporary-folder.ts' } : {}),
   },
 });
 

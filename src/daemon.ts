@@ -94,13 +94,13 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     startDiscovery(parts, { ...bmcs, desk: jobs });
     const consoles = startConsoles(parts, bmcs);
     ready.jobs = true;
-    const provisioning = openProvisioning(parts, jobs);
+    const provisioned = openProvisioning(parts, jobs);
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
       images: images.desk,
       consoles,
-      provisioning,
+      ...provisioned,
       certificateKey: recycle.publicKey,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
       backup: () => backupNow(core.db, config),

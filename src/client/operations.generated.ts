@@ -608,6 +608,61 @@ export type JobQueue = {
   /** Jobs by status */
   readonly counts: Readonly<Record<string, number>>;
 };
+export type Pool = {
+  readonly name: string;
+  readonly version: number;
+  readonly role: string;
+  readonly site: string;
+  readonly squad: string;
+  readonly image: string;
+  readonly hardware: string;
+  readonly count: number;
+  readonly healthy: number;
+  readonly members: number;
+  /** What keeps it from its size; empty when nothing does */
+  readonly why: string;
+  readonly who: string;
+  /** Milliseconds since 1970, UTC */
+  readonly updatedAt: number;
+};
+export type PoolDetail = {
+  readonly pool: Pool;
+  readonly members: readonly {
+    readonly hardwarename: string;
+    readonly hostname: string;
+    readonly rack: string;
+    /** Milliseconds since 1970, UTC */
+    readonly joinedAt: number;
+    readonly unhealthyAt: number | null;
+    /** It has failed, and a breaker keeps it from being replaced */
+    readonly held: boolean;
+    readonly why: string;
+  }[];
+  /** Open requests for it */
+  readonly requests: readonly string[];
+};
+export type Reset = {
+  readonly id: number;
+  /** Empty: all pools of the site */
+  readonly pool: string;
+  readonly site: string;
+  readonly status: 'running' | 'paused' | 'finished' | 'stopped' | 'aborted';
+  readonly why: string;
+  readonly who: string;
+  readonly atOnceMax: number;
+  /** Milliseconds since 1970, UTC */
+  readonly startedAt: number;
+  /** Milliseconds since 1970, UTC */
+  readonly deadlineAt: number;
+  readonly endedAt: number | null;
+  readonly machines: readonly {
+    readonly hardwarename: string;
+    readonly pool: string;
+    readonly status: string;
+    readonly job: string;
+    readonly code: string;
+  }[];
+};
 export type ProvisioningRequest = {
   readonly id: string;
   /** The pool that asked; empty when people did */
@@ -4208,6 +4263,223 @@ export interface Operations {
       readonly why: string;
     };
     answer: Breaker;
+  };
+  /** All pools, by name. */
+  'GET /pools': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly pools: readonly Pool[];
+    };
+  };
+  /** One pool with its machines; its ETag is its version. */
+  'GET /pools/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: PoolDetail;
+  };
+  /** Make or change a pool: If-Match is the version that was read, "0" for a new one. */
+  'PUT /pools/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+      readonly confirm?: string | number | undefined;
+    };
+    body: {
+      /** Datacenter; the appliance’s own when absent */
+      readonly site?: string | undefined;
+      readonly hall?: string | undefined;
+      /** Only in these */
+      readonly racks?: readonly string[] | undefined;
+      /** What the machines will do: e.g. fancydb */
+      readonly role: string;
+      /** The team that gets them */
+      readonly squad?: string | undefined;
+      /** The person to ask; whoever asks when absent */
+      readonly owner?: string | undefined;
+      /** In words ("2 NVMe >= 1 TB, 256 GB memory") or as JSON; docs/provisioning.md */
+      readonly hardware?:
+        | string
+        | {
+            /** A hardware type of ServerDb */
+            readonly type?: string | undefined;
+            /** Is part of what the report says, in any case */
+            readonly manufacturer?: string | undefined;
+            readonly product?: string | undefined;
+            readonly cpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly cores?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly threads?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly gpus?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly memoryBytes?:
+              | {
+                  readonly atLeast?: number | undefined;
+                  readonly atMost?: number | undefined;
+                }
+              | undefined;
+            readonly disks?:
+              | readonly {
+                  readonly count: number;
+                  readonly kind?: 'nvme' | 'ssd' | 'hdd' | undefined;
+                  readonly sizeBytes?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+            readonly nics?:
+              | readonly {
+                  readonly count: number;
+                  readonly speedMbps?:
+                    | {
+                        readonly atLeast?: number | undefined;
+                        readonly atMost?: number | undefined;
+                      }
+                    | undefined;
+                }[]
+              | undefined;
+          }
+        | undefined;
+      readonly spread?:
+        | {
+            /** At most so many in one rack */
+            readonly perRackMax?: number | undefined;
+            /** As even over the racks as possible, before all else */
+            readonly even?: boolean | undefined;
+          }
+        | undefined;
+      /** debian-12/stable, or debian-12@VERSION */
+      readonly image: string;
+      readonly sshKeys?: readonly string[] | undefined;
+      /** More parameters of the install job: layout, disks, metadata, userData, ... */
+      readonly install?: Readonly<Record<string, unknown>> | undefined;
+      /** How they are called; the naming rule of role and site when absent */
+      readonly hostname?:
+        | {
+            readonly pattern: string;
+            readonly first?: number | undefined;
+          }
+        | undefined;
+      /** At most so many installs at once */
+      readonly parallel?: number | undefined;
+      /** How many, always */
+      readonly count: number;
+      readonly health?:
+        | {
+            /** Fetched regularly; any 2xx is health */
+            readonly url?: string | undefined;
+            readonly everySeconds?: number | undefined;
+            /** In a row: it has failed */
+            readonly failuresMax?: number | undefined;
+            /** After an install */
+            readonly graceSeconds?: number | undefined;
+          }
+        | undefined;
+    };
+    answer: Pool;
+  };
+  /** Forget a pool: its requests are called off, its machines stay in use. */
+  'DELETE /pools/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Rolling resets, newest first. */
+  'GET /resets': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly resets: readonly Reset[];
+    };
+  };
+  /** Install the machines of a pool or of a site’s pools anew, one after the other. */
+  'POST /resets': {
+    path: object;
+    query: object;
+    body: {
+      /** Away at once, whatever for */
+      readonly atOnceMax?: number | undefined;
+      /** Nothing begins after that */
+      readonly withinHours?: number | undefined;
+      /** More of them stop it */
+      readonly failuresMax?: number | undefined;
+      /** The image of the pool when absent */
+      readonly image?: string | undefined;
+      readonly why: string;
+      /** All pools of the site when absent */
+      readonly pool?: string | undefined;
+      readonly site?: string | undefined;
+    };
+    answer: Reset;
+  };
+  /** Begin no more. */
+  'POST /resets/{number}/pause': {
+    path: {
+      readonly number: string | number;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: Reset;
+  };
+  /** Go on. */
+  'POST /resets/{number}/resume': {
+    path: {
+      readonly number: string | number;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: Reset;
+  };
+  /** End it here. */
+  'POST /resets/{number}/abort': {
+    path: {
+      readonly number: string | number;
+    };
+    query: object;
+    body: {
+      /** Why: it stands in the history. */
+      readonly why: string;
+    };
+    answer: Reset;
   };
   /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
   'GET /machines/{hardwarename}/console': {

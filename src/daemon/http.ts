@@ -165,6 +165,7 @@ export async function startPeopleHttp(
     | 'images'
     | 'certificateKey'
     | 'provisioning'
+    | 'pools'
     | 'dns'
     | 'whenDurable'
   >,

@@ -1,27 +1,51 @@
-/** Provisioning put together: the desk for whoever asks, and the engine that carries requests out. */
+/** Provisioning put together: the desks for whoever asks, and the engines that carry requests out and keep pools. */
+import { openDnsSource } from '../inventory/dns-source.ts';
+import { fetchHealth } from '../platform/health-probe.ts';
 import { type DeskParts, openRequestDesk, type RequestDesk } from '../provisioning/desk.ts';
 import { createRequestEngine } from '../provisioning/engine.ts';
+import { openPoolDesk, type PoolDesk } from '../provisioning/pool-desk.ts';
+import { createPoolEngine } from '../provisioning/pool-engine.ts';
 import type { JobParts } from './jobs.ts';
 
 export function openProvisioning(
   { db, inventory, config, clock, log, closers }: JobParts,
   jobs: DeskParts['jobs'],
-): RequestDesk {
+): { readonly provisioning: RequestDesk; readonly pools: PoolDesk } {
   const { site, provisioning: settings } = config;
-  const desk = openRequestDesk({ db, clock, inventory, jobs, settings, site });
-  if (!settings.enabled) return desk;
-  const engine = createRequestEngine({
-    ...{ desk, jobs, inventory, events: inventory.events, installsMax: settings.installsMax },
-    timers: {
-      after(ms, callback) {
-        const timer = setTimeout(callback, ms);
-        return () => clearTimeout(timer);
-      },
+  const { events, transaction } = inventory;
+  const requests = openRequestDesk({ db, clock, inventory, jobs, settings, site });
+  const pools = openPoolDesk({ db, clock, events, requests, site });
+  if (!settings.enabled) return { provisioning: requests, pools };
+  const timers = {
+    now: clock,
+    after(ms: number, callback: () => void) {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
     },
-    transaction: inventory.transaction,
+  };
+  const engine = createRequestEngine({
+    ...{ desk: requests, jobs, inventory, events, timers, transaction },
+    installsMax: settings.installsMax,
+    join: pools.store.join,
     onError: (err, request) => log.error({ err, request }, 'a request could not be carried on'),
   });
+  const names = openDnsSource(db);
+  const keeper = createPoolEngine({
+    ...{ pools, requests, jobs, inventory, events, timers, transaction },
+    probe: {
+      fetch: fetchHealth,
+      addressOf(hardwarename) {
+        const own = names.machine(hardwarename)?.names.find(({ kind }) => kind === 'hardwarename');
+        return own?.addresses[0] ?? '';
+      },
+    },
+    onError: (err, pool) => log.error({ err, pool }, 'a pool could not be kept'),
+  });
   engine.start();
-  closers.push(() => engine.stop());
-  return desk;
+  keeper.start();
+  closers.push(
+    () => engine.stop(),
+    () => keeper.stop(),
+  );
+  return { provisioning: requests, pools };
 }

@@ -40,6 +40,37 @@ export interface ProvisioningEventData {
     also: readonly { readonly factor: string; readonly value: string }[];
   };
   'breaker.closed': { factor: string; value: string; who: string; why: string };
+  /** `change`: made, changed or removed; `before` and `after` are its sizes. */
+  'pool.changed': {
+    pool: string;
+    change: string;
+    before: number;
+    after: number;
+    who: string;
+    why: string;
+  };
+  /** Something keeps a pool from its size. */
+  'pool.waiting': { pool: string; why: string };
+  'pool.joined': { pool: string };
+  'pool.left': { pool: string; why: string };
+  'pool.unhealthy': { pool: string; why: string };
+  'pool.healthy': { pool: string };
+  /** It has failed, and is not replaced: `why` is the breaker. */
+  'pool.held': { pool: string; why: string };
+  /** Machines are installed anew, one after the other; `pool` is '' for all pools of a site. */
+  'reset.started': {
+    reset: number;
+    pool: string;
+    site: string;
+    machines: number;
+    atOnceMax: number;
+    who: string;
+    why: string;
+  };
+  /** `status`: running (resumed), paused, finished, stopped or aborted. */
+  'reset.turned': { reset: number; status: string; who: string; why: string };
+  /** `status`: running, done, failed, or gone (it has left its pool). */
+  'reset.machine': { reset: number; status: string; job: string; code: string };
 }
 
 export const PROVISIONING_EVENT_NAMES = [
@@ -53,4 +84,14 @@ export const PROVISIONING_EVENT_NAMES = [
   'request.cancelled',
   'breaker.opened',
   'breaker.closed',
+  'pool.changed',
+  'pool.waiting',
+  'pool.joined',
+  'pool.left',
+  'pool.unhealthy',
+  'pool.healthy',
+  'pool.held',
+  'reset.started',
+  'reset.turned',
+  'reset.machine',
 ] as const satisfies readonly (keyof ProvisioningEventData)[];

@@ -12,6 +12,7 @@ import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
+import { POOLS_SCHEMA } from './schema-pools.ts';
 import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
 import { RECYCLE_SCHEMA } from './schema-recycle.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
@@ -148,6 +149,7 @@ export const MIGRATIONS: readonly string[] = [
   DNS_KEYS_SCHEMA,
   CONSOLES_SCHEMA,
   PROVISIONING_SCHEMA,
+  POOLS_SCHEMA,
 ];
 
 /**

@@ -17,4 +17,5 @@ export const PROVISIONING_LIMITS = {
     value: 5000,
     why: 'newest installs that are searched for what failures have in common: some milliseconds',
   },
+  healthChecksMax: { value: 50, why: 'check URLs of machines that are fetched at once' },
 } as const;

@@ -23,7 +23,8 @@ export interface Known extends Candidate {
 export interface Candidates {
   /** All machines as of the newest event. */
   read(): readonly Known[];
-  one(hardwarename: Hardwarename): Known | undefined;
+  /** Without what changes with time alone. */
+  one(hardwarename: Hardwarename): Omit<Known, 'warm' | 'failures'> | undefined;
   /** Differs after each change that may let a machine fit that did not. */
   version(): number;
 }
@@ -135,7 +136,11 @@ export function openCandidates(
       return known;
     },
     one(hardwarename) {
-      return this.read().find((one) => one.hardwarename === hardwarename);
+      follow();
+      const still = machines.get(hardwarename);
+      if (!still) return undefined;
+      const { fixed: unfit, ...rest } = still;
+      return { ...rest, unfit };
     },
     version() {
       follow();

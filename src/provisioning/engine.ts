@@ -33,6 +33,8 @@ export interface RequestEngineOptions {
   readonly events: Pick<EventStore, 'follow'>;
   readonly timers: Pick<JobTimers, 'after'>;
   readonly installsMax: number;
+  /** A machine of a pool is in use: in the transaction that says so. */
+  readonly join?: (pool: string, machine: Hardwarename) => void;
   transaction<T>(run: () => T): T;
   onError(error: unknown, request?: string): void;
 }
@@ -218,6 +220,7 @@ class Fulfiller implements RequestEngine {
     };
     if (outcome.is === 'finished') {
       note(false, '');
+      if (request.pool !== '') this.options.join?.(request.pool, machine);
       return desk.store.append(request, fold, { is: 'installed', place });
     }
     const { code, detail } = outcome;

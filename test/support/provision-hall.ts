@@ -21,6 +21,9 @@ import { createEngine } from '../../src/jobs/engine.ts';
 import { createJobWork } from '../../src/jobs/work.ts';
 import { openRequestDesk } from '../../src/provisioning/desk.ts';
 import { createRequestEngine } from '../../src/provisioning/engine.ts';
+import { poolSchema, resetSchema } from '../../src/provisioning/pool.ts';
+import { openPoolDesk } from '../../src/provisioning/pool-desk.ts';
+import { createPoolEngine } from '../../src/provisioning/pool-engine.ts';
 import { type RequestBody, requestSchema } from '../../src/provisioning/request.ts';
 import { provisioningSchema } from '../../src/provisioning/settings.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
@@ -158,8 +161,27 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
     const requests = createRequestEngine({
       ...{ desk, jobs, inventory, events: inventory.events, timers: { after } },
       ...{ installsMax: settings.installsMax, transaction, onError },
+      join: (pool, machine) => pools.store.join(pool, machine),
     });
-    return { life, inventory, jobs, desk, engine, requests, after, transaction, onError };
+    const pools = openPoolDesk({
+      db,
+      clock,
+      events: inventory.events,
+      requests: desk,
+      site: 'lon',
+    });
+    const keeper = createPoolEngine({
+      ...{ pools, requests: desk, jobs, inventory, events: inventory.events },
+      ...{ timers: { after, now: clock }, transaction, onError },
+      probe: {
+        addressOf: (name) => name,
+        fetch: async (url) => {
+          const name = /\/\/([^:/]+)/.exec(url)?.[1] ?? '';
+          return hall.dead.has(name) ? 'ECONNREFUSED' : '';
+        },
+      },
+    });
+    return { life, inventory, jobs, desk, pools, engine, requests, keeper };
   }
 
   const hall = {
@@ -168,6 +190,8 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
     clock,
     cut: undefined as { at: number; when: 'before' | 'after' } | undefined,
     crashes: 0,
+    /** Machines whose check URL does not answer. */
+    dead: new Set<string>(),
     now: undefined as unknown as ReturnType<typeof boot>,
     crash() {
       hall.cut = undefined;
@@ -180,6 +204,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       hall.now = boot();
       hall.now.engine.start();
       hall.now.requests.start();
+      hall.now.keeper.start();
     },
     ask(body: Partial<z.input<typeof requestSchema>> = {}, requester = 'negz') {
       const parsed: RequestBody = requestSchema.parse({
@@ -190,6 +215,23 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       const { desk, inventory } = hall.now;
       return inventory.transaction(() => desk.create(parsed, { requester }));
     },
+    pool(name: string, body: Partial<z.input<typeof poolSchema>> = {}) {
+      const parsed = poolSchema.parse({
+        ...{ role: 'web', image: 'debian-12/stable', count: 3, squad: 'music' },
+        health: { url: 'http://{address}:80/', everySeconds: 10, graceSeconds: 0 },
+        ...body,
+      });
+      const { pools, inventory } = hall.now;
+      const cause = { who: 'negz', why: 'test' };
+      return inventory.transaction(() => pools.put(name, parsed, cause));
+    },
+    reset(pool: string, body: Partial<z.input<typeof resetSchema>> = {}, site = 'lon') {
+      const { pools, inventory } = hall.now;
+      const parsed = resetSchema.parse({ why: 'test', ...body });
+      return inventory.transaction(() => pools.reset({ pool, site }, parsed, 'negz'));
+    },
+    members: (name: string) =>
+      hall.now.pools.store.members(name).map(({ hardwarename }) => hardwarename as string),
     request: (id: string) => hall.now.desk.get(id),
     state: (index: number) => hall.now.inventory.machines.record(nameOf(index))?.state,
     squad(name: string, quota?: { machines?: number; types?: Record<string, number> }) {
@@ -230,6 +272,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
   hall.now.inventory.transaction(() => addImage(hall.now.inventory, '1'));
   hall.now.engine.start();
   hall.now.requests.start();
+  hall.now.keeper.start();
   return hall;
 }
 

@@ -16,6 +16,7 @@ import { NO_BMC_POLICY } from '../../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../../src/jobs/kinds/index.ts';
 import { readText } from '../../src/platform/boot-files.ts';
 import { openRequestDesk } from '../../src/provisioning/desk.ts';
+import { openPoolDesk } from '../../src/provisioning/pool-desk.ts';
 import { IPV4_ANY, type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
@@ -73,11 +74,13 @@ export function createWorld(
   const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
   const { site, provisioning: settings } = config;
   const provisioning = openRequestDesk({ db, clock, inventory, jobs, settings, site });
+  const pools = openPoolDesk({ db, clock, events, requests: provisioning, site });
   return {
     db,
     inventory,
     jobs,
     provisioning,
+    pools,
     desk,
     segments,
     view,

@@ -12,6 +12,7 @@ import { addImageCommands } from './images.ts';
 import { addJobCommands } from './jobs.ts';
 import { addLocalCommands } from './local.ts';
 import { addMachineCommands } from './machines.ts';
+import { addPoolCommands } from './pools.ts';
 import { addRecordCommands } from './records.ts';
 import { addRequestCommands } from './requests.ts';
 
@@ -27,6 +28,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addFlightCommands(program, context);
   addConsoleCommand(program, context);
   addRequestCommands(program, context);
+  addPoolCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

@@ -42,6 +42,7 @@ import {
   addOperationsRoutes,
   type OperationsOptions,
 } from './routes/operations.ts';
+import { addPoolRoutes } from './routes/pools.ts';
 import { addRecordRoutes } from './routes/records.ts';
 import { addRequestRoutes } from './routes/requests.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
@@ -71,6 +72,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   /** Handed the way to attach another listener: upgrades do not come by `app.routing`. */
   onUpgrades?(upgrades: Upgrades): void;
   readonly provisioning?: PeopleContext['provisioning'];
+  readonly pools?: PeopleContext['pools'];
 }
 
 /** A hostname is the longest thing that stands in a path. */
@@ -102,11 +104,21 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       throw new Error(`${route.url} does not say who may call it`);
   });
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, bmcs, images, consoles, certificateKey, recorder, provisioning } =
-    options;
+  const {
+    backup,
+    dns,
+    oidc,
+    bmcs,
+    images,
+    consoles,
+    certificateKey,
+    recorder,
+    provisioning,
+    pools,
+  } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
-  const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning };
+  const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning, pools };
   const parts = { backup, dns, oidc, ...desks };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
@@ -119,7 +131,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
-    ...[addFleetRoutes, addRequestRoutes],
+    ...[addFleetRoutes, addRequestRoutes, addPoolRoutes],
   ])
     add(app, context);
   const upgrades = installUpgrades(app);

@@ -12,6 +12,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { RequestDesk } from '../../provisioning/desk.ts';
+import type { PoolDesk } from '../../provisioning/pool-desk.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
@@ -42,6 +43,8 @@ export interface PeopleContext {
   readonly provisioning?: RequestDesk | undefined;
   /** PEM: what certificates are checked with. */
   readonly certificateKey?: string | undefined;
+  /** Pools and their resets. */
+  readonly pools?: PoolDesk | undefined;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
   readonly site: string;

@@ -111,7 +111,7 @@ async function failAndName(run: ScenarioRun, vm: LabVm): Promise<void> {
       return found?.diagnosis ? found : undefined;
     })
     .catch((error: Error) => void run.check(false, error.message));
-  if (!row?.diagnosis) return;
+  if (!row?.diagnosis) return run.lab.powerOff(vm);
   const seconds = Math.round((Date.now() - started) / 1000);
   run.say(
     `${name}: ${row.diagnosis.name} after ${seconds} s: ${row.diagnosis.evidence.join('; ')}`,

@@ -40,4 +40,8 @@ export const FLIGHT_LIMITS = {
     value: 2000,
     why: 'time series that one metric may make: causes times racks, the most frequent first',
   },
+  repeatedBootMs: {
+    value: 120_000,
+    why: 'a machine that starts anew within two minutes of a failure most likely fails again',
+  },
 } as const;

@@ -148,6 +148,11 @@ function takeEvents(events: readonly StoredEvent[]): void {
     if (event.name === 'boot.diagnosed' && event.boot !== undefined) {
       const { diagnosis: name, title, next, evidence } = event.data;
       keepDiagnosis(event.boot, { name, title, next, evidence });
+      // It has started anew already: what stopped it before is all that is known until this boot ends too.
+      const mac = event.mac ?? '';
+      const row = fleet.get(byMac.get(mac) ?? mac);
+      if (row?.timeline?.state === 'running' && row.timeline.boot !== event.boot)
+        keepDiagnosis(row.timeline.boot, { name, title, next, evidence });
     }
   }
   followBoots(events, putTimeline);

@@ -71,7 +71,7 @@ async function killUnderLoad(daemon: Program, round: number): Promise<[string, s
     const capture = start({
       ...{ scope: load, namespace: pair.client },
       command: [
-        ...(['tcpdump', '-i', 'eth0', '-B', '16384', '-U', '-w', file] as const),
+        ...(['tcpdump', '-i', 'eth0', '-B', '131072', '-U', '-w', file] as const),
         ...['--immediate-mode', '--print', '-n', '-q', '-l'],
         `udp and src host ${SERVER} and (src port 67 or dst port ${SENTINEL_PORT})`,
       ],
@@ -85,7 +85,9 @@ async function killUnderLoad(daemon: Program, round: number): Promise<[string, s
       ],
     });
     await perfdhcp.line(/mode enabled/);
-    // Another moment in each round: between a quarter of a second and a second and a quarter into the load.
+    // Another moment in each round, counted from when it is really answering, however busy the machine is.
+    const answers = () => capture.output().match(/\.67 > /g)?.length ?? 0;
+    await expect.poll(answers, { timeout: 20_000 }).toBeGreaterThan(100);
     await new Promise((later) => setTimeout(later, 250 + ((round * 7919) % 1000)));
     await daemon.stop('SIGKILL');
     await perfdhcp.stop('SIGKILL');

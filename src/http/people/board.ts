@@ -1,6 +1,7 @@
 /**
  * The board as one document: a row for each machine that was seen booting, stalled ones first, then by latest activity.
- * A machine that boots from two NICs, or that is known by now, is one row: its latest boot.
+ * A machine that boots from two NICs, or that is known by now, is one row: its latest boot. One that starts over and over is
+ * shown with the cause that its boot before this one had, until this one has come to an end of its own.
  */
 import { ruleOf } from '../../diagnose/table.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -107,12 +108,21 @@ export function readBoard(
   const cursor = inventory.events.lastId();
   const now = clock();
   const rows = new Map<string, BoardRow>();
+  const lookedBack = new Set<string>();
   for (const boot of inventory.boots.list(limit('boardBootsMax'))) {
     const machine =
       (boot.hardwarename && inventory.machines.byHardwarename(boot.hardwarename)) ??
       inventory.machines.byMac(boot.mac);
     const key = machine?.hardwarename ?? boot.mac;
-    if (rows.has(key)) continue;
+    const newer = rows.get(key);
+    if (newer) {
+      const isNext = !lookedBack.has(key) && newer.timeline.state === 'running';
+      lookedBack.add(key);
+      const kept = isNext && !newer.diagnosis ? diagnoses?.ofBoot(boot.id) : undefined;
+      const repeated = kept && now - kept.at < limit('repeatedBootMs') && shown(kept);
+      if (repeated) rows.set(key, { ...newer, diagnosis: repeated });
+      continue;
+    }
     const timeline = foldTimeline(boot, inventory.events.ofBoot(boot.id), now);
     const diagnosis = diagnoses && shownDiagnosis(diagnoses, timeline);
     rows.set(key, {
@@ -130,9 +140,12 @@ function shownDiagnosis(
   { boot, mac }: BootTimeline,
 ): BoardDiagnosis | undefined {
   const kept = diagnoses.ofPower(mac) ?? diagnoses.ofBoot(boot);
-  const rule = kept && kept.endedAt === undefined ? ruleOf(kept.name) : undefined;
-  if (!kept || !rule) return undefined;
-  const { name, confidence, evidence } = kept;
+  return kept && shown(kept);
+}
+
+function shown({ name, confidence, evidence, endedAt }: KeptDiagnosis): BoardDiagnosis | undefined {
+  const rule = endedAt === undefined ? ruleOf(name) : undefined;
+  if (!rule) return undefined;
   return { name, title: rule.title, says: rule.says, next: rule.next, confidence, evidence };
 }
 

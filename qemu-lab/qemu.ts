@@ -33,10 +33,9 @@ export function linkPorts(tap: string): { readonly qemu: number; readonly link: 
 }
 
 /** OVMF tries PXE over IPv4 and IPv6 for two minutes before HTTP Boot, unless it is told that it has neither. */
-const HTTP_BOOT_ONLY = ['IPv4PXESupport', 'IPv6PXESupport'].flatMap((name) => [
-  '-fw_cfg',
-  `name=opt/org.tianocore/${name},string=n`,
-]);
+const without = (...names: readonly string[]) =>
+  names.flatMap((name) => ['-fw_cfg', `name=opt/org.tianocore/${name},string=n`]);
+const HTTP_BOOT_ONLY = without('IPv4PXESupport', 'IPv6PXESupport');
 
 /**
  * What a plain PXE ROM does, in iPXE's words. The class is taken back before the boot file runs: `undionly.kpxe` asks the ROM
@@ -111,6 +110,8 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
         ]
       : []),
     ...(uefi && machine.netboot === 'http' ? HTTP_BOOT_ONLY : []),
+    // What it refused is followed by its next entry, and not by a minute of IPv6 that nobody answers.
+    ...(machine.secureBoot ? without('IPv6PXESupport') : []),
     ...(!uefi && machine.netboot === 'chain' && place.first === 'network'
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),

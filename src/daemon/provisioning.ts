@@ -14,7 +14,7 @@ export function openProvisioning(
   const { site, provisioning: settings } = config;
   const { events, transaction } = inventory;
   const requests = openRequestDesk({ db, clock, inventory, jobs, settings, site });
-  const pools = openPoolDesk({ db, clock, events, requests, site });
+  const pools = openPoolDesk({ db, clock, inventory, requests, site });
   if (!settings.enabled) return { provisioning: requests, pools };
   const timers = {
     now: clock,

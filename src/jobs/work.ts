@@ -93,7 +93,7 @@ export function createJobWork(
         throw new AppError('DISK_FAILED', {
           detail: 'There is no certificate that says it is clean.',
         });
-      const nobodys = { hostname: '', role: '', squad: '' };
+      const nobodys = { hostname: '', role: '', squad: '', owner: '' };
       editor.edit(name, nobodys, { who: WHO, why: 'It was handed back, and is clean.' });
     },
     arm: (armed) => ({ round: work.arm(armed).round }),

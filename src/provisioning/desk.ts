@@ -63,7 +63,7 @@ export function openRequestDesk(parts: DeskParts): RequestDesk {
     store
       .open()
       .filter(({ doc }) => doc.image === formatImageRef({ name, version }))
-      .map(({ id, role }) => `request ${id} (${role})`),
+      .map(({ id, role }) => `request ${id} (${role}) has not ended`),
   );
 
   const get = (id: string): ProvisioningRequest => {

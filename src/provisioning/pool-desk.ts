@@ -1,7 +1,7 @@
 /** Where pools are written and looked at, and resets begun and turned. Who may is the caller's question. */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
-import type { EventStore } from '../inventory/event-store.ts';
+import type { Inventory } from '../inventory/inventory.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { RequestDesk } from './desk.ts';
 import type { PoolBody, ResetBody } from './pool.ts';
@@ -37,12 +37,13 @@ const RANDOM_NAME = { pattern: '{role}-{random:5}', first: 1 };
 export function openPoolDesk(parts: {
   readonly db: Database;
   readonly clock: Clock;
-  readonly events: EventStore;
+  readonly inventory: Pick<Inventory, 'events' | 'images'>;
   readonly requests: RequestDesk;
   readonly site: string;
 }): PoolDesk {
-  const { db, clock, events, requests, site: ownSite } = parts;
-  const store = openPoolStore(db, clock, events);
+  const { db, clock, inventory, requests, site: ownSite } = parts;
+  const store = openPoolStore(db, clock, inventory.events);
+  inventory.images.guard(({ refs }) => usesOf(store, refs));
   const get = (name: string): Pool => {
     const pool = store.pool(name);
     if (!pool) throw new AppError('NOT_FOUND', { detail: `No pool ${name.slice(0, 63)}.` });
@@ -77,4 +78,16 @@ export function openPoolDesk(parts: {
       return store.addReset({ pool, site, doc: body, who, deadlineAt }, members);
     },
   };
+}
+
+/** The next machine of a pool is installed with it, or the next one of a reset. */
+function usesOf(store: PoolStore, refs: readonly string[]): string[] {
+  const pools = store.pools().filter(({ doc }) => refs.includes(doc.image));
+  const resets = store
+    .openResets()
+    .filter(({ doc }) => doc.image !== undefined && refs.includes(doc.image));
+  return [
+    ...pools.map(({ name }) => `pool ${name} is made of it`),
+    ...resets.map(({ id }) => `reset ${id} has not ended`),
+  ];
 }

@@ -166,7 +166,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
     const pools = openPoolDesk({
       db,
       clock,
-      events: inventory.events,
+      inventory,
       requests: desk,
       site: 'lon',
     });

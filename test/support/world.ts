@@ -74,7 +74,7 @@ export function createWorld(
   const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
   const { site, provisioning: settings } = config;
   const provisioning = openRequestDesk({ db, clock, inventory, jobs, settings, site });
-  const pools = openPoolDesk({ db, clock, events, requests: provisioning, site });
+  const pools = openPoolDesk({ db, clock, inventory, requests: provisioning, site });
   return {
     db,
     inventory,

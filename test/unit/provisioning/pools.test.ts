@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { nextResetAction, type ResetFacts } from '../../../src/provisioning/pool.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { createProvisionHall, nameOf, type ProvisionHall } from '../../support/provision-hall.ts';
+import {
+  addImage,
+  createProvisionHall,
+  nameOf,
+  type ProvisionHall,
+} from '../../support/provision-hall.ts';
 
 const record = (hall: ProvisionHall, name: string) =>
   hall.now.inventory.machines.record(name as Hardwarename);
@@ -29,6 +34,29 @@ describe('a pool', () => {
     expect(recycled.map(({ status }) => status)).toEqual(['finished', 'finished', 'finished']);
     expect(hall.now.desk.store.page({ pool: 'web' }, 10).map(({ count }) => count)).toEqual([2, 3]);
     expect(hall.now.life.errors).toEqual([]);
+  });
+
+  it('keeps the image that its next machine would get, and the one that a reset brings', () => {
+    const hall = createProvisionHall({ machines: 2 });
+    const { images } = hall.now.inventory;
+    for (const version of ['2', '3'])
+      hall.now.inventory.transaction(() => addImage(hall.now.inventory, version));
+    const remove = (version: string) => () =>
+      hall.now.inventory.transaction(() =>
+        images.remove({ name: 'debian-12', version }, { who: 'ann', why: 'old' }),
+      );
+    hall.pool('web', { count: 0, image: 'debian-12@1' });
+    expect(remove('1')).toThrow('debian-12@1: pool web is made of it.');
+    hall.now.pools.store.join('web', nameOf(0));
+    const { id } = hall.reset('web', { image: 'debian-12@2' });
+    expect(remove('2')).toThrow(`debian-12@2: reset ${id} has not ended.`);
+    const cause = { who: 'ann', why: 'test' };
+    hall.now.inventory.transaction(() => {
+      hall.now.pools.store.turnReset(id, 'aborted', cause);
+      hall.now.pools.remove('web', cause);
+    });
+    expect(remove('1')).not.toThrow();
+    expect(remove('2')).not.toThrow();
   });
 
   it('asks for no more than it lacks, and calls off what it no longer wants', async () => {

@@ -43,7 +43,7 @@ async function released() {
   world.inventory.transaction(() =>
     serverdb.editor.edit(
       machine.name,
-      { hostname: 'web1.example.org', role: 'web' },
+      { hostname: 'web1.example.org', role: 'web', owner: 'ann' },
       { who: 'ann', why: 'test' },
     ),
   );
@@ -106,7 +106,7 @@ describe('its work', () => {
       });
     await world.post(`/agent/${token}/result`, { ok: true, step: 'done' });
     expect(codeOf(() => work.takeBack(job.id, name))).toBe('ok');
-    expect(record()).toMatchObject({ hostname: '', role: '', squad: '' });
+    expect(record()).toMatchObject({ hostname: '', role: '', squad: '', owner: '' });
   });
 });
 

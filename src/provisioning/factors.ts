@@ -116,17 +116,39 @@ function groupsOf(exposures: readonly Exposure[]): Map<string, Group> {
   return groups;
 }
 
-/** The probability of `hits` or more in `tries` of probability `rate` each. */
+/**
+ * The probability of `hits` or more in `tries` of probability `rate` each. Summed away from the mean, where terms only
+ * shrink: one that is too small for a number then belongs to a sum that is as good as nothing, not to one that is nearly 1.
+ */
 export function binomialTail(hits: number, tries: number, rate: number): number {
   if (hits <= 0) return 1;
   if (hits > tries) return 0;
-  let logTerm = hits * Math.log(rate) + (tries - hits) * Math.log1p(-rate);
-  for (let at = 1; at <= hits; at++) logTerm += Math.log(tries - hits + at) - Math.log(at);
-  let term = Math.exp(logTerm);
-  let sum = 0;
-  for (let count = hits; count <= tries && term > sum * 1e-12; count++) {
-    sum += term;
-    term *= ((tries - count) / (count + 1)) * (rate / (1 - rate));
+  const odds = rate / (1 - rate);
+  if (hits > tries * rate) {
+    const next = (count: number) => ((tries - count) / (count + 1)) * odds;
+    return Math.min(1, sumFrom(binomialTerm(hits, tries, rate), next, { at: hits, by: 1 }));
   }
-  return Math.min(1, sum);
+  const next = (count: number) => count / (tries - count + 1) / odds;
+  const below = sumFrom(binomialTerm(hits - 1, tries, rate), next, { at: hits - 1, by: -1 });
+  return Math.max(0, 1 - below);
+}
+
+function binomialTerm(hits: number, tries: number, rate: number): number {
+  let log = hits * Math.log(rate) + (tries - hits) * Math.log1p(-rate);
+  for (let at = 1; at <= hits; at++) log += Math.log(tries - hits + at) - Math.log(at);
+  return Math.exp(log);
+}
+
+/** A falling series; its last ratio is 0. */
+function sumFrom(
+  first: number,
+  ratio: (at: number) => number,
+  { at, by }: { at: number; by: 1 | -1 },
+): number {
+  let sum = 0;
+  for (let term = first, index = at; term > sum * 1e-12; index += by) {
+    sum += term;
+    term *= ratio(index);
+  }
+  return sum;
 }

@@ -258,5 +258,27 @@ describe('a common factor', () => {
     }
     expect(binomialTail(4, 3, 0.1)).toBe(0);
     expect(binomialTail(900, 12_000, 0.06)).toBeGreaterThan(0);
+    expect(binomialTail(500, 1000, 0.5)).toBeCloseTo(0.5126, 4);
+  });
+  it('is certain of fewer hits than usual, however many tries there were', () => {
+    expect(binomialTail(233, 4973, 0.25)).toBe(1);
+    expect(binomialTail(3, 8000, 0.1)).toBe(1);
+    expect(binomialTail(7997, 8000, 0.1)).toBe(0);
+  });
+  it('is never the image of thousands of good installs because another image fails', () => {
+    const good = many(
+      5000,
+      (index) => `R${index % 100}`,
+      (index) => index % 17 === 3,
+    );
+    const bad = (count: number) =>
+      Array.from({ length: count }, (_, index) =>
+        made(`R${index}`, true, { image: ['debian-12@2'] }),
+      );
+    for (const count of [1, 2, 3, 4])
+      expect(findCommonFactor([...good, ...bad(count)], 0.1)).toBeUndefined();
+    expect(findCommonFactor([...good, ...bad(8)], 0.1)).toMatchObject({
+      ...{ factor: 'image', value: 'debian-12@2', failed: 8, tried: 8 },
+    });
   });
 });

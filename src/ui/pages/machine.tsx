@@ -7,17 +7,34 @@ import { BootsAndJobs } from '../machine/boots-jobs.tsx';
 import { Condition } from '../machine/condition.tsx';
 import { DnsNames } from '../machine/dns-names.tsx';
 import { Hardware } from '../machine/hardware.tsx';
+import { Health } from '../machine/health.tsx';
 import { History } from '../machine/history.tsx';
 import type { MachineAnswer } from '../machine/types.ts';
-import { Badge, Facts, Panel, Reading, Title } from '../parts/common.tsx';
+import { Badge, Empty, Facts, Panel, Reading, Title } from '../parts/common.tsx';
+import { lazy } from '../parts/lazy.tsx';
 import { useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
+import { isSignedIn, may } from '../session.ts';
 import { toggleWatch, watched } from '../watch.ts';
 import '../styles/machine.css';
+
+const Console = lazy(async () => (await import('../machine/console.tsx')).Console);
+
+/** The terminal is most of this page's code, and few open it. */
+function ConsoleTab({ machine }: { machine: MachineAnswer['machine'] }) {
+  const allowed = may('technician') || may('technician', machine.squad);
+  return isSignedIn.value && allowed ? (
+    <Console machine={machine} />
+  ) : (
+    <Empty>A console takes whatever is typed: sign in as a technician to open it.</Empty>
+  );
+}
 
 const TABS = [
   ['', 'Overview'],
   ['hardware', 'Hardware'],
+  ['health', 'Health'],
+  ['console', 'Console'],
   ['jobs', 'Boots and jobs'],
   ['history', 'History'],
 ] as const;
@@ -79,6 +96,10 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
   switch (tab) {
     case 'hardware':
       return <Hardware machine={machine} />;
+    case 'health':
+      return <Health machine={machine} />;
+    case 'console':
+      return <ConsoleTab machine={machine} />;
     case 'jobs':
       return <BootsAndJobs machine={machine} />;
     case 'history':

@@ -81,6 +81,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   ...{ available: '✓', ready: '✓', finished: '✓', served: '✓', arrived: '✓', 'in-use': '●' },
 };
 const TONES: Readonly<Record<string, string>> = {
+  ...{ critical: 'bad', warning: 'hold', cancelled: 'plain' },
   ...{ stalled: 'bad', broken: 'bad', failed: 'bad', refused: 'bad', missing: 'bad' },
   ...{ held: 'hold', 'wrong slot': 'hold', duplicate: 'hold', unexpected: 'hold', paused: 'hold' },
   ...{ booting: 'busy', installing: 'busy', recycling: 'busy', running: 'busy', queued: 'busy' },

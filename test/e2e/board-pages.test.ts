@@ -1,0 +1,119 @@
+/**
+ * Every page of the portal on a phone and on a desk: it fits, axe-core finds nothing serious, nothing is asked of anybody else,
+ * and a picture of it is kept.
+ */
+import { readFileSync } from 'node:fs';
+import type axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DESK, openBrowser, PHONE, SHOTS, signIn, type Visit, visit } from '../support/browser.ts';
+import { openPortal, type Portal } from '../support/portal.ts';
+import { furnishSite } from '../support/portal-site.ts';
+
+const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+
+/** Name of the picture, address, and what is there when the page is ready. */
+const PAGES: readonly (readonly [name: string, path: string, ready: string])[] = [
+  ['board', '/', '.row.stalled'],
+  ['racks', '/racks', '.elevation .slot'],
+  ['machines', '/machines', 'tbody tr'],
+  ['machine', '/machines/C0MPUT3', '.steps'],
+  ['hardware', '/machines/C0MPUT3?tab=hardware', '.tile.cpu'],
+  ['history', '/machines/C0MPUT3?tab=history', '.changes'],
+  ['machine-jobs', '/machines/C0MPUT3?tab=jobs', 'tbody tr'],
+  ['boot', '', '.history'],
+  ['deliveries', '/deliveries', 'tbody tr'],
+  ['delivery', '/deliveries/PO-4711', 'tbody tr'],
+  ['overview', '/overview', '.bars'],
+  ['jobs', '/jobs', 'tbody tr'],
+  ['job', '', '.job-steps'],
+  ['events', '/events', 'tbody tr'],
+  ['dns', '/dns', 'tbody tr'],
+  ['people', '/people', 'tbody tr'],
+  ['settings', '/settings', 'tbody tr'],
+  ['scan', '/scan', '.scan-form'],
+];
+
+let portal: Portal;
+let browser: Browser;
+let phone: Visit;
+let desk: Visit;
+const paths = new Map<string, string>();
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const results = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+      resultTypes: ['violations'],
+    }),
+  );
+  return results.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''} ${nodes[0]?.failureSummary ?? ''}`);
+}
+
+beforeAll(async () => {
+  portal = await openPortal();
+  const { boot, job } = await furnishSite(portal);
+  paths.set('boot', `/boots/${boot}`);
+  paths.set('job', `/jobs/${job}`);
+  browser = await openBrowser();
+  phone = await visit(browser, portal.url, { viewport: PHONE, deviceScaleFactor: 2 });
+  desk = await visit(browser, portal.url, { viewport: DESK, colorScheme: 'light' });
+});
+afterAll(async () => {
+  await browser?.close();
+  await portal?.close();
+});
+
+describe('signing in', () => {
+  it('is asked for where nothing may be read without, and says what is wrong', async () => {
+    const { page } = phone;
+    await page.getByRole('heading', { name: 'Reveille' }).waitFor();
+    expect(await page.locator('.row').count()).toBe(0);
+    expect(await violations(page)).toEqual([]);
+    await page.screenshot({ path: `${SHOTS}/portal-sign-in-phone.png` });
+    await signIn(page, 'ada', 'not the password');
+    await page.getByText('do not go together').waitFor();
+    for (const { page } of [phone, desk]) {
+      await signIn(page, 'ada');
+      await page.locator('.row.stalled').first().waitFor();
+    }
+  });
+});
+
+describe.each(PAGES)('%s', (name, path, ready) => {
+  it.each(['phone', 'desk'] as const)('on a %s', async (kind) => {
+    const { page } = kind === 'phone' ? phone : desk;
+    await page.goto(portal.url + (paths.get(name) ?? path));
+    await page.locator(ready).first().waitFor();
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(overflow).toBeLessThanOrEqual(0);
+    await page.screenshot({ path: `${SHOTS}/portal-${name}-${kind}.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+});
+
+describe('all of them', () => {
+  it('asked nobody else, and had no error but the refused password', () => {
+    for (const { foreign, problems } of [phone, desk]) {
+      expect(foreign).toEqual([]);
+      expect(problems.filter((text) => !/status of (401|404)/.test(text))).toEqual([]);
+    }
+  });
+
+  it('the board is on a phone with less than 150 kB', async () => {
+    const { page } = await visit(browser, 'about:blank');
+    const sizes: number[] = [];
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    session.on('Network.loadingFinished', ({ encodedDataLength }) => sizes.push(encodedDataLength));
+    await page.goto(portal.url);
+    await page.getByRole('heading', { name: 'Reveille' }).waitFor();
+    const sum = sizes.reduce((total, size) => total + size, 0);
+    expect(sum).toBeGreaterThan(10_000);
+    expect(sum).toBeLessThan(150_000);
+  });
+});

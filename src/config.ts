@@ -117,6 +117,34 @@ export function loadConfig(file: string | undefined): Config {
   return parseConfig(text);
 }
 
+export interface ConfigRow {
+  /** `dhcp.segments.0.iface` */
+  readonly key: string;
+  /** As JSON; what is secret shows as …. */
+  readonly value: string;
+  readonly origin: 'file' | 'default';
+}
+
+const SECRET = /(?:secret|password|passphrase)$/i;
+
+/** Every value that is in force, and whether it was written in the file. @param text the file, '' for none */
+export function describeConfig(config: Config, text: string): ConfigRow[] {
+  const rows: ConfigRow[] = [];
+  const walk = (value: unknown, written: unknown, key: string): void => {
+    if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
+      const below = typeof written === 'object' && written !== null ? written : {};
+      for (const [name, child] of Object.entries(value))
+        walk(child, (below as Record<string, unknown>)[name], key ? `${key}.${name}` : name);
+      return;
+    }
+    const plain = (JSON.stringify(value) ?? '').replace(/:\/\/[^/@]*@/, '://…@');
+    const shown = SECRET.test(key) && plain !== '' ? '…' : plain;
+    rows.push({ key, value: shown, origin: written === undefined ? 'default' : 'file' });
+  };
+  walk(config, parseYaml(text) ?? {}, '');
+  return rows;
+}
+
 /** Every key that the file may hold, as dotted paths (`dhcp.segments.iface`); docs/configuration.md lists the same. */
 export function configKeys(): string[] {
   const keys: string[] = [];

@@ -4,8 +4,9 @@
  * This file and main.ts are the composition root. Nothing in here decides anything: a datagram goes to its protocol, the
  * protocol asks the boot desk and the inventory, and what changed is committed before the answer leaves.
  */
+import { readFileSync } from 'node:fs';
 import { namedFiles } from './boot/binaries.ts';
-import type { Config } from './config.ts';
+import { type Config, describeConfig } from './config.ts';
 import { openBmcService, startDiscovery } from './daemon/bmcs.ts';
 import { startConsoles } from './daemon/consoles.ts';
 import {
@@ -43,7 +44,12 @@ export interface Daemon {
   stop(signal: string): Promise<void>;
 }
 
-export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
+/** @param file where the configuration was read, for people who ask what comes from where */
+export async function startDaemon(config: Config, log: Log, file?: string): Promise<Daemon> {
+  const configuration = describeConfig(
+    config,
+    file === undefined ? '' : readFileSync(file, 'utf8'),
+  );
   requireBootFiles([
     [config.boot.assets, config.boot.binaries.bios],
     [config.boot.assets, config.boot.binaries.uefiX64],
@@ -106,6 +112,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       backup: () => backupNow(core.db, config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
+      configuration,
     });
     const { whenDurable } = core.groupCommit;
     const folder = federationFolderOf(config);

@@ -83,6 +83,10 @@ export const LIMITS = {
   },
   searchTrigramsMax: { value: 24, why: 'no serial, MAC or hostname that matters is longer' },
   bulkItemsMax: { value: 1000, why: 'one request; a larger change is several' },
+  deliveryLinesMax: {
+    value: 10_000,
+    why: 'a packing list of a whole hall; it is compared line by line each time it is looked at',
+  },
   bulkBodyBytesMax: {
     value: 8_388_608,
     why: 'a thousand machines with their NICs, or a long sheet',

@@ -38,7 +38,7 @@ program
   .action(async (options: { config?: string }) => {
     const config = loadConfig(options.config);
     const log = openLog(config.log);
-    const daemon = await startDaemon(config, log);
+    const daemon = await startDaemon(config, log, options.config);
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
       if (stopping) return;

@@ -277,6 +277,17 @@ export type Certificate = {
   /** Ed25519 over the text, base64 */
   readonly signature: string;
 };
+export type Delivery = {
+  readonly name: string;
+  readonly version: number;
+  readonly supplier: string;
+  readonly expectedOn: string;
+  readonly notes: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Lines by what has become of them */
+  readonly counts: Readonly<Record<string, number>>;
+};
 export type DnsFault = {
   readonly code: string;
   readonly name: string;
@@ -4480,6 +4491,92 @@ export interface Operations {
       readonly why: string;
     };
     answer: Reset;
+  };
+  /** Every delivery, newest first, with how much of it has come. */
+  'GET /deliveries': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly deliveries: readonly Delivery[];
+    };
+  };
+  /** A delivery, each line compared with the machines on record: what is wrong first. */
+  'GET /deliveries/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly delivery: Delivery;
+      readonly lines: readonly {
+        /** From 1; 0 for a machine that is in no list */
+        readonly line: number;
+        readonly serial: string;
+        readonly product: string;
+        readonly rack: string;
+        readonly unit: number;
+        readonly status: 'missing' | 'duplicate' | 'wrong slot' | 'unexpected' | 'arrived';
+        readonly hardwarename: string;
+        readonly foundRack: string;
+        readonly foundUnit: number;
+        readonly why: string;
+      }[];
+    };
+  };
+  /** Take in a packing list, in the place of the one that was there. */
+  'PUT /deliveries/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly supplier?: string | undefined;
+      readonly expectedOn?: string | '' | undefined;
+      readonly notes?: string | undefined;
+      readonly lines?:
+        | readonly {
+            readonly serial: string;
+            readonly product?: string | undefined;
+            /** Where it is to stand; empty: anywhere */
+            readonly rack?: string | undefined;
+            /** Lowest unit; 0: any */
+            readonly unit?: number | undefined;
+          }[]
+        | undefined;
+      /** The same as CSV: a header with serial, and product, rack, unit where they are known */
+      readonly sheet?: string | undefined;
+    };
+    answer: Delivery;
+  };
+  /** Forget a delivery; machines stay as they are. */
+  'DELETE /deliveries/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Every value of the configuration, and whether the file or a default gave it. */
+  'GET /configuration': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: {
+      readonly rows: readonly {
+        /** dhcp.segments.0.iface */
+        readonly key: string;
+        /** As JSON; what is secret shows as … */
+        readonly value: string;
+        readonly origin: 'file' | 'default';
+      }[];
+    };
   };
   /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
   'GET /machines/{hardwarename}/console': {

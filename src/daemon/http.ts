@@ -168,6 +168,7 @@ export async function startPeopleHttp(
     | 'pools'
     | 'dns'
     | 'whenDurable'
+    | 'configuration'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

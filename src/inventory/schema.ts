@@ -8,6 +8,7 @@
 import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { CONSOLES_SCHEMA } from './schema-consoles.ts';
+import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
@@ -150,6 +151,7 @@ export const MIGRATIONS: readonly string[] = [
   CONSOLES_SCHEMA,
   PROVISIONING_SCHEMA,
   POOLS_SCHEMA,
+  DELIVERIES_SCHEMA,
 ];
 
 /**

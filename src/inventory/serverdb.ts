@@ -9,6 +9,7 @@ import { type Addresses, openAddresses } from './addresses.ts';
 import { type BmcFinder, openBmcFinder } from './bmc-finder.ts';
 import { type BmcStore, openBmcs } from './bmcs.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
+import { type Deliveries, openDeliveries } from './deliveries.ts';
 import { type EventHistory, openEventHistory } from './event-history.ts';
 import type { EventStore } from './event-store.ts';
 import { type Hostnames, openHostnames } from './hostnames.ts';
@@ -39,6 +40,7 @@ export interface ServerDb {
   readonly idempotency: Idempotency;
   readonly waits: WaitWatch;
   readonly quirks: Quirks;
+  readonly deliveries: Deliveries;
   /** Inside a transaction: what `run` changes is undone when it throws, and nothing else. */
   savepoint<T>(run: () => T): T;
 }
@@ -71,6 +73,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     webhooks: openWebhooks(db, { ...parts, history }),
     idempotency: openIdempotency(db, clock),
     waits: openWaitWatch(db, parts),
+    deliveries: openDeliveries(db, { clock, events }),
     quirks: openQuirks(db, clock, (event) => void events.append(event)),
     savepoint: (run) => db.transaction(run)(),
   };

@@ -20,6 +20,9 @@ const JobPage = lazy(async () => (await import('./pages/job.tsx')).JobPage);
 const EventsPage = lazy(async () => (await import('./pages/events.tsx')).EventsPage);
 const DnsPage = lazy(async () => (await import('./pages/dns.tsx')).DnsPage);
 const PeoplePage = lazy(async () => (await import('./pages/people.tsx')).PeoplePage);
+const SettingsPage = lazy(async () => (await import('./pages/settings.tsx')).SettingsPage);
+const DeliveriesPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveriesPage);
+const DeliveryPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveryPage);
 const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 
 function Page() {
@@ -44,6 +47,10 @@ function Page() {
       return <DnsPage />;
     case 'people':
       return <PeoplePage />;
+    case 'settings':
+      return <SettingsPage />;
+    case 'deliveries':
+      return name === '' ? <DeliveriesPage /> : <DeliveryPage key={name} name={name} />;
     case 'scan':
       return <ScanPage />;
     default:
@@ -53,7 +60,15 @@ function Page() {
 
 const TITLES: Readonly<Record<string, string>> = {
   ...{ '': 'Board', overview: 'Overview', racks: 'Racks', jobs: 'Jobs', events: 'Events' },
-  ...{ dns: 'DNS', people: 'People', scan: 'Scan', machines: 'Machines', boots: 'Boot' },
+  ...{
+    dns: 'DNS',
+    people: 'People',
+    deliveries: 'Deliveries',
+    settings: 'Configuration',
+    scan: 'Scan',
+    machines: 'Machines',
+    boots: 'Boot',
+  },
 };
 
 export function App() {

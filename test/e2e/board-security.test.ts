@@ -133,7 +133,11 @@ describe('secrets', () => {
     const session = await sessionOf();
     expect(session).toMatchObject({ httpOnly: true, sameSite: 'Strict' });
     const held = await seen.page.evaluate(() =>
-      [document.cookie, location.href, JSON.stringify({ ...localStorage, ...sessionStorage })].join(),
+      [
+        document.cookie,
+        location.href,
+        JSON.stringify({ ...localStorage, ...sessionStorage }),
+      ].join(),
     );
     expect(held).not.toContain(session?.value);
     expect(held).not.toContain(PASSWORD);

@@ -57,7 +57,7 @@ export async function furnishSite(portal: Portal): Promise<{ boot: string; job: 
     inventory.transaction(() => editor.move(name, to, { by: 'operator', who: 'ada', why }));
   move(names[41] as Hardwarename, 'broken', 'a fan rattles');
   move(names[55] as Hardwarename, 'held', 'its label does not match');
-  portal.deliver?.(names);
+  portal.deliver(names);
   carry(world, '52:54:00:77:00:02', 'kernel', 'bios');
   arrive(world, {
     ...{ address: '52:54:00:77:00:04', serial: 'To Be Filled By O.E.M.' },

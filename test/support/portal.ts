@@ -4,6 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import pino from 'pino';
+import { describeConfig, parseConfig } from '../../src/config.ts';
 import { ImageReader } from '../../src/dns/image.ts';
 import { Responder } from '../../src/dns/respond.ts';
 import type { NewEvent } from '../../src/events.ts';
@@ -22,6 +23,8 @@ import { SETTINGS } from './dns.ts';
 import { planFrom } from './dns-world.ts';
 import { bytesOf, type Report, report } from './reports.ts';
 import { createWorld, dhcpPacket, ipv4, mac, u32, type World } from './world.ts';
+
+const CONFIG = 'site: lab\npeopleHttp: { anonymousRead: false }\n';
 
 type Step = 'offer' | 'ack' | 'tftp' | 'script' | 'kernel' | 'initrd' | 'linux';
 const STEPS: readonly Step[] = ['offer', 'ack', 'tftp', 'script', 'kernel', 'initrd', 'linux'];
@@ -175,6 +178,7 @@ export async function openPortal({
     site: 'lab',
     uiRoot,
     dns: () => dns.desk,
+    configuration: describeConfig(parseConfig(CONFIG), CONFIG),
     settings: { anonymousRead, requestsPerSecond: 1_000_000 },
     readiness: () => ({ database: true }),
     metrics: async () => ({
@@ -190,6 +194,25 @@ export async function openPortal({
     dns,
     url: `http://127.0.0.1:${port}`,
     close: () => app.close(),
+    /** A packing list with something wrong of each kind. */
+    deliver(names: readonly Hardwarename[]) {
+      const lines = names.slice(40, 60).map((name, index) => ({
+        ...{ serial: name as string, product: 'Model-X', rack: 'R02', unit: index + 1 },
+      }));
+      const also = [
+        { serial: 'NEVERCAME1', product: 'Model-X', rack: 'R03', unit: 30 },
+        { serial: 'NEVERCAME2', product: 'Model-X', rack: 'R03', unit: 31 },
+        { ...lines[3], serial: names[44] as string, product: 'Model-X', rack: 'R02', unit: 9 },
+        { serial: names[85] as string, product: 'Model-X', rack: 'R01', unit: 41 },
+      ];
+      const doc = {
+        ...{ supplier: 'Dell', expectedOn: '2026-11-20', notes: '', lines: [...lines, ...also] },
+      };
+      const cause = { who: 'grace', why: 'packing list', version: undefined };
+      world.inventory.transaction(() =>
+        world.inventory.serverdb.deliveries.put('PO-4711', doc, cause),
+      );
+    },
     watchStalls: () => createStallWatch({ ...world.inventory, clock: world.clock })(),
     tell: (event: NewEvent) =>
       world.inventory.transaction(() => world.inventory.events.append(event)),

@@ -20,7 +20,9 @@ import { addAccessRoutes } from './routes/access.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addCertificateRoutes } from './routes/certificates.ts';
+import { addConfigurationRoutes } from './routes/configuration.ts';
 import { addConsoleRoutes } from './routes/console.ts';
+import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
@@ -63,6 +65,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   /** Calls back once everything committed so far is on disk; without it, every commit waits for that by itself. */
   readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
   readonly dns?: PeopleContext['dns'];
+  readonly configuration?: PeopleContext['configuration'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
@@ -115,11 +118,12 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     recorder,
     provisioning,
     pools,
+    configuration,
   } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
   const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning, pools };
-  const parts = { backup, dns, oidc, ...desks };
+  const parts = { backup, dns, oidc, configuration, ...desks };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -132,6 +136,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes, addRequestRoutes, addPoolRoutes],
+    ...[addDeliveryRoutes, addConfigurationRoutes],
   ])
     add(app, context);
   const upgrades = installUpgrades(app);

@@ -30,6 +30,12 @@ export interface BmcService {
   readonly registry: BmcRegistry;
 }
 
+export interface ConfigurationRow {
+  readonly key: string;
+  readonly value: string;
+  readonly origin: 'file' | 'default';
+}
+
 export interface PeopleContext {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
@@ -55,6 +61,8 @@ export interface PeopleContext {
   durably<T>(run: () => T): Promise<T>;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */
   /** DNS, where this appliance serves it. */
+  /** What is in force and where it comes from. */
+  readonly configuration?: readonly ConfigurationRow[] | undefined;
   readonly dns?: (() => DnsDesk | undefined) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;

@@ -20,11 +20,13 @@ const TARGETS: readonly Target[] = [
   { to: '/', name: 'Board', icon: 'board' },
   { to: '/racks', name: 'Racks', icon: 'rack' },
   { to: '/machines', name: 'Machines', icon: 'machine' },
+  { to: '/deliveries', name: 'Deliveries', icon: 'box' },
   { to: '/jobs', name: 'Jobs', icon: 'job' },
   { to: '/overview', name: 'Overview', icon: 'chart' },
   { to: '/events', name: 'Events', icon: 'event' },
   { to: '/dns', name: 'DNS', icon: 'dns' },
   { to: '/people', name: 'People', icon: 'people' },
+  { to: '/settings', name: 'Configuration', icon: 'settings' },
 ];
 const THUMB: readonly string[] = ['/', '/racks', '/jobs'];
 

@@ -3,6 +3,7 @@
  * second. The feed tells what changes afterwards.
  */
 import { z } from 'zod';
+import type { Deliveries } from '../../../inventory/deliveries.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
 import { limit } from '../../../limits.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -42,13 +43,16 @@ export type FleetMachine = z.output<typeof fleetMachine>;
 
 const FIELDS = Object.keys(fleetMachine.shape) as (keyof FleetMachine)[];
 
-function shown(record: MachineRecord): FleetMachine {
+function shown(deliveries: Deliveries, record: MachineRecord): FleetMachine {
   const fields = FIELDS.map((name) => [name, record[name]]);
-  return Object.fromEntries(fields) as FleetMachine;
+  // A machine that a packing list names belongs to that delivery, whoever has written so or not.
+  const orderNumber = record.orderNumber || deliveries.ofSerial(record.serial);
+  return { ...(Object.fromEntries(fields) as FleetMachine), orderNumber };
 }
 
 export function addFleetRoutes(app: PeopleServer, context: PeopleContext): void {
   const { inventory, clock, site } = context;
+  const { deliveries } = inventory.serverdb;
   app.route({
     method: 'GET',
     url: '/api/v1/board/machines',
@@ -84,7 +88,12 @@ export function addFleetRoutes(app: PeopleServer, context: PeopleContext): void 
           cursor: query.after,
         }),
       );
-      const page = { site, now: clock(), cursor, machines: records.map(shown) };
+      const page = {
+        site,
+        now: clock(),
+        cursor,
+        machines: records.map((record) => shown(deliveries, record)),
+      };
       return next === undefined ? page : { ...page, next };
     },
   });

@@ -1,4 +1,5 @@
 /** What a hostile machine, a hostile site and a curious bystander get from the portal: nothing. */
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
@@ -30,6 +31,7 @@ beforeAll(async () => {
     response.setHeader('content-type', 'text/html');
     response.end(body);
   }).listen(0, '127.0.0.1');
+  await once(foreign, 'listening');
   // Another name is another site to the browser, although it is the same machine.
   foreignUrl = `http://localhost:${(foreign.address() as AddressInfo).port}/`;
   browser = await openBrowser();

@@ -1,29 +1,31 @@
 /**
  * The terminal writes style elements, which the content security policy forbids, and rightly: whoever could inject one could
- * read the page with it. This hands the terminal a document whose style elements are rules of an adopted style sheet, which
- * only scripts of the page itself can make.
+ * read the page with it. While the terminal is made, what it takes for style elements are rules of adopted style sheets
+ * instead, which only scripts of the page itself can make.
  */
 
-/** @returns a document for `documentOverride`: this one, but for its style elements */
-export function styleByRules(real: Document): Document {
+/** Runs what makes style elements, and hands it stand-ins for them. */
+export function withStyleRules<Result>(real: Document, make: () => Result): Result {
   const createElement = (name: string, options?: ElementCreationOptions): HTMLElement =>
-    name.toLowerCase() === 'style' ? styleElement(real) : real.createElement(name, options);
-  return new Proxy(real, {
-    get(target, key) {
-      if (key === 'createElement') return createElement;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+    name.toLowerCase() === 'style'
+      ? standIn(real)
+      : Document.prototype.createElement.call(real, name, options);
+  Object.defineProperty(real, 'createElement', { value: createElement, configurable: true });
+  try {
+    return make();
+  } finally {
+    Reflect.deleteProperty(real, 'createElement');
+  }
 }
 
 /** Looks like a style element to whoever fills it; what it is given goes into a sheet that is adopted. */
-function styleElement(real: Document): HTMLElement {
+function standIn(real: Document): HTMLElement {
   const sheet = new CSSStyleSheet();
   real.adoptedStyleSheets = [...real.adoptedStyleSheets, sheet];
-  const stand = real.createElement('span');
+  const stand = Document.prototype.createElement.call(real, 'span');
   stand.hidden = true;
   let text = '';
+  Object.defineProperty(stand, 'sheet', { value: sheet });
   Object.defineProperty(stand, 'textContent', {
     get: () => text,
     set(next: string) {

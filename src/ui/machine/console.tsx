@@ -5,7 +5,7 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { styleByRules } from './console-style.ts';
+import { withStyleRules } from './console-style.ts';
 import '@xterm/xterm/css/xterm.css';
 import { read } from '../api.ts';
 import { Empty, Panel, When } from '../parts/common.tsx';
@@ -83,13 +83,12 @@ function openTerminal(
     disableStdin,
     fontSize: 14,
     scrollback: 5000,
-    documentOverride: styleByRules(document),
     screenReaderMode: true,
     theme: { background: '#0b0e14', foreground: '#e6ebf2' },
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
-  terminal.open(box);
+  withStyleRules(document, () => terminal.open(box));
   fit.fit();
   const refit = () => fit.fit();
   addEventListener('resize', refit);

@@ -73,8 +73,8 @@ describe('a machine that calls itself a script', () => {
             resolve(event.effectiveDirective),
           );
           const script = document.createElement('script');
-          script.textContent = 'window.pwned = 3';
           try {
+            script.textContent = 'window.pwned = 3';
             document.body.append(script);
           } catch {
             resolve('trusted-types');

@@ -239,9 +239,12 @@ describe('an import', () => {
     expect(await at.made.until(id, 'stored', 'failed')).toMatchObject({
       ...{ state: 'stored', sha256: sha256(bytes), sizeBytes: bytes.length },
     });
-    expect(asked.map(({ range }) => range ?? 'all')).toEqual([
-      ...['all', 'bytes=1000000-', 'bytes=2000000-'],
-    ]);
+    // What was on its way when a connection broke may be lost with it; what had come is not asked for again.
+    const starts = asked.map(({ range }) => Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0));
+    expect(starts.length).toBeGreaterThanOrEqual(3);
+    expect(starts[0]).toBe(0);
+    expect(new Set(starts).size).toBe(starts.length);
+    expect([...starts].sort((a, b) => a - b)).toEqual(starts);
     expect(at.made.world.eventNames()).toContain('image.received');
   });
   it('begins again when the source has another file by then', async () => {

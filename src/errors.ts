@@ -36,6 +36,10 @@ export const ERRORS = {
   NOT_FOUND: { httpStatus: 404, message: 'There is nothing here.' },
   MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
   TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },
+  DISKS_NOT_CLEAN: {
+    httpStatus: 409,
+    message: 'Data may be on its disks: only a proven recycle makes it capacity.',
+  },
   HOSTNAME_TAKEN: { httpStatus: 409, message: 'Another machine has this hostname.' },
   UNIT_TAKEN: { httpStatus: 409, message: 'Another machine fills these units of the rack.' },
   ADDRESS_TAKEN: { httpStatus: 409, message: 'This address belongs to another NIC.' },

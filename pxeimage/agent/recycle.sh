@@ -116,7 +116,7 @@ ata_offers() {
 # A SCSI disk says which of these it has by refusing the others: they cost a moment.
 scsi_offers() {
   command -v sg_sanitize >/dev/null || return 0
-  [ -e "/sys/block/${1#/dev/}/device/vpd_pg80" ] || return 0
+  [ -e "$SYSROOT/sys/block/${1#/dev/}/device/vpd_pg80" ] || return 0
   printf '%s\n' scsi-sanitize-block scsi-sanitize-crypto scsi-sanitize-overwrite scsi-format
 }
 
@@ -404,7 +404,7 @@ tee_progress() {
 
 # What an old system left in the firmware would be tried first at the next boot.
 boot_entries() {
-  command -v efibootmgr >/dev/null && [ -d /sys/firmware/efi/efivars ] || return 0
+  command -v efibootmgr >/dev/null && [ -d "$SYSROOT/sys/firmware/efi/efivars" ] || return 0
   mountpoint -q /sys/firmware/efi/efivars 2>/dev/null || mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
   efibootmgr -v 2>/dev/null | sed -n 's/^Boot\([0-9A-Fa-f]\{4\}\)[* ].*HD(.*File(.*/\1/p' | while read -r entry; do
     efibootmgr -q -b "$entry" -B && echo "boot entry $entry is removed"
@@ -414,7 +414,7 @@ boot_entries() {
 
 # Asked of the firmware, which does it at the next boot (TCG PPI, operation 22: clear, then enable and activate).
 clear_tpm() {
-  [ -w /sys/class/tpm/tpm0/ppi/request ] || return 0
-  echo 22 >/sys/class/tpm/tpm0/ppi/request || fail AGENT_FAILED "the firmware does not take the order to clear the TPM"
+  [ -w "$SYSROOT/sys/class/tpm/tpm0/ppi/request" ] || return 0
+  echo 22 >"$SYSROOT/sys/class/tpm/tpm0/ppi/request" || fail AGENT_FAILED "the firmware does not take the order to clear the TPM"
   measured tpm asked
 }

@@ -58,6 +58,8 @@ export type Machine = {
   readonly custom: Readonly<Record<string, string>>;
   /** No change of state until this is lifted. */
   readonly protected: boolean;
+  /** Somebody’s data may be on its disks; only a proven recycle lifts this. */
+  readonly mayHoldData: boolean;
   /** Datacenter. */
   readonly site: string;
   /** Hall or room. */
@@ -853,6 +855,7 @@ export interface Operations {
       readonly 'notes.like'?: string | undefined;
       readonly custom?: string | undefined;
       readonly protected?: string | undefined;
+      readonly mayHoldData?: string | undefined;
       readonly site?: string | undefined;
       readonly 'site.not'?: string | undefined;
       readonly 'site.like'?: string | undefined;
@@ -1096,6 +1099,7 @@ export interface Operations {
       readonly 'notes.like'?: string | undefined;
       readonly custom?: string | undefined;
       readonly protected?: string | undefined;
+      readonly mayHoldData?: string | undefined;
       readonly site?: string | undefined;
       readonly 'site.not'?: string | undefined;
       readonly 'site.like'?: string | undefined;
@@ -1601,6 +1605,8 @@ export interface Operations {
             readonly custom?: string | undefined;
             /** No change of state until this is lifted. any of these, divided by commas */
             readonly protected?: string | undefined;
+            /** Somebody’s data may be on its disks; only a proven recycle lifts this. any of these, divided by commas */
+            readonly mayHoldData?: string | undefined;
             /** Datacenter. any of these, divided by commas */
             readonly site?: string | undefined;
             /** Datacenter. none of these */
@@ -1965,6 +1971,7 @@ export interface Operations {
       readonly 'notes.like'?: string | undefined;
       readonly custom?: string | undefined;
       readonly protected?: string | undefined;
+      readonly mayHoldData?: string | undefined;
       readonly site?: string | undefined;
       readonly 'site.not'?: string | undefined;
       readonly 'site.like'?: string | undefined;

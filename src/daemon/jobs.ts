@@ -30,7 +30,7 @@ export function openJobs({
 }: Omit<JobParts, 'log' | 'closers' | 'groupCommit'>) {
   const { credential: site, ...policy } = config.jobs.bmcSetup;
   const { events, machines } = inventory;
-  const kinds = jobKinds({ site, ...policy });
+  const kinds = jobKinds({ site, ...policy }, config.jobs.recycle);
   const onCancel = ({ id }: Job) => inventory.work.end(id, 'its job was called off');
   return openJobDesk({ db, clock, events, machines, kinds, onCancel });
 }

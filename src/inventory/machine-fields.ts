@@ -55,6 +55,11 @@ export const MACHINE_FIELDS = {
   notes: field('notes', ['text', 'place'], 'Anything.'),
   custom: field('custom', ['map', 'use'], 'Fields of a site’s own.'),
   protected: field('protected', ['flag', 'admin'], 'No change of state until this is lifted.'),
+  mayHoldData: field(
+    'may_hold_data',
+    ['flag', 'never'],
+    'Somebody’s data may be on its disks; only a proven recycle lifts this.',
+  ),
   site: field('site', ['text', 'place'], 'Datacenter.'),
   hall: field('hall', ['text', 'place'], 'Hall or room.'),
   row: field('row', ['text', 'place'], 'Row of racks.'),

@@ -26,7 +26,14 @@ import {
   prepareMachines,
 } from './machine-statements.ts';
 import type { ReconReport } from './report.ts';
-import { type Actor, assertTransition, type MachineState, STATE_RULES } from './states.ts';
+import {
+  type Actor,
+  assertEmpty,
+  assertTransition,
+  bringsData,
+  type MachineState,
+  STATE_RULES,
+} from './states.ts';
 
 export type { MachineNic };
 
@@ -85,7 +92,7 @@ export interface Machines {
   /** Every machine with its hardware: for tests and small labs; lists page (machine-query.ts). */
   list(): Machine[];
   countByState(): { state: MachineState; count: number; overdue: number }[];
-  /** Changes the state with its event, in the caller's transaction. @throws AppError TRANSITION_ILLEGAL, MACHINE_UNKNOWN */
+  /** Changes the state with its event, in the caller's transaction. @throws AppError TRANSITION_ILLEGAL, DISKS_NOT_CLEAN, MACHINE_UNKNOWN */
   transition(hardwarename: Hardwarename, to: MachineState, cause: TransitionCause): void;
   insert(
     facts: MachineFacts,
@@ -142,8 +149,9 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
     ...reads,
     ...writes,
     transition(hardwarename, to, cause) {
-      const from = String(rowOf(hardwarename).state) as MachineState;
+      const { state: from, mayHoldData } = recordFromRow(rowOf(hardwarename));
       assertTransition(from, to, cause.by);
+      assertEmpty({ hardwarename, mayHoldData }, to);
       const { why, by, who } = cause;
       writeColumns(hardwarename, stateColumns(to, cause, clock()));
       const data = { from, to, why, by, ...(who === undefined ? {} : { who }) };
@@ -322,6 +330,7 @@ function stateColumns(
     state_next: cause.next ?? rule.next,
     state_deadline: cause.deadlineAt ?? until,
     overdue: 0,
+    ...(bringsData(to) ? { may_hold_data: 1 } : {}),
   };
 }
 

@@ -111,7 +111,9 @@ export function openMerges(
       sql.clearConflict.run(kept, gone);
       machines.remove(gone);
       if (keeper.conflictWith === gone) machines.setConflict(kept, undefined);
-      machines.touch(kept);
+      // One machine now: what may be on the disks of either may be on its disks.
+      const mayHoldData = keeper.mayHoldData || goer.mayHoldData;
+      machines.write(kept, { mayHoldData });
       const values = [kept, gone, clock(), cause.who, cause.why, JSON.stringify(snapshot)];
       const id = Number(sql.put.run(...values).lastInsertRowid);
       const row = fromRow(sql.get.get(id) as Row);

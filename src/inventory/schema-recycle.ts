@@ -31,3 +31,16 @@ export const RECYCLE_SCHEMA = `
   CREATE INDEX certificates_by_machine ON certificates (hardwarename, issued_at);
   CREATE INDEX certificates_by_time ON certificates (issued_at);
 `;
+
+/**
+ * Whether somebody's data may be on a machine's disks. Of those that are there already, every one that is or was in somebody's
+ * hands may hold some, and so may a broken one: an erase too many costs minutes.
+ */
+export const DATA_MARK_SCHEMA = `
+  ALTER TABLE machines ADD COLUMN may_hold_data INTEGER NOT NULL DEFAULT 0;
+  UPDATE machines SET may_hold_data = 1
+    WHERE state IN ('installing', 'in-use', 'recycling', 'broken')
+      OR state <> 'available' AND EXISTS (
+        SELECT 1 FROM events WHERE events.hardwarename = machines.hardwarename
+          AND events.name = 'machine.state' AND json_extract(events.data, '$.to') IN ('installing', 'in-use'));
+`;

@@ -15,7 +15,7 @@ import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
 import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
-import { RECYCLE_SCHEMA } from './schema-recycle.ts';
+import { DATA_MARK_SCHEMA, RECYCLE_SCHEMA } from './schema-recycle.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { WORK_SCHEMA } from './schema-work.ts';
 
@@ -152,6 +152,7 @@ export const MIGRATIONS: readonly string[] = [
   PROVISIONING_SCHEMA,
   POOLS_SCHEMA,
   DELIVERIES_SCHEMA,
+  DATA_MARK_SCHEMA,
 ];
 
 /**

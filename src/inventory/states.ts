@@ -74,6 +74,12 @@ export const TRANSITIONS: readonly Transition[] = [
     by: 'operator',
     why: 'A person has settled what it was held for.',
   },
+  {
+    from: 'held',
+    to: 'recycling',
+    by: 'owner',
+    why: 'A machine that was repaired or looked at, and may hold data, is erased before it is capacity again.',
+  },
   { from: 'held', to: 'broken', by: 'operator', why: 'A person found that it needs repair.' },
   {
     from: 'held',
@@ -208,6 +214,26 @@ export function isCapacity(state: MachineState): boolean {
 /** Somebody's work is on it: leaving this state takes the word of its owner, and a rule never moves it. */
 export function needsRelease(state: MachineState): boolean {
   return state === 'in-use';
+}
+
+/** From here on somebody's data may be on its disks. An install that has begun to write one says so, too. */
+export function bringsData(to: MachineState): boolean {
+  return to === 'in-use';
+}
+
+/**
+ * Capacity is empty: whatever way a machine took, through repair, hold or retirement, data that may be on its disks keeps it
+ * out until a recycle has proven the opposite.
+ *
+ * @throws AppError DISKS_NOT_CLEAN
+ */
+export function assertEmpty(
+  { hardwarename, mayHoldData }: { readonly hardwarename: string; readonly mayHoldData: boolean },
+  to: MachineState,
+): void {
+  if (to !== 'available' || !mayHoldData) return;
+  const detail = `Put it on hold and recycle it: reveille jobs create recycle ${hardwarename}`;
+  throw new AppError('DISKS_NOT_CLEAN', { detail });
 }
 
 /** Where a machine has no role: what it was called and whose it was ends there. */

@@ -22,6 +22,7 @@ export interface Attempt {
 
 export interface AttemptInput {
   readonly job: string;
+  readonly requester: string;
   readonly step: Step;
   readonly how: 'run' | 'ask-then-run' | 'undo';
   readonly machine: JobMachine;
@@ -81,7 +82,13 @@ function isLater(result: Output | Later): result is Later {
 function createContext(input: AttemptInput, alive: () => void): StepContext {
   const { machine, facts, world, timers } = input;
   return {
-    ...{ job: input.job, machine, ...facts, work: guardedWork(input, alive) },
+    ...{
+      job: input.job,
+      requester: input.requester,
+      machine,
+      ...facts,
+      work: guardedWork(input, alive),
+    },
     now: (): Millis => timers.now(),
     async withBmc(use, credential) {
       alive();

@@ -36,6 +36,8 @@ export function later(laterMs: number, why: string): Later {
 export interface StepContext<Params = JobParams> {
   /** Id of the job. */
   readonly job: string;
+  /** Who asked for the job. */
+  readonly requester: string;
   readonly machine: JobMachine;
   readonly params: Params;
   /** By step name, of the steps that are done. */

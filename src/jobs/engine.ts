@@ -330,6 +330,7 @@ class Runner implements Engine {
     const sinceAt = live.fold.anchors[name]?.at ?? timers.now();
     return beginAttempt({
       ...{ job: live.job.id, step: work.step, machine, world, timers, transaction },
+      requester: live.job.requester,
       how: work.do === 'undo' ? 'undo' : work.ask ? 'ask-then-run' : 'run',
       facts: { params: live.job.params, outputs: live.fold.outputs, sinceAt },
       note: (text) => {

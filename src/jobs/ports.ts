@@ -64,6 +64,7 @@ export interface JobWork {
     readonly job: string;
     readonly machine: Hardwarename;
     readonly params: RecycleParams;
+    readonly requester: string;
   }): Output;
   /**
    * The machine is nobody's any more: no hostname, role or squad.

@@ -1,6 +1,7 @@
 /** The `jobs` section of the configuration. */
 import { z } from 'zod';
 import { limit } from '../limits.ts';
+import { LEVELS } from '../recycle/methods.ts';
 
 const credential = z.string().max(63);
 
@@ -10,6 +11,12 @@ export const jobsSchema = z.strictObject({
   siteMax: z.number().int().min(1).max(10_000).default(200),
   rackMax: z.number().int().min(1).max(1000).default(8),
   keepDays: z.number().int().min(1).max(36_500).default(365),
+  recycle: z
+    .strictObject({
+      /** NIST SP 800-88: what every disk must reach, unless a job says otherwise. */
+      level: z.enum(LEVELS).default('clear'),
+    })
+    .prefault({}),
   bmcSetup: z
     .strictObject({
       credential: credential.default(''),

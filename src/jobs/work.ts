@@ -75,10 +75,11 @@ export function createJobWork(
       return { round: order.round };
     },
     prepareRecycle: (name) => ({ uefi: read(name).hardware.agent.bootMode === 'uefi' }),
-    armRecycle({ job, machine: name, params }): Output {
+    armRecycle({ job, machine: name, params, requester }): Output {
       const { level, samples, verify, clearTpm, clearBootEntries } = params;
       const detail: RecycleDetail = {
         lines: { level },
+        requester,
         ...{ level, samples, full: verify === 'full', clearTpm, clearBootEntries },
         expected: read(name).hardware.disks.map(({ serial }) => serial ?? ''),
       };
@@ -95,6 +96,7 @@ export function createJobWork(
         });
       const nobodys = { hostname: '', role: '', squad: '', owner: '' };
       editor.edit(name, nobodys, { who: WHO, why: 'It was handed back, and is clean.' });
+      machines.write(name, { mayHoldData: false });
     },
     arm: (armed) => ({ round: work.arm(armed).round }),
     end: (job, why) => work.end(job, why),

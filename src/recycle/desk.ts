@@ -61,7 +61,7 @@ export function openRecycleDesk({ inventory, clock, key, site }: RecycleDeskPart
           product: machine?.product ?? '',
           serial: machine?.serial ?? '',
           site: machine?.site || site,
-          requester: String(detail.lines.requester ?? ''),
+          requester: detail.requester ?? '',
           level: detail.level,
           expected: detail.expected,
           failure: result.ok ? '' : (result.detail ?? '').slice(0, 1000) || 'the agent has failed',

@@ -15,6 +15,8 @@ export const BLOCK_BYTES = 4096;
 export interface RecycleDetail {
   /** What `GET /agent/TOKEN/work` says beside what it says of any work. */
   readonly lines: Readonly<Record<string, string | number>>;
+  /** Who asked for it; stands in the certificate. */
+  readonly requester?: string;
   /** Every disk reaches it, or the machine stays out. */
   readonly level: Level;
   /** Blocks of each disk that are looked at. */

@@ -110,6 +110,15 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       }),
     });
   }
+  /** Leaves what a proven one leaves. */
+  async function wipe(context: StepContext) {
+    const waiting = await run(context);
+    if (waiting) return waiting;
+    const { inventory } = hall.now;
+    const { hardwarename } = context.machine;
+    inventory.transaction(() => inventory.machines.write(hardwarename, { mayHoldData: false }));
+    return undefined;
+  }
   function recycle() {
     return defineJob<JobParams>('recycle', 1, {
       says: 'A stand-in of one step.',
@@ -117,7 +126,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       allowedFrom: ['recycling'],
       interrupts: true,
       destructive: true,
-      steps: [step('wipe', { timeoutMs: 7_200_000, withinMs: 7_200_000, run })],
+      steps: [step('wipe', { timeoutMs: 7_200_000, withinMs: 7_200_000, run: wipe })],
       onFinish: { to: 'available', why: 'it is clean' },
       onFail: { to: 'broken', why: 'it could not be wiped' },
     });

@@ -74,6 +74,7 @@ export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions):
         });
         // Whoever holds the plan may write: from here on the machine is no longer as it was.
         inventory.work.destroys(job);
+        inventory.machines.write(hardwarename, { mayHoldData: true });
         return plan;
       });
       return sendPlan(reply, text);

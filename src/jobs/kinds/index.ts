@@ -5,11 +5,11 @@ import { burnIn } from './burn-in.ts';
 import { install, reinstall } from './install.ts';
 import { netboot, recon } from './netboot.ts';
 import { identify, powerCycle, powerOffJob, powerOnJob, reset } from './power.ts';
-import { recycle } from './recycle.ts';
+import { type RecyclePolicy, recycleJob } from './recycle.ts';
 
-export function jobKinds(policy: BmcPolicy): JobKinds {
+export function jobKinds(policy: BmcPolicy, recycle: RecyclePolicy = { level: 'clear' }): JobKinds {
   return createKinds([
     ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
-    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycle, burnIn],
+    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycleJob(recycle), burnIn],
   ]);
 }

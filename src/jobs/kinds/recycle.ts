@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { limit } from '../../limits.ts';
-import { LEVELS } from '../../recycle/methods.ts';
+import { LEVELS, type Level } from '../../recycle/methods.ts';
 import { defineJob, type End, type JobParams, type Move, step, wait } from '../definition.ts';
 import { agentFails, call, cold } from './install.ts';
 import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
@@ -21,17 +21,23 @@ const SILENCE_MS = 3 * MINUTE_MS;
 
 const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
 
-export const recycleParams = z.strictObject({
-  level: z.enum(LEVELS).default('clear').describe('NIST SP 800-88: what every disk must reach'),
-  samples: z.number().int().min(16).max(2000).default(200).describe('Blocks of each disk'),
-  verify: z
-    .enum(['sample', 'full'])
-    .default('sample')
-    .describe('full: after an overwrite, every block is read back'),
-  clearTpm: z.boolean().default(true),
-  clearBootEntries: z.boolean().default(true).describe('Of UEFI, those that lead to disks'),
-});
-export type RecycleParams = z.output<typeof recycleParams>;
+export interface RecyclePolicy {
+  /** What every disk must reach, unless a job says otherwise. */
+  readonly level: Level;
+}
+
+const paramsFor = ({ level }: RecyclePolicy) =>
+  z.strictObject({
+    level: z.enum(LEVELS).default(level).describe('NIST SP 800-88: what every disk must reach'),
+    samples: z.number().int().min(16).max(2000).default(200).describe('Blocks of each disk'),
+    verify: z
+      .enum(['sample', 'full'])
+      .default('sample')
+      .describe('full: after an overwrite, every block is read back'),
+    clearTpm: z.boolean().default(true),
+    clearBootEntries: z.boolean().default(true).describe('Of UEFI, those that lead to disks'),
+  });
+export type RecycleParams = z.output<ReturnType<typeof paramsFor>>;
 
 const prepare = step<JobParams>('prepare', {
   ...quick,
@@ -40,9 +46,9 @@ const prepare = step<JobParams>('prepare', {
 
 const arm = step<JobParams>('arm', {
   ...quick,
-  run: async ({ work, job, machine, params }) =>
+  run: async ({ work, job, machine, params, requester }) =>
     work.armRecycle({
-      ...{ job, machine: machine.hardwarename, params: params as RecycleParams },
+      ...{ job, machine: machine.hardwarename, params: params as RecycleParams, requester },
     }),
   undo: async ({ work, job }) => work.end(job, 'its job has ended'),
 });
@@ -66,45 +72,47 @@ function restOf({ status, code, detail, destroyed }: End): Move | undefined {
   return { to: 'broken', why: why.slice(0, 500) };
 }
 
-export const recycle = defineJob<JobParams>('recycle', 1, {
-  says: 'Takes a machine back: erases every disk, proves it, and makes it capacity again; its owner releases it.',
-  params: recycleParams as unknown as z.ZodType<JobParams>,
-  allowedFrom: ['in-use', 'recycling'],
-  interrupts: true,
-  destructive: true,
-  // One that waits in pxeimage needs none.
-  needsBmc: false,
-  steps: [
-    prepare,
-    arm,
-    call,
-    ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
-    wait('taken', {
-      withinMs: BOOT_MS,
-      event: 'work.taken',
-      since: 'arm',
-      fails: agentFails,
-      again: { from: 'call', timesMax: 1 },
-      overdue: {
-        code: 'JOB_NO_EVENT',
-        detail:
-          'It was told to boot into pxeimage and has not asked for its work; its timeline says how far it got.',
-      },
-    }),
-    wait('erased', {
-      withinMs: SILENCE_MS,
-      alive: { event: 'agent.progress', atMostMs: limit('recycleMs') },
-      event: 'agent.finished',
-      since: 'arm',
-      fails: agentFails,
-      overdue: {
-        code: 'JOB_NO_EVENT',
-        detail: 'Its agent fell silent while its disks were being erased.',
-      },
-    }),
-    settle,
-  ],
-  onStart: { to: 'recycling', by: 'owner', why: 'Its owner has released it.' },
-  onFinish: { to: 'available', why: 'Every disk is proven clean.' },
-  rest: restOf,
-});
+export const recycleJob = (policy: RecyclePolicy) =>
+  defineJob<JobParams>('recycle', 1, {
+    says: 'Takes a machine back: erases every disk, proves it, and makes it capacity again; its owner releases it.',
+    params: paramsFor(policy) as unknown as z.ZodType<JobParams>,
+    // On hold: one that was repaired, or taken out in the middle, and may hold data.
+    allowedFrom: ['in-use', 'recycling', 'held'],
+    interrupts: true,
+    destructive: true,
+    // One that waits in pxeimage needs none.
+    needsBmc: false,
+    steps: [
+      prepare,
+      arm,
+      call,
+      ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
+      wait('taken', {
+        withinMs: BOOT_MS,
+        event: 'work.taken',
+        since: 'arm',
+        fails: agentFails,
+        again: { from: 'call', timesMax: 1 },
+        overdue: {
+          code: 'JOB_NO_EVENT',
+          detail:
+            'It was told to boot into pxeimage and has not asked for its work; its timeline says how far it got.',
+        },
+      }),
+      wait('erased', {
+        withinMs: SILENCE_MS,
+        alive: { event: 'agent.progress', atMostMs: limit('recycleMs') },
+        event: 'agent.finished',
+        since: 'arm',
+        fails: agentFails,
+        overdue: {
+          code: 'JOB_NO_EVENT',
+          detail: 'Its agent fell silent while its disks were being erased.',
+        },
+      }),
+      settle,
+    ],
+    onStart: { to: 'recycling', by: 'owner', why: 'Its owner has released it.' },
+    onFinish: { to: 'available', why: 'Every disk is proven clean.' },
+    rest: restOf,
+  });

@@ -1,6 +1,14 @@
 /** Runs the agent's eraser on files that stand for disks, under the shells that may run it, with tools that do as told. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -241,6 +249,117 @@ else cat <<'END'\n${locked}\nEND\nfi ;; esac`,
       `case "$*" in *unlock*) exit 1 ;; -I*) cat <<'END'\n${locked}\nEND\n;; esac`,
     );
     expect(shut.stdout).toMatch(/shut: it is locked by a password that nobody here knows/);
+  });
+});
+
+describe.each(SHELLS)('what is beside ATA and NVMe, under %s', (...shell) => {
+  it.each([
+    ['scsi-sanitize-block', 'sg_sanitize', '--block --quick --wait'],
+    ['scsi-sanitize-crypto', 'sg_sanitize', '--crypto --quick --wait'],
+    ['scsi-sanitize-overwrite', 'sg_sanitize', '--overwrite --zero --quick --wait'],
+    ['scsi-format', 'sg_format', '--format --quick'],
+  ])('%s is asked of the disk and counts when the marker is gone', (method, tool, words) => {
+    const works = `case "$*" in '${words} '*) head -c ${BYTES} /dev/urandom >"$DISK" ;; *) exit 1 ;; esac`;
+    const { told, failed } = erase(shell, { methods: method, tools: { [tool]: works } });
+    expect(failed).toBe('');
+    expect(told).toMatchObject({ method, ok: true, samples: 4, detail: '' });
+  });
+  it('a SCSI disk that refuses three of them is formatted', () => {
+    const { told } = erase(shell, {
+      methods: 'scsi-sanitize-block,scsi-sanitize-crypto,scsi-format',
+      tools: {
+        sg_sanitize: 'echo "Illegal request, Invalid opcode"; exit 5',
+        sg_format: `head -c ${BYTES} /dev/urandom >"$DISK"`,
+      },
+    });
+    expect(told).toMatchObject({ method: 'scsi-format', ok: true });
+    expect(told.detail).toMatch(/^scsi-sanitize-block: Illegal.*; scsi-sanitize-crypto: Illegal/);
+  });
+
+  /** Functions of the script over a made-up sysfs and tools. */
+  const beside = (
+    functions: string,
+    { files = {}, tools = {} }: Record<'files' | 'tools', Record<string, string>> = {
+      files: {},
+      tools: {},
+    },
+  ) => {
+    const dir = mkdtempSync(join(tmpdir(), 'reveille-beside-'));
+    dirs.push(dir);
+    const put = (name: string, text: string, mode: number) => {
+      mkdirSync(join(dir, name, '..'), { recursive: true });
+      writeFileSync(join(dir, name), text, { mode });
+    };
+    for (const [name, text] of Object.entries(files)) put(name, text, 0o644);
+    for (const [name, text] of Object.entries({ hdparm: 'exit 1', mount: 'exit 0', ...tools }))
+      put(`bin/${name}`, `#!/bin/sh\nDIR=${dir}\n${text}\n`, 0o755);
+    const [program = 'sh', ...words] = shell;
+    const result = spawnSync(
+      program,
+      [
+        ...words,
+        '-c',
+        `${HARNESS}\nmeasured() { echo "measured $*"; }\nSYSROOT=${dir}\n${functions}`,
+      ],
+      {
+        encoding: 'utf8',
+        env: { AT: dir, AGENT, RUN: dir, PATH: `${join(dir, 'bin')}:/usr/bin:/bin` },
+      },
+    );
+    const read = (name: string) =>
+      existsSync(join(dir, name)) ? readFileSync(join(dir, name), 'utf8') : '';
+    return { ...result, read };
+  };
+
+  it('a disk with a SCSI serial is asked for all four; one without offers nothing', () => {
+    const tools = { sg_sanitize: 'exit 0' };
+    const sas = beside('offers_of /dev/sdq', {
+      ...{ tools, files: { 'sys/block/sdq/device/vpd_pg80': 'xxxxS1' } },
+    });
+    expect(sas.stdout.trim().split('\n')).toEqual([
+      ...['scsi-sanitize-block', 'scsi-sanitize-crypto', 'scsi-sanitize-overwrite', 'scsi-format'],
+    ]);
+    const stick = beside('offers_of /dev/sdq', {
+      ...{ tools, files: { 'sys/block/sdq/device/model': 'stick' } },
+    });
+    expect(stick.stdout.trim()).toBe('');
+  });
+
+  const LISTED = `BootCurrent: 0003
+Boot0001* debian\tHD(1,GPT,0a1b)/File(\\EFI\\debian\\shimx64.efi)
+Boot0002* UEFI PXE\tPciRoot(0x0)/Pci(0x3,0x0)/MAC(525400123456,1)
+Boot0003* UEFI shell\tFvVol(7cb8)/FvFile(7c04)
+Boot00AF  windows\tHD(2,GPT,0c1d)/File(\\EFI\\Microsoft\\Boot\\bootmgfw.efi)`;
+  const efibootmgr = `case $1 in -v) cat <<'END'\n${LISTED}\nEND\n;; *) echo "$*" >>"$DIR/asked" ;; esac`;
+  it('boot entries that lead to files on disks are removed, and no others', () => {
+    const { stdout, read } = beside('boot_entries', {
+      files: { 'sys/firmware/efi/efivars/x': '' },
+      tools: { efibootmgr },
+    });
+    expect(read('asked')).toBe('-q -b 0001 -B\n-q -b 00AF -B\n');
+    expect(stdout).toMatch(/0001 is removed\n.*00AF is removed/);
+  });
+  it('a machine that booted by BIOS has no boot entries', () => {
+    const { status, read } = beside('boot_entries', { files: {}, tools: { efibootmgr } });
+    expect([status, read('asked')]).toEqual([0, '']);
+  });
+  it('the firmware is asked to clear the TPM, and a machine without one is left alone', () => {
+    const request = 'sys/class/tpm/tpm0/ppi/request';
+    const asked = beside('clear_tpm', { files: { [request]: '' }, tools: {} });
+    expect(asked.read(request)).toBe('22\n');
+    expect(asked.stdout).toBe('measured tpm asked\n');
+    const none = beside('clear_tpm');
+    expect([none.status, none.stdout]).toEqual([0, '']);
+  });
+  it('firmware that refuses to clear the TPM fails the work', () => {
+    const request = 'sys/class/tpm/tpm0/ppi/request';
+    // A file that can be opened and not be written, as sysfs has them.
+    const refused = beside(
+      `rm "$SYSROOT/${request}"; ln -s /dev/full "$SYSROOT/${request}"; clear_tpm`,
+      { files: { [request]: '' }, tools: {} },
+    );
+    expect(refused.status).toBe(1);
+    expect(refused.read('failed')).toMatch(/^AGENT_FAILED the firmware does not take the order/);
   });
 });
 

@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import type { RecycleParams } from '../../../src/jobs/kinds/recycle.ts';
+import type { Actor, MachineState } from '../../../src/inventory/states.ts';
+import { type RecycleParams, recycleJob } from '../../../src/jobs/kinds/recycle.ts';
 import type { Job } from '../../../src/jobs/store.ts';
 import { createJobWork } from '../../../src/jobs/work.ts';
 import { signingKey } from '../../../src/recycle/certificate.ts';
 import { openRecycleDesk } from '../../../src/recycle/desk.ts';
 import { parseRecycleDetail } from '../../../src/recycle/plan.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { A, createWorkWorld, type WorkWorld } from '../../support/work-world.ts';
 import { createWorld } from '../../support/world.ts';
 
@@ -80,13 +82,59 @@ describe('asking for it', () => {
 
 const PARAMS_OF_A_NEW_JOB = { ...PARAMS, samples: 200 };
 
+describe('a machine that may hold data', () => {
+  const move = (name: Hardwarename, to: MachineState) => () =>
+    world.inventory.serverdb.editor.move(name, to, { by: 'operator', why: 'test', who: 'ann' });
+  const hand = (name: Hardwarename, to: MachineState, by: Actor = 'owner') =>
+    codeOf(() => world.inventory.machines.transition(name, to, { by, why: 'test' }));
+
+  it('is one from the moment that somebody uses it, and a first ingestion is none', async () => {
+    const { name } = await world.register(A, 'SN-0001');
+    const { machines } = world.inventory;
+    expect(machines.record(name)?.mayHoldData).toBe(false);
+    expect(codeOf(move(name, 'held'))).toBe('ok');
+    expect(codeOf(move(name, 'available'))).toBe('ok');
+    expect(hand(name, 'installing', 'job')).toBe('ok');
+    // An install that was called off before it touched a disk.
+    expect(hand(name, 'available', 'job')).toBe('ok');
+    expect(hand(name, 'installing', 'job')).toBe('ok');
+    expect(hand(name, 'in-use', 'job')).toBe('ok');
+    expect(machines.record(name)?.mayHoldData).toBe(true);
+  });
+  it('does not become capacity by repair, hold or retirement, but by a recycle', async () => {
+    const { ask, name, record } = await released();
+    world.inventory.machines.write(name, { mayHoldData: true });
+    expect(hand(name, 'broken')).toBe('ok');
+    expect(codeOf(move(name, 'held'))).toBe('ok');
+    expect(codeOf(move(name, 'available'))).toBe('DISKS_NOT_CLEAN');
+    expect(codeOf(move(name, 'retired'))).toBe('ok');
+    expect(codeOf(move(name, 'held'))).toBe('ok');
+    expect(codeOf(move(name, 'available'))).toBe('DISKS_NOT_CLEAN');
+    ask();
+    expect(record()?.state).toBe('recycling');
+    // The job's own last step is no exception: without its certificate the mark stands.
+    expect(hand(name, 'available', 'job')).toBe('DISKS_NOT_CLEAN');
+  });
+});
+
+describe('the level of a site', () => {
+  it('is what a job asks for that does not say another', () => {
+    const recycle = recycleJob({ level: 'purge' });
+    expect(recycle.params.parse({})).toMatchObject({ level: 'purge' });
+    expect(recycle.params.parse({ level: 'clear' })).toMatchObject({ level: 'clear' });
+  });
+});
+
 describe('its work', () => {
   it("names every disk of the last report, and the machine is nobody's once they are proven clean", async () => {
     const { ask, name, wait, record } = await released();
     const job = ask(name);
     const work = createJobWork(world.inventory, world.clock);
     const { inventory } = world;
-    inventory.transaction(() => work.armRecycle({ job: job.id, machine: name, params: PARAMS }));
+    const { requester } = job;
+    inventory.transaction(() =>
+      work.armRecycle({ job: job.id, machine: name, params: PARAMS, requester }),
+    );
     const order = inventory.work.ofJob(job.id);
     const disks = inventory.machines.byHardwarename(name)?.hardware.disks ?? [];
     expect(disks.length).toBeGreaterThan(0);
@@ -107,6 +155,12 @@ describe('its work', () => {
     await world.post(`/agent/${token}/result`, { ok: true, step: 'done' });
     expect(codeOf(() => work.takeBack(job.id, name))).toBe('ok');
     expect(record()).toMatchObject({ hostname: '', role: '', squad: '', owner: '' });
+    expect(record()?.mayHoldData).toBe(false);
+    const [proof] = inventory.certificates.list({ hardwarename: name, count: 1 });
+    expect(JSON.parse(proof?.text ?? '{}')).toMatchObject({
+      requester: 'ann',
+      result: 'sanitized',
+    });
   });
 });
 

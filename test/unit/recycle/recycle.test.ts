@@ -24,7 +24,8 @@ afterEach(async () => {
 });
 
 const DETAIL: RecycleDetail = {
-  lines: { requester: 'ann' },
+  lines: {},
+  requester: 'ann',
   ...{ level: 'clear', samples: 4, full: false, clearTpm: false, clearBootEntries: false },
   expected: ['D1'],
 };

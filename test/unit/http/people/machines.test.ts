@@ -233,6 +233,7 @@ describe('the way through the states', () => {
     expect(released.body).toMatchObject({ state: 'recycling', hostname: 'web1.fancy' });
     const { machines } = people.world.inventory;
     const name = released.body.hardwarename;
+    people.world.inventory.transaction(() => machines.write(name, { mayHoldData: false }));
     people.world.inventory.transaction(() =>
       people.world.inventory.serverdb.editor.move(name, 'available', { by: 'job', why: 'clean' }),
     );

@@ -10,6 +10,7 @@ import { install } from './install.ts';
 import { power } from './power.ts';
 import { proxy } from './proxy.ts';
 import { quirk } from './quirk.ts';
+import { recycle } from './recycle.ts';
 import { wake } from './wake.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -24,4 +25,5 @@ export const SCENARIOS: readonly Scenario[] = [
   failures,
   quirk,
   wake,
+  recycle,
 ];

@@ -222,8 +222,10 @@ function acknowledge(asked: Asked, { answer, segment, address, held }: Granted):
   const lease = { type: MESSAGE.ack, segment, address, seconds: leaseSeconds };
   const shown = formatIpv4(address);
   const { vendorClass, hostname } = client;
+  // What calls itself a BMC elsewhere is leased an address; only the out-of-band network says that it is to be logged in to.
+  const isReal = client.stage === 'bmc' && segment.kind === 'out-of-band';
   const seen =
-    client.stage === 'bmc' && !isBound(held, address, now)
+    isReal && !isBound(held, address, now)
       ? ({
           ...subject(asked, answer),
           name: 'bmc.seen',

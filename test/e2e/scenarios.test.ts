@@ -30,7 +30,11 @@ async function namespaces(): Promise<string[]> {
 
 describe('the virtual lab', () => {
   it.each(SCENARIOS.map(({ name, about }) => [name, about]))('%s: %s', async (name) => {
+    const since = Date.now();
     const result = await scenario(name);
+    // At once: the reporter keeps the results of a file to its end.
+    const seconds = Math.round((Date.now() - since) / 1000);
+    console.log(`${name}: ${seconds} s, ${result.failures.join('; ') || 'no failure'}`);
     expect(result.failures).toEqual([]);
     expect(result.passed).toBe(true);
     expect(result.machines.length).toBeGreaterThan(0);

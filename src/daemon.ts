@@ -109,7 +109,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       ...provisioned,
       certificateKey: recycle.publicKey,
       readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
-      backup: () => backupNow(core.db, config),
+      backup: () => backupNow(config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
       configuration,

@@ -16,7 +16,7 @@ import { openBootFacts } from '../inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../inventory/inventory.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
 import { limit } from '../limits.ts';
-import { type BackupFile, backupDatabase } from '../platform/backup.ts';
+import { type BackupFile, backupDatabase, copyBeforeMigration } from '../platform/backup.ts';
 import { findBootFile, readText } from '../platform/boot-files.ts';
 import type { Log } from '../platform/log.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
@@ -52,6 +52,7 @@ export function openCore(
       clock: systemClock,
       secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
       waitForDisk: groupCommit.waitForDisk,
+      copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
         later: (task) => void setTimeout(task, limit('timelineGatherMs')),
         onError,
@@ -115,8 +116,8 @@ export function isAsset({ boot }: Config, file: string): boolean {
 }
 
 /** A copy of the database as it is now, in the folder of backups. */
-export function backupNow(db: Database, config: Config): Promise<BackupFile> {
-  return backupDatabase(db, {
+export function backupNow(config: Config): Promise<BackupFile> {
+  return backupDatabase(config.database.file, {
     folder: backupFolderOf(config),
     keep: limit('backupsKeptMax'),
     now: new Date(systemClock()),

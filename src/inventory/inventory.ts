@@ -19,7 +19,7 @@ import { createIngest, type Delivery, type Ingested } from './ingest.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { recall } from './recall.ts';
-import { migrate } from './schema.ts';
+import { type MigrateOptions, migrate } from './schema.ts';
 import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
 import { openServerDb, type ServerDb } from './serverdb.ts';
 import { openTokens, type Tokens } from './tokens.ts';
@@ -51,7 +51,7 @@ export interface Inventory {
   rehearse<T>(run: () => T): T;
 }
 
-export interface InventoryOptions {
+export interface InventoryOptions extends MigrateOptions {
   readonly db: Database;
   readonly clock: Clock;
   /** Without one, secrets open only as long as this process lives. */
@@ -67,7 +67,7 @@ export interface InventoryOptions {
 
 export function openInventory(options: InventoryOptions): Inventory {
   const { db, clock, secrets, waitForDisk, gather } = options;
-  migrate(db);
+  migrate(db, options);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
   const leases = openLeases(db, clock);

@@ -10,6 +10,7 @@ import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
+import { FEED_SCHEMA } from './schema-feed.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOBS_SCHEMA } from './schema-jobs.ts';
@@ -153,39 +154,43 @@ export const MIGRATIONS: readonly string[] = [
   POOLS_SCHEMA,
   DELIVERIES_SCHEMA,
   DATA_MARK_SCHEMA,
+  FEED_SCHEMA,
 ];
 
+export interface MigrateOptions {
+  /**
+   * Makes a copy of the file as it is; called before the first step on a file that holds something. What it throws leaves
+   * the file as it is.
+   */
+  copyBefore?(schema: number): void;
+}
+
 /**
- * Brings a database to the newest schema, one transaction for each step; a newer file than the program is refused. Before
- * the first step on a file that holds something, a copy is written beside it (`FILE.schema-N`). Foreign keys are off
- * during a step, because a table that others refer to may have to be rebuilt, and are checked before it commits.
+ * Brings a database to the newest schema, all steps in one transaction: one that fails leaves the database of before. A newer
+ * file than the program is refused. Foreign keys are off meanwhile, because a table that others refer to may have to be
+ * rebuilt, and are checked after each step.
  */
-export function migrate(db: Database): void {
+export function migrate(db: Database, { copyBefore }: MigrateOptions = {}): void {
   const at = db.pragma('user_version', { simple: true }) as number;
   if (at > MIGRATIONS.length) {
     throw new Error(`schema ${at} is newer than this program's ${MIGRATIONS.length}`);
   }
   if (at === MIGRATIONS.length) return;
-  if (at > 0 && !db.memory) db.exec(`VACUUM INTO '${copyName(db, at).replaceAll("'", "''")}'`);
+  if (at > 0 && !db.memory) {
+    if (!copyBefore) throw new Error('a file is migrated only after a copy of it was made');
+    copyBefore(at);
+  }
   db.pragma('foreign_keys = OFF');
   try {
-    for (const [index, sql] of MIGRATIONS.slice(at).entries()) {
-      db.transaction(() => {
+    db.transaction(() => {
+      for (const [index, sql] of MIGRATIONS.slice(at).entries()) {
         db.exec(sql);
         const broken = db.pragma('foreign_key_check') as unknown[];
         if (broken.length > 0) throw new Error(`step ${at + index + 1} breaks a reference`);
-        db.pragma(`user_version = ${at + index + 1}`);
-      }).immediate();
-    }
+      }
+      db.pragma(`user_version = ${MIGRATIONS.length}`);
+    }).immediate();
   } finally {
     db.pragma('foreign_keys = ON');
   }
-}
-
-/** A name for the copy that is not taken: VACUUM INTO refuses a file that exists. */
-function copyName(db: Database, at: number): string {
-  const stamp = db.prepare(`SELECT strftime('%Y%m%dT%H%M%fZ', 'now') AS now`).get() as {
-    now: string;
-  };
-  return `${db.name}.schema-${at}.${stamp.now}`;
 }

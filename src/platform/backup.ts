@@ -1,52 +1,58 @@
 /**
- * Backups of the database: taken online, page by page between two answers, and consistent whatever is written meanwhile;
- * and put back while the daemon is stopped, after a check, with the file that was there kept beside it.
+ * Backups of the database: taken online, on a thread of their own, each of one moment, and whole whatever is written
+ * meanwhile by whatever process. A copy has its name only once its bytes are on disk. Putting one back is restore.ts.
  */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
+import { discard, isFull, makeFolder, makePrivate, sync } from './private-files.ts';
 
 export interface BackupFile {
   readonly file: string;
   readonly sizeBytes: number;
 }
 
-/** Pages between two looks at the event loop: half a megabyte, about a millisecond. */
-const PAGES_AT_ONCE = 128;
-
-/** Copies to a new file in `folder`; the oldest beyond `keep` are removed. */
+/**
+ * Copies a database file to a new file in `folder`; the oldest beyond `keep` are removed.
+ * @throws AppError STORAGE_FULL, DATABASE_FAILED
+ */
 export async function backupDatabase(
-  db: Database,
+  database: string,
   { folder, keep, now }: { folder: string; keep: number; now: Date },
 ): Promise<BackupFile> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const stamp = now.toISOString().replace(/[-:]/g, '').replace('.', '');
   const file = join(folder, `reveille-${stamp}.db`);
   const partial = `${file}.partial`;
   try {
-    await db.backup(partial, { progress: () => PAGES_AT_ONCE });
-    chmodSync(partial, 0o600);
+    makeFolder(folder);
+    for (const name of unfinishedIn(folder)) discard(join(folder, name));
+    makePrivate(partial);
+    await copyAll(database, partial);
+    sync(partial);
     renameSync(partial, file);
+    sync(folder);
   } catch (cause) {
-    rmSync(partial, { force: true });
-    const full = /ENOSPC|SQLITE_FULL|disk is full/.test(
-      `${(cause as { code?: string }).code} ${cause}`,
-    );
-    throw new AppError(full ? 'STORAGE_FULL' : 'DATABASE_FAILED', { detail: `(${file})`, cause });
+    discard(partial);
+    const code = isFull(cause) ? 'STORAGE_FULL' : 'DATABASE_FAILED';
+    throw new AppError(code, { detail: `(${file})`, cause });
   }
   const old = backupsIn(folder).slice(keep);
   for (const name of old) rmSync(join(folder, name), { force: true });
   return { file, sizeBytes: statSync(file).size };
+}
+
+function copyAll(file: string, copy: string): Promise<void> {
+  const worker = new Worker(new URL('./backup-worker.ts', import.meta.url), {
+    workerData: { file, copy },
+  });
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error('the thread that copies has ended early')),
+    );
+  });
 }
 
 /** Names, newest first. */
@@ -58,13 +64,44 @@ export function backupsIn(folder: string): string[] {
     .reverse();
 }
 
+/** What a copy that was killed has left: from before this moment, so nobody is at work on it but by chance of a minute. */
+function unfinishedIn(folder: string): string[] {
+  const minuteAgo = Date.now() - 60_000;
+  return readdirSync(folder).filter(
+    (name) =>
+      /^reveille-.*\.partial$/.test(name) && statSync(join(folder, name)).mtimeMs < minuteAgo,
+  );
+}
+
+/**
+ * Copies a database beside itself before its schema changes, as `FILE.schema-N.STAMP`; the copy is on disk when this returns.
+ * @throws AppError STORAGE_FULL, DATABASE_FAILED: then nothing may be changed
+ */
+export function copyBeforeMigration(db: Database, schema: number, now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '').replace('.', '');
+  const file = `${db.name}.schema-${schema}.${stamp}`;
+  const partial = join(dirname(file), `.${basename(file)}.partial`);
+  try {
+    // SQLite takes an empty file, and keeps its mode.
+    makePrivate(partial);
+    db.exec(`VACUUM INTO '${partial.replaceAll("'", "''")}'`);
+    sync(partial);
+    renameSync(partial, file);
+    sync(dirname(file));
+  } catch (cause) {
+    discard(partial);
+    const code = isFull(cause) ? 'STORAGE_FULL' : 'DATABASE_FAILED';
+    throw new AppError(code, { detail: `(${file})`, cause });
+  }
+  return file;
+}
+
 /** @returns what is wrong with a database file; empty when it is sound */
 export function checkDatabase(file: string): string[] {
   let db: Database | undefined;
   try {
     db = new Sqlite(file, { readonly: true, fileMustExist: true });
-    const found = db.pragma('integrity_check(10)') as { integrity_check: string }[];
-    return found.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+    return faultsOf(db);
   } catch (error) {
     return [(error as Error).message];
   } finally {
@@ -72,49 +109,7 @@ export function checkDatabase(file: string): string[] {
   }
 }
 
-/**
- * Puts a backup in the database's place. The file that was there, with its log, is kept as `FILE.before-restore-N`.
- * @throws AppError DATABASE_CORRUPT when the backup is not sound, DATABASE_FAILED when the daemon has the file open
- */
-export function restoreDatabase(backup: string, file: string): { kept: string | undefined } {
-  const faults = checkDatabase(backup);
-  if (faults.length > 0)
-    throw new AppError('DATABASE_CORRUPT', { detail: `(${backup}: ${faults[0]})` });
-  const kept = existsSync(file) ? setAside(file) : undefined;
-  mkdirSync(dirname(file), { recursive: true });
-  const partial = join(dirname(file), `.${basename(file)}.restoring`);
-  copyFileSync(backup, partial);
-  chmodSync(partial, 0o600);
-  renameSync(partial, file);
-  return { kept };
-}
-
-function setAside(file: string): string {
-  assertAlone(file);
-  let number = 1;
-  while (existsSync(`${file}.before-restore-${number}`)) number += 1;
-  const kept = `${file}.before-restore-${number}`;
-  for (const suffix of ['-wal', '-shm']) {
-    if (existsSync(file + suffix)) renameSync(file + suffix, kept + suffix);
-  }
-  renameSync(file, kept);
-  return kept;
-}
-
-/** Leaving WAL mode takes the file for itself, which fails as long as anybody else has it open. */
-function assertAlone(file: string): void {
-  let db: Database | undefined;
-  try {
-    db = new Sqlite(file, { timeout: 200 });
-    db.pragma('journal_mode = DELETE');
-  } catch (cause) {
-    const { code = '' } = cause as { code?: string };
-    if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) return;
-    throw new AppError('DATABASE_FAILED', {
-      detail: `(${file} is open: stop the daemon first)`,
-      cause,
-    });
-  } finally {
-    db?.close();
-  }
+export function faultsOf(db: Database): string[] {
+  const found = db.pragma('integrity_check(10)') as { integrity_check: string }[];
+  return found.map((row) => row.integrity_check).filter((line) => line !== 'ok');
 }

@@ -3,9 +3,10 @@
  * its backups. It is made at the first start; without it, what was sealed is lost, and nothing else is.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '../errors.ts';
+import { makeFolder, PRIVATE_FILE, sync } from './private-files.ts';
 
 const KEY_BYTES = 32;
 
@@ -13,9 +14,11 @@ const KEY_BYTES = 32;
 export function readOrMakeKey(file: string): Uint8Array {
   const invalid = invalidIn(file);
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const text = `${randomBytes(KEY_BYTES).toString('hex')}\n`;
-    writeFileSync(file, text, { mode: 0o600, flag: 'wx', flush: true });
+    writeFileSync(file, text, { mode: PRIVATE_FILE, flag: 'wx', flush: true });
+    chmodSync(file, PRIVATE_FILE);
+    sync(dirname(file));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw invalid('cannot be made', cause);
   }

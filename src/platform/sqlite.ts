@@ -7,11 +7,12 @@
  * another thread. SQLite itself syncs the log before it moves pages out of it (checkpoint), so at any moment a commit is
  * in the synced log, in the database file, or not yet reported as durable.
  */
-import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
+import { makeFolder, makePrivate, narrow } from './private-files.ts';
 
 /** What packets ask for stays in memory: leases, boots and the newest events of a large site. */
 const CACHE_KIB = 65_536;
@@ -20,7 +21,11 @@ const CACHE_KIB = 65_536;
 export function openDatabase(file: string): Database {
   try {
     return explained(file, () => {
-      if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+      if (file !== ':memory:') {
+        makeFolder(dirname(file));
+        for (const name of [file, `${file}-wal`, `${file}-shm`]) narrow(name);
+        makePrivate(file);
+      }
       const db = new Sqlite(file, { timeout: 5000 });
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL');

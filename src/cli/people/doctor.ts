@@ -5,12 +5,19 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../../config.ts';
-import { keyFileOf } from '../../daemon/core.ts';
-import { checkDatabase } from '../../platform/backup.ts';
+import { backupFolderOf, keyFileOf } from '../../daemon/core.ts';
+import { backupsIn, checkDatabase } from '../../platform/backup.ts';
 import { findBootFile } from '../../platform/boot-files.ts';
+import {
+  BESIDE,
+  FILE_WIDEST,
+  FOLDER_WIDEST,
+  modeOf,
+  PRIVATE_FILE,
+} from '../../platform/private-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
 
@@ -32,6 +39,7 @@ export async function doctor(config: Config): Promise<Finding[]> {
     ...assets(config),
     ...database(config),
     key(config),
+    modes(config),
     room(config),
     clock(),
     ...(await ports(config)),
@@ -103,6 +111,26 @@ function key(config: Config): Finding {
   const mend = `chmod 600 ${file}, or bring it back from where it is kept safe`;
   return finding('key of secrets', fault, { ok: file, mend });
 }
+
+/** Files of ours that more may read than need to: by 0640 for the database and its copies, 0600 for the key, 0750 for folders. */
+function modes(config: Config): Finding {
+  const { file } = config.database;
+  const backups = backupFolderOf(config);
+  const beside = ['', ...BESIDE].map((suffix) => file + suffix);
+  const copies = backupsIn(backups).map((name) => join(backups, name));
+  const wide = [
+    ...[...beside, ...copies].map((path) => ({ path, widest: FILE_WIDEST })),
+    { path: keyFileOf(config), widest: PRIVATE_FILE },
+    ...[dirname(file), backups].map((path) => ({ path, widest: FOLDER_WIDEST })),
+  ].filter(({ path, widest }) => ((modeOf(path) ?? 0) & ~widest) !== 0);
+  const [first] = wide;
+  const others = wide.length > 1 ? `, and ${wide.length - 1} more` : '';
+  const fault = first && `${first.path} is ${octal(modeOf(first.path) ?? 0)}${others}`;
+  const mend = wide.map(({ path, widest }) => `chmod ${octal(widest)} ${path}`).join('; ');
+  return finding('modes of files', fault, { ok: 'the database is for us alone', mend });
+}
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 
 function room({ database }: Config): Finding {
   const folder = dirname(database.file);

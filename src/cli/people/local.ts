@@ -5,7 +5,9 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
 import { backupFolderOf, backupNow, openCore } from '../../daemon/core.ts';
-import { backupsIn, checkDatabase, restoreDatabase } from '../../platform/backup.ts';
+import { acceptRestored } from '../../inventory/feed-epoch.ts';
+import { backupsIn, checkDatabase } from '../../platform/backup.ts';
+import { restoreDatabase } from '../../platform/restore.ts';
 import type { Role } from './access.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
@@ -51,7 +53,9 @@ export function addLocalCommands(program: Command, context: CliContext): void {
     .option('-c, --config <FILE>', "the daemon's configuration")
     .action((file: string, options: LocalOptions) => {
       const config = loadConfig(options.config);
-      const { kept } = restoreDatabase(file, config.database.file);
+      const { kept } = restoreDatabase(file, config.database.file, {
+        accept: acceptRestored,
+      });
       const before = kept ? `; what was there is ${kept}` : '';
       done(context, options, `${config.database.file} is ${file}${before}`, {
         restored: file,
@@ -108,17 +112,12 @@ async function backup(context: CliContext, options: LocalOptions & { list?: bool
       columns: [{ title: 'COPY', of: (name) => name }],
     });
   }
-  const core = openCore(config);
-  try {
-    const made = await backupNow(core.db, config);
-    const faults = checkDatabase(made.file);
-    const verdict = faults.length === 0 ? 'sound' : `NOT SOUND: ${faults.join('; ')}`;
-    if (faults.length > 0) process.exitCode = 1;
-    return done(context, options, `${made.file}, ${made.sizeBytes} bytes, ${verdict}`, {
-      ...made,
-      faults,
-    });
-  } finally {
-    core.close();
-  }
+  const made = await backupNow(config);
+  const faults = checkDatabase(made.file);
+  const verdict = faults.length === 0 ? 'sound' : `NOT SOUND: ${faults.join('; ')}`;
+  if (faults.length > 0) process.exitCode = 1;
+  return done(context, options, `${made.file}, ${made.sizeBytes} bytes, ${verdict}`, {
+    ...made,
+    faults,
+  });
 }

@@ -232,6 +232,10 @@ describe('on the appliance itself', () => {
       mend: expect.stringContaining('chmod 600'),
     });
     expect(found.get('database')).toMatchObject({ ok: true });
+    expect(found.get('modes')).toMatchObject({
+      ...{ ok: false, found: `${database}.key is 0644` },
+      mend: `chmod 0600 ${database}.key`,
+    });
     expect(found.get('clock')).toMatchObject({ ok: true });
     for (const { ok, mend } of found.values()) if (!ok) expect(mend).toBeTruthy();
     writeFileSync(database, readFileSync(database).fill(0x55, 100, 4096));

@@ -1,16 +1,15 @@
-/** What the file goes through: older schemas, a full disk, damage, and copies taken while it is written. */
+/** What the file goes through: a full disk, damage, and copies taken while it is written. */
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { MIGRATIONS, migrate } from '../../../src/inventory/schema.ts';
+import { acceptRestored } from '../../../src/inventory/feed-epoch.ts';
 import { createSecretBox } from '../../../src/inventory/secrets.ts';
-import { backupDatabase, checkDatabase, restoreDatabase } from '../../../src/platform/backup.ts';
+import { backupDatabase, checkDatabase } from '../../../src/platform/backup.ts';
+import { restoreDatabase } from '../../../src/platform/restore.ts';
 import { readOrMakeKey } from '../../../src/platform/secret-key.ts';
-import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
-import { report } from '../../support/reports.ts';
 import { createWorld } from '../../support/world.ts';
 
 const folder = () => mkdtempSync(join(tmpdir(), 'reveille-storage-'));
@@ -21,60 +20,6 @@ function open(file: string): Database {
   db.pragma('foreign_keys = ON');
   return db;
 }
-
-/** A database as the first schema left it, with a machine that has reported. */
-function firstSchema(file: string): void {
-  const db = open(file);
-  db.exec(MIGRATIONS[0] ?? '');
-  db.pragma('user_version = 1');
-  db.prepare(
-    `INSERT INTO machines (hardwarename, serial, serial_key, uuid, manufacturer, product, state, state_why, state_at,
-       boot_mac, hardware, report_digest, created_at, updated_at)
-     VALUES ('SN-0001', 'sn-0001', 'SN-0001', NULL, 'LabCorp', 'Model-X', 'available', 'registered', 5, ?, ?, 'd', 1, 2)`,
-  ).run('52:54:00:77:00:01', JSON.stringify(report()));
-  db.prepare(
-    `INSERT INTO nics (mac, hardwarename, name, first_at, last_at) VALUES ('52:54:00:77:00:01', 'SN-0001', 'eth0', 1, 2)`,
-  ).run();
-  db.prepare(`INSERT INTO events (at, name, data) VALUES (1, 'daemon.started', '{}')`).run();
-  db.close();
-}
-
-describe('a database of the first schema', () => {
-  it('is brought up with all that it holds, after a copy was made', () => {
-    const dir = folder();
-    const file = join(dir, 'reveille.db');
-    firstSchema(file);
-    const world = createWorld(open(file));
-    expect(world.inventory.machines.byHardwarename('SN-0001' as Hardwarename)).toMatchObject({
-      ...{ serial: 'sn-0001', serialKey: 'SN-0001', uuid: '', state: 'available', version: 1 },
-      ...{ cpuCount: 1, threadCount: 2, memoryBytes: 2 ** 29, diskBytes: 2 ** 31, nicCount: 1 },
-      hardware: { dmi: { product: 'Model-X' } },
-      nics: [{ mac: '52:54:00:77:00:01', address: '' }],
-    });
-    expect(world.inventory.machines.search.find('sn0001', 5)).toMatchObject([
-      { hardwarename: 'SN-0001' },
-    ]);
-    expect(world.inventory.events.lastId()).toBe(1);
-    const copy = readdirSync(dir).find((name) => name.startsWith('reveille.db.schema-1.'));
-    const before = new Sqlite(join(dir, String(copy)), { readonly: true });
-    expect(before.pragma('user_version', { simple: true })).toBe(1);
-    expect(before.prepare('SELECT hardwarename FROM machines').get()).toEqual({
-      hardwarename: 'SN-0001',
-    });
-  });
-
-  it('is left as it was when a step fails', () => {
-    const file = join(folder(), 'reveille.db');
-    firstSchema(file);
-    const db = open(file);
-    // A NIC whose machine is not there: a step must not make it legal.
-    db.pragma('foreign_keys = OFF');
-    db.prepare(`UPDATE nics SET hardwarename = 'NOBODY'`).run();
-    expect(() => migrate(db)).toThrow(/breaks a reference/);
-    expect(db.pragma('user_version', { simple: true })).toBe(1);
-    expect(db.prepare('SELECT count(*) AS n FROM machines').get()).toEqual({ n: 1 });
-  });
-});
 
 describe('a copy', () => {
   it('taken while machines are written holds each change whole, and comes back', async () => {
@@ -97,7 +42,7 @@ describe('a copy', () => {
     })();
     while (written < 150) await new Promise((resolve) => setImmediate(resolve));
     const before = written;
-    const { file: copy } = await backupDatabase(db, {
+    const { file: copy } = await backupDatabase(file, {
       folder: join(dir, 'b'),
       keep: 3,
       now: new Date(),
@@ -106,7 +51,7 @@ describe('a copy', () => {
     await writer;
     db.close();
     expect(checkDatabase(copy)).toEqual([]);
-    const { kept } = restoreDatabase(copy, file);
+    const { kept } = restoreDatabase(copy, file, { accept: acceptRestored });
     expect(kept).toBe(`${file}.before-restore-1`);
     const restored = createWorld(open(file)).inventory;
     const names = restored.machines.list().map(({ hardwarename }) => hardwarename);
@@ -118,10 +63,10 @@ describe('a copy', () => {
 
   it('is one of the newest: older ones are removed', async () => {
     const dir = folder();
-    const db = open(join(dir, 'reveille.db'));
-    createWorld(db);
+    const file = join(dir, 'reveille.db');
+    createWorld(open(file));
     for (let second = 0; second < 4; second++)
-      await backupDatabase(db, { folder: dir, keep: 2, now: new Date(1e12 + second * 1000) });
+      await backupDatabase(file, { folder: dir, keep: 2, now: new Date(1e12 + second * 1000) });
     expect(readdirSync(dir).filter((name) => /^reveille-.*Z\.db$/.test(name))).toHaveLength(2);
   });
 });

@@ -95,7 +95,7 @@ describe('secrets', () => {
       expect(answer.length, path).toBeGreaterThan(10);
       found.push(...leaks(path, answer));
     }
-    await backupDatabase(site.db, {
+    await backupDatabase(site.db.name, {
       ...{ folder: join(site.folder, 'backups'), keep: 1, now: new Date() },
     });
     for (const name of readdirSync(site.folder, { recursive: true, encoding: 'utf8' })) {

@@ -1,0 +1,56 @@
+/**
+ * Which feed a number of an event belongs to.
+ *
+ * Numbers go up and never come back within one database. A database that was put back from a copy gives numbers anew that
+ * others have read before with other events under them; so each life of the database has an epoch, made with it and made
+ * anew when a copy is put back. A cursor is written `NUMBER.EPOCH`. One of another epoch, or one that lies beyond the last
+ * event, says that its reader knows things which are not so here: it has to read the state anew.
+ */
+import type { Database } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import { MIGRATIONS } from './schema.ts';
+
+export interface Cursor {
+  readonly id: number;
+  /** Absent in a cursor that is a number alone: then only what lies beyond the end tells. */
+  readonly epoch?: string | undefined;
+}
+
+const CURSOR = /^(\d{1,15})(?:\.([0-9a-f]{1,32}))?$/;
+
+export function parseCursor(text: string): Cursor | undefined {
+  const match = CURSOR.exec(text);
+  return match ? { id: Number(match[1]), epoch: match[2] } : undefined;
+}
+
+export function formatCursor(id: number, epoch: string): string {
+  return `${id}.${epoch}`;
+}
+
+export function epochOf(db: Database): string {
+  const row = db
+    .prepare<[], { value: string }>(`SELECT value FROM meta WHERE key = 'feed_epoch'`)
+    .get();
+  if (!row) throw new Error('the database has no feed epoch');
+  return row.value;
+}
+
+/**
+ * Looks at a copy that is about to be put in the database's place, and begins a new epoch in it. A copy of an older schema is
+ * given one when it is migrated.
+ * @throws AppError DATABASE_CORRUPT for what is no database of ours, or of a newer program
+ */
+export function acceptRestored(db: Database): void {
+  const schema = db.pragma('user_version', { simple: true }) as number;
+  const has = db.prepare<[string], { name: string }>(
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?`,
+  );
+  if (schema < 1 || !has.get('events') || !has.get('machines'))
+    throw new AppError('DATABASE_CORRUPT', { detail: '(it is no database of Reveille)' });
+  if (schema > MIGRATIONS.length) {
+    const detail = `(its schema ${schema} is newer than this program's ${MIGRATIONS.length})`;
+    throw new AppError('DATABASE_CORRUPT', { detail });
+  }
+  if (!has.get('meta')) return;
+  db.prepare(`UPDATE meta SET value = lower(hex(randomblob(6))) WHERE key = 'feed_epoch'`).run();
+}

@@ -15,7 +15,7 @@ import type { SessionSettings } from '../src/ipmi/options.ts';
 import { powerIsOn } from '../src/ipmi/power.ts';
 import { type BmcPorts, openBmcPorts } from '../src/platform/bmc-udp.ts';
 import { bmcAddress, hostRanges } from './support/ipmi-addresses.ts';
-import { cpuSeconds, memoryOf, type Program, start } from './support/process.ts';
+import { cpuSeconds, memoryOf, type Program, start, udpSockets } from './support/process.ts';
 import { requirePrograms } from './support/programs.ts';
 import { withScope } from './support/scope.ts';
 import { median, round } from './support/stats.ts';
@@ -30,6 +30,11 @@ const PARALLEL = 256;
 const POOL = 16;
 /** A thousand processes take over a minute, a round; their rate does not depend on the number. */
 const IPMITOOL_MACHINES = 100;
+
+/** As fast as the peer, at least; one socket for all BMCs; what Node needs itself, and some kilobytes for each session. */
+const RATIO_MIN = 1;
+const SOCKETS_MAX = 1;
+const PEAK_MIB_MAX = 384;
 
 type Operation = 'status' | 'cycle';
 
@@ -79,22 +84,29 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
       throw new Error(`ours: ${JSON.stringify(figures.ours)}`);
     }
     const memory = memoryOf(process.pid);
+    const sockets = udpSockets(process.pid);
     const { ours: own, ...peers } = figures as Record<'ours' | 'ipmipower' | 'ipmitool', Figures>;
+    const ratio = {
+      'ipmipower status': round(own.statusPerSecond / peers.ipmipower.statusPerSecond),
+      'ipmipower cycle': round(own.cyclesPerSecond / peers.ipmipower.cyclesPerSecond),
+      'ipmitool status': round(own.statusPerSecond / peers.ipmitool.statusPerSecond),
+      'ipmitool cycle': round(own.cyclesPerSecond / peers.ipmitool.cyclesPerSecond),
+    };
+    const peakMiB = Math.round(memory.peakBytes / 2 ** 20);
+    // A quick run is no measurement: one round of a hundred says nothing about speed.
+    assertTargets({ ratio: quick ? {} : ratio, sockets, peakMiB });
     return {
       topic: 'ipmi',
       ours: {
         ...own,
-        sockets: 1,
+        sockets,
+        socketsMax: SOCKETS_MAX,
         cpuSecondsPerRound: round((cpuSeconds(process.pid) - cpuBefore) / (rounds + 1)),
-        peakMiB: Math.round(memory.peakBytes / 2 ** 20),
+        peakMiB,
+        peakMiBMax: PEAK_MIB_MAX,
       },
       peers,
-      ratio: {
-        'ipmipower status': round(own.statusPerSecond / peers.ipmipower.statusPerSecond),
-        'ipmipower cycle': round(own.cyclesPerSecond / peers.ipmipower.cyclesPerSecond),
-        'ipmitool status': round(own.statusPerSecond / peers.ipmitool.statusPerSecond),
-        'ipmitool cycle': round(own.cyclesPerSecond / peers.ipmitool.cyclesPerSecond),
-      },
+      ratio,
       notes: [
         `${count} BMCs, ${rounds} rounds, turn by turn, medians; all in one process, which is most of the work`,
         `ours: ${PARALLEL} sessions at a time over one socket; ipmitool: a pool of ${POOL} processes; ipmipower: its defaults without its pings`,
@@ -102,6 +114,23 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
       ],
     };
   });
+}
+
+/** What it has to reach; a run that does not is no result. @throws Error with every target that was missed */
+function assertTargets(reached: {
+  readonly ratio: Readonly<Record<string, number>>;
+  readonly sockets: number;
+  readonly peakMiB: number;
+}): void {
+  const { ratio, sockets, peakMiB } = reached;
+  const missed = [
+    ...Object.entries(ratio).flatMap(([of, times]) =>
+      times < RATIO_MIN ? [`${of}: ${times} times, at least ${RATIO_MIN}`] : [],
+    ),
+    ...(sockets > SOCKETS_MAX ? [`${sockets} sockets, at most ${SOCKETS_MAX}`] : []),
+    ...(peakMiB > PEAK_MIB_MAX ? [`${peakMiB} MiB, at most ${PEAK_MIB_MAX}`] : []),
+  ];
+  if (missed.length > 0) throw new Error(`targets missed: ${missed.join('; ')}`);
 }
 
 interface Measuring {

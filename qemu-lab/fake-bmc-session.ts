@@ -362,6 +362,8 @@ export class BmcCore {
   private activate(slot: Slot, data: Uint8Array): Reply {
     if (data[0] !== PAYLOAD.sol || !this.options.state.machine.serial) return refuse(0x81);
     if (slot.privilege < this.options.state.solPrivilege) return refuse(0xd4);
+    // Section 24.6: the payload is not enabled for this user.
+    if (!slot.user?.sol) return refuse(0x81);
     if ([...this.slots.values()].some((each) => each.sol)) return refuse(0x80);
     slot.sol = true;
     this.options.onSolActive(true);

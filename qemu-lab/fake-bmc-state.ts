@@ -10,6 +10,8 @@ export interface FakeUser {
   readonly password: string;
   /** 2 user, 3 operator, 4 administrator. */
   readonly privilege: number;
+  /** May activate the serial console; true when absent. */
+  readonly sol?: boolean;
 }
 
 /** The machine that the BMC is in. */
@@ -38,6 +40,8 @@ export interface FakeKnobs {
   delayMs: number;
   /** Completion codes instead of an answer, by network function and command: `0/2`. */
   refuse: Map<string, number>;
+  /** What it answers to the name of an id that was never used, instead of an empty one. */
+  unusedName: number | undefined;
   /** Answers nothing inside sessions. */
   hang: boolean;
   /** Answers nothing at all, neither the network nor its machine: a BMC that has died. */
@@ -68,6 +72,7 @@ export function knobs(): FakeKnobs {
       lieAboutPower: undefined,
       forgetsBootFlags: false,
     },
+    unusedName: undefined,
     ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false, solNacks: 0 },
   };
 }
@@ -96,6 +101,8 @@ export interface BmcUser {
   password: Uint8Array;
   privilege: number;
   enabled: boolean;
+  /** Standard payload 1; an account that is made has it not until it is given. */
+  sol?: boolean;
 }
 
 /** The memory that commands read and write. */
@@ -159,7 +166,8 @@ export function createState(options: FakeBmcOptions): BmcState {
   const users: (BmcUser | undefined)[] = Array.from({ length: USERS_MAX + 1 }, () => undefined);
   for (const [index, user] of (options.users ?? DEFAULT_USERS).entries()) {
     const password = new TextEncoder().encode(user.password);
-    users[index + 2] = { name: user.name, password, privilege: user.privilege, enabled: true };
+    const { name, privilege, sol = true } = user;
+    users[index + 2] = { name, password, privilege, enabled: true, sol };
   }
   const [a = 0, b = 0, c = 0, d = 0] = (options.address ?? '127.0.0.1').split('.').map(Number);
   const mac = (options.mac ?? '02:00:00:00:99:01')

@@ -1,5 +1,6 @@
 /**
- * Users of a simulated BMC: access, names, passwords (IPMI 2.0 sections 22.26 to 22.30).
+ * Users of a simulated BMC: access, names, passwords (IPMI 2.0 sections 22.26 to 22.30), and who may use the serial console
+ * (24.6 and 24.7).
  */
 import { type CommandTable, ok, okBytes, refuse } from './fake-bmc-reply.ts';
 import type { BmcState, BmcUser } from './fake-bmc-state.ts';
@@ -46,6 +47,8 @@ export const USER_COMMANDS: CommandTable = {
     run: (request, { state }) => {
       const id = (request[0] ?? 0) & 0x3f;
       if (id < 1 || id >= state.users.length) return refuse(OUT_OF_RANGE);
+      const { unusedName } = state.knobs;
+      if (unusedName !== undefined && !state.users[id]?.name) return refuse(unusedName);
       const name = new Uint8Array(16);
       name.set(Buffer.from(state.users[id]?.name ?? '', 'latin1'));
       return okBytes(name);
@@ -81,6 +84,25 @@ export const USER_COMMANDS: CommandTable = {
           return same ? ok() : refuse(0x80);
         }
       }
+    },
+  },
+  '6/76': {
+    privilege: 4,
+    run: (request, { state }) => {
+      if (request.length < 6) return refuse(LENGTH_INVALID);
+      const second = request[1] ?? 0;
+      const user = userAt(state, second & 0x3f);
+      if (!user) return refuse(OUT_OF_RANGE);
+      // Operation 0 enables what has a bit, 1 disables it; bit 1 of the third byte is Serial over LAN.
+      if ((request[2] ?? 0) & 0x02) user.sol = second >> 6 === 0;
+      return ok();
+    },
+  },
+  '6/77': {
+    privilege: 3,
+    run: (request, { state }) => {
+      const user = userAt(state, (request[1] ?? 0) & 0x3f);
+      return user ? ok(user.sol ? 0x02 : 0, 0, 0, 0) : refuse(OUT_OF_RANGE);
     },
   },
 };

@@ -6,7 +6,7 @@ export type Tree = Map<string, Resource>;
 
 export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 const CHASSIS = '/redfish/v1/Chassis/1U';
-const MANAGER = '/redfish/v1/Managers/BMC';
+export const MANAGER = '/redfish/v1/Managers/BMC';
 
 const link = (path: string) => ({ '@odata.id': path });
 const status = (health = 'OK', state = 'Enabled') => ({ State: state, Health: health });
@@ -36,10 +36,14 @@ export function createTree(sensors: 'new' | 'legacy', others: readonly string[])
   put(MANAGER, {
     Id: 'BMC',
     FirmwareVersion: '1.45.455b66-rev4',
+    DateTime: '2026-01-01T00:00:00+00:00',
     LogServices: link(`${MANAGER}/LogServices`),
     EthernetInterfaces: link(`${MANAGER}/EthernetInterfaces`),
   });
-  put(`${MANAGER}/EthernetInterfaces/eth0`, { Id: 'eth0', MACAddress: '12:44:6A:3B:00:01' });
+  put(`${MANAGER}/EthernetInterfaces/eth0`, {
+    ...{ Id: 'eth0', MACAddress: '12:44:6A:3B:00:01' },
+    DHCPv4: { DHCPEnabled: false },
+  });
   collection(`${MANAGER}/EthernetInterfaces`, [`${MANAGER}/EthernetInterfaces/eth0`]);
   collection(`${MANAGER}/LogServices`, []);
   logs(put, collection);
@@ -56,7 +60,9 @@ function system(): Resource {
     ...{ Id: '437XR1138R2', Manufacturer: 'Contoso', Model: '3500', SKU: '8675309' },
     ...{ SerialNumber: '437XR1138R2', AssetTag: 'Chicago-45Z-2381', BiosVersion: 'P79 v1.45' },
     ...{ UUID: '38947555-7742-3448-3784-823347823834', PowerState: 'Off' },
-    LocationIndicatorActive: false,
+    ...{ LocationIndicatorActive: false, PowerRestorePolicy: 'LastState' },
+    LastResetTime: '2026-01-01T00:00:00.000Z',
+    HostWatchdogTimer: { FunctionEnabled: true, Status: { State: 'Disabled' } },
     Boot: {
       ...{ BootSourceOverrideEnabled: 'Disabled', BootSourceOverrideTarget: 'None' },
       BootSourceOverrideMode: 'UEFI',

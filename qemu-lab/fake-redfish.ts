@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { FakeMachine } from './fake-bmc-state.ts';
-import { createTree, SYSTEM, type Tree } from './fake-redfish-tree.ts';
+import { createTree, MANAGER, SYSTEM, type Tree } from './fake-redfish-tree.ts';
 
 export interface RedfishKnobs {
   /** Has no session service: the login is answered with 404, and Basic is accepted. */
@@ -31,6 +31,8 @@ export interface RedfishKnobs {
   conflicts: boolean;
   /** Accounts are slots that are written over, as with Dell: none can be added. */
   accountSlots: boolean;
+  /** Carries out this many resets and breaks the connection instead of answering. */
+  losesResets: number;
 }
 
 export interface FakeRedfish {
@@ -94,7 +96,7 @@ class Service {
   readonly knobs: RedfishKnobs = {
     ...{ noSessions: false, tokenUses: 1000, unavailable: 0, strictEtags: false },
     ...{ refusesMode: false, forgetsBoot: false, taskReads: 0, powerLag: 0, conflicts: false },
-    accountSlots: false,
+    ...{ accountSlots: false, losesResets: 0 },
   };
   readonly requests: string[] = [];
   /** Token -> session id and uses that are left. */
@@ -105,6 +107,7 @@ class Service {
   private etag = 1;
   private taskReads = 0;
   private lag = 0;
+  private starts = 0;
   private shownPower: boolean;
 
   constructor(options: FakeRedfishOptions) {
@@ -122,6 +125,7 @@ class Service {
     if (method === 'GET') return this.read(exchange);
     if (method === 'DELETE' && path.startsWith(SESSIONS)) return this.logout(exchange);
     if (method === 'PATCH' && path === SYSTEM) return this.patch(exchange);
+    if (method === 'PATCH' && path.startsWith(MANAGER)) return this.patchManager(exchange);
     if (method === 'POST' && path === `${SYSTEM}/Actions/ComputerSystem.Reset`) {
       return this.reset(exchange);
     }
@@ -227,6 +231,18 @@ class Service {
     this.send(response, 200, system);
   }
 
+  /** The BMC's own resources: what is an object is merged, as DSP0266 says of PATCH. */
+  private patchManager({ path, body, response }: Exchange) {
+    const resource = this.tree.get(path);
+    if (!resource) return this.fail(response, 404, 'Not found');
+    for (const [name, value] of Object.entries(body)) {
+      const known = resource[name];
+      if (typeof known === 'object' && known !== null) Object.assign(known, value);
+      else resource[name] = value;
+    }
+    this.send(response, 200, resource);
+  }
+
   private reset({ body, response }: Exchange) {
     const { machine } = this.options;
     const on = machine.powerOn();
@@ -236,6 +252,15 @@ class Service {
     const idle = (type === 'On' && on) || (type !== 'On' && !on);
     if (idle && this.knobs.conflicts) return this.fail(response, 409, 'Already in that state');
     machine.control(action);
+    this.starts += action === 'on' || action === 'reset' ? 1 : 0;
+    const system = this.tree.get(SYSTEM);
+    if (system?.LastResetTime !== undefined)
+      system.LastResetTime = new Date(Date.UTC(2026, 0, 1, 0, 0, this.starts)).toISOString();
+    if (this.knobs.losesResets > 0) {
+      this.knobs.losesResets -= 1;
+      response.destroy();
+      return;
+    }
     this.lag = this.knobs.powerLag;
     this.taskReads = this.knobs.taskReads;
     if (this.taskReads === 0) return this.send(response, 204);

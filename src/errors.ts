@@ -137,6 +137,10 @@ export const ERRORS = {
   BMC_SUITE: { httpStatus: 502, message: 'The BMC accepts none of the cipher suites.' },
   BMC_BUSY: { httpStatus: 503, message: 'The BMC has no free session; try again in a minute.' },
   BMC_REFUSED: { httpStatus: 502, message: 'The BMC refused the command.' },
+  BMC_UNCERTAIN: {
+    httpStatus: 502,
+    message: 'The reply was lost twice, and nothing tells what came of it: look at the machine.',
+  },
   BMC_PROTOCOL: { httpStatus: 502, message: 'The BMC sent something that cannot be understood.' },
   BMC_MISSING: {
     httpStatus: 409,

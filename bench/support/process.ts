@@ -4,7 +4,7 @@
  * `ip netns exec` replaces itself by the program, so the child's pid is the program's and its times are its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Scope } from './scope.ts';
 
 export interface Program {
@@ -152,4 +152,19 @@ export function memoryOf(pid: number): { rssBytes: number; peakBytes: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
   return { rssBytes: kib('VmRSS') * 1024, peakBytes: kib('VmHWM') * 1024 };
+}
+
+/** How many UDP sockets over IPv4 a process has open, as the kernel lists them (proc_pid_fd(5), proc_net_udp). */
+export function udpSockets(pid: number): number {
+  const [, ...rows] = readFileSync(`/proc/${pid}/net/udp`, 'utf8').trim().split('\n');
+  const inodes = new Set(rows.map((row) => row.trim().split(/\s+/)[9]));
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? [];
+      return inode !== undefined && inodes.has(inode);
+    } catch {
+      // It was closed in between.
+      return false;
+    }
+  }).length;
 }

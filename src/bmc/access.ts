@@ -256,6 +256,8 @@ function turnOf(
     protocol: bmc.protocol,
     powerOn: watched(() => bmc.powerOn()),
     setPower: watched((action) => bmc.setPower(action)),
+    startMark: watched(() => bmc.startMark()),
+    startedSince: watched((mark) => bmc.startedSince(mark)),
     setBoot: watched((wish) => bmc.setBoot(wish)),
     identify: watched((seconds) => bmc.identify(seconds)),
     sensors: watched(() => bmc.sensors()),

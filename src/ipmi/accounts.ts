@@ -2,11 +2,14 @@
  * Accounts of a BMC over IPMI (2.0 sections 22.26 to 22.30): one that is there is changed, else the first free id is taken.
  *
  * The order of the writes is such that an account is never enabled before it has its password. Many BMCs answer "no such
- * user" to the name of an id that was never used (0xcc or 0xcb): that id is free.
+ * user" to the name of an id that was never used (0xcc or 0xcb): that id is free. Any other refusal says nothing about the
+ * id, and an id that may be somebody's is never written over. An account that is made may use the serial console too
+ * (section 24.6); BMCs that keep no rights for it refuse the command, and need none.
  */
 import { AppError } from '../errors.ts';
 import type { BmcAccounts } from './bmc.ts';
 import type { Caller } from './command.ts';
+import { getPayloadAccess, setPayloadAccess } from './commands/payload.ts';
 import {
   getUserAccess,
   getUserName,
@@ -14,7 +17,7 @@ import {
   setUserName,
   setUserPassword,
 } from './commands/users.ts';
-import { CompletionError } from './completion.ts';
+import { COMPLETION, CompletionError } from './completion.ts';
 import { findLanChannel } from './lan.ts';
 
 const ADMINISTRATOR = 4;
@@ -33,6 +36,7 @@ export function ipmiAccounts(session: Caller): BmcAccounts {
       await session.call(setUserPassword, { operation: 'set', user, password: bytes });
       const access = { channel, user, messaging: true, link: true, privilege: ADMINISTRATOR };
       await session.call(setUserAccess, access);
+      await allowSol(session, { channel, user });
       await session.call(setUserPassword, { operation: 'enable', user });
       return known === undefined ? 'made' : 'changed';
     },
@@ -47,6 +51,9 @@ export function ipmiAccounts(session: Caller): BmcAccounts {
     },
   };
 }
+
+/** What Get User Name answers for an id that was never used. */
+const NEVER_USED: readonly number[] = [COMPLETION.notPresent, COMPLETION.invalidField];
 
 /** Ids by name; free ids under ''. */
 async function namesOf(session: Caller, channel: number): Promise<Map<string, number>> {
@@ -63,7 +70,23 @@ async function nameOf(session: Caller, user: number): Promise<string> {
   try {
     return await session.call(getUserName, { user });
   } catch (error) {
-    if (error instanceof CompletionError) return '';
+    if (error instanceof CompletionError && NEVER_USED.includes(error.completion)) return '';
+    throw error;
+  }
+}
+
+const NO_SUCH_RIGHTS: readonly number[] = [COMPLETION.invalidCommand, COMPLETION.invalidField];
+
+/** Looks first: a BMC that gives every user the console is not written to. */
+async function allowSol(
+  session: Caller,
+  who: { readonly channel: number; readonly user: number },
+): Promise<void> {
+  try {
+    const { sol } = await session.call(getPayloadAccess, who);
+    if (!sol) await session.call(setPayloadAccess, { ...who, sol: true });
+  } catch (error) {
+    if (error instanceof CompletionError && NO_SUCH_RIGHTS.includes(error.completion)) return;
     throw error;
   }
 }

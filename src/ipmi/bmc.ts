@@ -66,13 +66,13 @@ export interface BmcAccounts {
 /** What the machine does when mains power comes back. */
 export type RestoreWish = 'always-off' | 'previous' | 'always-on';
 
-/** Each looks first, and says whether there was anything to do. */
+/** Each looks first, and says whether there was anything to do; `undefined` where the BMC does not have it. */
 export interface BmcUpkeep {
-  restorePolicy(wish: RestoreWish): Promise<boolean>;
+  restorePolicy(wish: RestoreWish): Promise<boolean | undefined>;
   /** Sets the clock of its event log. `skewSeconds`: by how much it was ahead. */
-  setClock(seconds: number): Promise<{ readonly skewSeconds: number }>;
+  setClock(seconds: number): Promise<{ readonly skewSeconds: number } | undefined>;
   /** Its own address by DHCP. The session may not survive it. */
-  useDhcp(): Promise<boolean>;
+  useDhcp(): Promise<boolean | undefined>;
   /** Stops a watchdog that an earlier system left running: it would reset an installation half way. */
   calmWatchdog(): Promise<boolean>;
 }
@@ -82,6 +82,10 @@ export interface Bmc {
   readonly protocol: 'ipmi' | 'redfish';
   powerOn(): Promise<boolean>;
   setPower(action: PowerAction): Promise<PowerOutcome>;
+  /** Something that changes when the machine is started, to be kept until it is asked about; '' where there is nothing. */
+  startMark(): Promise<string>;
+  /** Whether it was started since that mark. `false` where the BMC cannot tell, too. */
+  startedSince(mark: string): Promise<boolean>;
   setBoot(wish: BootWish): Promise<BootResult>;
   /** Seconds of light; 0 switches it off. With Redfish it stays on until then. */
   identify(seconds: number): Promise<void>;
@@ -90,7 +94,6 @@ export interface Bmc {
   log(): Promise<readonly BmcLogEntry[]>;
   /** Absent where accounts cannot be managed over this protocol. */
   readonly accounts?: BmcAccounts | undefined;
-  /** Absent with Redfish, where each vendor has these elsewhere. */
   readonly upkeep?: BmcUpkeep | undefined;
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ export const COMPLETION = {
   tooManyBytes: 0xca,
   notPresent: 0xcb,
   invalidField: 0xcc,
+  noResponse: 0xce,
   duplicate: 0xcf,
   privilege: 0xd4,
   wrongState: 0xd5,

@@ -13,7 +13,7 @@ import { readFruInventory } from './fru-inventory.ts';
 import { findLanChannel, readLan } from './lan.ts';
 import type { SessionSettings } from './options.ts';
 import type { Address, IpmiPorts } from './ports.ts';
-import { powerIsOn, setPower } from './power.ts';
+import { powerIsOn, setPower, startedSince, startMark } from './power.ts';
 import { readSel } from './sel-log.ts';
 import { readSensors } from './sensors.ts';
 import { ipmiUpkeep } from './upkeep.ts';
@@ -29,6 +29,8 @@ export async function openIpmiBmc(
     protocol: 'ipmi',
     powerOn: () => powerIsOn(session),
     setPower: (action) => setPower(session, ports.timers, action),
+    startMark: () => startMark(session),
+    startedSince: (mark) => startedSince(session, mark),
     setBoot: (wish) => setBoot(session, wish, settings),
     identify: (seconds) => session.call(chassisIdentify, { seconds }),
     sensors: () => readSensors(session, { thresholds: true }),

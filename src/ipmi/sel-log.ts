@@ -12,8 +12,8 @@ import type { Caller } from './command.ts';
 import { clearSel, FIRST_RECORD, getSelEntry, LAST_RECORD, reserveSel } from './commands/sel.ts';
 import { COMPLETION, CompletionError } from './completion.ts';
 import type { Timers } from './ports.ts';
-import { sleep } from './power.ts';
 import { eventText, sensorTypeName } from './sensor-tables.ts';
+import { sleep } from './sleep.ts';
 
 export interface SelEntry {
   readonly id: number;
@@ -22,6 +22,8 @@ export interface SelEntry {
   readonly sinceStart: boolean;
   /** `Temperature #0x02`; what an OEM record is instead. */
   readonly sensor: string;
+  /** Table 42-3; absent for an OEM record. */
+  readonly sensorType?: number;
   readonly event: string;
   readonly asserted: boolean;
   /** The 16 bytes, in hex, for those who know more. */
@@ -58,6 +60,7 @@ export function decodeSelRecord(bytes: Uint8Array): Decoded<SelEntry, 'too-short
   }
   return decoded({
     ...{ id, seconds, sinceStart: seconds < SINCE_START_BELOW, raw },
+    sensorType,
     sensor: `${sensorTypeName(sensorType)} #0x${sensor.toString(16).padStart(2, '0')}`,
     event: eventText(direction & 0x7f, sensorType, data & 0x0f),
     asserted: (direction & 0x80) === 0,

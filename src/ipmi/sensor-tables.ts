@@ -23,6 +23,9 @@ export function unitName([flags = 0, base = 0, modifier = 0]: readonly number[])
   return `${flags & 1 ? '%' : ''}${joined}${RATES[(flags >> 3) & 7] ?? ''}`;
 }
 
+/** The type of the sensor that reports how the machine was started. */
+export const BOOT_INITIATED = 29;
+
 const SENSOR_TYPES: Readonly<Record<number, string>> = {
   1: 'Temperature',
   2: 'Voltage',

@@ -127,6 +127,8 @@ function guarded(bmc: JobBmc, alive: () => void): JobBmc {
   return {
     powerOn: first(() => bmc.powerOn()),
     setPower: first((action) => bmc.setPower(action)),
+    startMark: first(() => bmc.startMark()),
+    startedSince: first((mark) => bmc.startedSince(mark)),
     setBoot: first((wish) => bmc.setBoot(wish)),
     identify: first((seconds) => bmc.identify(seconds)),
     accounts: accounts && {

@@ -133,6 +133,8 @@ export interface JobSpec<Params> {
   readonly interrupts: boolean;
   /** It destroys what is on the disks: only ever with the owner's release. */
   readonly destructive: boolean;
+  /** Whoever says where machines are may ask for it too; an operator of its squad when absent. */
+  readonly forTechnicians?: boolean;
   /** Without a BMC on record it is not even begun; true when absent. */
   readonly needsBmc?: boolean;
   readonly steps: readonly JobStep<Params>[];

@@ -37,7 +37,10 @@ export interface BootWish {
 
 /** A session with a BMC, whatever it speaks. @throws AppError BMC_* from every method */
 export interface JobBmc
-  extends Pick<Bmc, 'powerOn' | 'setPower' | 'identify' | 'accounts' | 'upkeep'> {
+  extends Pick<
+    Bmc,
+    'powerOn' | 'setPower' | 'startMark' | 'startedSince' | 'identify' | 'accounts' | 'upkeep'
+  > {
   /** `expires`: the flags are forgotten a minute from now. */
   setBoot(wish: BootWish): Promise<BootResult>;
   close(): Promise<void>;

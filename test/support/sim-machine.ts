@@ -2,6 +2,7 @@
  * A machine and its BMC in simulated time: power that lags behind the command, firmware that boots the disk unless the boot
  * flags say network, and a BMC that can be silent, hang, or lie.
  */
+import { notePower } from '../../qemu-lab/fake-bmc-boot.ts';
 import { BmcCore } from '../../qemu-lab/fake-bmc-session.ts';
 import { type BmcState, createState } from '../../qemu-lab/fake-bmc-state.ts';
 import { decodeBootFlags } from '../../src/ipmi/commands/boot-options.ts';
@@ -76,6 +77,10 @@ export function createSimMachine({ time, address, suites, tell }: SimMachineOpti
       powerOn: () => shown,
       control(action) {
         actions.push(action);
+        // What a BMC notes of a start, which is what a job looks at whose reply was lost.
+        if (action === 'reset' || action === 'cycle')
+          notePower(state, { kind: 'reset', cause: 'command' });
+        else if (action === 'on' && !on) notePower(state, { kind: 'on', cause: 'command' });
         switch (action) {
           case 'on':
             if (!on) set(true);

@@ -1,5 +1,6 @@
 /**
- * Activate and Deactivate Payload for Serial over LAN (IPMI 2.0 sections 24.1 and 24.2).
+ * Activate and Deactivate Payload for Serial over LAN (IPMI 2.0 sections 24.1 and 24.2), and which users may activate it
+ * (24.6 and 24.7): an account that was made over the network has no payload until it is given one.
  */
 import { type Command, nothing, reading } from '../command.ts';
 import { NETFN } from '../message.ts';
@@ -51,5 +52,35 @@ export const deactivateSol: Command<{ instance: number }, void> = {
   repeatable: true,
   completions: { 128: 'SOL is not active', 129: 'SOL is disabled' },
   encode: ({ instance }) => Uint8Array.of(PAYLOAD.sol, instance, 0, 0, 0, 0),
+  decode: nothing,
+};
+
+export interface PayloadAccess {
+  readonly channel: number;
+  readonly user: number;
+}
+
+/** Standard payload 1 is Serial over LAN; the other bits are reserved or the vendor's. */
+const SOL_BIT = 0x02;
+
+export const getPayloadAccess: Command<PayloadAccess, { readonly sol: boolean }> = {
+  name: 'Get User Payload Access',
+  netFn: NETFN.app,
+  command: 0x4d,
+  repeatable: true,
+  encode: ({ channel, user }) => Uint8Array.of(channel, user),
+  decode: reading((reader) => ({ sol: (reader.u8() & SOL_BIT) !== 0 })),
+};
+
+const OPERATION = { enable: 0, disable: 0x40 } as const;
+
+/** Enables or disables Serial over LAN alone; what else the user has stays as it is. */
+export const setPayloadAccess: Command<PayloadAccess & { readonly sol: boolean }, void> = {
+  name: 'Set User Payload Access',
+  netFn: NETFN.app,
+  command: 0x4c,
+  repeatable: true,
+  encode: ({ channel, user, sol }) =>
+    Uint8Array.of(channel, user | OPERATION[sol ? 'enable' : 'disable'], SOL_BIT, 0, 0, 0),
   decode: nothing,
 };

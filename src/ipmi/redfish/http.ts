@@ -8,7 +8,7 @@
 import { AppError } from '../../errors.ts';
 import { limit } from '../../limits.ts';
 import type { Timers } from '../ports.ts';
-import { sleep } from '../power.ts';
+import { sleep } from '../sleep.ts';
 import { type Json, linkAt, listAt, textAt } from './json.ts';
 
 export interface HttpRequest {

@@ -4,14 +4,23 @@
  */
 import { AppError } from '../../errors.ts';
 import { limit } from '../../limits.ts';
-import type { Bmc, BmcAccounts, BmcInventory, BmcLogEntry, BootTarget, BootWish } from '../bmc.ts';
+import type {
+  Bmc,
+  BmcAccounts,
+  BmcInventory,
+  BmcLogEntry,
+  BmcUpkeep,
+  BootTarget,
+  BootWish,
+} from '../bmc.ts';
 import type { Timers } from '../ports.ts';
 import type { PowerAction, PowerOutcome } from '../power.ts';
-import { sleep } from '../power.ts';
+import { sleep } from '../sleep.ts';
 import { type Credentials, type HttpPort, RedfishError, RedfishHttp } from './http.ts';
 import { at, type Json, linkAt, listAt, textAt, textsAt } from './json.ts';
 import { redfishAccounts } from './redfish-accounts.ts';
 import { readRedfishSensors } from './redfish-sensors.ts';
+import { redfishUpkeep } from './redfish-upkeep.ts';
 
 export interface RedfishTarget {
   readonly http: HttpPort;
@@ -63,6 +72,7 @@ const TARGETS: Readonly<Record<BootTarget, string>> = {
 class RedfishBmc implements Bmc {
   readonly protocol = 'redfish';
   readonly accounts: BmcAccounts;
+  readonly upkeep: BmcUpkeep;
   private readonly http: RedfishHttp;
   private readonly timers: Timers;
   private readonly system: string;
@@ -72,6 +82,7 @@ class RedfishBmc implements Bmc {
     this.timers = timers;
     this.system = at.system;
     this.accounts = redfishAccounts(http, at.root);
+    this.upkeep = redfishUpkeep(http, at.system);
   }
 
   async powerOn(): Promise<boolean> {
@@ -89,7 +100,7 @@ class RedfishBmc implements Bmc {
         if (!on) return { outcome: 'already', sent: 'nothing' };
         return this.once('soft');
       case 'reset':
-        return on ? this.once('reset') : this.switchTo('on');
+        return on ? this.resetOnce() : this.switchTo('on');
       case 'cycle': {
         if (!on) return this.switchTo('on');
         await this.switchTo('off');
@@ -98,6 +109,16 @@ class RedfishBmc implements Bmc {
         return { outcome: 'done', sent: 'cycle' };
       }
     }
+  }
+
+  /** LastResetTime (ComputerSystem 1.12): when its processors were last started; '' on older services. */
+  async startMark(): Promise<string> {
+    return textAt((await this.http.get(this.system)).json, 'LastResetTime');
+  }
+
+  async startedSince(mark: string): Promise<boolean> {
+    const now = await this.startMark();
+    return mark !== '' && now !== '' && now !== mark;
   }
 
   async setBoot(wish: BootWish): Promise<{ verified: boolean; expires: boolean }> {
@@ -228,8 +249,18 @@ class RedfishBmc implements Bmc {
     return entries;
   }
 
+  private async resetOnce(): Promise<PowerOutcome> {
+    const mark = await this.startMark();
+    const sent = await this.once('reset');
+    if (sent.outcome !== 'uncertain' || !(await this.startedSince(mark))) return sent;
+    return { outcome: 'done', sent: 'reset' };
+  }
+
   private async switchTo(state: 'on' | 'off'): Promise<PowerOutcome> {
-    await this.once(state);
+    const { outcome } = await this.once(state);
+    // "On" and "off" can be said again: a second one changes nothing if the first arrived.
+    if (outcome === 'uncertain' && (await this.powerOn()) !== (state === 'on'))
+      await this.once(state);
     const untilMs = this.timers.nowMs() + limit('powerSettleMs');
     while ((await this.powerOn()) !== (state === 'on')) {
       if (this.timers.nowMs() >= untilMs) {
@@ -253,6 +284,7 @@ class RedfishBmc implements Bmc {
     try {
       await this.http.post(path, { ResetType: type });
     } catch (error) {
+      if (isDoubtful(error)) return { outcome: 'uncertain', sent: action };
       // "Already in that state" comes as 400 or 409: then it is what was wanted.
       const state = action === 'on' ? true : action === 'off' ? false : undefined;
       const conflict = error instanceof RedfishError && [400, 409].includes(error.status);
@@ -272,6 +304,12 @@ class RedfishBmc implements Bmc {
     );
     return textsAt(parameter, 'AllowableValues');
   }
+}
+
+/** No answer, or a fault of the service: it may have been carried out. A refusal (below 500) says that it was not. */
+function isDoubtful(error: unknown): boolean {
+  if (error instanceof RedfishError) return error.status >= 500;
+  return error instanceof AppError && error.code !== 'BMC_PASSWORD' && error.code !== 'BMC_BUSY';
 }
 
 /** A machine that is going down still has power; one that is coming up has none yet. */

@@ -114,14 +114,16 @@ async function applySettings(policy: BmcPolicy, context: StepContext): Promise<O
   const { site, restorePolicy, setClock, useDhcp } = policy;
   if (restorePolicy === 'keep' && !setClock && !useDhcp) return {};
   return context.withBmc(async ({ upkeep }): Promise<Output> => {
-    if (!upkeep) {
-      context.note('its settings cannot be changed over Redfish from here');
-      return {};
-    }
-    const restore = restorePolicy !== 'keep' && (await upkeep.restorePolicy(restorePolicy));
+    const had = <T>(what: string, value: T | undefined): T | undefined => {
+      if (value === undefined) context.note(`it has no ${what} that can be set`);
+      return value;
+    };
     const seconds = Math.floor(context.now() / 1000);
-    const clock = setClock ? await upkeep.setClock(seconds) : undefined;
-    const dhcp = useDhcp && (await upkeep.useDhcp());
+    const restore =
+      restorePolicy !== 'keep' &&
+      had('power restore policy', await upkeep?.restorePolicy(restorePolicy));
+    const clock = setClock ? had('clock', await upkeep?.setClock(seconds)) : undefined;
+    const dhcp = useDhcp && had('address by DHCP', await upkeep?.useDhcp());
     return {
       ...(restore ? { restorePolicy } : {}),
       ...(clock ? { clockWasAheadSeconds: clock.skewSeconds } : {}),

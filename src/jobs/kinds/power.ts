@@ -1,14 +1,22 @@
 /** Jobs that do one thing to the power of a machine, and the light that says which one it is. */
 import { z } from 'zod';
+import { AppError } from '../../errors.ts';
 import { MACHINE_STATES } from '../../inventory/states.ts';
-import { defineJob, type JobParams, step } from '../definition.ts';
+import { limit } from '../../limits.ts';
+import {
+  defineJob,
+  type JobParams,
+  later,
+  type Output,
+  type StepContext,
+  step,
+} from '../definition.ts';
 import {
   ATTEMPT_MS,
   BMC_WITHIN_MS,
   discharge,
   goneDown,
   look,
-  lost,
   powerOff,
   powerOn,
   softOff,
@@ -45,26 +53,60 @@ export const powerCycle = defineJob<JobParams>('power-cycle', 1, {
   steps: [look, powerOff, discharge, powerOn],
 });
 
+/** How long a start is waited for before the command counts as lost: BMCs note it within seconds. */
+const RESET_SHOWS_MS = 30_000;
+
+/** What it sent, and whether the BMC said that it did. */
+async function sendReset(context: StepContext): Promise<Output> {
+  return context.withBmc(async (bmc) => {
+    const { outcome, sent } = await bmc.setPower('reset');
+    return { sent, certain: outcome !== 'uncertain' };
+  });
+}
+
+/** Asked before a reset is sent that may have been sent already. */
+async function wasReset(context: StepContext): Promise<Output | undefined> {
+  const mark = String(context.outputs.mark?.mark ?? '');
+  const started = mark !== '' && (await context.withBmc((bmc) => bmc.startedSince(mark)));
+  return started ? { sent: 'reset', certain: true } : undefined;
+}
+
+const times = { timeoutMs: ATTEMPT_MS, withinMs: BMC_WITHIN_MS };
+
 /**
- * A reset leaves nothing that could be read back. One whose reply was lost is done once more, within seconds and before
- * the firmware has got anywhere: twice is harmless, not at all is a lie.
+ * A reset is sent once, and a second time only when its reply was lost and half a minute later nothing says that the machine
+ * was started. When that reply is lost too, the job says that it does not know, and a person looks.
  */
-export const reset = defineJob<JobParams>('reset', 1, {
-  says: 'Resets the machine, at least once; one that is off is switched on.',
+export const reset = defineJob<JobParams>('reset', 2, {
+  says: 'Resets the machine; one that is off is switched on.',
   params: nothing,
   allowedFrom: MACHINE_STATES,
   interrupts: true,
   destructive: false,
   steps: [
-    step('reset', {
-      timeoutMs: ATTEMPT_MS,
-      withinMs: BMC_WITHIN_MS,
-      run: (context) =>
-        context.withBmc(async (bmc) => {
-          const { outcome, sent } = await bmc.setPower('reset');
-          if (outcome === 'uncertain') throw lost('reset');
-          return { sent };
-        }),
+    step('mark', {
+      ...times,
+      run: (context) => context.withBmc(async (bmc) => ({ mark: await bmc.startMark() })),
+    }),
+    step('reset', { ...times, done: wasReset, run: sendReset }),
+    step('seen', {
+      ...times,
+      async run(context) {
+        if (context.outputs.reset?.certain || (await wasReset(context))) return { seen: true };
+        if (context.now() - context.sinceAt >= RESET_SHOWS_MS) return { seen: false };
+        return later(limit('jobPowerPollMs'), 'the BMC to show that the machine was started');
+      },
+    }),
+    step('again', {
+      ...times,
+      done: wasReset,
+      async run(context) {
+        if (context.outputs.seen?.seen) return {};
+        context.note('the reply was lost, and nothing shows a start: it is sent once more');
+        const output = await sendReset(context);
+        if (output.certain || (await wasReset(context))) return output;
+        throw new AppError('BMC_UNCERTAIN');
+      },
     }),
   ],
 });
@@ -80,6 +122,7 @@ export const identify = defineJob('identify', 1, {
   allowedFrom: MACHINE_STATES,
   interrupts: false,
   destructive: false,
+  forTechnicians: true,
   steps: [
     step<JobParams>('light', {
       timeoutMs: ATTEMPT_MS,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { notePower } from '../../../qemu-lab/fake-bmc-boot.ts';
 import { simpleMachine } from '../../../qemu-lab/fake-bmc-state.ts';
 import { COMMANDS } from '../../../src/cli/bmc-commands.ts';
 import type { AppError } from '../../../src/errors.ts';
@@ -7,11 +8,17 @@ import { setBootDevice } from '../../../src/ipmi/boot-device.ts';
 import { openSession } from '../../../src/ipmi/client.ts';
 import { readFruBytes } from '../../../src/ipmi/fru-inventory.ts';
 import { findLanChannel, readLan, readUsers } from '../../../src/ipmi/lan.ts';
-import { type PowerAction, setPower, waitForPower } from '../../../src/ipmi/power.ts';
+import {
+  type PowerAction,
+  setPower,
+  startedSince,
+  startMark,
+  waitForPower,
+} from '../../../src/ipmi/power.ts';
 import { QUIRKS } from '../../../src/ipmi/quirks.ts';
 import { readSdrs } from '../../../src/ipmi/sdr-repository.ts';
 import { clearWholeSel, readSel } from '../../../src/ipmi/sel-log.ts';
-import { BMC, createIpmiWorld } from '../../support/ipmi-world.ts';
+import { BMC, createIpmiWorld, type IpmiWorld } from '../../support/ipmi-world.ts';
 
 async function begin(on = false) {
   const machine = simpleMachine(on);
@@ -20,6 +27,16 @@ async function begin(on = false) {
   const session = await world.run(openSession(world.ports, BMC, settings));
   const power = (action: PowerAction) => world.run(setPower(session, world.ports.timers, action));
   return { world, machine, session, power, knobs: world.state.knobs };
+}
+
+/** Loses the first answer after this command was carried out. */
+function losing({ state }: IpmiWorld, command: string) {
+  let lost = false;
+  return (from: 'console' | 'bmc') => {
+    if (lost || from === 'console' || state.carriedOut.at(-1) !== command) return true;
+    lost = true;
+    return false;
+  };
 }
 
 describe('power', () => {
@@ -40,13 +57,47 @@ describe('power', () => {
     expect(machine.actions).toEqual(actions);
   });
 
-  it('a reset whose reply is lost is uncertain, and sent once', async () => {
+  it('a reset whose reply is lost, on a BMC that shows no start, is uncertain, and sent once', async () => {
     const { world, machine, session } = await begin(true);
-    let replies = 0;
-    world.deliver = (from) => from === 'console' || ++replies !== 2;
+    world.deliver = losing(world, '0/2');
     const outcome = await world.run(setPower(session, world.ports.timers, 'reset'));
     expect(outcome).toEqual({ outcome: 'uncertain', sent: 'reset' });
     expect(machine.actions).toEqual(['reset']);
+  });
+
+  it('a reset whose reply is lost is done where the BMC shows a start', async () => {
+    const { world, machine, session } = await begin(true);
+    const { control } = machine;
+    machine.control = (action) => {
+      control(action);
+      notePower(world.state, { kind: 'reset', cause: 'command' });
+    };
+    world.deliver = losing(world, '0/2');
+    const outcome = await world.run(setPower(session, world.ports.timers, 'reset'));
+    expect(outcome).toEqual({ outcome: 'done', sent: 'reset' });
+    expect(machine.actions).toEqual(['reset']);
+  });
+
+  it.each([
+    ['that the BMC could not answer', 0xc3],
+    ['whose answer it could not provide', 0xce],
+  ])('a reset %s is in doubt, not refused', async (_, completion) => {
+    const { power, knobs } = await begin(true);
+    knobs.refuse.set('0/2', completion);
+    expect(await power('reset')).toEqual({ outcome: 'uncertain', sent: 'reset' });
+  });
+
+  it('a mark of one BMC is told from another by a boot in its log, not by whatever is logged', async () => {
+    const { world, session } = await begin(true);
+    const mark = await world.run(startMark(session));
+    notePower(world.state, { kind: 'off' });
+    expect(await world.run(startedSince(session, mark))).toBe(false);
+    notePower(world.state, { kind: 'on', cause: 'command' });
+    expect(await world.run(startedSince(session, mark))).toBe(true);
+    const button = await world.run(startMark(session));
+    world.state.restartCause = 3;
+    expect(await world.run(startedSince(session, button))).toBe(true);
+    expect(await world.run(startedSince(session, ''))).toBe(false);
   });
 
   it('an "on" whose reply is lost is looked after, and not sent again', async () => {

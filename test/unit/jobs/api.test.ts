@@ -97,6 +97,31 @@ describe('asking for a job', () => {
     expect((await member('POST', '/jobs', { body: released })).status).toBe(202);
   });
 
+  it('lets a technician light the lamp of any machine, and no more', async () => {
+    const { hall, people } = await appliance(3);
+    people.squad('music');
+    hall
+      .database()
+      .prepare(
+        `UPDATE machines SET state = 'in-use', squad = 'music' WHERE hardwarename < 'SIM00002'`,
+      )
+      .run();
+    const post = async (who: typeof people.admin, body: object) => {
+      const answer = await who('POST', '/jobs', { body });
+      return answer.status === 202 ? 'yes' : problemOf(answer);
+    };
+    const lamp = (target: string) => ({ action: 'identify', target });
+    const [site, squad] = [people.as('technician'), people.as('viewer', { music: 'technician' })];
+    expect(await post(site, lamp('SIM00000'))).toBe('yes');
+    expect(await post(squad, lamp('SIM00001'))).toBe('yes');
+    expect(await post(squad, lamp('SIM00002'))).toBe('403 FORBIDDEN');
+    expect(await post(people.as('viewer'), lamp('SIM00002'))).toBe('403 FORBIDDEN');
+    expect(await post(site, { action: 'power-on', target: 'SIM00002' })).toBe('403 FORBIDDEN');
+    const bulk = { body: { ...lamp(''), target: undefined, targets: ['SIM00002'] } };
+    const { body } = await site('POST', '/jobs/bulk', bulk);
+    expect(body).toMatchObject({ created: 1, refused: 0 });
+  });
+
   it('for many machines gives each its own result, and asks before it takes a whole rack', async () => {
     const { hall, people } = await appliance(12);
     const targets = Array.from({ length: 12 }, (_, index) => nameOf(index));

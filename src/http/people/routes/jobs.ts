@@ -11,7 +11,7 @@ import type { Job } from '../../../jobs/store.ts';
 import { JOB_STATUSES, type JobStatus } from '../../../jobs/store.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
-import { needRole } from '../access-rules.ts';
+import { isAtLeast, needRole } from '../access-rules.ts';
 import { noteRefused, principalOf } from '../authenticate.ts';
 import { commit, keptAnswer, sendText } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -145,7 +145,9 @@ type Wanted = Omit<z.output<typeof jobBody>, 'target'> & { target: Hardwarename 
 function create({ inventory, jobs }: PeopleContext, principal: Principal, body: Wanted): Job {
   const record = inventory.machines.record(body.target);
   if (!record) throw new AppError('MACHINE_UNKNOWN', { detail: body.target.slice(0, 64) });
-  needRole(principal, record.squad, 'operator');
+  const light = jobs.kinds.newest(body.action)?.forTechnicians === true;
+  const place = light && isAtLeast(principal.role, 'technician');
+  if (!place) needRole(principal, record.squad, light ? 'technician' : 'operator');
   return jobs.create({ ...body, requester: principal.who });
 }
 

@@ -20,6 +20,8 @@ export class Assembly {
   readonly plan: DnsPlan;
   /** Names whose wanted content may differ from what is served. */
   readonly touched = new Set<DnsName>();
+  /** Differs after each change of what is wanted. */
+  version = 0;
   private readonly contributions = new Map<string, Contribution>();
   /** Who has records at a name; nearly always one owner. */
   private readonly owners = new Map<DnsName, string | string[]>();
@@ -38,6 +40,7 @@ export class Assembly {
   set(owner: string, contribution: Contribution): void {
     const before = this.contributions.get(owner) ?? NOTHING;
     if (sameContribution(before, contribution)) return;
+    this.version += 1;
     this.contributions.delete(owner);
     for (const record of recordsIn(before)) this.forget(owner, record);
     if (contribution.own.length + contribution.shared.length > 0) {

@@ -53,12 +53,18 @@ export function mustExist(type: number): boolean {
 }
 
 export function checkGeneration(
-  change: { before: Zones; after: Zones; diffs: readonly ZoneDiff[]; pointers: Pointers },
+  change: {
+    after: Zones;
+    diffs: readonly ZoneDiff[];
+    pointers: Pointers;
+    /** The most records that a zone had of late (shrink.ts). */
+    largest(zone: DnsName): number;
+  },
   options: CheckOptions,
 ): Fault[] {
   const faults: Fault[] = [];
   for (const diff of change.diffs) {
-    faults.push(...checkSerial(diff), ...checkShrink(change.before, diff, options));
+    faults.push(...checkSerial(diff), ...checkShrink(change, diff, options));
   }
   const names = new Set(change.diffs.flatMap((diff) => changedNames(diff)));
   for (const name of names) faults.push(...checkName(name, change.after));
@@ -76,14 +82,19 @@ function checkSerial({ zone, from, to }: ZoneDiff): Fault[] {
   return [{ code: 'serial', name: formatName(zone), why }];
 }
 
-function checkShrink(before: Zones, diff: ZoneDiff, options: CheckOptions): Fault[] {
-  const old = before.get(diff.zone)?.records ?? 0;
-  const lost = diff.removed.length - diff.added.length;
-  if (options.acceptShrink || old < options.shrinkFloor) return [];
+function checkShrink(
+  { largest, after }: { largest(zone: DnsName): number; after: Zones },
+  diff: ZoneDiff,
+  options: CheckOptions,
+): Fault[] {
+  const old = largest(diff.zone);
+  const lost = old - (after.get(diff.zone)?.records ?? 0);
+  const shrinks = diff.removed.length > diff.added.length;
+  if (options.acceptShrink || !shrinks || old < options.shrinkFloor) return [];
   if (lost <= old * options.shrinkShareMax) return [];
   const percent = Math.round((lost / old) * 100);
   const most = Math.round(options.shrinkShareMax * 100);
-  const why = `${lost} of ${old} records would go (${percent} %; more than ${most} % at once needs a person's consent)`;
+  const why = `${lost} of ${old} records would go (${percent} %; more than ${most} % within an hour needs a person's consent)`;
   return [{ code: 'shrink', name: formatName(diff.zone), why }];
 }
 

@@ -14,6 +14,7 @@ import {
   makeZone,
   recordsOf,
   type SoaSettings,
+  sameNode,
   withoutSoa,
   type Zone,
   type ZoneDiff,
@@ -68,6 +69,43 @@ export function nextGeneration(
     if (parent !== undefined) put(parent, name, assembly.delegationNode(name));
   }
   return { ...carryOut(before, changes, { wanted, soa: assembly.plan.soa, nowSeconds }), touched };
+}
+
+/** Whether a name is served as it is wanted; when in doubt, it is not. */
+export function isServed(assembly: Assembly, before: Zones, name: DnsName): boolean {
+  const wanted = assembly.zones();
+  const zone = zoneFor(name, wanted);
+  if (zone !== zoneFor(name, before)) return false;
+  const has = (at: DnsName | undefined) =>
+    withoutSoa(at === undefined ? undefined : before.get(at)?.nodes.get(name));
+  if (zone !== undefined && !sameNode(has(zone), assembly.node(name))) return false;
+  const parent = zone === name ? parentZone(name, wanted) : undefined;
+  return parent === undefined || sameNode(has(parent), assembly.delegationNode(name));
+}
+
+/** Zones whose SOA says something else than the configuration now (a new contact, other timers) go along. */
+export function withSoa(
+  next: NextGeneration,
+  soa: SoaSettings,
+  nowSeconds: number,
+): NextGeneration {
+  const parts = Object.keys(soa) as (keyof SoaSettings)[];
+  const old = [...next.zones.values()].filter((zone) =>
+    parts.some((part) => zone.soa[part] !== soa[part]),
+  );
+  if (old.length === 0) return next;
+  const zones = new Map(next.zones);
+  const diffs = [...next.diffs];
+  const touched = new Set(next.touched);
+  for (const zone of old) {
+    const serial = nextSerial(zone.serial, nowSeconds);
+    zones.set(zone.name, makeZone({ name: zone.name, soa, serial }, contentOf(zone)));
+    touched.add(zone.name);
+    const at = diffs.findIndex((diff) => diff.zone === zone.name);
+    const diff = diffs[at] ?? { zone: zone.name, from: zone.serial, removed: [], added: [] };
+    diffs.splice(at < 0 ? diffs.length : at, at < 0 ? 0 : 1, { ...diff, to: serial });
+  }
+  return { zones, diffs, touched };
 }
 
 /** Everything at or below a zone that comes or goes may live elsewhere now. */

@@ -234,6 +234,34 @@ export class ImageWriter extends ImageReader {
     return free * 4 >= bytes && ((words[WORD.used] ?? 0) + names) * 4 <= slots * 3;
   }
 
+  /** Little room is left: time to build a successor, while changes still fit. */
+  get nearlyFull(): boolean {
+    const { words } = this;
+    const free = ((words[WORD.arenaEnd] ?? 0) - (words[WORD.arenaNext] ?? 0)) * 4;
+    const slots = (words[WORD.indexMask] ?? 0) + 1;
+    return free * 10 < this.roomBytes || (words[WORD.used] ?? 0) * 8 > slots * 5;
+  }
+
+  /** What the arena has room for when it is empty. */
+  get roomBytes(): number {
+    return ((this.words[WORD.arenaEnd] ?? 0) - this.arenaAt) * 4;
+  }
+
+  private get arenaAt(): number {
+    const { words } = this;
+    return (words[WORD.indexAt] ?? 0) + ((words[WORD.indexMask] ?? 0) + 1) * 2;
+  }
+
+  /** Zones that the table has room for. */
+  get zoneRoom(): number {
+    return this.words[WORD.zoneCount] ?? 0;
+  }
+
+  /** Bytes that nodes in use take. */
+  get liveBytes(): number {
+    return ((this.words[WORD.arenaNext] ?? 0) - this.arenaAt) * 4 - this.deadBytes;
+  }
+
   has(name: string): boolean {
     return this.slotOf(name, hashOctets(name)).node !== 0;
   }

@@ -64,6 +64,8 @@ export interface GenerationStore {
     diffs: readonly ZoneDiff[],
     zones: Zones,
   ): number;
+  /** Writes a slice of a snapshot that is due. @returns whether there is more of it */
+  advance(): boolean;
   list(count: number): GenerationRow[];
   diffs(generation: number): ZoneDiff[];
   /** Differences of a zone from a serial up to now, oldest first; `undefined` when the chain is not complete. */

@@ -26,8 +26,8 @@ const RELEVANT = `(name LIKE 'machine.%' OR name LIKE 'nic.%' OR name LIKE 'addr
 
 const COLUMNS = 'hardwarename, hostname, role, bmc_address';
 
-/** Events looked at in one go; more are taken up by the next. */
-const EVENTS_PAGE = 5000;
+/** Events looked at in one go; more are taken up by the next. As many machines are one generation's work at most. */
+const EVENTS_PAGE = 500;
 
 export function openDnsSource(db: Database): DnsSource {
   const page = db.prepare<[string, number], MachineRow>(

@@ -3,19 +3,20 @@
  *
  * A generation is committed before it is served, with its event, in one transaction. Secondaries that were away are
  * brought up to date from the differences in here, also over a restart. After a number of generations the zones are
- * written whole and the oldest differences go: what is left always covers at least that number.
+ * written whole (dns-snapshots.ts) and the oldest differences go: what is left always covers at least that number.
  */
 import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Fault } from '../dns/check.ts';
-import { contentOf, replay } from '../dns/generation.ts';
+import { replay } from '../dns/generation.ts';
 import { type DnsName, formatName, fromOctets, toOctets } from '../dns/name.ts';
 import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
-import { decodeDiff, decodeRecords, encodeDiff, encodeRecords } from '../dns/record-log.ts';
-import { makeZone, type SoaSettings, type Zone, type ZoneDiff, type Zones } from '../dns/zones.ts';
+import { decodeDiff, encodeDiff } from '../dns/record-log.ts';
+import type { SoaSettings, ZoneDiff, Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import { type DnsSnapshots, openDnsSnapshots } from './dns-snapshots.ts';
 import type { EventStore } from './event-store.ts';
 
 interface DiffRow {
@@ -23,14 +24,6 @@ interface DiffRow {
   zone: Uint8Array;
   serial_from: number | null;
   serial_to: number | null;
-  body: Uint8Array;
-}
-
-interface SnapshotRow {
-  zone: Uint8Array;
-  generation: number;
-  serial: number;
-  soa: string;
   body: Uint8Array;
 }
 
@@ -55,10 +48,15 @@ export interface DnsStoreParts {
 
 export function openDnsStore(parts: DnsStoreParts): GenerationStore {
   const statements = prepare(parts.db);
+  const snapshots = openDnsSnapshots(parts.db, parts.transaction);
   return {
-    load: () => loadZones(statements, parts.soa),
-    commit: (head, diffs, zones) =>
-      parts.transaction(() => commit(parts, statements, { ...head, diffs, zones })),
+    load: () => loadZones({ statements, snapshots }, parts.soa),
+    commit(head, diffs, zones) {
+      const id = parts.transaction(() => commit(parts, statements, { ...head, diffs }));
+      if (head.status === 'served') snapshots.begin(id, zones);
+      return id;
+    },
+    advance: snapshots.advance,
     list: (count) => statements.heads.all(count).map(toGeneration),
     diffs: (generation) => statements.diffsOf.all(generation).map(toDiff),
     chain: (zone, from, to) => chain(statements, { zone, from, to }),
@@ -93,12 +91,6 @@ function prepare(db: Database) {
        VALUES (?, ?, ?, ?, ?, ?)`,
     ),
     putDiff: db.prepare('INSERT INTO dns_diffs VALUES (?, ?, ?, ?, ?)'),
-    putSnapshot: db.prepare('INSERT INTO dns_snapshots VALUES (?, ?, ?, ?, ?)'),
-    dropSnapshots: db.prepare('DELETE FROM dns_snapshots'),
-    snapshots: db.prepare<[], SnapshotRow>('SELECT * FROM dns_snapshots ORDER BY zone'),
-    snapshotAt: db.prepare<[], { generation: number }>(
-      'SELECT coalesce(max(generation), 0) AS generation FROM dns_snapshots',
-    ),
     since: db.prepare<[number], DiffRow>(
       `SELECT dns_diffs.* FROM dns_diffs JOIN dns_generations ON id = generation
        WHERE generation > ? AND status = 'served' ORDER BY generation, zone`,
@@ -118,8 +110,6 @@ function prepare(db: Database) {
     diff: db.prepare<[number, Uint8Array], DiffRow>(
       'SELECT * FROM dns_diffs WHERE generation = ? AND zone = ?',
     ),
-    forgetDiffs: db.prepare('DELETE FROM dns_diffs WHERE generation <= ?'),
-    forgetHeads: db.prepare('DELETE FROM dns_generations WHERE id <= ?'),
     statics: db.prepare<[], StaticRecord>(
       'SELECT id, name, type, ttl, data, note FROM dns_records ORDER BY id',
     ),
@@ -134,9 +124,9 @@ function prepare(db: Database) {
 function commit(
   { clock, events }: DnsStoreParts,
   statements: Statements,
-  next: Parameters<GenerationStore['commit']>[0] & { diffs: readonly ZoneDiff[]; zones: Zones },
+  next: Parameters<GenerationStore['commit']>[0] & { diffs: readonly ZoneDiff[] },
 ): number {
-  const { cause, status, faults, diffs, zones } = next;
+  const { cause, status, faults, diffs } = next;
   const count = (side: 'added' | 'removed') =>
     diffs.reduce((sum, diff) => sum + diff[side].length, 0);
   const [added, removed] = [count('added'), count('removed')];
@@ -156,38 +146,17 @@ function commit(
   const summary = diffs.map((diff) => ({ zone: formatName(diff.zone), serial: diff.to ?? 0 }));
   const data = { generation: id, cause, added, removed, zones: summary.slice(0, 20) };
   events.append({ name: 'dns.changed', data });
-  compact(statements, id, zones);
   return id;
 }
 
-/** Snapshots every so many generations; what is older than the snapshot before this one is forgotten. */
-function compact(statements: Statements, id: number, zones: Zones): void {
-  const last = statements.snapshotAt.get()?.generation ?? 0;
-  if (id - last < limit('dnsGenerationsMax')) return;
-  statements.dropSnapshots.run();
-  for (const zone of zones.values()) {
-    const body = encodeRecords(contentOf(zone));
-    const name = fromOctets(zone.name);
-    statements.putSnapshot.run(name, id, zone.serial, JSON.stringify(zone.soa), body);
-  }
-  statements.forgetDiffs.run(last);
-  statements.forgetHeads.run(last);
-}
-
-function loadZones(statements: Statements, soa: SoaSettings): { generation: number; zones: Zones } {
-  const zones = new Map<DnsName, Zone>();
-  for (const row of statements.snapshots.all()) {
-    const records = decodeRecords(row.body);
-    if (!records.ok) throw broken(`snapshot of ${formatName(toOctets(row.zone))}`);
-    const name = toOctets(row.zone) as DnsName;
-    const head = { name, soa: JSON.parse(row.soa) as SoaSettings, serial: row.serial };
-    zones.set(name, makeZone(head, records.value));
-  }
-  const from = statements.snapshotAt.get()?.generation ?? 0;
-  const diffs = statements.since.all(from);
+function loadZones(
+  { statements, snapshots }: { statements: Statements; snapshots: DnsSnapshots },
+  soa: SoaSettings,
+): { generation: number; zones: Zones } {
+  const diffs = statements.since.all(snapshots.at()).map(toDiff);
   return {
     generation: statements.lastServed.get()?.id ?? 0,
-    zones: replay(zones, diffs.map(toDiff), soa),
+    zones: replay(snapshots.load(), diffs, soa),
   };
 }
 

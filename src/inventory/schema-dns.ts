@@ -49,6 +49,24 @@ export const DNS_SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+/**
+ * Snapshots in parts, so that none is written in one go; `snapshot` in dns_state names the generation of the one that is
+ * complete, the parts of any other are of one that was not finished.
+ */
+export const DNS_SNAPSHOTS_SCHEMA = `
+  CREATE TABLE dns_snapshot_parts (
+    generation INTEGER NOT NULL,
+    zone BLOB NOT NULL,
+    serial INTEGER NOT NULL,
+    soa TEXT NOT NULL,             -- JSON: timers and names of the SOA
+    body BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX dns_snapshot_parts_by_generation ON dns_snapshot_parts (generation);
+  INSERT INTO dns_snapshot_parts SELECT generation, zone, serial, soa, body FROM dns_snapshots;
+  INSERT INTO dns_state SELECT 'snapshot', max(generation) FROM dns_snapshots HAVING count(*) > 0;
+  DROP TABLE dns_snapshots;
+`;
+
 /** Keys of signed zones: when each step of its life was taken, in seconds. The secret is sealed and bound to the id. */
 export const DNS_KEYS_SCHEMA = `
   CREATE TABLE dns_keys (

@@ -9,7 +9,7 @@ import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
-import { DNS_KEYS_SCHEMA, DNS_SCHEMA } from './schema-dns.ts';
+import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.ts';
 import { FEED_SCHEMA } from './schema-feed.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
@@ -155,6 +155,7 @@ export const MIGRATIONS: readonly string[] = [
   DELIVERIES_SCHEMA,
   DATA_MARK_SCHEMA,
   FEED_SCHEMA,
+  DNS_SNAPSHOTS_SCHEMA,
 ];
 
 export interface MigrateOptions {

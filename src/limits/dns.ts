@@ -45,5 +45,17 @@ export const DNS_LIMITS = {
     value: 60_000,
     why: 'how late a step of a signing key may be; its times are hours',
   },
+  dnsShrinkWindowMs: {
+    value: 3_600_000,
+    why: 'what zones may lose is counted over this time: a mistake that deletes machines one by one is stopped too',
+  },
+  dnsRefusedLookMs: {
+    value: 5000,
+    why: 'how often a large generation that was refused is checked again while the inventory changes: a check of 100,000 names takes a tenth of a second',
+  },
+  dnsSliceGapMs: {
+    value: 2,
+    why: 'between slices of background work, each of some milliseconds: DHCP and the rest have their turn',
+  },
   dnsGatherMs: { value: 10, why: 'changes of one moment become one generation' },
 } as const;

@@ -4,25 +4,35 @@
  * A step is always the same: compute the next generation, check it, commit it with its event, change the image, tell the
  * secondaries. A refused one is recorded once and changes nothing; what it wanted stays wanted, so the next good state
  * of the inventory goes through by itself. While a person holds an older generation, nothing is stepped.
+ *
+ * Steps of one machine take under a millisecond of the thread that also answers DHCP. What the whole site needs now and
+ * then (a comparison with the inventory, a larger image, a snapshot) is done in slices, by `fill` and `advance`.
  */
 import { Assembly } from '../dns/assembly.ts';
 import { checkGeneration, type Fault } from '../dns/check.ts';
 import { contribute, type DnsPlan, NOTHING } from '../dns/generate.ts';
 import {
-  contentOf,
+  isServed,
   type NextGeneration,
   nextGeneration,
   nextSerial,
   returnTo,
   rewind,
+  withSoa,
 } from '../dns/generation.ts';
-import { type DnsName, parseName } from '../dns/name.ts';
+import type { DnsName } from '../dns/name.ts';
 import type { DnsSource, GenerationStore, NamedMachine, StaticRecord } from '../dns/ports.ts';
-import { parseRdata, splitWords } from '../dns/rdata-text.ts';
-import { isMetaType, parseType, TYPE } from '../dns/types.ts';
+import { ZoneSizes } from '../dns/shrink.ts';
+import { readStatic } from '../dns/static-record.ts';
 import { ZoneImage, type ZoneSigning } from '../dns/zone-image.ts';
-import { makeZone, withSerial, type ZoneDiff, type Zones, zoneFor } from '../dns/zones.ts';
+import { withSerial, type ZoneDiff, type Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+
+export interface Served {
+  readonly renewed: boolean;
+  readonly diffs: readonly ZoneDiff[];
+}
 
 export interface KeeperOptions {
   readonly plan: DnsPlan;
@@ -34,13 +44,27 @@ export interface KeeperOptions {
   /** The number of the newest event. */
   lastEvent(): number;
   nowSeconds(): number;
-  /** After a step: the image is another one (`replaced`) or was changed in place. */
-  onServed(change: { replaced: boolean; renewed: boolean; diffs: readonly ZoneDiff[] }): void;
+  /** There is something for `advance` to do. */
+  onWork(): void;
+  /** Another image took over: readers must be handed it. */
+  onImage(buffer: SharedArrayBuffer): void;
+  /** Steps that the image shows now. */
+  onServed(change: Served): void;
 }
 
 /** Zones smaller than this may shrink as they like: half of ten records is a day's work. */
 const SHRINK_FLOOR_RECORDS = 50;
-const PAGE = 200;
+const PAGE = 100;
+/** Names that are compared before others have their turn. */
+const NAMES_PIECE = 500;
+/** With more names waiting than this, a refused generation is not looked at anew at each change. */
+const HEAVY_NAMES = 2000;
+
+/** What would be served next, and what speaks against it. */
+export interface Pending {
+  readonly diffs: readonly ZoneDiff[];
+  readonly faults: readonly Fault[];
+}
 
 export class Keeper {
   readonly assembly: Assembly;
@@ -53,6 +77,11 @@ export class Keeper {
   private staticFaults: Fault[] = [];
   /** Not before the whole inventory has been read once: half of it would look like a shrunken zone. */
   private filled = false;
+  private readonly sizes = new ZoneSizes(limit('dnsShrinkWindowMs') / 1000);
+  /** Steps that are committed, and that the image does not show yet. */
+  private unseen: Served[] = [];
+  private postponed = false;
+  private looked: { at: string; next: Pending } | undefined;
 
   /** Serves the last good generation from here on; the inventory has not been looked at yet. */
   constructor(options: KeeperOptions) {
@@ -94,14 +123,48 @@ export class Keeper {
     }
     for (const owner of gone) this.assembly.set(owner, NOTHING);
     this.readStatics();
-    if (!this.filled) for (const name of this.namesServed()) this.assembly.touched.add(name);
+    if (!this.filled) await this.compare(pause);
     this.filled = true;
     this.step('reconciled with the inventory', false);
+  }
+
+  /** Leaves those names touched that are served otherwise than they are wanted. */
+  private async compare(pause: () => Promise<void>): Promise<void> {
+    const { touched } = this.assembly;
+    let left = NAMES_PIECE;
+    const turn = async () => {
+      left = NAMES_PIECE;
+      await pause();
+    };
+    for (const name of this.namesServed()) {
+      touched.add(name);
+      if (--left === 0) await turn();
+    }
+    for (const name of touched) {
+      if (isServed(this.assembly, this.served, name)) touched.delete(name);
+      if (--left === 0) await turn();
+    }
   }
 
   private *namesServed(): IterableIterator<DnsName> {
     for (const zone of this.served.values()) for (const [name] of zone.nodes) yield name;
     yield* this.assembly.names();
+  }
+
+  /**
+   * Does a slice of what needs no answer at once: the next image, the next snapshot.
+   * @returns whether there is more to do
+   */
+  advance(): boolean {
+    const { options, image } = this;
+    const did = image.advance();
+    if (did === 'replaced') {
+      options.onImage(this.buffer);
+      const seen = this.unseen;
+      this.unseen = [];
+      for (const change of seen) options.onServed(change);
+    }
+    return options.store.advance() || did === 'more';
   }
 
   /** Looks at what changed since the last look. @returns whether there may be more */
@@ -116,8 +179,15 @@ export class Keeper {
       this.assembly.set(ownerOf(hardwarename), machine ? contribute(machine, plan) : NOTHING);
     }
     const cause = machines.length === 1 ? (machines[0] ?? '') : `${machines.length} machines`;
-    if (machines.length > 0) this.step(cause, false);
+    const heavy = this.refusedAs !== '' && this.assembly.touched.size > HEAVY_NAMES;
+    if (machines.length > 0 && heavy) this.postponed = true;
+    else if (machines.length > 0) this.step(cause, false);
     return more;
+  }
+
+  /** Looks again at a large generation that was refused, if the inventory changed since; to be called now and then. */
+  again(): void {
+    if (this.postponed) this.step('the inventory changed', false);
   }
 
   /** @throws AppError DNS_REFUSED for a record that cannot be read */
@@ -184,6 +254,7 @@ export class Keeper {
       returnTo(this.served, target, this.options.nowSeconds()),
       `rolled back to ${generation} by ${who}`,
     );
+    this.sizes.forget();
   }
 
   /** Ends a hold: the inventory decides again. */
@@ -194,9 +265,15 @@ export class Keeper {
   }
 
   /** What would be served next, and what speaks against it. */
-  pending(): { diffs: readonly ZoneDiff[]; faults: readonly Fault[] } {
-    const next = nextGeneration(this.assembly, this.served, this.options.nowSeconds());
-    return { diffs: next.diffs, faults: this.check(next, false) };
+  pending(): Pending {
+    const now = this.options.nowSeconds();
+    const at = () => `${this.generation} ${this.assembly.version} ${Math.floor(now / 60)}`;
+    if (this.looked?.at !== at()) {
+      const found = nextGeneration(this.assembly, this.served, now);
+      const pending = { diffs: found.diffs, faults: this.check(found, false) };
+      this.looked = { at: at(), next: pending };
+    }
+    return this.looked.next;
   }
 
   private check(next: NextGeneration, acceptShrink: boolean): Fault[] {
@@ -207,10 +284,10 @@ export class Keeper {
       ...this.staticFaults,
       ...checkGeneration(
         {
-          before: this.served,
           after: next.zones,
           diffs: next.diffs,
           pointers: (target) => assembly.pointers(target),
+          largest: (zone) => this.sizes.largest(zone, this.served),
         },
         {
           shrinkShareMax: options.shrinkShareMax,
@@ -224,11 +301,14 @@ export class Keeper {
   /** @returns the faults that speak against it; none: it is served, or nothing changed, or a generation is held */
   private step(cause: string, acceptShrink: boolean): Fault[] {
     const { options, assembly } = this;
+    this.postponed = false;
     if (!this.filled || options.store.held() !== undefined) return [];
-    const next = this.withNewSoa(nextGeneration(assembly, this.served, options.nowSeconds()));
+    const now = options.nowSeconds();
+    const next = withSoa(nextGeneration(assembly, this.served, now), options.plan.soa, now);
     const faults = this.check(next, acceptShrink);
     if (faults.length > 0) {
-      const as = JSON.stringify(faults);
+      // Not by the numbers that it names: those move with every change while one mistake lasts.
+      const as = JSON.stringify(faults.map(({ code, name }) => [code, name]).sort());
       if (as !== this.refusedAs) {
         options.store.commit({ cause, status: 'refused', faults }, next.diffs, this.served);
       }
@@ -238,27 +318,8 @@ export class Keeper {
     this.refusedAs = '';
     assembly.touched.clear();
     if (next.diffs.length > 0) this.serve(next, cause);
+    if (acceptShrink) this.sizes.forget();
     return [];
-  }
-
-  /** Zones whose SOA says something else than the configuration now (a new contact, other timers). */
-  private withNewSoa(next: NextGeneration): NextGeneration {
-    const { soa } = this.options.plan;
-    const as = JSON.stringify(soa);
-    const old = [...next.zones.values()].filter((zone) => JSON.stringify(zone.soa) !== as);
-    if (old.length === 0) return next;
-    const zones = new Map(next.zones);
-    const diffs = [...next.diffs];
-    const touched = new Set(next.touched);
-    for (const zone of old) {
-      const serial = nextSerial(zone.serial, this.options.nowSeconds());
-      zones.set(zone.name, makeZone({ name: zone.name, soa, serial }, contentOf(zone)));
-      touched.add(zone.name);
-      const at = diffs.findIndex((diff) => diff.zone === zone.name);
-      const diff = diffs[at] ?? { zone: zone.name, from: zone.serial, removed: [], added: [] };
-      diffs.splice(at < 0 ? diffs.length : at, at < 0 ? 0 : 1, { ...diff, to: serial });
-    }
-    return { zones, diffs, touched };
   }
 
   /**
@@ -282,31 +343,19 @@ export class Keeper {
   }
 
   private serve(next: NextGeneration, cause: string, { renewed } = { renewed: false }): void {
-    const { store, onServed } = this.options;
+    const { options, image, served } = this;
     const head = { cause, status: 'served', faults: [] } as const;
-    this.generation = store.commit(head, next.diffs, next.zones);
+    this.generation = options.store.commit(head, next.diffs, next.zones);
+    this.sizes.note(served, next.diffs, options.nowSeconds());
     this.served = next.zones;
-    const touched = new Set([...next.touched, ...next.diffs.map(({ zone }) => zone)]);
-    const replaced = this.image.update(next.zones, touched);
-    onServed({ replaced, renewed, diffs: next.diffs });
+    image.update(next.zones, new Set([...next.touched, ...next.diffs.map(({ zone }) => zone)]));
+    const change = { renewed, diffs: next.diffs };
+    if (image.behind) this.unseen.push(change);
+    else options.onServed(change);
+    options.onWork();
   }
 }
 
 function ownerOf(hardwarename: string): string {
   return `machine:${hardwarename}`;
-}
-
-function readStatic(record: StaticRecord, plan: DnsPlan, zones: ReadonlySet<DnsName>) {
-  const fault = (why: string): Fault => ({ code: 'static', name: record.name, why });
-  const name = parseName(record.name, plan.domain);
-  if (name === undefined) return fault('is no name');
-  if (zoneFor(name, zones) === undefined) return fault('lies in no zone of ours');
-  const type = parseType(record.type);
-  if (type === undefined || isMetaType(type) || type === TYPE.SOA) {
-    return fault(`cannot have a record of type '${record.type}'`);
-  }
-  const words = splitWords(record.data);
-  const rdata = words && parseRdata(type, words, plan.domain);
-  if (rdata === undefined) return fault(`has data that is not valid for ${record.type}`);
-  return { name, type, ttl: record.ttl, rdata };
 }

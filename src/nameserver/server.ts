@@ -24,7 +24,8 @@ import { openTcp, type TcpServer } from './tcp.ts';
 import { listenDgram, type Udp } from './udp-dgram.ts';
 import { startUdpThreads } from './udp-threads.ts';
 
-export interface NameserverOptions extends Omit<KeeperOptions, 'onServed' | 'signing'> {
+export interface NameserverOptions
+  extends Omit<KeeperOptions, 'onWork' | 'onImage' | 'onServed' | 'signing'> {
   readonly listen: readonly string[];
   readonly port: number;
   /** UDP threads for each address. */
@@ -79,14 +80,16 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     const served = keeper.zones().get(zone);
     if (served) notifier.notify(served);
   };
+  const slices = inSlices(() => keeper.advance(), log);
   const keeper: Keeper = new Keeper({
     ...options,
     signing: signing?.keyring,
-    onServed({ replaced, renewed, diffs }) {
-      if (replaced) {
-        responder?.useImage(new ImageReader(keeper.buffer));
-        threads?.useImage(keeper.buffer);
-      }
+    onWork: () => slices.wake(),
+    onImage(buffer) {
+      responder?.useImage(new ImageReader(buffer));
+      threads?.useImage(buffer);
+    },
+    onServed({ renewed, diffs }) {
       signing?.followed(diffs, renewed);
       // Secondaries of a signed zone are told when there is a copy for them.
       for (const { zone } of diffs) if (!signing?.keyring.signed(zone)) notify(zone);
@@ -127,27 +130,36 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     }),
     async close() {
       watch();
+      slices.close();
       await closeAll();
     },
   };
 }
 
 /**
- * Reads the whole inventory, now and every hour (what no event told of comes right); in between gathers the changes of
- * a moment, then follows them.
+ * Reads the whole inventory, now and every hour (what no event told of comes right); in between follows changes, the
+ * first of a moment at once, the others of that moment together.
  */
 function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () => void {
   let timer: NodeJS.Timeout | undefined;
-  const look = (): void => {
-    timer = undefined;
+  let lookedAt = 0;
+  const tried = (what: () => void): void => {
     try {
-      if (keeper.follow()) wake();
+      what();
     } catch (err) {
       log.error({ err }, 'DNS could not follow the inventory');
     }
   };
+  const look = (): void => {
+    timer = undefined;
+    lookedAt = performance.now();
+    tried(() => {
+      if (keeper.follow()) wake();
+    });
+  };
   const wake = (): void => {
-    timer ??= setTimeout(look, limit('dnsGatherMs'));
+    const since = performance.now() - lookedAt;
+    timer ??= setTimeout(look, Math.max(0, limit('dnsGatherMs') - since));
   };
   const fill = (): void => {
     const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -155,13 +167,36 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
   };
   const stop = follow(wake);
   const first = setImmediate(fill);
-  const again = setInterval(fill, RECONCILE_MS);
+  const repeated = [
+    setInterval(fill, RECONCILE_MS),
+    setInterval(() => tried(() => keeper.again()), limit('dnsRefusedLookMs')),
+  ];
   return () => {
     stop();
     clearImmediate(first);
-    clearInterval(again);
+    for (const interval of repeated) clearInterval(interval);
     clearTimeout(timer);
   };
+}
+
+/** Calls `advance`, with a moment for others in between, until it has no more to do; `wake` begins again. */
+function inSlices(
+  advance: () => boolean,
+  log: NameserverOptions['log'],
+): { wake(): void; close(): void } {
+  let next: NodeJS.Timeout | undefined;
+  const run = (): void => {
+    next = undefined;
+    try {
+      if (advance()) wake();
+    } catch (err) {
+      log.error({ err }, 'DNS could not finish what follows a change');
+    }
+  };
+  const wake = (): void => {
+    next ??= setTimeout(run, limit('dnsSliceGapMs'));
+  };
+  return { wake, close: () => clearTimeout(next) };
 }
 
 interface Answering {

@@ -84,15 +84,18 @@ export function createDnsWorld(
   const store = openDnsStore({ db, clock, events, transaction, soa: plan.soa });
   const secrets = createSecretBox(() => new Uint8Array(32).fill(1));
   const keyStore = openDnsKeys({ db, events, transaction, secrets });
-  const served: { replaced: boolean; zones: number }[] = [];
-  const keeper = new Keeper({
+  const served: { zones: number }[] = [];
+  const images: number[] = [];
+  const keeper: Keeper = new Keeper({
     ...{ plan, store, source, shrinkShareMax: 0.2 },
     lastEvent: () => version,
     nowSeconds: () => Math.floor(now / 1000),
-    onServed: ({ replaced, diffs }) => void served.push({ replaced, zones: diffs.length }),
+    onWork: () => undefined,
+    onImage: () => void images.push(keeper.currentGeneration()),
+    onServed: ({ diffs }) => void served.push({ zones: diffs.length }),
   });
   return {
-    ...{ db, store, keyStore, source, keeper, plan, machines, served, events },
+    ...{ db, store, keyStore, source, keeper, plan, machines, served, images, events },
     /** Another keeper over the same machines follows by this. */
     onChange(follower: () => void) {
       followers.add(follower);

@@ -150,7 +150,7 @@ async function openDns(world: World) {
     ...{ plan, store, source: openDnsSource(db), shrinkShareMax: 0.2 },
     lastEvent: events.lastId,
     nowSeconds: () => Math.floor(clock() / 1000),
-    onServed: () => undefined,
+    ...{ onWork: () => undefined, onImage: () => undefined, onServed: () => undefined },
   });
   await keeper.fill(async () => undefined);
   const responder = new Responder(new ImageReader(keeper.buffer), SETTINGS);

@@ -241,6 +241,56 @@ describe('what is not served', () => {
     expect(ask(world.keeper.zones(), 'web5.lon.example A')).toContain('NXDOMAIN');
   });
 
+  it('a mistake that deletes machines one by one is stopped too, recorded once, and put through by one command', async () => {
+    const world = createDnsWorld({ machines: many(200) });
+    await world.fill();
+    const names = many(200).map(({ hardwarename }) => hardwarename);
+    for (const name of names.slice(0, 120)) world.remove(name);
+    const served = () => world.keeper.zones().get(dnsName('lon.example'))?.records ?? 0;
+    // 404 records at first, a fifth may go; two go with each machine.
+    expect(served()).toBe(404 - 80);
+    expect(events(world, 'dns.refused')).toHaveLength(1);
+    expect(events(world, 'dns.refused')[0]?.data).toMatchObject({
+      why: expect.stringContaining('82 of 404 records would go (20 %; more than 20 % within'),
+    });
+    expect(world.keeper.pending().faults[0]?.why).toContain('240 of 404 records');
+    world.keeper.accept('kim');
+    expect(served()).toBe(404 - 240);
+    // From here on what is left is what counts.
+    for (const name of names.slice(120, 160)) world.remove(name);
+    expect(served()).toBe(404 - 240 - 32);
+    expect(events(world, 'dns.refused')).toHaveLength(2);
+  });
+
+  it('the same loss over days is none to ask about', async () => {
+    const world = createDnsWorld({ machines: many(200) });
+    await world.fill();
+    for (const { hardwarename } of many(120)) {
+      world.advance(600_000);
+      world.remove(hardwarename);
+    }
+    expect(world.keeper.zones().get(dnsName('lon.example'))?.records).toBe(404 - 240);
+    expect(events(world, 'dns.refused')).toEqual([]);
+  });
+
+  it('a large generation that was refused is looked at again from time to time, not at each change', async () => {
+    const machines = many(1200);
+    const world = createDnsWorld({ machines });
+    await world.fill();
+    const good = world.keeper.currentGeneration();
+    const lost = machines.slice(0, 800);
+    world.remove(...lost.map(({ hardwarename }) => hardwarename));
+    world.set(machineNumber(2000));
+    expect(world.keeper.currentGeneration()).toBe(good);
+    // The mistake is undone: by the next look it is served again, with what came in the meantime.
+    world.set(...lost);
+    expect(world.keeper.currentGeneration()).toBe(good);
+    world.keeper.again();
+    expect(world.keeper.currentGeneration()).toBeGreaterThan(good);
+    expect(ask(world.keeper.zones(), 'web2000.lon.example A')).toContain('NOERROR');
+    expect(events(world, 'dns.refused')).toHaveLength(1);
+  });
+
   it('an empty inventory after a start does not empty the zones', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dns-'));
     const file = join(folder, 'dns.db');
@@ -314,17 +364,26 @@ describe('what is kept', () => {
   });
 
   it('a start replays what was served, also over snapshots; the chain of differences reaches back', async () => {
-    const world = createDnsWorld({ machines: many(3) });
+    const world = createDnsWorld({ machines: many(900) });
     await world.fill();
     const zone = dnsName('lon.example');
     const serial = world.keeper.zones().get(zone)?.serial ?? 0;
     for (let i = 0; i < 2100; i++) world.set(machineNumber(1, `name${i}`));
     const now = world.keeper.zones().get(zone);
-    const loaded = world.store.load();
-    expect(loaded.generation).toBe(world.keeper.currentGeneration());
-    expect(exportZone(loaded.zones.get(zone) ?? expect.fail())).toBe(
-      exportZone(now ?? expect.fail()),
-    );
+    const expectAllKept = () => {
+      const loaded = world.store.load();
+      expect(loaded.generation).toBe(world.keeper.currentGeneration());
+      expect(exportZone(loaded.zones.get(zone) ?? expect.fail())).toBe(
+        exportZone(now ?? expect.fail()),
+      );
+    };
+    expectAllKept();
+    // The snapshot is due: what is kept is right before it, between its parts, and after the last.
+    let parts = 0;
+    for (; world.store.advance(); parts++) expectAllKept();
+    expect(parts).toBeGreaterThan(2);
+    expectAllKept();
+    expect(world.store.advance()).toBe(false);
     const chain = world.store.chain(zone, serial + 100, now?.serial ?? 0);
     expect(chain).toHaveLength(2000);
     expect(chain?.at(-1)?.to).toBe(now?.serial);

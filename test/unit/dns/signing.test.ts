@@ -38,10 +38,11 @@ async function open({ machines = 60, transfers = true, policy = POLICY } = {}) {
   const keeper: Keeper = new Keeper({
     ...{ plan: world.plan, store: world.store, source: world.source, shrinkShareMax: 0.5 },
     ...{ signing: signing.keyring, lastEvent: () => 0, nowSeconds },
-    onServed({ replaced, renewed, diffs }) {
-      if (replaced) responder.useImage(new ImageReader(keeper.buffer));
-      signing.followed(diffs, renewed);
+    onWork: () => {
+      while (keeper.advance());
     },
+    onImage: (buffer) => responder.useImage(new ImageReader(buffer)),
+    onServed: ({ renewed, diffs }) => signing.followed(diffs, renewed),
   });
   const responder = new Responder(new ImageReader(keeper.buffer), SETTINGS);
   responder.useKeys(signing.keyring.keys());

@@ -119,7 +119,7 @@ async function compare(
       });
   const [ours] = servers;
   const half = Math.round((udp.get('ours')?.qps ?? 0) / 2);
-  const changes = extras && ours ? await measureChanges(ours, { ...load, half }) : undefined;
+  const changes = extras && ours ? await measureChanges(ours, { ...load, half, quick }) : undefined;
   if (changes) log(`changes under ${half}/s: ${JSON.stringify(changes)}`);
   const rssMiB = new Map(
     servers.map(({ name, program }) => {
@@ -244,18 +244,27 @@ function dnsperf({ scope, questions, seconds, words }: Load, port: number): Prom
 
 async function measureChanges(
   ours: Server,
-  load: Omit<Load, 'words'> & { half: number },
+  load: Omit<Load, 'words'> & { half: number; quick: boolean },
 ): Promise<object> {
   const words = ['-c', '4', '-q', '200', '-Q', String(load.half)];
-  const pressure = dnsperf({ ...load, seconds: 15, words }, ours.port);
+  const pressure = dnsperf({ ...load, seconds: load.quick ? 10 : 20, words }, ours.port);
   process.kill(ours.program.pid, 'SIGUSR2');
-  const line = await ours.program.line(/^changes /, 60_000);
+  const line = await ours.program.line(/^changes /, 120_000);
   const output = await pressure;
+  const pauses = load.quick ? undefined : await measurePauses(ours);
   const lost = Number(/Queries lost:\s+(\d+)/.exec(output)?.[1]);
   const atRate = Number(/Queries per second:\s+([\d.]+)/.exec(output)?.[1]);
   return {
     ...JSON.parse(line.slice('changes '.length)),
     questionsLost: lost,
     atRate: Math.round(atRate),
+    ...(pauses ? { pauses } : {}),
   };
+}
+
+/** How long changes keep the thread that makes them, which is the one that answers DHCP. */
+async function measurePauses({ program }: Server): Promise<object> {
+  process.kill(program.pid, 'SIGUSR2');
+  const line = await program.line(/^pauses /, 240_000);
+  return JSON.parse(line.slice('pauses '.length));
 }

@@ -1,12 +1,14 @@
 /**
  * A site's name server as a process of its own, for the DNS bench: made-up machines, the real keeper on a database file,
  * the real listeners. It writes each zone as a file (for the peers), says `ready`, and on SIGUSR2 changes machines one
- * after the other and prints how long each took from its commit to the new answer on the wire.
+ * after the other and prints how long each took from its commit to the new answer on the wire. On another one it changes twenty at
+ * a time, until the image and the snapshot have been renewed, and prints how long its thread, which is the one that
+ * answers DHCP, was ever kept from a timer that was due each millisecond: by the clock, and by its own CPU time.
  *
  * node bench/support/dns-site.ts FOLDER MACHINES ADDRESS PORT THREADS
  */
 import { createSocket } from 'node:dgram';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import pino from 'pino';
@@ -24,7 +26,10 @@ import { percentile, round } from './stats.ts';
 
 const [folder = '.', count = '1000', address = '127.0.0.1', port = '5353', threads = '1'] =
   process.argv.slice(2);
-const CHANGES = 200;
+const CHANGES = 500;
+/** More than lie between two snapshots; with the machines of each, more than an image has spare room for. */
+const GENERATIONS = 2200;
+const MACHINES_EACH = 20;
 
 function machine(n: number, generation = 0): NamedMachine {
   const at = n + 256 + generation * 131_072;
@@ -73,10 +78,11 @@ const server = await startNameserver({
       const from = after === '' ? 0 : (index.get(after) ?? 0) + 1;
       return machines.slice(from, from + size);
     },
+    networks: () => [],
     changedSince() {
       const list = changed;
       changed = [];
-      return { eventId: version, machines: list };
+      return { eventId: version, machines: list, networks: false };
     },
   },
   responder: { cookieSecret: new Uint8Array(16) },
@@ -115,28 +121,83 @@ function untilAnswered(name: DnsName, wanted: string, since: number): Promise<nu
   });
 }
 
-async function measure(): Promise<void> {
+const versions = new Uint8Array(machines.length);
+function change(n: number): NamedMachine {
+  const turned = ((versions[n] ?? 0) + 1) % 2;
+  versions[n] = turned;
+  const next = machine(n, turned);
+  machines[n] = next;
+  changed.push(next.hardwarename);
+  version += 1;
+  return next;
+}
+
+async function measureWaits(): Promise<object> {
   const waits: number[] = [];
   for (let i = 0; i < CHANGES; i++) {
-    const n = (i * 7919) % machines.length;
-    const next = machine(n, 1);
-    machines[n] = next;
-    changed.push(next.hardwarename);
-    version += 1;
+    const next = change((i * 7919) % machines.length);
     const since = performance.now();
     wake();
     const [name] = next.names;
     const host = parseName(`${name?.name}.lab.example.`) as DnsName;
     waits.push(await untilAnswered(host, name?.addresses[0] ?? '', since));
   }
-  const figures = {
+  return {
     changes: waits.length,
     p50Ms: round(percentile(waits, 0.5)),
     p99Ms: round(percentile(waits, 0.99)),
     maxMs: round(Math.max(...waits)),
   };
-  process.stdout.write(`changes ${JSON.stringify(figures)}\n`);
 }
 
-process.on('SIGUSR2', () => void measure());
+/** CPU time of this thread in ms, as exact as the scheduler's tick. */
+function cpuMs(): number {
+  return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
+}
+
+/** Watches a timer of one millisecond. @returns the longest times between two of its turns, once it is stopped */
+function watchPauses(): () => { p99Ms: number; maxMs: number; maxCpuMs: number } {
+  const gaps: number[] = [];
+  let maxCpu = 0;
+  let [at, cpu] = [performance.now(), cpuMs()];
+  const timer = setInterval(() => {
+    const [now, used] = [performance.now(), cpuMs()];
+    gaps.push(now - at);
+    maxCpu = Math.max(maxCpu, used - cpu);
+    [at, cpu] = [now, used];
+  }, 1);
+  return () => {
+    clearInterval(timer);
+    const maxMs = gaps.reduce((most, gap) => Math.max(most, gap), 0);
+    return { p99Ms: round(percentile(gaps, 0.99)), maxMs: round(maxMs), maxCpuMs: round(maxCpu) };
+  };
+}
+
+async function measurePauses(): Promise<object> {
+  const from = server.keeper.currentGeneration();
+  const images = new Set<SharedArrayBuffer>([server.keeper.buffer]);
+  const stop = watchPauses();
+  for (let i = 0; server.keeper.currentGeneration() < from + GENERATIONS; i++) {
+    for (let n = 0; n < MACHINES_EACH; n++) {
+      change(((i * MACHINES_EACH + n) * 7919) % machines.length);
+    }
+    wake();
+    const before = server.keeper.currentGeneration();
+    while (server.keeper.currentGeneration() === before) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    images.add(server.keeper.buffer);
+  }
+  const generations = server.keeper.currentGeneration() - from;
+  return { generations, machinesEach: MACHINES_EACH, images: images.size - 1, ...stop() };
+}
+
+async function measure(): Promise<void> {
+  process.stdout.write(`changes ${JSON.stringify(await measureWaits())}\n`);
+  process.once('SIGUSR2', async () => {
+    process.stdout.write(`pauses ${JSON.stringify(await measurePauses())}\n`);
+  });
+}
+
+process.once('SIGUSR2', () => void measure());
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

@@ -17,7 +17,7 @@ import { nodeOf, type ZoneNode, type ZoneRecord } from './zones.ts';
 const SITE = '@site';
 
 export class Assembly {
-  readonly plan: DnsPlan;
+  private current: DnsPlan;
   /** Names whose wanted content may differ from what is served. */
   readonly touched = new Set<DnsName>();
   /** Differs after each change of what is wanted. */
@@ -32,7 +32,19 @@ export class Assembly {
   private zoneSet: ReadonlySet<DnsName> | undefined;
 
   constructor(plan: DnsPlan) {
-    this.plan = plan;
+    this.current = plan;
+    this.setSite();
+  }
+
+  get plan(): DnsPlan {
+    return this.current;
+  }
+
+  /** Another plan; what the owners contribute under it is theirs to say anew. */
+  usePlan(plan: DnsPlan): void {
+    this.current = plan;
+    this.zoneSet = undefined;
+    this.version += 1;
     this.setSite();
   }
 

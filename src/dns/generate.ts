@@ -135,7 +135,7 @@ function zoneOfHost(name: DnsName, { domain }: DnsPlan): DnsName | undefined {
 }
 
 /** PTR in the narrowest network that is ours; with a classless one inside a zone that is ours too, also the alias. */
-function reverseRecords(target: DnsName, address: string, plan: DnsPlan): ZoneRecord[] {
+export function reverseRecords(target: DnsName, address: string, plan: DnsPlan): ZoneRecord[] {
   const networks = plan.networks
     .filter((network) => inNetwork(address, network))
     .sort((a, b) => b.bits - a.bits);

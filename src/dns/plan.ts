@@ -4,7 +4,7 @@
 import type { DnsPlan, RoleAlias, RoleService } from './generate.ts';
 import { type DnsName, nameOf, parseName } from './name.ts';
 import type { NameKind } from './ports.ts';
-import { parseNetwork } from './reverse.ts';
+import { inNetwork, parseNetwork, type ReverseNetwork } from './reverse.ts';
 
 /** The part of the configuration that decides about zones, in text. */
 export interface PlanSettings {
@@ -62,4 +62,22 @@ export function makePlan(settings: PlanSettings): DnsPlan | string {
     networks: networks.filter((network) => network !== undefined),
     soa: { ttl: settings.ttl.infrastructure, mname, rname: contact, ...TIMERS },
   };
+}
+
+/**
+ * The plan with networks of the inventory beside its own. One that lies in another has its names there already. A single
+ * address (/32) is nobody's network.
+ */
+export function withNetworks(plan: DnsPlan, texts: readonly string[]): DnsPlan {
+  const found = texts
+    .map(parseNetwork)
+    .filter((network): network is ReverseNetwork => network !== undefined && network.bits < 32)
+    .sort((a, b) => a.bits - b.bits);
+  const networks = [...plan.networks];
+  for (const network of found) {
+    const covers = (other: ReverseNetwork) =>
+      other.bits <= network.bits && inNetwork(network.address, other);
+    if (!networks.some(covers)) networks.push(network);
+  }
+  return { ...plan, networks };
 }

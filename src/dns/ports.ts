@@ -24,12 +24,21 @@ export interface NamedMachine {
   readonly names: readonly MachineName[];
 }
 
+export interface SourceChange {
+  readonly eventId: number;
+  /** Machines whose names, addresses or role may be others. */
+  readonly machines: readonly string[];
+  readonly networks: boolean;
+}
+
 export interface DnsSource {
   machine(hardwarename: string): NamedMachine | undefined;
   /** Machines after this hardwarename, in its order. */
   page(after: string, count: number): NamedMachine[];
-  /** Machines whose names, addresses or role may have changed since an event, and the event to ask from next. */
-  changedSince(eventId: number): { readonly eventId: number; readonly machines: readonly string[] };
+  /** Networks on record, each of which has a reverse zone: `10.0.2.0/24`. */
+  networks(): string[];
+  /** What may have changed since an event, and the event to ask from next. */
+  changedSince(eventId: number): SourceChange;
 }
 
 /** A record that a person wrote. */

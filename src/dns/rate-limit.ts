@@ -44,3 +44,24 @@ export class RateLimiter {
     return (left & 1) === 0 ? 'slip' : 'drop';
   }
 }
+
+/** So many of a kind in each second. */
+export class EachSecond {
+  private readonly max: number;
+  private second = 0;
+  private left = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** @returns whether there is room for one more */
+  take(nowSeconds: number): boolean {
+    if (nowSeconds !== this.second) {
+      this.second = nowSeconds;
+      this.left = this.max;
+    }
+    this.left -= 1;
+    return this.left >= 0;
+  }
+}

@@ -1,9 +1,9 @@
 /**
  * What a site's zones hold besides machines: NS at every zone's name and at every delegation between our own zones, the
- * addresses of the name servers, and the catalog zone (RFC 9432) by which secondaries learn of zones that appear.
+ * addresses of the name servers and their reverse names, and the catalog zone (RFC 9432) by which secondaries learn of zones that appear.
  */
 import { createHash } from 'node:crypto';
-import type { DnsPlan } from './generate.ts';
+import { type DnsPlan, reverseRecords } from './generate.ts';
 import { type DnsName, nameOf, parentOf, parseName } from './name.ts';
 import type { Rdata } from './rdata.ts';
 import { parseAddress, zonesOfNetwork } from './reverse.ts';
@@ -29,7 +29,7 @@ export function delegation(zone: DnsName, plan: DnsPlan): ZoneNode {
   return nodeOf(zone === plan.catalog ? [] : nsRecords(zone, plan));
 }
 
-/** Addresses of our name servers, and all that the catalog says; NS come with the zones. */
+/** Our name servers by name and by address, and all that the catalog says; NS come with the zones. */
 export function siteRecords(plan: DnsPlan, zones: ReadonlySet<DnsName>): ZoneRecord[] {
   const records: ZoneRecord[] = [];
   const ttl = plan.ttl.infrastructure;
@@ -40,6 +40,7 @@ export function siteRecords(plan: DnsPlan, zones: ReadonlySet<DnsName>): ZoneRec
       if (address === undefined) continue;
       const type = address.length === 4 ? TYPE.A : TYPE.AAAA;
       records.push({ name, type, ttl, rdata: address as Rdata });
+      records.push(...reverseRecords(name, address, plan));
     }
   }
   for (const zone of zones) if (zone !== plan.catalog) records.push(...nsRecords(zone, plan));

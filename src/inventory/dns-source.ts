@@ -54,6 +54,13 @@ export function openDnsSource(db: Database): DnsSource {
      WHERE e.id > ? AND e.id <= ? AND ${RELEVANT.replaceAll('name ', 'e.name ')}
        AND coalesce(e.hardwarename, n.hardwarename) IS NOT NULL`,
   );
+  const subnetChanged = db.prepare<[number, number], { one: number }>(
+    `SELECT 1 AS one FROM events WHERE id > ? AND id <= ? AND name = 'record.changed'
+       AND data ->> 'kind' = 'subnet' LIMIT 1`,
+  );
+  const subnets = db.prepare<[], { cidr: string }>(
+    `SELECT doc ->> 'cidr' AS cidr FROM records WHERE kind = 'subnet' ORDER BY name`,
+  );
   const toMachine = (row: MachineRow): NamedMachine => {
     const { hardwarename, hostname, role } = row;
     const rows = reserved.all(hardwarename);
@@ -74,10 +81,12 @@ export function openDnsSource(db: Database): DnsSource {
       return row && toMachine(row);
     },
     page: (after, count) => page.all(after, count).map(toMachine),
+    networks: () => subnets.all().map(({ cidr }) => cidr),
     changedSince(eventId) {
       const last = newest.get(eventId, EVENTS_PAGE)?.id ?? eventId;
       const machines = changed.all(eventId, last).map(({ hardwarename }) => hardwarename);
-      return { eventId: last, machines };
+      const networks = subnetChanged.get(eventId, last) !== undefined;
+      return { eventId: last, machines, networks };
     },
   };
 }

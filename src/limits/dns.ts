@@ -25,6 +25,14 @@ export const DNS_LIMITS = {
     value: 1_048_576,
     why: 'answers waiting for a slow reader; nothing more is read from it until they have left',
   },
+  dnsTcpTurnMs: {
+    value: 4,
+    why: 'of each turn of the event loop, for all TCP questions and transfers together: the same thread answers DHCP',
+  },
+  dnsForwardsPerSecondMax: {
+    value: 1000,
+    why: 'questions over UDP that each thread leaves to the main one (signed, IXFR, NOTIFY): under a tenth of its time; a secondary asks again',
+  },
   dnsNotifyAttemptsMax: {
     value: 5,
     why: 'at 1, 4, 16 and 60 s: RFC 1996 section 3.6; the refresh timer does the rest',

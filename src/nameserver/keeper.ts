@@ -21,6 +21,7 @@ import {
   withSoa,
 } from '../dns/generation.ts';
 import type { DnsName } from '../dns/name.ts';
+import { withNetworks } from '../dns/plan.ts';
 import type { DnsSource, GenerationStore, NamedMachine, StaticRecord } from '../dns/ports.ts';
 import { ZoneSizes } from '../dns/shrink.ts';
 import { readStatic } from '../dns/static-record.ts';
@@ -81,6 +82,7 @@ export class Keeper {
   /** Steps that are committed, and that the image does not show yet. */
   private unseen: Served[] = [];
   private postponed = false;
+  private stale = false;
   private looked: { at: string; next: Pending } | undefined;
 
   /** Serves the last good generation from here on; the inventory has not been looked at yet. */
@@ -89,7 +91,7 @@ export class Keeper {
     const loaded = options.store.load();
     this.generation = loaded.generation;
     this.served = loaded.zones;
-    this.assembly = new Assembly(options.plan);
+    this.assembly = new Assembly(withNetworks(options.plan, options.source.networks()));
     this.image = new ZoneImage(this.served, options.signing);
   }
 
@@ -107,8 +109,12 @@ export class Keeper {
 
   /** Reads the whole inventory, a page at a time so that nobody waits, then takes the first step. */
   async fill(pause: () => Promise<void>): Promise<void> {
-    const { source, plan } = this.options;
+    const { source } = this.options;
     this.cursor = this.options.lastEvent();
+    this.stale = false;
+    const plan = withNetworks(this.options.plan, source.networks());
+    const as = ({ networks }: DnsPlan) => JSON.stringify(networks);
+    if (as(plan) !== as(this.assembly.plan)) this.assembly.usePlan(plan);
     const gone = new Set(this.assembly.ownersLike('machine:'));
     for (let after = ''; ; ) {
       const page = source.page(after, PAGE);
@@ -146,6 +152,11 @@ export class Keeper {
     }
   }
 
+  /** A change concerns all machines: the whole inventory is to be read again (`fill`). */
+  get outdated(): boolean {
+    return this.stale;
+  }
+
   private *namesServed(): IterableIterator<DnsName> {
     for (const zone of this.served.values()) for (const [name] of zone.nodes) yield name;
     yield* this.assembly.names();
@@ -170,8 +181,10 @@ export class Keeper {
   /** Looks at what changed since the last look. @returns whether there may be more */
   follow(): boolean {
     if (!this.filled) return false;
-    const { source, plan } = this.options;
-    const { eventId, machines } = source.changedSince(this.cursor);
+    const { source } = this.options;
+    const { plan } = this.assembly;
+    const { eventId, machines, networks } = source.changedSince(this.cursor);
+    this.stale ||= networks;
     const more = eventId > this.cursor;
     this.cursor = eventId;
     for (const hardwarename of machines) {

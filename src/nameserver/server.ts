@@ -21,6 +21,7 @@ import { Keeper, type KeeperOptions } from './keeper.ts';
 import { openNotifier, type Secondary } from './notify.ts';
 import { createSlowPath, type SlowPath } from './slow-path.ts';
 import { openTcp, type TcpServer } from './tcp.ts';
+import { Turns } from './turn.ts';
 import { listenDgram, type Udp } from './udp-dgram.ts';
 import { startUdpThreads } from './udp-threads.ts';
 
@@ -107,13 +108,14 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     onTransfer: (transfer) => log.debug(transfer, 'transfer'),
   });
   const tcps: TcpServer[] = [];
+  const turns = new Turns(limit('dnsTcpTurnMs'));
   const closeAll = async (): Promise<void> => {
     notifier.close();
     await Promise.all([signing?.close(), threads?.close(), ...tcps.map((tcp) => tcp.close())]);
   };
   try {
     for (const address of options.listen)
-      tcps.push(await listenTcp(options, address, { responder, slow }));
+      tcps.push(await listenTcp(options, address, { responder, slow, turns }));
     threads = await listenUdp(options, keeper, { responder, slow, keys: signing?.keyring.keys() });
   } catch (error) {
     await closeAll();
@@ -155,15 +157,26 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
     lookedAt = performance.now();
     tried(() => {
       if (keeper.follow()) wake();
+      if (keeper.outdated) fill();
     });
   };
   const wake = (): void => {
     const since = performance.now() - lookedAt;
     timer ??= setTimeout(look, Math.max(0, limit('dnsGatherMs') - since));
   };
+  const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+  let filling: Promise<void> | undefined;
   const fill = (): void => {
-    const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
-    keeper.fill(pause).then(wake, (err) => log.error({ err }, 'DNS could not read the inventory'));
+    filling ??= keeper.fill(pause).then(
+      () => {
+        filling = undefined;
+        wake();
+      },
+      (err) => {
+        filling = undefined;
+        log.error({ err }, 'DNS could not read the inventory');
+      },
+    );
   };
   const stop = follow(wake);
   const first = setImmediate(fill);
@@ -208,10 +221,10 @@ interface Answering {
 function listenTcp(
   options: NameserverOptions,
   address: string,
-  { responder, slow }: Pick<Answering, 'responder' | 'slow'>,
+  { responder, slow, turns }: Pick<Answering, 'responder' | 'slow'> & { turns: Turns },
 ): Promise<TcpServer> {
   return openTcp({
-    ...{ address, port: options.port, nowSeconds: options.nowSeconds },
+    ...{ address, port: options.port, nowSeconds: options.nowSeconds, turns },
     answer: (bytes, asker, out) =>
       responder.respond({ bytes, from: 0, to: bytes.length }, out, asker),
     answerSlowly: (request, asker) => slow.answer(request, asker),

@@ -3,13 +3,14 @@
  *
  * Everything that a client could make us hold is bounded: connections in all and for one address, the size of a
  * message, the time that one may take to arrive, idle time, and answers that it does not read. What breaks a bound is
- * cut off; the others do not notice.
+ * cut off; the others do not notice. All connections together take a bounded share of each turn of the event loop.
  */
 import net from 'node:net';
 import type { Asker } from '../dns/reply.ts';
 import { parseAddress } from '../dns/reverse.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
+import type { Turns } from './turn.ts';
 
 export interface TcpServer {
   readonly port: number;
@@ -25,6 +26,8 @@ export interface TcpOptions {
   /** The messages of a reply that takes more; taken one at a time, as fast as the client reads. */
   answerSlowly(request: Uint8Array, asker: Asker): Iterable<Uint8Array>;
   nowSeconds(): number;
+  /** Shared by all listeners. */
+  readonly turns: Turns;
   onError(error: unknown): void;
 }
 
@@ -109,15 +112,19 @@ class Connection {
 
   private async work(): Promise<void> {
     const { socket } = this;
+    const { turns } = this.options;
     this.busy = true;
     let taken = 0;
     try {
+      const before = turns.enter();
+      if (before) await this.waitFor(before);
       // What can be answered at once leaves in one write.
       socket.cork();
       for (let message = this.next(); message; message = this.next()) {
         taken += 1;
         if (!this.reply(message)) await this.replySlowly(message);
         if (socket.writableLength > limit('dnsTcpBacklogBytesMax')) await this.drained();
+        if (turns.spent()) await this.waitFor(turns.wait());
       }
     } catch (error) {
       this.options.onError(error);
@@ -164,6 +171,7 @@ class Connection {
       framed.set(reply, 2);
       socket.write(framed);
       if (socket.writableLength > limit('dnsTcpBacklogBytesMax')) await this.drained();
+      if (options.turns.spent()) await options.turns.wait();
     }
   }
 
@@ -171,6 +179,11 @@ class Connection {
   private pause(): void {
     this.socket.uncork();
     this.socket.pause();
+  }
+
+  private waitFor(turn: Promise<void>): Promise<void> {
+    this.pause();
+    return turn;
   }
 
   private drained(): Promise<void> {

@@ -6,11 +6,12 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { RateLimiter } from '../dns/rate-limit.ts';
+import { EachSecond, RateLimiter } from '../dns/rate-limit.ts';
 import type { Asker } from '../dns/reply.ts';
 import type { Responder } from '../dns/respond.ts';
 import { parseAddress } from '../dns/reverse.ts';
 import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
 import { COUNTER, countAnswer } from './udp-protocol.ts';
 import type { UdpThreads } from './udp-threads.ts';
 
@@ -66,6 +67,7 @@ class Answerer {
   private readonly options: DgramOptions;
   private readonly counters: Float64Array;
   private readonly limiter: RateLimiter;
+  private readonly forwards = new EachSecond(limit('dnsForwardsPerSecondMax'));
   private readonly reply = { bytes: new Uint8Array(65_535), at: 0 };
 
   constructor(options: DgramOptions, counters: Float64Array) {
@@ -87,7 +89,9 @@ class Answerer {
     const asker: Asker = { transport: 'udp', address, nowSeconds: options.nowSeconds() };
     const request = { bytes, from: 0, to: bytes.length };
     const length = options.responder.respond(request, reply, asker);
-    if (length === 0) this.count(COUNTER.dropped);
+    const refused = length < 0 && !this.forwards.take(asker.nowSeconds);
+    if (length === 0 || refused) this.count(COUNTER.dropped);
+    if (refused) return;
     const messages =
       length < 0 ? options.answerSlowly(bytes, address) : this.limited(bytes, asker, length);
     for (const message of messages) socket.send(message, from.port, from.address, () => undefined);

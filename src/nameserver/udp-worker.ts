@@ -8,9 +8,10 @@
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { ImageReader } from '../dns/image.ts';
-import { RateLimiter } from '../dns/rate-limit.ts';
+import { EachSecond, RateLimiter } from '../dns/rate-limit.ts';
 import type { Asker } from '../dns/reply.ts';
 import { Responder } from '../dns/respond.ts';
+import { limit } from '../limits.ts';
 import { type BatchSocket, openBatchSocket, RECEIVE_BYTES } from '../platform/mmsg.ts';
 import {
   CONTROL,
@@ -34,6 +35,7 @@ class Loop {
   private readonly socket: BatchSocket;
   private readonly responder: Responder;
   private readonly limiter = new RateLimiter(data.responsesPerSecond);
+  private readonly forwards = new EachSecond(limit('dnsForwardsPerSecondMax'));
   private readonly request: { bytes: Uint8Array; from: number; to: number };
   private readonly reply: { bytes: Uint8Array; at: number };
   private readonly asker: Asker;
@@ -104,6 +106,10 @@ class Loop {
 
   private forward(index: number): void {
     const { socket, request } = this;
+    if (!this.forwards.take(this.asker.nowSeconds)) {
+      count(COUNTER.dropped);
+      return;
+    }
     count(COUNTER.forwarded);
     const nameAt = socket.addressAt(index) - (socket.addressBytes === 4 ? 4 : 8);
     const nameBytes = socket.addressBytes === 4 ? 16 : 28;

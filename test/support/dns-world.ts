@@ -75,10 +75,11 @@ export function createDnsWorld(
         .sort()
         .slice(0, count)
         .flatMap((name) => machines.get(name) ?? []),
+    networks: () => [],
     changedSince: () => {
       const list = changed;
       changed = [];
-      return { eventId: version, machines: list };
+      return { eventId: version, machines: list, networks: false };
     },
   };
   const store = openDnsStore({ db, clock, events, transaction, soa: plan.soa });

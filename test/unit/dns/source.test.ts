@@ -1,6 +1,12 @@
 import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { formatName } from '../../../src/dns/name.ts';
 import { openDnsSource } from '../../../src/inventory/dns-source.ts';
+import { openDnsStore } from '../../../src/inventory/dns-store.ts';
+import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
+import { Keeper } from '../../../src/nameserver/keeper.ts';
+import { dnsName } from '../../support/dns.ts';
+import { planFrom } from '../../support/dns-world.ts';
 import { bytesOf, report } from '../../support/reports.ts';
 import { createWorld, dhcpPacket, ipv4, mac, u32 } from '../../support/world.ts';
 
@@ -75,5 +81,52 @@ describe('the inventory as DNS sees it', () => {
     });
     expect(changed()).toEqual([hardwarename]);
     expect(source.machine(hardwarename)?.names[0]?.addresses).toEqual(['10.79.0.5']);
+  });
+
+  it('a subnet on record has its reverse zone by itself, and what lies in another none of its own', async () => {
+    const { records } = inventory.serverdb;
+    const put = (name: string, cidr: string) =>
+      inventory.transaction(() =>
+        records.put('subnet', { name, doc: subnetSchema.parse({ cidr }) }, cause),
+      );
+    const plan = planFrom({ networks: ['10.0.0.0/22', '2001:db8::/32'] });
+    const { events, transaction } = inventory;
+    const keeper = new Keeper({
+      ...{ plan, source, shrinkShareMax: 0.2, lastEvent: events.lastId },
+      store: openDnsStore({ db, clock: world.clock, events, transaction, soa: plan.soa }),
+      nowSeconds: () => Math.floor(world.clock() / 1000),
+      ...{ onWork: () => undefined, onImage: () => undefined, onServed: () => undefined },
+    });
+    const read = () => keeper.fill(async () => undefined);
+    const zones = () => [...keeper.zones().keys()].map(formatName).filter((n) => /arpa/.test(n));
+    await read();
+    const standing = ['0', '1', '2', '3'].map((n) => `${n}.0.10.in-addr.arpa.`);
+    const sixth = '8.b.d.0.1.0.0.2.ip6.arpa.';
+    expect(zones().sort()).toEqual([...standing, sixth].sort());
+    put('production', '10.79.0.0/24');
+    put('small', '10.80.0.64/26');
+    put('inside', '10.0.1.64/26');
+    put('wide', '10.96.0.0/14');
+    expect(keeper.outdated).toBe(false);
+    keeper.follow();
+    expect(keeper.outdated).toBe(true);
+    await read();
+    expect(keeper.outdated).toBe(false);
+    const wide = ['96', '97', '98', '99'].map((n) => `${n}.10.in-addr.arpa.`);
+    const own = ['0.79.10.in-addr.arpa.', '64/26.0.80.10.in-addr.arpa.'];
+    expect(zones().sort()).toEqual([...standing, sixth, ...wide, ...own].sort());
+    const node = keeper.zones().get(dnsName('0.79.10.in-addr.arpa'))?.nodes;
+    expect(node?.get(dnsName('5.0.79.10.in-addr.arpa'))?.[0]?.rdatas).toEqual([
+      dnsName('web1.lon.example'),
+    ]);
+    inventory.transaction(() => records.remove('subnet', 'wide', cause));
+    keeper.follow();
+    await read();
+    expect(zones().sort()).toEqual([...standing, sixth, ...own].sort());
+    // And a start begins with them, before anybody has read the inventory.
+    expect(
+      openDnsStore({ db, clock: world.clock, events, transaction, soa: plan.soa }).load().zones
+        .size,
+    ).toBe(keeper.zones().size);
   });
 });

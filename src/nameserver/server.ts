@@ -157,7 +157,7 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
     lookedAt = performance.now();
     tried(() => {
       if (keeper.follow()) wake();
-      if (keeper.outdated) fill();
+      if (keeper.outdated) void fill();
     });
   };
   const wake = (): void => {
@@ -165,23 +165,22 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
     timer ??= setTimeout(look, Math.max(0, limit('dnsGatherMs') - since));
   };
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
-  let filling: Promise<void> | undefined;
-  const fill = (): void => {
-    filling ??= keeper.fill(pause).then(
-      () => {
-        filling = undefined;
-        wake();
-      },
-      (err) => {
-        filling = undefined;
-        log.error({ err }, 'DNS could not read the inventory');
-      },
-    );
+  let filling = false;
+  const fill = async (): Promise<void> => {
+    if (filling) return;
+    filling = true;
+    try {
+      await keeper.fill(pause);
+      wake();
+    } catch (err) {
+      log.error({ err }, 'DNS could not read the inventory');
+    }
+    filling = false;
   };
   const stop = follow(wake);
-  const first = setImmediate(fill);
+  const first = setImmediate(() => void fill());
   const repeated = [
-    setInterval(fill, RECONCILE_MS),
+    setInterval(() => void fill(), RECONCILE_MS),
     setInterval(() => tried(() => keeper.again()), limit('dnsRefusedLookMs')),
   ];
   return () => {

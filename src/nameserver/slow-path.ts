@@ -47,7 +47,12 @@ export function createSlowPath(options: SlowPathOptions): SlowPath {
   return { answer: (request, asker) => answer(options, request, asker) };
 }
 
+/** The most that a request of any kind has is a question, an SOA, OPT and TSIG. */
+const RECORDS_MAX = 8;
+
 function answer(options: SlowPathOptions, bytes: Uint8Array, asker: Asker): Iterable<Uint8Array> {
+  // Hundreds of records with compressed names would cost a millisecond to decode.
+  if (countRecords(bytes) > RECORDS_MAX) return [headerOnly(bytes, RCODE.FORMERR)];
   const message = decodeMessage(bytes);
   if (!message.ok) return bytes.length < 12 ? [] : [headerOnly(bytes, RCODE.FORMERR)];
   const { nowSeconds } = asker;
@@ -62,6 +67,12 @@ function answer(options: SlowPathOptions, bytes: Uint8Array, asker: Asker): Iter
   }
   const inner = { bytes: tsig.unsigned, question, asker, key: tsig.request.key };
   return signAll(signer, plain(options, inner), nowSeconds);
+}
+
+function countRecords(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = 4; at < 12; at += 2) count += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return count;
 }
 
 function* signAll(

@@ -3,7 +3,8 @@
  *
  * Everything that a client could make us hold is bounded: connections in all and for one address, the size of a
  * message, the time that one may take to arrive, idle time, and answers that it does not read. What breaks a bound is
- * cut off; the others do not notice. All connections together take a bounded share of each turn of the event loop.
+ * cut off; the others do not notice. Where there is no room for another connection, the one that has asked nothing for the
+ * longest time goes. All connections together take a bounded share of each turn of the event loop.
  */
 import net from 'node:net';
 import type { Asker } from '../dns/reply.ts';
@@ -33,18 +34,20 @@ export interface TcpOptions {
 
 /** @throws AppError LISTEN_FAILED */
 export async function openTcp(options: TcpOptions): Promise<TcpServer> {
-  const open = new Map<net.Socket, string>();
+  const open = new Map<net.Socket, Connection>();
   const reply = Buffer.allocUnsafeSlow(REPLY_BYTES);
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     const address = socket.remoteAddress ?? '';
-    const same = [...open.values()].filter((other) => other === address).length;
-    if (open.size >= limit('dnsTcpConnectionsMax') || same >= limit('dnsTcpPerAddressMax')) {
+    const same = [...open.values()].filter((other) => other.address === address).length;
+    const room = open.size < limit('dnsTcpConnectionsMax') || shedOne(open);
+    if (!room || same >= limit('dnsTcpPerAddressMax')) {
       socket.destroy();
       return;
     }
-    open.set(socket, address);
+    const connection = new Connection(socket, options, reply);
+    open.set(socket, connection);
     socket.once('close', () => open.delete(socket));
-    new Connection(socket, options, reply).start();
+    connection.start();
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
@@ -66,23 +69,43 @@ export async function openTcp(options: TcpOptions): Promise<TcpServer> {
   };
 }
 
+/**
+ * Who asks now comes before who has asked nothing for the longest time: thousands that hold connections without a whole
+ * message keep nobody out. @returns false when all are being answered
+ */
+function shedOne(open: Map<net.Socket, Connection>): boolean {
+  let oldest: [net.Socket, Connection] | undefined;
+  for (const entry of open) {
+    const waits = !entry[1].busy && entry[1].idleSince < (oldest?.[1].idleSince ?? Infinity);
+    if (waits) oldest = entry;
+  }
+  if (!oldest) return false;
+  open.delete(oldest[0]);
+  oldest[0].destroy();
+  return true;
+}
+
 /** Two octets of length, then at most 65,535. */
 const REPLY_BYTES = 2 + 65_535;
 
 class Connection {
+  readonly address: string;
+  busy = false;
+  /** When it was opened, or was last answered. */
+  idleSince = performance.now();
   private readonly socket: net.Socket;
   private readonly options: TcpOptions;
   private readonly asker: Asker;
   /** One for all connections: it is copied from before anything else can write to it. */
   private readonly scratch: { bytes: Buffer; at: number };
   private buffered: Buffer = Buffer.alloc(0);
-  private busy = false;
   private ended = false;
   /** Since when a message has been incomplete. */
   private deadline: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket, options: TcpOptions, scratch: Buffer) {
     this.socket = socket;
+    this.address = socket.remoteAddress ?? '';
     this.options = options;
     this.scratch = { bytes: scratch, at: 2 };
     const text = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
@@ -132,6 +155,7 @@ class Connection {
     }
     socket.uncork();
     this.busy = false;
+    if (taken > 0) this.idleSince = performance.now();
     this.expectRest(taken > 0);
     if (this.ended) socket.end();
     else socket.resume();

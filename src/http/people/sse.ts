@@ -77,7 +77,7 @@ function stream(
 ): () => void {
   const { feed, filter } = start;
   let { cursor } = start;
-  /** A page is on its way, or a full socket is waited for: a wake in between finds the rest by itself. */
+  /** A page is due, or a full socket is waited for: a wake in between finds the rest by itself. */
   let busy = false;
   let stopped = false;
   const pump = (): void => {
@@ -94,8 +94,11 @@ function stream(
     if (raw.writableNeedDrain) raw.once('drain', pump);
     else setImmediate(pump);
   };
+  // A turn of the loop may hold many commits: each reader looks once behind all of them.
   const wake = (): void => {
-    if (!busy) pump();
+    if (busy) return;
+    busy = true;
+    setImmediate(pump);
   };
   let unread = 0;
   const keepAlive = setInterval(() => {

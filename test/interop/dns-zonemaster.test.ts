@@ -38,7 +38,8 @@ function rootZone(ds: readonly string[]): string {
   }
   for (const [i, address] of OURS.entries())
     lines.push(`ns${i + 1}.lon.example. 3600 A ${address}`);
-  for (const data of ds) lines.push(`lon.example. 3600 DS ${data}`);
+  // Those of zones below others of ours are ours to have.
+  lines.push(...ds.filter((line) => !line.startsWith('fancy.')));
   return `${lines.join('\n')}\n`;
 }
 
@@ -58,7 +59,7 @@ describe.each(['plain', 'signed'] as const)('zonemaster on %s zones', (mode) => 
     const server = start({ scope, namespace, command: [process.execPath, ...words] });
     const ready = await server.line(/^ready /, 60_000);
     const ds = JSON.parse(ready.slice('ready '.length)) as string[];
-    expect(ds).toHaveLength(mode === 'signed' ? 1 : 0);
+    expect(ds).toHaveLength(mode === 'signed' ? 4 : 0);
     mkdirSync(join(folder, 'root'));
     writeFileSync(join(folder, 'root.zone'), rootZone(ds));
     writeFileSync(join(folder, 'hints'), `. 3600000 NS a.root.\na.root. 3600000 A ${ROOT}\n`);

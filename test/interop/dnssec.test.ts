@@ -1,6 +1,6 @@
 /**
  * Signed zones before the judges: delv with our key as its anchor, ldns-verify-zone, named-checkzone and kzonecheck on what
- * is transferred, BIND and Knot as secondaries that follow by IXFR and serve what they got.
+ * is transferred, BIND, Knot and NSD as secondaries that follow by IXFR and serve what they got.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,14 @@ const KEY: TsigKey = {
   algorithm: 'hmac-sha256',
   secret: Buffer.from(SECRET, 'base64'),
 };
-const [OURS, BIND, KNOT, PORT] = ['127.0.0.73', '127.0.0.1', '127.0.0.75', 5473] as const;
+const [OURS, BIND, KNOT, NSD, PORT] = [
+  '127.0.0.73',
+  '127.0.0.1',
+  '127.0.0.75',
+  '127.0.0.76',
+  5473,
+] as const;
+const SECONDARIES = [BIND, KNOT, NSD];
 const ZONES = ['lon.example', 'fancy.lon.example', '1.0.10.in-addr.arpa'];
 const STATICS = [
   ['www', 'CNAME', 'web2'],
@@ -58,7 +65,7 @@ beforeAll(async () => {
     responder: { cookieSecret: new Uint8Array(16) },
     dnssec: { ...DNSSEC, store: world.keyStore, signed: () => true },
     keys: [KEY],
-    secondaries: [BIND, KNOT].map((address) => ({ address, port: PORT, key: KEY })),
+    secondaries: SECONDARIES.map((address) => ({ address, port: PORT, key: KEY })),
     transferTo: [{ address: '\x7f\0\0\0', bits: 8 }],
     log: pino({ enabled: false }),
     lastEvent: () => 0,
@@ -158,25 +165,17 @@ describe('transfers of signed zones', () => {
     expect(knot.stderr).not.toMatch(/error|warning/i);
   });
 
-  it('BIND and Knot serve what they got, follow by IXFR, and validate', async () => {
+  it('BIND, Knot and NSD serve what they got, follow by IXFR, and validate', async () => {
     const primary = { address: OURS, port: PORT, secret: SECRET };
     const zones = ZONES.map((name) => ({ name }));
-    startPeer('bind', {
-      scope,
-      folder: join(folder, 'bind'),
-      address: BIND,
-      port: PORT,
-      zones,
-      primary,
-    });
-    startPeer('knot', {
-      scope,
-      folder: join(folder, 'knot'),
-      address: KNOT,
-      port: PORT,
-      zones,
-      primary,
-    });
+    const peers = [
+      ['bind', BIND],
+      ['knot', KNOT],
+      ['nsd', NSD],
+    ] as const;
+    for (const [kind, address] of peers) {
+      startPeer(kind, { scope, folder: join(folder, kind), address, port: PORT, zones, primary });
+    }
     const sorted = (text: string) =>
       text
         .split('\n')
@@ -189,7 +188,7 @@ describe('transfers of signed zones', () => {
           for (const zone of ZONES) {
             const ours = sorted(await transfer(zone));
             expect(ours).toContain('rrsig');
-            for (const address of [BIND, KNOT]) {
+            for (const address of SECONDARIES) {
               expect(sorted(await transfer(zone, address).catch(() => ''))).toBe(ours);
             }
           }
@@ -209,7 +208,7 @@ describe('transfers of signed zones', () => {
     const file = join(folder, 'followed.zone');
     writeFileSync(file, await transfer('lon.example', BIND));
     expect((await run('ldns-verify-zone', [file])).stdout).toContain('verified and complete');
-    for (const address of [BIND, KNOT]) {
+    for (const address of SECONDARIES) {
       expect(await delv('more1.lon.example A', address)).toContain('; fully validated');
       expect(await delv('nobody.lon.example A', address)).toContain('negative response, fully');
     }

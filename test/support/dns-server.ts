@@ -1,12 +1,14 @@
 /**
  * Our name server as a program of its own, for tests that need it inside a namespace: a site of fifty machines whose two
- * name servers are both us. Prints `ready` with the DS of each zone once all of them are served.
+ * name servers are both us. Prints `ready` with the DS of each zone once all of them are served; its keys are two days old,
+ * so that parents may have them.
  *
  * node test/support/dns-server.ts ADDRESS,ADDRESS DOMAIN [signed]
  */
 import pino from 'pino';
-import { parseName } from '../../src/dns/name.ts';
+import { formatName, parseName } from '../../src/dns/name.ts';
 import type { NamedMachine } from '../../src/dns/ports.ts';
+import { Keyring } from '../../src/nameserver/keyring.ts';
 import { startNameserver } from '../../src/nameserver/server.ts';
 import { createDnsWorld, planFrom, SETTINGS } from './dns-world.ts';
 import { DNSSEC } from './dnssec.ts';
@@ -38,17 +40,23 @@ const world = createDnsWorld({
   }),
   machines: Array.from({ length: 50 }, (_, n) => machine(n + 100)),
 });
+const now = () => Math.floor(Date.now() / 1000);
+const dnssec = { ...DNSSEC, store: world.keyStore, signed: () => true };
+new Keyring({ ...dnssec, nowSeconds: () => now() - 2 * 86_400 });
 const server = await startNameserver({
   ...{ plan: world.plan, store: world.store, source: world.source, shrinkShareMax: 0.2 },
   ...{ listen, port: 53, threads: 1, responsesPerSecond: 0 },
   responder: { cookieSecret: new Uint8Array(16) },
-  dnssec: mode === 'signed' ? { ...DNSSEC, store: world.keyStore, signed: () => true } : undefined,
+  dnssec: mode === 'signed' ? dnssec : undefined,
   ...{ secondaries: [], keys: [], transferTo: [], log: pino({ level: 'warn' }, process.stderr) },
   lastEvent: () => 0,
-  nowSeconds: () => Math.floor(Date.now() / 1000),
+  nowSeconds: now,
   follow: () => () => undefined,
 });
 while (!server.keeper.zones().has(name)) await new Promise((resolve) => setTimeout(resolve, 20));
-const ds = mode === 'signed' ? server.desk.ds(domain).map(({ data }) => data) : [];
+const zones = mode === 'signed' ? [...server.keeper.zones().keys()].map(formatName) : [];
+const ds = zones.flatMap((zone) =>
+  server.desk.ds(zone).map(({ data }) => `${zone} 3600 DS ${data}`),
+);
 process.stdout.write(`ready ${JSON.stringify(ds)}\n`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

@@ -205,6 +205,8 @@ function labConfig(
     site: 'lab',
     log: { level: 'info', file: `${dir}/reveille.log` },
     database: { file: `${dir}/reveille.db` },
+    // The board is read from this host, which is another machine to the appliance; nobody else reaches its network.
+    peopleHttp: { anonymousRead: true },
     ...(pxeimage === undefined ? {} : { boot: { pxeimage } }),
     ...(outOfBand ? { dhcp: { segments: [{}, OUT_OF_BAND.segment] } } : {}),
     ...config,

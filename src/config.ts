@@ -17,7 +17,7 @@ import { oidcSchema } from './http/people/oidc-settings.ts';
 import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
 import { provisioningSchema } from './provisioning/settings.ts';
-import { ipv4Schema } from './wire/schema.ts';
+import { cidrSchema, ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
 
@@ -74,7 +74,11 @@ const schema = z.strictObject({
       address: ipv4Schema.prefault('0.0.0.0'),
       port: port.default(8081),
       ui: z.string().default('build/ui'),
-      anonymousRead: z.boolean().default(true),
+      anonymousRead: z
+        .union([z.boolean(), z.array(cidrSchema).max(64)], {
+          error: 'is true, false or a list of networks such as 10.20.0.0/16',
+        })
+        .prefault(['127.0.0.0/8']),
       requestsPerSecond: z.number().int().min(1).max(1_000_000).default(200),
       oidc: oidcSchema.optional(),
       tls: z

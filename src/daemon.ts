@@ -118,7 +118,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     const folder = federationFolderOf(config);
     const leave = startFederation({ ...parts, jobs, folder, whenDurable });
     if (leave) parts.closers.push(leave);
-    tellFirstToken(core.inventory);
+    tellFirstToken(core.inventory, config);
     ready.peopleHttp = true;
   } catch (error) {
     await closeAll(parts);
@@ -152,12 +152,18 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
 }
 
 /** On standard error and not in the log: a log is kept, and shipped elsewhere. */
-function tellFirstToken(inventory: Inventory): void {
+function tellFirstToken(inventory: Inventory, { peopleHttp }: Config): void {
   const secret = inventory.transaction(() => inventory.serverdb.access.bootstrap());
   if (secret === undefined) return;
+  const board =
+    peopleHttp.anonymousRead === true
+      ? 'Everybody who reaches the board reads it without signing in (peopleHttp.anonymousRead: true).\n\n'
+      : `The board on port ${peopleHttp.port} asks who you are. Where technicians should read it without signing in, name their\n` +
+        'networks: peopleHttp: { anonymousRead: [127.0.0.0/8, 10.20.0.0/16] }\n\n';
   process.stderr.write(
     `\nNobody can administer this appliance yet. A token for the first administrator, shown this once:\n\n    ${secret}\n\n` +
-      'It ends when there is another administrator. `reveille tokens create --local` on this machine makes one too.\n\n',
+      'It ends when there is another administrator. `reveille tokens create --local` on this machine makes one too.\n' +
+      board,
   );
 }
 

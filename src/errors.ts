@@ -73,6 +73,11 @@ export const ERRORS = {
     message:
       'Events after this cursor have been compacted away; read the state anew and follow from `oldest`.',
   },
+  FEED_RESTARTED: {
+    httpStatus: 410,
+    message:
+      'This cursor is of another feed: the database was put back from a copy. Read the state anew and follow from `oldest`.',
+  },
   UNAUTHENTICATED: {
     httpStatus: 401,
     message: 'Say who you are: `Authorization: Bearer TOKEN`, or log in.',

@@ -115,14 +115,31 @@ export const LIMITS = {
     why: 'rate-limit buckets held; the oldest is dropped, so guessed tokens cost no memory',
   },
   loginsPerMinuteMax: { value: 10, why: 'for each user and address: a person mistypes twice' },
+  invalidTokensPerMinuteMax: {
+    value: 60,
+    why: 'from one address: a program with an old token asks once a second; a guess of 256 bits needs no more',
+  },
+  accessLookMs: {
+    value: 1000,
+    why: 'how soon a stream or a console is closed to whoever may no longer be there: one lookup each',
+  },
   refusalEventsPerMinuteMax: {
     value: 120,
     why: 'audited one by one; a flood of refusals is counted, or it would fill the disk',
   },
   idempotencyMs: { value: 86_400_000, why: 'a client that retries has given up after a day' },
   webhookTimeoutMs: { value: 10_000, why: 'a receiver takes the events in and answers at once' },
-  webhookAttemptsMax: { value: 8, why: 'with doubling pauses this is about ten minutes' },
-  webhookBatchMax: { value: 100, why: 'events in one delivery' },
+  webhookPatienceMs: {
+    value: 21_600_000,
+    why: 'a receiver that is being rebuilt is back within six hours; then the next batch has its turn',
+  },
+  webhookPauseMs: { value: 900_000, why: 'the longest pause: a receiver that is back hears soon' },
+  webhookBatchMax: {
+    value: 500,
+    why: 'events in one delivery: 5,000 a second to a receiver that takes 100 ms for each',
+  },
+  deadLettersMax: { value: 1000, why: 'of one webhook; the oldest goes when another comes' },
+  deadLetterMs: { value: 2_592_000_000, why: '30 days: then nobody will send it again' },
   webhooksMax: { value: 100, why: 'each is a cursor and a socket' },
   compactionRowsMax: {
     value: 500,

@@ -10,15 +10,18 @@ import type { Event } from './operations.generated.ts';
 
 export type FeedItem =
   | { readonly kind: 'event'; readonly event: Event }
-  /** What came before `oldest` is gone: read the state anew. */
-  | { readonly kind: 'resync'; readonly oldest: number };
+  /**
+   * Something was missed: read the state anew. Either what came before `oldest` was compacted away, or the feed is another
+   * since the database was put back from a copy, and goes on behind `oldest`.
+   */
+  | { readonly kind: 'resync'; readonly oldest: number; readonly why: string };
 
 export interface FeedOptions {
   /** Where the people's listener is, as in `http://reveille.example:8081`. */
   readonly url: string;
   readonly token?: string | undefined;
-  /** The cursor: events behind this number; without one, from now on. */
-  readonly after?: number | undefined;
+  /** The cursor, a number or `NUMBER.EPOCH`: events behind it; without one, from now on. */
+  readonly after?: number | string | undefined;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
   /** The connection was lost, and will be tried again. */
@@ -34,14 +37,14 @@ const LINE_CHARS_MAX = 1_000_000;
 /** @throws ApiProblem when the appliance refuses, ends silently when `signal` is aborted */
 export async function* followFeed(options: FeedOptions): AsyncGenerator<FeedItem> {
   const { signal, onLost } = options;
-  let cursor = options.after;
+  let cursor = options.after === undefined ? undefined : String(options.after);
   for (let pauseMs = AGAIN_MS; !signal?.aborted; pauseMs = Math.min(pauseMs * 2, AGAIN_MS_MAX)) {
     let why = 'the appliance ended it';
     try {
       for await (const { id, event, data } of connect(options, cursor)) {
         pauseMs = AGAIN_MS;
         if (id !== undefined) cursor = id;
-        if (event === 'resync') yield { kind: 'resync', oldest: Number(JSON.parse(data).oldest) };
+        if (event === 'resync') yield resyncOf(data);
         else if (data !== '') yield { kind: 'event', event: JSON.parse(data) as Event };
       }
     } catch (error) {
@@ -55,15 +58,20 @@ export async function* followFeed(options: FeedOptions): AsyncGenerator<FeedItem
   }
 }
 
+function resyncOf(data: string): FeedItem {
+  const { oldest, why } = JSON.parse(data) as { oldest?: unknown; why?: unknown };
+  return { kind: 'resync', oldest: Number(oldest), why: String(why ?? 'compacted') };
+}
+
 interface Message {
-  readonly id: number | undefined;
+  readonly id: string | undefined;
   readonly event: string;
   readonly data: string;
 }
 
 async function* connect(
   { url, token, query = {}, signal }: FeedOptions,
-  after: number | undefined,
+  after: string | undefined,
 ): AsyncGenerator<Message> {
   const silence = new AbortController();
   const ends = AbortSignal.any([silence.signal, ...(signal ? [signal] : [])]);
@@ -76,7 +84,7 @@ async function* connect(
       signal: ends,
       headers: {
         accept: 'text/event-stream',
-        ...(after === undefined ? {} : { 'last-event-id': String(after) }),
+        ...(after === undefined ? {} : { 'last-event-id': after }),
         ...(token ? { authorization: `Bearer ${token}` } : {}),
       },
     });
@@ -104,7 +112,7 @@ async function problemOf(answer: Response): Promise<ApiProblem> {
 /** Text in, messages out, wherever the text was cut. @throws Error when a line has no end */
 export function createSseParser(): (text: string) => Message[] {
   let rest = '';
-  let id: number | undefined;
+  let id: string | undefined;
   let event = '';
   let data: string[] = [];
   return (text) => {
@@ -120,7 +128,7 @@ export function createSseParser(): (text: string) => Message[] {
         continue;
       }
       const [, field = '', value = ''] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
-      if (field === 'id' && /^\d{1,15}$/.test(value)) id = Number(value);
+      if (field === 'id' && /^\d{1,15}(\.[0-9a-f]{1,32})?$/.test(value)) id = value;
       else if (field === 'event') event = value;
       else if (field === 'data') data.push(value);
     }

@@ -775,6 +775,8 @@ export type Webhook = {
   readonly cursor: number;
   readonly attempts: number;
   readonly nextAt: number | null;
+  /** Since when nothing has got through */
+  readonly failingSince: number | null;
   readonly lastError: string;
   readonly lastSentAt: number | null;
   readonly createdBy: string;
@@ -2859,7 +2861,7 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: {
-      /** Reading needs no login */
+      /** Reading needs no login from where you are */
       readonly anonymousRead: boolean;
       readonly password: boolean;
       readonly oidc: {
@@ -3024,7 +3026,7 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
-  /** Stored credentials by name, without their passwords. */
+  /** Stored credentials that you may use, by name, without their passwords. */
   'GET /credentials': {
     path: object;
     query: object;
@@ -3076,7 +3078,7 @@ export interface Operations {
   'GET /events': {
     path: object;
     query: {
-      readonly after?: string | number | undefined;
+      readonly after?: string | undefined;
       readonly limit?: string | number | undefined;
       readonly names?: string | undefined;
       readonly hardwarename?: string | undefined;
@@ -3087,8 +3089,10 @@ export interface Operations {
     body: undefined;
     answer: {
       readonly events: readonly Event[];
-      /** The cursor to go on from */
+      /** The number to go on from */
       readonly next: number;
+      /** The same with the epoch of the feed: hand this back */
+      readonly cursor: string;
       readonly more: boolean;
     };
   };
@@ -3147,7 +3151,7 @@ export interface Operations {
       readonly webhook: Webhook;
     };
   };
-  /** What was given up, newest first: read these events from the feed. */
+  /** What was given up, newest first. */
   'GET /webhooks/{id}/dead-letters': {
     path: {
       readonly id: string;
@@ -3163,6 +3167,8 @@ export interface Operations {
         readonly attempts: number;
         readonly error: string;
         readonly at: number;
+        /** It is to be sent again, and will be soon */
+        readonly again: boolean;
       }[];
     };
   };
@@ -3185,6 +3191,19 @@ export interface Operations {
     query: object;
     body: undefined;
     answer: undefined;
+  };
+  /** Send dead letters again, one or all; one that gets through is no dead letter any more. */
+  'POST /webhooks/{id}/redeliver': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      readonly letter?: number | undefined;
+    };
+    answer: {
+      readonly letters: number;
+    };
   };
   /** How configuration management classifies a machine: by hostname or hardwarename. */
   'GET /enc/{name}': {

@@ -272,6 +272,7 @@ function openSession(
     after: (cursor, count) => events.after(cursor, count),
     lastId: events.lastId,
     floor: serverdb.history.floor,
+    epoch: serverdb.history.epoch,
     machine: document,
     machinesAfter: (after, count) =>
       names.all(after, count).flatMap(({ hardwarename }) => document(hardwarename) ?? []),

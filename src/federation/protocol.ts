@@ -37,9 +37,21 @@ export type LivingMachine = Exclude<MachineDocument, { gone: true }>;
 export const isLiving = (document: MachineDocument): document is LivingMachine =>
   !('gone' in document);
 
-/** Which event a cursor means: a database that was put back from a copy has other events under the same numbers. */
-export const markOf = ({ at, name }: { readonly at: number; readonly name: string }): string =>
-  `${at} ${name}`;
+/**
+ * Which event a cursor means: a database that was put back from a copy has other events under the same numbers, and another
+ * epoch of its feed. Without an event, of a cursor whose event was compacted away, it is the epoch alone.
+ */
+export const markOf = (
+  epoch: string,
+  event?: { readonly at: number; readonly name: string },
+): string => (event ? `${epoch} ${event.at} ${event.name}` : epoch);
+
+/** Whether two marks can be of the same cursor. */
+export const isSameMark = (one: string, other: string): boolean => {
+  const [[epoch, ...event], [otherEpoch, ...otherEvent]] = [one.split(' '), other.split(' ')];
+  const bothKnown = event.length > 0 && otherEvent.length > 0;
+  return epoch === otherEpoch && (!bothKnown || event.join(' ') === otherEvent.join(' '));
+};
 
 export const fromAppliance = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -59,7 +71,7 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     /** The cursor that it continues, and the one after it. */
     from: cursor,
     to: cursor,
-    /** Of the event at `to`; absent when that one was compacted away. */
+    /** Of the event at `to`. */
     mark: z.string().max(96).optional(),
     events: z.array(feedEvent),
     machines: z.array(machineDocument),

@@ -12,6 +12,7 @@ import {
   type FromAppliance,
   type FromCentral,
   type Intent,
+  isSameMark,
   type MachineDocument,
   markOf,
   PROTOCOL_VERSION,
@@ -25,6 +26,8 @@ export interface SessionPorts {
   after(cursor: number, count: number): readonly FeedEvent[];
   lastId(): number;
   floor(): number;
+  /** Of the feed: another one after the database was put back from a copy. */
+  epoch(): string;
   machine(hardwarename: string): MachineDocument | undefined;
   /** Records behind this one by hardwarename. */
   machinesAfter(hardwarename: string, count: number): readonly MachineDocument[];
@@ -71,13 +74,12 @@ export function createSession(ports: SessionPorts): Session {
     if (told.size > limit('federationToldMax') && oldest !== undefined) told.delete(oldest);
     return false;
   };
-  const markAt = (cursor: number): string | undefined => {
+  const markAt = (cursor: number): string => {
     const [event] = cursor > 0 ? ports.after(cursor - 1, 1) : [];
-    return event?.id === cursor ? markOf(event) : undefined;
+    return markOf(ports.epoch(), event?.id === cursor ? event : undefined);
   };
   const begin = (cursor: number | null, mark: string | undefined): Phase => {
-    const here = cursor === null ? undefined : markAt(cursor);
-    const isOther = mark !== undefined && here !== undefined && mark !== here;
+    const isOther = mark !== undefined && cursor !== null && !isSameMark(mark, markAt(cursor));
     const isOurs =
       cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
     if (isOurs) return { at: 'streaming', cursor, acked: cursor };
@@ -92,8 +94,7 @@ export function createSession(ports: SessionPorts): Session {
       ports.send({ kind: 'snapshot', snapshot, machines: [...machines] });
       return { ...state, after: last.hardwarename };
     }
-    const mark = markAt(cursor);
-    const done = { cursor, ...(mark === undefined ? {} : { mark }) };
+    const done = { cursor, mark: markAt(cursor) };
     ports.send({ kind: 'snapshot', snapshot, machines: [], done });
     return { at: 'streaming', cursor, acked: 0 };
   };
@@ -107,7 +108,7 @@ export function createSession(ports: SessionPorts): Session {
       .filter((document) => !isTold(document));
     const events = found.filter(({ name }) => !TRAFFIC.test(name));
     ports.send({
-      ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(last) },
+      ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(ports.epoch(), last) },
       ...{ events, machines },
     });
     state.cursor = last.id;

@@ -109,6 +109,8 @@ export interface Access {
   ): { secret: string; csrf: string; user: User } | undefined;
   bySession(secret: string): { principal: Principal; csrf: string } | undefined;
   logout(secret: string): void;
+  /** Writes down when tokens were last used: nobody waits for that, and no reading ends with a full disk because of it. */
+  noteUsed(): void;
   /** Ends what has expired. */
   sweep(): void;
 }
@@ -216,8 +218,18 @@ function openTokens({ clock, events }: Parts, sql: AccessStatements) {
   };
   const userOf = (row: TokenRow): UserRow | undefined | 'none' =>
     row.user === '' ? 'none' : sql.user.get(row.user);
+  /** When tokens were used that is not written yet, by their id. */
+  const used = new Map<string, number>();
+  const shown = (row: TokenRow): ApiToken => {
+    const token = tokenFromRow(row);
+    return { ...token, lastUsedAt: used.get(row.id) ?? token.lastUsedAt };
+  };
   return {
-    tokens: () => sql.tokens.all().map(tokenFromRow),
+    tokens: () => sql.tokens.all().map(shown),
+    noteUsed(): void {
+      for (const [id, at] of used) sql.used.run(at, id);
+      used.clear();
+    },
     createToken(token: NewToken, who: string) {
       if (token.user && !sql.user.get(token.user))
         throw new AppError('REQUEST_INVALID', { detail: `No user ${token.user}.`, path: '/user' });
@@ -257,8 +269,7 @@ function openTokens({ clock, events }: Parts, sql: AccessStatements) {
         return undefined;
       const user = userOf(row);
       if (user === undefined || (user !== 'none' && user.disabled !== ENABLED)) return undefined;
-      // Once a minute is exact enough, and a busy token does not turn every read into a write.
-      if (now - row.last_used_at > 60_000) sql.used.run(now, row.id);
+      used.set(row.id, now);
       const who = user === 'none' ? `token:${row.name}` : row.user;
       const squads: SquadRoles = JSON.parse(row.squads);
       if (user === 'none') return { who, kind: 'token', role: row.role, squads, id: row.id };

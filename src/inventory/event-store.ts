@@ -16,6 +16,11 @@ export interface EventStore {
   append(event: NewEvent): number;
   /** Up to `count` events with an id above `after`, oldest first. */
   after(after: number, count: number): StoredEvent[];
+  /**
+   * Looks at up to `count` events behind `after` and gives those that are wanted, up to `wantedMax` of them. What is not
+   * wanted costs no parsing.
+   */
+  scan(after: number, count: number, wanted: Wanted): Scan;
   ofBoot(boot: BootId): StoredEvent[];
   ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
   lastId(): number;
@@ -29,6 +34,28 @@ export interface EventStore {
   committed(): void;
   /** For the transaction runner only: what was appended is gone, and the records are what they were. */
   rolledBack(): void;
+}
+
+/** What of an event can be judged without its data. */
+export interface EventHead {
+  readonly name: string;
+  readonly mac: string | null;
+  readonly boot: string | null;
+  readonly hardwarename: string | null;
+}
+
+export interface Wanted {
+  readonly max: number;
+  head(head: EventHead): boolean;
+  /** The rest of the question, for those whose head is wanted. */
+  event?(event: StoredEvent): boolean;
+}
+
+export interface Scan {
+  readonly events: StoredEvent[];
+  /** The last event that was looked at; `after` where there was none. */
+  readonly through: number;
+  readonly looked: number;
 }
 
 /** What passes by: it changes no record of ServerDb. */
@@ -95,6 +122,20 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       return Number(lastInsertRowid);
     },
     after: (after, count) => page.all(after, count).map(fromRow),
+    scan(after, count, { max, head, event }) {
+      const events: StoredEvent[] = [];
+      let through = after;
+      let looked = 0;
+      for (const row of page.iterate(after, count)) {
+        if (events.length >= max) break;
+        through = row.id;
+        looked += 1;
+        if (!head(row)) continue;
+        const found = fromRow(row);
+        if (event?.(found) !== false) events.push(found);
+      }
+      return { events, through, looked };
+    },
     ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
     ofMachine: (hardwarename, count) =>
       ofMachine.all(hardwarename, hardwarename, count).map(fromRow),

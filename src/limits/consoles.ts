@@ -23,7 +23,7 @@ export const CONSOLE_LIMITS = {
   },
   consolePingMs: {
     value: 15_000,
-    why: 'a watcher that answers no ping is gone; its rights are looked at again as often',
+    why: 'a watcher that answers no ping is gone',
   },
   consoleRetryMs: {
     value: 2000,

@@ -25,7 +25,7 @@ const REOPEN_MS = 2000;
 
 const listeners = new Set<Listener>();
 const resyncs = new Set<() => void>();
-const state = { cursor: 0, clockOffsetMs: 0, queue: [] as StoredEvent[] };
+const state = { cursor: 0, resume: '', clockOffsetMs: 0, queue: [] as StoredEvent[] };
 const timers: { batch?: ReturnType<typeof setTimeout>; open?: ReturnType<typeof setTimeout> } = {};
 const current: { source?: EventSource } = {};
 
@@ -47,15 +47,16 @@ export function setClock(serverNow: number): void {
 }
 
 /** Follows the feed from a cursor on; one feed at a time. */
-export function follow(cursor: number): void {
+export function follow({ cursor, epoch }: { cursor: number; epoch: string }): void {
   state.cursor = cursor;
+  state.resume = `${cursor}.${epoch}`;
   open();
 }
 
 function open(): void {
   clearTimeout(timers.open);
   current.source?.close();
-  const source = new EventSource(`/api/v1/events?after=${state.cursor}`);
+  const source = new EventSource(`/api/v1/events?after=${state.resume}`);
   current.source = source;
   source.onopen = () => {
     connection.value = 'live';
@@ -66,7 +67,10 @@ function open(): void {
     if (source.readyState !== EventSource.CLOSED) return;
     timers.open = setTimeout(reopen, REOPEN_MS);
   };
-  source.addEventListener('resync', () => {
+  source.addEventListener('resync', ({ lastEventId }: MessageEvent<string>) => {
+    // Numbers of another feed may be lower than those that this page has seen.
+    state.cursor = Number.parseInt(lastEventId, 10);
+    state.resume = lastEventId;
     for (const listener of resyncs) listener();
   });
   for (const name of EVENT_NAMES) source.addEventListener(name, take);
@@ -81,6 +85,7 @@ function take(message: MessageEvent<string>): void {
   const event = JSON.parse(message.data) as StoredEvent;
   if (event.id <= state.cursor) return;
   state.cursor = event.id;
+  state.resume = message.lastEventId;
   state.queue.push(event);
   timers.batch ??= setTimeout(flush, BATCH_MS);
 }

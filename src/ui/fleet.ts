@@ -197,7 +197,7 @@ interface FleetPage {
 }
 
 /** Reads everything once; the feed goes on from where the reading began. @throws Problem */
-export async function loadFleet(): Promise<number> {
+export async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
   const board = await read<Board>('board');
   setClock(board.now);
   siteName.value = board.site;
@@ -222,7 +222,7 @@ export async function loadFleet(): Promise<number> {
   readMissing();
   fleetVersion.value += 1;
   fleetLoaded.value = true;
-  return board.cursor;
+  return board;
 }
 
 export async function startFleet(): Promise<void> {

@@ -230,10 +230,22 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
         document: body,
         rows: body.deadLetters,
         columns: [
+          { title: 'ID', of: ({ id }) => String(id) },
           { title: 'WHEN', of: ({ at }) => time(at) },
           { title: 'EVENTS', of: ({ firstEvent, lastEvent }) => `${firstEvent} to ${lastEvent}` },
-          { title: 'ERROR', of: ({ error }) => error },
+          { title: 'ERROR', of: ({ error, again }) => (again ? 'is sent again' : error) },
         ],
       });
+    });
+  withCommon(webhooks.command('redeliver'))
+    .description('send what was given up again, one letter or all; those that get through are gone')
+    .argument('<id>')
+    .argument('[letter]', 'its ID in the list of `dead`')
+    .action(async (id: string, letter: string | undefined, options: CommonOptions) => {
+      const { body } = await clientFor<'webhooks'>(context, options).call(
+        'POST /webhooks/{id}/redeliver',
+        { path: { id }, body: letter === undefined ? {} : { letter: Number(letter) } },
+      );
+      done(context, options, `${body.letters} will be sent again`, body);
     });
 }

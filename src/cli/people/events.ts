@@ -23,7 +23,7 @@ interface EventOptions extends CommonOptions {
 export function addEventCommands(program: Command, context: CliContext): void {
   withCommon(program.command('events'))
     .description('what has happened, oldest first')
-    .option('--after <ID>', 'behind this event')
+    .option('--after <CURSOR>', 'behind this event: its number, or NUMBER.EPOCH')
     .option('--names <LIST>', 'e.g. machine.state,machine.edited or machine.')
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--limit <COUNT>', 'at most so many', '1000')
@@ -46,17 +46,17 @@ export function addEventCommands(program: Command, context: CliContext): void {
 async function list(context: CliContext, options: EventOptions): Promise<void> {
   const api = clientFor<'events'>(context, options);
   let left = Number(options.limit);
-  for (let after = Number(options.after ?? 0); left > 0; ) {
+  for (let after = options.after ?? '0'; left > 0; ) {
     const { body } = await api.call('GET /events', {
       query: {
-        after: String(after),
+        after,
         limit: String(Math.min(left, 1000)),
         names: options.names,
         hardwarename: options.machine,
       },
     });
     for (const event of body.events) context.write(line(event, options.json === true));
-    after = body.next;
+    after = body.cursor;
     left -= body.events.length;
     if (!body.more) return;
   }
@@ -67,16 +67,24 @@ async function follow(context: CliContext, options: EventOptions): Promise<void>
   const { after, names, machine } = options;
   const feed = followFeed({
     ...reach,
-    after: after === undefined ? undefined : Number(after),
+    after,
     query: { names, hardwarename: machine },
     onLost: (why, againInMs) =>
       context.tell(`reveille: the feed was lost (${why}); again in ${againInMs / 1000} s\n`),
   });
   for await (const item of feed) {
     if (item.kind === 'event') context.write(line(item.event, options.json === true));
-    else context.tell(`reveille: events before ${item.oldest} have been compacted away\n`);
+    else if (options.json) context.write(`${JSON.stringify({ resync: item })}\n`);
+    else context.tell(`reveille: ${RESYNC[item.why] ?? RESYNC.compacted} ${item.oldest}\n`);
   }
 }
+
+/** Why the state has to be read anew, and from where the feed goes on. */
+const RESYNC: Readonly<Record<string, string>> = {
+  compacted: 'events have been compacted away, up to',
+  restarted:
+    'the database was put back from a copy: what you have seen may not have happened; from',
+};
 
 function line(event: Event, json: boolean): string {
   if (json) return `${JSON.stringify(event)}\n`;

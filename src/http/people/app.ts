@@ -10,6 +10,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import { limit } from '../../limits.ts';
+import { type Cidr, parseCidr } from '../../wire/ipv4.ts';
 import type { Clock } from '../../wire/time.ts';
 import { installProblems, sendProblem } from '../problem.ts';
 import { installAccess } from './authenticate.ts';
@@ -81,7 +82,9 @@ export interface PeopleAppOptions extends OperationsOptions {
 /** A hostname is the longest thing that stands in a path. */
 const PARAM_CHARS_MAX = 253;
 
-const DEFAULTS: PeopleSettings = { anonymousRead: true, requestsPerSecond: 200 };
+const LOOPBACK = parseCidr('127.0.0.0/8') as Cidr;
+/** As the configuration has them. */
+const DEFAULTS: PeopleSettings = { anonymousRead: [LOOPBACK], requestsPerSecond: 200 };
 
 export async function createPeopleApp(options: PeopleAppOptions): Promise<FastifyInstance> {
   const app: PeopleServer = Fastify({

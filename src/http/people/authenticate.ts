@@ -10,6 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { Principal } from '../../inventory/access.ts';
 import { limit } from '../../limits.ts';
+import { contains, parseIpv4 } from '../../wire/ipv4.ts';
 import { isAtLeast } from './access-rules.ts';
 import type { PeopleContext, PeopleServer, RouteAccess } from './context.ts';
 import { maskPath } from './mask.ts';
@@ -38,17 +39,36 @@ export async function installAccess(app: PeopleServer, context: PeopleContext): 
     perSecond: settings.requestsPerSecond,
     burst: settings.requestsPerSecond * 2,
   });
+  const guesses = createRateLimit(clock, {
+    perSecond: limit('invalidTokensPerMinuteMax') / 60,
+    burst: limit('invalidTokensPerMinuteMax'),
+  });
+  /**
+   * Who shows a token that is not valid waits, and nobody else behind the same address does: a token is looked up before the
+   * address is counted.
+   */
+  const identified = (request: FastifyRequest, reply: FastifyReply): Principal | null => {
+    try {
+      return identify(context, request);
+    } catch (error) {
+      const isGuess = error instanceof AppError && error.code === 'UNAUTHENTICATED';
+      const waitSeconds = isGuess ? guesses.take(request.ip) : 0;
+      if (waitSeconds === 0) throw error;
+      reply.header('retry-after', waitSeconds);
+      throw new AppError('RATE_LIMITED');
+    }
+  };
   app.addHook('onRequest', async (request, reply) => {
     const access = request.routeOptions.config.access ?? 'open';
     if (access === 'open') return;
-    const principal = identify(context, request);
+    const principal = identified(request, reply);
     request.principal = principal;
     const waitSeconds = rates.take(principal?.id ?? `address ${request.ip}`);
     if (waitSeconds > 0) {
       reply.header('retry-after', waitSeconds);
       throw new AppError('RATE_LIMITED');
     }
-    admit(principal, access, request, settings.anonymousRead);
+    admit(principal, access, { request, readable: mayReadUnnamed(context, request) });
   });
   const audit = createRateLimit(clock, {
     perSecond: limit('refusalEventsPerMinuteMax') / 60,
@@ -87,10 +107,29 @@ export function stillThere(context: PeopleContext, request: FastifyRequest): boo
     const principal = identify(context, request);
     if (principal) request.principal = principal;
     return principal !== null;
-  } catch (error) {
-    if (error instanceof AppError) return false;
-    throw error;
+  } catch (err) {
+    // Nobody is let stay because a look failed: they come back, and are looked at again.
+    if (!(err instanceof AppError)) context.log.error({ err }, 'it is not known who is here');
+    return false;
   }
+}
+
+/** The same for what is open to the anonymous reader. */
+export function mayStay(context: PeopleContext, request: FastifyRequest): boolean {
+  if (stillThere(context, request)) return true;
+  return request.principal?.kind === 'anonymous' && mayReadUnnamed(context, request);
+}
+
+/**
+ * Whether this address reads without a login. A request that came through a proxy is not from where it seems to come.
+ */
+export function mayReadUnnamed({ settings }: PeopleContext, request: FastifyRequest): boolean {
+  const { anonymousRead } = settings;
+  if (typeof anonymousRead === 'boolean') return anonymousRead;
+  if (request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined)
+    return false;
+  const address = parseIpv4(request.ip.replace(/^::ffff:/i, ''));
+  return address !== undefined && anonymousRead.some((cidr) => contains(cidr, address));
 }
 
 function identify({ inventory }: PeopleContext, request: FastifyRequest): Principal | null {
@@ -114,11 +153,10 @@ function identify({ inventory }: PeopleContext, request: FastifyRequest): Princi
 function admit(
   principal: Principal | null,
   access: RouteAccess,
-  request: FastifyRequest,
-  anonymousRead: boolean,
+  { request, readable }: { request: FastifyRequest; readable: boolean },
 ): void {
   if (principal === null) {
-    if (access !== 'read' || !anonymousRead) throw new AppError('UNAUTHENTICATED');
+    if (access !== 'read' || !readable) throw new AppError('UNAUTHENTICATED');
     request.principal = { ...ANONYMOUS, id: `address ${request.ip}` };
     return;
   }

@@ -66,6 +66,8 @@ export interface Board {
   readonly now: number;
   /** The event feed from here on tells what this document does not. */
   readonly cursor: number;
+  /** Of the feed. */
+  readonly epoch: string;
   readonly rows: readonly BoardRow[];
 }
 
@@ -131,7 +133,8 @@ export function readBoard(
       ...(diagnosis ? { diagnosis } : {}),
     });
   }
-  return { site, now, cursor, rows: [...rows.values()].sort(byUrgency) };
+  const epoch = inventory.serverdb.history.epoch();
+  return { site, now, cursor, epoch, rows: [...rows.values()].sort(byUrgency) };
 }
 
 /** Of this boot, or of a later attempt that did not even become one; what has ended is history. */

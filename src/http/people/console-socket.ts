@@ -62,12 +62,17 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
   };
   const ping = setInterval(() => {
     if (!answered) return socket.terminate();
-    if (!visit.allowed()) return socket.close(CLOSE.notAllowed, 'FORBIDDEN');
     answered = false;
     socket.ping();
   }, limit('consolePingMs')).unref();
+  const guard = setInterval(() => {
+    if (visit.allowed()) return;
+    line?.leave(watcher);
+    socket.close(CLOSE.notAllowed, 'FORBIDDEN');
+  }, limit('accessLookMs')).unref();
   const left = (): void => {
     clearInterval(ping);
+    clearInterval(guard);
     line?.leave(watcher);
     visit.onLeft({ seconds: Math.round((performance.now() - beganMs) / 1000), typedBytes });
   };

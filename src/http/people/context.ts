@@ -14,12 +14,13 @@ import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { RequestDesk } from '../../provisioning/desk.ts';
 import type { PoolDesk } from '../../provisioning/pool-desk.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
+import type { Cidr } from '../../wire/ipv4.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
 
 export interface PeopleSettings {
-  /** Reading needs no login: the virtual lab, or a network that only staff reaches. */
-  readonly anonymousRead: boolean;
+  /** From where reading needs no login: everywhere, nowhere, or these networks. */
+  readonly anonymousRead: boolean | readonly Cidr[];
   /** For each token, user or address; twice as many at once. */
   readonly requestsPerSecond: number;
 }

@@ -1,13 +1,18 @@
 /**
  * Delivers webhooks: each is one reader with one request in flight, so that it gets its events in order.
  *
- * The body is `{"webhook", "events": [...]}`. The header `reveille-signature: t=SECONDS,v1=HEX` is HMAC-SHA256 over
- * `SECONDS.BODY` under the webhook's secret: a receiver checks it, and refuses what is old. Any 2xx is taken as
- * delivered; redirects are not followed. Failures wait and repeat (inventory/webhooks.ts); what is delivered twice after a
- * crash has the same event ids.
+ * The body is `{"webhook", "epoch", "events": [...]}`, with `"resync": {"why", "oldest"}` when the receiver has missed
+ * something (inventory/webhooks.ts). The header `reveille-signature: t=SECONDS,v1=HEX` is HMAC-SHA256 over `SECONDS.BODY`
+ * under the webhook's secret: a receiver checks it, and refuses what is old. Any 2xx is taken as delivered; redirects are
+ * not followed. Failures wait and repeat; what is delivered twice after a crash has the same ids.
+ *
+ * One that has caught up is looked at each second; until then batch follows batch, with the loop given back in between.
+ * Cursors are committed without waiting for the disk: a power cut makes a batch come twice, which it may anyway.
  */
 import { createHmac } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
+import type { DeadLetter } from '../../inventory/dead-letters.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Batch, Webhook } from '../../inventory/webhooks.ts';
 import { limit } from '../../limits.ts';
@@ -29,28 +34,56 @@ export function createWebhookDelivery(
   { clock, log }: { clock: Clock; log: FastifyBaseLogger },
 ): WebhookDelivery {
   const { webhooks } = inventory.serverdb;
+  const { letters } = webhooks;
   const running = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
-  const deliver = async (webhook: Webhook): Promise<void> => {
-    const batch = webhooks.batch(webhook);
-    if (batch.events.length === 0) {
-      if (batch.through > webhook.cursor)
-        inventory.transaction(() => webhooks.delivered(webhook.id, batch.through));
-      return;
-    }
+  const attempt = async (webhook: Webhook, batch: Batch): Promise<string | undefined> => {
     try {
       await post(webhook, batch);
-      inventory.transaction(() => webhooks.delivered(webhook.id, batch.through));
+      return undefined;
     } catch (error) {
-      if (closing.signal.aborted) return;
       const { message, cause } = error as Error;
-      const text = cause instanceof Error ? `${message}: ${cause.message}` : message;
-      inventory.transaction(() => webhooks.failed(webhook.id, batch, text));
+      return cause instanceof Error ? `${message}: ${cause.message}` : message;
     }
   };
-  const post = async ({ id, url }: Webhook, { events }: Batch): Promise<void> => {
-    const body = JSON.stringify({ webhook: id, events });
+  const { transactionUnsynced, events } = inventory;
+  /** @returns whether there may be more */
+  const deliver = async (webhook: Webhook): Promise<boolean> => {
+    const batch = webhooks.batch(webhook);
+    const more = batch.through < events.lastId();
+    if (batch.events.length === 0 && !batch.resync) {
+      if (batch.through > webhook.cursor)
+        transactionUnsynced(() => webhooks.passed(webhook.id, batch.through));
+      return more;
+    }
+    const fault = await attempt(webhook, batch);
+    if (closing.signal.aborted || !webhooks.get(webhook.id)) return false;
+    if (fault === undefined) transactionUnsynced(() => webhooks.delivered(webhook.id, batch));
+    else inventory.transaction(() => webhooks.failed(webhook.id, batch, fault));
+    return more && fault === undefined;
+  };
+  const deliverAll = async (id: string): Promise<void> => {
+    for (;;) {
+      const webhook = webhooks.get(id);
+      if (!webhook?.enabled || closing.signal.aborted || !(await deliver(webhook))) return;
+      await setImmediate();
+    }
+  };
+  const deliverAgain = async (webhook: Webhook, letter: DeadLetter): Promise<void> => {
+    for (let after = 0; ; await setImmediate()) {
+      const batch = letters.batch(webhook, letter, after);
+      const isOver = batch.through >= letter.lastEvent || batch.through <= after;
+      const isEmpty = batch.events.length === 0 && !batch.resync;
+      const fault = isEmpty ? undefined : await attempt(webhook, batch);
+      if (closing.signal.aborted) return;
+      if (fault !== undefined) return transactionUnsynced(() => letters.failed(letter, fault));
+      if (isOver) return transactionUnsynced(() => letters.delivered(letter));
+      after = batch.through;
+    }
+  };
+  const post = async ({ id, url }: Webhook, { events, resync }: Batch): Promise<void> => {
+    const body = JSON.stringify({ webhook: id, epoch: webhooks.epoch(), resync, events });
     const answer = await fetch(url, {
       method: 'POST',
       body,
@@ -64,16 +97,22 @@ export function createWebhookDelivery(
     await answer.body?.cancel();
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
   };
+  /** One work at a time for each webhook: what is sent again waits for what is being sent. */
+  const start = (id: string, run: () => Promise<void>): void => {
+    if (running.has(id) || closing.signal.aborted) return;
+    const work = run()
+      .catch((err) => log.error({ err, webhook: id }, 'a webhook could not be served'))
+      .finally(() => running.delete(id));
+    running.set(id, work);
+  };
 
   return {
     async look() {
-      for (const webhook of webhooks.due()) {
-        if (running.has(webhook.id) || closing.signal.aborted) continue;
-        const work = deliver(webhook)
-          .catch((err) => log.error({ err, webhook: webhook.id }, 'a webhook could not be served'))
-          .finally(() => running.delete(webhook.id));
-        running.set(webhook.id, work);
+      for (const letter of letters.again()) {
+        const webhook = webhooks.get(letter.webhook);
+        if (webhook) start(webhook.id, () => deliverAgain(webhook, letter));
       }
+      for (const { id } of webhooks.due()) start(id, () => deliverAll(id));
       await Promise.all(running.values());
     },
     async close() {

@@ -18,13 +18,14 @@ export interface HousekeepingOptions {
 
 const DAY_MS = 86_400_000;
 const WEBHOOK_TICK_MS = 1000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const COMPACTION_STEP_MS = 50;
+const COMPACTION_STEP_MS = 20;
 
 /** @returns the way to stop it all */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
   const { inventory, clock, log } = options;
-  const { waits, access, idempotency } = inventory.serverdb;
+  const { waits, access, idempotency, webhooks } = inventory.serverdb;
   const delivery = createWebhookDelivery(inventory, { clock, log });
   const guarded = (run: () => unknown) => () => {
     try {
@@ -37,10 +38,12 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
   const compactOn = guarded(() => {
     if (compact(options).more) compaction = setTimeout(compactOn, COMPACTION_STEP_MS).unref();
   });
+  const noteUsed = () => inventory.transactionUnsynced(() => access.noteUsed());
   const sweep = () => {
     inventory.transaction(() => {
       access.sweep();
       idempotency.sweep();
+      webhooks.letters.sweep();
     });
     compactOn();
   };
@@ -53,21 +56,24 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
       guarded(() => void delivery.look()),
       WEBHOOK_TICK_MS,
     ),
+    setInterval(guarded(noteUsed), MINUTE_MS),
     setInterval(guarded(sweep), HOUR_MS),
   ];
   return async () => {
     for (const timer of timers) clearInterval(timer);
     clearTimeout(compaction);
+    guarded(noteUsed)();
     await delivery.close();
   };
 }
 
-/** One bounded step of compaction. */
+/** One bounded step of compaction. Nobody is told of it, so nobody waits for the disk: after a power cut it is done again. */
 export function compact({ inventory, clock, keepDays }: Omit<HousekeepingOptions, 'log'>) {
   const now = clock();
   const before = {
+    now,
     boot: (now - keepDays.boot * DAY_MS) as Millis,
     other: (now - keepDays.other * DAY_MS) as Millis,
   };
-  return inventory.transaction(() => inventory.serverdb.history.compact(before));
+  return inventory.transactionUnsynced(() => inventory.serverdb.history.compact(before));
 }

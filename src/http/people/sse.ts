@@ -4,14 +4,18 @@
  * A reader is a cursor over the event table. It is sent pages until it has caught up, and again whenever something was
  * committed. Between two pages the event loop is given back, and a reader whose socket is full is waited for: one that was
  * away for a hundred thousand events catches up without holding up a DHCP answer. One that reads nothing for a while is
- * cut off; it comes back with its last id and misses nothing. One whose cursor lies in what was compacted away is sent
- * `resync` first: it has to read the state anew.
+ * cut off; it comes back with its last id and misses nothing. One whose cursor lies in what was compacted away, or is of
+ * another feed, is sent `resync` first: it has to read the state anew. Ids carry the feed's epoch (`NUMBER.EPOCH`).
+ *
+ * A stream outlives the request that opened it, so whether its reader may still be here is asked every second: a token that
+ * is revoked, a session that ends and a user who is disabled read nothing of what happens later.
  */
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { StoredEvent } from '../../events.ts';
-import { type EventFilter, matches } from '../../inventory/event-history.ts';
+import { type EventFilter, type EventHistory, matches } from '../../inventory/event-history.ts';
+import { type Cursor, formatCursor, parseCursor } from '../../inventory/feed-epoch.ts';
 import { limit } from '../../limits.ts';
 
 export interface Feed {
@@ -24,8 +28,11 @@ const KEEP_ALIVE_MS = 15_000;
 const PAGE = 100;
 
 export interface SseStart {
-  readonly after: number | undefined;
+  /** Where the request asks to begin; `Last-Event-ID` goes first. From now on without either. */
+  readonly after: Cursor | undefined;
   readonly filter: EventFilter;
+  /** Whether its reader may still be here. */
+  allowed(): boolean;
 }
 
 export interface Sse {
@@ -33,27 +40,48 @@ export interface Sse {
   close(): void;
 }
 
-/** @param floor the lowest cursor from which nothing is missing */
-export function createSse(feed: Feed, floor: () => number = () => 0): Sse {
+export function createSse(
+  feed: Feed,
+  history: Pick<EventHistory, 'floor' | 'epoch' | 'standing'>,
+): Sse {
   const readers = new Set<() => void>();
   return {
-    open(request, reply, { after, filter }) {
+    open(request, reply, { after, filter, allowed }) {
       if (readers.size >= limit('sseClientsMax')) throw new AppError('TOO_MANY_READERS');
-      const resumed = Number(request.headers['last-event-id'] ?? Number.NaN);
-      const asked = Number.isSafeInteger(resumed) ? resumed : (after ?? feed.lastId());
-      const lowest = floor();
-      const cursor = asked > 0 ? Math.max(asked, lowest) : asked;
+      const resumed = parseCursor(String(request.headers['last-event-id'] ?? ''));
+      const asked = resumed ?? after ?? { id: feed.lastId() };
+      const epoch = history.epoch();
+      const idOf = (id: number) => formatCursor(id, epoch);
+      const { cursor, resync } = beginning(asked, feed, history);
       const raw = begin(reply);
-      raw.write(`retry: 1000\nid: ${cursor}\n\n`);
-      if (cursor > asked)
-        raw.write(`event: resync\ndata: ${JSON.stringify({ oldest: lowest })}\n\n`);
-      const stop = stream(raw, { feed, cursor, filter }, () => readers.delete(stop));
+      raw.write(`retry: 1000\nid: ${idOf(cursor)}\n\n`);
+      if (resync)
+        raw.write(
+          `id: ${idOf(cursor)}\nevent: resync\ndata: ${JSON.stringify({ ...resync, oldest: cursor, epoch })}\n\n`,
+        );
+      const stop = stream(raw, { feed, cursor, filter, idOf, allowed }, () => readers.delete(stop));
       readers.add(stop);
     },
     close() {
       for (const stop of [...readers]) stop();
     },
   };
+}
+
+/** A reader of another feed goes on from now: what it reads after being told so has everything until then. */
+function beginning(
+  asked: Cursor,
+  feed: Feed,
+  history: Pick<EventHistory, 'floor' | 'standing'>,
+): { cursor: number; resync?: { why: 'compacted' | 'restarted' } } {
+  switch (history.standing(asked)) {
+    case 'here':
+      return { cursor: asked.id };
+    case 'compacted':
+      return { cursor: history.floor(), resync: { why: 'compacted' } };
+    case 'elsewhere':
+      return { cursor: feed.lastId(), resync: { why: 'restarted' } };
+  }
 }
 
 function begin(reply: FastifyReply): ServerResponse {
@@ -69,13 +97,17 @@ function begin(reply: FastifyReply): ServerResponse {
   return raw;
 }
 
+interface Start {
+  readonly feed: Feed;
+  readonly cursor: number;
+  readonly filter: EventFilter;
+  idOf(id: number): string;
+  allowed(): boolean;
+}
+
 /** @returns the way to end it */
-function stream(
-  raw: ServerResponse,
-  start: { readonly feed: Feed; readonly cursor: number; readonly filter: EventFilter },
-  ended: () => void,
-): () => void {
-  const { feed, filter } = start;
+function stream(raw: ServerResponse, start: Start, ended: () => void): () => void {
+  const { feed, filter, idOf, allowed } = start;
   let { cursor } = start;
   /** A page is due, or a full socket is waited for: a wake in between finds the rest by itself. */
   let busy = false;
@@ -87,7 +119,7 @@ function stream(
     for (const event of page) {
       cursor = event.id;
       if (!matches(event, filter)) continue;
-      raw.write(`id: ${event.id}\nevent: ${event.name}\ndata: ${JSON.stringify(event)}\n\n`);
+      raw.write(`id: ${idOf(event.id)}\nevent: ${event.name}\ndata: ${JSON.stringify(event)}\n\n`);
     }
     if (page.length < PAGE && !raw.writableNeedDrain) return;
     busy = true;
@@ -105,13 +137,17 @@ function stream(
     unread = raw.writableLength > 0 ? unread + 1 : 0;
     if (unread > 2 || raw.writableLength > limit('sseBufferBytesMax')) stop();
     // A reader whose filter lets nothing through comes back to where the feed is by now.
-    else raw.write(`: still here\nid: ${cursor}\n\n`);
+    else raw.write(`: still here\nid: ${idOf(cursor)}\n\n`);
   }, KEEP_ALIVE_MS).unref();
+  const guard = setInterval(() => {
+    if (!allowed()) stop();
+  }, limit('accessLookMs')).unref();
   const unfollow = feed.follow(wake);
   const stop = (): void => {
     if (stopped) return;
     stopped = true;
     clearInterval(keepAlive);
+    clearInterval(guard);
     unfollow();
     ended();
     raw.destroy();

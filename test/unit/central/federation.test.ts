@@ -93,7 +93,7 @@ describe('a copy', () => {
     world.pass(2000 * 86_400_000);
     const { history } = world.inventory.serverdb;
     const { now } = world.time;
-    world.inventory.transaction(() => history.compact({ boot: now, other: now }));
+    world.inventory.transaction(() => history.compact({ boot: now, other: now, now }));
     await enter(lon, 'NEW-1');
     expect(history.floor()).toBeGreaterThan(0);
     lon.connect();

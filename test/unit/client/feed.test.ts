@@ -84,6 +84,21 @@ describe('following the feed', () => {
     await expect(feed.next()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
+  it('tells when the feed is another, and goes on with that one', async () => {
+    const { people, url } = await listening();
+    await enter(people, 'SN-1');
+    const { events, serverdb } = people.world.inventory;
+    const last = events.lastId();
+    const feed = followFeed({ url, after: `1.${'0'.repeat(12)}` });
+    expect((await feed.next()).value).toEqual({ kind: 'resync', oldest: last, why: 'restarted' });
+    await enter(people, 'SN-2');
+    expect(idOf((await feed.next()).value as FeedItem)).toBe(last + 1);
+    await feed.return(undefined);
+    const good = followFeed({ url, after: `1.${serverdb.history.epoch()}` });
+    expect(idOf((await good.next()).value as FeedItem)).toBe(2);
+    await good.return(undefined);
+  });
+
   it('waits for an appliance that is not there, until it is told to stop', async () => {
     const end = new AbortController();
     const lost: string[] = [];
@@ -113,9 +128,9 @@ describe('the parser', () => {
 
   it('reads ids, names and data of several lines', () => {
     expect(whole).toEqual([
-      { id: 7, event: '', data: '' },
-      { id: 8, event: '', data: '' },
-      { id: 9, event: 'machine.state', data: '{"a":\n1}' },
+      { id: '7', event: '', data: '' },
+      { id: '8', event: '', data: '' },
+      { id: '9', event: 'machine.state', data: '{"a":\n1}' },
       { id: undefined, event: 'resync', data: '{"oldest":3}' },
     ]);
   });

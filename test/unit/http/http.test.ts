@@ -350,7 +350,7 @@ describe('the people’s listener', () => {
             let text = '';
             answer.on('data', (chunk) => {
               text += chunk;
-              const ids = [...text.matchAll(/^id: (\d+)\nevent: /gm)].map((match) =>
+              const ids = [...text.matchAll(/^id: (\d+)\.\w+\nevent: /gm)].map((match) =>
                 Number(match[1]),
               );
               if (ids.length >= count) {

@@ -12,7 +12,7 @@ describe('numbers of events', () => {
     for (let count = 0; count < 10; count++) note();
     const last = events.lastId();
     pass(10 * 365 * 86_400_000);
-    const before = { boot: clock(), other: clock() };
+    const before = { boot: clock(), other: clock(), now: clock() };
     inventory.transaction(() => serverdb.history.compact(before));
     expect(events.after(0, 100).map(({ name }) => name)).toEqual([
       'daemon.stopped',

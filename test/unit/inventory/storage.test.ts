@@ -92,6 +92,28 @@ describe('trouble with the disk', () => {
     expect(stored).toBe(2 + answers.filter((answer) => answer === '201').length);
   });
 
+  it('that is full lets everybody read on, with a token that was never used before too', async () => {
+    const db = open(join(folder(), 'reveille.db'));
+    const people = await createPeople({}, createWorld(db));
+    await people.admin('POST', '/machines', { body: { serial: 'SN-1' } });
+    const fresh = people.as('viewer');
+    const { access } = people.world.inventory.serverdb;
+    const refuse = () => {
+      throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    };
+    db.function('refuse', refuse);
+    db.exec(`CREATE TEMP TRIGGER full BEFORE UPDATE ON api_tokens BEGIN SELECT refuse(); END`);
+    people.world.pass(3_600_000);
+    for (let n = 0; n < 3; n++)
+      for (const path of ['/machines/SN-1', '/session', '/events', '/board', '/tokens'])
+        expect((await fresh('GET', path)).status, path).toBe(200);
+    expect(() => people.world.inventory.transaction(() => access.noteUsed())).toThrow(/full/);
+    db.exec('DROP TRIGGER full');
+    people.world.inventory.transaction(() => access.noteUsed());
+    const used = db.prepare('SELECT count(*) AS n FROM api_tokens WHERE last_used_at > 0').get();
+    expect(used).toEqual({ n: 2 });
+  });
+
   it('that damaged the file is named, with what to do', async () => {
     const file = join(folder(), 'reveille.db');
     const db = open(file);

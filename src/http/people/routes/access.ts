@@ -305,15 +305,15 @@ function addCredentialRoutes(app: PeopleServer, context: PeopleContext): void {
   app.route({
     method: 'GET',
     url: '/api/v1/credentials',
-    config: { access: 'technician' },
+    config: { access: 'any' },
     schema: {
       tags: ['access'],
-      summary: 'Stored credentials by name, without their passwords',
+      summary: 'Stored credentials that you may use, by name, without their passwords',
       response: answers(z.object({ credentials: z.array(credentialView) })),
     },
     handler: async (request) => {
       const principal = principalOf(request);
-      return { credentials: credentials.list().filter(({ squad }) => maySee(principal, squad)) };
+      return { credentials: credentials.list().filter(({ squad }) => mayUse(principal, squad)) };
     },
   });
   app.route({
@@ -366,6 +366,11 @@ function addCredentialRoutes(app: PeopleServer, context: PeopleContext): void {
       });
     },
   });
+}
+
+/** The site's are used by its technicians; a squad's by the squad's. */
+function mayUse(principal: Principal, squad: string): boolean {
+  return maySee(principal, squad) && isAtLeast(roleIn(principal, squad), 'technician');
 }
 
 /** The site's credentials are an administrator's; a squad's, its operators'. */

@@ -2,9 +2,11 @@
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import { assertEventNames, type EventFilter } from '../../../inventory/event-history.ts';
+import { parseCursor } from '../../../inventory/feed-epoch.ts';
 import { foldTimeline } from '../../../inventory/timeline.ts';
 import { limit } from '../../../limits.ts';
 import type { BootId } from '../../../wire/ids.ts';
+import { mayStay } from '../authenticate.ts';
 import { readBoard } from '../board.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, eventView, idParams } from '../schemas.ts';
@@ -13,8 +15,14 @@ import { showDiagnosis } from './flights.ts';
 
 const document = z.record(z.string(), z.unknown());
 
+/** A number alone, or with the epoch of its feed. */
+const cursorText = z
+  .string()
+  .regex(/^\d{1,15}(\.[0-9a-f]{1,32})?$/)
+  .describe('The number of an event, or a `cursor`: NUMBER.EPOCH');
+
 const feedQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  after: cursorText.optional(),
   limit: z.coerce.number().int().min(1).max(limit('eventsPageMax')).default(limit('eventsPageMax')),
   names: z.string().max(1024).default('').describe('Divided by commas; `machine.` is all of them'),
   hardwarename: z.string().max(63).optional(),
@@ -26,7 +34,7 @@ const feedQuery = z.strictObject({
 export function addEventRoutes(app: PeopleServer, context: PeopleContext): void {
   const { inventory } = context;
   const { history } = inventory.serverdb;
-  const sse = createSse(inventory.events, history.floor);
+  const sse = createSse(inventory.events, history);
   app.addHook('preClose', async () => sse.close());
   app.route({
     method: 'GET',
@@ -39,7 +47,8 @@ export function addEventRoutes(app: PeopleServer, context: PeopleContext): void 
       response: answers(
         z.object({
           events: z.array(eventView),
-          next: z.number().int().describe('The cursor to go on from'),
+          next: z.number().int().describe('The number to go on from'),
+          cursor: z.string().describe('The same with the epoch of the feed: hand this back'),
           more: z.boolean(),
         }),
       ),
@@ -47,11 +56,13 @@ export function addEventRoutes(app: PeopleServer, context: PeopleContext): void 
     handler: async (request, reply) => {
       const { after, limit: count, ...rest } = request.query;
       const filter = filterOf(rest);
+      const start = after === undefined ? undefined : parseCursor(after);
       if (request.headers.accept?.includes('text/event-stream')) {
-        sse.open(request, reply, { after, filter });
+        const allowed = () => mayStay(context, request);
+        sse.open(request, reply, { after: start, filter, allowed });
         return reply;
       }
-      return reply.send(history.page(after ?? 0, count, filter) as never);
+      return reply.send(history.page(start ?? { id: 0 }, count, filter) as never);
     },
   });
 }

@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import { limit } from '../../../limits.ts';
-import { setSessionCookie } from '../authenticate.ts';
+import { mayReadUnnamed, setSessionCookie } from '../authenticate.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import type { OidcDesk } from '../oidc.ts';
 import { OIDC_CALLBACK, rightsOf } from '../oidc-settings.ts';
@@ -28,14 +28,14 @@ export function addSignInRoutes(app: PeopleServer, context: PeopleContext): void
       summary: 'How one may sign in here',
       response: answers(
         z.object({
-          anonymousRead: z.boolean().describe('Reading needs no login'),
+          anonymousRead: z.boolean().describe('Reading needs no login from where you are'),
           password: z.boolean(),
           oidc: z.object({ label: z.string(), url: z.string() }).nullable(),
         }),
       ),
     },
-    handler: async () => ({
-      anonymousRead: context.settings.anonymousRead,
+    handler: async (request) => ({
+      anonymousRead: mayReadUnnamed(context, request),
       password: true,
       oidc: context.oidc ? { label: context.oidc.label, url: BEGIN } : null,
     }),

@@ -24,6 +24,7 @@ const webhookView = z
     cursor: z.number().int().describe('The last event that it was told of'),
     attempts: z.number().int(),
     nextAt: time,
+    failingSince: time.describe('Since when nothing has got through'),
     lastError: z.string(),
     lastSentAt: time,
     createdBy: z.string(),
@@ -79,7 +80,7 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
     config: { access: 'any' },
     schema: {
       tags,
-      summary: 'What was given up, newest first: read these events from the feed',
+      summary: 'What was given up, newest first',
       params: idParams,
       response: answers(
         z.object({
@@ -92,6 +93,7 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
               attempts: z.number().int(),
               error: z.string(),
               at: z.number().int(),
+              again: z.boolean().describe('It is to be sent again, and will be soon'),
             }),
           ),
         }),
@@ -99,7 +101,7 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request) => {
       const { id } = found(context, principalOf(request), request.params.id);
-      return { deadLetters: webhooks.deadLetters(id).map((letter) => ({ ...letter })) };
+      return { deadLetters: webhooks.letters.of(id).map((letter) => ({ ...letter })) };
     },
   });
 }
@@ -149,6 +151,27 @@ function addWrites(app: PeopleServer, context: PeopleContext): void {
       needRole(principal, squad, 'operator');
       return commit(context, { request, reply }, () => ({
         body: webhooks.setEnabled(id, request.body.enabled, principal.who),
+      }));
+    },
+  });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/webhooks/:id/redeliver',
+    config: { access: 'any' },
+    schema: {
+      tags,
+      summary:
+        'Send dead letters again, one or all; one that gets through is no dead letter any more',
+      params: idParams,
+      body: z.strictObject({ letter: z.number().int().min(1).optional() }),
+      response: answers(z.object({ letters: z.number().int() })),
+    },
+    handler: async (request, reply) => {
+      const principal = principalOf(request);
+      const { id, squad } = found(context, principal, request.params.id);
+      needRole(principal, squad, 'operator');
+      return commit(context, { request, reply }, () => ({
+        body: { letters: webhooks.letters.sendAgain(id, request.body.letter) },
       }));
     },
   });

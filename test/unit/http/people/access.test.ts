@@ -241,6 +241,12 @@ describe('two squads', () => {
       );
     expect(await names(music)).toEqual(['music-bmc']);
     expect(await names(search)).toEqual(['search-bmc']);
+    // Who is nothing but the operator of a squad sees what it may put and remove: names, and nothing of the secrets.
+    const operator = people.as('viewer', { music: 'operator' });
+    expect(await names(operator)).toEqual(['music-bmc']);
+    expect(JSON.stringify((await operator('GET', '/credentials')).body)).not.toContain(SECRET);
+    expect(await names(people.as('viewer', { music: 'viewer' }))).toEqual([]);
+    expect(await names(people.as('viewer'))).toEqual([]);
     expect((await music('GET', '/webhooks')).body.webhooks).toEqual([]);
     expect((await search('GET', '/webhooks')).body.webhooks).toHaveLength(1);
     for (const [method, path, body] of [
@@ -318,6 +324,20 @@ describe('limits', () => {
       .after(0, 1000)
       .filter(({ name }) => name === 'access.refused');
     expect(refused[0]?.data).toMatchObject({ code: 'RATE_LIMITED', path: '/api/v1/session' });
+  });
+
+  it('slow down whoever shows invalid tokens, and nobody else behind the same address', async () => {
+    const people = await createPeople();
+    const valid = people.as('viewer');
+    const guess = async (n: number) => await people.withToken(`rvl_${n}`)('GET', '/machines');
+    const answers = [];
+    for (let n = 0; n < 70; n++) answers.push(problemOf(await guess(n)));
+    expect(answers.slice(0, 60)).toEqual(Array(60).fill('401 UNAUTHENTICATED'));
+    expect(answers.slice(60)).toEqual(Array(10).fill('429 RATE_LIMITED'));
+    expect((await guess(99)).headers['retry-after']).toBe('1');
+    expect((await valid('GET', '/machines')).status).toBe(200);
+    people.world.pass(1000);
+    expect(problemOf(await guess(100))).toBe('401 UNAUTHENTICATED');
   });
 
   it('a flood of guesses does not fill the disk', async () => {

@@ -121,7 +121,7 @@ describe('who may come', () => {
     here.world.inventory.transaction(() =>
       here.world.inventory.serverdb.access.revokeToken(token.id, 'test'),
     );
-    vi.advanceTimersByTime(limit('consolePingMs'));
+    vi.advanceTimersByTime(limit('accessLookMs'));
     const [code] = await visitor.closed;
     expect(code).toBe(4003);
   });

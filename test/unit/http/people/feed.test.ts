@@ -1,38 +1,16 @@
-import { createServer, request, type Server } from 'node:http';
+import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StoredEvent } from '../../../../src/events.ts';
-import {
-  createWebhookDelivery,
-  signatureOf,
-} from '../../../../src/http/people/deliver-webhooks.ts';
 import { compact } from '../../../../src/http/people/housekeeping.ts';
+import { limit } from '../../../../src/limits.ts';
+import { chatter, compactAll, DAY_MS } from '../../../support/feed.ts';
 import { createPeople, type People, problemOf } from '../../../support/people.ts';
 
-const DAY_MS = 86_400_000;
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
-
-function chatter(people: People, count: number): void {
-  const { events, transaction } = people.world.inventory;
-  transaction(() => {
-    for (let n = 0; n < count; n++)
-      events.append({ name: 'dhcp.released', data: { address: `10.0.0.${n % 250}` } });
-  });
-}
-
-function compactAll(people: People, keepDays = { boot: 90, other: 1095 }): number {
-  const { inventory, clock } = people.world;
-  let deleted = 0;
-  for (;;) {
-    const step = compact({ inventory, clock, keepDays });
-    deleted += step.deleted;
-    if (!step.more) return deleted;
-  }
-}
 
 describe('the feed', () => {
   it('filters by name, prefix and machine, and moves the cursor over the rest', async () => {
@@ -52,7 +30,10 @@ describe('the feed', () => {
       'machine.edited',
     ]);
     const last = people.world.inventory.events.lastId();
-    expect(await read('names=boot.')).toEqual({ events: [], next: last, more: false });
+    expect(await read('names=boot.')).toEqual({
+      ...{ events: [], next: last, more: false },
+      cursor: `${last}.${people.world.inventory.serverdb.history.epoch()}`,
+    });
     expect(problemOf(await people.admin('GET', '/events?names=no.such'))).toBe(
       '400 REQUEST_INVALID /names',
     );
@@ -119,16 +100,75 @@ describe('the feed', () => {
     closers.push(() => people.app.close());
     const ids: number[] = [];
     const text = await stream(people, { lastEventId: 7, until: 2, into: ids });
-    expect(text).toMatch(/event: resync\ndata: \{"oldest":\d+\}/);
+    expect(text).toMatch(
+      /event: resync\ndata: \{"why":"compacted","oldest":\d+,"epoch":"\w{12}"\}/,
+    );
     expect(ids[0]).toBeGreaterThan(600);
+  });
+
+  it('tells a consumer of another feed, or from beyond the end, to read the state anew', async () => {
+    const people = await createPeople();
+    chatter(people, 20);
+    const { events, serverdb } = people.world.inventory;
+    const [last, epoch] = [events.lastId(), serverdb.history.epoch()];
+    const page = (after: string) => people.admin('GET', `/events?after=${after}`);
+    for (const after of [`5.${'0'.repeat(12)}`, `${last + 1}`, `${last + 1}.${epoch}`]) {
+      const answer = await page(after);
+      expect(problemOf(answer), after).toBe('410 FEED_RESTARTED');
+      expect(answer.body).toMatchObject({ oldest: last, epoch });
+    }
+    for (const after of ['5', `5.${epoch}`, `${last}.${epoch}`])
+      expect(problemOf(await page(after)), after).toBe('200');
+    for (const after of ['-1', '5.', '5.XYZ', 'x', '1e3'])
+      expect(problemOf(await page(after)), after).toBe('400 REQUEST_INVALID /after');
+    await people.app.listen({ host: '127.0.0.1', port: 0 });
+    closers.push(() => people.app.close());
+    const ids: number[] = [];
+    const reading = stream(people, {
+      ...{ lastEventId: `7.${'0'.repeat(12)}`, until: 1, into: ids },
+      begun: () => chatter(people, 1),
+    });
+    // The token that reads has made an event, too.
+    const now = last + 1;
+    expect(await reading).toContain(
+      `id: ${now}.${epoch}\nevent: resync\ndata: {"why":"restarted","oldest":${now},"epoch":"${epoch}"}`,
+    );
+    expect(ids).toEqual([now + 1]);
+  });
+
+  it('is compacted without looking through what stays, whatever a clock has said', async () => {
+    const people = await createPeople();
+    const { inventory, time } = people.world;
+    chatter(people, 700);
+    time.now = (time.now + 400 * DAY_MS) as typeof time.now;
+    chatter(people, 30);
+    time.now = (time.now - 400 * DAY_MS) as typeof time.now;
+    chatter(people, 700);
+    people.world.pass(91 * DAY_MS);
+    chatter(people, 5000);
+    let steps = 0;
+    let deleted = 0;
+    for (let more = true; more; steps++) {
+      const step = compact({
+        inventory,
+        clock: people.world.clock,
+        keepDays: { boot: 90, other: 1095 },
+      });
+      deleted += step.deleted;
+      more = step.more;
+    }
+    expect(deleted).toBe(1400);
+    expect(steps).toBeLessThan(1500 / limit('compactionRowsMax') + 2);
+    expect(inventory.events.after(0, 10_000).length).toBeGreaterThanOrEqual(5031);
   });
 });
 
 /** Reads the live feed until so many ids have come. @returns what was sent */
 function stream(
   people: People,
-  { lastEventId, until, into }: { lastEventId: number; until: number; into: number[] },
+  options: { lastEventId: number | string; until: number; into: number[]; begun?(): void },
 ): Promise<string> {
+  const { lastEventId, until, into, begun } = options;
   const { port } = people.app.server.address() as AddressInfo;
   const { access } = people.world.inventory.serverdb;
   const { secret } = access.createToken({ name: 'sse', role: 'viewer', squads: {} }, 'test');
@@ -147,6 +187,7 @@ function stream(
         },
       },
       (answer) => {
+        begun?.();
         answer.setEncoding('utf8').on('data', (chunk: string) => {
           if (text.length < 1000) text += chunk;
           const lines = (rest + chunk).split('\n');
@@ -171,101 +212,3 @@ function stream(
     asking.end();
   });
 }
-
-describe('webhooks', () => {
-  interface Receiver {
-    readonly url: string;
-    readonly got: { body: string; signature: string }[];
-    status: number;
-  }
-
-  async function receiver(): Promise<Receiver> {
-    const got: Receiver['got'] = [];
-    const server: Server = createServer(async (incoming, answer) => {
-      let body = '';
-      for await (const chunk of incoming) body += chunk;
-      got.push({ body, signature: String(incoming.headers['reveille-signature']) });
-      answer.writeHead(made.status).end();
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    closers.push(() => server.close());
-    const { port } = server.address() as AddressInfo;
-    const made: Receiver = { url: `http://127.0.0.1:${port}/in`, got, status: 200 };
-    return made;
-  }
-
-  async function hooked(more: object = {}) {
-    const people = await createPeople();
-    people.squad('music', 'search');
-    const target = await receiver();
-    const made = await people.admin('POST', '/webhooks', { body: { url: target.url, ...more } });
-    const { inventory, clock } = people.world;
-    const delivery = createWebhookDelivery(inventory, { clock, log: pino({ level: 'silent' }) });
-    closers.push(() => delivery.close());
-    return {
-      people,
-      target,
-      delivery,
-      ...(made.body as { secret: string; webhook: { id: string } }),
-    };
-  }
-  const named = (target: Receiver) =>
-    target.got.flatMap(({ body }) => JSON.parse(body).events.map(({ name }: StoredEvent) => name));
-
-  it('are signed, in order, and once', async () => {
-    const { people, target, delivery, secret } = await hooked({ names: ['machine.'] });
-    await people.admin('POST', '/machines', { body: { serial: 'SN-1', notes: 'x' } });
-    chatter(people, 250);
-    for (let n = 0; n < 5; n++) await delivery.look();
-    expect(named(target)).toEqual(['machine.state', 'machine.edited']);
-    const [{ body, signature } = { body: '', signature: '' }] = target.got;
-    expect(signature).toBe(signatureOf(secret, Math.floor(people.world.clock() / 1000), body));
-    await delivery.look();
-    expect(target.got).toHaveLength(1);
-  });
-
-  it('of a squad tell of its machines only', async () => {
-    const { people, target, delivery } = await hooked({ squad: 'music' });
-    await people.admin('POST', '/machines', { body: { serial: 'MINE-1', squad: 'music' } });
-    await people.admin('POST', '/machines', { body: { serial: 'THEIRS-1', squad: 'search' } });
-    await delivery.look();
-    expect(target.got.map(({ body }) => body).join()).not.toContain('THEIRS-1');
-    expect(named(target)).toEqual(['machine.state', 'machine.edited']);
-  });
-
-  it('wait and repeat, then give up on the batch, tell so, and go on', async () => {
-    const { people, target, delivery, webhook } = await hooked({ names: ['machine.state'] });
-    target.status = 500;
-    await people.admin('POST', '/machines', { body: { serial: 'SN-1' } });
-    await delivery.look();
-    await delivery.look();
-    expect(target.got).toHaveLength(1);
-    for (let n = 0; n < 10; n++) {
-      people.world.pass(200_000);
-      await delivery.look();
-    }
-    expect(target.got).toHaveLength(8);
-    const dead = await people.admin('GET', `/webhooks/${webhook.id}/dead-letters`);
-    expect(dead.body.deadLetters).toMatchObject([{ attempts: 8, error: 'it answered 500' }]);
-    expect(people.world.eventNames()).toContain('webhook.dead');
-    target.status = 200;
-    await people.admin('POST', '/machines', { body: { serial: 'SN-2' } });
-    await delivery.look();
-    expect(JSON.parse(target.got.at(-1)?.body ?? '').events).toMatchObject([
-      { hardwarename: 'SN-2' },
-    ]);
-  });
-
-  it('stop and go on from where they stopped', async () => {
-    const { people, target, delivery, webhook } = await hooked({ names: ['machine.state'] });
-    const enable = (enabled: boolean) =>
-      people.admin('PATCH', `/webhooks/${webhook.id}`, { body: { enabled } });
-    await enable(false);
-    await people.admin('POST', '/machines', { body: { serial: 'SN-1' } });
-    await delivery.look();
-    expect(target.got).toHaveLength(0);
-    await enable(true);
-    await delivery.look();
-    expect(named(target)).toEqual(['machine.state']);
-  });
-});

@@ -71,6 +71,9 @@ interface EventRow {
   data: string;
 }
 
+/** Boots of one machine whose events are looked at for its newest ones: none that is older has moved since. */
+const BOOTS_LOOKED_AT = 50;
+
 function fromRow(row: EventRow): StoredEvent {
   return {
     id: row.id,
@@ -91,9 +94,14 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
   );
   const ofBoot = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
-  const ofMachine = db.prepare<[string, string, number], EventRow>(
-    `SELECT * FROM (SELECT * FROM events WHERE hardwarename = ?
-       OR boot IN (SELECT id FROM boots WHERE hardwarename = ?) ORDER BY id DESC LIMIT ?) ORDER BY id`,
+  // Its own events, and those of its latest boots: each part by an index, and no more of it than can be wanted.
+  const ofMachine = db.prepare<[string, number, string, number, number, number], EventRow>(
+    `SELECT * FROM (
+       SELECT * FROM (SELECT * FROM events WHERE hardwarename = ? ORDER BY id DESC LIMIT ?)
+       UNION
+       SELECT * FROM (SELECT * FROM events WHERE boot IN
+         (SELECT id FROM boots WHERE hardwarename = ? ORDER BY last_at DESC LIMIT ?) ORDER BY id DESC LIMIT ?)
+       ORDER BY id DESC LIMIT ?) ORDER BY id`,
   );
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
@@ -138,7 +146,9 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     },
     ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
     ofMachine: (hardwarename, count) =>
-      ofMachine.all(hardwarename, hardwarename, count).map(fromRow),
+      ofMachine
+        .all(hardwarename, count, hardwarename, Math.max(count, BOOTS_LOOKED_AT), count, count)
+        .map(fromRow),
     lastId: () => last.get()?.id ?? 0,
     follow(wake) {
       followers.add(wake);

@@ -156,6 +156,8 @@ export const MIGRATIONS: readonly string[] = [
   DATA_MARK_SCHEMA,
   FEED_SCHEMA,
   DNS_SNAPSHOTS_SCHEMA,
+  // A machine's page asks for its boots: without this, all boots that there ever were are looked through.
+  'CREATE INDEX boots_by_machine ON boots (hardwarename) WHERE hardwarename IS NOT NULL;',
 ];
 
 export interface MigrateOptions {

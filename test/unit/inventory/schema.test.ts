@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openInventory } from '../../../src/inventory/inventory.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createWorld } from '../../support/world.ts';
 
@@ -29,5 +30,30 @@ describe('numbers of events', () => {
       JSON.stringify(db.prepare(`EXPLAIN QUERY PLAN SELECT * FROM events WHERE ${where}`).all('x'));
     expect(plan('boot = ? ORDER BY id')).toContain('events_by_boot');
     expect(plan('hardwarename = ? ORDER BY id')).toContain('events_by_machine');
+  });
+
+  it('of a machine are its own and those of its boots, newest last, without looking through others', () => {
+    const { db, inventory } = createWorld();
+    const boot = db.prepare(
+      `INSERT INTO boots (id, mac, hardwarename, client, arch, started_at, last_at) VALUES (?, 'm', ?, 'os', '', ?, ?)`,
+    );
+    for (let n = 0; n < 300; n++) boot.run(`boot-${n}`, n % 3 ? 'OTHER-1' : 'SN-1', n, n);
+    const note = (more: object) =>
+      inventory.events.append({ name: 'daemon.stopped', data: { signal: 'x' }, ...more });
+    const mine: number[] = [];
+    inventory.transaction(() => {
+      for (let n = 0; n < 300; n++) {
+        const id = note({ boot: `boot-${n}` });
+        if (n % 3 === 0) mine.push(id);
+        if (n % 7 === 0) mine.push(note({ hardwarename: 'SN-1' }));
+        if (n % 30 === 0) mine.push(note({ hardwarename: 'SN-1', boot: `boot-${n}` }));
+      }
+    });
+    for (const count of [1, 10, 200])
+      expect(inventory.events.ofMachine('SN-1' as Hardwarename, count).map(({ id }) => id)).toEqual(
+        mine.slice(-count),
+      );
+    const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT id FROM boots WHERE hardwarename = ?`);
+    expect(JSON.stringify(plan.all('x'))).toContain('boots_by_machine');
   });
 });

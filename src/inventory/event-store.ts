@@ -94,15 +94,24 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
   );
   const ofBoot = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
-  // Its own events, and those of its latest boots: each part by an index, and no more of it than can be wanted.
-  const ofMachine = db.prepare<[string, number, string, number, number, number], EventRow>(
-    `SELECT * FROM (
-       SELECT * FROM (SELECT * FROM events WHERE hardwarename = ? ORDER BY id DESC LIMIT ?)
-       UNION
-       SELECT * FROM (SELECT * FROM events WHERE boot IN
-         (SELECT id FROM boots WHERE hardwarename = ? ORDER BY last_at DESC LIMIT ?) ORDER BY id DESC LIMIT ?)
-       ORDER BY id DESC LIMIT ?) ORDER BY id`,
+  const ofMachine = db.prepare<[string, number], EventRow>(
+    'SELECT * FROM events WHERE hardwarename = ? ORDER BY id DESC LIMIT ?',
   );
+  const bootsOf = db.prepare<[string, number], { id: string }>(
+    'SELECT id FROM boots WHERE hardwarename = ? ORDER BY last_at DESC LIMIT ?',
+  );
+  const newestOfBoot = db.prepare<[string, number], EventRow>(
+    'SELECT * FROM events WHERE boot = ? ORDER BY id DESC LIMIT ?',
+  );
+  /** Its own events and those of its latest boots, each found by an index and no more of them than can be wanted. */
+  const newestOf = (hardwarename: string, count: number): EventRow[] => {
+    const own = ofMachine.all(hardwarename, count);
+    const boots = bootsOf.all(hardwarename, Math.max(count, BOOTS_LOOKED_AT));
+    const rows = new Map(own.map((row) => [row.id, row]));
+    for (const { id } of boots)
+      for (const row of newestOfBoot.all(id, count)) rows.set(row.id, row);
+    return [...rows.values()].sort((one, other) => one.id - other.id).slice(-count);
+  };
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
   const followersOfOne = new Map<string, Set<() => void>>();
@@ -145,10 +154,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       return { events, through, looked };
     },
     ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
-    ofMachine: (hardwarename, count) =>
-      ofMachine
-        .all(hardwarename, count, hardwarename, Math.max(count, BOOTS_LOOKED_AT), count, count)
-        .map(fromRow),
+    ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(fromRow),
     lastId: () => last.get()?.id ?? 0,
     follow(wake) {
       followers.add(wake);

@@ -18,7 +18,7 @@ const RELEASED = `
   a4d9b6c2e2bd 748b877e1f30 2232d968ead5 c3baf3d99741 5ded5f0eed86 88ed27feed91
   a3933ff76c6d 6b9385701f96 4f71fde72576 84bbf1b4bccf 4becb0991d3a e6a5fd8ff9de
   3ccee032d365 3a3198ef7ad8 ab36f1c3526e f9facfde307d 04670c90023e b0946563196a
-  36e6dcc4d9c2 3466a7d895aa 653bae37bf0b
+  36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b
 `;
 
 const OLD = MIGRATIONS.slice(0, -1).map((_, index) => index + 1);
@@ -37,12 +37,15 @@ function old(schema: number) {
   return { dir, file };
 }
 
+/** Tables whose rows a migration is meant to bring to another. */
+const MOVED: Readonly<Record<string, string>> = { dns_snapshots: 'dns_snapshot_parts' };
+
 const everything = (file: string) => {
   const db = new Sqlite(file, { readonly: true });
   const all = Object.fromEntries(
     tablesOf(db).map((table) => {
       const columns = columnsOf(db, table).map(({ name }) => name);
-      return [table, { columns, rows: rowsOf(db, table, columns) }];
+      return [table, { columns, rows: rowsOf(db, MOVED[table] ?? table, columns) }];
     }),
   );
   const schema = db.pragma('user_version', { simple: true });
@@ -72,7 +75,7 @@ describe.each(OLD)('a database of schema %i', (schema) => {
     migrate(db, copy(db));
     expect(db.pragma('user_version', { simple: true })).toBe(MIGRATIONS.length);
     for (const { table, columns, rows } of comparable)
-      expect({ table, rows: rowsOf(db, table, columns) }).toEqual({
+      expect({ table, rows: rowsOf(db, MOVED[table] ?? table, columns) }).toEqual({
         table,
         rows: expect.arrayContaining(rows),
       });

@@ -45,7 +45,7 @@ const everything = (file: string) => {
   const all = Object.fromEntries(
     tablesOf(db).map((table) => {
       const columns = columnsOf(db, table).map(({ name }) => name);
-      return [table, { columns, rows: rowsOf(db, MOVED[table] ?? table, columns) }];
+      return [table, { columns, rows: rowsOf(db, table, columns) }];
     }),
   );
   const schema = db.pragma('user_version', { simple: true });

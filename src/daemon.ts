@@ -32,10 +32,12 @@ import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
 import { openRecycling } from './daemon/recycle.ts';
 import { startTftp } from './daemon/tftp.ts';
+import { endRun } from './inventory/feed-epoch.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
 import { requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
+import { osBootId } from './platform/os-boot.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
 import { startCheckpoints } from './platform/sqlite.ts';
 
@@ -59,7 +61,11 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
   if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
   readOrMakeKey(keyFileOf(config));
-  const core = openCore(config, (err) => log.error({ err }, 'a step of a boot was not recorded'));
+  const core = openCore(
+    config,
+    (err) => log.error({ err }, 'a step of a boot was not recorded'),
+    osBootId(),
+  );
   const metrics = openMetrics(core.inventory);
   const parts: Parts = {
     ...core,
@@ -142,9 +148,10 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   log.info({ version: VERSION, segments: core.segments.length }, 'ready');
   return {
     async stop(signal) {
-      core.inventory.transaction(() =>
-        core.inventory.events.append({ name: 'daemon.stopped', data: { signal } }),
-      );
+      core.inventory.transaction(() => {
+        core.inventory.events.append({ name: 'daemon.stopped', data: { signal } });
+        endRun(core.db);
+      });
       await closeAll(parts);
       log.info({ signal }, 'stopped');
     },

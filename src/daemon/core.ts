@@ -29,10 +29,14 @@ export const VERSION = '0.1.0';
 
 export const systemClock: Clock = () => Date.now() as Millis;
 
-/** The inventory and the desk alone: what `explain` needs, and what the daemon builds on. */
+/**
+ * The inventory and the desk alone: what `explain` needs, and what the daemon builds on.
+ * @param osBoot of a daemon that begins its run: which start of the operating system it is in
+ */
 export function openCore(
   config: Config,
   onError: (error: unknown) => void = () => undefined,
+  osBoot?: string,
 ): {
   db: Database;
   inventory: Inventory;
@@ -51,7 +55,7 @@ export function openCore(
       db,
       clock: systemClock,
       secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
-      waitForDisk: groupCommit.waitForDisk,
+      ...{ osBoot, waitForDisk: groupCommit.waitForDisk },
       copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
         later: (task) => void setTimeout(task, limit('timelineGatherMs')),

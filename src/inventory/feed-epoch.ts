@@ -5,6 +5,10 @@
  * others have read before with other events under them; so each life of the database has an epoch, made with it and made
  * anew when a copy is put back. A cursor is written `NUMBER.EPOCH`. One of another epoch, or one that lies beyond the last
  * event, says that its reader knows things which are not so here: it has to read the state anew.
+ *
+ * The same is true after a power cut: followers are told of an event when it is committed, and packets are answered when it
+ * is on disk, a few milliseconds later. What was committed last may be gone then, and its numbers are given anew. So a daemon
+ * that was not stopped before the operating system was started again begins a new epoch, too; `kill -9` loses nothing.
  */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
@@ -35,6 +39,34 @@ export function epochOf(db: Database): string {
   return row.value;
 }
 
+/** Before anything is told: begins a new epoch when the operating system has gone down under the last run. */
+export function beginRun(db: Database, osBoot: string): void {
+  const last = db
+    .prepare<[], { value: string }>(`SELECT value FROM meta WHERE key = 'run'`)
+    .get()?.value;
+  db.transaction(() => {
+    if (last !== undefined && last !== STOPPED && last !== osBoot) renewEpoch(db);
+    putRun(db, osBoot);
+  })();
+}
+
+/** In the transaction that is the last of a run, and on disk when it is over. */
+export function endRun(db: Database): void {
+  putRun(db, STOPPED);
+}
+
+const STOPPED = 'stopped';
+
+function putRun(db: Database, value: string): void {
+  db.prepare(
+    `INSERT INTO meta (key, value) VALUES ('run', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  ).run(value);
+}
+
+function renewEpoch(db: Database): void {
+  db.prepare(`UPDATE meta SET value = lower(hex(randomblob(6))) WHERE key = 'feed_epoch'`).run();
+}
+
 /**
  * Looks at a copy that is about to be put in the database's place, and begins a new epoch in it. A copy of an older schema is
  * given one when it is migrated.
@@ -52,5 +84,5 @@ export function acceptRestored(db: Database): void {
     throw new AppError('DATABASE_CORRUPT', { detail });
   }
   if (!has.get('meta')) return;
-  db.prepare(`UPDATE meta SET value = lower(hex(randomblob(6))) WHERE key = 'feed_epoch'`).run();
+  renewEpoch(db);
 }

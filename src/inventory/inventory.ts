@@ -13,6 +13,7 @@ import { type Boots, openBoots } from './boots.ts';
 import { type Certificates, openCertificates } from './certificates.ts';
 import { type ConsoleStore, openConsoles } from './consoles.ts';
 import { type EventStore, openEventStore } from './event-store.ts';
+import { beginRun } from './feed-epoch.ts';
 import { type Blobs, openBlobs } from './image-blobs.ts';
 import { type Images, openImages } from './images.ts';
 import { createIngest, type Delivery, type Ingested } from './ingest.ts';
@@ -54,6 +55,8 @@ export interface Inventory {
 export interface InventoryOptions extends MigrateOptions {
   readonly db: Database;
   readonly clock: Clock;
+  /** Which start of the operating system this run is in; absent where nobody follows the feed. */
+  readonly osBoot?: string | undefined;
   /** Without one, secrets open only as long as this process lives. */
   readonly secrets?: SecretBox;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
@@ -68,6 +71,7 @@ export interface InventoryOptions extends MigrateOptions {
 export function openInventory(options: InventoryOptions): Inventory {
   const { db, clock, secrets, waitForDisk, gather } = options;
   migrate(db, options);
+  if (options.osBoot !== undefined) beginRun(db, options.osBoot);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
   const leases = openLeases(db, clock);

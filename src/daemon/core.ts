@@ -136,6 +136,8 @@ export interface Parts extends ReturnType<typeof openCore> {
   readonly metrics: Metrics;
   readonly recorder: Recorder;
   readonly flows: Flows;
+  /** Shared with the name server's threads: whose questions the recorder wants. */
+  readonly askers: SharedArrayBuffer;
   /** In the order of opening; closed in reverse, the database last. */
   readonly closers: (() => unknown)[];
 }

@@ -7,11 +7,12 @@ import type { DnsDesk } from '../nameserver/desk.ts';
 import { registerDnsMetrics } from '../nameserver/metrics.ts';
 import { planOf, siteDefaults, startDnsServer } from '../nameserver/start.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
+import type { AskedQuestion } from '../recorder/questions.ts';
 import { keyFileOf, type Parts, systemClock } from './core.ts';
 
 /** The name server with the last good zones; the inventory is compared with them once the rest has started. */
 export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
-  const { config, db, inventory, log, metrics } = parts;
+  const { config, db, inventory, log, metrics, recorder, askers } = parts;
   if (!config.dns.enabled) return undefined;
   const { events, transaction } = inventory;
   const site = siteDefaults(config.dhcp.segments);
@@ -23,6 +24,7 @@ export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
     source: openDnsSource(db),
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
     nowSeconds: () => Math.floor(systemClock() / 1000),
+    asking: { askers, onAsked: (asked) => recorder.asked(asked as AskedQuestion) },
   });
   parts.closers.push(() => nameserver.close());
   registerDnsMetrics(metrics.registry, () => nameserver);

@@ -6,6 +6,7 @@ import type { Millis } from '../wire/time.ts';
 import { type Parts, systemClock } from './core.ts';
 
 const HOUSEKEEPING_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 
 export function startHousekeeping(parts: Parts): void {
   const { inventory, log, config, recorder, flows } = parts;
@@ -36,6 +37,7 @@ export function startHousekeeping(parts: Parts): void {
         inventory.tokens.forget(before);
         inventory.work.forget(before);
       });
+      recorder.tidy(systemClock() - keepDays * DAY_MS);
     }),
     HOUSEKEEPING_MS,
   );

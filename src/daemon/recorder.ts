@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import { createBootRules } from '../boot/binaries.ts';
 import type { Config } from '../config.ts';
 import { createFlows, type Flows } from '../http/machine/flows.ts';
+import { AskerTable, makeAskerTable } from '../nameserver/asker-watch.ts';
 import { loadTcpInfo } from '../platform/tcp-info.ts';
 import { createRecorder, type Recorder } from '../recorder/recorder.ts';
 import { isAsset, type openCore, systemClock } from './core.ts';
@@ -13,12 +14,13 @@ export function openRecorder(
   { db, inventory, segments }: ReturnType<typeof openCore>,
   config: Config,
   registry: Registry,
-): { recorder: Recorder; flows: Flows } {
+): { recorder: Recorder; flows: Flows; askers: SharedArrayBuffer } {
   const flows = createFlows(loadTcpInfo(), systemClock);
   const rules = createBootRules(config.boot, (file) => isAsset(config, file));
   const { quirks } = inventory.serverdb;
+  const askers = makeAskerTable();
   const recorder = createRecorder({
-    ...{ db, inventory, clock: systemClock, live: flows.of },
+    ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
     proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
     localBootOf(mac) {
       const machine = inventory.machines.stateByMac(mac);
@@ -28,5 +30,5 @@ export function openRecorder(
     },
   });
   addDiagnosisMetrics(registry, recorder.store.counts);
-  return { recorder, flows };
+  return { recorder, flows, askers };
 }

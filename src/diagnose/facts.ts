@@ -68,6 +68,12 @@ export interface Facts {
   readonly console: string;
 }
 
+/**
+ * No steps of a boot: what a BMC was told says nothing of the machine, and one that prints the same complaint for ever, or asks for
+ * a name again and again, gets no further by it.
+ */
+const ASIDE: ReadonlySet<FlightEntry['kind']> = new Set(['bmc', 'console', 'dns']);
+
 const FIRMWARE: readonly DhcpEntry['stage'][] = ['firmware', 'http-boot'];
 
 /** @param final judge as if nothing more was ever heard, as of a capture that ends when people gave up */
@@ -79,7 +85,7 @@ export function readFacts(flight: Flight, final = false): Facts {
   const messages = (type: DhcpEntry['type'], ...stages: DhcpEntry['stage'][]) =>
     dhcp.filter((one) => one.type === type && (stages.length === 0 || stages.includes(one.stage)));
   const lastAt = entries
-    .filter(({ kind, at }) => kind !== 'bmc' || at <= flight.startedAt)
+    .filter(({ kind, at }) => !ASIDE.has(kind) || (kind === 'bmc' && at <= flight.startedAt))
     .reduce(
       (last, entry) => Math.max(last, 'endAt' in entry ? entry.endAt : entry.at),
       flight.startedAt,

@@ -29,6 +29,8 @@ export interface ConsolePart {
   /** Where it begins in what was heard; a gap to the part before it was given up. */
   readonly atByte: number;
   readonly bytes: Uint8Array;
+  /** When it was written down, a flush after it was heard; 0 for parts of before that was kept. */
+  readonly at?: number;
 }
 
 export interface ConsoleStore {
@@ -77,7 +79,7 @@ export function openConsoles(db: Database, clock: Clock): ConsoleStore {
     'INSERT INTO consoles (hardwarename, boot, why, started_at, last_at) VALUES (?, ?, ?, ?, ?)',
   );
   const insertPart = db.prepare(
-    'INSERT INTO console_parts (console, at_byte, bytes) VALUES (?, ?, ?)',
+    'INSERT INTO console_parts (console, at_byte, bytes, at) VALUES (?, ?, ?, ?)',
   );
   const grow = db.prepare(
     `UPDATE consoles SET heard_bytes = heard_bytes + ?, kept_bytes = kept_bytes + ?, last_at = ?
@@ -92,8 +94,8 @@ export function openConsoles(db: Database, clock: Clock): ConsoleStore {
   const remove = db.prepare('DELETE FROM consoles WHERE number = ?');
   const setBoot = db.prepare('UPDATE consoles SET boot = ? WHERE number = ?');
   const setEnded = db.prepare('UPDATE consoles SET ended_at = ?, ended = ? WHERE number = ?');
-  const allParts = db.prepare<[number], { at_byte: number; bytes: Uint8Array }>(
-    'SELECT at_byte, bytes FROM console_parts WHERE console = ? ORDER BY at_byte',
+  const allParts = db.prepare<[number], { at_byte: number; bytes: Uint8Array; at: number }>(
+    'SELECT at_byte, bytes, at FROM console_parts WHERE console = ? ORDER BY at_byte',
   );
   const leftOpen = db.prepare(
     "UPDATE consoles SET ended_at = last_at, ended = 'the appliance was stopped' WHERE ended_at = 0",
@@ -123,7 +125,7 @@ export function openConsoles(db: Database, clock: Clock): ConsoleStore {
     append(number, bytes) {
       const row = one.get(number);
       if (!row || bytes.length === 0) return;
-      insertPart.run(number, row.heard_bytes, bytes);
+      insertPart.run(number, row.heard_bytes, bytes, clock());
       grow.run(bytes.length, bytes.length, clock(), number);
       let size = row.kept_bytes + bytes.length;
       while (size > kept) {
@@ -150,7 +152,7 @@ export function openConsoles(db: Database, clock: Clock): ConsoleStore {
       byMachine.all(hardwarename).flatMap((row) => recordingOf(row) ?? []),
     ofBoot: (boot) => recordingOf(byBoot.get(boot)),
     parts: (number) =>
-      allParts.all(number).map(({ at_byte: atByte, bytes }) => ({ atByte, bytes })),
+      allParts.all(number).map(({ at_byte: atByte, bytes, at }) => ({ atByte, bytes, at })),
     closeLeftOpen: () => leftOpen.run().changes,
     prune(before) {
       const gone = new Set(old.all(before, PRUNE_MAX).map(({ number }) => number));
@@ -176,7 +178,7 @@ function recordingOf(row: Row | undefined): ConsoleRecording | undefined {
 }
 
 /** A token in a URL, also where the terminal's width has broken it. */
-const TOKEN =
+export const CONSOLE_TOKEN =
   /\/(boot|recon|agent|images|metadata)((?:\r?\n)?)\/(?:(?:\r?\n)?[A-Za-z0-9_-]){32}(?=(?:\r?\n)?[/?#"\s]|$)/g;
 
 /** What was printed, as text for people: what a terminal could not show is replaced, tokens are hidden, gaps are named. */
@@ -191,5 +193,5 @@ export function consoleText(parts: readonly ConsolePart[]): string {
   const whole = Buffer.concat(
     pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
   );
-  return whole.toString('utf8').replace(TOKEN, '/$1/…');
+  return whole.toString('utf8').replace(CONSOLE_TOKEN, '/$1/…');
 }

@@ -22,3 +22,8 @@ export const CONSOLES_SCHEMA = `
     PRIMARY KEY (console, at_byte)
   ) STRICT, WITHOUT ROWID;
 `;
+
+/** When each part was written down: a flight record puts lines of the console beside what was on the other wires. */
+export const CONSOLE_TIMES_SCHEMA = `
+  ALTER TABLE console_parts ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+`;

@@ -36,6 +36,40 @@ export const FLIGHT_LIMITS = {
     value: 4_194_304,
     why: 'a stored record unpacks to 256 packets of 1.5 KB at most; more is a damaged row',
   },
+  flightConsoleLinesMax: {
+    value: 400,
+    why: 'lines of the serial console in a record: the first quarter and the newest, a kernel that starts prints 300',
+  },
+  flightConsoleCharsMax: { value: 200, why: 'of one such line: what a panic says fits' },
+  flightAskersMax: {
+    value: 8192,
+    why: 'booting machines whose DNS questions are kept, at once: a hall; two tables of 128 KB',
+  },
+  flightQuestionsMs: {
+    value: 600_000,
+    why: 'after its last DHCP answer: firmware, kernel and the first minutes of an operating system',
+  },
+  flightQuestionsMax: {
+    value: 32,
+    why: 'DNS questions kept of one boot: pxeimage asks one or two, a system that starts a dozen',
+  },
+  flightQuestionsWaitingMax: {
+    value: 4096,
+    why: 'DNS questions between two looks of the recorder, about 1 MB',
+  },
+  diagnosesMax: {
+    value: 200_000,
+    why: 'diagnoses that are kept, about 500 bytes each; events.keepDays ends them sooner',
+  },
+  diagnosesTrimMax: { value: 2000, why: 'rows that one sweep deletes: some milliseconds' },
+  bootCardsPerKindMax: {
+    value: 16,
+    why: 'boots that show that a kind of network card gets into Linux: one is proof, more is confidence',
+  },
+  bootCardsMax: {
+    value: 20_000,
+    why: 'such boots of all kinds of cards: nobody fills the table with made-up ones',
+  },
   metricSeriesMax: {
     value: 2000,
     why: 'time series that one metric may make: causes times racks, the most frequent first',

@@ -23,6 +23,7 @@ import { createSlowPath, type SlowPath } from './slow-path.ts';
 import { openTcp, type TcpServer } from './tcp.ts';
 import { Turns } from './turn.ts';
 import { listenDgram, type Udp } from './udp-dgram.ts';
+import type { Asked } from './udp-protocol.ts';
 import { startUdpThreads } from './udp-threads.ts';
 
 export interface NameserverOptions
@@ -39,6 +40,8 @@ export interface NameserverOptions
   /** Without it no zone is signed. */
   readonly dnssec?: DnssecOptions | undefined;
   readonly log: Log;
+  /** Whose questions are wanted (asker-watch.ts), and by whom. */
+  readonly asking?: { readonly askers: SharedArrayBuffer; onAsked(asked: Asked): void } | undefined;
   /** Wakes after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
 }
@@ -236,10 +239,12 @@ async function listenUdp(
   keeper: Keeper,
   answering: Answering,
 ): Promise<Udp> {
-  const { listen, port, log } = options;
+  const { listen, port, log, asking } = options;
+  const asked = { askers: asking?.askers, onAsked: (one: Asked) => asking?.onAsked(one) };
   if (!batchesAvailable()) {
     log.warn('koffi is not available: DNS over UDP is answered on the main thread');
     return listenDgram({
+      ...asked,
       ...{ listen, port, responder: answering.responder, nowSeconds: options.nowSeconds },
       responsesPerSecond: options.responsesPerSecond,
       answerSlowly: (bytes, address) => slowly(options, answering, { bytes, address }),
@@ -250,6 +255,7 @@ async function listenUdp(
     Array.from({ length: options.threads }, () => ({ address, port, waitMs: WAIT_MS })),
   );
   return startUdpThreads({
+    ...asked,
     ...{ image: keeper.buffer, targets, responder: options.responder, keys: answering.keys },
     responsesPerSecond: options.responsesPerSecond,
     onError: (err) => log.error({ err }, 'a DNS thread ended'),

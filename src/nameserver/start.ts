@@ -13,7 +13,7 @@ import { AppError } from '../errors.ts';
 import type { Log } from '../platform/log.ts';
 import { type Cidr, formatCidr, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import { type DnssecOptions, zoneNames } from './dnssec.ts';
-import { type Nameserver, startNameserver } from './server.ts';
+import { type Nameserver, type NameserverOptions, startNameserver } from './server.ts';
 
 /** What the DHCP segments say, for what the `dns` part leaves open. */
 export interface SiteDefaults {
@@ -63,6 +63,7 @@ export interface DnsParts {
   readonly source: DnsSource;
   readonly keyStore: KeyStore;
   readonly log: Log;
+  readonly asking?: NameserverOptions['asking'];
   lastEvent(): number;
   nowSeconds(): number;
   follow(wake: () => void): () => void;

@@ -12,7 +12,9 @@ import type { Responder } from '../dns/respond.ts';
 import { parseAddress } from '../dns/reverse.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
-import { COUNTER, countAnswer } from './udp-protocol.ts';
+import { ipv4FromBytes } from '../wire/ipv4.ts';
+import { AskerTable } from './asker-watch.ts';
+import { type Asked, COUNTER, countAnswer } from './udp-protocol.ts';
 import type { UdpThreads } from './udp-threads.ts';
 
 export type Udp = Pick<UdpThreads, 'useImage' | 'useKeys' | 'counters' | 'close'>;
@@ -22,6 +24,8 @@ export interface DgramOptions {
   readonly port: number;
   readonly responder: Responder;
   readonly responsesPerSecond: number;
+  readonly askers: SharedArrayBuffer | undefined;
+  onAsked(asked: Asked): void;
   nowSeconds(): number;
   /** Whole replies to what the responder leaves to the slow path. */
   answerSlowly(bytes: Uint8Array, address: Uint8Array): Uint8Array[];
@@ -69,11 +73,13 @@ class Answerer {
   private readonly limiter: RateLimiter;
   private readonly forwards = new EachSecond(limit('dnsForwardsPerSecondMax'));
   private readonly reply = { bytes: new Uint8Array(65_535), at: 0 };
+  private readonly askers: AskerTable | undefined;
 
   constructor(options: DgramOptions, counters: Float64Array) {
     this.options = options;
     this.counters = counters;
     this.limiter = new RateLimiter(options.responsesPerSecond);
+    this.askers = options.askers && new AskerTable(options.askers);
   }
 
   answer(socket: Socket, bytes: Buffer, from: RemoteInfo): void {
@@ -92,9 +98,24 @@ class Answerer {
     const refused = length < 0 && !this.forwards.take(asker.nowSeconds);
     if (length === 0 || refused) this.count(COUNTER.dropped);
     if (refused) return;
+    if (length >= 0 && this.askers?.any && address.length === 4)
+      this.tellAsked(bytes, from, { address, length });
     const messages =
       length < 0 ? options.answerSlowly(bytes, address) : this.limited(bytes, asker, length);
     for (const message of messages) socket.send(message, from.port, from.address, () => undefined);
+  }
+
+  private tellAsked(
+    bytes: Buffer,
+    from: RemoteInfo,
+    { address, length }: { address: Uint8Array; length: number },
+  ): void {
+    const number = ipv4FromBytes(address);
+    if (!this.askers?.has(number)) return;
+    this.options.onAsked({
+      ...{ at: Date.now(), address: number, port: from.port, question: new Uint8Array(bytes) },
+      reply: this.reply.bytes.slice(0, length),
+    });
   }
 
   /** The reply, an empty one with TC in its place, or none. */

@@ -32,6 +32,8 @@ export interface UdpWorkerData {
   readonly keys: SigningKeys | undefined;
   /** Equal answers to one network; 0 for no limit. */
   readonly responsesPerSecond: number;
+  /** Whose questions the main thread is to be told of (asker-watch.ts). */
+  readonly askers: SharedArrayBuffer | undefined;
 }
 
 /** Another image, or other keys. */
@@ -49,7 +51,18 @@ export type FromUdpWorker =
       readonly bytes: Uint8Array;
       /** The sender's sockaddr, for the answer. */
       readonly name: Uint8Array;
-    };
+    }
+  | ({ readonly kind: 'asked' } & Asked);
+
+/** A question of somebody who is watched, and what was answered: empty for nothing. */
+export interface Asked {
+  readonly at: number;
+  /** IPv4, as a number. */
+  readonly address: number;
+  readonly port: number;
+  readonly question: Uint8Array;
+  readonly reply: Uint8Array;
+}
 
 export function countAnswer(counters: Float64Array, rcode: number, truncated: boolean): void {
   const place = COUNTER.rcodes + Math.min(rcode, 6);

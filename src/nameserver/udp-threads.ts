@@ -7,6 +7,7 @@ import type { SigningKeys } from '../dns/signer.ts';
 import { AppError } from '../errors.ts';
 import type { BatchTarget } from '../platform/mmsg.ts';
 import {
+  type Asked,
   CONTROL,
   COUNTER,
   type FromUdpWorker,
@@ -30,6 +31,8 @@ export interface UdpThreadsOptions {
   readonly responder: ResponderSettings;
   readonly keys: SigningKeys | undefined;
   readonly responsesPerSecond: number;
+  readonly askers: SharedArrayBuffer | undefined;
+  onAsked(asked: Asked): void;
   onForward(question: { fd: number; bytes: Uint8Array; name: Uint8Array }): void;
   onError(error: Error): void;
 }
@@ -84,9 +87,10 @@ async function startThread(
 ): Promise<Thread> {
   const { port1, port2 } = new MessageChannel();
   const counters = new SharedArrayBuffer(COUNTER.places * 8);
-  const { image, responder, keys, responsesPerSecond } = options;
+  const { image, responder, keys, responsesPerSecond, askers } = options;
   const workerData: UdpWorkerData = {
     ...{ image, control, counters, port: port2, target, responder, keys, responsesPerSecond },
+    askers,
   };
   const worker = new Worker(new URL('./udp-worker.ts', import.meta.url), {
     workerData,
@@ -114,6 +118,7 @@ async function startThread(
       if (message.kind === 'ready') resolve();
       if (message.kind === 'failed') refuse(message.why);
       if (message.kind === 'forward') options.onForward(message);
+      if (message.kind === 'asked') options.onAsked(message);
     });
   });
   // A thread that only waits for questions must not keep the process alive.

@@ -13,6 +13,7 @@ import type { Asker } from '../dns/reply.ts';
 import { Responder } from '../dns/respond.ts';
 import { limit } from '../limits.ts';
 import { type BatchSocket, openBatchSocket, RECEIVE_BYTES } from '../platform/mmsg.ts';
+import { AskerTable } from './asker-watch.ts';
 import {
   CONTROL,
   COUNTER,
@@ -31,6 +32,9 @@ function tell(message: FromUdpWorker): void {
   port.postMessage(message);
 }
 
+/** Of watched machines: a hall that boots asks a few hundred questions a second; more is a flood, and none of it is missed. */
+const TOLD_PER_SECOND_MAX = 1000;
+
 class Loop {
   private readonly socket: BatchSocket;
   private readonly responder: Responder;
@@ -39,6 +43,11 @@ class Loop {
   private readonly request: { bytes: Uint8Array; from: number; to: number };
   private readonly reply: { bytes: Uint8Array; at: number };
   private readonly asker: Asker;
+  private readonly askers = data.askers && new AskerTable(data.askers);
+  /** Whether anybody is watched, as of this batch. */
+  private watching = false;
+  private told = 0;
+  private toldSecond = 0;
   private epoch = 0;
 
   constructor(socket: BatchSocket) {
@@ -58,6 +67,7 @@ class Loop {
       if (Atomics.load(control, CONTROL.epoch) !== this.epoch) this.takeMessages();
       if (count === 0) continue;
       asker.nowSeconds = Math.floor(Date.now() / 1000);
+      this.watching = this.askers?.any === true;
       for (let i = 0; i < count; i++) this.answer(i);
       socket.flush();
       counters[COUNTER.signatures] = this.responder.signaturesMade;
@@ -89,6 +99,7 @@ class Loop {
     const at = socket.addressAt(index);
     for (let i = 0; i < asker.address.length; i++) asker.address[i] = socket.names[at + i] ?? 0;
     let length = responder.respond(request, reply, asker);
+    if (this.watching && length >= 0) this.tellAsked(index, length);
     if (length <= 0) {
       if (length === 0) count(COUNTER.dropped);
       else this.forward(index);
@@ -102,6 +113,23 @@ class Loop {
     }
     countAnswer(counters, responder.lastRcode, responder.lastTruncated);
     socket.reply(index, length);
+  }
+
+  private tellAsked(index: number, length: number): void {
+    const { askers, asker, socket, request, reply } = this;
+    const { address: octets } = asker;
+    // Octet by octet: taking an array apart costs ten times as much, and this is done for everybody while one machine boots.
+    const high = ((octets[0] ?? 0) << 24) | ((octets[1] ?? 0) << 16);
+    const address = (high | ((octets[2] ?? 0) << 8) | (octets[3] ?? 0)) >>> 0;
+    if (octets.length !== 4 || !askers?.has(address)) return;
+    if (this.toldSecond !== asker.nowSeconds) this.told = 0;
+    this.toldSecond = asker.nowSeconds;
+    if (++this.told > TOLD_PER_SECOND_MAX) return;
+    tell({
+      ...{ kind: 'asked', at: Date.now(), address, port: socket.portOf(index) },
+      question: new Uint8Array(request.bytes.subarray(request.from, request.to)),
+      reply: new Uint8Array(reply.bytes.subarray(reply.at, reply.at + length)),
+    });
   }
 
   private forward(index: number): void {

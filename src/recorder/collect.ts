@@ -7,15 +7,18 @@ import {
   FLIGHT_FORMAT,
   FLIGHT_VERSION,
   type Flight,
+  type FlightEntry,
   type PreviousBoot,
   type TcpFigures,
 } from '../diagnose/flight.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Boot } from '../inventory/boots.ts';
+import type { ConsoleStore } from '../inventory/consoles.ts';
 import type { Machine } from '../inventory/machines.ts';
 import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
+import { consoleEntries } from './console-lines.ts';
 import { entriesOf } from './entries.ts';
 import type { KeptPacket } from './packets.ts';
 import type { FlightStore } from './store.ts';
@@ -33,6 +36,7 @@ export interface CollectorParts {
     byMac(mac: Mac): Machine | undefined;
   };
   readonly store: FlightStore;
+  readonly consoles: Pick<ConsoleStore, 'ofBoot' | 'parts'>;
   /** Packets that are not written yet. */
   packets(boot: BootId): readonly KeptPacket[];
   /** What the kernel counts of a download that runs. */
@@ -77,15 +81,25 @@ export function createCollector(parts: CollectorParts) {
   const previousOf = (mac: Mac, at: number) =>
     before.all(mac, at, limit('flightPreviousMax')).map(inShort);
 
-  /** What jobs did to the power of this machine around a boot, and nothing else of its history. */
+  /** What jobs did to the power of this machine around a boot, and its system's call home; nothing else of its history. */
   const powerOf = (machine: Machine | undefined, from: number, to: number): StoredEvent[] =>
     machine
       ? events
           .ofMachine(machine.hardwarename, MACHINE_EVENTS_MAX)
           .filter(
-            ({ at, name, boot }) => !boot && name.startsWith('job.') && at >= from && at <= to,
+            ({ at, name, boot }) =>
+              !boot &&
+              at <= to &&
+              (name === 'os.phoned-home'
+                ? at >= from + POWER_BEFORE_MS
+                : name.startsWith('job.') && at >= from),
           )
       : [];
+  const consoleOf = (boot: string): readonly FlightEntry[] => {
+    const recording = parts.consoles.ofBoot(boot);
+    if (!recording) return [];
+    return consoleEntries(parts.consoles.parts(recording.number), recording.startedAt);
+  };
 
   return {
     /** @returns undefined for a boot that nobody knows */
@@ -100,7 +114,8 @@ export function createCollector(parts: CollectorParts) {
       const own = events.ofBoot(id).slice(-limit('flightEntriesMax'));
       const feed = [...powerOf(machine, startedAt - POWER_BEFORE_MS, until), ...own];
       const packets = [...store.packets(id), ...parts.packets(id)];
-      const entries = entriesOf(feed, packets, next ? undefined : parts.live(id));
+      const wires = entriesOf(feed, packets, next ? undefined : parts.live(id));
+      const entries = [...wires, ...consoleOf(id)].sort((a, b) => a.at - b.at);
       const started = own.find(({ name }) => name === 'boot.started');
       const card = entries.find((one) => one.kind === 'dhcp' && one.nic !== '');
       const nic = card?.kind === 'dhcp' ? card.nic : '';

@@ -16,6 +16,7 @@ import type {
 import { dhcpEntry } from '../diagnose/from-dhcp.ts';
 import type { ClientStage, StoredEvent } from '../events.ts';
 import type { KeptPacket } from './packets.ts';
+import { DNS_PORT, questionEntries } from './questions.ts';
 
 /** @param live what the kernel says of a download that runs */
 export function entriesOf(
@@ -23,10 +24,11 @@ export function entriesOf(
   packets: readonly KeptPacket[],
   live: TcpFigures | undefined,
 ): FlightEntry[] {
-  const wire = dhcpFromPackets(packets);
+  const wire = dhcpFromPackets(packets.filter(({ port }) => port !== DNS_PORT));
   const dhcp = wire.length > 0 ? withReasons(wire, events) : events.flatMap(dhcpFromEvent);
   const others = events.flatMap(otherEntries);
-  const all = [...dhcp, ...others, ...transfers(events), ...downloads(events, live)];
+  const asked = questionEntries(packets);
+  const all = [...dhcp, ...others, ...transfers(events), ...downloads(events, live), ...asked];
   return all.sort((a, b) => a.at - b.at);
 }
 
@@ -106,6 +108,9 @@ function dhcpFromEvent(event: StoredEvent): DhcpEntry[] {
   }
 }
 
+/** The agent's own work is done: what comes next is the disk. */
+export const FINISHED = 'finished';
+
 function otherEntries(event: StoredEvent): FlightEntry[] {
   const { at } = event;
   switch (event.name) {
@@ -123,6 +128,20 @@ function otherEntries(event: StoredEvent): FlightEntry[] {
       const { phase, message, level, clockAheadSeconds } = event.data;
       const clock = clockAheadSeconds === undefined ? {} : { clockAheadSeconds };
       return [{ kind: 'agent', at, phase, message, level, ...clock }];
+    }
+    case 'agent.finished':
+      return [{ kind: 'agent', at, phase: FINISHED, message: event.data.purpose, level: 'info' }];
+    case 'agent.failed': {
+      const { step, detail } = event.data;
+      return [{ kind: 'agent', at, phase: step, message: detail, level: 'error' }];
+    }
+    case 'os.phoned-home': {
+      const { image, hostname, address } = event.data;
+      return [{ kind: 'os', at, what: `${image} called home from ${address} as ${hostname}` }];
+    }
+    case 'job.failed': {
+      const { job, action, detail } = event.data;
+      return [{ kind: 'bmc', at, job, action, step: '', phase: 'failed', detail }];
     }
     case 'recon.received':
       return [{ kind: 'report', at, outcome: 'received', detail: event.data.digest }];

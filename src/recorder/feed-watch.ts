@@ -10,6 +10,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { foldTimeline } from '../inventory/timeline.ts';
 import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
+import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import type { Collector } from './collect.ts';
 import type { Learner } from './learn.ts';
@@ -25,6 +26,8 @@ export interface FeedWatchParts {
   readonly clock: Clock;
   readonly verdicts: Verdicts;
   readonly learner: Learner;
+  /** Judges a boot until something is found, for a while. */
+  judgeSoon(boot: BootId): void;
 }
 
 interface PoweredOn {
@@ -42,7 +45,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
   const { db, inventory, store, collector, clock, verdicts } = parts;
   const page = db.prepare<[number, number], { id: number }>(
     `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
-       'job.step', 'job.retry') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
+       'job.step', 'job.retry', 'job.failed', 'agent.failed', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
        OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
        OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`,
   );
@@ -67,6 +70,13 @@ export function createFeedWatch(parts: FeedWatchParts) {
     verdicts.keep(flight, diagnosis);
   };
 
+  /** A boot that a job watches has no deadline of its own: the job says when it has waited long enough. */
+  const judgeLast = (name: Hardwarename): void => {
+    const mac = inventory.machines.byHardwarename(name)?.bootMac;
+    const last = mac && inventory.boots.latest(mac);
+    if (last) verdicts.judge(last.id);
+  };
+
   const take = (event: StoredEvent): void => {
     const { name, boot, mac, hardwarename } = event;
     switch (name) {
@@ -88,7 +98,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
         if (boot) endIfFurther(parts, boot);
         return;
       case 'agent.progress':
-        if (boot) store.cardReachedLinux(boot);
+        if (boot) noteCard(parts, boot);
         if (boot) endIfFurther(parts, boot);
         return;
       case 'recon.received':
@@ -119,8 +129,20 @@ export function createFeedWatch(parts: FeedWatchParts) {
           const since = poweredOn.get(hardwarename);
           if (since)
             judgePower(hardwarename, { at: since.at, dueAt: Math.min(since.dueAt, clock()) });
+          else judgeLast(hardwarename);
         }
         return;
+      case 'job.failed':
+        if (hardwarename && event.data.code === 'JOB_NO_EVENT') judgeLast(hardwarename);
+        return;
+      case 'agent.failed':
+        if (boot) parts.judgeSoon(boot);
+        return;
+      case 'os.phoned-home': {
+        const home = hardwarename && inventory.machines.byHardwarename(hardwarename);
+        if (home) store.endMachine(home.bootMac as Mac);
+        return;
+      }
       default:
     }
   };
@@ -153,6 +175,14 @@ function endIfFurther({ store, collector, clock }: FeedWatchParts, boot: BootId)
   const further = PLACES.indexOf(place) > PLACES.indexOf(kept.place as Place);
   const downloads = http.filter(({ at, end }) => at > kept.at || end === 'complete').length;
   if (further || (place === kept.place && downloads > 0 && !diagnose(flight))) store.endBoot(boot);
+}
+
+/** Its card has a driver in pxeimage, where iPXE has told what card it is. */
+function noteCard({ store, collector, clock }: FeedWatchParts, boot: BootId): void {
+  const told = collector
+    .ofBoot(boot, clock())
+    ?.entries.find((one) => one.kind === 'dhcp' && one.nic !== '');
+  if (told?.kind === 'dhcp') store.cardReachedLinux(boot, told.nic);
 }
 
 function noteFirmware(

@@ -6,6 +6,9 @@
  * shows a loop; a machine that was switched on is judged when its firmware does not ask. Each verdict is one row and one
  * `boot.diagnosed` event; a boot that goes on after all ends its diagnosis.
  *
+ * DNS questions come from the name server, for machines that boot only (`questions.ts`); the console and what the operating system
+ * says of itself are read where they are kept, when a record is put together.
+ *
  * Nothing in here decides what a machine boots. What was learned from a verdict goes into the quirks, which the next boot
  * decision reads.
  */
@@ -19,7 +22,7 @@ import type { Boot } from '../inventory/boots.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
-import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Collector, type CollectorParts, createCollector } from './collect.ts';
@@ -27,11 +30,19 @@ import { createFeedWatch } from './feed-watch.ts';
 import { createLearner } from './learn.ts';
 import { bounded, createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
 import type { Expected } from './phase-times.ts';
+import {
+  type AskedQuestion,
+  type AskerWatch,
+  type Booting,
+  createQuestionDesk,
+} from './questions.ts';
 import { type FlightStore, openFlightStore } from './store.ts';
 
 export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'proxied'> {
   readonly inventory: Inventory;
   readonly clock: Clock;
+  /** Where the name server finds whose questions to tell of. */
+  readonly watch?: AskerWatch;
   /** How a machine leaves for its disk at present. */
   localBootOf(mac: Mac): string;
 }
@@ -40,10 +51,14 @@ export interface Recorder {
   readonly store: FlightStore;
   /** For the DHCP shell. */
   served(exchanges: readonly DhcpExchange[]): void;
+  /** For the name server: a question of an address that it was told to watch. */
+  asked(question: AskedQuestion): void;
   /** Once a second. @param stalled boots that have stalled since the last time */
   tick(stalled: readonly Boot[]): void;
   flight(boot: BootId): Flight | undefined;
   packets(boot: BootId): readonly KeptPacket[];
+  /** Forgets what is too old or too much; a bounded part of it at a time. @returns how many rows */
+  tidy(before: number): number;
   /** What would be said of a boot now; records nothing. */
   judge(boot: BootId): Diagnosis | undefined;
   expectedTimes(): Expected[];
@@ -67,17 +82,22 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const { db, inventory, clock } = parts;
   const store = openFlightStore(db, clock);
   const ring = createPacketRing();
+  const questions = createQuestionDesk(parts.watch ?? { set: () => undefined });
   const held = new Map<BootId, Held>();
   const packets = (boot: BootId) => bounded(held.get(boot)?.packets ?? []);
   const collector = createCollector({
     ...{ db, store, packets, live: parts.live, proxied: parts.proxied },
     ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
+    consoles: inventory.consoles,
   });
   const learner = createLearner({ inventory, collector, localBootOf: parts.localBootOf });
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
-  const feed = createFeedWatch({ db, inventory, store, collector, clock, verdicts, learner });
-  /** Stalled and not named yet, until when it is tried. */
-  const unnamed = new Map<BootId, number>();
+  /** Stopped and not named yet: until when it is tried. One that stalled is let go when it moves again. */
+  const unnamed = new Map<BootId, { readonly until: number; readonly stalled: boolean }>();
+  const feed = createFeedWatch({
+    ...{ db, inventory, store, collector, clock, verdicts, learner },
+    judgeSoon: (boot) => void unnamed.set(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
+  });
 
   const sort = () => {
     let ignored = 0;
@@ -85,20 +105,28 @@ export function createRecorder(parts: RecorderParts): Recorder {
       // Most packets of a site are renewals of operating systems: they belong to no boot, and cost nothing here.
       if (!exchange.boot && !mayBoot(exchange)) continue;
       const owner = exchange.boot ?? ownerOf(exchange, inventory);
-      if (owner) hold(held, owner, exchange);
-      else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, inventory)) ignored += 1;
+      if (owner) {
+        const booting = { boot: owner, mac: senderOf(exchange) };
+        hold(held, booting, { packets: packetsOf(exchange), at: exchange.at });
+        const told = toldAddress(exchange);
+        if (told !== IPV4_ANY) questions.told(told, booting, exchange.at);
+      } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, inventory)) ignored += 1;
     }
+    for (const { booting, packets, at } of questions.drain()) hold(held, booting, { packets, at });
   };
   return {
     store,
     served: ring.add,
+    asked: questions.asked,
+    tidy: (before) => inventory.transactionUnsynced(() => store.tidy(before)),
     tick(stalled) {
       sort();
       const now = clock();
-      for (const { id } of stalled) unnamed.set(id, now + JUDGE_FOR_MS);
-      for (const [id, until] of unnamed) {
+      questions.tick(now);
+      for (const { id } of stalled) unnamed.set(id, { until: now + JUDGE_FOR_MS, stalled: true });
+      for (const [id, { until, stalled: stopped }] of unnamed) {
         const boot = inventory.boots.byId(id);
-        const over = !boot || boot.stalledAt === undefined || now > until;
+        const over = !boot || (stopped && boot.stalledAt === undefined) || now > until;
         if (over || verdicts.judge(id)) unnamed.delete(id);
       }
       feed.look();
@@ -143,24 +171,38 @@ function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | un
   return boot && at - boot.lastAt <= limit('bootIdleMs') ? boot.id : undefined;
 }
 
-function hold(held: Map<BootId, Held>, boot: BootId, exchange: DhcpExchange): void {
-  const { bytes, at } = exchange;
+function hold(
+  held: Map<BootId, Held>,
+  { boot, mac }: Booting,
+  { packets, at }: { readonly packets: KeptPacket[]; readonly at: number },
+): void {
   const before = held.get(boot);
   if (before) {
-    before.packets.push(...packetsOf(exchange));
+    before.packets.push(...packets);
     before.changedAt = at;
     const max = limit('flightPacketsPerBootMax');
     if (before.packets.length >= 2 * max) before.packets = [...bounded(before.packets)];
     return;
   }
-  const mac = macFromBytes(bytes.subarray(CHADDR_AT, CHADDR_AT + 6));
-  held.set(boot, { mac, packets: packetsOf(exchange), changedAt: at });
+  held.set(boot, { mac, packets, changedAt: at });
   if (held.size <= limit('flightBootsInMemoryMax')) return;
   const oldest = held.keys().next().value;
   if (oldest !== undefined) held.delete(oldest);
 }
 
 const CHADDR_AT = 28;
+const YIADDR_AT = 16;
+
+function senderOf({ bytes }: DhcpExchange): Mac {
+  return macFromBytes(bytes.subarray(CHADDR_AT, CHADDR_AT + 6));
+}
+
+/** Read where it stands (RFC 2131, section 2): decoding each answer would cost more than all the rest here. */
+function toldAddress({ reply }: DhcpExchange): Ipv4 {
+  return reply && reply.bytes.length >= YIADDR_AT + 4
+    ? ipv4FromBytes(reply.bytes, YIADDR_AT)
+    : IPV4_ANY;
+}
 
 /** Firmware that asks where nobody serves it: it gets a boot and a row on the board, or nobody would ever see it. */
 function noteIgnored({ bytes, drop, iface }: DhcpExchange, inventory: Inventory): boolean {

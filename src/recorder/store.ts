@@ -87,7 +87,13 @@ function fromRow({ boot, hardwarename, evidence, also, ended_at, ...row }: Row):
 
 /** Writes are the caller's transactions. */
 export function openFlightStore(db: Database, clock: Clock) {
-  return { ...openPackets(db, clock), ...openDiagnoses(db, clock), ...openCards(db) };
+  const { tidy: tidyDiagnoses, ...diagnoses } = openDiagnoses(db, clock);
+  const { tidy: tidyCards, ...cards } = openCards(db);
+  return {
+    ...{ ...openPackets(db, clock), ...diagnoses, ...cards },
+    /** @param before diagnoses made before it go, open ones too: their machines are long gone or long mended */
+    tidy: (before: number): number => tidyDiagnoses(before) + tidyCards(),
+  };
 }
 
 function openPackets(db: Database, clock: Clock) {
@@ -137,7 +143,18 @@ function openDiagnoses(db: Database, clock: Clock) {
     `SELECT name, rack, switch, model, count(*) AS total, sum(ended_at IS NULL) AS open
      FROM diagnoses GROUP BY name, rack, switch, model ORDER BY total DESC LIMIT ?`,
   );
+  const old = db.prepare(
+    'DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses WHERE at < ? ORDER BY id LIMIT ?)',
+  );
+  const surplus = db.prepare(
+    `DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses ORDER BY id LIMIT
+       min(?, max(0, (SELECT count(*) FROM diagnoses) - ?)))`,
+  );
   return {
+    tidy(before: number): number {
+      const max = limit('diagnosesTrimMax');
+      return old.run(before, max).changes + surplus.run(max, limit('diagnosesMax')).changes;
+    },
     found({ boot, mac, hardwarename, diagnosis, place, model }: Found): void {
       const { name, confidence, evidence, also } = diagnosis;
       const where = [place.rack, place.switch, place.port, model];
@@ -181,15 +198,23 @@ function openDiagnoses(db: Database, clock: Clock) {
 
 function openCards(db: Database) {
   const put = db.prepare(
-    'INSERT INTO boot_cards (boot, card, reached_linux) VALUES (?, ?, 0) ON CONFLICT (boot) DO NOTHING',
+    'INSERT INTO boot_cards (boot, card, reached_linux) VALUES (?, ?, 1) ON CONFLICT (boot) DO NOTHING',
   );
-  const reached = db.prepare('UPDATE boot_cards SET reached_linux = 1 WHERE boot = ?');
   const others = db.prepare<[string, string], { count: number }>(
     'SELECT count(*) AS count FROM boot_cards WHERE card = ? AND reached_linux = 1 AND boot <> ?',
   );
+  const trimKind = db.prepare(
+    'DELETE FROM boot_cards WHERE card = ? AND rowid NOT IN (SELECT rowid FROM boot_cards WHERE card = ? ORDER BY rowid DESC LIMIT ?)',
+  );
+  const trimAll = db.prepare(
+    'DELETE FROM boot_cards WHERE rowid <= (SELECT rowid FROM boot_cards ORDER BY rowid DESC LIMIT 1 OFFSET ?)',
+  );
   return {
-    cardSeen: (boot: string, card: string) => void put.run(boot, card),
-    cardReachedLinux: (boot: string) => void reached.run(boot),
+    /** A boot from such a card got into Linux: the newest few of each kind are kept. */
+    cardReachedLinux(boot: string, card: string): void {
+      if (put.run(boot, card).changes > 0) trimKind.run(card, card, limit('bootCardsPerKindMax'));
+    },
+    tidy: (): number => trimAll.run(limit('bootCardsMax')).changes,
     /** How many other boots from such a card got into Linux. */
     cardsThatReachedLinux: (card: string, boot: string): number =>
       others.get(card, boot)?.count ?? 0,

@@ -15,11 +15,11 @@ import {
   discover,
   http,
   INITRD,
+  INSTALLED,
   IPXE,
   KERNEL,
   LINUX,
   LOADED,
-  lastOf,
   leased,
   machine,
   offer,
@@ -36,40 +36,10 @@ import {
   tcp,
   tftp,
 } from './flight-entries.ts';
+import { HEALTHY_SCENES } from './healthy-scenes.ts';
 
 export const SCENES: readonly Scene[] = [
-  // Healthy, or not yet known to be anything else.
-  scene(null, 'registered', [...AGENT, report(20_000, 'received')]),
-  scene(null, 'left for its disk and stays away', TO_DISK),
-  scene(
-    null,
-    'UEFI goes on to its next network entry on its way to the disk',
-    TO_DISK,
-    back(TO_DISK, 3000, 'http-boot'),
-  ),
-  scene(
-    null,
-    'an operator power-cycled it in the middle',
-    [...KERNEL, bmc(30_000, 'power-off')],
-    back([...KERNEL, bmc(30_000, 'power-off')], 10_000),
-  ),
-  scene(null, 'Linux is on its way', INITRD, { watchedUntil: lastOf(INITRD) + 30_000 }),
-  scene(null, 'firmware waits for more offers', [...asking(1), ...offering(1)], {
-    watchedUntil: START + 5000,
-  }),
-  scene(
-    null,
-    'a size probe and then the file',
-    [
-      ...leased(0, 'firmware'),
-      tftp(50, { end: 'probe', acked: 0 }),
-      tftp(100),
-      ...leased(2000, 'ipxe'),
-      script(2100),
-      http(2200, 'vmlinuz'),
-    ],
-    { watchedUntil: START + 10_000 },
-  ),
+  ...HEALTHY_SCENES,
 
   scene('pool-exhausted', 'no event of an offer', [
     ...asking(3, { drop: 'pool-exhausted' }),
@@ -361,6 +331,10 @@ export const SCENES: readonly Scene[] = [
     ...back(TO_DISK, 20_000),
     ...machine({ state: 'in-use', disks: 2 }),
   }),
+  scene('os-never-phoned-home', 'its job has waited long enough', [
+    ...INSTALLED,
+    bmc(1_300_000, '', 'failed', 'It was installed and verified, and has not called home.'),
+  ]),
   scene('os-never-phoned-home', 'after an installation', [
     bmc(-60_000, 'os-up', 'waiting'),
     ...TO_DISK,

@@ -98,6 +98,11 @@ export const INITRD = [
 ];
 export const LINUX = [...INITRD, ...leased(15_000, 'os')];
 export const AGENT = [...LINUX, agent(15_500, 'pxeimage is running')];
+export const INSTALLED: FlightEntry[] = [
+  ...[...LINUX, script(2100, 'install'), agent(15_500, 'pxeimage is running')],
+  ...[agent(60_000, 'writing'), { ...agent(90_000, 'install'), phase: 'finished' } as FlightEntry],
+  bmc(90_100, 'started', 'waiting'),
+];
 export const TO_DISK = [...IPXE, script(2100, 'local-disk')];
 export const POWER = [bmc(-300_000, 'pxe-once'), bmc(-299_000, 'power-on')];
 

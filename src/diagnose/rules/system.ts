@@ -38,6 +38,10 @@ const osSign = (f: Facts) => {
   );
 };
 
+/** The agent's own work is done: the next sign is the disk's. */
+const finished = (f: Facts) => f.of('agent').at(-1)?.phase === 'finished';
+const calledHome = (f: Facts) => f.of('os').some(({ what }) => /called home/.test(what));
+
 export const SYSTEM_RULES: readonly Rule[] = [
   {
     name: 'install-loop',
@@ -146,10 +150,10 @@ export const SYSTEM_RULES: readonly Rule[] = [
     confidence: 'likely',
     waitMs: 75_000,
     places: ['agent'],
-    evidence: (f) => [
-      `last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`,
-      silence(f),
-    ],
+    evidence: (f) =>
+      finished(f)
+        ? undefined
+        : [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)],
     says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
     next: 'Look at the console. A disk that hangs is usually the one that is to be replaced.',
     not: { 'agent-cannot-reach': 'there it never said anything' },
@@ -268,10 +272,21 @@ export const SYSTEM_RULES: readonly Rule[] = [
     title: 'The operating system never came up',
     confidence: 'likely',
     waitMs: PHONE_HOME_MS,
-    places: ['left'],
+    places: ['left', 'agent'],
     evidence: (f) => {
-      const expected = bmc(f).some(({ step }) => /os-up|phone|first-boot/.test(step));
-      return f.mode === 'local-disk' && expected && osSign(f) === undefined && !f.restarted
+      if (f.restarted || calledHome(f)) return undefined;
+      // After the agent's work nothing tells when the disk is started: the job that waits says when it has waited enough.
+      const gaveUp = bmc(f).findLast(({ phase }) => phase === 'failed');
+      const last = f.of('agent').at(-1);
+      if (last && finished(f) && last.message === 'install' && gaveUp) {
+        const asked = f.messages('ack', 'os').some(({ at }) => at > last.at);
+        const heard = asked
+          ? 'its system asked for an address, and never called home'
+          : 'no DHCP, no call home';
+        return ['the installation was finished and checked', heard, `the job: ${gaveUp.detail}`];
+      }
+      const expected = bmc(f).some(({ step }) => /^started$|os-up|phone|first-boot/.test(step));
+      return f.mode === 'local-disk' && expected && osSign(f) === undefined
         ? ['sent to its local disk after an installation', `no DHCP, no call home; ${silence(f)}`]
         : undefined;
     },

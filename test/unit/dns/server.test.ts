@@ -9,8 +9,9 @@ import { parseName } from '../../../src/dns/name.ts';
 import { checkTsig, signRequest, type TsigKey } from '../../../src/dns/tsig.ts';
 import { CLASS, TYPE } from '../../../src/dns/types.ts';
 import { soaRecord } from '../../../src/dns/zones.ts';
+import { AskerTable, makeAskerTable } from '../../../src/nameserver/asker-watch.ts';
 import { type Nameserver, startNameserver } from '../../../src/nameserver/server.ts';
-import { COUNTER } from '../../../src/nameserver/udp-protocol.ts';
+import { type Asked, COUNTER } from '../../../src/nameserver/udp-protocol.ts';
 import { answersOf, describeReply, dnsName, question } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../../support/dns-world.ts';
 
@@ -39,6 +40,8 @@ let port = 0;
 let server: Nameserver;
 let secondary: dgram.Socket;
 const notified: Uint8Array[] = [];
+const askers = makeAskerTable();
+const watched: Asked[] = [];
 
 beforeAll(async () => {
   port = await freePort();
@@ -62,6 +65,7 @@ beforeAll(async () => {
     lastEvent: () => 0,
     nowSeconds: () => 1_700_000_000,
     follow: (wake) => world.onChange(wake),
+    asking: { askers, onAsked: (asked) => void watched.push(asked) },
   });
 });
 
@@ -322,5 +326,39 @@ describe('NOTIFY', () => {
     expect(decoded.value.questions).toEqual([{ name: zone, type: TYPE.SOA, class: CLASS.IN }]);
     const checked = checkTsig(bytes, decoded.value, { keys: [KEY], nowSeconds: 1_700_000_000 });
     expect(typeof checked === 'object' && checked.request.error).toBe(0);
+  });
+});
+
+describe('questions of machines that boot', () => {
+  const LOOPBACK = 0x7f000001;
+  it('are told of while their address is watched, with the answer, and not before or after', async () => {
+    const table = new AskerTable(askers);
+    await udp(question('web7.lon.example. A'));
+    table.set([0x0a000001, LOOPBACK]);
+    const asked = question('web8.lon.example. A');
+    const reply = await udp(asked);
+    while (watched.length === 0) await new Promise((next) => setImmediate(next));
+    table.set([0x0a000001]);
+    await udp(question('web9.lon.example. A'));
+    table.set([LOOPBACK]);
+    await udp(asked);
+    while (watched.length < 2) await new Promise((next) => setImmediate(next));
+    expect(watched.map(({ address }) => address)).toEqual([LOOPBACK, LOOPBACK]);
+    for (const one of watched) expect(one.question).toEqual(asked);
+    expect(watched[0]?.reply).toEqual(reply);
+  });
+});
+
+describe('the table of those who are watched', () => {
+  it('finds each of thousands, and nobody else', () => {
+    const table = new AskerTable(makeAskerTable());
+    expect(table.any).toBe(false);
+    const all = Array.from({ length: 8000 }, (_, n) => 0xc0a80001 + 3 * n);
+    table.set(all);
+    expect(table.any).toBe(true);
+    expect(all.every((address) => table.has(address))).toBe(true);
+    expect(all.some((address) => table.has(address + 1))).toBe(false);
+    table.set([]);
+    expect([table.any, table.has(all[0] ?? 0)]).toEqual([false, false]);
   });
 });

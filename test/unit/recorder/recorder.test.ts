@@ -2,13 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createAnalysis } from '../../../src/capture/analysis.ts';
 import { createCaptureReader } from '../../../src/capture/pcap.ts';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
-import { encodePacket } from '../../../src/dhcp/packet.ts';
 import type { DhcpExchange } from '../../../src/dhcp/server.ts';
 import { diagnose } from '../../../src/diagnose/diagnose.ts';
 import { parseFlight } from '../../../src/diagnose/flight.ts';
 import { flightsOf } from '../../../src/diagnose/from-capture.ts';
-import type { NewEvent } from '../../../src/events.ts';
-import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
 import { limit } from '../../../src/limits.ts';
 import { captureOf } from '../../../src/recorder/export.ts';
 import {
@@ -19,89 +16,8 @@ import {
   unpackPackets,
 } from '../../../src/recorder/packets.ts';
 import { openPhaseTimes } from '../../../src/recorder/phase-times.ts';
-import { createRecorder } from '../../../src/recorder/recorder.ts';
-import type { BootId } from '../../../src/wire/ids.ts';
-import { type CLIENTS, createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
-
-const A = mac('52:54:00:00:00:0a');
-type Client = keyof typeof CLIENTS;
-
-/** A world with its recorder; `step` is one second of the daemon's housekeeping. */
-function record(configText = '') {
-  const world = createWorld(undefined, configText);
-  const { inventory, clock } = world;
-  const localBootOf = () => 'auto';
-  const recorder = createRecorder({
-    ...{ db: world.db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
-    localBootOf,
-  });
-  const stalls = createStallWatch({ ...inventory, clock });
-  const step = (ms = 1000) => {
-    world.pass(ms);
-    recorder.tick(stalls());
-  };
-  /** One packet through the DHCP rules and past the recorder. */
-  const send = (
-    type: number,
-    client: Client,
-    iface = 'prov0',
-    options: [number, Uint8Array][] = [],
-  ) => {
-    const packet = dhcpPacket({ mac: A, type, client }, options);
-    const outcome = world.dhcp(packet, iface);
-    const exchange: DhcpExchange = {
-      ...{ iface, via: undefined, at: world.time.now, bytes: encodePacket(packet) },
-      source: { address: '0.0.0.0', port: 68 },
-      reply:
-        outcome.kind === 'reply'
-          ? { bytes: encodePacket(outcome.reply), address: '255.255.255.255', port: 68 }
-          : undefined,
-      drop: outcome.kind === 'drop' ? outcome.reason : undefined,
-      boot: outcome.kind === 'drop' ? undefined : outcome.event?.boot,
-    };
-    recorder.served([exchange]);
-    return outcome;
-  };
-  const lease = (client: Client) => {
-    const offered = send(MESSAGE.discover, client);
-    const address = offered.kind === 'reply' ? offered.reply.yiaddr : ipv4('0.0.0.0');
-    const options: [number, Uint8Array][] = [
-      [OPTION.requestedAddress, u32(address)],
-      [OPTION.serverId, u32(ipv4('10.77.0.1'))],
-    ];
-    send(MESSAGE.request, client, 'prov0', options);
-  };
-  const append = (event: Pick<NewEvent, 'name' | 'data'>) =>
-    inventory.transaction(() => {
-      const boot = inventory.boots.latest(A);
-      inventory.events.append({ ...event, mac: A, boot: boot?.id } as NewEvent);
-      if (boot) inventory.boots.touch(boot.id);
-    });
-  const bootId = () => inventory.boots.latest(A)?.id ?? ('' as BootId);
-  const fetched = (file: string) => {
-    append({
-      name: 'tftp.started',
-      data: {
-        file,
-        blksizeBytes: 1468,
-        windowsize: 4,
-        sizeBytes: 100_000,
-        asked: 'blksize 1468 tsize 0',
-        granted: 'blksize 1468 tsize 100000',
-      },
-    });
-    append({
-      name: 'tftp.sent',
-      data: { file, sizeBytes: 100_000, durationMs: 20, retransmits: 0 },
-    });
-    inventory.transaction(() => inventory.boots.binaryServed(bootId()));
-  };
-  const diagnosed = () =>
-    inventory.events
-      .after(0, 1000)
-      .flatMap((one) => (one.name === 'boot.diagnosed' ? [one.data.diagnosis] : []));
-  return { ...world, recorder, step, send, lease, append, bootId, fetched, diagnosed };
-}
+import { A, record } from '../../support/recording.ts';
+import { ipv4 } from '../../support/world.ts';
 
 describe('packets', () => {
   const packet = (at: number): KeptPacket => ({

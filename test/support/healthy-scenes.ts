@@ -1,0 +1,64 @@
+/** Boots that are healthy, or not yet known to be anything else: no rule may name them. */
+import {
+  AGENT,
+  asking,
+  back,
+  bmc,
+  http,
+  INITRD,
+  INSTALLED,
+  KERNEL,
+  lastOf,
+  leased,
+  offering,
+  report,
+  type Scene,
+  START,
+  scene,
+  script,
+  TO_DISK,
+  tftp,
+} from './flight-entries.ts';
+
+export const HEALTHY_SCENES: readonly Scene[] = [
+  scene(null, 'registered', [...AGENT, report(20_000, 'received')]),
+  scene(null, 'left for its disk and stays away', TO_DISK),
+  scene(
+    null,
+    'UEFI goes on to its next network entry on its way to the disk',
+    TO_DISK,
+    back(TO_DISK, 3000, 'http-boot'),
+  ),
+  scene(
+    null,
+    'an operator power-cycled it in the middle',
+    [...KERNEL, bmc(30_000, 'power-off')],
+    back([...KERNEL, bmc(30_000, 'power-off')], 10_000),
+  ),
+  scene(
+    null,
+    'an install that was finished, and another network boot later',
+    INSTALLED,
+    back(INSTALLED, 900_000),
+  ),
+  scene(null, 'an installed system that takes its time', INSTALLED, {
+    watchedUntil: lastOf(INSTALLED) + 600_000,
+  }),
+  scene(null, 'Linux is on its way', INITRD, { watchedUntil: lastOf(INITRD) + 30_000 }),
+  scene(null, 'firmware waits for more offers', [...asking(1), ...offering(1)], {
+    watchedUntil: START + 5000,
+  }),
+  scene(
+    null,
+    'a size probe and then the file',
+    [
+      ...leased(0, 'firmware'),
+      tftp(50, { end: 'probe', acked: 0 }),
+      tftp(100),
+      ...leased(2000, 'ipxe'),
+      script(2100),
+      http(2200, 'vmlinuz'),
+    ],
+    { watchedUntil: START + 10_000 },
+  ),
+];

@@ -29,18 +29,25 @@ export function createClient(api: string): Client {
     }
   };
   const seen: StoredEvent[] = [];
+  const readOn = async (): Promise<void> => {
+    for (;;) {
+      const after = seen.at(-1)?.id ?? 0;
+      const page = await get<{ events: StoredEvent[] }>(`/api/v1/events?after=${after}`);
+      seen.push(...page.events);
+      if (page.events.length === 0) return;
+    }
+  };
+  // One reader at a time: two would add the same page twice.
+  let reading: Promise<void> = Promise.resolve();
   return {
     board: () => get<Board>('/api/v1/board'),
     machines: async () =>
       (await get<{ machines: Machine[] }>('/api/v1/machines?limit=1000&include=hardware')).machines,
     boots: async () => (await get<{ boots: BootTimeline[] }>('/api/v1/boots')).boots,
     async events() {
-      for (;;) {
-        const after = seen.at(-1)?.id ?? 0;
-        const page = await get<{ events: StoredEvent[] }>(`/api/v1/events?after=${after}`);
-        seen.push(...page.events);
-        if (page.events.length === 0) return seen;
-      }
+      reading = reading.catch(() => undefined).then(readOn);
+      await reading;
+      return seen;
     },
   };
 }

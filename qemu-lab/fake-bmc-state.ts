@@ -52,6 +52,8 @@ export interface FakeKnobs {
   lieAboutPower: boolean | undefined;
   /** Forgets boot flags while saying that it took them. */
   forgetsBootFlags: boolean;
+  /** Keeps boot flags, reads them back, and starts its machine by the machine's own order all the same. */
+  ignoresBootFlags: boolean;
   /** Refuses "power cycle", which is optional. */
   cannotCycle: boolean;
   /** Packets of a serial console in a row that are refused: its port has no room. */
@@ -71,6 +73,7 @@ export function knobs(): FakeKnobs {
       sessionsMax: 8,
       lieAboutPower: undefined,
       forgetsBootFlags: false,
+      ignoresBootFlags: false,
     },
     unusedName: undefined,
     ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false, solNacks: 0 },

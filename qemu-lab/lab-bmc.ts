@@ -93,7 +93,10 @@ export async function startLabBmc(parts: LabBmcParts): Promise<LabBmc> {
   };
   return {
     ...{ fake, mac: plan.mac, address: () => address },
-    bootDevice: (cause) => takeBootDevice(state, cause, performance.now()),
+    bootDevice(cause) {
+      const device = takeBootDevice(state, cause, performance.now());
+      return fake.knobs.ignoresBootFlags ? undefined : device;
+    },
     note(event) {
       notePower(state, event);
       if (plan.diesAfterSeconds !== undefined && event.kind === 'on')

@@ -62,6 +62,7 @@ const fakeBmc = z.strictObject({
       duplicates: z.boolean().optional(),
       cannotCycle: z.boolean().optional(),
       forgetsBootFlags: z.boolean().optional(),
+      ignoresBootFlags: z.boolean().optional(),
       lieAboutPower: z.boolean().optional(),
     })
     .default({}),

@@ -150,6 +150,7 @@ const previousBoot = z.strictObject({
   lastAt: at,
   /** What its script said: a mode of pxeimage, `local-disk`, `nothing`, or empty. */
   mode: z.string(),
+  /** It came to its end: it reported, or waits for orders as it should. */
   reported: z.boolean(),
   diagnosis: z.string(),
 });

@@ -39,6 +39,9 @@ export function all(
   return lines.length === parts.length ? lines : undefined;
 }
 
+/** Modes of pxeimage in which it has come to its end when it runs: it waits to be told something. */
+export const isWaiting = (mode: string): boolean => mode === 'wait' || mode === 'rescue';
+
 export const seconds = (ms: number): string =>
   ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
 

@@ -9,6 +9,7 @@
 
 import type { Rule } from './rule.ts';
 import { ADDRESS_RULES } from './rules/address.ts';
+import { AGENT_RULES } from './rules/agent.ts';
 import { DOWNLOAD_RULES } from './rules/download.ts';
 import { LOADER_RULES } from './rules/loader.ts';
 import { SYSTEM_RULES } from './rules/system.ts';
@@ -18,6 +19,7 @@ const LAST = [
   'local-boot-failed',
   'kernel-silent',
   'kernel-without-nic-driver',
+  'restarted-in-pxeimage',
   'agent-stuck',
   'http-stalled',
   'initrd-not-fetched',
@@ -31,7 +33,13 @@ const LAST = [
   'no-offer',
   'no-netboot-after-power-on',
 ];
-const UNORDERED = [...SYSTEM_RULES, ...DOWNLOAD_RULES, ...LOADER_RULES, ...ADDRESS_RULES];
+const UNORDERED = [
+  ...AGENT_RULES,
+  ...SYSTEM_RULES,
+  ...DOWNLOAD_RULES,
+  ...LOADER_RULES,
+  ...ADDRESS_RULES,
+];
 
 export const RULES: readonly Rule[] = [
   ...UNORDERED.filter(({ name }) => FIRST.includes(name)),

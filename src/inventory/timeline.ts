@@ -45,7 +45,7 @@ export interface BootTimeline {
   readonly startedAt: Millis;
   /** The last event of this boot. */
   readonly lastAt: Millis;
-  /** `over`: it left for its local disk, or has nothing to boot. */
+  /** `over`: it left for its local disk, has nothing to boot, works for a job, or waits as it should. */
   readonly state: 'running' | 'done' | 'stalled' | 'over';
   readonly steps: readonly TimelineStep[];
   readonly stall?: Stall;
@@ -137,8 +137,10 @@ function isRepetition({ steps, ipxeOffered, ipxeAcked }: BootSigns, event: Store
   }
 }
 
-/** What ends a boot's own story: its disk, nothing to boot, or work, which its job watches from then on. */
-const OVER: readonly string[] = ['local-disk', 'nothing', 'work'];
+/** What ends a boot's own story: its disk, nothing to boot, work, which its job watches from then on, or that it is to wait. */
+const OVER: readonly string[] = ['local-disk', 'nothing', 'work', 'waiting'];
+/** Modes in which pxeimage reports nothing: it has come to its end when it runs. */
+const WAITING: readonly string[] = ['wait', 'rescue'];
 
 const MODE_WORDS: Record<string, string> = {
   'local-disk': 'its local disk',
@@ -201,6 +203,8 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
     case 'agent.progress': {
       const { level, message, phase } = event.data;
       mark('linux', 'done', 'pxeimage is running');
+      if (WAITING.includes(signs.mode) && level !== 'error') signs.mode = 'waiting';
+      if (signs.mode === 'waiting') return;
       const word = message === '' ? phase : message;
       if (steps.recon.state !== 'done')
         mark('recon', level === 'error' ? 'failed' : 'running', word);

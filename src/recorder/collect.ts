@@ -11,6 +11,7 @@ import {
   type PreviousBoot,
   type TcpFigures,
 } from '../diagnose/flight.ts';
+import { isWaiting } from '../diagnose/rule.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Boot } from '../inventory/boots.ts';
 import type { ConsoleStore } from '../inventory/consoles.ts';
@@ -68,13 +69,17 @@ export function createCollector(parts: CollectorParts) {
     'SELECT id, started_at, last_at, client, report_digest FROM boots WHERE mac = ? AND started_at > ? ORDER BY started_at LIMIT 1',
   );
   const inShort = (row: BootRow): PreviousBoot => {
-    const script = events.ofBoot(row.id as BootId).findLast(({ name }) => name === 'ipxe.script');
+    const own = events.ofBoot(row.id as BootId);
+    const script = own.findLast(({ name }) => name === 'ipxe.script');
+    const mode = script?.name === 'ipxe.script' ? script.data.mode : '';
+    // What only waits reports nothing: it is where it should be when pxeimage runs.
+    const waits = isWaiting(mode) && own.some(({ name }) => name === 'agent.progress');
     return {
       boot: row.id,
       startedAt: row.started_at,
       lastAt: row.last_at,
-      mode: script?.name === 'ipxe.script' ? script.data.mode : '',
-      reported: row.report_digest !== null,
+      mode,
+      reported: row.report_digest !== null || waits,
       diagnosis: store.ofBoot(row.id)?.name ?? '',
     };
   };

@@ -7,7 +7,7 @@ import { SCENARIOS } from '../../qemu-lab/scenarios/index.ts';
 
 const run = promisify(execFile);
 
-/** One of each kind and the quick ones; `npm run lab -- scenario failures` makes all thirteen fail, for ten minutes. */
+/** One of each kind and the quick ones; `npm run lab -- scenario failures` makes all sixteen fail, for a quarter of an hour. */
 const FAILURES =
   'packet-loss,http-blocked,two-dhcp-servers,no-binary-for-architecture,secure-boot-refused,disk-not-found';
 

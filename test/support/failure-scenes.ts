@@ -304,6 +304,8 @@ export const SCENES: readonly Scene[] = [
     back(INITRD, 82_000),
   ),
   scene('agent-cannot-reach', 'an address and no word', LINUX),
+  scene('restarted-in-pxeimage', 'a supply that gives way', AGENT, back(AGENT, 9000)),
+  scene('agent-stuck', 'a watchdog ends it', AGENT, back(AGENT, 120_000)),
   scene('agent-stuck', 'a disk that hangs', AGENT),
   scene('agent-failed', 'it says so', [
     ...AGENT,

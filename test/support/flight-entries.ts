@@ -98,6 +98,8 @@ export const INITRD = [
 ];
 export const LINUX = [...INITRD, ...leased(15_000, 'os')];
 export const AGENT = [...LINUX, agent(15_500, 'pxeimage is running')];
+export const SCRIPTED_TO_WAIT = [...IPXE, script(2100, 'wait')];
+export const WAITING = [...LINUX, script(2100, 'wait'), agent(15_500, 'pxeimage is running')];
 export const INSTALLED: FlightEntry[] = [
   ...[...LINUX, script(2100, 'install'), agent(15_500, 'pxeimage is running')],
   ...[agent(60_000, 'writing'), { ...agent(90_000, 'install'), phase: 'finished' } as FlightEntry],

@@ -12,12 +12,14 @@ import {
   leased,
   offering,
   report,
+  SCRIPTED_TO_WAIT,
   type Scene,
   START,
   scene,
   script,
   TO_DISK,
   tftp,
+  WAITING,
 } from './flight-entries.ts';
 
 export const HEALTHY_SCENES: readonly Scene[] = [
@@ -35,6 +37,17 @@ export const HEALTHY_SCENES: readonly Scene[] = [
     [...KERNEL, bmc(30_000, 'power-off')],
     back([...KERNEL, bmc(30_000, 'power-off')], 10_000),
   ),
+  scene(null, 'a machine that waits for work, for hours', WAITING, {
+    watchedUntil: lastOf(WAITING) + 7_200_000,
+  }),
+  scene(null, 'one that waits, and is started again', WAITING, back(WAITING, 900_000)),
+  scene(null, 'one that waits, and is started for the fifth time', SCRIPTED_TO_WAIT, {
+    previous: Array.from({ length: 4 }, (_, n) => ({
+      ...{ boot: `p${n}`, mode: 'wait', reported: true, diagnosis: '' },
+      ...{ startedAt: START - (n + 1) * 120_000, lastAt: START - (n + 1) * 120_000 + 60_000 },
+    })),
+    watchedUntil: START + 10_000,
+  }),
   scene(
     null,
     'an install that was finished, and another network boot later',

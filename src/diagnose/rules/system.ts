@@ -1,6 +1,7 @@
-/** Why Linux, the agent, the installer or the operating system on the disk did not come up; and the machine itself. */
+/** Why Linux, the installer or the operating system on the disk did not come up; and the machine itself. */
 import type { Facts } from '../facts.ts';
-import { all, type Rule, seconds, silence, times } from '../rule.ts';
+import { type Rule, seconds, silence, times } from '../rule.ts';
+import { finished, osAck } from './agent.ts';
 
 const LOOP_MS = 45 * 60_000;
 /** A disk that starts keeps the machine away for longer than this; firmware that finds none is back sooner. */
@@ -8,7 +9,6 @@ const BACK_FROM_DISK_MS = 240_000;
 const PHONE_HOME_MS = 80_000;
 /** Longer than a server with much memory needs before its firmware asks. */
 const FIRMWARE_MS = 300_000;
-const CLOCK_SECONDS = 300;
 
 const recent = (f: Facts) =>
   f.previous.filter(({ lastAt }) => f.flight.startedAt - lastAt < LOOP_MS);
@@ -25,7 +25,6 @@ const poweredOn = (f: Facts) =>
   );
 const overridden = (f: Facts) =>
   bmc(f).findLast(({ step, phase }) => step === 'pxe-once' && phase === 'succeeded');
-const osAck = (f: Facts) => f.messages('ack', 'os').at(-1);
 /** Firmware that goes on to its next network entry on its way to the disk has not come back yet. */
 const backFromDisk = (f: Facts) =>
   f.flight.restartedAt !== undefined &&
@@ -38,8 +37,6 @@ const osSign = (f: Facts) => {
   );
 };
 
-/** The agent's own work is done: the next sign is the disk's. */
-const finished = (f: Facts) => f.of('agent').at(-1)?.phase === 'finished';
 const calledHome = (f: Facts) => f.of('os').some(({ what }) => /called home/.test(what));
 
 export const SYSTEM_RULES: readonly Rule[] = [
@@ -60,118 +57,6 @@ export const SYSTEM_RULES: readonly Rule[] = [
       'boot-loop': 'there it is not the installer',
       'disk-not-found': 'there the installation was finished',
     },
-  },
-  {
-    name: 'install-disk-not-found',
-    title: 'The installer finds no disk',
-    confidence: 'certain',
-    waitMs: 0,
-    places: ['agent', 'linux'],
-    evidence: (f) => {
-      const said = f
-        .of('agent')
-        .findLast(
-          ({ level, message, phase }) =>
-            level === 'error' &&
-            /no (usable |suitable )?disk|disk.*(not found|missing)|no such (disk|device)/i.test(
-              `${phase} ${message}`,
-            ),
-        );
-      return said && [`the agent says: ${said.message}`];
-    },
-    says: 'The agent runs, and the disk that is to be written is not there.',
-    next: 'Check disks, cables and the mode of the controller; a drive in a RAID set that is not configured is invisible.',
-    not: { 'disk-not-found': 'there the machine was to start from its disk' },
-  },
-  {
-    name: 'clock-skew',
-    title: 'Its clock is wrong',
-    confidence: 'certain',
-    waitMs: 0,
-    places: ['agent', 'linux', 'script', 'kernel', 'initrd'],
-    evidence: (f) => {
-      const ahead = f
-        .of('agent')
-        .findLast(({ clockAheadSeconds }) => clockAheadSeconds !== undefined)?.clockAheadSeconds;
-      const said = f
-        .of('agent')
-        .findLast(({ message }) =>
-          /certificate is not yet valid|certificate has expired|clock/i.test(message),
-        );
-      const wrong = ahead !== undefined && Math.abs(ahead) > CLOCK_SECONDS;
-      const failed = f.of('agent').some(({ level }) => level === 'error') || said !== undefined;
-      if (!failed || (!wrong && !said)) return undefined;
-      return [
-        ...(wrong
-          ? [
-              `its clock is ${Math.abs(Math.round(ahead / 60))} minutes ${ahead > 0 ? 'ahead' : 'behind'}`,
-            ]
-          : []),
-        ...(said ? [`the agent says: ${said.message}`] : []),
-      ];
-    },
-    says: 'The clock of the machine is so far off that certificates are not valid for it.',
-    next: 'Set the clock in the setup of the firmware; a machine that loses it needs a new battery.',
-    not: { 'agent-cannot-reach': 'there the agent says nothing at all' },
-  },
-  {
-    name: 'report-refused',
-    title: 'Its report was refused',
-    confidence: 'certain',
-    waitMs: 3000,
-    places: ['agent'],
-    evidence: (f) => {
-      const refused = f.of('report').findLast(({ outcome }) => outcome === 'refused');
-      return refused && [refused.detail];
-    },
-    says: 'The machine looked itself over, and its report does not say what a report has to.',
-    next: 'The path in the evidence says which part of the hardware confused it. Look at the console, then reboot it.',
-    not: { 'agent-stuck': 'there no report comes' },
-  },
-  {
-    name: 'agent-failed',
-    title: 'The agent gave up',
-    confidence: 'certain',
-    waitMs: 5000,
-    places: ['agent'],
-    evidence: (f) => {
-      const last = f.of('agent').at(-1);
-      return last?.level === 'error'
-        ? [`the agent says: ${last.message || last.phase}`, silence(f)]
-        : undefined;
-    },
-    says: 'The agent runs and reports that it cannot go on.',
-    next: 'Its own words in the evidence say where it stopped; the console has more.',
-    not: { 'agent-stuck': 'there it says nothing more' },
-  },
-  {
-    name: 'agent-stuck',
-    title: 'The agent stopped reporting',
-    confidence: 'likely',
-    waitMs: 75_000,
-    places: ['agent'],
-    evidence: (f) =>
-      finished(f)
-        ? undefined
-        : [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)],
-    says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
-    next: 'Look at the console. A disk that hangs is usually the one that is to be replaced.',
-    not: { 'agent-cannot-reach': 'there it never said anything' },
-  },
-  {
-    name: 'agent-cannot-reach',
-    title: 'Linux runs, but cannot reach the appliance',
-    confidence: 'likely',
-    waitMs: 40_000,
-    places: ['linux'],
-    evidence: (f) =>
-      all(
-        osAck(f) && `Linux was given ${osAck(f)?.address || 'an address'}`,
-        `not a word from the agent by HTTP; ${silence(f)}`,
-      ),
-    says: 'The kernel of pxeimage has its address, and the agent does not get through to the appliance by HTTP.',
-    next: 'Check router and mask of the segment, and that TCP to the machine listener is allowed for the whole pool.',
-    not: { 'kernel-without-nic-driver': 'there Linux does not even ask for an address' },
   },
   {
     name: 'kernel-panic',

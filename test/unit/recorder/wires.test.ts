@@ -198,6 +198,21 @@ describe('the installed system', () => {
   });
 });
 
+describe('a machine that waits for orders', () => {
+  it('has come to its end: hours of silence are no stall and have no name', () => {
+    const world = record();
+    world.lease('ipxe');
+    world.append({ name: 'ipxe.script', data: { mode: 'wait', why: '' } });
+    const data = { phase: 'linux', message: 'pxeimage is running', level: 'info' as const };
+    world.append({ name: 'agent.progress', data });
+    for (let second = 0; second < 300; second++) world.step();
+    world.lease('ipxe');
+    world.step();
+    expect(world.diagnosed()).toEqual([]);
+    expect(world.eventNames()).not.toContain('boot.stalled');
+  });
+});
+
 describe('what is kept', () => {
   it('of diagnoses is those of a while, of cards the newest few of each kind', () => {
     const world = record();

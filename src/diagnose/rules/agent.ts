@@ -1,0 +1,148 @@
+/** Why pxeimage, once its kernel runs, does not do what it was booted for. */
+import type { Facts } from '../facts.ts';
+import { all, isWaiting, type Rule, silence } from '../rule.ts';
+
+const CLOCK_SECONDS = 300;
+const AGENT_SILENT_MS = 75_000;
+
+export const osAck = (f: Facts) => f.messages('ack', 'os').at(-1);
+/** The agent's own work is done: the next sign is the disk's. */
+export const finished = (f: Facts) => f.of('agent').at(-1)?.phase === 'finished';
+/** It came back sooner than an agent that hangs is waited for. */
+const beganAnew = (f: Facts) =>
+  f.restarted && (f.flight.restartedAt ?? 0) - f.lastAt < AGENT_SILENT_MS;
+
+export const AGENT_RULES: readonly Rule[] = [
+  {
+    name: 'install-disk-not-found',
+    title: 'The installer finds no disk',
+    confidence: 'certain',
+    waitMs: 0,
+    places: ['agent', 'linux'],
+    evidence: (f) => {
+      const said = f
+        .of('agent')
+        .findLast(
+          ({ level, message, phase }) =>
+            level === 'error' &&
+            /no (usable |suitable )?disk|disk.*(not found|missing)|no such (disk|device)/i.test(
+              `${phase} ${message}`,
+            ),
+        );
+      return said && [`the agent says: ${said.message}`];
+    },
+    says: 'The agent runs, and the disk that is to be written is not there.',
+    next: 'Check disks, cables and the mode of the controller; a drive in a RAID set that is not configured is invisible.',
+    not: { 'disk-not-found': 'there the machine was to start from its disk' },
+  },
+  {
+    name: 'clock-skew',
+    title: 'Its clock is wrong',
+    confidence: 'certain',
+    waitMs: 0,
+    places: ['agent', 'linux', 'script', 'kernel', 'initrd'],
+    evidence: (f) => {
+      const ahead = f
+        .of('agent')
+        .findLast(({ clockAheadSeconds }) => clockAheadSeconds !== undefined)?.clockAheadSeconds;
+      const said = f
+        .of('agent')
+        .findLast(({ message }) =>
+          /certificate is not yet valid|certificate has expired|clock/i.test(message),
+        );
+      const wrong = ahead !== undefined && Math.abs(ahead) > CLOCK_SECONDS;
+      const failed = f.of('agent').some(({ level }) => level === 'error') || said !== undefined;
+      if (!failed || (!wrong && !said)) return undefined;
+      return [
+        ...(wrong
+          ? [
+              `its clock is ${Math.abs(Math.round(ahead / 60))} minutes ${ahead > 0 ? 'ahead' : 'behind'}`,
+            ]
+          : []),
+        ...(said ? [`the agent says: ${said.message}`] : []),
+      ];
+    },
+    says: 'The clock of the machine is so far off that certificates are not valid for it.',
+    next: 'Set the clock in the setup of the firmware; a machine that loses it needs a new battery.',
+    not: { 'agent-cannot-reach': 'there the agent says nothing at all' },
+  },
+  {
+    name: 'report-refused',
+    title: 'Its report was refused',
+    confidence: 'certain',
+    waitMs: 3000,
+    places: ['agent'],
+    evidence: (f) => {
+      const refused = f.of('report').findLast(({ outcome }) => outcome === 'refused');
+      return refused && [refused.detail];
+    },
+    says: 'The machine looked itself over, and its report does not say what a report has to.',
+    next: 'The path in the evidence says which part of the hardware confused it. Look at the console, then reboot it.',
+    not: { 'agent-stuck': 'there no report comes' },
+  },
+  {
+    name: 'agent-failed',
+    title: 'The agent gave up',
+    confidence: 'certain',
+    waitMs: 5000,
+    places: ['agent'],
+    evidence: (f) => {
+      const last = f.of('agent').at(-1);
+      return last?.level === 'error'
+        ? [`the agent says: ${last.message || last.phase}`, silence(f)]
+        : undefined;
+    },
+    says: 'The agent runs and reports that it cannot go on.',
+    next: 'Its own words in the evidence say where it stopped; the console has more.',
+    not: { 'agent-stuck': 'there it says nothing more' },
+  },
+  {
+    name: 'agent-stuck',
+    title: 'The agent stopped reporting',
+    confidence: 'likely',
+    waitMs: AGENT_SILENT_MS,
+    places: ['agent'],
+    evidence: (f) =>
+      finished(f) || isWaiting(f.mode) || beganAnew(f)
+        ? undefined
+        : [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)],
+    says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
+    next: 'Look at the console. A disk that hangs is usually the one that is to be replaced.',
+    not: {
+      'agent-cannot-reach': 'there it never said anything',
+      'restarted-in-pxeimage': 'there it is back at once',
+    },
+  },
+  {
+    name: 'restarted-in-pxeimage',
+    title: 'It started anew in the middle of pxeimage',
+    confidence: 'likely',
+    waitMs: 0,
+    places: ['agent'],
+    evidence: (f) =>
+      !finished(f) && !isWaiting(f.mode) && beganAnew(f)
+        ? [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)]
+        : undefined,
+    says: 'pxeimage was at work, and from one moment to the next the machine began another boot: nobody here had switched it.',
+    next: 'Ask whether somebody pressed the button. Else look at the event log of its BMC: power supplies, temperature, a watchdog, a machine check.',
+    not: {
+      'agent-stuck': 'there it falls silent first',
+      'install-loop': 'there it has happened several times in the installer',
+    },
+  },
+  {
+    name: 'agent-cannot-reach',
+    title: 'Linux runs, but cannot reach the appliance',
+    confidence: 'likely',
+    waitMs: 40_000,
+    places: ['linux'],
+    evidence: (f) =>
+      all(
+        osAck(f) && `Linux was given ${osAck(f)?.address || 'an address'}`,
+        `not a word from the agent by HTTP; ${silence(f)}`,
+      ),
+    says: 'The kernel of pxeimage has its address, and the agent does not get through to the appliance by HTTP.',
+    next: 'Check router and mask of the segment, and that TCP to the machine listener is allowed for the whole pool.',
+    not: { 'kernel-without-nic-driver': 'there Linux does not even ask for an address' },
+  },
+];

@@ -6,12 +6,12 @@
  */
 import type { Config } from '../config.ts';
 import { openCore, systemClock } from '../daemon/core.ts';
-import { MESSAGE, OPTION, text, u8 } from '../dhcp/options.ts';
+import { MESSAGE, OPTION, readText, readU32, text, u8 } from '../dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../dhcp/packet.ts';
 import { respond } from '../dhcp/respond.ts';
 import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macToBytes, parseMac } from '../wire/mac.ts';
 
 export interface Stage {
@@ -20,6 +20,8 @@ export interface Stage {
   readonly outcome: string;
   readonly address: string;
   readonly bootFile: string;
+  /** What else it is told: for how long, router, name servers, domain. */
+  readonly terms: string;
   readonly why: string;
 }
 
@@ -121,11 +123,29 @@ export function stagesOf(
           outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
           address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
           bootFile: offered?.bootFile ?? '',
+          terms: outcome.kind === 'reply' ? termsOf(outcome.reply) : '',
           why: offered?.why ?? '',
         };
       });
     }),
   );
+}
+
+function termsOf({ options }: DhcpPacket): string {
+  const addresses = (code: number) => {
+    const bytes = options.get(code) ?? new Uint8Array();
+    return Array.from({ length: bytes.length >> 2 }, (_, n) =>
+      formatIpv4(ipv4FromBytes(bytes, 4 * n)),
+    );
+  };
+  const [leaseSeconds, router] = [readU32(options.get(OPTION.leaseTime)), addresses(OPTION.router)];
+  const [servers, domain] = [addresses(OPTION.dns), readText(options.get(OPTION.domain))];
+  return [
+    ...(leaseSeconds === undefined ? [] : [`for ${leaseSeconds} s`]),
+    ...(router.length > 0 ? [`router ${router.join(' ')}`] : []),
+    ...(servers.length > 0 ? [`name servers ${servers.join(' ')}`] : []),
+    ...(domain === '' ? [] : [`domain ${domain}`]),
+  ].join(', ');
 }
 
 function discover(mac: Mac, options: readonly (readonly [number, Uint8Array])[]): DhcpPacket {
@@ -157,6 +177,7 @@ function readable(
   const lines = stages.map(
     (stage) =>
       `\n${stage.client} on ${stage.segment}: ${stage.outcome}${stage.address ? ` ${stage.address}` : ''}\n` +
+      (stage.terms ? `  terms      ${stage.terms}\n` : '') +
       (stage.bootFile ? `  boot file  ${stage.bootFile}\n` : '') +
       (stage.why ? `  because    ${stage.why}\n` : ''),
   );

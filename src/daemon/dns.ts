@@ -1,14 +1,18 @@
 /** The name server put together: zones from the inventory, the last good ones first. */
+import type { Config } from '../config.ts';
 import { openDnsKeys } from '../inventory/dns-keys.ts';
 import { openDnsSource } from '../inventory/dns-source.ts';
 import { openDnsStore } from '../inventory/dns-store.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
 import type { DnsDesk } from '../nameserver/desk.ts';
+import { type DryZones, dryZones } from '../nameserver/dry-run.ts';
 import { registerDnsMetrics } from '../nameserver/metrics.ts';
 import { planOf, siteDefaults, startDnsServer } from '../nameserver/start.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
 import type { AskedQuestion } from '../recorder/questions.ts';
-import { keyFileOf, type Parts, systemClock } from './core.ts';
+import { keyFileOf, type openCore, type Parts, systemClock } from './core.ts';
+
+type Core = Pick<ReturnType<typeof openCore>, 'db' | 'inventory'>;
 
 /** The name server with the last good zones; the inventory is compared with them once the rest has started. */
 export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
@@ -29,4 +33,13 @@ export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
   parts.closers.push(() => nameserver.close());
   registerDnsMetrics(metrics.registry, () => nameserver);
   return nameserver.desk;
+}
+
+/** The zones that this configuration makes of the records in this database; none where DNS is off. Serves nothing. */
+export function zonesOf(config: Config, { db, inventory }: Core): DryZones {
+  if (!config.dns.enabled) return { zones: new Map(), faults: [] };
+  const { events, transaction } = inventory;
+  const plan = planOf(config.dns, siteDefaults(config.dhcp.segments));
+  const store = openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa });
+  return dryZones(plan, { source: openDnsSource(db), statics: store.statics() });
 }

@@ -92,7 +92,8 @@ export function readFacts(flight: Flight, final = false): Facts {
     );
   const place = placeOf({ of, messages, tftp, http });
   const progressAt = progressOf(place, messages) ?? lastAt;
-  const restarted = flight.restartedAt !== undefined && !wasSwitched(flight, lastAt);
+  const switchedAt = flight.restartedAt === undefined ? undefined : switchOf(flight, lastAt);
+  const restarted = flight.restartedAt !== undefined && switchedAt === undefined;
   const downloads = http.filter(({ file }) => isPayload(file));
   return {
     flight,
@@ -101,7 +102,7 @@ export function readFacts(flight: Flight, final = false): Facts {
     quietMs:
       restarted || final
         ? Number.POSITIVE_INFINITY
-        : (flight.restartedAt ?? flight.watchedUntil) - progressAt,
+        : (switchedAt ?? flight.watchedUntil) - progressAt,
     asksOn: lastAt > progressAt,
     restarted,
     ...{ dhcp, tftp, http, of, messages },
@@ -122,15 +123,15 @@ export function readFacts(flight: Flight, final = false): Facts {
   };
 }
 
-/** Somebody switched it: that it began again says nothing of why it had stopped. */
-function wasSwitched({ entries, restartedAt = 0 }: Flight, lastAt: number): boolean {
-  return entries.some(
+/** Somebody switched it: that it began again says nothing of why it had stopped, and from then on silence says nothing. */
+function switchOf({ entries, restartedAt = 0 }: Flight, lastAt: number): number | undefined {
+  return entries.find(
     (one) =>
       one.kind === 'bmc' &&
       one.at > lastAt &&
       one.at <= restartedAt &&
       /^(power|reset)/.test(one.step),
-  );
+  )?.at;
 }
 
 const isPayload = (file: string): boolean => file === 'vmlinuz' || file === 'initrd.img';

@@ -284,6 +284,12 @@ export const SCENES: readonly Scene[] = [
     console(5000, 'Initramfs unpacking failed: write error'),
   ]),
   scene('initrd-not-fetched', 'the kernel alone', KERNEL),
+  scene(
+    'initrd-not-fetched',
+    'an operator lost patience with it',
+    [...KERNEL, bmc(60_000, 'power-off')],
+    back([...KERNEL, bmc(60_000, 'power-off')], 10_000),
+  ),
   scene('kernel-not-fetched', 'the script alone', SCRIPTED),
 
   scene('kernel-panic', 'by its console', [

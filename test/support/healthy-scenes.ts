@@ -34,8 +34,14 @@ export const HEALTHY_SCENES: readonly Scene[] = [
   scene(
     null,
     'an operator power-cycled it in the middle',
-    [...KERNEL, bmc(30_000, 'power-off')],
-    back([...KERNEL, bmc(30_000, 'power-off')], 10_000),
+    [...KERNEL, bmc(6000, 'power-off')],
+    back([...KERNEL, bmc(6000, 'power-off')], 10_000),
+  ),
+  scene(
+    null,
+    'an operator switched it off in the middle, and on again after lunch',
+    [...KERNEL, bmc(6000, 'power-off')],
+    back([...KERNEL, bmc(6000, 'power-off')], 3_600_000),
   ),
   scene(null, 'a machine that waits for work, for hours', WAITING, {
     watchedUntil: lastOf(WAITING) + 7_200_000,

@@ -99,7 +99,9 @@ export const DOWNLOAD_RULES: readonly Rule[] = [
       );
       const moving = broken(f)?.tcp === undefined || (broken(f)?.tcp?.quietMs ?? 0) < STALLED_MS;
       const stopped = broken(f) !== undefined && f.quietMs < LOSSY_WAIT_MS;
-      if (lossy.length === 0 || !moving || stopped) return undefined;
+      // What arrived whole in spite of it and then fell silent has stopped for another reason.
+      const arrived = f.place === 'initrd' && f.fetched('initrd.img')?.end === 'complete';
+      if (lossy.length === 0 || !moving || stopped || arrived) return undefined;
       return lossy.map(
         (one) =>
           `${one.tcp?.retransmits} of ${one.tcp?.segments} segments of ${one.file} were sent again`,

@@ -8,8 +8,9 @@ import { explainAt } from '../../../src/cli/explain-at.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { openCore } from '../../../src/daemon/core.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
+import type { Millis } from '../../../src/wire/time.ts';
 import { bytesOf, report } from '../../support/reports.ts';
-import { mac } from '../../support/world.ts';
+import { ipv4, mac } from '../../support/world.ts';
 
 const A = mac('52:54:00:77:00:01');
 let folder = '';
@@ -83,13 +84,53 @@ describe('config diff', () => {
     const next = configOf(
       'boot: { kernelArguments: quiet }\ndhcp: { segments: [{ pool: { first: 10.77.0.50, last: 10.77.0.60 } }] }',
     );
-    const differences = diffConfigs(configOf(), next);
+    const diff = diffConfigs(configOf(), next);
+    const { differences } = diff;
     const script = differences.find(({ what }) => what === 'script');
     expect(script?.after).toContain('quiet');
     expect(script?.before).not.toContain('quiet');
     const offers = differences.filter(({ what }) => what.includes('firmware'));
-    expect(offers.map(({ after }) => after)).toContain('10.77.0.50 undionly.kpxe');
-    expect(diffText(differences, false)).toMatch(/ {2}\+ 10\.77\.0\.50/);
+    expect(offers.map(({ after }) => after.split(',')[0])).toContain('10.77.0.50 undionly.kpxe');
+    expect(diffText(diff, false)).toMatch(/ {2}\+ 10\.77\.0\.50/);
+  });
+  it('shows what an offer says beside the address', () => {
+    const next = configOf(
+      'dhcp: { segments: [{ domain: other.example, routers: [10.77.0.9], dns: [10.77.0.9] }] }',
+    );
+    const { differences } = diffConfigs(configOf(), next);
+    expect(differences.length).toBeGreaterThan(0);
+    for (const { before, after } of differences) {
+      expect(before).toMatch(/for \d+ s, domain lab\.example$/);
+      expect(after).toMatch(
+        /for \d+ s, router 10\.77\.0\.9, name servers 10\.77\.0\.9, domain other\.example$/,
+      );
+    }
+  });
+  it('shows every record that comes and goes, and who looks after a lease', () => {
+    const core = openCore(configOf());
+    core.inventory.transaction(() =>
+      core.inventory.leases.apply({
+        ...{ segment: 'provisioning', mac: A, state: 'bound', address: ipv4('10.77.0.100') },
+        ...{ clientId: undefined, hostname: '', boot: undefined },
+        expiresAt: (Date.now() + 3_600_000) as Millis,
+      }),
+    );
+    core.close();
+    const next = configOf(
+      'dns: { domain: fancy.example }\ndhcp: { segments: [{ address: 10.88.0.1, cidr: 10.88.0.0/24, pool: { first: 10.88.0.50, last: 10.88.0.60 } }] }',
+    );
+    const { zones, leases, faults } = diffConfigs(configOf(), next);
+    const changed = new Map(zones.map(({ zone, removed, added }) => [zone, { removed, added }]));
+    expect(changed.get('lab.example.')?.added).toEqual([]);
+    expect(changed.get('lab.example.')?.removed.join('\n')).toMatch(/IN A 10\.77\.0\.100/);
+    expect(changed.get('fancy.example.')?.removed).toEqual([]);
+    expect(changed.get('fancy.example.')?.added.join('\n')).toMatch(/IN A 10\.77\.0\.100/);
+    expect(changed.get('0.77.10.in-addr.arpa.')?.removed.join('\n')).toMatch(/IN PTR/);
+    expect(leases).toMatchObject([
+      { mac: A, what: 'lease of 10.77.0.100', before: 'segment provisioning' },
+    ]);
+    expect(leases[0]?.after).toMatch(/^no segment/);
+    expect(faults).toEqual([]);
   });
 });
 

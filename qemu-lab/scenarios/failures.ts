@@ -83,7 +83,7 @@ export const failures: Scenario = {
       for (let vm = waiting.shift(); vm; vm = waiting.shift()) await failAndName(run, vm, people);
     };
     await Promise.all(Array.from({ length: TOGETHER }, worker));
-    await photograph(run);
+    await photograph(run, vms);
     for (const vm of vms) await lab.powerOff(vm);
   },
 };
@@ -196,9 +196,11 @@ async function putInUse(run: ScenarioRun, vm: LabVm): Promise<void> {
   await vm.reset('soft-reset');
 }
 
-async function photograph(run: ScenarioRun): Promise<void> {
+/** The board, and the page of one machine that is known. */
+async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void> {
   const file = process.env.SCREENSHOT;
-  if (!file) return;
+  const named = vms.find(({ machine }) => machine.name in POWER_FAILURES) ?? vms[0];
+  if (!file || !named) return;
   const { chromium } = await import('playwright-core');
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -213,6 +215,11 @@ async function photograph(run: ScenarioRun): Promise<void> {
       all.map((one) => one.getAttribute('data-diagnosis')),
     );
     run.say(`the board shows ${shown.join(', ')}`);
+    const known = machineOf(named, await run.client.machines())?.hardwarename;
+    if (known === undefined) return;
+    await page.goto(`${run.lab.api}/machines/${known}`);
+    await page.waitForSelector(`[data-diagnosis="${named.machine.name}"]`);
+    await page.screenshot({ path: file.replace(/(\.\w+)$/, '-machine$1'), fullPage: true });
   } finally {
     await browser.close();
   }

@@ -3,11 +3,13 @@
  *
  * The usual file of the family is one that UEFI cannot start. OVMF fetches it, refuses it and goes on to its next boot
  * entry; by then the appliance hands out the alternative. After the third start the first file that is fetched is the one
- * that worked.
+ * that worked. The boot that was refused is then looked at as people do who come later.
  */
 import type { LabVm } from '../lab.ts';
+import { openPeople } from '../people.ts';
 import { eventsOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { everyoneRegisters, REGISTERED_MS } from './ingest.ts';
+import { checkAfterwards } from './quirk-afterwards.ts';
 
 const REFUSED = 'undionly.kpxe';
 const WORKS = 'snponly.efi';
@@ -16,6 +18,7 @@ export const quirk: Scenario = {
   name: 'quirk',
   about:
     'firmware that refuses its boot file boots at the second attempt, and directly at the third',
+  tools: [['tshark', 'tshark']],
   config: { boot: { binaries: { uefiX64: REFUSED }, alternatives: { uefiX64: WORKS } } },
   rack: { machines: [{ name: 'picky', firmware: 'uefi', serial: 'SN-7001', disks: [] }] },
   async run(run) {
@@ -50,6 +53,15 @@ export const quirk: Scenario = {
       third.length > 0 && third.every((file) => file === WORKS),
       `the third attempt fetched ${third.join(', ')}`,
     );
+    const events = eventsOf(vm, await run.client.events());
+    const begun = events.find(({ name }) => name === 'boot.started');
+    const named = events.find((event) => event.name === 'boot.diagnosed');
+    const diagnosis = named?.name === 'boot.diagnosed' ? named.data.diagnosis : '';
+    run.check(diagnosis === 'wrong-architecture', `the first boot is called ${diagnosis}`);
+    if (!begun?.boot || !begun.mac) throw new Error('no boot has begun');
+    const { boot, mac, at } = begun;
+    const past = { boot, mac, at, file: REFUSED, diagnosis };
+    await checkAfterwards(run, await openPeople(run.lab), past);
   },
 };
 

@@ -30,7 +30,11 @@ export interface Row {
   readonly text: string;
 }
 
-export type Diagnosis = Pick<BoardDiagnosis, 'name' | 'title' | 'next' | 'evidence'>;
+type Diagnosed = Extract<StoredEvent, { name: 'boot.diagnosed' }>;
+export type Diagnosis = Pick<
+  BoardDiagnosis,
+  'name' | 'title' | 'next' | 'evidence' | 'at' | 'power'
+>;
 
 export const fleet = new Map<string, Row>();
 /** Counts batches that changed something; reading it makes a computation follow the fleet. */
@@ -45,6 +49,12 @@ function keepDiagnosis(boot: string, diagnosis: Diagnosis): void {
   diagnoses.set(boot, diagnosis);
   const [oldest] = diagnoses.keys();
   if (diagnoses.size > DIAGNOSES_MAX && oldest !== undefined) diagnoses.delete(oldest);
+}
+
+/** A boot that went on by itself after all has no trouble to show; one that left for its disk may have, if it was found later. */
+function isOpen({ at, power }: Diagnosis, { state, lastAt }: BootTimeline): boolean {
+  if (power) return true;
+  return state === 'over' ? at >= lastAt : state !== 'done';
 }
 
 /** Hardwarename by the MAC that it boots from: a boot may be told of before its machine is known. */
@@ -80,8 +90,7 @@ function put(key: string, machine?: FleetMachine, timeline?: BootTimeline): void
     .join(' ')
     .toLowerCase();
   const found = timeline && diagnoses.get(timeline.boot);
-  // A boot that went on by itself after all has no trouble to show.
-  const diagnosis = timeline?.state === 'done' || timeline?.state === 'over' ? undefined : found;
+  const diagnosis = found && timeline && isOpen(found, timeline) ? found : undefined;
   const kind = kindOf(machine, timeline, diagnosis);
   fleet.set(key, {
     ...{ key, kind, at, text },
@@ -141,19 +150,23 @@ function changed(): void {
   });
 }
 
+function takeDiagnosis({ at, boot, mac = '' as never, data }: Diagnosed): void {
+  const { diagnosis: name, title, next, evidence } = data;
+  const found = { name, title, next, evidence, at, power: boot === undefined };
+  if (boot !== undefined) keepDiagnosis(boot, found);
+  const row = fleet.get(byMac.get(mac) ?? mac);
+  const latest = row?.timeline;
+  if (!latest || latest.boot === boot) return;
+  // It has started anew already: what stopped it before is all that is known until this boot ends too.
+  if (found.power || latest.state === 'running') keepDiagnosis(latest.boot, found);
+  if (found.power) put(row.key, row.machine, latest);
+}
+
 function takeEvents(events: readonly StoredEvent[]): void {
   for (const event of events) {
     if (event.hardwarename !== undefined) takeMachineEvent(event);
     if (event.name === 'boot.resumed') diagnoses.delete(event.boot ?? '');
-    if (event.name === 'boot.diagnosed' && event.boot !== undefined) {
-      const { diagnosis: name, title, next, evidence } = event.data;
-      keepDiagnosis(event.boot, { name, title, next, evidence });
-      // It has started anew already: what stopped it before is all that is known until this boot ends too.
-      const mac = event.mac ?? '';
-      const row = fleet.get(byMac.get(mac) ?? mac);
-      if (row?.timeline?.state === 'running' && row.timeline.boot !== event.boot)
-        keepDiagnosis(row.timeline.boot, { name, title, next, evidence });
-    }
+    if (event.name === 'boot.diagnosed') takeDiagnosis(event);
   }
   followBoots(events, putTimeline);
   readMissing();

@@ -6,11 +6,13 @@ import { AppError } from '../../errors.ts';
 import { parseMac } from '../../wire/mac.ts';
 import { diagnoseFile, diagnosisText } from '../diagnose-file.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { showCounts } from './flight-counts.ts';
 import { done, show, showRecord, time } from './output.ts';
 
 interface DiagnoseOptions extends CommonOptions {
   readonly final?: boolean;
   readonly all?: boolean;
+  readonly by?: string;
 }
 
 export function addFlightCommands(program: Command, context: CliContext): void {
@@ -19,7 +21,9 @@ export function addFlightCommands(program: Command, context: CliContext): void {
     .argument('[subject]', 'a hardwarename, a MAC, a boot id, or a pcap, pcapng or json file')
     .option('--final', 'of a file: judge as if nothing more was heard after its end')
     .option('--all', 'those that have ended, too')
+    .option('--by <PLACE>', 'how often boots have stopped, by switch, rack or model')
     .action(async (subject: string | undefined, options: DiagnoseOptions) => {
+      if (options.by !== undefined) return showCounts(context, options);
       if (subject !== undefined && existsSync(subject)) {
         context.write(await diagnoseFile(subject, options));
       } else await diagnoses(context, options, subject);

@@ -53,6 +53,10 @@ export interface BoardDiagnosis {
   readonly next: string;
   readonly confidence: string;
   readonly evidence: readonly string[];
+  /** When it was found. */
+  readonly at: number;
+  /** It was switched on and no boot came of it: whatever its last boot came to, that is over. */
+  readonly power: boolean;
 }
 
 /** What the board asks of the flight recorder. */
@@ -146,10 +150,12 @@ function shownDiagnosis(
   return kept && shown(kept);
 }
 
-function shown({ name, confidence, evidence, endedAt }: KeptDiagnosis): BoardDiagnosis | undefined {
+function shown(kept: KeptDiagnosis): BoardDiagnosis | undefined {
+  const { name, confidence, evidence, endedAt, at, boot } = kept;
   const rule = endedAt === undefined ? ruleOf(name) : undefined;
   if (!rule) return undefined;
-  return { name, title: rule.title, says: rule.says, next: rule.next, confidence, evidence };
+  const { title, says, next } = rule;
+  return { name, title, says, next, confidence, evidence, at, power: boot === undefined };
 }
 
 function byUrgency(a: BoardRow, b: BoardRow): number {

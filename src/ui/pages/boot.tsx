@@ -2,6 +2,7 @@
 import type { StoredEvent } from '../../events.ts';
 import type { BootTimeline } from '../../inventory/timeline.ts';
 import { Steps } from '../machine/condition.tsx';
+import { Diagnoses } from '../machine/diagnoses.tsx';
 import { Badge, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { eventWords } from '../parts/event-words.ts';
 import { useRead } from '../resource.ts';
@@ -58,6 +59,7 @@ export function BootPage({ id }: { id: string }) {
           />
           <Steps timeline={timeline} />
         </Panel>
+        <Diagnoses of={`boot=${encodeURIComponent(id)}`} mine={(event) => event.boot === id} />
         <Panel title="Evidence">
           <ol class="history">
             {events.map((event) => (

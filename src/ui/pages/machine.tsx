@@ -5,6 +5,7 @@ import { slot } from '../format.ts';
 import { Actions, Lamp } from '../machine/actions.tsx';
 import { BootsAndJobs } from '../machine/boots-jobs.tsx';
 import { Condition } from '../machine/condition.tsx';
+import { Diagnoses } from '../machine/diagnoses.tsx';
 import { DnsNames } from '../machine/dns-names.tsx';
 import { Hardware } from '../machine/hardware.tsx';
 import { Health } from '../machine/health.tsx';
@@ -108,6 +109,10 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
       return (
         <>
           <Condition machine={machine} {...(row?.timeline && { timeline: row.timeline })} />
+          <Diagnoses
+            of={`hardwarename=${encodeURIComponent(machine.hardwarename)}`}
+            mine={(event) => event.hardwarename === machine.hardwarename}
+          />
           <Actions machine={machine} reload={reload} />
           <Identity answer={answer} />
           <DnsNames machine={machine} />

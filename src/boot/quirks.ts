@@ -54,3 +54,13 @@ export function blksizeCap({ works, fails }: Experience): number | undefined {
   const smallest = Math.min(...[...fails].map(Number).filter((size) => size > 0));
   return BLKSIZES.find((size) => size < smallest) ?? BLKSIZES.at(-1);
 }
+
+/**
+ * Ways to order a network boot of a BMC, in which firmware's words: some follow the order of one kind only, whatever they boot
+ * (IPMI 2.0, section 28.13, parameter 5: bit 5 of byte 1 says EFI).
+ */
+export const OVERRIDE_ORDER = ['as-asked', 'other-mode'] as const;
+export type Override = (typeof OVERRIDE_ORDER)[number];
+
+export const overrideOf = (experience: Experience): Override =>
+  choose(OVERRIDE_ORDER, experience).value;

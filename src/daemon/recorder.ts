@@ -2,6 +2,7 @@
 
 import type { Registry } from 'prom-client';
 import { createBootRules } from '../boot/binaries.ts';
+import { overrideOf } from '../boot/quirks.ts';
 import type { Config } from '../config.ts';
 import { createFlows, type Flows } from '../http/machine/flows.ts';
 import { AskerTable, makeAskerTable } from '../nameserver/asker-watch.ts';
@@ -22,6 +23,10 @@ export function openRecorder(
   const recorder = createRecorder({
     ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
     proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
+    overrideOf(mac) {
+      const hardwarename = inventory.machines.stateByMac(mac)?.hardwarename;
+      return overrideOf(quirks.known('override', mac, hardwarename));
+    },
     localBootOf(mac) {
       const machine = inventory.machines.stateByMac(mac);
       const hardwarename = machine?.hardwarename;

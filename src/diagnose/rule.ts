@@ -11,7 +11,7 @@ import type { Facts, Place } from './facts.ts';
 export type Confidence = 'certain' | 'likely' | 'possible';
 
 /** What the next attempt may do differently by itself. */
-export type Remedy = 'binary' | 'blksize' | 'local-boot';
+export type Remedy = 'binary' | 'blksize' | 'local-boot' | 'override';
 
 export interface Rule {
   readonly name: string;

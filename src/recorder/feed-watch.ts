@@ -58,6 +58,8 @@ export function createFeedWatch(parts: FeedWatchParts) {
   );
   const times = openPhaseTimes(db);
   const poweredOn = new Map<Hardwarename, PoweredOn>();
+  /** Their BMC was told to boot them from the network at their next start. */
+  const ordered = new Set<Hardwarename>();
   let cursor = inventory.events.lastId();
 
   const judgePower = (name: Hardwarename, { at, dueAt }: PoweredOn): void => {
@@ -83,7 +85,8 @@ export function createFeedWatch(parts: FeedWatchParts) {
       case 'boot.started': {
         if (hardwarename)
           noteFirmware(times, inventory, { event, since: poweredOn.get(hardwarename) });
-        if (hardwarename) poweredOn.delete(hardwarename);
+        if (hardwarename && poweredOn.delete(hardwarename) && ordered.delete(hardwarename))
+          parts.learner.netbooted(event);
         const last = mac && boot && before.get(mac, boot);
         if (last) verdicts.judge(last.id as BootId);
         return;
@@ -115,14 +118,9 @@ export function createFeedWatch(parts: FeedWatchParts) {
           if (since) judgePower(hardwarename, since);
         }
         return;
-      case 'job.step': {
-        const { step, phase } = event.data;
-        if (!hardwarename || step !== 'power-on' || phase !== 'succeeded') return;
-        const model = inventory.serverdb.quirks.modelOf(hardwarename);
-        const dueAt = event.at + (times.firmwareMs(model) ?? FIRMWARE_MS);
-        poweredOn.set(hardwarename, { at: event.at, dueAt });
+      case 'job.step':
+        takeStep(event, { inventory, times, poweredOn, ordered });
         return;
-      }
       case 'job.retry':
         // The job itself has waited long enough: silence means something now.
         if (hardwarename && event.data.code === 'JOB_NO_EVENT') {
@@ -163,6 +161,31 @@ export function createFeedWatch(parts: FeedWatchParts) {
     },
     times,
   };
+}
+
+type StepEvent = Extract<StoredEvent, { name: 'job.step' }>;
+
+/** A machine that a job switches on is waited for, and whether its BMC was told what to boot is remembered. */
+function takeStep(
+  { at, hardwarename, data: { step, phase } }: StepEvent,
+  {
+    inventory,
+    times,
+    poweredOn,
+    ordered,
+  }: {
+    readonly inventory: Inventory;
+    readonly times: PhaseTimes;
+    readonly poweredOn: Map<Hardwarename, PoweredOn>;
+    readonly ordered: Set<Hardwarename>;
+  },
+): void {
+  if (!hardwarename || phase !== 'succeeded') return;
+  if (step === 'pxe-once') ordered.add(hardwarename);
+  if (step === 'power-off') ordered.delete(hardwarename);
+  if (step !== 'power-on') return;
+  const model = inventory.serverdb.quirks.modelOf(hardwarename);
+  poweredOn.set(hardwarename, { at, dueAt: at + (times.firmwareMs(model) ?? FIRMWARE_MS) });
 }
 
 /** A sign of life alone ends no diagnosis: a machine that asks the same again has not gone on. */

@@ -7,6 +7,7 @@
  */
 import type { Diagnosis } from '../diagnose/diagnose.ts';
 import type { Flight, TftpEntry } from '../diagnose/flight.ts';
+import type { Remedy } from '../diagnose/rule.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { QuirkTrait } from '../inventory/quirks.ts';
@@ -17,14 +18,19 @@ import type { Collector } from './collect.ts';
 export interface LearnerParts {
   readonly inventory: Inventory;
   readonly collector: Collector;
+  /** How it leaves for its disk, and how its BMC is told to boot from the network, at present. */
   localBootOf(mac: Mac): string;
+  overrideOf(mac: Mac): string;
 }
 
 export type Learner = ReturnType<typeof createLearner>;
 
-const TRAIT_OF = { binary: 'binary', blksize: 'blksize', 'local-boot': 'local-boot' } as const;
+const TRAIT_OF = {
+  ...{ binary: 'binary', blksize: 'blksize', 'local-boot': 'local-boot', override: 'override' },
+} as const satisfies Record<Remedy, QuirkTrait>;
 
-export function createLearner({ inventory, localBootOf }: LearnerParts) {
+export function createLearner(parts: LearnerParts) {
+  const { inventory, localBootOf } = parts;
   const { quirks } = inventory.serverdb;
 
   const works = (
@@ -57,7 +63,7 @@ export function createLearner({ inventory, localBootOf }: LearnerParts) {
     /** Within the transaction that keeps the diagnosis. */
     failed(flight: Flight, { remedy, name }: Diagnosis): void {
       if (remedy === undefined || flight.mac === '') return;
-      const value = usedValue(flight, remedy, localBootOf);
+      const value = usedValue(flight, remedy, parts);
       if (value === '') return;
       const subject = flight.mac;
       const trait = TRAIT_OF[remedy];
@@ -79,6 +85,10 @@ export function createLearner({ inventory, localBootOf }: LearnerParts) {
         works({ mac, hardwarename }, 'blksize', String(started.data.blksizeBytes));
       }
     },
+    /** Its firmware asked for an address after its BMC was told to boot it from the network. */
+    netbooted(event: StoredEvent): void {
+      if (event.mac) works(event, 'override', parts.overrideOf(event.mac));
+    },
     registered({ mac, hardwarename }: StoredEvent): void {
       if (mac && hardwarename && quirks.list().length > 0) promote(mac, hardwarename);
     },
@@ -99,7 +109,7 @@ function sentToDisk({ events }: Inventory, boot: BootId): boolean {
 function usedValue(
   { entries, mac }: Flight,
   remedy: NonNullable<Diagnosis['remedy']>,
-  localBootOf: LearnerParts['localBootOf'],
+  { localBootOf, overrideOf }: Pick<LearnerParts, 'localBootOf' | 'overrideOf'>,
 ): string {
   const transfer = entries.findLast((one): one is TftpEntry => one.kind === 'tftp');
   switch (remedy) {
@@ -118,5 +128,7 @@ function usedValue(
       return transfer?.granted.blksize ?? '512';
     case 'local-boot':
       return localBootOf(mac as Mac);
+    case 'override':
+      return overrideOf(mac as Mac);
   }
 }

@@ -45,6 +45,8 @@ export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'pro
   readonly watch?: AskerWatch;
   /** How a machine leaves for its disk at present. */
   localBootOf(mac: Mac): string;
+  /** How its BMC would be told at present to boot it from the network. */
+  overrideOf(mac: Mac): string;
 }
 
 export interface Recorder {
@@ -90,7 +92,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
     ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
     consoles: inventory.consoles,
   });
-  const learner = createLearner({ inventory, collector, localBootOf: parts.localBootOf });
+  const { localBootOf, overrideOf } = parts;
+  const learner = createLearner({ inventory, collector, localBootOf, overrideOf });
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
   /** Stopped and not named yet: until when it is tried. One that stalled is let go when it moves again. */
   const unnamed = new Map<BootId, { readonly until: number; readonly stalled: boolean }>();

@@ -1,4 +1,6 @@
 /** The flight recorder over a world without sockets: one machine that asks, and a clock that steps by seconds. */
+
+import { overrideOf as way } from '../../src/boot/quirks.ts';
 import { MESSAGE, OPTION, u32 } from '../../src/dhcp/options.ts';
 import { encodePacket } from '../../src/dhcp/packet.ts';
 import type { DhcpExchange } from '../../src/dhcp/server.ts';
@@ -6,6 +8,7 @@ import type { NewEvent } from '../../src/events.ts';
 import { createStallWatch } from '../../src/inventory/stall-watch.ts';
 import { createRecorder } from '../../src/recorder/recorder.ts';
 import type { BootId } from '../../src/wire/ids.ts';
+import type { Mac } from '../../src/wire/mac.ts';
 import { type CLIENTS, createWorld, dhcpPacket, ipv4, mac } from './world.ts';
 
 export const A = mac('52:54:00:00:00:0a');
@@ -16,6 +19,7 @@ export function record(configText = '') {
   const world = createWorld(undefined, configText);
   const { inventory, clock } = world;
   const localBootOf = () => 'auto';
+  const overrideOf = (of: Mac) => way(inventory.serverdb.quirks.known('override', of, undefined));
   const watched: number[] = [];
   const watch = {
     set(addresses: readonly number[]) {
@@ -25,7 +29,7 @@ export function record(configText = '') {
   const recorder = createRecorder({
     watch,
     ...{ db: world.db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
-    localBootOf,
+    ...{ localBootOf, overrideOf },
   });
   const stalls = createStallWatch({ ...inventory, clock });
   const step = (ms = 1000) => {

@@ -225,11 +225,12 @@ export const SYSTEM_RULES: readonly Rule[] = [
         : undefined;
     },
     says: 'The BMC took the order to boot from the network once, and the firmware booted something else, or nothing.',
-    next: 'Check that network boot of this NIC is on in the setup, and the boot order. Some BMCs lose the order when the power goes: the quirk for its model says which.',
+    next: 'Check that network boot of this NIC is on in the setup, and the boot order. Some BMCs follow the order for BIOS only, or for UEFI only: the next attempt gives the other one.',
     not: {
       'wrong-boot-order': 'there no order was given',
       'no-netboot-after-power-on': 'there nothing is known to have come up',
     },
+    remedy: 'override',
   },
   {
     name: 'wrong-boot-order',

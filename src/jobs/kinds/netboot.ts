@@ -6,6 +6,7 @@
  * device when the power goes; three times are enough to call it a fault of the machine or its network.
  */
 import { z } from 'zod';
+import type { StoredEvent } from '../../events.ts';
 import { MACHINE_STATES } from '../../inventory/states.ts';
 import { defineJob, type JobParams, wait } from '../definition.ts';
 import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
@@ -19,10 +20,20 @@ const params = z.strictObject({
   uefi: z.boolean().default(true).describe('The boot flag for UEFI; false for BIOS.'),
 }) as z.ZodType<JobParams>;
 
+/** What came up instead was seen: the next round need not wait for the end of this one. */
+const overrideIgnored = {
+  event: 'boot.diagnosed',
+  cause: (event: StoredEvent) =>
+    event.name === 'boot.diagnosed' && event.data.diagnosis === 'boot-override-ignored'
+      ? { code: 'JOB_NO_EVENT' as const, detail: event.data.title, again: true }
+      : undefined,
+} as const;
+
 const booting = wait('booting', {
   withinMs: FIRMWARE_MS,
   event: 'boot.started',
   since: 'power-on',
+  fails: overrideIgnored,
   again: { from: 'power-off', timesMax: ROUNDS_MAX },
   overdue: {
     code: 'JOB_NO_EVENT',

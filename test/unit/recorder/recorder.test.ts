@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { overrideOf } from '../../../src/boot/quirks.ts';
 import { createAnalysis } from '../../../src/capture/analysis.ts';
 import { createCaptureReader } from '../../../src/capture/pcap.ts';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
@@ -16,6 +17,7 @@ import {
   unpackPackets,
 } from '../../../src/recorder/packets.ts';
 import { openPhaseTimes } from '../../../src/recorder/phase-times.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { A, record } from '../../support/recording.ts';
 import { ipv4 } from '../../support/world.ts';
 
@@ -156,6 +158,48 @@ describe('quirks', () => {
     ]);
     world.pass(3_700_000);
     expect(attempt()).toBe('ipxe.efi');
+  });
+
+  it('a way to order a network boot that is ignored is given up, and what works is kept', () => {
+    const world = record();
+    const { inventory } = world;
+    const hardwarename = 'C0MPUT3' as Hardwarename;
+    const entry = { serial: 'C0MPUT3', manufacturer: 'LabCorp', product: 'X', state: 'held' };
+    const nics = [{ mac: A, name: 'eth0' }];
+    const cause = { who: 'test', why: 'test' };
+    inventory.transaction(() =>
+      inventory.serverdb.editor.enter({ ...entry, nics } as never, cause),
+    );
+    const way = () => overrideOf(inventory.serverdb.quirks.known('override', A, hardwarename));
+    const order = () => {
+      for (const step of ['power-off', 'pxe-once', 'power-on']) {
+        const data = { job: 'j', action: 'netboot', step, phase: 'succeeded' };
+        inventory.transaction(() =>
+          inventory.events.append({ name: 'job.step', hardwarename, data }),
+        );
+        world.step();
+      }
+    };
+    // It has booted before, or an operating system's packets would be nobody's.
+    world.lease('uefi');
+    world.pass(3_700_000);
+    order();
+    expect(way()).toBe('as-asked');
+    world.lease('os');
+    world.step();
+    expect(world.diagnosed()).toContain('boot-override-ignored');
+    expect(way()).toBe('other-mode');
+    order();
+    world.lease('uefi');
+    world.step();
+    expect(way()).toBe('other-mode');
+    const learned = inventory.serverdb.quirks
+      .list()
+      .filter(({ trait, scope }) => trait === 'override' && scope === 'machine');
+    expect(learned).toMatchObject([
+      { trait: 'override', value: 'other-mode', outcome: 'works' },
+      { trait: 'override', value: 'as-asked', outcome: 'fails', why: 'boot-override-ignored' },
+    ]);
   });
 
   it('what a person wrote is not changed by learning, and is forgotten on request', () => {

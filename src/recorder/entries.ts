@@ -129,6 +129,8 @@ function otherEntries(event: StoredEvent): FlightEntry[] {
       const clock = clockAheadSeconds === undefined ? {} : { clockAheadSeconds };
       return [{ kind: 'agent', at, phase, message, level, ...clock }];
     }
+    case 'work.taken':
+      return [{ kind: 'agent', at, phase: 'work', message: event.data.purpose, level: 'info' }];
     case 'agent.finished':
       return [{ kind: 'agent', at, phase: FINISHED, message: event.data.purpose, level: 'info' }];
     case 'agent.failed': {

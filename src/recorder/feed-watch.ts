@@ -45,7 +45,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
   const { db, inventory, store, collector, clock, verdicts } = parts;
   const page = db.prepare<[number, number], { id: number }>(
     `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
-       'job.step', 'job.retry', 'job.failed', 'agent.failed', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
+       'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
        OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
        OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`,
   );
@@ -135,6 +135,9 @@ export function createFeedWatch(parts: FeedWatchParts) {
         return;
       case 'agent.failed':
         if (boot) parts.judgeSoon(boot);
+        return;
+      case 'agent.finished':
+        if (boot) store.endBoot(boot);
         return;
       case 'os.phoned-home': {
         const home = hardwarename && inventory.machines.byHardwarename(hardwarename);

@@ -2,6 +2,7 @@
  * Failures as flight records, for the corpus: each is what a healthy boot leaves behind, up to where it stops, with the one
  * thing that is wrong. Each diagnosis has at least one here or in test/fixtures/diagnoses, and its near neighbours beside it.
  */
+import type { FlightEntry } from '../../src/diagnose/flight.ts';
 import {
   ADDRESS,
   AGENT,
@@ -35,6 +36,7 @@ import {
   TO_DISK,
   tcp,
   tftp,
+  WAITING,
 } from './flight-entries.ts';
 import { HEALTHY_SCENES } from './healthy-scenes.ts';
 
@@ -311,6 +313,11 @@ export const SCENES: readonly Scene[] = [
   ),
   scene('agent-cannot-reach', 'an address and no word', LINUX),
   scene('restarted-in-pxeimage', 'a supply that gives way', AGENT, back(AGENT, 9000)),
+  scene('agent-stuck', 'silent in the work that it took where it waited', [
+    ...WAITING,
+    { ...agent(60_000, 'install'), phase: 'work' } as FlightEntry,
+    agent(70_000, 'writing'),
+  ]),
   scene('agent-stuck', 'a watchdog ends it', AGENT, back(AGENT, 120_000)),
   scene('agent-stuck', 'a disk that hangs', AGENT),
   scene('agent-failed', 'it says so', [

@@ -8,6 +8,9 @@ const AGENT_SILENT_MS = 75_000;
 export const osAck = (f: Facts) => f.messages('ack', 'os').at(-1);
 /** The agent's own work is done: the next sign is the disk's. */
 export const finished = (f: Facts) => f.of('agent').at(-1)?.phase === 'finished';
+/** It waits for orders, and has none: what it was woken for where it waited is work like any other. */
+const waits = (f: Facts) =>
+  isWaiting(f.mode) && !f.of('agent').some(({ phase }) => phase === 'work');
 /** It came back sooner than an agent that hangs is waited for. */
 const beganAnew = (f: Facts) =>
   f.restarted && (f.flight.restartedAt ?? 0) - f.lastAt < AGENT_SILENT_MS;
@@ -103,7 +106,7 @@ export const AGENT_RULES: readonly Rule[] = [
     waitMs: AGENT_SILENT_MS,
     places: ['agent'],
     evidence: (f) =>
-      finished(f) || isWaiting(f.mode) || beganAnew(f)
+      finished(f) || waits(f) || beganAnew(f)
         ? undefined
         : [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)],
     says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
@@ -120,7 +123,7 @@ export const AGENT_RULES: readonly Rule[] = [
     waitMs: 0,
     places: ['agent'],
     evidence: (f) =>
-      !finished(f) && !isWaiting(f.mode) && beganAnew(f)
+      !finished(f) && !waits(f) && beganAnew(f)
         ? [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)]
         : undefined,
     says: 'pxeimage was at work, and from one moment to the next the machine began another boot: nobody here had switched it.',

@@ -24,8 +24,9 @@ export interface DgramOptions {
   readonly port: number;
   readonly responder: Responder;
   readonly responsesPerSecond: number;
-  readonly askers: SharedArrayBuffer | undefined;
-  onAsked(asked: Asked): void;
+  /** Whose questions are wanted (asker-watch.ts), and by whom. */
+  readonly askers?: SharedArrayBuffer | undefined;
+  onAsked?(asked: Asked): void;
   nowSeconds(): number;
   /** Whole replies to what the responder leaves to the slow path. */
   answerSlowly(bytes: Uint8Array, address: Uint8Array): Uint8Array[];
@@ -112,7 +113,7 @@ class Answerer {
   ): void {
     const number = ipv4FromBytes(address);
     if (!this.askers?.has(number)) return;
-    this.options.onAsked({
+    this.options.onAsked?.({
       ...{ at: Date.now(), address: number, port: from.port, question: new Uint8Array(bytes) },
       reply: this.reply.bytes.slice(0, length),
     });

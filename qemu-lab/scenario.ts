@@ -36,6 +36,8 @@ export interface ScenarioRun {
 export interface Scenario {
   readonly name: string;
   readonly about: string;
+  /** It takes too long for every run of all tests: people run it when they have changed what it is about. */
+  readonly byCommand?: boolean;
   /** None: the clients are programs, not machines. */
   readonly rack?: RackDescription;
   /** Foreign programs that it starts, beside what every lab needs. */

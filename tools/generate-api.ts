@@ -55,7 +55,7 @@ export async function readOpenApi(): Promise<OpenApiDocument> {
   const clock = () => 0 as Millis;
   const db = new Sqlite(':memory:');
   const inventory = openInventory({ db, clock });
-  const kinds = jobKinds(NO_BMC_POLICY);
+  const kinds = jobKinds({ bmcSetup: NO_BMC_POLICY });
   const app = await createPeopleApp({
     inventory,
     jobs: openJobDesk({ ...inventory, db, clock, kinds }),

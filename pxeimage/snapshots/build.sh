@@ -3,7 +3,8 @@
 #
 #   pxeimage/snapshots/build.sh debian-12      -> build/images/debian-12.{tar.zst,raw.zst,manifest.json}
 #
-# A snapshot is a folder beside this file: `packages`, and `customize.sh` that runs on the unpacked system. The raw disk has
+# A snapshot is a folder beside this file: `packages`, and `customize.sh` that runs on the unpacked system; or `root.sh`, that
+# makes the tarball in a way of its own (`tiny`, which starts only from its raw disk). The raw disk has
 # GPT with a BIOS boot partition, an EFI system partition and a root that is last, to be grown; it boots by either firmware.
 # Nothing is mounted and no loop device is used. The same packages give the same tarball: names are sorted, times are
 # SOURCE_DATE_EPOCH, and what would differ from machine to machine is not in it.
@@ -168,12 +169,12 @@ describe() {
 
 build() {
   local name=$1
-  [ -f "$here/$name/packages" ] || fail "there is no snapshot '$name' in $here"
+  [ -f "$here/$name/packages" ] || [ -x "$here/$name/root.sh" ] || fail "there is no snapshot '$name' in $here"
   mkdir -p "$dir"
-  local stamp; stamp=$({ printf '%s\n' "$SOURCE_DATE_EPOCH" "${KERNEL:-}" "${INCLUDE:-}"; cat "$here/build.sh" "$here/$name"/*; } | sha256sum | cut -c1-64)
+  local stamp; stamp=$({ printf '%s\n' "$SOURCE_DATE_EPOCH" "${KERNEL:-}" "${INCLUDE:-}"; cat "$here/build.sh" "$here/$name"/*; [ ! -x "$here/$name/root.sh" ] || cat "$out/pxeimage/lab/.stamp"; } | sha256sum | cut -c1-64)
   if [ "${FRESH:-}" != 1 ] && [ "$(cat "$dir/.$name.stamp" 2>/dev/null)" = "$stamp" ]; then say "$name is up to date in $dir"; return; fi
   work=$(mktemp -d "${TMPDIR:-/tmp}/snapshot.XXXXXX"); trap 'rm -rf "$work"' EXIT
-  make_tarball "$name"
+  if [ -x "$here/$name/root.sh" ]; then "$here/$name/root.sh" "$work/root.tar" "$out"; else make_tarball "$name"; fi
   say "$name: making the disk"
   make_root
   make_esp
@@ -188,7 +189,7 @@ build() {
     describe "$dir/$name.raw.zst" "$work/disk.raw" raw; printf ',\n'
     describe "$dir/$name.tar.zst" "$work/root.tar" tarball
     printf '\n  },\n  "packages": {\n'
-    sed -n '/^Package: /{s/^Package: //;h}; /^Version: /{s/^Version: //;H;x;s/\n/ /;p}' "$work/root/var/lib/dpkg/status" |
+    [ ! -f "$work/root/var/lib/dpkg/status" ] || sed -n '/^Package: /{s/^Package: //;h}; /^Version: /{s/^Version: //;H;x;s/\n/ /;p}' "$work/root/var/lib/dpkg/status" |
       sort | sed 's/^\([^ ]*\) \(.*\)$/    "\1": "\2"/; $!s/$/,/'
     printf '  }\n}\n'
   } >"$dir/$name.manifest.json"

@@ -7,10 +7,12 @@ import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
 import { install } from './install.ts';
+import { pool } from './pool.ts';
 import { power } from './power.ts';
 import { proxy } from './proxy.ts';
 import { quirk } from './quirk.ts';
 import { recycle } from './recycle.ts';
+import { replace } from './replace.ts';
 import { wake } from './wake.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -26,4 +28,6 @@ export const SCENARIOS: readonly Scenario[] = [
   quirk,
   wake,
   recycle,
+  replace,
+  pool,
 ];

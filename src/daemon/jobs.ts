@@ -30,7 +30,11 @@ export function openJobs({
 }: Omit<JobParts, 'log' | 'closers' | 'groupCommit'>) {
   const { credential: site, ...policy } = config.jobs.bmcSetup;
   const { events, machines } = inventory;
-  const kinds = jobKinds({ site, ...policy }, config.jobs.recycle);
+  const kinds = jobKinds({
+    bmcSetup: { site, ...policy },
+    recycle: config.jobs.recycle,
+    install: { bmcPatienceMs: config.jobs.install.bmcPatienceMinutes * 60_000 },
+  });
   const onCancel = ({ id }: Job) => inventory.work.end(id, 'its job was called off');
   return openJobDesk({ db, clock, events, machines, kinds, onCancel });
 }

@@ -17,6 +17,12 @@ export const jobsSchema = z.strictObject({
       level: z.enum(LEVELS).default('clear'),
     })
     .prefault({}),
+  install: z
+    .strictObject({
+      /** A silent BMC, before anything was done to its machine: a request takes another one then. */
+      bmcPatienceMinutes: z.number().min(0.1).max(1440).default(5),
+    })
+    .prefault({}),
   bmcSetup: z
     .strictObject({
       credential: credential.default(''),

@@ -2,6 +2,9 @@
  * Health of machines in pools: a URL of each is fetched regularly, and so many failures in a row are a fact about the member.
  * One success ends it. The counts in between are in memory: after a restart a dying machine has a few seconds more.
  */
+
+import type { Inventory } from '../inventory/inventory.ts';
+import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Known } from './candidates.ts';
@@ -31,6 +34,8 @@ interface Watched {
 export function createHealthWatch(
   options: {
     readonly pools: PoolDesk;
+    readonly jobs: Pick<JobDesk, 'store'>;
+    readonly inventory: Pick<Inventory, 'machines'>;
     readonly timers: { now(): number; after(ms: number, callback: () => void): () => void };
     readonly probe: HealthProbe;
     transaction<T>(run: () => T): T;
@@ -38,7 +43,7 @@ export function createHealthWatch(
   },
   wake: () => void,
 ): HealthWatch {
-  const { pools, timers, probe } = options;
+  const { pools, jobs, inventory, timers, probe } = options;
   const watched = new Map<Hardwarename, Watched>();
   let running = 0;
   let stopped = false;
@@ -48,13 +53,20 @@ export function createHealthWatch(
     const member = pools.store
       .members(pool.name)
       .find((each) => each.hardwarename === hardwarename);
-    if (!one || !member || stopped) return;
+    if (!one || !member || stopped || jobs.store.unfinishedOf(hardwarename)) return;
     one.failures = why === '' ? 0 : one.failures + 1;
     if (why !== '' && one.failures < pool.doc.health.failuresMax) return;
     if (why === '' ? member.unhealthyAt === 0 : member.unhealthyAt > 0) return;
     options.transaction(() => pools.store.setHealth(member, why));
     wake();
   };
+  /** In the hands of a job, which switches it off or writes its disks: silence says nothing about it. */
+  const isAway = (hardwarename: Hardwarename, known: ReadonlyMap<Hardwarename, Known>): boolean =>
+    known.get(hardwarename)?.state !== 'in-use' ||
+    jobs.store.unfinishedOf(hardwarename) !== undefined;
+  /** Since when it is expected to answer: it joined, or was installed anew. */
+  const backAt = ({ hardwarename, joinedAt }: Member): number =>
+    Math.max(joinedAt, inventory.machines.record(hardwarename)?.stateAt ?? 0);
   const check = async (pool: Pool, member: Member, one: Watched): Promise<void> => {
     const { everySeconds, url = '' } = pool.doc.health;
     const { hardwarename } = member;
@@ -82,13 +94,16 @@ export function createHealthWatch(
         const { url, graceSeconds } = pool.doc.health;
         if (url === undefined) continue;
         for (const member of pools.store.members(pool.name)) {
-          const { hardwarename, joinedAt } = member;
+          const { hardwarename } = member;
           members.add(hardwarename);
           const one = watched.get(hardwarename) ?? { dueAt: 0, failures: 0, running: false };
           watched.set(hardwarename, one);
-          const isNew = now < joinedAt + graceSeconds * 1000 && member.unhealthyAt === 0;
-          const isBusy = known.get(hardwarename)?.unfit === 'has an unfinished job';
-          if (isNew || isBusy || one.running || now < one.dueAt) continue;
+          if (isAway(hardwarename, known)) {
+            one.failures = 0;
+            continue;
+          }
+          const isNew = now < backAt(member) + graceSeconds * 1000 && member.unhealthyAt === 0;
+          if (isNew || one.running || now < one.dueAt) continue;
           if (running >= limit('healthChecksMax')) return;
           void check(pool, member, one);
         }

@@ -74,8 +74,10 @@ export function createHall(options: HallOptions = {}) {
   const kinds =
     options.kinds ??
     jobKinds({
-      ...{ site: 'site', factory: ['factory'], disableFactory: true },
-      ...{ restorePolicy: 'always-on', setClock: true, useDhcp: true },
+      bmcSetup: {
+        ...{ site: 'site', factory: ['factory'], disableFactory: true },
+        ...{ restorePolicy: 'always-on', setClock: true, useDhcp: true },
+      },
     });
 
   const lost = () => network.lossRate > 0 && time.random() < network.lossRate;

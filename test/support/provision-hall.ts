@@ -102,12 +102,17 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       interrupts: kind === 'reinstall',
       destructive: true,
       steps: [step('install', { timeoutMs: 7_200_000, withinMs: 7_200_000, run })],
-      ...(kind === 'install' && {
-        onStart: { to: 'installing', why: 'an install was asked for' },
-        onFinish: { to: 'in-use', why: 'it is installed' },
-        onFail: { to: 'broken', why: 'its install failed' },
-        onCancel: { to: 'available', why: 'its install was called off' },
-      }),
+      onStart: {
+        to: 'installing',
+        why: 'an install was asked for',
+        ...(kind === 'reinstall' && { by: 'owner' as const }),
+      },
+      onFinish: { to: 'in-use', why: 'it is installed' },
+      onFail: { to: 'broken', why: 'its install failed' },
+      onCancel: {
+        to: kind === 'install' ? 'available' : 'held',
+        why: 'its install was called off',
+      },
     });
   }
   /** Leaves what a proven one leaves. */
@@ -186,7 +191,9 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
         addressOf: (name) => name,
         fetch: async (url) => {
           const name = /\/\/([^:/]+)/.exec(url)?.[1] ?? '';
-          return hall.dead.has(name) ? 'ECONNREFUSED' : '';
+          // Nothing answers on a machine that is being installed.
+          const works = inventory.machines.record(name as Hardwarename)?.state === 'in-use';
+          return hall.dead.has(name) || !works ? 'ECONNREFUSED' : '';
         },
       },
     });

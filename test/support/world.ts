@@ -69,7 +69,7 @@ export function createWorld(
     ...ports,
   };
   const { events, machines } = inventory;
-  const kinds = jobKinds(NO_BMC_POLICY);
+  const kinds = jobKinds({ bmcSetup: NO_BMC_POLICY });
   const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
   const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
   const { site, provisioning: settings } = config;

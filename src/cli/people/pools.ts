@@ -62,8 +62,29 @@ function addReads(pools: Command, context: CliContext): void {
 interface PutOptions extends CommonOptions, WishOptions {
   readonly count: string;
   readonly checkUrl?: string;
+  readonly checkEvery?: string;
+  readonly checkFailures?: string;
+  readonly checkGrace?: string;
   readonly confirm?: string;
   readonly why: string;
+}
+
+/** Only what is given: the rest is what the API takes for granted. */
+function healthOf({ checkUrl, checkEvery, checkFailures, checkGrace }: PutOptions) {
+  const numbers = {
+    everySeconds: checkEvery,
+    failuresMax: checkFailures,
+    graceSeconds: checkGrace,
+  };
+  const health = {
+    ...(checkUrl === undefined ? {} : { url: checkUrl }),
+    ...Object.fromEntries(
+      Object.entries(numbers).flatMap(([name, text]) =>
+        text === undefined ? [] : [[name, Number(text)]],
+      ),
+    ),
+  };
+  return Object.keys(health).length === 0 ? {} : { health };
 }
 
 function addWrites(pools: Command, context: CliContext): void {
@@ -72,15 +93,17 @@ function addWrites(pools: Command, context: CliContext): void {
     .argument('<name>')
     .requiredOption('--count <COUNT>', 'how many, always')
     .option('--check-url <URL>', 'fetched regularly, as http://{address}:80/health')
+    .option('--check-every <SECONDS>', 'how often it is fetched')
+    .option('--check-failures <COUNT>', 'so many in a row: the machine has failed')
+    .option('--check-grace <SECONDS>', 'not judged for so long after an install')
     .option('--confirm <COUNT>', 'how many machines go, when it becomes smaller')
     .option('--why <TEXT>', 'stands in the history', 'changed')
     .action(async (name: string, options: PutOptions) => {
-      const { count, checkUrl, confirm, why } = options;
-      const health = checkUrl === undefined ? {} : { health: { url: checkUrl } };
+      const { count, confirm, why } = options;
       const { body } = await clientFor<'pools'>(context, options).call('PUT /pools/{name}', {
         path: { name },
         query: { why, confirm } as never,
-        body: { ...wishOf(options), count: Number(count), ...health } as never,
+        body: { ...wishOf(options), count: Number(count), ...healthOf(options) } as never,
         version: '*',
       });
       done(context, options, `pool ${name} is to have ${body.count} machines`, body);

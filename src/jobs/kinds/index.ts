@@ -2,14 +2,29 @@
 import { createKinds, type JobKinds } from '../definition.ts';
 import { type BmcPolicy, bmcSetupJob } from './bmc-setup.ts';
 import { burnIn } from './burn-in.ts';
-import { install, reinstall } from './install.ts';
+import { type InstallPolicy, installJob, reinstallJob } from './install.ts';
 import { netboot, recon } from './netboot.ts';
 import { identify, powerCycle, powerOffJob, powerOnJob, reset } from './power.ts';
 import { type RecyclePolicy, recycleJob } from './recycle.ts';
 
-export function jobKinds(policy: BmcPolicy, recycle: RecyclePolicy = { level: 'clear' }): JobKinds {
+/** What the site's configuration says about jobs that leave room for it. */
+export interface KindPolicies {
+  readonly bmcSetup: BmcPolicy;
+  readonly recycle?: RecyclePolicy;
+  readonly install?: InstallPolicy;
+}
+
+const RECYCLE: RecyclePolicy = { level: 'clear' };
+const INSTALL: InstallPolicy = { bmcPatienceMs: 300_000 };
+
+export function jobKinds({
+  bmcSetup,
+  recycle = RECYCLE,
+  install = INSTALL,
+}: KindPolicies): JobKinds {
   return createKinds([
     ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
-    ...[netboot, recon, bmcSetupJob(policy), install, reinstall, recycleJob(recycle), burnIn],
+    ...[netboot, recon, bmcSetupJob(bmcSetup), burnIn],
+    ...[installJob(install), reinstallJob(install), recycleJob(recycle)],
   ]);
 }

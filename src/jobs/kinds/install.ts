@@ -36,6 +36,14 @@ export const BOOT_MS = 15 * MINUTE_MS;
 /** The agent speaks every ten seconds. */
 export const SILENCE_MS = 3 * MINUTE_MS;
 const STARTED_MS = 20 * MINUTE_MS;
+
+export interface InstallPolicy {
+  /**
+   * How long a BMC may be silent before anything was done to its machine. Other jobs wait for an hour, because whoever asked
+   * for them wants this machine; an install may take another one.
+   */
+  readonly bmcPatienceMs: number;
+}
 /** A machine that waits is always asking; one that was just told of a restart of ours asks again after five seconds. */
 const ANSWER_MS = 8000;
 
@@ -100,10 +108,11 @@ function agentFailure(
 
 export const agentFails = { event: 'agent.failed', cause: agentFailure } as const;
 
-const steps = [
+const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
   arm,
   call,
-  ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
+  cold({ ...look, withinMs: bmcPatienceMs }),
+  ...[powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
   wait('taken', {
     withinMs: BOOT_MS,
     event: 'work.taken',
@@ -137,7 +146,7 @@ const steps = [
       detail: 'It was installed and verified, and the installed system has not called home.',
     },
   }),
-] as const;
+];
 
 /** Faults of what was asked for, not of the machine. */
 const ASKED_WRONGLY: readonly string[] = [
@@ -170,22 +179,24 @@ const common = {
   onFinish: { to: 'in-use', why: 'The installed system has called home.' },
 } as const;
 
-export const install = defineJob<JobParams>('install', 1, {
-  ...common,
-  says: 'Installs an image on the machine and waits until the new system calls home.',
-  allowedFrom: ['available'],
-  steps: [prepare(true), ...steps],
-  onStart: { to: 'installing', why: 'An install job has claimed it.' },
-  rest: (end) =>
-    restOf({ to: 'available', why: 'Its install ended before a disk was touched.' }, end),
-});
+export const installJob = (policy: InstallPolicy) =>
+  defineJob<JobParams>('install', 1, {
+    ...common,
+    says: 'Installs an image on the machine and waits until the new system calls home.',
+    allowedFrom: ['available'],
+    steps: [prepare(true), ...stepsFor(policy)],
+    onStart: { to: 'installing', why: 'An install job has claimed it.' },
+    rest: (end) =>
+      restOf({ to: 'available', why: 'Its install ended before a disk was touched.' }, end),
+  });
 
-export const reinstall = defineJob<JobParams>('reinstall', 1, {
-  ...common,
-  says: 'Installs a machine in use anew, under the name and the role that it has; its owner releases it.',
-  allowedFrom: ['in-use'],
-  steps: [prepare(false), ...steps],
-  onStart: { to: 'installing', by: 'owner', why: 'Its owner has released it for a new install.' },
-  rest: (end) =>
-    restOf({ to: 'in-use', why: 'Its new install ended before a disk was touched.' }, end),
-});
+export const reinstallJob = (policy: InstallPolicy) =>
+  defineJob<JobParams>('reinstall', 1, {
+    ...common,
+    says: 'Installs a machine in use anew, under the name and the role that it has; its owner releases it.',
+    allowedFrom: ['in-use'],
+    steps: [prepare(false), ...stepsFor(policy)],
+    onStart: { to: 'installing', by: 'owner', why: 'Its owner has released it for a new install.' },
+    rest: (end) =>
+      restOf({ to: 'in-use', why: 'Its new install ended before a disk was touched.' }, end),
+  });

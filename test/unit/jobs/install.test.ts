@@ -5,7 +5,7 @@ import { createKinds, type JobStep, type Step } from '../../../src/jobs/definiti
 import { limit } from '../../../src/limits.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Hall } from '../../support/job-hall.ts';
-import { nameOf } from '../../support/job-hall.ts';
+import { EPOCH, nameOf } from '../../support/job-hall.ts';
 import { definitionOf, failing, faultsOf, twice } from '../../support/job-trials.ts';
 import { type AgentKnobs, createInstallHall } from '../../support/sim-agent.ts';
 
@@ -74,6 +74,29 @@ describe('an install', () => {
     const id = begin(hall);
     await hall.settle();
     expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_MISSING' });
+    expect(restFaults(hall)).toEqual([]);
+  });
+
+  it.each([
+    ['for as long as the site says, and no longer', 300_000, 5 * 60_000, 0],
+    ['but not for one that comes back in that time', 120_000, 120_000, 1],
+  ])('waits for a silent BMC %s', async (_what, silentMs, aboutMs, netboots) => {
+    const hall = createInstallHall();
+    hall.machine(0).silentUntil = netboots === 0 ? Number.POSITIVE_INFINITY : silentMs;
+    const id = begin(hall);
+    await hall.settle();
+    const { inventory, desk } = hall.now;
+    const job = hall.job(id);
+    const looked = desk.store.logOf(job.number).filter(({ entry }) => entry.is === 'failed');
+    const lastAt = (looked.at(-1)?.at ?? 0) - EPOCH;
+    expect(looked.length).toBeGreaterThanOrEqual(3);
+    expect(lastAt).toBeLessThanOrEqual(aboutMs + 30_000);
+    expect(hall.machine(0).netboots()).toBe(netboots);
+    if (netboots > 0) return expect(job.status).toBe('finished');
+    expect(lastAt).toBeGreaterThan(aboutMs / 3);
+    expect(job.code).toMatch(/^BMC_(UNREACHABLE|TIMEOUT)$/);
+    expect(inventory.machines.record(machine)).toMatchObject({ state: 'broken', hostname: '' });
+    expect(hall.machine(0).actions).toEqual([]);
     expect(restFaults(hall)).toEqual([]);
   });
 

@@ -1,0 +1,69 @@
+/**
+ * What the scenarios of requests and pools share: the image that their machines are installed with, machines that are ready to
+ * be taken, and questions to the event feed.
+ *
+ * The image is `tiny` (pxeimage/snapshots/tiny): five machines that are installed over and over share two cores under
+ * emulation, and what is shown here is about machines, not about what runs on them. Scenario `install` takes a real Debian.
+ */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { StoredEvent } from '../../src/events.ts';
+import type { LabVm } from '../lab.ts';
+import type { LabPeople } from '../people.ts';
+import type { RackDescription } from '../rack.ts';
+import { machineOf, type ScenarioRun } from '../scenario.ts';
+
+const ROOT = resolve(import.meta.dirname, '..', '..');
+const CREDENTIAL = 'lab-bmc';
+
+const IMAGE = 'tiny';
+export const IMAGE_REF = `${IMAGE}/stable`;
+
+/** Its BMC's login is found by this, and a silent BMC is given up after a minute: sites wait for five. */
+export const PROVISION_CONFIG = {
+  jobs: { bmcSetup: { credential: CREDENTIAL }, install: { bmcPatienceMinutes: 1 } },
+  // More at once take longer in all: two cores.
+  provisioning: { installsMax: 2 },
+};
+
+type RackMachine = RackDescription['machines'][number];
+
+export function smallMachine(
+  name: string,
+  number: number,
+  disk: { readonly sizeMb?: number; readonly failWrites?: boolean } = {},
+): RackMachine {
+  return {
+    ...{ name, serial: `SN-${number}`, bmc: 'fake', bootFirst: 'disk' },
+    memoryMb: 512,
+    disks: [{ serial: `DISK-${number}`, sizeMb: 2048, ...disk }],
+  };
+}
+
+/** Puts the BMCs' login and the image where the appliance finds them. */
+export async function prepare(people: LabPeople): Promise<void> {
+  const file = join(ROOT, `build/images/${IMAGE}.raw.zst`);
+  if (!existsSync(file))
+    throw new Error(`${file} is missing: run pxeimage/snapshots/build.sh ${IMAGE}`);
+  await people.reveille(['credentials', 'put', CREDENTIAL, 'admin'], 'secret');
+  await people.reveille(['images', 'add', `${IMAGE}@1`, '--disk', file, '--channel', 'stable']);
+}
+
+export async function nameOf(run: ScenarioRun, vm: LabVm): Promise<string> {
+  const name = machineOf(vm, await run.client.machines())?.hardwarename;
+  if (name === undefined) throw new Error(`${vm.machine.name} has no record`);
+  return name;
+}
+
+/** All events so far, each once, in order. */
+export async function feedOf(run: ScenarioRun): Promise<StoredEvent[]> {
+  const all = new Map((await run.client.events()).map((event) => [event.id, event]));
+  return [...all.values()].sort((a, b) => a.id - b.id);
+}
+
+/** What a machine answers on port 80: its installed system, and nothing else of the lab, says `ok` there. */
+export async function answersByHttp(people: LabPeople, address: string): Promise<boolean> {
+  const url = `http://${address}/`;
+  const said = await people.program('curl', '-s', '-m', '10', url).catch(() => '');
+  return said.trim() === 'ok';
+}

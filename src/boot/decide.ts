@@ -28,7 +28,9 @@ export interface BootFacts {
   readonly state: MachineState | 'unknown';
   /** The live work order of this machine: a job that may destroy data on it now (inventory/work.ts). */
   readonly work: WorkPurpose | undefined;
-  /** An agent has installed it, and its job waits for the new system to call. */
+  /** The image of a live install is a distribution's own installer, which is booted itself and not by pxeimage. */
+  readonly installer?: boolean | undefined;
+  /** It is installed, and its job waits for the new system to call. */
   readonly installed: boolean;
   /** How often this boot has been handed a boot binary completely. */
   readonly binariesServed: number;
@@ -48,6 +50,8 @@ export interface BootClient {
 
 export type Target =
   | { readonly kind: 'pxeimage'; readonly mode: PxeimageMode }
+  /** A distribution's own: it needs the live work order as an install by pxeimage does. */
+  | { readonly kind: 'installer' }
   | { readonly kind: 'local-disk'; readonly method: LocalBootMethod }
   | { readonly kind: 'nothing' };
 
@@ -77,12 +81,19 @@ const BMC: BootDecision = {
   reasons: ['a BMC: an address, and nothing to boot'],
 };
 
-/** One word for a target, as events and pages show it. */
+/** One word for a target, as events and pages show it. Whoever installs, it is an install. */
 export function targetWord(target: Target): string {
-  return target.kind === 'pxeimage' ? target.mode : target.kind;
+  switch (target.kind) {
+    case 'pxeimage':
+      return target.mode;
+    case 'installer':
+      return 'install';
+    default:
+      return target.kind;
+  }
 }
 
-function decideTarget({ state, work, installed, localBoot }: BootFacts): {
+function decideTarget({ state, work, installer, installed, localBoot }: BootFacts): {
   target: Target;
   reason: string;
 } {
@@ -100,6 +111,11 @@ function decideTarget({ state, work, installed, localBoot }: BootFacts): {
     case 'broken':
       return pxeimage('rescue', 'broken: pxeimage in rescue');
     case 'installing':
+      if (work === 'install' && installer)
+        return {
+          target: { kind: 'installer' },
+          reason: 'installing by its own installer, with a live work order',
+        };
       if (work === 'install') return pxeimage('install', 'installing, with a live work order');
       if (installed)
         return {

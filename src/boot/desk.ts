@@ -30,8 +30,18 @@ export interface DeskRecords {
   /** What a job has this machine do. */
   workOf?(hardwarename: Hardwarename): {
     readonly work: WorkPurpose | undefined;
+    readonly installer?: boolean;
     readonly installed: boolean;
   };
+  /**
+   * Hands the live install of this machine to a boot that starts its image's own installer.
+   * @param url of the appliance, as the machine has reached it
+   * @returns undefined when it may not be had: the order has failed, and says why
+   */
+  takeInstaller?(
+    hardwarename: Hardwarename,
+    by: { readonly boot: Boot; readonly url: string },
+  ): { readonly work: string; readonly kernelArguments: string } | undefined;
   /** SMBIOS product name of a machine on record. */
   hardwareTypeOf?(hardwarename: Hardwarename): string | undefined;
   /** Did the boot before this one end with a boot binary fetched, and nothing after it? */
@@ -67,20 +77,29 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
         mac: boot.mac,
         hardwarename: machine?.hardwarename,
       });
-      const decision = decide({
-        client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
-        state: machine?.state ?? 'unknown',
-        ...workOf(records, machine),
-        binariesServed: boot.binariesServed,
-        binary: undefined,
-        localBoot: localBootOf(records, options.rules, subject),
-      });
+      const decideNow = () =>
+        decide({
+          client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
+          state: machine?.state ?? 'unknown',
+          ...workOf(records, machine),
+          binariesServed: boot.binariesServed,
+          binary: undefined,
+          localBoot: localBootOf(records, options.rules, subject),
+        });
+      const first = decideNow();
+      const installer =
+        machine && first.target.kind === 'installer'
+          ? records.takeInstaller?.(machine.hardwarename, { boot, url })
+          : undefined;
+      // An order that was refused has failed by that: what is left is decided anew.
+      const decision = first.target.kind === 'installer' && !installer ? decideNow() : first;
       const script = options.scripts.render(decision, {
         url,
         token,
         mac: boot.mac,
         machine: machine?.hardwarename ?? boot.mac,
         kernelArguments: options.kernelArguments,
+        installer,
       });
       return { script, decision };
     },
@@ -137,7 +156,7 @@ const NO_WORK = { work: undefined, installed: false } as const;
 function workOf(
   records: DeskRecords,
   machine: { readonly hardwarename: Hardwarename; readonly state: MachineState } | undefined,
-): { work: WorkPurpose | undefined; installed: boolean } {
+): { work: WorkPurpose | undefined; installer?: boolean; installed: boolean } {
   return (machine && records.workOf?.(machine.hardwarename)) ?? NO_WORK;
 }
 

@@ -25,10 +25,18 @@ export interface NextFacts {
   readonly boot: Pick<Boot, 'reportDigest'>;
   /** The machine's live order, if it has one. */
   readonly work?: WorkPurpose | undefined;
+  /** That order is for the image's own installer, which no agent can be. */
+  readonly installer?: boolean | undefined;
   readonly installed?: boolean | undefined;
 }
 
-export function nextInstruction({ machine, boot, work, installed }: NextFacts): Instruction {
+export function nextInstruction(facts: NextFacts): Instruction {
+  const { machine, boot, work, installer, installed } = facts;
+  if (machine?.state === 'installing' && work === 'install' && installer) {
+    const { hardwarename, state } = machine;
+    const message = 'installing: its job boots the installer of its image';
+    return { hardwarename, state, instruction: 'wait', message };
+  }
   // Work goes before a report: the job has chosen this machine, and its agent looks at the disks itself.
   if (machine && work && statesOfWork(work).includes(machine.state)) {
     const { hardwarename, state } = machine;

@@ -16,6 +16,8 @@ export interface ScriptValues {
   /** What the machine is called so far: its hardwarename, or its MAC. */
   readonly machine: string;
   readonly kernelArguments: string;
+  /** Of a target that is an installer: the token of its work, and its own command line. */
+  readonly installer?: { readonly work: string; readonly kernelArguments: string } | undefined;
 }
 
 export interface Scripts {
@@ -25,6 +27,7 @@ export interface Scripts {
 const TEMPLATES = {
   pxeimage: 'pxeimage.ipxe',
   'pxeimage tls': 'pxeimage-tls.ipxe',
+  installer: 'installer.ipxe',
   nothing: 'nothing.ipxe',
   'local-disk auto': 'local-disk.ipxe',
   'local-disk exit': 'local-disk-exit.ipxe',
@@ -45,6 +48,8 @@ const PLACEHOLDERS = [
   'machine',
   'why',
   'kernelArguments',
+  'work',
+  'installerArguments',
 ] as const;
 type Placeholder = (typeof PLACEHOLDERS)[number];
 
@@ -66,10 +71,13 @@ export function loadScripts(read: (name: string) => string): Scripts {
         machine: values.machine,
         why: decision.reasons[0] ?? '',
         kernelArguments: values.kernelArguments,
+        work: values.installer?.work ?? '',
+        installerArguments: values.installer?.kernelArguments ?? '',
       };
       return templates[templateOf(decision, values.url)].replace(
         /\{\{(\w+)\}\}/g,
-        (_, name: Placeholder) => inert(all[name]),
+        (_, name: Placeholder) =>
+          name === 'installerArguments' ? inertWords(all[name]) : inert(all[name]),
       );
     },
   };
@@ -78,6 +86,15 @@ export function loadScripts(read: (name: string) => string): Scripts {
 /** Keeps what iPXE takes as plain text; every other character becomes a full stop. */
 export function inert(value: string): string {
   return value.replace(/[^A-Za-z0-9 ._:,/=+@()-]/g, '.');
+}
+
+/** Of an installer's command line, where iPXE takes `;` for the end of a command only as a word of its own. */
+export function inertWords(value: string): string {
+  return value
+    .split(/ +/)
+    .filter((word) => word !== '' && word !== ';')
+    .map((word) => word.replace(/[^A-Za-z0-9._:,/=+@()~;-]/g, '.'))
+    .join(' ');
 }
 
 function checkTemplate(name: string, text: string): string {

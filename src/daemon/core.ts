@@ -23,6 +23,7 @@ import { readOrMakeKey } from '../platform/secret-key.ts';
 import { explained, type GroupCommit, openDatabase, openGroupCommit } from '../platform/sqlite.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { takeInstaller } from './installers.ts';
 import type { Metrics } from './metrics.ts';
 
 export const VERSION = '0.1.0';
@@ -69,10 +70,8 @@ export function openCore(
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
-      workOf: (hardwarename) => ({
-        work: inventory.work.liveOf(hardwarename)?.purpose,
-        installed: inventory.work.isInstalled(hardwarename),
-      }),
+      workOf: inventory.work.standing,
+      takeInstaller: takeInstaller(inventory, config.dns.domain),
       ...openBootFacts(db),
       experience: inventory.serverdb.quirks.known,
     },

@@ -130,7 +130,9 @@ export async function startMachineHttp(
   };
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
-    const parties = { inventory, desk, clock, log, guard, send, onDownload, flows, ...services };
+    const { domain = '' } = config.dns;
+    const shared = { inventory, desk, clock, log, guard, send, onDownload, flows };
+    const parties = { ...shared, ...services, domain };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });

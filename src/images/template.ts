@@ -20,6 +20,7 @@ export const TEMPLATE_VALUES = [
   'sshKeys',
   'metadataUrl',
   'phoneHomeUrl',
+  'installedUrl',
 ] as const;
 
 export type TemplateValue = string | readonly string[];
@@ -105,12 +106,29 @@ export function renderTemplate(parts: readonly Part[], values: TemplateValues): 
  * @throws Error
  */
 export function renderArguments(text: string, values: TemplateValues): string {
-  return text.replaceAll(/\{\{ *([A-Za-z0-9.]*) *\}\}/g, (_place, name: string) => {
+  return text.replaceAll(/\{\{ *([A-Za-z0-9._-]*) *\}\}/g, (_place, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (typeof value !== 'string' || !/^[A-Za-z0-9:/._~-]*$/.test(value))
       throw new Error(`'${name}' has no value that can stand on a kernel's command line`);
     return value;
   });
+}
+
+/** Places that a command line has beside those of a template: where the rendered template is, as a file or as NoCloud's folder. */
+const ARGUMENT_PLACES = ['url', 'seedUrl'];
+
+/**
+ * iPXE splits a command line at blanks, expands `$` and ends a command at `;`, `||` and `&&`; there is no way to quote.
+ * @throws Error that says what cannot stand there
+ */
+export function checkArguments(text: string): void {
+  const rest = text.replaceAll(/\{\{ *([A-Za-z0-9._-]*) *\}\}/g, (_place, name: string) => {
+    if (isKnown(name) || ARGUMENT_PLACES.includes(name)) return '';
+    throw new Error(`'${name}' is none of ${ARGUMENT_PLACES.join(', ')}, ${KNOWN}`);
+  });
+  const odd = /[^A-Za-z0-9 ._:,/=+@()~;-]/.exec(rest)?.[0];
+  if (odd !== undefined) throw new Error(`'${odd}' cannot stand on iPXE's command line`);
+  if (rest.split(' ').includes(';')) throw new Error("';' alone ends the command");
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

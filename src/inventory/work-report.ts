@@ -52,6 +52,7 @@ const AGENT_CODES: readonly ErrorCode[] = [
   'IMAGE_CORRUPT',
   'IMAGE_UNREACHABLE',
   'INSTALL_UNVERIFIED',
+  'TEMPLATE_INVALID',
   'WORK_LOOP',
 ];
 

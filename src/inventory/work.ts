@@ -72,6 +72,8 @@ export interface Work {
   liveOf(hardwarename: Hardwarename): WorkOrder | undefined;
   /** Its agent has finished an install whose job still waits for the system's own word. */
   isInstalled(hardwarename: Hardwarename): boolean;
+  /** What a job has this machine do now: all that the boot decision asks of it. */
+  standing(hardwarename: Hardwarename): WorkStanding;
   /**
    * Offers a live order to a boot: the same token each time the same boot asks. It may be said to nobody: a machine that was
    * switched off leaves its question behind.
@@ -99,6 +101,13 @@ export interface Work {
   end(job: string, why: string): void;
   /** Forgets tokens that expired before this moment. */
   forget(before: Millis): number;
+}
+
+export interface WorkStanding {
+  readonly work: WorkPurpose | undefined;
+  /** That work is an install by the image's own installer. */
+  readonly installer: boolean;
+  readonly installed: boolean;
 }
 
 interface OrderRow {
@@ -151,6 +160,12 @@ function orderFrom(row: OrderRow): WorkOrder {
   };
 }
 
+/** An install whose image is a distribution's own installer: it is booted, and no agent carries it out. */
+export function isForInstaller({ purpose, detail }: WorkOrder): boolean {
+  const { image } = (detail ?? {}) as { readonly image?: { readonly kind?: unknown } };
+  return purpose === 'install' && image?.kind === 'installer';
+}
+
 export function openWork(
   db: Database,
   { clock, events }: { clock: Clock; events: EventStore },
@@ -201,6 +216,14 @@ export function openWork(
     },
     ofJob: (job) => one(sql.ofJob.get(job)),
     isInstalled: (hardwarename) => sql.installed.get(hardwarename) !== undefined,
+    standing(hardwarename) {
+      const order = liveOf(hardwarename);
+      const installed = sql.installed.get(hardwarename) !== undefined;
+      return {
+        ...{ work: order?.purpose, installed },
+        installer: order !== undefined && isForInstaller(order),
+      };
+    },
     take(order, { boot, mac }) {
       const { job, purpose, round, hardwarename } = order;
       const again = sql.taken.get(job, round, purpose, boot);

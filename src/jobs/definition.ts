@@ -67,8 +67,8 @@ interface StepSpec<Params> {
 }
 
 interface WaitSpec {
-  /** From the moment that the wait begins. */
-  readonly withinMs: number;
+  /** From the moment that the wait begins; may follow from what the steps before it have found. */
+  readonly withinMs: number | ((outputs: Readonly<Record<string, Output>>) => number);
   readonly event: EventName;
   /** Only events newer than the first start of this step count. */
   readonly since: string;
@@ -95,6 +95,13 @@ export type Step<Params = JobParams> = StepSpec<Params> & {
 };
 export type Wait = WaitSpec & { readonly is: 'wait'; readonly name: string };
 export type JobStep<Params = JobParams> = Step<Params> | Wait;
+
+export function waitMs(
+  { withinMs }: Pick<Wait, 'withinMs'>,
+  outputs: Readonly<Record<string, Output>>,
+): number {
+  return typeof withinMs === 'number' ? withinMs : withinMs(outputs);
+}
 
 export function step<Params>(name: string, spec: StepSpec<Params>): Step<Params> {
   return { is: 'step', name, ...spec };

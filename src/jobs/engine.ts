@@ -14,7 +14,7 @@ import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { beginAttempt, type Outcome } from './attempt.ts';
 import { concludeAttempt, isLate, resultOf } from './conclude.ts';
-import type { End, JobDefinition } from './definition.ts';
+import { type End, type JobDefinition, waitMs } from './definition.ts';
 import type { Engine, EngineOptions, Live } from './engine-parts.ts';
 import { applyEntry, foldJob, type JobEntry } from './fold.ts';
 import { nextAction, type Work } from './next.ts';
@@ -185,7 +185,7 @@ class Runner implements Engine {
         return true;
       case 'begin-wait': {
         const { wait, cursor } = action;
-        const deadlineAt = now + wait.withinMs;
+        const deadlineAt = now + waitMs(wait, live.fold.outputs);
         this.append(live, { is: 'waiting', step: wait.name, cursor, deadlineAt });
         return true;
       }

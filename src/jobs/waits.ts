@@ -4,7 +4,7 @@
  * `since` count, and one that came in time counts however late it is looked at.
  */
 import type { Millis } from '../wire/time.ts';
-import type { JobDefinition, Wait } from './definition.ts';
+import { type JobDefinition, type Wait, waitMs } from './definition.ts';
 import type { JobEntry, JobFold } from './fold.ts';
 import type { AppendDetails, Job, JobStore } from './store.ts';
 
@@ -39,7 +39,11 @@ export function judgeWait(
   }
   const entry =
     failure(store, { job, wait, fold, cursor }) ??
-    moreTime(store, { job, wait, phase, cursor, beganAt: anchor?.at ?? phase.sinceAt, now });
+    moreTime(store, {
+      ...{ job, wait, phase, outputs: fold.outputs, cursor },
+      beganAt: anchor?.at ?? phase.sinceAt,
+      now,
+    });
   return entry && { entry };
 }
 
@@ -67,15 +71,16 @@ function moreTime(
     job: Job;
     wait: Wait;
     phase: Waiting;
+    outputs: JobFold['outputs'];
     cursor: number;
     beganAt: Millis;
     now: Millis;
   },
 ): JobEntry | undefined {
-  const { job, wait, phase, cursor, beganAt, now } = at;
+  const { job, wait, phase, outputs, cursor, beganAt, now } = at;
   if (!wait.alive || now < phase.deadlineAt) return undefined;
   const heardAt = store.lastEventAt(job.target, wait.alive.event, cursor);
-  const deadlineAt = Math.min(heardAt + wait.withinMs, beganAt + wait.alive.atMostMs);
+  const deadlineAt = Math.min(heardAt + waitMs(wait, outputs), beganAt + wait.alive.atMostMs);
   if (deadlineAt <= now) return undefined;
   return { is: 'waiting', step: wait.name, cursor, deadlineAt };
 }

@@ -36,9 +36,7 @@ export function createJobWork(
   const resolve = (ref: string): ResolvedImage => {
     const image = images.resolve(ref);
     if (!image) throw new AppError('NOT_FOUND', { detail: `There is no sound image ${ref}.` });
-    if (image.kind !== 'installer') return image;
-    const detail = `${ref} is an installer: it is booted, not written to a disk.`;
-    throw new AppError('REQUEST_INVALID', { detail });
+    return image;
   };
   const nameFor = (machine: Machine, { hostname, role = '' }: InstallParams): string => {
     if (hostname !== undefined) return hostname;
@@ -62,7 +60,9 @@ export function createJobWork(
       const role = params.role ?? machine.role;
       editor.edit(name, { hostname, role }, { who: WHO, why: 'It is installed for this.' });
       const uefi = machine.hardware.agent.bootMode === 'uefi';
-      return { image: `${image.name}@${image.version}`, hostname, role, uefi };
+      const installer = image.kind === 'installer';
+      const found = { image: `${image.name}@${image.version}`, hostname, role, uefi };
+      return { ...found, ...(installer && { installer }) };
     },
     armInstall({ job, machine: name, params, prepared }): Output {
       const machine = read(name);
@@ -116,6 +116,14 @@ export function createJobWork(
 
 /** What the last report says already need not be found out by booting. */
 function assertFits({ hardware }: Machine, image: ResolvedImage, params: InstallParams): void {
+  if (image.kind === 'installer') {
+    const given = (['layout', 'disks', 'network', 'userData'] as const).find(
+      (name) => params[name] !== undefined,
+    );
+    if (given === undefined) return;
+    const detail = `${image.name} is an installer: its template says this, and may have it from metadata.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: `/params/${given}` });
+  }
   if (image.kind === 'raw' && params.layout !== undefined) {
     const detail = `${image.name} is a raw disk and brings its own layout.`;
     throw new AppError('REQUEST_INVALID', { detail, path: '/params/layout' });

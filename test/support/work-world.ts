@@ -61,7 +61,7 @@ export function installDetail(changes: Partial<InstallDetail> = {}): InstallDeta
 export type WorkWorld = ReturnType<typeof createWorkWorld>;
 
 export function createWorkWorld(
-  more: Pick<MachineAppOptions, 'images' | 'send' | 'recycle'> = {},
+  more: Pick<MachineAppOptions, 'images' | 'send' | 'recycle' | 'domain'> = {},
   world: World = createWorld(),
 ) {
   const dir = mkdtempSync(join(tmpdir(), 'reveille-work-'));

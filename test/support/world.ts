@@ -1,9 +1,11 @@
 /** An appliance without sockets: the real inventory on a database in memory, with a clock that tests move. */
+
 import Sqlite, { type Database } from 'better-sqlite3';
 import { createBootRules } from '../../src/boot/binaries.ts';
 import { createBootDesk } from '../../src/boot/desk.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
+import { takeInstaller } from '../../src/daemon/installers.ts';
 import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
@@ -49,10 +51,8 @@ export function createWorld(
       sight: inventory.boots.sight,
       mint: inventory.tokens.mint,
       append: (event) => void inventory.events.append(event),
-      workOf: (hardwarename) => ({
-        work: inventory.work.liveOf(hardwarename)?.purpose,
-        installed: inventory.work.isInstalled(hardwarename),
-      }),
+      workOf: inventory.work.standing,
+      takeInstaller: takeInstaller(inventory, config.dns.domain),
       ...openBootFacts(db),
       experience: inventory.serverdb.quirks.known,
     },

@@ -119,10 +119,7 @@ function followMachine(inventory: Inventory, boot: Boot, wake: () => void): () =
 /** What a job has this machine do, as the boot desk sees it too. */
 function workOf({ work }: Inventory, hardwarename: Hardwarename | undefined) {
   if (hardwarename === undefined) return { work: undefined, installed: false };
-  return {
-    work: work.liveOf(hardwarename)?.purpose,
-    installed: work.isInstalled(hardwarename),
-  };
+  return work.standing(hardwarename);
 }
 
 /**

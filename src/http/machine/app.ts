@@ -21,6 +21,7 @@ import { boundTimes, createConnectionGuard } from './connections.ts';
 import type { Flow } from './flows.ts';
 import { holder, type MachineAppOptions, note, type TokenParams, urlOf } from './holder.ts';
 import { addImageRoutes } from './image-routes.ts';
+import { addInstallerRoutes } from './installer-routes.ts';
 import { addMetadataRoutes } from './metadata-routes.ts';
 import { addRecycleRoutes } from './recycle-routes.ts';
 import { type SendObserver, sendBootFile } from './send-file.ts';
@@ -58,7 +59,10 @@ export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   addMetadataRoutes(app, options);
   addRecycleRoutes(app, options);
   const { images } = options;
-  if (images) addImageRoutes(app, { ...options, images, send });
+  if (images) {
+    addImageRoutes(app, { ...options, images, send });
+    addInstallerRoutes(app, { ...options, images, send });
+  }
   return app;
 }
 

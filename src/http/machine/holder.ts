@@ -37,6 +37,8 @@ export interface MachineAppOptions {
   readonly recycle?: RecycleDesk;
   /** The image store, where there is one. */
   readonly images?: ImageService;
+  /** The domain of the site's machines, for installers' templates. */
+  readonly domain?: string;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
   onDownload?(sentBytes: number, complete: boolean): void;
 }

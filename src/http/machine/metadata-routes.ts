@@ -6,9 +6,10 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { type InstallDetail, parseInstallDetail } from '../../install/detail.ts';
 import { metaData, networkConfig, userData, vendorData } from '../../install/metadata.ts';
-import type { WorkToken } from '../../inventory/work.ts';
+import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { limit } from '../../limits.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
+import { endInstaller } from './installer-routes.ts';
 import { workTokenOf } from './work-routes.ts';
 
 export function addMetadataRoutes(app: FastifyInstance, options: MachineAppOptions): void {
@@ -35,11 +36,15 @@ export function addMetadataRoutes(app: FastifyInstance, options: MachineAppOptio
   // cloud-init posts a form with the keys it has made, our unit posts nothing: the token says it all.
   for (const url of ['/phone-home/:token', '/metadata/:token/phone-home'])
     app.post<TokenParams>(url, { bodyLimit: limit('workResultBytesMax') }, (request, reply) => {
-      const [{ order }, { hostname, image }] = find(request);
+      const [token, { hostname, image }] = find(request);
+      const { order } = token;
       const { inventory } = options;
-      // Nothing that is not installed can call: whoever it is has read a disk that is being written.
-      if (order.state !== 'done') throw new AppError('WORK_ENDED');
+      // Nothing that is not installed can call: whoever it is has read a disk that is being written. An image's own installer
+      // has no agent that would say so; the system that it has made is its last word.
+      const byItself = isForInstaller(order) && order.state === 'armed' && order.destroysAt > 0;
+      if (order.state !== 'done' && !byItself) throw new AppError('WORK_ENDED');
       inventory.transaction(() => {
+        if (byItself) endInstaller(options, token);
         if (!inventory.work.phoned(order.job)) return;
         const { job, hardwarename } = order;
         const address = request.ip.replace(/^::ffff:/, '');

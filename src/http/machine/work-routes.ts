@@ -11,7 +11,7 @@ import type { NewEvent } from '../../events.ts';
 import { parseInstallDetail } from '../../install/detail.ts';
 import { planFor } from '../../install/plan.ts';
 import { parseSeen } from '../../install/seen.ts';
-import type { WorkToken } from '../../inventory/work.ts';
+import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { type AgentResult, progressSchema, resultSchema } from '../../inventory/work-report.ts';
 import { limit } from '../../limits.ts';
 import { parseBootToken } from '../../wire/ids.ts';
@@ -44,9 +44,16 @@ export function holderOfLiveWork(options: MachineAppOptions, request: Asked): Wo
   return token;
 }
 
+/** As above, and it is an agent that is to do it. */
+function holderOfAgentWork(options: MachineAppOptions, request: Asked): WorkToken {
+  const token = holderOfLiveWork(options, request);
+  if (isForInstaller(token.order)) throw new AppError('TOKEN_PURPOSE');
+  return token;
+}
+
 export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions): void {
   app.get<TokenParams>('/agent/:token/work', { exposeHeadRoute: false }, (request, reply) => {
-    const token = holderOfLiveWork(options, request);
+    const token = holderOfAgentWork(options, request);
     options.inventory.transaction(() => options.inventory.work.fetched(token));
     return sendLines(reply, orderLines(token));
   });
@@ -54,7 +61,7 @@ export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions):
     '/agent/:token/plan',
     { bodyLimit: limit('reportBytesMax') },
     (request, reply) => {
-      const token = holderOfLiveWork(options, request);
+      const token = holderOfAgentWork(options, request);
       if (token.purpose === 'recycle')
         return sendPlan(
           reply,

@@ -36,6 +36,8 @@ export const BOOT_MS = 15 * MINUTE_MS;
 /** The agent speaks every ten seconds. */
 export const SILENCE_MS = 3 * MINUTE_MS;
 const STARTED_MS = 20 * MINUTE_MS;
+/** An image's own installer says nothing until it is done, and fetches its packages from wherever it was told. */
+const INSTALLER_MS = 90 * MINUTE_MS;
 
 export interface InstallPolicy {
   /**
@@ -78,7 +80,9 @@ const arm = step<JobParams>('arm', {
 /** A machine that waits in pxeimage takes its work at its next question; it is not switched off for that. */
 export const call = step<JobParams>('call', {
   ...quick,
-  async run({ work, job, machine, now, sinceAt }) {
+  async run({ work, job, machine, outputs, now, sinceAt }) {
+    // pxeimage cannot become another kernel: an installer is always booted.
+    if (outputs.prepare?.installer === true) return { warm: false };
     if (work.isTaken(job)) return { warm: true };
     if (!work.isListening(machine.hardwarename) || now() - sinceAt > ANSWER_MS)
       return { warm: false };
@@ -126,7 +130,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
     },
   }),
   wait('installed', {
-    withinMs: SILENCE_MS,
+    withinMs: ({ prepare }) => (prepare?.installer === true ? INSTALLER_MS : SILENCE_MS),
     alive: { event: 'agent.progress', atMostMs: limit('workOrderMs') },
     event: 'agent.finished',
     since: 'arm',

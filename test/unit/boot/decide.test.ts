@@ -63,8 +63,15 @@ describe('every state', () => {
   it('serves nothing destructive without the live order for exactly that', () => {
     for (const state of STATES) {
       for (const work of [undefined, 'install', 'recycle', 'burn-in'] as const) {
-        for (const installed of [false, true]) {
-          const word = targetWord(decide(facts({ state, work, installed })).target);
+        for (const [installed, installer] of [
+          [false, false],
+          [true, false],
+          [false, true],
+          [true, true],
+        ] as const) {
+          const target = decide(facts({ state, work, installed, installer })).target;
+          const word = targetWord(target);
+          if (target.kind === 'installer') expect(installer).toBe(true);
           const allowed =
             (state === 'installing' && work === 'install') ||
             (state === 'recycling' && (work === 'recycle' || work === 'burn-in')) ||
@@ -135,6 +142,24 @@ describe('scripts', () => {
       kernelArguments: 'console=ttyS0',
     });
     await expect(script).toMatchFileSnapshot(`../../fixtures/ipxe/${name}.ipxe`);
+  });
+
+  it('installer is the text beside', async () => {
+    const decision = decide(facts({ state: 'installing', work: 'install', installer: true }));
+    const script = scripts.render(decision, {
+      url: 'http://10.77.0.1:8080',
+      token: 'TOKEN',
+      mac: mac('52:54:00:77:00:01'),
+      machine: 'SN-1',
+      kernelArguments: 'console=ttyS0',
+      installer: {
+        work: 'WORK',
+        kernelArguments:
+          'auto=true url=http://10.77.0.1:8080/installer/WORK/template ds=nocloud-net;s=http://x/ ; reboot $a || "b',
+      },
+    });
+    expect(script).not.toMatch(/TOKEN| ; |\$a|"b/);
+    await expect(script).toMatchFileSnapshot('../../fixtures/ipxe/installer.ipxe');
   });
 
   it('no value can become a command', () => {

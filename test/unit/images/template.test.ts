@@ -113,15 +113,20 @@ describe('an installer in the store', () => {
     opened.push(made);
     const [kernel, initrd] = [await made.put(Buffer.from('K')), await made.put(Buffer.from('I'))];
     const [good, bad] = [
-      await made.put(Buffer.from('d-i x string {{ hostname }}\n')),
+      await made.put(Buffer.from('d-i x string {{ hostname }}\nd-i y string {{ phoneHomeUrl }}\n')),
       await made.put(Buffer.from('d-i x string {{ hostnam }}\n')),
     ];
-    const add = (template: string, format: TemplateFormat | undefined = 'preseed') =>
+    const mute = await made.put(Buffer.from('d-i x string {{ hostname }}\n'));
+    const add = (
+      template: string,
+      kernelArguments = 'auto=true url={{ url }}',
+      format: TemplateFormat | undefined = 'preseed',
+    ) =>
       made.world.inventory.transaction(() =>
         made.desk().add(
           {
             ...{ name: 'x', version: '1', kind: 'installer' },
-            doc: { description: '', kernelArguments: '', ...(format ? { format } : {}) },
+            doc: { description: '', kernelArguments, ...(format ? { format } : {}) },
             files: [
               { role: 'kernel', sha256: kernel },
               { role: 'initrd', sha256: initrd },
@@ -133,6 +138,10 @@ describe('an installer in the store', () => {
         ),
       );
     expect(() => add(bad)).toThrow(/line 1: 'hostnam' is none of/);
+    expect(() => add(mute)).toThrow(/no \{\{ phoneHomeUrl \}\}/);
+    expect(() => add(good, 'url={{ urll }}')).toThrow(/'urll' is none of url, seedUrl/);
+    for (const odd of ['a=$net0', 'a || reboot', 'a && b', 'a="b c"', 'a ; reboot', 'a#b'])
+      expect(() => add(good, odd), odd).toThrow(/cannot stand|ends the command/);
     expect(made.world.inventory.images.list()).toEqual([]);
     expect(add(good).files.map(({ role }) => role)).toEqual(['initrd', 'kernel', 'template']);
   });

@@ -2,26 +2,55 @@
  * The matrix: every state of a machine, every channel, every condition of a token. Install and recycle are served to a machine
  * with a live order for exactly that, and to nobody else; nor is anything that could lead there.
  */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { decide, targetWord } from '../../../src/boot/decide.ts';
+import { sendOptions } from '../../../src/http/machine/app.ts';
+import { createAdmission } from '../../../src/images/admission.ts';
+import type { ResolvedImage } from '../../../src/inventory/images.ts';
 import { MACHINE_STATES, type MachineState } from '../../../src/inventory/states.ts';
 import type { WorkPurpose } from '../../../src/inventory/work.ts';
+import { openBootFile } from '../../../src/platform/boot-files.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { ADMISSION } from '../../support/image-store.ts';
 import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
 import { dhcpPacket } from '../../support/world.ts';
 
 type Machine = Awaited<ReturnType<WorkWorld['register']>>;
-const LIVE_STATE = { install: 'installing', recycle: 'recycling' } as const;
-const PURPOSES = ['install', 'recycle'] as const;
+type Purpose = 'install' | 'recycle' | 'installer';
+const LIVE_STATE: Readonly<Record<Purpose, MachineState>> = {
+  ...{ install: 'installing', recycle: 'recycling', installer: 'installing' },
+};
+const PURPOSES = Object.keys(LIVE_STATE) as readonly Purpose[];
+/** An image's own installer is an install, too. */
+const workOf = (purpose: Purpose): WorkPurpose => (purpose === 'installer' ? 'install' : purpose);
 
-const otherThan = (purpose: (typeof PURPOSES)[number]) =>
-  purpose === 'install' ? 'recycle' : 'install';
+const otherThan = (purpose: Purpose): Purpose => (purpose === 'recycle' ? 'install' : 'recycle');
+
+/** A store that has every file that it is asked for. */
+const dir = mkdtempSync(join(tmpdir(), 'matrix-'));
+writeFileSync(join(dir, 'file'), 'd-i x string {{ phoneHomeUrl }}');
+afterAll(() => rmSync(dir, { recursive: true }));
+const images = {
+  open: () => openBootFile(dir, 'file'),
+  admission: createAdmission({ ...ADMISSION, streamsMax: 10_000 }),
+  pace: () => undefined,
+};
+const FILE = { sha256: 'a'.repeat(64), size: 31, compression: 'none' } as const;
+const CONTENT = { contentSha256: 'a'.repeat(64), contentSize: 31 };
+const INSTALLER: ResolvedImage = {
+  ...{ name: 'netinst', version: '1', kind: 'installer' },
+  files: (['kernel', 'initrd', 'template'] as const).map((role) => ({ role, ...FILE, ...CONTENT })),
+  doc: { description: '', kernelArguments: 'url={{ url }}', format: 'preseed' },
+};
 
 interface Scene {
   readonly world: WorkWorld;
   readonly machine: Machine;
   readonly other: Machine;
-  readonly purpose: (typeof PURPOSES)[number];
+  readonly purpose: Purpose;
 }
 
 /** Leaves the machine with a token of this purpose that is good for nothing, or with a good one, or with none. */
@@ -62,7 +91,7 @@ const CONDITIONS = {
   async 'earlier round'(scene: Scene) {
     const token = await taken(scene, scene.purpose);
     const job = scene.world.jobs.store.unfinishedOf(scene.machine.name);
-    if (job) scene.world.arm(job, scene.purpose);
+    if (job) scene.world.arm(job, workOf(scene.purpose), detailOf(scene.purpose));
     scene.world.db.prepare("UPDATE work_orders SET state = 'ended'").run();
     return token;
   },
@@ -75,15 +104,18 @@ const CONDITIONS = {
 type Condition = keyof typeof CONDITIONS;
 
 /** A job of this purpose whose order the machine has taken, in the state that it belongs to. */
-async function taken({ world, machine }: Scene, purpose: WorkPurpose): Promise<string> {
-  const job = world.job(machine.name, purpose);
-  world.put(machine.name, purpose === 'install' ? 'installing' : 'recycling');
-  const order = world.arm(job, purpose, installDetail());
+async function taken({ world, machine }: Scene, purpose: Purpose): Promise<string> {
+  const job = world.job(machine.name, workOf(purpose));
+  world.put(machine.name, LIVE_STATE[purpose]);
+  const order = world.arm(job, workOf(purpose), detailOf(purpose));
   const { boot } = machine;
   const mac = machine.boot === boot ? (world.inventory.boots.byId(boot)?.mac ?? A) : A;
   const token = world.inventory.transaction(() => world.inventory.work.take(order, { boot, mac }));
   return token?.token ?? '';
 }
+
+const detailOf = (purpose: Purpose) =>
+  installDetail(purpose === 'installer' ? { image: INSTALLER } : {});
 
 /** What each channel serves to the machine, in one word: the purpose, or anything else. */
 const CHANNELS = {
@@ -104,8 +136,9 @@ const CHANNELS = {
   async script({ world, purpose }: Scene) {
     const { token } = world.booted(A);
     const answer = await world.app.inject(`/boot/${token}/script.ipxe`);
-    const mode = /reveille\.mode=(\S+)/.exec(answer.body)?.[1] ?? 'nothing';
-    return mode === purpose ? 'served' : ['install', 'recycle'].includes(mode) ? mode : 'not';
+    const own = /\/installer\/\S+\/kernel/.test(answer.body) ? 'installer' : 'nothing';
+    const mode = /reveille\.mode=(\S+)/.exec(answer.body)?.[1] ?? own;
+    return mode === purpose ? 'served' : (PURPOSES as string[]).includes(mode) ? mode : 'not';
   },
   async next({ world, machine, purpose }: Scene) {
     const asked = world.next(machine.wait);
@@ -125,10 +158,19 @@ const CHANNELS = {
   },
   metadata: (scene: Scene, token: string) => asks(scene, `/metadata/${token}/user-data`),
   image: (scene: Scene, token: string) => asks(scene, `/images/${token}/${'a'.repeat(64)}`),
+  kernel: (scene: Scene, token: string) => asks(scene, `/installer/${token}/kernel`),
+  template: (scene: Scene, token: string) => asks(scene, `/installer/${token}/template`),
+  seed: (scene: Scene, token: string) => asks(scene, `/installer/${token}/seed/user-data`),
+  installed: async ({ world }: Scene, token: string) =>
+    (await world.post(`/installer/${token}/installed`)).statusCode < 300 ? 'served' : 'not',
 } as const;
 type Channel = keyof typeof CHANNELS;
 /** They answer who shows a token, not who the machine is. */
-const BY_TOKEN: readonly Channel[] = ['work', 'plan', 'metadata', 'image'];
+const OF_INSTALLERS: readonly Channel[] = ['kernel', 'template', 'seed'];
+const BY_TOKEN: readonly Channel[] = [
+  ...(['work', 'plan', 'metadata', 'image', 'installed'] as const),
+  ...OF_INSTALLERS,
+];
 
 async function asks({ world }: Scene, url: string): Promise<string> {
   return (await world.app.inject(url)).statusCode < 300 ? 'served' : 'not';
@@ -138,15 +180,21 @@ async function asks({ world }: Scene, url: string): Promise<string> {
 function mayServe(
   condition: Condition,
   channel: Channel,
-  at: { state: MachineState; purpose: string },
+  at: { state: MachineState; purpose: Purpose },
 ) {
   const { state, purpose } = at;
   if (!['live', 'other purpose'].includes(condition)) return false;
-  if (state !== LIVE_STATE[purpose as 'install' | 'recycle']) return false;
+  if (state !== LIVE_STATE[purpose]) return false;
+  if (OF_INSTALLERS.includes(channel)) return purpose === 'installer';
   if (channel === 'plan') return purpose === 'install';
-  // The world of this test has no store of images: its own tests ask for files (unit/images).
-  return channel !== 'TFTP' && channel !== 'metadata' && channel !== 'image';
+  // Files by their hash are an agent's, and its own installer has the very same ones by name.
+  if (channel === 'image') return purpose !== 'recycle';
+  // What has fetched no template has installed nothing.
+  if (['TFTP', 'metadata', 'installed'].includes(channel)) return false;
+  return purpose !== 'installer' || (channel !== 'next' && channel !== 'work');
 }
+
+const BOTH = [true, false].flatMap((a) => [true, false].map((b) => [a, b] as const));
 
 const rows = PURPOSES.flatMap((purpose) =>
   (Object.keys(CONDITIONS) as Condition[]).flatMap((condition) =>
@@ -158,7 +206,7 @@ describe('install and recycle', () => {
   it.each(rows)('$purpose, token $condition, by $channel', async (row) => {
     const { purpose, condition, channel } = row;
     for (const state of MACHINE_STATES) {
-      const world = createWorkWorld();
+      const world = createWorkWorld({ images, send: sendOptions() });
       const machine = await world.register(A, 'SN-0001');
       const other = await world.register(B, 'SN-0002');
       const scene: Scene = { world, machine, other, purpose };
@@ -179,12 +227,12 @@ describe('install and recycle', () => {
   it('are decided by nothing but a live order: all facts at once', () => {
     for (const state of [...MACHINE_STATES, 'unknown'] as const)
       for (const work of [undefined, 'install', 'recycle', 'burn-in'] as const)
-        for (const installed of [true, false])
+        for (const [installed, installer] of BOTH)
           for (const stage of ['firmware', 'http-boot', 'ipxe', 'os', 'bmc'] as const)
             for (const foreignIpxe of [true, false]) {
               const decision = decide({
                 client: { stage, arch: 0, foreignIpxe },
-                ...{ state, work, installed, binariesServed: 0, localBoot: 'auto' },
+                ...{ state, work, installed, installer, binariesServed: 0, localBoot: 'auto' },
                 binary: { file: 'undionly.kpxe', present: true },
               } as never);
               const word = targetWord(decision.target);

@@ -91,7 +91,9 @@ function phoneHome({ phoneHome: url }: DocumentFacts): string {
 url='${url}'
 call() {
   if command -v curl >/dev/null; then curl -s -f -k -m 10 -o /dev/null -X POST "$url"
-  elif command -v wget >/dev/null; then wget -q -T 10 -t 1 -O /dev/null --post-data= "$url"
+  # By timeout and not by -T, at which the wget of Debian's busybox crashes.
+  elif command -v wget >/dev/null && command -v timeout >/dev/null; then
+    timeout 15 wget -q -O /dev/null --post-data= "$url"
   else
     at=\${url#http://} path=/\${at#*/} at=\${at%%/*}
     exec 3<>"/dev/tcp/\${at%:*}/\${at##*:}" || return 1

@@ -94,8 +94,9 @@ function installing({
       ...{ hardwarename, serial: hardwarename, serialKey: hardwarename, uuid: '', digest: '' },
       ...{ manufacturer: 'LabCorp', product: 'X1', bootMac: mac, hardware: reportOf(mac) },
     },
-    { state: 'installing', why: 'bench' },
+    { state: 'available', why: 'bench' },
   );
+  machines.transition(hardwarename, 'installing', { by: 'job', why: 'bench' });
   machines.setNics(hardwarename, [{ mac, name: 'eth0' }]);
   const boot = boots.sight({ mac, client: 'ipxe', arch: 'x', hardwarename })?.boot.id;
   const id = randomUUID();

@@ -5,6 +5,7 @@ import { type DeskParts, openRequestDesk, type RequestDesk } from '../provisioni
 import { createRequestEngine } from '../provisioning/engine.ts';
 import { openPoolDesk, type PoolDesk } from '../provisioning/pool-desk.ts';
 import { createPoolEngine } from '../provisioning/pool-engine.ts';
+import { createWarmKeeper } from '../provisioning/warm-keeper.ts';
 import type { JobParts } from './jobs.ts';
 
 export function openProvisioning(
@@ -41,10 +42,17 @@ export function openProvisioning(
     },
     onError: (err, pool) => log.error({ err, pool }, 'a pool could not be kept'),
   });
+  const warm = createWarmKeeper({
+    ...{ db, candidates: requests.candidates, jobs, inventory, events, timers, transaction },
+    ...{ rules: settings.warm.keep, idleMs: settings.warm.idleMinutes * 60_000 },
+    onError: (err) => log.error({ err }, 'warm capacity could not be kept'),
+  });
   engine.start();
+  warm.start();
   keeper.start();
   closers.push(
     () => engine.stop(),
+    () => warm.stop(),
     () => keeper.stop(),
   );
   return { provisioning: requests, pools };

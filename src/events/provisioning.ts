@@ -71,6 +71,11 @@ export interface ProvisioningEventData {
   'reset.turned': { reset: number; status: string; who: string; why: string };
   /** `status`: running, done, failed, or gone (it has left its pool). */
   'reset.machine': { reset: number; status: string; job: string; code: string };
+  /** Switched on, to wait for work, or off, because enough others wait. `warm` before that, of the `keep` of its rule. */
+  'capacity.waking': { type: string; keep: number; warm: number; job: string };
+  'capacity.resting': { type: string; keep: number; warm: number; job: string };
+  /** So many fewer are free than are to be kept warm; 0: enough again. */
+  'capacity.short': { type: string; keep: number; warm: number; missing: number };
 }
 
 export const PROVISIONING_EVENT_NAMES = [
@@ -94,4 +99,7 @@ export const PROVISIONING_EVENT_NAMES = [
   'reset.started',
   'reset.turned',
   'reset.machine',
+  'capacity.waking',
+  'capacity.resting',
+  'capacity.short',
 ] as const satisfies readonly (keyof ProvisioningEventData)[];

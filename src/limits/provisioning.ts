@@ -17,5 +17,17 @@ export const PROVISIONING_LIMITS = {
     value: 5000,
     why: 'newest installs that are searched for what failures have in common: some milliseconds',
   },
+  warmMovesMax: {
+    value: 20,
+    why: 'machines of one rule that are switched on or off in one look: a rack; the next look is seconds away',
+  },
+  warmWakingMs: {
+    value: 600_000,
+    why: 'from the first packet of a woken machine until it waits: pxeimage over a slow link',
+  },
+  warmAgainMs: {
+    value: 3_600_000,
+    why: 'a machine that was woken and did not come is not switched on and off all day',
+  },
   healthChecksMax: { value: 50, why: 'check URLs of machines that are fetched at once' },
 } as const;

@@ -7,6 +7,22 @@ export const provisioningSchema = z.strictObject({
   installsMax: z.number().int().min(1).max(10_000).default(100),
   /** A machine with a failed job is not chosen for so long. */
   recentFailureHours: z.number().min(0).max(8760).default(24),
+  /** Free machines that wait in pxeimage; without rules all of them do, for ever. */
+  warm: z
+    .strictObject({
+      keep: z
+        .array(
+          z.strictObject({
+            type: z.string().min(1).max(63).optional(),
+            site: z.string().min(1).max(63).optional(),
+            count: z.number().int().min(0).max(5000),
+          }),
+        )
+        .max(100)
+        .default([]),
+      idleMinutes: z.number().min(1).max(10_080).default(60),
+    })
+    .prefault({}),
   breaker: z
     .strictObject({
       /** How far back failures are compared. */

@@ -26,6 +26,7 @@ import { openPoolDesk } from '../../src/provisioning/pool-desk.ts';
 import { createPoolEngine } from '../../src/provisioning/pool-engine.ts';
 import { type RequestBody, requestSchema } from '../../src/provisioning/request.ts';
 import { provisioningSchema } from '../../src/provisioning/settings.ts';
+import { createWarmKeeper } from '../../src/provisioning/warm-keeper.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
@@ -55,9 +56,16 @@ export interface ProvisionHallOptions {
   /** Why an install of it fails; `undefined`: it does not. */
   readonly fails?: (machine: Hardwarename) => ErrorCode | undefined;
   readonly settings?: z.input<typeof provisioningSchema>;
+  /** Switched on, it comes as far as its firmware. */
+  readonly stuck?: (machine: Hardwarename) => boolean;
   readonly reopen?: (db: Database) => Database;
   readonly limits?: { siteMax: number; rackMax: number };
 }
+
+/** A power cycle, from power to pxeimage, and between two questions of a machine that waits. */
+const SWITCH_MS = 5000;
+const START_MS = 60_000;
+const HEARTBEAT_MS = 20_000;
 
 const installParams = z.looseObject({
   image: z.string(),
@@ -85,7 +93,10 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
   const time = createSimTime(seed);
   const clock = () => (EPOCH + Math.floor(time.now())) as Millis;
   let db: Database = new Sqlite(Buffer.from(empty));
-  const kinds = createKinds([simulated('install'), simulated('reinstall'), recycle()]);
+  const kinds = createKinds([
+    ...[simulated('install'), simulated('reinstall'), recycle()],
+    ...[switching('netboot'), switching('power-off')],
+  ]);
 
   async function run({ machine, sinceAt, now }: StepContext) {
     const leftMs = sinceAt + (options.installMs?.(machine.hardwarename) ?? 60_000) - now();
@@ -123,6 +134,41 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
     const { hardwarename } = context.machine;
     inventory.transaction(() => inventory.machines.write(hardwarename, { mayHoldData: false }));
     return undefined;
+  }
+  /** As far as warmth goes: a machine that is on waits in pxeimage some seconds later, unless it is one that does not come. */
+  function switching(kind: 'netboot' | 'power-off') {
+    return defineJob<JobParams>(kind, 1, {
+      says: 'A stand-in of one step.',
+      params: z.looseObject({}) as unknown as z.ZodType<JobParams>,
+      allowedFrom: ['available'],
+      interrupts: true,
+      destructive: false,
+      steps: [
+        step('switch', {
+          ...{ timeoutMs: 60_000, withinMs: 60_000 },
+          run: async ({ machine: { hardwarename }, sinceAt, now }) => {
+            if (now() - sinceAt < SWITCH_MS) return later(SWITCH_MS, 'its power');
+            if (options.fails?.(hardwarename)) throw new AppError('BMC_REFUSED');
+            if (kind === 'netboot') hall.power(hardwarename, true);
+            else hall.power(hardwarename, false);
+            return undefined;
+          },
+        }),
+      ],
+    });
+  }
+  /** Asks what to do, as its agent does for as long as it waits. */
+  function beat(name: Hardwarename, startedAt: number): void {
+    const { inventory, life } = hall.now;
+    if (hall.on.get(name) !== startedAt) return;
+    if (life.alive && inventory.machines.record(name)?.state === 'available')
+      inventory.transaction(() => {
+        for (const { mac } of inventory.machines.nicsOf(name)) {
+          const boot = inventory.boots.latest(mac);
+          if (boot) inventory.tokens.mint(boot.id, mac, 'wait');
+        }
+      });
+    time.at(time.now() + HEARTBEAT_MS, () => beat(name, startedAt));
   }
   function recycle() {
     return defineJob<JobParams>('recycle', 1, {
@@ -197,7 +243,12 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
         },
       },
     });
-    return { life, inventory, jobs, desk, pools, engine, requests, keeper };
+    const warm = createWarmKeeper({
+      ...{ db, candidates: desk.candidates, jobs, inventory, events: inventory.events },
+      ...{ timers: { after, now: clock }, transaction, onError },
+      ...{ rules: settings.warm.keep, idleMs: settings.warm.idleMinutes * 60_000 },
+    });
+    return { life, inventory, jobs, desk, pools, engine, requests, keeper, warm };
   }
 
   const hall = {
@@ -206,6 +257,8 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
     clock,
     cut: undefined as { at: number; when: 'before' | 'after' } | undefined,
     crashes: 0,
+    /** Machines that are on, and since when. */
+    on: new Map<Hardwarename, number>(),
     /** Machines whose check URL does not answer. */
     dead: new Set<string>(),
     now: undefined as unknown as ReturnType<typeof boot>,
@@ -221,6 +274,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       hall.now.engine.start();
       hall.now.requests.start();
       hall.now.keeper.start();
+      hall.now.warm.start();
     },
     ask(body: Partial<z.input<typeof requestSchema>> = {}, requester = 'negz') {
       const parsed: RequestBody = requestSchema.parse({
@@ -261,6 +315,21 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       );
     },
     /** New machines, from this number on. */
+    power(name: Hardwarename, on: boolean, startMs = START_MS) {
+      if (!on) return void hall.on.delete(name);
+      const startedAt = time.now();
+      hall.on.set(name, startedAt);
+      if (options.stuck?.(name)) return;
+      time.at(startedAt + startMs, () => {
+        const { inventory } = hall.now;
+        if (hall.on.get(name) !== startedAt) return;
+        inventory.transaction(() => {
+          for (const { mac } of inventory.machines.nicsOf(name))
+            inventory.boots.sight({ mac, client: 'firmware', arch: 'x', hardwarename: name });
+        });
+        beat(name, startedAt);
+      });
+    },
     add(from: number, to: number) {
       const { inventory } = hall.now;
       inventory.transaction(() => {
@@ -289,6 +358,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
   hall.now.engine.start();
   hall.now.requests.start();
   hall.now.keeper.start();
+  hall.now.warm.start();
   return hall;
 }
 

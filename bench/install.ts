@@ -1,0 +1,223 @@
+/**
+ * Installs: warm and cold, beside the same snapshot written by hand with `curl | zstd -d | dd`, in turn on one virtual machine.
+ *
+ * The machine is QEMU's, with a BMC of the lab; the snapshot is the raw Debian 12 of `make snapshots`. Three things are measured
+ * on it: a warm install (it waits in pxeimage), a cold one (its BMC boots it), and the floor: what a person would type in the
+ * same ramdisk, who checks nothing, grows nothing, and leaves a system without name, network or key. The floor has no boots of
+ * its own; those of the same machine are added to it (from the reset to the answer on port 22, and for a cold install from the power to
+ * the agent's work). What is more than that is our overhead: choosing and checking the disk, hashing the stream, growing the file
+ * system, writing names and keys, reading back what was written, and the jobs around it.
+ *
+ * Under emulation everything is slow alike, but not evenly: hashing is dearer than on a processor that has instructions for it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { createClient } from '../qemu-lab/client.ts';
+import { createLab, type Lab, type LabVm } from '../qemu-lab/lab.ts';
+import { type LabPeople, openPeople } from '../qemu-lab/people.ts';
+import { expandRack } from '../qemu-lab/rack.ts';
+import { machineOf } from '../qemu-lab/scenario.ts';
+import { SNAPSHOT } from '../qemu-lab/scenarios/install.ts';
+import type { StoredEvent } from '../src/events.ts';
+import { BY_HAND, makePxeimageByHand } from './install-by-hand.ts';
+import { requirePrograms } from './support/programs.ts';
+import { type Scope, withScope } from './support/scope.ts';
+import { round } from './support/stats.ts';
+import type { TopicOptions, TopicResult } from './support/topic.ts';
+
+const CREDENTIAL = 'lab-bmc';
+const POLL_MS = 200;
+const WAIT_MS = 900_000;
+
+interface Site {
+  readonly lab: Lab;
+  readonly vm: LabVm;
+  readonly people: LabPeople;
+  readonly name: string;
+  events(): Promise<StoredEvent[]>;
+  until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T>;
+}
+
+interface Installed {
+  /** From the job's first word to the answer on port 22. */
+  readonly totalSeconds: number;
+  /** From its last start to the answer on port 22. */
+  readonly bootSeconds: number;
+  /** From the power to the agent's work, of a cold one. */
+  readonly netbootSeconds: number;
+  /** From the agent's first word to its last. */
+  readonly agentSeconds: number;
+  /** By hand: of the pipe alone. */
+  readonly pipeSeconds: number;
+  /** Where the agent's time went: seconds by step. */
+  readonly steps: Readonly<Record<string, number>>;
+}
+
+export async function run({ log }: TopicOptions): Promise<TopicResult> {
+  requirePrograms('ip', 'curl');
+  return withScope(async (scope) => {
+    const site = await openSite(scope);
+    const install = async (what: string, words: readonly string[], hostname: string) => {
+      const found = await installOnce(site, words, hostname);
+      log(`${what}: ${found.totalSeconds} s, ${JSON.stringify(found.steps)}`);
+      return found;
+    };
+    const again = ['reinstall', site.name, '--release'];
+    const warm = await install('warm', ['install', site.name], 'web1');
+    const cold = await install('cold', again, 'web1');
+    const hand = await install('by hand', again, BY_HAND);
+    return summary({ warm, cold, hand });
+  });
+}
+
+async function openSite(scope: Scope): Promise<Site> {
+  const dir = mkdtempSync(join(tmpdir(), 'reveille-bench-'));
+  scope.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const rack = expandRack({
+    machines: [
+      {
+        ...{ name: 'vm', serial: 'SN-7001', bmc: 'fake', bootFirst: 'disk' },
+        ...{ memoryMb: 1024, cpus: 2 },
+        disks: [{ serial: 'DISK-7001', sizeMb: 2048 }],
+      },
+    ],
+  });
+  const pxeimage = makePxeimageByHand(dir);
+  const config = { jobs: { bmcSetup: { credential: CREDENTIAL } } };
+  const lab = await createLab(rack, { pxeimage, config });
+  scope.defer(() => lab.destroy());
+  const [vm] = lab.vms;
+  if (!vm) throw new Error('the lab has no machine');
+  const client = createClient(lab.api);
+  const until: Site['until'] = async (what, probe) => {
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      const found = await probe();
+      if (found !== undefined) return found;
+      if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
+      await new Promise((next) => setTimeout(next, POLL_MS));
+    }
+  };
+  const people = await openPeople(lab);
+  await people.reveille(['credentials', 'put', CREDENTIAL, 'admin'], 'secret');
+  const added = ['images', 'add', 'debian-12@1', '--disk', SNAPSHOT.raw, '--channel', 'stable'];
+  await people.reveille(added);
+  lab.powerOn(vm);
+  const name = await until('the machine', async () => {
+    const record = machineOf(vm, await client.machines());
+    return record?.state === 'available' ? record.hardwarename : undefined;
+  });
+  const events = async () => {
+    const all = new Map((await client.events()).map((event) => [event.id, event]));
+    return [...all.values()].sort((a, b) => a.id - b.id);
+  };
+  return { lab, vm, people, name, events, until };
+}
+
+async function installOnce(
+  site: Site,
+  words: readonly string[],
+  hostname: string,
+): Promise<Installed> {
+  const { people, vm, until } = site;
+  const params = ['image=debian-12/stable', `hostname=${hostname}`];
+  const before = (await site.events()).at(-1)?.id ?? 0;
+  const queuedAt = Date.now();
+  const { id: job } = await people.ask(
+    ...['jobs', 'create', ...words, ...params.flatMap((param) => ['--param', param])],
+  );
+  const mine = async () => (await site.events()).filter(({ id }) => id > before);
+  const finished = await until('the agent', async () => {
+    const events = await mine();
+    const failed = events.find(({ name }) => name === 'job.failed');
+    if (failed) throw new Error(`the install failed: ${JSON.stringify(failed.data)}`);
+    return events.find(({ name }) => name === 'agent.finished');
+  });
+  const address = await until(
+    'its system to ask for an address',
+    async () =>
+      (await mine()).flatMap((event) =>
+        event.name === 'dhcp.acked' && event.data.client === 'os' && event.at > finished.at
+          ? [event.data.address]
+          : [],
+      )[0],
+  );
+  await until('port 22', async () => {
+    const open = ['bash', '-c', `exec 3<>/dev/tcp/${address}/22 && head -c 4 <&3`];
+    const said = await people.program('timeout', '3', ...open).catch(() => '');
+    return said === 'SSH-' ? true : undefined;
+  });
+  const openAt = Date.now();
+  const startedAt = vm.starts.at(-1)?.at ?? 0;
+  if (hostname === BY_HAND) await callHomeFor(site, job);
+  await until('the job to end', async () =>
+    (await mine()).find(({ name }) => name === 'job.finished'),
+  );
+  const events = await mine();
+  const takenAt = events.find(({ name }) => name === 'work.taken')?.at ?? 0;
+  const start = vm.starts.findLast(({ at }) => at <= takenAt && at >= queuedAt)?.at;
+  const { measurements = {} } = finished.name === 'agent.finished' ? finished.data : {};
+  return {
+    totalSeconds: round((openAt - queuedAt) / 1000, 1),
+    bootSeconds: round((openAt - startedAt) / 1000, 1),
+    netbootSeconds: start === undefined ? 0 : round((takenAt - start) / 1000, 1),
+    agentSeconds: round((finished.at - takenAt) / 1000, 1),
+    pipeSeconds: round(Number(measurements['by-hand-centiseconds'] ?? 0) / 100, 1),
+    steps: stepsOf(events, finished.at),
+  };
+}
+
+/** What was written by hand knows of no appliance: the bench calls for it, so that the machine is in use again. */
+async function callHomeFor({ lab, people }: Site, job: string): Promise<void> {
+  const db = new Sqlite(join(lab.dir, 'reveille.db'), { readonly: true });
+  const row = db
+    .prepare<[string], { token: string }>(
+      "SELECT token FROM work_tokens WHERE job = ? AND purpose = 'metadata'",
+    )
+    .get(job);
+  db.close();
+  const url = `http://10.77.0.1:8080/phone-home/${row?.token}`;
+  await people.program('curl', '-s', '-f', '-X', 'POST', url);
+}
+
+/** From each step's first word to the next one's. */
+function stepsOf(events: readonly StoredEvent[], endAt: number): Record<string, number> {
+  const marks: { step: string; at: number }[] = [];
+  for (const event of events)
+    if (event.name === 'agent.progress' && marks.at(-1)?.step !== event.data.phase)
+      marks.push({ step: event.data.phase, at: event.at });
+  return Object.fromEntries(
+    marks.map(({ step, at }, index) => [
+      step,
+      round(((marks[index + 1]?.at ?? endAt) - at) / 1000, 1),
+    ]),
+  );
+}
+
+function summary({ warm, cold, hand }: Record<'warm' | 'cold' | 'hand', Installed>): TopicResult {
+  const floor = hand.pipeSeconds + hand.bootSeconds;
+  const base = { warm: floor, cold: floor + cold.netbootSeconds };
+  const shown = (one: Installed, least: number) => ({
+    ...one,
+    floorSeconds: round(least, 1),
+    overheadPercent: round(((one.totalSeconds - least) / least) * 100, 1),
+  });
+  return {
+    topic: 'install',
+    ours: { warm: shown(warm, base.warm), cold: shown(cold, base.cold) },
+    peers: {
+      'by hand': { pipeSeconds: hand.pipeSeconds, bootSeconds: hand.bootSeconds },
+    },
+    ratio: {
+      'by hand, warm': round(base.warm / warm.totalSeconds),
+      'by hand, cold': round(base.cold / cold.totalSeconds),
+    },
+    notes: [
+      'Floor: `curl | zstd -d | dd` of the same snapshot in the same machine and ramdisk, and that machine’s boots; nothing checked, grown or configured.',
+      'Cold: five seconds of every install are the pause in which supplies discharge.',
+      'Two virtual processors under emulation; one install of each kind.',
+    ],
+  };
+}

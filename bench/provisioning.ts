@@ -7,7 +7,8 @@
  * fails when a request is not fulfilled, a machine is in two, a breaker opens for failures that have nothing in common, or
  * none opens for those that have.
  */
-import { addImage, createProvisionHall, nameOf } from '../test/support/provision-hall.ts';
+import { createProvisionHall } from '../test/support/provision-hall.ts';
+import { addImage, nameOf } from '../test/support/provision-machines.ts';
 import { round } from './support/stats.ts';
 import type { TopicOptions, TopicResult } from './support/topic.ts';
 

@@ -4,11 +4,8 @@ import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
-import {
-  createProvisionHall,
-  nameOf,
-  type ProvisionHallOptions,
-} from '../../support/provision-hall.ts';
+import { createProvisionHall, type ProvisionHallOptions } from '../../support/provision-hall.ts';
+import { nameOf } from '../../support/provision-machines.ts';
 import type { World } from '../../support/world.ts';
 
 const closers: (() => Promise<unknown>)[] = [];

@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { nextResetAction, type ResetFacts } from '../../../src/provisioning/pool.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import {
-  addImage,
-  createProvisionHall,
-  nameOf,
-  type ProvisionHall,
-} from '../../support/provision-hall.ts';
+import { createProvisionHall, type ProvisionHall } from '../../support/provision-hall.ts';
+import { addImage, nameOf } from '../../support/provision-machines.ts';
 
 const record = (hall: ProvisionHall, name: string) =>
   hall.now.inventory.machines.record(name as Hardwarename);

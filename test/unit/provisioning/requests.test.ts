@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import {
   createProvisionHall,
-  nameOf,
   type ProvisionHall,
   type ProvisionHallOptions,
 } from '../../support/provision-hall.ts';
+import { nameOf } from '../../support/provision-machines.ts';
 
 /** What has to hold at any time; called at the end of each test, and it looks at the whole history. */
 function faultsOf(hall: ProvisionHall): string[] {

@@ -6,10 +6,10 @@ import { WARM_REQUESTER } from '../../../src/provisioning/warm-keeper.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import {
   createProvisionHall,
-  nameOf,
   type ProvisionHall,
   type ProvisionHallOptions,
 } from '../../support/provision-hall.ts';
+import { nameOf } from '../../support/provision-machines.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -18,7 +18,7 @@ import { CREDENTIAL, POWER_FAILURES, powerStage, setPowerStage } from './failure
 import { REGISTERED_MS } from './ingest.ts';
 
 /** A name, from the stall on: at most 90 s after it, by the machine's own clock of events; the rest is emulation. */
-const NAMED_MS = 420_000;
+const NAMED_MS = 600_000;
 const TOGETHER = 4;
 const KERNEL_BYTES = 8_247_232;
 const INITRD_BYTES = 11_864_829;

@@ -213,6 +213,27 @@ describe('a machine that waits for orders', () => {
   });
 });
 
+describe('an installer that is started over and over', () => {
+  it('is named at the third start, the starts before it for what they were', () => {
+    const world = record();
+    const begin = () => {
+      world.lease('ipxe');
+      world.append({ name: 'ipxe.script', data: { mode: 'install', why: '' } });
+      world.inventory.transaction(() => world.inventory.boots.scriptServed(world.bootId()));
+      const work = { job: 'j', purpose: 'install', round: 1 };
+      world.append({ name: 'work.taken', data: { ...work, boots: 1 } });
+      world.step();
+      world.pass(20_000);
+    };
+    begin();
+    expect(world.diagnosed()).toEqual([]);
+    begin();
+    begin();
+    const restarted = 'restarted-in-pxeimage';
+    expect(world.diagnosed()).toEqual([restarted, restarted, 'install-loop']);
+  });
+});
+
 describe('what is kept', () => {
   it('of diagnoses is those of a while, of cards the newest few of each kind', () => {
     const world = record();

@@ -10,11 +10,15 @@ import { mustExist } from './check.ts';
 import { type Contribution, type DnsPlan, NOTHING } from './generate.ts';
 import { type DnsName, formatName } from './name.ts';
 import { targetOf } from './rdata.ts';
-import { delegation, siteRecords, standingZones } from './site.ts';
+import { delegation, recordsOfZone, siteRecords, standingZones } from './site.ts';
 import { TYPE } from './types.ts';
 import { nodeOf, type ZoneNode, type ZoneRecord } from './zones.ts';
 
 const SITE = '@site';
+
+function ownerOfZone(zone: DnsName): string {
+  return `${SITE} ${formatName(zone)}`;
+}
 
 export class Assembly {
   private current: DnsPlan;
@@ -30,6 +34,8 @@ export class Assembly {
   private readonly needed = new Map<DnsName, number>();
   private readonly clashing = new Set<DnsName>();
   private zoneSet: ReadonlySet<DnsName> | undefined;
+  /** Zones that have contributed what there is because of them. */
+  private settled: ReadonlySet<DnsName> = new Set();
 
   constructor(plan: DnsPlan) {
     this.current = plan;
@@ -80,13 +86,23 @@ export class Assembly {
 
   /** Recomputes what the site itself contributes, after the set of zones has changed. */
   setSite(): void {
-    const records = siteRecords(this.plan, this.zones());
-    const isAddress = ({ type }: ZoneRecord) => type === TYPE.A || type === TYPE.AAAA;
+    const zones = this.zones();
+    const records = siteRecords(this.plan, zones);
+    const isOwn = ({ type }: ZoneRecord) => type === TYPE.A || type === TYPE.AAAA;
     this.set(SITE, {
-      own: records.filter(isAddress),
-      shared: records.filter((record) => !isAddress(record)),
+      own: records.filter(isOwn),
+      shared: records.filter((record) => !isOwn(record)),
       zones: [],
     });
+    // Each zone is an owner: one that comes or goes among a thousand costs one.
+    for (const zone of this.settled) {
+      if (!zones.has(zone)) this.set(ownerOfZone(zone), NOTHING);
+    }
+    for (const zone of zones) {
+      if (this.settled.has(zone)) continue;
+      this.set(ownerOfZone(zone), { ...NOTHING, shared: recordsOfZone(zone, this.plan) });
+    }
+    this.settled = zones;
   }
 
   /** What a name should hold in its own zone; SOA aside. */

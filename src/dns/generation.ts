@@ -182,8 +182,27 @@ export function replay(zones: Zones, oldestFirst: readonly ZoneDiff[], soa: SoaS
   return result;
 }
 
-/** Old content as a new generation: the way back goes forward in serials. */
-export function returnTo(current: Zones, target: Zones, nowSeconds: number): NextGeneration {
+/** Names that differences are about, by zone. */
+function namesOf(diffs: readonly ZoneDiff[]): Map<DnsName, Set<DnsName>> {
+  const names = new Map<DnsName, Set<DnsName>>();
+  for (const { zone, removed, added } of diffs) {
+    const own = names.get(zone) ?? new Set();
+    for (const { name } of removed) own.add(name);
+    for (const { name } of added) own.add(name);
+    names.set(zone, own);
+  }
+  return names;
+}
+
+/**
+ * Old content as a new generation: the way back goes forward in serials.
+ * @param between all differences from one to the other, in any order
+ */
+export function returnTo(
+  { current, target, between }: { current: Zones; target: Zones; between: readonly ZoneDiff[] },
+  nowSeconds: number,
+): NextGeneration {
+  const names = namesOf(between);
   const zones = new Map<DnsName, Zone>();
   const diffs: ZoneDiff[] = [];
   const touched = new Set<DnsName>();
@@ -203,8 +222,9 @@ export function returnTo(current: Zones, target: Zones, nowSeconds: number): Nex
       continue;
     }
     const changes = new Map<DnsName, ZoneNode>();
-    for (const [owner] of old.nodes) if (!wanted.nodes.get(owner)) changes.set(owner, []);
-    for (const [owner, node] of wanted.nodes) changes.set(owner, withoutSoa(node));
+    for (const owner of names.get(name) ?? []) {
+      changes.set(owner, withoutSoa(wanted.nodes.get(owner)));
+    }
     const changed = changeZone(old, changes, serial);
     zones.set(name, changed.zone);
     if (!changed.diff) continue;

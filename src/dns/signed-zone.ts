@@ -10,6 +10,7 @@ import { type DnsName, labelsOf, nameOf, parentOf } from './name.ts';
 import type { Rdata } from './rdata.ts';
 import { bitmapOf } from './rdata-text.ts';
 import type { ShardMap } from './shard-map.ts';
+import type { SortedKeys } from './sorted-keys.ts';
 import type { Transferable } from './transfer.ts';
 import { TYPE } from './types.ts';
 import type { ZoneSigning } from './zone-image.ts';
@@ -25,7 +26,7 @@ export interface SignedName {
 export interface SignedZone extends Transferable {
   readonly names: ShardMap<DnsName, SignedName>;
   /** Sort keys of the names in the chain. */
-  readonly order: readonly string[];
+  readonly order: SortedKeys;
   /** When its oldest signature was made; seconds. */
   readonly signedAt: number;
 }
@@ -110,20 +111,8 @@ export function signatureRecord(subject: SignatureSubject, rdata: string): ZoneR
   return { name: subject.owner, type: TYPE.RRSIG, ttl: subject.ttl, rdata: rdata as Rdata };
 }
 
-/** Where a key is, or would be, in an ordered list. */
-export function placeOf(order: readonly string[], key: string): number {
-  let low = 0;
-  let high = order.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((order[middle] ?? '') < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** The name behind the one at a place; the zone's own behind the last. */
-export function nextInChain(order: readonly string[], place: number, zone: DnsName): DnsName {
-  const key = order[place + 1];
+/** The name behind this one in the chain; the zone's own behind the last. */
+export function nextInChain(order: SortedKeys, name: DnsName, zone: DnsName): DnsName {
+  const key = order.after(sortKey(name));
   return key === undefined ? zone : nameOfSortKey(key);
 }

@@ -29,7 +29,7 @@ export function delegation(zone: DnsName, plan: DnsPlan): ZoneNode {
   return nodeOf(zone === plan.catalog ? [] : nsRecords(zone, plan));
 }
 
-/** Our name servers by name and by address, and all that the catalog says; NS come with the zones. */
+/** Our name servers by name and by address, and what the catalog says of itself. */
 export function siteRecords(plan: DnsPlan, zones: ReadonlySet<DnsName>): ZoneRecord[] {
   const records: ZoneRecord[] = [];
   const ttl = plan.ttl.infrastructure;
@@ -43,27 +43,24 @@ export function siteRecords(plan: DnsPlan, zones: ReadonlySet<DnsName>): ZoneRec
       records.push(...reverseRecords(name, address, plan));
     }
   }
-  for (const zone of zones) if (zone !== plan.catalog) records.push(...nsRecords(zone, plan));
-  if (plan.catalog !== undefined) records.push(...catalogRecords(plan.catalog, zones));
+  if (plan.catalog === undefined) return records;
+  // RFC 9432 section 4: the version, and the NS that says "not for resolving".
+  const invalid = parseName('invalid.') as string as Rdata;
+  const version = nameOf(['version'], plan.catalog) as DnsName;
+  records.push({ name: plan.catalog, type: TYPE.NS, ttl: 0, rdata: invalid });
+  records.push({ name: version, type: TYPE.TXT, ttl: 0, rdata: '\x012' as Rdata });
   return records;
 }
 
-/** RFC 9432 section 4: version, the NS that says "not for resolving", and one PTR for each member. */
-function catalogRecords(catalog: DnsName, zones: ReadonlySet<DnsName>): ZoneRecord[] {
-  const ttl = 0;
-  const at = (...labels: string[]) => nameOf(labels, catalog) as DnsName;
-  const invalid = parseName('invalid.') as string as Rdata;
-  const records: ZoneRecord[] = [
-    { name: catalog, type: TYPE.NS, ttl, rdata: invalid },
-    { name: at('version'), type: TYPE.TXT, ttl, rdata: '\x012' as Rdata },
-  ];
-  for (const zone of zones) {
-    if (zone === catalog) continue;
-    // The same zone keeps its label for ever: another one would make secondaries drop and fetch it anew.
-    const label = createHash('sha256').update(zone, 'latin1').digest('hex').slice(0, 32);
-    records.push({ name: at(label, 'zones'), type: TYPE.PTR, ttl, rdata: zone as string as Rdata });
-  }
-  return records;
+/** What there is because of one zone: its NS, and that it is a member of the catalog. */
+export function recordsOfZone(zone: DnsName, plan: DnsPlan): ZoneRecord[] {
+  if (zone === plan.catalog) return [];
+  const records = nsRecords(zone, plan);
+  if (plan.catalog === undefined) return records;
+  // The same zone keeps its label for ever: another one would make secondaries drop and fetch it anew.
+  const label = createHash('sha256').update(zone, 'latin1').digest('hex').slice(0, 32);
+  const name = nameOf([label, 'zones'], plan.catalog) as DnsName;
+  return [...records, { name, type: TYPE.PTR, ttl: 0, rdata: zone as string as Rdata }];
 }
 
 /** The zone above a zone that is ours too. */

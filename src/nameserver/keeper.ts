@@ -115,11 +115,11 @@ export class Keeper {
     const plan = withNetworks(this.options.plan, source.networks());
     const as = ({ networks }: DnsPlan) => JSON.stringify(networks);
     if (as(plan) !== as(this.assembly.plan)) this.assembly.usePlan(plan);
-    const gone = new Set(this.assembly.ownersLike('machine:'));
+    const there = new Set<string>();
     for (let after = ''; ; ) {
       const page = source.page(after, PAGE);
       for (const machine of page) {
-        gone.delete(ownerOf(machine.hardwarename));
+        there.add(ownerOf(machine.hardwarename));
         this.assembly.set(ownerOf(machine.hardwarename), contribute(machine, plan));
       }
       const last: NamedMachine | undefined = page.at(-1);
@@ -127,7 +127,15 @@ export class Keeper {
       after = last.hardwarename;
       await pause();
     }
-    for (const owner of gone) this.assembly.set(owner, NOTHING);
+    let left = NAMES_PIECE;
+    for (const owner of this.assembly.ownersLike(MACHINE)) {
+      // One that came behind the page that would have shown it is there all the same.
+      const gone = !there.has(owner) && !source.machine(owner.slice(MACHINE.length));
+      if (gone) this.assembly.set(owner, NOTHING);
+      if (--left > 0) continue;
+      left = NAMES_PIECE;
+      await pause();
+    }
     this.readStatics();
     if (!this.filled) await this.compare(pause);
     this.filled = true;
@@ -263,17 +271,19 @@ export class Keeper {
     const diffs = newer.flatMap(({ id }) => store.diffs(id));
     const target = rewind(this.served, diffs, plan.soa);
     store.hold(generation);
-    this.serve(
-      returnTo(this.served, target, this.options.nowSeconds()),
-      `rolled back to ${generation} by ${who}`,
+    const next = returnTo(
+      { current: this.served, target, between: diffs },
+      this.options.nowSeconds(),
     );
+    this.serve(next, `rolled back to ${generation} by ${who}`);
     this.sizes.forget();
+    // What the inventory wants instead, once it decides again.
+    for (const name of next.touched) this.assembly.touched.add(name);
   }
 
   /** Ends a hold: the inventory decides again. */
   resume(who: string): Fault[] {
     this.options.store.hold(undefined);
-    for (const name of this.namesServed()) this.assembly.touched.add(name);
     return this.step(`resumed by ${who}`, false);
   }
 
@@ -369,6 +379,8 @@ export class Keeper {
   }
 }
 
+const MACHINE = 'machine:';
+
 function ownerOf(hardwarename: string): string {
-  return `machine:${hardwarename}`;
+  return `${MACHINE}${hardwarename}`;
 }

@@ -12,8 +12,8 @@ import { type DnsName, formatName } from '../dns/name.ts';
 import { ShardMap } from '../dns/shard-map.ts';
 import {
   isOccluded,
+  nameOfSortKey,
   nextInChain,
-  placeOf,
   ruledBelow,
   type SignedName,
   type SignedZone,
@@ -25,6 +25,7 @@ import {
   work,
 } from '../dns/signed-zone.ts';
 import type { SigningKeys } from '../dns/signer.ts';
+import { SortedKeys } from '../dns/sorted-keys.ts';
 import { TYPE } from '../dns/types.ts';
 import type { ZoneSigning } from '../dns/zone-image.ts';
 import type { Zone, ZoneDiff, ZoneRecord, Zones } from '../dns/zones.ts';
@@ -65,7 +66,7 @@ interface Wanted {
 
 const SKEW_SECONDS = 3600;
 /** Names that are looked at, and signatures that are asked for, before others have their turn. */
-const PIECE = 500;
+const PIECE = 200;
 const SORT_PIECE = 4000;
 
 export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
@@ -97,13 +98,12 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
     const before = copies.get(name);
     const maker = new Maker(options, zone, thread.sign);
     const rules = [...want.names].some((changed) => ruledBelow(zone, changed));
-    const whole =
-      !before || want.anew || rules || before.steps.length >= limit('dnsSignedStepsMax');
+    const whole = !before || want.anew || rules;
     const next = whole ? await maker.whole() : await maker.changed(before.zone, want.names);
     if (closed) return;
     copies.set(name, {
       zone: next.zone,
-      steps: whole || !before ? [] : [...before.steps, next.diff],
+      steps: whole ? [] : [...before.steps, next.diff].slice(-limit('dnsSignedStepsMax')),
     });
     options.onReady(name);
   };
@@ -172,26 +172,25 @@ class Maker {
   async whole(): Promise<{ zone: SignedZone; diff: ZoneDiff }> {
     const { zone } = this;
     const order = await this.ordered();
-    const names: [DnsName, SignedName][] = [];
+    let names = ShardMap.from<DnsName, SignedName>([]);
+    let records = 0;
     let piece: ToSign[] = [];
     const flush = async () => {
-      names.push(...(await this.signAll(piece)));
+      const signed = new Map(await this.signAll(piece));
+      names = names.with(signed);
+      for (const { records: own } of signed.values()) records += own.length;
       piece = [];
       await pause();
     };
     for (const [name] of zone.nodes) {
-      const next = isOccluded(zone, name)
-        ? undefined
-        : nextInChain(order, placeOf(order, sortKey(name)), zone.name);
+      const next = isOccluded(zone, name) ? undefined : nextInChain(order, name, zone.name);
       piece.push(this.toSign(name, next));
       if (piece.length >= PIECE) await flush();
     }
     await flush();
     const head = { name: zone.name, serial: zone.serial, soa: zone.soa };
-    const map = ShardMap.from(names);
-    const records = names.reduce((sum, [, { records: own }]) => sum + own.length, 0);
     const diff = { zone: zone.name, from: undefined, to: zone.serial, removed: [], added: [] };
-    return { zone: asZone({ ...head, names: map, order, records, signedAt: this.now }), diff };
+    return { zone: asZone({ ...head, names, order, records, signedAt: this.now }), diff };
   }
 
   async changed(
@@ -199,25 +198,23 @@ class Maker {
     touched: ReadonlySet<DnsName>,
   ): Promise<{ zone: SignedZone; diff: ZoneDiff }> {
     const { zone } = this;
-    const order = [...before.order];
+    let { order } = before;
     const dirty = new Set<DnsName>([zone.name, ...touched]);
     for (const name of touched) {
       const key = sortKey(name);
-      const place = placeOf(order, key);
-      const was = order[place] === key;
       const is = zone.nodes.get(name) !== undefined && !isOccluded(zone, name);
-      if (was === is) continue;
-      order.splice(place, was ? 1 : 0, ...(was ? [] : [key]));
+      if (order.has(key) === is) continue;
+      order = order.with(key, is);
       // Who was before it has another name behind it now.
-      dirty.add(place === 0 ? zone.name : nameAt(order, place - 1));
+      const previous = order.before(key);
+      dirty.add(previous === undefined ? zone.name : nameOfSortKey(previous));
     }
     const todo = [...dirty].filter((name) => zone.nodes.get(name) !== undefined);
     const changes = new Map<DnsName, SignedName | undefined>();
     for (const name of dirty) changes.set(name, undefined);
     for (let from = 0; from < todo.length; from += PIECE) {
       const piece = todo.slice(from, from + PIECE).map((name) => {
-        const place = placeOf(order, sortKey(name));
-        const next = isOccluded(zone, name) ? undefined : nextInChain(order, place, zone.name);
+        const next = isOccluded(zone, name) ? undefined : nextInChain(order, name, zone.name);
         return this.toSign(name, next);
       });
       for (const [name, signed] of await this.signAll(piece)) changes.set(name, signed);
@@ -236,7 +233,7 @@ class Maker {
   }
 
   /** Sorted in pieces and merged, so that a hundred thousand names hold nobody up. */
-  private async ordered(): Promise<string[]> {
+  private async ordered(): Promise<SortedKeys> {
     const { zone } = this;
     let runs: string[][] = [];
     let run: string[] = [];
@@ -255,7 +252,7 @@ class Maker {
       }
       runs = merged;
     }
-    return runs[0] ?? [];
+    return SortedKeys.from(runs[0] ?? []);
   }
 
   private async signAll(pieces: readonly ToSign[]): Promise<[DnsName, SignedName][]> {
@@ -291,10 +288,6 @@ function asZone(zone: Omit<SignedZone, 'all'>): SignedZone {
       for (const [, { records }] of names) yield* records;
     },
   };
-}
-
-function nameAt(order: readonly string[], place: number): DnsName {
-  return nextInChain(order, place - 1, '\0' as DnsName);
 }
 
 async function merge(a: readonly string[], b: readonly string[]): Promise<string[]> {

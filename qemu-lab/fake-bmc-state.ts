@@ -42,6 +42,8 @@ export interface FakeKnobs {
   refuse: Map<string, number>;
   /** What it answers to the name of an id that was never used, instead of an empty one. */
   unusedName: number | undefined;
+  /** Says that it disables accounts, and does not. */
+  keepsAccounts: boolean;
   /** Answers nothing inside sessions. */
   hang: boolean;
   /** Answers nothing at all, neither the network nor its machine: a BMC that has died. */
@@ -76,6 +78,7 @@ export function knobs(): FakeKnobs {
       ignoresBootFlags: false,
     },
     unusedName: undefined,
+    keepsAccounts: false,
     ...{ suiteStatus: 0x11, duplicates: false, cannotCycle: false, solNacks: 0 },
   };
 }

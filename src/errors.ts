@@ -146,6 +146,14 @@ export const ERRORS = {
     httpStatus: 502,
     message: 'The reply was lost twice, and nothing tells what came of it: look at the machine.',
   },
+  BMC_UNTRUSTED: {
+    httpStatus: 409,
+    message: 'Nobody has confirmed the certificate of this BMC, so this login is not sent to it.',
+  },
+  BMC_LOCKOUT: {
+    httpStatus: 409,
+    message: 'This BMC has refused too many logins within the hour; another may lock an account.',
+  },
   BMC_PROTOCOL: { httpStatus: 502, message: 'The BMC sent something that cannot be understood.' },
   BMC_MISSING: {
     httpStatus: 409,

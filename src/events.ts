@@ -42,6 +42,8 @@ export interface EventData extends ProvisioningEventData {
   'bmc.matched': { bmc: string; address: string; by: string; who?: string };
   /** Nobody knows whose it is, or it is doubtful: `why`. */
   'bmc.unmatched': { bmc: string; address: string; why: string };
+  /** The BMC that a machine reports is not used: `why` it could not be proven to be this machine's. */
+  'bmc.unproven': { address: string; why: string };
   /** Its machine, which was never seen, has power and is off: a person may have it switched on. */
   'bmc.wakeable': { bmc: string; address: string };
   /** Its machine is switched on, to boot from the network and be ingested. */
@@ -330,6 +332,7 @@ export const EVENT_NAMES = [
   'bmc.seen',
   'bmc.matched',
   'bmc.unmatched',
+  'bmc.unproven',
   'bmc.wakeable',
   'bmc.woken',
   'tftp.started',

@@ -5,6 +5,7 @@ import { bootOf, eventsOf, machineOf, type Scenario, type ScenarioRun } from '..
 
 /** Measured at 25 to 65 s for four machines at once on two cores under emulation; three times that, and more. */
 export const REGISTERED_MS = 300_000;
+const BMC_PROVEN_MS = 60_000;
 
 export const ingest: Scenario = {
   name: 'ingest',
@@ -56,6 +57,16 @@ export async function everyoneRegisters(run: ScenarioRun): Promise<void> {
     }
     return told.size === run.lab.vms.length ? true : undefined;
   });
+}
+
+/** Waits until each BMC has proven whose it is: what a report says of it is not on the record before that. */
+export async function everyBmcIsProven(run: ScenarioRun): Promise<void> {
+  for (const vm of run.lab.vms.filter(({ bmc }) => bmc !== undefined)) {
+    await run.until(`${vm.machine.name}'s BMC to be on its record`, BMC_PROVEN_MS, async () => {
+      const record = machineOf(vm, await run.client.machines());
+      return record?.bmcAddress === vm.bmc?.address() || undefined;
+    });
+  }
 }
 
 /**

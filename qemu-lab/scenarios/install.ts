@@ -12,7 +12,7 @@ import type { StoredEvent } from '../../src/events.ts';
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { everyoneRegisters } from './ingest.ts';
+import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 
 const exec = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -59,6 +59,7 @@ export const install: Scenario = {
     const added = addImages(people);
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
     await everyoneRegisters(run);
+    await everyBmcIsProven(run);
     await added;
     const cold = run.lab.vms.find(({ machine }) => machine.firmware === 'uefi');
     if (cold) await switchOff(run, people, cold);

@@ -8,7 +8,7 @@ import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { TEST_DISK_RESET, TEST_DISK_SAYS } from '../test-disk.ts';
-import { checkRecords, everyoneRegisters } from './ingest.ts';
+import { checkRecords, everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 
 const CREDENTIAL = 'lab-bmc';
 const LOGIN = { user: 'admin', password: 'secret' };
@@ -44,6 +44,7 @@ export const power: Scenario = {
     await people.reveille(put, LOGIN.password);
     await ingestByHand(run, people);
     await checkRecords(run);
+    await everyBmcIsProven(run);
     await netbootOnce(run, people);
     await cycleToDisk(run, people);
     await useConsole(run, people);

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
+import { everyBmcIsProven } from './ingest.ts';
 
 const CREDENTIAL = 'lab-bmc';
 const PATTERN = Buffer.from('PATTERN-OF-THE-LAST-OWNER. ', 'latin1');
@@ -113,6 +114,7 @@ async function enterService(run: ScenarioRun, people: LabPeople): Promise<void> 
     });
     return all || undefined;
   });
+  await everyBmcIsProven(run);
 }
 
 async function judge(run: ScenarioRun, people: LabPeople, vm: LabVm): Promise<void> {

@@ -76,7 +76,7 @@ async function checkBmcs(run: ScenarioRun, people: LabPeople): Promise<void> {
   check(woken.length === lab.vms.length, `${woken.length} machines were woken`);
   const matched = events.flatMap((event) => (event.name === 'bmc.matched' ? [event.data.by] : []));
   check(
-    matched.length === lab.vms.length && matched.every((by) => by === 'mac'),
+    matched.length === lab.vms.length && matched.every((by) => by === 'serial'),
     `matched by ${matched.join(', ')}`,
   );
 }

@@ -2,7 +2,14 @@
  * Opens one session with one login: which protocol, on which port, with which key and trust.
  *
  * The protocol that a BMC answered before is asked alone; only when that has failed for a while are both asked again, as
- * after a firmware update that switched IPMI off. A certificate is pinned when it is first seen, before anything is sent.
+ * after a firmware update that switched IPMI off.
+ *
+ * What a login tells whoever is at the other end decides where it may be shown. RAKP of IPMI 2.0 shows the name alone: the
+ * BMC has to prove first that it knows the password, and nothing is computed from ours for one that does not. Redfish sends
+ * the password itself, and MD5 of IPMI 1.5 a digest to guess it from. So over Redfish, a login other than those of factories
+ * is sent only to a certificate that an authority has signed, that a person has confirmed, or through which the login was
+ * given to the BMC; and over IPMI 1.5 only to the BMC of a known machine. A certificate is pinned when it is first seen,
+ * which keeps it from being exchanged and proves nothing more.
  */
 import type { BmcStore } from '../inventory/bmcs.ts';
 import type { Credentials } from '../inventory/credentials.ts';
@@ -34,6 +41,8 @@ export interface DialParts {
   readonly secure?: SecureHttp | undefined;
   clock(): number;
   soon(change: () => void): void;
+  /** Credentials that may be shown to anybody. */
+  readonly factoryCredentials?: readonly string[] | undefined;
   readonly bmcPort?: number | undefined;
 }
 
@@ -46,6 +55,8 @@ interface Wanted {
 interface Place {
   readonly id: string;
   readonly address: string;
+  /** Nothing has proven yet whose BMC it is. */
+  readonly stranger?: boolean;
 }
 
 export interface Dialler {
@@ -61,10 +72,14 @@ export interface Dialler {
 }
 
 export function createDialler(parts: DialParts): Dialler {
-  const { bmcs, credentials, ports, secure, clock, bmcPort } = parts;
-  const settingsFor: Dialler['settingsFor'] = ({ address }, { profile, credential, privilege }) => {
+  const { bmcs, credentials, ports, secure, clock, bmcPort, factoryCredentials = [] } = parts;
+  const settingsFor: Dialler['settingsFor'] = (
+    { address, stranger = false },
+    { profile, credential, privilege },
+  ) => {
     const { username: user, password } = credentials.open(credential);
-    const { keyCredential, suites, quirks, ipmi15: allowIpmi15 } = profile;
+    const { keyCredential, suites, quirks, ipmi15 } = profile;
+    const allowIpmi15 = ipmi15 && (!stranger || factoryCredentials.includes(credential));
     const key = keyCredential === '' ? undefined : credentials.open(keyCredential).password;
     return {
       bmc: { address, port: bmcPort ?? profile.port },
@@ -82,8 +97,12 @@ export function createDialler(parts: DialParts): Dialler {
     const silentMs = known?.failedAt ? clock() - known.failedAt : 0;
     const remembered = silentMs < limit('bmcReprobeMs') ? known?.protocol || undefined : undefined;
     const chosen = profile.driver === 'auto' ? remembered : profile.driver;
+    const mayShow =
+      factoryCredentials.includes(wanted.credential) ||
+      profile.certificate === 'authority' ||
+      known?.trusted === true;
     return openBmc({
-      ...{ bmc, ports, settings },
+      ...{ bmc, ports, settings, mayShow },
       http: secure && httpTo(parts, secure, { ...place, profile }),
       only: chosen === 'redfish' && !secure ? undefined : chosen,
       systemId: profile.systemId || undefined,

@@ -15,21 +15,16 @@ import type { MachineRecord } from '../inventory/machine-fields.ts';
 import type { Bmc } from '../ipmi/bmc.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import type { BmcAccess, BmcTarget } from './access.ts';
-import type { BmcRegistry } from './registry.ts';
+import { askWho, strangerOf } from './ask-who.ts';
+import { type ClaimDesk, type ProveParts, proveClaim } from './claims.ts';
 import type { BmcSettings } from './settings.ts';
 
-export interface DiscoveryParts {
-  readonly bmcs: BmcStore;
-  readonly registry: BmcRegistry;
-  readonly access: BmcAccess;
+export interface DiscoveryParts extends ProveParts {
+  readonly claims: ClaimDesk;
   readonly settings: BmcSettings;
   readonly events: Pick<EventStore, 'append' | 'follow'>;
-  readonly machines: { record(hardwarename: Hardwarename): MachineRecord | undefined };
   /** Asks for a job that sets the BMC up, where there is none. @throws AppError when it cannot be had now */
   setUp(machine: MachineRecord): void;
-  transaction<T>(run: () => T): T;
-  clock(): number;
   /** Calls once after so many milliseconds; the returned function takes it back. */
   after(ms: number, callback: () => void): () => void;
   onError(error: unknown, bmc?: string): void;
@@ -41,11 +36,20 @@ export interface Discovery {
   stop(): Promise<void>;
 }
 
+/** One BMC to be gone to. */
+interface Look {
+  readonly key: string;
+  work(): Promise<void>;
+  /** After a fault of this program. */
+  putOff(lookNext: number): void;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
 const NEWS_PAGE = 200;
 const HOUR_MS = 3_600_000;
 
 export function createDiscovery(parts: DiscoveryParts): Discovery {
-  const { bmcs, events, clock } = parts;
+  const { bmcs, bmcClaims, events, clock } = parts;
   const looking = new Map<string, Promise<void>>();
   let stopped = true;
   let newsDue = false;
@@ -85,26 +89,38 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
     cancelNext?.();
     cancelNext = undefined;
     if (stopped) return;
-    const free = limit('bmcLooksMax') - looking.size;
     const now = clock();
-    const due = free > 0 ? bmcs.due(now, free + looking.size) : [];
-    for (const bmc of due.filter(({ id }) => !looking.has(id)).slice(0, free)) begin(bmc);
-    const next = bmcs.nextDue() ?? Number.POSITIVE_INFINITY;
+    const count = limit('bmcLooksMax') + looking.size;
+    const due = [
+      ...bmcClaims.due(now, count).map((claim) => ({
+        key: `claim of ${claim.hardwarename}`,
+        work: () => proveClaim(parts, claim),
+        putOff: (lookNext: number) => bmcClaims.put({ ...claim, lookNext }),
+      })),
+      ...bmcs.due(now, count).map((bmc) => ({
+        key: bmc.id,
+        work: () => attend(parts, bmc),
+        putOff: (lookNext: number) => bmcs.write(bmc.id, { lookNext }),
+      })),
+    ];
+    for (const look of due.filter(({ key }) => !looking.has(key)))
+      if (looking.size < limit('bmcLooksMax')) begin(look);
+    const next = Math.min(...[bmcs.nextDue(), bmcClaims.nextDue()].map((at) => at ?? NEVER));
     // What is being looked at is due until that is over; its end calls again. The rest people have asked for.
     const inMs = looking.size > 0 ? limit('bmcPollMs') : Math.max(next - now, 0);
     cancelNext = parts.after(Math.min(inMs, limit('bmcPollMs')), () => guarded(tick));
   };
-  const begin = (bmc: BmcRecord): void => {
-    const work = attend(parts, bmc)
+  const begin = ({ key, work, putOff }: Look): void => {
+    const done = work()
       .catch((error) => {
-        parts.onError(error, bmc.id);
-        parts.transaction(() => bmcs.write(bmc.id, { lookNext: clock() + HOUR_MS }));
+        parts.onError(error, key);
+        parts.transaction(() => putOff(clock() + HOUR_MS));
       })
       .finally(() => {
-        looking.delete(bmc.id);
+        looking.delete(key);
         if (!stopped) guarded(tick);
       });
-    looking.set(bmc.id, work);
+    looking.set(key, done);
   };
 
   return {
@@ -124,7 +140,7 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
 
 /** A page of the feed, in the transaction that moves the cursor past it. */
 function hear(parts: DiscoveryParts, page: readonly BmcNews[]): void {
-  const { bmcs, registry, settings, machines, clock } = parts;
+  const { bmcs, bmcClaims, claims, registry, settings, machines, clock } = parts;
   const changed = new Set<Hardwarename>();
   for (const { name, hardwarename, data } of page) {
     if (name === 'bmc.seen') {
@@ -133,8 +149,9 @@ function hear(parts: DiscoveryParts, page: readonly BmcNews[]): void {
         bmcs.write(bmc.id, { lookNext: clock(), looks: 0 });
     } else if (name === 'access.changed') {
       // Another password, another chance.
-      if (data.kind === 'credential')
-        for (const { id } of refused(bmcs)) bmcs.write(id, { lookNext: clock(), looks: 0 });
+      if (data.kind !== 'credential') continue;
+      for (const { id } of refused(bmcs)) bmcs.write(id, { lookNext: clock(), looks: 0 });
+      bmcClaims.retryAll(clock());
     } else if (hardwarename !== undefined && tellsOfBmc(name, data)) changed.add(hardwarename);
   }
   if (changed.size === 0) return;
@@ -143,12 +160,13 @@ function hear(parts: DiscoveryParts, page: readonly BmcNews[]): void {
     const machine = machines.record(hardwarename);
     if (!machine) continue;
     const { bmcMac: mac, bmcAddress: address } = machine;
-    if (mac !== '' && address !== '') registry.sighted({ mac, address, source: 'report' });
+    if (mac !== '' && address !== '') registry.sighted({ mac, address, source: 'record' });
     // What said before who it is may be this machine's.
     for (const { id } of strangers.filter((one) => mayBe(one, machine))) {
       const bmc = bmcs.get(id);
       if (bmc?.hardwarename === '') registry.settle(bmc);
     }
+    claims.hear(hardwarename, settings.discovery);
   }
 }
 
@@ -164,7 +182,9 @@ function sightingOf(data: BmcNews['data']): BmcSighting {
 function tellsOfBmc(name: string, { after }: BmcNews['data']): boolean {
   if (name !== 'machine.edited') return true;
   return (
-    typeof after === 'object' && after !== null && ('bmcMac' in after || 'bmcAddress' in after)
+    typeof after === 'object' &&
+    after !== null &&
+    ['bmcMac', 'bmcAddress', 'bmcCredential'].some((name) => name in after)
   );
 }
 
@@ -184,6 +204,7 @@ async function attend(parts: DiscoveryParts, bmc: BmcRecord): Promise<void> {
   const { bmcs, registry, settings, transaction, clock } = parts;
   if (bmc.hardwarename !== '') {
     ensureSetUp(parts, bmc);
+    keepWatch(parts, bmc);
     return;
   }
   if (!settings.discovery && bmc.wake !== 'asked') {
@@ -191,12 +212,7 @@ async function attend(parts: DiscoveryParts, bmc: BmcRecord): Promise<void> {
     return;
   }
   try {
-    const said = await parts.access.use(strangerOf(bmc), async (session) => {
-      const { uuids, macs, serial, manufacturer, product, ...rest } = await session.inventory();
-      const power = (await session.powerOn()) ? ('on' as const) : ('off' as const);
-      const facts = { uuids, macs, serial, manufacturer, product, firmware: rest.bmcFirmware };
-      return { facts, power, mac: rest.bmcMac };
-    });
+    const said = await parts.access.use(strangerOf(bmc), askWho);
     const settled = transaction(() => registry.learn(bmc.id, said));
     if (settled.hardwarename === '') await consider(parts, settled);
   } catch (error) {
@@ -212,12 +228,6 @@ async function attend(parts: DiscoveryParts, bmc: BmcRecord): Promise<void> {
   }
 }
 
-/** A BMC that no machine has yet: only the site's credentials can open it. */
-function strangerOf({ id, address, vendorClass, facts }: BmcRecord): BmcTarget {
-  const vendor = facts.manufacturer || vendorClass;
-  return { id, address, hardwarename: '', hardwareType: '', vendor, credential: '' };
-}
-
 function ensureSetUp({ bmcs, machines, settings, ...parts }: DiscoveryParts, bmc: BmcRecord): void {
   const machine = machines.record(bmc.hardwarename as Hardwarename);
   parts.transaction(() => {
@@ -231,6 +241,19 @@ function ensureSetUp({ bmcs, machines, settings, ...parts }: DiscoveryParts, bmc
       const again = error.code === 'JOB_EXISTS' ? parts.clock() + limit('bmcLookFirstMs') * 5 : 0;
       bmcs.write(bmc.id, { lookNext: again });
     }
+  });
+}
+
+/** Another NIC of a BMC whose first one may fail: then the record follows. */
+function keepWatch(
+  { bmcs, machines, registry, transaction, clock }: DiscoveryParts,
+  bmc: BmcRecord,
+) {
+  const { bmcMac } = machines.record(bmc.hardwarename as Hardwarename) ?? {};
+  if (!bmcMac || bmc.mac === '' || bmc.mac === bmcMac || bmc.matchedBy !== 'uuid') return;
+  transaction(() => {
+    registry.settle(bmc);
+    bmcs.write(bmc.id, { lookNext: clock() + limit('bmcLookAgainMs') });
   });
 }
 

@@ -5,6 +5,8 @@
  * comes after it: the machine's UUID, its serial number, the MACs of its NICs. The address alone counts last, and only for
  * a record that knows no other MAC: addresses are given anew. Evidence that names two machines, or a machine that has
  * another BMC on record, is for a person: a board that was swapped keeps the serial number of the machine it came from.
+ * The UUID alone outweighs another MAC: a BMC with a port of its own and one that it shares with the machine has two MACs
+ * and answers both with the same UUID.
  */
 import type { BmcFacts } from '../inventory/bmcs.ts';
 import { isUsableSerial, serialKey, usableUuid } from '../inventory/identity.ts';
@@ -25,6 +27,9 @@ export interface MatchView {
   bySerialKey(key: string): readonly MatchCandidate[];
   byNic(mac: string): readonly MatchCandidate[];
 }
+
+/** Evidence that only the BMC itself can give: somebody has logged in to it and asked. */
+export const PROOFS: readonly Evidence[] = ['uuid', 'serial', 'nic'];
 
 export interface Unmatched {
   readonly mac: string;
@@ -61,7 +66,8 @@ export function matchBmc({ mac, address, facts }: Unmatched, view: MatchView): M
 }
 
 function ownBmc({ hardwarename, bmcMac }: MatchCandidate, mac: string, by: Evidence): Match {
-  if (bmcMac === '' || mac === '' || bmcMac === mac) return { is: 'matched', hardwarename, by };
+  if (bmcMac === '' || mac === '' || bmcMac === mac || by === 'uuid')
+    return { is: 'matched', hardwarename, by };
   return {
     is: 'doubtful',
     why: `Its ${by} is that of ${hardwarename}, which has the BMC ${bmcMac} on record.`,

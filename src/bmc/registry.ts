@@ -8,14 +8,16 @@ import type { BmcFacts, BmcRecord, BmcSighting, BmcStore } from '../inventory/bm
 import type { EventStore } from '../inventory/event-store.ts';
 import type { MachineEditor } from '../inventory/machine-edit.ts';
 import type { MachineRecord } from '../inventory/machine-fields.ts';
+import type { Records } from '../inventory/records.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
-import { type Evidence, matchBmc } from './match.ts';
+import { type Evidence, matchBmc, PROOFS } from './match.ts';
 
 export interface RegistryParts {
   readonly bmcs: BmcStore;
   readonly bmcFinder: BmcFinder;
   readonly editor: MachineEditor;
+  readonly records: Pick<Records, 'list'>;
   readonly machines: { record(hardwarename: Hardwarename): MachineRecord | undefined };
   readonly events: Pick<EventStore, 'append'>;
   clock(): number;
@@ -35,6 +37,10 @@ export interface BmcRegistry {
   wake(id: string): BmcRecord;
   /** To be looked at now. @throws AppError NOT_FOUND */
   look(id: string): BmcRecord;
+  /** Logins that it has refused are tried again. Nothing for one of which nothing is known. */
+  retry(id: string): void;
+  /** A login of the site may be shown to this certificate. @throws AppError NOT_FOUND, REQUEST_INVALID for another one */
+  trust(id: string, certificate: string): BmcRecord;
   /** The next certificate that it shows is pinned. @throws AppError NOT_FOUND */
   unpin(id: string): BmcRecord;
   /** @throws AppError NOT_FOUND */
@@ -54,10 +60,11 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
     { by, who }: { by: Evidence | 'person'; who?: string },
   ): BmcRecord => {
     const { id, address } = bmc;
-    noteOnMachine(parts, bmc, { hardwarename, who: who ?? 'discovery', by });
+    const second = by === 'uuid' && isSecondNic(parts, bmc, hardwarename);
+    if (!second) noteOnMachine(parts, bmc, { hardwarename, who: who ?? 'discovery', by });
     if (bmc.hardwarename === hardwarename && by !== 'person') return bmc;
     for (const former of bmcs.ofMachine(hardwarename))
-      if (former.id !== id) {
+      if (former.id !== id && !second && !sameUuid(former, bmc)) {
         const why = `${hardwarename} has another BMC now, ${id}.`;
         bmcs.write(former.id, { hardwarename: '', matchedBy: '', why });
       }
@@ -90,18 +97,21 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
     settle,
     sighted(sighting) {
       const seen = bmcs.sighted(sighting);
-      vacate(parts, seen);
+      // Only who gives addresses knows that one has gone to another BMC.
+      if (sighting.source === 'dhcp') vacate(parts, seen);
       return settle(seen);
     },
     learn(id, { facts, mac, power }) {
       const known = read(id);
       const now = clock();
       // Known by its address until now: from here on by what does not change.
-      // Known by its address until now: from here on by what does not change.
       const { address, source } = known;
       const kept = known.mac === '' && mac !== '' ? bmcs.sighted({ mac, address, source }).id : id;
       bmcs.write(kept, { facts, power, lookedAt: now, looks: 0, code: '', detail: '' });
-      return settle(read(kept));
+      const settled = settle(read(kept));
+      // It has said itself whose it is: whoever else has its address on record would switch the wrong machine.
+      if (PROOFS.includes(settled.matchedBy as Evidence)) vacateRecords(parts, settled);
+      return settled;
     },
     assign(id, hardwarename, who) {
       const bmc = read(id);
@@ -120,12 +130,26 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
     },
     look(id) {
       read(id);
-      bmcs.write(id, { lookNext: clock(), looks: 0 });
+      bmcs.write(id, { lookNext: clock(), looks: 0, refused: {} });
+      return read(id);
+    },
+    retry(id) {
+      if (bmcs.get(id)) bmcs.write(id, { refused: {} });
+    },
+    trust(id, certificate) {
+      const shown = read(id).certificate;
+      const named = certificate.replaceAll(':', '').toLowerCase();
+      if (shown !== '' && shown !== named)
+        throw new AppError('REQUEST_INVALID', {
+          detail: `It has shown another certificate, ${shown}.`,
+          path: '/certificate',
+        });
+      bmcs.write(id, { certificate: named, trusted: true, lookNext: clock(), looks: 0 });
       return read(id);
     },
     unpin(id) {
       read(id);
-      bmcs.write(id, { certificate: '' });
+      bmcs.write(id, { certificate: '', trusted: false });
       return read(id);
     },
     forget(id) {
@@ -133,6 +157,23 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
       bmcs.remove(id);
     },
   };
+}
+
+const sameUuid = (a: BmcRecord, b: BmcRecord): boolean =>
+  (a.facts.uuids ?? []).some((uuid) => b.facts.uuids?.includes(uuid));
+
+/**
+ * Another NIC of the BMC on record, which still answers at the one that the record names: a port of its own beside one that it
+ * shares with the machine. The record stays as it is until that one fails.
+ */
+function isSecondNic(
+  { bmcs, machines }: RegistryParts,
+  { mac }: BmcRecord,
+  hardwarename: Hardwarename,
+): boolean {
+  const machine = machines.record(hardwarename);
+  if (!machine || mac === '' || machine.bmcMac === '' || machine.bmcMac === mac) return false;
+  return machine.bmcAddress !== '' && (bmcs.get(machine.bmcMac)?.failedAt ?? 0) === 0;
 }
 
 /**
@@ -147,6 +188,22 @@ function vacate({ bmcs, machines, editor }: RegistryParts, { id, mac, address }:
     if (machine?.bmcAddress !== address || machine.bmcMac === mac) continue;
     const why = `${address} was given to the BMC ${mac}`;
     editor.edit(machine.hardwarename, { bmcAddress: '' }, { who: 'discovery', why });
+  }
+}
+
+/**
+ * Records of other machines with the address of a BMC that has proven to be another's. Machines that share one BMC keep it: they
+ * have its MAC on record too, or a profile that says which of its systems they are.
+ */
+function vacateRecords(parts: RegistryParts, { mac, address, hardwarename }: BmcRecord): void {
+  const { bmcFinder, records, editor } = parts;
+  const sharing = records.list('bmc').flatMap(({ doc }) => (doc.systemId ? doc.machines : []));
+  for (const other of bmcFinder.byBmcAddress(address)) {
+    const shared =
+      (other.bmcMac !== '' && other.bmcMac === mac) || sharing.includes(other.hardwarename);
+    if (other.hardwarename === hardwarename || shared) continue;
+    const why = `the BMC at ${address} has proven to be that of ${hardwarename}`;
+    editor.edit(other.hardwarename, { bmcAddress: '' }, { who: 'discovery', why });
   }
 }
 

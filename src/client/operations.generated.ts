@@ -165,6 +165,29 @@ export type MachineBmc = {
   readonly failedAt: number;
   readonly code: string;
   readonly detail: string;
+  /** The site's logins may be sent to its certificate */
+  readonly trusted: boolean;
+  /** Logins that it has refused, which are not tried again by themselves */
+  readonly refused: readonly {
+    readonly credential: string;
+    readonly code: string;
+    /** Milliseconds since 1970, UTC; 0: never */
+    readonly at: number;
+  }[];
+  /** What the machine reports of its BMC from inside */
+  readonly claim?:
+    | {
+        readonly address: string;
+        readonly mac: string;
+        /** Milliseconds since 1970, UTC; 0: never */
+        readonly at: number;
+        readonly state: 'open' | 'proven' | 'unproven' | 'confirmed';
+        /** Why it is not proven */
+        readonly why: string;
+        /** When it is tried again; 0: not by itself */
+        readonly lookNext: number;
+      }
+    | undefined;
 };
 export type BmcPower = {
   readonly on: boolean;
@@ -256,6 +279,15 @@ export type Bmc = {
   readonly wakes: number;
   /** Milliseconds since 1970, UTC; 0: never */
   readonly wakeAt: number;
+  /** The site's logins may be sent to its certificate */
+  readonly trusted: boolean;
+  /** Logins that it has refused, which are not tried again by themselves */
+  readonly refused: readonly {
+    readonly credential: string;
+    readonly code: string;
+    /** Milliseconds since 1970, UTC; 0: never */
+    readonly at: number;
+  }[];
 };
 export type ItemResult = {
   readonly hardwarename: string;
@@ -3575,6 +3607,18 @@ export interface Operations {
     body: undefined;
     answer: Bmc;
   };
+  /** Its certificate is its own: the site's logins may be sent to it. */
+  'POST /bmcs/{id}/trust': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: {
+      /** SHA-256 of the certificate, in hex, as compared by a person */
+      readonly certificate: string;
+    };
+    answer: Bmc;
+  };
   /** It is the BMC of this machine: outweighs what the BMC says of itself. */
   'POST /bmcs/{id}/match': {
     path: {
@@ -3588,6 +3632,24 @@ export interface Operations {
   };
   /** What is known of a machine's BMC, without asking it. */
   'GET /machines/{hardwarename}/bmc': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: MachineBmc;
+  };
+  /** The BMC that this machine reports is its own, although nothing proves it. */
+  'POST /machines/{hardwarename}/bmc/confirm': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: undefined;
+    answer: MachineBmc;
+  };
+  /** Try the logins again that its BMC has refused, and look at the one that it reports. */
+  'POST /machines/{hardwarename}/bmc/retry': {
     path: {
       readonly hardwarename: string;
     };

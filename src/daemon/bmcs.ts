@@ -1,6 +1,7 @@
 /** BMCs as a service, put together: one UDP socket for IPMI, HTTPS for Redfish, the one way to both, and discovery. */
 import { Gauge, type Registry } from 'prom-client';
 import { type BmcAccess, createBmcAccess } from '../bmc/access.ts';
+import { type ClaimDesk, createClaimDesk } from '../bmc/claims.ts';
 import type { SecureHttp } from '../bmc/dial.ts';
 import { createDiscovery } from '../bmc/discovery.ts';
 import { type BmcRegistry, createBmcRegistry } from '../bmc/registry.ts';
@@ -25,24 +26,32 @@ export interface BmcServiceParts {
 export interface BmcService {
   readonly access: BmcAccess;
   readonly registry: BmcRegistry;
+  readonly claims: ClaimDesk;
   /** The socket that all IPMI sessions share. */
   readonly ports: BmcPorts;
 }
 
 export async function openBmcService(parts: BmcServiceParts): Promise<BmcService> {
   const { inventory, config, clock, closers } = parts;
-  const { serverdb, events, machines, soon } = inventory;
+  const { serverdb, events, machines, soon, transaction } = inventory;
   const { credential, factory } = config.jobs.bmcSetup;
   const ports = await openBmcPorts();
   closers.push(() => ports.close());
   const access = createBmcAccess({
-    ...{ ...serverdb, ports, clock, soon },
-    siteCredentials: [credential, ...factory].filter((name) => name !== ''),
+    ...{ ...serverdb, ports, clock, soon, transaction },
+    siteCredentials: credential === '' ? [] : [credential],
+    factoryCredentials: factory,
     secure: secureHttp,
   });
   closers.push(() => access.close());
   registerMetrics(parts, access);
-  return { access, ports, registry: createBmcRegistry({ ...serverdb, events, machines, clock }) };
+  const stores = { ...serverdb, events, machines, clock };
+  const outOfBand = config.dhcp.segments.filter(({ kind }) => kind === 'out-of-band');
+  const networks = [...outOfBand.map(({ cidr }) => cidr), ...config.bmc.networks];
+  return {
+    ...{ access, ports, registry: createBmcRegistry(stores) },
+    claims: createClaimDesk(stores, networks),
+  };
 }
 
 function registerMetrics({ metrics, inventory }: BmcServiceParts, access: BmcAccess): void {
@@ -81,12 +90,12 @@ const secureHttp: SecureHttp = {
 /** Finds out whose BMCs are seen; `desk` is asked for the job that sets one up. */
 export function startDiscovery(
   { inventory, config, clock, log, closers }: BmcServiceParts,
-  { access, registry, desk }: BmcService & { readonly desk: JobDesk },
+  { access, registry, claims, desk }: BmcService & { readonly desk: JobDesk },
 ): void {
   const { serverdb, events, machines, transaction } = inventory;
   const { credential } = config.jobs.bmcSetup;
   const discovery = createDiscovery({
-    ...{ bmcs: serverdb.bmcs, registry, access, events, machines, transaction, clock },
+    ...{ ...serverdb, registry, claims, access, events, machines, transaction, clock },
     settings: config.bmc,
     setUp({ hardwarename, bmcCredential }) {
       if (credential === '' || bmcCredential === credential) return;

@@ -57,6 +57,21 @@ export interface BmcRecord {
   readonly wakes: number;
   /** Why it is not matched. */
   readonly why: string;
+  /** By name of a credential: that it was refused, and as what. */
+  readonly refused: Readonly<Record<string, BmcRefusal>>;
+  /** When logins were refused, of the last hour. */
+  readonly refusedAt: readonly number[];
+  /** A login of the site may be shown to whoever has the pinned certificate. */
+  readonly trusted: boolean;
+}
+
+export interface BmcRefusal {
+  /** Of the credential: a changed one is another. */
+  readonly version: number;
+  readonly code: string;
+  /** The rights that were asked for. */
+  readonly privilege: string;
+  readonly at: number;
 }
 
 /** Everything that follows from what was seen and done, and may be written by itself. */
@@ -135,6 +150,9 @@ const COLUMNS = {
   wakeAt: 'wake_at',
   wakes: 'wakes',
   why: 'why',
+  refused: 'refused',
+  refusedAt: 'refused_at',
+  trusted: 'trusted',
 } as const satisfies Record<keyof BmcRecord, string>;
 
 const NAMES = Object.keys(COLUMNS) as (keyof BmcRecord)[];
@@ -243,9 +261,12 @@ export function openBmcs(db: Database, clock: Clock): BmcStore {
 }
 
 function fromRow(row: Row): BmcRecord {
-  return { ...row, facts: JSON.parse(String(row.facts)) } as unknown as BmcRecord;
+  const json = (name: string) => JSON.parse(String(row[name]));
+  const parsed = { facts: json('facts'), refused: json('refused'), refusedAt: json('refusedAt') };
+  return { ...row, ...parsed, trusted: row.trusted === 1 } as unknown as BmcRecord;
 }
 
 function toColumn(value: unknown): string | number {
+  if (typeof value === 'boolean') return value ? 1 : 0;
   return typeof value === 'object' ? JSON.stringify(value) : (value as string | number);
 }

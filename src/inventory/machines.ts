@@ -350,15 +350,13 @@ function factColumns(facts: MachineFacts) {
   };
 }
 
-/** A report without a BMC says nothing about the one on record: it may only have been silent. */
+/**
+ * A report without a BMC says nothing about the one on record: it may only have been silent. Its address and MAC are what a
+ * machine claims, and go on the record only once the BMC has proven them (src/bmc/claims.ts).
+ */
 function bmcColumns({ bmc }: ReconReport): Record<string, SqlValue> {
-  const known = {
-    bmc_address: bmc?.address,
-    bmc_mac: bmc?.mac,
-    bmc_vendor: bmc?.manufacturer,
-    bmc_firmware: bmc?.firmware,
-  };
+  const known = { bmc_vendor: bmc?.manufacturer, bmc_firmware: bmc?.firmware };
   return Object.fromEntries(
-    Object.entries(known).filter((entry): entry is [string, Mac] => Boolean(entry[1])),
+    Object.entries(known).filter((entry): entry is [string, string] => Boolean(entry[1])),
   );
 }

@@ -48,3 +48,26 @@ export const BMC_DISCOVERY_SCHEMA = `
   ) STRICT;
   INSERT INTO bmc_feed (id, cursor) SELECT 1, coalesce(max(id), 0) FROM events;
 `;
+
+/** Which logins a BMC has refused, whose certificate may be shown a login, and what machines say of their own BMCs. */
+export const BMC_TRUST_SCHEMA = `
+  -- JSON: credential name -> { version, code, privilege, at }; not tried again until it changes or a person asks.
+  ALTER TABLE bmcs ADD COLUMN refused TEXT NOT NULL DEFAULT '{}';
+  -- JSON: when logins were refused, of the last hour.
+  ALTER TABLE bmcs ADD COLUMN refused_at TEXT NOT NULL DEFAULT '[]';
+  -- Whether a login of the site may be shown to whoever has the pinned certificate.
+  ALTER TABLE bmcs ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;
+  -- They have been shown it already.
+  UPDATE bmcs SET trusted = 1 WHERE protocol = 'redfish' AND credential <> '';
+  CREATE TABLE bmc_claims (
+    hardwarename TEXT PRIMARY KEY REFERENCES machines (hardwarename) ON DELETE CASCADE ON UPDATE CASCADE,
+    address TEXT NOT NULL,                  -- as its report has it, not yet parsed
+    mac TEXT NOT NULL DEFAULT '',
+    at INTEGER NOT NULL,
+    state TEXT NOT NULL,                    -- 'open', 'proven', 'unproven' or 'confirmed'
+    why TEXT NOT NULL DEFAULT '',
+    look_next INTEGER NOT NULL DEFAULT 0,   -- when it is tried again; 0: not by itself
+    looks INTEGER NOT NULL DEFAULT 0        -- that proved nothing, in a row
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX bmc_claims_to_look ON bmc_claims (look_next) WHERE look_next > 0;
+`;

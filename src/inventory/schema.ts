@@ -6,8 +6,8 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
-import { BMC_DISCOVERY_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { CONSOLE_TIMES_SCHEMA, CONSOLES_SCHEMA } from './schema-consoles.ts';
+import { BMC_DISCOVERY_SCHEMA, BMC_TRUST_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.ts';
 import { FEED_SCHEMA } from './schema-feed.ts';
@@ -159,6 +159,7 @@ export const MIGRATIONS: readonly string[] = [
   // A machine's page asks for its boots: without this, all boots that there ever were are looked through.
   'CREATE INDEX boots_by_machine ON boots (hardwarename) WHERE hardwarename IS NOT NULL;',
   CONSOLE_TIMES_SCHEMA,
+  BMC_TRUST_SCHEMA,
 ];
 
 export interface MigrateOptions {

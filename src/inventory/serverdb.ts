@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import type { Clock } from '../wire/time.ts';
 import { type Access, openAccess } from './access.ts';
 import { type Addresses, openAddresses } from './addresses.ts';
+import { type BmcClaims, openBmcClaims } from './bmc-claims.ts';
 import { type BmcFinder, openBmcFinder } from './bmc-finder.ts';
 import { type BmcStore, openBmcs } from './bmcs.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
@@ -34,6 +35,7 @@ export interface ServerDb {
   readonly access: Access;
   readonly credentials: Credentials;
   readonly bmcs: BmcStore;
+  readonly bmcClaims: BmcClaims;
   readonly bmcFinder: BmcFinder;
   readonly history: EventHistory;
   readonly webhooks: Webhooks;
@@ -69,6 +71,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     access: openAccess(parts),
     credentials: openCredentials(db, parts),
     bmcs: openBmcs(db, clock),
+    bmcClaims: openBmcClaims(db),
     bmcFinder: openBmcFinder(db),
     webhooks: openWebhooks(db, { ...parts, history }),
     idempotency: openIdempotency(db, clock),

@@ -47,6 +47,12 @@ export function ipmiAccounts(session: Caller): BmcAccounts {
       const { enabled } = await session.call(getUserAccess, { channel, user });
       if (enabled === false) return false;
       await session.call(setUserPassword, { operation: 'disable', user });
+      const after = await session.call(getUserAccess, { channel, user });
+      if (after.enabled === true) {
+        const detail =
+          'It says that it has disabled the account, and the account is still enabled.';
+        throw new AppError('BMC_REFUSED', { detail });
+      }
       return true;
     },
   };

@@ -14,11 +14,10 @@ export const BMC_LIMITS = {
   },
   bmcWaitersMax: { value: 16, why: 'callers in line for one BMC; more would wait for minutes' },
   bmcTurnMs: { value: 90_000, why: 'reading every sensor of a slow BMC takes a minute' },
-  bmcRefusedMs: {
-    value: 600_000,
-    why: 'a refused login is not tried again for so long: BMCs lock accounts; a changed password is',
+  bmcRefusalsMax: {
+    value: 6,
+    why: 'refused logins on one BMC within an hour; then none is tried that did not open it before: BMCs lock accounts',
   },
-  bmcRefusedMax: { value: 8192, why: 'refused logins remembered; the oldest are forgotten' },
   bmcReprobeMs: {
     value: 600_000,
     why: 'a BMC that no longer answers its protocol for so long is asked for the other one',

@@ -5,6 +5,7 @@ import {
   createBmcAccess,
   targetOf,
 } from '../../src/bmc/access.ts';
+import { type ClaimDesk, createClaimDesk } from '../../src/bmc/claims.ts';
 import { type BmcRegistry, createBmcRegistry } from '../../src/bmc/registry.ts';
 import { bmcProfileSchema } from '../../src/inventory/record-kinds.ts';
 import type { IpmiPorts } from '../../src/ipmi/ports.ts';
@@ -15,6 +16,7 @@ export interface AccessWorld {
   readonly world: World;
   readonly access: ReturnType<typeof createBmcAccess>;
   readonly registry: BmcRegistry;
+  readonly claims: ClaimDesk;
   /** A stored credential, made or changed. */
   credential(name: string, username: string, password: string): void;
   /** A machine with a BMC at this address. */
@@ -33,6 +35,7 @@ export function createAccessWorld(
   const { serverdb, transaction, machines } = inventory;
   const access = createBmcAccess({
     ...{ ...serverdb, ports, clock, soon: inventory.soon, siteCredentials: ['site'] },
+    transaction,
     ...options,
   });
   const { events } = inventory;
@@ -40,6 +43,7 @@ export function createAccessWorld(
     world,
     access,
     registry: createBmcRegistry({ ...serverdb, events, machines, clock }),
+    claims: createClaimDesk({ ...serverdb, events, machines, clock }, []),
     credential(name, username, password) {
       const entry = { name, squad: '', username, notes: '', password };
       transaction(() => serverdb.credentials.put(entry, CAUSE));

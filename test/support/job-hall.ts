@@ -117,6 +117,8 @@ export function createHall(options: HallOptions = {}) {
     const access = createBmcAccess({
       ...{ ...inventory.serverdb, ports, clock, siteCredentials: ['site'] },
       soon: (change) => void (life.alive && inventory.soon(change)),
+      factoryCredentials: ['factory'],
+      transaction: (change) => void (life.alive && inventory.transaction(change)),
     });
     const world = watched(createJobWorld({ inventory, access, clock }));
     const engine: Engine = createEngine({

@@ -24,6 +24,8 @@ type Act = (asked: Asked) => Promise<void>;
 /** Command words to what they do. */
 const COMMANDS: Readonly<Record<string, Act>> = {
   show: showKnown,
+  confirm: decide('confirm'),
+  retry: decide('retry'),
   'power status': powerStatus,
   'power on': job('power-on'),
   'power off': job('power-off', { graceSeconds: 0 }),
@@ -68,6 +70,15 @@ const pathOf = ({ hardwarename }: Asked) => ({ path: { hardwarename } });
 async function showKnown(asked: Asked): Promise<void> {
   const { body } = await clientOf(asked).call('GET /machines/{hardwarename}/bmc', pathOf(asked));
   showRecord(asked.context, asked.options, body);
+}
+
+/** What a person decides: that the BMC it reports is its own, or that refused logins are tried again. */
+function decide(word: 'confirm' | 'retry'): Act {
+  return async (asked) => {
+    const path = `POST /machines/{hardwarename}/bmc/${word}` as const;
+    const { body } = await clientOf(asked).call(path, pathOf(asked));
+    showRecord(asked.context, asked.options, body);
+  };
 }
 
 async function powerStatus(asked: Asked): Promise<void> {
@@ -211,6 +222,18 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
         const { body } = await api.call(`POST /bmcs/{id}/${word}`, { path: { id } });
         done(context, options, `${id}: ${word} is noted`, body);
       });
+  withCommon(bmc.command('trust'))
+    .description("its certificate is its own: the site's logins may be sent to it over Redfish")
+    .argument('<bmc>', 'its MAC or address, as listed')
+    .argument('<sha256>', 'fingerprint of the certificate, as its own screen or label has it')
+    .action(async (id: string, certificate: string, _: unknown, command: Command) => {
+      const options = all(command);
+      const { body } = await clientFor<'bmcs'>(context, options).call('POST /bmcs/{id}/trust', {
+        path: { id },
+        body: { certificate },
+      });
+      done(context, options, `${id}: the certificate ${body.certificate} is trusted`, body);
+    });
   withCommon(bmc.command('forget'))
     .description('forget it until it is seen again')
     .argument('<bmc>', 'its MAC or address, as listed')

@@ -1,10 +1,15 @@
 /** How BMCs look in the API. No password is in any of it: a credential is a name. */
 import { z } from 'zod';
+import type { BmcClaim } from '../../inventory/bmc-claims.ts';
 import type { BmcRecord } from '../../inventory/bmcs.ts';
 import type { MachineRecord } from '../../inventory/machine-fields.ts';
 
 const time = z.number().int().describe('Milliseconds since 1970, UTC; 0: never');
 const protocol = z.enum(['ipmi', 'redfish']);
+
+const refusedView = z
+  .array(z.object({ credential: z.string(), code: z.string(), at: time }))
+  .describe('Logins that it has refused, which are not tried again by themselves');
 
 export const machineBmcView = z
   .object({
@@ -21,10 +26,27 @@ export const machineBmcView = z
     failedAt: time.describe('Since when it cannot be opened; 0: it can'),
     code: z.string(),
     detail: z.string(),
+    trusted: z.boolean().describe("The site's logins may be sent to its certificate"),
+    refused: refusedView,
+    claim: z
+      .object({
+        address: z.string(),
+        mac: z.string(),
+        at: time,
+        state: z.enum(['open', 'proven', 'unproven', 'confirmed']),
+        why: z.string().describe('Why it is not proven'),
+        lookNext: time.describe('When it is tried again; 0: not by itself'),
+      })
+      .optional()
+      .describe('What the machine reports of its BMC from inside'),
   })
   .meta({ id: 'MachineBmc' });
 
-export function showMachineBmc(machine: MachineRecord, known: BmcRecord | undefined) {
+export function showMachineBmc(
+  machine: MachineRecord,
+  { known, claim }: { known: BmcRecord | undefined; claim: BmcClaim | undefined },
+) {
+  const { address, mac, at, state, why, lookNext } = claim ?? {};
   return {
     hardwarename: machine.hardwarename as string,
     address: machine.bmcAddress,
@@ -39,7 +61,18 @@ export function showMachineBmc(machine: MachineRecord, known: BmcRecord | undefi
     failedAt: known?.failedAt ?? 0,
     code: known?.code ?? '',
     detail: known?.detail ?? '',
+    trusted: known?.trusted ?? false,
+    refused: showRefused(known),
+    ...(claim
+      ? { claim: { address, mac, at, state, why, lookNext } as Omit<BmcClaim, 'looks'> }
+      : {}),
   };
+}
+
+function showRefused(bmc: BmcRecord | undefined) {
+  return Object.entries(bmc?.refused ?? {}).map(([credential, { code, at }]) => ({
+    ...{ credential, code, at },
+  }));
 }
 
 export const powerView = z.object({ on: z.boolean(), protocol }).meta({ id: 'BmcPower' });
@@ -130,14 +163,18 @@ export const bmcView = z
       .describe('wanted: a person may have its machine switched on; asked: it is to be'),
     wakes: z.number().int(),
     wakeAt: time,
+    trusted: z.boolean().describe("The site's logins may be sent to its certificate"),
+    refused: refusedView,
   })
   .meta({ id: 'Bmc' });
 
 export function showBmc(bmc: BmcRecord) {
-  const { matchedAt: _, credential, openedAt: _o, failedAt: _f, looks: _l, facts, ...rest } = bmc;
+  const { matchedAt: _, credential, openedAt: _o, failedAt: _f, looks: _l, facts, ...all } = bmc;
+  const { refusedAt: _r, ...rest } = all;
   const { manufacturer = '', product = '', serial = '', uuids = [], firmware = '' } = facts;
   return {
     ...rest,
+    refused: showRefused(bmc),
     hardwarename: rest.hardwarename as string,
     openedWith: credential,
     ...{ manufacturer, product, serial, uuids: [...uuids], firmware },

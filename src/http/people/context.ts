@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { BmcAccess } from '../../bmc/access.ts';
+import type { ClaimDesk } from '../../bmc/claims.ts';
 import type { BmcRegistry } from '../../bmc/registry.ts';
 import type { ConsoleHub } from '../../console/hub.ts';
 import type { ErrorCode } from '../../errors.ts';
@@ -29,6 +30,7 @@ export interface PeopleSettings {
 export interface BmcService {
   readonly access: BmcAccess;
   readonly registry: BmcRegistry;
+  readonly claims: ClaimDesk;
 }
 
 export interface ConfigurationRow {

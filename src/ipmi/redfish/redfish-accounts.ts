@@ -59,6 +59,11 @@ export function redfishAccounts(http: RedfishHttp, root: Json): BmcAccounts {
       const account = named((await all()).accounts, name);
       if (!account || at(account.json, 'Enabled') === false) return false;
       await http.patch(account.path, { Enabled: false }, account.etag);
+      if (at((await http.get(account.path)).json, 'Enabled') === true) {
+        const detail =
+          'It says that it has disabled the account, and the account is still enabled.';
+        throw new AppError('BMC_REFUSED', { detail });
+      }
       return true;
     },
   };

@@ -1,10 +1,13 @@
 /**
- * Makes a new BMC the site's own: finds a login that opens it, makes the site's account, proves that account, and only then
- * closes the factory's.
+ * Makes a new BMC the site's own: finds a login that opens it, makes the site's account, proves that account, closes the
+ * factory's at once, and only then notes the site's as the way in.
+ *
+ * Whatever step it is cut off at, the login on record or the site's opens the BMC, and asking again ends what was begun: the
+ * site's account is given anew, and every account of the policy's list is closed, not only the one that was the way in this
+ * time. A job that ends with one of them still open says so.
  *
  * Logins are names of stored credentials, tried in the order of the policy and each at most once: BMCs lock an account after
- * a few wrong passwords. The site account is given anew on each run, so a run that was cut off is simply repeated. What is
- * noted, logged or kept is which credential, never what is in it.
+ * a few wrong passwords. What is noted, logged or kept is which credential, never what is in it.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
@@ -38,11 +41,12 @@ export const NO_BMC_POLICY: BmcPolicy = {
   ...{ restorePolicy: 'keep', setClock: false, useDhcp: false },
 };
 
-const WRONG_LOGIN = ['BMC_USER', 'BMC_PASSWORD', 'BMC_PRIVILEGE'];
+/** Not with this login, or not with it here. */
+const WRONG_LOGIN = ['BMC_USER', 'BMC_PASSWORD', 'BMC_PRIVILEGE', 'BMC_UNTRUSTED'];
 
 export function bmcSetupJob(policy: BmcPolicy): JobDefinition {
   const times = { timeoutMs: ATTEMPT_MS, withinMs: BMC_WITHIN_MS };
-  return defineJob<JobParams>('bmc-setup', 1, {
+  return defineJob<JobParams>('bmc-setup', 2, {
     says: "Makes the site's account on the BMC, proves it, disables the factory's, and sets it as policy says.",
     params: z.strictObject({}),
     allowedFrom: MACHINE_STATES,
@@ -51,8 +55,13 @@ export function bmcSetupJob(policy: BmcPolicy): JobDefinition {
     steps: [
       step('way-in', { ...times, run: (context) => findWayIn(policy, context) }),
       step('site-account', { ...times, run: (context) => makeAccount(policy, context) }),
-      step('prove', { ...times, run: (context) => prove(policy, context) }),
+      step('prove', {
+        ...times,
+        run: (context) => prove(policy, context),
+        undo: async (context) => tellWhatIsOpen(policy, context),
+      }),
       step('close-factory', { ...times, run: (context) => closeFactory(policy, context) }),
+      step('adopt', { ...times, run: (context) => adopt(policy, context) }),
       step('settings', { ...times, run: (context) => applySettings(policy, context) }),
     ],
   });
@@ -79,34 +88,85 @@ async function findWayIn({ site, factory }: BmcPolicy, context: StepContext): Pr
 }
 
 async function makeAccount({ site }: BmcPolicy, context: StepContext): Promise<Output> {
-  const wayIn = String(context.outputs['way-in']?.credential);
+  const wayIn = wayInOf(context);
   if (wayIn === site) return { account: 'there' };
   const { username, password } = context.login(site);
-  const outcome = await context.withBmc(
-    async (bmc) => managed(bmc.accounts).put({ name: username, password }),
-    wayIn,
-  );
-  return { account: outcome };
+  try {
+    const outcome = await context.withBmc(
+      async (bmc) => managed(bmc.accounts).put({ name: username, password }),
+      wayIn,
+    );
+    return { account: outcome };
+  } catch (error) {
+    if (!(error instanceof AppError) || !WRONG_LOGIN.includes(error.code)) throw error;
+    // Cut off after the password was set: where both have one name, the way in is the site's already.
+    await context.withBmc((bmc) => bmc.powerOn(), site);
+    return { account: 'there' };
+  }
 }
+
+const wayInOf = ({ outputs }: StepContext): string => String(outputs['way-in']?.credential);
 
 async function prove({ site }: BmcPolicy, context: StepContext): Promise<Output> {
   await context.withBmc((bmc) => bmc.powerOn(), site);
-  if (context.machine.bmcCredential !== site)
-    context.adopt(site, "The site's account is on its BMC.");
   return { credential: site };
 }
 
-async function closeFactory(policy: BmcPolicy, context: StepContext): Promise<Output> {
-  const wayIn = String(context.outputs['way-in']?.credential);
-  if (!policy.disableFactory || wayIn === policy.site) return { disabled: false };
-  const factory = context.login(wayIn).username;
+/** Every account that is not to stay, by name: that of the way in, and all that BMCs come with. */
+function closing(policy: BmcPolicy, context: StepContext): string[] {
+  if (!policy.disableFactory) return [];
+  const own = context.login(policy.site).username;
+  const names = [wayInOf(context), ...policy.factory].filter((name) => name !== policy.site);
+  const accounts = names.flatMap((name) => {
+    try {
+      return [context.login(name).username];
+    } catch (error) {
+      // The list may name what nobody has stored.
+      if (error instanceof AppError && error.code === 'NOT_FOUND') return [];
+      throw error;
+    }
+  });
   // The same name with another password: the site's account has taken its place.
-  if (factory === context.login(policy.site).username) return { disabled: false };
-  const disabled = await context.withBmc(
-    async (bmc) => managed(bmc.accounts).disable(factory),
-    policy.site,
-  );
-  return { disabled };
+  return [...new Set(accounts)].filter((account) => account !== own);
+}
+
+async function closeFactory(policy: BmcPolicy, context: StepContext): Promise<Output> {
+  const accounts = closing(policy, context);
+  if (accounts.length === 0) return { disabled: false };
+  let left = accounts;
+  try {
+    const disabled = await context.withBmc(async (bmc) => {
+      let any = false;
+      for (const account of accounts) {
+        any = (await managed(bmc.accounts).disable(account)) || any;
+        left = left.filter((each) => each !== account);
+      }
+      return any;
+    }, policy.site);
+    return { disabled };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const detail = `The site's account opens it, but ${left.join(', ')} may still be open: ${error.message}`;
+    throw new AppError(error.code, { detail, cause: error });
+  }
+}
+
+async function adopt({ site }: BmcPolicy, context: StepContext): Promise<Output> {
+  if (context.machine.bmcCredential !== site)
+    context.adopt(site, "The site's account is on its BMC.");
+  return {};
+}
+
+/** What people have to know of a job that ends in the middle. */
+function tellWhatIsOpen(policy: BmcPolicy, context: StepContext): void {
+  const { outputs } = context;
+  if (outputs['close-factory']) return;
+  const accounts = closing(policy, context).join(', ');
+  if (!outputs.prove) context.note("the site's account is not proven; the old way in is as it was");
+  else if (accounts !== '')
+    context.note(
+      `the site's account opens it; ${accounts} may still be open: ask for bmc-setup again`,
+    );
 }
 
 /** The address comes last: the session may not survive it, and the next attempt finds it as it is wanted. */

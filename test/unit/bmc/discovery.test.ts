@@ -3,26 +3,35 @@
  * simulated clock. What is looked at is what people see: the list of BMCs, the records of machines, the events.
  */
 import { describe, expect, it } from 'vitest';
+import { createClaimDesk } from '../../../src/bmc/claims.ts';
 import { createDiscovery, type Discovery } from '../../../src/bmc/discovery.ts';
 import { createBmcRegistry } from '../../../src/bmc/registry.ts';
 import { type BmcSettings, bmcSchema } from '../../../src/bmc/settings.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
+import type { Cidr } from '../../../src/wire/ipv4.ts';
 import { addressOf, createHall, nameOf } from '../../support/job-hall.ts';
 
 const MINUTE = 60_000;
 const MAC = '02:00:00:00:99:01';
 const CAUSE = { who: 'test', why: 'test' };
 
-async function site(settings: Partial<BmcSettings> = {}, machines = 1) {
+async function site(
+  settings: Partial<BmcSettings> = {},
+  machines = 1,
+  networks: readonly Cidr[] = [],
+) {
   const hall = createHall({ machines });
   const { inventory, access, desk } = hall.now;
   const { serverdb, events, transaction } = inventory;
   const { bmcs, credentials, editor } = serverdb;
   const errors: unknown[] = [];
-  const registry = createBmcRegistry({ ...serverdb, ...inventory, clock: hall.clock });
+  const stores = { ...serverdb, ...inventory, clock: hall.clock };
+  const registry = createBmcRegistry(stores);
+  const claims = createClaimDesk(stores, networks);
   const create = (): Discovery =>
     createDiscovery({
-      ...{ bmcs, registry, access, events, machines: inventory.machines, transaction },
+      ...{ ...serverdb, registry, claims, access, events, transaction },
+      machines: inventory.machines,
       settings: { ...bmcSchema.parse({}), ...settings },
       clock: hall.clock,
       setUp: ({ hardwarename }) =>
@@ -141,10 +150,11 @@ describe('a BMC that no machine is known of', () => {
     const { discovery, seen, forget, password, bmcs, hall } = await site();
     forget(0);
     password('site', 'admin', 'wrong');
+    password('factory', 'nobody', 'x');
     discovery.start();
     seen(MAC, addressOf(0));
     await hall.time.pass(10 * MINUTE);
-    expect(bmcs.get(MAC)).toMatchObject({ code: 'BMC_PASSWORD', hardwarename: '' });
+    expect(bmcs.get(MAC)).toMatchObject({ code: 'BMC_USER', hardwarename: '' });
     const looks = bmcs.get(MAC)?.looks ?? 0;
     expect(looks).toBeGreaterThan(1);
     expect(looks).toBeLessThan(6);

@@ -53,6 +53,12 @@ describe('a BMC is that of a machine', () => {
       { macs: ['52:54:00:00:00:01'] },
       'A by nic',
     ],
+    [
+      'with its UUID, at another MAC than the one on record: a BMC may have two',
+      { name: 'A', uuid: UUID, bmcMac: '02:00:00:00:99:77' },
+      { uuids: [UUID] },
+      'A by uuid',
+    ],
     ['entered with its address', { name: 'A', bmcAddress: '10.0.0.9' }, {}, 'A by address'],
   ])('%s', (_, machine, facts, expected) => {
     expect(match([machine], facts)).toBe(expected);
@@ -101,9 +107,9 @@ describe('it is for a person', () => {
     });
   });
   it('where its machine has another BMC on record: a board was swapped', () => {
-    const machines = [{ name: 'A', uuid: UUID, bmcMac: '02:00:00:00:99:77' }];
-    expect(match(machines, { uuids: [UUID] })).toBe('doubtful');
+    const machines = [{ name: 'A', serial: 'C0MPUT3', bmcMac: '02:00:00:00:99:77' }];
+    expect(match(machines, { serial: 'C0MPUT3' })).toBe('doubtful');
     // Known by its address alone, it may well be that one.
-    expect(match(machines, { uuids: [UUID] }, '')).toBe('A by uuid');
+    expect(match(machines, { serial: 'C0MPUT3' }, '')).toBe('A by serial');
   });
 });

@@ -95,7 +95,7 @@ describe.each(TRIALS)('$kind', (trial) => {
       if (trial.kind === 'power-off' && !actions.includes('soft')) expect(isOn()).toBe(true);
       if (trial.kind === 'bmc-setup')
         expect(state.users.some((user) => user?.enabled && user.name === 'admin')).toBe(
-          !(name === 'settings' || (name === 'close-factory' && when === 'after')),
+          !(['adopt', 'settings'].includes(name) || (name === 'close-factory' && when === 'after')),
         );
     },
   );

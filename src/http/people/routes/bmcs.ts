@@ -13,7 +13,7 @@ import type { BmcRecord } from '../../../inventory/bmcs.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
 import type { Bmc } from '../../../ipmi/bmc.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
-import { isAtLeast, needRole } from '../access-rules.ts';
+import { isAtLeast, needEdit, needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import {
   bmcView,
@@ -26,7 +26,7 @@ import {
   showMachineBmc,
 } from '../bmc-views.ts';
 import { commit } from '../commit.ts';
-import type { PeopleContext, PeopleServer } from '../context.ts';
+import type { BmcService, PeopleContext, PeopleServer } from '../context.ts';
 import { answers, hardwarenameText, machineParams, nothing, pageQuery } from '../schemas.ts';
 
 const tags = ['bmcs'];
@@ -46,10 +46,10 @@ export function addBmcRoutes(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request) => {
       const machine = machineOf(context, request.params.hardwarename);
-      const known = context.inventory.serverdb.bmcs.get(targetOf(machine).id);
-      return showMachineBmc(machine, known);
+      return showBmcOf(context, machine);
     },
   });
+  addMachineDecisions(app, context);
   for (const { path, summary, schema, read } of LIVE) {
     app.route({
       method: 'GET',
@@ -67,6 +67,54 @@ export function addBmcRoutes(app: PeopleServer, context: PeopleContext): void {
       },
     });
   }
+}
+
+function showBmcOf({ inventory }: PeopleContext, machine: MachineRecord) {
+  const { bmcs, bmcClaims } = inventory.serverdb;
+  const known = bmcs.get(targetOf(machine).id);
+  return showMachineBmc(machine, { known, claim: bmcClaims.of(machine.hardwarename) });
+}
+
+/** What people decide about the BMC of a machine: whoever may write its address may. */
+const MACHINE_DECISIONS: readonly {
+  readonly word: string;
+  readonly summary: string;
+  decide(service: BmcService, machine: MachineRecord, who: string): void;
+}[] = [
+  {
+    word: 'confirm',
+    summary: 'The BMC that this machine reports is its own, although nothing proves it',
+    decide: ({ claims }, { hardwarename }, who) => void claims.confirm(hardwarename, who),
+  },
+  {
+    word: 'retry',
+    summary: 'Try the logins again that its BMC has refused, and look at the one that it reports',
+    decide({ claims, registry }, machine) {
+      registry.retry(targetOf(machine).id);
+      const claim = claims.retry(machine.hardwarename);
+      if (claim) registry.retry(claim.address);
+    },
+  },
+];
+
+function addMachineDecisions(app: PeopleServer, context: PeopleContext): void {
+  for (const { word, summary, decide } of MACHINE_DECISIONS)
+    app.route({
+      method: 'POST',
+      url: `/api/v1/machines/:hardwarename/bmc/${word}`,
+      config: { access: 'any' },
+      schema: { tags, summary, params: machineParams, response: answers(machineBmcView) },
+      handler: async (request, reply) => {
+        const { hardwarename } = request.params as z.output<typeof machineParams>;
+        const machine = machineOf(context, hardwarename);
+        const principal = principalOf(request);
+        needEdit(principal, machine, { bmcAddress: machine.bmcAddress });
+        return commit(context, { request, reply }, () => {
+          decide(serviceOf(context), machine, principal.who);
+          return { body: showBmcOf(context, machineOf(context, hardwarename)) };
+        });
+      },
+    });
 }
 
 /** What a BMC is asked, each in one session. */
@@ -203,6 +251,30 @@ function addBmcWrites(app: PeopleServer, context: PeopleContext): void {
         return commit(context, { request, reply }, () => ({ body: showBmc(decide(registry, id)) }));
       },
     });
+  app.route({
+    method: 'POST',
+    url: '/api/v1/bmcs/:id/trust',
+    config: { access: 'operator' },
+    schema: {
+      tags,
+      summary: "Its certificate is its own: the site's logins may be sent to it",
+      params: bmcParams,
+      body: z.strictObject({
+        certificate: z
+          .string()
+          .regex(/^([0-9a-fA-F]{2}:?){32}$/)
+          .describe('SHA-256 of the certificate, in hex, as compared by a person'),
+      }),
+      response: answers(bmcView),
+    },
+    handler: async (request, reply) => {
+      const { registry } = serviceOf(context);
+      const { certificate } = request.body;
+      return commit(context, { request, reply }, () => ({
+        body: showBmc(registry.trust(request.params.id, certificate)),
+      }));
+    },
+  });
   app.route({
     method: 'POST',
     url: '/api/v1/bmcs/:id/match',

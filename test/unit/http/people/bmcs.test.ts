@@ -146,6 +146,54 @@ describe('BMCs that were seen', () => {
   });
 });
 
+describe('what people decide about a BMC', () => {
+  it('a technician confirms the one that a machine reports, and has refused logins tried again', async () => {
+    const { people, world, run, credential, bmc } = await appliance();
+    const { serverdb, transaction } = world.inventory;
+    const hardwarename = 'C0MPUT3' as never;
+    const claim = { address: '10.9.9.9', mac: '02:00:00:00:98:07', at: 1, lookNext: 0, looks: 1 };
+    transaction(() =>
+      serverdb.bmcClaims.put({ ...claim, hardwarename, state: 'unproven', why: 'It is silent.' }),
+    );
+    credential('site', 'operator', 'wrong');
+    const show = async () => (await people.admin('GET', '/machines/C0MPUT3/bmc')).body;
+    expect(problemOf(await people.admin('GET', '/machines/C0MPUT3/bmc/power'))).toContain('502');
+    expect(await show()).toMatchObject({
+      ...{ address: '127.0.0.1', trusted: false },
+      refused: [{ credential: 'site', code: 'BMC_PASSWORD' }],
+      claim: { address: '10.9.9.9', state: 'unproven', why: 'It is silent.' },
+    });
+    const post = (call: typeof people.admin, word: string) =>
+      call('POST', `/machines/C0MPUT3/bmc/${word}`);
+    expect(problemOf(await post(people.as('viewer'), 'confirm'))).toBe('403 FORBIDDEN');
+    expect((await post(people.as('technician'), 'retry')).body).toMatchObject({ refused: [] });
+    // The password that the BMC has all the time.
+    bmc.state.users[3] = { ...bmc.state.users[3], password: Buffer.from('wrong') } as never;
+    expect(await run('C0MPUT3 power status')).toContain('is on');
+    expect(await run('C0MPUT3 confirm')).toContain('10.9.9.9');
+    expect(world.inventory.machines.record(hardwarename)?.bmcAddress).toBe('10.9.9.9');
+    expect((await show()).claim).toMatchObject({ state: 'confirmed', why: '' });
+  });
+
+  it('an operator trusts its certificate, and no other than the one that it shows', async () => {
+    const { people, world, command, registry } = await appliance();
+    const mac = '02:00:00:00:98:01';
+    const shown = 'ab'.repeat(32);
+    world.inventory.transaction(() => {
+      registry.sighted({ mac, address: '10.9.9.9', source: 'dhcp' });
+      world.inventory.serverdb.bmcs.write(mac, { certificate: shown });
+    });
+    const trust = (certificate: string, call = people.admin) =>
+      call('POST', `/bmcs/${mac}/trust`, { body: { certificate } });
+    expect(problemOf(await trust(shown, people.as('technician')))).toBe('403 FORBIDDEN');
+    expect(problemOf(await trust('cd'.repeat(32)))).toBe('400 REQUEST_INVALID /certificate');
+    expect(problemOf(await trust('short'))).toBe('400 REQUEST_INVALID /certificate');
+    const { text } = await command(`trust ${mac} ${'AB:'.repeat(31)}AB`);
+    expect(text).toContain(`${shown} is trusted`);
+    expect((await people.admin('GET', `/bmcs/${mac}`)).body.trusted).toBe(true);
+  });
+});
+
 describe('reveille bmc HARDWARENAME', () => {
   it.each([
     ['C0MPUT3 power status', /^Chassis Power is on\n$/],

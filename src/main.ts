@@ -17,6 +17,7 @@ import { loadConfig } from './config.ts';
 import { VERSION } from './daemon/core.ts';
 import { startDaemon } from './daemon.ts';
 import { AppError } from './errors.ts';
+import { forbidCoreDumps } from './platform/core-dumps.ts';
 import { openLog } from './platform/log.ts';
 
 /** sysexits.h: configuration error, and everything else that could not be done. */
@@ -38,6 +39,8 @@ program
   .action(async (options: { config?: string }) => {
     const config = loadConfig(options.config);
     const log = openLog(config.log);
+    if (!forbidCoreDumps())
+      log.warn('core dumps of this process cannot be switched off here: see docs/security.md');
     const daemon = await startDaemon(config, log, options.config);
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {

@@ -159,6 +159,10 @@ export const ERRORS = {
     httpStatus: 409,
     message: 'The machine has no BMC on record, or no credential for it.',
   },
+  CONSOLE_NONE: {
+    httpStatus: 409,
+    message: 'Consoles are over IPMI (Serial over LAN); Redfish has none of its own.',
+  },
   CONSOLE_TAKEN: {
     httpStatus: 409,
     message:

@@ -148,14 +148,18 @@ const bmc = program
   .option('-p, --port <PORT>', 'UDP port', '623')
   .option('-C, --suite <ID>', 'cipher suite; without it, 17 and then 3')
   .option('-L, --privilege <LEVEL>', 'user, operator or administrator', 'administrator')
-  .option('-k, --key <KG>', 'K_G; without it, IPMI_KGKEY of the environment')
+  .option('-k, --key-file <FILE>', 'holds K_G; without it, IPMI_KGKEY of the environment')
+  .option(
+    '--new-password-file <FILE>',
+    'for user set password and user test; else IPMI_NEW_PASSWORD',
+  )
   .option('--quirk <NAME>', 'work around a deviation (docs/bmc.md); may be repeated', several)
   .option('--ipmi15', 'fall back to IPMI 1.5 with MD5, which is not encrypted')
   .option('--json', 'print one JSON document')
   .action(async (host: string, words: string[], options: BmcOptions & { release?: boolean }) => {
     if (namesMachine(host, options.user)) return runMachineBmc(people, [host, ...words], options);
-    const { IPMI_PASSWORD, IPMI_KGKEY } = process.env;
-    const environment = { IPMI_PASSWORD, IPMI_KGKEY };
+    const { IPMI_PASSWORD, IPMI_KGKEY, IPMI_NEW_PASSWORD } = process.env;
+    const environment = { IPMI_PASSWORD, IPMI_KGKEY, IPMI_NEW_PASSWORD };
     process.stdout.write(await runBmc(host, words, { options, environment }));
   });
 

@@ -6,6 +6,7 @@
  * stored credentials tried in order. What was learnt is noted in ServerDb. Each BMC is asked one thing at a time, and a
  * session serves the next caller when it suits (pool.ts). Nothing in here opens a socket: UDP, HTTPS and time are handed in.
  */
+import { AppError } from '../errors.ts';
 import type { BmcStore } from '../inventory/bmcs.ts';
 import type { Credentials } from '../inventory/credentials.ts';
 import type { MachineRecord } from '../inventory/machine-fields.ts';
@@ -53,7 +54,8 @@ export interface BmcAccess {
   use<T>(target: BmcTarget, act: (bmc: Bmc) => Promise<T>, options?: OpenOptions): Promise<T>;
   /**
    * Where and how a session of one's own is opened over IPMI, for a console, which lasts for hours and takes no turn.
-   * @throws AppError BMC_MISSING, NOT_FOUND, and the refusal when every login has been refused before
+   * @throws AppError BMC_MISSING, NOT_FOUND, CONSOLE_NONE for one that speaks Redfish alone, and the refusal when every
+   * login has been refused before
    */
   settings(target: BmcTarget): {
     readonly bmc: { readonly address: string; readonly port: number };
@@ -148,7 +150,16 @@ export function createBmcAccess(parts: BmcAccessParts): BmcAccess {
       }
     },
     settings(target) {
-      return dial.settingsFor(target, { profile: profileOf(target), credential: usable(target) });
+      const profile = profileOf(target);
+      const redfish = (known: string | undefined) => known === 'redfish';
+      if (
+        redfish(profile.driver) ||
+        (profile.driver === 'auto' && redfish(bmcs.get(target.id)?.protocol))
+      )
+        throw new AppError('CONSOLE_NONE', {
+          detail: `${target.hardwarename || target.id} is spoken to over Redfish.`,
+        });
+      return dial.settingsFor(target, { profile, credential: usable(target) });
     },
     sessions: pool.count,
     close: pool.close,

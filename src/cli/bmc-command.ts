@@ -14,6 +14,8 @@ export interface Context {
   readonly quirks: ReadonlySet<QuirkName>;
   /** What follows the command. */
   readonly words: readonly string[];
+  /** The password that an account is to have; '' where none was given. @throws AppError REQUEST_INVALID */
+  newPassword(): string;
   /** This machine's clock, seconds since 1970. */
   nowSeconds(): number;
 }

@@ -23,6 +23,7 @@ import { clearWholeSel, readSel, type SelEntry } from '../ipmi/sel-log.ts';
 import { readSensors, type SensorValue } from '../ipmi/sensors.ts';
 import type { Act, CommandOutput, Context } from './bmc-command.ts';
 import { SETTINGS_COMMANDS } from './bmc-settings-commands.ts';
+import { USER_COMMANDS } from './bmc-user-commands.ts';
 import { columns, properties } from './table.ts';
 
 /** Command words to what they do. */
@@ -51,6 +52,7 @@ export const COMMANDS: Readonly<Record<string, { readonly act: Act }>> = {
   'user list': { act: userList },
   'sol deactivate': { act: solDeactivate },
   ...SETTINGS_COMMANDS,
+  ...USER_COMMANDS,
 };
 
 async function powerStatus({ session }: Context): Promise<CommandOutput> {

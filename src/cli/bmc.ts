@@ -1,8 +1,8 @@
 /**
  * `reveille bmc HOST ...`: one machine's BMC by hand, with the words of ipmitool, so that nobody has to learn others.
  *
- * The password is never an argument, because arguments are in every process list: it comes from the environment or from a
- * file. Each command is a row of a table that gives a value and how a person reads it; `--json` prints the value.
+ * Passwords and K_G are never arguments, because arguments are in every process list: they come from the environment or from
+ * files. Each command is a row of a table that gives a value and how a person reads it; `--json` prints the value.
  */
 import { readFileSync } from 'node:fs';
 import { AppError } from '../errors.ts';
@@ -21,7 +21,8 @@ export interface BmcOptions {
   readonly port?: string;
   readonly suite?: string;
   readonly privilege?: string;
-  readonly key?: string;
+  readonly keyFile?: string;
+  readonly newPasswordFile?: string;
   readonly quirk?: readonly string[];
   readonly ipmi15?: boolean;
   readonly json?: boolean;
@@ -31,6 +32,7 @@ export interface BmcOptions {
 export interface BmcEnvironment {
   readonly IPMI_PASSWORD?: string | undefined;
   readonly IPMI_KGKEY?: string | undefined;
+  readonly IPMI_NEW_PASSWORD?: string | undefined;
 }
 
 const DEFAULT_PORT = 623;
@@ -48,11 +50,13 @@ export async function runBmc(
   const known = findCommand(words);
   const settings = settingsOf(options, from.environment, words);
   const bmc = { address: await resolveBmc(host), port: portOf(options.port) };
+  const newPassword = () =>
+    secretOf(options.newPasswordFile, from.environment.IPMI_NEW_PASSWORD) ?? '';
   const ports = await openBmcPorts();
   try {
     return await withSession(ports, { bmc, settings }, (session) =>
       known
-        ? run(known, { session, ports, settings, json: options.json === true })
+        ? run(known, { session, ports, settings, newPassword, json: options.json === true })
         : runConsole(session, { ports, settings, words }),
     );
   } finally {
@@ -70,13 +74,14 @@ interface Running {
   readonly ports: BmcPorts;
   readonly settings: SessionSettings;
   readonly json: boolean;
+  newPassword(): string;
 }
 
 async function run({ act, rest }: Found, running: Running): Promise<string> {
-  const { session, ports, settings, json } = running;
+  const { session, ports, settings, json, newPassword } = running;
   const quirks = new Set<QuirkName>(settings.quirks);
   const nowSeconds = () => Math.floor(Date.now() / 1000);
-  const asked = { session, timers: ports.timers, quirks, words: rest, nowSeconds };
+  const asked = { session, timers: ports.timers, quirks, words: rest, newPassword, nowSeconds };
   const output: CommandOutput = await act(asked);
   return json ? `${JSON.stringify(output.value)}\n` : `${output.text}\n`;
 }
@@ -105,10 +110,10 @@ function settingsOf(
     const detail = `'${name}' is no quirk; there are: ${Object.keys(QUIRKS).join(', ')}.`;
     throw new AppError('REQUEST_INVALID', { detail });
   });
-  const key = options.key ?? environment.IPMI_KGKEY;
+  const key = secretOf(options.keyFile, environment.IPMI_KGKEY);
   return {
     user: options.user ?? '',
-    password: passwordOf(options, environment),
+    password: secretOf(options.passwordFile, environment.IPMI_PASSWORD) ?? '',
     kg: key === undefined ? undefined : Uint8Array.from(Buffer.from(key, 'utf8')),
     privilege: privilegeOf(options.privilege ?? 'administrator'),
     suites: options.suite === undefined ? undefined : [Number(options.suite)],
@@ -118,13 +123,14 @@ function settingsOf(
   };
 }
 
-function passwordOf({ passwordFile }: BmcOptions, environment: BmcEnvironment): string {
-  if (passwordFile === undefined) return environment.IPMI_PASSWORD ?? '';
+/** From a file or from the environment, never from an argument. */
+function secretOf(file: string | undefined, fromEnvironment: string | undefined) {
+  if (file === undefined) return fromEnvironment;
   try {
     // One line, as editors leave it.
-    return readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '');
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    const detail = `The password file '${passwordFile}' cannot be read.`;
+    const detail = `The file '${file}' cannot be read.`;
     throw new AppError('REQUEST_INVALID', { detail, cause });
   }
 }

@@ -9,6 +9,10 @@ import { type Command, nothing, reading } from '../command.ts';
 import { padded } from '../crypto.ts';
 import { NETFN } from '../message.ts';
 
+/** The fields of sections 22.28 and 22.30. */
+export const NAME_BYTES_MAX = 16;
+export const PASSWORD_BYTES_MAX = 20;
+
 export interface UserAccess {
   readonly usersMax: number;
   readonly usersEnabled: number;

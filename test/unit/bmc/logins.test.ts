@@ -211,6 +211,16 @@ describe('over Redfish', () => {
       expect(bmcs.get(target.id)).toMatchObject({ certificate: '', trusted: false });
     }));
 
+  it('there is no console, and that is said at once', () =>
+    withRedfish(async (_, { access, machine, profile, world: { inventory } }) => {
+      const target = machine('C0MPUT3');
+      expect(access.settings(target).settings.user).toBe('admin');
+      inventory.serverdb.bmcs.write(target.id, { address: target.address, protocol: 'redfish' });
+      expect(() => access.settings(target)).toThrow(/Serial over LAN/);
+      profile('by hand', { machines: ['C0MPUT3'], driver: 'ipmi' });
+      expect(access.settings(target).settings.user).toBe('admin');
+    }));
+
   it('a factory’s login is; what is given to the BMC through it may be shown to it from then on', () =>
     withRedfish(async (_, { access, machine, credential, world: { inventory } }) => {
       credential('factory', 'admin', 'secret');

@@ -84,12 +84,38 @@ describe('reveille bmc', () => {
 
   it.each(
     Object.keys(COMMANDS).filter(
-      (name) => !/^(sol|mc reset|chassis bootdev|power diag|lan set)/.test(name),
+      (name) => !/^(sol|user (?!list)|mc reset|chassis bootdev|power diag|lan set)/.test(name),
     ),
   )('%s --json is one document', async (words) => {
     const output = await bmcCommand(words, { json: true });
     expect(output.trim().split('\n')).toHaveLength(1);
     expect(JSON.parse(output)).toBeTypeOf('object');
+  });
+
+  it('makes an account of the BMC, with a password that is no argument', async () => {
+    const file = join(dir, 'new-password');
+    writeFileSync(file, 'a-new-secret-of-20b!\n');
+    const set = async (words: string) => bmcCommand(words, { newPasswordFile: file });
+    expect(await set('user set name 6 night-shift')).toContain("user 6's name to night-shift");
+    expect(await set('user set password 6')).not.toContain('secret');
+    expect(await set('user priv 6 operator')).toContain('rights of operator on channel 1');
+    expect(await set('user enable 6')).toContain('enabled');
+    expect(await set('user test 6')).toContain('has this password');
+    const wrong = { IPMI_PASSWORD: 'secret', IPMI_NEW_PASSWORD: 'another-one-0123456!' };
+    expect((await refusal(bmcCommand('user test 6', {}, wrong)))?.message).toContain('another one');
+    expect(await set('sol payload status 6')).toContain('may not use the serial console');
+    expect(await set('sol payload enable 6 1')).toContain('User 6 may use');
+    const own = { user: 'night-shift', privilege: 'operator', passwordFile: file };
+    expect(await bmcCommand('power status', own, {})).toContain('Power is');
+    expect(await set('user disable 6')).toContain('disabled');
+    expect((await refusal(bmcCommand('power status', own, {})))?.code).toBe('BMC_USER');
+  });
+
+  it('takes K_G from a file, too', async () => {
+    const file = join(dir, 'kg');
+    writeFileSync(file, 'not-the-key\n');
+    const error = await refusal(bmcCommand('power status', { keyFile: file }));
+    expect(error?.code).toBe('BMC_KG');
   });
 
   it('restarts a watchdog that was set, and says that there is none', async () => {
@@ -126,6 +152,14 @@ describe('reveille bmc', () => {
     ['sel time ask', {}],
     ['lan set ipsrc bootp', {}],
     ['lan set ipaddr 10.9.8', {}],
+    ['user set name 6', {}],
+    ['user set name 6 a-name-of-seventeen', {}],
+    ['user set password 6', {}],
+    ['user set colour 6 red', {}],
+    ['user enable 0', {}],
+    ['user priv 6 king', {}],
+    ['sol payload ask 6', {}],
+    ['power status', { keyFile: '/nowhere' }],
     ['power status', { suite: '99' }],
     ['power status', { suite: 'x' }],
     ['power status', { privilege: 'king' }],

@@ -106,7 +106,8 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
       const now = clock();
       // Known by its address until now: from here on by what does not change.
       const { address, source } = known;
-      const kept = known.mac === '' && mac !== '' ? bmcs.sighted({ mac, address, source }).id : id;
+      const named = known.mac === '' && mac !== '' && mayHave(parts, known, { facts, mac });
+      const kept = named ? bmcs.sighted({ mac, address, source }).id : id;
       bmcs.write(kept, { facts, power, lookedAt: now, looks: 0, code: '', detail: '' });
       const settled = settle(read(kept));
       // It has said itself whose it is: whoever else has its address on record would switch the wrong machine.
@@ -157,6 +158,26 @@ export function createBmcRegistry(parts: RegistryParts): BmcRegistry {
       bmcs.remove(id);
     },
   };
+}
+
+/**
+ * Whether one that was known by its address alone has the MAC that it says it has. A MAC that is somebody's already is no
+ * evidence: whoever can say it would take that machine's BMC from its place. It is its own where its UUID or serial number
+ * is that of the same machine.
+ */
+function mayHave(
+  { bmcs, bmcFinder }: RegistryParts,
+  { address }: BmcRecord,
+  { facts, mac }: { readonly facts: BmcFacts; readonly mac: string },
+): boolean {
+  const row = bmcs.get(mac);
+  const owners = bmcFinder.byBmcMac(mac).map(({ hardwarename }) => hardwarename);
+  const elsewhere = row !== undefined && row.address !== '' && row.address !== address;
+  if (!elsewhere && owners.length === 0) return true;
+  const found = matchBmc({ mac: '', address: '', facts }, bmcFinder);
+  if (found.is !== 'matched') return false;
+  const all = [...owners, ...(row?.hardwarename ? [row.hardwarename] : [])];
+  return all.length > 0 && all.every((one) => one === found.hardwarename);
 }
 
 const sameUuid = (a: BmcRecord, b: BmcRecord): boolean =>

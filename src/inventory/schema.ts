@@ -6,8 +6,8 @@
  * unsigned 32-bit numbers, documents are JSON text.
  */
 import type { Database } from 'better-sqlite3';
-import { CONSOLE_TIMES_SCHEMA, CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { BMC_DISCOVERY_SCHEMA, BMC_TRUST_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
+import { CONSOLE_TIMES_SCHEMA, CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.ts';
 import { FEED_SCHEMA } from './schema-feed.ts';

@@ -170,6 +170,30 @@ describe('a BMC that a machine reports', () => {
   });
 });
 
+describe('a BMC that lies', () => {
+  it('about its MAC does not move that of another from its place', async () => {
+    const { hall, record, registry, bmcs, pass, stop, transaction, editor } = await site({
+      machines: 3,
+    });
+    const victim = { bmcMac: BMC_MAC as Mac, bmcAddress: addressOf(0) };
+    transaction(() => editor.edit(nameOf(0), victim, CAUSE));
+    transaction(() => editor.edit(nameOf(1), { bmcAddress: '' }, CAUSE));
+    await pass();
+    // Whatever is at the second address says the first one's MAC; nobody has seen it ask for an address.
+    expect([...(hall.machine(1).state.lan.get(5) ?? [])]).toEqual([2, 0, 0, 0, 0x99, 1]);
+    transaction(() => {
+      registry.sighted({ mac: '', address: addressOf(1), source: 'report' });
+      registry.look(addressOf(1));
+    });
+    await pass();
+    expect(bmcs.get(addressOf(1))).toMatchObject({ mac: '', hardwarename: '' });
+    expect(bmcs.get(addressOf(1))?.facts.serial).toBe(OWN);
+    expect(record(nameOf(0))).toMatchObject(victim);
+    expect(bmcs.get(BMC_MAC)).toMatchObject({ address: addressOf(0), hardwarename: nameOf(0) });
+    await stop();
+  });
+});
+
 describe('a person', () => {
   it('confirms what cannot be proven; not an address that another record names', async () => {
     const { reports, claims, claim, record, pass, stop, transaction } = await site({

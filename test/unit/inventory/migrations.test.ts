@@ -18,7 +18,7 @@ const RELEASED = `
   a4d9b6c2e2bd 748b877e1f30 2232d968ead5 c3baf3d99741 5ded5f0eed86 88ed27feed91
   a3933ff76c6d 6b9385701f96 4f71fde72576 84bbf1b4bccf 4becb0991d3a e6a5fd8ff9de
   3ccee032d365 3a3198ef7ad8 ab36f1c3526e f9facfde307d 04670c90023e b0946563196a
-  36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b 5fe8123e3259
+  36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b 5fe8123e3259 f273a5c8645c
 `;
 
 const OLD = MIGRATIONS.slice(0, -1).map((_, index) => index + 1);

@@ -5,6 +5,7 @@
 import type { Database } from 'better-sqlite3';
 import { diagnose } from '../diagnose/diagnose.ts';
 import { PLACES, type Place, readFacts } from '../diagnose/facts.ts';
+import { isWaiting } from '../diagnose/rule.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { foldTimeline } from '../inventory/timeline.ts';
@@ -85,6 +86,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
       case 'boot.started': {
         if (hardwarename)
           noteFirmware(times, inventory, { event, since: poweredOn.get(hardwarename) });
+        if (mac) store.endPower(mac);
         if (hardwarename && poweredOn.delete(hardwarename) && ordered.delete(hardwarename))
           parts.learner.netbooted(event);
         const last = mac && boot && before.get(mac, boot);
@@ -101,8 +103,10 @@ export function createFeedWatch(parts: FeedWatchParts) {
         if (boot) endIfFurther(parts, boot);
         return;
       case 'agent.progress':
-        if (boot) noteCard(parts, boot);
-        if (boot) endIfFurther(parts, boot);
+        if (!boot) return;
+        noteCard(parts, boot);
+        if (mac && waits(inventory, boot)) store.endMachine(mac);
+        else endIfFurther(parts, boot);
         return;
       case 'recon.received':
         if (mac) store.endMachine(mac);
@@ -201,6 +205,11 @@ function endIfFurther({ store, collector, clock }: FeedWatchParts, boot: BootId)
   const further = PLACES.indexOf(place) > PLACES.indexOf(kept.place as Place);
   const downloads = http.filter(({ at, end }) => at > kept.at || end === 'complete').length;
   if (further || (place === kept.place && downloads > 0 && !diagnose(flight))) store.endBoot(boot);
+}
+
+/** It was told to wait in pxeimage, and does. */
+function waits({ events }: Inventory, boot: BootId): boolean {
+  return events.ofBoot(boot).some((one) => one.name === 'ipxe.script' && isWaiting(one.data.mode));
 }
 
 /** Its card has a driver in pxeimage, where iPXE has told what card it is. */

@@ -139,6 +139,9 @@ function openDiagnoses(db: Database, clock: Clock) {
   const endOfMac = db.prepare(
     'UPDATE diagnoses SET ended_at = ? WHERE mac = ? AND ended_at IS NULL',
   );
+  const endOfPower = db.prepare(
+    'UPDATE diagnoses SET ended_at = ? WHERE mac = ? AND boot IS NULL AND ended_at IS NULL',
+  );
   const counts = db.prepare<[number], DiagnosisCount>(
     `SELECT name, rack, switch, model, count(*) AS total, sum(ended_at IS NULL) AS open
      FROM diagnoses GROUP BY name, rack, switch, model ORDER BY total DESC LIMIT ?`,
@@ -180,6 +183,8 @@ function openDiagnoses(db: Database, clock: Clock) {
     },
     /** The boot has gone on after all. */
     endBoot: (boot: string): number => endOfBoot.run(clock(), boot).changes,
+    /** It has begun to boot from the network after all. */
+    endPower: (mac: string): number => endOfPower.run(clock(), mac).changes,
     /** The machine has booted well: nothing of before is open any more. */
     endMachine: (mac: string): number => endOfMac.run(clock(), mac).changes,
     list(query: DiagnosisQuery): KeptDiagnosis[] {

@@ -213,6 +213,38 @@ describe('a machine that waits for orders', () => {
   });
 });
 
+describe('what is over', () => {
+  it('is the trouble before, when a machine waits as it should, or begins to boot after all', () => {
+    const world = record();
+    world.lease('ipxe');
+    for (let second = 0; second < 30; second++) world.step();
+    const { store } = world.recorder;
+    const found = (boot: undefined) =>
+      world.inventory.transaction(() =>
+        store.found({
+          ...{ boot, mac: A, hardwarename: undefined, model: '' },
+          diagnosis: {
+            ...{ name: 'wrong-boot-order', confidence: 'likely', place: 'nothing' },
+            ...{ evidence: [], also: [] },
+          },
+          place: { rack: '', switch: '', port: '' },
+        }),
+      );
+    found(undefined);
+    const open = () => store.list({ open: true, limit: 9 }).map(({ name }) => name);
+    expect(open()).toEqual(['wrong-boot-order', 'http-blocked']);
+    world.pass(3_700_000);
+    world.lease('ipxe');
+    world.step();
+    expect(open()).toEqual(['http-blocked']);
+    world.append({ name: 'ipxe.script', data: { mode: 'wait', why: '' } });
+    const data = { phase: 'linux', message: 'pxeimage is running', level: 'info' as const };
+    world.append({ name: 'agent.progress', data });
+    world.step();
+    expect(open()).toEqual([]);
+  });
+});
+
 describe('an installer that is started over and over', () => {
   it('is named at the third start, the starts before it for what they were', () => {
     const world = record();

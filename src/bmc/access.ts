@@ -17,7 +17,7 @@ import type { IpmiPorts } from '../ipmi/ports.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { createDialler, type Privilege, type SecureHttp } from './dial.ts';
 import { createLoginTrials, type Tag } from './login-trials.ts';
-import { createRefusals } from './logins.ts';
+import { createRefusals, isRefusal } from './logins.ts';
 import { createPool } from './pool.ts';
 import { type BmcProfile, profileFor } from './profiles.ts';
 import { turnOf } from './turn.ts';
@@ -60,6 +60,8 @@ export interface BmcAccess {
   settings(target: BmcTarget): {
     readonly bmc: { readonly address: string; readonly port: number };
     readonly settings: SessionSettings;
+    /** What came of it: a login that was refused is not handed out again. */
+    failed(error: unknown): void;
   };
   sessions(): { readonly used: number; readonly kept: number };
   close(): Promise<void>;
@@ -159,7 +161,15 @@ export function createBmcAccess(parts: BmcAccessParts): BmcAccess {
         throw new AppError('CONSOLE_NONE', {
           detail: `${target.hardwarename || target.id} is spoken to over Redfish.`,
         });
-      return dial.settingsFor(target, { profile, credential: usable(target) });
+      const name = usable(target);
+      const version = credentials.get(name)?.version ?? 0;
+      return {
+        ...dial.settingsFor(target, { profile, credential: name }),
+        failed(error) {
+          if (!(error instanceof AppError) || !isRefusal(error)) return;
+          refusals.add(target, { name, version, privilege: 'operator' }, error.code);
+        },
+      };
     },
     sessions: pool.count,
     close: pool.close,

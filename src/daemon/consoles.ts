@@ -43,8 +43,13 @@ export function startConsoles(
     async open(hardwarename, handlers) {
       const machine = machineOf(hardwarename);
       if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
-      const { bmc, settings } = access.settings(targetOf(machine));
-      return openLine(ports, bmc, { ...handlers, settings });
+      const { bmc, settings, failed } = access.settings(targetOf(machine));
+      try {
+        return await openLine(ports, bmc, { ...handlers, settings });
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
     },
   });
   closers.push(() => hub.close());

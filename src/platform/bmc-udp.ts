@@ -49,14 +49,21 @@ export async function openBmcPorts(options: { readonly from?: string } = {}): Pr
   socket.on('message', (bytes, { address, port }) => {
     for (const handler of handlers.get(`${address}:${port}`) ?? []) handler(bytes);
   });
+  let closed = false;
   return {
     datagrams: {
-      send: (bytes, { address, port }) => socket.send(bytes, port, address, () => undefined),
+      send(bytes, { address, port }) {
+        // A session that outlives its socket still has timers: what it has to say then is lost, as on a network.
+        if (!closed) socket.send(bytes, port, address, () => undefined);
+      },
       listen: ({ address, port }, handler) => listen(handlers, `${address}:${port}`, handler),
     },
     timers: { nowMs, at },
     random: createRandom(),
-    close: () => new Promise((resolve) => socket.close(() => resolve())),
+    close() {
+      closed = true;
+      return new Promise((resolve) => socket.close(() => resolve()));
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import type { SecureHttp } from '../../../src/bmc/dial.ts';
 import type { AppError } from '../../../src/errors.ts';
 import { limit } from '../../../src/limits.ts';
 import { createBmcHttps, readBmcCertificate } from '../../../src/platform/bmc-https.ts';
+import { openBmcPorts } from '../../../src/platform/bmc-udp.ts';
 import { createAccessWorld } from '../../support/bmc-access.ts';
 import { deafPorts } from '../../support/deaf-ports.ts';
 import { BMC, createIpmiWorld, type IpmiWorld } from '../../support/ipmi-world.ts';
@@ -251,4 +252,14 @@ describe('the protocol', () => {
       expect(error?.code).toBe('BMC_PROTOCOL');
       expect(fake.requests).toEqual([]);
     }));
+});
+
+describe('the socket of all sessions', () => {
+  it('once closed, takes what a session still has to say and sends nothing', async () => {
+    const ports = await openBmcPorts();
+    await ports.close();
+    expect(() =>
+      ports.datagrams.send(Uint8Array.of(1), { address: '127.0.0.1', port: 9 }),
+    ).not.toThrow();
+  });
 });

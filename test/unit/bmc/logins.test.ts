@@ -7,7 +7,7 @@ import { type FakeRedfish, startFakeRedfish } from '../../../qemu-lab/fake-redfi
 import { createBmcAccess } from '../../../src/bmc/access.ts';
 import type { SecureHttp } from '../../../src/bmc/dial.ts';
 import { loginOrder } from '../../../src/bmc/logins.ts';
-import type { AppError } from '../../../src/errors.ts';
+import { AppError } from '../../../src/errors.ts';
 import { limit } from '../../../src/limits.ts';
 import { createBmcHttps, readBmcCertificate } from '../../../src/platform/bmc-https.ts';
 import { createAccessWorld } from '../../support/bmc-access.ts';
@@ -71,6 +71,17 @@ describe('a login that a BMC refused', () => {
     expect((await sim.run(refusal(restarted.open(target))))?.code).toBe('BMC_PASSWORD');
     expect(() => restarted.settings(target)).toThrow(/password/);
     expect(namesTried(sim)).toEqual(['admin']);
+  });
+
+  it('on a console is not handed out again either', () => {
+    const { access, credential, machine } = world();
+    credential('site', 'admin', 'wrong');
+    const target = machine('C0MPUT3');
+    access.settings(target).failed(new AppError('BMC_TIMEOUT'));
+    access.settings(target).failed(new AppError('BMC_PASSWORD'));
+    expect(() => access.settings(target)).toThrow(/password/);
+    credential('site', 'admin', 'secret');
+    expect(access.settings(target).settings.password).toBe('secret');
   });
 
   it('is offered again when it has changed, when accounts of the BMC have, or when a person asks', async () => {

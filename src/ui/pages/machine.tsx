@@ -10,6 +10,7 @@ import { DnsNames } from '../machine/dns-names.tsx';
 import { Hardware } from '../machine/hardware.tsx';
 import { Health } from '../machine/health.tsx';
 import { History } from '../machine/history.tsx';
+import { Learned } from '../machine/learned.tsx';
 import type { MachineAnswer } from '../machine/types.ts';
 import { Badge, Empty, Facts, Panel, Reading, Title } from '../parts/common.tsx';
 import { lazy } from '../parts/lazy.tsx';
@@ -113,6 +114,7 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
             of={`hardwarename=${encodeURIComponent(machine.hardwarename)}`}
             mine={(event) => event.hardwarename === machine.hardwarename}
           />
+          <Learned machine={machine} />
           <Actions machine={machine} reload={reload} />
           <Identity answer={answer} />
           <DnsNames machine={machine} />

@@ -4,9 +4,12 @@
  */
 import '../src/platform/require-node.ts';
 import { type ApiClient, type CallsBelow, createApiClient } from '../src/client/client.ts';
-import { machineOf, pick, timed } from './inventory-fleet.ts';
+import { machineOf, pick, type Timing, timed } from './inventory-fleet.ts';
+import { processorOf } from './support/process.ts';
+import { round } from './support/stats.ts';
 
-const [url = '', token = '', phase = '', machines = '0', turns = '0'] = process.argv.slice(2);
+const [url = '', token = '', phase = '', machines = '0', turns = '0', daemon = ''] =
+  process.argv.slice(2);
 /** Only what this bench calls: the calls of the whole API at once are more than the compiler unites. */
 type Client = ApiClient<CallsBelow<'machines'> | CallsBelow<'search'>>;
 const api = createApiClient({ url, token, timeoutMs: 120_000 }) as unknown as Client;
@@ -34,8 +37,8 @@ async function load(client: Client): Promise<object> {
 async function ask(client: Client): Promise<object> {
   await loopDelay();
   const one = (turn: number) => ({ hardwarename: pick(turn, count).serial });
-  const get = await timed(asks, (turn) =>
-    client.call('GET /machines/{hardwarename}', { path: one(turn) }),
+  const get = await watched(asks, () =>
+    timed(asks, (turn) => client.call('GET /machines/{hardwarename}', { path: one(turn) })),
   );
   const list = await timed(Math.ceil(asks / 4), (turn) =>
     client.call('GET /machines', {
@@ -65,6 +68,26 @@ async function ask(client: Client): Promise<object> {
     }),
   );
   return { get, list, rack, sorted, search, alike, patch, eventLoop: await loopDelay() };
+}
+
+/**
+ * Beside the times of answers, what of each was the daemon's own work, and what was waiting for a processor, there and here:
+ * on a machine with other work, the tail of the times is the latter.
+ */
+async function watched(count: number, run: () => Promise<Timing>): Promise<object> {
+  const all = () => [processorOf(Number(daemon)), processorOf(process.pid)] as const;
+  const before = all();
+  const timing = await run();
+  const after = all();
+  const each = (who: 0 | 1, what: 'ranMs' | 'waitedMs') =>
+    round((after[who][what] - before[who][what]) / count, 3);
+  return {
+    ...timing,
+    daemonRanMs: each(0, 'ranMs'),
+    daemonWaitedMs: each(0, 'waitedMs'),
+    clientRanMs: each(1, 'ranMs'),
+    clientWaitedMs: each(1, 'waitedMs'),
+  };
 }
 
 /** How long the daemon's event loop, on which DHCP answers, was kept waiting since its metrics were last read. */

@@ -46,6 +46,7 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
       `${size.machines} machines with four NICs each; questions one after another by one client`,
       `ours: over HTTP with a token, with checks, history and search index, while perfdhcp runs ${DHCP_RATE} exchanges a second`,
       'postgres: defaults of the package, fsync on, prepared statements over its socket, nothing else running; no history',
+      'daemonRanMs and daemonWaitedMs: what one get takes of a processor, and how long it waits for one',
       'sorted is by a field without an index on either side; alike is a serial with one wrong character',
       'a ratio above 1 is better than the yardstick',
     ],
@@ -67,7 +68,9 @@ async function benchOurs(scope: Scope, options: OurOptions): Promise<object> {
   const dir = temporaryDir(scope);
   const token = await makeToken(scope, dir, pair);
   const first = await startOurs(scope, { dir, pair });
-  const load = JSON.parse(await client(scope, pair, { token, phase: 'load', ...options }));
+  const load = JSON.parse(
+    await client(scope, pair, { token, phase: 'load', pid: first.pid, ...options }),
+  );
   const loadedBytes = memoryOf(first.pid).rssBytes;
   await first.stop();
   const before = performance.now();
@@ -82,7 +85,9 @@ async function benchOurs(scope: Scope, options: OurOptions): Promise<object> {
   const alone = await dhcp(3);
   const seconds = Math.max(5, Math.ceil(options.asks / 60));
   const beside = dhcp(seconds);
-  const asked = JSON.parse(await client(scope, pair, { token, phase: 'ask', ...options }));
+  const asked = JSON.parse(
+    await client(scope, pair, { token, phase: 'ask', pid: daemon.pid, ...options }),
+  );
   const during = await beside;
   return {
     load,
@@ -139,7 +144,8 @@ function client(
     phase,
     machines,
     asks,
-  }: { token: string; phase: string; machines: number; asks: number },
+    pid,
+  }: { token: string; phase: string; machines: number; asks: number; pid: number },
 ): Promise<string> {
   return runToEnd({
     scope,
@@ -147,6 +153,7 @@ function client(
     command: [
       ...([process.execPath, 'bench/inventory-client.ts'] as const),
       ...[`http://${SERVER_ADDRESS}:8081`, token, phase, String(machines), String(asks)],
+      String(pid),
     ],
   }).then((output) => output.trim().split('\n').at(-1) ?? '');
 }

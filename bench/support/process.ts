@@ -154,6 +154,17 @@ export function memoryOf(pid: number): { rssBytes: number; peakBytes: number } {
   return { rssBytes: kib('VmRSS') * 1024, peakBytes: kib('VmHWM') * 1024 };
 }
 
+/**
+ * What the main thread of a process has had of the processors, and how long it was ready and had to wait for one: what a
+ * loaded machine adds to every answer, whatever the program does (Linux, Documentation/scheduler/sched-stats.rst).
+ */
+export function processorOf(pid: number): { ranMs: number; waitedMs: number } {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8')
+    .split(' ')
+    .map(Number);
+  return { ranMs: ran / 1e6, waitedMs: waited / 1e6 };
+}
+
 /** How many UDP sockets over IPv4 a process has open, as the kernel lists them (proc_pid_fd(5), proc_net_udp). */
 export function udpSockets(pid: number): number {
   const [, ...rows] = readFileSync(`/proc/${pid}/net/udp`, 'utf8').trim().split('\n');

@@ -71,6 +71,7 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
   return {
     topic: 'dns',
     ours: {
+      targets: targetsOf(ratio, single.changes),
       ...{ udp: single.udp.get('ours'), tcp: single.tcp.get('ours') },
       udpAllCores: all.udp.get('ours'),
       ...{ changes: single.changes, rssMiB: single.rssMiB.get('ours') },
@@ -83,6 +84,40 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
       "changes: from the inventory's commit to the new answer on the wire, under half the top rate; each change is committed to disk first",
     ],
   };
+}
+
+/** What is asked of us, beside what was measured in this run. */
+function targetsOf(ratio: Readonly<Record<string, number>>, changes: Changes | undefined) {
+  const atLeast = (want: number, got = 0) => ({ want: `at least ${want}`, got, met: got >= want });
+  const atMost = (want: number, got = Infinity) => ({
+    want: `at most ${want}`,
+    got,
+    met: got <= want,
+  });
+  return {
+    'UDP beside Knot, one thread, for the same CPU time': atLeast(
+      1,
+      ratio['knot udp per cpu second'],
+    ),
+    'UDP beside Knot, one thread': atLeast(1, ratio['knot udp']),
+    'TCP beside BIND': atLeast(1, ratio['bind tcp']),
+    'from a change to its answer, p99 ms': atMost(100, changes?.p99Ms),
+    'questions lost meanwhile': atMost(0, changes?.questionsLost),
+    ...(changes?.pauses && {
+      'longest run of the thread that changes zones, CPU ms': atMost(20, changes.pauses.maxCpuMs),
+    }),
+  };
+}
+
+interface Pauses {
+  readonly maxMs: number;
+  readonly maxCpuMs: number;
+}
+
+interface Changes {
+  readonly p99Ms: number;
+  readonly questionsLost: number;
+  readonly pauses?: Pauses;
 }
 
 async function compare(
@@ -245,7 +280,7 @@ function dnsperf({ scope, questions, seconds, words }: Load, port: number): Prom
 async function measureChanges(
   ours: Server,
   load: Omit<Load, 'words'> & { half: number; quick: boolean },
-): Promise<object> {
+): Promise<Changes> {
   const words = ['-c', '4', '-q', '200', '-Q', String(load.half)];
   const pressure = dnsperf({ ...load, seconds: load.quick ? 10 : 20, words }, ours.port);
   process.kill(ours.program.pid, 'SIGUSR2');
@@ -263,7 +298,7 @@ async function measureChanges(
 }
 
 /** How long changes keep the thread that makes them, which is the one that answers DHCP. */
-async function measurePauses({ program }: Server): Promise<object> {
+async function measurePauses({ program }: Server): Promise<Pauses> {
   process.kill(program.pid, 'SIGUSR2');
   const line = await program.line(/^pauses /, 240_000);
   return JSON.parse(line.slice('pauses '.length));

@@ -96,6 +96,41 @@ describe.each(PAGES)('%s', (name, path, ready) => {
   });
 });
 
+describe('a mistake that would drop half a zone', () => {
+  it('is seen on the board, and put through or rolled back on its page', async () => {
+    const { page } = desk;
+    const { dns, world } = portal;
+    const { machines, serverdb, transaction } = world.inventory;
+    const names = machines.list().map(({ hardwarename }) => hardwarename);
+    const move = async (addressOf: (n: number) => string) => {
+      for (const [n, name] of names.entries()) {
+        const change = { bmcAddress: addressOf(n) };
+        const cause = { who: 'ada', why: 'a new range' };
+        transaction(() => serverdb.editor.edit(name, change, cause));
+      }
+      await dns.keeper.fill(async () => undefined);
+    };
+    await move((n) => `10.0.2.${n}`);
+    const good = dns.keeper.currentGeneration();
+    await page.goto(portal.url);
+    await page.locator('.row.stalled').first().waitFor();
+    expect(await page.getByText('the next generation is refused').count()).toBe(0);
+    await move(() => '');
+    expect(dns.keeper.currentGeneration()).toBe(good);
+    await page.getByText('the next generation is refused').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-dns-refused-desk.png` });
+    await page.getByRole('link', { name: 'Why, and what can be done' }).click();
+    await page.getByText('needs a person').first().waitFor();
+    await page.getByRole('button', { name: 'Put it through' }).click();
+    await page.getByText('It is served.').waitFor();
+    expect(dns.keeper.currentGeneration()).toBeGreaterThan(good);
+    expect(dns.keeper.pending().faults).toEqual([]);
+    await page.goto(portal.url);
+    await page.locator('.row.stalled').first().waitFor();
+    expect(await page.getByText('the next generation is refused').count()).toBe(0);
+  });
+});
+
 describe('all of them', () => {
   it('asked nobody else, and had no error but the refused password', () => {
     for (const { foreign, problems } of [phone, desk]) {

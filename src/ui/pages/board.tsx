@@ -13,6 +13,7 @@ import {
   type Row,
 } from '../fleet.ts';
 import { Empty, Loading, Title } from '../parts/common.tsx';
+import { DnsRefused } from '../parts/dns-refused.tsx';
 import { MachineRow, rowHeight } from '../parts/machine-row.tsx';
 import { SearchField } from '../parts/search-field.tsx';
 import { VirtualList } from '../parts/virtual.tsx';
@@ -70,6 +71,7 @@ export function BoardPage() {
   return (
     <>
       <Title beside={<Total />}>Machines coming up</Title>
+      <DnsRefused />
       <Chips />
       <div class="filters">
         <SearchField label="Serial, MAC, name or rack" />

@@ -12,8 +12,9 @@ import { Registry } from 'prom-client';
 import { type FakeBmc, startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
 import { type FakeBmcOptions, simpleMachine } from '../../qemu-lab/fake-bmc-state.ts';
 import { parseConfig } from '../../src/config.ts';
-import { openBmcService } from '../../src/daemon/bmcs.ts';
+import { openBmcService, startDiscovery } from '../../src/daemon/bmcs.ts';
 import { openJobs, startJobs } from '../../src/daemon/jobs.ts';
+import type { StoredEvent } from '../../src/events.ts';
 import { createPeopleApp } from '../../src/http/people/app.ts';
 import { openInventory } from '../../src/inventory/inventory.ts';
 import { bmcProfileSchema } from '../../src/inventory/record-kinds.ts';
@@ -21,7 +22,9 @@ import { createSecretBox } from '../../src/inventory/secrets.ts';
 import type { Job } from '../../src/jobs/store.ts';
 import { openDatabase, openGroupCommit } from '../../src/platform/sqlite.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
+import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
+import { bytesOf, report } from './reports.ts';
 
 const CAUSE = { who: 'test', why: 'test' };
 
@@ -62,6 +65,7 @@ export async function openJobSite(configText: string) {
   ).secret;
   const fakes: FakeBmc[] = [];
   let addresses = 0;
+  let reports = 0;
 
   return {
     ...{ db, file, folder, lines, inventory, jobs, app, token, bmcs, metrics },
@@ -86,6 +90,33 @@ export async function openJobSite(configText: string) {
         serverdb.records.put('bmc', { name: serial, doc }, CAUSE);
       });
       return bmc;
+    },
+    /** Finds out whose BMCs are seen and reported, from now on. */
+    discover: () => startDiscovery(parts, { ...bmcs, desk: jobs }),
+    /** A machine reports, from inside, that it has this BMC. */
+    report(serial: string, address: string) {
+      reports += 1;
+      const mac = `52:54:00:66:01:${String(reports).padStart(2, '0')}` as Mac;
+      const body = bytesOf(report({ serial, macs: [mac], bmc: { inBand: true, address } }));
+      transaction(() => {
+        const sighting = { mac, client: 'ipxe', arch: 'x86_64-bios', iface: 'prov0' };
+        const boot = inventory.boots.sight(sighting as never)?.boot;
+        if (!boot) throw new Error('no boot');
+        inventory.ingest({ token: inventory.tokens.mint(boot.id, mac, 'boot'), body });
+      });
+    },
+    /** The first event of this name that there is, or comes. */
+    told(name: string): Promise<StoredEvent> {
+      return new Promise((resolve) => {
+        const look = () => {
+          const event = inventory.events.after(0, 10_000).find((one) => one.name === name);
+          if (!event) return;
+          unfollow();
+          resolve(event);
+        };
+        const unfollow = inventory.events.follow(look);
+        look();
+      });
     },
     /** Asks for a job and waits for its end by the feed of events. */
     run(action: string, target: string, params: object = {}): Promise<Job> {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { AppError } from '../errors.ts';
-import { type BmcSession, withSession } from '../ipmi/client.ts';
+import { type BmcSession, ping, withSession } from '../ipmi/client.ts';
 import type { SessionSettings } from '../ipmi/options.ts';
 import { isQuirkName, QUIRKS, type QuirkName } from '../ipmi/quirks.ts';
 import { PRIVILEGE, type Privilege } from '../ipmi/rakp.ts';
@@ -47,6 +47,7 @@ export async function runBmc(
   from: { readonly options: BmcOptions; readonly environment: BmcEnvironment },
 ): Promise<string> {
   const { options } = from;
+  if (words[0] === 'ping' && words.length === 1) return presence(host, options);
   const known = findCommand(words);
   const settings = settingsOf(options, from.environment, words);
   const bmc = { address: await resolveBmc(host), port: portOf(options.port) };
@@ -59,6 +60,21 @@ export async function runBmc(
         ? run(known, { session, ports, settings, newPassword, json: options.json === true })
         : runConsole(session, { ports, settings, words }),
     );
+  } finally {
+    await ports.close();
+  }
+}
+
+/** The presence ping of RMCP (section 13.2.3), which needs no login. */
+async function presence(host: string, options: BmcOptions): Promise<string> {
+  const bmc = { address: await resolveBmc(host), port: portOf(options.port) };
+  const ports = await openBmcPorts();
+  try {
+    const answer = await ping(ports, bmc);
+    const value = { present: answer !== undefined, ipmi: answer?.ipmi ?? false };
+    if (options.json) return `${JSON.stringify(value)}\n`;
+    if (!answer) return `${bmc.address} does not answer; many BMCs have the ping switched off\n`;
+    return `${bmc.address} is there${answer.ipmi ? ', and speaks IPMI' : ''}\n`;
   } finally {
     await ports.close();
   }
@@ -95,7 +111,7 @@ function findCommand(words: readonly string[]): Found | undefined {
     const command = COMMANDS[plain.slice(0, length).join(' ')];
     if (command) return { act: command.act, rest: plain.slice(length) };
   }
-  const names = [...Object.keys(COMMANDS), 'sol activate'].join(', ');
+  const names = ['ping', ...Object.keys(COMMANDS), 'sol activate'].join(', ');
   const detail = `'${words.join(' ')}' is no BMC command; there are: ${names}.`;
   throw new AppError('REQUEST_INVALID', { detail });
 }

@@ -111,6 +111,15 @@ describe('reveille bmc', () => {
     expect((await refusal(bmcCommand('power status', own, {})))?.code).toBe('BMC_USER');
   });
 
+  it('pings without a login', async () => {
+    expect(await bmcCommand('ping', {}, {})).toBe('127.0.0.1 is there, and speaks IPMI\n');
+    bmc.knobs.dead = true;
+    expect(await bmcCommand('ping', {}, {})).toContain('does not answer');
+    const document = await bmcCommand('ping', { json: true }, {});
+    expect(JSON.parse(document)).toEqual({ present: false, ipmi: false });
+    bmc.knobs.dead = false;
+  });
+
   it('takes K_G from a file, too', async () => {
     const file = join(dir, 'kg');
     writeFileSync(file, 'not-the-key\n');

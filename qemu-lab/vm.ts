@@ -40,6 +40,8 @@ export class Vm {
   poweredOnAt: number | undefined;
   /** QEMU, while the machine is on. */
   process: ChildProcess | undefined;
+  /** Runs in place of QEMU: a scenario in which no firmware is to be emulated. */
+  instead: ((first: BootSource) => readonly string[]) | undefined;
   /** Its BMC, where the rack gives it one of the lab's. */
   bmc: LabBmc | undefined;
   private readonly parts: VmParts;
@@ -100,10 +102,12 @@ export class Vm {
     this.starts.push({ at: this.poweredOnAt, cause, first });
     const socket = join(place.dir, 'qmp');
     rmSync(socket, { force: true });
-    const child = this.parts.spawn([
-      'qemu-system-x86_64',
-      ...qemuArguments(machine, { ...place, first }),
-    ]);
+    const child = this.parts.spawn(
+      this.instead?.(first) ?? [
+        'qemu-system-x86_64',
+        ...qemuArguments(machine, { ...place, first }),
+      ],
+    );
     this.process = child;
     let reason: string | undefined;
     const qmp = connectQmp(socket, {

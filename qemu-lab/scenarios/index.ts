@@ -7,6 +7,7 @@ import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
 import { install } from './install.ts';
+import { override } from './override.ts';
 import { pool } from './pool.ts';
 import { power } from './power.ts';
 import { proxy } from './proxy.ts';
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   install,
   failures,
   quirk,
+  override,
   wake,
   recycle,
   replace,

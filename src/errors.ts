@@ -42,7 +42,7 @@ export const ERRORS = {
   },
   HOSTNAME_TAKEN: { httpStatus: 409, message: 'Another machine has this hostname.' },
   UNIT_TAKEN: { httpStatus: 409, message: 'Another machine fills these units of the rack.' },
-  ADDRESS_TAKEN: { httpStatus: 409, message: 'This address belongs to another NIC.' },
+  ADDRESS_TAKEN: { httpStatus: 409, message: 'This address belongs to another NIC or machine.' },
   ALREADY_EXISTS: { httpStatus: 409, message: 'There is one with this name already.' },
   STILL_REFERENCED: { httpStatus: 409, message: 'Something still refers to this.' },
   NAMES_EXHAUSTED: { httpStatus: 409, message: 'The naming rule has no free name left.' },
@@ -67,6 +67,15 @@ export const ERRORS = {
   IDEMPOTENCY_MISMATCH: {
     httpStatus: 422,
     message: 'This Idempotency-Key was used for another request.',
+  },
+  IDEMPOTENCY_RUNNING: {
+    httpStatus: 409,
+    message: 'This request is being carried out; ask again in a moment for its answer.',
+  },
+  IDEMPOTENCY_CUT_OFF: {
+    httpStatus: 409,
+    message:
+      'This request was cut off in the middle: look at what it has changed, and repeat the rest under a new key.',
   },
   EVENTS_COMPACTED: {
     httpStatus: 410,

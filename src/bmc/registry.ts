@@ -8,6 +8,7 @@ import type { BmcFacts, BmcRecord, BmcSighting, BmcStore } from '../inventory/bm
 import type { EventStore } from '../inventory/event-store.ts';
 import type { MachineEditor } from '../inventory/machine-edit.ts';
 import type { MachineRecord } from '../inventory/machine-fields.ts';
+import type { Ownership } from '../inventory/ownership.ts';
 import type { Records } from '../inventory/records.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
@@ -18,6 +19,7 @@ export interface RegistryParts {
   readonly bmcFinder: BmcFinder;
   readonly editor: MachineEditor;
   readonly records: Pick<Records, 'list'>;
+  readonly ownership: Ownership;
   readonly machines: { record(hardwarename: Hardwarename): MachineRecord | undefined };
   readonly events: Pick<EventStore, 'append'>;
   clock(): number;
@@ -228,18 +230,32 @@ function vacateRecords(parts: RegistryParts, { mac, address, hardwarename }: Bmc
   }
 }
 
-/** The machine's record names the BMC that it has, where it was last seen. */
+/**
+ * The machine's record names the BMC that it has, where it was last seen. An address that another record names goes from there
+ * when this is proven, or when that one is still in the intake; a MAC that another has is not noted, and a person who says so
+ * is refused.
+ */
 function noteOnMachine(
-  { machines, editor }: RegistryParts,
+  { machines, editor, ownership }: RegistryParts,
   { mac, address }: BmcRecord,
   { hardwarename, who, by }: { hardwarename: Hardwarename; who: string; by: string },
 ): void {
   const machine = machines.record(hardwarename);
   if (!machine) return;
+  const insists = who !== 'discovery';
+  const isAnothers = !insists && mac !== '' && ownership.ofMac(mac as Mac, hardwarename);
+  const there = insists ? undefined : ownership.ofAddress(address, hardwarename);
+  const isProven = PROOFS.includes(by as Evidence);
+  const givesWay = there?.as === 'BMC' && (isProven || !there.keeps);
+  const isNew = address !== '' && machine.bmcAddress !== address && (!there || givesWay);
   const changes = {
-    ...(address !== '' && machine.bmcAddress !== address ? { bmcAddress: address } : {}),
-    ...(mac !== '' && machine.bmcMac !== mac ? { bmcMac: mac as Mac } : {}),
+    ...(isNew ? { bmcAddress: address } : {}),
+    ...(mac !== '' && machine.bmcMac !== mac && !isAnothers ? { bmcMac: mac as Mac } : {}),
   };
   if (Object.keys(changes).length === 0) return;
+  if (isNew && there) {
+    const why = `${address} is the address of ${hardwarename}'s BMC now`;
+    editor.edit(there.hardwarename, { bmcAddress: '' }, { who, why });
+  }
   editor.edit(hardwarename, changes, { who, why: `its BMC, found by its ${by}` });
 }

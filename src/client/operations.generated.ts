@@ -295,6 +295,12 @@ export type ItemResult = {
   readonly version?: number | undefined;
   readonly code?: string | undefined;
   readonly detail?: string | undefined;
+  /** A JSON pointer to what is wrong with it */
+  readonly path?: string | undefined;
+  /** Of an import: which row of the sheet, from 1 */
+  readonly row?: number | undefined;
+  /** Of an import: the column that is wrong */
+  readonly column?: string | undefined;
 };
 export type Certificate = {
   readonly id: string;
@@ -990,6 +996,13 @@ export interface Operations {
       readonly 'createdAt.lte'?: string | undefined;
       readonly 'updatedAt.gte'?: string | undefined;
       readonly 'updatedAt.lte'?: string | undefined;
+      readonly 'nic.mac'?: string | undefined;
+      readonly 'nic.switch'?: string | undefined;
+      readonly 'nic.switch.like'?: string | undefined;
+      readonly 'nic.port'?: string | undefined;
+      readonly 'nic.port.like'?: string | undefined;
+      readonly 'nic.address'?: string | undefined;
+      readonly 'nic.subnet'?: string | undefined;
       readonly sort?: string | undefined;
       readonly cursor?: string | undefined;
       readonly include?: 'hardware' | undefined;
@@ -1234,6 +1247,13 @@ export interface Operations {
       readonly 'createdAt.lte'?: string | undefined;
       readonly 'updatedAt.gte'?: string | undefined;
       readonly 'updatedAt.lte'?: string | undefined;
+      readonly 'nic.mac'?: string | undefined;
+      readonly 'nic.switch'?: string | undefined;
+      readonly 'nic.switch.like'?: string | undefined;
+      readonly 'nic.port'?: string | undefined;
+      readonly 'nic.port.like'?: string | undefined;
+      readonly 'nic.address'?: string | undefined;
+      readonly 'nic.subnet'?: string | undefined;
     };
     body: undefined;
     answer: {
@@ -1497,6 +1517,8 @@ export interface Operations {
     body: {
       /** Why: it stands in the history. */
       readonly why: string;
+      /** The hardwarename of the record that was kept, when it is in use */
+      readonly release?: string | undefined;
     };
     answer: {
       readonly id: number;
@@ -1507,6 +1529,33 @@ export interface Operations {
       readonly why: string;
       readonly undone: boolean;
     };
+  };
+  /** Put a NIC on record that no machine has. */
+  'POST /machines/{hardwarename}/nics': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: object;
+    body: {
+      readonly mac: string;
+      readonly name?: string | undefined;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
+    };
+    answer: Machine;
+  };
+  /** Take a NIC off the record, with its address: it is in another machine, or in none. */
+  'DELETE /machines/{hardwarename}/nics/{mac}': {
+    path: {
+      readonly hardwarename: string;
+      readonly mac: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+      readonly release?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
   };
   /** Edit or move many machines, with a result for each. */
   'POST /machines/bulk': {
@@ -1841,6 +1890,20 @@ export interface Operations {
             readonly 'updatedAt.gte'?: string | undefined;
             /** When it last changed. at most */
             readonly 'updatedAt.lte'?: string | undefined;
+            /** MAC of a NIC. any of these, divided by commas */
+            readonly 'nic.mac'?: string | undefined;
+            /** Switch that a NIC sees by LLDP. any of these, divided by commas */
+            readonly 'nic.switch'?: string | undefined;
+            /** Switch that a NIC sees by LLDP. with * and ? as wildcards */
+            readonly 'nic.switch.like'?: string | undefined;
+            /** Port of that switch. any of these, divided by commas */
+            readonly 'nic.port'?: string | undefined;
+            /** Port of that switch. with * and ? as wildcards */
+            readonly 'nic.port.like'?: string | undefined;
+            /** Address that is reserved for a NIC. any of these, divided by commas */
+            readonly 'nic.address'?: string | undefined;
+            /** Subnet of that address. any of these, divided by commas */
+            readonly 'nic.subnet'?: string | undefined;
           }
         | undefined;
       readonly edit?:
@@ -2106,6 +2169,13 @@ export interface Operations {
       readonly 'createdAt.lte'?: string | undefined;
       readonly 'updatedAt.gte'?: string | undefined;
       readonly 'updatedAt.lte'?: string | undefined;
+      readonly 'nic.mac'?: string | undefined;
+      readonly 'nic.switch'?: string | undefined;
+      readonly 'nic.switch.like'?: string | undefined;
+      readonly 'nic.port'?: string | undefined;
+      readonly 'nic.port.like'?: string | undefined;
+      readonly 'nic.address'?: string | undefined;
+      readonly 'nic.subnet'?: string | undefined;
     };
     body: undefined;
     answer: string;

@@ -7,17 +7,11 @@
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import {
-  broadcastOf,
-  contains,
-  formatIpv4,
-  type Ipv4,
-  parseCidr,
-  parseIpv4,
-} from '../wire/ipv4.ts';
+import { formatIpv4, hostsOf, type Ipv4, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
+import type { Ownership } from './ownership.ts';
 import { recall } from './recall.ts';
 import type { Records } from './records.ts';
 
@@ -66,9 +60,17 @@ export interface Addresses {
     wanted: { hardwarename: Hardwarename; mac: Mac; subnet: string; address?: string | undefined },
     who: string,
   ): { readonly reserved: AddressView; readonly changed: boolean };
-  free(mac: Mac, who: string): boolean;
+  /** Gives an address back; false when this machine has none for this MAC. */
+  free(whose: { mac: Mac; owner: Hardwarename }, who: string): boolean;
   ofSubnet(subnet: string, page: { after: number; count: number }): AddressView[];
   countOf(subnet: string): number;
+}
+
+export interface AddressParts {
+  readonly clock: Clock;
+  readonly events: EventStore;
+  readonly records: Records;
+  readonly ownership: Ownership;
 }
 
 interface Row {
@@ -88,7 +90,7 @@ interface NameRow {
 
 export function openAddresses(
   db: Database,
-  { clock, events, records }: { clock: Clock; events: EventStore; records: Records },
+  { clock, events, records, ownership }: AddressParts,
 ): Addresses {
   const statements = prepare(db);
   const view = ({ address, subnet, mac, hardwarename }: Row): AddressView => ({
@@ -125,11 +127,29 @@ export function openAddresses(
     reserve({ hardwarename, mac, subnet, address }, who) {
       const range = rangeOf(records, subnet);
       const has = statements.byMac.get(mac);
+      if (has && has.hardwarename !== hardwarename) {
+        const detail = `${mac} has ${formatIpv4(has.address as Ipv4)}, as a part of ${has.hardwarename}.`;
+        throw new AppError('ADDRESS_TAKEN', { detail, path: '/mac' });
+      }
       const isWanted = !address || parseIpv4(address) === has?.address;
-      if (has?.subnet === subnet && has.hardwarename === hardwarename && isWanted)
-        return { reserved: view(has), changed: false };
-      const chosen = address === undefined ? lowestFree(statements, range) : wanted(address, range);
+      if (has?.subnet === subnet && isWanted) return { reserved: view(has), changed: false };
+      const leasedTo = (one: Ipv4) => statements.leased.get(subnet, one, mac, clock())?.mac;
+      const bmcAt = (one: Ipv4) => ownership.ofAddress(formatIpv4(one), hardwarename);
+      const chosen =
+        address === undefined
+          ? lowestFree(statements, range, (one) => !bmcAt(one) && !leasedTo(one))
+          : wanted(address, range);
       const taken = statements.byAddress.get(chosen);
+      const bmc = taken ? undefined : bmcAt(chosen);
+      const client = taken || bmc ? undefined : leasedTo(chosen);
+      if (client) {
+        const detail = `${formatIpv4(chosen)} is leased to ${client}, or in quarantine after it.`;
+        throw new AppError('ADDRESS_TAKEN', { detail });
+      }
+      if (bmc) {
+        const detail = `${formatIpv4(chosen)} is the address of ${bmc.hardwarename}'s BMC.`;
+        throw new AppError('ADDRESS_TAKEN', { detail });
+      }
       if (taken && taken.mac !== mac) {
         const detail = `${formatIpv4(chosen)} is ${taken.hardwarename}'s, ${taken.mac}.`;
         throw new AppError('ADDRESS_TAKEN', { detail });
@@ -143,9 +163,9 @@ export function openAddresses(
       note('address.reserved', row, who);
       return { reserved: view(row), changed: true };
     },
-    free(mac, who) {
+    free({ mac, owner }, who) {
       const row = statements.byMac.get(mac);
-      if (!row) return false;
+      if (row?.hardwarename !== owner) return false;
       statements.drop.run(mac);
       note('address.freed', row, who);
       return true;
@@ -168,34 +188,41 @@ function rangeOf(records: Records, subnet: string): Range {
   const cidr = record && parseCidr(record.doc.cidr);
   if (!record || !cidr) throw new AppError('NOT_FOUND', { detail: `No subnet ${subnet}.` });
   const { first, last, gateway } = record.doc;
-  // RFC 3021: both addresses of a /31 are usable, and so is the one of a /32.
-  const ends = cidr.prefixBits >= 31 ? 0 : 1;
+  const [lowest, highest] = hostsOf(cidr);
   return {
     subnet,
-    first: parseIpv4(first) ?? cidr.network + ends,
-    last: parseIpv4(last) ?? broadcastOf(cidr) - ends,
+    first: Math.max(parseIpv4(first) ?? lowest, lowest),
+    last: Math.min(parseIpv4(last) ?? highest, highest),
     gateway: parseIpv4(gateway),
-    contains: (address) => contains(cidr, address),
+    contains: (address) => address >= lowest && address <= highest,
   };
 }
 
 function wanted(text: string, range: Range): Ipv4 {
   const address = parseIpv4(text);
   if (address === undefined || !range.contains(address) || address === range.gateway) {
-    const detail = `${text} is no address for a machine in ${range.subnet}.`;
+    const detail =
+      address !== undefined && address === range.gateway
+        ? `${text} is the gateway of ${range.subnet}.`
+        : `${text} is no address for a machine in ${range.subnet}.`;
     throw new AppError('REQUEST_INVALID', { detail, path: '/address' });
   }
   return address;
 }
 
-function lowestFree(statements: ReturnType<typeof prepare>, range: Range): Ipv4 {
+function lowestFree(
+  statements: ReturnType<typeof prepare>,
+  range: Range,
+  isFree: (address: Ipv4) => boolean,
+): Ipv4 {
+  const usable = (one: number) => one !== range.gateway && isFree(one as Ipv4);
   let next = range.first;
   for (const { address } of statements.taken.iterate(range.first, range.last)) {
-    if (next === range.gateway) next += 1;
-    if (address === next) next += 1;
-    else if (address > next) break;
+    while (next < address && !usable(next)) next += 1;
+    if (next < address) break;
+    next = address + 1;
   }
-  if (next === range.gateway) next += 1;
+  while (next <= range.last && !usable(next)) next += 1;
   if (next > range.last) throw new AppError('ADDRESSES_EXHAUSTED', { detail: range.subnet });
   return next as Ipv4;
 }
@@ -216,6 +243,10 @@ function prepare(db: Database) {
     ),
     byMac: db.prepare<[string], Row>('SELECT * FROM addresses WHERE mac = ?'),
     byAddress: db.prepare<[number], Row>('SELECT * FROM addresses WHERE address = ?'),
+    leased: db.prepare<[string, number, string, number], { mac: string }>(
+      `SELECT mac FROM leases WHERE segment = ? AND address = ? AND mac <> ? AND state IN ('bound', 'declined')
+         AND expires_at > ?`,
+    ),
     taken: db.prepare<[number, number], { address: number }>(
       'SELECT address FROM addresses WHERE address BETWEEN ? AND ? ORDER BY address',
     ),

@@ -86,9 +86,9 @@ function applyPolicy(
   holdIfFree(machines, machine, `gone since the last report: ${names}`);
 }
 
-/** Only what nobody uses yet is taken out of the capacity. */
+/** Only what nobody uses yet, and nobody protects, is taken out of the capacity. */
 function holdIfFree(machines: Machines, { hardwarename }: Machine, why: string): void {
   const current = machines.record(hardwarename);
-  if (current && isCapacity(current.state))
+  if (current && isCapacity(current.state) && !current.protected)
     machines.transition(hardwarename, 'held', { by: 'recon', why });
 }

@@ -13,6 +13,9 @@
  *    without a MAC, and by any of its MACs when it was entered without a serial.
  * 6. Without a usable serial a machine is named by its boot MAC and held with the reason. It is recognised again by
  *    its MACs, and never merged into another machine.
+ * 7. A machine that keeps its parts (states.ts) is recognised only by a boot from a NIC of its own, under its own serial:
+ *    what a report merely lists is no proof, because anybody can list it. Whoever claims a part of such a machine is
+ *    recorded beside it (claims.ts), and found again by what it claimed.
  */
 import type { Hardwarename } from '../wire/ids.ts';
 import { type Mac, macDigits } from '../wire/mac.ts';
@@ -92,6 +95,10 @@ export interface KnownMachine {
   /** False: a person entered it, and it has never reported. */
   readonly reported: boolean;
   readonly macs: readonly Mac[];
+  /** It is past the intake, or protected: no report takes a part of it. */
+  readonly keeps: boolean;
+  /** What a record in conflict has reported as its own, whoever has it. */
+  readonly claimed: readonly Mac[];
   readonly hardware: ReconReport;
 }
 
@@ -99,7 +106,7 @@ export interface KnownMachines {
   /** Every record with this serial; a settled datacenter has one. */
   bySerialKey(key: string): readonly KnownMachine[];
   byMac(mac: Mac): KnownMachine | undefined;
-  exists(hardwarename: Hardwarename): boolean;
+  byName(hardwarename: Hardwarename): KnownMachine | undefined;
 }
 
 export type Verdict =
@@ -112,13 +119,21 @@ export type Verdict =
       readonly why: string;
     };
 
-export function identify(report: ReconReport, known: KnownMachines): Verdict {
+/** @param booted the NIC that this boot came from, which its token proves; the report only says what it says */
+export function identify(report: ReconReport, known: KnownMachines, booted: Mac): Verdict {
   const macs = macsOf(report);
   const owners = distinct(macs.map((mac) => known.byMac(mac)));
   const serial = serialOf(report);
-  return serial === undefined
-    ? identifyWithoutSerial(report, { owners, known })
-    : identifyBySerial(report, { serial, owners, known });
+  const asked: Asked = { report, macs, booted, owners, known };
+  return serial === undefined ? identifyWithoutSerial(asked) : identifyBySerial(asked, serial);
+}
+
+interface Asked {
+  readonly report: ReconReport;
+  readonly macs: readonly Mac[];
+  readonly booted: Mac;
+  readonly owners: readonly KnownMachine[];
+  readonly known: KnownMachines;
 }
 
 function distinct(machines: readonly (KnownMachine | undefined)[]): KnownMachine[] {
@@ -127,12 +142,19 @@ function distinct(machines: readonly (KnownMachine | undefined)[]): KnownMachine
   return [...byName.values()];
 }
 
-function identifyWithoutSerial(
-  report: ReconReport,
-  { owners, known }: { owners: readonly KnownMachine[]; known: KnownMachines },
-): Verdict {
+/** May a report speak for this machine at all? For one that keeps its parts, only from a NIC of its own. */
+function maySpeakFor({ keeps, macs }: KnownMachine, { booted }: Asked): boolean {
+  return !keeps || macs.includes(booted);
+}
+
+function identifyWithoutSerial(asked: Asked): Verdict {
+  const { report, macs, known } = asked;
   const shown = report.dmi.serial ? `'${report.dmi.serial}'` : 'blank';
   const why = `no usable serial: the system serial is ${shown} and the board has none either`;
+  const isAll = ({ macs: own }: KnownMachine) => macs.every((mac) => own.includes(mac));
+  const owners = asked.owners.filter(
+    (owner) => maySpeakFor(owner, asked) && (!owner.keeps || isAll(owner)),
+  );
   const owner = owners[0];
   if (owner && owners.length === 1) {
     // Its own earlier record, or a machine whose board was reset. Either way this MAC's machine, and a person looks.
@@ -143,28 +165,29 @@ function identifyWithoutSerial(
       held: lost ? `its serial ${owner.serialKey} is gone: ${why}` : why,
     };
   }
-  return { kind: 'new', hardwarename: unused(nameByMac(report.bootMac), known), held: why };
+  const name = nameByMac(report.bootMac);
+  const before = known.byName(name);
+  if (before?.serialKey === undefined && before?.claimed.some((mac) => macs.includes(mac)))
+    return { kind: 'known', machine: before, held: why };
+  return { kind: 'new', hardwarename: unused(name, known), held: why };
 }
 
-function identifyBySerial(
-  report: ReconReport,
-  {
-    serial,
-    owners,
-    known,
-  }: { serial: string; owners: readonly KnownMachine[]; known: KnownMachines },
-): Verdict {
+function identifyBySerial(asked: Asked, serial: string): Verdict {
+  const { report, macs, known } = asked;
   const key = serialKey(serial);
-  const macs = macsOf(report);
   const same = known.bySerialKey(key);
-  const sharing = same.find((machine) => machine.macs.some((mac) => macs.includes(mac)));
+  const sharing = same.find(
+    (machine) =>
+      maySpeakFor(machine, asked) &&
+      [...machine.macs, ...machine.claimed].some((mac) => macs.includes(mac)),
+  );
   if (sharing) return { kind: 'known', machine: sharing, held: undefined };
 
   const other = same[0];
   if (other) {
     const awaited = same.find((machine) => !machine.reported && machine.macs.length === 0);
     if (awaited) return { kind: 'known', machine: awaited, held: undefined };
-    const replaced = same.find((machine) => hasNewNics(machine, report));
+    const replaced = same.find((machine) => !machine.keeps && hasNewNics(machine, report));
     if (replaced) return { kind: 'known', machine: replaced, held: undefined };
     return {
       kind: 'conflict',
@@ -176,36 +199,36 @@ function identifyBySerial(
       why: `serial ${key} is reported by machines with different NICs`,
     };
   }
+  return changedSerial(asked, key) ?? newBySerial(asked, serial);
+}
 
-  const [owner] = owners;
+/** The machine that has all these NICs, under a serial that nobody had. */
+function changedSerial(asked: Asked, key: string): Verdict | undefined {
+  const { report, macs, owners } = asked;
+  const [machine] = owners;
+  if (!machine || owners.length > 1 || !maySpeakFor(machine, asked)) return undefined;
+  const nameless = machine.serialKey === undefined;
+  if (nameless && !machine.reported) return { kind: 'known', machine, held: undefined };
+  if (!macs.every((mac) => machine.macs.includes(mac))) return undefined;
+  if (nameless)
+    return { kind: 'known', machine, held: `it now has the serial ${key}: a person confirms it` };
   const uuid = usableUuid(report.dmi.uuid);
-  if (owner && owners.length === 1 && !owner.reported && owner.serialKey === undefined) {
-    return { kind: 'known', machine: owner, held: undefined };
-  }
-  if (owner && owners.length === 1 && macs.every((mac) => owner.macs.includes(mac))) {
-    if (owner.serialKey === undefined) {
-      return {
-        kind: 'known',
-        machine: owner,
-        held: `it now has the serial ${key}: a person confirms it`,
-      };
-    }
-    if (uuid !== undefined && uuid === owner.uuid) {
-      return {
-        kind: 'known',
-        machine: owner,
-        held: `its serial changed from ${owner.serialKey} to ${key}`,
-      };
-    }
-  }
+  if (machine.keeps || uuid === undefined || uuid !== machine.uuid) return undefined;
+  return {
+    kind: 'known',
+    machine,
+    held: `its serial changed from ${machine.serialKey} to ${key}`,
+  };
+}
+
+function newBySerial({ report, known }: Asked, serial: string): Verdict {
   const hardwarename = hardwarenameOf(serial);
-  return known.exists(hardwarename)
-    ? {
-        kind: 'new',
-        hardwarename: unused(nameByMac(report.bootMac), known),
-        held: `the name ${hardwarename} is taken by another serial`,
-      }
-    : { kind: 'new', hardwarename, held: undefined };
+  if (!known.byName(hardwarename)) return { kind: 'new', hardwarename, held: undefined };
+  return {
+    kind: 'new',
+    hardwarename: unused(nameByMac(report.bootMac), known),
+    held: `the name ${hardwarename} is taken by another serial`,
+  };
 }
 
 /** Serial and UUID agree, and so does something that is not a NIC: the NICs were replaced. */
@@ -224,11 +247,12 @@ function hasNewNics(machine: KnownMachine, report: ReconReport): boolean {
 function unused(name: Hardwarename, known: KnownMachines): Hardwarename {
   for (let number = 2; ; number++) {
     const candidate = (number === 2 ? name : `${name}-${number - 1}`) as Hardwarename;
-    if (!known.exists(candidate)) return candidate;
+    if (!known.byName(candidate)) return candidate;
   }
 }
 
-function nameByMac(mac: Mac): Hardwarename {
+/** The name of a machine that no serial names, after one of its NICs. */
+export function nameByMac(mac: Mac): Hardwarename {
   return `MAC-${macDigits(mac).toUpperCase()}` as Hardwarename;
 }
 

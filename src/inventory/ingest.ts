@@ -3,7 +3,7 @@
  *
  * The token says which boot of which NIC is speaking; the report must contain that NIC. A repeated report (the answer
  * was lost, the daemon was killed) is answered again and changes nothing. What the report means is decided by
- * `identity.ts`; this file only carries the verdict out.
+ * `identity.ts` and `claims.ts`; `carry-out.ts` does it.
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
@@ -12,8 +12,9 @@ import { AppError } from '../errors.ts';
 import type { HardwareChange } from '../events.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
-import type { Boots } from './boots.ts';
-import { hardwareChanges } from './drift.ts';
+import type { Boot, Boots } from './boots.ts';
+import { carryOut } from './carry-out.ts';
+import { claimsOf } from './claims.ts';
 import type { EventStore } from './event-store.ts';
 import {
   identify,
@@ -22,11 +23,11 @@ import {
   serialKey,
   serialOf,
   usableUuid,
-  type Verdict,
 } from './identity.ts';
 import type { Machine, MachineFacts, Machines } from './machines.ts';
+import type { Ownership } from './ownership.ts';
 import { macsOf, parseReport, type ReconReport } from './report.ts';
-import { isCapacity } from './states.ts';
+import { keepsParts } from './states.ts';
 import type { Token } from './tokens.ts';
 
 export interface IngestParts {
@@ -35,6 +36,7 @@ export interface IngestParts {
   readonly events: EventStore;
   readonly boots: Boots;
   readonly machines: Machines;
+  readonly ownership: Ownership;
   transaction<T>(run: () => T): T;
   /** What else follows from a report (hardware type, place, policy), inside the same transaction. */
   onReport(machine: Machine, changes: readonly HardwareChange[]): void;
@@ -109,19 +111,17 @@ interface Reported {
   readonly digest: string;
 }
 
-function record(
-  parts: IngestParts,
-  { token, body }: Delivery,
-  { report, digest }: Reported,
-): Ingested {
+function record(parts: IngestParts, delivery: Delivery, reported: Reported): Ingested {
   const { boots, events, machines } = parts;
+  const { token, body } = delivery;
+  const { report, digest } = reported;
   const boot = boots.byId(token.boot);
-  const before = boot?.reportDigest === undefined ? undefined : machines.byMac(token.mac);
+  const before = boot && machineOfReport(boot, machines);
   if (before) {
-    if (boot?.reportDigest !== digest) throw new AppError('REPORT_CHANGED');
+    if (boot.reportDigest !== digest) throw new AppError('REPORT_CHANGED');
     return { machine: before, repeated: true };
   }
-  const verdict = identify(report, knownMachines(machines));
+  const verdict = identify(report, knownMachines(machines), token.mac);
   const hardwarename =
     verdict.kind === 'known' ? verdict.machine.hardwarename : verdict.hardwarename;
   const subject = { mac: token.mac, boot: token.boot, hardwarename };
@@ -130,19 +130,8 @@ function record(
     name: 'recon.received',
     data: { digest, sizeBytes: body.length, repeated: false },
   });
-  const changes = carryOut(parts, verdict, factsOf(hardwarename, { report, digest }));
-  const nics = report.nics.map((nic) => ({
-    mac: nic.permanentMac ?? nic.mac,
-    name: nic.name,
-    switch: nic.lldp?.switch ?? '',
-    port: nic.lldp?.port ?? '',
-    speedMbps: nic.speedMbps ?? 0,
-  }));
-  for (const { mac, from } of machines.setNics(hardwarename, nics)) {
-    const data = { mac, from, to: hardwarename };
-    events.append({ name: 'nic.moved', mac, hardwarename, data });
-    events.append({ name: 'nic.moved', mac, hardwarename: from, data });
-  }
+  const claims = claimsOf(report, hardwarename, parts.ownership);
+  const changes = carryOut(parts, verdict, { facts: factsOf(hardwarename, reported), claims });
   boots.reported(token.boot, digest, hardwarename);
   const recorded = () => {
     const machine = machines.byHardwarename(hardwarename);
@@ -162,6 +151,15 @@ function record(
   return { machine: recorded(), repeated: false };
 }
 
+/** Whose report this boot has delivered: not whose NIC it came from, which may be a matter of dispute. */
+export function machineOfReport(
+  { reportDigest, hardwarename, mac }: Boot,
+  machines: Pick<Machines, 'byHardwarename' | 'byMac'>,
+): Machine | undefined {
+  if (reportDigest === undefined) return undefined;
+  return (hardwarename && machines.byHardwarename(hardwarename)) ?? machines.byMac(mac);
+}
+
 function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): MachineFacts {
   const serial = serialOf(report);
   return {
@@ -177,82 +175,17 @@ function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): Mach
   };
 }
 
-/** @returns what differs from the report before this one */
-function carryOut(
-  { machines, events }: IngestParts,
-  verdict: Verdict,
-  facts: MachineFacts,
-): HardwareChange[] {
-  const { hardwarename } = facts;
-  switch (verdict.kind) {
-    case 'new':
-      machines.insert(
-        facts,
-        verdict.held === undefined
-          ? { state: 'available', why: 'registered by its recon report' }
-          : { state: 'held', why: verdict.held },
-      );
-      return [];
-    case 'conflict': {
-      const { other, why } = verdict;
-      machines.insert(facts, { state: 'held', why: `${why}: see ${other.hardwarename}` });
-      machines.setConflict(hardwarename, other.hardwarename);
-      machines.setConflict(other.hardwarename, hardwarename);
-      const key = facts.serialKey ?? '';
-      events.append({
-        name: 'machine.conflict',
-        hardwarename,
-        data: { with: other.hardwarename, key, why },
-      });
-      events.append({
-        name: 'machine.conflict',
-        hardwarename: other.hardwarename,
-        data: { with: hardwarename, key, why },
-      });
-      hold(machines, other.hardwarename, `${why}: see ${hardwarename}`);
-      return [];
-    }
-    case 'known': {
-      const changes = verdict.machine.reported
-        ? hardwareChanges(verdict.machine.hardware, facts.hardware)
-        : [];
-      // A serial that a person has not confirmed does not replace the one on record.
-      const { serial, serialKey: key } = machines.byHardwarename(hardwarename) ?? facts;
-      machines.update(verdict.held === undefined ? facts : { ...facts, serial, serialKey: key });
-      if (changes.length > 0)
-        events.append({ name: 'machine.changed', hardwarename, data: { changes } });
-      if (verdict.held !== undefined) hold(machines, hardwarename, verdict.held);
-      else if (!verdict.machine.reported) welcome(machines, hardwarename);
-      return changes;
-    }
-  }
-}
-
-/** Only what is `available` is taken out of the capacity; a machine in use is never disturbed. */
-function hold(machines: Machines, hardwarename: Hardwarename, why: string): void {
-  const state = machines.record(hardwarename)?.state;
-  if (state && isCapacity(state)) machines.transition(hardwarename, 'held', { by: 'recon', why });
-  if (state === 'held') machines.setReason(hardwarename, why);
-}
-
-/** A machine that was entered and awaited is capacity once it has shown itself. */
-function welcome(machines: Machines, hardwarename: Hardwarename): void {
-  if (machines.record(hardwarename)?.state !== 'held') return;
-  const why = 'entered before, and now it has reported';
-  machines.transition(hardwarename, 'available', { by: 'recon', why });
-}
-
 function knownMachines(machines: Machines): KnownMachines {
   const view = (machine: Machine): KnownMachine => ({
     ...machine,
     macs: machine.nics.map(({ mac }) => mac),
+    keeps: keepsParts(machine),
+    claimed: machine.conflictWith === '' ? [] : macsOf(machine.hardware),
   });
+  const viewed = (machine: Machine | undefined) => machine && view(machine);
   return {
     bySerialKey: (key) => machines.bySerialKey(key).map(view),
-    byMac(mac) {
-      const machine = machines.byMac(mac);
-      return machine && view(machine);
-    },
-    exists: (hardwarename) => machines.byHardwarename(hardwarename) !== undefined,
+    byMac: (mac) => viewed(machines.byMac(mac)),
+    byName: (hardwarename) => viewed(machines.byHardwarename(hardwarename)),
   };
 }

@@ -136,7 +136,10 @@ export function openInventory(options: InventoryOptions): Inventory {
     certificates: openCertificates(db, clock),
     work: openWork(db, { clock, events }),
     consoles: openConsoles(db, clock),
-    ingest: createIngest({ db, clock, events, boots, machines, transaction, onReport }),
+    ingest: createIngest({
+      ...{ db, clock, events, boots, machines, transaction, onReport },
+      ownership: serverdb.ownership,
+    }),
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),
     soon,

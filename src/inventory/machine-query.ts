@@ -23,8 +23,20 @@ import {
 
 export type FilterOp = 'is' | 'not' | 'like' | 'gte' | 'lte' | 'has';
 
+/** What lists filter on of a machine's NICs, with the column that has it. */
+export const NIC_FIELDS = {
+  'nic.mac': { column: 'nics.mac', says: 'MAC of a NIC.' },
+  'nic.switch': { column: 'nics.switch', says: 'Switch that a NIC sees by LLDP.' },
+  'nic.port': { column: 'nics.port', says: 'Port of that switch.' },
+  'nic.address': { column: 'addresses.address', says: 'Address that is reserved for a NIC.' },
+  'nic.subnet': { column: 'addresses.subnet', says: 'Subnet of that address.' },
+} as const;
+export type NicField = keyof typeof NIC_FIELDS;
+
+export const isNicField = (field: string): field is NicField => Object.hasOwn(NIC_FIELDS, field);
+
 export interface Filter {
-  readonly field: FieldName;
+  readonly field: FieldName | NicField;
   readonly op: FilterOp;
   /** Any of them; `like` takes * and ? as wildcards. */
   readonly values: readonly (string | number | boolean)[];
@@ -50,6 +62,8 @@ export interface MachineQuery {
   page(query: ListQuery): Generator<undefined, MachinePage>;
   /** How many there are, in bounded steps too. */
   count(filters: readonly Filter[]): Generator<undefined, number>;
+  /** The names of the custom fields that any of them has a value for, in order; in bounded steps too. */
+  customNames(filters: readonly Filter[]): Generator<undefined, string[]>;
   /** Machines of a rack, role or site; counting stops at `most`. */
   sizeOf(group: 'rack' | 'role' | 'site', name: string, most: number): number;
 }
@@ -85,6 +99,23 @@ export function openMachineQuery(db: Database): MachineQuery {
         ? yield* walk(db, query, after)
         : yield* select(db, query, after);
     },
+    *customNames(filters) {
+      const { sql, values } = whereOf(filters);
+      const names = new Set<string>();
+      const end = db.prepare<[number, number], { last: number | null }>(
+        'SELECT max(id) AS last FROM (SELECT id FROM machines WHERE id > ? ORDER BY id LIMIT ?)',
+      );
+      const step = db.prepare<unknown[], { name: string }>(
+        `SELECT DISTINCT json_each.key AS name FROM machines, json_each(machines.custom)
+         WHERE machines.id > ? AND machines.id <= ? AND machines.custom <> '{}' AND json_each.value <> '' AND ${sql}`,
+      );
+      for (let id = 0; ; yield) {
+        const last = end.get(id, limit('listScanRowsMax'))?.last ?? null;
+        if (last === null) return [...names].sort();
+        for (const { name } of step.all(id, last, ...values)) names.add(name);
+        id = last;
+      }
+    },
     *count(filters) {
       const { sql, values } = whereOf(filters);
       const step = db.prepare<unknown[], { last: number | null; hits: number }>(
@@ -112,7 +143,7 @@ function* walk(
   { filters, descending, count }: ListQuery,
   after: Position | undefined,
 ): Generator<undefined, MachinePage> {
-  const exact = (field: FieldName) =>
+  const exact = (field: FieldName | NicField) =>
     filters.find((one) => one.field === field && one.op === 'is' && one.values.length === 1);
   const driver = INDEXED.map(exact).find((one) => one !== undefined);
   const along = driver ? whereOf([driver]) : { sql: '1', values: [] };
@@ -215,38 +246,62 @@ function readCursor(cursor: string, { sort }: ListQuery): Position {
   return [key, hardwarename];
 }
 
-/** One condition for each filter, all of which must hold. Columns come from the table of fields, values are bound. */
+/**
+ * One condition for each filter, all of which must hold; those on NICs hold together of one NIC. Columns come from the tables
+ * of fields, values are bound.
+ */
 export function whereOf(filters: readonly Filter[]): Where {
-  const parts = filters.map(({ field, op, values }): Where => {
-    const { column, type } = MACHINE_FIELDS[field];
-    const marks = values.map(() => '?').join();
-    const bound = values.map((value) =>
-      type === 'flag' ? toColumn(field, value) : (value as SqlValue),
-    );
-    switch (op) {
-      case 'is':
-        return { sql: `machines."${column}" IN (${marks})`, values: bound };
-      case 'not':
-        return { sql: `machines."${column}" NOT IN (${marks})`, values: bound };
-      case 'like':
-        return {
-          sql: `(${values.map(() => `machines."${column}" GLOB ?`).join(' OR ')})`,
-          values: values.map((value) => String(value).replaceAll('[', '[[]')),
-        };
-      case 'gte':
-        return { sql: `machines."${column}" >= ?`, values: bound.slice(0, 1) };
-      case 'lte':
-        return { sql: `machines."${column}" <= ?`, values: bound.slice(0, 1) };
-      case 'has':
-        return { sql: hasSql(column, type, values.length), values: bound };
-      default:
-        return unreachable(op);
-    }
-  });
+  const ofNics = filters.filter(({ field }) => isNicField(field));
+  const parts = filters.flatMap((filter) => (isNicField(filter.field) ? [] : [whereField(filter)]));
+  if (ofNics.length > 0) parts.push(whereNic(ofNics));
   return {
     sql: parts.length === 0 ? '1' : parts.map(({ sql }) => sql).join(' AND '),
     values: parts.flatMap(({ values }) => values),
   };
+}
+
+function whereField({ field, op, values }: Filter): Where {
+  const { column, type } = MACHINE_FIELDS[field as FieldName];
+  const bound = values.map((value) =>
+    type === 'flag' ? toColumn(field as FieldName, value) : (value as SqlValue),
+  );
+  return op === 'has'
+    ? { sql: hasSql(column, type, values.length), values: bound }
+    : compareSql(`machines."${column}"`, op, bound);
+}
+
+function whereNic(filters: readonly Filter[]): Where {
+  const parts = filters.map(({ field, op, values }) =>
+    compareSql(NIC_FIELDS[field as NicField].column, op, values as readonly SqlValue[]),
+  );
+  return {
+    sql: `EXISTS (SELECT 1 FROM nics LEFT JOIN addresses ON addresses.mac = nics.mac
+      WHERE nics.hardwarename = machines.hardwarename AND ${parts.map(({ sql }) => sql).join(' AND ')})`,
+    values: parts.flatMap(({ values }) => values),
+  };
+}
+
+function compareSql(column: string, op: FilterOp, values: readonly SqlValue[]): Where {
+  const marks = values.map(() => '?').join();
+  switch (op) {
+    case 'is':
+      return { sql: `${column} IN (${marks})`, values };
+    case 'not':
+      return { sql: `${column} NOT IN (${marks})`, values };
+    case 'like':
+      return {
+        sql: `(${values.map(() => `${column} GLOB ?`).join(' OR ')})`,
+        values: values.map((value) => String(value).replaceAll('[', '[[]')),
+      };
+    case 'gte':
+      return { sql: `${column} >= ?`, values: values.slice(0, 1) };
+    case 'lte':
+      return { sql: `${column} <= ?`, values: values.slice(0, 1) };
+    case 'has':
+      return { sql: '0', values: [] };
+    default:
+      return unreachable(op);
+  }
 }
 
 /** Every one of the tags; or, for custom fields, every `name=value`. */

@@ -1,6 +1,7 @@
 /** What people may write about a machine, as schemas made from the table of fields (machine-fields.ts). */
 import { z } from 'zod';
 import { limit } from '../limits.ts';
+import type { Hardwarename } from '../wire/ids.ts';
 import { parseIpv4 } from '../wire/ipv4.ts';
 import { isUnicastMac, type Mac, parseMac } from '../wire/mac.ts';
 import { isHostname } from './hostnames.ts';
@@ -37,7 +38,7 @@ const SPECIAL: Partial<Record<WritableName, z.ZodType>> = {
       .max(15)
       .refine((value) => parseIpv4(value) !== undefined, 'not an IPv4 address'),
   ),
-  notes: z.string().max(limit('notesCharsMax')),
+  notes: z.string().trim().max(limit('notesCharsMax')),
   tags: z
     .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'letters, digits and . _ : -'))
     .max(limit('tagsMax'))
@@ -84,6 +85,8 @@ const nicEntry = z.strictObject({
   subnet: recordName.optional(),
 });
 
+export const nicEntries = z.array(nicEntry).max(32);
+
 /** A machine that a person enters: it has a serial or a MAC, so that its first report can find it. */
 export const entrySchema = z
   .strictObject({
@@ -92,12 +95,14 @@ export const entrySchema = z
     product: text.default(''),
     /** `held` until it reports, or `in-use` when it is in service already. */
     state: z.enum(['held', 'in-use']).default('held'),
-    nics: z.array(nicEntry).max(32).default([]),
+    nics: nicEntries.default([]),
     ...fieldSchemas,
   })
   .refine(({ serial, nics }) => serial !== '' || nics.length > 0, 'needs a serial or a NIC');
 
 export interface MachineEntry extends MachineChanges {
+  /** As it was called elsewhere (a sheet); absent: after its serial, else after its first NIC. */
+  readonly hardwarename?: Hardwarename | undefined;
   readonly serial: string;
   readonly manufacturer: string;
   readonly product: string;

@@ -60,8 +60,8 @@ export function prepareMachines(db: Database) {
     bySerial: db.prepare<[string], MachineRow>(
       `${select} WHERE serial_key = ? ORDER BY machines.created_at, machines.hardwarename`,
     ),
-    nameBySerial: db.prepare<[string], { hardwarename: Hardwarename }>(
-      'SELECT hardwarename FROM machines WHERE serial_key = ? LIMIT 1',
+    namesBySerial: db.prepare<[string], { hardwarename: Hardwarename }>(
+      'SELECT hardwarename FROM machines WHERE serial_key = ? LIMIT 3',
     ),
     unindexed: db.prepare<[], { hardwarename: Hardwarename }>(
       'SELECT hardwarename FROM machines WHERE id NOT IN (SELECT rowid FROM machine_search)',
@@ -94,7 +94,9 @@ export function prepareMachines(db: Database) {
        ON CONFLICT (mac) DO UPDATE SET hardwarename = excluded.hardwarename, name = excluded.name,
          last_at = excluded.last_at, switch = excluded.switch, port = excluded.port, speed_mbps = excluded.speed_mbps`,
     ),
-    dropAddress: db.prepare('DELETE FROM addresses WHERE mac = ? AND hardwarename = ?'),
+    dropAddress: db.prepare<[string, string], { address: Ipv4; subnet: string }>(
+      'DELETE FROM addresses WHERE mac = ? AND hardwarename = ? RETURNING address, subnet',
+    ),
     dropAddresses: db.prepare('DELETE FROM addresses WHERE hardwarename = ?'),
     dropNics: db.prepare('DELETE FROM nics WHERE hardwarename = ?'),
     drop: db.prepare('DELETE FROM machines WHERE hardwarename = ?'),

@@ -5,6 +5,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
+import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
@@ -87,8 +88,8 @@ export interface Machines {
   /** The packet path's question, in one statement and without parsing the hardware. */
   stateByMac(mac: Mac): { hardwarename: Hardwarename; state: MachineState } | undefined;
   bySerialKey(key: string): Machine[];
-  /** The oldest record with this serial, in one look at the index. */
-  nameBySerialKey(key: string): Hardwarename | undefined;
+  /** The records with this serial, three at most, in one look at the index. */
+  namesBySerialKey(key: string): Hardwarename[];
   /** Every machine with its hardware: for tests and small labs; lists page (machine-query.ts). */
   list(): Machine[];
   countByState(): { state: MachineState; count: number; overdue: number }[];
@@ -102,11 +103,17 @@ export interface Machines {
   /** A newer reason for the state that it is in. */
   setReason(hardwarename: Hardwarename, why: string): void;
   setConflict(hardwarename: Hardwarename, other: Hardwarename | undefined): void;
-  /** Makes these the machine's NICs; says which other machines lost one. */
+  /**
+   * Makes these the machine's NICs, or adds them to those that it keeps; says which other machines lost one. An address
+   * that was reserved for a NIC that goes is freed.
+   */
   setNics(
     hardwarename: Hardwarename,
     nics: readonly NicFacts[],
+    options?: { readonly add: boolean },
   ): { mac: Mac; from: Hardwarename }[];
+  /** Without its address, which the caller has given back. */
+  dropNic(hardwarename: Hardwarename, mac: Mac): void;
   /** Writes fields as they are, without an event: the caller appends one. */
   write(hardwarename: Hardwarename, values: FieldValues): void;
   /** Something that belongs to it (an address) has changed: its version counts up and it is indexed anew. */
@@ -145,6 +152,13 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
       for (const { hardwarename } of missing) reindex(hardwarename);
     }).immediate();
 
+  const freeAddress = (mac: Mac, hardwarename: Hardwarename): void => {
+    const row = statements.dropAddress.get(mac, hardwarename);
+    if (!row) return;
+    const data = { address: formatIpv4(row.address), subnet: row.subnet, mac, who: 'recon' };
+    events.append({ name: 'address.freed', hardwarename, mac, data });
+  };
+
   return {
     ...reads,
     ...writes,
@@ -178,28 +192,29 @@ export function openMachines(db: Database, clock: Clock, events: EventStore): Ma
     setReason: (hardwarename, why) => writeColumns(hardwarename, { state_why: why }),
     setConflict: (hardwarename, other) =>
       writeColumns(hardwarename, { conflict_with: other ?? '' }),
-    setNics(hardwarename, nics) {
+    setNics(hardwarename, nics, { add } = { add: false }) {
       const now = clock();
       const moved: { mac: Mac; from: Hardwarename }[] = [];
       for (const nic of nics) {
         const owner = statements.nicByMac.get(nic.mac)?.hardwarename as Hardwarename | undefined;
         if (owner !== undefined && owner !== hardwarename) {
           moved.push({ mac: nic.mac, from: owner });
-          statements.dropAddress.run(nic.mac, owner);
+          freeAddress(nic.mac, owner);
         }
         const { mac, name, switch: neighbour = '', port = '', speedMbps = 0 } = nic;
         statements.putNic.run(mac, hardwarename, name, now, now, neighbour, port, speedMbps);
       }
       const kept = new Set(nics.map(({ mac }) => mac as string));
-      for (const { mac } of statements.nicsOf.all(hardwarename)) {
+      for (const { mac } of add ? [] : statements.nicsOf.all(hardwarename)) {
         if (kept.has(mac)) continue;
-        statements.dropAddress.run(mac, hardwarename);
+        freeAddress(mac as Mac, hardwarename);
         statements.dropNic.run(mac, hardwarename);
       }
       for (const { from } of moved) reindex(from);
       reindex(hardwarename);
       return moved;
     },
+    dropNic: (hardwarename, mac) => void statements.dropNic.run(mac, hardwarename),
     remove(hardwarename) {
       const { id } = rowOf(hardwarename);
       writes.search.forget(id);
@@ -239,7 +254,8 @@ function openReads(statements: MachineStatements) {
     },
     stateByMac: (mac: Mac) => statements.stateByMac.get(mac),
     bySerialKey: (key: string) => statements.bySerial.all(key).map(fromRow),
-    nameBySerialKey: (key: string) => statements.nameBySerial.get(key)?.hardwarename,
+    namesBySerialKey: (key: string) =>
+      statements.namesBySerial.all(key).map(({ hardwarename }) => hardwarename),
     list: () => statements.list.all().map(fromRow),
     countByState: () => statements.counts.all(),
   };

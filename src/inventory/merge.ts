@@ -2,8 +2,8 @@
  * Merge and split: a person says that two records are one machine, and can take it back.
  *
  * A conflict or a swapped board leaves two records of one machine. The merge moves the NICs, addresses and boots of the
- * record that goes to the one that is kept, and keeps a snapshot; the split puts the snapshot back, with whatever of it
- * the kept record still has. Nothing is ever merged by itself. How much two records have in common is told by weights,
+ * record that goes to the one that is kept, and its BMC where that one has none, and keeps a snapshot; the split puts the
+ * snapshot back, with whatever of it the kept record still has and nobody else was given since. Nothing is ever merged by itself. How much two records have in common is told by weights,
  * as evidence for the person (`likenessOf`).
  */
 import type { Database } from 'better-sqlite3';
@@ -11,10 +11,12 @@ import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
+import type { Addresses } from './addresses.ts';
 import type { EventStore } from './event-store.ts';
 import { isUsableSerial } from './identity.ts';
 import type { Machine, Machines } from './machines.ts';
-import { needsRelease } from './states.ts';
+import type { Ownership } from './ownership.ts';
+import { assertIdle, needsRelease } from './states.ts';
 
 export interface MergeRecord {
   readonly id: number;
@@ -29,8 +31,13 @@ export interface MergeRecord {
 export interface Merges {
   /** @throws AppError MACHINE_UNKNOWN, REQUEST_INVALID, MACHINE_PROTECTED, RELEASE_NEEDED for a machine in use */
   merge(kept: Hardwarename, gone: Hardwarename, cause: { who: string; why: string }): MergeRecord;
-  /** @throws AppError NOT_FOUND, ALREADY_EXISTS when it was undone or the name is taken again */
-  split(id: number, cause: { who: string; why: string }): MergeRecord;
+  /**
+   * @throws AppError NOT_FOUND, ALREADY_EXISTS when it was undone or the name is taken again, MACHINE_PROTECTED, and
+   * RELEASE_NEEDED unless `release` is the hardwarename of a kept machine that is in use: it loses NICs
+   */
+  split(id: number, cause: { who: string; why: string; release?: string | undefined }): MergeRecord;
+  /** A merge, and the squads that have a say in it: of the record that is kept, and of the one that went. */
+  find(id: number): { readonly merge: MergeRecord; readonly squads: readonly string[] } | undefined;
   ofMachine(hardwarename: Hardwarename): MergeRecord[];
   likeness(a: Hardwarename, b: Hardwarename): Likeness;
 }
@@ -60,10 +67,16 @@ interface Snapshot {
   readonly boots: readonly string[];
 }
 
-export function openMerges(
-  db: Database,
-  { clock, events, machines }: { clock: Clock; events: EventStore; machines: Machines },
-): Merges {
+export interface MergeParts {
+  readonly clock: Clock;
+  readonly events: EventStore;
+  readonly machines: Machines;
+  readonly addresses: Addresses;
+  readonly ownership: Ownership;
+}
+
+export function openMerges(db: Database, parts: MergeParts): Merges {
+  const { clock, events, machines, addresses } = parts;
   const sql = prepare(db);
   const fromRow = (row: Row): MergeRecord => ({
     id: row.id,
@@ -99,6 +112,7 @@ export function openMerges(
       if (needsRelease(goer.state)) {
         throw new AppError('RELEASE_NEEDED', { detail: `${gone} is in use: keep that one.` });
       }
+      assertIdle(goer);
       const machine = sql.machine.get(gone) as Snapshot['machine'];
       const snapshot: Snapshot = {
         machine,
@@ -106,6 +120,10 @@ export function openMerges(
         nics: goer.nics,
         boots: sql.boots.all(gone).map(({ id }) => id),
       };
+      const adopts = keeper.bmcMac === '' && keeper.bmcAddress === '';
+      const { bmcMac, bmcAddress } = goer;
+      if (!adopts && bmcMac !== keeper.bmcMac && !hasNic(goer, bmcMac))
+        addresses.free({ mac: bmcMac as Mac, owner: gone }, cause.who);
       for (const statement of [sql.moveNics, sql.moveAddresses, sql.moveBoots])
         statement.run(kept, gone);
       sql.clearConflict.run(kept, gone);
@@ -114,19 +132,33 @@ export function openMerges(
       // One machine now: what may be on the disks of either may be on its disks.
       const mayHoldData = keeper.mayHoldData || goer.mayHoldData;
       machines.write(kept, { mayHoldData });
+      if (adopts && bmcMac + bmcAddress !== '') setBmc(parts, kept, { bmcMac, bmcAddress }, cause);
       const values = [kept, gone, clock(), cause.who, cause.why, JSON.stringify(snapshot)];
       const id = Number(sql.put.run(...values).lastInsertRowid);
       const row = fromRow(sql.get.get(id) as Row);
       told('machine.merged', row, cause);
       return row;
     },
-    split(id, cause) {
+    find(id) {
+      const row = sql.get.get(id);
+      if (!row) return undefined;
+      const { machine } = JSON.parse(row.snapshot) as Snapshot;
+      const kept = machines.record(row.kept as Hardwarename)?.squad ?? '';
+      return { merge: fromRow(row), squads: [kept, String(machine.squad)] };
+    },
+    split(id, { release, ...cause }) {
       const row = sql.get.get(id);
       if (!row) throw new AppError('NOT_FOUND', { detail: `No merge ${id}.` });
       if (row.undone_at > 0 || machines.record(row.gone as Hardwarename)) {
         throw new AppError('ALREADY_EXISTS', { detail: `${row.gone} has a record of its own.` });
       }
-      restore(db, row, sql);
+      const keeper = known(row.kept as Hardwarename);
+      const { hardwarename: name, state } = keeper;
+      if (keeper.protected) throw new AppError('MACHINE_PROTECTED', { detail: name });
+      if (needsRelease(state) && release !== name)
+        throw new AppError('RELEASE_NEEDED', { detail: `${name} is in use, and loses NICs.` });
+      assertIdle(keeper);
+      restore(db, { ...parts, sql }, { row, keeper, cause });
       sql.undo.run(clock(), id);
       const split = fromRow(sql.get.get(id) as Row);
       machines.touch(split.gone);
@@ -139,12 +171,33 @@ export function openMerges(
 
 type Told = { readonly who: string; readonly why: string };
 
-function restore(db: Database, row: Row, sql: ReturnType<typeof prepare>): void {
+const hasNic = ({ nics }: Machine, mac: string): boolean => nics.some((nic) => nic.mac === mac);
+
+function setBmc(
+  { machines, events }: MergeParts,
+  hardwarename: Hardwarename,
+  after: { readonly bmcMac: string; readonly bmcAddress: string },
+  { who, why }: Told,
+): void {
+  const { bmcMac = '', bmcAddress = '' } = machines.record(hardwarename) ?? {};
+  machines.write(hardwarename, after);
+  const data = { who, why, before: { bmcMac, bmcAddress }, after };
+  events.append({ name: 'machine.edited', hardwarename, data });
+}
+
+function restore(
+  db: Database,
+  parts: MergeParts & { readonly sql: ReturnType<typeof prepare> },
+  { row, keeper, cause }: { row: Row; keeper: Machine; cause: Told },
+): void {
+  const { sql, machines, ownership } = parts;
   const { machine, hardware, nics, boots } = JSON.parse(row.snapshot) as Snapshot;
-  // Its number may be another's by now, and so may its hostname.
-  const { id: _, hostname, ...columns } = machine;
-  const free = sql.hostname.get(String(hostname)) === undefined;
-  const values = { ...columns, hostname: free ? (hostname ?? '') : '' };
+  const bmcMac = String(machine.bmc_mac);
+  const isBack = bmcMac !== '' && keeper.bmcMac === bmcMac;
+  if (isBack) setBmc(parts, keeper.hardwarename, { bmcMac: '', bmcAddress: '' }, cause);
+  // Its number may be another's by now.
+  const { id: _, ...columns } = machine;
+  const values = { ...columns, ...whatIsTaken(sql, machine), bmc_mac: '', bmc_address: '' };
   const names = Object.keys(values);
   const { lastInsertRowid } = db
     .prepare(
@@ -156,7 +209,33 @@ function restore(db: Database, row: Row, sql: ReturnType<typeof prepare>): void 
     sql.moveNic.run(row.gone, mac, row.kept);
     sql.moveAddress.run(row.gone, mac, row.kept);
   }
+  if (isBack) sql.moveAddress.run(row.gone, bmcMac, row.kept);
   for (const boot of boots) sql.moveBoot.run(row.gone, boot, row.kept);
+  const gone = row.gone as Hardwarename;
+  const bmcAddress = String(machine.bmc_address);
+  const isTaken =
+    (bmcMac !== '' && ownership.ofMac(bmcMac as Mac, gone)) ||
+    ownership.ofAddress(bmcAddress, gone);
+  if (!isTaken) machines.write(gone, { bmcMac, bmcAddress });
+}
+
+/** What somebody else has been given since: its hostname, its place in the rack. */
+function whatIsTaken(
+  sql: ReturnType<typeof prepare>,
+  machine: Snapshot['machine'],
+): Record<string, string | number> {
+  const text = (column: string) => String(machine[column]);
+  const [unit, height] = [Number(machine.unit), Number(machine.height)];
+  const place = [text('rack'), text('site'), unit + height, unit] as [
+    string,
+    string,
+    number,
+    number,
+  ];
+  return {
+    ...(sql.hostname.get(text('hostname')) ? { hostname: '' } : {}),
+    ...(unit > 0 && sql.inPlace.get(...place) ? { unit: 0 } : {}),
+  };
 }
 
 function prepare(db: Database) {
@@ -184,6 +263,10 @@ function prepare(db: Database) {
     ),
     hostname: db.prepare<[string], { hardwarename: string }>(
       `SELECT hardwarename FROM machines WHERE hostname = ? AND hostname <> ''`,
+    ),
+    inPlace: db.prepare<[string, string, number, number], { hardwarename: string }>(
+      `SELECT hardwarename FROM machines WHERE rack = ? AND rack <> '' AND site = ? AND unit > 0
+       AND unit < ? AND ? < unit + height`,
     ),
     put: db.prepare(
       'INSERT INTO merges (kept, gone, at, who, why, snapshot) VALUES (?, ?, ?, ?, ?, ?)',

@@ -5,7 +5,16 @@
  */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
-import { broadcastOf, type Cidr, formatIpv4, type Ipv4, parseCidr } from '../wire/ipv4.ts';
+import {
+  broadcastOf,
+  type Cidr,
+  contains,
+  formatIpv4,
+  hostsOf,
+  type Ipv4,
+  parseCidr,
+  parseIpv4,
+} from '../wire/ipv4.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
 import { RECORD_SCHEMAS, type RecordDoc, type RecordKind } from './record-kinds.ts';
@@ -72,6 +81,9 @@ export function openRecords(db: Database, clock: Clock, events: EventStore): Rec
   const outside = db.prepare<[string, number, number], { address: number }>(
     'SELECT address FROM addresses WHERE subnet = ? AND address NOT BETWEEN ? AND ? LIMIT 1',
   );
+  const reservedAt = db.prepare<[number], { hardwarename: string }>(
+    'SELECT hardwarename FROM addresses WHERE address = ?',
+  );
   const references = new Map(
     Object.entries(REFERENCES).map(([kind, sql]) => [
       kind,
@@ -100,6 +112,7 @@ export function openRecords(db: Database, clock: Clock, events: EventStore): Rec
       assertVersion(before?.version ?? 0, version);
       if (kind === 'subnet') assertApart(name, doc as RecordDoc<'subnet'>, all('subnet'));
       if (kind === 'subnet') assertHolds(outside, name, doc as RecordDoc<'subnet'>);
+      if (kind === 'subnet') assertEnds(name, doc as RecordDoc<'subnet'>, reservedAt);
       if (kind === 'rack') assertSwitches(name, doc as RecordDoc<'rack'>, all('rack'));
       const now = clock();
       put.run(kind, name, JSON.stringify(doc), now, now);
@@ -120,6 +133,22 @@ export function openRecords(db: Database, clock: Clock, events: EventStore): Rec
       });
     },
   };
+}
+
+/** The subnet on record in which this address is none that a machine could have, and why. */
+export function unusableIn(
+  records: Pick<Records, 'list'>,
+  address: Ipv4,
+): { readonly subnet: string; readonly why: string } | undefined {
+  for (const { name: subnet, doc } of records.list('subnet')) {
+    const cidr = parseCidr(doc.cidr);
+    if (!cidr || !contains(cidr, address)) continue;
+    const [lowest, highest] = hostsOf(cidr);
+    if (address === parseIpv4(doc.gateway)) return { subnet, why: 'the gateway' };
+    if (address < lowest) return { subnet, why: "the network's own address" };
+    if (address > highest) return { subnet, why: 'the broadcast address' };
+  }
+  return undefined;
 }
 
 /** @param there 0 when there is none yet. @throws AppError VERSION_CONFLICT with the version that is there */
@@ -144,6 +173,28 @@ function assertApart(
     const detail = `It overlaps ${other.name}, ${other.doc.cidr}.`;
     throw new AppError('ALREADY_EXISTS', { detail, path: '/cidr' });
   }
+}
+
+/** A gateway, and the ends of what is given out, are addresses that a machine could have; the gateway's is nobody else's. */
+function assertEnds(
+  name: string,
+  { cidr: text, ...doc }: RecordDoc<'subnet'>,
+  reservedAt: { get(address: number): { hardwarename: string } | undefined },
+): void {
+  const cidr = parseCidr(text);
+  if (!cidr) return;
+  const [lowest, highest] = hostsOf(cidr);
+  for (const key of ['gateway', 'first', 'last'] as const) {
+    const address = parseIpv4(doc[key]);
+    if (address === undefined || (address >= lowest && address <= highest)) continue;
+    const detail = `${doc[key]} is the network's own address or the broadcast of ${text}.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: `/${key}` });
+  }
+  const gateway = parseIpv4(doc.gateway);
+  const there = gateway === undefined ? undefined : reservedAt.get(gateway);
+  if (!there) return;
+  const detail = `${doc.gateway} is reserved for ${there.hardwarename}; free it before it is the gateway of ${name}.`;
+  throw new AppError('STILL_REFERENCED', { detail, path: '/gateway' });
 }
 
 /** A network cannot shrink away from the addresses that it has given out. */

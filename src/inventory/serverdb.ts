@@ -19,6 +19,8 @@ import { type MachineEditor, openMachineEditor } from './machine-edit.ts';
 import { type MachineQuery, openMachineQuery } from './machine-query.ts';
 import type { Machines } from './machines.ts';
 import { type Merges, openMerges } from './merge.ts';
+import { type NicEditor, openNicEditor } from './nic-edit.ts';
+import { type Ownership, openOwnership } from './ownership.ts';
 import { openQuirks, type Quirks } from './quirks.ts';
 import { openRecords, type Records } from './records.ts';
 import type { SecretBox } from './secrets.ts';
@@ -27,9 +29,11 @@ import { openWebhooks, type Webhooks } from './webhooks.ts';
 
 export interface ServerDb {
   readonly editor: MachineEditor;
+  readonly nics: NicEditor;
   readonly query: MachineQuery;
   readonly records: Records;
   readonly addresses: Addresses;
+  readonly ownership: Ownership;
   readonly hostnames: Hostnames;
   readonly merges: Merges;
   readonly access: Access;
@@ -58,16 +62,19 @@ export interface ServerDbParts {
 export function openServerDb(parts: ServerDbParts): ServerDb {
   const { db, clock, events, machines } = parts;
   const records = openRecords(db, clock, events);
-  const addresses = openAddresses(db, { clock, events, records });
+  const ownership = openOwnership(db, records);
+  const addresses = openAddresses(db, { clock, events, records, ownership });
   const history = openEventHistory(db, { events });
   return {
     records,
     addresses,
+    ownership,
     history,
-    editor: openMachineEditor({ db, machines, records, addresses, events }),
+    editor: openMachineEditor({ db, machines, records, addresses, ownership, events }),
+    nics: openNicEditor({ machines, addresses, ownership, events }),
     query: openMachineQuery(db),
     hostnames: openHostnames(db, records),
-    merges: openMerges(db, parts),
+    merges: openMerges(db, { ...parts, addresses, ownership }),
     access: openAccess(parts),
     credentials: openCredentials(db, parts),
     bmcs: openBmcs(db, clock),

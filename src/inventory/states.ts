@@ -206,6 +206,29 @@ export function statesOfWork(purpose: keyof typeof WORK_STATES): readonly Machin
   return WORK_STATES[purpose];
 }
 
+/**
+ * How a machine of a sheet, which was in this state elsewhere, is entered here, and where it is brought from there. What a job
+ * was doing is not going on here; its disks may hold what the job was to write or to erase.
+ */
+export const ENTERED_AS: Readonly<
+  Record<
+    MachineState,
+    {
+      readonly as: 'held' | 'in-use';
+      readonly onTo?: MachineState;
+      readonly mayHoldData?: boolean;
+    }
+  >
+> = {
+  available: { as: 'held' },
+  held: { as: 'held' },
+  installing: { as: 'held', mayHoldData: true },
+  recycling: { as: 'held', mayHoldData: true },
+  'in-use': { as: 'in-use' },
+  broken: { as: 'held', onTo: 'broken' },
+  retired: { as: 'held', onTo: 'retired' },
+};
+
 /** Nobody uses it: a rule may take it out of the capacity. */
 export function isCapacity(state: MachineState): boolean {
   return state === 'available';
@@ -214,6 +237,33 @@ export function isCapacity(state: MachineState): boolean {
 /** Somebody's work is on it: leaving this state takes the word of its owner, and a rule never moves it. */
 export function needsRelease(state: MachineState): boolean {
   return state === 'in-use';
+}
+
+/** Past the intake: somebody works on it, with it or for it, or what is on its disks is somebody's. */
+const SETTLED: readonly MachineState[] = ['installing', 'in-use', 'recycling', 'broken'];
+
+/**
+ * Its NICs, addresses and BMC stay its own whatever another machine reports: it is past the intake, or an administrator
+ * protects it. A held machine that may hold data has been in use; a retired one has left, and its parts may be in others.
+ */
+export function keepsParts(machine: {
+  readonly state: MachineState;
+  readonly protected: boolean;
+  readonly mayHoldData: boolean;
+}): boolean {
+  const { state, mayHoldData } = machine;
+  return machine.protected || SETTLED.includes(state) || (state === 'held' && mayHoldData);
+}
+
+/** A job works on it, under its name and with its parts. @throws AppError STILL_REFERENCED */
+export function assertIdle(machine: {
+  readonly hardwarename: string;
+  readonly state: MachineState;
+}): void {
+  const { hardwarename, state } = machine;
+  if (state !== 'installing' && state !== 'recycling') return;
+  const detail = `${hardwarename} is ${state}: its job has to end first.`;
+  throw new AppError('STILL_REFERENCED', { detail });
 }
 
 /** From here on somebody's data may be on its disks. An install that has begun to write one says so, too. */

@@ -70,3 +70,9 @@ export function contains(cidr: Cidr, address: Ipv4): boolean {
 export function broadcastOf(cidr: Cidr): Ipv4 {
   return ((cidr.network | ~netmask(cidr.prefixBits)) >>> 0) as Ipv4;
 }
+
+/** The first and the last address that a machine may have: not the network's own, not its broadcast (RFC 3021 for a /31). */
+export function hostsOf(cidr: Cidr): readonly [number, number] {
+  const ends = cidr.prefixBits >= 31 ? 0 : 1;
+  return [cidr.network + ends, broadcastOf(cidr) - ends];
+}

@@ -32,6 +32,7 @@ export function addMachineCommands(program: Command, context: CliContext): void 
   addMoves(machines, context);
   addSheets(machines, context);
   addMerges(machines, context);
+  addNics(machines, context);
 }
 
 function addReads(machines: Command, context: CliContext): void {
@@ -317,11 +318,43 @@ function addMerges(machines: Command, context: CliContext): void {
     .description('undo a merge')
     .argument('<merge>', 'its number')
     .requiredOption('--why <TEXT>', 'stands in the history')
-    .action(async (merge: string, options: EditOptions) => {
+    .option('--release <HARDWARENAME>', 'the record that was kept, when it is in use')
+    .action(async (merge: string, { release, ...options }: EditOptions & { release?: string }) => {
       const { body } = await clientFor<'merges'>(context, options).call('POST /merges/{id}/split', {
         path: { id: merge },
-        body: { why: options.why ?? '' },
+        body: { why: options.why ?? '', ...(release === undefined ? {} : { release }) },
       });
       done(context, options, `${body.gone} has a record of its own again`, body);
+    });
+}
+
+interface NicOptions extends EditOptions {
+  readonly remove?: boolean;
+  readonly release?: boolean;
+}
+
+function addNics(machines: Command, context: CliContext): void {
+  withCommon(machines.command('nic'))
+    .description('put a NIC on record, or take it off')
+    .argument('<hardwarename>')
+    .argument('<mac>')
+    .requiredOption('--why <TEXT>', 'stands in the history')
+    .option('--remove', 'it is in another machine, or in none')
+    .option('--release', 'the machine is in use')
+    .action(async (hardwarename: string, mac: string, options: NicOptions) => {
+      const api = clientFor<'machines'>(context, options);
+      const { why = '', remove, release } = options;
+      if (remove) {
+        const path = { hardwarename, mac };
+        const query = { why, ...(release ? { release: hardwarename } : {}) };
+        await api.call('DELETE /machines/{hardwarename}/nics/{mac}', { path, query });
+        done(context, options, `${hardwarename} has ${mac} no more`, { hardwarename, mac });
+        return;
+      }
+      const { body } = await api.call('POST /machines/{hardwarename}/nics', {
+        path: { hardwarename },
+        body: { mac, why },
+      });
+      done(context, options, `${hardwarename} has ${mac}`, body);
     });
 }

@@ -10,6 +10,7 @@ import { type Instruction, nextInstruction, renderInstruction } from '../../boot
 import { AppError } from '../../errors.ts';
 import type { EventData } from '../../events.ts';
 import type { Boot } from '../../inventory/boots.ts';
+import { machineOfReport } from '../../inventory/ingest.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { limit } from '../../limits.ts';
 import type { Hardwarename } from '../../wire/ids.ts';
@@ -54,8 +55,9 @@ export function addAgentRoutes(app: FastifyInstance, options: MachineAppOptions)
     const { token, boot } = holder(options, request, ['boot', 'wait']);
     inventory.transaction(() => inventory.tokens.renew(token.token));
     const look = (): Instruction => {
-      const machine = inventory.machines.byMac(boot.mac);
       const now = inventory.boots.byId(boot.id) ?? boot;
+      const { machines } = inventory;
+      const machine = machineOfReport(now, machines) ?? machines.byMac(boot.mac);
       return nextInstruction({ machine, boot: now, ...workOf(inventory, machine?.hardwarename) });
     };
     const next = await untilOtherThanWait(inventory, { request, boot, look });

@@ -28,36 +28,40 @@ export function roleIn(principal: Principal, squad: string): Role {
 
 /** @throws AppError FORBIDDEN that says which role is missing where */
 export function needRole(principal: Principal, squad: string, needed: Role): void {
-  if (isAtLeast(roleIn(principal, squad), needed)) return;
-  throw new AppError('FORBIDDEN', {
-    detail: squad === '' ? `It takes a site ${needed}.` : `It takes a ${needed} of squad ${squad}.`,
-  });
+  const detail = missing(principal, squad, needed);
+  if (detail !== undefined) throw new AppError('FORBIDDEN', { detail });
 }
 
-/** @throws AppError FORBIDDEN */
+function missing(principal: Principal, squad: string, needed: Role): string | undefined {
+  if (isAtLeast(roleIn(principal, squad), needed)) return undefined;
+  return squad === '' ? `It takes a site ${needed}.` : `It takes a ${needed} of squad ${squad}.`;
+}
+
+/** @throws AppError FORBIDDEN with the field that it is about */
 export function needEdit(
   principal: Principal,
   machine: Pick<MachineRecord, 'squad'>,
   changes: MachineChanges,
 ): void {
+  const isSites = (role: Role) => isAtLeast(principal.role, role);
   for (const name of Object.keys(changes) as WritableName[]) {
-    switch (MACHINE_FIELDS[name].writer) {
-      case 'place':
-        if (!isAtLeast(principal.role, 'technician'))
-          needRole(principal, machine.squad, 'technician');
-        break;
-      case 'use':
-        needRole(principal, machine.squad, 'operator');
-        break;
-      case 'admin':
-        needRole(principal, '', 'admin');
-        break;
-    }
+    const { writer } = MACHINE_FIELDS[name];
+    const detail =
+      writer === 'admin'
+        ? missing(principal, '', 'admin')
+        : writer === 'use'
+          ? missing(principal, machine.squad, 'operator')
+          : isSites('technician')
+            ? undefined
+            : missing(principal, machine.squad, 'technician');
+    if (detail !== undefined) throw new AppError('FORBIDDEN', { detail, path: `/${name}` });
   }
   // Handing a machine to a squad takes that squad's operator, or the site's.
   const { squad } = changes;
-  if (squad && squad !== machine.squad && !isAtLeast(principal.role, 'operator'))
-    needRole(principal, squad, 'operator');
+  const isHandedOver = squad !== undefined && squad !== '' && squad !== machine.squad;
+  const detail =
+    isHandedOver && !isSites('operator') ? missing(principal, squad, 'operator') : undefined;
+  if (detail !== undefined) throw new AppError('FORBIDDEN', { detail, path: '/squad' });
 }
 
 /**
@@ -77,6 +81,21 @@ export function needMove(
   const technical: readonly MachineState[] = ['held', 'broken'];
   const needed: Role = technical.includes(to) ? 'technician' : 'operator';
   if (!isAtLeast(principal.role, needed)) needRole(principal, machine.squad, needed);
+}
+
+/**
+ * Where a machine is reached is a matter of its use: of the squad that has it in use, else of the site's operators too. A
+ * protected one keeps its addresses.
+ * @throws AppError FORBIDDEN, MACHINE_PROTECTED
+ */
+export function needAddresses(
+  principal: Principal,
+  machine: Pick<MachineRecord, 'squad' | 'state' | 'hardwarename' | 'protected'>,
+): void {
+  const { squad, state, hardwarename } = machine;
+  if (needsRelease(state) || !isAtLeast(principal.role, 'operator'))
+    needRole(principal, squad, 'operator');
+  if (machine.protected) throw new AppError('MACHINE_PROTECTED', { detail: hardwarename });
 }
 
 /** A squad's secrets and webhooks are seen by its members alone. */

@@ -37,6 +37,7 @@ import {
 import { addImageUploadRoutes } from './routes/image-uploads.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobQueueRoutes, addJobRoutes } from './routes/jobs.ts';
+import { addMachineNicRoutes } from './routes/machine-nics.ts';
 import { addMachineRelationRoutes } from './routes/machine-relations.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import {
@@ -132,7 +133,13 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   await installOpenApi(app);
   addOperationsRoutes(app, options);
   for (const add of [
-    ...[addMachineRoutes, addMachineRelationRoutes, addBulkRoutes, addSheetRoutes],
+    ...[
+      addMachineRoutes,
+      addMachineRelationRoutes,
+      addMachineNicRoutes,
+      addBulkRoutes,
+      addSheetRoutes,
+    ],
     ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],

@@ -63,7 +63,14 @@ export async function installAccess(app: PeopleServer, context: PeopleContext): 
     if (access === 'open') return;
     const principal = identified(request, reply);
     request.principal = principal;
-    const waitSeconds = rates.take(principal?.id ?? `address ${request.ip}`);
+    const who = principal?.id ?? `address ${request.ip}`;
+    const waitSeconds = rates.take(who);
+    const { left, fullInSeconds } = rates.left(who);
+    reply.headers({
+      'ratelimit-limit': settings.requestsPerSecond * 2,
+      'ratelimit-remaining': left,
+      'ratelimit-reset': fullInSeconds,
+    });
     if (waitSeconds > 0) {
       reply.header('retry-after', waitSeconds);
       throw new AppError('RATE_LIMITED');

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { IdempotencyKey } from '../../inventory/idempotency.ts';
+import type { IdempotencyKey, KeptAnswer } from '../../inventory/idempotency.ts';
 import { principalOf } from './authenticate.ts';
 import type { PeopleContext } from './context.ts';
 
@@ -24,34 +24,60 @@ export async function commit(
 ): Promise<FastifyReply> {
   const key = keyOf(request);
   const { idempotency } = inventory.serverdb;
-  const kept = key && idempotency.find(key);
-  if (kept) {
-    if (kept.etag !== '') reply.header('etag', kept.etag);
-    return sendText(reply.header('idempotency-replayed', 'true'), kept.status, kept.body);
-  }
-  const answer = await durably(() => {
+  const early = key && idempotency.find(key);
+  if (early) return replay(reply, early);
+  const { kept, ...answer } = await durably(() => {
+    // Looked for again: an equal request may have been carried out while this one waited.
+    const there = key && idempotency.find(key);
+    if (there) return { ...there, kept: true };
     const { status = 200, body, version } = run();
     const text = body === undefined ? '' : JSON.stringify(body);
     const etag = version === undefined ? '' : etagOf(version);
     if (key) idempotency.keep(key, { status, body: text, etag });
-    return { status, text, etag };
+    return { status, body: text, etag, kept: false };
   });
+  if (kept) return replay(reply, answer);
   if (answer.etag !== '') reply.header('etag', answer.etag);
-  return sendText(reply, answer.status, answer.text);
+  return sendText(reply, answer.status, answer.body);
 }
 
-/** For calls that are more than one transaction (bulk): the key is looked up before, and the answer kept after. */
-export function keptAnswer(
-  { inventory }: PeopleContext,
-  request: FastifyRequest,
-): {
-  key: IdempotencyKey | undefined;
-  kept: { readonly status: number; readonly body: string } | undefined;
-  body: string | undefined;
-} {
-  const key = keyOf(request);
-  const kept = key && inventory.serverdb.idempotency.find(key);
-  return { key, kept, body: kept?.body };
+function replay(reply: FastifyReply, { status, body, etag }: KeptAnswer): FastifyReply {
+  if (etag !== '') reply.header('etag', etag);
+  return sendText(reply.header('idempotency-replayed', 'true'), status, body);
+}
+
+/**
+ * For calls that are more than one transaction (bulk, import): the key is taken before the first, and the answer kept after
+ * the last one. Two equal requests at once are one call; one that broke off says so from then on.
+ *
+ * @param rehearsal nothing is changed, and no answer kept
+ */
+export async function commitInParts(
+  { inventory, durably }: PeopleContext,
+  { request, reply, rehearsal = false }: Parted,
+  run: () => Answer | Promise<Answer>,
+): Promise<FastifyReply> {
+  const key = rehearsal ? undefined : keyOf(request);
+  const { idempotency } = inventory.serverdb;
+  const kept = key && (await durably(() => idempotency.take(key)));
+  if (kept) return replay(reply, kept);
+  try {
+    const { status = 200, body } = await run();
+    const text = body === undefined ? '' : JSON.stringify(body);
+    if (key) await durably(() => idempotency.keep(key, { status, body: text, etag: '' }));
+    return sendText(reply, status, text);
+  } catch (error) {
+    // What is wrong with the request itself is found before anything is changed.
+    const untouched = error instanceof AppError && error.httpStatus < 500;
+    if (key) await durably(() => (untouched ? idempotency.release(key) : idempotency.cutOff(key)));
+    throw error;
+  }
+}
+
+interface Parted {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly rehearsal?: boolean;
 }
 
 export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {

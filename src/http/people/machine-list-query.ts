@@ -1,13 +1,23 @@
 /**
  * The query string of machine lists, made from the table of fields: `state=in-use,broken`, `rack.not=R1`,
  * `hostname.like=fancydb*`, `memoryBytes.gte=68719476736`, `tags=ssd,gpu` (all of them), `custom=purpose=db`,
- * `sort=-memoryBytes`. An empty value means "not set": `hostname=`.
+ * `sort=-memoryBytes`. An empty value means "not set": `hostname=`. Those of NICs (`nic.switch=sw1&nic.port=Ethernet4`) hold
+ * together of one NIC.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { FIELD_NAMES, type FieldName, MACHINE_FIELDS } from '../../inventory/machine-fields.ts';
-import type { Filter, FilterOp, ListQuery } from '../../inventory/machine-query.ts';
+import {
+  type Filter,
+  type FilterOp,
+  isNicField,
+  type ListQuery,
+  NIC_FIELDS,
+  type NicField,
+} from '../../inventory/machine-query.ts';
 import { limit } from '../../limits.ts';
+import { parseIpv4 } from '../../wire/ipv4.ts';
+import { parseMac } from '../../wire/mac.ts';
 import { pageQuery } from './schemas.ts';
 
 const OPS: Record<(typeof MACHINE_FIELDS)[FieldName]['type'], readonly FilterOp[]> = {
@@ -30,19 +40,33 @@ const SAYS: Record<FilterOp, string> = {
 };
 
 /** The parameter of a filter: `is` and `has` go by the field's own name. */
-const parameter = (name: FieldName, op: FilterOp): string =>
+const parameter = (name: FieldName | NicField, op: FilterOp): string =>
   op === 'is' || op === 'has' ? name : `${name}.${op}`;
 
-const FILTERS = FIELD_NAMES.flatMap((name) =>
-  OPS[MACHINE_FIELDS[name].type].map((op) => ({ name, op, parameter: parameter(name, op) })),
-);
+/** An address or a MAC is looked up whole; names of switches and ports have patterns. */
+const NIC_OPS: Record<NicField, readonly FilterOp[]> = {
+  'nic.mac': ['is'],
+  'nic.switch': ['is', 'like'],
+  'nic.port': ['is', 'like'],
+  'nic.address': ['is'],
+  'nic.subnet': ['is'],
+};
+
+const FILTERS = [
+  ...FIELD_NAMES.flatMap((name) =>
+    OPS[MACHINE_FIELDS[name].type].map((op) => ({ name, op, says: MACHINE_FIELDS[name].says })),
+  ),
+  ...(Object.keys(NIC_OPS) as NicField[]).flatMap((name) =>
+    NIC_OPS[name].map((op) => ({ name, op, says: NIC_FIELDS[name].says })),
+  ),
+].map((filter) => ({ ...filter, parameter: parameter(filter.name, filter.op) }));
 
 const filterText = z.string().max(limit('notesCharsMax'));
 
 export const filterShape: Record<string, z.ZodOptional<z.ZodString>> = Object.fromEntries(
-  FILTERS.map(({ name, op, parameter }) => [
+  FILTERS.map(({ op, says, parameter }) => [
     parameter,
-    filterText.optional().describe(`${MACHINE_FIELDS[name].says} ${SAYS[op]}`),
+    filterText.optional().describe(`${says} ${SAYS[op]}`),
   ]),
 );
 
@@ -82,10 +106,25 @@ export function filtersOf(query: Readonly<Record<string, unknown>>): Filter[] {
   });
 }
 
-function readValue(name: FieldName, value: string, parameter: string): string | number | boolean {
-  const { type } = MACHINE_FIELDS[name];
+/** Any spelling of a MAC, and an address as the table holds it. */
+const NIC_READERS: Partial<Record<NicField, (value: string) => string | number | undefined>> = {
+  'nic.mac': parseMac,
+  'nic.address': parseIpv4,
+};
+
+function readValue(
+  name: FieldName | NicField,
+  value: string,
+  parameter: string,
+): string | number | boolean {
   const wrong = (detail: string) =>
     new AppError('REQUEST_INVALID', { detail, path: `/${parameter}` });
+  if (isNicField(name)) {
+    const read = NIC_READERS[name]?.(value) ?? (NIC_READERS[name] ? undefined : value);
+    if (read === undefined) throw wrong('is no whole MAC or address');
+    return read;
+  }
+  const { type } = MACHINE_FIELDS[name];
   switch (type) {
     case 'flag':
       if (value !== 'true' && value !== 'false') throw wrong('is true or false');

@@ -8,6 +8,8 @@ import type { Clock } from '../../wire/time.ts';
 export interface RateLimit {
   /** Takes one; 0 when it was there, else the seconds until it will be. */
   take(key: string): number;
+  /** How many a key has left, whole ones, and in how many seconds it has all of them again. */
+  left(key: string): { readonly left: number; readonly fullInSeconds: number };
 }
 
 export function createRateLimit(
@@ -16,6 +18,11 @@ export function createRateLimit(
 ): RateLimit {
   const buckets = new Map<string, { left: number; at: number }>();
   return {
+    left(key) {
+      const { left, at } = buckets.get(key) ?? { left: burst, at: clock() };
+      const now = Math.min(burst, left + ((clock() - at) / 1000) * perSecond);
+      return { left: Math.floor(now), fullInSeconds: Math.ceil((burst - now) / perSecond) };
+    },
     take(key) {
       const now = clock();
       const bucket = buckets.get(key) ?? { left: burst, at: now };

@@ -15,7 +15,7 @@ import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { needEdit, needMove } from '../access-rules.ts';
 import { noteRefused, principalOf } from '../authenticate.ts';
-import { keptAnswer, sendText } from '../commit.ts';
+import { commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { assertConfirmed } from '../guardrails.ts';
 import { filterShape, filtersOf } from '../machine-list-query.ts';
@@ -61,6 +61,9 @@ export const itemResult = z
     version: z.number().int().optional(),
     code: z.string().optional(),
     detail: z.string().optional(),
+    path: z.string().optional().describe('A JSON pointer to what is wrong with it'),
+    row: z.number().int().optional().describe('Of an import: which row of the sheet, from 1'),
+    column: z.string().optional().describe('Of an import: the column that is wrong'),
   })
   .meta({ id: 'ItemResult' });
 
@@ -70,6 +73,9 @@ export interface ItemResult {
   readonly version?: number;
   readonly code?: ErrorCode;
   readonly detail?: string;
+  readonly path?: string;
+  readonly row?: number;
+  readonly column?: string;
 }
 
 export const bulkAnswer = z.object({
@@ -93,24 +99,18 @@ export function addBulkRoutes(app: PeopleServer, context: PeopleContext): void {
       response: answers(bulkAnswer),
     },
     handler: async (request, reply) => {
-      const { key, body: kept } = keptAnswer(context, request);
-      if (kept !== undefined) return sendText(reply, 200, kept);
       const principal = principalOf(request);
-      const names = await selected(context, request.body);
-      const records = names.flatMap((name) => context.inventory.machines.record(name) ?? []);
       const { confirm, dryRun } = request.body;
-      if (!dryRun) assertConfirmed(records, confirm, serverdb.query);
-      const results = await changeAll(context, { names, dryRun }, (record) =>
-        changeOne(context, principal, { record, body: request.body }),
-      );
-      noteRefused(request, results);
-      const text = JSON.stringify(summary(results, dryRun));
-      if (key && !dryRun) {
-        await context.durably(() =>
-          serverdb.idempotency.keep(key, { status: 200, body: text, etag: '' }),
+      return commitInParts(context, { request, reply, rehearsal: dryRun }, async () => {
+        const names = await selected(context, request.body);
+        const records = names.flatMap((name) => context.inventory.machines.record(name) ?? []);
+        if (!dryRun) assertConfirmed(records, confirm, serverdb.query);
+        const results = await changeAll(context, { names, dryRun }, (record) =>
+          changeOne(context, principal, { record, body: request.body }),
         );
-      }
-      return sendText(reply, 200, text);
+        noteRefused(request, results);
+        return { body: summary(results, dryRun) };
+      });
     },
   });
 }
@@ -170,8 +170,9 @@ export function attempt(
     return { ok: true, ...savepoint(run) };
   } catch (error) {
     if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
-    const { code, message } = error;
-    return { hardwarename: name, ok: false, code, detail: message };
+    const { code, message, path } = error;
+    const where = path === undefined ? {} : { path };
+    return { hardwarename: name, ok: false, code, detail: message, ...where };
   }
 }
 

@@ -6,7 +6,7 @@ import { AppError } from '../../../errors.ts';
 import { limit } from '../../../limits.ts';
 import type { DnsDesk } from '../../../nameserver/desk.ts';
 import { principalOf } from '../authenticate.ts';
-import { keptAnswer, sendText } from '../commit.ts';
+import { commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, nothing } from '../schemas.ts';
 
@@ -91,17 +91,7 @@ export async function write(
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   run: () => { status?: number; body?: unknown },
 ): Promise<FastifyReply> {
-  const { inventory, durably } = context;
-  const { key, kept } = keptAnswer(context, request);
-  if (kept) {
-    return sendText(reply.header('idempotency-replayed', 'true'), kept.status, kept.body);
-  }
-  const { status = 200, body } = run();
-  const text = body === undefined ? '' : JSON.stringify(body);
-  if (key) {
-    await durably(() => inventory.serverdb.idempotency.keep(key, { status, body: text, etag: '' }));
-  }
-  return sendText(reply, status, text);
+  return commitInParts(context, { request, reply }, run);
 }
 
 /** Gives the loop back between pieces: a zone may be long. */

@@ -13,7 +13,7 @@ import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { isAtLeast, needRole } from '../access-rules.ts';
 import { noteRefused, principalOf } from '../authenticate.ts';
-import { commit, keptAnswer, sendText } from '../commit.ts';
+import { commit, commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { assertConfirmed } from '../guardrails.ts';
 import {
@@ -153,7 +153,7 @@ function create({ inventory, jobs }: PeopleContext, principal: Principal, body: 
 
 function addBulkRoute(app: PeopleServer, context: PeopleContext): void {
   const { inventory } = context;
-  const { savepoint, query, idempotency } = inventory.serverdb;
+  const { savepoint, query } = inventory.serverdb;
   app.route({
     method: 'POST',
     url: '/api/v1/jobs/bulk',
@@ -166,32 +166,29 @@ function addBulkRoute(app: PeopleServer, context: PeopleContext): void {
       response: answers(bulkAnswer),
     },
     handler: async (request, reply) => {
-      const { key, body: kept } = keptAnswer(context, request);
-      if (kept !== undefined) return sendText(reply, 200, kept);
       const principal = principalOf(request);
       const { targets, release, confirm, ...body } = request.body;
-      const names = [...new Set(targets)];
-      const records = names.flatMap((name) => inventory.machines.record(name) ?? []);
-      assertConfirmed(records, confirm, query);
-      const released = new Set<string>(release);
-      const one = (target: Hardwarename) => {
-        try {
-          const given = { ...body, target, release: released.has(target) ? target : undefined };
-          return { target, ok: true, id: savepoint(() => create(context, principal, given)).id };
-        } catch (error) {
-          if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
-          return { target, ok: false, code: error.code, detail: error.message };
-        }
-      };
-      const results = await inChunks(names, limit('bulkChunkMax'), (chunk) =>
-        context.durably(() => chunk.map(one)),
-      );
-      noteRefused(request, results);
-      const created = results.filter(({ ok }) => ok).length;
-      const text = JSON.stringify({ created, refused: results.length - created, results });
-      if (key)
-        await context.durably(() => idempotency.keep(key, { status: 200, body: text, etag: '' }));
-      return sendText(reply, 200, text);
+      return commitInParts(context, { request, reply }, async () => {
+        const names = [...new Set(targets)];
+        const records = names.flatMap((name) => inventory.machines.record(name) ?? []);
+        assertConfirmed(records, confirm, query);
+        const released = new Set<string>(release);
+        const one = (target: Hardwarename) => {
+          try {
+            const given = { ...body, target, release: released.has(target) ? target : undefined };
+            return { target, ok: true, id: savepoint(() => create(context, principal, given)).id };
+          } catch (error) {
+            if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
+            return { target, ok: false, code: error.code, detail: error.message };
+          }
+        };
+        const results = await inChunks(names, limit('bulkChunkMax'), (chunk) =>
+          context.durably(() => chunk.map(one)),
+        );
+        noteRefused(request, results);
+        const created = results.filter(({ ok }) => ok).length;
+        return { body: { created, refused: results.length - created, results } };
+      });
     },
   });
 }

@@ -6,7 +6,7 @@ import type { MergeRecord } from '../../../inventory/merge.ts';
 import { recordName, text } from '../../../inventory/record-kinds.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { parseMac } from '../../../wire/mac.ts';
-import { isAtLeast, needEdit, needRole } from '../access-rules.ts';
+import { needAddresses, needEdit, needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import { commit, versionRead } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -85,8 +85,9 @@ function addAddresses(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request, reply) => {
       const principal = principalOf(request);
-      const { hardwarename, squad, bmcMac } = found(context, request.params.hardwarename);
-      if (!isAtLeast(principal.role, 'operator')) needRole(principal, squad, 'operator');
+      const record = found(context, request.params.hardwarename);
+      const { hardwarename, bmcMac } = record;
+      needAddresses(principal, record);
       const { mac, subnet, address } = request.body;
       const own = machines.nicsOf(hardwarename).some((nic) => nic.mac === mac) || mac === bmcMac;
       if (!own) {
@@ -113,13 +114,18 @@ function addAddresses(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request, reply) => {
       const principal = principalOf(request);
-      const { hardwarename, squad } = found(context, request.params.hardwarename);
-      if (!isAtLeast(principal.role, 'operator')) needRole(principal, squad, 'operator');
+      const record = found(context, request.params.hardwarename);
+      const { hardwarename } = record;
+      needAddresses(principal, record);
       const mac = parseMac(request.params.mac);
       const own = machines.nicsOf(hardwarename).some((nic) => nic.mac === mac);
       const bmc = found(context, hardwarename).bmcMac === mac;
       return commit(context, { request, reply }, () => {
-        if (mac === undefined || !(own || bmc) || !addresses.free(mac, principal.who))
+        const freed =
+          mac !== undefined &&
+          (own || bmc) &&
+          addresses.free({ mac, owner: hardwarename }, principal.who);
+        if (!freed)
           throw new AppError('NOT_FOUND', { detail: `No address of ${request.params.mac}.` });
         machines.touch(hardwarename);
         return { status: 204 };
@@ -211,13 +217,22 @@ function addMerges(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'Undo a merge: the record that went comes back as it was',
       params: z.object({ id: z.coerce.number().int().min(1) }),
-      body: z.strictObject({ why }),
+      body: z.strictObject({
+        why,
+        release: hardwarenameText
+          .optional()
+          .describe('The hardwarename of the record that was kept, when it is in use'),
+      }),
       response: answers(mergeView),
     },
     handler: async (request, reply) => {
-      const { who } = principalOf(request);
+      const principal = principalOf(request);
+      const { id } = request.params;
+      const found = merges.find(id);
+      if (!found) throw new AppError('NOT_FOUND', { detail: `No merge ${id}.` });
+      for (const squad of found.squads) needRole(principal, squad, 'operator');
       return commit(context, { request, reply }, () => ({
-        body: merges.split(request.params.id, { who, why: request.body.why }),
+        body: merges.split(id, { who: principal.who, ...request.body }),
       }));
     },
   });

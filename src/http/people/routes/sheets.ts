@@ -6,25 +6,24 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import type { Principal } from '../../../inventory/access.ts';
-import { hardwarenameOf, isUsableSerial } from '../../../inventory/identity.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
-import {
-  changesSchema,
-  type MachineEntry,
-  machineEntrySchema,
-} from '../../../inventory/machine-schema.ts';
 import { limit } from '../../../limits.ts';
-import type { Hardwarename } from '../../../wire/ids.ts';
-import { parseMac } from '../../../wire/mac.ts';
-import { isAtLeast, needEdit, needRole } from '../access-rules.ts';
 import { noteRefused, principalOf } from '../authenticate.ts';
-import { keptAnswer, sendText } from '../commit.ts';
+import { commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { parseCsv, renderCsvRow } from '../csv.ts';
 import { assertConfirmed } from '../guardrails.ts';
 import { filterShape, filtersOf } from '../machine-list-query.ts';
-import { readHeader, readRow, rowOf, SHEET_COLUMNS, type SheetRow } from '../machine-sheet.ts';
+import {
+  columnsOf,
+  hasTooMany,
+  readHeader,
+  readRow,
+  rowOf,
+  type SheetRow,
+} from '../machine-sheet.ts';
 import { answers, why } from '../schemas.ts';
+import { columnOf, machineOfRow, takeRow } from '../sheet-import.ts';
 import { finish, inChunks } from '../slices.ts';
 import { attempt, bulkAnswer, type ItemResult, summary } from './bulk.ts';
 
@@ -60,33 +59,33 @@ function addImport(app: PeopleServer, context: PeopleContext): void {
       response: answers(bulkAnswer),
     },
     handler: async (request, reply) => {
-      const { key, body: kept } = keptAnswer(context, request);
-      if (kept !== undefined) return sendText(reply, 200, kept);
       const principal = principalOf(request);
       const { dryRun, why, confirm } = request.body;
-      const rows = rowsOf(request.body);
-      const known = rows.flatMap((row) => knownOf(context, row) ?? []);
-      if (!dryRun && known.length > 0) assertConfirmed(known, confirm, inventory.serverdb.query);
-      const results = await inChunks(rows, limit('bulkChunkMax'), (chunk) => {
-        const run = () => chunk.map((row) => importRow(context, principal, { row, why }));
-        return dryRun ? inventory.rehearse(run) : context.durably(run);
+      return commitInParts(context, { request, reply, rehearsal: dryRun }, async () => {
+        const rows = rowsOf(request.body);
+        const known = rows.flatMap((row) => knownOf(context, row));
+        if (!dryRun && known.length > 0) assertConfirmed(known, confirm, inventory.serverdb.query);
+        const results = await inChunks(rows, limit('bulkChunkMax'), (chunk) => {
+          const run = () => chunk.map((read) => importRow(context, principal, { read, why }));
+          return dryRun ? inventory.rehearse(run) : context.durably(run);
+        });
+        noteRefused(request, results);
+        return { body: summary(results, dryRun) };
       });
-      noteRefused(request, results);
-      const text = JSON.stringify(summary(results, dryRun));
-      if (key && !dryRun) {
-        await context.durably(() =>
-          inventory.serverdb.idempotency.keep(key, { status: 200, body: text, etag: '' }),
-        );
-      }
-      return sendText(reply, 200, text);
     },
   });
 }
 
-function rowsOf({ machines, csv }: z.output<typeof importBody>): SheetRow[] {
+interface ReadRow {
+  readonly row: SheetRow;
+  /** What is wrong with the row as such. */
+  readonly fault?: AppError;
+}
+
+function rowsOf({ machines, csv }: z.output<typeof importBody>): ReadRow[] {
   if ((machines === undefined) === (csv === undefined))
     throw new AppError('REQUEST_INVALID', { detail: 'Either machines or csv.', path: '/machines' });
-  if (machines) return machines.map(rowOfObject);
+  if (machines) return machines.map((one, index) => ({ row: rowOfObject(one, index + 1) }));
   const parsed = parseCsv(csv ?? '');
   if (!parsed.ok) {
     const detail = `Line ${parsed.line}: ${parsed.why}.`;
@@ -99,60 +98,50 @@ function rowsOf({ machines, csv }: z.output<typeof importBody>): SheetRow[] {
     throw new AppError('REQUEST_INVALID', { detail, path: '/csv' });
   }
   const columns = readHeader(header);
-  return rows.map((cells) => readRow(columns, cells));
+  return rows.map((cells, index) => {
+    const row = readRow(columns, cells, parsed.numbers[index + 1] ?? 0);
+    if (!hasTooMany(columns, cells)) return { row };
+    const detail = `It has cells beyond the last column, ${columns.at(-1)}.`;
+    return { row, fault: new AppError('REQUEST_INVALID', { detail, path: '' }) };
+  });
 }
 
-function rowOfObject({ hardwarename = '', ...entry }: Readonly<Record<string, unknown>>): SheetRow {
-  const { serial: _s, manufacturer: _m, product: _p, state: _t, nics: _n, ...changes } = entry;
-  return { hardwarename: typeof hardwarename === 'string' ? hardwarename : '', entry, changes };
+function rowOfObject(
+  { hardwarename = '', ...entry }: Readonly<Record<string, unknown>>,
+  number: number,
+): SheetRow {
+  const { serial: _s, manufacturer: _m, product: _p, state = '', nics: _n, ...changes } = entry;
+  return {
+    ...{ number, entry, changes, isSheet: false },
+    hardwarename: typeof hardwarename === 'string' ? hardwarename : '',
+    was: { state: String(state), mayHoldData: false },
+  };
 }
 
-/** The machine that a row is about: by its hardwarename, its serial, or the MAC of a NIC. */
-function knownOf({ inventory }: PeopleContext, { hardwarename, entry }: SheetRow) {
-  const { machines } = inventory;
-  const serial = typeof entry.serial === 'string' ? entry.serial : '';
-  const byName = hardwarename || (isUsableSerial(serial) ? hardwarenameOf(serial) : '');
-  const named = byName === '' ? undefined : machines.record(byName as Hardwarename);
-  if (named || !Array.isArray(entry.nics)) return named;
-  for (const nic of entry.nics as readonly { mac?: unknown }[]) {
-    const mac = typeof nic?.mac === 'string' ? parseMac(nic.mac) : undefined;
-    const owner = mac && machines.stateByMac(mac);
-    if (owner) return machines.record(owner.hardwarename);
+/** For the guardrails: a row that is in doubt changes nothing. */
+function knownOf(context: PeopleContext, { row }: ReadRow): MachineRecord[] {
+  try {
+    const known = machineOfRow(context, row);
+    return known ? [known] : [];
+  } catch (error) {
+    if (error instanceof AppError) return [];
+    throw error;
   }
-  return undefined;
 }
 
 function importRow(
   context: PeopleContext,
   principal: Principal,
-  { row, why }: { row: SheetRow; why: string },
+  { read: { row, fault }, why }: { read: ReadRow; why: string },
 ): ItemResult {
-  const { savepoint, editor } = context.inventory.serverdb;
   const name = row.hardwarename || String(row.entry.serial ?? '');
-  return attempt(savepoint, name, () => {
-    const cause = { who: principal.who, why };
-    const known = knownOf(context, row);
-    if (known) {
-      const changes = checked(changesSchema, row.changes);
-      needEdit(principal, known, changes);
-      return editor.edit(known.hardwarename, changes, cause);
-    }
-    if (row.hardwarename !== '') throw new AppError('MACHINE_UNKNOWN');
-    if (!isAtLeast(principal.role, 'operator')) needRole(principal, '', 'operator');
-    const entry = checked(machineEntrySchema, row.entry) as MachineEntry;
-    needEdit(principal, { squad: '' }, checked(changesSchema, row.changes));
-    const { hardwarename, version } = editor.enter(entry, cause);
+  const { path, ...result } = attempt(context.inventory.serverdb.savepoint, name, () => {
+    if (fault) throw fault;
+    const { hardwarename, version } = takeRow(context, principal, { row, why });
     return { hardwarename, version };
   });
-}
-
-function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new AppError('REQUEST_INVALID', {
-    detail: `${(issue?.path ?? []).join('.') || 'row'}: ${issue?.message ?? 'wrong form'}`,
-  });
+  const column = path === undefined || path === '' ? undefined : columnOf(path);
+  return { ...result, row: row.number, ...(column === undefined ? {} : { column }) };
 }
 
 function addExport(app: PeopleServer, context: PeopleContext): void {
@@ -162,11 +151,14 @@ function addExport(app: PeopleServer, context: PeopleContext): void {
       query.page({ filters, sort: 'hardwarename', descending: false, count: EXPORT_PAGE, cursor }),
     );
   async function* lines(filters: ReturnType<typeof filtersOf>): AsyncGenerator<string> {
-    yield renderCsvRow(SHEET_COLUMNS);
+    const columns = columnsOf(await finish(query.customNames(filters)));
+    yield renderCsvRow(columns);
     for (let cursor: string | undefined; ; ) {
       const { records, next } = await pageOf(filters, cursor);
       const line = (record: MachineRecord) =>
-        renderCsvRow(rowOf(record, context.inventory.machines.nicsOf(record.hardwarename)));
+        renderCsvRow(
+          rowOf(columns, record, context.inventory.machines.nicsOf(record.hardwarename)),
+        );
       yield records.map(line).join('');
       if (next === undefined) return;
       cursor = next;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/inventory/password.ts';
-import { createPeople, type People, problemOf } from '../../../support/people.ts';
+import { type Answer, createPeople, type People, problemOf } from '../../../support/people.ts';
 
 const SECRET = 'correct horse battery staple';
 
@@ -291,7 +291,7 @@ describe('roles', () => {
     const call = people.as('technician');
     const patch = (body: object) => call('PATCH', '/machines/MUSIC-1', { body, version: '*' });
     expect((await patch({ rack: 'R9', unit: 3 })).status).toBe(200);
-    expect(problemOf(await patch({ hostname: 'x' }))).toBe('403 FORBIDDEN');
+    expect(problemOf(await patch({ hostname: 'x' }))).toBe('403 FORBIDDEN /hostname');
   });
 
   it('nobody makes a token that may do more than himself', async () => {
@@ -313,10 +313,17 @@ describe('limits', () => {
   it('slows one token down without touching another, and audits it', async () => {
     const people = await createPeople({ settings: { anonymousRead: false, requestsPerSecond: 5 } });
     const [busy, other] = [people.as('viewer'), people.as('viewer')];
-    const answers = [];
+    const answers: Answer[] = [];
     for (let n = 0; n < 12; n++) answers.push(await busy('GET', '/session'));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
     expect(answers.at(-1)?.headers['retry-after']).toBe('1');
+    const told = (n: number) =>
+      ['limit', 'remaining', 'reset'].map((word) => answers.at(n)?.headers[`ratelimit-${word}`]);
+    expect([told(0), told(9), told(-1)]).toEqual([
+      ['10', '9', '1'],
+      ['10', '0', '2'],
+      ['10', '0', '2'],
+    ]);
     expect((await other('GET', '/session')).status).toBe(200);
     people.world.pass(1000);
     expect((await busy('GET', '/session')).status).toBe(200);

@@ -165,7 +165,7 @@ describe('what people decide about a BMC', () => {
     });
     const post = (call: typeof people.admin, word: string) =>
       call('POST', `/machines/C0MPUT3/bmc/${word}`);
-    expect(problemOf(await post(people.as('viewer'), 'confirm'))).toBe('403 FORBIDDEN');
+    expect(problemOf(await post(people.as('viewer'), 'confirm'))).toBe('403 FORBIDDEN /bmcAddress');
     expect((await post(people.as('technician'), 'retry')).body).toMatchObject({ refused: [] });
     // The password that the BMC has all the time.
     bmc.state.users[3] = { ...bmc.state.users[3], password: Buffer.from('wrong') } as never;

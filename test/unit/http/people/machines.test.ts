@@ -43,8 +43,8 @@ describe('entering a machine', () => {
   it.each([
     ['nothing that identifies it', {}, '400 REQUEST_INVALID /'],
     ['a placeholder', { serial: 'Default string' }, '400 REQUEST_INVALID /serial'],
-    ['a known serial', { serial: 'c0mput3' }, '409 ALREADY_EXISTS'],
-    ['a known NIC', { nics: [{ mac: '52:54:00:00:00:01' }] }, '409 ALREADY_EXISTS'],
+    ['a known serial', { serial: 'c0mput3' }, '409 ALREADY_EXISTS /serial'],
+    ['a known NIC', { nics: [{ mac: '52:54:00:00:00:01' }] }, '409 ALREADY_EXISTS /nics/0/mac'],
     ['an unknown field', { serial: 'X-100', colour: 'red' }, '400 REQUEST_INVALID /colour'],
     [
       'a taken hostname',
@@ -65,6 +65,55 @@ describe('entering a machine', () => {
     expect(problemOf(await enter(people, body))).toBe(expected);
     expect(names(await people.admin('GET', '/machines'))).toHaveLength(3);
   });
+});
+
+describe('filters on NICs', () => {
+  it.each([
+    ['nic.mac=525400000a01', ['AAA-1']],
+    ['nic.mac=52:54:00:00:0a:01,52:54:00:00:0b:01', ['AAA-1', 'BBB-1']],
+    ['nic.address=10.1.0.2', ['AAA-1']],
+    ['nic.subnet=net', ['AAA-1', 'BBB-1']],
+    ['nic.switch=sw1', ['AAA-1', 'BBB-1']],
+    ['nic.switch.like=sw?', ['AAA-1', 'BBB-1']],
+    ['nic.switch=sw1&nic.port=2', ['BBB-1']],
+    // Of one NIC: AAA-1 has port 2 on another switch.
+    ['nic.switch=sw2&nic.port=2', ['AAA-1']],
+    ['nic.switch=sw2&state=in-use', []],
+  ])('%s', async (query, expected) => {
+    const people = await createPeople();
+    await people.admin('PUT', '/subnets/net', { body: { cidr: '10.1.0.0/28' }, version: 0 });
+    const nicsOf = (...macs: string[]) => macs.map((mac) => ({ mac: `52:54:00:00:${mac}` }));
+    const entries = [
+      { serial: 'AAA-1', nics: nicsOf('0a:01', '0a:02') },
+      { serial: 'BBB-1', nics: nicsOf('0b:01') },
+      { serial: 'CCC-1', nics: nicsOf('0c:01') },
+    ];
+    for (const body of entries) await people.admin('POST', '/machines', { body });
+    for (const [name, mac, address] of [
+      ['AAA-1', '0a:01', '10.1.0.2'],
+      ['BBB-1', '0b:01', '10.1.0.3'],
+    ])
+      await people.admin('POST', `/machines/${name}/addresses`, {
+        body: { mac: `52:54:00:00:${mac}`, subnet: 'net', address },
+      });
+    const cable = people.world.db.prepare('UPDATE nics SET switch = ?, port = ? WHERE mac = ?');
+    cable.run('sw1', '1', '52:54:00:00:0a:01');
+    cable.run('sw2', '2', '52:54:00:00:0a:02');
+    cable.run('sw1', '2', '52:54:00:00:0b:01');
+    expect(names(await people.admin('GET', `/machines?${query}`))).toEqual(expected);
+    const { body } = await people.admin('GET', `/machines/count?${query}`);
+    expect(body.count).toBe(expected.length);
+    const sheet = await people.admin('GET', `/machines.csv?${query}`);
+    expect(sheet.text.trim().split('\r\n')).toHaveLength(expected.length + 1);
+  });
+
+  it.each(['nic.mac=52:54', 'nic.address=10.1.0', 'nic.colour=red'])(
+    'refuses %s',
+    async (query) => {
+      const { admin } = await createPeople();
+      expect((await admin('GET', `/machines?${query}`)).status).toBe(400);
+    },
+  );
 });
 
 describe('lists', () => {

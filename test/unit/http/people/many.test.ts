@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseCsv, renderCsvRow } from '../../../../src/http/people/csv.ts';
-import { createPeople, type People, problemOf } from '../../../support/people.ts';
+import { openInventory } from '../../../../src/inventory/inventory.ts';
+import { type Answer, createPeople, type People, problemOf } from '../../../support/people.ts';
+import { createWorld } from '../../../support/world.ts';
 
 async function fleet(count: number, more: (n: number) => object = () => ({})): Promise<People> {
   const people = await createPeople();
@@ -133,7 +135,7 @@ describe('a sheet', () => {
     expect(sheet).toContain("'=1+1");
     const other = await createPeople();
     const { body } = await other.admin('POST', '/machines/import', {
-      body: { csv: sheet.replace(/^([^\r]*)/, (head) => head.replace('hardwarename', 'notes')) },
+      body: { csv: sheet },
     });
     expect(body.failed).toBe(0);
     const read = async (from: People) => (await from.admin('GET', '/machines/SN-1')).body.machine;
@@ -197,6 +199,73 @@ describe('an Idempotency-Key', () => {
     expect((await post()).status).toBe(400);
     people.squad('m');
     expect((await post()).status).toBe(201);
+  });
+
+  const EDIT = { machines: ['SN-1000', 'SN-1001'], edit: { notes: 'x' }, why: 'x' };
+  const edits = (people: People) =>
+    people.world.inventory.events.after(0, 10_000).filter(({ name }) => name === 'machine.edited');
+
+  it.each([
+    ['bulk', '/machines/bulk', EDIT],
+    ['import', '/machines/import', { machines: [{ serial: 'SN-9' }, { serial: 'SN-8' }] }],
+    ['jobs', '/jobs/bulk', { action: 'power-on', targets: ['SN-1000'] }],
+  ])(
+    'of %s is taken before it runs: an equal request meanwhile is refused, and answered after',
+    async (_what, path, body) => {
+      const people = await fleet(2);
+      const post = () => people.admin('POST', path, { body, headers });
+      const last = people.world.inventory.events.lastId();
+      const [first, second] = await Promise.all([post(), post()]);
+      expect(first.status).toBe(200);
+      expect(problemOf(second as Answer)).toBe('409 IDEMPOTENCY_RUNNING');
+      const after = people.world.inventory.events.lastId();
+      const third = await post();
+      expect([third.text, third.headers['idempotency-replayed']]).toEqual([first.text, 'true']);
+      expect(people.world.inventory.events.lastId()).toBe(after);
+      if (path !== '/jobs/bulk') expect(after).toBeGreaterThan(last);
+    },
+  );
+
+  it('of one change that two ask for at once makes it once, and answers both', async () => {
+    const people = await createPeople();
+    const post = () => people.admin('POST', '/machines', { body: { serial: 'SN-1' }, headers });
+    const [first, second] = await Promise.all([post(), post()]);
+    expect([first.status, second.status]).toEqual([201, 201]);
+    expect(second.text).toBe(first.text);
+  });
+
+  it('of a call that broke off in the middle says so, and does not run it again', async () => {
+    const people = await fleet(2);
+    const bulk = () => people.admin('POST', '/machines/bulk', { body: EDIT, headers });
+    people.world.db.exec(
+      `CREATE TRIGGER broken BEFORE UPDATE ON machines WHEN new.hardwarename = 'SN-1001'
+       BEGIN SELECT raise(ABORT, 'power cut'); END`,
+    );
+    expect((await bulk()).status).toBe(500);
+    people.world.db.exec('DROP TRIGGER broken');
+    const before = edits(people).length;
+    expect(problemOf(await bulk())).toBe('409 IDEMPOTENCY_CUT_OFF');
+    expect(edits(people)).toHaveLength(before);
+  });
+
+  it('of a call that a killed daemon was carrying out says so to the next one', () => {
+    const { db, clock, inventory } = createWorld();
+    const key = { who: 'token', key: 'k1', digest: 'd' };
+    const { idempotency } = inventory.serverdb;
+    inventory.transaction(() => expect(idempotency.take(key)).toBeUndefined());
+    expect(() => idempotency.take(key)).toThrow(/being carried out/);
+    const next = openInventory({ db, clock }).serverdb.idempotency;
+    expect(() => next.take(key)).toThrow(/cut off in the middle/);
+    expect(() => next.find({ ...key, digest: 'other' })).toThrow(/another request/);
+  });
+
+  it('of a bulk call that asks for a confirmation can be used again', async () => {
+    const people = await fleet(12);
+    const machines = Array.from({ length: 12 }, (_, index) => `SN-${1000 + index}`);
+    const bulk = (confirm?: number) =>
+      people.admin('POST', '/machines/bulk', { body: { ...EDIT, machines, confirm }, headers });
+    expect(problemOf(await bulk())).toBe('409 CONFIRMATION_NEEDED /confirm');
+    expect((await bulk(12)).body).toMatchObject({ changed: 12 });
   });
 
   it('covers bulk calls too, and is forgotten after a day', async () => {

@@ -44,9 +44,9 @@ export const ingest: Scenario = {
 };
 
 /** Waits until each machine's record exists and its boot is done; says each one as it comes. */
-export async function everyoneRegisters(run: ScenarioRun): Promise<void> {
+export async function everyoneRegisters(run: ScenarioRun, withinMs = REGISTERED_MS): Promise<void> {
   const told = new Set<string>();
-  await run.until('every machine to be registered', REGISTERED_MS, async () => {
+  await run.until('every machine to be registered', withinMs, async () => {
     const [machines, boots] = [await run.client.machines(), await run.client.boots()];
     for (const vm of run.lab.vms) {
       const { name } = vm.machine;

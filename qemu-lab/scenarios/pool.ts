@@ -9,7 +9,14 @@ import type { StoredEvent } from '../../src/events.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { everyoneRegisters } from './ingest.ts';
-import { feedOf, IMAGE_REF, PROVISION_CONFIG, prepare, smallMachine } from './provision.ts';
+import {
+  feedOf,
+  IMAGE_REF,
+  MANY_REGISTERED_MS,
+  PROVISION_CONFIG,
+  prepare,
+  smallMachine,
+} from './provision.ts';
 
 const SIZE = 3;
 /** Measured at two minutes for three on a quiet computer. */
@@ -37,7 +44,7 @@ export const pool: Scenario = {
     const people = await openPeople(run.lab);
     const ready = prepare(people);
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
-    await everyoneRegisters(run);
+    await everyoneRegisters(run, MANY_REGISTERED_MS);
     await ready;
     await fill(run, people);
     await killOne(run, people);

@@ -26,6 +26,9 @@ export const PROVISION_CONFIG = {
   provisioning: { installsMax: 2 },
 };
 
+/** Measured at 140 s for five at once on two cores that were busy; longer when they do more besides. */
+export const MANY_REGISTERED_MS = 900_000;
+
 type RackMachine = RackDescription['machines'][number];
 
 export function smallMachine(

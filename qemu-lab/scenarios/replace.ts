@@ -14,6 +14,7 @@ import {
   answersByHttp,
   feedOf,
   IMAGE_REF,
+  MANY_REGISTERED_MS,
   nameOf,
   PROVISION_CONFIG,
   prepare,
@@ -55,7 +56,7 @@ export const replace: Scenario = {
     const people = await openPeople(run.lab);
     const ready = prepare(people);
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
-    await everyoneRegisters(run);
+    await everyoneRegisters(run, MANY_REGISTERED_MS);
     await ready;
     await killBmc(run, people);
     await rehearse(run, people);

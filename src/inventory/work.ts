@@ -65,7 +65,7 @@ export interface ArmedWork {
 }
 
 export interface Work {
-  /** A new order, or the next round of this job's. In the caller's transaction. */
+  /** A new order, or the next round of this job's, perhaps of another purpose. In the caller's transaction. */
   arm(work: ArmedWork): WorkOrder;
   ofJob(job: string): WorkOrder | undefined;
   /** The order that this machine may be handed now. */
@@ -307,7 +307,7 @@ function prepare(db: Database) {
     arm: db.prepare(
       `INSERT INTO work_orders (job, hardwarename, purpose, state, detail, round, created_at, armed_at, expires_at)
        VALUES (?, ?, ?, 'armed', ?, 1, ?, ?, ?)
-       ON CONFLICT (job) DO UPDATE SET state = 'armed', detail = excluded.detail, round = round + 1,
+       ON CONFLICT (job) DO UPDATE SET purpose = excluded.purpose, state = 'armed', detail = excluded.detail, round = round + 1,
          armed_at = excluded.armed_at, expires_at = excluded.expires_at, boot = NULL, taken_at = 0,
          progress_at = 0, progress = '{}', result = 'null', phoned_at = 0`,
     ),

@@ -15,6 +15,8 @@ export const jobsSchema = z.strictObject({
     .strictObject({
       /** NIST SP 800-88: what every disk must reach, unless a job says otherwise. */
       level: z.enum(LEVELS).default('clear'),
+      /** Before a machine is capacity again, it is burnt in. */
+      burnIn: z.boolean().default(false),
     })
     .prefault({}),
   install: z

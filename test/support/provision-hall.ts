@@ -10,6 +10,7 @@ import { openInventory } from '../../src/inventory/inventory.ts';
 import {
   createKinds,
   defineJob,
+  type JobKinds,
   type JobParams,
   later,
   type StepContext,
@@ -17,6 +18,7 @@ import {
 } from '../../src/jobs/definition.ts';
 import { openJobDesk } from '../../src/jobs/desk.ts';
 import { createEngine } from '../../src/jobs/engine.ts';
+import type { JobWork } from '../../src/jobs/ports.ts';
 import { createJobWork } from '../../src/jobs/work.ts';
 import { openRequestDesk } from '../../src/provisioning/desk.ts';
 import { createRequestEngine } from '../../src/provisioning/engine.ts';
@@ -42,6 +44,11 @@ export interface ProvisionHallOptions {
   /** Why an install of it fails; `undefined`: it does not. */
   readonly fails?: (machine: Hardwarename) => ErrorCode | undefined;
   readonly settings?: z.input<typeof provisioningSchema>;
+  /** Instead of the stand-ins, and what jobs are told of work instead of the truth. */
+  readonly kinds?: JobKinds;
+  readonly work?: Partial<JobWork>;
+  /** After each commit of an engine. */
+  readonly onCommit?: () => void;
   /** Switched on, it comes as far as its firmware. */
   readonly stuck?: (machine: Hardwarename) => boolean;
   readonly reopen?: (db: Database) => Database;
@@ -76,10 +83,12 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
   const time = createSimTime(seed);
   const clock = () => (EPOCH + Math.floor(time.now())) as Millis;
   let db: Database = new Sqlite(Buffer.from(empty));
-  const kinds = createKinds([
-    ...[simulated('install'), simulated('reinstall'), recycle()],
-    ...[switching('netboot'), switching('power-off')],
-  ]);
+  const kinds =
+    options.kinds ??
+    createKinds([
+      ...[simulated('install'), simulated('reinstall'), recycle()],
+      ...[switching('netboot'), switching('power-off')],
+    ]);
 
   async function run({ machine, sinceAt, now }: StepContext) {
     const leftMs = sinceAt + (options.installMs?.(machine.hardwarename) ?? 60_000) - now();
@@ -170,7 +179,8 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
   function boot() {
     const life = { alive: true, commits: 0, errors: [] as unknown[] };
     const inventory = openInventory({ db, clock });
-    const jobs = openJobDesk({ ...inventory, db, clock, kinds });
+    const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
+    const jobs = openJobDesk({ ...inventory, db, clock, kinds, onCancel });
     const settings = provisioningSchema.parse(options.settings ?? {});
     const desk = openRequestDesk({ db, clock, inventory, jobs, settings, site: 'lon' });
     const timers = time.timersOf(() => life.alive);
@@ -184,6 +194,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       const result = inventory.transaction(inside);
       if (cut && cut.at === life.commits && cut.when === 'after') hall.crash();
       if (!life.alive) throw new Error('killed');
+      options.onCommit?.();
       return result;
     };
     const onError = (error: unknown) => void (life.alive && life.errors.push(error));
@@ -194,7 +205,7 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
         openBmc: () => Promise.reject(new Error('no BMC here')),
         login: () => ({ username: '', password: '' }),
         adopt: () => undefined,
-        work: createJobWork(inventory, clock),
+        work: { ...createJobWork(inventory, clock), ...options.work },
       },
       destroyed: () => false,
       limits: options.limits ?? { siteMax: 100_000, rackMax: 100_000 },

@@ -23,15 +23,15 @@ import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
 
-const params = z.strictObject({
+export const burnInParams = z.strictObject({
   cpuSeconds: z.number().int().min(0).max(86_400).default(600),
   memoryPercent: z.number().int().min(1).max(95).default(80).describe('Of what is free.'),
   memoryRounds: z.number().int().min(1).max(100).default(1).describe('Of four patterns each.'),
   diskPercent: z.number().int().min(0).max(100).default(100).describe('Of each disk, read.'),
-}) as z.ZodType<JobParams>;
+}) as unknown as z.ZodType<JobParams>;
 
 /** A large slow disk takes a day to read. */
-const WITHIN_MS = 48 * HOUR_MS;
+export const BURN_IN_MS = 48 * HOUR_MS;
 
 const prepare = step<JobParams>('prepare', {
   ...quick,
@@ -43,7 +43,7 @@ const arm = step<JobParams>('arm', {
   run: async ({ work, job, machine, params: lines, now }: StepContext) =>
     work.arm({
       ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in', detail: { lines } },
-      expiresAt: (now() + limit('workOrderMs') + WITHIN_MS) as Millis,
+      expiresAt: (now() + limit('workOrderMs') + BURN_IN_MS) as Millis,
     }),
   undo: async ({ work, job }) => work.end(job, 'its job has ended'),
 });
@@ -53,17 +53,35 @@ const keep = step<JobParams>('keep', {
   run: async ({ work, job }) => work.result(job),
 });
 
+/** Until its agent has ended the burn-in that the step `since` has armed. */
+export const testedSince = (since: string) =>
+  wait('tested', {
+    withinMs: SILENCE_MS,
+    alive: { event: 'agent.progress', atMostMs: BURN_IN_MS },
+    event: 'agent.finished',
+    since,
+    fails: agentFails,
+    overdue: {
+      code: 'JOB_NO_EVENT',
+      detail: 'Its agent fell silent in the middle of the test.',
+    },
+  });
+
 /** What says that the machine is faulty, and not that it could not be tested. */
-const FAULTS: readonly (ErrorCode | '')[] = ['CPU_FAILED', 'MEMORY_FAILED', 'DISK_FAILED'];
+export const BURN_IN_FAULTS: readonly (ErrorCode | '')[] = [
+  'CPU_FAILED',
+  'MEMORY_FAILED',
+  'DISK_FAILED',
+];
 
 function rest({ status, code, detail }: End): Move | undefined {
-  if (status !== 'failed' || !FAULTS.includes(code)) return undefined;
+  if (status !== 'failed' || !BURN_IN_FAULTS.includes(code)) return undefined;
   return { to: 'broken', why: `Its burn-in found a fault: ${detail}`.slice(0, 500) };
 }
 
 export const burnIn = defineJob<JobParams>('burn-in', 1, {
   says: 'Burns the machine in: processors, memory, disks (read only); what was measured is its result.',
-  params,
+  params: burnInParams,
   allowedFrom: ['available', 'held'],
   interrupts: true,
   destructive: false,
@@ -85,17 +103,7 @@ export const burnIn = defineJob<JobParams>('burn-in', 1, {
         detail: 'It was told to boot pxeimage and has not asked for its work.',
       },
     }),
-    wait('tested', {
-      withinMs: SILENCE_MS,
-      alive: { event: 'agent.progress', atMostMs: WITHIN_MS },
-      event: 'agent.finished',
-      since: 'arm',
-      fails: agentFails,
-      overdue: {
-        code: 'JOB_NO_EVENT',
-        detail: 'Its agent fell silent in the middle of the test.',
-      },
-    }),
+    testedSince('arm'),
     keep,
   ],
   rest,

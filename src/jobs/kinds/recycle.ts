@@ -10,7 +10,9 @@
 import { z } from 'zod';
 import { limit } from '../../limits.ts';
 import { LEVELS, type Level } from '../../recycle/methods.ts';
+import type { Millis } from '../../wire/time.ts';
 import { defineJob, type End, type JobParams, type Move, step, wait } from '../definition.ts';
+import { BURN_IN_MS, burnInParams, testedSince } from './burn-in.ts';
 import { agentFails, call, cold } from './install.ts';
 import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
 
@@ -24,6 +26,8 @@ const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
 export interface RecyclePolicy {
   /** What every disk must reach, unless a job says otherwise. */
   readonly level: Level;
+  /** Burn it in before it is capacity again. */
+  readonly burnIn?: boolean;
 }
 
 const paramsFor = ({ level }: RecyclePolicy) =>
@@ -61,14 +65,31 @@ const settle = step<JobParams>('settle', {
   },
 });
 
-function restOf({ status, code, detail, destroyed }: End): Move | undefined {
+/** In the same pxeimage, which asks what to do next as soon as its disks are clean. */
+const armBurnIn = step<JobParams>('arm-burn-in', {
+  ...quick,
+  run: async ({ work, job, machine, now }) =>
+    work.arm({
+      ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in' },
+      detail: { lines: burnInParams.parse({}) },
+      expiresAt: (now() + limit('workOrderMs') + BURN_IN_MS) as Millis,
+    }),
+  undo: async ({ work, job }) => work.end(job, 'its job has ended'),
+});
+
+function restOf(
+  { burnIn = false }: RecyclePolicy,
+  { status, code, detail, destroyed }: End,
+): Move | undefined {
   if (status === 'finished') return undefined;
+  if (status === 'failed' && code !== '' && ['CPU_FAILED', 'MEMORY_FAILED'].includes(code))
+    return { to: 'broken', why: `Its burn-in found a fault: ${detail}`.slice(0, 500) };
   // Nothing was erased: it is still to be.
   if (status === 'cancelled' && !destroyed) return undefined;
   const why =
     status === 'cancelled'
       ? 'Its recycling was called off when its disks were being erased.'
-      : `It could not be proven clean: ${detail || code}`;
+      : `It could not be proven clean${burnIn ? ' and sound' : ''}: ${detail || code}`;
   return { to: 'broken', why: why.slice(0, 500) };
 }
 
@@ -111,8 +132,9 @@ export const recycleJob = (policy: RecyclePolicy) =>
         },
       }),
       settle,
+      ...(policy.burnIn ? [armBurnIn, testedSince('arm-burn-in')] : []),
     ],
     onStart: { to: 'recycling', by: 'owner', why: 'Its owner has released it.' },
     onFinish: { to: 'available', why: 'Every disk is proven clean.' },
-    rest: restOf,
+    rest: (end) => restOf(policy, end),
   });

@@ -180,3 +180,39 @@ describe('its end', () => {
     expect(world.jobs.kinds.newest('recycle')?.onFinish?.to).toBe('available');
   });
 });
+
+describe('a site that burns in what it has recycled', () => {
+  const kind = recycleJob({ level: 'clear', burnIn: true });
+  const end = { status: 'failed', detail: 'round 1: a bit', destroyed: true, failures: 0 } as const;
+
+  it('does so between the proof and the capacity, and only there', () => {
+    const names = kind.steps.map(({ name }) => name);
+    expect(names.slice(-3)).toEqual(['settle', 'arm-burn-in', 'tested']);
+    expect(recycleJob({ level: 'clear' }).steps.map(({ name }) => name)).toEqual(
+      names.slice(0, -2),
+    );
+    expect(kind.onFinish?.to).toBe('available');
+    expect(kind.rest?.({ ...end, code: 'MEMORY_FAILED' })).toMatchObject({
+      ...{ to: 'broken', why: 'Its burn-in found a fault: round 1: a bit' },
+    });
+    expect(kind.rest?.({ ...end, code: 'JOB_NO_EVENT' })?.why).toContain('clean and sound');
+  });
+
+  it('by the same job, with an order of its own: the token that erases opens nothing any more', async () => {
+    const { ask, name } = await released();
+    const { work, boots } = world.inventory;
+    const { id } = ask(name);
+    const order = world.arm({ ...world.jobs.get(id) }, 'recycle');
+    const boot = boots.latest(A)?.id;
+    const token = boot && work.take(order, { boot, mac: A });
+    if (!token) throw new Error('nothing was taken');
+    expect(work.standing(name).work).toBe('recycle');
+    world.inventory.transaction(() => work.concluded(token, { ok: true, step: 'verify' }));
+    expect(work.standing(name).work).toBeUndefined();
+    world.arm({ ...world.jobs.get(id) }, 'burn-in');
+    expect(work.standing(name).work).toBe('burn-in');
+    expect(codeOf(() => work.find(token.token))).toBe('WORK_ENDED');
+    const { line } = await world.next((await world.booted(A)).token);
+    expect([line('instruction'), line('work') === token.token]).toEqual(['burn-in', false]);
+  });
+});

@@ -2,7 +2,7 @@
  * Backups of the database: taken online, on a thread of their own, each of one moment, and whole whatever is written
  * meanwhile by whatever process. A copy has its name only once its bytes are on disk. Putting one back is restore.ts.
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Sqlite, { type Database } from 'better-sqlite3';
@@ -39,7 +39,7 @@ export async function backupDatabase(
     throw new AppError(code, { detail: `(${file})`, cause });
   }
   const old = backupsIn(folder).slice(keep);
-  for (const name of old) rmSync(join(folder, name), { force: true });
+  for (const name of old) discard(join(folder, name));
   return { file, sizeBytes: statSync(file).size };
 }
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { backupDatabase, checkDatabase } from '../../../src/platform/backup.ts';
@@ -28,6 +28,7 @@ it('ends under constant writes of another connection, with one moment in it', as
     });
     expect(writer.exitCode).toBe(null);
     expect(checkDatabase(copy)).toEqual([]);
+    expect(readdirSync(join(dir, 'backups'))).toEqual([basename(copy)]);
     const there = new Sqlite(copy, { readonly: true });
     const sum = there.prepare('SELECT count(*) AS rows, sum(amount) AS amount FROM sums').get();
     there.close();

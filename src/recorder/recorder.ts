@@ -283,6 +283,8 @@ function createVerdicts({
     const model = `${machine.manufacturer} ${machine.product}`.trim();
     const { name, title, confidence, evidence, next } = diagnosis;
     inventory.transactionUnsynced(() => {
+      // Of a machine that was switched on again, the last time is what counts.
+      if (boot === undefined) store.endPower(mac);
       store.found({ boot, mac, hardwarename, diagnosis, place, model });
       inventory.events.append({
         name: 'boot.diagnosed',

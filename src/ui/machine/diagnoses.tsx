@@ -8,7 +8,14 @@ type Answer = Operations['GET /diagnoses']['answer'];
 
 /** What makes the list another one: a new cause, or a sign that the last one is over. */
 const CONCERNS: readonly string[] = [
-  ...['boot.diagnosed', 'boot.resumed', 'recon.received', 'os.phoned-home', 'ipxe.script'],
+  ...[
+    'boot.diagnosed',
+    'boot.resumed',
+    'recon.received',
+    'os.phoned-home',
+    'boot.started',
+    'ipxe.script',
+  ],
 ];
 
 /** @param of `hardwarename=NAME` or `boot=ID` */

@@ -83,7 +83,10 @@ interface WaitSpec {
   };
   /** Each of these gives it `withinMs` anew, up to this long after the start of `since`. */
   readonly alive?: { readonly event: EventName; readonly atMostMs: number };
-  /** Instead of failing, go back to a step, at most so many times. */
+  /**
+   * Instead of failing, go back to a step, at most so many times. `since` is not before that step: another round would begin
+   * with the events of the one that failed.
+   */
   readonly again?: { readonly from: string; readonly timesMax: number };
   /** What it means that the event did not come. */
   readonly overdue: { readonly code: ErrorCode; readonly detail: string };
@@ -160,7 +163,10 @@ export interface JobDefinition<Params = JobParams> extends JobSpec<Params> {
   readonly version: number;
 }
 
-/** @throws Error for a list that cannot work: names given twice, a wait that looks back to nothing */
+/**
+ * @throws Error for a list that cannot work: names given twice, a wait that looks back to nothing, another round that would
+ * see the events of the one before it
+ */
 export function defineJob<Params>(
   kind: string,
   version: number,
@@ -173,6 +179,8 @@ export function defineJob<Params>(
     const back = [each.since, ...(each.again ? [each.again.from] : [])];
     if (back.some((name) => !names.slice(0, index).includes(name)))
       throw new Error(`${kind}: ${each.name} looks back to a step that is not before it`);
+    if (each.again && names.indexOf(each.again.from) > names.indexOf(each.since))
+      throw new Error(`${kind}: another round of ${each.name} sees the events of the one before`);
   }
   return { kind, version, ...spec } as unknown as JobDefinition;
 }

@@ -121,6 +121,11 @@ class Runner implements Engine {
       else if (job && live) this.reload(live);
       return;
     }
+    // It may stand where there is a place, by now.
+    if (live?.work && name.startsWith('machine.')) {
+      live.machine = this.options.world.machine(hardwarename);
+      this.passSoon();
+    }
     if (live?.fold.phase.at === 'waiting') this.advance(live);
   }
 
@@ -260,32 +265,37 @@ class Runner implements Engine {
     for (const live of this.ready.inOrder()) {
       if (this.slots.isFull()) return;
       if (live.machine && !this.slots.areFree(live.machine)) continue;
-      this.ready.remove(live);
       this.guarded(live.job, () => this.begin(live));
     }
   }
 
+  /** Its machine may have another rack or BMC by now: what counts is the record of this moment, and the places of that one. */
   private begin(live: Live): void {
     const { work, job } = live;
     if (!work) return;
-    live.machine = this.options.world.machine(job.target);
+    const machine = this.options.world.machine(job.target);
+    live.machine = machine;
+    const slot = machine && this.slots.take(machine, job.id);
+    if (machine && !slot) return;
+    this.ready.remove(live);
     live.work = undefined;
-    this.appendStart(live, work);
-    if (!live.machine) {
-      this.conclude(live, work, {
-        is: 'failed',
-        error: new AppError('MACHINE_UNKNOWN', { detail: job.target }),
-      });
+    const release = () => {
+      slot?.();
+      this.passSoon();
+    };
+    try {
+      this.appendStart(live, work);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    if (!machine) {
+      const error = new AppError('MACHINE_UNKNOWN', { detail: job.target });
+      this.conclude(live, work, { is: 'failed', error });
       this.advance(live);
       return;
     }
     live.busy = true;
-    const { machine } = live;
-    const slot = this.slots.take(machine, job.id);
-    const release = () => {
-      slot();
-      this.passSoon();
-    };
     const over = this.onDisk()
       .then(() => this.carryOut(live, { work, machine, release }))
       .catch((error) => {

@@ -10,12 +10,15 @@ export interface SlotLimits {
 }
 
 export interface Slots {
-  /** Whether a step on this machine can start now. */
+  /** Whether a step on this machine could start now: a glance, by a record that may be old. */
   areFree(machine: JobMachine): boolean;
   /** Why a step on this machine cannot start now; `undefined` when it can. */
   blockedBy(machine: JobMachine): string | undefined;
-  /** @returns the way to give it back */
-  take(machine: JobMachine, job: string): () => void;
+  /**
+   * Looks and takes at once, so that nothing lies between the two: `machine` is the record as it is now.
+   * @returns the way to give it back; undefined when there is none
+   */
+  take(machine: JobMachine, job: string): (() => void) | undefined;
   readonly isFull: () => boolean;
 }
 
@@ -24,11 +27,12 @@ export function createSlots({ siteMax, rackMax }: SlotLimits): Slots {
   const racks = new Map<string, number>();
   const bmcs = new Map<string, string>();
   const rackOf = ({ site, rack }: JobMachine) => `${site}/${rack}`;
+  const areFree = (machine: JobMachine): boolean =>
+    running < siteMax &&
+    (machine.rack === '' || (racks.get(rackOf(machine)) ?? 0) < rackMax) &&
+    !bmcs.has(machine.bmcAddress);
   return {
-    areFree: (machine) =>
-      running < siteMax &&
-      (machine.rack === '' || (racks.get(rackOf(machine)) ?? 0) < rackMax) &&
-      !bmcs.has(machine.bmcAddress),
+    areFree,
     blockedBy(machine) {
       if (running >= siteMax) return `the site: ${running} steps are running, the most at once`;
       const { rack, bmcAddress } = machine;
@@ -39,6 +43,7 @@ export function createSlots({ siteMax, rackMax }: SlotLimits): Slots {
       return by === undefined ? undefined : `the BMC ${bmcAddress}, which job ${by} is using`;
     },
     take(machine, job) {
+      if (!areFree(machine)) return undefined;
       const rack = rackOf(machine);
       running += 1;
       racks.set(rack, (racks.get(rack) ?? 0) + 1);

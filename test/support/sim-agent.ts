@@ -9,7 +9,7 @@ import { report } from './reports.ts';
 
 export interface AgentKnobs {
   /** How rounds end, in turn; the last one again and again. */
-  readonly rounds?: readonly ('ok' | 'retry' | 'disk' | 'silent' | 'reboots')[];
+  readonly rounds?: readonly ('ok' | 'retry' | 'disk' | 'silent' | 'reboots' | 'no-order' | 'absent')[];
   /** The installed system never calls. */
   readonly mute?: boolean;
 }
@@ -61,12 +61,24 @@ function runAgent(
     });
   };
   later(PLAN_MS, () => {
-    const { work } = hall.now.inventory;
+    const { work, events } = hall.now.inventory;
     const order = work.liveOf(name);
-    const token = order && work.take(order, { boot, mac: MAC });
-    if (!token) return;
-    work.fetched(token);
+    if (!order) return;
     const how = (rounds.length > 1 ? (rounds as string[]).shift() : rounds[0]) ?? 'ok';
+    // It never gets as far as asking.
+    if (how === 'absent') return;
+    const token = work.take(order, { boot, mac: MAC });
+    if (!token) return;
+    if (how === 'no-order') {
+      // It was offered the work, could not fetch the order, and says so.
+      const fault = { step: 'order', code: 'AGENT_FAILED', detail: 'no order', log: '' } as const;
+      work.concluded(token, { ok: false, ...fault, retry: true });
+      const { job, purpose, round } = order;
+      const data = { job, purpose, round, ...fault, retry: true };
+      events.append({ name: 'agent.failed', hardwarename: name, boot, data });
+      return;
+    }
+    work.fetched(token);
     later(PLAN_MS, () => {
       if (hall.now.inventory.work.liveOf(name)) hall.now.inventory.work.destroys(token.order.job);
     });

@@ -97,7 +97,7 @@ export const burnIn = defineJob<JobParams>('burn-in', 1, {
       event: 'work.taken',
       since: 'arm',
       fails: agentFails,
-      again: { from: 'call', timesMax: 1 },
+      again: { from: 'arm', timesMax: 1 },
       overdue: {
         code: 'JOB_NO_EVENT',
         detail: 'It was told to boot pxeimage and has not asked for its work.',

@@ -122,7 +122,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
     event: 'work.taken',
     since: 'arm',
     fails: agentFails,
-    again: { from: 'call', timesMax: 1 },
+    again: { from: 'arm', timesMax: 1 },
     overdue: {
       code: 'JOB_NO_EVENT',
       detail:

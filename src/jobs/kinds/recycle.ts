@@ -113,7 +113,7 @@ export const recycleJob = (policy: RecyclePolicy) =>
         event: 'work.taken',
         since: 'arm',
         fails: agentFails,
-        again: { from: 'call', timesMax: 1 },
+        again: { from: 'arm', timesMax: 1 },
         overdue: {
           code: 'JOB_NO_EVENT',
           detail:

@@ -15,11 +15,15 @@ export const BMC_WITHIN_MS = 60 * MINUTE_MS;
 
 type Context = StepContext<JobParams>;
 
-/** What was there before: undoing goes back to it. */
+/** What was there before the job: undoing goes back to it, and what another round finds is the job's own doing. */
 export const look = step<JobParams>('look', {
   timeoutMs: ATTEMPT_MS,
   withinMs: BMC_WITHIN_MS,
-  run: (context) => context.withBmc(async (bmc) => ({ on: await bmc.powerOn() })),
+  async run(context) {
+    const { look: seen } = context.outputs;
+    if (seen?.on !== undefined) return seen;
+    return context.withBmc(async (bmc) => ({ on: await bmc.powerOn() }));
+  },
 });
 
 export const powerOff = step<JobParams>('power-off', {

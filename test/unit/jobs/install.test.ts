@@ -107,6 +107,25 @@ describe('an install', () => {
     expect(hall.now.inventory.work.ofJob(id)?.round).toBe(2);
   });
 
+  it.each(['no-order', 'absent'] as const)(
+    'arms work and boot device anew when its machine did not take the work (%s)',
+    async (first) => {
+      const { hall, job, record, id } = await installed({ rounds: [first, 'ok'] });
+      expect(job).toMatchObject({ status: 'finished', code: '' });
+      expect(record?.state).toBe('in-use');
+      expect(hall.now.inventory.work.ofJob(id)?.round).toBe(2);
+      expect(hall.machine(0).netboots()).toBe(2);
+      const { store } = hall.now.desk;
+      const begun = store
+        .logOf(job.number)
+        .flatMap(({ entry }) => (entry.is === 'started' ? [entry.step] : []));
+      const twice = ['arm', 'call', 'look', 'power-off', 'discharge', 'pxe-once', 'power-on'];
+      expect(begun.filter((step, index) => step !== begun[index - 1])).toEqual([
+        ...['prepare', ...twice, ...twice],
+      ]);
+    },
+  );
+
   it('ends in `broken`, with the true cause and the evidence, when a disk fails', async () => {
     const { hall, job, record, id } = await installed({ rounds: ['disk'] });
     expect(job).toMatchObject({ status: 'failed', code: 'DISK_FAILED' });

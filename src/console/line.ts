@@ -36,7 +36,8 @@ export class ConsoleLine {
   private state: 'closed' | 'connecting' | 'open' | 'waiting' = 'closed';
   /** Counts sessions: what an earlier one still says is not listened to. */
   private epoch = 0;
-  private takeOver = false;
+  /** Whoever wants somebody else's console ended for this line: until it is open, or they have left. */
+  private takesOver: Watcher | undefined;
   private retryMs = limit('consoleRetryMs');
   /** The last of what was printed, in the pieces in which it came. */
   private replay: Uint8Array[] = [];
@@ -64,7 +65,8 @@ export class ConsoleLine {
   watch(watcher: Watcher, wish: { readonly write: boolean; readonly takeOver: boolean }): void {
     if (this.watchers.size >= limit('consoleWatchersMax')) throw new AppError('TOO_MANY_READERS');
     this.watchers.add(watcher);
-    if (wish.takeOver) this.takeOver = true;
+    // A line that is open already has what could be taken over.
+    if (wish.takeOver && this.state !== 'open') this.takesOver = watcher;
     if (this.state === 'open' || this.state === 'waiting') watcher.tell(this.stateNow());
     if (this.replayBytes > 0)
       watcher.data(Buffer.concat(this.replay).subarray(-limit('consoleReplayBytesMax')));
@@ -76,6 +78,7 @@ export class ConsoleLine {
 
   leave(watcher: Watcher): void {
     if (!this.watchers.delete(watcher)) return;
+    if (this.takesOver === watcher) this.takesOver = undefined;
     if (this.writer === watcher) this.give(undefined);
     this.closeWhenUnused();
   }
@@ -135,33 +138,37 @@ export class ConsoleLine {
     this.epoch += 1;
     const mine = this.epoch;
     this.enter('connecting');
-    const { takeOver } = this;
-    this.takeOver = false;
+    const takeOver = this.takesOver !== undefined;
     const current = () => mine === this.epoch;
     this.parts
       .open(this.parts.hardwarename, {
         takeOver,
         onData: (bytes) => current() && this.heard(bytes),
+        onRefused: (detail) => current() && this.enter('open', detail),
         onEnd: (error) => current() && this.failed(error),
       })
       .then(
         (line) => {
           if (!current()) return void line.close();
           this.line = line;
+          this.takesOver = undefined;
           this.retryMs = limit('consoleRetryMs');
           this.enter('open');
           this.pump();
           this.closeWhenUnused();
         },
-        (error: Error) => current() && this.failed(error),
+        (error: Error) => current() && this.failed(error, takeOver),
       );
   }
 
-  private failed(error: Error): void {
+  /** @param tookOver whether this attempt would have ended somebody else's console */
+  private failed(error: Error, tookOver = false): void {
     this.epoch += 1;
     this.line = undefined;
     const code = error instanceof AppError ? error.code : 'INTERNAL';
     if (this.watchers.size === 0 && !this.sink) return void this.close();
+    // Whoever came while an attempt without it was under way has asked for just this.
+    if (code === 'CONSOLE_TAKEN' && this.takesOver && !tookOver) return void this.connect();
     if (!PASSING.includes(code)) {
       for (const watcher of this.watchers)
         watcher.tell({ type: 'closed', code, detail: error.message });
@@ -242,7 +249,9 @@ export class ConsoleLine {
     const { line } = this;
     this.line = undefined;
     this.writer = undefined;
+    this.takesOver = undefined;
     this.input = new Uint8Array();
+    this.breakWanted = false;
     this.state = 'closed';
     this.parts.onIdle();
     await line?.close();

@@ -14,6 +14,8 @@ export interface LineHandlers {
   /** Ends the session of somebody else instead of being refused. */
   readonly takeOver: boolean;
   onData(bytes: Uint8Array): void;
+  /** Something that was asked of the line could not be done; the line goes on. */
+  onRefused(detail: string): void;
   /** The line is dead: it was not closed from here. */
   onEnd(error: Error): void;
 }

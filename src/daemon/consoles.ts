@@ -144,15 +144,17 @@ const ALREADY_ACTIVE = 0x80;
 async function openWith(
   ports: IpmiPorts,
   bmc: Address,
-  { settings, takeOver, onData, onEnd }: LineHandlers & { readonly settings: SessionSettings },
+  { settings, takeOver, ...handlers }: LineHandlers & { readonly settings: SessionSettings },
 ): Promise<OpenLine> {
   const session = await openSession(ports, bmc, { ...settings, keepAlive: true });
   try {
     const sol = await openSol(session, {
-      ...{ timers: ports.timers, takeOver, onData, quirks: new Set(settings.quirks) },
+      ...{ timers: ports.timers, takeOver, quirks: new Set(settings.quirks) },
+      onData: (bytes) => handlers.onData(bytes),
+      onBreakRefused: () => handlers.onRefused('The BMC refused the serial break.'),
       onEnd(error) {
         void session.close();
-        onEnd(error);
+        handlers.onEnd(error);
       },
     });
     return {

@@ -26,6 +26,8 @@ export interface SolOptions {
   readonly timers: Timers;
   readonly onData: (bytes: Uint8Array) => void;
   readonly onEnd: (error: AppError) => void;
+  /** A break that was accepted here has been refused by the BMC for as long as it is worth trying. */
+  readonly onBreakRefused?: () => void;
   /** Ends another session's console instead of being refused. */
   readonly takeOver?: boolean;
   readonly quirks?: ReadonlySet<QuirkName>;
@@ -61,6 +63,7 @@ export async function openSol(session: BmcSession, options: SolOptions): Promise
         ? undefined
         : timers.at(step.wakeAtMs, () => take(link.onDeadline(timers.nowMs())));
     for (const bytes of step.deliver) options.onData(bytes);
+    if (step.breakRefused) options.onBreakRefused?.();
     if (step.ended) end(step.ended);
   };
   session.onSol((bytes) => {

@@ -5,6 +5,9 @@
  * One packet is on its way at a time and is sent again until it is acknowledged. A partial acknowledgement sends the rest
  * under a new number. A packet with the number of the one before it is a repetition, which may have grown: only what is
  * new in it is delivered, and it is acknowledged again.
+ *
+ * What is refused (NACK) was not done: characters and breaks alike are sent again after a while. Characters for as long as
+ * it takes, because a host that is off has no room for them; a break a few times, because some BMCs can make none.
  */
 import { limit } from '../limits.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
@@ -49,6 +52,8 @@ export interface SolStep {
   readonly send: readonly Uint8Array[];
   readonly deliver: readonly Uint8Array[];
   readonly wakeAtMs: number | undefined;
+  /** A break was refused over and over, and is given up. */
+  readonly breakRefused?: true;
   /** Why the line is dead; nothing is sent after it. */
   readonly ended?: string;
 }
@@ -57,6 +62,8 @@ interface Outstanding {
   readonly sequence: number;
   readonly data: Uint8Array;
   readonly flags: number;
+  /** How often its flags were refused before, under other numbers. */
+  readonly refusals: number;
   tries: number;
   deadlineMs: number;
 }
@@ -75,6 +82,7 @@ export class SolLink {
   private send: Uint8Array[] = [];
   private deliver: Uint8Array[] = [];
   private ended: string | undefined;
+  private breakRefused = false;
 
   constructor(dataBytesMax: number) {
     this.dataBytesMax = dataBytesMax;
@@ -126,20 +134,33 @@ export class SolLink {
     const { outstanding } = this;
     if (!outstanding || outstanding.sequence !== acknowledged) return;
     const rest = outstanding.data.subarray(Math.min(accepted, outstanding.data.length));
-    const refused = (flags & SOL_BMC.nack) !== 0 || accepted === 0;
+    const nacked = (flags & SOL_BMC.nack) !== 0;
     this.outstanding = undefined;
+    if (nacked && outstanding.flags !== 0) {
+      this.signalRefused(outstanding, nowMs);
+      return;
+    }
     if (rest.length > 0) this.queue = Buffer.concat([rest, this.queue]);
     // After a refusal the rest waits for a while instead of being thrown at a full buffer.
-    if (refused && rest.length > 0) this.holdBack(nowMs);
+    if ((nacked || accepted === 0) && rest.length > 0)
+      this.holdBack({ data: this.takeFromQueue(), flags: 0, refusals: 0 }, nowMs);
     else this.next(nowMs, 0);
   }
 
-  /** An empty packet's worth of waiting: the deadline sends what is queued. */
-  private holdBack(nowMs: number): void {
-    const data = this.takeFromQueue();
+  private signalRefused({ flags, data, refusals }: Outstanding, nowMs: number): void {
+    if (refusals + 1 < limit('solTriesMax')) {
+      this.holdBack({ data, flags, refusals: refusals + 1 }, nowMs);
+      return;
+    }
+    this.breakRefused = true;
+    this.next(nowMs, 0);
+  }
+
+  /** A packet that is not sent yet: its deadline does that. */
+  private holdBack(packet: Pick<Outstanding, 'data' | 'flags' | 'refusals'>, nowMs: number): void {
     this.sequence = (this.sequence % 15) + 1;
     const deadlineMs = nowMs + limit('solResendMs');
-    this.outstanding = { sequence: this.sequence, data, flags: 0, tries: 0, deadlineMs };
+    this.outstanding = { ...packet, sequence: this.sequence, tries: 0, deadlineMs };
   }
 
   private onData({ sequence, data }: SolPayload): void {
@@ -166,7 +187,8 @@ export class SolLink {
 
   private transmitNew(data: Uint8Array, flags: number, nowMs: number): void {
     this.sequence = (this.sequence % 15) + 1;
-    this.outstanding = { sequence: this.sequence, data, flags, tries: 0, deadlineMs: nowMs };
+    const { sequence } = this;
+    this.outstanding = { sequence, data, flags, refusals: 0, tries: 0, deadlineMs: nowMs };
     this.transmit(this.outstanding, nowMs);
   }
 
@@ -178,12 +200,13 @@ export class SolLink {
   }
 
   private step(): SolStep {
-    const { send, deliver, ended } = this;
+    const { ended } = this;
+    const refused = this.breakRefused ? ({ breakRefused: true } as const) : {};
+    const done = { send: this.send, deliver: this.deliver, ...refused };
     this.send = [];
     this.deliver = [];
+    this.breakRefused = false;
     const wakeAtMs = this.outstanding?.deadlineMs;
-    return ended === undefined
-      ? { send, deliver, wakeAtMs }
-      : { send, deliver, wakeAtMs: undefined, ended };
+    return ended === undefined ? { ...done, wakeAtMs } : { ...done, wakeAtMs: undefined, ended };
   }
 }

@@ -9,7 +9,15 @@ import { report } from './reports.ts';
 
 export interface AgentKnobs {
   /** How rounds end, in turn; the last one again and again. */
-  readonly rounds?: readonly ('ok' | 'retry' | 'disk' | 'silent' | 'reboots' | 'no-order' | 'absent')[];
+  readonly rounds?: readonly (
+    | 'ok'
+    | 'retry'
+    | 'disk'
+    | 'silent'
+    | 'reboots'
+    | 'no-order'
+    | 'absent'
+  )[];
   /** The installed system never calls. */
   readonly mute?: boolean;
 }

@@ -35,12 +35,14 @@ function open(
 ) {
   let [heard, wake] = ['', () => undefined as unknown];
   const ends: Error[] = [];
+  const refusals: string[] = [];
   const opening = openLine(ports, bmc, {
     ...{ takeOver, settings: { user, password } },
     onData(bytes) {
       heard += Buffer.from(bytes).toString('latin1');
       wake();
     },
+    onRefused: (detail) => void refusals.push(detail),
     onEnd(error) {
       ends.push(error);
       wake();
@@ -49,7 +51,7 @@ function open(
   const until = async (holds: () => boolean) => {
     while (!holds()) await new Promise((next) => (wake = next as () => unknown));
   };
-  return { opening, ends, until, heard: () => heard };
+  return { opening, ends, refusals, until, heard: () => heard };
 }
 
 describe('a line over IPMI', () => {
@@ -75,6 +77,19 @@ describe('a line over IPMI', () => {
     await until(() => heard() === 'one two ');
     while (!line.break()) await new Promise((next) => setImmediate(next));
     await until(() => heard() === 'one two <break>');
+    await line.close();
+  });
+
+  it('makes the break that was refused at first', async () => {
+    const world = await setUp();
+    const { opening, until, heard, refusals } = open(world);
+    const line = await opening;
+    world.bmc.knobs.solNacks = 1;
+    expect(line.break()).toBe(true);
+    // What is typed meanwhile comes after it.
+    expect(line.write(Buffer.from('c'))).toBe(true);
+    await until(() => heard() === '<break>c');
+    expect(refusals).toEqual([]);
     await line.close();
   });
 

@@ -180,6 +180,65 @@ describe('what breaks', () => {
   });
 });
 
+describe('a wish to take over', () => {
+  const TAKE = { write: false, takeOver: true };
+
+  it('is not kept for later by a line that is open', async () => {
+    const { lines, line } = world();
+    line().watch(createFakeWatcher('ann'), WRITE);
+    await lines.settle();
+    line().watch(createFakeWatcher('bob'), TAKE);
+    lines.last().handlers.onEnd(new AppError('BMC_TIMEOUT'));
+    await lines.pass(limit('consoleRetryMs'));
+    expect(lines.opened.map(({ handlers }) => handlers.takeOver)).toEqual([false, false]);
+  });
+
+  it('holds until the line is open', async () => {
+    const { lines, line } = world();
+    lines.failures = [new AppError('BMC_UNREACHABLE'), new AppError('BMC_BUSY')];
+    line().watch(createFakeWatcher('ann'), TAKE);
+    await lines.pass(10 * limit('consoleRetryMs'));
+    expect(lines.opened.map(({ handlers }) => handlers.takeOver)).toEqual([true]);
+  });
+
+  it('goes with whoever had it', async () => {
+    const { lines, line } = world();
+    lines.failures = [new AppError('BMC_UNREACHABLE')];
+    const ann = createFakeWatcher('ann');
+    const it = line();
+    it.watch(ann, TAKE);
+    it.watch(createFakeWatcher('bob'), WATCH);
+    await lines.settle();
+    it.leave(ann);
+    await lines.pass(10 * limit('consoleRetryMs'));
+    expect(lines.opened.map(({ handlers }) => handlers.takeOver)).toEqual([false]);
+  });
+
+  it('is carried out when an attempt was under way without it', async () => {
+    const { lines, line } = world();
+    lines.failures = [new AppError('CONSOLE_TAKEN')];
+    const bob = createFakeWatcher('bob');
+    line().watch(bob, WATCH);
+    line().watch(createFakeWatcher('ann'), TAKE);
+    await lines.settle();
+    expect(lines.opened.map(({ handlers }) => handlers.takeOver)).toEqual([true]);
+    expect(bob.told.at(-1)).toMatchObject({ type: 'state', state: 'open' });
+  });
+});
+
+describe('what the BMC refuses', () => {
+  it('is said to everybody, and the line goes on', async () => {
+    const { lines, line } = world();
+    const ann = createFakeWatcher('ann');
+    line().watch(ann, WRITE);
+    await lines.settle();
+    lines.last().handlers.onRefused('no break here');
+    expect(ann.told.at(-1)).toEqual({ type: 'state', state: 'open', detail: 'no break here' });
+    line().type(ann, Buffer.from('x'));
+    expect(lines.last().typed()).toBe('x');
+  });
+});
+
 describe('limits', () => {
   it('on watchers of one line', () => {
     const { line } = world();

@@ -101,6 +101,35 @@ describe('Serial over LAN', () => {
     expect(link.onDeadline(1000).send.map(hex)).toEqual(['02000000616263']);
   });
 
+  it('sends a break that was refused again, under a new number, before what is typed after it', () => {
+    const link = new SolLink(10);
+    expect(link.signal(0x10, 0).step.send.map(hex)).toEqual(['01000010']);
+    link.write(bytes('c'), 0);
+    expect(link.onPayload(payload({ acknowledged: 1, flags: 0x40 }), 0).send).toEqual([]);
+    expect(link.onDeadline(1000).send.map(hex)).toEqual(['02000010']);
+    const taken = link.onPayload(payload({ acknowledged: 2 }), 1000);
+    expect(taken.send.map(hex)).toEqual(['0300000063']);
+    expect(taken.breakRefused).toBeUndefined();
+  });
+
+  it('gives a break up that is refused over and over, says so, and goes on', () => {
+    const link = new SolLink(10);
+    let sent = link.signal(0x10, 0).step.send;
+    link.write(bytes('c'), 0);
+    const refusals: unknown[] = [];
+    let nowMs = 0;
+    for (let tries = 1; tries <= 7; tries++) {
+      const { sequence, flags } = must(decodeSol(sent[0] ?? new Uint8Array()));
+      expect(flags).toBe(0x10);
+      const step = link.onPayload(payload({ acknowledged: sequence, flags: 0x40 }), nowMs);
+      refusals.push(step.breakRefused);
+      nowMs += 1000;
+      sent = tries < 7 ? link.onDeadline(nowMs).send : step.send;
+    }
+    expect(refusals).toEqual([...new Array(6).fill(undefined), true]);
+    expect(sent.map((packet) => text(must(decodeSol(packet)).data))).toEqual(['c']);
+  });
+
   it('delivers only what is new in a repetition that has grown, and acknowledges all of it', () => {
     const link = new SolLink(10);
     link.onPayload(payload({ sequence: 3, data: bytes('abc') }), 0);

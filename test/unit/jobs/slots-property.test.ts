@@ -5,7 +5,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createKinds, defineJob, later, step } from '../../../src/jobs/definition.ts';
-import { createSlots } from '../../../src/jobs/slots.ts';
 import { addressOf, createHall, type Hall, nameOf } from '../../support/job-hall.ts';
 import { faultsOf } from '../../support/job-trials.ts';
 
@@ -54,7 +53,10 @@ function watchedHall(seen: Seen): Hall {
     ...{ interrupts: false, destructive: false, needsBmc: false },
     steps: [hold('first', 700), hold('second', 1100)],
   });
-  hall = createHall({ ...{ machines: MACHINES, racks: 2, limits: LIMITS }, kinds: createKinds([kind]) });
+  hall = createHall({
+    ...{ machines: MACHINES, racks: 2, limits: LIMITS },
+    kinds: createKinds([kind]),
+  });
   return hall;
 }
 

@@ -155,7 +155,7 @@ function diskArguments(
 ): string[] {
   const drive = [
     '-drive',
-    `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap,werror=report,${diskFile(disk, `${dir}/disk${index}.img`)}`,
+    `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap,werror=report,rerror=report,${diskFile(disk, `${dir}/disk${index}.img`)}`,
   ];
   switch (disk.interface) {
     case 'nvme':
@@ -175,15 +175,24 @@ function diskArguments(
   }
 }
 
-/** The file under a disk, with QEMU's `blkdebug` in between where writes are to fail: error 5 is EIO. */
-function diskFile({ failWrites }: RackMachine['disks'][number], file: string): string {
-  if (failWrites === false) return `file=${file}`;
-  const rule = 'file.inject-error.0';
-  return [
-    ...['file.driver=blkdebug', 'file.image.driver=file', `file.image.filename=${file}`],
-    ...[`${rule}.event=none`, `${rule}.iotype=write`, `${rule}.errno=5`],
-    ...(failWrites === true ? [] : [`${rule}.sector=${failWrites.sector}`]),
-  ].join(',');
+/** The file under a disk, with QEMU's `blkdebug` in between where reads or writes are to fail: error 5 is EIO. */
+function diskFile({ failWrites, failReads }: RackMachine['disks'][number], file: string): string {
+  const faults = [
+    ['write', failWrites],
+    ['read', failReads],
+  ] as const;
+  const rules = faults
+    .filter(([, where]) => where !== false)
+    .flatMap(([type, where], index) => {
+      const rule = `file.inject-error.${index}`;
+      return [
+        ...[`${rule}.event=none`, `${rule}.iotype=${type}`, `${rule}.errno=5`],
+        ...(typeof where === 'object' ? [`${rule}.sector=${where.sector}`] : []),
+      ];
+    });
+  if (rules.length === 0) return `file=${file}`;
+  const debug = ['file.driver=blkdebug', 'file.image.driver=file', `file.image.filename=${file}`];
+  return [...debug, ...rules].join(',');
 }
 
 /** A comma ends a value in QEMU's option syntax unless it is doubled. */

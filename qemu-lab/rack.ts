@@ -26,6 +26,10 @@ const disk = z.strictObject({
   failWrites: z
     .union([z.boolean(), z.strictObject({ sector: z.number().int().min(0) })])
     .default(false),
+  /** The same for reads. */
+  failReads: z
+    .union([z.boolean(), z.strictObject({ sector: z.number().int().min(0) })])
+    .default(false),
 });
 
 /** A BMC of the lab: RMCP+ on the out-of-band network, and the guest's own way to it. */
@@ -145,6 +149,7 @@ export interface RackMachine
     readonly interface: string;
     readonly boots: boolean;
     readonly failWrites: boolean | { readonly sector: number };
+    readonly failReads: boolean | { readonly sector: number };
   }[];
 }
 

@@ -5,10 +5,13 @@
 # SHA-256 of 16 MiB of zeros.
 KNOWN=080acf35a507ac9849cfcba47dc2ad83e01b75663a516279c8b9d243b719643e
 BLOCK_KIB=16384
+# Of a disk, read by one process: small enough to say where a disk is bad, large enough not to slow it down.
+PIECE_MIB=64
 SYSROOT=${SYSROOT:-}
 BURN=${BURN:-/tmp/burn}
 
 perform() {
+  . "$AGENT/recon.sh"
   before=$(corrected_errors)
   step cpu 0
   burn_cpu "$(wish cpuSeconds 60)"
@@ -120,7 +123,8 @@ burn_disks() {
     [ -e "$file" ] || break
     name=${file##*/disk.}
     read -r verdict mib took <"$file" || fail DISK_FAILED "$name was not read to the end"
-    [ "$verdict" = ok ] || fail DISK_FAILED "$name cannot be read: $(tail -n 1 "$AT/read.$name")"
+    [ "$verdict" = ok ] ||
+      fail DISK_FAILED "disk $name ($(of_serial "$name")) cannot be read at MiB $mib: $(sed -n '$s/.*: //p' "$AT/read.$name")"
     count=$((count + 1))
     # The form of names in the last word; the first sixteen disks are told one by one.
     [ "$count" -gt 16 ] || measured "disk-$name-mib-per-s" $((mib / (took > 0 ? took : 1)))
@@ -128,14 +132,39 @@ burn_disks() {
   measured disk-count "$count"
 }
 
+# read_disk DEVICE MEBIBYTES: one line, `ok MEBIBYTES SECONDS` or `bad MEBIBYTE 0`.
 read_disk() {
   name=${1##*/}
   began=$(seconds)
-  if dd if="$1" of=/dev/null bs=1048576 count="$2" 2>"$AT/read.$name"; then
-    echo "ok $2 $(($(seconds) - began))"
-  else
-    echo "bad 0 0"
-  fi
+  at=0
+  while [ "$at" -lt "$2" ]; do
+    piece=$(($2 - at < PIECE_MIB ? $2 - at : PIECE_MIB))
+    read_piece "$1" "$at" "$piece" || {
+      echo "bad $(first_bad "$1" "$at" "$piece") 0"
+      return
+    }
+    at=$((at + piece))
+  done
+  echo "ok $2 $(($(seconds) - began))"
+}
+
+read_piece() { dd if="$1" of=/dev/null bs=1048576 skip="$2" count="$3" 2>"$AT/read.${1##*/}"; }
+
+# first_bad DEVICE FROM COUNT: the mebibyte that cannot be read; the piece's first one when each can, now.
+first_bad() {
+  kept=$(cat "$AT/read.${1##*/}")
+  n=$2
+  while [ "$n" -lt $(($2 + $3)) ]; do
+    read_piece "$1" "$n" 1 || { echo "$n" && return; }
+    n=$((n + 1))
+  done
+  echo "$kept" >"$AT/read.${1##*/}"
+  echo "$2"
+}
+
+of_serial() {
+  found=$(disk_serial "$SYSROOT/sys/block/$1")
+  echo "serial ${found:-unknown}"
 }
 
 # corrected_errors: what the memory controllers have corrected so far.

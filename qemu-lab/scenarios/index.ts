@@ -1,6 +1,7 @@
 /** Every scenario, in the order in which `npm run lab -- scenarios` lists them. */
 import type { Scenario } from '../scenario.ts';
 import { BOOTS } from './boots.ts';
+import { burnIn } from './burn-in.ts';
 import { clients } from './clients.ts';
 import { failures } from './failures.ts';
 import { ingest } from './ingest.ts';
@@ -32,4 +33,5 @@ export const SCENARIOS: readonly Scenario[] = [
   recycle,
   replace,
   pool,
+  burnIn,
 ];

@@ -588,6 +588,17 @@ export type Job = {
   readonly code: string;
   readonly detail: string;
 };
+export type BurnIn = {
+  readonly job: string;
+  /** When it ended */
+  readonly at: number;
+  readonly status: 'finished' | 'failed';
+  /** What is wrong (docs/errors.md); empty when nothing was found */
+  readonly code: string;
+  readonly detail: string;
+  /** What the agent measured; empty when it failed */
+  readonly measured: Readonly<Record<string, string | number | boolean>>;
+};
 export type JobDetail = {
   readonly job: Job;
   readonly phase: string;
@@ -1288,6 +1299,8 @@ export interface Operations {
     answer: {
       readonly machine: Machine;
       readonly events: readonly Event[];
+      /** Its newest burn-in; null without one */
+      readonly burnIn: BurnIn | null;
     };
   };
   /** Change fields of a machine, at the version that was read (If-Match). */

@@ -1,7 +1,7 @@
 /** `reveille machines ...`: everything that the API can do with machines. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Machine, Operations } from '../../client/operations.generated.ts';
+import type { BurnIn, Machine, Operations } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
@@ -18,6 +18,12 @@ const COLUMNS: readonly Column<Machine>[] = [
   { title: 'MEMORY', of: ({ memoryBytes }) => bytes(memoryBytes) },
   { title: 'SINCE', of: ({ stateAt }) => time(stateAt) },
 ];
+
+function renderBurnIn({ status, at, code, detail, measured, job }: BurnIn): string {
+  const figures = Object.entries(measured).map(([name, value]) => `${name}=${value}`);
+  const words = [status, time(at), code, detail, ...figures, `(job ${job})`];
+  return words.filter((word) => word !== '').join(' ');
+}
 
 interface ListOptions extends CommonOptions {
   readonly sort?: string;
@@ -60,6 +66,7 @@ function addReads(machines: Command, context: CliContext): void {
       }
       const { hardware: _, ...machine } = body.machine;
       showRecord(context, options, machine);
+      if (body.burnIn) context.write(`\nburn-in: ${renderBurnIn(body.burnIn)}\n`);
       context.write('\n');
       for (const { at, name, data } of body.events)
         context.write(`${time(at)}  ${name}  ${JSON.stringify(data)}\n`);

@@ -1,7 +1,8 @@
 /** Jobs as the API shows them: the shape that people's tools have known for years, with what was added to it. */
 import { z } from 'zod';
 import type { JobProgress } from '../../jobs/progress.ts';
-import { JOB_STATUSES, type Job } from '../../jobs/store.ts';
+import { JOB_STATUSES, type Job, type JobStore } from '../../jobs/store.ts';
+import type { Hardwarename } from '../../wire/ids.ts';
 import { maskInstall } from './mask.ts';
 
 const timeText = z.string().describe('UTC, as 2015-07-31 17:36:31');
@@ -29,6 +30,32 @@ export const jobView = z
     detail: z.string(),
   })
   .meta({ id: 'Job' });
+
+export const burnInView = z
+  .object({
+    job: z.string(),
+    at: z.number().int().describe('When it ended'),
+    status: z.enum(['finished', 'failed']),
+    code: z.string().describe('What is wrong (docs/errors.md); empty when nothing was found'),
+    detail: z.string(),
+    measured: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .describe('What the agent measured; empty when it failed'),
+  })
+  .meta({ id: 'BurnIn' });
+
+/** How a machine came through its newest burn-in that was not called off; null without one. */
+export function newestBurnIn(
+  store: Pick<JobStore, 'page'>,
+  target: Hardwarename,
+): z.output<typeof burnInView> | null {
+  const [job] = store.page({ target, kind: 'burn-in', status: ['finished', 'failed'] }, 1);
+  if (!job) return null;
+  const { id, endedAt: at, status, code, detail, result } = job;
+  const { keep = {} } = (result ?? {}) as { keep?: Record<string, string | number | boolean> };
+  const measured = status === 'finished' ? keep : {};
+  return { ...{ job: id, at, code, detail, measured }, status: status as 'finished' | 'failed' };
+}
 
 export const jobDetail = z
   .object({

@@ -123,6 +123,15 @@ describe('QEMU', () => {
     expect(argumentsOf({})).not.toContain('blkdebug');
   });
 
+  it('lets reads fail the same way, beside writes', () => {
+    const reads = argumentsOf({ disks: [{ failReads: { sector: 2048 } }] });
+    expect(reads).toContain('file.inject-error.0.iotype=read');
+    expect(reads).toContain('file.inject-error.0.sector=2048');
+    const both = argumentsOf({ disks: [{ failReads: true, failWrites: true }] });
+    expect(both).toContain('file.inject-error.0.iotype=write');
+    expect(both).toContain('file.inject-error.1.iotype=read');
+  });
+
   it('doubles commas, which end values', () =>
     expect(argumentsOf({ manufacturer: 'A, Inc' })).toContain('manufacturer=A,, Inc'));
 });

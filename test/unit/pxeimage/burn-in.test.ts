@@ -42,7 +42,7 @@ function burn(
 ): { status: number | null; measured: string; failed: string } {
   const script = `
 set -u
-AT=${root} SYSROOT=${root} BURN=${root}/burn PATH=${root}/bin:$PATH
+AGENT=${AGENT} AT=${root} SYSROOT=${root} BURN=${root}/burn PATH=${root}/bin:$PATH
 answer() { sed -n "s/^$1: //p" "$2"; }
 seconds() { sed 's/\\..*//' /proc/uptime; }
 step() { echo "$1 $2" >>"$AT/steps"; }
@@ -96,7 +96,20 @@ describe('burn-in', () => {
       '',
       /^MEMORY_FAILED .* count 1 errors/,
     ],
-    ['a disk that cannot be read', { 'sys/block/vdb/size': '6144\n' }, '', /^DISK_FAILED vdb /],
+    [
+      'a disk that cannot be read',
+      { 'sys/block/vdb/size': '6144\n', 'sys/block/vdb/serial': 'DISK-2\n' },
+      '',
+      /^DISK_FAILED disk vdb \(serial DISK-2\) cannot be read at MiB 0: No such file/,
+    ],
+    [
+      'where a disk cannot be read',
+      {},
+      // A disk whose third mebibyte is bad, in pieces of two.
+      `PIECE_MIB=2
+       dd() { case $4 in skip=2) echo "dd: /dev/vda: Input/output error" >&2; return 1 ;; esac; }`,
+      /^DISK_FAILED disk vda \(serial unknown\) cannot be read at MiB 2: Input\/output error$/,
+    ],
     [
       'machine checks',
       { dmesg: 'mce: [Hardware Error]: CPU 1: Machine Check: 0\n' },

@@ -11,6 +11,7 @@ import { needEdit, needMove, needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import { commit, etagOf, versionRead } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
+import { burnInView, newestBurnIn } from '../job-views.ts';
 import { filterShape, filtersOf, listQueryOf, machineListQuery } from '../machine-list-query.ts';
 import {
   answers,
@@ -134,7 +135,13 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
       querystring: z.strictObject({
         events: z.coerce.number().int().min(0).max(limit('eventsPageMax')).default(EVENTS_SHOWN),
       }),
-      response: answers(z.object({ machine: machineView, events: z.array(eventView) })),
+      response: answers(
+        z.object({
+          machine: machineView,
+          events: z.array(eventView),
+          burnIn: burnInView.nullable().describe('Its newest burn-in; null without one'),
+        }),
+      ),
     },
     handler: async (request, reply) => {
       const record = recordOf(context, request.params.hardwarename);
@@ -142,7 +149,8 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
       reply.header('etag', etagOf(version));
       const count = request.query.events;
       const events = count === 0 ? [] : context.inventory.events.ofMachine(hardwarename, count);
-      return reply.send({ machine: viewOf(context, record, true), events } as never);
+      const burnIn = newestBurnIn(context.jobs.store, hardwarename);
+      return reply.send({ machine: viewOf(context, record, true), events, burnIn } as never);
     },
   });
   app.route({

@@ -245,6 +245,8 @@ export function createHall(options: HallOptions = {}) {
       persist();
       return job;
     },
+    /** What a test has written by hand is on disk, too. */
+    persist,
     /** Its agent, which waits, hears that there is something to do. */
     wakeAgent: (name: Hardwarename) => options.onPxeimage?.(hall, name),
     job: (id: string) => hall.now.desk.get(id),

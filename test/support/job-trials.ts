@@ -1,24 +1,20 @@
 /**
- * The three trials that every kind of job has to pass: it fails at each step, the appliance is killed at each commit, each
+ * The trials that every kind of job has to pass: it fails at each step, the appliance is killed at each commit, each
  * step is run twice. A kind's definition is data, so a trial is a changed copy of it; nothing is mocked.
  */
 import { AppError } from '../../src/errors.ts';
 import {
   createKinds,
   type JobDefinition,
+  type JobKinds,
   type JobStep,
-  type Step,
 } from '../../src/jobs/definition.ts';
 import { createHall, type Hall } from './job-hall.ts';
 
-export interface Trial {
-  readonly kind: string;
-  readonly params?: unknown;
-  /** Whether the machine is on before. */
-  readonly on: boolean;
-}
-
 const standard = createHall().kinds;
+
+/** The name of every kind that this program has. */
+export const KINDS: readonly string[] = standard.list().map(({ kind }) => kind);
 
 export function definitionOf(kind: string): JobDefinition {
   const definition = standard.newest(kind);
@@ -26,20 +22,17 @@ export function definitionOf(kind: string): JobDefinition {
   return definition;
 }
 
-/** A hall whose only kind is this one, changed. */
-export function hallWith(kind: string, change: (step: Step, index: number) => JobStep): Hall {
+/** This kind alone, with its steps or waits changed. */
+export function kindsWith(kind: string, change: (each: JobStep) => JobStep): JobKinds {
   const definition = definitionOf(kind);
-  const steps = definition.steps.map((each, index) =>
-    each.is === 'step' ? change(each, index) : each,
-  );
-  return createHall({ kinds: createKinds([{ ...definition, steps }]) });
+  return createKinds([{ ...definition, steps: definition.steps.map(change) }]);
 }
 
 /** Fails one step for good, before or after it has done what it does. */
 export function failing(name: string, when: 'before' | 'after') {
   const fault = () => new AppError('BMC_PASSWORD', { detail: `made to fail at ${name}` });
-  return (each: Step): Step =>
-    each.name !== name
+  return (each: JobStep): JobStep =>
+    each.is !== 'step' || each.name !== name
       ? each
       : {
           ...each,
@@ -52,13 +45,23 @@ export function failing(name: string, when: 'before' | 'after') {
 }
 
 /** Each step is run again right after it was run. */
-export function twice(each: Step): Step {
+export function twice(each: JobStep): JobStep {
+  if (each.is === 'wait') return each;
   return {
     ...each,
     async run(context) {
       const first = await each.run(context);
       return first && 'laterMs' in first ? first : each.run(context);
     },
+  };
+}
+
+/** What this wait is for never comes, nor does a word that it will not. */
+export function deaf(name: string) {
+  return (each: JobStep): JobStep => {
+    if (each.is !== 'wait' || each.name !== name) return each;
+    const { fails: _, ...rest } = each;
+    return { ...rest, matches: () => false };
   };
 }
 

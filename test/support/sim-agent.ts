@@ -2,6 +2,12 @@
  * The agent of simulated machines: takes the work that there is, says how far it is, and has the last word, all in simulated
  * time; the appliance may be down whenever it asks. It acts through the same store as the machines' routes.
  */
+import { randomBytes } from 'node:crypto';
+import type { WorkToken } from '../../src/inventory/work.ts';
+import type { AgentResult } from '../../src/inventory/work-report.ts';
+import { signingKey } from '../../src/recycle/certificate.ts';
+import { openRecycleDesk } from '../../src/recycle/desk.ts';
+import { erasedSchema } from '../../src/recycle/seen.ts';
 import type { BootId, Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
 import { createHall, type Hall, type HallOptions } from './job-hall.ts';
@@ -107,6 +113,7 @@ function runAgent(
       const result = ok
         ? { ok, step: 'verify' }
         : { ok, step: 'copy', code, detail: 'vda broke', retry: how === 'retry', log: 'dd: error' };
+      if (token.purpose === 'recycle') certify(hall, token, result);
       if (!inventory.work.concluded(token, result)) return;
       const { job, purpose, round } = token.order;
       const about = { job, purpose, round };
@@ -130,6 +137,20 @@ function runAgent(
       else if (!knobs.mute) callHome(hall, name, job);
     });
   });
+}
+
+const KEY = signingKey(randomBytes(32));
+
+/** As the machines' routes do: every disk of the last report is erased, and the certificate says so. */
+function certify(hall: Hall, token: WorkToken, result: AgentResult): void {
+  const { inventory } = hall.now;
+  const desk = openRecycleDesk({ inventory, clock: hall.clock, key: KEY, site: 'lab' });
+  const machine = inventory.machines.byHardwarename(token.order.hardwarename);
+  for (const { name, serial, sizeBytes } of machine?.hardware.disks ?? []) {
+    const how = { method: 'overwrite', ok: result.ok, seconds: 1, samples: 18 };
+    desk.erased(token, erasedSchema.parse({ name, serial, sizeBytes, ...how }));
+  }
+  desk.concluded(token, result);
 }
 
 function callHome(hall: Hall, name: Hardwarename, job: string): void {

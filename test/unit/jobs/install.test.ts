@@ -1,12 +1,11 @@
-/** Installs on simulated machines: warm and cold, wrong, silent and looping ones, each crash and each cancelling moment. */
+/** Installs on simulated machines: warm and cold, wrong, silent and looping ones, called off at any moment; trials.test.ts has the rest. */
 import { describe, expect, it } from 'vitest';
-import { decodeBootFlags } from '../../../src/ipmi/commands/boot-options.ts';
-import { createKinds, type JobStep, type Step } from '../../../src/jobs/definition.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Hall } from '../../support/job-hall.ts';
 import { EPOCH, nameOf } from '../../support/job-hall.ts';
-import { definitionOf, failing, faultsOf, twice } from '../../support/job-trials.ts';
+import { machineFaults } from '../../support/job-plans.ts';
+import { faultsOf } from '../../support/job-trials.ts';
 import { type AgentKnobs, createInstallHall } from '../../support/sim-agent.ts';
 
 const PARAMS = { image: 'debian-12/stable', hostname: 'web1', role: 'web' };
@@ -22,22 +21,12 @@ async function installed(knobs: AgentKnobs = {}, params: object = PARAMS) {
   return { hall, job: hall.job(id), record: stateOf(hall), id };
 }
 
-/** What has to hold of the machine, however its job ended. */
-function restFaults(hall: Hall): string[] {
-  const flags = decodeBootFlags(hall.machine(0).state.bootOptions.get(5) ?? new Uint8Array());
-  const faults: string[] = [];
-  if (flags?.valid) faults.push('boot flags are left behind');
-  if (liveOf(hall)) faults.push('there is work for it still');
-  if (stateOf(hall)?.state === 'installing') faults.push('it is installing for ever');
-  return faults;
-}
-
 describe('an install', () => {
   it('goes from available to in use, by one network boot', async () => {
     const { hall, job, record, id } = await installed();
     expect(job).toMatchObject({ status: 'finished', code: '' });
     expect(record).toMatchObject({ state: 'in-use', hostname: 'web1', role: 'web' });
-    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+    expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
     expect(hall.machine(0).netboots()).toBe(1);
     expect(job.result).toMatchObject({ prepare: { image: 'debian-12@1' }, call: { warm: false } });
   });
@@ -74,7 +63,7 @@ describe('an install', () => {
     const id = begin(hall);
     await hall.settle();
     expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_MISSING' });
-    expect(restFaults(hall)).toEqual([]);
+    expect(machineFaults(hall)).toEqual([]);
   });
 
   it.each([
@@ -97,7 +86,7 @@ describe('an install', () => {
     expect(job.code).toMatch(/^BMC_(UNREACHABLE|TIMEOUT)$/);
     expect(inventory.machines.record(machine)).toMatchObject({ state: 'broken', hostname: '' });
     expect(hall.machine(0).actions).toEqual([]);
-    expect(restFaults(hall)).toEqual([]);
+    expect(machineFaults(hall)).toEqual([]);
   });
 
   it('is done again when the agent says that this may help', async () => {
@@ -131,7 +120,7 @@ describe('an install', () => {
     expect(job).toMatchObject({ status: 'failed', code: 'DISK_FAILED' });
     expect(record).toMatchObject({ state: 'broken', hostname: '', role: '' });
     expect(record?.stateWhy).toContain('vda broke');
-    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+    expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
   });
 
   it('ends in `broken` when the agent falls silent, after another round', async () => {
@@ -146,7 +135,7 @@ describe('an install', () => {
     const { hall, job, record } = await installed({ mute: true });
     expect(job.detail).toContain('has not called home');
     expect(record?.state).toBe('broken');
-    expect(restFaults(hall)).toEqual([]);
+    expect(machineFaults(hall)).toEqual([]);
   });
 
   it('puts a machine on hold that comes back into the installer over and over', async () => {
@@ -211,54 +200,8 @@ describe('a reinstall', () => {
   });
 });
 
-describe('at every step of an install', () => {
-  const steps = definitionOf('install').steps.filter(({ is }) => is === 'step');
-  const hallWith = (change: (step: Step) => JobStep) => {
-    const definition = definitionOf('install');
-    const changed = definition.steps.map((each) => (each.is === 'step' ? change(each) : each));
-    return createInstallHall({}, { kinds: createKinds([{ ...definition, steps: changed }]) });
-  };
-
-  it.each(steps.flatMap(({ name }) => [[name, 'before'] as const, [name, 'after'] as const]))(
-    'a failure at %s, %s it was done, leaves no work and no flags',
-    async (name, when) => {
-      const hall = hallWith(failing(name, when));
-      const id = begin(hall);
-      await hall.settle();
-      await hall.time.pass(300_000);
-      expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_PASSWORD' });
-      expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
-      expect(stateOf(hall)).toMatchObject({ state: 'broken', hostname: '' });
-    },
-  );
-
-  it('may be run twice', async () => {
-    const hall = hallWith(twice);
-    const id = begin(hall);
-    await hall.settle();
-    expect(hall.job(id).status).toBe('finished');
-    expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
-  });
-
-  it('is cut off at every commit, before and after it, and goes on', async () => {
-    const { hall: whole } = await installed();
-    const { commits } = whole.now.life;
-    expect(commits).toBeGreaterThan(10);
-    for (let at = 1; at <= commits; at++)
-      for (const when of ['before', 'after'] as const) {
-        const hall = createInstallHall();
-        hall.cut = { at, when };
-        const id = begin(hall);
-        await hall.settle();
-        const where = `${when} commit ${at}`;
-        expect(hall.crashes, where).toBe(1);
-        expect(hall.job(id), where).toMatchObject({ status: 'finished' });
-        expect(stateOf(hall)?.state, where).toBe('in-use');
-        expect([...faultsOf(hall, id), ...restFaults(hall)], where).toEqual([]);
-      }
-  });
-
-  it('is cancelled at any moment: nothing is served from that commit on', async () => {
+describe('an install that is called off', () => {
+  it('may be so at any moment: nothing is served from that commit on', async () => {
     const whole = createInstallHall();
     begin(whole);
     const beganAt = whole.time.now();
@@ -281,7 +224,7 @@ describe('at every step of an install', () => {
       rests.add(`${status} ${state}`);
       expect(status).toBe('cancelled');
       expect(state).toBe(touched ? 'held' : 'available');
-      expect([...faultsOf(hall, id), ...restFaults(hall)]).toEqual([]);
+      expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
     }
     expect([...rests].sort()).toEqual(['cancelled available', 'cancelled held']);
   });

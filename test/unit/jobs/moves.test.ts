@@ -4,14 +4,14 @@
  */
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { createKinds, defineJob, type Step } from '../../../src/jobs/definition.ts';
+import { createKinds, defineJob, type JobStep } from '../../../src/jobs/definition.ts';
 import { discharge, look, powerOff, powerOn } from '../../../src/jobs/kinds/steps.ts';
 import { createHall, type Hall, type HallOptions, nameOf } from '../../support/job-hall.ts';
 import { failing, faultsOf } from '../../support/job-trials.ts';
 
 const STEPS = [look, powerOff, discharge, powerOn];
 
-function moving(change: (step: Step) => Step = (step) => step) {
+function moving(change: (step: JobStep) => JobStep = (step) => step) {
   return createKinds([
     defineJob('claim', 1, {
       says: 'Claims the machine as an install does.',
@@ -122,7 +122,7 @@ describe('a job that moves its machine', () => {
   it('does not move one that a person has moved meanwhile: theirs is the newer word', async () => {
     let hall: Hall | undefined;
     const kinds = moving((step) =>
-      step.name !== 'power-on'
+      step.is !== 'step' || step.name !== 'power-on'
         ? step
         : {
             ...step,

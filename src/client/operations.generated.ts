@@ -623,6 +623,11 @@ export type JobDetail = {
   }[];
 };
 export type JobStats = {
+  /** Each figure is of the newest entries of its group, none older than so many days */
+  readonly window: {
+    readonly days: number;
+    readonly newest: number;
+  };
   readonly kinds: readonly {
     readonly action: string;
     /** Empty: all of them */

@@ -6,10 +6,11 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { type JobDesk, openJobDesk } from '../jobs/desk.ts';
 import { createEngine } from '../jobs/engine.ts';
 import { jobKinds } from '../jobs/kinds/index.ts';
+import { forgetSome } from '../jobs/retention.ts';
 import type { Job } from '../jobs/store.ts';
 import type { Log } from '../platform/log.ts';
 import type { GroupCommit } from '../platform/sqlite.ts';
-import type { Clock, Millis } from '../wire/time.ts';
+import type { Clock } from '../wire/time.ts';
 import { createJobWorld } from './job-bmc.ts';
 
 export interface JobParts {
@@ -39,17 +40,17 @@ export function openJobs({
   return openJobDesk({ db, clock, events, machines, kinds, onCancel });
 }
 
-const DAY_MS = 86_400_000;
 const FORGET_EVERY_MS = 3_600_000;
-/** Deleted in one transaction: a few milliseconds. */
-const FORGET_MAX = 500;
+/** Between two slices of a large backlog: others have the main thread meanwhile. */
+const FORGET_PAUSE_MS = 200;
 
 export function startJobs(
   parts: JobParts,
   { desk, access }: { readonly desk: JobDesk; readonly access: BmcAccess },
 ): void {
   const { inventory, config, clock, log, closers, groupCommit } = parts;
-  const { enabled, siteMax, rackMax, keepDays } = config.jobs;
+  const { enabled, siteMax, rackMax } = config.jobs;
+  forgetOldJobs(parts, desk);
   if (!enabled) return;
   const engine = createEngine({
     store: desk.store,
@@ -74,13 +75,21 @@ export function startJobs(
   desk.blockedBy = (job) => engine.blockedBy(job);
   engine.start();
   closers.push(() => engine.stop());
-  const forget = setInterval(() => {
-    const before = (clock() - keepDays * DAY_MS) as Millis;
+}
+
+/** Hourly, and at once again for as long as there is more. */
+function forgetOldJobs({ inventory, config, clock, log, closers }: JobParts, desk: JobDesk): void {
+  const { keepDays: days, keepMax: most } = config.jobs;
+  let timer: NodeJS.Timeout;
+  const forget = (): void => {
+    let more = false;
     try {
-      inventory.transaction(() => desk.store.forget(before, FORGET_MAX));
+      more = inventory.transaction(() => forgetSome(desk.store, { days, most }, clock()));
     } catch (err) {
       log.error({ err }, 'old jobs could not be forgotten');
     }
-  }, FORGET_EVERY_MS);
-  closers.push(() => clearInterval(forget));
+    timer = setTimeout(forget, more ? FORGET_PAUSE_MS : FORGET_EVERY_MS);
+  };
+  timer = setTimeout(forget, FORGET_EVERY_MS);
+  closers.push(() => clearTimeout(timer));
 }

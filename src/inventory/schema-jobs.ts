@@ -61,3 +61,18 @@ export const JOBS_SCHEMA = `
   ) STRICT;
   INSERT INTO job_queue (id, paused_at, who, why) VALUES (1, 0, '', '');
 `;
+
+/**
+ * Statistics without reading history: when each step ended, and indexes that answer for one kind, type and step. What is
+ * there already is dated by its job.
+ */
+export const JOB_STATS_SCHEMA = `
+  ALTER TABLE job_steps ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+  UPDATE job_steps SET at = (SELECT iif(ended_at > 0, ended_at, created_at) FROM jobs WHERE number = job);
+  DROP INDEX job_steps_by_kind;
+  CREATE INDEX job_steps_by_step ON job_steps (kind, step, at, duration_ms);
+  CREATE INDEX job_steps_by_type ON job_steps (kind, hardware_type, step, at, duration_ms);
+  CREATE INDEX jobs_by_kind ON jobs (kind, ended_at, status, started_at, created_at) WHERE ended_at > 0;
+  CREATE INDEX jobs_by_type ON jobs (kind, hardware_type, ended_at, status, started_at, created_at) WHERE ended_at > 0;
+  CREATE INDEX jobs_troubled ON jobs (ended_at) WHERE ended_at > 0 AND (retries > 0 OR status = 'failed');
+`;

@@ -13,7 +13,7 @@ import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.
 import { FEED_SCHEMA } from './schema-feed.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
-import { JOBS_SCHEMA } from './schema-jobs.ts';
+import { JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
 import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
 import { DATA_MARK_SCHEMA, RECYCLE_SCHEMA } from './schema-recycle.ts';
@@ -160,6 +160,7 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX boots_by_machine ON boots (hardwarename) WHERE hardwarename IS NOT NULL;',
   CONSOLE_TIMES_SCHEMA,
   BMC_TRUST_SCHEMA,
+  JOB_STATS_SCHEMA,
 ];
 
 export interface MigrateOptions {

@@ -62,8 +62,15 @@ export interface DeskParts {
 
 export function openJobDesk(parts: DeskParts): JobDesk {
   const { db, clock, events, machines, kinds } = parts;
-  const store = openJobStore(db, clock, events);
   const stats = openJobStats(db, clock);
+  const kept = openJobStore(db, clock, events);
+  const store: JobStore = {
+    ...kept,
+    append(job, entry, details) {
+      kept.append(job, entry, details);
+      if (entry.is === 'ended' || details?.durationMs !== undefined) stats.touched(job);
+    },
+  };
   const get = (id: string): Job => {
     const job = store.byId(id);
     if (!job) throw new AppError('NOT_FOUND', { detail: `No job ${id.slice(0, 64)}.` });

@@ -11,6 +11,8 @@ export const jobsSchema = z.strictObject({
   siteMax: z.number().int().min(1).max(10_000).default(200),
   rackMax: z.number().int().min(1).max(1000).default(8),
   keepDays: z.number().int().min(1).max(36_500).default(365),
+  /** Ended jobs at most, however young: about 15 kB each with its log. */
+  keepMax: z.number().int().min(1000).max(10_000_000).default(200_000),
   recycle: z
     .strictObject({
       /** NIST SP 800-88: what every disk must reach, unless a job says otherwise. */

@@ -108,8 +108,10 @@ export interface JobStore {
   lastCode(bmc: string): string;
   queue(): QueueSwitch;
   setQueue(queue: QueueSwitch): void;
-  /** Forgets jobs that ended before this moment, at most so many. */
+  /** Forgets jobs that ended before this moment, at most so many; the newest burn-in of each machine stays. */
   forget(before: Millis, count: number): number;
+  /** When the job ended behind which there are so many newer ones; 0 when there are not so many. */
+  endedBeyond(count: number): number;
 }
 
 interface JobRow {
@@ -169,7 +171,7 @@ export function openJobStore(db: Database, clock: Clock, events: EventStore): Jo
       const at = clock();
       sql.log.run(job.number, job.number, at, JSON.stringify(entry));
       if (durationMs !== undefined && 'step' in entry)
-        sql.duration.run(job.number, job.kind, job.hardwareType, entry.step, durationMs);
+        sql.duration.run(job.number, job.kind, job.hardwareType, entry.step, durationMs, at);
       switch (entry.is) {
         case 'started':
         case 'waiting':
@@ -189,7 +191,14 @@ export function openJobStore(db: Database, clock: Clock, events: EventStore): Jo
       if (event) events.append(event);
     },
     setQueue: ({ pausedAt, who, why }) => void sql.setQueue.run(pausedAt, who, why),
-    forget: (before, count) => sql.forget.run(before, count).changes,
+    forget(before, count) {
+      const old = sql.old.all(before, count);
+      for (const { number, id } of old) {
+        sql.forgetWork.run(id);
+        sql.forget.run(number);
+      }
+      return old.length;
+    },
   };
 }
 
@@ -222,6 +231,7 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
         ...{ id, name: name as EventName },
         hardwarename: (hardwarename ?? undefined) as Hardwarename | undefined,
       })),
+    endedBeyond: (count: number) => sql.beyond.get(count)?.ended_at ?? 0,
     lastCode: (bmc: string) => sql.lastCode.get(bmc)?.code ?? '',
     queue(): QueueSwitch {
       const row = sql.queue.get();
@@ -288,7 +298,7 @@ function prepare(db: Database) {
       'SELECT seq, at, entry FROM job_log WHERE job = ? ORDER BY seq',
     ),
     duration: db.prepare(
-      'INSERT INTO job_steps (job, kind, hardware_type, step, duration_ms) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO job_steps (job, kind, hardware_type, step, duration_ms, at) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     started: db.prepare(
       `UPDATE jobs SET status = 'running', step = ?, started_at = iif(started_at = 0, ?, started_at)
@@ -322,9 +332,16 @@ function prepare(db: Database) {
       'SELECT paused_at, who, why FROM job_queue',
     ),
     setQueue: db.prepare('UPDATE job_queue SET paused_at = ?, who = ?, why = ? WHERE id = 1'),
-    forget: db.prepare(
-      `DELETE FROM jobs WHERE number IN
-         (SELECT number FROM jobs WHERE ended_at > 0 AND ended_at < ? LIMIT ?)`,
+    old: db.prepare<[number, number], { number: number; id: string }>(
+      `SELECT number, id FROM jobs WHERE ended_at > 0 AND ended_at < ? AND NOT (kind = 'burn-in' AND number =
+         (SELECT max(number) FROM jobs AS other WHERE other.target = jobs.target AND other.kind = 'burn-in'
+            AND other.status IN ('finished', 'failed')))
+       ORDER BY ended_at LIMIT ?`,
+    ),
+    forget: db.prepare('DELETE FROM jobs WHERE number = ?'),
+    forgetWork: db.prepare('DELETE FROM work_orders WHERE job = ?'),
+    beyond: db.prepare<[number], { ended_at: number }>(
+      'SELECT ended_at FROM jobs WHERE ended_at > 0 ORDER BY ended_at DESC LIMIT 1 OFFSET ?',
     ),
   };
 }

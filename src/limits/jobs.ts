@@ -32,8 +32,20 @@ export const JOB_LIMITS = {
   },
   jobBulkMax: { value: 5000, why: 'machines of one bulk request: a hall' },
   jobHistoryMax: {
-    value: 20_000,
-    why: 'newest steps of a kind that estimates and percentiles are made from: tens of milliseconds',
+    value: 1000,
+    why: 'newest entries of one kind, type and step that percentiles are made from: the 99th still stands on ten of them',
+  },
+  jobStatsMs: {
+    value: 7_776_000_000,
+    why: '90 days: what took long before the last firmware says nothing today',
+  },
+  jobTroubleMax: {
+    value: 5000,
+    why: 'newest jobs that failed or tried again, for the worst BMCs: a few milliseconds',
+  },
+  jobForgetMax: {
+    value: 200,
+    why: 'old jobs deleted in one transaction, with logs of some tens of entries: a few milliseconds',
   },
   jobBmcsMax: { value: 32, why: 'credentials that are tried on a new BMC: more lock its accounts' },
 } as const;

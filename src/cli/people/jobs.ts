@@ -1,7 +1,7 @@
 /** `reveille jobs ...`: ask for jobs, follow them, call them off, pause the queue, and see what they have done. */
 import type { Command } from 'commander';
 import type { ApiClient } from '../../client/client.ts';
-import type { Job, JobDetail } from '../../client/operations.generated.ts';
+import type { Job, JobDetail, Operations } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
@@ -202,30 +202,69 @@ function addControls(jobs: Command, context: CliContext): void {
       });
 }
 
+interface StatsOptions extends CommonOptions {
+  readonly action?: string;
+  readonly steps?: boolean;
+}
+
+type Stats = Operations['GET /jobs/stats']['answer'];
+type Times = Stats['steps'][number]['duration'];
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+const timeColumns = <Row extends { readonly duration: Times }>(): readonly Column<Row>[] => [
+  { title: 'P50', of: ({ duration }) => seconds(duration.p50Ms) },
+  { title: 'P90', of: ({ duration }) => seconds(duration.p90Ms) },
+  { title: 'P99', of: ({ duration }) => seconds(duration.p99Ms) },
+];
+
 function addStats(jobs: Command, context: CliContext): void {
-  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   withCommon(jobs.command('stats'))
     .description('success, durations, the BMCs with most trouble')
-    .action(async (options: CommonOptions) => {
-      const { body } = await clientFor(context, options).call('GET /jobs/stats');
+    .option('--action <KIND>', 'of one kind')
+    .option('--steps', 'how long each step takes')
+    .action(async (options: StatsOptions) => {
+      const { body } = await clientFor<'jobs'>(context, options).call('GET /jobs/stats');
+      const asked = ({ action }: { readonly action: string }) =>
+        options.action === undefined || action === options.action;
+      const document = {
+        ...body,
+        kinds: body.kinds.filter(asked),
+        steps: body.steps.filter(asked),
+      };
+      if (options.steps) return showSteps(context, options, document);
       show(context, options, {
-        document: body,
-        rows: body.kinds,
+        document,
+        rows: document.kinds,
         columns: [
           { title: 'ACTION', of: ({ action }) => action },
           { title: 'TYPE', of: ({ hardwareType }) => hardwareType || 'all' },
           { title: 'FINISHED', of: ({ finished }) => String(finished) },
           { title: 'FAILED', of: ({ failed }) => String(failed) },
           { title: 'SUCCESS', of: ({ successRate }) => `${(100 * successRate).toFixed(2)} %` },
-          { title: 'P50', of: ({ duration }) => seconds(duration.p50Ms) },
-          { title: 'P99', of: ({ duration }) => seconds(duration.p99Ms) },
+          ...timeColumns<Stats['kinds'][number]>(),
         ],
       });
       if (options.json || body.worstBmcs.length === 0) return;
       context.write('\nBMCs with most trouble:\n');
-      for (const { bmc, target, failed, retries, code } of body.worstBmcs)
-        context.write(`${bmc}  ${target}  ${failed} failed, ${retries} retries  ${code}\n`);
+      for (const { bmc, target, jobs: all, failed, retries, code } of body.worstBmcs)
+        context.write(
+          `${bmc}  ${target}  ${all} jobs, ${failed} failed, ${retries} retries  ${code}\n`,
+        );
     });
+}
+
+function showSteps(context: CliContext, options: CommonOptions, document: Stats): void {
+  show(context, options, {
+    document,
+    rows: document.steps,
+    columns: [
+      { title: 'ACTION', of: ({ action }) => action },
+      { title: 'TYPE', of: ({ hardwareType }) => hardwareType || 'all' },
+      { title: 'STEP', of: ({ step }) => step },
+      { title: 'COUNT', of: ({ duration }) => String(duration.count) },
+      ...timeColumns<Stats['steps'][number]>(),
+    ],
+  });
 }
 
 /** A line for each thing that changes, so that it can be piped; the last one says how it ended. */

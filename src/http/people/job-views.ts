@@ -89,6 +89,9 @@ const durations = z.object({
 
 export const jobStatsView = z
   .object({
+    window: z
+      .object({ days: z.number().int(), newest: z.number().int() })
+      .describe('Each figure is of the newest entries of its group, none older than so many days'),
     kinds: z.array(
       z.object({
         action: z.string(),

@@ -80,39 +80,47 @@ describe.each(KINDS)('%s', (kind) => {
     },
   );
 
-  it('is cut off at every commit, before and after it, and goes on', async () => {
-    const whole = hallFor(kind);
-    begin(whole, kind);
-    await whole.settle();
-    const { commits } = whole.now.life;
-    expect(commits).toBeGreaterThan(2);
-    for (let at = 1; at <= commits; at++)
-      for (const when of ['before', 'after'] as const) {
-        const hall = hallFor(kind);
-        hall.cut = { at, when };
+  it(
+    'is cut off at every commit, before and after it, and goes on',
+    async () => {
+      const whole = hallFor(kind);
+      begin(whole, kind);
+      await whole.settle();
+      const { commits } = whole.now.life;
+      expect(commits).toBeGreaterThan(2);
+      for (let at = 1; at <= commits; at++)
+        for (const when of ['before', 'after'] as const) {
+          const hall = hallFor(kind);
+          hall.cut = { at, when };
+          const id = begin(hall, kind);
+          await hall.settle();
+          const where = `${when} commit ${at}`;
+          expect(hall.crashes, where).toBe(1);
+          expect(hall.job(id).status, where).toBe('finished');
+          expect([...faults(hall, id), plan.achieved(hall)], where).toEqual(['yes']);
+        }
+    },
+    MANY_MS,
+  );
+
+  it(
+    'is cut off by the mains at every commit, loses what the disk had not, and goes on',
+    async () => {
+      const whole = hallFor(kind, { slowDiskMs: 40 });
+      begin(whole, kind);
+      await whole.settle();
+      for (let at = 1; at <= whole.now.life.commits; at++) {
+        const hall = hallFor(kind, { slowDiskMs: 40 });
+        hall.cut = { at, when: 'after' };
         const id = begin(hall, kind);
         await hall.settle();
-        const where = `${when} commit ${at}`;
+        const where = `after commit ${at}`;
         expect(hall.crashes, where).toBe(1);
-        expect(hall.job(id).status, where).toBe('finished');
         expect([...faults(hall, id), plan.achieved(hall)], where).toEqual(['yes']);
       }
-  }, MANY_MS);
-
-  it('is cut off by the mains at every commit, loses what the disk had not, and goes on', async () => {
-    const whole = hallFor(kind, { slowDiskMs: 40 });
-    begin(whole, kind);
-    await whole.settle();
-    for (let at = 1; at <= whole.now.life.commits; at++) {
-      const hall = hallFor(kind, { slowDiskMs: 40 });
-      hall.cut = { at, when: 'after' };
-      const id = begin(hall, kind);
-      await hall.settle();
-      const where = `after commit ${at}`;
-      expect(hall.crashes, where).toBe(1);
-      expect([...faults(hall, id), plan.achieved(hall)], where).toEqual(['yes']);
-    }
-  }, MANY_MS);
+    },
+    MANY_MS,
+  );
 
   it('does nothing to a BMC before the disk has that it was going to', async () => {
     const hall = hallFor(kind, { slowDiskMs: 5000 });

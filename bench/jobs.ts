@@ -5,14 +5,21 @@
  * simulated, so that hours pass in minutes. What a kill loses is what was not committed: the database file is closed and
  * opened anew, timers and sessions are gone, and the BMCs go on. Each machine's jobs follow one another, as the rule of one
  * unfinished job wants it. There is no peer: no free job engine runs on a simulated clock; 94 % is the rate at which the stack
- * that this rebuilds ran 28,000 jobs. The run fails when a job is lost, doubled or stuck, when a limit was exceeded, or when
- * a machine whose BMC is well has a failed job.
+ * that this rebuilds ran 28,000 jobs.
+ *
+ * Targets, each of which ends the run with status 1 when it is missed: 99.5 % succeed; every failed job names the cause that
+ * the simulation knows its BMC to have had; none is lost, doubled or stuck; no limit is exceeded; no machine is left with
+ * boot flags, or with its power other than its last job was to leave it.
+ *
+ * Beside it, in real time: how long 200 jobs that run at once keep the main thread (jobs-pause.ts).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { decodeBootFlags } from '../src/ipmi/commands/boot-options.ts';
 import { createHall, EPOCH, type Hall, nameOf } from '../test/support/job-hall.ts';
+import { measurePause } from './jobs-pause.ts';
 import { withScope } from './support/scope.ts';
 import { round } from './support/stats.ts';
 import type { TopicOptions, TopicResult } from './support/topic.ts';
@@ -29,12 +36,18 @@ const HANG_SHARE = 0.02;
 const AWAY_SHARE = 0.01;
 const DEAD_SHARE = 0.002;
 const BEFORE_RATE = 0.94;
+const SUCCESS_MIN = 0.995;
 const LIMITS = { siteMax: 400, rackMax: 16 };
 
 export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
-  const machines = quick ? 100 : 1000;
-  const jobsEach = quick ? 3 : 28;
-  return withScope(async (scope) => {
+  const machines = quick ? 500 : 1000;
+  const jobsEach = quick ? 2 : 28;
+  log('200 jobs on real sockets and a disk');
+  const mainThread = {
+    shared: await measurePause(true),
+    ...(quick ? {} : { eachStepWaits: await measurePause(false) }),
+  };
+  const result = await withScope(async (scope) => {
     const folder = mkdtempSync(join(tmpdir(), 'reveille-jobs-'));
     scope.defer(async () => rmSync(folder, { recursive: true, force: true }));
     const open = () => {
@@ -58,12 +71,22 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
       seconds: (performance.now() - startedAt) / 1000,
     });
   });
+  return { ...result, ours: { ...result.ours, mainThread } };
 }
 
 interface Trouble {
   readonly dead: ReadonlySet<string>;
   readonly away: ReadonlySet<string>;
   readonly hanging: ReadonlySet<string>;
+}
+
+/**
+ * What a job on this machine may truly have failed of, as the simulation made it; nothing for a BMC that is well: lost packets
+ * are no excuse.
+ */
+function truthOf({ dead, away, hanging }: Trouble, target: string): string {
+  if (dead.has(target) || away.has(target)) return 'BMC_UNREACHABLE';
+  return hanging.has(target) ? 'BMC_TIMEOUT' : '';
 }
 
 /** Which machines are in which trouble: spread over the racks, none in two. */
@@ -136,6 +159,7 @@ async function drive(
 interface JobRow {
   number: number;
   id: string;
+  kind: string;
   target: string;
   status: string;
   code: string;
@@ -151,22 +175,20 @@ function report(
   const db = hall.database();
   const rows = db
     .prepare<[], JobRow>(
-      'SELECT number, id, target, status, code, retries, ended_at - created_at AS ms FROM jobs',
+      'SELECT number, id, kind, target, status, code, retries, ended_at - created_at AS ms FROM jobs ORDER BY number',
     )
     .all();
   const total = machines * jobsEach;
   const finished = rows.filter(({ status }) => status === 'finished').length;
   const failed = rows.filter(({ status }) => status === 'failed');
-  const wrongly = failed.filter(({ target }) => !trouble.dead.has(target));
-  const misnamed = failed.filter(
-    ({ target, code }) => trouble.dead.has(target) && code !== 'BMC_UNREACHABLE',
-  );
-  const judged = judge(hall, rows, total);
-  const { faults, ...counts } = judged;
-  if (wrongly.length > 0) faults.push(`${wrongly.length} failed on BMCs that are well`);
-  if (misnamed.length > 0)
-    faults.push(`${misnamed.length} failed with another cause than the true one`);
-  if (faults.length > 0) throw new Error(`the run is wrong: ${faults.join('; ')}`);
+  const causes = failed.map(({ target, code }) => ({ told: code, is: truthOf(trouble, target) }));
+  const wrongly = causes.filter((cause) => cause.is === '').length;
+  const misnamed = causes.filter((cause) => cause.is !== '' && cause.told !== cause.is).length;
+  const { missed, ...counts } = judge(hall, rows, total);
+  if (wrongly > 0) missed.push(`${wrongly} jobs failed on BMCs that are well`);
+  if (misnamed > 0) missed.push(`${misnamed} failed with another cause than the true one`);
+  if (finished < SUCCESS_MIN * total)
+    missed.push(`${finished} of ${total} succeeded, less than ${100 * SUCCESS_MIN} %`);
   const successRate = finished / total;
   const hours = (hall.clock() - EPOCH) / 3_600_000;
   return {
@@ -174,9 +196,9 @@ function report(
     ours: {
       ...{ jobs: total, machines, finished, failed: failed.length },
       successPercent: round(100 * successRate, 3),
-      failedByCode: countBy(failed.map(({ code }) => code)),
-      failedOnHealthyBmcs: wrongly.length,
-      failedWithAnotherCause: misnamed.length,
+      failedByCause: countBy(causes.map(({ told, is }) => `${told} of ${is || 'nothing'}`)),
+      failedOnHealthyBmcs: wrongly,
+      failedWithAnotherCause: misnamed,
       ...{ kills: hall.crashes, retries: rows.reduce((sum, { retries }) => sum + retries, 0) },
       ...counts,
       simulatedHours: round(hours),
@@ -186,6 +208,7 @@ function report(
       sessionsOfOneRack: hall.racksOpen.most,
     },
     peers: {},
+    missed,
     ratio: { 'success rate over that of the stack before': round(successRate / BEFORE_RATE, 4) },
     notes: [
       `5 % of datagrams lost each way; ${trouble.hanging.size} BMCs hang again and again, ${trouble.away.size} are away for 10 to 30 minutes, ${trouble.dead.size} for good`,
@@ -199,7 +222,7 @@ function judge(
   hall: Hall,
   rows: readonly JobRow[],
   total: number,
-): { lost: number; doubled: number; stuck: number; faults: string[] } {
+): { lost: number; doubled: number; stuck: number; unstable: number; missed: string[] } {
   const db = hall.database();
   const count = (sql: string): number => (db.prepare(sql).get() as { n: number }).n;
   const ended = `SELECT job FROM job_log WHERE json_extract(entry, '$.is') = 'ended' GROUP BY job`;
@@ -210,14 +233,32 @@ function judge(
     `SELECT count(*) AS n FROM events WHERE name IN ('job.finished', 'job.failed')`,
   );
   const { bmcMost, siteMost } = hall.open;
-  const faults: string[] = [];
+  const missed: string[] = [];
   if (lost !== 0 || doubled !== 0 || stuck !== 0)
-    faults.push(`${lost} lost, ${doubled} doubled, ${stuck} stuck`);
-  if (told !== total) faults.push(`${told} ends were told`);
-  if (bmcMost > 1) faults.push(`${bmcMost} sessions with one BMC`);
-  if (siteMost > LIMITS.siteMax) faults.push(`${siteMost} sessions at once`);
-  if (hall.racksOpen.most > LIMITS.rackMax) faults.push(`${hall.racksOpen.most} in one rack`);
-  return { lost, doubled, stuck, faults };
+    missed.push(`${lost} lost, ${doubled} doubled, ${stuck} stuck`);
+  if (told !== total) missed.push(`${told} ends were told`);
+  if (bmcMost > 1) missed.push(`${bmcMost} sessions with one BMC`);
+  if (siteMost > LIMITS.siteMax) missed.push(`${siteMost} sessions at once`);
+  if (hall.racksOpen.most > LIMITS.rackMax) missed.push(`${hall.racksOpen.most} in one rack`);
+  const unstable = unstableMachines(hall, rows);
+  if (unstable > 0) missed.push(`${unstable} machines are not as their last job left them`);
+  return { lost, doubled, stuck, unstable, missed };
+}
+
+/** Flags that are still set, and power that is not what the newest job was for, where that job finished. */
+function unstableMachines(hall: Hall, rows: readonly JobRow[]): number {
+  const newest = new Map(rows.map((row) => [row.target, row]));
+  let count = 0;
+  for (const { target, kind, status } of newest.values()) {
+    const machine = hall.machine(Number(target.slice(3)));
+    const flags = decodeBootFlags(machine.state.bootOptions.get(5) ?? new Uint8Array());
+    const wrongPower =
+      status === 'finished' &&
+      ((kind === 'power-off' && machine.isOn()) ||
+        (['power-on', 'power-cycle', 'netboot', 'reset'].includes(kind) && !machine.isOn()));
+    if (flags?.valid || wrongPower) count += 1;
+  }
+  return count;
 }
 
 function countBy(values: readonly string[]): Record<string, number> {

@@ -5,7 +5,8 @@
  * in `support/`, only helps a topic. A topic measures the appliance beside its peers in the same run, on the same machine,
  * by the same load generator: figures of two runs are never compared here. Progress goes to standard error, the result is
  * the last line of standard output. A peer that is not installed ends the run with a status that is not zero and the name
- * of the Debian package: a ratio without its peer would be a claim, not a measurement.
+ * of the Debian package: a ratio without its peer would be a claim, not a measurement. A topic with targets names those that
+ * were missed, and the status is 1.
  */
 import '../src/platform/require-node.ts';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -16,6 +17,8 @@ import { closeScopes } from './support/scope.ts';
 import type { TopicOptions, TopicResult } from './support/topic.ts';
 
 const EXIT_FAILED = 70;
+/** It was measured, and is not good enough. */
+const EXIT_MISSED = 1;
 
 /** Topic name -> the first sentence of its file. */
 function topics(): Map<string, string> {
@@ -32,7 +35,7 @@ function aboutTopic(name: string): string {
   return words.trim().split(/\.(?=\s|$)/)[0] ?? '';
 }
 
-async function runTopic(name: string, quick: boolean): Promise<object> {
+async function runTopic(name: string, quick: boolean) {
   const started = Date.now();
   const options: TopicOptions = {
     quick,
@@ -53,9 +56,9 @@ async function runTopic(name: string, quick: boolean): Promise<object> {
   const module = (await import(`./${name}.ts`)) as {
     run(options: TopicOptions): Promise<TopicResult>;
   };
-  const { topic, ours, peers, ratio, notes = [] } = await module.run(options);
+  const { topic, ours, peers, ratio, notes = [], missed = [] } = await module.run(options);
   const seconds = Math.round((Date.now() - started) / 100) / 10;
-  return { topic, ours, peers, ratio, machine, quick, seconds, notes };
+  return { topic, ours, peers, ratio, machine, quick, seconds, notes, missed };
 }
 
 /** The result for a person, in the order of the JSON document. */
@@ -79,6 +82,8 @@ const program = new Command('bench')
     }
     const result = await runTopic(name, options.quick === true);
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : describe(result));
+    for (const target of result.missed) process.stderr.write(`bench: missed: ${target}\n`);
+    if (result.missed.length > 0) process.exitCode = EXIT_MISSED;
   });
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -87,7 +92,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   await program.parseAsync();
   await closeScopes();
-  process.exit(0);
+  process.exit();
 } catch (error) {
   await closeScopes();
   process.stderr.write(`bench: ${(error as Error).message}\n`);

@@ -16,4 +16,6 @@ export interface TopicResult {
   readonly ratio: Record<string, number>;
   /** What a reader must know to judge the figures: settings, what bounds them, what was not measured. */
   readonly notes?: readonly string[];
+  /** What had to hold and did not, with both figures: the run says so and ends with status 1. */
+  readonly missed?: readonly string[];
 }

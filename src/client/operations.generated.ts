@@ -587,6 +587,16 @@ export type Job = {
   /** Why it failed (docs/errors.md); empty when it did not */
   readonly code: string;
   readonly detail: string;
+  /** Of one that has not ended, with include=progress */
+  readonly progress?:
+    | {
+        readonly done: number;
+        readonly steps: number;
+        readonly waiting_for: string;
+        readonly remaining_seconds: number | null;
+        readonly cancelling: boolean;
+      }
+    | undefined;
 };
 export type BurnIn = {
   readonly job: string;
@@ -3471,6 +3481,7 @@ export interface Operations {
       readonly action?: string | undefined;
       readonly target?: string | undefined;
       readonly requester?: string | undefined;
+      readonly include?: 'progress' | undefined;
       readonly cursor?: string | number | undefined;
       readonly limit?: string | number | undefined;
     };

@@ -5,6 +5,7 @@ import type { Job, JobDetail, Operations } from '../../client/operations.generat
 import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { followJobs } from './jobs-live.ts';
 import { type Column, done, show, showRecord } from './output.ts';
 
 const POLL_MS = 1000;
@@ -37,6 +38,7 @@ interface ListOptions extends CommonOptions {
   readonly machine?: string;
   readonly requester?: string;
   readonly limit?: string;
+  readonly follow?: boolean;
 }
 
 function addReads(jobs: Command, context: CliContext): void {
@@ -47,8 +49,13 @@ function addReads(jobs: Command, context: CliContext): void {
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--requester <NAME>', 'asked for by')
     .option('--limit <COUNT>', 'at most so many', '100')
+    .option('--follow', 'those that have not ended, live, until none is left')
     .action(async ({ machine: target, ...options }: ListOptions) => {
       const { status, action, requester, limit } = options;
+      if (options.follow) {
+        await followJobs(context, options, { filter: { action, requester, target } });
+        return;
+      }
       const { body } = await clientFor(context, options).call('GET /jobs', {
         query: { status, action, requester, target, limit },
       });
@@ -57,11 +64,14 @@ function addReads(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('show'))
     .description('one job: its steps, what it waits for, its log')
     .argument('<id>')
-    .action(async (id: string, options: CommonOptions) => {
+    .option('--follow', 'go on until it has ended, as watch does')
+    .action(async (id: string, options: CommonOptions & { readonly follow?: boolean }) => {
+      if (options.follow) return watchJob(context, options, id);
       const { body } = await clientFor(context, options).call('GET /jobs/{id}', { path: { id } });
       if (options.json) return context.write(`${JSON.stringify(body)}\n`);
       showRecord(context, options, body.job);
-      context.write(`\n${renderSteps(body)}\n`);
+      context.write(`\n${renderSteps(body)}`);
+      context.write(body.job.ended_at === null ? `${renderNow(body)}\n\n` : '\n');
       for (const { at, entry } of body.log) context.write(`${at}  ${renderEntry(entry)}\n`);
     });
   withCommon(jobs.command('watch'))
@@ -104,7 +114,7 @@ function addCreate(jobs: Command, context: CliContext): void {
     .option('--user <NAME>', 'for whom')
     .option('--release', 'also machines that are in use: with the word of their owner')
     .option('--confirm <COUNT>', 'how many machines it is for, where that is asked')
-    .option('--watch', 'follow the job until it has ended')
+    .option('--watch', 'follow it, or all of them, until they have ended')
     .action(async (action: string, words: string[], options: CreateOptions) => {
       const read = words.length === 1 && words[0] === '-';
       const text = read ? await context.readInput() : words.join(' ');
@@ -157,6 +167,10 @@ async function createMany(
     ],
   });
   if (body.refused > 0) process.exitCode = EXIT_NOT_FINISHED;
+  if (!options.watch) return;
+  const ids = body.results.flatMap(({ id }) => id ?? []);
+  if (ids.length > 0 && (await followJobs(context, options, { ids })) > 0)
+    process.exitCode = EXIT_NOT_FINISHED;
 }
 
 /** Numbers and flags as such: the API says when a text was meant. */
@@ -190,6 +204,12 @@ function addControls(jobs: Command, context: CliContext): void {
         body: { why: options.why },
       });
       done(context, options, `job ${id} is asked to stop`, body);
+    });
+  withCommon(jobs.command('queue'))
+    .description('whether the queue runs, and how many jobs are in which status')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor<'jobs'>(context, options).call('GET /jobs/queue');
+      showRecord(context, options, body);
     });
   for (const turn of ['pause', 'resume'] as const)
     withCommon(jobs.command(turn))
@@ -300,7 +320,7 @@ function renderNow({ steps, waiting_for, waiting_until, remaining_seconds }: Job
   const finished = steps.filter(({ status }) => status === 'done').length;
   const until = waiting_until === null ? '' : `, until ${waiting_until} at the latest`;
   const waits = waiting_for === '' ? '' : `; waits for ${waiting_for}${until}`;
-  const left = remaining_seconds === null ? '' : `; about ${remaining_seconds} s left`;
+  const left = remaining_seconds ? `; about ${remaining_seconds} s left` : '';
   return `${finished} of ${steps.length} steps${waits}${left}`;
 }
 
@@ -321,7 +341,9 @@ function renderSteps({ steps }: JobDetail): string {
 }
 
 function renderEntry({ is, step, ...rest }: Readonly<Record<string, unknown>>): string {
-  const { detail, text, why, code } = rest;
-  const words = [is, step, code, text ?? why ?? detail].filter((word) => word && word !== '');
+  const { detail, text, why, code, status } = rest;
+  const words = [is, step, status, code, text ?? why ?? detail].filter(
+    (word) => word && word !== '',
+  );
   return words.join('  ');
 }

@@ -82,7 +82,7 @@ export function done(context: CliContext, options: CommonOptions, text: string, 
 }
 
 /** Columns two spaces apart; a trailing blank is no column. */
-function renderTable(rows: readonly (readonly string[])[]): string {
+export function renderTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, at) =>
     Math.max(...rows.map((row) => (row[at] ?? '').length)),
   );

@@ -28,6 +28,16 @@ export const jobView = z
     retries: z.number().int(),
     code: z.string().describe('Why it failed (docs/errors.md); empty when it did not'),
     detail: z.string(),
+    progress: z
+      .object({
+        done: z.number().int(),
+        steps: z.number().int(),
+        waiting_for: z.string(),
+        remaining_seconds: z.number().nullable(),
+        cancelling: z.boolean(),
+      })
+      .optional()
+      .describe('Of one that has not ended, with include=progress'),
   })
   .meta({ id: 'Job' });
 
@@ -151,6 +161,14 @@ export function showJob(job: Job): z.output<typeof jobView> {
     ended_at: timeOf(job.endedAt),
     ...{ version, priority, step, retries, code, detail },
   };
+}
+
+/** In a list: how far it is, in a few words. */
+export function showWithProgress(job: Job, progress: JobProgress): z.output<typeof jobView> {
+  const { steps, waiting_for, remaining_seconds, cancelling } = showProgress(progress);
+  const done = steps.filter(({ status }) => status === 'done').length;
+  const shown = { done, steps: steps.length, waiting_for, remaining_seconds, cancelling };
+  return { ...showJob(job), progress: shown };
 }
 
 export function showProgress(progress: JobProgress) {

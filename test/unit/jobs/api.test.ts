@@ -175,6 +175,11 @@ describe('the queue', () => {
     expect(body).toMatchObject({ phase: 'waiting', waiting_for: 'the machine: boot.started' });
     expect(body.remaining_seconds).toBeGreaterThan(10);
     expect(body.remaining_seconds).toBeLessThan(60);
+    const list = await people.admin('GET', '/jobs?include=progress&status=running');
+    expect(list.body.jobs[0].progress).toEqual({
+      ...{ done: 5, steps: 6, waiting_for: 'the machine: boot.started', cancelling: false },
+      remaining_seconds: body.remaining_seconds,
+    });
     const live = await people.admin('GET', `/events?job=${id}`);
     expect(live.body.events[0]).toMatchObject({ name: 'job.queued', data: { job: id } });
     expect(live.body.events.every(({ data }: { data: { job: string } }) => data.job === id)).toBe(
@@ -234,7 +239,7 @@ describe('reveille jobs', () => {
     const made = JSON.parse(await run('jobs create identify SIM00000 --param seconds=30 --json'));
     await hall.settle();
     expect(await run(`jobs watch ${made.id}`)).toMatch(
-      /queued\n.*started {2}light\n.*succeeded.*\n.*ended/,
+      /queued\n.*started {2}light\n.*succeeded.*\n.*ended {2}finished/,
     );
     expect(process.exitCode).toBe(0);
     expect(hall.machine(0).state.identify).toBe(30);
@@ -252,6 +257,24 @@ describe('reveille jobs', () => {
     await hall.settle();
     expect(await run('jobs list')).toContain('cancelled');
     expect(await run('jobs stats')).toMatch(/identify +all +1 +0 +100.00 %/);
+    expect(await run('jobs stats --steps --action identify')).toMatch(/identify +all +light +1 /);
     expect(await run('jobs kinds')).toContain('netboot');
+    // Live: a line for each change, for one job and for all, until none is left.
+    await run('jobs pause --why tea');
+    expect(await run('jobs queue')).toMatch(/why +tea/);
+    const two = JSON.parse(await run('jobs create identify SIM00001 SIM00002 --json'));
+    await hall.time.pass(10);
+    const waits = await run(`jobs show ${two.results[0].id}`);
+    expect(waits).toMatch(/0 of 1 steps; waits for the queue, which .* has paused: tea/);
+    const all = run('jobs list --follow');
+    await expect.poll(() => hall.now.desk.store.unfinished().length).toBe(2);
+    hall.machine(2).state.knobs.dead = true;
+    await run('jobs resume');
+    await hall.time.pass(2000);
+    await run(`jobs cancel ${two.results[1].id} --why enough`);
+    await hall.settle();
+    const told = await all;
+    expect(told).toMatch(/SIM00001 {2}identify {2}finished/);
+    expect(told).toMatch(/SIM00002 {2}identify {2}cancelled/);
   });
 });

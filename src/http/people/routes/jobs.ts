@@ -23,6 +23,7 @@ import {
   queueView,
   showJob,
   showProgress,
+  showWithProgress,
   timeOf,
 } from '../job-views.ts';
 import { answers, hardwarenameText, idParams, pageQuery, why } from '../schemas.ts';
@@ -78,6 +79,7 @@ const listQuery = z.strictObject({
   action: z.string().max(63).optional(),
   target: targetText.optional(),
   requester: z.string().max(100).optional(),
+  include: z.enum(['progress']).optional().describe('How far those are that have not ended'),
   cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   ...pageQuery,
 });
@@ -102,12 +104,14 @@ export function addJobRoutes(app: PeopleServer, context: PeopleContext): void {
       ),
     },
     handler: async (request, reply) => {
-      const { limit: count, cursor: below, action: kind, status, ...rest } = request.query;
+      const { limit: count, cursor: below, action: kind, status, include, ...rest } = request.query;
       const filter = { ...rest, kind, below, status: statusesOf(status) };
       const page = jobs.store.page(filter, count + 1);
       const shown = page.slice(0, count);
       const next = page.length > count ? { next: shown.at(-1)?.number } : {};
-      return reply.send({ jobs: shown.map(showJob), ...next } as never);
+      const show = (job: Job) =>
+        include && job.endedAt === 0 ? showWithProgress(job, jobs.progress(job)) : showJob(job);
+      return reply.send({ jobs: shown.map(show), ...next } as never);
     },
   });
   app.route({

@@ -162,8 +162,9 @@ first_bad() {
   echo "$2"
 }
 
+# SATA pads serials with blanks.
 of_serial() {
-  found=$(disk_serial "$SYSROOT/sys/block/$1")
+  found=$(disk_serial "$SYSROOT/sys/block/$1" | sed 's/^ *//; s/ *$//')
   echo "serial ${found:-unknown}"
 }
 

@@ -98,7 +98,7 @@ describe('burn-in', () => {
     ],
     [
       'a disk that cannot be read',
-      { 'sys/block/vdb/size': '6144\n', 'sys/block/vdb/serial': 'DISK-2\n' },
+      { 'sys/block/vdb/size': '6144\n', 'sys/block/vdb/serial': 'DISK-2     \n' },
       '',
       /^DISK_FAILED disk vdb \(serial DISK-2\) cannot be read at MiB 0: No such file/,
     ],

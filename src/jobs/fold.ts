@@ -172,10 +172,11 @@ export function applyEntry(
     }
     case 'waiting': {
       const step = indexOf(definition, entry.step);
-      return {
-        ...fold,
-        phase: { at: 'waiting', step, sinceAt: at, deadlineAt: entry.deadlineAt as Millis },
-      };
+      // One that was given more time has waited since it began.
+      const { phase } = fold;
+      const sinceAt = phase.at === 'waiting' && phase.step === step ? phase.sinceAt : at;
+      const deadlineAt = entry.deadlineAt as Millis;
+      return { ...fold, phase: { at: 'waiting', step, sinceAt, deadlineAt } };
     }
     case 'again':
       return goneBack(definition, fold, entry);

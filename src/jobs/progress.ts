@@ -53,7 +53,8 @@ export function describeJob(job: Job, facts: ProgressFacts): JobProgress {
     return { phase: job.endedAt > 0 ? 'ended' : 'ready', ...none };
   }
   const fold = foldJob(definition, log);
-  const steps = definition.steps.map(({ name }) => stepProgress(name, log));
+  const names = definition.steps.map(({ name }) => name);
+  const steps = names.map((name) => stepProgress(name, names, log));
   const remainingMs = remaining(fold, steps, facts);
   return {
     phase: fold.phase.at,
@@ -64,14 +65,25 @@ export function describeJob(job: Job, facts: ProgressFacts): JobProgress {
   };
 }
 
-function stepProgress(name: string, log: readonly LoggedEntry[]): StepProgress {
+function stepProgress(
+  name: string,
+  names: readonly string[],
+  log: readonly LoggedEntry[],
+): StepProgress {
   let status: StepStatus = 'to-do';
   let [attempts, startedAt, endedAt] = [0, 0, 0];
   for (const { at, entry } of log) {
+    if (entry.is === 'again' && names.indexOf(name) >= names.indexOf(entry.from)) {
+      // In the round that begins it is still to be done.
+      endedAt = 0;
+      status = entry.step === name ? 'retrying' : 'to-do';
+    }
     if (!('step' in entry) || entry.step !== name) continue;
     switch (entry.is) {
       case 'started':
       case 'waiting':
+        // A wait that is given more time is the same one.
+        if (entry.is === 'waiting' && status === 'waiting') break;
         attempts += 1;
         startedAt ||= at;
         endedAt = 0;
@@ -88,7 +100,6 @@ function stepProgress(name: string, log: readonly LoggedEntry[]): StepProgress {
         status = entry.retryAt === 0 ? 'failed' : 'retrying';
         break;
       case 'postponed':
-      case 'again':
         status = 'retrying';
         break;
     }
@@ -124,19 +135,19 @@ function waiting(
   }
 }
 
-/** The usual times of the steps that are left, less what the present one has had already. */
+/** The usual times of the steps that are left in this round, less what the present one has had already. */
 function remaining(
-  { phase }: JobFold,
+  { phase, anchors }: JobFold,
   steps: readonly StepProgress[],
   { now, medianMs }: ProgressFacts,
 ): number | undefined {
   if (phase.at === 'ended' || phase.at === 'undoing') return undefined;
   let sumMs = 0;
-  for (const { name, startedAt } of steps.slice(phase.step)) {
+  for (const [index, { name }] of steps.slice(phase.step).entries()) {
     const usualMs = medianMs(name);
     if (usualMs === undefined) return undefined;
-    const spentMs = startedAt > 0 ? now - startedAt : 0;
-    sumMs += Math.max(0, usualMs - spentMs);
+    const since = phase.at === 'waiting' ? phase.sinceAt : (anchors[name]?.at ?? now);
+    sumMs += Math.max(0, usualMs - (index === 0 ? now - since : 0));
   }
   return Math.round(sumMs);
 }

@@ -10,6 +10,7 @@ import { type Column, renderTable } from './output.ts';
 const POLL_MS = 1000;
 /** More do not fit on a screen; their number is told. */
 const SHOWN_MAX = 30;
+const ENDED_SHOWN_MAX = 5;
 const CLEAR = '\u001b[H\u001b[J';
 
 export interface Followed {
@@ -44,6 +45,8 @@ export async function followJobs(
   const live = context.isTerminal === true && options.json !== true;
   const wanted = ids && new Set(ids);
   const told = new Map<string, string>();
+  /** On a screen that is written over, they are told at the end. */
+  const over: string[] = [];
   let unfinished = 0;
   for (;;) {
     const { body } = await api.call('GET /jobs', {
@@ -56,11 +59,13 @@ export async function followJobs(
       const { body: last } = await api.call('GET /jobs/{id}', { path: { id } });
       told.delete(id);
       if (last.job.status !== 'finished') unfinished += 1;
-      context.write(options.json ? `${JSON.stringify(last.job)}\n` : `${lineOf(last.job)}\n`);
+      const line = options.json ? JSON.stringify(last.job) : lineOf(last.job);
+      if (live) over.push(line);
+      else context.write(`${line}\n`);
     }
     if (live) {
       const { body: queue } = await api.call('GET /jobs/queue');
-      context.tell(`${CLEAR}${screen(jobs, queue)}`);
+      context.tell(`${CLEAR}${screen(jobs, queue)}${over.slice(-ENDED_SHOWN_MAX).join('\n')}\n`);
     }
     for (const job of jobs) {
       const line = lineOf(job);
@@ -68,7 +73,11 @@ export async function followJobs(
         context.write(options.json ? `${JSON.stringify(job)}\n` : `${line}\n`);
       told.set(job.id, line);
     }
-    if (jobs.length === 0) return unfinished;
+    if (jobs.length === 0) {
+      if (live) context.tell(CLEAR);
+      for (const line of over) context.write(`${line}\n`);
+      return unfinished;
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -94,7 +103,7 @@ function screen(jobs: readonly Job[], queue: Queue): string {
   const shown = inOrder.slice(0, SHOWN_MAX);
   const rows = [COLUMNS.map(({ title }) => title), ...shown.map(rowOf)];
   const more = jobs.length > shown.length ? `and ${jobs.length - shown.length} more\n` : '';
-  return `${head.join('; ')}\n\n${jobs.length > 0 ? renderTable(rows) : ''}${more}`;
+  return `${head.join('; ')}\n\n${jobs.length > 0 ? renderTable(rows) : ''}${more}\n`;
 }
 
 const rowOf = (job: Job): string[] => COLUMNS.map(({ of }) => of(job));
@@ -108,6 +117,6 @@ function waitsFor({ progress }: Job): string {
 /** A time that people read: minutes from two of them on. */
 export function leftOf({ progress }: Pick<Job, 'progress'>): string {
   const seconds = progress?.remaining_seconds;
-  if (seconds === null || seconds === undefined) return '';
+  if (!seconds) return '';
   return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

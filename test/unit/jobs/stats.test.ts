@@ -19,7 +19,12 @@ function world() {
   const clock = () => now as Millis;
   const db = new Sqlite(':memory:');
   const inventory = openInventory({ db, clock });
-  const desk = openJobDesk({ ...inventory, db, clock, kinds: jobKinds({ bmcSetup: NO_BMC_POLICY }) });
+  const desk = openJobDesk({
+    ...inventory,
+    db,
+    clock,
+    kinds: jobKinds({ bmcSetup: NO_BMC_POLICY }),
+  });
   let count = 0;
   return {
     ...{ db, desk, inventory, now: clock },

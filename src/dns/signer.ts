@@ -1,7 +1,7 @@
 /**
  * Signatures for answers, made when they are first asked for and kept for a while: one signer for each thread.
  *
- * A signature costs 40 to 70 µs, an answer without one 2 µs. So what is asked again is kept: signatures of record sets
+ * A signature costs 47 µs of an EPYC core, an answer without one 2 µs. So what is asked again is kept: signatures of record sets
  * by their place in the image (a place is never written twice, so it stands for its content), denials of types by their
  * node, denials of names by the name that they cover. Each store is bounded and forgets what it has held longest;
  * a flood of names that do not exist wears out only its own. Nothing is shared between threads and nothing waits.

@@ -109,8 +109,8 @@ export class ZoneImage {
       return;
     }
     if (!this.isBehind) this.isBehind = !this.patch(dirty);
-    if (this.isBehind || this.writer.nearlyFull) this.successor ??= this.succeed();
     if (this.successor) for (const name of dirty) this.successor.changed.add(name);
+    else if (this.isBehind || this.writer.nearlyFull) this.successor = this.succeed();
   }
 
   /** @returns false when that would take too long, or there is no room: then nothing is written */

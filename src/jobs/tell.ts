@@ -4,6 +4,12 @@ import { unreachable } from '../wire/result.ts';
 import type { JobEntry } from './fold.ts';
 import type { Job } from './store.ts';
 
+/** A step that had nothing to do for this machine has done nothing: whoever judges its boot goes by that. */
+function phaseOf(entry: Extract<JobEntry, { is: 'succeeded' | 'matched' | 'undone' }>): string {
+  if (entry.is === 'undone') return 'undone';
+  return entry.is === 'succeeded' && entry.output.skipped === true ? 'skipped' : 'succeeded';
+}
+
 /** @returns undefined for what only the job's own log keeps */
 export function eventOf(
   { id, kind, target, requester, priority }: Job,
@@ -24,8 +30,8 @@ export function eventOf(
     case 'succeeded':
     case 'matched':
     case 'undone': {
-      const phase = entry.is === 'undone' ? 'undone' : 'succeeded';
-      return { name: 'job.step', hardwarename, data: { ...job, step: entry.step, phase } };
+      const data = { ...job, step: entry.step, phase: phaseOf(entry) };
+      return { name: 'job.step', hardwarename, data };
     }
     case 'noted': {
       const { step, text } = entry;

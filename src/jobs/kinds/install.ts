@@ -97,7 +97,9 @@ export function cold(each: Step<JobParams>): Step<JobParams> {
   return {
     ...each,
     run: async (context) => (isWarm(context) ? { skipped: true } : run(context)),
-    ...(done ? { done: async (context) => (isWarm(context) ? {} : done(context)) } : {}),
+    ...(done
+      ? { done: async (context) => (isWarm(context) ? { skipped: true } : done(context)) }
+      : {}),
     ...(undo ? { undo: async (context) => (isWarm(context) ? undefined : undo(context)) } : {}),
   };
 }

@@ -52,6 +52,12 @@ describe('an install', () => {
     await hall.settle();
     expect(hall.job(id)).toMatchObject({ status: 'finished', result: { call: { warm: true } } });
     expect(hall.machine(0).actions).toEqual([]);
+    // Whoever judges its boot must not read that its BMC was told what to boot.
+    const steps = hall.now.inventory.events
+      .ofMachine(machine, 500)
+      .flatMap((event) => (event.name === 'job.step' ? [event.data] : []))
+      .filter(({ step, phase }) => /^(pxe-once|power-on)$/.test(step) && phase !== 'started');
+    expect(steps.map(({ phase }) => phase)).toEqual(['skipped', 'skipped']);
     expect(stateOf(hall)?.state).toBe('in-use');
   });
 

@@ -70,17 +70,32 @@ export function createWebhookDelivery(
       await setImmediate();
     }
   };
-  const deliverAgain = async (webhook: Webhook, letter: DeadLetter): Promise<void> => {
+  /** @returns whether it got through */
+  const deliverAgain = async (webhook: Webhook, letter: DeadLetter): Promise<boolean> => {
     for (let after = 0; ; await setImmediate()) {
       const batch = letters.batch(webhook, letter, after);
       const isOver = batch.through >= letter.lastEvent || batch.through <= after;
       const isEmpty = batch.events.length === 0 && !batch.resync;
       const fault = isEmpty ? undefined : await attempt(webhook, batch);
-      if (closing.signal.aborted) return;
-      if (fault !== undefined) return transactionUnsynced(() => letters.failed(letter, fault));
-      if (isOver) return transactionUnsynced(() => letters.delivered(letter));
+      if (closing.signal.aborted) return false;
+      if (fault !== undefined) {
+        transactionUnsynced(() => letters.failed(letter, fault));
+        return false;
+      }
+      if (isOver) {
+        transactionUnsynced(() => letters.delivered(letter));
+        return true;
+      }
       after = batch.through;
     }
+  };
+  /** What was asked to be sent again, up to the first that does not get through, and then what is new. */
+  const serve = async (id: string, isDue: boolean): Promise<void> => {
+    for (const letter of letters.again()) {
+      const webhook = letter.webhook === id ? webhooks.get(id) : undefined;
+      if (webhook && !(await deliverAgain(webhook, letter))) break;
+    }
+    if (isDue) await deliverAll(id);
   };
   const post = async ({ id, url }: Webhook, { events, resync }: Batch): Promise<void> => {
     const body = JSON.stringify({ webhook: id, epoch: webhooks.epoch(), resync, events });
@@ -108,11 +123,9 @@ export function createWebhookDelivery(
 
   return {
     async look() {
-      for (const letter of letters.again()) {
-        const webhook = webhooks.get(letter.webhook);
-        if (webhook) start(webhook.id, () => deliverAgain(webhook, letter));
-      }
-      for (const { id } of webhooks.due()) start(id, () => deliverAll(id));
+      const due = new Set(webhooks.due().map(({ id }) => id));
+      const asked = letters.again().map(({ webhook }) => webhook);
+      for (const id of new Set([...due, ...asked])) start(id, () => serve(id, due.has(id)));
       await Promise.all(running.values());
     },
     async close() {

@@ -135,6 +135,21 @@ describe('webhooks', () => {
     expect(named(target)).toEqual(['machine.state']);
     expect(await letters()).toEqual([]);
 
+    // Many of them hold up nothing that is new.
+    const bury = people.world.db.prepare(
+      `INSERT INTO dead_letters (webhook, first_event, last_event, attempts, error, at, epoch)
+         SELECT ?, min(id), max(id), 3, 'x', ?, ? FROM events`,
+    );
+    const epoch = people.world.inventory.serverdb.history.epoch();
+    for (let n = 0; n < 20; n++) bury.run(webhook.id, people.world.clock(), epoch);
+    await people.admin('POST', '/machines', { body: { serial: 'SN-9' } });
+    expect((await redeliver({})).body).toEqual({ letters: 20 });
+    target.got.length = 0;
+    await delivery.look();
+    expect(await letters()).toEqual([]);
+    expect(named(target)).toHaveLength(21);
+    expect(target.got.at(-1)?.body).toContain('SN-9');
+
     const put = people.world.db.prepare(
       `INSERT INTO dead_letters (webhook, first_event, last_event, attempts, error, at, epoch) VALUES (?, 1, 2, 3, 'x', ?, 'other')`,
     );

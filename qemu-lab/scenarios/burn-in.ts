@@ -8,7 +8,7 @@
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { checkRecords, everyoneRegisters } from './ingest.ts';
+import { checkRecords, everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 
 const CREDENTIAL = 'lab-bmc';
 const SIZE_MB = 96;
@@ -54,6 +54,7 @@ export const burnIn: Scenario = {
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
     await everyoneRegisters(run);
     await checkRecords(run);
+    await everyBmcIsProven(run);
     const [sound, worn] = run.lab.vms;
     if (!sound || !worn) throw new Error('the rack has lost a machine');
     await run.lab.powerOff(sound);

@@ -14,6 +14,7 @@ import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import type { RackDescription } from '../rack.ts';
 import { eventsOf, machineOf, type ScenarioRun } from '../scenario.ts';
+import { bmcIsProven } from './ingest.ts';
 import { addImages, SNAPSHOT } from './install.ts';
 
 const exec = promisify(execFile);
@@ -56,6 +57,7 @@ export async function setPowerStage(run: ScenarioRun, people: LabPeople, vm: Lab
     const found = machineOf(vm, await run.client.machines());
     return found?.state === 'available' ? found : undefined;
   });
+  await bmcIsProven(run, vm);
   if (name === 'install-loop') return startOver(run, people, { vm, hardwarename });
   await run.lab.powerOff(vm);
   await putSystem(run, vm);

@@ -59,14 +59,18 @@ export async function everyoneRegisters(run: ScenarioRun, withinMs = REGISTERED_
   });
 }
 
-/** Waits until each BMC has proven whose it is: what a report says of it is not on the record before that. */
+/** Waits until each BMC has proven whose it is. */
 export async function everyBmcIsProven(run: ScenarioRun): Promise<void> {
-  for (const vm of run.lab.vms.filter(({ bmc }) => bmc !== undefined)) {
-    await run.until(`${vm.machine.name}'s BMC to be on its record`, BMC_PROVEN_MS, async () => {
-      const record = machineOf(vm, await run.client.machines());
-      return record?.bmcAddress === vm.bmc?.address() || undefined;
-    });
-  }
+  for (const vm of run.lab.vms) await bmcIsProven(run, vm);
+}
+
+/** What a report says of a BMC is not on the record, and no job can be had, before the BMC itself has been asked. */
+export async function bmcIsProven(run: ScenarioRun, vm: LabVm): Promise<void> {
+  if (!vm.bmc) return;
+  await run.until(`${vm.machine.name}'s BMC to be on its record`, BMC_PROVEN_MS, async () => {
+    const record = machineOf(vm, await run.client.machines());
+    return record?.bmcAddress === vm.bmc?.address() || undefined;
+  });
 }
 
 /**

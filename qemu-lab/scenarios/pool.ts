@@ -8,7 +8,7 @@
 import type { StoredEvent } from '../../src/events.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { everyoneRegisters } from './ingest.ts';
+import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 import {
   feedOf,
   IMAGE_REF,
@@ -46,6 +46,7 @@ export const pool: Scenario = {
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
     await everyoneRegisters(run, MANY_REGISTERED_MS);
     await ready;
+    await everyBmcIsProven(run);
     await fill(run, people);
     await killOne(run, people);
     await resetAll(run, people);

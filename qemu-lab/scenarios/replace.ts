@@ -9,7 +9,7 @@ import type { StoredEvent } from '../../src/events.ts';
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { everyoneRegisters } from './ingest.ts';
+import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 import {
   answersByHttp,
   feedOf,
@@ -58,6 +58,7 @@ export const replace: Scenario = {
     for (const vm of run.lab.vms) run.lab.powerOn(vm);
     await everyoneRegisters(run, MANY_REGISTERED_MS);
     await ready;
+    await everyBmcIsProven(run);
     await killBmc(run, people);
     await rehearse(run, people);
     const beganAt = Date.now();

@@ -190,13 +190,15 @@ describe('what would keep the main thread', () => {
     const forwarded = () => server.counters().udp[COUNTER.forwarded] ?? 0;
     const before = forwarded();
     const started = performance.now();
-    for (let i = 0; i < 10_000; i++) {
+    // Over the border of a second at least once: the test before this one may have used up its own.
+    let sent = 0;
+    for (; performance.now() - started < 1500 || sent < 10_000; sent++) {
       socket.send(notify, PORT, OURS);
-      if (i % 200 === 0) await sleep(1);
+      if (sent % 50 === 0) await sleep(1);
     }
     expect((await ask())[3]).toBe(0);
     const seconds = Math.ceil((performance.now() - started) / 1000) + 1;
-    expect(forwarded() - before).toBeGreaterThan(0);
+    expect(forwarded() - before).toBeGreaterThan(limit('dnsForwardsPerSecondMax') / 2);
     expect(forwarded() - before).toBeLessThanOrEqual(seconds * limit('dnsForwardsPerSecondMax'));
     socket.close();
   });

@@ -22,7 +22,7 @@ import type { BmcSettings } from './settings.ts';
 export interface DiscoveryParts extends ProveParts {
   readonly claims: ClaimDesk;
   readonly settings: BmcSettings;
-  readonly events: Pick<EventStore, 'append' | 'follow'>;
+  readonly events: Pick<EventStore, 'append' | 'follow' | 'lastId'>;
   /** Asks for a job that sets the BMC up, where there is none. @throws AppError when it cannot be had now */
   setUp(machine: MachineRecord): void;
   /** Calls once after so many milliseconds; the returned function takes it back. */
@@ -46,6 +46,8 @@ interface Look {
 
 const NEVER = Number.POSITIVE_INFINITY;
 const NEWS_PAGE = 200;
+/** After so many events that were no news the cursor moves past them: each look would go over them again. */
+const NEWS_SKIP = 5000;
 const HOUR_MS = 3_600_000;
 
 export function createDiscovery(parts: DiscoveryParts): Discovery {
@@ -53,6 +55,7 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
   const looking = new Map<string, Promise<void>>();
   let stopped = true;
   let newsDue = false;
+  let skippedTo = 0;
   let cancelNext: (() => void) | undefined;
   let unfollow: (() => void) | undefined;
 
@@ -72,6 +75,7 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
     }
   };
   const read = (): void => {
+    const newest = events.lastId();
     for (let more = true; more; ) {
       const page = bmcs.news(NEWS_PAGE);
       const last = page.at(-1);
@@ -81,6 +85,10 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
         bmcs.readUpTo(last.id);
       });
       more = page.length === NEWS_PAGE;
+    }
+    if (newest - skippedTo >= NEWS_SKIP) {
+      parts.transaction(() => bmcs.readUpTo(newest));
+      skippedTo = newest;
     }
     tick();
   };
@@ -126,7 +134,7 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
   return {
     start() {
       stopped = false;
-      unfollow = events.follow(readSoon);
+      unfollow = events.follow(readSoon, 'machines');
       guarded(read);
     },
     async stop() {

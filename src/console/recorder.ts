@@ -20,7 +20,7 @@ export interface RecorderParts {
   readonly events: {
     after(after: number, count: number): StoredEvent[];
     lastId(): number;
-    follow(wake: () => void): () => void;
+    follow(wake: () => void, only?: 'machines'): () => void;
   };
   /** Whether this machine has a BMC that can be asked. */
   hasBmc(hardwarename: Hardwarename): boolean;
@@ -59,7 +59,7 @@ export class ConsoleRecorder {
     this.parts = parts;
     parts.transaction(() => parts.store.closeLeftOpen());
     this.cursor = parts.events.lastId();
-    this.unfollow = parts.events.follow(() => this.wake());
+    this.unfollow = parts.events.follow(() => this.wake(), 'machines');
   }
 
   stop(): void {

@@ -23,7 +23,8 @@ export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
   const plan = planOf(config.dns, site);
   const secrets = createSecretBox(() => readOrMakeKey(keyFileOf(config)));
   const nameserver = await startDnsServer(config.dns, site, {
-    ...{ plan, log, follow: events.follow, lastEvent: events.lastId },
+    ...{ plan, log, lastEvent: events.lastId },
+    follow: (wake) => events.follow(wake, 'machines'),
     store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
     source: openDnsSource(db),
     keyStore: openDnsKeys({ db, events, transaction, secrets }),

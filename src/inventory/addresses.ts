@@ -11,6 +11,7 @@ import { formatIpv4, hostsOf, type Ipv4, parseCidr, parseIpv4 } from '../wire/ip
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
+import { knownKeys } from './known-keys.ts';
 import type { Ownership } from './ownership.ts';
 import { recall } from './recall.ts';
 import type { Records } from './records.ts';
@@ -99,6 +100,8 @@ export function openAddresses(
     mac: mac as Mac,
     hardwarename: hardwarename as Hardwarename,
   });
+  const hasReservation = knownKeys<Mac>(db, { table: 'addresses', column: 'mac', clock });
+  const isReserved = knownKeys<Ipv4>(db, { table: 'addresses', column: 'address', clock });
   const reservationOf = recall(events.changes, (mac: Mac) => statements.reservation.get(mac));
   const ownerOf = recall(events.changes, (address: Ipv4) => statements.byAddress.get(address));
   const note = (name: 'address.reserved' | 'address.freed', row: Row, who: string) => {
@@ -108,11 +111,11 @@ export function openAddresses(
 
   return {
     reservationFor(segment, mac) {
-      const found = reservationOf(mac);
+      const found = hasReservation(mac) ? reservationOf(mac) : undefined;
       return found?.subnet === segment ? found : undefined;
     },
     reservedAt(segment, address) {
-      const row = ownerOf(address);
+      const row = isReserved(address) ? ownerOf(address) : undefined;
       return row?.subnet === segment ? (row.mac as Mac) : undefined;
     },
     pageOfNames: (after, count) =>

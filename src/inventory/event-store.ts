@@ -24,8 +24,11 @@ export interface EventStore {
   ofBoot(boot: BootId): StoredEvent[];
   ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
   lastId(): number;
-  /** Calls `wake` after each commit that added events; returns the way to stop. */
-  follow(wake: () => void): () => void;
+  /**
+   * Calls `wake` after each commit that added events; returns the way to stop. Who follows `machines` is not woken each time
+   * by what nobody on record does (the chatter of guests), only now and then, so that its cursor moves on.
+   */
+  follow(wake: () => void, only?: 'machines'): () => void;
   /** The same for events about one machine (its hardwarename) or one NIC (its MAC): what thousands may follow. */
   followOne(subject: Hardwarename | Mac, wake: () => void): () => void;
   /** Differs after each event that may tell of a change of a record, and after a rollback. */
@@ -57,6 +60,9 @@ export interface Scan {
   readonly through: number;
   readonly looked: number;
 }
+
+/** How often who follows machines is woken by guests alone. */
+const GUESTS_WAKE_MS = 100;
 
 /** What passes by: it changes no record of ServerDb. */
 const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot|job|work|os)\./;
@@ -114,16 +120,20 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   };
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
+  const followersOfMachines = new Set<() => void>();
   const followersOfOne = new Map<string, Set<() => void>>();
   /** Whom the events of the running transaction are about, as far as somebody follows them. */
   const touched = new Set<string>();
-  let appended = false;
+  let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
+  let machinesToldAt = 0;
   let changes = 0;
 
   return {
     append(event) {
-      appended = true;
-      if (!TRAFFIC.test(event.name)) changes += 1;
+      const isTraffic = TRAFFIC.test(event.name);
+      if (!isTraffic) changes += 1;
+      if (!isTraffic || event.hardwarename !== undefined) appended = 'of machines';
+      else if (appended === 'nothing') appended = 'of guests';
       if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
       if (event.hardwarename && followersOfOne.has(event.hardwarename)) {
         touched.add(event.hardwarename);
@@ -156,9 +166,10 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
     ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(fromRow),
     lastId: () => last.get()?.id ?? 0,
-    follow(wake) {
-      followers.add(wake);
-      return () => followers.delete(wake);
+    follow(wake, only) {
+      const among = only === 'machines' ? followersOfMachines : followers;
+      among.add(wake);
+      return () => among.delete(wake);
     },
     followOne(subject, wake) {
       const others = followersOfOne.get(subject);
@@ -171,9 +182,15 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       };
     },
     committed() {
-      if (!appended) return;
-      appended = false;
+      if (appended === 'nothing') return;
+      const now = clock();
+      const tellsMachines = appended === 'of machines' || now - machinesToldAt >= GUESTS_WAKE_MS;
+      appended = 'nothing';
       for (const wake of followers) wake();
+      if (tellsMachines) {
+        machinesToldAt = now;
+        for (const wake of followersOfMachines) wake();
+      }
       const subjects = [...touched];
       touched.clear();
       for (const subject of subjects) {
@@ -182,7 +199,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     },
     changes: () => changes,
     rolledBack() {
-      appended = false;
+      appended = 'nothing';
       touched.clear();
       changes += 1;
     },

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
+import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
 import { type Boots, openBoots } from './boots.ts';
@@ -17,6 +18,7 @@ import { beginRun } from './feed-epoch.ts';
 import { type Blobs, openBlobs } from './image-blobs.ts';
 import { type Images, openImages } from './images.ts';
 import { createIngest, type Delivery, type Ingested } from './ingest.ts';
+import { knownKeys } from './known-keys.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { recall } from './recall.ts';
@@ -76,9 +78,11 @@ export function openInventory(options: InventoryOptions): Inventory {
   const boots = openBoots(db, clock);
   const leases = openLeases(db, clock);
   const records = openMachines(db, clock, events);
+  const isKnownNic = knownKeys<Mac>(db, { table: 'nics', column: 'mac', clock });
+  const stateByMac = recall(events.changes, records.stateByMac);
   const machines = {
     ...records,
-    stateByMac: recall(events.changes, records.stateByMac),
+    stateByMac: (mac: Mac) => (isKnownNic(mac) ? stateByMac(mac) : undefined),
   };
   const run = db.transaction((inside: () => unknown) => inside());
   const outermost = <T>(inside: () => T): T => {

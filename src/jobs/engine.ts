@@ -55,7 +55,7 @@ class Runner implements Engine {
     const { store, events } = this.options;
     this.cursor = events.lastId();
     this.paused = store.queue().pausedAt > 0;
-    this.unfollow = events.follow(() => this.readSoon());
+    this.unfollow = events.follow(() => this.readSoon(), 'machines');
     for (const job of store.unfinished()) this.take(job);
     this.poll();
   }

@@ -72,7 +72,7 @@ class Fulfiller implements RequestEngine {
   }
 
   start(): void {
-    this.unfollow = this.options.events.follow(() => this.passSoon());
+    this.unfollow = this.options.events.follow(() => this.passSoon(), 'machines');
     this.poll();
     this.passSoon(0);
   }

@@ -63,7 +63,7 @@ class Keeper implements PoolEngine {
   }
 
   start(): void {
-    this.unfollow = this.options.events.follow(() => this.passSoon());
+    this.unfollow = this.options.events.follow(() => this.passSoon(), 'machines');
     this.poll();
     this.passSoon();
   }

@@ -105,7 +105,6 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const sort = () => {
     let ignored = 0;
     for (const exchange of ring.drain()) {
-      // Most packets of a site are renewals of operating systems: they belong to no boot, and cost nothing here.
       if (!exchange.boot && !mayBoot(exchange)) continue;
       const owner = exchange.boot ?? ownerOf(exchange, inventory);
       if (owner) {
@@ -119,7 +118,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
   };
   return {
     store,
-    served: ring.add,
+    // Most packets of a site are renewals of operating systems: they belong to no boot, and are not even held.
+    served: (exchanges) =>
+      ring.add(exchanges.filter(({ boot, drop }) => boot !== undefined || drop !== undefined)),
     asked: questions.asked,
     tidy: (before) => inventory.transactionUnsynced(() => store.tidy(before)),
     tick(stalled) {

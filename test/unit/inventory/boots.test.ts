@@ -61,6 +61,34 @@ describe('the event feed', () => {
     expect(inventory.events.after(0, 10)).toHaveLength(1);
   });
 
+  it('tells who follows machines of guests now and then only, of machines at once', () => {
+    const world = createWorld();
+    const { inventory } = world;
+    const [all, machines] = [{ woken: 0 }, { woken: 0 }];
+    inventory.events.follow(() => void all.woken++);
+    inventory.events.follow(() => void machines.woken++, 'machines');
+    const guest = () => {
+      const data = { address: '10.0.0.1' };
+      inventory.transaction(() => inventory.events.append({ name: 'dhcp.released', mac: A, data }));
+    };
+    for (let n = 0; n < 50; n++) guest();
+    expect([all.woken, machines.woken]).toEqual([50, 1]);
+    inventory.transaction(() =>
+      inventory.events.append({
+        ...{ name: 'dhcp.released', mac: A, data: { address: '10.0.0.1' } },
+        hardwarename: 'C0MPUT3' as never,
+      }),
+    );
+    expect(machines.woken).toBe(2);
+    inventory.transaction(() =>
+      inventory.events.append({ name: 'daemon.started', data: { version: '1', pid: 1 } }),
+    );
+    expect(machines.woken).toBe(3);
+    world.pass(100);
+    guest();
+    expect([all.woken, machines.woken]).toEqual([53, 4]);
+  });
+
   it('a rehearsal leaves nothing', () => {
     const world = createWorld();
     const shown = world.inventory.rehearse(() =>

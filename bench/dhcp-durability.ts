@@ -26,15 +26,24 @@ const TRACED =
 export async function lookAtDurability(options: {
   scope: Scope;
   strace: string;
-  pid: number;
+  /** All processes that may sync: the server's, and its database's. */
+  pids: readonly number[];
   load(): Promise<Load>;
 }): Promise<Durability> {
-  const { scope, strace, pid, load } = options;
+  const { scope, strace, pids, load } = options;
   const file = join(temporaryDir(scope), 'trace');
   const tracer = start({
     scope,
     command: [
-      ...([strace, '-f', '-p', String(pid), '-o', file, '-e', `trace=${TRACED}`] as const),
+      ...([
+        strace,
+        '-f',
+        ...pids.flatMap((pid) => ['-p', String(pid)]),
+        '-o',
+        file,
+        '-e',
+        `trace=${TRACED}`,
+      ] as const),
       // Whole packets in hexadecimal: the message type is what tells an ACK from an OFFER.
       ...['-e', 'signal=none', '-xx', '-s', '1600'],
     ],

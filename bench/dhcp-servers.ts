@@ -1,13 +1,21 @@
 /** The DHCP servers that bench/dhcp.ts compares, each with the settings that favour it and that a site could use. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon, temporaryDir } from './support/daemon.ts';
 import type { Pair } from './support/network.ts';
-import { type Program, start } from './support/process.ts';
+import { startPostgres } from './support/postgres.ts';
+import { start, treeOf } from './support/process.ts';
 import type { Scope } from './support/scope.ts';
 
 export const SERVER_ADDRESS = '10.99.0.1';
-const POOL = { first: '10.99.1.0', last: '10.99.255.250' };
+export const POOL = { first: '10.99.1.0', last: '10.99.255.250' };
+
+export interface RunningServer {
+  readonly pid: number;
+  /** Every process that a lease costs: the server, and its database where that is one of its own. */
+  pids(): number[];
+}
 
 export interface DhcpServer {
   readonly name: string;
@@ -18,11 +26,20 @@ export interface DhcpServer {
   /** A rate that it surely sustains. */
   readonly warmUpRate: number;
   /** With an empty lease store; resolves when it answers. */
-  start(scope: Scope, pair: Pair): Promise<Program>;
+  start(scope: Scope, pair: Pair): Promise<RunningServer>;
+  /** So far behind that one round tells all. */
+  readonly oneRound?: boolean;
 }
 
-export function dhcpServers(programs: Record<'kea-dhcp4' | 'dnsmasq', string>): DhcpServer[] {
-  return [ours, kea(programs['kea-dhcp4']), dnsmasq(programs.dnsmasq)];
+type Programs = Record<'kea-dhcp4' | 'dnsmasq' | 'initdb' | 'postgres' | 'psql', string>;
+
+export function dhcpServers(programs: Programs): DhcpServer[] {
+  const { 'kea-dhcp4': program, dnsmasq: other } = programs;
+  return [ours, kea(program), keaDurable(programs), dnsmasq(other)];
+}
+
+function alone({ pid }: { pid: number }): RunningServer {
+  return { pid, pids: () => [pid] };
 }
 
 const ours: DhcpServer = {
@@ -30,21 +47,23 @@ const ours: DhcpServer = {
   settings: 'defaults, no conflict probes; SQLite in WAL mode with synchronous=FULL',
   guess: 4000,
   warmUpRate: 2000,
-  start: (scope, { server, serverIface }) =>
-    startDaemon({
-      scope,
-      namespace: server,
-      config: {
-        dhcp: {
-          segments: [
-            {
-              ...{ name: 'bench', iface: serverIface, address: SERVER_ADDRESS },
-              ...{ cidr: '10.99.0.0/16', pool: POOL, conflictProbe: false },
-            },
-          ],
+  start: async (scope, { server, serverIface }) =>
+    alone(
+      await startDaemon({
+        scope,
+        namespace: server,
+        config: {
+          dhcp: {
+            segments: [
+              {
+                ...{ name: 'bench', iface: serverIface, address: SERVER_ADDRESS },
+                ...{ cidr: '10.99.0.0/16', pool: POOL, conflictProbe: false },
+              },
+            ],
+          },
         },
-      },
-    }),
+      }),
+    ),
 };
 
 function kea(program: string): DhcpServer {
@@ -54,32 +73,70 @@ function kea(program: string): DhcpServer {
       'memfile, persist, lfc-interval 0 (no clean-up of the lease file during a run), two packet threads, UDP sockets, queue of 64',
     guess: 4000,
     warmUpRate: 2000,
-    async start(scope, { server, serverIface }) {
+    async start(scope, pair) {
       const dir = temporaryDir(scope);
-      const file = join(dir, 'kea.json');
-      writeFileSync(file, JSON.stringify(keaConfig(dir, serverIface)));
-      const running = start({
-        scope,
-        namespace: server,
-        command: [program, '-c', file],
-        env: { KEA_PIDFILE_DIR: dir, KEA_LOCKFILE_DIR: dir },
-      });
-      await running.line(/DHCP4_STARTED/);
-      return running;
+      const leases = { type: 'memfile', persist: true, name: join(dir, 'leases.csv') };
+      return alone(
+        await startKea(scope, { program, dir, pair, leases: { ...leases, 'lfc-interval': 0 } }),
+      );
     },
   };
 }
 
-function keaConfig(dir: string, iface: string): object {
+/** The one way in which Kea has a lease on disk before its ACK: a database that syncs each commit. */
+function keaDurable(programs: Programs): DhcpServer {
+  const { 'kea-dhcp4': program, initdb, postgres, psql } = programs;
+  return {
+    name: 'keaDurable',
+    settings:
+      "leases in PostgreSQL on a local socket with the package's defaults (fsync and synchronous_commit on), two packet threads, queue of 64",
+    guess: 500,
+    warmUpRate: 100,
+    async start(scope, pair) {
+      const dir = temporaryDir(scope);
+      const database = await startPostgres(scope, { initdb, postgres }, dir);
+      const sql = (...words: string[]) =>
+        execFileSync(psql, ['-h', dir, '-U', 'postgres', '-q', '-v', 'ON_ERROR_STOP=1', ...words], {
+          stdio: 'pipe',
+        });
+      sql('-c', 'CREATE DATABASE kea');
+      sql('-d', 'kea', '-f', KEA_SCHEMA);
+      const leases = { type: 'postgresql', name: 'kea', host: dir, user: 'postgres' };
+      const running = await startKea(scope, { program, dir: temporaryDir(scope), pair, leases });
+      return { pid: running.pid, pids: () => [running.pid, ...treeOf(database.pid)] };
+    },
+  };
+}
+
+/** From the package kea-common. */
+const KEA_SCHEMA = '/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql';
+
+interface KeaStart {
+  readonly program: string;
+  readonly dir: string;
+  readonly pair: Pair;
+  readonly leases: object;
+}
+
+async function startKea(scope: Scope, { program, dir, pair, leases }: KeaStart) {
+  const file = join(dir, 'kea.json');
+  writeFileSync(file, JSON.stringify(keaConfig(pair.serverIface, leases)));
+  const running = start({
+    ...{ scope, namespace: pair.server, command: [program, '-c', file] },
+    env: { KEA_PIDFILE_DIR: dir, KEA_LOCKFILE_DIR: dir },
+  });
+  await running.line(/DHCP4_STARTED/);
+  return running;
+}
+
+function keaConfig(iface: string, leases: object): object {
   return {
     Dhcp4: {
       'interfaces-config': { interfaces: [iface], 'dhcp-socket-type': 'udp' },
       'multi-threading': {
         ...{ 'enable-multi-threading': true, 'thread-pool-size': 2, 'packet-queue-size': 64 },
       },
-      'lease-database': {
-        ...{ type: 'memfile', persist: true, name: join(dir, 'leases.csv'), 'lfc-interval': 0 },
-      },
+      'lease-database': leases,
       'valid-lifetime': 3600,
       subnet4: [
         { id: 1, subnet: '10.99.0.0/16', pools: [{ pool: `${POOL.first} - ${POOL.last}` }] },
@@ -98,6 +155,7 @@ function dnsmasq(program: string): DhcpServer {
     settings: 'lease file, no-ping, dhcp-authoritative, quiet-dhcp, dhcp-lease-max 70000, no DNS',
     guess: 200,
     warmUpRate: 100,
+    oneRound: true,
     async start(scope, { server, serverIface }) {
       const dir = temporaryDir(scope);
       mkdirSync(dir, { recursive: true });
@@ -113,7 +171,7 @@ function dnsmasq(program: string): DhcpServer {
         ],
       });
       await running.line(/DHCP, sockets bound|DHCP, IP range/);
-      return running;
+      return alone(running);
     },
   };
 }

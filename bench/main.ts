@@ -56,9 +56,22 @@ async function runTopic(name: string, quick: boolean) {
   const module = (await import(`./${name}.ts`)) as {
     run(options: TopicOptions): Promise<TopicResult>;
   };
-  const { topic, ours, peers, ratio, notes = [], missed = [] } = await module.run(options);
+  const {
+    topic,
+    ours,
+    peers,
+    ratio,
+    notes = [],
+    verdicts = [],
+    ...more
+  } = await module.run(options);
   const seconds = Math.round((Date.now() - started) / 100) / 10;
-  return { topic, ours, peers, ratio, machine, quick, seconds, notes, missed };
+  const unmet = verdicts.filter(({ met }) => !met);
+  const missed = [
+    ...(more.missed ?? []),
+    ...unmet.map(({ what, target, value }) => `${what}: ${value}, target ${target}`),
+  ];
+  return { topic, ours, peers, ratio, machine, quick, seconds, notes, verdicts, missed };
 }
 
 /** The result for a person, in the order of the JSON document. */

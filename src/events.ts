@@ -31,7 +31,8 @@ export interface EventData extends ProvisioningEventData {
   'dhcp.declined': { address: string; quarantineSeconds: number };
   'dhcp.released': { address: string };
   /** No address could be given: the pool is used up. */
-  'dhcp.exhausted': { subnet: string };
+  /** With `port`, machines without a record behind this relay port have their share of it. */
+  'dhcp.exhausted': { subnet: string; port?: string };
   /** Boot firmware asks where it is not served: `why` is the reason, `from` the interface or the relay. */
   'dhcp.ignored': { client: ClientStage; why: string; from: string };
   /** Somebody answers on a free address of the pool: `by` is its MAC. The address is out of use for a while. */

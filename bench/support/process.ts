@@ -4,7 +4,7 @@
  * `ip netns exec` replaces itself by the program, so the child's pid is the program's and its times are its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Scope } from './scope.ts';
 
 export interface Program {
@@ -128,6 +128,14 @@ export function cpuTimes(pid: number): { own: number; endedChildren: number } {
 
 export function cpuSeconds(pid: number): number {
   return cpuTimes(pid).own;
+}
+
+/** The same of several, 0 for one that has ended. */
+export function cpuSecondsOf(pids: readonly number[]): number {
+  return pids.reduce(
+    (sum, pid) => sum + (existsSync(`/proc/${pid}/stat`) ? cpuSeconds(pid) : 0),
+    0,
+  );
 }
 
 /** The process and all that descend from it: for servers that fork workers. */

@@ -21,6 +21,7 @@ export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
   pdns_server: 'pdns-server',
   perfdhcp: 'kea-admin',
   postgres: 'postgresql',
+  psql: 'postgresql',
   strace: 'strace',
   tcpdump: 'tcpdump',
 };

@@ -14,8 +14,26 @@ export interface TopicResult {
   readonly peers: Record<string, object>;
   /** Ours divided by the peer's, so that more than 1 is better than the peer whatever the unit; the key says what of. */
   readonly ratio: Record<string, number>;
+  /** The targets, each with what was measured; one that is missed ends the command with 1. */
+  readonly verdicts?: readonly Verdict[];
   /** What a reader must know to judge the figures: settings, what bounds them, what was not measured. */
   readonly notes?: readonly string[];
   /** What had to hold and did not, with both figures: the run says so and ends with status 1. */
   readonly missed?: readonly string[];
+}
+
+export interface Verdict {
+  readonly what: string;
+  /** At least, or at most, this much. */
+  readonly target: number;
+  readonly value: number;
+  readonly met: boolean;
+}
+
+export function atLeast(what: string, target: number, value: number): Verdict {
+  return { what, target, value, met: value >= target };
+}
+
+export function atMost(what: string, target: number, value: number): Verdict {
+  return { what, target, value, met: value <= target };
 }

@@ -88,6 +88,7 @@ export function openCore(
   const { addresses } = inventory.serverdb;
   const view: DhcpView = {
     ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    trustedRelays: config.dhcp.trustedRelays,
     quietAddress: stock.candidate,
     reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,
     hostnameFor: (segment, mac) => addresses.reservationFor(segment, mac)?.hostname,

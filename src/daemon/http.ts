@@ -38,6 +38,7 @@ import { openSendThreads } from '../platform/sendfile.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
+import { whoHas } from './who-has.ts';
 
 export interface HttpParts {
   readonly config: Config;
@@ -132,7 +133,7 @@ export async function startMachineHttp(
     const { assets, pxeimage } = config.boot;
     const { domain = '' } = config.dns;
     const shared = { inventory, desk, clock, log, guard, send, onDownload, flows };
-    const parties = { ...shared, ...services, domain };
+    const parties = { ...shared, ...services, domain, whoHas: whoHas(parts) };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });

@@ -2,11 +2,11 @@
 import { blksizeCap } from '../boot/quirks.ts';
 import { listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
-import { macOnLink } from '../platform/probe.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
 import { openTftpService, type TftpClient } from './tftp-service.ts';
+import { whoHas } from './who-has.ts';
 
 export async function startTftp(parts: Parts): Promise<void> {
   const { config, segments, desk, log, metrics } = parts;
@@ -39,20 +39,14 @@ function blksizeMaxOf({ inventory }: Parts, text: string): number | undefined {
 }
 
 /**
- * TFTP carries no token: the boot is that of the machine which holds the address; where another server leases the addresses,
- * the kernel knows who has it. Nothing is told to anybody on the strength of these events, so none of them waits for the
+ * TFTP carries no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength of these events, so none of them waits for the
  * disk: in a storm those waits would starve DHCP.
  */
 function noteTftp(parts: Parts, event: TftpEvent, client: TftpClient): void {
-  const { inventory, log, segments } = parts;
+  const { inventory, log } = parts;
   try {
     const address = parseIpv4(client.address);
-    const proxied = () =>
-      segments.flatMap((one) => (one.mode === 'proxy' && one.iface ? [one.iface] : []));
-    const mac =
-      address === undefined
-        ? undefined
-        : (inventory.leases.macAt(address) ?? macOnLink(proxied(), address));
+    const mac = address === undefined ? undefined : whoHas(parts)(address);
     const boot = mac && inventory.boots.latest(mac);
     inventory.soon(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };

@@ -25,6 +25,8 @@ export interface Asked extends Applicant {
   /** Option 54 of our replies: the segment's address, or what the relay puts in its place (RFC 5107). */
   readonly serverId: Uint8Array;
   readonly relay: RelayAgent | undefined;
+  /** The relay port that it came in by. */
+  readonly port: string | undefined;
   /** It came in by port 4011. */
   readonly viaProxyPort: boolean;
 }
@@ -152,11 +154,13 @@ export function nak(asked: Asked, why: string, { known }: { known: boolean }): O
 
 export function leaseChange(
   { packet, client, mac, now }: Asked,
-  change: Pick<LeaseChange, 'segment' | 'address' | 'state' | 'boot'> & { forMs: number },
+  change: Pick<LeaseChange, 'segment' | 'address' | 'state' | 'boot' | 'guestOf'> & {
+    forMs: number;
+  },
 ): LeaseChange {
-  const { segment, address, state, boot, forMs } = change;
+  const { segment, address, state, boot, guestOf, forMs } = change;
   return {
-    ...{ segment, address, mac, state, boot },
+    ...{ segment, address, mac, state, boot, guestOf },
     expiresAt: (now + forMs) as Millis,
     clientId: packet.options.get(OPTION.clientId),
     hostname: client.hostname,

@@ -38,14 +38,39 @@ const CHADDR_AT = 28;
 export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Intake<Socket> {
   const requests = new Map<string, Waiting<Socket>>();
   const others = new Map<string, Waiting<Socket>>();
+  /** How many wait of each relay; 0 are the clients that no relay speaks for. */
+  const crowds = new Map<number, number>();
+  const count = (bytes: Uint8Array, by: 1 | -1): void => {
+    const relay = relayOf(bytes);
+    const left = (crowds.get(relay) ?? 0) + by;
+    if (left === 0) crowds.delete(relay);
+    else crowds.set(relay, left);
+  };
+  /** Drops the oldest of the relay that has the most waiting: a flood behind one takes no room from the others. */
+  const shedOne = (): void => {
+    const queue = others.size > 0 ? others : requests;
+    const relay = largest(crowds);
+    let victim = queue.keys().next().value;
+    for (const [key, { bytes }] of queue) {
+      if (relay !== undefined && relayOf(bytes) !== relay) continue;
+      victim = key;
+      break;
+    }
+    const shed = victim === undefined ? undefined : queue.get(victim);
+    if (victim === undefined || !shed) return;
+    queue.delete(victim);
+    count(shed.bytes, -1);
+    onShed('overflow');
+  };
   const takeFrom = (
     queue: Map<string, Waiting<Socket>>,
     into: Waiting<Socket>[],
-    { count, now }: { count: number; now: Millis },
+    { most, now }: { most: number; now: Millis },
   ): void => {
     for (const [key, packet] of queue) {
-      if (into.length >= count) return;
+      if (into.length >= most) return;
       queue.delete(key);
+      count(packet.bytes, -1);
       if (now - packet.at > limit('dhcpWaitMaxMs')) onShed('waited-too-long');
       else into.push(packet);
     }
@@ -55,20 +80,40 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
       const queue = isRequest(packet.bytes) ? requests : others;
       const key = clientKey(packet.bytes);
       if (queue.delete(key)) onShed('superseded');
+      else count(packet.bytes, 1);
       queue.set(key, { ...packet, bytes: Uint8Array.from(packet.bytes) });
-      if (requests.size + others.size <= limit('dhcpWaitingMax')) return;
-      const crowded = others.size > 0 ? others : requests;
-      const oldest = crowded.keys().next();
-      if (!oldest.done && crowded.delete(oldest.value)) onShed('overflow');
+      if (requests.size + others.size > limit('dhcpWaitingMax')) shedOne();
     },
-    take(count, now) {
+    take(most, now) {
       const taken: Waiting<Socket>[] = [];
-      takeFrom(requests, taken, { count, now });
-      takeFrom(others, taken, { count, now });
+      takeFrom(requests, taken, { most, now });
+      takeFrom(others, taken, { most, now });
       return taken;
     },
     size: () => requests.size + others.size,
   };
+}
+
+/** The relay agent's address as a number (`giaddr`). */
+function relayOf(bytes: Uint8Array): number {
+  return (
+    (bytes[GIADDR_AT] ?? 0) * 0x1000000 +
+    (((bytes[GIADDR_AT + 1] ?? 0) << 16) |
+      ((bytes[GIADDR_AT + 2] ?? 0) << 8) |
+      (bytes[GIADDR_AT + 3] ?? 0))
+  );
+}
+
+/** More relays than a site has: then somebody makes them up, and none is larger than another. */
+const RELAYS_LOOKED_AT = 64;
+
+function largest(crowds: ReadonlyMap<number, number>): number | undefined {
+  if (crowds.size > RELAYS_LOOKED_AT) return undefined;
+  let most: number | undefined;
+  for (const [relay, count] of crowds) {
+    if (count > (most === undefined ? 0 : (crowds.get(most) ?? 0))) most = relay;
+  }
+  return most;
 }
 
 /** Option 53 comes first in the packets of every client met so far; anything else waits with the DISCOVERs. */

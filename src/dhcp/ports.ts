@@ -47,6 +47,8 @@ export interface Segment {
   readonly authoritative: boolean;
   /** Are free addresses probed before they are given out? Never behind a relay: they are not on our wire. */
   readonly conflictProbe: boolean;
+  /** How many addresses machines without a record may hold behind one relay port (option 82). */
+  readonly guestsPerPortMax: number;
   readonly lease: LeasePolicy;
   readonly reservations: ReadonlyMap<Mac, Ipv4>;
   readonly network: NetworkOptions;
@@ -74,6 +76,8 @@ export interface LeaseView {
     wanted: Ipv4 | undefined,
     usable?: (address: Ipv4) => boolean,
   ): Ipv4 | undefined;
+  /** How many addresses machines without a record hold or are offered behind this relay port; counted once a second. */
+  guestsBehind(segment: string, port: string): number;
   /** How many addresses are in quarantine because of this MAC. */
   quarantined(segment: string, mac: Mac): number;
 }
@@ -104,6 +108,8 @@ export interface BootAnswer {
 export interface DhcpView {
   readonly segments: readonly Segment[];
   readonly leases: LeaseView;
+  /** Relays outside of the networks that are served, which may choose a network for their clients all the same. */
+  readonly trustedRelays?: readonly Cidr[] | undefined;
   bootFor(query: BootQuery): BootAnswer;
   /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
   reservationFor?(segment: string, mac: Mac): Ipv4 | undefined;
@@ -132,6 +138,8 @@ export interface LeaseChange {
   readonly clientId: Uint8Array | undefined;
   readonly hostname: string;
   readonly boot: BootId | undefined;
+  /** The relay port that a machine without a record is behind. */
+  readonly guestOf?: string | undefined;
 }
 
 export const DROP_REASONS = [
@@ -141,10 +149,12 @@ export const DROP_REASONS = [
   'no-ethernet-address',
   'too-many-hops',
   'unknown-segment',
+  'untrusted-relay',
   'for-another-server',
   'unknown-client',
   'not-its-lease',
   'pool-exhausted',
+  'port-has-its-share',
   'not-authoritative',
   'not-a-boot-client',
   'not-for-a-proxy',

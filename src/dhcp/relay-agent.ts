@@ -39,6 +39,13 @@ export function readRelayAgent(bytes: Uint8Array): RelayAgent {
   return { circuitId, remoteId, linkSelection, serverIdOverride };
 }
 
+/** The port of a switch as a key, where the relay names one; `undefined` where all its clients look alike. */
+export function relayPort(giaddr: Ipv4, relay: RelayAgent | undefined): string | undefined {
+  if (!relay?.circuitId && !relay?.remoteId) return undefined;
+  const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
+  return `${giaddr} ${hex(relay.circuitId)} ${hex(relay.remoteId)}`;
+}
+
 /** For events: who relayed, and what it says of the place. */
 export function relayPlace(giaddr: Ipv4, relay: RelayAgent | undefined): RelayPlace {
   return {

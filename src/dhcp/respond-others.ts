@@ -11,18 +11,20 @@ import type { Outcome } from './ports.ts';
 import { sameWire } from './select-segment.ts';
 
 /**
- * RFC 2131 4.3.3: somebody else answers on that address. It stays out of use for a day.
+ * RFC 2131 4.3.3: somebody else answers on that address. It stays out of use for a day. Only who was acknowledged an address
+ * can find that out: what was merely offered, or is nobody's, would otherwise be taken out of use by anybody's word.
  *
  * A client that declines whatever it is given would empty the pool. Its later refusals take the address from the client
  * alone: the address goes to the end of the queue, so a client that means it still gets a different one each time.
  */
 export function decline(asked: Asked): Outcome {
-  const { packet, mac, view } = asked;
+  const { packet, mac, view, now } = asked;
   const address = addressOption(packet, OPTION.requestedAddress);
   const segment =
     address === undefined ? undefined : sameWire(view.segments, asked.segment, address);
   const held = segment && view.leases.byMac(segment.name, mac);
-  if (!segment || address === undefined || held?.address !== address) return drop('not-its-lease');
+  const isItsLease = held?.state === 'bound' && held.address === address && held.expiresAt > now;
+  if (!segment || address === undefined || !isItsLease) return drop('not-its-lease');
   const refusesAll = view.leases.quarantined(segment.name, mac) >= limit('declinedPerMacMax');
   const forMs = refusesAll ? 0 : limit('declineQuarantineMs');
   return {

@@ -31,9 +31,9 @@ import { MESSAGE, OPTION, u32 } from './options.ts';
 import { addressOption, BOOTREQUEST, macOf } from './packet.ts';
 import type { BootAnswer, DhcpRequest, DhcpView, Lease, Outcome, Segment } from './ports.ts';
 import { proxyRespond } from './proxy.ts';
-import { type RelayAgent, readRelayAgent, relayPlace } from './relay-agent.ts';
+import { type RelayAgent, readRelayAgent, relayPlace, relayPort } from './relay-agent.ts';
 import { decline, inform, release } from './respond-others.ts';
-import { sameWire, selectSegment } from './select-segment.ts';
+import { isTrusted, sameWire, selectSegment } from './select-segment.ts';
 
 export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outcome {
   const { packet } = request;
@@ -44,8 +44,9 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   const mac = macOf(packet);
   if (mac === undefined) return drop('no-ethernet-address');
   const relayBytes = packet.options.get(OPTION.relayAgent);
-  const relay = relayBytes && readRelayAgent(relayBytes);
-  const segment = selectSegment(request, view.segments, relay);
+  const relay = relayBytes && readRelay(relayBytes, packet.giaddr, view);
+  const segment = selectSegment(request, view, relay);
+  if (segment === 'untrusted') return drop('untrusted-relay');
   if (!segment) return drop('unknown-segment');
   if (!isForUs(packet.options.get(OPTION.serverId), view.segments, relay)) {
     return drop('for-another-server');
@@ -55,6 +56,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
     client: classify(packet, segment.kind === 'out-of-band'),
     serverId:
       relay?.serverIdOverride === undefined ? segment.serverId : u32(relay.serverIdOverride),
+    port: relayPort(packet.giaddr, relay),
     viaProxyPort: request.via === 'proxy',
   };
   if (segment.mode === 'proxy') return proxyRespond(asked, type[0] ?? 0);
@@ -73,6 +75,13 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
     default:
       return drop('unknown-message-type');
   }
+}
+
+/** Only a relay that is known may put itself in the place of the server. */
+function readRelay(bytes: Uint8Array, giaddr: Ipv4, view: DhcpView): RelayAgent {
+  const relay = readRelayAgent(bytes);
+  if (relay.serverIdOverride === undefined || isTrusted(giaddr, view)) return relay;
+  return { ...relay, serverIdOverride: undefined };
 }
 
 /**
@@ -98,13 +107,12 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 function discover(asked: Asked): Outcome {
   const { client, mac, view, now } = asked;
   const answer = view.bootFor(asked);
+  const established = establishedPlace(asked);
+  if (!established && !isWelcome(asked, answer)) return drop('unknown-client');
+  if (!established && hasItsShare(asked, asked.segment, answer)) return shareTaken(asked, answer);
   const place =
-    establishedPlace(asked) ??
-    (isWelcome(asked, answer)
-      ? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress))
-      : undefined);
+    established ?? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress));
   if (!place) {
-    if (!isWelcome(asked, answer)) return drop('unknown-client');
     const data = { subnet: asked.segment.name };
     return dropWith('pool-exhausted', { ...subject(asked, answer), name: 'dhcp.exhausted', data });
   }
@@ -120,6 +128,7 @@ function discover(asked: Asked): Outcome {
       ? undefined
       : leaseChange(asked, {
           ...{ segment: segment.name, address, state: 'offered', boot: answer.boot },
+          guestOf: guestOf(asked, answer),
           forMs: limit('offerHoldMs'),
         }),
     event: {
@@ -138,6 +147,28 @@ function discover(asked: Asked): Outcome {
 /** A segment may be closed to machines without a record: they have an address there only if one is reserved for them. */
 function isWelcome({ segment }: Asked, { hardwarename }: BootAnswer): boolean {
   return segment.unknownMachines || hardwarename !== undefined;
+}
+
+/**
+ * Whoever can make up MACs behind one port of a switch could take every address of its network. Machines on record are not
+ * counted and not refused; the others behind a port share a part of the pool, so that the rest is there for other ports.
+ */
+function hasItsShare({ port, view }: Asked, segment: Segment, answer: BootAnswer): boolean {
+  if (port === undefined || answer.hardwarename !== undefined) return false;
+  return view.leases.guestsBehind(segment.name, port) >= segment.guestsPerPortMax;
+}
+
+function shareTaken(asked: Asked, answer: BootAnswer): Outcome {
+  const { agent, circuit, remote } = relayPlace(asked.packet.giaddr, asked.relay);
+  const port = [agent, circuit, remote].filter((word) => word !== '').join(' ');
+  const data = { subnet: asked.segment.name, port };
+  return dropWith('port-has-its-share', {
+    ...{ ...subject(asked, answer), name: 'dhcp.exhausted', data },
+  });
+}
+
+function guestOf({ port }: Asked, { hardwarename }: BootAnswer): string | undefined {
+  return hardwarename === undefined ? port : undefined;
 }
 
 function isBound(held: Lease | undefined, address: Ipv4, now: Millis): boolean {
@@ -180,6 +211,7 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   if (!held && reservation(view, segment, mac) !== address && !isWelcome(asked, answer)) {
     return nak(asked, 'no record owns this NIC', { known });
   }
+  if (!held && hasItsShare(asked, segment, answer)) return shareTaken(asked, answer);
   return acknowledge(asked, { answer, segment, address, held });
 }
 
@@ -238,6 +270,7 @@ function acknowledge(asked: Asked, { answer, segment, address, held }: Granted):
     reply: leaseReply(asked, answer, lease),
     lease: leaseChange(asked, {
       ...{ segment: segment.name, address, state: 'bound', boot: answer.boot },
+      guestOf: guestOf(asked, answer),
       forMs: leaseSeconds * 1000,
     }),
     event: {

@@ -38,6 +38,7 @@ function createSegment(settings: SegmentSettings, machines: DhcpSettings['machin
     unknownMachines: settings.unknownMachines ?? kind !== 'production',
     authoritative: settings.authoritative,
     conflictProbe: settings.conflictProbe && !settings.relayed && mode === 'server',
+    guestsPerPortMax: Math.max(1, Math.floor((sizeOf(pools) * settings.portSharePercent) / 100)),
     lease: {
       seconds: settings.leaseSeconds,
       unknownSeconds: settings.leaseSecondsByState.unknown ?? settings.unknownLeaseSeconds,
@@ -50,6 +51,10 @@ function createSegment(settings: SegmentSettings, machines: DhcpSettings['machin
     machineNetworks: machineNetworks(settings, machines),
     isDynamic: inRanges(pools),
   };
+}
+
+function sizeOf(pools: readonly AddressRange[]): number {
+  return pools.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
 /** The network's own address and its broadcast address belong to nobody, wherever the pool is drawn. */

@@ -2,7 +2,7 @@
  * Which segment is a request about? The order is RFC law: the relay's link selection (RFC 3527 section 3), the client's
  * subnet selection (RFC 3011), `giaddr`, `ciaddr`, the interface that the request came in by (RFC 2131 4.3.1).
  *
- * A selection that names a network which is not served ends in no segment, never in the next rule: an address of the
+ * A selection is believed of a relay that is known, and of a client for its own wire. One that names a network which is not served ends in no segment, never in the next rule: an address of the
  * wrong subnet is worse than none. `ciaddr` is believed only for the wire that the request came in by, and for segments
  * behind relays, whose clients renew by unicast through a router; a client that carried its address to another VLAN is
  * judged by where it is now, and refused.
@@ -10,17 +10,21 @@
 import { contains, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import { OPTION } from './options.ts';
 import { addressOption } from './packet.ts';
-import type { DhcpRequest, Segment } from './ports.ts';
+import type { DhcpRequest, DhcpView, Segment } from './ports.ts';
 import type { RelayAgent } from './relay-agent.ts';
 
 export function selectSegment(
   { packet, iface }: DhcpRequest,
-  segments: readonly Segment[],
+  { segments, trustedRelays }: Pick<DhcpView, 'segments' | 'trustedRelays'>,
   relay: RelayAgent | undefined,
-): Segment | undefined {
+): Segment | 'untrusted' | undefined {
   const { giaddr, ciaddr } = packet;
   const selected = relay?.linkSelection ?? addressOption(packet, OPTION.subnetSelection);
-  if (selected !== undefined) return containing(segments, selected);
+  if (selected !== undefined) {
+    const segment = containing(segments, selected);
+    const isItsWire = giaddr === IPV4_ANY && segment?.iface === iface;
+    return isItsWire || isTrusted(giaddr, { segments, trustedRelays }) ? segment : 'untrusted';
+  }
   if (giaddr !== IPV4_ANY) return containing(segments, giaddr);
   let first: Segment | undefined;
   for (const segment of segments) {
@@ -30,6 +34,21 @@ export function selectSegment(
   }
   const routed = ciaddr === IPV4_ANY ? undefined : containing(segments, ciaddr);
   return routed && routed.iface === undefined ? routed : first;
+}
+
+/**
+ * May this relay choose for its clients? One with an address in a network that is served may, and one that the configuration
+ * names. Anybody else could ask for an address of any network by writing an option.
+ */
+export function isTrusted(
+  giaddr: Ipv4,
+  { segments, trustedRelays = [] }: Pick<DhcpView, 'segments' | 'trustedRelays'>,
+): boolean {
+  if (giaddr === IPV4_ANY) return false;
+  return (
+    containing(segments, giaddr) !== undefined ||
+    trustedRelays.some((cidr) => contains(cidr, giaddr))
+  );
 }
 
 function containing(segments: readonly Segment[], address: Ipv4): Segment | undefined {

@@ -87,13 +87,18 @@ interface Reply {
   readonly boot: BootId | undefined;
 }
 
+interface Serving extends DhcpServerOptions {
+  append(event: NewEvent, kind?: Outcome['kind']): void;
+}
+
 /** The server is busy when it has served a batch within this many gathering times. */
 const GATHER_WHEN_WITHIN = 4;
 
 /** What became of a packet: a reply, the reason for none, or a change that nobody is told of. */
 type Served = Reply | DhcpDrop | undefined;
 
-export function serveDhcp(options: DhcpServerOptions): void {
+export function serveDhcp(given: DhcpServerOptions): void {
+  const options = { ...given, append: boundedAppend(given) };
   const admit = rateLimiter(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
@@ -127,7 +132,7 @@ export function serveDhcp(options: DhcpServerOptions): void {
   }
 }
 
-function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void {
+function serveBatch(options: Serving, batch: readonly Packet[]): void {
   let served: Served[];
   try {
     served = options.transaction(() => batch.map((packet) => serve(options, packet)));
@@ -157,7 +162,7 @@ function serveBatch(options: DhcpServerOptions, batch: readonly Packet[]): void 
   });
 }
 
-function serveAlone(options: DhcpServerOptions, packet: Packet): Served {
+function serveAlone(options: Serving, packet: Packet): Served {
   try {
     return options.transaction(() => serve(options, packet));
   } catch (error) {
@@ -167,7 +172,7 @@ function serveAlone(options: DhcpServerOptions, packet: Packet): Served {
 }
 
 /** One packet, inside the batch's transaction: everything but the sending. */
-function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): Served {
+function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   const { view, clock, ports } = options;
   const packet = decodePacket(bytes);
   if (!packet.ok) {
@@ -176,7 +181,7 @@ function serve(options: DhcpServerOptions, { socket, bytes, source }: Packet): S
   const request = { packet: packet.value, iface: socket.iface, via: socket.via };
   const outcome: Outcome = respond(request, view, clock());
   if (outcome.kind !== 'drop' && outcome.lease) options.applyLease(outcome.lease);
-  if (outcome.event) options.append(outcome.event);
+  if (outcome.event) options.append(outcome.event, outcome.kind);
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
   if (outcome.kind === 'drop') return outcome.reason;
   if (outcome.kind === 'silent') return undefined;
@@ -208,6 +213,21 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
     socket.sendMany(datagrams);
     options.onBooting(socket.iface);
   }
+}
+
+/** Refusals leave an event each, so that a person can see them; of a flood, some are enough. */
+function boundedAppend({ append, clock }: DhcpServerOptions) {
+  let since = 0;
+  let count = 0;
+  return (event: NewEvent, kind: Outcome['kind'] = 'reply'): void => {
+    if (kind === 'drop') {
+      const now = clock();
+      if (now - since >= 1000) [since, count] = [now, 0];
+      count += 1;
+      if (count > limit('dhcpDropEventsPerSecond')) return;
+    }
+    append(event);
+  };
 }
 
 /** A fixed window of one second for each MAC; the oldest MAC is forgotten when there are too many. */

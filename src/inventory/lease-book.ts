@@ -9,14 +9,18 @@
  * has been free for longest. Memory only, no clock.
  */
 import type { Lease, Segment } from '../dhcp/ports.ts';
+import { limit } from '../limits.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import { createExpiryHeap } from './expiry-heap.ts';
+import { createGuestCounts } from './guest-counts.ts';
 
 export interface HeldLease extends Lease {
   /** When it was last given or changed. */
   readonly lastAt: number;
+  /** The relay port of a machine without a record. */
+  readonly guestOf?: string | undefined;
   /** With an offer: the address of the lease that the client still holds. */
   readonly former?: Ipv4 | undefined;
 }
@@ -36,6 +40,8 @@ export interface LeaseBook {
   enter(lease: HeldLease, now: Millis): () => void;
   /** How many addresses this MAC has in quarantine. */
   quarantined(mac: Mac, now: Millis): number;
+  /** How many running leases and offers machines without a record have behind a relay port; counted once a second. */
+  guestsBehind(port: string, now: Millis): number;
   size(): number;
 }
 
@@ -44,6 +50,9 @@ export function createLeaseBook(): LeaseBook {
   const macs = new Map<Mac, HeldLease>();
   /** The addresses in quarantine, and those whose quarantine is over but which nobody has taken since. */
   const declined = new Map<Mac, Set<Ipv4>>();
+  /** In the order of offering. */
+  const offers = new Set<Ipv4>();
+  const guests = createGuestCounts((address) => addresses.get(address)?.expiresAt);
   /** For each pool, the lowest address that may never have been given out. */
   const fresh = new Map<number, number>();
   const heap = createExpiryHeap(
@@ -57,12 +66,16 @@ export function createLeaseBook(): LeaseBook {
     if (macs.get(before.mac) === before) macs.delete(before.mac);
     const of = declined.get(before.mac);
     if (of?.delete(address) && of.size === 0) declined.delete(before.mac);
+    offers.delete(address);
+    guests.remove(before.guestOf, address);
   };
   const set = (lease: HeldLease): void => {
     disown(lease.address);
     addresses.set(lease.address, lease);
     if (lease.state !== 'declined') macs.set(lease.mac, lease);
     else declined.set(lease.mac, (declined.get(lease.mac) ?? new Set()).add(lease.address));
+    if (lease.state === 'offered') offers.add(lease.address);
+    guests.add(lease.guestOf, lease.address);
     heap.add(lease);
   };
   const remove = (address: Ipv4): void => {
@@ -77,6 +90,14 @@ export function createLeaseBook(): LeaseBook {
     if (held?.former === undefined || held.expiresAt > now) return held;
     const former = addresses.get(held.former);
     return former?.mac === mac ? former : held;
+  };
+  /** The offer that has been waiting for longest, once it has waited long enough: whoever got it is hardly there any more. */
+  const leftOver = (fits: (address: Ipv4) => boolean, now: Millis): Ipv4 | undefined => {
+    for (const address of offers) {
+      if (now - (addresses.get(address)?.lastAt ?? now) < limit('offerReclaimMs')) return undefined;
+      if (fits(address)) return address;
+    }
+    return undefined;
   };
   const neverUsed = (segment: Segment, usable: (address: Ipv4) => boolean): Ipv4 | undefined => {
     for (const { first, last } of segment.pools) {
@@ -108,7 +129,7 @@ export function createLeaseBook(): LeaseBook {
           belongs: (address) => segment.isDynamic(address as Ipv4),
           usable: (address) => fits(address as Ipv4),
         })?.address;
-      return neverUsed(segment, usable) ?? (expired() as Ipv4 | undefined);
+      return neverUsed(segment, usable) ?? (expired() as Ipv4 | undefined) ?? leftOver(fits, now);
     },
     enter(lease, now) {
       const before = addresses.get(lease.address);
@@ -137,6 +158,7 @@ export function createLeaseBook(): LeaseBook {
       }
       return count;
     },
+    guestsBehind: guests.count,
     size: () => addresses.size,
   };
 }

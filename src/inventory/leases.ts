@@ -68,11 +68,13 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     byAddress: (segment, address) => books.get(segment)?.byAddress(address),
     pick: (segment, mac, wanted, usable) =>
       bookOf(segment.name).pick(segment, { mac, wanted, usable }, clock()),
+    guestsBehind: (segment, port) => books.get(segment)?.guestsBehind(port, clock()) ?? 0,
     quarantined: (segment, mac) => books.get(segment)?.quarantined(mac, clock()) ?? 0,
     apply(change) {
-      const { segment, address, mac, state, expiresAt } = change;
+      const { segment, address, mac, state, expiresAt, guestOf } = change;
       const now = clock();
-      const back = bookOf(segment).enter({ address, mac, state, expiresAt, lastAt: now }, now);
+      const lease = { address, mac, state, expiresAt, guestOf, lastAt: now };
+      const back = bookOf(segment).enter(lease, now);
       undo?.push(back);
       if (state === 'offered') return;
       const clientId = change.clientId ? Buffer.from(change.clientId) : null;

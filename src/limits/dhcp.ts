@@ -42,6 +42,14 @@ export const DHCP_LIMITS = {
     value: 60_000,
     why: 'edk2 collects offers for up to 4 s and may retry at 4, 12 and 28 s',
   },
+  offerReclaimMs: {
+    value: 10_000,
+    why: 'in a full pool, an offer that nobody took for so long is given to who asks: edk2 takes its one within 4 s',
+  },
+  dhcpDropEventsPerSecond: {
+    value: 50,
+    why: 'requests that were refused leave an event each for a person to see; a flood of them is only counted',
+  },
   declineQuarantineMs: {
     value: 86_400_000,
     why: 'an address somebody else answers on stays in use for a while',

@@ -5,6 +5,10 @@ export const TFTP_LIMITS = {
     why: 'of each network; more at once would only make each slower than its client is patient',
   },
   tftpTransfersPerAddressMax: { value: 4, why: 'firmware opens one, or two around its size probe' },
+  tftpBegunPerAddressPerSecond: {
+    value: 50,
+    why: 'a boot loader fetches its small files one after the other; each costs two events, so a loop must not fill the record',
+  },
   tftpShedSilenceMs: {
     value: 1000,
     why: 'a client that lives answers within milliseconds; one this quiet yields to newer requests',

@@ -71,6 +71,28 @@ export function beyondShare<T extends Contender>(running: Iterable<T>, ip: Ipv4)
   return mine > limit('tftpTransfersPerAddressMax') ? quietest : undefined;
 }
 
+/**
+ * How many transfers an address has begun in this second. Each costs two events and the look-up of a file, whatever becomes of
+ * it, so a client that begins over and over would fill the record: what is above the limit is not answered, and a client that
+ * means it asks again a second later.
+ */
+export function createBeginnings(): { allow(ip: Ipv4, now: number): boolean } {
+  const counts = new Map<Ipv4, number>();
+  let since = Number.NEGATIVE_INFINITY;
+  return {
+    allow(ip, now) {
+      // As many addresses as begin within a second, at most one for each datagram: it needs no bound of its own.
+      if (now - since >= 1000) {
+        counts.clear();
+        since = now;
+      }
+      const count = (counts.get(ip) ?? 0) + 1;
+      counts.set(ip, count);
+      return count <= limit('tftpBegunPerAddressPerSecond');
+    },
+  };
+}
+
 export interface WaitingRoom<T> {
   readonly size: number;
   /** Comes in, or comes in again: then only its place changes. @returns whether somebody had to leave for it. */

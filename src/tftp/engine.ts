@@ -10,6 +10,7 @@ import { limit } from '../limits.ts';
 import {
   admit,
   beyondShare,
+  createBeginnings,
   createWaitingRoom,
   SHARE_TAKEN,
   type WaitingRoom,
@@ -70,6 +71,7 @@ export class TftpEngine {
   private readonly running = new Map<number, Running>();
   private readonly opening = new Map<number, Asked>();
   private readonly room: WaitingRoom<Asked> = createWaitingRoom();
+  private readonly beginnings = createBeginnings();
   /** Endpoints whose transfer is over: what they still send is late, and their next transfer takes the other socket. */
   private readonly ended = new Map<number, { readonly via: Via; readonly at: number }>();
   private refusals = { since: Number.NEGATIVE_INFINITY, count: 0 };
@@ -176,6 +178,10 @@ export class TftpEngine {
 
   private place(asked: Asked): void {
     const now = this.clock();
+    if (!this.beginnings.allow(asked.client.ip, now)) {
+      this.ports.onDrop('begun-too-often');
+      return;
+    }
     const table = {
       running: this.running.values(),
       count: this.running.size + this.opening.size,

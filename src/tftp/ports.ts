@@ -74,6 +74,8 @@ export const TFTP_DROP_REASONS = [
   'queue-expired',
   /** More refusals than are worth an answer and an event each. */
   'refusals-limited',
+  /** One address began more transfers in this second than any client does. */
+  'begun-too-often',
   /** The handler failed; the log says how. */
   'failed',
 ] as const satisfies readonly (TftpFault | string)[];

@@ -66,6 +66,7 @@ export function createWorld(
   const segments: Segment[] = createSegments(config.dhcp);
   const view: DhcpView = {
     ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    trustedRelays: config.dhcp.trustedRelays,
     ...ports,
   };
   const { events, machines } = inventory;

@@ -124,9 +124,10 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
  * UEFI HTTP Boot asks before there is a token. For the timeline, and for nothing else, it is the machine that holds the
  * address, as with TFTP.
  */
-function bootAt({ inventory }: MachineAppOptions, ip: string): Boot | undefined {
+function bootAt({ inventory, whoHas }: MachineAppOptions, ip: string): Boot | undefined {
   const address = parseIpv4(ip.replace(/^::ffff:/, ''));
-  const mac = address === undefined ? undefined : inventory.leases.macAt(address);
+  if (address === undefined) return undefined;
+  const mac = whoHas ? whoHas(address) : inventory.leases.macAt(address);
   return mac && inventory.boots.latest(mac);
 }
 

@@ -12,6 +12,8 @@ import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
 import type { SendOptions } from '../../platform/file-sender.ts';
 import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseBootToken } from '../../wire/ids.ts';
+import type { Ipv4 } from '../../wire/ipv4.ts';
+import type { Mac } from '../../wire/mac.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { ConnectionGuard } from './connections.ts';
 import type { Flows } from './flows.ts';
@@ -39,6 +41,8 @@ export interface MachineAppOptions {
   readonly images?: ImageService;
   /** The domain of the site's machines, for installers' templates. */
   readonly domain?: string;
+  /** Whose an address is that we did not lease: for a timeline, and for nothing else. */
+  whoHas?(address: Ipv4): Mac | undefined;
   /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
   onDownload?(sentBytes: number, complete: boolean): void;
 }

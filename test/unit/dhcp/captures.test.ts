@@ -56,7 +56,7 @@ function read(request: DhcpPacket, outcome: Outcome): string[] {
 
 const SCRIPT = 'http://10.77.0.1:8080/boot/TOKEN/script.ipxe';
 const lease = (yiaddr: string, server = '10.77.0.1') => ({
-  times: ['  51 lease seconds: 600', '  58 renewal seconds: 300', '  59 rebinding seconds: 525'],
+  times: ['  51 lease time: 600 s', '  58 renewal time: 300 s', '  59 rebinding time: 525 s'],
   head: (type: string, flags: string, file: string) =>
     `${type}${flags} yiaddr ${yiaddr} siaddr ${server} file "${file}"`,
 });
@@ -103,11 +103,12 @@ describe('edk2, UEFI PXE, then iPXE (efipxe.pcap)', () => {
       '  54 server: 10.77.0.1',
       times[0],
       `  67 boot file: "${SCRIPT}"`,
-      '  175 ipxe: b00101',
+      '  175 ipxe:',
+      '    176 no-pxedhcp: 1',
       times[1],
       times[2],
       ...NETWORK,
-      '  61 client id: 01525400123457',
+      '  61 client id: ethernet 52:54:00:12:34:57',
       UUID,
     ]);
   });
@@ -141,7 +142,7 @@ describe('edk2, UEFI HTTP Boot (efihttp.pcap)', () => {
         `${type} broadcast yiaddr 10.77.0.112 siaddr 10.77.0.1 file "${url}"`,
         `  53 message type: ${type}`,
         '  54 server: 10.77.0.1',
-        '  51 lease seconds: 600',
+        '  51 lease time: 600 s',
         '  60 vendor class: "HTTPClient"',
         `  67 boot file: "${url}"`,
       ]);
@@ -222,7 +223,7 @@ describe('edk2 and iPXE beside another DHCP server (proxyefi.pcap)', () => {
       '  54 server: 10.77.0.2',
       `  67 boot file: "${script}"`,
       '  60 vendor class: "PXEClient"',
-      '  61 client id: 01525400123457',
+      '  61 client id: ethernet 52:54:00:12:34:57',
       UUID,
     ]);
   });

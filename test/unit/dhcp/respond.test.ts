@@ -299,7 +299,7 @@ describe('where a reply goes, RFC 2131 4.1', () => {
   });
 
   it('selects the segment by link selection, then giaddr, and echoes option 82', () => {
-    const world = createWorld();
+    const world = createWorld(undefined, 'dhcp: { trustedRelays: [172.16.0.1/32] }');
     const relay = Uint8Array.of(1, 2, 7, 7, 5, 4, 10, 77, 0, 0);
     const packet = dhcpPacket({ mac: A, type: 1, giaddr: ipv4('172.16.0.1') }, [
       [OPTION.relayAgent, relay],

@@ -39,10 +39,29 @@ describe('option 54, RFC 2131 table 5', () => {
   it('a RELEASE or DECLINE that names nobody is judged by the lease', () => {
     const on = world();
     bind(on);
-    const release = dhcpPacket({ mac: A, type: 7, ciaddr: ipv4('10.77.0.100') });
-    expect(shown(on.dhcp(release))).toBe('silent released');
     expect(shown(on.dhcp(dhcpPacket({ mac: A, type: 4 }, [asks('10.77.0.100')])))).toBe(
       'silent declined',
+    );
+    const other = world();
+    bind(other);
+    const release = dhcpPacket({ mac: A, type: 7, ciaddr: ipv4('10.77.0.100') });
+    expect(shown(other.dhcp(release))).toBe('silent released');
+  });
+
+  it('DECLINE takes nothing out of use that was only offered, released, run out, or is nobody’s', () => {
+    const on = world();
+    const decline = dhcpPacket({ mac: A, type: 4 }, [asks('10.77.0.100')]);
+    expect(shown(on.dhcp(decline))).toBe('drop not-its-lease');
+    on.dhcp(dhcpPacket({ mac: A, type: 1 }));
+    expect(shown(on.dhcp(decline))).toBe('drop not-its-lease');
+    bind(on);
+    on.pass(24 * 3_600_000);
+    expect(shown(on.dhcp(decline))).toBe('drop not-its-lease');
+    bind(on);
+    on.dhcp(dhcpPacket({ mac: A, type: 7, ciaddr: ipv4('10.77.0.100') }));
+    expect(shown(on.dhcp(decline))).toBe('drop not-its-lease');
+    expect(shown(on.dhcp(dhcpPacket({ mac: B, type: 1 }, [asks('10.77.0.100')])))).toBe(
+      'offer 10.77.0.100',
     );
   });
 });
@@ -169,6 +188,33 @@ dhcp:
 
 describe('relays', () => {
   const giaddr = ipv4('10.9.0.1');
+
+  it.each<[string, string, [number, Uint8Array][]]>([
+    ['link selection', '172.16.0.1', [relayAgent([5, ...octets('10.8.0.0')])]],
+    ['subnet selection', '172.16.0.1', [[118, u32(ipv4('10.8.0.0'))]]],
+    ['link selection', '0.0.0.0', [relayAgent([5, ...octets('10.8.0.0')])]],
+    ['subnet selection', '0.0.0.0', [[118, u32(ipv4('10.8.0.0'))]]],
+  ])('who is none of ours chooses no network by %s (giaddr %s)', (_what, from, options) => {
+    const packet = dhcpPacket({ mac: A, type: 1, giaddr: ipv4(from) }, options);
+    expect(shown(world(RELAYED).dhcp(packet))).toBe('drop untrusted-relay');
+    const told = world(RELAYED.replace('dhcp:', 'dhcp:\n  trustedRelays: [172.16.0.0/24]'));
+    expect(shown(told.dhcp(packet))).toBe(
+      from === '0.0.0.0' ? 'drop untrusted-relay' : 'offer 10.8.0.10',
+    );
+  });
+
+  it('a client may choose among the networks of its own wire (RFC 3011)', () => {
+    const packet = dhcpPacket({ mac: A, type: 1 }, [[118, u32(ipv4('10.77.0.0'))]]);
+    expect(shown(world(RELAYED).dhcp(packet))).toBe('offer 10.77.0.100');
+  });
+
+  it('that are not known do not put themselves in the place of the server', () => {
+    const sites = RELAYED.replace('10.9.0.0/24', '10.9.0.0/24, sharedNetwork: x');
+    const packet = dhcpPacket({ mac: A, type: 1, ciaddr: ipv4('10.77.0.9') }, [
+      relayAgent([11, ...octets('6.6.6.6')]),
+    ]);
+    expect(addressOf(world(sites).dhcp(packet), 54)).toBe('10.77.0.1');
+  });
   it.each<[string, [number, Uint8Array][], string]>([
     ['giaddr', [], 'offer 10.9.0.10'],
     ['link selection, RFC 3527', [relayAgent([5, ...octets('10.8.0.0')])], 'offer 10.8.0.10'],

@@ -78,6 +78,23 @@ const request = (index: number, address: string) =>
   );
 
 describe('the DHCP shell', () => {
+  it('writes some of the refusals of a flood, and counts all', () => {
+    const told: string[] = [];
+    const { view, segments } = createWorld();
+    const full = shell({
+      view: { ...view, segments: segments.map((one) => ({ ...one, pools: [] })) },
+      append: ({ name }) => void told.push(name),
+    });
+    for (let n = 0; n < 2 * limit('dhcpDropEventsPerSecond'); n++) full.receive(discover(n));
+    full.work();
+    expect(full.drops).toEqual(Array(100).fill('pool-exhausted'));
+    expect(told).toHaveLength(limit('dhcpDropEventsPerSecond'));
+    full.world.pass(1000);
+    full.receive(discover(200));
+    full.work();
+    expect(told).toHaveLength(limit('dhcpDropEventsPerSecond') + 1);
+  });
+
   it('answers many packets out of one commit, and offers without a wait for the disk', () => {
     const { receive, work, sent, commits, disk } = shell();
     for (let index = 0; index < 20; index++) receive(discover(index));

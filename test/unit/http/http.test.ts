@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
+import { whoHas } from '../../../src/daemon/who-has.ts';
 import { createMachineApp } from '../../../src/http/machine/app.ts';
 import { parseRange } from '../../../src/http/machine/preconditions.ts';
 import { createPeopleApp } from '../../../src/http/people/app.ts';
 import { limit } from '../../../src/limits.ts';
 import { maskTokens } from '../../../src/platform/log.ts';
 import { bytesOf, report } from '../../support/reports.ts';
-import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
+import { createWorld, dhcpPacket, ipv4, mac, type World } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
 const B = mac('52:54:00:00:00:0b');
@@ -93,6 +94,26 @@ describe('the machines’ listener', () => {
       'recon.received',
       'machine.registered',
     ]);
+  });
+
+  it('puts the loader that UEFI HTTP Boot fetches on its timeline, also where another server leases', async () => {
+    const world = createWorld(undefined, 'dhcp: { segments: [{ mode: proxy }] }');
+    const dir = folder();
+    const onLink = (ifaces: readonly string[], address: number) =>
+      ifaces.includes('prov0') && address === ipv4('127.0.0.1') ? A : undefined;
+    const app = createMachineApp({
+      ...{ ...world, log, assets: dir, pxeimage: dir },
+      whoHas: whoHas(world, onLink),
+    });
+    apps.push(app);
+    world.dhcp(dhcpPacket({ mac: A, type: 1, client: 'http' }));
+    expect((await app.inject('/boot/ipxe/snponly.efi')).body).toBe('efi');
+    const boot = world.inventory.boots.latest(A);
+    if (!boot) throw new Error('no boot');
+    expect(world.inventory.events.ofBoot(boot.id).map(({ name }) => name)).toEqual([
+      ...['boot.started', 'dhcp.offered', 'http.started', 'http.sent'],
+    ]);
+    expect(boot.binariesServed).toBe(1);
   });
 
   it('refuses reports without a good token', async () => {

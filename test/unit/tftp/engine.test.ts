@@ -222,7 +222,11 @@ describe('every datagram that is not served is counted by its reason', () => {
         world.ask(machine(n), 'f'),
       ),
     'refusals-limited': (world) =>
-      many(limit('tftpRefusalsPerSecond') + 1, () => world.ask(client, 'nothing')),
+      many(limit('tftpRefusalsPerSecond') + 1, (n) => world.ask(machine(n), 'nothing')),
+    'begun-too-often': (world) =>
+      many(limit('tftpBegunPerAddressPerSecond') + 1, (n) =>
+        world.ask(endpoint('10.77.0.100', 2000 + n), 'f'),
+      ),
     failed: (world) => {
       world.ask(client, 'broken');
     },
@@ -240,6 +244,21 @@ describe('every datagram that is not served is counted by its reason', () => {
     cases[reason](world);
     expect(world.drops).toContain(reason);
     expect(world.errors).toHaveLength(reason === 'failed' ? 1 : 0);
+  });
+
+  it('beginning over and over is one address’s own trouble, for a second', () => {
+    const world = createTftpWorld({ f: file });
+    const loop = () => {
+      for (let n = 0; n < 1000; n++) world.ask(endpoint('10.77.0.100', 2000 + n), 'f');
+    };
+    loop();
+    const started = () => world.events.filter(({ name }) => name === 'tftp.started').length;
+    expect(started()).toBe(limit('tftpBegunPerAddressPerSecond'));
+    world.ask(endpoint('10.77.0.101'), 'f');
+    expect(started()).toBe(limit('tftpBegunPerAddressPerSecond') + 1);
+    world.run(1000);
+    loop();
+    expect(started()).toBe(2 * limit('tftpBegunPerAddressPerSecond') + 1);
   });
 
   it('a stranger’s ACK is answered with ERROR 5, and hurts nobody', () => {

@@ -1,0 +1,97 @@
+/** What one run of bench/dhcp.ts measured, and what a reader is told of all of them. Pure. */
+import type { Durability } from './dhcp-durability.ts';
+import type { ProvedLoad } from './dhcp-loads.ts';
+import type { DhcpServer } from './dhcp-servers.ts';
+import { median, round } from './support/stats.ts';
+import { atLeast, atMost, type TopicResult, type Verdict } from './support/topic.ts';
+
+export interface Run extends ProvedLoad {
+  readonly rate: number;
+  readonly sustained: boolean;
+  readonly generatorBound: boolean;
+  /** All threads, and the database where it is a process of its own. */
+  readonly cpuMsPerExchange: number;
+  readonly peakBytes: number;
+  /** Requests that the server's kernel dropped because the server did not read them in time. */
+  readonly serverDrops: number;
+}
+
+export type GeneratorName = 'perfdhcp' | 'light';
+
+/** By generator, one entry for each round: the best run, or none when no rate was sustained. */
+export type Rounds = Readonly<Record<GeneratorName, readonly (Run | undefined)[]>>;
+
+export interface Measured {
+  readonly server: Pick<DhcpServer, 'name' | 'settings'>;
+  readonly rounds: Rounds;
+  readonly durability: Durability;
+}
+
+/** The issue's target: every ACK durable on both sides. */
+const TIMES_KEA_DURABLE = 2;
+
+export function summarise(measured: readonly Measured[]): TopicResult {
+  const all = Object.fromEntries(measured.map((one) => [one.server.name, figuresOf(one)]));
+  const { reveille: ours, ...peers } = all;
+  if (!ours) throw new Error('no figures of our own');
+  const ratio: Record<string, number> = {};
+  for (const [name, peer] of Object.entries(peers)) {
+    ratio[name] = times(ours.exchangesPerSecond, peer.exchangesPerSecond);
+    ratio[`${name}Light`] = times(ours.light.exchangesPerSecond, peer.light.exchangesPerSecond);
+    ratio[`${name}CpuPerExchange`] = times(
+      peer.light.cpuSecondsPer1000 ?? 0,
+      ours.light.cpuSecondsPer1000 ?? 0,
+    );
+  }
+  return { topic: 'dhcp', ours, peers, ratio, verdicts: verdictsOf(ratio, measured), notes: NOTES };
+}
+
+function times(ours: number, theirs: number): number {
+  return theirs === 0 ? 0 : round(ours / theirs);
+}
+
+function verdictsOf(ratio: Record<string, number>, measured: readonly Measured[]): Verdict[] {
+  const own = measured.find(({ server }) => server.name === 'reveille');
+  const durable = (name: string) =>
+    measured.find(({ server }) => server.name === name)?.durability.ackAfterSync ?? 0;
+  const wrong = [...(own?.rounds.light ?? [])].reduce((sum, run) => sum + (run?.wrong ?? 0), 0);
+  return [
+    atLeast('times Kea, every ACK durable, perfdhcp', TIMES_KEA_DURABLE, ratio.keaDurable ?? 0),
+    atLeast('times Kea, every ACK durable, light', TIMES_KEA_DURABLE, ratio.keaDurableLight ?? 0),
+    atLeast('share of our ACKs after their sync', 1, durable('reveille')),
+    atLeast('share of durable Kea’s ACKs after their sync', 1, durable('keaDurable')),
+    atMost('wrong replies of ours', 0, wrong),
+  ];
+}
+
+function figuresOf({ server, rounds, durability }: Measured) {
+  const light = byGenerator(rounds.light);
+  return { ...byGenerator(rounds.perfdhcp), light, durability, settings: server.settings };
+}
+
+/** Medians over the rounds; a round in which no rate was sustained counts as 0, and has no other figures. */
+function byGenerator(runs: readonly (Run | undefined)[]) {
+  const sustained = runs.filter((one) => one !== undefined);
+  const middle = (of: (run: Run) => number, digits: number) =>
+    sustained.length === 0 ? undefined : round(median(sustained.map(of)), digits);
+  const rates = runs.map((one) => one?.rate ?? 0);
+  return {
+    exchangesPerSecond: median(rates),
+    rounds: rates,
+    lostPercent: middle(({ lost }) => lost * 100, 4),
+    meanDelayMs: middle(({ meanDelayMs }) => meanDelayMs, 2),
+    cpuSecondsPer1000: middle(({ cpuMsPerExchange }) => cpuMsPerExchange, 4),
+    generatorCpuSecondsPer1000: middle(
+      ({ generatorCpuSeconds, completed }) => (generatorCpuSeconds * 1000) / completed,
+      4,
+    ),
+    peakMiB: middle(({ peakBytes }) => peakBytes / 2 ** 20, 1),
+  };
+}
+
+const NOTES = [
+  '4-way exchanges of 50,000 clients through one relay, every run with an empty lease store; sustained: under 0.1 % lost, mean delay (both halves) under 100 ms, a failed rate tried twice',
+  'server and generator share the cores: a rate is what both together can do on this machine; light is the generator that leaves most of it to the server, and proves each reply',
+  'no server probes addresses for conflicts: the clients are behind a relay',
+  'durability: traced, one exchange at a time; ackAfterSync is the share of ACKs that left after an fsync or fdatasync that followed their REQUEST; Kea with its memfile never syncs',
+];

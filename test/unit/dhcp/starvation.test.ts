@@ -1,0 +1,164 @@
+/**
+ * Who makes up MACs can take addresses, but neither all of a network's when a relay says which port he is behind, nor for longer
+ * than an offer waits, nor anybody else's place in the queue.
+ */
+import { describe, expect, it } from 'vitest';
+import { createIntake } from '../../../src/dhcp/intake.ts';
+import { OPTION } from '../../../src/dhcp/options.ts';
+import { encodePacket } from '../../../src/dhcp/packet.ts';
+import { createGuestCounts } from '../../../src/inventory/guest-counts.ts';
+import { limit } from '../../../src/limits.ts';
+import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import { macFromBytes } from '../../../src/wire/mac.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+import { shown } from '../../support/outcomes.ts';
+import { createWorld, dhcpPacket, ipv4, type World } from '../../support/world.ts';
+
+const SITE = (more = '') => `
+dhcp:
+  relayInterfaces: [prov0]
+  segments: [{ name: hall, relayed: true, address: 10.77.0.1, cidr: 10.9.0.0/24, pools: [{ first: 10.9.0.1, last: 10.9.0.100 }]${more} }]
+`;
+const giaddr = ipv4('10.9.0.254');
+const madeUp = (n: number) => macFromBytes(Uint8Array.of(2, 6, 6, 6, n >> 8, n & 255));
+const behind = (port: string | undefined): [number, Uint8Array][] =>
+  port === undefined
+    ? []
+    : [[OPTION.relayAgent, Uint8Array.of(1, port.length, ...Buffer.from(port))]];
+
+function take(world: World, n: number, port: string | undefined): string {
+  const options = behind(port);
+  const offer = world.dhcp(dhcpPacket({ mac: madeUp(n), type: 1, giaddr }, options));
+  if (offer.kind !== 'reply') return shown(offer);
+  const wanted: [number, Uint8Array] = [OPTION.requestedAddress, new Uint8Array(4)];
+  new DataView(wanted[1].buffer).setUint32(0, offer.reply.yiaddr);
+  const server: [number, Uint8Array] = [OPTION.serverId, Uint8Array.of(10, 77, 0, 1)];
+  return shown(
+    world.dhcp(dhcpPacket({ mac: madeUp(n), type: 3, giaddr }, [wanted, server, ...options])),
+  );
+}
+
+describe('a port with many MACs', () => {
+  it('has its share of the pool, and the rest is there for others', () => {
+    const world = createWorld(undefined, SITE());
+    const results = Array.from({ length: 200 }, (_, n) => take(world, n, 'ge-0/0/1'));
+    expect(results.filter((one) => one.startsWith('ack'))).toHaveLength(75);
+    expect(results.at(-1)).toBe('drop port-has-its-share');
+    expect(take(world, 1000, 'ge-0/0/2')).toBe('ack 10.9.0.76');
+    const told = world.inventory.events
+      .after(0, 1000)
+      .find(({ name }) => name === 'dhcp.exhausted');
+    expect(told?.data).toEqual({ subnet: 'hall', port: '10.9.0.254 ge-0/0/1' });
+  });
+
+  it('has it with offers alone too, and with addresses that it claims to remember', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 200; n++) {
+      world.dhcp(dhcpPacket({ mac: madeUp(n), type: 1, giaddr }, behind('a')));
+    }
+    expect(world.inventory.leases.count()).toBe(75);
+    const claims = createWorld(undefined, SITE());
+    const results = Array.from({ length: 100 }, (_, n) =>
+      shown(
+        claims.dhcp(
+          dhcpPacket({ mac: madeUp(n), type: 3, giaddr }, [
+            [OPTION.requestedAddress, Uint8Array.of(10, 9, 0, n + 1)],
+            ...behind('a'),
+          ]),
+        ),
+      ),
+    );
+    expect(results.filter((one) => one.startsWith('ack'))).toHaveLength(75);
+  });
+
+  it('has room again when its leases are over', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 100; n++) take(world, n, 'a');
+    expect(take(world, 500, 'a')).toBe('drop port-has-its-share');
+    world.pass(601_000);
+    expect(take(world, 500, 'a')).toMatch(/^ack/);
+  });
+
+  it('keeps what it has: who holds an address is never refused it', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 100; n++) take(world, n, 'a');
+    world.pass(5000);
+    expect(take(world, 3, 'a')).toBe('ack 10.9.0.4');
+  });
+
+  it('is no matter where a relay names no port, or a site says that there is no limit', () => {
+    const nameless = createWorld(undefined, SITE());
+    for (let n = 0; n < 100; n++) expect(take(nameless, n, undefined)).toMatch(/^ack/);
+    const whole = createWorld(undefined, SITE(', portSharePercent: 100'));
+    for (let n = 0; n < 100; n++) expect(take(whole, n, 'a')).toMatch(/^ack/);
+  });
+});
+
+describe('a pool that is offered away', () => {
+  it('gives the oldest offers to who asks, once nobody took them in time', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 100; n++) {
+      world.dhcp(dhcpPacket({ mac: madeUp(n), type: 1, giaddr }));
+    }
+    expect(take(world, 1000, undefined)).toBe('drop pool-exhausted');
+    world.pass(limit('offerReclaimMs'));
+    expect(take(world, 1000, undefined)).toBe('ack 10.9.0.1');
+    expect(take(world, 1001, undefined)).toBe('ack 10.9.0.2');
+  });
+
+  it('takes none from a machine that is acknowledged', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 100; n++) take(world, n, undefined);
+    world.pass(limit('offerReclaimMs'));
+    expect(take(world, 1000, undefined)).toBe('drop pool-exhausted');
+  });
+});
+
+describe('the queue under a flood', () => {
+  const bytes = (n: number, from: string) =>
+    encodePacket(dhcpPacket({ mac: madeUp(n), type: 1, giaddr: ipv4(from) }));
+  const packet = (n: number, from: string) => ({
+    ...{ socket: 'prov0', bytes: bytes(n, from), at: 0 as Millis },
+    source: { address: from, port: 67 },
+  });
+
+  it('drops of the relay that has the most waiting', () => {
+    const shed: string[] = [];
+    const intake = createIntake<string>((reason) => shed.push(reason));
+    for (let n = 0; n < 10; n++) intake.add(packet(n, '10.9.0.254'));
+    const max = limit('dhcpWaitingMax');
+    for (let n = 0; n < max + 500; n++) intake.add(packet(n, '10.8.0.254'));
+    expect(shed).toEqual(Array(510).fill('overflow'));
+    const left = intake.take(max, 1 as Millis);
+    expect(left.filter(({ source }) => source.address === '10.9.0.254')).toHaveLength(10);
+    expect(left).toHaveLength(max);
+    expect(intake.size()).toBe(0);
+  });
+
+  it('drops the oldest when there are more relays than a site has', () => {
+    const shed: string[] = [];
+    const intake = createIntake<string>((reason) => shed.push(reason));
+    const max = limit('dhcpWaitingMax');
+    for (let n = 0; n <= max; n++) intake.add(packet(n, `10.${n >> 8}.${n & 255}.1`));
+    expect(shed).toEqual(['overflow']);
+    expect(intake.take(1, 1 as Millis)[0]?.source.address).toBe('10.0.1.1');
+  });
+});
+
+describe('guests behind a port', () => {
+  it('are counted anew once a second, and forgotten with the last', () => {
+    const ends = new Map<Ipv4, Millis>();
+    const counts = createGuestCounts((address) => ends.get(address));
+    for (const [n, end] of [1000, 2000, 5000].entries()) {
+      ends.set(n as Ipv4, end as Millis);
+      counts.add('a', n as Ipv4);
+    }
+    expect(counts.count('a', 500 as Millis)).toBe(3);
+    expect(counts.count('a', 1600 as Millis)).toBe(2);
+    expect(counts.count('a', 2100 as Millis)).toBe(2);
+    expect(counts.count('a', 2600 as Millis)).toBe(1);
+    counts.remove('a', 2 as Ipv4);
+    expect(counts.count('a', 2600 as Millis)).toBe(0);
+    expect(counts.count('never heard of', 0 as Millis)).toBe(0);
+  });
+});

@@ -14,6 +14,8 @@ export interface LoadPlan {
   readonly rate: number;
   readonly seconds: number;
   readonly clients: number;
+  /** Clients that boot by PXE (UEFI on x64); the light generator alone can play them. */
+  readonly firmware?: boolean;
   /** Clients that do not come back in a measured run. */
   readonly warmUp?: boolean;
 }
@@ -31,7 +33,8 @@ export interface LoadGenerator {
 export function perfdhcpLoad(perfdhcp: string): LoadGenerator {
   return {
     name: 'perfdhcp',
-    async run({ pair, warmUp, ...plan }) {
+    async run({ pair, warmUp, firmware, ...plan }) {
+      if (firmware) throw new Error('perfdhcp plays no firmware');
       const macs = warmUp ? { macBase: '00:0d:00:00:00:00' } : {};
       const load = await runLoad({ perfdhcp, namespace: pair.client, ...plan, ...macs });
       return { ...load, wrong: 0 };

@@ -12,7 +12,7 @@ import { cpuSeconds, memoryOf, type Program, start, treeOf } from './support/pro
 import { requirePrograms } from './support/programs.ts';
 import { withScope } from './support/scope.ts';
 import { median, round } from './support/stats.ts';
-import type { TopicOptions, TopicResult } from './support/topic.ts';
+import { atLeast, atMost, type TopicOptions, type TopicResult } from './support/topic.ts';
 
 const SERVER = '10.99.0.1';
 const CLIENT = '10.99.255.254';
@@ -144,8 +144,20 @@ function summarise(
     };
   });
   if (!ours) throw new Error('nothing was measured');
+  const [dnsmasq] = peers;
+  const { failed, lost, lastSeconds } = ours.figures;
   return {
     topic: 'storm',
+    verdicts: [
+      atMost(`of ${storm.machines} started over`, 0, failed),
+      atMost(`of ${storm.machines} lost`, 0, lost),
+      atMost(`of ${crowd.machines} lost`, 0, crowded.lost),
+      atLeast(
+        `times ${dnsmasq?.name ?? 'nobody'}: the last of ${storm.machines}`,
+        1,
+        round((dnsmasq?.figures.lastSeconds ?? 0) / lastSeconds),
+      ),
+    ],
     ours: { ...ours.figures, crowd: { withinSeconds: crowd.overMs / 1000, ...crowded } },
     peers: Object.fromEntries(peers.map(({ name, figures }) => [name, figures])),
     ratio: Object.fromEntries(

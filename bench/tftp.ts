@@ -14,7 +14,13 @@ import { runToEnd } from './support/process.ts';
 import { requirePrograms } from './support/programs.ts';
 import { type Scope, withScope } from './support/scope.ts';
 import { median, percentile, round } from './support/stats.ts';
-import type { TopicOptions, TopicResult } from './support/topic.ts';
+import {
+  atLeast,
+  atMost,
+  type TopicOptions,
+  type TopicResult,
+  type Verdict,
+} from './support/topic.ts';
 import type { Plan, Result } from './tftp-client.ts';
 import { makeRoot, SERVER_ADDRESS, startServers, type TftpServer } from './tftp-servers.ts';
 
@@ -186,12 +192,37 @@ function summarise(
     ours,
     peers: Object.fromEntries(others.map(({ name }) => [name, figures.get(name) ?? {}])),
     ratio,
+    verdicts: verdictsOf(ours, Object.fromEntries(figures), ratio),
     notes: [
       ...servers.map(({ name, settings }) => `${name}: ${settings}`),
       `blksize ${BLKSIZE}; the figure is all bytes over the time of the slowest client, the median of the rounds`,
       'loss is made by the clients, which throw away 1 % of the datagrams in each direction',
     ],
   };
+}
+
+type Figures = Record<string, ReturnType<typeof figuresOf>>;
+
+/** As fast as each peer that is asked alike; twice as fast where we grant a window and the peer does not. */
+function verdictsOf(
+  ours: Figures,
+  all: Record<string, Figures>,
+  ratio: Record<string, number>,
+): Verdict[] {
+  const verdicts: Verdict[] = [];
+  for (const [key, value] of Object.entries(ratio)) {
+    const [peer = '', ...words] = key.split(' ');
+    const label = words.join(' ');
+    if (label.includes('loss')) continue;
+    const windowed = (ours[label]?.windowGranted ?? 1) > 1;
+    const alike = ours[label]?.windowGranted === all[peer]?.[label]?.windowGranted;
+    verdicts.push(atLeast(`times ${key}`, windowed && !alike ? 2 : 1, value));
+  }
+  for (const [label, { failures, verified }] of Object.entries(ours)) {
+    const unproved = verified === false ? 1 : 0;
+    verdicts.push(atMost(`failed or wrong, ${label}`, 0, failures.length + unproved));
+  }
+  return verdicts;
 }
 
 function figuresOf(label: string, rounds: readonly Measured[]) {

@@ -45,6 +45,7 @@ const schema = z.strictObject({
       keepDays: z.number().int().min(1).max(36_500).default(1095),
     })
     .prefault({}),
+  recorder: z.strictObject({ enabled: z.boolean().default(true) }).prefault({}),
   dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
   dns: dnsSchema.prefault({}),

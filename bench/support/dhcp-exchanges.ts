@@ -19,11 +19,15 @@ const OPTIONS_AT = 240;
 /** What perfdhcp asks for: mask, broadcast, time offset, router, domain, DNS, host name. */
 const ASKED = [1, 28, 2, 3, 15, 6, 12];
 
+const PXE_CLIENT = Buffer.from('PXEClient:Arch:00007');
+
 export interface ExchangePlan {
   readonly server: string;
   readonly relay: string;
   readonly clients: number;
   readonly macBase: string;
+  /** They call themselves UEFI firmware that boots by PXE. */
+  readonly firmware?: boolean;
   readonly pool: { readonly first: string; readonly last: string };
 }
 
@@ -52,8 +56,9 @@ export function createExchanges(plan: ExchangePlan): Exchanges {
   if (!/^[0-9a-f]{8}$/.test(plan.macBase)) throw new Error(`no MAC base: ${plan.macBase}`);
   const macBase = Number.parseInt(plan.macBase, 16);
   const { clients } = plan;
-  const discover = template(MESSAGE.discover, { macBase, relay });
-  const request = template(MESSAGE.request, { macBase, relay, server });
+  const { firmware = false } = plan;
+  const discover = template(MESSAGE.discover, { macBase, relay, firmware });
+  const request = template(MESSAGE.request, { macBase, relay, firmware, server });
   /** Of each client: the exchange that waits (0: none), since when, what it was offered (0: nothing), what it has. */
   const waiting = new Uint32Array(clients);
   const begunAt = new Float64Array(clients);
@@ -140,8 +145,9 @@ const WANTED_AT = OPTIONS_AT + 3 + 6 + 2;
 
 function template(
   type: number,
-  { macBase, relay, server }: { macBase: number; relay: number; server?: number },
+  of: { macBase: number; relay: number; server?: number; firmware: boolean },
 ): Buffer {
+  const { macBase, relay, server, firmware } = of;
   const packet = Buffer.alloc(PACKET_BYTES);
   packet.set([1, 1, 6, 1]);
   packet.writeUInt32BE(relay, GIADDR_AT);
@@ -164,7 +170,12 @@ function template(
     );
     put(OPTION.requestedAddress, 4, 0, 0, 0, 0);
   }
-  put(OPTION.parameterList, ASKED.length, ...ASKED, OPTION.end);
+  put(OPTION.parameterList, ASKED.length, ...ASKED);
+  if (firmware) {
+    put(OPTION.clientArch, 2, 0, 7);
+    put(OPTION.vendorClass, PXE_CLIENT.length, ...PXE_CLIENT);
+  }
+  put(OPTION.end);
   return packet;
 }
 

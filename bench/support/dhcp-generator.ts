@@ -44,6 +44,7 @@ export interface GeneratorOptions {
   readonly clients: number;
   /** The first four bytes of the clients' MACs, as in `020c0100`. */
   readonly macBase: string;
+  readonly firmware?: boolean;
   readonly pool: { readonly first: string; readonly last: string };
 }
 

@@ -35,7 +35,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
     onReply: (type) => metrics.dhcpReplies.inc({ type: String(type) }),
     onBooting: (iface) => adverts.get(iface)?.pulse(),
-    onServed: parts.recorder.served,
+    ...(config.recorder.enabled ? { onServed: parts.recorder.served } : {}),
     onError: (err) => log.error({ err }, 'a DHCP packet could not be served'),
   });
 }

@@ -26,7 +26,8 @@ export function startHousekeeping(parts: Parts): void {
   const stalls = setInterval(
     guarded(() => {
       flows.sample();
-      recorder.tick(watchStalls());
+      const stalled = watchStalls();
+      if (config.recorder.enabled) recorder.tick(stalled);
     }),
     limit('stallTickMs'),
   );

@@ -68,7 +68,7 @@ dhcp:
   segments:
     - { name: wire, pools: [{ first: 10.77.0.100, last: 10.77.0.110 }] }
     - name: optioned
-      iface: prov20
+      iface: eth0.100
       address: 10.78.0.1
       cidr: 10.78.0.0/24
       pools: [{ first: 10.78.0.100, last: 10.78.0.110 }]
@@ -89,14 +89,14 @@ dhcp:
       cidr: 10.80.0.0/24
       pools: []
       reservations: [{ mac: '52:54:00:99:00:02', address: 10.80.0.9 }]
-    - { name: proxied, iface: prov30, mode: proxy, address: 10.79.0.1, cidr: 10.79.0.0/24 }
+    - { name: proxied, iface: eth0.200, mode: proxy, address: 10.79.0.1, cidr: 10.79.0.0/24 }
 `;
 
 /** Each wire is a bridge at the server; every other namespace has an end of it, `eth0` of `prov0` and so on. */
 const WIRES = [
   ['prov0', 'eth0', '10.77.0.1/24', '10.80.0.1/24'],
-  ['prov20', 'eth20', '10.78.0.1/24'],
-  ['prov30', 'eth30', '10.79.0.1/24'],
+  ['eth0.100', 'eth20', '10.78.0.1/24'],
+  ['eth0.200', 'eth30', '10.79.0.1/24'],
 ] as const;
 
 function connect(ns: string, letter: string, mac: string): void {

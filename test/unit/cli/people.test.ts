@@ -217,6 +217,25 @@ describe('on the appliance itself', () => {
     open.close();
   });
 
+  it('doctor knows an interface that is missing for a VLAN and for relays, and asks none of a relayed segment', async () => {
+    const { run, config } = configured();
+    const segments = [
+      { name: 'vlan', iface: 'eth7.100', address: '10.20.0.1', cidr: '10.20.0.0/22', pools: [] },
+      { name: 'far', relayed: true, address: '10.20.0.1', cidr: '10.30.0.0/24', pools: [] },
+    ];
+    const dhcp = { relayInterfaces: ['relay7'], segments };
+    const text = JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), dhcp });
+    writeFileSync(config, text);
+    const { findings } = JSON.parse(await run(`doctor --config ${config} --json`));
+    const mends = findings
+      .filter(({ check }: { check: string }) => check.startsWith('interface'))
+      .map(({ check, mend }: { check: string; mend: string }) => `${check}: ${mend}`);
+    expect(mends).toEqual([
+      'interface eth7.100: ip link add link eth7 name eth7.100 type vlan id 100; ip link set eth7.100 up; ip address add 10.20.0.1/22 dev eth7.100; or name another in dhcp.segments',
+      'interface relay7: ip link set relay7 up; or name another in dhcp.relayInterfaces',
+    ]);
+  });
+
   it('doctor names what is wrong and how to mend it', async () => {
     const { run, config, database } = configured();
     await run(`tokens create root --local --config ${config}`);

@@ -1,0 +1,176 @@
+/**
+ * Recorder: what the flight recorder costs DHCP and TFTP, by turns with it and without it, on the same machine in the same run.
+ *
+ * The figure is the server's CPU time for one exchange or one transfer, all threads, at a rate that is no strain: rates themselves
+ * would show the generator. Guests are operating systems, whose packets belong to no boot; firmware begins a boot with its
+ * DISCOVER, and the recorder keeps its packets. Which of the two goes first changes from round to round; the medians are
+ * compared.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { lightLoad } from './dhcp-loads.ts';
+import { SERVER_ADDRESS } from './dhcp-servers.ts';
+import { type OurDaemon, startDaemon } from './support/daemon.ts';
+import { createPair, ip, type Pair } from './support/network.ts';
+import { cpuSecondsOf, runToEnd } from './support/process.ts';
+import { requirePrograms } from './support/programs.ts';
+import { type Scope, withScope } from './support/scope.ts';
+import { median, round } from './support/stats.ts';
+import { atMost, type TopicOptions, type TopicResult } from './support/topic.ts';
+import type { Plan, Result } from './tftp-client.ts';
+import { makeRoot } from './tftp-servers.ts';
+
+/** The issue's target: percent of the CPU time without it. */
+const COST_PERCENT_MAX = 5;
+const RELAY_ADDRESS = '10.99.0.2';
+const POOL = { first: '10.99.16.0', last: '10.99.255.250' };
+const FILE_BYTES = 2 ** 20;
+const TFTP_PORT = 6969;
+const TFTP_CLIENTS = 16;
+
+interface Bench extends TopicOptions {
+  readonly pair: Pair;
+}
+
+interface Workload {
+  readonly name: string;
+  readonly unit: string;
+  /** @returns how many units were done */
+  run(bench: Bench, seconds: number): Promise<number>;
+}
+
+const WORKLOADS: readonly Workload[] = [dhcp('guests'), dhcp('firmware'), tftp()];
+
+function dhcp(kind: 'guests' | 'firmware'): Workload {
+  return {
+    name: `dhcp ${kind}`,
+    unit: 'exchange',
+    async run({ pair }, seconds) {
+      const { completed, wrong } = await lightLoad.run({
+        ...{ pair, server: SERVER_ADDRESS, relay: RELAY_ADDRESS, pool: POOL, seconds },
+        ...{ rate: kind === 'guests' ? 3000 : 1000, clients: 50_000 },
+        firmware: kind === 'firmware',
+      });
+      if (wrong > 0) throw new Error(`${wrong} wrong replies`);
+      return completed;
+    },
+  };
+}
+
+function tftp(): Workload {
+  return {
+    name: 'tftp',
+    unit: 'transfer of 1 MiB',
+    async run({ pair }, seconds) {
+      const addresses = Array.from({ length: TFTP_CLIENTS }, (_, n) => `10.99.1.${n + 1}`);
+      const plan: Plan = {
+        ...{ server: SERVER_ADDRESS, port: TFTP_PORT, file: 'file.bin', sizeBytes: FILE_BYTES },
+        ...{ addresses, blksize: 1468, windowsize: 1, verify: false, loss: 0, timeoutMs: 60_000 },
+      };
+      let transfers = 0;
+      for (const until = Date.now() + seconds * 1000; Date.now() < until; ) {
+        const output = await withScope((scope) =>
+          runToEnd({
+            ...{ scope, namespace: pair.client },
+            command: [
+              process.execPath,
+              join(import.meta.dirname, 'tftp-client.ts'),
+              JSON.stringify(plan),
+            ],
+          }),
+        );
+        const { failures } = JSON.parse(output) as Result;
+        if (failures.length > 0) throw new Error(`transfers failed: ${failures.join(', ')}`);
+        transfers += TFTP_CLIENTS;
+      }
+      return transfers;
+    },
+  };
+}
+
+export async function run(options: TopicOptions): Promise<TopicResult> {
+  requirePrograms('ip');
+  return withScope(async (scope) => {
+    const pair = createPair(scope, {
+      serverAddress: `${SERVER_ADDRESS}/16`,
+      clientAddress: `${RELAY_ADDRESS}/16`,
+    });
+    for (let n = 1; n <= TFTP_CLIENTS; n++) {
+      ip('-n', pair.client, 'address', 'add', `10.99.1.${n}/16`, 'dev', pair.clientIface);
+    }
+    const bench = { ...options, pair };
+    const root = makeRoot(scope, { 'file.bin': randomBytes(FILE_BYTES) });
+    const costs = new Map<string, number[]>();
+    const rounds = options.quick ? 1 : 5;
+    for (let turn = 0; turn < rounds; turn++) {
+      for (const load of WORKLOADS) {
+        for (const enabled of turn % 2 === 0 ? [true, false] : [false, true]) {
+          const key = `${load.name} ${enabled ? 'on' : 'off'}`;
+          const micros = await withScope((one) => costOf(one, bench, { load, enabled, root }));
+          costs.set(key, [...(costs.get(key) ?? []), micros]);
+          options.log(`round ${turn + 1}, ${key}: ${round(micros, 1)} µs per ${load.unit}`);
+        }
+      }
+    }
+    return summarise(costs);
+  });
+}
+
+/** Microseconds of CPU for one unit, with a fresh daemon that is warm. */
+async function costOf(
+  scope: Scope,
+  bench: Bench,
+  { load, enabled, root }: { load: Workload; enabled: boolean; root: string },
+): Promise<number> {
+  const daemon = await startOurs(scope, bench.pair, { enabled, root });
+  await load.run(bench, bench.quick ? 1 : 3);
+  const before = cpuSecondsOf([daemon.pid]);
+  const done = await load.run(bench, bench.quick ? 1 : 5);
+  return ((cpuSecondsOf([daemon.pid]) - before) * 1e6) / done;
+}
+
+function startOurs(
+  scope: Scope,
+  { server, serverIface }: Pair,
+  { enabled, root }: { enabled: boolean; root: string },
+): Promise<OurDaemon> {
+  return startDaemon({
+    ...{ scope, namespace: server },
+    config: {
+      recorder: { enabled },
+      tftp: { port: TFTP_PORT },
+      boot: { assets: root, pxeimage: root },
+      dhcp: {
+        segments: [
+          {
+            ...{ name: 'bench', iface: serverIface, address: SERVER_ADDRESS },
+            ...{ cidr: '10.99.0.0/16', pool: POOL, conflictProbe: false },
+          },
+        ],
+      },
+    },
+  });
+}
+
+function summarise(costs: ReadonlyMap<string, readonly number[]>): TopicResult {
+  const microsOf = (key: string) => round(median(costs.get(key) ?? []), 1);
+  const [on, off]: Record<string, number>[] = ['on', 'off'].map((word) =>
+    Object.fromEntries(WORKLOADS.map(({ name }) => [name, microsOf(`${name} ${word}`)])),
+  );
+  if (!on || !off) throw new Error('nothing was measured');
+  const percent = (name: string) => round(100 * ((on[name] ?? 0) / (off[name] ?? 1) - 1), 1);
+  return {
+    topic: 'recorder',
+    ours: on,
+    peers: { off },
+    ratio: Object.fromEntries(
+      WORKLOADS.map(({ name }) => [name, round((off[name] ?? 0) / (on[name] ?? 1), 3)]),
+    ),
+    verdicts: WORKLOADS.map(({ name }) =>
+      atMost(`percent of CPU that the recorder adds, ${name}`, COST_PERCENT_MAX, percent(name)),
+    ),
+    notes: [
+      'microseconds of CPU of the whole daemon for one exchange, or one transfer of 1 MiB by TFTP',
+    ],
+  };
+}

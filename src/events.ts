@@ -30,8 +30,7 @@ export interface EventData extends ProvisioningEventData {
   'dhcp.refused': { client: ClientStage; requested: string; why: string };
   'dhcp.declined': { address: string; quarantineSeconds: number };
   'dhcp.released': { address: string };
-  /** No address could be given: the pool is used up. */
-  /** With `port`, machines without a record behind this relay port have their share of it. */
+  /** No address could be given: the pool is used up; with `port`, by machines without a record behind that relay port. */
   'dhcp.exhausted': { subnet: string; port?: string };
   /** Boot firmware asks where it is not served: `why` is the reason, `from` the interface or the relay. */
   'dhcp.ignored': { client: ClientStage; why: string; from: string };

@@ -16,6 +16,7 @@ import { hashPassword } from '../../src/inventory/password.ts';
 import { createStallWatch } from '../../src/inventory/stall-watch.ts';
 import { createDnsDesk } from '../../src/nameserver/desk.ts';
 import { Keeper } from '../../src/nameserver/keeper.ts';
+import { createRecorder } from '../../src/recorder/recorder.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
@@ -172,8 +173,14 @@ export async function openPortal({
   const world = createWorld();
   world.time.now = now as Millis;
   const dns = await openDns(world);
+  const recorder = createRecorder({
+    ...{ db: world.db, inventory: world.inventory, clock: world.clock },
+    ...{ live: () => undefined, proxied: new Set<string>(), watch: { set: () => undefined } },
+    ...{ localBootOf: () => 'auto', overrideOf: () => 'auto' },
+  });
   const app = await createPeopleApp({
     ...world,
+    recorder,
     log: pino({ level: 'silent' }),
     site: 'lab',
     uiRoot,

@@ -96,8 +96,21 @@ export async function startedSince(caller: Caller, mark: string): Promise<boolea
 async function resetOnce(caller: Caller): Promise<PowerOutcome> {
   const mark = await startMark(caller);
   const sent = await once(caller, 'reset');
-  if (sent.outcome !== 'uncertain' || !(await startedSince(caller, mark))) return sent;
-  return { outcome: 'done', sent: 'reset' };
+  if (sent.outcome !== 'uncertain') return sent;
+  return settleDoubt(sent, () => startedSince(caller, mark));
+}
+
+/** What was sent stays sent when looking for its effect fails: that is doubt too, and never a reason to send it again. */
+export async function settleDoubt(
+  sent: PowerOutcome,
+  started: () => Promise<boolean>,
+): Promise<PowerOutcome> {
+  try {
+    return (await started()) ? { outcome: 'done', sent: sent.sent } : sent;
+  } catch (error) {
+    if (error instanceof AppError) return sent;
+    throw error;
+  }
 }
 
 async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {

@@ -26,7 +26,7 @@ export interface AttemptInput {
   readonly step: Step;
   readonly how: 'run' | 'ask-then-run' | 'undo';
   readonly machine: JobMachine;
-  readonly facts: Pick<StepContext, 'params' | 'outputs' | 'sinceAt'>;
+  readonly facts: Pick<StepContext, 'params' | 'outputs' | 'sinceAt' | 'inDoubt'>;
   readonly world: JobWorld;
   readonly timers: JobTimers;
   note(text: string): void;

@@ -44,6 +44,8 @@ export interface StepContext<Params = JobParams> {
   readonly outputs: Readonly<Record<string, Output>>;
   /** When this step first began in this pass. */
   readonly sinceAt: Millis;
+  /** An earlier attempt was cut off, by a crash or the clock: what it was about to do may have been done. */
+  readonly inDoubt: boolean;
   now(): Millis;
   /** Opens a session for `use` and closes it whatever happens. */
   withBmc<T>(use: (bmc: JobBmc) => Promise<T>, credential?: string): Promise<T>;

@@ -337,12 +337,13 @@ class Runner implements Engine {
     const { world, timers, transaction } = this.options;
     const { name } = work.step;
     live.notes = 0;
+    const { outputs, inDoubt } = live.fold;
     const sinceAt = live.fold.anchors[name]?.at ?? timers.now();
     return beginAttempt({
       ...{ job: live.job.id, step: work.step, machine, world, timers, transaction },
       requester: live.job.requester,
       how: work.do === 'undo' ? 'undo' : work.ask ? 'ask-then-run' : 'run',
-      facts: { params: live.job.params, outputs: live.fold.outputs, sinceAt },
+      facts: { params: live.job.params, outputs, inDoubt, sinceAt },
       note: (text) => {
         live.notes += 1;
         if (live.notes > limit('jobNotesPerStepMax')) return;

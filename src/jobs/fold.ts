@@ -117,6 +117,8 @@ export interface JobFold {
   readonly failures: number;
   /** Starts of the current step that nothing ended: crashes. */
   readonly interruptions: number;
+  /** An attempt of the current step ended without its own word: what it was about to do may have been done. */
+  readonly inDoubt: boolean;
   /** How often a wait sent it back, by the wait's name. */
   readonly passes: Readonly<Record<string, number>>;
   /** Failed attempts of all steps. */
@@ -133,7 +135,7 @@ export interface Anchor {
 const FRESH: JobFold = {
   phase: { at: 'ready', step: 0 },
   ...{ outputs: {}, touched: [], anchors: {}, failures: 0, interruptions: 0, passes: {} },
-  ...{ retries: 0, cancelling: false },
+  ...{ retries: 0, cancelling: false, inDoubt: false },
 };
 
 export function foldJob(definition: JobDefinition, log: readonly LoggedEntry[]): JobFold {
@@ -230,13 +232,17 @@ function started(
     anchors: { ...fold.anchors, [entry.step]: anchor },
     touched: fold.touched.includes(step) ? fold.touched : [...fold.touched, step],
     interruptions: fold.interruptions + crashed,
+    inDoubt: fold.inDoubt || crashed > 0,
   };
 }
 
 function advanced(fold: JobFold, step: number, outputs: JobFold['outputs']): JobFold {
   const phase: Phase = { at: 'ready', step: step + 1 };
-  return { ...fold, phase, outputs, failures: 0, interruptions: 0 };
+  return { ...fold, phase, outputs, failures: 0, interruptions: 0, inDoubt: false };
 }
+
+/** Failures that do not come from the step itself: its code may have got anywhere. */
+const WORDLESS: readonly ErrorCode[] = ['JOB_ATTEMPT_LATE', 'INTERNAL'];
 
 function failed(
   fold: JobFold,
@@ -247,7 +253,8 @@ function failed(
   const retries = fold.retries + 1;
   const until = (retryAt === 0 ? Number.POSITIVE_INFINITY : retryAt) as Millis;
   const phase: Phase = { at: 'backing-off', step, until, code, detail };
-  return { ...fold, phase, failures, retries, interruptions: 0 };
+  const inDoubt = fold.inDoubt || WORDLESS.includes(code);
+  return { ...fold, phase, failures, retries, interruptions: 0, inDoubt };
 }
 
 function goneBack(
@@ -261,7 +268,8 @@ function goneBack(
   );
   const passes = { ...fold.passes, [entry.step]: (fold.passes[entry.step] ?? 0) + 1 };
   const phase: Phase = { at: 'ready', step: from };
-  return { ...fold, phase, anchors, passes, failures: 0, retries: fold.retries + 1 };
+  const fresh = { failures: 0, inDoubt: false };
+  return { ...fold, phase, anchors, passes, ...fresh, retries: fold.retries + 1 };
 }
 
 function whileUndoing(fold: JobFold, change: Partial<Extract<Phase, { at: 'undoing' }>>): JobFold {

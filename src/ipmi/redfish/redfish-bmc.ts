@@ -14,7 +14,7 @@ import type {
   BootWish,
 } from '../bmc.ts';
 import type { Timers } from '../ports.ts';
-import type { PowerAction, PowerOutcome } from '../power.ts';
+import { type PowerAction, type PowerOutcome, settleDoubt } from '../power.ts';
 import { sleep } from '../sleep.ts';
 import { type Credentials, type HttpPort, RedfishError, RedfishHttp } from './http.ts';
 import { at, type Json, linkAt, listAt, textAt, textsAt } from './json.ts';
@@ -252,8 +252,8 @@ class RedfishBmc implements Bmc {
   private async resetOnce(): Promise<PowerOutcome> {
     const mark = await this.startMark();
     const sent = await this.once('reset');
-    if (sent.outcome !== 'uncertain' || !(await this.startedSince(mark))) return sent;
-    return { outcome: 'done', sent: 'reset' };
+    if (sent.outcome !== 'uncertain') return sent;
+    return settleDoubt(sent, () => this.startedSince(mark));
   }
 
   private async switchTo(state: 'on' | 'off'): Promise<PowerOutcome> {

@@ -56,12 +56,18 @@ export const powerCycle = defineJob<JobParams>('power-cycle', 1, {
 /** How long a start is waited for before the command counts as lost: BMCs note it within seconds. */
 const RESET_SHOWS_MS = 30_000;
 
-/** What it sent, and whether the BMC said that it did. */
+/** What it sent, and whether the BMC said that it did. Whatever goes wrong afterwards does not unsay it. */
 async function sendReset(context: StepContext): Promise<Output> {
-  return context.withBmc(async (bmc) => {
-    const { outcome, sent } = await bmc.setPower('reset');
-    return { sent, certain: outcome !== 'uncertain' };
-  });
+  let said: Output | undefined;
+  try {
+    await context.withBmc(async (bmc) => {
+      const { outcome, sent } = await bmc.setPower('reset');
+      said = { sent, certain: outcome !== 'uncertain' };
+    });
+  } catch (error) {
+    if (!said) throw error;
+  }
+  return said ?? { sent: 'nothing', certain: false };
 }
 
 /** Asked before a reset is sent that may have been sent already. */
@@ -69,6 +75,30 @@ async function wasReset(context: StepContext): Promise<Output | undefined> {
   const mark = String(context.outputs.mark?.mark ?? '');
   const started = mark !== '' && (await context.withBmc((bmc) => bmc.startedSince(mark)));
   return started ? { sent: 'reset', certain: true } : undefined;
+}
+
+/** An attempt that was cut off may have sent it: then the step `seen` looks for it, as for one whose reply was lost. */
+async function mayBeSent(context: StepContext): Promise<Output | undefined> {
+  if (context.inDoubt) return { sent: 'reset', certain: false };
+  return wasReset(context);
+}
+
+/** The same of the second one, after which there is no third. */
+async function wasResetAgain(context: StepContext): Promise<Output | undefined> {
+  const seen = await wasReset(context);
+  if (!seen && context.inDoubt) throw new AppError('BMC_UNCERTAIN');
+  return seen;
+}
+
+async function sendAgain(context: StepContext): Promise<Output> {
+  const output = await sendReset(context);
+  if (output.certain) return output;
+  try {
+    if (await wasReset(context)) return output;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+  }
+  throw new AppError('BMC_UNCERTAIN');
 }
 
 const times = { timeoutMs: ATTEMPT_MS, withinMs: BMC_WITHIN_MS };
@@ -88,7 +118,7 @@ export const reset = defineJob<JobParams>('reset', 2, {
       ...times,
       run: (context) => context.withBmc(async (bmc) => ({ mark: await bmc.startMark() })),
     }),
-    step('reset', { ...times, done: wasReset, run: sendReset }),
+    step('reset', { ...times, done: mayBeSent, run: sendReset }),
     step('seen', {
       ...times,
       async run(context) {
@@ -99,13 +129,11 @@ export const reset = defineJob<JobParams>('reset', 2, {
     }),
     step('again', {
       ...times,
-      done: wasReset,
+      done: async (context) => (context.outputs.seen?.seen ? {} : wasResetAgain(context)),
       async run(context) {
         if (context.outputs.seen?.seen) return {};
         context.note('the reply was lost, and nothing shows a start: it is sent once more');
-        const output = await sendReset(context);
-        if (output.certain || (await wasReset(context))) return output;
-        throw new AppError('BMC_UNCERTAIN');
+        return sendAgain(context);
       },
     }),
   ],

@@ -59,6 +59,41 @@ describe('a reset', () => {
     expect(resetsOf(hall)).toHaveLength(2);
   });
 
+  it.each([
+    [1, 2, 'finished'],
+    [2, 2, 'failed'],
+    [99, 2, 'failed'],
+  ])(
+    'is sent at most twice by a BMC that is silent for longer than it is asked, %i times',
+    async (times, sent, status) => {
+      for (const silentMs of [25_000, 40_000, 120_000]) {
+        const hall = createHall();
+        losesReplies(hall, times, silentMs);
+        expect((await run(hall, false)).status).toBe(status);
+        expect(resetsOf(hall)).toHaveLength(sent);
+      }
+    },
+  );
+
+  it('is looked for, for half a minute, when the appliance was killed while it was sent', async () => {
+    const hall = createHall();
+    const machine = hall.machine(0);
+    const { respond } = machine;
+    const at: number[] = [];
+    machine.respond = (bytes) => {
+      const before = machine.actions.length;
+      const replies = respond(bytes);
+      if (machine.actions.length === before) return replies;
+      at.push(hall.time.now());
+      // It dies with each of them: after the second nobody knows, and nobody sends a third.
+      hall.crash();
+      return [];
+    };
+    expect(await run(hall, false)).toMatchObject({ status: 'failed', code: 'BMC_UNCERTAIN' });
+    expect(at).toHaveLength(2);
+    expect(Number(at[1]) - Number(at[0])).toBeGreaterThanOrEqual(30_000);
+  });
+
   it('that cannot be sent at all is tried for as long as any other', async () => {
     const hall = createHall();
     hall.machine(0).silentUntil = hall.time.now() + 20 * 60_000;

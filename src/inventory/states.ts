@@ -132,6 +132,12 @@ export const TRANSITIONS: readonly Transition[] = [
   },
   { from: 'recycling', to: 'available', by: 'job', why: 'Every disk is proven clean.' },
   { from: 'recycling', to: 'broken', by: 'job', why: 'A disk could not be wiped or verified.' },
+  {
+    from: 'recycling',
+    to: 'held',
+    by: 'job',
+    why: 'The job could not be carried on by this program, or was called off when every disk was proven clean.',
+  },
   { from: 'available', to: 'broken', by: 'operator', why: 'A person found a fault.' },
   { from: 'available', to: 'broken', by: 'job', why: 'Its burn-in found a fault.' },
   { from: 'held', to: 'broken', by: 'job', why: 'Its burn-in found a fault.' },

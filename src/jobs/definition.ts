@@ -133,6 +133,8 @@ export interface End {
   readonly destroyed: boolean;
   /** Jobs of this kind on this machine that failed since the last one that did not. */
   readonly failures: number;
+  /** By step name, of the steps that are done. */
+  readonly outputs: Readonly<Record<string, Output>>;
 }
 
 export interface JobSpec<Params> {
@@ -196,13 +198,18 @@ export interface JobKinds {
   list(): readonly JobDefinition[];
 }
 
-export function createKinds(definitions: readonly JobDefinition[]): JobKinds {
+/** @param others versions that are found, and that no new job is of */
+export function createKinds(
+  definitions: readonly JobDefinition[],
+  others: readonly JobDefinition[] = [],
+): JobKinds {
   const all = new Map<string, JobDefinition>();
   const newest = new Map<string, JobDefinition>();
-  for (const definition of definitions) {
+  for (const definition of [...others, ...definitions]) {
     const { kind, version } = definition;
     if (all.has(`${kind}/${version}`)) throw new Error(`${kind} ${version} is there twice`);
     all.set(`${kind}/${version}`, definition);
+    if (others.includes(definition)) continue;
     if (version > (newest.get(kind)?.version ?? 0)) newest.set(kind, definition);
   }
   return {

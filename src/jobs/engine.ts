@@ -9,17 +9,17 @@
  * are handed in, so that a simulated hour takes a second with this very code.
  */
 import { AppError } from '../errors.ts';
-import type { MachineState } from '../inventory/states.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { beginAttempt, type Outcome } from './attempt.ts';
 import { concludeAttempt, isLate, resultOf } from './conclude.ts';
-import { type End, type JobDefinition, waitMs } from './definition.ts';
+import { type JobDefinition, waitMs } from './definition.ts';
 import type { Engine, EngineOptions, Live } from './engine-parts.ts';
 import { applyEntry, foldJob, type JobEntry } from './fold.ts';
 import { nextAction, type Work } from './next.ts';
 import type { JobMachine } from './ports.ts';
 import { createReadyList, type ReadyList } from './ready-list.ts';
+import { endWithoutKind, settleMachine } from './rest.ts';
 import { describeFailure } from './retry.ts';
 import { createSlots, type Slots } from './slots.ts';
 import type { AppendDetails, Job } from './store.ts';
@@ -96,13 +96,22 @@ class Runner implements Engine {
   private read(): void {
     this.readDue = false;
     if (this.stopped) return;
+    try {
+      this.readSignals();
+    } catch (error) {
+      // The one that could not be acted on is the next one to be read.
+      this.options.onError(error);
+    }
+  }
+
+  private readSignals(): void {
     const { store } = this.options;
     const count = 500;
     for (let page = store.signals(this.cursor, count); page.length > 0; ) {
       for (const { id, name, hardwarename } of page) {
-        this.cursor = id;
         if (name === 'jobs.paused' || name === 'jobs.resumed') this.setPaused();
         else if (hardwarename !== undefined) this.onSignal(name, hardwarename);
+        this.cursor = id;
       }
       page = page.length < count ? [] : store.signals(this.cursor, count);
     }
@@ -134,9 +143,7 @@ class Runner implements Engine {
       const { store, world } = this.options;
       const definition = this.definitionOf(job);
       if (!definition) {
-        const detail = `${job.kind} ${job.version} is not in this program.`;
-        const ended = { is: 'ended', status: 'failed', code: 'JOB_VERSION', detail } as const;
-        this.options.transaction(() => store.append(job, ended));
+        this.options.transaction(() => endWithoutKind(this.options, job));
         return;
       }
       const fold = foldJob(definition, store.logOf(job.number));
@@ -223,33 +230,9 @@ class Runner implements Engine {
     transaction(() => {
       const result = entry.is === 'ended' ? { result: resultOf(live.fold) } : {};
       store.append(live.job, entry, { ...details, ...result });
-      if (entry.is === 'ended') this.settle(live, entry);
+      if (entry.is === 'ended') settleMachine(this.options, live, entry);
     });
     live.fold = applyEntry(live.definition, live.fold, { at: timers.now(), entry });
-  }
-
-  /** The state that the machine rests in, in the transaction of the job's end. */
-  private settle({ job, definition }: Live, ended: Pick<End, 'status' | 'code' | 'detail'>): void {
-    const { onFinish, onFail, onCancel, rest } = definition;
-    const usual = { finished: onFinish, failed: onFail, cancelled: onCancel }[ended.status];
-    const { destroyed, store } = this.options;
-    const failures = store.failuresInARow(job);
-    const move = rest?.({ ...ended, destroyed: destroyed(job.id), failures }) ?? usual;
-    if (!move) return;
-    const state = this.options.world.machine(job.target)?.state;
-    // A person has moved or removed it meanwhile: theirs is the newer word.
-    if (state === undefined || !leftIn(definition).includes(state)) {
-      const text = `It is ${state ?? 'gone'} by now, and is left there.`;
-      this.options.store.append(job, { is: 'noted', step: '', text });
-      return;
-    }
-    try {
-      const cause = { by: move.by ?? 'job', why: move.why, who: job.requester } as const;
-      this.options.machines.transition(job.target, move.to, cause);
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.options.store.append(job, { is: 'noted', step: '', text: error.message });
-    }
   }
 
   private passSoon(): void {
@@ -381,15 +364,21 @@ class Runner implements Engine {
     } catch (error) {
       this.options.onError(error, job.id);
       if (this.stopped) return;
-      this.options.timers.after(limit('jobPollMs'), () => {
-        const live = this.live.get(job.target);
-        if (live?.job.number === job.number && !live.busy && !this.stopped) this.reload(live);
-      });
+      this.options.timers.after(limit('jobPollMs'), () => this.readAnew(job));
     }
   }
-}
 
-/** The states that its machine may be in at the end of a job that nobody interfered with. */
-function leftIn({ onStart, allowedFrom }: JobDefinition): readonly MachineState[] {
-  return onStart ? [onStart.to] : allowedFrom;
+  private readAnew(job: Job): void {
+    if (this.stopped) return;
+    const live = this.live.get(job.target);
+    if (live?.job.number === job.number) {
+      if (!live.busy) this.reload(live);
+      return;
+    }
+    // It went wrong before it was in hand.
+    this.guarded(job, () => {
+      const left = this.options.store.unfinishedOf(job.target);
+      if (left?.number === job.number) this.take(left);
+    });
+  }
 }

@@ -29,6 +29,8 @@ export interface AgentKnobs {
 }
 
 const PLAN_MS = 2000;
+/** How often an erased machine asks for more. */
+const ASKS = 30;
 const COPY_MS = 40_000;
 const SYSTEM_MS = 60_000;
 const MAC = '52:54:00:00:00:01' as Mac;
@@ -72,6 +74,13 @@ function runAgent(
       if (!machine.isOn() || machine.netboots() !== netboots) return;
       if (!hall.now.life.alive) return later(2000, act);
       hall.now.inventory.transaction(act);
+    });
+  };
+  /** An erased machine stays in pxeimage and asks what is next. */
+  const ask = (times: number): void => {
+    later(PLAN_MS, () => {
+      if (hall.now.inventory.work.liveOf(name)) runAgent(hall, name, { knobs, rounds });
+      else if (times > 0) ask(times - 1);
     });
   };
   later(PLAN_MS, () => {
@@ -134,6 +143,7 @@ function runAgent(
           },
         });
       if (!ok) runAgent(hall, name, { knobs, rounds });
+      else if (token.purpose === 'recycle') ask(ASKS);
       else if (!knobs.mute) callHome(hall, name, job);
     });
   });

@@ -22,9 +22,14 @@ export function jobKinds({
   recycle = RECYCLE,
   install = INSTALL,
 }: KindPolicies): JobKinds {
-  return createKinds([
-    ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
-    ...[netboot, recon, bmcSetupJob(bmcSetup), burnIn],
-    ...[installJob(install), reinstallJob(install), recycleJob(recycle)],
-  ]);
+  // A job that was begun before the key was turned ends as what it was.
+  const other = recycleJob({ ...recycle, burnIn: recycle.burnIn !== true });
+  return createKinds(
+    [
+      ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
+      ...[netboot, recon, bmcSetupJob(bmcSetup), burnIn],
+      ...[installJob(install), reinstallJob(install), recycleJob(recycle)],
+    ],
+    [other],
+  );
 }

@@ -77,24 +77,29 @@ const armBurnIn = step<JobParams>('arm-burn-in', {
   undo: async ({ work, job }) => work.end(job, 'its job has ended'),
 });
 
-function restOf(
-  { burnIn = false }: RecyclePolicy,
-  { status, code, detail, destroyed }: End,
-): Move | undefined {
+function restOf({ status, code, detail, destroyed, outputs }: End): Move | undefined {
   if (status === 'finished') return undefined;
   if (status === 'failed' && code !== '' && ['CPU_FAILED', 'MEMORY_FAILED'].includes(code))
     return { to: 'broken', why: `Its burn-in found a fault: ${detail}`.slice(0, 500) };
+  if (outputs.settle) {
+    // It is proven clean, and nobody's.
+    if (status === 'cancelled')
+      return { to: 'held', why: 'Every disk is proven clean; its burn-in was called off.' };
+    const why = `Every disk is proven clean; it could not be proven sound: ${detail || code}`;
+    return { to: 'broken', why: why.slice(0, 500) };
+  }
   // Nothing was erased: it is still to be.
   if (status === 'cancelled' && !destroyed) return undefined;
   const why =
     status === 'cancelled'
       ? 'Its recycling was called off when its disks were being erased.'
-      : `It could not be proven clean${burnIn ? ' and sound' : ''}: ${detail || code}`;
+      : `It could not be proven clean: ${detail || code}`;
   return { to: 'broken', why: why.slice(0, 500) };
 }
 
+/** With a burn-in at the end it is another version: a job keeps the steps that it began with, whatever the key says later. */
 export const recycleJob = (policy: RecyclePolicy) =>
-  defineJob<JobParams>('recycle', 1, {
+  defineJob<JobParams>('recycle', policy.burnIn ? 2 : 1, {
     says: 'Takes a machine back: erases every disk, proves it, and makes it capacity again; its owner releases it.',
     params: paramsFor(policy) as unknown as z.ZodType<JobParams>,
     // On hold: one that was repaired, or taken out in the middle, and may hold data.
@@ -136,5 +141,5 @@ export const recycleJob = (policy: RecyclePolicy) =>
     ],
     onStart: { to: 'recycling', by: 'owner', why: 'Its owner has released it.' },
     onFinish: { to: 'available', why: 'Every disk is proven clean.' },
-    rest: (end) => restOf(policy, end),
+    rest: restOf,
   });

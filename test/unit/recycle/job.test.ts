@@ -168,6 +168,7 @@ describe('its end', () => {
   const rest = (status: 'finished' | 'failed' | 'cancelled', destroyed: boolean) =>
     world.jobs.kinds.newest('recycle')?.rest?.({
       ...{ status, destroyed, code: 'DISK_FAILED', detail: 'not clean: sda', failures: 0 },
+      outputs: {},
     });
   it('is broken for whatever is not proven, and what it was where nothing was touched', () => {
     expect(rest('finished', true)).toBeUndefined();
@@ -183,7 +184,8 @@ describe('its end', () => {
 
 describe('a site that burns in what it has recycled', () => {
   const kind = recycleJob({ level: 'clear', burnIn: true });
-  const end = { status: 'failed', detail: 'round 1: a bit', destroyed: true, failures: 0 } as const;
+  const cut = { status: 'failed', detail: 'round 1: a bit', destroyed: true, failures: 0 } as const;
+  const end = { ...cut, outputs: { settle: {} } };
 
   it('does so between the proof and the capacity, and only there', () => {
     const names = kind.steps.map(({ name }) => name);
@@ -195,7 +197,18 @@ describe('a site that burns in what it has recycled', () => {
     expect(kind.rest?.({ ...end, code: 'MEMORY_FAILED' })).toMatchObject({
       ...{ to: 'broken', why: 'Its burn-in found a fault: round 1: a bit' },
     });
-    expect(kind.rest?.({ ...end, code: 'JOB_NO_EVENT' })?.why).toContain('clean and sound');
+    expect(kind.rest?.({ ...end, code: 'JOB_NO_EVENT' })).toMatchObject({
+      ...{
+        to: 'broken',
+        why: 'Every disk is proven clean; it could not be proven sound: round 1: a bit',
+      },
+    });
+    expect(kind.rest?.({ ...end, status: 'cancelled', code: '' })).toMatchObject({
+      ...{ to: 'held', why: 'Every disk is proven clean; its burn-in was called off.' },
+    });
+    expect(kind.rest?.({ ...end, code: 'DISK_FAILED', outputs: {} })?.why).toContain(
+      'proven clean:',
+    );
   });
 
   it('by the same job, with an order of its own: the token that erases opens nothing any more', async () => {

@@ -1,0 +1,131 @@
+/** Jobs that are taken up by another program than the one that began them, or when their log cannot be read at once. */
+import { describe, expect, it } from 'vitest';
+import type { JobKinds } from '../../../src/jobs/definition.ts';
+import { NO_BMC_POLICY } from '../../../src/jobs/kinds/bmc-setup.ts';
+import { jobKinds } from '../../../src/jobs/kinds/index.ts';
+import { createHall, type Hall, nameOf } from '../../support/job-hall.ts';
+import { hallFor, machineFaults, planOf } from '../../support/job-plans.ts';
+import { faultsOf } from '../../support/job-trials.ts';
+
+const kindsOf = (burnIn: boolean) =>
+  jobKinds({ bmcSetup: NO_BMC_POLICY, recycle: { level: 'clear', burnIn } });
+
+/** Kinds of a program that may be another one after its restart. */
+function changing(first: JobKinds) {
+  const now = { kinds: first };
+  const kinds: JobKinds = {
+    find: (kind, version) => now.kinds.find(kind, version),
+    newest: (kind) => now.kinds.newest(kind),
+    list: () => now.kinds.list(),
+  };
+  return { now, kinds };
+}
+
+async function until(hall: Hall, id: string, step: string): Promise<void> {
+  for (let second = 0; second < 4000; second++) {
+    await hall.time.pass(1000);
+    if (hall.job(id).step === step) return;
+  }
+  throw new Error(`${id} never came to ${step}`);
+}
+
+const stateOf = (hall: Hall) => hall.now.inventory.machines.record(nameOf(0))?.state;
+
+describe('a job whose log cannot be read for a moment', () => {
+  it.each([1, 2, 5])('is taken up once it can, after %i errors', async (times) => {
+    const hall = createHall();
+    const { store } = hall.now.desk;
+    const { logOf } = store;
+    let left = times;
+    store.logOf = (number) => {
+      left -= 1;
+      if (left >= 0) throw new Error('disk I/O error');
+      return logOf(number);
+    };
+    const { id } = hall.submit('identify');
+    await hall.time.pass(600_000);
+    expect(hall.job(id).status).toBe('finished');
+    expect(hall.now.life.errors).toHaveLength(times);
+  });
+
+  it('is taken up also when it was the job itself that could not be read', async () => {
+    const hall = createHall();
+    const { store } = hall.now.desk;
+    const { unfinishedOf } = store;
+    let left = 3;
+    store.unfinishedOf = (name) => {
+      left -= 1;
+      // The first one is asked by the desk, when the job is made.
+      if (left === 1 || left === 0) throw new Error('disk I/O error');
+      return unfinishedOf(name);
+    };
+    const { id } = hall.submit('identify');
+    await hall.time.pass(600_000);
+    expect(hall.job(id).status).toBe('finished');
+    expect(hall.now.life.errors.length).toBeGreaterThan(0);
+  });
+});
+
+describe('jobs.recycle.burnIn', () => {
+  it.each([
+    ['off', true, 'tested'],
+    ['on', false, 'erased'],
+  ] as const)(
+    'turned %s in the middle of a recycle changes nothing for that one',
+    async (_, before, step) => {
+      const { now, kinds } = changing(kindsOf(before));
+      const hall = hallFor('recycle', { kinds });
+      const { id } = hall.submit('recycle');
+      await until(hall, id, step);
+      now.kinds = kindsOf(!before);
+      hall.crash();
+      await hall.settle();
+      expect(hall.job(id)).toMatchObject({ status: 'finished', version: before ? 2 : 1 });
+      expect([...faultsOf(hall, id), ...machineFaults(hall), stateOf(hall)]).toEqual(['available']);
+      expect(kinds.newest('recycle')?.version).toBe(before ? 1 : 2);
+    },
+  );
+
+  it('ends in the capacity, and held when its burn-in is called off', async () => {
+    for (const called of [false, true]) {
+      const hall = hallFor('recycle', { kinds: kindsOf(true) });
+      const { id } = hall.submit('recycle');
+      await until(hall, id, 'tested');
+      expect(stateOf(hall)).toBe('recycling');
+      if (called)
+        hall.now.inventory.transaction(() => hall.now.desk.cancel(id, { who: 'x', why: 'test' }));
+      await hall.settle();
+      expect(hall.job(id).status).toBe(called ? 'cancelled' : 'finished');
+      expect(planOf('recycle').achieved(hall)).toBe(called ? 'held  false sanitized' : 'yes');
+      expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
+    }
+  });
+});
+
+describe('a job whose version this program does not have', () => {
+  const without = (kind: string, all: JobKinds, gone: 'version' | 'kind'): JobKinds => ({
+    find: (name, version) => (name === kind ? undefined : all.find(name, version)),
+    newest: (name) => (name === kind && gone === 'kind' ? undefined : all.newest(name)),
+    list: () => all.list(),
+  });
+  it.each([
+    ['install', 'taken', 'held'],
+    ['reinstall', 'taken', 'held'],
+    ['recycle', 'erased', 'held'],
+    ['burn-in', 'tested', 'held'],
+  ] as const)('%s: its order is ended, and its machine is held', async (kind, step, state) => {
+    for (const gone of ['version', 'kind'] as const) {
+      const { now, kinds } = changing(kindsOf(false));
+      const hall = hallFor(kind, { kinds });
+      const { id } = hall.submit(kind, 0, planOf(kind).params ?? {});
+      await until(hall, id, step);
+      now.kinds = without(kind, now.kinds, gone);
+      hall.crash();
+      await hall.settle();
+      expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'JOB_VERSION' });
+      expect(stateOf(hall)).toBe(state);
+      expect(hall.now.inventory.work.ofJob(id)?.state).toBe('ended');
+      expect(faultsOf(hall, id)).toEqual([]);
+    }
+  });
+});

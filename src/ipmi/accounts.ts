@@ -7,7 +7,7 @@
  * (section 24.6); BMCs that keep no rights for it refuse the command, and need none.
  */
 import { AppError } from '../errors.ts';
-import type { BmcAccounts } from './bmc.ts';
+import type { BmcAccounts, Closing } from './bmc.ts';
 import type { Caller } from './command.ts';
 import { getPayloadAccess, setPayloadAccess } from './commands/payload.ts';
 import {
@@ -21,16 +21,17 @@ import { COMPLETION, CompletionError } from './completion.ts';
 import { findLanChannel } from './lan.ts';
 
 const ADMINISTRATOR = 4;
-/** Id 1 is the anonymous user, whose name is fixed. */
-const FIRST_ID = 2;
+/** Mostly the anonymous user, whose name is empty and fixed; some BMCs have a named one there. */
+const ANONYMOUS_ID = 1;
 
 export function ipmiAccounts(session: Caller): BmcAccounts {
   return {
     async put({ name, password }) {
       const channel = await findLanChannel(session);
-      const names = await namesOf(session, channel);
-      const known = names.get(name);
-      const user = known ?? firstFree(names);
+      // Whoever is at id 1 keeps it.
+      const users = (await usersOf(session, channel)).filter(({ id }) => id !== ANONYMOUS_ID);
+      const known = users.find((user) => user.name === name)?.id;
+      const user = known ?? firstFree(users);
       await session.call(setUserName, { user, name });
       const bytes = Uint8Array.from(Buffer.from(password, 'utf8'));
       await session.call(setUserPassword, { operation: 'set', user, password: bytes });
@@ -42,34 +43,48 @@ export function ipmiAccounts(session: Caller): BmcAccounts {
     },
     async disable(name) {
       const channel = await findLanChannel(session);
-      const user = (await namesOf(session, channel)).get(name);
-      if (user === undefined) return false;
-      const { enabled } = await session.call(getUserAccess, { channel, user });
-      if (enabled === false) return false;
-      await session.call(setUserPassword, { operation: 'disable', user });
-      const after = await session.call(getUserAccess, { channel, user });
-      if (after.enabled === true) {
-        const detail =
-          'It says that it has disabled the account, and the account is still enabled.';
-        throw new AppError('BMC_REFUSED', { detail });
-      }
-      return true;
+      const users = (await usersOf(session, channel)).filter((user) =>
+        name === '' ? user.id === ANONYMOUS_ID && user.name === '' : user.name === name,
+      );
+      let closing: Closing = users.length > 0 ? 'was-closed' : 'not-found';
+      for (const { id } of users)
+        if (await close(session, { channel, user: id })) closing = 'closed';
+      return closing;
     },
   };
+}
+
+/** @returns false for one that was closed already */
+async function close(
+  session: Caller,
+  who: { readonly channel: number; readonly user: number },
+): Promise<boolean> {
+  const { enabled } = await session.call(getUserAccess, who);
+  if (enabled === false) return false;
+  await session.call(setUserPassword, { operation: 'disable', user: who.user });
+  const after = await session.call(getUserAccess, who);
+  if (after.enabled === true) {
+    const detail = 'It says that it has disabled the account, and the account is still enabled.';
+    throw new AppError('BMC_REFUSED', { detail });
+  }
+  return true;
 }
 
 /** What Get User Name answers for an id that was never used. */
 const NEVER_USED: readonly number[] = [COMPLETION.notPresent, COMPLETION.invalidField];
 
-/** Ids by name; free ids under ''. */
-async function namesOf(session: Caller, channel: number): Promise<Map<string, number>> {
-  const { usersMax } = await session.call(getUserAccess, { channel, user: 1 });
-  const names = new Map<string, number>();
-  for (let user = FIRST_ID; user <= usersMax; user++) {
-    const name = await nameOf(session, user);
-    if (!names.has(name)) names.set(name, user);
-  }
-  return names;
+interface User {
+  readonly id: number;
+  /** '': the id is free, or it is the anonymous user's. */
+  readonly name: string;
+}
+
+async function usersOf(session: Caller, channel: number): Promise<readonly User[]> {
+  const { usersMax } = await session.call(getUserAccess, { channel, user: ANONYMOUS_ID });
+  const users: User[] = [];
+  for (let id = ANONYMOUS_ID; id <= usersMax; id++)
+    users.push({ id, name: await nameOf(session, id) });
+  return users;
 }
 
 async function nameOf(session: Caller, user: number): Promise<string> {
@@ -97,8 +112,8 @@ async function allowSol(
   }
 }
 
-function firstFree(names: ReadonlyMap<string, number>): number {
-  const free = names.get('');
-  if (free !== undefined) return free;
+function firstFree(users: readonly User[]): number {
+  const free = users.find(({ name }) => name === '');
+  if (free) return free.id;
   throw new AppError('BMC_REFUSED', { detail: 'It has no free account.' });
 }

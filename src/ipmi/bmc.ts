@@ -56,11 +56,14 @@ export interface BmcLogEntry {
   readonly text: string;
 }
 
+/** What became of an account that was to be closed. That there is none of its name is no proof that it is closed. */
+export type Closing = 'closed' | 'was-closed' | 'not-found';
+
 export interface BmcAccounts {
   /** Makes this user an enabled administrator with this password. */
   put(user: { readonly name: string; readonly password: string }): Promise<'made' | 'changed'>;
-  /** @returns false when there is no such user, or it is disabled already */
-  disable(name: string): Promise<boolean>;
+  /** Every account of this name; '' is IPMI's anonymous user. */
+  disable(name: string): Promise<Closing>;
 }
 
 /** What the machine does when mains power comes back. */

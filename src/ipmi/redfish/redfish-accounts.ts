@@ -6,7 +6,7 @@
  * before the account is enabled, in one PATCH where the service takes it.
  */
 import { AppError } from '../../errors.ts';
-import type { BmcAccounts } from '../bmc.ts';
+import type { BmcAccounts, Closing } from '../bmc.ts';
 import { RedfishError, type RedfishHttp } from './http.ts';
 import { at, type Json, linkAt, textAt } from './json.ts';
 
@@ -56,15 +56,24 @@ export function redfishAccounts(http: RedfishHttp, root: Json): BmcAccounts {
       return 'made';
     },
     async disable(name) {
-      const account = named((await all()).accounts, name);
-      if (!account || at(account.json, 'Enabled') === false) return false;
-      await http.patch(account.path, { Enabled: false }, account.etag);
-      if (at((await http.get(account.path)).json, 'Enabled') === true) {
-        const detail =
-          'It says that it has disabled the account, and the account is still enabled.';
-        throw new AppError('BMC_REFUSED', { detail });
-      }
-      return true;
+      // One without a name is a free slot.
+      const accounts = (await all()).accounts.filter(
+        ({ json }) => name !== '' && textAt(json, 'UserName') === name,
+      );
+      let closing: Closing = accounts.length > 0 ? 'was-closed' : 'not-found';
+      for (const account of accounts) if (await close(http, account)) closing = 'closed';
+      return closing;
     },
   };
+}
+
+/** @returns false for one that was closed already */
+async function close(http: RedfishHttp, { path, json, etag }: Account): Promise<boolean> {
+  if (at(json, 'Enabled') === false) return false;
+  await http.patch(path, { Enabled: false }, etag);
+  if (at((await http.get(path)).json, 'Enabled') === true) {
+    const detail = 'It says that it has disabled the account, and the account is still enabled.';
+    throw new AppError('BMC_REFUSED', { detail });
+  }
+  return true;
 }

@@ -117,38 +117,49 @@ function closing(policy: BmcPolicy, context: StepContext): string[] {
   if (!policy.disableFactory) return [];
   const own = context.login(policy.site).username;
   const names = [wayInOf(context), ...policy.factory].filter((name) => name !== policy.site);
-  const accounts = names.flatMap((name) => {
-    try {
-      return [context.login(name).username];
-    } catch (error) {
-      // The list may name what nobody has stored.
-      if (error instanceof AppError && error.code === 'NOT_FOUND') return [];
-      throw error;
-    }
-  });
+  const accounts = names.flatMap((name) => accountOf(context, name));
   // The same name with another password: the site's account has taken its place.
   return [...new Set(accounts)].filter((account) => account !== own);
 }
 
+/** None for a credential that nobody has stored: the policy's list may name such. */
+function accountOf(context: StepContext, credential: string): string[] {
+  try {
+    return [context.login(credential).username];
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'NOT_FOUND') return [];
+    throw error;
+  }
+}
+
+/** The account that opened the BMC is there: where it is not found by its name, it is open under another. */
 async function closeFactory(policy: BmcPolicy, context: StepContext): Promise<Output> {
   const accounts = closing(policy, context);
   if (accounts.length === 0) return { disabled: false };
+  const wayIn = accountOf(context, wayInOf(context));
   let left = accounts;
   try {
     const disabled = await context.withBmc(async (bmc) => {
       let any = false;
       for (const account of accounts) {
-        any = (await managed(bmc.accounts).disable(account)) || any;
+        const came = await managed(bmc.accounts).disable(account);
+        any ||= came === 'closed';
+        if (came === 'not-found' && wayIn.includes(account)) continue;
         left = left.filter((each) => each !== account);
       }
       return any;
     }, policy.site);
-    return { disabled };
+    if (left.length === 0) return { disabled };
+    throw new AppError('BMC_REFUSED', { detail: 'It lists no such account.' });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    const detail = `The site's account opens it, but ${left.join(', ')} may still be open: ${error.message}`;
+    const detail = `The site's account opens it, but ${called(left)} may still be open: ${error.message}`;
     throw new AppError(error.code, { detail, cause: error });
   }
+}
+
+function called(accounts: readonly string[]): string {
+  return accounts.map((account) => account || 'the anonymous user').join(', ');
 }
 
 async function adopt({ site }: BmcPolicy, context: StepContext): Promise<Output> {
@@ -161,7 +172,7 @@ async function adopt({ site }: BmcPolicy, context: StepContext): Promise<Output>
 function tellWhatIsOpen(policy: BmcPolicy, context: StepContext): void {
   const { outputs } = context;
   if (outputs['close-factory']) return;
-  const accounts = closing(policy, context).join(', ');
+  const accounts = called(closing(policy, context));
   if (!outputs.prove) context.note("the site's account is not proven; the old way in is as it was");
   else if (accounts !== '')
     context.note(

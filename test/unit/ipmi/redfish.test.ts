@@ -219,9 +219,10 @@ describe('accounts', () => {
     const again = { name: 'reveille', password: 'another-horse-9' };
     expect(await accounts?.put(again)).toBe('changed');
     const own = await open({ credentials: { user: again.name, password: again.password } });
-    expect(await own.accounts?.disable('admin')).toBe(true);
-    expect(await own.accounts?.disable('admin')).toBe(false);
-    expect(await own.accounts?.disable('nobody')).toBe(false);
+    expect(await own.accounts?.disable('admin')).toBe('closed');
+    expect(await own.accounts?.disable('admin')).toBe('was-closed');
+    expect(await own.accounts?.disable('nobody')).toBe('not-found');
+    expect(await own.accounts?.disable('')).toBe('not-found');
     expect((await refusal(open()))?.code).toBe('BMC_PASSWORD');
   });
 

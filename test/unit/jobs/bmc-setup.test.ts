@@ -56,6 +56,61 @@ describe('an account of the factory that cannot be closed', () => {
   });
 });
 
+describe('an account of the factory that is not where it is looked for', () => {
+  /** The factory's account, moved to another id or given another name. */
+  function moved(id: number, name: string, login = name): Hall {
+    const hall = createHall();
+    const { users } = hall.machine(0).state;
+    const from = users.findIndex((user) => user?.name === 'admin');
+    const account = users[from];
+    if (!account) throw new Error('it has no account of the factory');
+    users[from] = undefined;
+    users[id] = { ...account, name };
+    const { inventory } = hall.now;
+    const credential = { name: 'factory', squad: '', username: login, notes: '' };
+    inventory.transaction(() =>
+      inventory.serverdb.credentials.put({ ...credential, password: 'secret' }, CAUSE),
+    );
+    return hall;
+  }
+
+  it.each(['admin', ''])('is closed at id 1, called "%s"', async (name) => {
+    const hall = moved(1, name);
+    expect(await run(hall)).toMatchObject({
+      ...{ status: 'finished', result: { 'close-factory': { disabled: true } } },
+    });
+    expect(hall.machine(0).state.users[1]).toMatchObject({ name, enabled: false });
+    expect(enabled(hall)).toContain('reveille');
+    expect(onRecord(hall)).toBe('site');
+  });
+
+  it('is closed at each id that has its name', async () => {
+    const hall = moved(1, 'admin');
+    const { users } = hall.machine(0).state;
+    users[6] = { ...users[1], name: 'admin' } as (typeof users)[number];
+    expect(await run(hall)).toMatchObject({ status: 'finished' });
+    expect(enabled(hall)).not.toContain('admin');
+  });
+
+  it('fails the job when the BMC lists none of the name that opened it', async () => {
+    const hall = moved(1, 'admin');
+    // What the BMC answers to its name is another than it takes at the door.
+    const { respond } = hall.machine(0);
+    const account = hall.machine(0).state.users[1];
+    if (!account) throw new Error('it has no account of the factory');
+    let proven = false;
+    hall.machine(0).respond = (bytes) => {
+      proven ||= enabled(hall).includes('reveille');
+      if (proven) account.name = 'root';
+      return respond(bytes);
+    };
+    const failed = await run(hall);
+    expect(failed).toMatchObject({ status: 'failed', code: 'BMC_REFUSED' });
+    expect(failed.detail).toContain('admin may still be open');
+    expect(onRecord(hall)).toBe('factory');
+  });
+});
+
 describe('a site account with the name of the factory’s', () => {
   it('is made, however often the appliance is killed in between', async () => {
     const begin = () => {

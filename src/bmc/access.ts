@@ -135,7 +135,7 @@ export function createBmcAccess(parts: BmcAccessParts): BmcAccess {
       accountsChanged: () => refusals.forget(target.id),
       // A login of the site was set through this connection: whoever is at its end has it.
       accountGiven: () => {
-        if (held.session.protocol === 'redfish')
+        if (held.session.protocol === 'redfish' && profileOf(target).certificate !== 'authority')
           parts.transaction(() => bmcs.write(target.id, { trusted: true }));
       },
     });

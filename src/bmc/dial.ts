@@ -100,7 +100,8 @@ export function createDialler(parts: DialParts): Dialler {
     const mayShow =
       factoryCredentials.includes(wanted.credential) ||
       profile.certificate === 'authority' ||
-      known?.trusted === true;
+      // What was given to a BMC without a pinned certificate says nothing of the one that is seen first.
+      (known?.trusted === true && known.certificate !== '');
     return openBmc({
       ...{ bmc, ports, settings, mayShow },
       http: secure && httpTo(parts, secure, { ...place, profile }),
@@ -122,9 +123,10 @@ function httpTo(
   const connect = async (): Promise<HttpPort> => {
     if (profile.certificate === 'authority')
       return secure.connect({ ...at, trust: { kind: 'authority' } });
-    const pinned = bmcs.get(id)?.certificate;
+    const { certificate: pinned = '', trusted = false } = bmcs.get(id) ?? {};
     const sha256 = pinned || (await secure.certificateOf(at));
-    if (!pinned) soon(() => bmcs.write(id, { address, certificate: sha256 }));
+    const doubt = trusted ? { trusted: false } : {};
+    if (!pinned) soon(() => bmcs.write(id, { address, certificate: sha256, ...doubt }));
     return secure.connect({ ...at, trust: { kind: 'pinned', sha256 } });
   };
   return async (request) => {

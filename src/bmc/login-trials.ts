@@ -50,20 +50,24 @@ export function createLoginTrials(
       throw new AppError('BMC_MISSING', { detail: target.hardwarename || target.id });
     return names;
   };
+  /** Why a login is not to be tried now. The one that opened the BMC last is no guess, and has no share in what is spent. */
+  const refusedBefore = ({ id }: BmcTarget, attempted: Parameters<Refusals['of']>[1]) => {
+    const known = refusals.of(id, attempted);
+    if (known !== undefined) return known;
+    const isGuess = attempted.name !== bmcs.get(id)?.credential;
+    return isGuess && refusals.spent(id) ? 'BMC_LOCKOUT' : undefined;
+  };
   const openWithAny: LoginTrials['openWithAny'] = async (
     target,
     { credential: named, privilege = 'operator' },
   ) => {
     const profile = profileOf(target);
-    const { id } = target;
-    const lastGood = bmcs.get(id)?.credential;
     const refused: Refused[] = [];
     for (const name of namesFor(target, named)) {
       const attempted = { name, version: versionOf(name), privilege };
-      const known = refusals.of(id, attempted);
-      const spent = known === undefined && name !== lastGood && refusals.spent(id);
-      if (known !== undefined || spent) {
-        refused.push({ name, code: known ?? 'BMC_LOCKOUT' });
+      const code = refusedBefore(target, attempted);
+      if (code !== undefined) {
+        refused.push({ name, code });
         continue;
       }
       try {
@@ -92,8 +96,8 @@ export function createLoginTrials(
     usable(target) {
       const refused: Refused[] = [];
       for (const name of namesFor(target, undefined)) {
-        const attempted = { name, version: versionOf(name), privilege: 'operator' };
-        const code = refusals.of(target.id, attempted);
+        const attempted = { name, version: versionOf(name), privilege: 'operator' as const };
+        const code = refusedBefore(target, attempted);
         if (code === undefined) return name;
         refused.push({ name, code });
       }

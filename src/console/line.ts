@@ -96,6 +96,8 @@ export class ConsoleLine {
 
   /** Takes the pen; with `force` also from somebody else. @returns whether this watcher has it now */
   claim(watcher: Watcher, force: boolean): boolean {
+    // Whoever has left may still be heard: its socket takes a moment to close.
+    if (!this.watchers.has(watcher)) return false;
     if (this.writer !== watcher && (force || !this.writer)) this.give(watcher);
     else this.tellWriter(watcher);
     return this.writer === watcher;
@@ -107,6 +109,7 @@ export class ConsoleLine {
 
   /** @returns false when the watcher has to wait until it is told `drained`; what it typed is kept */
   type(watcher: Watcher, bytes: Uint8Array): boolean {
+    if (!this.watchers.has(watcher)) return true;
     if (this.writer !== watcher) {
       this.tellWriter(watcher);
       return true;
@@ -117,6 +120,7 @@ export class ConsoleLine {
   }
 
   break(watcher: Watcher): void {
+    if (!this.watchers.has(watcher)) return;
     if (this.writer === watcher) {
       this.breakWanted = true;
       this.pump();

@@ -92,7 +92,7 @@ function mayRecord({ machines, serverdb }: Inventory, hardwarename: Hardwarename
   const machine = machines.record(hardwarename);
   if (!machine || machine.bmcAddress === '') return false;
   const known = serverdb.bmcs.get(targetOf(machine).id);
-  return !known || !isRefusal(known);
+  return !known || !(isRefusal(known) || known.code === 'BMC_LOCKOUT');
 }
 
 function registerMetrics({ registry }: Metrics, hub: ConsoleHub): void {

@@ -68,6 +68,7 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
   const guard = setInterval(() => {
     if (visit.allowed()) return;
     line?.leave(watcher);
+    line = undefined;
     socket.close(CLOSE.notAllowed, 'FORBIDDEN');
   }, limit('accessLookMs')).unref();
   const left = (): void => {
@@ -82,7 +83,8 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
     answered = true;
   });
   socket.on('message', (data: Buffer, isBinary: boolean) => {
-    if (!line) return;
+    // What was on its way when it was closed is still delivered.
+    if (!line || socket.readyState !== socket.OPEN) return;
     if (!isBinary) return void obey(socket, { line, watcher, text: data.toString('utf8') });
     typedBytes += data.length;
     if (!line.type(watcher, data)) socket.pause();

@@ -84,6 +84,19 @@ describe('a login that a BMC refused', () => {
     expect(access.settings(target).settings.password).toBe('secret');
   });
 
+  it('on a console counts as anywhere else, and none is handed out when there were too many', () => {
+    const most = limit('bmcRefusalsMax');
+    const site = Array.from({ length: most + 3 }, (_, index) => `s${index}`);
+    const { access, credential, machine, world: inside } = world({ siteCredentials: site });
+    for (const name of site) credential(name, `u-${name}`, 'x');
+    const target = machine('C0MPUT3');
+    for (let tried = 0; tried < most; tried++)
+      access.settings(target).failed(new AppError('BMC_PASSWORD'));
+    expect(() => access.settings(target)).toThrow(/BMC_LOCKOUT/);
+    inside.pass(HOUR);
+    expect(access.settings(target).settings.user).toBe(`u-s${most}`);
+  });
+
   it('is offered again when it has changed, when accounts of the BMC have, or when a person asks', async () => {
     const { sim, use, credential, machine, registry, world: inside } = world();
     credential('site', 'reveille', 'correct-horse-9');
@@ -220,6 +233,18 @@ describe('over Redfish', () => {
       expect(await powerOn()).toBe(true);
       registry.unpin(target.id);
       expect(bmcs.get(target.id)).toMatchObject({ certificate: '', trusted: false });
+    }));
+
+  it('trust that was won without a pinned certificate is none in the next one that is shown', () =>
+    withRedfish(async (_, { access, machine, world: { inventory } }) => {
+      const target = machine('C0MPUT3');
+      const { bmcs } = inventory.serverdb;
+      bmcs.write(target.id, { address: target.address, certificate: '', trusted: true });
+      for (let time = 0; time < 2; time++)
+        expect((await refusal(access.use(target, (bmc) => bmc.powerOn())))?.code).toBe(
+          'BMC_UNTRUSTED',
+        );
+      expect(bmcs.get(target.id)).toMatchObject({ certificate: fingerprint, trusted: false });
     }));
 
   it('there is no console, and that is said at once', () =>

@@ -64,6 +64,21 @@ describe('a line', () => {
 });
 
 describe('the pen', () => {
+  it('is not taken by one who has left, and nothing that they say afterwards is heard', async () => {
+    const { lines, line } = world();
+    const [ann, bob] = [createFakeWatcher('ann'), createFakeWatcher('bob')];
+    const it = line();
+    it.watch(ann, WRITE);
+    it.watch(bob, WATCH);
+    await lines.settle();
+    it.leave(ann);
+    expect(it.claim(ann, true)).toBe(false);
+    expect(it.type(ann, Buffer.from('a'))).toBe(true);
+    it.break(ann);
+    expect([lines.last().typed(), lines.last().breaks(), it.writtenBy]).toEqual(['', 0, '']);
+    expect(it.claim(bob, false)).toBe(true);
+  });
+
   it('is held by one; others see, and are told who', async () => {
     const { lines, line } = world();
     const [ann, bob] = [createFakeWatcher('ann'), createFakeWatcher('bob')];

@@ -2,12 +2,14 @@
  * Jobs as they go on, for whoever looks: on a terminal a table that is written over, elsewhere a line for each thing that
  * changes. It asks the appliance once a second, and ends when nothing of what it follows is left.
  */
+import type { ApiClient, CallsBelow } from '../../client/client.ts';
 import type { Job, Operations } from '../../client/operations.generated.ts';
 import type { CliContext, CommonOptions } from './connection.ts';
 import { clientFor } from './connection.ts';
 import { type Column, renderTable } from './output.ts';
 
 const POLL_MS = 1000;
+const PAGE_JOBS = '1000';
 /** More do not fit on a screen; their number is told. */
 const SHOWN_MAX = 30;
 const ENDED_SHOWN_MAX = 5;
@@ -49,14 +51,19 @@ export async function followJobs(
   const over: string[] = [];
   let unfinished = 0;
   for (;;) {
-    const { body } = await api.call('GET /jobs', {
-      query: { ...filter, status: 'queued,running', include: 'progress', limit: '1000' },
-    });
-    const jobs = body.jobs.filter(({ id }) => wanted === undefined || wanted.has(id));
+    const all = await unfinishedJobs(api, filter);
+    const jobs = all.filter(({ id }) => wanted === undefined || wanted.has(id));
     const now = new Set(jobs.map(({ id }) => id));
     const ended = [...(told.size > 0 ? told.keys() : (ids ?? []))].filter((id) => !now.has(id));
+    let waiting = jobs.length;
     for (const id of ended) {
       const { body: last } = await api.call('GET /jobs/{id}', { path: { id } });
+      if (last.job.ended_at === null) {
+        // It is not on the list, and has not ended: it is asked for again.
+        told.set(id, told.get(id) ?? '');
+        waiting += 1;
+        continue;
+      }
       told.delete(id);
       if (last.job.status !== 'finished') unfinished += 1;
       const line = options.json ? JSON.stringify(last.job) : lineOf(last.job);
@@ -73,12 +80,28 @@ export async function followJobs(
         context.write(options.json ? `${JSON.stringify(job)}\n` : `${line}\n`);
       told.set(job.id, line);
     }
-    if (jobs.length === 0) {
+    if (waiting === 0) {
       if (live) context.tell(CLEAR);
       for (const line of over) context.write(`${line}\n`);
       return unfinished;
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** All of them, page by page. */
+async function unfinishedJobs(
+  api: ApiClient<CallsBelow<'jobs'>>,
+  filter: Followed['filter'] & object,
+): Promise<readonly Job[]> {
+  const jobs: Job[] = [];
+  const wanted = { ...filter, status: 'queued,running', include: 'progress' } as const;
+  for (let cursor: string | undefined; ; ) {
+    const query = { ...wanted, limit: PAGE_JOBS, cursor };
+    const { body } = await api.call('GET /jobs', { query });
+    jobs.push(...body.jobs);
+    if (body.next === undefined) return jobs;
+    cursor = String(body.next);
   }
 }
 

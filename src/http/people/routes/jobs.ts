@@ -84,6 +84,9 @@ const listQuery = z.strictObject({
   ...pageQuery,
 });
 
+/** As many as take a few milliseconds. */
+const CHUNK_JOBS = 100;
+
 const tags = ['jobs'];
 
 export function addJobRoutes(app: PeopleServer, context: PeopleContext): void {
@@ -111,7 +114,9 @@ export function addJobRoutes(app: PeopleServer, context: PeopleContext): void {
       const next = page.length > count ? { next: shown.at(-1)?.number } : {};
       const show = (job: Job) =>
         include && job.endedAt === 0 ? showWithProgress(job, jobs.progress(job)) : showJob(job);
-      return reply.send({ jobs: shown.map(show), ...next } as never);
+      // Each one's progress is folded from its log.
+      const views = await inChunks(shown, CHUNK_JOBS, (chunk) => chunk.map(show));
+      return reply.send({ jobs: views, ...next } as never);
     },
   });
   app.route({

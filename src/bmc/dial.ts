@@ -14,6 +14,7 @@
 import type { BmcStore } from '../inventory/bmcs.ts';
 import type { Credentials } from '../inventory/credentials.ts';
 import type { Bmc } from '../ipmi/bmc.ts';
+import { parseKeyText } from '../ipmi/key-text.ts';
 import type { SessionSettings } from '../ipmi/options.ts';
 import type { IpmiPorts } from '../ipmi/ports.ts';
 import { openBmc } from '../ipmi/probe.ts';
@@ -85,7 +86,7 @@ export function createDialler(parts: DialParts): Dialler {
       bmc: { address, port: bmcPort ?? profile.port },
       settings: {
         ...{ user, password, privilege, quirks, allowIpmi15 },
-        ...(key === undefined ? {} : { kg: Uint8Array.from(Buffer.from(key, 'utf8')) }),
+        ...(key === undefined ? {} : { kg: parseKeyText(key) }),
         ...(suites.length === 0 ? {} : { suites }),
       },
     };

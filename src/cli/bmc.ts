@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { AppError } from '../errors.ts';
 import { type BmcSession, ping, withSession } from '../ipmi/client.ts';
+import { parseKeyText } from '../ipmi/key-text.ts';
 import type { SessionSettings } from '../ipmi/options.ts';
 import { isQuirkName, QUIRKS, type QuirkName } from '../ipmi/quirks.ts';
 import { PRIVILEGE, type Privilege } from '../ipmi/rakp.ts';
@@ -130,7 +131,7 @@ function settingsOf(
   return {
     user: options.user ?? '',
     password: secretOf(options.passwordFile, environment.IPMI_PASSWORD) ?? '',
-    kg: key === undefined ? undefined : Uint8Array.from(Buffer.from(key, 'utf8')),
+    kg: key === undefined ? undefined : parseKeyText(key),
     privilege: privilegeOf(options.privilege ?? 'administrator'),
     suites: options.suite === undefined ? undefined : [Number(options.suite)],
     allowIpmi15: options.ipmi15 === true,

@@ -13,6 +13,7 @@ import { getPayloadAccess, setPayloadAccess } from './commands/payload.ts';
 import {
   getUserAccess,
   getUserName,
+  NAME_BYTES_MAX,
   setUserAccess,
   setUserName,
   setUserPassword,
@@ -27,6 +28,11 @@ const ANONYMOUS_ID = 1;
 export function ipmiAccounts(session: Caller): BmcAccounts {
   return {
     async put({ name, password }) {
+      // A longer one would be cut, and be another account than the one that is asked for afterwards.
+      if (Buffer.byteLength(name, 'utf8') > NAME_BYTES_MAX) {
+        const detail = `${name} is longer than the ${NAME_BYTES_MAX} bytes of a name in IPMI.`;
+        throw new AppError('REQUEST_INVALID', { detail });
+      }
       const channel = await findLanChannel(session);
       // Whoever is at id 1 keeps it.
       const users = (await usersOf(session, channel)).filter(({ id }) => id !== ANONYMOUS_ID);

@@ -78,6 +78,8 @@ class Connection implements BmcSession {
   private endHandler: ((error: AppError) => void) | undefined;
   private settleOpen: { resolve: () => void; reject: (error: AppError) => void } | undefined;
   private settleClose: (() => void) | undefined;
+  /** Whoever asks while it closes waits for the same end. */
+  private closing: Promise<void> | undefined;
   private ended: AppError | undefined;
 
   constructor(ports: IpmiPorts, bmc: Address, settings: SessionSettings) {
@@ -131,10 +133,11 @@ class Connection implements BmcSession {
 
   close(): Promise<void> {
     if (this.ended) return Promise.resolve();
-    return new Promise((resolve) => {
+    this.closing ??= new Promise((resolve) => {
       this.settleClose = resolve;
       this.take(this.session.close(this.ports.timers.nowMs()));
     });
+    return this.closing;
   }
 
   private take(step: SessionStep): void {

@@ -35,6 +35,7 @@ import {
   type OpenResponse,
   RAKP_STATUS,
   type Rakp2,
+  type Refusal,
   rakp2Code,
   rakp3Code,
   rakp4Code,
@@ -225,13 +226,13 @@ class RmcpPlusHandshake implements Handshake {
         if (!answer.ok || answer.value.tag !== this.tag) return undefined;
         return 'guid' in answer.value
           ? this.onRakp2(phase, answer.value, nowMs)
-          : rakpRefused(answer.value.status);
+          : this.onRakpRefused(answer.value);
       }
       case 'rakp4': {
         if (packet.payloadType !== PAYLOAD.rakp4) return undefined;
         const answer = decodeRakpCode(packet.payload);
         if (!answer.ok || answer.value.tag !== this.tag) return undefined;
-        if (!('code' in answer.value)) return rakpRefused(answer.value.status);
+        if (!('code' in answer.value)) return this.onRakpRefused(answer.value);
         if (!this.isOurs(answer.value.id)) return undefined;
         return this.onRakp4(phase, answer.value.code);
       }
@@ -240,6 +241,11 @@ class RmcpPlusHandshake implements Handshake {
 
   private isOurs(consoleId: number): boolean {
     return consoleId === this.consoleId || (this.options.quirks.has('id-zero') && consoleId === 0);
+  }
+
+  /** A BMC that has lost the session has no id to name, and names none or zero. */
+  private onRakpRefused({ status, consoleId = 0 }: Refusal): HandshakeStep | undefined {
+    return consoleId === 0 || this.isOurs(consoleId) ? rakpRefused(status) : undefined;
   }
 
   private onOpen(answer: OpenResponse, nowMs: number): HandshakeStep | undefined {

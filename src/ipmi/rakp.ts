@@ -66,6 +66,8 @@ export interface OpenResponse extends OpenRequest {
 export interface Refusal {
   readonly tag: number;
   readonly status: number;
+  /** Absent where it was cut off before it. */
+  readonly consoleId?: number;
 }
 
 export function algorithmsOf(suite: CipherSuite): readonly [number, number, number] {
@@ -111,10 +113,14 @@ export function encodeOpenResponse(response: OpenResponse): Uint8Array {
   return algorithmPayloads(writer.u32Le(response.bmcId), response.algorithms).finish();
 }
 
-/** A refusal of any handshake payload starts with tag and status. */
+/** A refusal of any handshake payload starts with tag and status; the console's id, where it is, begins at byte 4. */
 function decodeRefusal(bytes: Uint8Array): Refusal | undefined {
-  const [tag, status] = bytes;
-  return tag !== undefined && status !== undefined && status !== 0 ? { tag, status } : undefined;
+  const reader = new Reader(bytes);
+  const [tag, status] = [reader.u8(), reader.u8()];
+  if (reader.failedAt !== undefined || status === 0) return undefined;
+  reader.take(2);
+  const consoleId = reader.u32Le();
+  return { tag, status, ...(reader.failedAt === undefined ? { consoleId } : {}) };
 }
 
 export function decodeOpenResponse(

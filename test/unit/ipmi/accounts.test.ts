@@ -55,6 +55,16 @@ describe('a new account', () => {
     },
   );
 
+  it('is refused when its name does not fit: a cut one would be another account', async () => {
+    const { world, open, users } = await begin();
+    const before = JSON.stringify(users);
+    const session = await open('admin', 'secret');
+    const put = (name: string) => world.run(ipmiAccounts(session).put({ ...SITE, name }));
+    expect((await refusal(put('seventeen-letters')))?.code).toBe('REQUEST_INVALID');
+    expect(JSON.stringify(users)).toBe(before);
+    expect(await put('sixteen--letters')).toBe('made');
+  });
+
   it('may use the serial console, which the BMC gives nobody by itself', async () => {
     const { put, open, world, users } = await begin();
     await put();

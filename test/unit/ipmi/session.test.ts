@@ -6,8 +6,10 @@ import { getChassisStatus } from '../../../src/ipmi/commands/chassis-status.ts';
 import { getDeviceId } from '../../../src/ipmi/commands/device-id.ts';
 import { chassisControl } from '../../../src/ipmi/commands/power-control.ts';
 import type { CompletionError } from '../../../src/ipmi/completion.ts';
+import { parseKeyText } from '../../../src/ipmi/key-text.ts';
 import type { SessionSettings } from '../../../src/ipmi/options.ts';
-import { decodeRmcp } from '../../../src/ipmi/rmcp.ts';
+import { encodeRakpCode } from '../../../src/ipmi/rakp.ts';
+import { decodeRmcp, encodeHandshake, PAYLOAD } from '../../../src/ipmi/rmcp.ts';
 import { must } from '../../support/ipmi-golden.ts';
 import { BMC, createIpmiWorld, type IpmiWorld } from '../../support/ipmi-world.ts';
 
@@ -47,6 +49,17 @@ describe('opening a session', () => {
     expect(world.core.sessions).toBe(1);
     await world.run(session.close());
     expect(world.core.sessions).toBe(0);
+  });
+
+  it('with K_G that is no text', async () => {
+    const kg = Uint8Array.from({ length: 20 }, (_, index) => 0xf0 + index);
+    const world = createIpmiWorld({ kg });
+    const text = `0x${Buffer.from(kg).toString('hex')}`;
+    expect((await open(world, { kg: parseKeyText(text) })).auth?.kgSet).toBe(true);
+    expect(parseKeyText(text.toUpperCase().replace('X', 'x'))).toEqual(kg);
+    // What is no such key is the text that it is.
+    for (const plain of ['0x', '0xf0', `${text}00`, 'key'])
+      expect(Buffer.from(parseKeyText(plain)).toString()).toBe(plain);
   });
 
   it('with K_G and a password of 20 bytes', async () => {
@@ -236,6 +249,64 @@ describe('closing', () => {
     const startMs = world.nowMs();
     await world.run(session.close());
     expect(world.nowMs() - startMs).toBe(3000);
+  });
+});
+
+describe('a refusal that somebody else sends', () => {
+  /** Each RAKP message of the console is answered at once by a refusal with its tag, before the BMC answers. */
+  const forged = (world: IpmiWorld, consoleId: number, cut = 8) => {
+    const handlers = new Set<(bytes: Uint8Array) => void>();
+    const { datagrams } = world.ports;
+    const answers: Record<number, number> = { 18: PAYLOAD.rakp2, 20: PAYLOAD.rakp4 };
+    return {
+      ...world.ports,
+      datagrams: {
+        send(bytes: Uint8Array, to: typeof BMC) {
+          datagrams.send(bytes, to);
+          const [type, tag] = [answers[bytes[5] ?? 0], bytes[16]];
+          if (type === undefined || tag === undefined) return;
+          const refusal = { tag, status: 0x0d, id: consoleId, code: new Uint8Array() };
+          const payload = encodeRakpCode(refusal).subarray(0, cut);
+          queueMicrotask(() => {
+            for (const handler of handlers) handler(encodeHandshake(type, payload));
+          });
+        },
+        listen(from: typeof BMC, handler: (bytes: Uint8Array) => void) {
+          handlers.add(handler);
+          const stop = datagrams.listen(from, handler);
+          return () => {
+            handlers.delete(handler);
+            stop();
+          };
+        },
+      },
+    };
+  };
+  it('is not taken for the BMC’s when it names another session', async () => {
+    const world = createIpmiWorld();
+    const session = await world.run(openSession(forged(world, 0x12345678), BMC, ADMIN));
+    expect((await world.run(session.call(getDeviceId, undefined))).manufacturerId).toBe(49_871);
+  });
+  it.each([
+    [0, 8],
+    [0x12345678, 4],
+  ])('is when it names none: id %i, %i bytes', async (id, cut) => {
+    const world = createIpmiWorld();
+    const opening = openSession(forged(world, id, cut), BMC, ADMIN);
+    expect((await refusal(world.run(opening))).code).toBe('BMC_USER');
+  });
+});
+
+describe('closing twice', () => {
+  it('ends both when it has ended once', async () => {
+    const world = createIpmiWorld();
+    const session = await open(world);
+    let closed = 0;
+    const both = [session.close(), session.close()].map((each) => each.then(() => (closed += 1)));
+    await world.pass(5000);
+    expect(closed).toBe(2);
+    await Promise.all(both);
+    expect(world.core.sessions).toBe(0);
   });
 });
 

@@ -1,11 +1,11 @@
 /** Jobs that are taken up by another program than the one that began them, or when their log cannot be read at once. */
 import { describe, expect, it } from 'vitest';
-import type { JobKinds } from '../../../src/jobs/definition.ts';
+import { createKinds, type JobKinds, type JobStep } from '../../../src/jobs/definition.ts';
 import { NO_BMC_POLICY } from '../../../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../../../src/jobs/kinds/index.ts';
 import { createHall, type Hall, nameOf } from '../../support/job-hall.ts';
 import { hallFor, machineFaults, planOf } from '../../support/job-plans.ts';
-import { faultsOf } from '../../support/job-trials.ts';
+import { deaf, failing, faultsOf, twice } from '../../support/job-trials.ts';
 
 const kindsOf = (burnIn: boolean) =>
   jobKinds({ bmcSetup: NO_BMC_POLICY, recycle: { level: 'clear', burnIn } });
@@ -99,6 +99,35 @@ describe('jobs.recycle.burnIn', () => {
       expect(planOf('recycle').achieved(hall)).toBe(called ? 'held  false sanitized' : 'yes');
       expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
     }
+  });
+});
+
+describe('the burn-in at the end of a recycle', () => {
+  const whole = kindsOf(true).newest('recycle');
+  if (!whole) throw new Error('there is no recycle');
+  const changed = (change: (each: JobStep) => JobStep) =>
+    createKinds([{ ...whole, steps: whole.steps.map(change) }]);
+
+  it.each([
+    ['fails before arm-burn-in', failing('arm-burn-in', 'before'), 'BMC_PASSWORD'],
+    ['fails after arm-burn-in', failing('arm-burn-in', 'after'), 'BMC_PASSWORD'],
+    ['waits in vain at tested', deaf('tested'), 'JOB_NO_EVENT'],
+  ])('%s, and its machine is clean and broken', async (_, change, code) => {
+    const hall = hallFor('recycle', { kinds: changed(change) });
+    const { id } = hall.submit('recycle');
+    await hall.settle(7 * 86_400_000);
+    expect(hall.job(id)).toMatchObject({ status: 'failed', code });
+    expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
+    expect(planOf('recycle').achieved(hall)).toBe('broken  false sanitized');
+  });
+
+  it('may be run twice, step by step', async () => {
+    const hall = hallFor('recycle', { kinds: changed(twice) });
+    const { id } = hall.submit('recycle');
+    await hall.settle();
+    expect(hall.job(id).status).toBe('finished');
+    expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
+    expect(planOf('recycle').achieved(hall)).toBe('yes');
   });
 });
 

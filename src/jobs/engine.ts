@@ -190,7 +190,7 @@ class Runner implements Engine {
   private oneStep(live: Live): boolean {
     const now = this.options.timers.now();
     if (this.judged(live)) return true;
-    const action = nextAction(live.definition, live.fold, now);
+    const action = nextAction(live.definition, live.fold, { now, paused: this.paused });
     switch (action.do) {
       case 'append':
         this.append(live, action.entry);

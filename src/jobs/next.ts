@@ -29,8 +29,15 @@ export type NextAction =
 /** What takes a slot. */
 export type Work = Extract<NextAction, { do: 'run' | 'undo' }>;
 
-export function nextAction(definition: JobDefinition, fold: JobFold, now: Millis): NextAction {
+/** While the queue is paused, no step is late: whoever paused it has taken its time away. */
+export interface Moment {
+  readonly now: Millis;
+  readonly paused: boolean;
+}
+
+export function nextAction(definition: JobDefinition, fold: JobFold, moment: Moment): NextAction {
   const { phase } = fold;
+  const { now } = moment;
   switch (phase.at) {
     case 'ended':
       return { do: 'nothing' };
@@ -41,9 +48,9 @@ export function nextAction(definition: JobDefinition, fold: JobFold, now: Millis
         return append({ is: 'ended', status: 'finished', code: '', detail: '' });
       return fold.cancelling ? cancel() : begin(definition, fold, phase.step);
     case 'running':
-      return fold.cancelling ? cancel() : resume(definition, fold, { step: phase.step, now });
+      return fold.cancelling ? cancel() : resume(definition, fold, { step: phase.step, moment });
     case 'backing-off':
-      return fold.cancelling ? cancel() : again(definition, fold, { phase, now });
+      return fold.cancelling ? cancel() : again(definition, fold, { phase, moment });
     case 'waiting':
       return fold.cancelling ? cancel() : watch(definition, fold, { phase, now });
     default:
@@ -79,33 +86,33 @@ function run(fold: JobFold, step: Step): NextAction {
 function resume(
   definition: JobDefinition,
   fold: JobFold,
-  { step, now }: { step: number; now: Millis },
+  { step, moment }: { step: number; moment: Moment },
 ): NextAction {
   const each = stepAt(definition, step);
   if (fold.interruptions >= limit('jobInterruptionsMax')) {
     const detail = `${each.name} was interrupted ${fold.interruptions} times.`;
     return giveUp({ status: 'failed', code: 'JOB_INTERRUPTED', detail });
   }
-  return isOver(fold, each, now) ? giveUp(late(each)) : run(fold, each);
+  return isOver(fold, each, moment) ? giveUp(late(each)) : run(fold, each);
 }
 
 function again(
   definition: JobDefinition,
   fold: JobFold,
-  { phase, now }: { phase: Extract<Phase, { at: 'backing-off' }>; now: Millis },
+  { phase, moment }: { phase: Extract<Phase, { at: 'backing-off' }>; moment: Moment },
 ): NextAction {
   const each = stepAt(definition, phase.step);
   const { until, code, detail } = phase;
   if (until === Number.POSITIVE_INFINITY) return giveUp({ status: 'failed', code, detail });
-  if (now < until) return { do: 'sleep', until };
-  if (!isOver(fold, each, now)) return run(fold, each);
+  if (moment.now < until) return { do: 'sleep', until };
+  if (!isOver(fold, each, moment)) return run(fold, each);
   // The true cause is the last failure, not that time ran out over it.
   return giveUp(code === '' ? late(each) : { status: 'failed', code, detail });
 }
 
-function isOver(fold: JobFold, { name }: Step, now: Millis): boolean {
+function isOver(fold: JobFold, { name }: Step, { now, paused }: Moment): boolean {
   const anchor = fold.anchors[name];
-  return anchor !== undefined && now >= anchor.deadlineAt;
+  return !paused && anchor !== undefined && now >= anchor.deadlineAt;
 }
 
 function late({ name, withinMs }: Step): Cause {

@@ -66,6 +66,30 @@ describe('a job whose log cannot be read for a moment', () => {
   });
 });
 
+describe('a pause that is longer than a step may take', () => {
+  it.each([false, true])(
+    'is not held against it, with a restart in the middle: %s',
+    async (restart) => {
+      const hall = createHall();
+      hall.machine(0).silentUntil = hall.time.now() + 120_000;
+      const { id } = hall.submit('power-cycle');
+      await hall.time.pass(60_000);
+      const cause = { who: 'test', why: 'test' };
+      hall.now.inventory.transaction(() => hall.now.desk.pause(cause));
+      await hall.time.pass(2 * 3_600_000);
+      if (restart) {
+        hall.crash();
+        await hall.time.pass(5000);
+      }
+      expect(hall.job(id).endedAt).toBe(0);
+      hall.now.inventory.transaction(() => hall.now.desk.resume(cause));
+      await hall.settle();
+      expect(hall.job(id)).toMatchObject({ status: 'finished', code: '' });
+      expect(faultsOf(hall, id)).toEqual([]);
+    },
+  );
+});
+
 describe('jobs.recycle.burnIn', () => {
   it.each([
     ['off', true, 'tested'],

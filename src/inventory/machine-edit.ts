@@ -19,7 +19,7 @@ import type { MachineEntry } from './machine-schema.ts';
 import type { FieldValues, Machine, Machines, TransitionCause } from './machines.ts';
 import type { Holder, Ownership } from './ownership.ts';
 import { assertVersion, type Cause, type Records, unusableIn } from './records.ts';
-import { endsAssignment, type MachineState, needsRelease } from './states.ts';
+import { assertIdle, endsAssignment, type MachineState, needsRelease } from './states.ts';
 
 export interface MachineEditor {
   /** @throws AppError MACHINE_UNKNOWN, VERSION_CONFLICT, HOSTNAME_TAKEN, UNIT_TAKEN, ADDRESS_TAKEN, REQUEST_INVALID */
@@ -27,8 +27,8 @@ export interface MachineEditor {
   /** A machine without a report: expected, or in service already. @throws AppError ALREADY_EXISTS and those of `edit` */
   enter(entry: MachineEntry, cause: Cause): Machine;
   /**
-   * @throws AppError TRANSITION_ILLEGAL, VERSION_CONFLICT, MACHINE_PROTECTED, and RELEASE_NEEDED unless `release` is the
-   * hardwarename of a machine in use
+   * @throws AppError TRANSITION_ILLEGAL, VERSION_CONFLICT, MACHINE_PROTECTED, STILL_REFERENCED while a job works on it, and
+   * RELEASE_NEEDED unless `release` is the hardwarename of a machine in use
    */
   move(
     hardwarename: Hardwarename,
@@ -53,6 +53,13 @@ interface Parts {
 export function openMachineEditor(parts: Parts): MachineEditor {
   const { machines, events, addresses } = parts;
   const check = createChecks(parts);
+  const unfinished = parts.db.prepare<[string], { id: string }>(
+    'SELECT id FROM jobs WHERE target = ? AND ended_at = 0',
+  );
+  /** A person takes a machine out of an install that nobody carries on; from a job's hands, its cancellation does. */
+  const assertNoJob = ({ hardwarename, state }: MachineRecord): void => {
+    if (unfinished.get(hardwarename)) assertIdle({ hardwarename, state });
+  };
   const read = (hardwarename: Hardwarename): MachineRecord => {
     const record = machines.record(hardwarename);
     if (!record) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
@@ -89,6 +96,7 @@ export function openMachineEditor(parts: Parts): MachineEditor {
         const detail = `${hardwarename}${before.hostname ? `, ${before.hostname},` : ''} is ${before.squad || 'somebody'}'s.`;
         throw new AppError('RELEASE_NEEDED', { detail });
       }
+      if (to === 'held' && cause.by === 'operator') assertNoJob(before);
       machines.transition(hardwarename, to, cause);
       if (before.state === 'held') settleConflict(parts, before, cause);
       if (endsAssignment(to)) {
@@ -111,6 +119,7 @@ export function openMachineEditor(parts: Parts): MachineEditor {
           detail: 'Only a machine that was entered and never came can be forgotten; retire it.',
         });
       }
+      assertIdle(before);
       machines.remove(hardwarename);
       const data = { who, why, before: { ...before }, after: {} };
       events.append({ name: 'machine.edited', hardwarename, data });

@@ -121,14 +121,20 @@ export const TRANSITIONS: readonly Transition[] = [
   {
     from: 'in-use',
     to: 'installing',
-    by: 'owner',
-    why: 'The owning squad has released the machine for a new install of the same role.',
+    by: 'job',
+    why: 'A new install of the same role has claimed the machine, which the owning squad has released for it.',
   },
   {
     from: 'installing',
     to: 'held',
     by: 'job',
     why: 'It came back into the installer over and over, or the job was cancelled when a disk was written already.',
+  },
+  {
+    from: 'installing',
+    to: 'held',
+    by: 'operator',
+    why: 'There is no install job any more that could end this, and a person takes the machine out of it.',
   },
   { from: 'recycling', to: 'available', by: 'job', why: 'Every disk is proven clean.' },
   { from: 'recycling', to: 'broken', by: 'job', why: 'A disk could not be wiped or verified.' },

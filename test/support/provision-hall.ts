@@ -108,7 +108,6 @@ export function createProvisionHall(options: ProvisionHallOptions = {}) {
       onStart: {
         to: 'installing',
         why: 'an install was asked for',
-        ...(kind === 'reinstall' && { by: 'owner' as const }),
       },
       onFinish: { to: 'in-use', why: 'it is installed' },
       onFail: { to: 'broken', why: 'its install failed' },

@@ -202,7 +202,7 @@ export const reinstallJob = (policy: InstallPolicy) =>
     says: 'Installs a machine in use anew, under the name and the role that it has; its owner releases it.',
     allowedFrom: ['in-use'],
     steps: [prepare(false), ...stepsFor(policy)],
-    onStart: { to: 'installing', by: 'owner', why: 'Its owner has released it for a new install.' },
+    onStart: { to: 'installing', why: 'Its owner has released it for a new install.' },
     rest: (end) =>
       restOf({ to: 'in-use', why: 'Its new install ended before a disk was touched.' }, end),
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Hardwarename } from '../../../../src/wire/ids.ts';
 import { createPeople, type People, problemOf } from '../../../support/people.ts';
 
 const enter = (people: People, body: object) => people.admin('POST', '/machines', { body });
@@ -287,6 +288,35 @@ describe('the way through the states', () => {
       people.world.inventory.serverdb.editor.move(name, 'available', { by: 'job', why: 'clean' }),
     );
     expect(machines.record(name)).toMatchObject({ hostname: '', squad: '', role: '' });
+  });
+
+  it('lets only a job begin an install, and a person end one that has no job', async () => {
+    const people = await threeMachines();
+    const begin = { to: 'installing', release: 'SN-B0B' };
+    expect(problemOf(await move(people, 'SN-B0B', begin))).toBe('409 TRANSITION_ILLEGAL');
+    const many = await people.admin('POST', '/machines/bulk', {
+      body: {
+        machines: ['SN-B0B'],
+        why: 'test',
+        move: { to: 'installing', release: ['SN-B0B'] },
+        confirm: 1,
+      },
+    });
+    expect(many.body).toMatchObject({ changed: 0, results: [{ code: 'TRANSITION_ILLEGAL' }] });
+
+    // As an appliance before this one has left it: installing, and nobody carries it on.
+    const { machines } = people.world.inventory;
+    const name = 'SN-B0B' as Hardwarename;
+    people.world.inventory.transaction(() =>
+      machines.transition(name, 'installing', { by: 'job', why: 'test' }),
+    );
+    const forgotten = await people.admin('DELETE', '/machines/SN-B0B', { version: '*' });
+    expect(problemOf(forgotten)).toBe('409 STILL_REFERENCED');
+    const held = await move(people, 'SN-B0B', { to: 'held' });
+    expect(held.body).toMatchObject({ state: 'held', mayHoldData: true });
+    expect(problemOf(await move(people, 'SN-B0B', { to: 'available' }))).toBe(
+      '409 DISKS_NOT_CLEAN',
+    );
   });
 
   it('leaves a protected machine alone', async () => {

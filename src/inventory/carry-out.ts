@@ -13,6 +13,7 @@ import { hardwareChanges } from './drift.ts';
 import type { EventStore } from './event-store.ts';
 import type { Verdict } from './identity.ts';
 import type { MachineFacts, Machines } from './machines.ts';
+import type { PartSwap } from './part-swap.ts';
 import { isCapacity, keepsParts } from './states.ts';
 
 export interface CarryOutParts {
@@ -23,16 +24,19 @@ export interface CarryOutParts {
 export interface Told {
   readonly facts: MachineFacts;
   readonly claims: Claims;
+  /** It has come for the first time, with parts of a machine that is on record. */
+  readonly swap: PartSwap | undefined;
 }
 
 /** @returns what differs from the report before this one */
 export function carryOut(parts: CarryOutParts, verdict: Verdict, told: Told): HardwareChange[] {
   const { machines, events } = parts;
-  const { facts, claims } = told;
+  const { facts, claims, swap } = told;
   const { hardwarename, hardware } = facts;
   const before = verdict.kind === 'known' ? machines.record(hardwarename) : undefined;
   const keeps = before !== undefined && keepsParts(before);
-  const changes = settle(parts, verdict, { claims, facts, keeps });
+  const changes = settle(parts, verdict, { ...told, keeps });
+  if (swap) swapped(parts, hardwarename, swap);
   const nics = hardware.nics
     .map((nic) => ({
       mac: nic.permanentMac ?? nic.mac,
@@ -53,14 +57,14 @@ export function carryOut(parts: CarryOutParts, verdict: Verdict, told: Told): Ha
 function settle(
   parts: CarryOutParts,
   verdict: Verdict,
-  { facts, claims, keeps }: Told & { keeps: boolean },
+  { facts, claims, swap, keeps }: Told & { keeps: boolean },
 ): HardwareChange[] {
   const { machines, events } = parts;
   const { hardwarename } = facts;
   const [contest] = claims.contests;
   switch (verdict.kind) {
     case 'new': {
-      const held = reason(verdict.held, contest?.why);
+      const held = reason(verdict.held, contest?.why, swap?.why);
       machines.insert(
         facts,
         held === undefined
@@ -82,7 +86,7 @@ function settle(
       const changes = verdict.machine.reported
         ? hardwareChanges(verdict.machine.hardware, facts.hardware)
         : [];
-      const held = reason(verdict.held, contest?.why);
+      const held = reason(verdict.held, contest?.why, swap?.why);
       machines.update(identified(machines, facts, { held, keeps }));
       if (changes.length > 0)
         events.append({ name: 'machine.changed', hardwarename, data: { changes } });
@@ -119,6 +123,19 @@ function collide(parts: CarryOutParts, hardwarename: Hardwarename, { contests }:
     if (record?.conflictWith === owner && !isCapacity(record.state)) continue;
     nameEachOther(parts, [hardwarename, owner], { key, why });
   }
+}
+
+/** The disks take the mark of what may be on them along; whose they are is a person's word. */
+function swapped(parts: CarryOutParts, hardwarename: Hardwarename, swap: PartSwap): void {
+  const { machines, events } = parts;
+  const { owner, key, why } = swap;
+  const { conflictWith, mayHoldData } = machines.record(hardwarename) ?? {};
+  if (conflictWith !== owner) nameEachOther(parts, [hardwarename, owner], { key, why });
+  hold(machines, owner, `part swap: ${hardwarename} has its ${key}`);
+  if (!swap.bringsData || mayHoldData) return;
+  machines.write(hardwarename, { mayHoldData: true });
+  const data = { who: 'recon', why, before: { mayHoldData: false }, after: { mayHoldData: true } };
+  events.append({ name: 'machine.edited', hardwarename, data });
 }
 
 function nameEachOther(

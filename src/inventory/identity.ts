@@ -16,6 +16,8 @@
  * 7. A machine that keeps its parts (states.ts) is recognised only by a boot from a NIC of its own, under its own serial:
  *    what a report merely lists is no proof, because anybody can list it. Whoever claims a part of such a machine is
  *    recorded beside it (claims.ts), and found again by what it claimed.
+ * 8. Whoever comes for the first time with parts of a machine on record is held beside it (part-swap.ts): a new mainboard in
+ *    an old machine is a stranger to the rules above.
  */
 import type { Hardwarename } from '../wire/ids.ts';
 import { type Mac, macDigits } from '../wire/mac.ts';

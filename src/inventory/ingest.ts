@@ -26,6 +26,7 @@ import {
 } from './identity.ts';
 import type { Machine, MachineFacts, Machines } from './machines.ts';
 import type { Ownership } from './ownership.ts';
+import { type PartSwap, partIds, partSwapOf } from './part-swap.ts';
 import { macsOf, parseReport, type ReconReport } from './report.ts';
 import { keepsParts } from './states.ts';
 import type { Token } from './tokens.ts';
@@ -131,7 +132,10 @@ function record(parts: IngestParts, delivery: Delivery, reported: Reported): Ing
     data: { digest, sizeBytes: body.length, repeated: false },
   });
   const claims = claimsOf(report, hardwarename, parts.ownership);
-  const changes = carryOut(parts, verdict, { facts: factsOf(hardwarename, reported), claims });
+  const isNewcomer = verdict.kind !== 'known' || !verdict.machine.reported;
+  const swap = isNewcomer ? swapOf(machines, report, hardwarename) : undefined;
+  const facts = factsOf(hardwarename, reported);
+  const changes = carryOut(parts, verdict, { facts, claims, swap });
   boots.reported(token.boot, digest, hardwarename);
   const recorded = () => {
     const machine = machines.byHardwarename(hardwarename);
@@ -158,6 +162,22 @@ export function machineOfReport(
 ): Machine | undefined {
   if (reportDigest === undefined) return undefined;
   return (hardwarename && machines.byHardwarename(hardwarename)) ?? machines.byMac(mac);
+}
+
+/** Records that share a part with one report: more are no sign of a swap, but of parts that identify nothing. */
+const SWAPS_LOOKED_AT = 16;
+
+function swapOf(
+  machines: Machines,
+  report: ReconReport,
+  newcomer: Hardwarename,
+): PartSwap | undefined {
+  const names = machines.search.holding(partIds(report), SWAPS_LOOKED_AT);
+  const others = names.filter((name) => name !== newcomer);
+  return partSwapOf(
+    report,
+    others.flatMap((name) => machines.byHardwarename(name) ?? []),
+  );
 }
 
 function factsOf(hardwarename: Hardwarename, { report, digest }: Reported): MachineFacts {

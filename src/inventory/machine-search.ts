@@ -23,6 +23,8 @@ export interface MachineSearch {
   forget(id: number): void;
   /** Best first, at most `count`. */
   find(question: string, count: number): SearchHit[];
+  /** Records in whose text any of these stands, folded: candidates, which the caller compares. */
+  holding(parts: readonly string[], count: number): Hardwarename[];
 }
 
 export interface SearchText {
@@ -77,6 +79,13 @@ export function openMachineSearch(db: Database): MachineSearch {
       put.run(id, foldForSearch(idsOf(record)), foldForSearch(restOf(record, more)));
     },
     forget: (id) => void drop.run(id),
+    holding(parts, count) {
+      const words = parts.map((part) => foldForSearch(part).trim());
+      const long = words.filter((word) => [...word].length >= 3).map(quoted);
+      if (long.length === 0) return [];
+      const rows = match.all(`rest : (${long.join(' OR ')})`, count);
+      return rows.map(({ hardwarename }) => hardwarename as Hardwarename);
+    },
     find(question, count) {
       const words = foldForSearch(question).split(/\s+/).filter(Boolean);
       const whole = words.join('');
@@ -176,7 +185,7 @@ function restOf(record: MachineRecord, { hardware, macs, addresses }: SearchText
     ...macs,
     ...addresses,
     ...Object.values(record.custom),
-    ...hardware.disks.map(({ serial }) => serial ?? ''),
+    ...hardware.disks.map(({ serial, wwn }) => [serial ?? '', wwn ?? ''].join(' ')),
     ...[hardware.dmi.board?.serial ?? '', hardware.dmi.chassis?.assetTag ?? ''],
     ...hardware.nics.map(({ lldp }) => [lldp?.switch ?? '', lldp?.port ?? ''].join(' ')),
   ].join(' ');

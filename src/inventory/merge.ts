@@ -16,7 +16,7 @@ import type { EventStore } from './event-store.ts';
 import { isUsableSerial } from './identity.ts';
 import type { Machine, Machines } from './machines.ts';
 import type { Ownership } from './ownership.ts';
-import { assertIdle, needsRelease } from './states.ts';
+import { assertIdle, isCapacity, needsRelease } from './states.ts';
 
 export interface MergeRecord {
   readonly id: number;
@@ -126,9 +126,9 @@ export function openMerges(db: Database, parts: MergeParts): Merges {
         addresses.free({ mac: bmcMac as Mac, owner: gone }, cause.who);
       for (const statement of [sql.moveNics, sql.moveAddresses, sql.moveBoots])
         statement.run(kept, gone);
-      sql.clearConflict.run(kept, gone);
       machines.remove(gone);
-      if (keeper.conflictWith === gone) machines.setConflict(kept, undefined);
+      for (const { hardwarename } of sql.inConflict.all(gone))
+        endConflict(parts, { hardwarename, gone, kept }, cause);
       // One machine now: what may be on the disks of either may be on its disks.
       const mayHoldData = keeper.mayHoldData || goer.mayHoldData;
       machines.write(kept, { mayHoldData });
@@ -185,6 +185,19 @@ function setBmc(
   events.append({ name: 'machine.edited', hardwarename, data });
 }
 
+/** Whom it named is no more. A change like any other: whoever follows the events is told of it. */
+function endConflict(
+  { machines, events }: MergeParts,
+  { hardwarename, kept, gone }: Record<'hardwarename' | 'kept' | 'gone', Hardwarename>,
+  { who, why }: Told,
+): void {
+  machines.setConflict(hardwarename, undefined);
+  // Of the kept one the merge itself tells.
+  if (hardwarename === kept) return;
+  const data = { who, why, before: { conflictWith: gone }, after: { conflictWith: '' } };
+  events.append({ name: 'machine.edited', hardwarename, data });
+}
+
 function restore(
   db: Database,
   parts: MergeParts & { readonly sql: ReturnType<typeof prepare> },
@@ -197,7 +210,13 @@ function restore(
   if (isBack) setBmc(parts, keeper.hardwarename, { bmcMac: '', bmcAddress: '' }, cause);
   // Its number may be another's by now.
   const { id: _, ...columns } = machine;
-  const values = { ...columns, ...whatIsTaken(sql, machine), bmc_mac: '', bmc_address: '' };
+  // Nobody can tell which disks went with which record, so what may be on them may be on both; an erase since the merge was of
+  // one machine. Capacity is empty, so that one with the mark is not it.
+  const marked = keeper.mayHoldData || Number(machine.may_hold_data) > 0;
+  const values = {
+    ...{ ...columns, ...whatIsTaken(sql, machine), bmc_mac: '', bmc_address: '' },
+    may_hold_data: marked ? 1 : 0,
+  };
   const names = Object.keys(values);
   const { lastInsertRowid } = db
     .prepare(
@@ -217,6 +236,11 @@ function restore(
     (bmcMac !== '' && ownership.ofMac(bmcMac as Mac, gone)) ||
     ownership.ofAddress(bmcAddress, gone);
   if (!isTaken) machines.write(gone, { bmcMac, bmcAddress });
+  const { state } = machines.record(gone) ?? {};
+  if (marked && state && isCapacity(state)) {
+    const why = `split from ${row.kept}; data may be on its disks: recycle it`;
+    machines.transition(gone, 'held', { by: 'operator', who: cause.who, why });
+  }
 }
 
 /** What somebody else has been given since: its hostname, its place in the rack. */
@@ -250,8 +274,8 @@ function prepare(db: Database) {
     moveNics: db.prepare('UPDATE nics SET hardwarename = ? WHERE hardwarename = ?'),
     moveAddresses: db.prepare('UPDATE addresses SET hardwarename = ? WHERE hardwarename = ?'),
     moveBoots: db.prepare('UPDATE boots SET hardwarename = ? WHERE hardwarename = ?'),
-    clearConflict: db.prepare(
-      `UPDATE machines SET conflict_with = '', version = version + 1 WHERE hardwarename <> ? AND conflict_with = ?`,
+    inConflict: db.prepare<[string], { hardwarename: Hardwarename }>(
+      'SELECT hardwarename FROM machines WHERE conflict_with = ?',
     ),
     moveNic: db.prepare('UPDATE nics SET hardwarename = ? WHERE mac = ? AND hardwarename = ?'),
     moveAddress: db.prepare(

@@ -220,7 +220,8 @@ export function statesOfWork(purpose: keyof typeof WORK_STATES): readonly Machin
 
 /**
  * How a machine of a sheet, which was in this state elsewhere, is entered here, and where it is brought from there. What a job
- * was doing is not going on here; its disks may hold what the job was to write or to erase.
+ * was doing is not going on here; its disks may hold what the job was to write or to erase, and those of a broken one what it
+ * was broken with.
  */
 export const ENTERED_AS: Readonly<
   Record<
@@ -237,7 +238,7 @@ export const ENTERED_AS: Readonly<
   installing: { as: 'held', mayHoldData: true },
   recycling: { as: 'held', mayHoldData: true },
   'in-use': { as: 'in-use' },
-  broken: { as: 'held', onTo: 'broken' },
+  broken: { as: 'held', onTo: 'broken', mayHoldData: true },
   retired: { as: 'held', onTo: 'retired' },
 };
 

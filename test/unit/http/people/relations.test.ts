@@ -335,6 +335,53 @@ describe('merge and split', () => {
     expect(problemOf(await split())).toBe('409 ALREADY_EXISTS');
   });
 
+  it('lose no mark of data: whichever had it, both have it, and neither is capacity', async () => {
+    const people = await createPeople();
+    const { machines } = people.world.inventory;
+    for (const serial of ['SN-1', 'SN-2']) {
+      await people.admin('POST', '/machines', { body: { serial } });
+      const body = { to: 'available', why: 'x' };
+      await people.admin('POST', `/machines/${serial}/transitions`, { body });
+    }
+    const body = { gone: 'SN-2', why: 'x' };
+    const merged = await people.admin('POST', '/machines/SN-1/merge', { body });
+    const kept = 'SN-1' as Hardwarename;
+    people.world.inventory.transaction(() => {
+      machines.transition(kept, 'installing', { by: 'job', why: 'test' });
+      machines.transition(kept, 'in-use', { by: 'job', why: 'test' });
+      machines.transition(kept, 'broken', { by: 'owner', why: 'test' });
+    });
+    await people.admin('POST', `/merges/${merged.body.id}/split`, { body: { why: 'x' } });
+    expect(machines.record('SN-2' as Hardwarename)).toMatchObject({
+      ...{ state: 'held', mayHoldData: true },
+      stateWhy: 'split from SN-1; data may be on its disks: recycle it',
+    });
+    const free = { to: 'available', why: 'x' };
+    const answer = await people.admin('POST', '/machines/SN-2/transitions', { body: free });
+    expect(problemOf(answer)).toBe('409 DISKS_NOT_CLEAN');
+  });
+
+  it('tell of a third record that was in conflict with the one that went', async () => {
+    const people = await createPeople();
+    const { inventory } = people.world;
+    for (const serial of ['SN-1', 'SN-2', 'SN-3'])
+      await people.admin('POST', '/machines', { body: { serial } });
+    const [, gone, third] = ['SN-1', 'SN-2', 'SN-3'] as Hardwarename[];
+    if (!gone || !third) throw new Error('three machines');
+    inventory.transaction(() => inventory.machines.setConflict(third, gone));
+    await people.admin('POST', '/machines/SN-1/merge', { body: { gone, why: 'one box' } });
+    expect(inventory.machines.record(third)?.conflictWith).toBe('');
+    expect(inventory.events.ofMachine(third, 1)).toMatchObject([
+      {
+        name: 'machine.edited',
+        data: {
+          ...{ who: 'token:admin-1', why: 'one box' },
+          ...{ before: { conflictWith: 'SN-2' }, after: { conflictWith: '' } },
+        },
+      },
+    ]);
+  });
+
   it('never swallow a machine in use', async () => {
     const people = await createPeople();
     for (const [serial, state] of [

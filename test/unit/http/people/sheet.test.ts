@@ -138,14 +138,17 @@ describe('an export', () => {
     const people = await empty();
     await load(
       people,
-      'serial,state,mayHoldData\nSN-1,recycling,\nSN-2,held,true\nSN-3,available,false\n',
+      'serial,state,mayHoldData\nSN-1,recycling,\nSN-2,held,true\nSN-3,available,false\nSN-4,broken,\n',
     );
     const { machines } = people.world.inventory;
-    const rows = ['SN-1', 'SN-2', 'SN-3'].map((name) => machines.record(name as Hardwarename));
+    const rows = ['SN-1', 'SN-2', 'SN-3', 'SN-4'].map((name) =>
+      machines.record(name as Hardwarename),
+    );
     expect(rows.map((row) => [row?.state, row?.mayHoldData])).toEqual([
       ['held', true],
       ['held', true],
       ['held', false],
+      ['broken', true],
     ]);
     // It is no capacity by its first report either.
     const { world } = people;

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
-import type { Role } from '../../../inventory/access.ts';
+import type { Principal, Role } from '../../../inventory/access.ts';
 import { typeOf } from '../../../inventory/hardware-types.ts';
+import { within } from '../../../inventory/machine-edit.ts';
 import {
   RECORD_SCHEMAS,
   type RecordDoc,
@@ -15,6 +16,7 @@ import type { StoredRecord } from '../../../inventory/records.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { parseIpv4 } from '../../../wire/ipv4.ts';
+import { needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import { commit, etagOf, versionRead } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -119,7 +121,9 @@ function addWrites(
       response: answers(viewSchema(kind)),
     },
     handler: async (request, reply) => {
-      const { who } = principalOf(request);
+      const principal = principalOf(request);
+      const { who } = principal;
+      if (kind === 'bmc') needKey(context, principal, request.body as RecordDoc<'bmc'>);
       const version = versionRead(request);
       const { why = 'edited' } = request.query;
       const entry = { name: request.params.name, doc: request.body as never };
@@ -150,6 +154,23 @@ function addWrites(
       });
     },
   });
+}
+
+/**
+ * A profile says at which BMCs a secret is used, and a stored credential may be another squad's. So it is an administrator who
+ * names one, as for the credential of a machine's BMC, and who changes a profile that names one.
+ * @throws AppError FORBIDDEN, REQUEST_INVALID
+ */
+function needKey(
+  { inventory }: PeopleContext,
+  principal: Principal,
+  { keyCredential }: RecordDoc<'bmc'>,
+): void {
+  if (keyCredential === '') return;
+  const path = '/keyCredential';
+  within(path, () => needRole(principal, '', 'admin'));
+  if (inventory.serverdb.credentials.get(keyCredential)) return;
+  throw new AppError('REQUEST_INVALID', { detail: `No credential ${keyCredential}.`, path });
 }
 
 function addSubnetAddresses(app: PeopleServer, context: PeopleContext): void {

@@ -286,6 +286,25 @@ describe('roles', () => {
     );
   });
 
+  it('only an administrator says at which BMCs a stored secret is used', async () => {
+    const people = await twoSquads();
+    const credential = { squad: 'music', username: 'kg', password: 'music-secret' };
+    await people.admin('PUT', '/credentials/music-kg', { body: credential, version: 0 });
+    const operator = people.as('operator', { search: 'operator' });
+    const write = (call: typeof operator, body: object) =>
+      call('PUT', '/bmc-profiles/p', { body, version: '*' });
+    const forbidden = '403 FORBIDDEN /keyCredential';
+    expect(problemOf(await write(operator, { keyCredential: 'music-kg' }))).toBe(forbidden);
+    expect((await write(operator, { vendor: 'labcorp' })).status).toBe(200);
+    expect(problemOf(await write(people.admin, { keyCredential: 'no-such' }))).toBe(
+      '400 REQUEST_INVALID /keyCredential',
+    );
+    expect((await write(people.admin, { keyCredential: 'music-kg' })).status).toBe(200);
+    // Nor does he send it elsewhere.
+    const elsewhere = { keyCredential: 'music-kg', machines: ['FREE-1'] };
+    expect(problemOf(await write(operator, elsewhere))).toBe(forbidden);
+  });
+
   it('a technician places any machine, but not what a squad does with it', async () => {
     const people = await twoSquads();
     const call = people.as('technician');

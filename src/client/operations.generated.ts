@@ -2739,6 +2739,15 @@ export interface Operations {
         readonly createdAt: number;
         readonly updatedAt: number;
         readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+        readonly holdOnChanged: readonly (
+          | 'nic'
+          | 'disk'
+          | 'memory'
+          | 'cpu'
+          | 'gpu'
+          | 'bios'
+          | 'bmc'
+        )[];
       }[];
       readonly next?: string | undefined;
     };
@@ -2756,6 +2765,15 @@ export interface Operations {
       readonly createdAt: number;
       readonly updatedAt: number;
       readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+      readonly holdOnChanged: readonly (
+        | 'nic'
+        | 'disk'
+        | 'memory'
+        | 'cpu'
+        | 'gpu'
+        | 'bios'
+        | 'bmc'
+      )[];
     };
   };
   /** Make or replace a policy: If-Match is the version that was read, "0" for a new one. */
@@ -2768,6 +2786,9 @@ export interface Operations {
     };
     body: {
       readonly holdOnLost?: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[] | undefined;
+      readonly holdOnChanged?:
+        | readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu' | 'bios' | 'bmc')[]
+        | undefined;
     };
     answer: {
       readonly name: string;
@@ -2775,6 +2796,15 @@ export interface Operations {
       readonly createdAt: number;
       readonly updatedAt: number;
       readonly holdOnLost: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[];
+      readonly holdOnChanged: readonly (
+        | 'nic'
+        | 'disk'
+        | 'memory'
+        | 'cpu'
+        | 'gpu'
+        | 'bios'
+        | 'bmc'
+      )[];
     };
   };
   /** Delete a policy that nothing refers to. */

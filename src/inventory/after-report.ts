@@ -6,6 +6,7 @@ import type { HardwareChange } from '../events.ts';
 import type { EventStore } from './event-store.ts';
 import { typeOf } from './hardware-types.ts';
 import type { FieldValues, Machine, Machines } from './machines.ts';
+import type { RecordDoc } from './record-kinds.ts';
 import type { Records } from './records.ts';
 import type { ReconReport } from './report.ts';
 import { isCapacity } from './states.ts';
@@ -79,11 +80,24 @@ function applyPolicy(
   machine: Machine,
   changes: readonly HardwareChange[],
 ): void {
-  const watched: readonly string[] = records.get('policy', 'drift')?.doc.holdOnLost ?? [];
-  const lost = changes.filter(({ part, change }) => change === 'removed' && watched.includes(part));
-  if (lost.length === 0) return;
-  const names = lost.map(({ part, before }) => `${part} ${before ?? ''}`.trim()).join(', ');
-  holdIfFree(machines, machine, `gone since the last report: ${names}`);
+  // A record that was written before the newer of the two keys was known lacks it.
+  const policy: Partial<RecordDoc<'policy'>> = records.get('policy', 'drift')?.doc ?? {};
+  const watched: Readonly<Record<HardwareChange['change'], readonly string[]>> = {
+    ...{ removed: policy.holdOnLost ?? [], changed: policy.holdOnChanged ?? [], added: [] },
+  };
+  const hit = changes.filter(({ part, change }) => watched[change].includes(part));
+  const gone = hit.filter(({ change }) => change === 'removed').map(lineOf);
+  const differs = hit.filter(({ change }) => change === 'changed').map(lineOf);
+  const why = [
+    ...(gone.length > 0 ? [`gone since the last report: ${gone.join(', ')}`] : []),
+    ...(differs.length > 0 ? [`changed since the last report: ${differs.join(', ')}`] : []),
+  ];
+  if (why.length > 0) holdIfFree(machines, machine, why.join('; '));
+}
+
+function lineOf({ part, before = '', after }: HardwareChange): string {
+  const was = `${part} ${before}`.trim();
+  return after === undefined ? was : `${was} is ${after}`;
 }
 
 /** Only what nobody uses yet, and nobody protects, is taken out of the capacity. */

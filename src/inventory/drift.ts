@@ -55,13 +55,9 @@ export function hardwareChanges(before: ReconReport, after: ReconReport): Hardwa
           ? [['version', `${r.dmi.bios.vendor ?? ''} ${r.dmi.bios.version}`.trim()]]
           : [],
     ],
-    [
-      'bmc',
-      (r) =>
-        r.bmc
-          ? [['bmc', [r.bmc.mac, r.bmc.address, r.bmc.firmware].filter(Boolean).join(' ')]]
-          : [],
-    ],
+    ['bmc', (r) => (r.bmc ? [['bmc', [r.bmc.mac, r.bmc.firmware].filter(Boolean).join(' ')]] : [])],
+    // Apart from the BMC itself: a new lease is no new part.
+    ['bmc address', (r) => (r.bmc?.address ? [['address', r.bmc.address]] : [])],
     ['serial', (r) => (r.dmi.serial ? [['system', r.dmi.serial]] : [])],
   ];
   return kinds.flatMap(([part, list]) => compare(part, list(before), list(after)));

@@ -151,6 +151,11 @@ export const policySchema = z.strictObject({
     .array(z.enum(['nic', 'disk', 'memory', 'cpu', 'gpu']))
     .max(5)
     .default([]),
+  /** Parts whose change does: a module of another size in the same slot, another version of a firmware. */
+  holdOnChanged: z
+    .array(z.enum(['nic', 'disk', 'memory', 'cpu', 'gpu', 'bios', 'bmc']))
+    .max(7)
+    .default([]),
 });
 
 const port = z.number().int().min(1).max(65_535);

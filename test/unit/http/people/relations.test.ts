@@ -295,6 +295,52 @@ describe('hardware types', () => {
   });
 });
 
+describe('the policy on drift', () => {
+  const DIMM = { slot: 'DIMM 0', sizeBytes: 2 ** 28 };
+  const usual = report();
+  const bmc = (firmware: string, address: string) => ({
+    bmc: { mac: '52:54:00:77:00:0b', firmware, address, inBand: true },
+  });
+  it.each([
+    ['memory', { memory: { totalBytes: 2 ** 28, modules: [DIMM] } }, 'memory DIMM 0 0.5 GiB is '],
+    ['bios', { dmi: { ...usual.dmi, bios: { vendor: 'SeaBIOS', version: '2' } } }, 'SeaBIOS 2'],
+    ['bmc', bmc('2.0', '10.0.0.9'), 'bmc 52:54:00:77:00:0b 1.0 is 52:54:00:77:00:0b 2.0'],
+  ])('holds capacity whose %s has changed, where it says so', async (part, changed, why) => {
+    for (const holdOnChanged of [[], [part]]) {
+      const people = await createPeople();
+      await put(people, '/policies/drift', { holdOnLost: ['disk', 'nic'], holdOnChanged });
+      deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9') });
+      const machine = deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9'), ...changed });
+      expect(machine.state).toBe(holdOnChanged.length > 0 ? 'held' : 'available');
+      if (holdOnChanged.length === 0) continue;
+      expect(machine.stateWhy).toMatch(/^changed since the last report: /);
+      expect(machine.stateWhy).toContain(why);
+    }
+  });
+
+  it('does not hold a machine whose BMC has another address', async () => {
+    const people = await createPeople();
+    await put(people, '/policies/drift', { holdOnChanged: ['bmc'] });
+    deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9') });
+    const machine = deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.10') });
+    expect(machine.state).toBe('available');
+  });
+
+  it('is read from a record that was written before it knew changes', async () => {
+    const people = await createPeople();
+    await put(people, '/policies/drift', { holdOnLost: ['disk'] });
+    people.world.db
+      .prepare(`UPDATE records SET doc = '{"holdOnLost":["disk"]}' WHERE kind = 'policy'`)
+      .run();
+    deliver(people.world, usual);
+    const other = { ...usual.dmi, bios: { vendor: 'SeaBIOS', version: '2' } };
+    expect(deliver(people.world, { ...usual, dmi: other }).state).toBe('available');
+    expect(deliver(people.world, { ...usual, disks: [] }).state).toBe('held');
+    const { body } = await people.admin('GET', '/policies/drift');
+    expect(body).toMatchObject({ holdOnLost: ['disk'], holdOnChanged: [] });
+  });
+});
+
 describe('merge and split', () => {
   it('make two records one, and give both back as they were', async () => {
     const people = await createPeople();

@@ -1,0 +1,65 @@
+/** The policy on parts that changed between two reports. */
+import { describe, expect, it } from 'vitest';
+import { createPeople, type People } from '../../../support/people.ts';
+import { bytesOf, report } from '../../../support/reports.ts';
+import { dhcpPacket, mac, type World } from '../../../support/world.ts';
+
+/** A report as a machine delivers it: boot, token, body. */
+function deliver(world: World, body: ReturnType<typeof report>) {
+  const bootMac = mac(body.bootMac);
+  world.pass(4_000_000);
+  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
+  const boot = world.inventory.boots.latest(bootMac);
+  if (!boot) throw new Error('no boot');
+  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
+  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
+}
+
+const put = (people: People, path: string, body: object, version: number | '*' = 0) =>
+  people.admin('PUT', path, { body, version });
+
+describe('the policy on drift', () => {
+  const DIMM = { slot: 'DIMM 0', sizeBytes: 2 ** 28 };
+  const usual = report();
+  const bmc = (firmware: string, address: string) => ({
+    bmc: { mac: '52:54:00:77:00:0b', firmware, address, inBand: true },
+  });
+  it.each([
+    ['memory', { memory: { totalBytes: 2 ** 28, modules: [DIMM] } }, 'memory DIMM 0 0.5 GiB is '],
+    ['bios', { dmi: { ...usual.dmi, bios: { vendor: 'SeaBIOS', version: '2' } } }, 'SeaBIOS 2'],
+    ['bmc', bmc('2.0', '10.0.0.9'), 'bmc 52:54:00:77:00:0b 1.0 is 52:54:00:77:00:0b 2.0'],
+  ])('holds capacity whose %s has changed, where it says so', async (part, changed, why) => {
+    for (const holdOnChanged of [[], [part]]) {
+      const people = await createPeople();
+      await put(people, '/policies/drift', { holdOnLost: ['disk', 'nic'], holdOnChanged });
+      deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9') });
+      const machine = deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9'), ...changed });
+      expect(machine.state).toBe(holdOnChanged.length > 0 ? 'held' : 'available');
+      if (holdOnChanged.length === 0) continue;
+      expect(machine.stateWhy).toMatch(/^changed since the last report: /);
+      expect(machine.stateWhy).toContain(why);
+    }
+  });
+
+  it('does not hold a machine whose BMC has another address', async () => {
+    const people = await createPeople();
+    await put(people, '/policies/drift', { holdOnChanged: ['bmc'] });
+    deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.9') });
+    const machine = deliver(people.world, { ...usual, ...bmc('1.0', '10.0.0.10') });
+    expect(machine.state).toBe('available');
+  });
+
+  it('is read from a record that was written before it knew changes', async () => {
+    const people = await createPeople();
+    await put(people, '/policies/drift', { holdOnLost: ['disk'] });
+    people.world.db
+      .prepare(`UPDATE records SET doc = '{"holdOnLost":["disk"]}' WHERE kind = 'policy'`)
+      .run();
+    deliver(people.world, usual);
+    const other = { ...usual.dmi, bios: { vendor: 'SeaBIOS', version: '2' } };
+    expect(deliver(people.world, { ...usual, dmi: other }).state).toBe('available');
+    expect(deliver(people.world, { ...usual, disks: [] }).state).toBe('held');
+    const { body } = await people.admin('GET', '/policies/drift');
+    expect(body).toMatchObject({ holdOnLost: ['disk'], holdOnChanged: [] });
+  });
+});

@@ -164,7 +164,7 @@ export function machineOfReport(
   return (hardwarename && machines.byHardwarename(hardwarename)) ?? machines.byMac(mac);
 }
 
-/** Records that share a part with one report: more are no sign of a swap, but of parts that identify nothing. */
+/** How many records that share a part with a report are compared with it: a handful, unless the parts identify nothing. */
 const SWAPS_LOOKED_AT = 16;
 
 function swapOf(

@@ -28,7 +28,12 @@ type Disk = ReconReport['disks'][number];
 interface Sign {
   readonly what: string;
   readonly weight: number;
+  /** A disk with data, beyond doubt: however many say that they have it. */
+  readonly isProven?: boolean;
 }
+
+/** A board serial that more records have is a placeholder that identity.ts does not know: no sign, or all would be held. */
+const SHARERS_MAX = 2;
 
 /** From here on it counts: one strong sign, or two weak ones. */
 const ENOUGH = 20;
@@ -43,8 +48,14 @@ export function partIds({ dmi, disks, bmc }: ReconReport): string[] {
 
 /** The record that has most in common with the report, when that is enough. */
 export function partSwapOf(report: ReconReport, known: readonly Known[]): PartSwap | undefined {
-  const scored = known
-    .map((machine) => ({ machine, signs: signsOf(report, machine) }))
+  const all = known.map((machine) => ({ machine, signs: signsOf(report, machine) }));
+  const isCommon = ({ what }: Sign) =>
+    all.filter(({ signs }) => signs.some((sign) => sign.what === what)).length > SHARERS_MAX;
+  const scored = all
+    .map(({ machine, signs }) => ({
+      machine,
+      signs: signs.filter((sign) => sign.isProven || !isCommon(sign)),
+    }))
     .map((one) => ({ ...one, score: one.signs.reduce((sum, { weight }) => sum + weight, 0) }))
     .filter(({ score }) => score >= ENOUGH)
     .sort(
@@ -77,7 +88,7 @@ function signsOf(report: ReconReport, { hardware, bmcMac, nics, mayHoldData }: K
       : undefined,
     disk && {
       what: `disk ${disk.wwn || disk.serial}`,
-      weight: isProven && mayHoldData ? STRONG : WEAK,
+      ...(isProven && mayHoldData ? { weight: STRONG, isProven } : { weight: WEAK }),
     },
     bmcMac !== '' && bmcMac === report.bmc?.mac
       ? { what: `BMC ${bmcMac}`, weight: WEAK }

@@ -119,6 +119,17 @@ describe('a repair that replaced the mainboard', () => {
     });
   });
 
+  it('a board serial that three have is nobody’s', () => {
+    const world = createWorld();
+    const one = (n: number) => {
+      const name = `SN-10${n}`;
+      const macs = [`52:54:00:00:01:0${n}`];
+      return withBoard(report({ serial: name, macs, disks: [] }), 'SAME-BOARD');
+    };
+    const states = [1, 2, 3, 4, 5].map((n) => deliver(world, one(n)).state);
+    expect(states).toEqual(['available', 'held', 'held', 'available', 'available']);
+  });
+
   it.each([
     ['the port alone', disk('E-00001'), 'Eth1'],
     ["a serial that QEMU gives every machine's first disk", disk('QM00001'), 'Eth7'],

@@ -26,6 +26,8 @@ export interface EventData extends ProvisioningEventData {
     bootFile: string;
     leaseSeconds: number;
     relay?: RelayPlace;
+    /** The MAC whose lease of this address had run out. */
+    displaced?: Mac;
   };
   'dhcp.refused': { client: ClientStage; requested: string; why: string };
   'dhcp.declined': { address: string; quarantineSeconds: number };

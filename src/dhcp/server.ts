@@ -8,7 +8,7 @@
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
-import { macNumber } from '../wire/mac.ts';
+import { type Mac, macNumber } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
 import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './packet.ts';
@@ -40,7 +40,8 @@ export interface DhcpServerOptions {
   transaction<T>(run: () => T): T;
   /** Calls back when everything committed so far is on disk, or with the error that prevents it. */
   whenDurable(done: (error?: Error) => void): void;
-  applyLease(change: LeaseChange): void;
+  /** @returns the MAC that had the address until now, when it was another */
+  applyLease(change: LeaseChange): Mac | undefined;
   append(event: NewEvent): void;
   /** Runs a task after that time, and in any case after what is waiting in the sockets was read. */
   defer(task: () => void, afterMs: number): void;
@@ -180,8 +181,8 @@ function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   }
   const request = { packet: packet.value, iface: socket.iface, via: socket.via };
   const outcome: Outcome = respond(request, view, clock());
-  if (outcome.kind !== 'drop' && outcome.lease) options.applyLease(outcome.lease);
-  if (outcome.event) options.append(outcome.event, outcome.kind);
+  const event = enterLease(outcome, options.applyLease);
+  if (event) options.append(event, outcome.kind);
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
   if (outcome.kind === 'drop') return outcome.reason;
   if (outcome.kind === 'silent') return undefined;
@@ -192,6 +193,21 @@ function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
   return { socket, datagram, type: outcome.type, waits, boot: outcome.event?.boot };
+}
+
+/**
+ * Enters what an outcome says of a lease. @returns its event, which names the MAC that lost the address: whoever goes by
+ * events (DNS) has two machines to look at
+ */
+export function enterLease(
+  outcome: Outcome,
+  apply: DhcpServerOptions['applyLease'],
+): NewEvent | undefined {
+  const { event } = outcome;
+  const lease = outcome.kind === 'drop' ? undefined : outcome.lease;
+  const displaced = lease && apply(lease);
+  if (displaced === undefined || event?.name !== 'dhcp.acked') return event;
+  return { ...event, data: { ...event.data, displaced } };
 }
 
 function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): DhcpExchange {

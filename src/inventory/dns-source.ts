@@ -48,11 +48,15 @@ export function openDnsSource(db: Database): DnsSource {
   const newest = db.prepare<[number, number], { id: number }>(
     `SELECT max(id) AS id FROM (SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?)`,
   );
-  const changed = db.prepare<[number, number], { hardwarename: string }>(
+  // Who loses an address to another is changed as much as that one: else both would claim it.
+  const changed = db.prepare<[number, number, number, number], { hardwarename: string }>(
     `SELECT DISTINCT coalesce(e.hardwarename, n.hardwarename) AS hardwarename
      FROM events e LEFT JOIN nics n ON n.mac = e.mac
      WHERE e.id > ? AND e.id <= ? AND ${RELEVANT.replaceAll('name ', 'e.name ')}
-       AND coalesce(e.hardwarename, n.hardwarename) IS NOT NULL`,
+       AND coalesce(e.hardwarename, n.hardwarename) IS NOT NULL
+     UNION
+     SELECT n.hardwarename FROM events e JOIN nics n ON n.mac = e.data ->> 'displaced'
+     WHERE e.id > ? AND e.id <= ? AND e.name = 'dhcp.acked'`,
   );
   const subnetChanged = db.prepare<[number, number], { one: number }>(
     `SELECT 1 AS one FROM events WHERE id > ? AND id <= ? AND name = 'record.changed'
@@ -84,7 +88,7 @@ export function openDnsSource(db: Database): DnsSource {
     networks: () => subnets.all().map(({ cidr }) => cidr),
     changedSince(eventId) {
       const last = newest.get(eventId, EVENTS_PAGE)?.id ?? eventId;
-      const machines = changed.all(eventId, last).map(({ hardwarename }) => hardwarename);
+      const machines = changed.all(eventId, last, eventId, last).map((row) => row.hardwarename);
       const networks = subnetChanged.get(eventId, last) !== undefined;
       return { eventId: last, machines, networks };
     },

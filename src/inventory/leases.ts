@@ -16,8 +16,8 @@ import type { Clock, Millis } from '../wire/time.ts';
 import { createLeaseBook, type HeldLease, type LeaseBook } from './lease-book.ts';
 
 export interface LeaseStore extends LeaseView {
-  /** Inside the caller's transaction. */
-  apply(change: LeaseChange): void;
+  /** Inside the caller's transaction. @returns the MAC that had the address until now, when it was another */
+  apply(change: LeaseChange): Mac | undefined;
   /** The MAC that an address was last given to, on any segment: for traffic that carries no other name (TFTP). */
   macAt(address: Ipv4): Mac | undefined;
   /** Addresses that are or were given to somebody, offers included. */
@@ -50,6 +50,11 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
        hostname = excluded.hostname, boot = coalesce(excluded.boot, boot),
        expires_at = excluded.expires_at, last_at = excluded.last_at`,
   );
+  const holder = db
+    .prepare<[string, number], Mac>(
+      `SELECT mac FROM leases WHERE segment = ? AND address = ? AND state <> 'declined'`,
+    )
+    .pluck();
   const books = new Map<string, LeaseBook>();
   let undo: (() => void)[] | undefined;
   const bookOf = (segment: string): LeaseBook => {
@@ -74,9 +79,13 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       const { segment, address, mac, state, expiresAt, guestOf } = change;
       const now = clock();
       const lease = { address, mac, state, expiresAt, guestOf, lastAt: now };
+      // An offer overwrites the copy, so only the row still says whose the address was; a renewal needs not ask.
+      const known = books.get(segment)?.byAddress(address);
+      const renews = known?.mac === mac && known.state === 'bound';
       const back = bookOf(segment).enter(lease, now);
       undo?.push(back);
-      if (state === 'offered') return;
+      if (state === 'offered') return undefined;
+      const before = renews ? mac : holder.get(segment, address);
       const clientId = change.clientId ? Buffer.from(change.clientId) : null;
       const { hostname, boot = null } = change;
       const row = [segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now];
@@ -88,6 +97,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
         forget.run(segment, mac, address);
         put.run(row);
       }
+      return before === mac ? undefined : before;
     },
     macAt(address) {
       let newest: HeldLease | undefined;

@@ -10,6 +10,7 @@ import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
 import { respond } from '../../src/dhcp/respond.ts';
+import { enterLease } from '../../src/dhcp/server.ts';
 import { createSegments } from '../../src/dhcp/segment.ts';
 import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
@@ -94,8 +95,8 @@ export function createWorld(
     dhcp(packet: DhcpPacket, iface = 'prov0', via?: 'proxy'): Outcome {
       return inventory.transaction(() => {
         const outcome = respond({ packet, iface, via }, view, clock());
-        if (outcome.kind !== 'drop' && outcome.lease) inventory.leases.apply(outcome.lease);
-        if (outcome.event) inventory.events.append(outcome.event);
+        const event = enterLease(outcome, inventory.leases.apply);
+        if (event) inventory.events.append(event);
         if (outcome.kind === 'reply' && outcome.also) inventory.events.append(outcome.also);
         return outcome;
       });

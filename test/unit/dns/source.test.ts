@@ -130,3 +130,69 @@ describe('the inventory as DNS sees it', () => {
     ).toBe(keeper.zones().size);
   });
 });
+
+describe('an address that runs out and goes to another', () => {
+  const pool = `dhcp:
+  segments:
+    - iface: prov0
+      address: 10.77.0.1
+      cidr: 10.77.0.0/24
+      pools: [{ first: 10.77.0.100, last: 10.77.0.100 }]
+`;
+  const second = '52:54:00:00:00:02';
+
+  async function handedOn() {
+    const db = new Sqlite(':memory:');
+    const world = createWorld(db, pool);
+    const { inventory } = world;
+    const lease = (of: string) => {
+      world.dhcp(dhcpPacket({ mac: mac(of), type: 1, client: 'ipxe' }));
+      const options = [
+        [50, u32(ipv4('10.77.0.100'))],
+        [54, u32(ipv4('10.77.0.1'))],
+      ] as const;
+      world.dhcp(dhcpPacket({ mac: mac(of), type: 3, client: 'ipxe' }, options));
+    };
+    const ingest = (of: string, serial: string) => {
+      const boot = inventory.boots.latest(mac(of)) ?? expect.fail();
+      const token = inventory.tokens.mint(boot.id, mac(of), 'boot');
+      inventory.ingest({ token, body: bytesOf(report({ serial, macs: [of] })) });
+    };
+    const { events, transaction } = inventory;
+    const source = openDnsSource(db);
+    const plan = planFrom({ networks: ['10.77.0.0/24'] });
+    const keeper = new Keeper({
+      ...{ plan, source, shrinkShareMax: 0.2, lastEvent: events.lastId },
+      store: openDnsStore({ db, clock: world.clock, events, transaction, soa: plan.soa }),
+      nowSeconds: () => Math.floor(world.clock() / 1000),
+      ...{ onWork: () => undefined, onImage: () => undefined, onServed: () => undefined },
+    });
+    lease(MAC);
+    ingest(MAC, 'SN-1');
+    await keeper.fill(async () => undefined);
+    world.pass(100 * 86_400_000);
+    lease(second);
+    const follow = () => {
+      while (keeper.follow());
+    };
+    const at = (name: string) =>
+      keeper.zones().get(dnsName('lon.example'))?.nodes.get(dnsName(`${name}.lon.example`));
+    return { keeper, ingest, follow, at };
+  }
+
+  it('a stranger that gets it takes it from the old name at once', async () => {
+    const { follow, at } = await handedOn();
+    expect(at('sn-1')).toBeDefined();
+    follow();
+    expect(at('sn-1')).toBeUndefined();
+  });
+
+  it('another machine that gets it is served by its name, and nothing is refused', async () => {
+    const { keeper, ingest, follow, at } = await handedOn();
+    ingest(second, 'SN-2');
+    follow();
+    expect(keeper.pending().faults).toEqual([]);
+    expect(at('sn-1')).toBeUndefined();
+    expect(at('sn-2')).toBeDefined();
+  });
+});

@@ -100,6 +100,7 @@ function verdictsOf(
   const verdicts = [
     atLeast('UDP beside Knot, for the same CPU time', 1, ratio['knot udp per cpu second'] ?? 0),
     atLeast('UDP beside Knot, one thread', 1, ratio['knot udp'] ?? 0),
+    atLeast('UDP beside Knot, all cores', 1, ratio['knot udp all cores'] ?? 0),
     atLeast('TCP beside BIND', 1, ratio['bind tcp'] ?? 0),
   ];
   if (!changes) return verdicts;

@@ -50,7 +50,7 @@ export function openSigning(options: DnssecOptions, parts: SigningParts): Signin
   const copies = openSignedCopies({
     ...{ signing: keyring, log, nowSeconds, onReady: parts.onCopy },
     keys: () => keyring.keys(),
-    zones: () => parts.keeper().zones(),
+    zones: () => parts.keeper().shown(),
   });
   let timer: NodeJS.Timeout | undefined;
   let renewedAt = nowSeconds();

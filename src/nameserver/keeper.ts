@@ -71,6 +71,7 @@ export class Keeper {
   readonly assembly: Assembly;
   private readonly options: KeeperOptions;
   private served: Zones;
+  private seen: Zones;
   private readonly image: ZoneImage;
   private generation: number;
   private cursor = 0;
@@ -91,6 +92,7 @@ export class Keeper {
     const loaded = options.store.load();
     this.generation = loaded.generation;
     this.served = loaded.zones;
+    this.seen = loaded.zones;
     this.assembly = new Assembly(withNetworks(options.plan, options.source.networks()));
     this.image = new ZoneImage(this.served, options.signing);
   }
@@ -101,6 +103,11 @@ export class Keeper {
 
   zones(): Zones {
     return this.served;
+  }
+
+  /** What the image shows: a larger step is committed a while before, and `onServed` tells of it when it is seen. */
+  shown(): Zones {
+    return this.seen;
   }
 
   currentGeneration(): number {
@@ -179,9 +186,14 @@ export class Keeper {
     const did = image.advance();
     if (did === 'replaced') {
       options.onImage(this.buffer);
-      const seen = this.unseen;
+      const unseen = this.unseen;
       this.unseen = [];
-      for (const change of seen) options.onServed(change);
+      this.seen = this.served;
+      const renewed = unseen.some((change) => change.renewed);
+      // In one go: who takes them up finds the zones as they are after the last of them.
+      if (unseen.length > 0) {
+        options.onServed({ renewed, diffs: unseen.flatMap(({ diffs }) => diffs) });
+      }
     }
     return options.store.advance() || did === 'more';
   }
@@ -249,8 +261,12 @@ export class Keeper {
     for (const owner of gone) this.assembly.set(owner, NOTHING);
   }
 
-  /** Takes the step that was refused for shrinking. @throws AppError DNS_REFUSED for any other fault */
+  /** Takes the step that was refused for shrinking. @throws AppError DNS_REFUSED for any other fault, or while held */
   accept(who: string): void {
+    const held = this.options.store.held();
+    if (held !== undefined) {
+      throw new AppError('DNS_REFUSED', { detail: `Generation ${held} is held: resume first.` });
+    }
     const faults = this.step(`accepted by ${who}`, true);
     if (faults.length === 0) return;
     throw new AppError('DNS_REFUSED', {
@@ -339,8 +355,11 @@ export class Keeper {
       return faults;
     }
     this.refusedAs = '';
-    assembly.touched.clear();
+    // A commit that fails (a full disk) leaves all as it was, to be tried again.
+    this.postponed = true;
     if (next.diffs.length > 0) this.serve(next, cause);
+    this.postponed = false;
+    assembly.touched.clear();
     if (acceptShrink) this.sizes.forget();
     return [];
   }
@@ -374,7 +393,10 @@ export class Keeper {
     image.update(next.zones, new Set([...next.touched, ...next.diffs.map(({ zone }) => zone)]));
     const change = { renewed, diffs: next.diffs };
     if (image.behind) this.unseen.push(change);
-    else options.onServed(change);
+    else {
+      this.seen = next.zones;
+      options.onServed(change);
+    }
     options.onWork();
   }
 }

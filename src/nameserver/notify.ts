@@ -19,7 +19,7 @@ export interface Secondary {
 }
 
 export interface Notifier {
-  notify(zone: Zone): void;
+  notify(zone: Pick<Zone, 'name' | 'serial' | 'soa'>): void;
   close(): void;
 }
 
@@ -36,7 +36,7 @@ const WAITS_MS = [1000, 4000, 16_000, 60_000];
 
 interface Telling {
   readonly id: number;
-  readonly zone: Zone;
+  readonly zone: Pick<Zone, 'name' | 'serial' | 'soa'>;
   readonly secondary: Secondary;
   attempts: number;
   timer: NodeJS.Timeout | undefined;
@@ -46,7 +46,8 @@ export function openNotifier(options: NotifierOptions): Notifier {
   const telling = new Map<string, Telling>();
   const sockets = new Map<number, Socket>();
   let nextId = 1;
-  const keyOf = (zone: Zone, { address, port }: Secondary) => `${zone.name} ${address} ${port}`;
+  const keyOf = (zone: Pick<Zone, 'name'>, { address, port }: Secondary) =>
+    `${zone.name} ${address} ${port}`;
   const end = (key: string, heard: boolean): void => {
     const current = telling.get(key);
     if (!current) return;
@@ -108,7 +109,7 @@ export function openNotifier(options: NotifierOptions): Notifier {
 }
 
 /** Question SOA, and our SOA as a hint (section 3.7). */
-function notification(id: number, zone: Zone): Uint8Array {
+function notification(id: number, zone: Pick<Zone, 'name' | 'serial' | 'soa'>): Uint8Array {
   const { name, type, ttl, rdata } = soaRecord(zone);
   const bytes = encodeMessage({
     ...{ id, flags: (OPCODE.notify << 11) | FLAG.AA },

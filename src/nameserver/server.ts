@@ -81,7 +81,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       onCopy: (zone) => notify(zone),
     });
   const notify = (zone: DnsName): void => {
-    const served = keeper.zones().get(zone);
+    const served = signing?.copies.of(zone) ?? keeper.zones().get(zone);
     if (served) notifier.notify(served);
   };
   const slices = inSlices(() => keeper.advance(), log);
@@ -96,7 +96,8 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     onServed({ renewed, diffs }) {
       signing?.followed(diffs, renewed);
       // Secondaries of a signed zone are told when there is a copy for them.
-      for (const { zone } of diffs) if (!signing?.keyring.signed(zone)) notify(zone);
+      const zones = new Set(diffs.map(({ zone }) => zone));
+      for (const zone of zones) if (!signing?.keyring.signed(zone)) notify(zone);
     },
   });
   responder = new Responder(new ImageReader(keeper.buffer), options.responder);

@@ -36,6 +36,7 @@ import { openSignThread } from './sign-thread.ts';
 export interface SignedCopiesOptions {
   readonly signing: ZoneSigning;
   keys(): SigningKeys;
+  /** The zones that `follow` was told of last, not those that may be on their way already. */
   zones(): Zones;
   nowSeconds(): number;
   readonly log: Log;
@@ -77,8 +78,9 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
   let closed = false;
 
   const run = async (): Promise<void> => {
+    const failed = new Set<DnsName>();
     for (;;) {
-      const [entry] = wanted;
+      const entry = [...wanted].find(([zone]) => !failed.has(zone));
       if (!entry || closed) return;
       const [name, want] = entry;
       wanted.delete(name);
@@ -86,6 +88,9 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
         await followZone(name, want);
       } catch (err) {
         if (!closed) options.log.error({ err, zone: formatName(name) }, 'a zone was not signed');
+        // With the next change it is made whole: what changed meanwhile cannot be told apart any more.
+        failed.add(name);
+        wanted.set(name, { names: new Set(), anew: true });
       }
     }
   };
@@ -100,7 +105,8 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
     const rules = [...want.names].some((changed) => ruledBelow(zone, changed));
     const whole = !before || want.anew || rules;
     const next = whole ? await maker.whole() : await maker.changed(before.zone, want.names);
-    if (closed) return;
+    // Secondaries take a serial for its content: two copies never share one, but for new signatures at a start.
+    if (closed || (!whole && next.zone.serial === before.zone.serial)) return;
     copies.set(name, {
       zone: next.zone,
       steps: whole ? [] : [...before.steps, next.diff].slice(-limit('dnsSignedStepsMax')),

@@ -18,7 +18,7 @@ import { createPeople } from '../../support/people.ts';
 const HOUR = 3600;
 const LON = dnsName('lon.example');
 
-async function open({ machines = 60, transfers = true, policy = POLICY } = {}) {
+async function open({ machines = 60, transfers = true, policy = POLICY, works = true } = {}) {
   const world = createDnsWorld({
     machines: Array.from({ length: machines }, (_, n) => machineNumber(n + 1)),
   });
@@ -39,7 +39,7 @@ async function open({ machines = 60, transfers = true, policy = POLICY } = {}) {
     ...{ plan: world.plan, store: world.store, source: world.source, shrinkShareMax: 0.5 },
     ...{ signing: signing.keyring, lastEvent: () => 0, nowSeconds },
     onWork: () => {
-      while (keeper.advance());
+      while (works && keeper.advance());
     },
     onImage: (buffer) => responder.useImage(new ImageReader(buffer)),
     onServed: ({ renewed, diffs }) => signing.followed(diffs, renewed),
@@ -104,6 +104,27 @@ describe('signed copies', () => {
     } while (at !== LON && at !== undefined);
     expect(at).toBe(LON);
     expect(length).toBe(chain.size);
+    await signing.close();
+  });
+
+  it('show at each serial all that is served at it, also when several steps wait for one image', async () => {
+    const { world, signing, copy, keeper, ready } = await open({ works: false });
+    while (keeper.advance());
+    await signing.copies.settled();
+    const first = { serial: copy().serial };
+    world.set(...Array.from({ length: 650 }, (_, n) => machineNumber(n + 100)));
+    expect(keeper.shown()).not.toBe(keeper.zones());
+    world.set(machineNumber(5, 'second'));
+    // Somebody who wants a copy meanwhile gets what is shown, by its serial.
+    await signing.signedZone(LON);
+    expect(copy().serial).toBe(first.serial);
+    ready.length = 0;
+    while (keeper.advance());
+    await signing.copies.settled();
+    expect(copy().serial).toBe(keeper.zones().get(LON)?.serial);
+    expect(ready.filter((zone) => zone === LON)).toHaveLength(1);
+    const names = new Set([...copy().all()].map(({ name }) => name));
+    expect(names).toContain(dnsName('second.lon.example'));
     await signing.close();
   });
 

@@ -176,7 +176,10 @@ describe('an address that runs out and goes to another', () => {
       while (keeper.follow());
     };
     const at = (name: string) =>
-      keeper.zones().get(dnsName('lon.example'))?.nodes.get(dnsName(`${name}.lon.example`));
+      keeper
+        .zones()
+        .get(dnsName('lon.example'))
+        ?.nodes.get(dnsName(`${name}.lon.example`));
     return { keeper, ingest, follow, at };
   }
 

@@ -45,6 +45,8 @@ export class Reply {
   protected answers = 0;
   protected authority = 0;
   protected additional = 0;
+  /** Where one answer stands for many names, what is left of the question's name without so many labels; or -1. */
+  protected rateLabel = -1;
 
   constructor(image: ImageReader, settings: ResponderSettings) {
     this.image = image;
@@ -66,11 +68,12 @@ export class Reply {
   }
 
   /**
-   * A number that equal answers share: the name's for an answer, the enclosing name's for what does not exist (random
-   * names below one zone are one answer), one for all errors.
+   * A number that equal answers share: the name's for an answer, the closest existing name's for what does not exist, for
+   * a referral and for what a wildcard or a DNAME makes (random names below it are one answer), one for all errors.
    */
   answerKey(): number {
     const { key } = this.query;
+    if (this.rateLabel >= 0) return key.hashOf(this.rateLabel) ^ 1;
     if (this.answers > 0) return key.hashOf(0);
     if (this.rcode === RCODE.NOERROR || this.rcode === RCODE.NXDOMAIN) {
       return key.hashOf(Math.min(1, key.labels)) ^ 1;
@@ -112,6 +115,7 @@ export class Reply {
     this.answers = 0;
     this.authority = 0;
     this.additional = 0;
+    this.rateLabel = -1;
   }
 
   protected optBytes(): number {

@@ -48,6 +48,7 @@ export class Responder extends SignedReply {
     this.out = reply.bytes;
     this.base = reply.at;
     this.now = asker.nowSeconds;
+    this.denialsBounded = asker.transport === 'udp';
     for (;;) {
       const before = image.sequence();
       this.start(request.bytes, request.from, asker);
@@ -97,6 +98,7 @@ export class Responder extends SignedReply {
       const encloser = key.find(image, label);
       if (encloser === 0) continue;
       const flags = image.flags(encloser);
+      if (hop === 0) this.rateLabel = label;
       if (flags & (NODE.cut | NODE.glue)) return this.referral(key, nameAt, label);
       this.authoritative = true;
       if (flags & NODE.dname) return this.dname(key, nameAt, { node: encloser, label });
@@ -264,6 +266,7 @@ export class Responder extends SignedReply {
       label += 1;
       cut = key.find(image, label);
     }
+    if (nameAt === 12) this.rateLabel = label;
     const rrset = cut === 0 ? 0 : image.rrset(cut, TYPE.NS);
     this.writeProofs();
     const at = this.at;

@@ -17,6 +17,8 @@ export class SignedReply extends Reply {
   private readonly signer = new Signer();
   /** The time of the question that is being answered. */
   protected now = 0;
+  /** Whether denials of names that are not kept are made only up to the limit. */
+  protected denialsBounded = false;
 
   useKeys(keys: SigningKeys | undefined): void {
     this.signer.useKeys(keys);
@@ -106,7 +108,14 @@ export class SignedReply extends Reply {
     const parent = nodeName(image, encloser);
     const name = `${String.fromCharCode(label.length)}${label}${parent}` as DnsName;
     const place = { name, encloser, apex: this.apexOf(encloser) };
-    const denial = this.signer.missingName(image, place, this.now);
+    const denial = this.signer.missingName(image, place, {
+      now: this.now,
+      bounded: this.denialsBounded,
+    });
+    if (!denial) {
+      this.truncated = true;
+      return 0;
+    }
     const prefix = denial.owner.slice(0, denial.owner.length - parent.length);
     return this.writeDenial(denial, prefix, encloserAt);
   }

@@ -14,6 +14,7 @@ import { roleFor, type SignatureSubject, type SigningKey, signRrset } from './dn
 import { type ImageReader, NEGATIVE_SOA, NODE } from './image.ts';
 import { type DnsName, fromOctets } from './name.ts';
 import { u16 } from './query.ts';
+import { EachSecond } from './rate-limit.ts';
 import { bitmapOf } from './rdata-text.ts';
 import { TYPE } from './types.ts';
 
@@ -80,6 +81,7 @@ export class Signer {
   private keys: SigningKeys | undefined;
   private readonly rrsets = new Kept<number, Signatures>(limit('dnsSignaturesMax'));
   private readonly types = new Kept<number, Denial>(limit('dnsSignaturesMax'));
+  private readonly denials = new EachSecond(limit('dnsNameDenialsPerSecondMax'));
   private readonly names = new Kept<string, Denial>(limit('dnsNameDenialsMax'));
   /** Signatures made since the start. */
   made = 0;
@@ -138,16 +140,20 @@ export class Signer {
     return this.names.set(key, this.deny(image, denial, now));
   }
 
-  /** That a name and all below it do not exist. @param encloser the node of the name's parent */
+  /**
+   * That a name and all below it do not exist. @param encloser the node of the name's parent
+   * @returns `undefined` when it would have to be made, and this second's are used up (`bounded`)
+   */
   missingName(
     image: ImageReader,
     place: { name: DnsName; encloser: number; apex: number },
-    now: number,
-  ): Denial {
+    { now, bounded }: { now: number; bounded: boolean },
+  ): Denial | undefined {
     const { name, encloser, apex } = place;
     const key = `${image.zone(encloser)} ${name}`;
     const kept = this.names.get(key, now);
     if (kept) return kept;
+    if (bounded && !this.denials.take(now)) return undefined;
     const owner = justBefore(name);
     const own = owner.length < name.length && owner === nodeName(image, encloser);
     const next = justAfter(name, nodeName(image, apex));

@@ -17,6 +17,7 @@ import { Responder } from '../../../src/dns/respond.ts';
 import { nameOfSortKey, sortKey } from '../../../src/dns/signed-zone.ts';
 import { TYPE } from '../../../src/dns/types.ts';
 import { ZoneImage, type ZoneSigning } from '../../../src/dns/zone-image.ts';
+import { limit } from '../../../src/limits.ts';
 import { openSignThread } from '../../../src/nameserver/sign-thread.ts';
 import { asker, dnsName, question, SETTINGS, zoneFrom, zonesOf } from '../../support/dns.ts';
 import { POLICY, verdicts } from '../../support/dnssec.ts';
@@ -220,6 +221,28 @@ describe('signed answers', () => {
     expect(verdicts(bytes, dnskeys, NOW + 22 * 86_400)).toEqual(['www.t.test. 1 bogus']);
   });
 
+  it('of names that do not exist are made so many a second over UDP, then TC; over TCP without end', () => {
+    const responder = new Responder(image, SETTINGS);
+    responder.useKeys({ keys, validitySeconds: 86_400 * 21 });
+    const out = { bytes: new Uint8Array(65_535), at: 0 };
+    const truncated = (name: string, transport: 'udp' | 'tcp', nowSeconds = NOW) => {
+      const bytes = question(`${name}.t.test A`, { edns: { flags: 0x8000 } });
+      const from = { ...asker(transport), nowSeconds };
+      responder.respond({ bytes, from: 0, to: bytes.length }, out, from);
+      return responder.lastTruncated;
+    };
+    const max = limit('dnsNameDenialsPerSecondMax');
+    const flood = Array.from({ length: max + 10 }, (_, n) => truncated(`none${n}`, 'udp'));
+    // The denial of the wildcard is one for all of them.
+    expect(flood.indexOf(true)).toBe(max - 1);
+    const made = responder.signaturesMade;
+    expect(truncated('none5', 'udp')).toBe(false);
+    expect(truncated('more', 'udp')).toBe(true);
+    expect(responder.signaturesMade).toBe(made);
+    expect(truncated('more', 'tcp')).toBe(false);
+    expect(truncated('other', 'udp', NOW + 1)).toBe(false);
+  });
+
   it('are made anew after a day', () => {
     const responder = new Responder(image, SETTINGS);
     responder.useKeys({ keys, validitySeconds: 86_400 * 21 });
@@ -243,7 +266,9 @@ describe('signing in bulk', () => {
     const work = Array.from({ length: 60 }, (_, n) => ({ octets: `octets ${n}`, key: n % 2 }));
     const signatures = await thread.sign(privateKeys, work);
     expect(signatures.map(({ length }) => length)).toEqual(work.map(() => 64));
-    const waiting = expect(thread.sign(privateKeys, work)).rejects.toThrow('ended');
+    // A second's work: the thread is ended in the middle of it.
+    const more = Array.from({ length: 20_000 }, (_, n) => ({ octets: `octets ${n}`, key: n % 2 }));
+    const waiting = expect(thread.sign(privateKeys, more)).rejects.toThrow('ended');
     await thread.close();
     await waiting;
   });

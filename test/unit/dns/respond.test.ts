@@ -1,17 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ImageReader } from '../../../src/dns/image.ts';
 import { decodeMessage } from '../../../src/dns/message.ts';
 import { RateLimiter } from '../../../src/dns/rate-limit.ts';
+import { Responder } from '../../../src/dns/respond.ts';
 import { ZoneImage } from '../../../src/dns/zone-image.ts';
 import { changeZone, nodeOf } from '../../../src/dns/zones.ts';
 import {
   answersOf,
   ask,
+  asker,
   askRaw,
   describeReply,
   dnsName,
   question,
   recordsFrom,
+  SETTINGS,
   zoneFrom,
   zonesOf,
 } from '../../support/dns.ts';
@@ -237,7 +241,7 @@ describe('a change in the image', () => {
 describe('rate limiting', () => {
   const address = Uint8Array.of(192, 0, 2, 9);
   it('lets the rate through, then every second answer as TC, and forgives in time', () => {
-    const limiter = new RateLimiter(5);
+    const limiter = new RateLimiter(5, 1);
     const verdicts = Array.from({ length: 11 }, () => limiter.check(address, 1, 100));
     expect(verdicts.slice(0, 5)).toEqual(Array(5).fill('send'));
     expect(new Set(verdicts.slice(5))).toEqual(new Set(['slip', 'drop']));
@@ -245,6 +249,35 @@ describe('rate limiting', () => {
     expect(limiter.check(Uint8Array.of(192, 0, 2, 200), 1, 100)).not.toBe('send');
     expect(limiter.check(Uint8Array.of(192, 0, 3, 9), 1, 100)).toBe('send');
     expect(limiter.check(address, 1, 110)).toBe('send');
+  });
+  it('keys that share a bucket gain nothing by taking turns, and which do is nobody else’s to know', () => {
+    // Some two of these keys share a bucket, whatever the seed: there are more of them than buckets.
+    const limiter = new RateLimiter(1, 1);
+    const keys = Array.from({ length: 70_000 }, (_, n) => n);
+    const sent = () => keys.filter((key) => limiter.check(address, key, 100) === 'send').length;
+    expect(sent()).toBeLessThanOrEqual(65_536);
+    expect(sent()).toBe(0);
+    const other = new RateLimiter(1, 2);
+    const [first, second] = [new RateLimiter(1, 1), other].map((one) =>
+      keys.filter((key) => one.check(address, key, 100) !== 'send'),
+    );
+    expect(first).not.toEqual(second);
+  });
+  it.each([
+    ['what does not exist', (n: number) => `x.nope${n}.t.test`],
+    ['what a wildcard stands for', (n: number) => `a${n}.wild.t.test`],
+    ['what lies below a delegation', (n: number) => `x.y${n}.sub.t.test`],
+    ['what a DNAME makes', (n: number) => `a${n}.dn.t.test`],
+  ])('%s is one answer, whatever the name', (_what, name) => {
+    const responder = new Responder(new ImageReader(new ZoneImage(zones).writer.buffer), SETTINGS);
+    const keyOf = (text: string) => {
+      const bytes = question(`${text} A`);
+      const reply = { bytes: new Uint8Array(65_535), at: 0 };
+      responder.respond({ bytes, from: 0, to: bytes.length }, reply, asker());
+      return responder.answerKey();
+    };
+    expect(new Set([1, 2, 3].map((n) => keyOf(name(n)))).size).toBe(1);
+    expect(keyOf(name(1))).not.toBe(keyOf('www.t.test'));
   });
   it('0 is off', () => {
     const limiter = new RateLimiter(0);

@@ -16,6 +16,7 @@ import {
   type SoaSettings,
   sameNode,
   withoutSoa,
+  withSerial,
   type Zone,
   type ZoneDiff,
   type ZoneNode,
@@ -106,6 +107,59 @@ export function withSoa(
     diffs.splice(at < 0 ? diffs.length : at, at < 0 ? 0 : 1, { ...diff, to: serial });
   }
   return { zones, diffs, touched };
+}
+
+/**
+ * The same content at other serials: what signing adds to these zones is to be fetched again. With `cut` they are signed
+ * from now on, or no longer: a secondary must fetch them whole, as it may hold signatures that no difference takes away.
+ * So no difference ends at the serial that this one begins with.
+ */
+export function movedOn(
+  zones: Zones,
+  which: readonly DnsName[],
+  { nowSeconds, cut = false }: { nowSeconds: number; cut?: boolean },
+): NextGeneration {
+  const next = new Map(zones);
+  const diffs: ZoneDiff[] = [];
+  for (const name of which) {
+    const zone = zones.get(name);
+    if (!zone) continue;
+    const from = cut ? (zone.serial + 1) >>> 0 : zone.serial;
+    const to = nextSerial(from, nowSeconds);
+    next.set(name, withSerial(zone, to));
+    diffs.push({ zone: name, from, to, removed: [], added: [] });
+  }
+  return { zones: next, diffs, touched: new Set() };
+}
+
+/** Names that are compared before others have their turn. */
+const NAMES_PIECE = 500;
+
+/** Leaves those names touched that are served otherwise than they are wanted. */
+export async function leaveUnserved(
+  assembly: Assembly,
+  served: Zones,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const { touched } = assembly;
+  let left = NAMES_PIECE;
+  const turn = async () => {
+    left = NAMES_PIECE;
+    await pause();
+  };
+  for (const name of namesServed(assembly, served)) {
+    touched.add(name);
+    if (--left === 0) await turn();
+  }
+  for (const name of touched) {
+    if (isServed(assembly, served, name)) touched.delete(name);
+    if (--left === 0) await turn();
+  }
+}
+
+function* namesServed(assembly: Assembly, served: Zones): IterableIterator<DnsName> {
+  for (const zone of served.values()) for (const [name] of zone.nodes) yield name;
+  yield* assembly.names();
 }
 
 /** Everything at or below a zone that comes or goes may live elsewhere now. */

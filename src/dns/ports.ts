@@ -69,7 +69,15 @@ export interface GenerationStore {
   /** The last generation that was served, whole. */
   load(): { readonly generation: number; readonly zones: Zones };
   commit(
-    head: { cause: string; status: GenerationStatus; faults: readonly Fault[] },
+    head: {
+      readonly cause: string;
+      readonly status: GenerationStatus;
+      readonly faults: readonly Fault[];
+      /** The generation that is held from here on. */
+      readonly hold?: number | undefined;
+      /** The zones that are signed from here on, where those are others than before. */
+      readonly signed?: readonly DnsName[] | undefined;
+    },
     diffs: readonly ZoneDiff[],
     zones: Zones,
   ): number;
@@ -84,7 +92,10 @@ export interface GenerationStore {
   removeStatic(id: string): boolean;
   /** The generation that a person has rolled back to, while that holds. */
   held(): number | undefined;
-  hold(generation: number | undefined): void;
+  /** The zones that were signed, as of the last commit that said so. */
+  signed(): DnsName[];
+  /** Ends the hold that a commit began. */
+  resume(): void;
 }
 
 /** Keeps the keys of signed zones, their secrets sealed. Each call is durable, and an event, when it returns. */

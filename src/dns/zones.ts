@@ -230,5 +230,7 @@ export function applyDiff(zone: Zone, diff: ZoneDiff, direction: 'forward' | 'ba
   for (const record of come) byName.get(record.name)?.set(key(record), record);
   const changes = new Map<DnsName, ZoneNode>();
   for (const [name, records] of byName) changes.set(name, nodeOf(records.values()));
-  return changeZone(zone, changes, serial).zone;
+  const changed = changeZone(zone, changes, serial);
+  // A serial that moved alone (new signatures, another SOA) is a step as any other.
+  return changed.diff ? changed.zone : withSerial(zone, serial);
 }

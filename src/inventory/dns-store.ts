@@ -12,7 +12,7 @@ import { replay } from '../dns/generation.ts';
 import { type DnsName, formatName, fromOctets, toOctets } from '../dns/name.ts';
 import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
 import { decodeDiff, encodeDiff } from '../dns/record-log.ts';
-import type { SoaSettings, ZoneDiff, Zones } from '../dns/zones.ts';
+import { type SoaSettings, withSerial, type ZoneDiff, type Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
@@ -52,7 +52,10 @@ export function openDnsStore(parts: DnsStoreParts): GenerationStore {
   return {
     load: () => loadZones({ statements, snapshots }, parts.soa),
     commit(head, diffs, zones) {
-      const id = parts.transaction(() => commit(parts, statements, { ...head, diffs }));
+      const id = parts.transaction(() => {
+        keepState(statements, head, zones);
+        return commit(parts, statements, { ...head, diffs });
+      });
       if (head.status === 'served') snapshots.begin(id, zones);
       return id;
     },
@@ -74,11 +77,8 @@ export function openDnsStore(parts: DnsStoreParts): GenerationStore {
       const value = statements.state.get('held')?.value;
       return value === undefined ? undefined : Number(value);
     },
-    hold: (generation) =>
-      parts.transaction(() => {
-        if (generation === undefined) statements.dropState.run('held');
-        else statements.putState.run('held', String(generation));
-      }),
+    signed: () => JSON.parse(statements.state.get('signed')?.value ?? '[]') as DnsName[],
+    resume: () => void parts.transaction(() => statements.dropState.run('held')),
   };
 }
 
@@ -149,15 +149,36 @@ function commit(
   return id;
 }
 
+/** What is true of the generation as a whole goes with it: that it is held, which zones are signed, and their SOA. */
+function keepState(
+  statements: Statements,
+  { status, hold, signed }: Parameters<GenerationStore['commit']>[0],
+  zones: Zones,
+): void {
+  if (hold !== undefined) statements.putState.run('held', String(hold));
+  if (signed) statements.putState.run('signed', JSON.stringify(signed));
+  if (status === 'refused') return;
+  const [zone] = zones.values();
+  const soa = JSON.stringify(zone?.soa);
+  if (zone && statements.state.get('soa')?.value !== soa) statements.putState.run('soa', soa);
+}
+
 function loadZones(
   { statements, snapshots }: { statements: Statements; snapshots: DnsSnapshots },
-  soa: SoaSettings,
+  configured: SoaSettings,
 ): { generation: number; zones: Zones } {
   const diffs = statements.since.all(snapshots.at()).map(toDiff);
-  return {
-    generation: statements.lastServed.get()?.id ?? 0,
-    zones: replay(snapshots.load(), diffs, soa),
-  };
+  // The one that was served, not the configured one: else nobody would see that another is to be served from now on.
+  const kept = statements.state.get('soa')?.value;
+  const soa = kept === undefined ? configured : (JSON.parse(kept) as SoaSettings);
+  const zones = new Map(replay(snapshots.load(), diffs, soa));
+  if (kept !== undefined) {
+    for (const [name, zone] of zones) {
+      if (JSON.stringify(zone.soa) !== kept)
+        zones.set(name, withSerial({ ...zone, soa }, zone.serial));
+    }
+  }
+  return { generation: statements.lastServed.get()?.id ?? 0, zones };
 }
 
 /** From one serial to another, without a gap; found from the newest back. */

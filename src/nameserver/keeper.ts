@@ -12,10 +12,10 @@ import { Assembly } from '../dns/assembly.ts';
 import { checkGeneration, type Fault } from '../dns/check.ts';
 import { contribute, type DnsPlan, NOTHING } from '../dns/generate.ts';
 import {
-  isServed,
+  leaveUnserved,
+  movedOn,
   type NextGeneration,
   nextGeneration,
-  nextSerial,
   returnTo,
   rewind,
   withSoa,
@@ -26,7 +26,7 @@ import type { DnsSource, GenerationStore, NamedMachine, StaticRecord } from '../
 import { ZoneSizes } from '../dns/shrink.ts';
 import { readStatic } from '../dns/static-record.ts';
 import { ZoneImage, type ZoneSigning } from '../dns/zone-image.ts';
-import { withSerial, type ZoneDiff, type Zones } from '../dns/zones.ts';
+import type { ZoneDiff, Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 
@@ -144,37 +144,14 @@ export class Keeper {
       await pause();
     }
     this.readStatics();
-    if (!this.filled) await this.compare(pause);
+    if (!this.filled) await leaveUnserved(this.assembly, this.served, pause);
     this.filled = true;
     this.step('reconciled with the inventory', false);
-  }
-
-  /** Leaves those names touched that are served otherwise than they are wanted. */
-  private async compare(pause: () => Promise<void>): Promise<void> {
-    const { touched } = this.assembly;
-    let left = NAMES_PIECE;
-    const turn = async () => {
-      left = NAMES_PIECE;
-      await pause();
-    };
-    for (const name of this.namesServed()) {
-      touched.add(name);
-      if (--left === 0) await turn();
-    }
-    for (const name of touched) {
-      if (isServed(this.assembly, this.served, name)) touched.delete(name);
-      if (--left === 0) await turn();
-    }
   }
 
   /** A change concerns all machines: the whole inventory is to be read again (`fill`). */
   get outdated(): boolean {
     return this.stale;
-  }
-
-  private *namesServed(): IterableIterator<DnsName> {
-    for (const zone of this.served.values()) for (const [name] of zone.nodes) yield name;
-    yield* this.assembly.names();
   }
 
   /**
@@ -286,12 +263,11 @@ export class Keeper {
     const newer = rows.filter(({ id, status }) => id > generation && status === 'served');
     const diffs = newer.flatMap(({ id }) => store.diffs(id));
     const target = rewind(this.served, diffs, plan.soa);
-    store.hold(generation);
     const next = returnTo(
       { current: this.served, target, between: diffs },
       this.options.nowSeconds(),
     );
-    this.serve(next, `rolled back to ${generation} by ${who}`);
+    this.serve(next, `rolled back to ${generation} by ${who}`, { hold: generation });
     this.sizes.forget();
     // What the inventory wants instead, once it decides again.
     for (const name of next.touched) this.assembly.touched.add(name);
@@ -299,7 +275,7 @@ export class Keeper {
 
   /** Ends a hold: the inventory decides again. */
   resume(who: string): Fault[] {
-    this.options.store.hold(undefined);
+    this.options.store.resume();
     return this.step(`resumed by ${who}`, false);
   }
 
@@ -369,24 +345,37 @@ export class Keeper {
    * serials move, so that secondaries fetch it; a hold holds content, not this.
    */
   renew(cause: string): void {
-    const { signing, nowSeconds } = this.options;
-    const zones = new Map(this.served);
-    const diffs: ZoneDiff[] = [];
-    for (const zone of this.served.values()) {
-      if (!signing?.signed(zone.name)) continue;
-      const serial = nextSerial(zone.serial, nowSeconds());
-      zones.set(zone.name, withSerial(zone, serial));
-      const serials = { from: zone.serial, to: serial };
-      diffs.push({ zone: zone.name, ...serials, removed: [], added: [] });
-    }
-    if (diffs.length > 0) {
-      this.serve({ zones, diffs, touched: new Set() }, cause, { renewed: true });
-    }
+    const next = movedOn(this.served, this.signedOf(this.served), {
+      nowSeconds: this.options.nowSeconds(),
+    });
+    if (next.diffs.length > 0) this.serve(next, cause, { renewed: true });
   }
 
-  private serve(next: NextGeneration, cause: string, { renewed } = { renewed: false }): void {
+  /** To be called before anybody is answered: zones that are signed otherwise than before the start move on. */
+  settleSigned(): void {
+    const { store, nowSeconds } = this.options;
+    const before = new Set(store.signed());
+    const now = new Set(this.signedOf(this.served));
+    const changed = [...this.served.keys()].filter((zone) => before.has(zone) !== now.has(zone));
+    if (changed.length === 0) return;
+    const next = movedOn(this.served, changed, { nowSeconds: nowSeconds(), cut: true });
+    this.serve(next, 'zones are signed that were not, or no longer', { renewed: true });
+  }
+
+  private signedOf(zones: Zones): DnsName[] {
+    return [...zones.keys()].filter((zone) => this.options.signing?.signed(zone));
+  }
+
+  private serve(
+    next: NextGeneration,
+    cause: string,
+    { renewed = false, hold }: { renewed?: boolean; hold?: number } = {},
+  ): void {
     const { options, image, served } = this;
-    const head = { cause, status: 'served', faults: [] } as const;
+    const comeOrGone = next.diffs.some(({ from, to }) => from === undefined || to === undefined);
+    const other = renewed || comeOrGone;
+    const signed = other ? this.signedOf(next.zones) : undefined;
+    const head = { cause, status: 'served', faults: [], hold, signed } as const;
     this.generation = options.store.commit(head, next.diffs, next.zones);
     this.sizes.note(served, next.diffs, options.nowSeconds());
     this.served = next.zones;

@@ -100,6 +100,11 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       for (const zone of zones) if (!signing?.keyring.signed(zone)) notify(zone);
     },
   });
+  try {
+    keeper.settleSigned();
+  } catch (err) {
+    log.error({ err }, 'DNS could not note which zones are signed');
+  }
   responder = new Responder(new ImageReader(keeper.buffer), options.responder);
   responder.useKeys(signing?.keyring.keys());
   const slow = createSlowPath({

@@ -6,6 +6,7 @@
  * one feed. Events are for operators: they carry evidence, never secrets (a boot token is never in here).
  * Durations and sizes end in their unit. Adding a name means adding it here, to docs/events.md and to a test.
  */
+import type { LeaseGiven } from './events/dhcp.ts';
 import { PROVISIONING_EVENT_NAMES, type ProvisioningEventData } from './events/provisioning.ts';
 import type { BootId, Hardwarename } from './wire/ids.ts';
 import type { Mac } from './wire/mac.ts';
@@ -20,15 +21,7 @@ export interface EventData extends ProvisioningEventData {
   /** A new boot attempt begins with its first DHCPDISCOVER. */
   'boot.started': { client: ClientStage; arch: string; iface: string };
   'dhcp.offered': { client: ClientStage; address: string; bootFile: string; why: string };
-  'dhcp.acked': {
-    client: ClientStage;
-    address: string;
-    bootFile: string;
-    leaseSeconds: number;
-    relay?: RelayPlace;
-    /** The MAC whose lease of this address had run out. */
-    displaced?: Mac;
-  };
+  'dhcp.acked': LeaseGiven;
   'dhcp.refused': { client: ClientStage; requested: string; why: string };
   'dhcp.declined': { address: string; quarantineSeconds: number };
   'dhcp.released': { address: string };

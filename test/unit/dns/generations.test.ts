@@ -291,34 +291,6 @@ describe('what is not served', () => {
     expect(events(world, 'dns.refused')).toHaveLength(1);
   });
 
-  it('a commit that fails is tried again: nothing of what it would have served is forgotten', async () => {
-    const world = createDnsWorld({ machines: many(2) });
-    await world.fill();
-    world.db.exec(`CREATE TRIGGER full BEFORE INSERT ON dns_generations
-      BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END`);
-    expect(() => world.set(machineNumber(1, 'renamed'))).toThrow('full');
-    world.db.exec('DROP TRIGGER full');
-    expect(ask(world.keeper.zones(), 'renamed.lon.example A')).toContain('NXDOMAIN');
-    world.keeper.again();
-    expect(ask(world.keeper.zones(), 'renamed.lon.example A')).toContain('NOERROR');
-    expect(world.keeper.assembly.touched.size).toBe(0);
-  });
-
-  it('what shrank is not put through while a person holds a generation', async () => {
-    const world = createDnsWorld({ machines: many(100) });
-    await world.fill();
-    const good = world.keeper.currentGeneration();
-    world.remove(...many(60).map(({ hardwarename }) => hardwarename));
-    world.keeper.accept('kim');
-    world.keeper.rollback(good, 'kim');
-    const held = world.keeper.currentGeneration();
-    expect(() => world.keeper.accept('kim')).toThrow(`Generation ${good} is held`);
-    expect(world.keeper.currentGeneration()).toBe(held);
-    world.keeper.resume('kim');
-    world.keeper.accept('kim');
-    expect(world.keeper.currentGeneration()).toBeGreaterThan(held);
-  });
-
   it('an empty inventory after a start does not empty the zones', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dns-'));
     const file = join(folder, 'dns.db');

@@ -1,10 +1,10 @@
-/** What a start finds: serials, SOA, holds and signed zones as they were served last. */
+/** What a start finds (serials, SOA, holds and signed zones as they were served last), and what failure and holds leave. */
 import { describe, expect, it } from 'vitest';
 import { UNSIGNED } from '../../../src/dns/zone-image.ts';
 import { openDnsStore } from '../../../src/inventory/dns-store.ts';
 import { Keeper } from '../../../src/nameserver/keeper.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { dnsName } from '../../support/dns.ts';
+import { ask, dnsName } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../../support/dns-world.ts';
 
 const many = (count: number) => Array.from({ length: count }, (_, n) => machineNumber(n + 1));
@@ -89,5 +89,35 @@ describe('after a restart', () => {
     world.db.exec('DROP TRIGGER full');
     world.keeper.rollback(good, 'kim');
     expect(world.store.held()).toBe(good);
+  });
+});
+
+describe('what fails, and what is held', () => {
+  it('a commit that fails is tried again: nothing of what it would have served is forgotten', async () => {
+    const world = createDnsWorld({ machines: many(2) });
+    await world.fill();
+    world.db.exec(`CREATE TRIGGER full BEFORE INSERT ON dns_generations
+      BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END`);
+    expect(() => world.set(machineNumber(1, 'renamed'))).toThrow('full');
+    world.db.exec('DROP TRIGGER full');
+    expect(ask(world.keeper.zones(), 'renamed.lon.example A')).toContain('NXDOMAIN');
+    world.keeper.again();
+    expect(ask(world.keeper.zones(), 'renamed.lon.example A')).toContain('NOERROR');
+    expect(world.keeper.assembly.touched.size).toBe(0);
+  });
+
+  it('what shrank is not put through while a person holds a generation', async () => {
+    const world = createDnsWorld({ machines: many(100) });
+    await world.fill();
+    const good = world.keeper.currentGeneration();
+    world.remove(...many(60).map(({ hardwarename }) => hardwarename));
+    world.keeper.accept('kim');
+    world.keeper.rollback(good, 'kim');
+    const held = world.keeper.currentGeneration();
+    expect(() => world.keeper.accept('kim')).toThrow(`Generation ${good} is held`);
+    expect(world.keeper.currentGeneration()).toBe(held);
+    world.keeper.resume('kim');
+    world.keeper.accept('kim');
+    expect(world.keeper.currentGeneration()).toBeGreaterThan(held);
   });
 });

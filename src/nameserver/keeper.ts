@@ -189,10 +189,13 @@ export class Keeper {
       this.assembly.set(ownerOf(hardwarename), machine ? contribute(machine, plan) : NOTHING);
     }
     const cause = machines.length === 1 ? (machines[0] ?? '') : `${machines.length} machines`;
-    const heavy = this.refusedAs !== '' && this.assembly.touched.size > HEAVY_NAMES;
-    if (machines.length > 0 && heavy) this.postponed = true;
+    if (machines.length > 0 && this.heavy) this.postponed = true;
     else if (machines.length > 0) this.step(cause, false);
     return more;
+  }
+
+  private get heavy(): boolean {
+    return this.refusedAs !== '' && this.assembly.touched.size > HEAVY_NAMES;
   }
 
   /** Looks again at a large generation that was refused, if the inventory changed since; to be called now and then. */
@@ -279,10 +282,11 @@ export class Keeper {
     return this.step(`resumed by ${who}`, false);
   }
 
-  /** What would be served next, and what speaks against it. */
+  /** What would be served next, and what speaks against it; of a large one that was refused, as of the last minute. */
   pending(): Pending {
     const now = this.options.nowSeconds();
-    const at = () => `${this.generation} ${this.assembly.version} ${Math.floor(now / 60)}`;
+    const version = () => (this.heavy ? 'large' : this.assembly.version);
+    const at = () => `${this.generation} ${version()} ${Math.floor(now / 60)}`;
     if (this.looked?.at !== at()) {
       const found = nextGeneration(this.assembly, this.served, now);
       const pending = { diffs: found.diffs, faults: this.check(found, false) };
@@ -373,8 +377,7 @@ export class Keeper {
   ): void {
     const { options, image, served } = this;
     const comeOrGone = next.diffs.some(({ from, to }) => from === undefined || to === undefined);
-    const other = renewed || comeOrGone;
-    const signed = other ? this.signedOf(next.zones) : undefined;
+    const signed = renewed || comeOrGone ? this.signedOf(next.zones) : undefined;
     const head = { cause, status: 'served', faults: [], hold, signed } as const;
     this.generation = options.store.commit(head, next.diffs, next.zones);
     this.sizes.note(served, next.diffs, options.nowSeconds());

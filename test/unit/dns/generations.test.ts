@@ -280,8 +280,14 @@ describe('what is not served', () => {
     const good = world.keeper.currentGeneration();
     const lost = machines.slice(0, 800);
     world.remove(...lost.map(({ hardwarename }) => hardwarename));
+    // Nor at each question of a person.
+    const seen = world.keeper.pending();
+    expect(seen.faults.map(({ code }) => code)).toContain('shrink');
     world.set(machineNumber(2000));
     expect(world.keeper.currentGeneration()).toBe(good);
+    expect(world.keeper.pending()).toBe(seen);
+    world.advance(60_000);
+    expect(world.keeper.pending()).not.toBe(seen);
     // The mistake is undone: by the next look it is served again, with what came in the meantime.
     world.set(...lost);
     expect(world.keeper.currentGeneration()).toBe(good);

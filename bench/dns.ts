@@ -87,7 +87,7 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
       `zones of ${MACHINES} machines: ${2 * MACHINES} addresses, ${MACHINES} PTR; questions: A, PTR and NXDOMAIN in equal parts`,
       'loopback, one dnsperf; on few cores it competes with the server: see cpuSecondsPerMillion',
       'no rate limiting in any server; the answer caches of PowerDNS are on',
-      "changes: from the inventory's commit to the new answer on the wire, under half the top rate; each change is committed to disk first",
+      'changes: from the moment the name server is told to the new answer on the wire, under half the top rate; its own commit to disk is in it, the inventory’s is not',
     ],
   };
 }

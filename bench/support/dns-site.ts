@@ -1,7 +1,8 @@
 /**
  * A site's name server as a process of its own, for the DNS bench: made-up machines, the real keeper on a database file,
  * the real listeners. It writes each zone as a file (for the peers), says `ready`, and on SIGUSR2 changes machines one
- * after the other and prints how long each took from its commit to the new answer on the wire. On another one it changes twenty at
+ * after the other and prints how long each took from the moment at which the name server is told of it, behind the
+ * inventory's own commit (the machines are no rows of a database), to the new answer on the wire. On another one it changes twenty at
  * a time, until the image and the snapshot have been renewed, and prints how long its thread, which is the one that
  * answers DHCP, was ever kept from a timer that was due each millisecond: by the clock, and by its own CPU time.
  *

@@ -122,8 +122,12 @@ export class ZoneImage {
     for (const [, node] of nodes) if (node) numberOf(shown, node.zone);
     if (!hasRoom(shown, nodes.length, bytes)) return false;
     shown.writer.begin();
-    for (const [name, node] of nodes) write(shown, name, node);
-    shown.writer.end();
+    try {
+      for (const [name, node] of nodes) write(shown, name, node);
+    } finally {
+      // Readers wait for this: without it they would wait for ever.
+      shown.writer.end();
+    }
     return true;
   }
 

@@ -5,7 +5,9 @@
  * committed. Between two pages the event loop is given back, and a reader whose socket is full is waited for: one that was
  * away for a hundred thousand events catches up without holding up a DHCP answer. One that reads nothing for a while is
  * cut off; it comes back with its last id and misses nothing. One whose cursor lies in what was compacted away, or is of
- * another feed, is sent `resync` first: it has to read the state anew. Ids carry the feed's epoch (`NUMBER.EPOCH`).
+ * another feed, is sent `resync` first: it has to read the state anew. So is one that is passed by compaction while it
+ * reads: before each page it is asked whether the floor has risen over its cursor. Ids carry the feed's epoch
+ * (`NUMBER.EPOCH`).
  *
  * A stream outlives the request that opened it, so whether its reader may still be here is asked every second: a token that
  * is revoked, a session that ends and a user who is disabled read nothing of what happens later.
@@ -55,11 +57,14 @@ export function createSse(
       const { cursor, resync } = beginning(asked, feed, history);
       const raw = begin(reply);
       raw.write(`retry: 1000\nid: ${idOf(cursor)}\n\n`);
-      if (resync)
+      const tellResync = (why: ResyncWhy, oldest: number) =>
         raw.write(
-          `id: ${idOf(cursor)}\nevent: resync\ndata: ${JSON.stringify({ ...resync, oldest: cursor, epoch })}\n\n`,
+          `id: ${idOf(oldest)}\nevent: resync\ndata: ${JSON.stringify({ why, oldest, epoch })}\n\n`,
         );
-      const stop = stream(raw, { feed, cursor, filter, idOf, allowed }, () => readers.delete(stop));
+      if (resync) tellResync(resync.why, cursor);
+      const { floor } = history;
+      const start: Start = { feed, cursor, filter, idOf, allowed, floor, tellResync };
+      const stop = stream(raw, start, () => readers.delete(stop));
       readers.add(stop);
     },
     close() {
@@ -68,12 +73,14 @@ export function createSse(
   };
 }
 
+type ResyncWhy = 'compacted' | 'restarted';
+
 /** A reader of another feed goes on from now: what it reads after being told so has everything until then. */
 function beginning(
   asked: Cursor,
   feed: Feed,
   history: Pick<EventHistory, 'floor' | 'standing'>,
-): { cursor: number; resync?: { why: 'compacted' | 'restarted' } } {
+): { cursor: number; resync?: { why: ResyncWhy } } {
   switch (history.standing(asked)) {
     case 'here':
       return { cursor: asked.id };
@@ -103,18 +110,31 @@ interface Start {
   readonly filter: EventFilter;
   idOf(id: number): string;
   allowed(): boolean;
+  floor(): number;
+  tellResync(why: ResyncWhy, oldest: number): void;
 }
 
 /** @returns the way to end it */
 function stream(raw: ServerResponse, start: Start, ended: () => void): () => void {
-  const { feed, filter, idOf, allowed } = start;
+  const { feed, filter, idOf, allowed, floor } = start;
   let { cursor } = start;
   /** A page is due, or a full socket is waited for: a wake in between finds the rest by itself. */
   let busy = false;
   let stopped = false;
+  /** A reader from the very beginning is below the floor and has missed nothing until the floor moves. */
+  let lastFloor = floor();
+  const passOver = (): void => {
+    const risen = floor();
+    if (risen > lastFloor && cursor < risen) {
+      cursor = risen;
+      start.tellResync('compacted', cursor);
+    }
+    lastFloor = risen;
+  };
   const pump = (): void => {
     busy = false;
     if (stopped) return;
+    passOver();
     const page = feed.after(cursor, PAGE);
     for (const event of page) {
       cursor = event.id;

@@ -1,8 +1,10 @@
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StoredEvent } from '../../../../src/events.ts';
 import { compact } from '../../../../src/http/people/housekeeping.ts';
+import { createSse } from '../../../../src/http/people/sse.ts';
 import { limit } from '../../../../src/limits.ts';
 import { chatter, compactAll, DAY_MS } from '../../../support/feed.ts';
 import { createPeople, type People, problemOf } from '../../../support/people.ts';
@@ -104,6 +106,37 @@ describe('the feed', () => {
       /event: resync\ndata: \{"why":"compacted","oldest":\d+,"epoch":"\w{12}"\}/,
     );
     expect(ids[0]).toBeGreaterThan(600);
+  });
+
+  it('sends resync to a reader that is passed by compaction while its socket is full', async () => {
+    const people = await createPeople();
+    const { events, serverdb } = people.world.inventory;
+    chatter(people, 1000);
+    const raw = Object.assign(new PassThrough({ highWaterMark: 64 }), { writeHead: () => raw });
+    const reply = { hijack: () => reply, raw, getHeaders: () => ({}) };
+    const sse = createSse(events, serverdb.history);
+    closers.push(() => sse.close());
+    // The first page is written at once, and nobody reads it.
+    sse.open({ headers: {} } as never, reply as never, {
+      ...{ after: { id: 1 }, filter: { names: ['dhcp.'] }, allowed: () => true },
+    });
+    people.world.pass(91 * DAY_MS);
+    chatter(people, 2);
+    compactAll(people);
+    const last = events.after(0, 10_000).findLast(({ name }) => name === 'dhcp.released')?.id ?? 0;
+    let text = '';
+    for await (const chunk of raw.setEncoding('utf8')) {
+      text += chunk;
+      if (text.includes(`data: {"id":${last}`)) break;
+    }
+    const told = text.split('\n').flatMap((line) => {
+      const id = /^data: \{"id":(\d+)/.exec(line)?.[1];
+      const oldest = /^data: \{"why":"compacted","oldest":(\d+)/.exec(line)?.[1];
+      return [id && Number(id), oldest && `resync from ${oldest}`].filter(Boolean);
+    });
+    const floor = serverdb.history.floor();
+    const page = Array.from({ length: 100 }, (_, n) => 2 + n);
+    expect(told).toEqual([...page, `resync from ${floor}`, last - 1, last]);
   });
 
   it('tells a consumer of another feed, or from beyond the end, to read the state anew', async () => {

@@ -6,12 +6,16 @@
  * first, as a row that says it is running: an equal request meanwhile is refused, not run beside it. A row that still says so
  * when its daemon is gone tells that the call was cut off in the middle; what it had changed by then stays, so the key says
  * that instead of running it again.
+ *
+ * Bodies hold passwords: what is kept of a request is its digest under the key of secrets. Under another key, as after a
+ * restore without the old one, a repeated request counts as another.
  */
 import { randomUUID } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import type { SecretBox } from './secrets.ts';
 
 export interface KeptAnswer {
   readonly status: number;
@@ -23,11 +27,13 @@ export interface IdempotencyKey {
   /** Whose key it is: two principals may choose the same one. */
   readonly who: string;
   readonly key: string;
-  /** Of method, path and body. */
+  /** Of method, path and body, as `digestOf` makes it. */
   readonly digest: string;
 }
 
 export interface Idempotency {
+  /** @throws AppError SECRET_KEY_INVALID */
+  digestOf(request: string): string;
   /**
    * @throws AppError IDEMPOTENCY_MISMATCH when the key was used for another request, IDEMPOTENCY_RUNNING while that request
    * is being carried out, IDEMPOTENCY_CUT_OFF when it was cut off
@@ -47,7 +53,10 @@ export interface Idempotency {
 const RUNNING = 0;
 const CUT_OFF = -1;
 
-export function openIdempotency(db: Database, clock: Clock): Idempotency {
+export function openIdempotency(
+  db: Database,
+  { clock, secrets }: { clock: Clock; secrets: SecretBox },
+): Idempotency {
   /** Of this process: what another one began is not running any more. */
   const run: string = randomUUID();
   const get = db.prepare<[string, string], KeptAnswer & { digest: string }>(
@@ -76,6 +85,7 @@ export function openIdempotency(db: Database, clock: Clock): Idempotency {
     if (changes === 0) throw new Error(`the Idempotency-Key ${key} has an answer already`);
   };
   return {
+    digestOf: (request) => secrets.digest(request, 'idempotency'),
     find,
     keep,
     take(key) {

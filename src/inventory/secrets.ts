@@ -3,14 +3,19 @@
  *
  * A sealed value is nonce (12 bytes), tag (16), ciphertext. The name of what it belongs to is authenticated with it, so
  * that a sealed password moved to another row does not open (NIST SP 800-38D section 5.2.1.1).
+ *
+ * What has to be recognized again but never read is kept as HMAC-SHA256 (RFC 2104) under a key derived from the same one:
+ * a plain hash of a text with a password in it could be tried out by whoever has a backup.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
 
 export interface SecretBox {
   seal(plain: string, boundTo: string): Buffer;
   /** @throws AppError SECRET_KEY_INVALID when the key is another one or the value was tampered with */
   open(sealed: Uint8Array, boundTo: string): string;
+  /** In hex; equal for equal texts and the same use, as long as the key is the same. @throws AppError SECRET_KEY_INVALID */
+  digest(text: string, use: string): string;
 }
 
 const NONCE_BYTES = 12;
@@ -49,6 +54,10 @@ export function createSecretBox(keyOf: () => Uint8Array): SecretBox {
           cause,
         });
       }
+    },
+    digest(text, use) {
+      const derived = createHmac('sha256', theKey()).update(`digest ${use}`).digest();
+      return createHmac('sha256', derived).update(text).digest('hex');
     },
   };
 }

@@ -81,7 +81,7 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     bmcClaims: openBmcClaims(db),
     bmcFinder: openBmcFinder(db),
     webhooks: openWebhooks(db, { ...parts, history }),
-    idempotency: openIdempotency(db, clock),
+    idempotency: openIdempotency(db, parts),
     waits: openWaitWatch(db, parts),
     deliveries: openDeliveries(db, { clock, events }),
     quirks: openQuirks(db, clock, (event) => void events.append(event)),

@@ -2,10 +2,9 @@
  * The one way to write: a change, its event and, where the request carried an Idempotency-Key, the answer, in one
  * transaction. A repeated request is given the kept answer and changes nothing.
  */
-import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { IdempotencyKey, KeptAnswer } from '../../inventory/idempotency.ts';
+import type { Idempotency, IdempotencyKey, KeptAnswer } from '../../inventory/idempotency.ts';
 import { principalOf } from './authenticate.ts';
 import type { PeopleContext } from './context.ts';
 
@@ -22,8 +21,8 @@ export async function commit(
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   run: () => Answer,
 ): Promise<FastifyReply> {
-  const key = keyOf(request);
   const { idempotency } = inventory.serverdb;
+  const key = keyOf(request, idempotency);
   const early = key && idempotency.find(key);
   if (early) return replay(reply, early);
   const { kept, ...answer } = await durably(() => {
@@ -57,8 +56,8 @@ export async function commitInParts(
   { request, reply, rehearsal = false }: Parted,
   run: () => Answer | Promise<Answer>,
 ): Promise<FastifyReply> {
-  const key = rehearsal ? undefined : keyOf(request);
   const { idempotency } = inventory.serverdb;
+  const key = rehearsal ? undefined : keyOf(request, idempotency);
   const kept = key && (await durably(() => idempotency.take(key)));
   if (kept) return replay(reply, kept);
   try {
@@ -92,7 +91,7 @@ export function sendText(reply: FastifyReply, status: number, text: string): Fas
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
-function keyOf(request: FastifyRequest): IdempotencyKey | undefined {
+function keyOf(request: FastifyRequest, idempotency: Idempotency): IdempotencyKey | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !KEY.test(key)) {
@@ -101,9 +100,7 @@ function keyOf(request: FastifyRequest): IdempotencyKey | undefined {
     });
   }
   const body = JSON.stringify(request.body ?? null);
-  const digest = createHash('sha256')
-    .update(`${request.method} ${request.url} ${body}`)
-    .digest('hex');
+  const digest = idempotency.digestOf(`${request.method} ${request.url} ${body}`);
   return { who: principalOf(request).id, key, digest };
 }
 

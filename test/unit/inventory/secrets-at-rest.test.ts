@@ -2,6 +2,7 @@
  * Passwords in the files of the database: in none, whatever the files hold of rows that are there, were changed or were
  * deleted. The search is proven by a word that is stored in the open, and then deleted: it has to be found.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { createSecretBox } from '../../../src/inventory/secrets.ts';
 import { backupDatabase } from '../../../src/platform/backup.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { createPeople } from '../../support/people.ts';
 
 const SECRET = 'Zq7-rest-Pw8k';
 const OPEN_WORD = 'Zq7-open-Hd3m';
@@ -76,5 +78,35 @@ describe('a password', () => {
     expect(holding(OPEN_WORD).some((name) => name.startsWith('backups'))).toBe(true);
     expect(holding(SECRET)).toEqual([]);
     expect(credentials.open('kept').password).toBe(SECRET);
+  });
+
+  it('cannot be tried out on what is kept for an Idempotency-Key', async () => {
+    const people = await createPeople();
+    const body = { username: 'root', password: SECRET };
+    const put = (key: string, sent: object) =>
+      people.admin('PUT', '/credentials/c1', {
+        ...{ body: sent, version: '*', headers: { 'idempotency-key': key } },
+      });
+    await put('k1', body);
+    await put('k2', body);
+    const digests = people.world.db
+      .prepare<[], { digest: string }>('SELECT digest FROM idempotency ORDER BY key')
+      .all()
+      .map(({ digest }) => digest);
+    // Equal requests have equal digests, whatever is in them.
+    expect(digests).toEqual([digests[0], digests[0]]);
+    expect(digests[0]).toMatch(/^[0-9a-f]{64}$/);
+    const guess = JSON.stringify({ squad: '', ...body, notes: '' });
+    const tried = [guess, JSON.stringify(body)].map((text) =>
+      createHash('sha256').update(`PUT /api/v1/credentials/c1 ${text}`).digest('hex'),
+    );
+    expect(tried).not.toContain(digests[0]);
+    const again = await put('k1', body);
+    expect(again.headers['idempotency-replayed']).toBe('true');
+    expect((await put('k1', { ...body, password: `${SECRET}-2` })).status).toBe(422);
+    const [one, two] = [1, 2].map((fill) =>
+      createSecretBox(() => new Uint8Array(32).fill(fill)).digest(guess, 'idempotency'),
+    );
+    expect(one).not.toBe(two);
   });
 });

@@ -110,6 +110,11 @@ export const LIMITS = {
     why: 'the first administrator has a week to make a token of his own',
   },
   sessionsPerUserMax: { value: 20, why: 'the oldest session ends when another begins' },
+  tokensPerUserMax: { value: 50, why: 'living ones: a person has a few programs, not a farm' },
+  endedTokenKeptMs: {
+    value: 2_592_000_000,
+    why: '30 days: whoever asks what became of a token still sees that it ended',
+  },
   accessTrackedMax: {
     value: 10_000,
     why: 'rate-limit buckets held; the oldest is dropped, so guessed tokens cost no memory',

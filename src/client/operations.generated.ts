@@ -3159,6 +3159,7 @@ export interface Operations {
         | undefined;
       /** The user that it acts as; your own by default */
       readonly user?: string | undefined;
+      /** At latest when the token ends that makes it */
       readonly expiresAt?: number | undefined;
     };
     answer: {

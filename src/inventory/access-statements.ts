@@ -52,6 +52,15 @@ export function prepareAccess(db: Database) {
       `INSERT INTO api_tokens (id, hash, name, user, role, squads, bootstrap, created_by, created_at, expires_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    /** Living tokens of a user. */
+    tokensOf: db.prepare<[string, number], { count: number }>(
+      `SELECT count(*) AS count FROM api_tokens
+       WHERE user = ? AND revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)`,
+    ),
+    forgetTokens: db.prepare<{ before: number }>(
+      `DELETE FROM api_tokens WHERE (revoked_at > 0 AND revoked_at < $before)
+         OR (expires_at > 0 AND expires_at < $before)`,
+    ),
     revoke: db.prepare('UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at = 0'),
     revokeTokensOf: db.prepare(
       'UPDATE api_tokens SET revoked_at = ? WHERE user = ? AND revoked_at = 0',

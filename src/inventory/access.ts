@@ -33,6 +33,8 @@ export interface Principal {
   readonly squads: SquadRoles;
   /** Rate limits and idempotency keys are counted for each. */
   readonly id: string;
+  /** When what it came in with ends, where that binds what it makes: a token's, but for the first start's. */
+  readonly endsAt?: Millis | undefined;
 }
 
 export interface User {
@@ -86,7 +88,10 @@ export interface Access {
   ): User;
   removeUser(name: string, who: string): void;
   tokens(): ApiToken[];
-  /** The only moment at which the token itself exists. */
+  /**
+   * The only moment at which the token itself exists.
+   * @throws AppError REQUEST_INVALID when its user is unknown or has enough of them
+   */
   createToken(token: NewToken, who: string): { secret: string; token: ApiToken };
   /** @throws AppError NOT_FOUND */
   revokeToken(id: string, who: string): void;
@@ -111,7 +116,7 @@ export interface Access {
   logout(secret: string): void;
   /** Writes down when tokens were last used: nobody waits for that, and no reading ends with a full disk because of it. */
   noteUsed(): void;
-  /** Ends what has expired. */
+  /** Ends what has expired, and forgets tokens that ended long ago. */
   sweep(): void;
 }
 
@@ -233,6 +238,13 @@ function openTokens({ clock, events }: Parts, sql: AccessStatements) {
     createToken(token: NewToken, who: string) {
       if (token.user && !sql.user.get(token.user))
         throw new AppError('REQUEST_INVALID', { detail: `No user ${token.user}.`, path: '/user' });
+      const most = limit('tokensPerUserMax');
+      const living = token.user ? (sql.tokensOf.get(token.user, clock())?.count ?? 0) : 0;
+      if (living >= most)
+        throw new AppError('REQUEST_INVALID', {
+          detail: `${token.user} has ${most} tokens: end one first.`,
+          path: '/user',
+        });
       const made = make(token, who, false);
       if (token.role === 'admin') sql.endBootstrap.run(clock());
       return made;
@@ -272,12 +284,14 @@ function openTokens({ clock, events }: Parts, sql: AccessStatements) {
       used.set(row.id, now);
       const who = user === 'none' ? `token:${row.name}` : row.user;
       const squads: SquadRoles = JSON.parse(row.squads);
-      if (user === 'none') return { who, kind: 'token', role: row.role, squads, id: row.id };
+      // The first start's token is there to make one that stays.
+      const endsAt =
+        row.expires_at > 0 && row.bootstrap === 0 ? { endsAt: row.expires_at as Millis } : {};
+      const own = { who, kind: 'token' as const, id: row.id, ...endsAt };
+      if (user === 'none') return { ...own, role: row.role, squads };
       return {
         ...within({ role: row.role, squads }, userFromRow(user)),
-        who,
-        kind: 'token',
-        id: row.id,
+        ...own,
       };
     },
   };
@@ -312,8 +326,12 @@ function openSessions({ clock, events }: Parts, sql: AccessStatements) {
       const row = sql.user.get(name);
       const usable = row !== undefined && row.disabled === ENABLED && row.password !== '';
       const matches = await verifyPassword(password, usable ? row.password : '');
-      if (!usable || !matches) throw new AppError('LOGIN_FAILED');
-      return open(row);
+      // A tenth of a second has passed: whoever was changed, disabled or removed meanwhile comes in anew.
+      const now = sql.user.get(name);
+      const same = now?.version === row?.version && now?.password === row?.password;
+      if (!usable || !matches || !same || now?.disabled !== ENABLED)
+        throw new AppError('LOGIN_FAILED');
+      return open(now);
     },
     signIn(
       { name, subject }: Parameters<Access['signIn']>[0],
@@ -349,7 +367,10 @@ function openSessions({ clock, events }: Parts, sql: AccessStatements) {
       return { principal, csrf: session.csrf };
     },
     logout: (secret: string) => void sql.dropSession.run(sha256(secret)),
-    sweep: () => void sql.sweep.run(clock() as Millis),
+    sweep(): void {
+      sql.sweep.run(clock());
+      sql.forgetTokens.run({ before: clock() - limit('endedTokenKeptMs') });
+    },
   };
 }
 

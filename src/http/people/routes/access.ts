@@ -237,7 +237,12 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
         role: role.default('viewer'),
         squads: squadRoles.default({}),
         user: recordName.optional().describe('The user that it acts as; your own by default'),
-        expiresAt: z.number().int().min(0).optional(),
+        expiresAt: z
+          .number()
+          .int()
+          .min(0)
+          .optional()
+          .describe('At latest when the token ends that makes it'),
       }),
       response: answers(z.object({ secret: z.string(), token: tokenView }), 201),
     },
@@ -247,7 +252,8 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
       assertGrants(principal, { user, role, squads });
       needSquads(context, squads);
       const own = principal.kind === 'session' ? principal.who : undefined;
-      const entry = { ...request.body, user: user ?? own };
+      const expiresAt = endOf(principal, request.body.expiresAt);
+      const entry = { ...request.body, user: user ?? own, expiresAt };
       const made = await context.durably(() => access.createToken(entry, principal.who));
       return reply.code(201).send({ secret: made.secret, token: tokenShown(made.token) });
     },
@@ -273,6 +279,15 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
       });
     },
   });
+}
+
+/** A token makes none that outlives it. @throws AppError FORBIDDEN when that was asked for */
+function endOf({ endsAt }: Principal, asked: number | undefined): number | undefined {
+  if (endsAt === undefined) return asked;
+  if (asked === undefined) return endsAt;
+  // 0 is never.
+  if (asked > 0 && asked <= endsAt) return asked;
+  throw new AppError('FORBIDDEN', { detail: 'A token may not outlive the one that makes it.' });
 }
 
 /** Nobody can make a token that may do more than himself. @throws AppError FORBIDDEN */

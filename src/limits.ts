@@ -49,6 +49,10 @@ export const LIMITS = {
     why: 'from the first offer to the recon report with every retry in between',
   },
   waitTokenMs: { value: 86_400_000, why: 'a waiting machine renews it with each heartbeat' },
+  reportsKeptMax: {
+    value: 5,
+    why: 'of a machine, as received: enough to see what has changed, and a looping machine fills no disk',
+  },
   bootIdleMs: {
     value: 3_600_000,
     why: 'an operating system asking later than this is no part of the boot',

@@ -153,13 +153,26 @@ export function openBoots(db: Database, clock: Clock): Boots {
   const reported = db.prepare('UPDATE boots SET report_digest = ?, hardwarename = ? WHERE id = ?');
   const touch = db.prepare('UPDATE boots SET last_at = ?, stalled_at = NULL WHERE id = ?');
   const stalled = db.prepare('UPDATE boots SET stalled_at = ? WHERE id = ?');
-  /** Every MAC that ever booted, and perhaps more: most operating systems' packets are no part of a boot. */
-  const booted = new Set(
+  /**
+   * When each MAC's boot last moved that may still be running, and perhaps of some more, oldest first: most operating systems'
+   * packets are no part of a boot, and only these need a look into the table.
+   */
+  const booting = new Map<string, Millis>(
     db
-      .prepare<[], { mac: string }>('SELECT DISTINCT mac FROM boots')
-      .all()
-      .map(({ mac }) => mac),
+      .prepare<[number], { mac: string; at: number }>(
+        'SELECT mac, max(last_at) AS at FROM boots WHERE last_at >= ? GROUP BY mac ORDER BY at',
+      )
+      .all(clock() - limit('bootIdleMs'))
+      .map(({ mac, at }) => [mac, at as Millis]),
   );
+  const seenBooting = (mac: Mac, now: Millis): void => {
+    booting.delete(mac);
+    booting.set(mac, now);
+    for (const [idle, at] of booting) {
+      if (now - at <= limit('bootIdleMs')) return;
+      booting.delete(idle);
+    }
+  };
   const find = (id: BootId) => {
     const row = byId.get(id);
     return row ? fromRow(row) : undefined;
@@ -167,19 +180,20 @@ export function openBoots(db: Database, clock: Clock): Boots {
 
   return {
     sight({ mac, client, arch, hardwarename }) {
-      if (client === 'os' && !booted.has(mac)) return undefined;
+      if (client === 'os' && !booting.has(mac)) return undefined;
       const now = clock();
       const row = latest.get(mac);
       const latestBoot = row && fromRow(row);
       if (latestBoot && continuesBoot(latestBoot, client, now)) {
         seen.run(client, now, hardwarename ?? null, latestBoot.id);
         moved(latestBoot, now);
+        seenBooting(mac, now);
         const resumed = latestBoot.stalledAt !== undefined;
         const boot = { ...latestBoot, client, lastAt: now, stalledAt: undefined };
         return { boot, begun: false, resumed };
       }
       if (client === 'os') return undefined;
-      booted.add(mac);
+      seenBooting(mac, now);
       const id = newBootId();
       insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
       unfinished().set(id, now);
@@ -203,7 +217,10 @@ export function openBoots(db: Database, clock: Clock): Boots {
     touch(id) {
       const before = find(id);
       touch.run(clock(), id);
-      if (before) moved(before, clock());
+      if (before) {
+        moved(before, clock());
+        seenBooting(before.mac, clock());
+      }
       return before?.stalledAt !== undefined;
     },
     stalled(id) {

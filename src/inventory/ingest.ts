@@ -12,6 +12,7 @@ import { AppError } from '../errors.ts';
 import type { HardwareChange } from '../events.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
+import type { BootKeeping } from './boot-keeping.ts';
 import type { Boot, Boots } from './boots.ts';
 import { carryOut } from './carry-out.ts';
 import { claimsOf } from './claims.ts';
@@ -36,6 +37,7 @@ export interface IngestParts {
   readonly clock: Clock;
   readonly events: EventStore;
   readonly boots: Boots;
+  readonly bootKeeping: Pick<BootKeeping, 'keepReport'>;
   readonly machines: Machines;
   readonly ownership: Ownership;
   transaction<T>(run: () => T): T;
@@ -56,9 +58,6 @@ export interface Ingested {
 
 /** @throws AppError REPORT_INVALID (with `path`), TOKEN_MISMATCH, REPORT_CHANGED; each is recorded as `recon.refused`. */
 export function createIngest(parts: IngestParts): (delivery: Delivery) => Ingested {
-  const saveReport = parts.db.prepare(
-    'INSERT INTO reports (digest, hardwarename, boot, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  );
   return (delivery) => {
     try {
       const report = parse(delivery);
@@ -68,7 +67,9 @@ export function createIngest(parts: IngestParts): (delivery: Delivery) => Ingest
         const ingested = record(parts, delivery, { report, digest });
         if (!ingested.repeated) {
           const { hardwarename } = ingested.machine;
-          saveReport.run(digest, hardwarename, delivery.token.boot, parts.clock(), compressed);
+          const { boot } = delivery.token;
+          const at = parts.clock();
+          parts.bootKeeping.keepReport({ digest, hardwarename, boot, at, body: compressed });
         }
         return ingested;
       });

@@ -10,6 +10,7 @@ import type { Database } from 'better-sqlite3';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
+import { type BootKeeping, openBootKeeping } from './boot-keeping.ts';
 import { type Boots, openBoots } from './boots.ts';
 import { type Certificates, openCertificates } from './certificates.ts';
 import { type ConsoleStore, openConsoles } from './consoles.ts';
@@ -32,6 +33,7 @@ export interface Inventory {
   readonly serverdb: ServerDb;
   readonly events: EventStore;
   readonly boots: Boots;
+  readonly bootKeeping: BootKeeping;
   readonly tokens: Tokens;
   readonly leases: LeaseStore;
   readonly machines: Machines;
@@ -76,6 +78,7 @@ export function openInventory(options: InventoryOptions): Inventory {
   if (options.osBoot !== undefined) beginRun(db, options.osBoot);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
+  const bootKeeping = openBootKeeping(db);
   const leases = openLeases(db, clock);
   const records = openMachines(db, clock, events);
   const isKnownNic = knownKeys<Mac>(db, { table: 'nics', column: 'mac', clock });
@@ -132,6 +135,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     events,
     serverdb,
     boots,
+    bootKeeping,
     machines,
     tokens: openTokens(db, clock),
     leases,
@@ -141,7 +145,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     work: openWork(db, { clock, events }),
     consoles: openConsoles(db, clock),
     ingest: createIngest({
-      ...{ db, clock, events, boots, machines, transaction, onReport },
+      ...{ db, clock, events, boots, bootKeeping, machines, transaction, onReport },
       ownership: serverdb.ownership,
     }),
     transaction,

@@ -1,6 +1,6 @@
 /**
  * What ServerDb does by itself, in steps that are small enough for the loop that DHCP answers on: deadlines of states,
- * webhooks, the end of sessions and kept answers, the compaction of old events.
+ * webhooks, the end of sessions and kept answers, the compaction of old events, and of boots with theirs.
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Inventory } from '../../inventory/inventory.ts';
@@ -75,5 +75,9 @@ export function compact({ inventory, clock, keepDays }: Omit<HousekeepingOptions
     boot: (now - keepDays.boot * DAY_MS) as Millis,
     other: (now - keepDays.other * DAY_MS) as Millis,
   };
-  return inventory.transactionUnsynced(() => inventory.serverdb.history.compact(before));
+  return inventory.transactionUnsynced(() => {
+    const events = inventory.serverdb.history.compact(before);
+    const boots = inventory.bootKeeping.sweep(before.boot);
+    return { deleted: events.deleted, boots: boots.deleted, more: events.more || boots.more };
+  });
 }

@@ -80,6 +80,7 @@ const schema = z.strictObject({
           error: 'is true, false or a list of networks such as 10.20.0.0/16',
         })
         .prefault(['127.0.0.0/8']),
+      webhookNetworks: z.array(cidrSchema).max(64).prefault([]),
       requestsPerSecond: z.number().int().min(1).max(1_000_000).default(200),
       oidc: oidcSchema.optional(),
       tls: z

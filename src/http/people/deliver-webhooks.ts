@@ -4,7 +4,7 @@
  * The body is `{"webhook", "epoch", "events": [...]}`, with `"resync": {"why", "oldest"}` when the receiver has missed
  * something (inventory/webhooks.ts). The header `reveille-signature: t=SECONDS,v1=HEX` is HMAC-SHA256 over `SECONDS.BODY`
  * under the webhook's secret: a receiver checks it, and refuses what is old. Any 2xx is taken as delivered; redirects are
- * not followed. Failures wait and repeat; what is delivered twice after a crash has the same ids.
+ * not followed, and not every address may be reached (webhook-reach.ts). Failures wait and repeat; what is delivered twice after a crash has the same ids.
  *
  * One that has caught up is looked at each second; until then batch follows batch, with the loop given back in between.
  * Cursors are committed without waiting for the disk: a power cut makes a batch come twice, which it may anyway.
@@ -17,6 +17,7 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import type { Batch, Webhook } from '../../inventory/webhooks.ts';
 import { limit } from '../../limits.ts';
 import type { Clock } from '../../wire/time.ts';
+import { postWithin, type Reach } from './webhook-reach.ts';
 
 export interface WebhookDelivery {
   /** One look at every webhook whose turn it is; resolves when those requests are over. */
@@ -31,7 +32,7 @@ export function signatureOf(secret: string, seconds: number, body: string): stri
 
 export function createWebhookDelivery(
   inventory: Inventory,
-  { clock, log }: { clock: Clock; log: FastifyBaseLogger },
+  { clock, log, reach }: { clock: Clock; log: FastifyBaseLogger; reach: Reach },
 ): WebhookDelivery {
   const { webhooks } = inventory.serverdb;
   const { letters } = webhooks;
@@ -99,18 +100,15 @@ export function createWebhookDelivery(
   };
   const post = async ({ id, url }: Webhook, { events, resync }: Batch): Promise<void> => {
     const body = JSON.stringify({ webhook: id, epoch: webhooks.epoch(), resync, events });
-    const answer = await fetch(url, {
-      method: 'POST',
+    const status = await postWithin(reach, url, {
       body,
-      redirect: 'error',
       signal: AbortSignal.any([closing.signal, AbortSignal.timeout(limit('webhookTimeoutMs'))]),
       headers: {
         'content-type': 'application/json',
         'reveille-signature': signatureOf(webhooks.secretOf(id), Math.floor(clock() / 1000), body),
       },
     });
-    await answer.body?.cancel();
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    if (status < 200 || status > 299) throw new Error(`it answered ${status}`);
   };
   /** One work at a time for each webhook: what is sent again waits for what is being sent. */
   const start = (id: string, run: () => Promise<void>): void => {

@@ -7,11 +7,14 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { limit } from '../../limits.ts';
 import type { Clock, Millis } from '../../wire/time.ts';
 import { createWebhookDelivery } from './deliver-webhooks.ts';
+import type { Reach } from './webhook-reach.ts';
 
 export interface HousekeepingOptions {
   readonly inventory: Inventory;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
+  /** Where webhooks may go. */
+  readonly reach: Reach;
   /** Days that events are kept: those of boots, and all others. */
   readonly keepDays: { readonly boot: number; readonly other: number };
 }
@@ -24,9 +27,9 @@ const COMPACTION_STEP_MS = 20;
 
 /** @returns the way to stop it all */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
-  const { inventory, clock, log } = options;
+  const { inventory, clock, log, reach } = options;
   const { waits, access, idempotency, webhooks } = inventory.serverdb;
-  const delivery = createWebhookDelivery(inventory, { clock, log });
+  const delivery = createWebhookDelivery(inventory, { clock, log, reach });
   const guarded = (run: () => unknown) => () => {
     try {
       run();
@@ -68,7 +71,11 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
 }
 
 /** One bounded step of compaction. Nobody is told of it, so nobody waits for the disk: after a power cut it is done again. */
-export function compact({ inventory, clock, keepDays }: Omit<HousekeepingOptions, 'log'>) {
+export function compact({
+  inventory,
+  clock,
+  keepDays,
+}: Omit<HousekeepingOptions, 'log' | 'reach'>) {
   const now = clock();
   const before = {
     now,

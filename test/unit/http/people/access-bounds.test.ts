@@ -88,7 +88,4 @@ describe('sessions', () => {
     access.removeUser('negz', 'test');
     await expect(removed).rejects.toThrow(expect.objectContaining({ code: 'LOGIN_FAILED' }));
   });
-
-  const cookieOf = (answer: { headers: Record<string, unknown> }) =>
-    String(answer.headers['set-cookie']).split(';')[0] ?? '';
 });

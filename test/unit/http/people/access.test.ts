@@ -123,6 +123,9 @@ describe('coming in', () => {
 });
 
 describe('sessions', () => {
+  const cookieOf = (answer: { headers: Record<string, unknown> }) =>
+    String(answer.headers['set-cookie']).split(';')[0] ?? '';
+
   it('are a cookie that scripts cannot read, and write with their own token only', async () => {
     const people = await createPeople();
     await withUser(people, 'negz', 'admin');

@@ -8,8 +8,13 @@ import {
   createWebhookDelivery,
   signatureOf,
 } from '../../../../src/http/people/deliver-webhooks.ts';
+import { createReach } from '../../../../src/http/people/webhook-reach.ts';
+import { parseCidr } from '../../../../src/wire/ipv4.ts';
 import { chatter, compactAll, DAY_MS } from '../../../support/feed.ts';
 import { createPeople, type People, problemOf } from '../../../support/people.ts';
+
+const loopback = parseCidr('127.0.0.0/8');
+const HERE = createReach({ allowed: loopback ? [loopback] : [], outOfBand: () => [] });
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -44,7 +49,9 @@ describe('webhooks', () => {
     const target = await receiver();
     const made = await people.admin('POST', '/webhooks', { body: { url: target.url, ...more } });
     const { inventory, clock } = people.world;
-    const delivery = createWebhookDelivery(inventory, { clock, log: pino({ level: 'silent' }) });
+    const delivery = createWebhookDelivery(inventory, {
+      ...{ clock, log: pino({ level: 'silent' }), reach: HERE },
+    });
     closers.push(() => delivery.close());
     return {
       people,

@@ -118,7 +118,10 @@ export function openInventory(options: InventoryOptions): Inventory {
     if (db.inTransaction) return inside();
     waitForDisk?.(wait);
     // On its own, so that a transaction that fails takes nothing with it that happened before.
-    if (pending.length > 0) outermost(runPending);
+    if (pending.length > 0) {
+      outermost(runPending);
+      events.committed();
+    }
     const result = outermost(inside);
     events.committed();
     return result;

@@ -1,5 +1,8 @@
+import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { openInventory } from '../../../src/inventory/inventory.ts';
 import { migrate } from '../../../src/inventory/schema.ts';
+import type { Millis } from '../../../src/wire/time.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
@@ -40,6 +43,26 @@ describe('what is one boot', () => {
 });
 
 describe('the event feed', () => {
+  it('wakes followers for what was gathered, though the transaction after it fails', () => {
+    const inventory = openInventory({
+      ...{ db: new Sqlite(':memory:'), clock: () => 1_700_000_000_000 as Millis },
+      gather: { later: () => undefined, onError: (error) => expect.fail(String(error)) },
+    });
+    const seen: number[] = [];
+    inventory.events.follow(() => seen.push(inventory.events.lastId()));
+    inventory.soon(() =>
+      inventory.events.append({ name: 'daemon.started', data: { version: '1', pid: 1 } }),
+    );
+    expect(seen).toEqual([]);
+    expect(() =>
+      inventory.transaction(() => {
+        inventory.events.append({ name: 'daemon.started', data: { version: '1', pid: 2 } });
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    expect(seen).toEqual([1]);
+  });
+
   it('wakes followers after the commit, and never for what was rolled back', () => {
     const { inventory } = createWorld();
     const seen: number[] = [];

@@ -3,10 +3,9 @@
  * and is as useful before the first start as when something has stopped.
  */
 import { existsSync, statfsSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
-import Sqlite from 'better-sqlite3';
 import type { Config } from '../../config.ts';
 import { backupFolderOf, keyFileOf } from '../../daemon/core.ts';
 import { backupsIn, checkDatabase } from '../../platform/backup.ts';
@@ -20,6 +19,7 @@ import {
 } from '../../platform/private-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
+import { bmcAddresses, isHeard } from './doctor-bmcs.ts';
 
 export interface Finding {
   readonly check: string;
@@ -30,8 +30,6 @@ export interface Finding {
 
 const MEBIBYTE = 2 ** 20;
 const ROOM_MIB = 512;
-const BMCS_TRIED = 20;
-const BMC_TIMEOUT_MS = 1500;
 
 export async function doctor(config: Config): Promise<Finding[]> {
   return [
@@ -216,56 +214,27 @@ async function answers(host: string, port: number): Promise<boolean> {
   }
 }
 
-/** The TCP ports that BMCs listen on; IPMI itself is UDP, where silence says nothing. */
-const BMC_PORTS = [443, 80, 22];
+const BMCS_TRIED = 500;
+const BMCS_AT_ONCE = 100;
 
 async function bmcs({ database }: Config): Promise<Finding[]> {
   if (!existsSync(database.file)) return [];
-  const addresses = bmcAddresses(database.file);
-  const silent = await Promise.all(
-    addresses.map(async (address) => {
-      const heard = await Promise.all(BMC_PORTS.map((port) => connects(address, port)));
-      return heard.some(Boolean) ? [] : [address];
-    }),
-  );
-  const quiet = silent.flat();
-  if (addresses.length === 0) return [];
+  const all = bmcAddresses(database.file);
+  if (all.length === 0) return [];
+  const tried = all.slice(0, BMCS_TRIED);
+  const silent: string[] = [];
+  for (let from = 0; from < tried.length; from += BMCS_AT_ONCE) {
+    const some = tried.slice(from, from + BMCS_AT_ONCE);
+    const heard = await Promise.all(some.map((address) => isHeard(address)));
+    silent.push(...some.filter((_, index) => !heard[index]));
+  }
+  const rest =
+    all.length > tried.length ? `; ${all.length - tried.length} more were not tried` : '';
+  const fault = silent.length > 0 ? `no answer from ${silent.join(', ')}${rest}` : undefined;
   return [
-    finding('BMCs', quiet.length > 0 ? `no answer from ${quiet.join(', ')}` : undefined, {
-      ok: `${addresses.length} of ${addresses.length} answer`,
+    finding('BMCs', fault, {
+      ok: `${tried.length} of ${all.length} answer${rest}`,
       mend: 'check cable, VLAN and route to the out-of-band network',
     }),
   ];
-}
-
-function bmcAddresses(file: string): string[] {
-  try {
-    const db = new Sqlite(file, { readonly: true });
-    try {
-      return db
-        .prepare<[number], { address: string }>(
-          `SELECT bmc_address AS address FROM machines WHERE bmc_address <> '' AND state <> 'retired' LIMIT ?`,
-        )
-        .all(BMCS_TRIED)
-        .map(({ address }) => address);
-    } finally {
-      db.close();
-    }
-  } catch {
-    return [];
-  }
-}
-
-function connects(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: BMC_TIMEOUT_MS });
-    const end = (heard: boolean) => {
-      socket.destroy();
-      resolve(heard);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('timeout', () => end(false));
-    // A refusal is an answer: somebody is there.
-    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
-  });
 }

@@ -104,8 +104,8 @@ export async function checkRecords(
     checkHardware(run, vm, record);
     const steps = new Map(bootOf(vm, boots)?.steps.map((step) => [step.name, step.state]));
     const chained = chainsOverTftp(vm.machine);
-    // By TFTP or by HTTP; a download by HTTP is told from others by the lease of who asks.
-    const loaded = chained || (netboot === 'http' && leasedByUs);
+    // By TFTP or by HTTP, where the address of who asks tells whose download it is.
+    const loaded = chained || netboot === 'http';
     const acked = leasedByUs || (chained && firmware === 'uefi');
     for (const [step, state] of steps) {
       const skipped = (step === 'tftp' && !loaded) || (step === 'ack' && !acked);

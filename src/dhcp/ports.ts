@@ -49,6 +49,8 @@ export interface Segment {
   readonly conflictProbe: boolean;
   /** How many addresses machines without a record may hold behind one relay port (option 82). */
   readonly guestsPerPortMax: number;
+  /** How many addresses clients' refusals (DECLINE) may take out of use at a time. */
+  readonly quarantinedMax: number;
   readonly lease: LeasePolicy;
   readonly reservations: ReadonlyMap<Mac, Ipv4>;
   readonly network: NetworkOptions;
@@ -61,6 +63,8 @@ export interface Lease {
   readonly mac: Mac;
   readonly state: 'offered' | 'bound' | 'declined' | 'released';
   readonly expiresAt: Millis;
+  /** The relay port that a machine without a record was given it behind. */
+  readonly guestOf?: string | undefined;
 }
 
 export interface LeaseView {
@@ -80,6 +84,13 @@ export interface LeaseView {
   guestsBehind(segment: string, port: string): number;
   /** How many addresses are in quarantine because of this MAC. */
   quarantined(segment: string, mac: Mac): number;
+  /** How many are in quarantine on the segment, and of these behind the port of the lease of `address`; counted once a second. */
+  quarantinesBeside(segment: string, address: Ipv4): Quarantines;
+}
+
+export interface Quarantines {
+  readonly inSegment: number;
+  readonly behindPort: number;
 }
 
 export interface BootQuery {
@@ -138,8 +149,8 @@ export interface LeaseChange {
   readonly clientId: Uint8Array | undefined;
   readonly hostname: string;
   readonly boot: BootId | undefined;
-  /** The relay port that a machine without a record is behind. */
-  readonly guestOf?: string | undefined;
+  /** The relay port that a machine without a record is behind; null: nobody's guest; undefined: not told, so what its lease says. */
+  readonly guestOf?: string | null | undefined;
 }
 
 export const DROP_REASONS = [

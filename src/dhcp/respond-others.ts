@@ -3,19 +3,20 @@
  * never answered; the third is answered and changes nothing.
  */
 import { limit } from '../limits.ts';
-import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import { type Asked, drop, leaseChange, parameterReply } from './asked.ts';
 import { MESSAGE, OPTION } from './options.ts';
 import { addressOption } from './packet.ts';
-import type { Outcome } from './ports.ts';
+import type { Outcome, Segment } from './ports.ts';
 import { sameWire } from './select-segment.ts';
 
 /**
  * RFC 2131 4.3.3: somebody else answers on that address. It stays out of use for a day. Only who was acknowledged an address
  * can find that out: what was merely offered, or is nobody's, would otherwise be taken out of use by anybody's word.
  *
- * A client that declines whatever it is given would empty the pool. Its later refusals take the address from the client
- * alone: the address goes to the end of the queue, so a client that means it still gets a different one each time.
+ * Who declines whatever he is given would empty the pool: with one MAC, with many behind one port, or with many whose port no
+ * relay names. Beyond a number for each of these, refusals take the address from the client alone: it goes to the end of the
+ * queue, so a client that means it still gets a different one each time.
  */
 export function decline(asked: Asked): Outcome {
   const { packet, mac, view, now } = asked;
@@ -25,8 +26,7 @@ export function decline(asked: Asked): Outcome {
   const held = segment && view.leases.byMac(segment.name, mac);
   const isItsLease = held?.state === 'bound' && held.address === address && held.expiresAt > now;
   if (!segment || address === undefined || !isItsLease) return drop('not-its-lease');
-  const refusesAll = view.leases.quarantined(segment.name, mac) >= limit('declinedPerMacMax');
-  const forMs = refusesAll ? 0 : limit('declineQuarantineMs');
+  const forMs = mayQuarantine(asked, segment, address) ? limit('declineQuarantineMs') : 0;
   return {
     kind: 'silent',
     lease: leaseChange(asked, {
@@ -41,6 +41,15 @@ export function decline(asked: Asked): Outcome {
   };
 }
 
+function mayQuarantine({ view, mac }: Asked, segment: Segment, address: Ipv4): boolean {
+  const { inSegment, behindPort } = view.leases.quarantinesBeside(segment.name, address);
+  return (
+    view.leases.quarantined(segment.name, mac) < limit('declinedPerMacMax') &&
+    behindPort < limit('declinedPerPortMax') &&
+    inSegment < segment.quarantinedMax
+  );
+}
+
 /** RFC 2131 4.3.4: frees only what this client holds. The mapping is kept for its return. */
 export function release(asked: Asked): Outcome {
   const { packet, mac, view } = asked;
@@ -52,6 +61,7 @@ export function release(asked: Asked): Outcome {
     kind: 'silent',
     lease: leaseChange(asked, {
       ...{ segment: segment.name, address: held.address, state: 'released', boot: undefined },
+      guestOf: null,
       forMs: 0,
     }),
     event: { name: 'dhcp.released', mac, data: { address: formatIpv4(held.address) } },

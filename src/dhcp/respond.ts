@@ -14,7 +14,14 @@
 import { limit } from '../limits.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
-import { establishedPlace, isFreeFor, mayHold, newPlace, reservation } from './allocate.ts';
+import {
+  establishedPlace,
+  isFreeFor,
+  mayHold,
+  newPlace,
+  type Place,
+  reservation,
+} from './allocate.ts';
 import {
   type Asked,
   drop,
@@ -109,7 +116,9 @@ function discover(asked: Asked): Outcome {
   const answer = view.bootFor(asked);
   const established = establishedPlace(asked);
   if (!established && !isWelcome(asked, answer)) return drop('unknown-client');
-  if (!established && hasItsShare(asked, asked.segment, answer)) return shareTaken(asked, answer);
+  const at = established?.segment ?? asked.segment;
+  if (!isEntitled(asked, established) && hasItsShare(asked, at, answer))
+    return shareTaken(asked, answer);
   const place =
     established ?? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress));
   if (!place) {
@@ -153,9 +162,21 @@ function isWelcome({ segment }: Asked, { hardwarename }: BootAnswer): boolean {
  * Whoever can make up MACs behind one port of a switch could take every address of its network. Machines on record are not
  * counted and not refused; the others behind a port share a part of the pool, so that the rest is there for other ports.
  */
-function hasItsShare({ port, view }: Asked, segment: Segment, answer: BootAnswer): boolean {
+function hasItsShare(asked: Asked, segment: Segment, answer: BootAnswer): boolean {
+  const { view, mac } = asked;
+  // A renewal comes past the relay, which would name the port: it is where the lease was given.
+  const port = asked.port ?? view.leases.byMac(segment.name, mac)?.guestOf;
   if (port === undefined || answer.hardwarename !== undefined) return false;
   return view.leases.guestsBehind(segment.name, port) >= segment.guestsPerPortMax;
+}
+
+/** Is this place reserved for it, or its lease or offer still running? One that is over is a share that it gave back. */
+function isEntitled({ mac, view, now }: Asked, place: Place | undefined): boolean {
+  if (!place) return false;
+  const { segment, address } = place;
+  const held = view.leases.byMac(segment.name, mac);
+  const runs = held !== undefined && held.address === address && held.expiresAt > now;
+  return runs || reservation(view, segment, mac) === address;
 }
 
 function shareTaken(asked: Asked, answer: BootAnswer): Outcome {
@@ -167,8 +188,8 @@ function shareTaken(asked: Asked, answer: BootAnswer): Outcome {
   });
 }
 
-function guestOf({ port }: Asked, { hardwarename }: BootAnswer): string | undefined {
-  return hardwarename === undefined ? port : undefined;
+function guestOf({ port }: Asked, { hardwarename }: BootAnswer): string | null | undefined {
+  return hardwarename === undefined ? port : null;
 }
 
 function isBound(held: Lease | undefined, address: Ipv4, now: Millis): boolean {
@@ -211,7 +232,9 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   if (!held && reservation(view, segment, mac) !== address && !isWelcome(asked, answer)) {
     return nak(asked, 'no record owns this NIC', { known });
   }
-  if (!held && hasItsShare(asked, segment, answer)) return shareTaken(asked, answer);
+  if (!isEntitled(asked, { segment, address }) && hasItsShare(asked, segment, answer)) {
+    return shareTaken(asked, answer);
+  }
   return acknowledge(asked, { answer, segment, address, held });
 }
 

@@ -2,6 +2,7 @@
  * A segment as the packet path wants it: made once from the configuration, immutable, with everything precomputed that
  * does not depend on the packet. No option of a segment or a machine is encoded while a packet waits.
  */
+import { limit } from '../limits.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { AddressRange } from '../wire/schema.ts';
@@ -39,6 +40,7 @@ function createSegment(settings: SegmentSettings, machines: DhcpSettings['machin
     authoritative: settings.authoritative,
     conflictProbe: settings.conflictProbe && !settings.relayed && mode === 'server',
     guestsPerPortMax: Math.max(1, Math.floor((sizeOf(pools) * settings.portSharePercent) / 100)),
+    quarantinedMax: Math.max(1, Math.floor(sizeOf(pools) * limit('declinedPoolShareMax'))),
     lease: {
       seconds: settings.leaseSeconds,
       unknownSeconds: settings.leaseSecondsByState.unknown ?? settings.unknownLeaseSeconds,

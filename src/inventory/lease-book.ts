@@ -8,7 +8,7 @@
  * Given out first is what was never used, lowest first, so that a returning machine finds its old address; then what
  * has been free for longest. Memory only, no clock.
  */
-import type { Lease, Segment } from '../dhcp/ports.ts';
+import type { Lease, Quarantines, Segment } from '../dhcp/ports.ts';
 import { limit } from '../limits.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
@@ -19,8 +19,6 @@ import { createGuestCounts } from './guest-counts.ts';
 export interface HeldLease extends Lease {
   /** When it was last given or changed. */
   readonly lastAt: number;
-  /** The relay port of a machine without a record. */
-  readonly guestOf?: string | undefined;
   /** With an offer: the address of the lease that the client still holds. */
   readonly former?: Ipv4 | undefined;
 }
@@ -40,10 +38,15 @@ export interface LeaseBook {
   enter(lease: HeldLease, now: Millis): () => void;
   /** How many addresses this MAC has in quarantine. */
   quarantined(mac: Mac, now: Millis): number;
+  /** How many addresses are in quarantine here, and behind the port of this one; counted once a second. */
+  quarantinesBeside(address: Ipv4, now: Millis): Quarantines;
   /** How many running leases and offers machines without a record have behind a relay port; counted once a second. */
   guestsBehind(port: string, now: Millis): number;
   size(): number;
 }
+
+/** The name of no port: all of a segment. */
+const WHOLE = '';
 
 export function createLeaseBook(): LeaseBook {
   const addresses = new Map<number, HeldLease>();
@@ -52,7 +55,9 @@ export function createLeaseBook(): LeaseBook {
   const declined = new Map<Mac, Set<Ipv4>>();
   /** In the order of offering. */
   const offers = new Set<Ipv4>();
-  const guests = createGuestCounts((address) => addresses.get(address)?.expiresAt);
+  const expiresAt = (address: Ipv4) => addresses.get(address)?.expiresAt;
+  const guests = createGuestCounts(expiresAt);
+  const refused = createGuestCounts(expiresAt);
   /** For each pool, the lowest address that may never have been given out. */
   const fresh = new Map<number, number>();
   const heap = createExpiryHeap(
@@ -68,12 +73,18 @@ export function createLeaseBook(): LeaseBook {
     if (of?.delete(address) && of.size === 0) declined.delete(before.mac);
     offers.delete(address);
     guests.remove(before.guestOf, address);
+    refused.remove(before.guestOf, address);
+    refused.remove(WHOLE, address);
   };
   const set = (lease: HeldLease): void => {
     disown(lease.address);
     addresses.set(lease.address, lease);
     if (lease.state !== 'declined') macs.set(lease.mac, lease);
-    else declined.set(lease.mac, (declined.get(lease.mac) ?? new Set()).add(lease.address));
+    else {
+      declined.set(lease.mac, (declined.get(lease.mac) ?? new Set()).add(lease.address));
+      refused.add(lease.guestOf, lease.address);
+      refused.add(WHOLE, lease.address);
+    }
     if (lease.state === 'offered') offers.add(lease.address);
     guests.add(lease.guestOf, lease.address);
     heap.add(lease);
@@ -157,6 +168,13 @@ export function createLeaseBook(): LeaseBook {
         if ((addresses.get(address)?.expiresAt ?? 0) > now) count += 1;
       }
       return count;
+    },
+    quarantinesBeside(address, now) {
+      const port = addresses.get(address)?.guestOf;
+      return {
+        inSegment: refused.count(WHOLE, now),
+        behindPort: port === undefined ? 0 : refused.count(port, now),
+      };
     },
     guestsBehind: guests.count,
     size: () => addresses.size,

@@ -75,14 +75,17 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       bookOf(segment.name).pick(segment, { mac, wanted, usable }, clock()),
     guestsBehind: (segment, port) => books.get(segment)?.guestsBehind(port, clock()) ?? 0,
     quarantined: (segment, mac) => books.get(segment)?.quarantined(mac, clock()) ?? 0,
+    quarantinesBeside: (segment, address) =>
+      books.get(segment)?.quarantinesBeside(address, clock()) ?? { inSegment: 0, behindPort: 0 },
     apply(change) {
-      const { segment, address, mac, state, expiresAt, guestOf } = change;
+      const { segment, address, mac, state, expiresAt } = change;
       const now = clock();
-      const lease = { address, mac, state, expiresAt, guestOf, lastAt: now };
+      const book = bookOf(segment);
+      const known = book.byAddress(address);
+      const guestOf = guestOfNow(change, known);
       // An offer overwrites the copy, so only the row still says whose the address was; a renewal needs not ask.
-      const known = books.get(segment)?.byAddress(address);
       const renews = known?.mac === mac && known.state === 'bound';
-      const back = bookOf(segment).enter(lease, now);
+      const back = book.enter({ address, mac, state, expiresAt, guestOf, lastAt: now }, now);
       undo?.push(back);
       if (state === 'offered') return undefined;
       const before = renews ? mac : holder.get(segment, address);
@@ -120,6 +123,12 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       undo = undefined;
     },
   };
+}
+
+/** A renewal or a refusal past the relay names no port: then its lease is behind the one that it was behind. */
+function guestOfNow(change: LeaseChange, before: HeldLease | undefined): string | undefined {
+  if (change.guestOf === undefined && before?.mac === change.mac) return before.guestOf;
+  return change.guestOf ?? undefined;
 }
 
 function fromRow(row: LeaseRow): HeldLease {

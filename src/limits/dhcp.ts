@@ -55,6 +55,14 @@ export const DHCP_LIMITS = {
     why: 'an address somebody else answers on stays in use for a while',
   },
   declinedPerMacMax: { value: 16, why: 'on one segment: beyond it, a client drains the pool' },
+  declinedPerPortMax: {
+    value: 16,
+    why: 'behind one relay port: beyond it, made-up MACs drain the pool a refusal at a time',
+  },
+  declinedPoolShareMax: {
+    value: 0.5,
+    why: 'of a pool: refusals alone, from however many MACs, leave half of it in use',
+  },
   probeStockMax: {
     value: 64,
     why: 'silent addresses kept ready for each segment: the machines of one rack, before the next round of probes',

@@ -8,7 +8,8 @@ import { OPTION } from '../../../src/dhcp/options.ts';
 import { encodePacket } from '../../../src/dhcp/packet.ts';
 import { createGuestCounts } from '../../../src/inventory/guest-counts.ts';
 import { limit } from '../../../src/limits.ts';
-import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
+import { type Ipv4, ipv4ToBytes } from '../../../src/wire/ipv4.ts';
 import { macFromBytes } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { shown } from '../../support/outcomes.ts';
@@ -84,6 +85,82 @@ describe('a port with many MACs', () => {
     for (let n = 0; n < 100; n++) take(world, n, 'a');
     world.pass(5000);
     expect(take(world, 3, 'a')).toBe('ack 10.9.0.4');
+  });
+
+  it('has it by addresses that it declines too, which are out of use for a day', () => {
+    const world = createWorld(undefined, SITE());
+    const refused = Array.from({ length: 200 }, (_, n) => {
+      const address = take(world, n, 'a').match(/^ack (.*)/)?.[1];
+      if (address === undefined) return 0;
+      const options: [number, Uint8Array][] = [
+        [OPTION.requestedAddress, ipv4ToBytes(ipv4(address))],
+        ...behind('a'),
+      ];
+      world.pass(1000);
+      const outcome = world.dhcp(dhcpPacket({ mac: madeUp(n), type: 4, giaddr }, options));
+      if (outcome.kind !== 'silent') throw new Error(shown(outcome));
+      return Number((outcome.event.data as { quarantineSeconds: number }).quarantineSeconds > 0);
+    });
+    expect(refused.reduce((sum, one) => sum + one, 0)).toBe(limit('declinedPerPortMax'));
+    for (let n = 0; n < 50; n++) expect(take(world, 1000 + n, 'b')).toMatch(/^ack/);
+  });
+
+  it('leaves half of the pool whoever declines, where no relay names a port', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 300; n++) {
+      const address = take(world, n, undefined).match(/^ack (.*)/)?.[1];
+      if (address === undefined) throw new Error(`none for ${n}`);
+      const wanted = ipv4ToBytes(ipv4(address));
+      world.pass(1000);
+      world.dhcp(
+        dhcpPacket({ mac: madeUp(n), type: 4, giaddr }, [[OPTION.requestedAddress, wanted]]),
+      );
+    }
+    for (let n = 0; n < 50; n++) expect(take(world, 1000 + n, undefined)).toMatch(/^ack/);
+    expect(take(world, 2000, undefined)).toBe('drop pool-exhausted');
+  });
+
+  it('has it still when its leases are renewed past the relay', () => {
+    const world = createWorld(undefined, SITE());
+    const renew = (n: number, address: string) =>
+      shown(world.dhcp(dhcpPacket({ mac: madeUp(n), type: 3, ciaddr: ipv4(address) })));
+    const renewed = Array.from({ length: 200 }, (_, n) => {
+      const address = take(world, n, 'a').match(/^ack (.*)/)?.[1];
+      return address === undefined ? 'none' : renew(n, address);
+    });
+    expect(renewed.filter((one) => one.startsWith('ack'))).toHaveLength(75);
+    expect(take(world, 1000, 'b')).toBe('ack 10.9.0.76');
+  });
+
+  it('has it by leases that are over too, once others behind it have taken their place', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 75; n++) expect(take(world, n, 'a')).toBe(`ack 10.9.0.${n + 1}`);
+    world.pass(601_000);
+    for (let n = 100; n < 175; n++) expect(take(world, n, 'a')).toMatch(/^ack/);
+    // The first 50 addresses have new owners; the other 25 are nobody's.
+    for (let n = 50; n < 75; n++) {
+      const ciaddr = ipv4(`10.9.0.${n + 1}`);
+      const renewal = world.dhcp(dhcpPacket({ mac: madeUp(n), type: 3, ciaddr }));
+      expect(shown(renewal)).toBe('drop port-has-its-share');
+      expect(take(world, n, 'a')).toBe('drop port-has-its-share');
+    }
+    expect(take(world, 1000, 'b')).toMatch(/^ack/);
+  });
+
+  it('does not count who has got a record since', () => {
+    const world = createWorld(undefined, SITE());
+    const { leases } = world.inventory;
+    for (let n = 0; n < 75; n++) take(world, n, 'a');
+    const known = { hardwarename: 'known-1' as Hardwarename, state: 'installed' };
+    const { bootFor } = world.view;
+    Object.assign(world.view, {
+      bootFor: (query: Parameters<typeof bootFor>[0]) =>
+        query.mac === madeUp(0) ? { ...bootFor(query), ...known } : bootFor(query),
+    });
+    const ciaddr = ipv4('10.9.0.1');
+    expect(shown(world.dhcp(dhcpPacket({ mac: madeUp(0), type: 3, ciaddr })))).toMatch(/^ack/);
+    expect(take(world, 500, 'a')).toMatch(/^ack/);
+    expect(leases.byAddress('hall', ciaddr)?.guestOf).toBeUndefined();
   });
 
   it('is no matter where a relay names no port, or a site says that there is no limit', () => {

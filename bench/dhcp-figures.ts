@@ -25,6 +25,8 @@ export interface Measured {
   readonly server: Pick<DhcpServer, 'name' | 'settings'>;
   readonly rounds: Rounds;
   readonly durability: Durability;
+  /** Wrong replies in all runs, sustained or not. */
+  readonly wrong: number;
 }
 
 /** The target: every ACK durable on both sides. */
@@ -54,13 +56,13 @@ function verdictsOf(ratio: Record<string, number>, measured: readonly Measured[]
   const own = measured.find(({ server }) => server.name === 'reveille');
   const durable = (name: string) =>
     measured.find(({ server }) => server.name === name)?.durability.ackAfterSync ?? 0;
-  const wrong = [...(own?.rounds.light ?? [])].reduce((sum, run) => sum + (run?.wrong ?? 0), 0);
   return [
     atLeast('times Kea, every ACK durable, perfdhcp', TIMES_KEA_DURABLE, ratio.keaDurable ?? 0),
     atLeast('times Kea, every ACK durable, light', TIMES_KEA_DURABLE, ratio.keaDurableLight ?? 0),
     atLeast('share of our ACKs after their sync', 1, durable('reveille')),
     atLeast('share of durable Kea’s ACKs after their sync', 1, durable('keaDurable')),
-    atMost('wrong replies of ours', 0, wrong),
+    // A run with one is never the best: of the best runs alone, the sum could be nothing but 0.
+    atMost('wrong replies of ours', 0, own?.wrong ?? Number.POSITIVE_INFINITY),
   ];
 }
 

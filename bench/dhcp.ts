@@ -52,6 +52,8 @@ interface Contest {
   readonly server: DhcpServer;
   readonly generator: LoadGenerator;
   readonly best: (Run | undefined)[];
+  /** In every run so far, also the first of a rate that was tried twice. */
+  wrong: number;
 }
 
 export async function run(options: TopicOptions): Promise<TopicResult> {
@@ -76,7 +78,7 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
     const servers = dhcpServers(programs);
     const generators = [lightLoad, perfdhcpLoad(programs.perfdhcp)];
     const contests: Contest[] = generators.flatMap((generator) =>
-      servers.map((server) => ({ server, generator, best: [] })),
+      servers.map((server) => ({ server, generator, best: [], wrong: 0 })),
     );
     for (let turn = 1; turn <= (options.quick ? 1 : ROUNDS); turn++) {
       options.log(`round ${turn}`);
@@ -93,6 +95,7 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
         server,
         rounds: { light: of('light'), perfdhcp: of('perfdhcp') },
         durability: await durabilityOf(bench, server, programs.strace),
+        wrong: contests.reduce((sum, one) => sum + (one.server === server ? one.wrong : 0), 0),
       });
     }
     return summarise(measured);
@@ -135,7 +138,8 @@ async function tryRate(bench: Bench, contest: Contest, rate: number): Promise<Ru
   return measure(bench, contest, rate);
 }
 
-async function measure(bench: Bench, { server, generator }: Contest, rate: number): Promise<Run> {
+async function measure(bench: Bench, contest: Contest, rate: number): Promise<Run> {
+  const { server, generator } = contest;
   const { pair, seconds, log } = bench;
   const result = await withScope(async (scope) => {
     const program = await started(scope, bench, { server, generator });
@@ -155,6 +159,7 @@ async function measure(bench: Bench, { server, generator }: Contest, rate: numbe
       serverDrops: udpBufferDrops(pair.server) - dropsBefore,
     };
   });
+  contest.wrong += result.wrong;
   log(
     `${server.name}, ${generator.name} ${rate}/s: ${result.sustained ? 'sustained' : 'not sustained'}, ` +
       `lost ${round(result.lost * 100, 3)} %, mean delay ${round(result.meanDelayMs, 1)} ms, ` +

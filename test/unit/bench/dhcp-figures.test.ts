@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { type Measured, type Run, summarise } from '../../../bench/dhcp-figures.ts';
+
+const best: Run = {
+  ...{ rate: 9000, sustained: true, generatorBound: false, cpuMsPerExchange: 0.1 },
+  ...{ peakBytes: 2 ** 27, serverDrops: 0, completed: 50_000, sentPerSecond: 9000, lost: 0 },
+  ...{ meanDelayMs: 1, generatorCpuSeconds: 1, generatorDrops: 0, wrong: 0 },
+};
+
+function measured(name: string, wrong: number): Measured {
+  return {
+    server: { name, settings: '' },
+    rounds: { light: [best], perfdhcp: [best] },
+    durability: { exchanges: 60, fsyncs: 60, ackAfterSync: 1 },
+    wrong,
+  };
+}
+
+describe('the verdict on wrong replies', () => {
+  it.each([
+    [0, true],
+    [3, false],
+  ])('%i of ours in any run, the best ones or others: met %s', (wrong, met) => {
+    const { verdicts } = summarise([measured('reveille', wrong), measured('keaDurable', 7)]);
+    expect(verdicts?.find(({ what }) => what === 'wrong replies of ours')).toMatchObject({
+      ...{ value: wrong, target: 0, met },
+    });
+  });
+});

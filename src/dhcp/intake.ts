@@ -3,8 +3,11 @@
  *
  * A hall that powers on sends a thousand requests in a second, and each client sends again after a few. Three rules keep
  * that useful: a REQUEST goes before a DISCOVER, because it ends an exchange that has begun; a client's newer packet
- * takes the place of its older one; and what has waited for longer than a client would wait is dropped, as is the oldest
- * when there is no more room. So every answer that leaves is still wanted, and who was dropped asks again.
+ * takes the place of its older one; and what has waited for longer than a client would wait is dropped. So every answer that
+ * leaves is still wanted, and who was dropped asks again.
+ *
+ * A flood takes nothing from others than its own kind behind its own relay: every fourth place is left to what is no REQUEST,
+ * and when there is no more room, the oldest of the largest crowd goes, a crowd being the packets of one kind and one relay.
  *
  * No clock, no socket: time is handed in. The bytes are copied (and not by `slice`, which a Buffer answers with a view),
  * because the receive buffer is used again.
@@ -30,68 +33,90 @@ export interface Intake<Socket> {
   size(): number;
 }
 
+/** Then one place is another kind's, if any waits. */
+const REQUESTS_IN_A_ROW = 3;
+
 const OPTIONS_AT = 240;
 const XID_AT = 4;
 const GIADDR_AT = 24;
 const CHADDR_AT = 28;
 
-export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Intake<Socket> {
-  const requests = new Map<string, Waiting<Socket>>();
-  const others = new Map<string, Waiting<Socket>>();
+/** One kind of packets, the oldest first. */
+interface Queue<Socket> {
+  readonly waiting: Map<string, Waiting<Socket>>;
   /** How many wait of each relay; 0 are the clients that no relay speaks for. */
-  const crowds = new Map<number, number>();
-  const count = (bytes: Uint8Array, by: 1 | -1): void => {
-    const relay = relayOf(bytes);
-    const left = (crowds.get(relay) ?? 0) + by;
-    if (left === 0) crowds.delete(relay);
-    else crowds.set(relay, left);
-  };
-  /** Drops the oldest of the relay that has the most waiting: a flood behind one takes no room from the others. */
+  readonly crowds: Map<number, number>;
+}
+
+export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Intake<Socket> {
+  const requests: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
+  const others: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
+  /** REQUESTs taken since something else was. */
+  let inARow = 0;
+  const size = (): number => requests.waiting.size + others.waiting.size;
   const shedOne = (): void => {
-    const queue = others.size > 0 ? others : requests;
-    const relay = largest(crowds);
-    let victim = queue.keys().next().value;
-    for (const [key, { bytes }] of queue) {
+    const [fromRequests, fromOthers] = [largest(requests), largest(others)];
+    const queue = fromRequests.count > fromOthers.count ? requests : others;
+    const { relay } = queue === requests ? fromRequests : fromOthers;
+    for (const [key, { bytes }] of queue.waiting) {
       if (relay !== undefined && relayOf(bytes) !== relay) continue;
-      victim = key;
-      break;
+      remove(queue, key);
+      onShed('overflow');
+      return;
     }
-    const shed = victim === undefined ? undefined : queue.get(victim);
-    if (victim === undefined || !shed) return;
-    queue.delete(victim);
-    count(shed.bytes, -1);
-    onShed('overflow');
   };
-  const takeFrom = (
-    queue: Map<string, Waiting<Socket>>,
-    into: Waiting<Socket>[],
-    { most, now }: { most: number; now: Millis },
-  ): void => {
-    for (const [key, packet] of queue) {
-      if (into.length >= most) return;
-      queue.delete(key);
-      count(packet.bytes, -1);
-      if (now - packet.at > limit('dhcpWaitMaxMs')) onShed('waited-too-long');
-      else into.push(packet);
+  /** Of both kinds: what is never its turn would otherwise be answered long after its client has given up. */
+  const shedOld = (queue: Queue<Socket>, now: Millis): void => {
+    for (const [key, { at }] of queue.waiting) {
+      if (now - at <= limit('dhcpWaitMaxMs')) return;
+      remove(queue, key);
+      onShed('waited-too-long');
     }
+  };
+  const next = (): Waiting<Socket> | undefined => {
+    const isTurnOfOthers = inARow >= REQUESTS_IN_A_ROW && others.waiting.size > 0;
+    const queue = isTurnOfOthers || requests.waiting.size === 0 ? others : requests;
+    inARow = queue === requests ? inARow + 1 : 0;
+    const [key] = queue.waiting.keys();
+    return key === undefined ? undefined : remove(queue, key);
   };
   return {
     add(packet) {
       const queue = isRequest(packet.bytes) ? requests : others;
       const key = clientKey(packet.bytes);
-      if (queue.delete(key)) onShed('superseded');
-      else count(packet.bytes, 1);
-      queue.set(key, { ...packet, bytes: Uint8Array.from(packet.bytes) });
-      if (requests.size + others.size > limit('dhcpWaitingMax')) shedOne();
+      if (remove(queue, key)) onShed('superseded');
+      count(queue, packet.bytes, 1);
+      queue.waiting.set(key, { ...packet, bytes: Uint8Array.from(packet.bytes) });
+      if (size() > limit('dhcpWaitingMax')) shedOne();
     },
     take(most, now) {
+      shedOld(requests, now);
+      shedOld(others, now);
       const taken: Waiting<Socket>[] = [];
-      takeFrom(requests, taken, { most, now });
-      takeFrom(others, taken, { most, now });
+      while (taken.length < most) {
+        const packet = next();
+        if (!packet) break;
+        taken.push(packet);
+      }
       return taken;
     },
-    size: () => requests.size + others.size,
+    size,
   };
+}
+
+function remove<Socket>(queue: Queue<Socket>, key: string): Waiting<Socket> | undefined {
+  const packet = queue.waiting.get(key);
+  if (!packet) return undefined;
+  queue.waiting.delete(key);
+  count(queue, packet.bytes, -1);
+  return packet;
+}
+
+function count({ crowds }: Queue<unknown>, bytes: Uint8Array, by: 1 | -1): void {
+  const relay = relayOf(bytes);
+  const left = (crowds.get(relay) ?? 0) + by;
+  if (left === 0) crowds.delete(relay);
+  else crowds.set(relay, left);
 }
 
 /** The relay agent's address as a number (`giaddr`). */
@@ -104,15 +129,16 @@ function relayOf(bytes: Uint8Array): number {
   );
 }
 
-/** More relays than a site has: then somebody makes them up, and none is larger than another. */
+/** More relays than a site has: then somebody makes them up, and all of the queue is one crowd. */
 const RELAYS_LOOKED_AT = 64;
 
-function largest(crowds: ReadonlyMap<number, number>): number | undefined {
-  if (crowds.size > RELAYS_LOOKED_AT) return undefined;
-  let most: number | undefined;
-  for (const [relay, count] of crowds) {
-    if (count > (most === undefined ? 0 : (crowds.get(most) ?? 0))) most = relay;
-  }
+function largest({ waiting, crowds }: Queue<unknown>): {
+  relay: number | undefined;
+  count: number;
+} {
+  if (crowds.size > RELAYS_LOOKED_AT) return { relay: undefined, count: waiting.size };
+  let most: { relay: number | undefined; count: number } = { relay: undefined, count: 0 };
+  for (const [relay, count] of crowds) if (count > most.count) most = { relay, count };
   return most;
 }
 

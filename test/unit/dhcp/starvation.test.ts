@@ -192,12 +192,62 @@ describe('a pool that is offered away', () => {
 });
 
 describe('the queue under a flood', () => {
-  const bytes = (n: number, from: string) =>
-    encodePacket(dhcpPacket({ mac: madeUp(n), type: 1, giaddr: ipv4(from) }));
-  const packet = (n: number, from: string) => ({
-    ...{ socket: 'prov0', bytes: bytes(n, from), at: 0 as Millis },
+  const bytes = (n: number, from: string, type: number) =>
+    encodePacket(dhcpPacket({ mac: madeUp(n), type, giaddr: ipv4(from) }));
+  const packet = (n: number, from: string, { type = 1, at = 0 } = {}) => ({
+    ...{ socket: 'prov0', bytes: bytes(n, from, type), at: at as Millis },
     source: { address: from, port: 67 },
   });
+
+  it('answers DISCOVERs of another relay under REQUESTs that use all of its time', () => {
+    const intake = createIntake<string>(() => undefined);
+    for (let n = 0; n < 20; n++) intake.add(packet(n, '10.9.0.254'));
+    let served = 0;
+    for (let turn = 0; turn < 4; turn++) {
+      for (let n = 0; n < 64; n++) {
+        intake.add(packet(1000 + turn * 64 + n, '10.8.0.254', { type: 3, at: turn * 7 }));
+      }
+      const taken = intake.take(64, (turn * 7) as Millis);
+      expect(taken).toHaveLength(64);
+      served += taken.filter(({ source }) => source.address === '10.9.0.254').length;
+    }
+    expect(served).toBe(20);
+  });
+
+  it('leaves every fourth place in takes of one packet too', () => {
+    const intake = createIntake<string>(() => undefined);
+    for (let n = 0; n < 8; n++) intake.add(packet(n, '10.8.0.254', { type: 3 }));
+    for (let n = 0; n < 2; n++) intake.add(packet(n, '10.9.0.254'));
+    const types = Array.from({ length: 10 }, () => intake.take(1, 0 as Millis)[0]?.bytes[242]);
+    expect(types).toEqual([3, 3, 3, 1, 3, 3, 3, 1, 3, 3]);
+  });
+
+  it('drops what has waited for too long though it was never its turn', () => {
+    const shed: string[] = [];
+    const intake = createIntake<string>((reason) => shed.push(reason));
+    intake.add(packet(1, '10.9.0.254'));
+    intake.add(packet(2, '10.9.0.254', { type: 3, at: 1001 }));
+    expect(intake.take(1, 1001 as Millis)).toHaveLength(1);
+    expect(shed).toEqual(['waited-too-long']);
+    expect(intake.size()).toBe(0);
+  });
+
+  it.each([['one relay'], ['made-up relays']])(
+    'drops of a flood of REQUESTs behind %s, and no DISCOVER of another relay',
+    (from) => {
+      const shed: string[] = [];
+      const intake = createIntake<string>((reason) => shed.push(reason));
+      for (let n = 0; n < 20; n++) intake.add(packet(n, '10.9.0.254'));
+      const max = limit('dhcpWaitingMax');
+      for (let n = 0; n < max + 500; n++) {
+        const relay = from === 'one relay' ? '10.8.0.254' : `10.8.${n >> 8}.${n & 255}`;
+        intake.add(packet(n, relay, { type: 3 }));
+      }
+      expect(shed).toEqual(Array(520).fill('overflow'));
+      const left = intake.take(max, 1 as Millis);
+      expect(left.filter(({ source }) => source.address === '10.9.0.254')).toHaveLength(20);
+    },
+  );
 
   it('drops of the relay that has the most waiting', () => {
     const shed: string[] = [];

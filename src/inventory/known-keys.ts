@@ -35,8 +35,9 @@ export function knownKeys<Key extends string | number>(
        CREATE TEMP TRIGGER ${note}_${name} AFTER ${when} ON main.${table} BEGIN SELECT ${note}(NEW.${column}); END`,
     );
   }
-  read();
+  // In this order: what another program writes in between is read with the next look, and not taken for read.
   let asOf = version.get();
+  read();
   let lookedAt = clock();
   return (key) => {
     if (keys.has(key)) return true;

@@ -48,6 +48,30 @@ describe('keys that a column has or had', () => {
     db.close();
   });
 
+  it('hears what another connection wrote while it was opened', () => {
+    const { file, db, time } = world('meanwhile');
+    const other = new Sqlite(file);
+    const writtenToAfterReading = {
+      function: db.function.bind(db),
+      exec: db.exec.bind(db),
+      prepare(sql: string) {
+        const statement = db.prepare(sql).pluck();
+        if (!sql.startsWith('SELECT')) return { pluck: () => statement };
+        const iterate = function* () {
+          yield* statement.iterate();
+          other.exec("INSERT INTO nics VALUES ('b') ON CONFLICT DO NOTHING");
+        };
+        return { pluck: () => ({ iterate }) };
+      },
+    } as unknown as typeof db;
+    const of = { table: 'nics', column: 'mac', clock: () => time.now };
+    const isKnown = knownKeys<string>(writtenToAfterReading, of);
+    time.now = 1000 as Millis;
+    expect(isKnown('b')).toBe(true);
+    other.close();
+    db.close();
+  });
+
   it('may be opened twice over one connection: the later one hears what comes', () => {
     const { db } = world('twice');
     const clock = () => 0 as Millis;

@@ -119,6 +119,36 @@ describe('edk2, UEFI PXE, then iPXE (efipxe.pcap)', () => {
   });
 });
 
+describe('edk2 for ia32, UEFI PXE (efiia32.pcap)', () => {
+  const played = play(
+    'efiia32',
+    'dhcp: { segments: [{ pools: [{ first: 10.77.0.100, last: 10.77.0.100 }] }] }',
+  );
+  const { head, times } = lease('10.77.0.100');
+  it.each([
+    [0, 'OFFER'],
+    [1, 'ACK'],
+  ] as const)(
+    'request %i: %s with the 32-bit file, and its own option 97, which is all zeros',
+    (at, type) => {
+      expect(played[at]?.reply).toEqual([
+        head(type, ' broadcast', 'snponly-ia32.efi'),
+        `  53 message type: ${type}`,
+        '  54 server: 10.77.0.1',
+        times[0],
+        '  67 boot file: "snponly-ia32.efi"',
+        times[1],
+        times[2],
+        ...NETWORK,
+        '  97 uuid: 00000000-0000-0000-0000-000000000000',
+      ]);
+    },
+  );
+  it('is the whole of the capture', () => {
+    expect(played).toHaveLength(2);
+  });
+});
+
 describe('edk2, UEFI HTTP Boot (efihttp.pcap)', () => {
   const played = play(
     'efihttp',

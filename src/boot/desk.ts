@@ -60,6 +60,8 @@ export interface DeskOptions {
 }
 
 export interface BootDesk {
+  /** The machine on record with this NIC; nothing is written. */
+  hardwarenameOf(mac: Mac): Hardwarename | undefined;
   /** For a DHCP client: its boot, and the boot part of the reply. */
   bootFor(query: BootQuery): BootAnswer;
   /** For an iPXE that shows its boot's token: the script, and the decision behind it. */
@@ -70,6 +72,7 @@ export interface BootDesk {
 
 export function createBootDesk(records: DeskRecords, options: DeskOptions): BootDesk {
   return {
+    hardwarenameOf: (mac) => records.machineByMac(mac)?.hardwarename,
     bootFor: (query) => bootFor(records, options, query),
     scriptFor(boot, token, url) {
       const machine = records.machineByMac(boot.mac);

@@ -87,7 +87,8 @@ export function openCore(
   const stock = createQuietStock(inventory.leases);
   const { addresses } = inventory.serverdb;
   const view: DhcpView = {
-    ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    ...{ segments, leases: inventory.leases },
+    ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
     trustedRelays: config.dhcp.trustedRelays,
     quietAddress: stock.candidate,
     reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,

@@ -121,6 +121,8 @@ export interface DhcpView {
   readonly leases: LeaseView;
   /** Relays outside of the networks that are served, which may choose a network for their clients all the same. */
   readonly trustedRelays?: readonly Cidr[] | undefined;
+  /** The machine on record with this NIC: read only, where `bootFor` notes that a boot was seen. */
+  hardwarenameOf(mac: Mac): Hardwarename | undefined;
   bootFor(query: BootQuery): BootAnswer;
   /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
   reservationFor?(segment: string, mac: Mac): Ipv4 | undefined;

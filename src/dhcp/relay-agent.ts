@@ -46,6 +46,13 @@ export function relayPort(giaddr: Ipv4, relay: RelayAgent | undefined): string |
   return `${giaddr} ${hex(relay.circuitId)} ${hex(relay.remoteId)}`;
 }
 
+/** A key of `relayPort` for a person: the relay's address, its circuit and remote id. */
+export function readablePort(key: string): string {
+  const [giaddr = '', circuit = '', remote = ''] = key.split(' ');
+  const words = [circuit, remote].map((hex) => readable(Buffer.from(hex, 'hex')));
+  return [formatIpv4(Number(giaddr) as Ipv4), ...words].filter((word) => word !== '').join(' ');
+}
+
 /** For events: who relayed, and what it says of the place. */
 export function relayPlace(giaddr: Ipv4, relay: RelayAgent | undefined): RelayPlace {
   return {

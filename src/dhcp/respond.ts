@@ -38,7 +38,13 @@ import { MESSAGE, OPTION, u32 } from './options.ts';
 import { addressOption, BOOTREQUEST, macOf } from './packet.ts';
 import type { BootAnswer, DhcpRequest, DhcpView, Lease, Outcome, Segment } from './ports.ts';
 import { proxyRespond } from './proxy.ts';
-import { type RelayAgent, readRelayAgent, relayPlace, relayPort } from './relay-agent.ts';
+import {
+  type RelayAgent,
+  readablePort,
+  readRelayAgent,
+  relayPlace,
+  relayPort,
+} from './relay-agent.ts';
 import { decline, inform, release } from './respond-others.ts';
 import { isTrusted, sameWire, selectSegment } from './select-segment.ts';
 
@@ -113,12 +119,15 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 /** RFC 2131 4.3.1. The offer is held for `offerHoldMs`, so that no other client is offered the same address. */
 function discover(asked: Asked): Outcome {
   const { client, mac, view, now } = asked;
-  const answer = view.bootFor(asked);
   const established = establishedPlace(asked);
-  if (!established && !isWelcome(asked, answer)) return drop('unknown-client');
+  // Before its boot is noted: who is refused leaves no row, however many MACs he makes up.
+  const known = view.hardwarenameOf(mac) !== undefined;
+  if (!established && !isWelcome(asked, known)) return drop('unknown-client');
   const at = established?.segment ?? asked.segment;
-  if (!isEntitled(asked, established) && hasItsShare(asked, at, answer))
-    return shareTaken(asked, answer);
+  if (!isEntitled(asked, established) && hasItsShare(asked, at, known)) {
+    return shareTaken(asked, at);
+  }
+  const answer = view.bootFor(asked);
   const place =
     established ?? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress));
   if (!place) {
@@ -154,20 +163,23 @@ function discover(asked: Asked): Outcome {
 }
 
 /** A segment may be closed to machines without a record: they have an address there only if one is reserved for them. */
-function isWelcome({ segment }: Asked, { hardwarename }: BootAnswer): boolean {
-  return segment.unknownMachines || hardwarename !== undefined;
+function isWelcome({ segment }: Asked, known: boolean): boolean {
+  return segment.unknownMachines || known;
 }
 
 /**
  * Whoever can make up MACs behind one port of a switch could take every address of its network. Machines on record are not
  * counted and not refused; the others behind a port share a part of the pool, so that the rest is there for other ports.
  */
-function hasItsShare(asked: Asked, segment: Segment, answer: BootAnswer): boolean {
-  const { view, mac } = asked;
-  // A renewal comes past the relay, which would name the port: it is where the lease was given.
-  const port = asked.port ?? view.leases.byMac(segment.name, mac)?.guestOf;
-  if (port === undefined || answer.hardwarename !== undefined) return false;
-  return view.leases.guestsBehind(segment.name, port) >= segment.guestsPerPortMax;
+function hasItsShare(asked: Asked, segment: Segment, known: boolean): boolean {
+  const port = portIn(asked, segment);
+  if (port === undefined || known) return false;
+  return asked.view.leases.guestsBehind(segment.name, port) >= segment.guestsPerPortMax;
+}
+
+/** A renewal comes past the relay, which would name the port: then it is where the lease was given. */
+function portIn({ port, view, mac }: Asked, segment: Segment): string | undefined {
+  return port ?? view.leases.byMac(segment.name, mac)?.guestOf;
 }
 
 /** Is this place reserved for it, or its lease or offer still running? One that is over is a share that it gave back. */
@@ -179,12 +191,10 @@ function isEntitled({ mac, view, now }: Asked, place: Place | undefined): boolea
   return runs || reservation(view, segment, mac) === address;
 }
 
-function shareTaken(asked: Asked, answer: BootAnswer): Outcome {
-  const { agent, circuit, remote } = relayPlace(asked.packet.giaddr, asked.relay);
-  const port = [agent, circuit, remote].filter((word) => word !== '').join(' ');
-  const data = { subnet: asked.segment.name, port };
+function shareTaken(asked: Asked, segment: Segment): Outcome {
+  const data = { subnet: segment.name, port: readablePort(portIn(asked, segment) ?? '') };
   return dropWith('port-has-its-share', {
-    ...{ ...subject(asked, answer), name: 'dhcp.exhausted', data },
+    ...{ mac: asked.mac, name: 'dhcp.exhausted', data },
   });
 }
 
@@ -228,13 +238,14 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   const refusal = whyNot(asked, { segment, address, held, chosen });
   if (refusal !== undefined) return nak(asked, refusal, { known });
   if (!known && !segment.authoritative) return drop('not-authoritative');
-  const answer = view.bootFor(asked);
-  if (!held && reservation(view, segment, mac) !== address && !isWelcome(asked, answer)) {
+  const recorded = view.hardwarenameOf(mac) !== undefined;
+  if (!held && reservation(view, segment, mac) !== address && !isWelcome(asked, recorded)) {
     return nak(asked, 'no record owns this NIC', { known });
   }
-  if (!isEntitled(asked, { segment, address }) && hasItsShare(asked, segment, answer)) {
-    return shareTaken(asked, answer);
+  if (!isEntitled(asked, { segment, address }) && hasItsShare(asked, segment, recorded)) {
+    return shareTaken(asked, segment);
   }
+  const answer = view.bootFor(asked);
   return acknowledge(asked, { answer, segment, address, held });
 }
 

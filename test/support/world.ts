@@ -39,7 +39,7 @@ export function ipv4(text: string): Ipv4 {
 export function createWorld(
   db: Database = new Sqlite(':memory:'),
   configText = '',
-  ports: Omit<DhcpView, 'segments' | 'leases' | 'bootFor'> = {},
+  ports: Omit<DhcpView, 'segments' | 'leases' | 'bootFor' | 'hardwarenameOf'> = {},
   present: (file: string) => boolean = () => true,
 ) {
   const time = { now: 1_700_000_000_000 as Millis };
@@ -66,7 +66,8 @@ export function createWorld(
   );
   const segments: Segment[] = createSegments(config.dhcp);
   const view: DhcpView = {
-    ...{ segments, leases: inventory.leases, bootFor: desk.bootFor },
+    ...{ segments, leases: inventory.leases },
+    ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
     trustedRelays: config.dhcp.trustedRelays,
     ...ports,
   };

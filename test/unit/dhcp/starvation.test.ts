@@ -10,7 +10,7 @@ import { createGuestCounts } from '../../../src/inventory/guest-counts.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { type Ipv4, ipv4ToBytes } from '../../../src/wire/ipv4.ts';
-import { macFromBytes } from '../../../src/wire/mac.ts';
+import { type Mac, macFromBytes } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { shown } from '../../support/outcomes.ts';
 import { createWorld, dhcpPacket, ipv4, type World } from '../../support/world.ts';
@@ -144,7 +144,46 @@ describe('a port with many MACs', () => {
       expect(shown(renewal)).toBe('drop port-has-its-share');
       expect(take(world, n, 'a')).toBe('drop port-has-its-share');
     }
+    const told = world.inventory.events
+      .after(0, 1000)
+      .filter(({ name }) => name === 'dhcp.exhausted');
+    expect(new Set(told.map(({ data }) => (data as { port: string }).port))).toEqual(
+      new Set(['10.9.0.254 a']),
+    );
     expect(take(world, 1000, 'b')).toMatch(/^ack/);
+  });
+
+  it('leaves no boot and no event of one when it is refused', () => {
+    const world = createWorld(undefined, SITE());
+    const of = (type: number, n: number, options: [number, Uint8Array][]) =>
+      shown(
+        world.dhcp(
+          dhcpPacket({ mac: madeUp(n), type, giaddr, client: 'uefi' }, [
+            ...options,
+            ...behind('a'),
+          ]),
+        ),
+      );
+    for (let n = 0; n < 75; n++) expect(of(1, n, [])).toMatch(/^offer/);
+    const before = world.inventory.boots.list(1000).length;
+    expect(before).toBe(75);
+    const claim: [number, Uint8Array] = [OPTION.requestedAddress, Uint8Array.of(10, 9, 0, 90)];
+    for (let n = 100; n < 200; n++) {
+      expect(of(1, n, [])).toBe('drop port-has-its-share');
+      expect(of(3, n, [claim])).toBe('drop port-has-its-share');
+    }
+    expect(world.inventory.boots.list(1000)).toHaveLength(before);
+    const names = world.inventory.events.after(0, 10_000).map(({ name }) => name);
+    expect(names.filter((name) => name === 'boot.started')).toHaveLength(before);
+  });
+
+  it('leaves none where only machines on record are welcome', () => {
+    const world = createWorld(undefined, SITE(', unknownMachines: false'));
+    for (let n = 0; n < 5; n++) {
+      const packet = dhcpPacket({ mac: madeUp(n), type: 1, giaddr, client: 'uefi' });
+      expect(shown(world.dhcp(packet))).toBe('drop unknown-client');
+    }
+    expect(world.inventory.boots.list(10)).toEqual([]);
   });
 
   it('does not count who has got a record since', () => {
@@ -152,8 +191,9 @@ describe('a port with many MACs', () => {
     const { leases } = world.inventory;
     for (let n = 0; n < 75; n++) take(world, n, 'a');
     const known = { hardwarename: 'known-1' as Hardwarename, state: 'installed' };
-    const { bootFor } = world.view;
+    const { bootFor, hardwarenameOf } = world.view;
     Object.assign(world.view, {
+      hardwarenameOf: (of: Mac) => (of === madeUp(0) ? known.hardwarename : hardwarenameOf(of)),
       bootFor: (query: Parameters<typeof bootFor>[0]) =>
         query.mac === madeUp(0) ? { ...bootFor(query), ...known } : bootFor(query),
     });

@@ -11,6 +11,7 @@ import { whoHas } from './who-has.ts';
 export async function startTftp(parts: Parts): Promise<void> {
   const { config, segments, desk, log, metrics } = parts;
   const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const holder = whoHas(parts);
   const service = await openTftpService({
     networks: listeners.flatMap(({ iface, addresses }) =>
       addresses.map((address) => ({
@@ -23,7 +24,7 @@ export async function startTftp(parts: Parts): Promise<void> {
     servedAs: desk.servedAs,
     blksizeMaxOf: (address) => blksizeMaxOf(parts, address),
     log,
-    onEvent: (event, client) => noteTftp(parts, event, client),
+    onEvent: (event, client) => noteTftp({ parts, holder }, event, client),
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
   });
   parts.closers.push(() => service.close());
@@ -42,11 +43,15 @@ function blksizeMaxOf({ inventory }: Parts, text: string): number | undefined {
  * TFTP carries no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength of these events, so none of them waits for the
  * disk: in a storm those waits would starve DHCP.
  */
-function noteTftp(parts: Parts, event: TftpEvent, client: TftpClient): void {
+function noteTftp(
+  { parts, holder }: { parts: Parts; holder: ReturnType<typeof whoHas> },
+  event: TftpEvent,
+  client: TftpClient,
+): void {
   const { inventory, log } = parts;
   try {
     const address = parseIpv4(client.address);
-    const mac = address === undefined ? undefined : whoHas(parts)(address);
+    const mac = address === undefined ? undefined : holder(address);
     const boot = mac && inventory.boots.latest(mac);
     inventory.soon(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };

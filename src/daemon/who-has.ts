@@ -4,13 +4,13 @@
  */
 import type { Segment } from '../dhcp/ports.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import { macOnLink } from '../platform/probe.ts';
+import { type OnLink, openNeighbours } from '../platform/probe.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 
 export function whoHas(
   { inventory, segments }: { inventory: Inventory; segments: readonly Segment[] },
-  onLink: typeof macOnLink = macOnLink,
+  onLink: OnLink = openNeighbours(),
 ): (address: Ipv4) => Mac | undefined {
   const proxied = segments.flatMap((one) => (one.mode === 'proxy' && one.iface ? [one.iface] : []));
   return (address) => inventory.leases.macAt(address) ?? onLink(proxied, address);

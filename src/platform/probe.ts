@@ -90,18 +90,45 @@ export function parseNeighbours(table: string, iface: string): Map<Ipv4, Mac> {
   return found;
 }
 
+export type OnLink = (ifaces: readonly string[], address: Ipv4) => Mac | undefined;
+
+/** How old the copy may be of which an address is found, and of which it is not: a machine that has just come is in the next. */
+const FOUND_MS = 1000;
+const MISSED_MS = 100;
+
 /**
  * Who has this address on one of these interfaces, by the kernel's own table; `undefined` where it has just forgotten. It
  * always knows whom it is talking to. For records of what happened, never for what anybody may do: neighbours can lie.
+ *
+ * The table is kept for a moment: it has up to 1024 entries, and is asked for with every file that is fetched.
+ *
+ * @param now in milliseconds, of a clock that only goes on.
  */
-export function macOnLink(ifaces: readonly string[], address: Ipv4): Mac | undefined {
-  if (ifaces.length === 0) return undefined;
-  const table = readFileSync(NEIGHBOURS, 'utf8');
-  for (const iface of ifaces) {
-    const mac = parseNeighbours(table, iface).get(address);
-    if (mac) return mac;
-  }
-  return undefined;
+export function openNeighbours(
+  read = () => readFileSync(NEIGHBOURS, 'utf8'),
+  now: () => number = () => performance.now(),
+): OnLink {
+  let readAt = Number.NEGATIVE_INFINITY;
+  let text = '';
+  const tables = new Map<string, Map<Ipv4, Mac>>();
+  const find = (ifaces: readonly string[], address: Ipv4, ageMs: number): Mac | undefined => {
+    if (now() - readAt >= ageMs) {
+      text = read();
+      readAt = now();
+      tables.clear();
+    }
+    for (const iface of ifaces) {
+      const table = tables.get(iface) ?? parseNeighbours(text, iface);
+      tables.set(iface, table);
+      const mac = table.get(address);
+      if (mac) return mac;
+    }
+    return undefined;
+  };
+  return (ifaces, address) => {
+    if (ifaces.length === 0) return undefined;
+    return find(ifaces, address, FOUND_MS) ?? find(ifaces, address, MISSED_MS);
+  };
 }
 
 function ownAddresses(): Map<Ipv4, Mac> {

@@ -3,7 +3,7 @@
  * other, with its time and the most memory that one of its processes had.
  *
  * Without `--runs` each has the 20,000 of CI. `--only WORD` runs the files whose name has that word. `--json` prints one JSON
- * object last. The exit status is 1 when one fails. FUZZ_SEED makes other mutations.
+ * object last. The exit status is 1 when one fails, or has grown above MEMORY_MIB_MAX. FUZZ_SEED makes other mutations.
  */
 import '../../src/platform/require-node.ts';
 import { spawn } from 'node:child_process';
@@ -15,6 +15,8 @@ import { memoryOf, treeOf } from '../../bench/support/process.ts';
 interface Result {
   readonly file: string;
   readonly passed: boolean;
+  /** Why it failed. */
+  readonly why: string;
   readonly seconds: number;
   readonly peakMiB: number;
 }
@@ -24,6 +26,8 @@ const VITEST = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs')
 const TIMEOUT_MS_PER_RUN = 4;
 const TIMEOUT_MS_MIN = 600_000;
 const LOOK_MS = 250;
+/** A kilobyte kept of each of a million inputs is above it; a test process with its compiler is far below. */
+const MEMORY_MIB_MAX = 1024;
 
 async function runFile(file: string, runs: number): Promise<Result> {
   const began = Date.now();
@@ -40,7 +44,12 @@ async function runFile(file: string, runs: number): Promise<Result> {
   const code = await new Promise((resolve) => child.once('close', resolve));
   clearInterval(look);
   const seconds = Math.round((Date.now() - began) / 100) / 10;
-  return { file, passed: code === 0, seconds, peakMiB: Math.round(peakBytes / 2 ** 20) };
+  const peakMiB = Math.round(peakBytes / 2 ** 20);
+  const grown = peakMiB > MEMORY_MIB_MAX ? `grew above ${MEMORY_MIB_MAX} MiB` : '';
+  const why = [code === 0 ? '' : `ended with ${code}`, grown]
+    .filter((one) => one !== '')
+    .join(', ');
+  return { file, passed: why === '', why, seconds, peakMiB };
 }
 
 /** 0 for a process that has ended since it was listed. */
@@ -74,8 +83,8 @@ if (files.length === 0) {
 const results: Result[] = [];
 for (const file of files) results.push(await runFile(file, runs));
 const passed = results.every((one) => one.passed);
-for (const { file, passed, seconds, peakMiB } of results) {
-  const verdict = passed ? 'passed' : 'FAILED';
+for (const { file, passed, why, seconds, peakMiB } of results) {
+  const verdict = passed ? 'passed' : `FAILED (${why})`;
   process.stdout.write(`${file.padEnd(24)} ${verdict} ${seconds} s, at most ${peakMiB} MiB\n`);
 }
 if (values.json) process.stdout.write(`${JSON.stringify({ runs, passed, results })}\n`);

@@ -67,7 +67,10 @@ async function measure(scope: Scope, { quick, log }: TopicOptions): Promise<Topi
           const sample = await sampleOf({ scope, pair, server, load, clients, seconds });
           const key = `${server.name} ${load} ${clients}`;
           samples.set(key, [...(samples.get(key) ?? []), sample]);
-          log(`${key}: ${sample.gibPerSecond} GiB/s, ${sample.cpuSecondsPerGib} CPU s/GiB`);
+          const { gibPerSecond, cpuSecondsPerGib, rssPeakMiB } = sample;
+          log(
+            `${key}: ${gibPerSecond} GiB/s, ${cpuSecondsPerGib} CPU s/GiB, at most ${rssPeakMiB} MiB`,
+          );
         }
       }
     }

@@ -57,7 +57,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   const mac = macOf(packet);
   if (mac === undefined) return drop('no-ethernet-address');
   const relayBytes = packet.options.get(OPTION.relayAgent);
-  const relay = relayBytes && readRelay(relayBytes, packet.giaddr, view);
+  const relay = relayBytes && readRelay(relayBytes, request, view);
   const segment = selectSegment(request, view, relay);
   if (segment === 'untrusted') return drop('untrusted-relay');
   if (!segment) return drop('unknown-segment');
@@ -91,9 +91,10 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
 }
 
 /** Only a relay that is known may put itself in the place of the server. */
-function readRelay(bytes: Uint8Array, giaddr: Ipv4, view: DhcpView): RelayAgent {
+function readRelay(bytes: Uint8Array, request: DhcpRequest, view: DhcpView): RelayAgent {
+  const from = { giaddr: request.packet.giaddr, iface: request.iface };
   const relay = readRelayAgent(bytes);
-  if (relay.serverIdOverride === undefined || isTrusted(giaddr, view)) return relay;
+  if (relay.serverIdOverride === undefined || isTrusted(from, view)) return relay;
   return { ...relay, serverIdOverride: undefined };
 }
 

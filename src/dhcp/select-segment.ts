@@ -23,9 +23,14 @@ export function selectSegment(
   if (selected !== undefined) {
     const segment = containing(segments, selected);
     const isItsWire = giaddr === IPV4_ANY && segment?.iface === iface;
-    return isItsWire || isTrusted(giaddr, { segments, trustedRelays }) ? segment : 'untrusted';
+    const trusted = isTrusted({ giaddr, iface }, { segments, trustedRelays });
+    return isItsWire || trusted ? segment : 'untrusted';
   }
-  if (giaddr !== IPV4_ANY) return containing(segments, giaddr);
+  if (giaddr !== IPV4_ANY) {
+    const segment = containing(segments, giaddr);
+    if (!segment) return undefined;
+    return isTrusted({ giaddr, iface }, { segments, trustedRelays }) ? segment : 'untrusted';
+  }
   let first: Segment | undefined;
   for (const segment of segments) {
     if (segment.iface !== iface) continue;
@@ -37,18 +42,24 @@ export function selectSegment(
 }
 
 /**
- * May this relay choose for its clients? One with an address in a network that is served may, and one that the configuration
- * names. Anybody else could ask for an address of any network by writing an option.
+ * May this relay speak for its clients? One that the configuration names may, and one with an address in a network that is
+ * served, of which two kinds are a client that says it is a relay: an address that is a client's to be given, and an address
+ * of one wire of ours in what came in by another. Anybody else could ask for an address of any network by writing a number.
+ *
+ * Not told by it: whether what came in by the wire that a relay is on was written by that relay.
  */
 export function isTrusted(
-  giaddr: Ipv4,
+  { giaddr, iface }: { giaddr: Ipv4; iface: string },
   { segments, trustedRelays = [] }: Pick<DhcpView, 'segments' | 'trustedRelays'>,
 ): boolean {
   if (giaddr === IPV4_ANY) return false;
-  return (
-    containing(segments, giaddr) !== undefined ||
-    trustedRelays.some((cidr) => contains(cidr, giaddr))
-  );
+  if (trustedRelays.some((cidr) => contains(cidr, giaddr))) return true;
+  const segment = containing(segments, giaddr);
+  if (!segment) return false;
+  // `explain` asks in the name of the network itself, which in one of two addresses may be a client's.
+  if (segment.isDynamic(giaddr) && giaddr !== segment.cidr.network) return false;
+  const isOnAnotherWire = segment.iface !== undefined && segment.iface !== iface;
+  return !isOnAnotherWire || segments.every((one) => one.iface !== iface);
 }
 
 function containing(segments: readonly Segment[], address: Ipv4): Segment | undefined {

@@ -67,9 +67,9 @@ function addressText(address: Ipv4 | undefined): string {
   return address === undefined || address === IPV4_ANY ? '' : formatIpv4(address);
 }
 
-/** A URL that the appliance gives out holds the token of this boot. */
+/** A URL that the appliance gives out holds the token of this boot; a kept packet has dots in its place. */
 function hideToken(file: string): string {
-  return file.replace(/\/[A-Za-z0-9_-]{32}(?=\/)/, '/…');
+  return file.replace(/\/(?:[A-Za-z0-9_-]{32}|\.{32})(?=\/)/, '/…');
 }
 
 export function nicOf(value: Uint8Array | undefined): string {

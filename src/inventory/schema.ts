@@ -161,6 +161,8 @@ export const MIGRATIONS: readonly string[] = [
   CONSOLE_TIMES_SCHEMA,
   BMC_TRUST_SCHEMA,
   JOB_STATS_SCHEMA,
+  // Packets were once kept with the boot tokens in them. They are evidence and no state: those of before go.
+  'DELETE FROM flight_packets;',
 ];
 
 export interface MigrateOptions {

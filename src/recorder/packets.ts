@@ -6,6 +6,9 @@
  * a fixed number of places and forgets the oldest, so recording can never hold an answer up. What is in memory when the
  * process dies is lost: events are the record of what was decided, packets are the evidence beside it.
  *
+ * A boot token in a packet is overwritten before the packet is held: who may read a record may not speak for a machine. What has
+ * the same length leaves every length in the packet true, and the checksums are those of the frame that an export makes.
+ *
  * The packed form: for each packet a head of 24 bytes (time, direction, port, drop reason, addresses, length), then its bytes,
  * all of it deflated. Total on hostile bytes: a damaged row ends where it ends.
  */
@@ -61,10 +64,26 @@ export function createPacketRing(): PacketRing {
 
 export function packetsOf({ at, bytes, source, via, reply, drop }: DhcpExchange): KeptPacket[] {
   const port = via === 'proxy' ? 4011 : 67;
-  const asked: KeptPacket = { at, direction: 'in', peer: source, port, drop: drop ?? '', bytes };
+  const asked: KeptPacket = {
+    ...{ at, direction: 'in', peer: source, port, drop: drop ?? '' },
+    bytes: withoutTokens(bytes),
+  };
   if (!reply) return [asked];
   const peer = { address: reply.address, port: reply.port };
-  return [asked, { at, direction: 'out', peer, port, drop: '', bytes: reply.bytes }];
+  const told = withoutTokens(reply.bytes);
+  return [asked, { at, direction: 'out', peer, port, drop: '', bytes: told }];
+}
+
+const TOKEN_BEFORE = Buffer.from('/boot/');
+/** As boot/render-dhcp.ts writes it, in the file field (RFC 2131) or in option 67 (RFC 2132). */
+const TOKEN = /(\/boot\/)[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-])/g;
+
+/** @returns the same bytes where there is no token in them, else a copy: the packet itself is still being sent */
+function withoutTokens(bytes: Uint8Array): Uint8Array {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (!view.includes(TOKEN_BEFORE)) return bytes;
+  const text = view.toString('latin1').replace(TOKEN, `$1${'.'.repeat(32)}`);
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
 /** Keeps the beginning and the newest: what lies between is repetition. */

@@ -13,6 +13,7 @@ import {
   bounded,
   createPacketRing,
   type KeptPacket,
+  packetsOf,
   packPackets,
   unpackPackets,
 } from '../../../src/recorder/packets.ts';
@@ -20,6 +21,8 @@ import { openPhaseTimes } from '../../../src/recorder/phase-times.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { A, record } from '../../support/recording.ts';
 import { ipv4 } from '../../support/world.ts';
+
+const TOKEN = /boot\/[A-Za-z0-9_-]{32}/;
 
 describe('packets', () => {
   const packet = (at: number): KeptPacket => ({
@@ -72,13 +75,35 @@ describe('the recorder', () => {
     const reader = createCaptureReader();
     const analysis = createAnalysis();
     const bytes = captureOf(flight, world.recorder.packets(world.bootId()));
+    const text = Buffer.from(bytes).toString('latin1');
+    expect(text).toContain(`/boot/${'.'.repeat(32)}/script.ipxe`);
+    expect(text).not.toMatch(TOKEN);
     for (const frame of reader.push(bytes)) analysis.add(frame);
     const capture = analysis.finish(reader.finish());
     expect(capture).toMatchObject({ dhcpMessages: 8, tftpTransfers: 1 });
     expect(flightsOf(capture).map(({ mac: of, client }) => [of, client])).toEqual([
       [A, 'firmware'],
     ]);
-    expect(JSON.stringify(flight)).not.toMatch(/boot\/[A-Za-z0-9_-]{32}/);
+    expect(JSON.stringify(flight)).not.toMatch(TOKEN);
+    expect(flight.entries).toContainEqual(
+      expect.objectContaining({ bootFile: 'http://10.77.0.1:8080/boot/…/script.ipxe' }),
+    );
+  });
+
+  it('keeps no token on disk either, and leaves the packet that is sent alone', () => {
+    const url = `http://10.77.0.1/boot/${'aB3_'.repeat(8)}/script.ipxe`;
+    const sent = Buffer.from(`\0${url}\0`, 'latin1');
+    const exchange = {
+      ...{ at: 1, bytes: sent, source: { address: '0.0.0.0', port: 68 } },
+      reply: { bytes: sent, address: '255.255.255.255', port: 68 },
+    } as unknown as DhcpExchange;
+    for (const { bytes } of unpackPackets(packPackets(packetsOf(exchange)))) {
+      expect(bytes).toHaveLength(sent.length);
+      expect(Buffer.from(bytes).toString('latin1')).toBe(
+        `\0http://10.77.0.1/boot/${'.'.repeat(32)}/script.ipxe\0`,
+      );
+    }
+    expect(sent.toString('latin1')).toContain(url);
   });
 
   it('writes packets when a boot has been quiet, and reads them back', () => {

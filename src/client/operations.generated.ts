@@ -4101,7 +4101,7 @@ export interface Operations {
       }[];
     };
   };
-  /** The flight record of a boot: every wire it crossed, in the order of time. */
+  /** The flight record of a boot: every wire it crossed, in the order of time; the console for technicians. */
   'GET /boots/{id}/flight': {
     path: {
       readonly id: string;

@@ -65,11 +65,12 @@ export const SYSTEM_RULES: readonly Rule[] = [
     waitMs: 0,
     places: ['initrd', 'kernel', 'linux'],
     evidence: (f) => {
-      const line = /^.*(kernel panic|Oops:|BUG: ).*$/im.exec(f.console)?.[0];
-      return line ? [line.trim().slice(0, 160)] : undefined;
+      // Its own words only: a diagnosis is read by more people than a console.
+      const words = /kernel panic|Oops(?=:)|BUG(?=: )/i.exec(f.console)?.[0];
+      return words ? [`the console says "${words}"`] : undefined;
     },
     says: 'Linux started and crashed; its last words are on the console.',
-    next: 'The line in the evidence names the reason. Try the other profile of pxeimage; test the memory.',
+    next: 'The line on its console names the reason. Try the other profile of pxeimage; test the memory.',
     not: { 'memory-too-small-for-initrd': 'there memory ran out' },
   },
   {

@@ -32,6 +32,13 @@ export function needRole(principal: Principal, squad: string, needed: Role): voi
   if (detail !== undefined) throw new AppError('FORBIDDEN', { detail });
 }
 
+/** What a machine prints is for the technicians of the site and of the squad that has it. */
+export function mayReadConsole(principal: Principal, squad: string): boolean {
+  return (
+    isAtLeast(principal.role, 'technician') || isAtLeast(roleIn(principal, squad), 'technician')
+  );
+}
+
 function missing(principal: Principal, squad: string, needed: Role): string | undefined {
   if (isAtLeast(roleIn(principal, squad), needed)) return undefined;
   return squad === '' ? `It takes a site ${needed}.` : `It takes a ${needed} of squad ${squad}.`;

@@ -1,12 +1,15 @@
 /** Why machines did not boot: diagnoses, the records behind them, what was learned of hardware, and how long boots take. */
 import { z } from 'zod';
+import type { Flight } from '../../../diagnose/flight.ts';
 import { DIAGNOSES, RULES, ruleOf } from '../../../diagnose/table.ts';
 import { AppError } from '../../../errors.ts';
+import type { Principal } from '../../../inventory/access.ts';
 import { QUIRK_TRAITS } from '../../../inventory/quirks.ts';
 import { limit } from '../../../limits.ts';
 import { captureOf } from '../../../recorder/export.ts';
 import type { KeptDiagnosis } from '../../../recorder/store.ts';
-import type { BootId } from '../../../wire/ids.ts';
+import type { BootId, Hardwarename } from '../../../wire/ids.ts';
+import { mayReadConsole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, idParams, nothing } from '../schemas.ts';
@@ -91,6 +94,14 @@ function recorderOf({ recorder }: PeopleContext) {
   return recorder;
 }
 
+/** A record without its console for whoever may not read that console (routes/console.ts). */
+function shownTo({ inventory }: PeopleContext, principal: Principal, flight: Flight): Flight {
+  const recording = inventory.consoles.ofBoot(flight.boot);
+  const machine = recording && inventory.machines.record(recording.hardwarename as Hardwarename);
+  if (mayReadConsole(principal, machine?.squad ?? '')) return flight;
+  return { ...flight, entries: flight.entries.filter(({ kind }) => kind !== 'console') };
+}
+
 export function addDiagnosisRoutes(app: PeopleServer, context: PeopleContext): void {
   app.route({
     method: 'GET',
@@ -164,14 +175,15 @@ export function addFlightRoutes(app: PeopleServer, context: PeopleContext): void
     config: { access: 'read' },
     schema: {
       tags: ['boots'],
-      summary: 'The flight record of a boot: every wire it crossed, in the order of time',
+      summary:
+        'The flight record of a boot: every wire it crossed, in the order of time; the console for technicians',
       params: idParams,
       response: answers(document),
     },
     handler: async (request, reply) => {
       const flight = recorderOf(context).flight(request.params.id as BootId);
       if (!flight) throw new AppError('NOT_FOUND', { detail: `No boot ${request.params.id}.` });
-      return reply.send(flight as never);
+      return reply.send(shownTo(context, principalOf(request), flight) as never);
     },
   });
   app.route({

@@ -2,7 +2,8 @@
  * What to try next on hardware with a history. Pure: what has worked and failed is handed in, as the inventory keeps it.
  *
  * A value that worked is used at once. Without one, values that failed are passed over, in the order in which they would be
- * tried; when all have failed, the first is tried again, because a fault may have been elsewhere. What a person has
+ * tried; when all have failed, the one whose failure is the oldest is tried again, because a fault may have been elsewhere: so
+ * each has its turn, and none is given up for good. What a person has
  * configured for a machine or a model is never overridden by what was learned.
  */
 import type { Known, QuirkTrait } from '../inventory/quirks.ts';
@@ -32,8 +33,12 @@ export function choose<Value extends string>(
     return { value: known, why: known === usual ? undefined : 'it worked before' };
   }
   const untried = candidates.find((one) => !fails.has(one));
-  if (untried === undefined || untried === usual) return { value: usual, why: undefined };
-  return { value: untried, why: `${[...fails].join(' and ')} failed before` };
+  if (untried === usual) return { value: usual, why: undefined };
+  if (untried !== undefined)
+    return { value: untried, why: `${[...fails].join(' and ')} failed before` };
+  const oldest = [...fails].flatMap((value) => candidates.find((one) => one === value) ?? [])[0];
+  if (oldest === undefined || oldest === usual) return { value: usual, why: undefined };
+  return { value: oldest, why: 'all have failed, and this one longest ago' };
 }
 
 /** `auto` first: it is right for most firmware. What each does is in docs/dhcp.md. */

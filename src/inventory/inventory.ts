@@ -98,6 +98,7 @@ export function openInventory(options: InventoryOptions): Inventory {
       leases.rollback();
       events.rolledBack();
       boots.rolledBack();
+      serverdb.quirks.rolledBack();
       throw error;
     }
   };

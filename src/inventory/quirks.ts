@@ -2,12 +2,17 @@
  * Quirks: what worked and what failed on a machine, or on every machine of a model with a certain firmware. Rows are data:
  * learned from boots, written by people, listed, exported and deleted.
  *
- * The packet path asks for them with each offer, so they are held in memory and read anew after a change; a site has a few
- * hundred. A person's row is never changed by what is learned.
+ * The packet path asks for them with each offer, so they are held in memory and a change is made there, too; after a transaction
+ * that was rolled back they are read anew. A person's row is never changed by what is learned. What is learned of NICs that belong
+ * to no machine on record is bounded: anybody on the wire can make up MACs.
+ *
+ * One failure takes nothing from a value that has worked: a plug may have been pulled. It is in doubt, and the next boot decides;
+ * only what is certain counts at once.
  */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events.ts';
+import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
@@ -28,10 +33,24 @@ export interface Quirk {
   /** How often it was seen. */
   readonly times: number;
   readonly at: number;
+  /** 1: it worked, and failed since. */
+  readonly doubts: number;
+}
+
+/** What a caller says of a value; the rest of the row is the table's. */
+export type QuirkWord = Omit<Quirk, 'source' | 'times' | 'at' | 'doubts'>;
+export type QuirkKey = Pick<Quirk, 'scope' | 'subject' | 'trait' | 'value'>;
+
+export interface LearnedWord extends QuirkWord {
+  /** No accident looks like it: it outweighs what has worked. */
+  readonly certain?: boolean;
+  /** When the boot began that shows it: one boot counts once. */
+  readonly since: number;
 }
 
 export interface Known {
   readonly works: string | undefined;
+  /** The oldest failure first. */
   readonly fails: ReadonlySet<string>;
 }
 
@@ -39,12 +58,19 @@ export interface Quirks {
   list(): Quirk[];
   /** What is known of a trait for this NIC: its own rows first, then those of its machine's model. */
   known(trait: QuirkTrait, mac: Mac, hardwarename: Hardwarename | undefined): Known;
+  /** One row, as it is in memory. */
+  row(key: QuirkKey): Quirk | undefined;
+  /** Is anything known of this trait of a MAC or model? */
+  has(trait: QuirkTrait, subject: string): boolean;
+  isEmpty(): boolean;
   /** Within the caller's transaction. */
-  learn(quirk: Omit<Quirk, 'source' | 'times' | 'at'>): void;
+  learn(quirk: LearnedWord): void;
   /** A person's word, which learning does not change. @throws AppError REQUEST_INVALID */
-  put(quirk: Omit<Quirk, 'source' | 'times' | 'at'>, who: string): Quirk;
+  put(quirk: QuirkWord, who: string): Quirk;
   /** @returns whether there was one */
-  remove(key: Pick<Quirk, 'scope' | 'subject' | 'trait' | 'value'>, who: string): boolean;
+  remove(key: QuirkKey, who: string): boolean;
+  /** A transaction was rolled back: what is in memory may not be so. */
+  rolledBack(): void;
   /** Vendor, product and firmware of a machine as one text; empty when it has not reported. */
   modelOf(hardwarename: Hardwarename): string;
 }
@@ -58,38 +84,22 @@ interface ModelRow {
 }
 
 export function openQuirks(db: Database, clock: Clock, append: (event: NewEvent) => void): Quirks {
-  const all = db.prepare<[], Quirk>(
-    'SELECT * FROM quirks ORDER BY scope, subject, trait, outcome DESC, value',
-  );
-  const one = db.prepare<string[], Quirk>(
-    'SELECT * FROM quirks WHERE scope = ? AND subject = ? AND trait = ? AND value = ?',
-  );
-  const put = db.prepare(
-    `INSERT INTO quirks (scope, subject, trait, value, outcome, source, why, times, at) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)
-     ON CONFLICT (scope, subject, trait, value) DO UPDATE SET outcome = excluded.outcome, source = excluded.source,
-       why = excluded.why, times = quirks.times + 1, at = excluded.at`,
-  );
-  const remove = db.prepare(
-    'DELETE FROM quirks WHERE scope = ? AND subject = ? AND trait = ? AND value = ?',
-  );
+  const table = openTable(db);
   const model = db.prepare<[string], ModelRow>(
     'SELECT manufacturer, product, bios_version AS firmware FROM machines WHERE hardwarename = ?',
   );
-  /** Rows by trait and subject; undefined: to be read. */
-  let memory: Map<string, Quirk[]> | undefined;
-  let aboutModels = false;
-  const bySubject = (): Map<string, Quirk[]> => {
-    if (memory) return memory;
-    const rows = all.all();
-    aboutModels = rows.some(({ scope }) => scope === 'model');
-    memory = Map.groupBy(rows, ({ trait, subject }) => `${trait} ${subject}`);
-    return memory;
-  };
-  const write = (quirk: Omit<Quirk, 'source' | 'times' | 'at'>, source: string) => {
+  const write = (quirk: QuirkWord, source: string) => {
     const { scope, subject, trait, value, outcome, why } = quirk;
-    put.run(scope, subject, trait, value, outcome, source, why, clock());
-    memory = undefined;
+    const times = (table.row(quirk)?.times ?? 0) + 1;
+    const row = { scope, subject, trait, value, outcome, source, why, times, at: clock() };
+    table.put({ ...row, doubts: 0 });
     const data = { scope, subject, trait, value, outcome, why, who: source };
+    append({ name: 'quirk.changed', data });
+  };
+  const remove = (row: Quirk, who: string) => {
+    const { scope, subject, trait, value, why } = row;
+    table.remove(row);
+    const data = { scope, subject, trait, value, outcome: 'forgotten', why, who };
     append({ name: 'quirk.changed', data });
   };
   const modelOf = (hardwarename: Hardwarename): string => {
@@ -98,49 +108,142 @@ export function openQuirks(db: Database, clock: Clock, append: (event: NewEvent)
   };
 
   return {
-    list: () => all.all(),
+    list: table.list,
+    row: table.row,
+    has: (trait, subject) => table.of(trait, subject).length > 0,
+    isEmpty: table.isEmpty,
     known(trait, mac, hardwarename) {
-      const rows = bySubject();
-      if (rows.size === 0) return NOTHING;
-      const own = rows.get(`${trait} ${mac}`) ?? [];
-      const model = aboutModels && hardwarename ? modelOf(hardwarename) : '';
-      const others = model === '' ? [] : (rows.get(`${trait} ${model}`) ?? []);
-      if (own.length + others.length === 0) return NOTHING;
-      const failed = new Set(
-        own.filter(({ outcome }) => outcome === 'fails').map(({ value }) => value),
-      );
-      const works = [...own, ...others].find(
-        ({ outcome, value }) => outcome === 'works' && !failed.has(value),
-      );
-      const fails = [...own, ...others].filter(({ outcome }) => outcome === 'fails');
-      return { works: works?.value, fails: new Set(fails.map(({ value }) => value)) };
+      if (table.isEmpty()) return NOTHING;
+      const own = table.of(trait, mac);
+      const model = table.aboutModels() && hardwarename ? modelOf(hardwarename) : '';
+      const others = model === '' ? [] : table.of(trait, model);
+      return own.length + others.length === 0 ? NOTHING : knownOf(own, others);
     },
-    learn(quirk) {
-      const { scope, subject, trait, value } = quirk;
-      const there = one.get(scope, subject, trait, value);
+    learn({ certain = false, since, ...quirk }) {
+      const there = table.row(quirk);
       if (there && there.source !== 'learned') return;
+      if (there?.outcome === 'works' && quirk.outcome === 'fails' && !certain) {
+        if (there.doubts === 0) return table.put({ ...there, doubts: 1, at: clock() });
+        // Two names for the end of one boot are one failure.
+        if (since <= there.at) return;
+      }
       write(quirk, 'learned');
+      if (there || quirk.scope !== 'machine') return;
+      for (const row of table.surplus()) remove(row, 'limit');
     },
     put(quirk, who) {
       if (quirk.subject.trim() === '' || quirk.value.trim() === '') {
         throw new AppError('REQUEST_INVALID', { detail: 'A quirk names a subject and a value.' });
       }
       write(quirk, who);
-      const { scope, subject, trait, value } = quirk;
-      return one.get(scope, subject, trait, value) as Quirk;
+      return table.row(quirk) as Quirk;
     },
-    remove({ scope, subject, trait, value }, who) {
-      const there = one.get(scope, subject, trait, value);
-      if (!there) return false;
-      remove.run(scope, subject, trait, value);
-      memory = undefined;
-      const data = { scope, subject, trait, value, outcome: 'forgotten', why: there.why, who };
-      append({ name: 'quirk.changed', data });
-      return true;
+    remove(key, who) {
+      const there = table.row(key);
+      if (there) remove(there, who);
+      return there !== undefined;
     },
     modelOf,
+    rolledBack: table.forget,
   };
 }
+
+/** Its own experience counts before that of its model, and a person's word before what was learned. */
+function knownOf(own: readonly Quirk[], others: readonly Quirk[]): Known {
+  const failing = (rows: readonly Quirk[]) => rows.filter(({ outcome }) => outcome === 'fails');
+  const failed = new Set(failing(own).map(({ value }) => value));
+  const refused = new Set(
+    failing(others).flatMap(({ source, value }) => (source === 'learned' ? [] : [value])),
+  );
+  const works = [...own, ...others].find(
+    ({ outcome, value, source }) =>
+      outcome === 'works' && !failed.has(value) && !(source === 'learned' && refused.has(value)),
+  );
+  const ofModel = failing(others).filter(({ value }) => !failed.has(value));
+  const fails = [...failing(own), ...ofModel].sort((a, b) => a.at - b.at);
+  return { works: works?.value, fails: new Set(fails.map(({ value }) => value)) };
+}
+
+const keyOf = ({ trait, subject }: Pick<Quirk, 'trait' | 'subject'>) => `${trait} ${subject}`;
+const isSame = (a: QuirkKey, b: QuirkKey) =>
+  a.scope === b.scope && a.subject === b.subject && a.trait === b.trait && a.value === b.value;
+
+/** The rows, on disk and in memory. */
+function openTable(db: Database) {
+  const all = db.prepare<[], Quirk>(
+    'SELECT * FROM quirks ORDER BY scope, subject, trait, outcome DESC, value',
+  );
+  const put = db.prepare<Quirk>(
+    `INSERT OR REPLACE INTO quirks (scope, subject, trait, value, outcome, source, why, times, at, doubts)
+     VALUES (@scope, @subject, @trait, @value, @outcome, @source, @why, @times, @at, @doubts)`,
+  );
+  const remove = db.prepare(
+    'DELETE FROM quirks WHERE scope = ? AND subject = ? AND trait = ? AND value = ?',
+  );
+  const unknown = db.prepare<[number], Quirk>(
+    `SELECT * FROM quirks WHERE scope = 'machine' AND source = 'learned'
+       AND NOT EXISTS (SELECT 1 FROM nics WHERE nics.mac = quirks.subject)
+     ORDER BY at DESC, subject LIMIT -1 OFFSET ?`,
+  );
+  /** Rows by trait and subject; undefined: to be read. */
+  let memory: Map<string, Quirk[]> | undefined;
+  let models = 0;
+  let learned = 0;
+  const note = ({ scope, source }: Quirk, change: 1 | -1) => {
+    if (scope === 'model') models += change;
+    else if (source === 'learned') learned += change;
+  };
+  const read = (): Map<string, Quirk[]> => {
+    if (memory) return memory;
+    const rows = all.all();
+    models = 0;
+    learned = 0;
+    for (const row of rows) note(row, 1);
+    memory = Map.groupBy(rows, keyOf);
+    return memory;
+  };
+  const of = (trait: QuirkTrait, subject: string): readonly Quirk[] =>
+    read().get(keyOf({ trait, subject })) ?? [];
+  const row = (key: QuirkKey) => of(key.trait, key.subject).find((one) => isSame(one, key));
+  /** In memory; `undefined` takes the row away. */
+  const change = (key: QuirkKey, changed: Quirk | undefined) => {
+    const before = row(key);
+    if (before) note(before, -1);
+    const others = of(key.trait, key.subject).filter((one) => one !== before);
+    if (changed) note(changed, 1);
+    // What works first, as it is read from the table.
+    const rows = (changed ? [...others, changed] : others).sort(
+      (a, b) => Number(a.outcome === 'fails') - Number(b.outcome === 'fails') || compare(a, b),
+    );
+    if (rows.length === 0) read().delete(keyOf(key));
+    else read().set(keyOf(key), rows);
+  };
+  return {
+    list: () => all.all(),
+    of,
+    row,
+    isEmpty: () => read().size === 0,
+    aboutModels: () => read() && models > 0,
+    put(quirk: Quirk): void {
+      put.run(quirk);
+      change(quirk, quirk);
+    },
+    remove(key: QuirkKey): void {
+      remove.run(key.scope, key.subject, key.trait, key.value);
+      change(key, undefined);
+    },
+    /** The oldest of what was learned of NICs on no record, above the limit. */
+    surplus(): Quirk[] {
+      const max = limit('quirksUnknownMax');
+      return read() && learned > max ? unknown.all(max) : [];
+    },
+    forget(): void {
+      memory = undefined;
+    },
+  };
+}
+
+const compare = (a: Quirk, b: Quirk) => (a.value < b.value ? -1 : 1);
 
 /** One text for vendor, product and firmware, folded so that spelling does not divide a model. */
 export function modelKey(manufacturer: string, product: string, firmware: string): string {

@@ -163,6 +163,8 @@ export const MIGRATIONS: readonly string[] = [
   JOB_STATS_SCHEMA,
   // Packets were once kept with the boot tokens in them. They are evidence and no state: those of before go.
   'DELETE FROM flight_packets;',
+  // 1: this value has worked, and failed since.
+  'ALTER TABLE quirks ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;',
 ];
 
 export interface MigrateOptions {

@@ -18,7 +18,7 @@ export const FLIGHT_LIMITS = {
   },
   flightBootsInMemoryMax: {
     value: 4096,
-    why: 'boots whose packets are held until they end, about 5 KB each; above it the oldest are written',
+    why: 'boots whose packets are held until they end, about 5 KB each; above it the oldest are written, from twice that on dropped',
   },
   flightsPerMachineMax: {
     value: 8,
@@ -56,6 +56,10 @@ export const FLIGHT_LIMITS = {
   flightQuestionsWaitingMax: {
     value: 4096,
     why: 'DNS questions between two looks of the recorder, about 1 MB',
+  },
+  quirksUnknownMax: {
+    value: 1000,
+    why: 'learned quirks of NICs that belong to no machine on record: MACs can be made up, the oldest go',
   },
   diagnosesMax: {
     value: 200_000,

@@ -34,15 +34,25 @@ export function createLearner(parts: LearnerParts) {
   const { quirks } = inventory.serverdb;
 
   const works = (
-    { mac, hardwarename }: Pick<StoredEvent, 'mac' | 'hardwarename'>,
+    { mac, hardwarename, boot, at }: Pick<StoredEvent, 'mac' | 'hardwarename' | 'boot' | 'at'>,
     trait: QuirkTrait,
     value: string,
   ): void => {
     if (!mac || value === '') return;
     const known = quirks.known(trait, mac, hardwarename);
-    if (known.fails.size === 0 || known.works === value || known.fails.has(value)) return;
-    const why = `${[...known.fails].join(' and ')} failed before`;
-    quirks.learn({ scope: 'machine', subject: mac, trait, value, outcome: 'works', why });
+    const key = { scope: 'machine', subject: mac, trait, value } as const;
+    const own = quirks.row(key);
+    const since = (boot && inventory.boots.byId(boot)?.startedAt) ?? at;
+    if (own?.outcome === 'fails') {
+      // Only a later boot shows that the fault was elsewhere: one that limped on is no proof.
+      if (own.at >= since) return;
+    } else if (own?.doubts !== 1) {
+      if (known.fails.size === 0 || known.works === value || known.fails.has(value)) return;
+    }
+    const others = [...known.fails].filter((one) => one !== value);
+    const why =
+      others.length === 0 ? 'it has worked again' : `${others.join(' and ')} failed before`;
+    quirks.learn({ ...key, outcome: 'works', why, since });
     if (hardwarename) promote(mac, hardwarename);
   };
 
@@ -52,26 +62,29 @@ export function createLearner(parts: LearnerParts) {
     if (model === '') return;
     for (const trait of Object.values(TRAIT_OF)) {
       const { works: value } = quirks.known(trait, mac, undefined);
-      const ofModel = quirks.list().some((one) => one.subject === model && one.trait === trait);
-      if (value === undefined || ofModel) continue;
+      if (value === undefined || quirks.has(trait, model)) continue;
       const why = `it worked on ${hardwarename}`;
-      quirks.learn({ scope: 'model', subject: model, trait, value, outcome: 'works', why });
+      const key = { scope: 'model', subject: model, trait, value } as const;
+      quirks.learn({ ...key, outcome: 'works', why, since: 0 });
     }
   };
 
   return {
     /** Within the transaction that keeps the diagnosis. */
-    failed(flight: Flight, { remedy, name }: Diagnosis): void {
+    failed(flight: Flight, { remedy, name, confidence }: Diagnosis): void {
       if (remedy === undefined || flight.mac === '') return;
       const value = usedValue(flight, remedy, parts);
       if (value === '') return;
       const subject = flight.mac;
       const trait = TRAIT_OF[remedy];
-      quirks.learn({ scope: 'machine', subject, trait, value, outcome: 'fails', why: name });
+      const key = { scope: 'machine', subject, trait, value } as const;
+      const weight = { certain: confidence === 'certain', since: flight.startedAt };
+      quirks.learn({ ...key, ...weight, outcome: 'fails', why: name });
     },
     /** iPXE has its script: the binary and the block size that brought it there are good. */
-    gotScript({ mac, hardwarename, boot }: StoredEvent): void {
-      if (!mac || !boot || quirks.list().length === 0) return;
+    gotScript(event: StoredEvent): void {
+      const { mac, boot } = event;
+      if (!mac || !boot || quirks.isEmpty()) return;
       const events = inventory.events.ofBoot(boot);
       const started = events.findLast(({ name }) => name === 'tftp.started');
       const sent = events.findLast(
@@ -80,9 +93,9 @@ export function createLearner(parts: LearnerParts) {
           (name === 'http.sent' && /\.(efi|kpxe)$/.test((data as { file: string }).file)),
       );
       if (!sent || !('file' in sent.data)) return;
-      works({ mac, hardwarename }, 'binary', String(sent.data.file));
+      works(event, 'binary', String(sent.data.file));
       if (started?.name === 'tftp.started') {
-        works({ mac, hardwarename }, 'blksize', String(started.data.blksizeBytes));
+        works(event, 'blksize', String(started.data.blksizeBytes));
       }
     },
     /** Its firmware asked for an address after its BMC was told to boot it from the network. */
@@ -90,12 +103,13 @@ export function createLearner(parts: LearnerParts) {
       if (event.mac) works(event, 'override', parts.overrideOf(event.mac));
     },
     registered({ mac, hardwarename }: StoredEvent): void {
-      if (mac && hardwarename && quirks.list().length > 0) promote(mac, hardwarename);
+      if (mac && hardwarename && !quirks.isEmpty()) promote(mac, hardwarename);
     },
-    /** Its operating system asked for an address after it was sent to its disk. */
-    leftForDisk(event: StoredEvent): void {
-      if (!event.mac || !event.boot || !sentToDisk(inventory, event.boot)) return;
+    /** Its operating system asked for an address after it was sent to its disk. @returns whether it is that */
+    leftForDisk(event: StoredEvent): boolean {
+      if (!event.mac || !event.boot || !sentToDisk(inventory, event.boot)) return false;
       works(event, 'local-boot', localBootOf(event.mac));
+      return true;
     },
   };
 }

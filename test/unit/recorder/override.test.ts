@@ -36,7 +36,9 @@ describe('an order to boot from the network', () => {
     };
     await order('pxe');
     const row = { scope: 'machine', subject: A, trait: 'override', value: 'as-asked' } as const;
-    inventory.transaction(() => quirks.learn({ ...row, outcome: 'fails', why: 'ignored' }));
+    inventory.transaction(() =>
+      quirks.learn({ ...row, outcome: 'fails', why: 'ignored', since: 0 }),
+    );
     await order('pxe');
     await order('none');
     expect(orders.map(({ target, uefi }) => `${target} ${uefi}`)).toEqual([

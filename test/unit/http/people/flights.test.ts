@@ -1,7 +1,7 @@
 /** Flight records and quirks by HTTP: who is shown what the console printed, and which quirks are taken. */
 import { describe, expect, it } from 'vitest';
 import type { Hardwarename } from '../../../../src/wire/ids.ts';
-import { createPeople, problemOf } from '../../../support/people.ts';
+import { createPeople } from '../../../support/people.ts';
 import { A, record } from '../../../support/recording.ts';
 
 const NAME = 'C0MPUT3' as Hardwarename;

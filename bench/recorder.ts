@@ -171,6 +171,7 @@ function summarise(costs: ReadonlyMap<string, readonly number[]>): TopicResult {
     ),
     notes: [
       'microseconds of CPU of the whole daemon for one exchange, or one transfer of 1 MiB by TFTP',
+      'packets are packed and written two minutes after their boot: that part of the cost is not in these figures',
     ],
   };
 }

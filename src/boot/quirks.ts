@@ -69,3 +69,21 @@ export type Override = (typeof OVERRIDE_ORDER)[number];
 
 export const overrideOf = (experience: Experience): Override =>
   choose(OVERRIDE_ORDER, experience).value;
+
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** RFC 2348. */
+const BLKSIZE = { min: 8, max: 65_464 };
+
+/** Whether a trait can have this value: a row with another one would never be used. */
+export function isValueOf(trait: Trait, value: string): boolean {
+  switch (trait) {
+    case 'binary':
+      return FILE_NAME.test(value);
+    case 'blksize':
+      return /^\d+$/.test(value) && Number(value) >= BLKSIZE.min && Number(value) <= BLKSIZE.max;
+    case 'local-boot':
+      return LOCAL_BOOT_ORDER.some((one) => one === value);
+    case 'override':
+      return OVERRIDE_ORDER.some((one) => one === value);
+  }
+}

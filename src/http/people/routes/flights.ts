@@ -1,5 +1,6 @@
 /** Why machines did not boot: diagnoses, the records behind them, what was learned of hardware, and how long boots take. */
 import { z } from 'zod';
+import { isValueOf } from '../../../boot/quirks.ts';
 import type { Flight } from '../../../diagnose/flight.ts';
 import { DIAGNOSES, RULES, ruleOf } from '../../../diagnose/table.ts';
 import { AppError } from '../../../errors.ts';
@@ -9,6 +10,7 @@ import { limit } from '../../../limits.ts';
 import { captureOf } from '../../../recorder/export.ts';
 import type { KeptDiagnosis } from '../../../recorder/store.ts';
 import type { BootId, Hardwarename } from '../../../wire/ids.ts';
+import { parseMac } from '../../../wire/mac.ts';
 import { mayReadConsole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -207,6 +209,23 @@ export function addFlightRoutes(app: PeopleServer, context: PeopleContext): void
   });
 }
 
+/** A MAC in the one spelling in which it is looked up; anything else as it is. */
+const spelled = (subject: string) => parseMac(subject) ?? subject.trim();
+
+/** @throws AppError REQUEST_INVALID for what would never be looked up, or never be used */
+function checkedQuirk(quirk: z.output<typeof quirkBody>): z.output<typeof quirkBody> {
+  const { scope, subject, trait, value } = quirk;
+  if (scope === 'machine' && !parseMac(subject)) {
+    const detail = `'${subject}' is no MAC address.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: '/subject' });
+  }
+  if (!isValueOf(trait, value)) {
+    const detail = `'${value}' is no value of ${trait}.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: '/value' });
+  }
+  return { ...quirk, subject: scope === 'machine' ? spelled(subject) : subject };
+}
+
 export function addQuirkRoutes(app: PeopleServer, context: PeopleContext): void {
   const { quirks } = context.inventory.serverdb;
   app.route({
@@ -232,7 +251,8 @@ export function addQuirkRoutes(app: PeopleServer, context: PeopleContext): void 
     },
     handler: async (request, reply) => {
       const { who } = principalOf(request);
-      return reply.send(await context.durably(() => quirks.put(request.body, who)));
+      const quirk = checkedQuirk(request.body);
+      return reply.send(await context.durably(() => quirks.put(quirk, who)));
     },
   });
   app.route({
@@ -247,7 +267,8 @@ export function addQuirkRoutes(app: PeopleServer, context: PeopleContext): void 
     },
     handler: async (request, reply) => {
       const { who } = principalOf(request);
-      const there = await context.durably(() => quirks.remove(request.query, who));
+      const key = { ...request.query, subject: spelled(request.query.subject) };
+      const there = await context.durably(() => quirks.remove(key, who));
       if (!there) throw new AppError('NOT_FOUND', { detail: 'There is no such quirk.' });
       return reply.code(204).send();
     },

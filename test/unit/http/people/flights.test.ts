@@ -1,7 +1,7 @@
 /** Flight records and quirks by HTTP: who is shown what the console printed, and which quirks are taken. */
 import { describe, expect, it } from 'vitest';
 import type { Hardwarename } from '../../../../src/wire/ids.ts';
-import { createPeople } from '../../../support/people.ts';
+import { createPeople, problemOf } from '../../../support/people.ts';
 import { A, record } from '../../../support/recording.ts';
 
 const NAME = 'C0MPUT3' as Hardwarename;
@@ -65,5 +65,39 @@ describe('what a machine printed', () => {
     expect(text).toContain('kernel-panic');
     expect(text).not.toContain('hunter2');
     expect(JSON.stringify(world.inventory.events.after(0, 1000))).not.toContain('hunter2');
+  });
+});
+
+describe('a quirk that a person writes', () => {
+  it('is looked up by its MAC however it was spelled, and refused where it would never be used', async () => {
+    const { as, world } = await appliance();
+    const operator = as('operator');
+    const body = {
+      ...{ scope: 'machine', subject: '52-54-00-00-00-0A', trait: 'binary', value: 'x.efi' },
+      ...{ outcome: 'works', why: 'tried' },
+    };
+    const put = (changes: object) => operator('PUT', '/quirks', { body: { ...body, ...changes } });
+    expect((await put({})).body).toMatchObject({ subject: A });
+    expect(world.inventory.serverdb.quirks.known('binary', A, undefined).works).toBe('x.efi');
+    for (const wrong of [
+      { subject: 'C0MPUT3' },
+      { value: '../x.efi' },
+      { trait: 'blksize', value: '7' },
+      { trait: 'blksize', value: 'large' },
+      { trait: 'local-boot', value: 'sideways' },
+      { trait: 'override', value: 'x' },
+    ])
+      expect([wrong, problemOf(await put(wrong)).slice(0, 19)]).toEqual([
+        ...[wrong, '400 REQUEST_INVALID'],
+      ]);
+    for (const right of [
+      { trait: 'blksize', value: '1468' },
+      { trait: 'local-boot', value: 'exit' },
+      { trait: 'override', value: 'other-mode' },
+      { scope: 'model', subject: 'LabCorp / X / 1.0' },
+    ])
+      expect([right, (await put(right)).status]).toEqual([right, 200]);
+    const query = 'scope=machine&subject=52-54-00-00-00-0A&trait=binary&value=x.efi';
+    expect((await operator('DELETE', `/quirks?${query}`)).status).toBe(204);
   });
 });

@@ -69,7 +69,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   const metrics = openMetrics(core.inventory);
   const parts: Parts = {
     ...core,
-    ...openRecorder(core, config, metrics.registry),
+    ...openRecorder(core, config, { registry: metrics.registry, log }),
     config,
     clock: systemClock,
     log,

@@ -1,5 +1,6 @@
 /** The flight recorder put together: what it reads, and how a machine leaves for its disk at present. */
 
+import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBootRules } from '../boot/binaries.ts';
 import { overrideOf } from '../boot/quirks.ts';
@@ -14,13 +15,14 @@ import { addDiagnosisMetrics } from './metrics.ts';
 export function openRecorder(
   { db, inventory, segments }: ReturnType<typeof openCore>,
   config: Config,
-  registry: Registry,
+  { registry, log }: { readonly registry: Registry; readonly log: Logger },
 ): { recorder: Recorder; flows: Flows; askers: SharedArrayBuffer } {
   const flows = createFlows(loadTcpInfo(), systemClock);
   const rules = createBootRules(config.boot, (file) => isAsset(config, file));
   const { quirks } = inventory.serverdb;
   const askers = makeAskerTable();
   const recorder = createRecorder({
+    onError: (err, about) => log.error({ err, about }, 'the flight recorder could not do a part'),
     ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
     proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
     overrideOf(mac) {

@@ -11,12 +11,11 @@ import type { Inventory } from '../inventory/inventory.ts';
 import { foldTimeline } from '../inventory/timeline.ts';
 import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
-import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import type { Collector } from './collect.ts';
 import type { Learner } from './learn.ts';
 import { openPhaseTimes, type PhaseTimes } from './phase-times.ts';
-import type { Verdicts } from './recorder.ts';
+import type { Attempt, Verdicts } from './recorder.ts';
 import type { FlightStore } from './store.ts';
 
 export interface FeedWatchParts {
@@ -29,6 +28,7 @@ export interface FeedWatchParts {
   readonly learner: Learner;
   /** Judges a boot until something is found, for a while. */
   judgeSoon(boot: BootId): void;
+  readonly attempt: Attempt;
 }
 
 interface PoweredOn {
@@ -42,14 +42,15 @@ const LOOP_BOOTS = 3;
 /** Longer than a server with much memory needs before its firmware asks; known models have a figure of their own. */
 const FIRMWARE_MS = 300_000;
 
+/** What is read of the feed: the few events that a verdict or a lesson hangs on. */
+const PAGE = `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
+  'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
+  OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
+  OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`;
+
 export function createFeedWatch(parts: FeedWatchParts) {
-  const { db, inventory, store, collector, clock, verdicts } = parts;
-  const page = db.prepare<[number, number], { id: number }>(
-    `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
-       'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
-       OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
-       OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`,
-  );
+  const { db, inventory, store, collector, clock, verdicts, attempt } = parts;
+  const page = db.prepare<[number, number], { id: number }>(PAGE);
   const recent = db.prepare<[string, number], { count: number }>(
     'SELECT count(*) AS count FROM boots WHERE mac = ? AND started_at > ?',
   );
@@ -63,7 +64,9 @@ export function createFeedWatch(parts: FeedWatchParts) {
   const ordered = new Set<Hardwarename>();
   let cursor = inventory.events.lastId();
 
-  const judgePower = (name: Hardwarename, { at, dueAt }: PoweredOn): void => {
+  const judgePower = (name: Hardwarename, since = poweredOn.get(name)): void => {
+    if (!since) return;
+    const { at, dueAt } = since;
     const machine = inventory.machines.byHardwarename(name);
     if (!machine) return void poweredOn.delete(name);
     const flight = collector.ofPower(machine, at, { now: clock(), firmwareMs: dueAt - at });
@@ -105,22 +108,19 @@ export function createFeedWatch(parts: FeedWatchParts) {
       case 'agent.progress':
         if (!boot) return;
         noteCard(parts, boot);
-        if (mac && waits(inventory, boot)) store.endMachine(mac);
+        if (mac && waits(inventory, boot)) endMachine(parts, event);
         else endIfFurther(parts, boot);
         return;
       case 'recon.received':
-        if (mac) store.endMachine(mac);
+        endMachine(parts, event);
         // A boot that came to its end may still tell of a bad link.
         if (boot) verdicts.judge(boot);
         if (boot) noteTimes(times, inventory, { boot, event, now: clock() });
         parts.learner.registered(event);
         return;
       case 'dhcp.acked':
-        parts.learner.leftForDisk(event);
-        if (hardwarename) {
-          const since = poweredOn.get(hardwarename);
-          if (since) judgePower(hardwarename, since);
-        }
+        if (parts.learner.leftForDisk(event)) endMachine(parts, event);
+        if (hardwarename) judgePower(hardwarename);
         return;
       case 'job.step':
         takeStep(event, { inventory, times, poweredOn, ordered });
@@ -128,9 +128,8 @@ export function createFeedWatch(parts: FeedWatchParts) {
       case 'job.retry':
         // The job itself has waited long enough: silence means something now.
         if (hardwarename && event.data.code === 'JOB_NO_EVENT') {
-          const since = poweredOn.get(hardwarename);
-          if (since)
-            judgePower(hardwarename, { at: since.at, dueAt: Math.min(since.dueAt, clock()) });
+          const on = poweredOn.get(hardwarename);
+          if (on) judgePower(hardwarename, { ...on, dueAt: Math.min(on.dueAt, clock()) });
           else judgeLast(hardwarename);
         }
         return;
@@ -143,28 +142,31 @@ export function createFeedWatch(parts: FeedWatchParts) {
       case 'agent.finished':
         if (boot) store.endBoot(boot);
         return;
-      case 'os.phoned-home': {
-        const home = hardwarename && inventory.machines.byHardwarename(hardwarename);
-        if (home) store.endMachine(home.bootMac as Mac);
-        return;
-      }
+      case 'os.phoned-home':
+        return void endMachine(parts, event);
       default:
     }
   };
 
   return {
     look(): void {
+      const newest = inventory.events.lastId();
       const ids = page.all(cursor, limit('eventsPageMax'));
-      if (ids.length > 0) {
-        inventory.transactionUnsynced(() => {
-          for (const { id } of ids) {
+      for (const { id } of ids) {
+        // Each on its own: one that fails takes no other with it, and is not tried for ever.
+        cursor = id;
+        attempt(`event ${id}`, () =>
+          inventory.transactionUnsynced(() => {
             const [event] = inventory.events.after(id - 1, 1);
             if (event) take(event);
-          }
-        });
+          }),
+        );
       }
-      cursor = ids.length > 0 ? (ids.at(-1)?.id ?? cursor) : inventory.events.lastId();
-      for (const [name, since] of poweredOn) if (clock() >= since.dueAt) judgePower(name, since);
+      if (ids.length === 0) cursor = newest;
+      for (const [name, since] of poweredOn) {
+        if (clock() < since.dueAt) continue;
+        if (!attempt(`power of ${name}`, () => judgePower(name, since))) poweredOn.delete(name);
+      }
     },
     times,
   };
@@ -193,6 +195,18 @@ function takeStep(
   if (step !== 'power-on') return;
   const model = inventory.serverdb.quirks.modelOf(hardwarename);
   poweredOn.set(hardwarename, { at, dueAt: at + (times.firmwareMs(model) ?? FIRMWARE_MS) });
+}
+
+/** It has booted well: nothing of before is open any more, whichever of its NICs it was said of. */
+function endMachine(
+  { store, inventory }: FeedWatchParts,
+  { mac, hardwarename }: StoredEvent,
+): void {
+  const machine = hardwarename && inventory.machines.byHardwarename(hardwarename);
+  const macs = new Set<string>(machine?.nics.map((nic) => nic.mac));
+  if (machine) macs.add(machine.bootMac);
+  if (mac) macs.add(mac);
+  for (const one of macs) if (one !== '') store.endMachine(one);
 }
 
 /** A sign of life alone ends no diagnosis: a machine that asks the same again has not gone on. */

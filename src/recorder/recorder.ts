@@ -47,7 +47,12 @@ export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'pro
   localBootOf(mac: Mac): string;
   /** How its BMC would be told at present to boot it from the network. */
   overrideOf(mac: Mac): string;
+  /** A part of the work failed, and the rest went on. @param what it was about */
+  onError?(error: unknown, what: string): void;
 }
+
+/** Runs a part of the work and tells of it when it fails. @returns whether it succeeded */
+export type Attempt = (what: string, run: () => void) => boolean;
 
 export interface Recorder {
   readonly store: FlightStore;
@@ -78,6 +83,8 @@ interface Held {
 const QUIET_MS = 120_000;
 /** A boot that stalled without a name is looked at again until then. */
 const JUDGE_FOR_MS = 120_000;
+/** A boot that stalled so long ago is not judged after a start: nobody stands before it any more. */
+const UNNAMED_FOR_MS = 3_600_000;
 const IGNORED_PER_TICK_MAX = 20;
 
 export function createRecorder(parts: RecorderParts): Recorder {
@@ -97,8 +104,20 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
   /** Stopped and not named yet: until when it is tried. One that stalled is let go when it moves again. */
   const unnamed = new Map<BootId, { readonly until: number; readonly stalled: boolean }>();
+  const attempt: Attempt = (what, run) => {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      parts.onError?.(error, what);
+      return false;
+    }
+  };
+  // What had stalled when the last process ended, and was not named yet.
+  for (const id of store.stalledUnnamed(clock() - UNNAMED_FOR_MS))
+    unnamed.set(id, { until: clock() + JUDGE_FOR_MS, stalled: true });
   const feed = createFeedWatch({
-    ...{ db, inventory, store, collector, clock, verdicts, learner },
+    ...{ db, inventory, store, collector, clock, verdicts, learner, attempt },
     judgeSoon: (boot) => void unnamed.set(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
   });
 
@@ -124,17 +143,20 @@ export function createRecorder(parts: RecorderParts): Recorder {
     asked: questions.asked,
     tidy: (before) => inventory.transactionUnsynced(() => store.tidy(before)),
     tick(stalled) {
-      sort();
       const now = clock();
-      questions.tick(now);
+      // First of all: nobody tells of them a second time.
       for (const { id } of stalled) unnamed.set(id, { until: now + JUDGE_FOR_MS, stalled: true });
+      attempt('packets', sort);
+      attempt('questions', () => questions.tick(now));
       for (const [id, { until, stalled: stopped }] of unnamed) {
-        const boot = inventory.boots.byId(id);
-        const over = !boot || (stopped && boot.stalledAt === undefined) || now > until;
-        if (over || verdicts.judge(id)) unnamed.delete(id);
+        attempt(`boot ${id}`, () => {
+          const boot = inventory.boots.byId(id);
+          const over = !boot || (stopped && boot.stalledAt === undefined) || now > until;
+          if (over || verdicts.judge(id)) unnamed.delete(id);
+        });
       }
-      feed.look();
-      write({ held, store, inventory, now });
+      attempt('the feed', feed.look);
+      attempt('writing', () => write({ held, store, inventory, now }));
     },
     flight: (boot) => {
       sort();
@@ -189,7 +211,8 @@ function hold(
     return;
   }
   held.set(boot, { mac, packets, changedAt: at });
-  if (held.size <= limit('flightBootsInMemoryMax')) return;
+  // `write` takes what is above the limit; only a storm that outruns the disk loses packets.
+  if (held.size <= 2 * limit('flightBootsInMemoryMax')) return;
   const oldest = held.keys().next().value;
   if (oldest !== undefined) held.delete(oldest);
 }
@@ -244,7 +267,10 @@ function write({
   inventory: Inventory;
   now: number;
 }): void {
-  const due = [...held].filter(([, { changedAt }]) => now - changedAt >= QUIET_MS);
+  const surplus = held.size - limit('flightBootsInMemoryMax');
+  const due = [...held].filter(
+    ([, { changedAt }], index) => index < surplus || now - changedAt >= QUIET_MS,
+  );
   const some = due.slice(0, Number.isFinite(now) ? limit('flightWritesMax') : due.length);
   if (some.length === 0) return;
   inventory.transactionUnsynced(() => {

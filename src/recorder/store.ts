@@ -122,6 +122,8 @@ function openPackets(db: Database, clock: Clock) {
   };
 }
 
+const DAY_MS = 86_400_000;
+
 function openDiagnoses(db: Database, clock: Clock) {
   const insert = db.prepare(
     `INSERT INTO diagnoses (boot, mac, hardwarename, name, confidence, place, evidence, also, at, rack, switch, port, model)
@@ -153,7 +155,17 @@ function openDiagnoses(db: Database, clock: Clock) {
     `DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses ORDER BY id LIMIT
        min(?, max(0, (SELECT count(*) FROM diagnoses) - ?)))`,
   );
+  const stalled = db.prepare<[number, number, number], { id: string }>(
+    `SELECT id FROM boots WHERE started_at > ? AND stalled_at > ?
+       AND NOT EXISTS (SELECT 1 FROM diagnoses WHERE diagnoses.boot = boots.id)
+     ORDER BY stalled_at DESC LIMIT ?`,
+  );
   return {
+    /** Boots that have stalled since then, and that have no diagnosis; only those of the last day are looked through. */
+    stalledUnnamed: (since: number): BootId[] =>
+      stalled
+        .all(since - DAY_MS, since, limit('flightBootsInMemoryMax'))
+        .map(({ id }) => id as BootId),
     tidy(before: number): number {
       const max = limit('diagnosesTrimMax');
       return old.run(before, max).changes + surplus.run(max, limit('diagnosesMax')).changes;
@@ -185,7 +197,7 @@ function openDiagnoses(db: Database, clock: Clock) {
     endBoot: (boot: string): number => endOfBoot.run(clock(), boot).changes,
     /** It has begun to boot from the network after all. */
     endPower: (mac: string): number => endOfPower.run(clock(), mac).changes,
-    /** The machine has booted well: nothing of before is open any more. */
+    /** The machine has booted well: nothing of before is open any more of this NIC. */
     endMachine: (mac: string): number => endOfMac.run(clock(), mac).changes,
     list(query: DiagnosisQuery): KeptDiagnosis[] {
       const wanted = (['hardwarename', 'mac', 'boot', 'name'] as const).filter((key) => query[key]);

@@ -26,7 +26,9 @@ export function record(configText = '') {
       watched.splice(0, watched.length, ...addresses);
     },
   };
+  const faults: string[] = [];
   const recorder = createRecorder({
+    onError: (error, what) => void faults.push(`${what}: ${(error as Error).message}`),
     watch,
     ...{ db: world.db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
     ...{ localBootOf, overrideOf },
@@ -96,5 +98,17 @@ export function record(configText = '') {
     inventory.events
       .after(0, 1000)
       .flatMap((one) => (one.name === 'boot.diagnosed' ? [one.data.diagnosis] : []));
-  return { ...world, recorder, watched, step, send, lease, append, bootId, fetched, diagnosed };
+  return {
+    ...world,
+    recorder,
+    faults,
+    watched,
+    step,
+    send,
+    lease,
+    append,
+    bootId,
+    fetched,
+    diagnosed,
+  };
 }

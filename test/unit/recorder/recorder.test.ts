@@ -18,6 +18,7 @@ import {
   unpackPackets,
 } from '../../../src/recorder/packets.ts';
 import { openPhaseTimes } from '../../../src/recorder/phase-times.ts';
+import { createRecorder } from '../../../src/recorder/recorder.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { A, record } from '../../support/recording.ts';
 import { ipv4 } from '../../support/world.ts';
@@ -156,6 +157,80 @@ describe('the recorder', () => {
   });
 });
 
+it('a boot that stalled before the daemon was started again gets its name', () => {
+  const world = record();
+  world.lease('uefi');
+  world.pass(30_000);
+  world.db.prepare('UPDATE boots SET stalled_at = ?').run(world.time.now);
+  world.pass(5000);
+  const { db, inventory, clock } = world;
+  const again = createRecorder({
+    ...{ db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
+    ...{ localBootOf: () => 'auto', overrideOf: () => 'as-asked' },
+  });
+  again.tick([]);
+  expect(world.diagnosed()).toEqual(['boot-file-not-asked']);
+});
+
+describe('one part that fails', () => {
+  it('takes no other with it: the other events and the boots that stalled are judged', () => {
+    const world = record();
+    world.lease('uefi');
+    world.step();
+    const { events } = world.inventory;
+    world.db.exec(`CREATE TRIGGER broken BEFORE INSERT ON phase_times BEGIN SELECT RAISE(ABORT, 'no'); END;
+      CREATE TRIGGER broken_card BEFORE INSERT ON boot_cards BEGIN SELECT RAISE(ABORT, 'no'); END;`);
+    const card = Uint8Array.of(0xb1, 5, 1, 0x1a, 0xf4, 0x10, 0x00);
+    world.send(MESSAGE.discover, 'ipxe', 'prov0', [[OPTION.ipxe, card]]);
+    const data = { phase: 'linux', message: 'pxeimage is running', level: 'info' as const };
+    world.append({ name: 'agent.progress', data });
+    const work = { job: 'j', purpose: 'install', round: 1 };
+    const failed = { step: 'disks', code: 'DISK_NOT_FOUND', detail: 'no disk matches the layout' };
+    world.append({ name: 'agent.failed', data: { ...work, ...failed, retry: false, log: '' } });
+    world.step();
+    const told = world.faults.length;
+    expect(world.faults[0]).toMatch(/^event \d+: no$/);
+    world.step();
+    expect(world.faults).toHaveLength(told);
+    expect(events.after(0, 1000).some(({ name }) => name === 'boot.diagnosed')).toBe(true);
+  });
+
+  it('packets that cannot be sorted keep no stalled boot from its name', () => {
+    const world = record();
+    world.lease('uefi');
+    world.step();
+    world.pass(30_000);
+    const poison = {
+      drop: 'malformed',
+      get bytes(): Uint8Array {
+        throw new Error('poison');
+      },
+    };
+    world.recorder.served([poison as never]);
+    world.step();
+    expect(world.faults).toEqual(['packets: poison']);
+    expect(world.diagnosed()).toEqual(['boot-file-not-asked']);
+  });
+});
+
+it('above the limit the oldest packets are written, not dropped', () => {
+  const world = record();
+  const max = limit('flightBootsInMemoryMax');
+  const bytes = new Uint8Array(240);
+  const exchange = (boot: string) =>
+    ({
+      ...{ boot, bytes, at: world.time.now, iface: 'prov0', via: undefined },
+      source: { address: '0.0.0.0', port: 68 },
+      ...{ reply: undefined, drop: undefined },
+    }) as unknown as DhcpExchange;
+  world.recorder.served(Array.from({ length: max + 3 }, (_, n) => exchange(`b${n}`)));
+  world.step();
+  expect(['b0', 'b2', 'b3'].map((boot) => world.recorder.store.packets(boot).length)).toEqual([
+    1, 1, 0,
+  ]);
+  expect(world.recorder.packets('b0' as never)).toHaveLength(1);
+});
+
 describe('quirks', () => {
   it('a binary that is refused once is passed over, and what works is used at once', () => {
     const world = record();
@@ -232,7 +307,7 @@ describe('quirks', () => {
     const { quirks } = inventory.serverdb;
     const row = { scope: 'machine', subject: A, trait: 'binary', value: 'x.efi' } as const;
     inventory.transaction(() => quirks.put({ ...row, outcome: 'works', why: 'tried' }, 'negz'));
-    inventory.transaction(() => quirks.learn({ ...row, outcome: 'fails', why: 'guess' }));
+    inventory.transaction(() => quirks.learn({ ...row, outcome: 'fails', why: 'guess', since: 0 }));
     expect(quirks.known('binary', A, undefined)).toEqual({ works: 'x.efi', fails: new Set() });
     inventory.transaction(() => expect(quirks.remove(row, 'negz')).toBe(true));
     expect(quirks.list()).toEqual([]);

@@ -11,7 +11,7 @@ import { consoleEntries } from '../../../src/recorder/console-lines.ts';
 import { captureOf } from '../../../src/recorder/export.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { A, record } from '../../support/recording.ts';
-import { ipv4 } from '../../support/world.ts';
+import { ipv4, mac } from '../../support/world.ts';
 
 const ADDRESS = ipv4('10.77.0.100');
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -242,6 +242,74 @@ describe('what is over', () => {
     world.append({ name: 'agent.progress', data });
     world.step();
     expect(open()).toEqual([]);
+  });
+});
+
+describe('trouble before a machine booted well', () => {
+  const B = mac('52:54:00:00:00:0b');
+  function troubled() {
+    const world = record();
+    const { store } = world.recorder;
+    const hardwarename = 'C0MPUT3' as Hardwarename;
+    const cause = { who: 'test', why: 'test' };
+    const nics = [
+      { mac: A, name: 'eth0' },
+      { mac: B, name: 'eth1' },
+    ];
+    const entry = { serial: 'C0MPUT3', manufacturer: 'LabCorp', product: 'X', state: 'in-use' };
+    world.inventory.transaction(() => {
+      world.inventory.serverdb.editor.enter({ ...entry, nics } as never, cause);
+      for (const [boot, of] of [
+        ['b1', A],
+        ['b2', B],
+      ] as const)
+        store.found({
+          ...{ boot: boot as never, mac: of, hardwarename: undefined, model: '' },
+          diagnosis: {
+            ...{ name: 'http-blocked', confidence: 'likely', place: 'asked' },
+            ...{ evidence: [], also: [] },
+          },
+          place: { rack: '', switch: '', port: '' },
+        });
+    });
+    const open = () => store.list({ open: true, limit: 9 }).length;
+    expect(open()).toBe(2);
+    return { ...world, hardwarename, open };
+  }
+
+  it('is over for all its NICs when its system asks for an address after it was sent to its disk', () => {
+    const world = troubled();
+    world.lease('ipxe');
+    world.step();
+    expect(world.open()).toBe(2);
+    world.append({ name: 'ipxe.script', data: { mode: 'local-disk', why: '' } });
+    world.step();
+    expect(world.open()).toBe(2);
+    world.lease('os');
+    world.step();
+    expect(world.open()).toBe(0);
+  });
+
+  it('is over for all its NICs when one of them reports, or its system calls home', () => {
+    const report = troubled();
+    report.inventory.transaction(() =>
+      report.inventory.events.append({
+        ...{ name: 'recon.received', mac: A, hardwarename: report.hardwarename },
+        data: { digest: 'd', sizeBytes: 1 },
+      } as never),
+    );
+    report.step();
+    expect(report.open()).toBe(0);
+    const home = troubled();
+    const data = { job: 'j', hostname: 'web1', image: 'debian@12', address: '10.77.0.100' };
+    home.inventory.transaction(() =>
+      home.inventory.events.append({
+        ...{ name: 'os.phoned-home', hardwarename: home.hardwarename },
+        data,
+      }),
+    );
+    home.step();
+    expect(home.open()).toBe(0);
   });
 });
 

@@ -4,6 +4,7 @@
  * Nothing is computed anew: rules, records and files may have changed since. The event feed has what was decided then and for
  * which reasons, so it is read up to that moment: the machine's state, the boot that it was in, and each answer it was given.
  */
+import type { Database } from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import { openCore } from '../daemon/core.ts';
 import { AppError } from '../errors.ts';
@@ -19,7 +20,6 @@ interface Answer {
 
 /** Of a boot, what follows shortly after the moment belongs to the answer, too. */
 const AFTER_MS = 120_000;
-const MACHINE_EVENTS_MAX = 1000;
 
 /** @throws AppError REQUEST_INVALID for an unknown machine or a time that is none */
 export function explainAt(
@@ -36,26 +36,22 @@ export function explainAt(
   try {
     const { inventory, db } = core;
     const named = inventory.machines.byHardwarename(subject as Hardwarename);
-    const mac = parseMac(subject) ?? named?.bootMac;
-    if (!mac) {
+    const asked = parseMac(subject) ?? named?.bootMac;
+    if (!asked) {
       throw new AppError('REQUEST_INVALID', {
         detail: `'${subject}' is neither a MAC address nor a machine on record.`,
       });
     }
-    const machine = named ?? inventory.machines.byMac(parseMac(mac) ?? ('' as never));
-    const row = db
-      .prepare<[string, number], { id: string; started_at: number; arch: string }>(
-        'SELECT id, started_at, arch FROM boots WHERE mac = ? AND started_at <= ? ORDER BY started_at DESC LIMIT 1',
-      )
-      .get(mac, moment);
+    const machine = named ?? inventory.machines.byMac(parseMac(asked) ?? ('' as never));
+    // By its name, a machine is all its NICs: it boots from whichever its firmware asks with.
+    const macs = named ? [asked, ...named.nics.map((nic) => nic.mac)] : [asked];
+    const row = bootAt(db, macs, moment);
+    const mac = row?.mac ?? asked;
     const events = row ? inventory.events.ofBoot(row.id as BootId) : [];
     const answers = events
       .filter(({ at }) => at <= moment + AFTER_MS)
       .flatMap((event) => answerOf(event));
-    const history = machine
-      ? inventory.events.ofMachine(machine.hardwarename, MACHINE_EVENTS_MAX)
-      : [];
-    const state = stateAt(history, moment);
+    const state = machine ? stateAt(db, machine.hardwarename, moment) : UNKNOWN;
     const boot = row ? { id: row.id, startedAt: row.started_at, arch: row.arch } : null;
     const found = { mac, hardwarename: machine?.hardwarename ?? null, at: moment, state, boot };
     return json ? `${JSON.stringify({ ...found, answers })}\n` : readable(found, answers);
@@ -64,10 +60,35 @@ export function explainAt(
   }
 }
 
-/** Before its first change a machine was not known. */
-function stateAt(history: readonly StoredEvent[], moment: number): string {
-  const last = history.findLast((event) => event.name === 'machine.state' && event.at <= moment);
-  return last?.name === 'machine.state' ? last.data.to : 'unknown';
+interface BootRow {
+  id: string;
+  mac: string;
+  started_at: number;
+  arch: string;
+}
+
+function bootAt(db: Database, macs: readonly string[], moment: number): BootRow | undefined {
+  const last = db.prepare<[string, number], BootRow>(
+    'SELECT id, mac, started_at, arch FROM boots WHERE mac = ? AND started_at <= ? ORDER BY started_at DESC LIMIT 1',
+  );
+  const found = [...new Set(macs)].flatMap((mac) => last.get(mac, moment) ?? []);
+  return found.sort((a, b) => b.started_at - a.started_at)[0];
+}
+
+const UNKNOWN = 'unknown';
+
+/** Before its first change a machine was not known; of a time before the feed begins, nobody can say. */
+function stateAt(db: Database, hardwarename: Hardwarename, moment: number): string {
+  const last = db
+    .prepare<[string, number], { state: string }>(
+      `SELECT json_extract(data, '$.to') AS state FROM events
+         WHERE hardwarename = ? AND name = 'machine.state' AND at <= ? ORDER BY id DESC LIMIT 1`,
+    )
+    .get(hardwarename, moment);
+  if (last) return last.state;
+  const first = db.prepare<[], { at: number }>('SELECT at FROM events ORDER BY id LIMIT 1').get();
+  const isKept = first !== undefined && first.at <= moment;
+  return isKept ? UNKNOWN : `${UNKNOWN}: the events of then are no longer kept`;
 }
 
 function answerOf(event: StoredEvent): Answer[] {

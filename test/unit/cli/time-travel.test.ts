@@ -63,6 +63,30 @@ describe('explain --at', () => {
     ).toEqual(['offer to firmware: 10.77.0.100 undionly.kpxe (unknown)', 'script: recon (new)']);
     expect(explainAt(configOf(), { subject: A, time: at, json: false })).toContain('undionly.kpxe');
   });
+  it('knows the state of then, however much has happened since, and a boot from any NIC', () => {
+    const core = openCore(configOf());
+    const { inventory } = core;
+    const B = mac('52:54:00:77:00:02');
+    const name = inventory.machines.byMac(A)?.hardwarename ?? ('' as never);
+    const at = Date.now() + 60_000;
+    const sighting = { client: 'firmware', arch: 'uefi', hardwarename: name } as const;
+    inventory.boots.sight({ ...sighting, mac: B });
+    core.db.prepare('UPDATE boots SET started_at = ? WHERE mac = ?').run(at - 1, B);
+    inventory.transaction(() => {
+      inventory.machines.setNics(name, [{ mac: B, name: 'eth1' } as never], { add: true });
+      for (let n = 0; n < 1100; n++)
+        inventory.events.append({
+          name: 'daemon.stopped',
+          hardwarename: name,
+          data: { signal: 'x' },
+        });
+    });
+    expect(inventory.machines.byHardwarename(name)?.nics).toHaveLength(2);
+    core.close();
+    const time = new Date(at).toISOString();
+    const found = JSON.parse(explainAt(configOf(), { subject: name, time, json: true }));
+    expect(found).toMatchObject({ mac: B, state: 'available', boot: { arch: 'uefi' } });
+  });
   it('knows nothing of a time before the first boot, and refuses what is no time', () => {
     const early = explainAt(configOf(), { subject: A, time: '2001-01-01', json: false });
     expect(early).toContain('it had not booted from here before');

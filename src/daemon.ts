@@ -122,7 +122,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     });
     const { whenDurable } = core.groupCommit;
     const folder = federationFolderOf(config);
-    const leave = startFederation({ ...parts, jobs, folder, whenDurable });
+    const leave = startFederation({ ...parts, ...provisioned, jobs, folder, whenDurable });
     if (leave) parts.closers.push(leave);
     tellFirstToken(core.inventory, config);
     ready.peopleHttp = true;

@@ -181,6 +181,7 @@ export const ERRORS = {
   JOB_EXISTS: { httpStatus: 409, message: 'The machine has an unfinished job already.' },
   JOB_STATE: { httpStatus: 409, message: 'A machine in this state cannot have such a job.' },
   JOB_ENDED: { httpStatus: 409, message: 'The job has ended.' },
+  QUOTA_EXCEEDED: { httpStatus: 409, message: 'The squad may not have so many machines.' },
   REQUEST_ENDED: { httpStatus: 409, message: 'The request has ended.' },
   JOB_VERSION: {
     httpStatus: 409,

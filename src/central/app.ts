@@ -2,24 +2,34 @@
  * The fleet's API: the appliance's shapes with `site` added, over what the sites have told. Reads are answered here; writes
  * become intents, which the site carries out when it hears of them.
  */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { intentSchema, siteName } from '../federation/protocol.ts';
+import { askedIntent, siteName } from '../federation/protocol.ts';
 import { installProblems } from '../http/problem.ts';
 import type { Role } from '../inventory/access.ts';
 import { limit } from '../limits.ts';
-import { type FleetAccess, type FleetPrincipal, needFleetRole } from './access.ts';
+import { type FleetAccess, type FleetPrincipal, needFleetRole, needSquad } from './access.ts';
 import type { Fleet } from './fleet.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { Joining } from './joining.ts';
+import type { FleetProvisioning } from './provisioning.ts';
+import { addRequests } from './request-routes.ts';
+import type { Squads } from './squads.ts';
 
 export interface FleetAppParts {
   readonly fleet: Fleet;
   readonly view: FleetView;
   readonly joining: Joining;
   readonly access: FleetAccess;
+  readonly provisioning: FleetProvisioning;
+  readonly squads: Squads;
   readonly log: FastifyBaseLogger;
   /** A site has an intent waiting. */
   nudge(site: string): void;
@@ -35,7 +45,7 @@ declare module 'fastify' {
   }
 }
 
-type App = ReturnType<typeof createServer>;
+export type FleetApp = ReturnType<typeof createServer>;
 
 const createServer = (log: FastifyBaseLogger) =>
   Fastify({
@@ -67,14 +77,21 @@ export function createFleetApp(parts: FleetAppParts): FastifyInstance {
   addSites(app, parts);
   addMachines(app, parts);
   addIntents(app, parts);
+  addRequests(app, parts);
   return app as unknown as FastifyInstance;
+}
+
+/** Of a route that says who may call it. @throws AppError UNAUTHENTICATED */
+export function principalOf({ fleetPrincipal }: FastifyRequest): FleetPrincipal {
+  if (!fleetPrincipal) throw new AppError('UNAUTHENTICATED');
+  return fleetPrincipal;
 }
 
 const count = z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100);
 const siteParams = z.object({ site: siteName });
 const name = z.string().max(63).optional();
 
-function addSites(app: App, { view, fleet, joining }: FleetAppParts): void {
+function addSites(app: FleetApp, { view, fleet, joining }: FleetAppParts): void {
   app.get('/api/v1/sites', { config: { fleetRole: 'viewer' } }, async () => ({
     sites: await view.sites(),
   }));
@@ -92,7 +109,7 @@ function addSites(app: App, { view, fleet, joining }: FleetAppParts): void {
     { config: { fleetRole: 'admin' }, schema: { params: siteParams } },
     async (request, reply) => {
       const { site } = request.params;
-      const code = await joining.makeCode(site, request.fleetPrincipal?.who ?? '');
+      const code = await joining.makeCode(site, principalOf(request).who);
       return reply.code(201).send({ site, code });
     },
   );
@@ -107,7 +124,7 @@ function addSites(app: App, { view, fleet, joining }: FleetAppParts): void {
   );
 }
 
-function addMachines(app: App, { view }: FleetAppParts): void {
+function addMachines(app: FleetApp, { view }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
   const filters = { site: siteName.optional(), state: name, hardwareType: name, role: name };
   app.get(
@@ -163,14 +180,15 @@ function addMachines(app: App, { view }: FleetAppParts): void {
   );
 }
 
-function addIntents(app: App, { view, fleet, nudge }: FleetAppParts): void {
+function addIntents(app: FleetApp, { view, fleet, nudge }: FleetAppParts): void {
   app.post(
     '/api/v1/sites/:site/intents',
-    { config: { fleetRole: 'operator' }, schema: { params: siteParams, body: intentSchema } },
+    { config: { fleetRole: 'operator' }, schema: { params: siteParams, body: askedIntent } },
     async (request, reply) => {
       const { site } = request.params;
+      needSquad(principalOf(request), undefined);
       if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
-      const id = await fleet.ask(site, request.fleetPrincipal?.who ?? '', request.body);
+      const id = await fleet.ask(site, principalOf(request).who, request.body);
       nudge(site);
       return reply.code(202).send({ id, site, status: 'waiting' });
     },

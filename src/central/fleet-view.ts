@@ -3,6 +3,8 @@
  * not been heard of for a while is shown as it was then, and said to be so.
  */
 import { AppError } from '../errors.ts';
+import type { IntentBody } from '../federation/protocol.ts';
+import { maskInstall } from '../http/people/mask.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
@@ -133,14 +135,24 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
         [...given.map(([, value]) => value), count],
       );
     },
-    intents: (site, count) =>
-      db.all(
+    async intents(site, count) {
+      const rows = await db.all(
         `SELECT * FROM intents ${site === undefined ? '' : 'WHERE site = ?'} ORDER BY asked_at DESC, id LIMIT ?`,
         [...(site === undefined ? [] : [site]), count],
-      ),
-    intent: async (id) => (await db.all('SELECT * FROM intents WHERE id = ?', [id]))[0],
+      );
+      return rows.map(masked);
+    },
+    intent: async (id) => (await db.all('SELECT * FROM intents WHERE id = ?', [id])).map(masked)[0],
     notices: (count) => db.all('SELECT * FROM notices ORDER BY at DESC, id LIMIT ?', [count]),
   };
+}
+
+/** What a machine is installed with may hold secrets, which are for the site alone. */
+function masked(row: SqlRow): SqlRow {
+  const body = JSON.parse(String(row.body)) as IntentBody;
+  if (body.kind !== 'request') return row;
+  const install = maskInstall((body.request.install ?? {}) as Record<string, unknown>);
+  return { ...row, body: JSON.stringify({ ...body, request: { ...body.request, install } }) };
 }
 
 function whereOf(

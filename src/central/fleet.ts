@@ -18,7 +18,10 @@ import {
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import { putIntent } from './intents.ts';
+import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import { tellSquads } from './squads.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
 
@@ -73,7 +76,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
          WHERE name = ? AND (appliance = '' OR appliance = ?)`,
         [appliance, program, now, now, theirs - now, last, name, appliance],
       );
-      return changed === 0 ? undefined : site(name);
+      if (changed === 0) return undefined;
+      await db.transaction((sql) => tellSquads(sql, [name], now));
+      return site(name);
     },
     applyBatch: (of, batch) =>
       db.transaction(async (sql) => {
@@ -86,12 +91,27 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         if (moved === 0) return judge(sql, of, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
         await putEvents(sql, of, batch.events);
+        const { requests = [] } = batch;
+        await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
+        await putPlaces(sql, of, batch.events);
         return { kind: 'applied', cursor: to };
       }),
-    applySnapshot: (of, { snapshot, machines, done }) =>
+    applySnapshot: (of, { snapshot, machines, requests = [], done }) =>
       db.transaction(async (sql) => {
+        const now = clock();
         await putMachines(sql, { site: of, machines, snapshot }, notice);
+        await putRequests(sql, { site: of, requests, snapshot, now });
         if (!done) return undefined;
+        for (const lost of await loseParts(sql, { site: of, snapshot, now }))
+          await notice(
+            sql,
+            of,
+            'REQUEST_LOST',
+            `Its part ${lost} of a request is not there any more.`,
+          );
+        // A database that was put back has the squads of then.
+        await sql.run('DELETE FROM squad_sites WHERE site = ?', [of]);
+        await tellSquads(sql, [of], now);
         const values = [of, snapshot];
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
         // What lies above was told by a database that has been put back since.
@@ -105,13 +125,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
     async heard(of) {
       await db.run('UPDATE sites SET heard_at = ? WHERE name = ?', [clock(), of]);
     },
-    async ask(of, who, body) {
-      const id = randomUUID();
-      await db.run('INSERT INTO intents (id, site, who, body, asked_at) VALUES (?, ?, ?, ?, ?)', [
-        ...[id, of, who, JSON.stringify(body), clock()],
-      ]);
-      return id;
-    },
+    ask: (of, who, body) => putIntent(db, { site: of, who, body, now: clock() }),
     async waiting(of, count) {
       const rows = await db.all<{ id: string; who: string; body: string }>(
         `SELECT id, who, body FROM intents WHERE site = ? AND status = 'waiting' ORDER BY asked_at, id LIMIT ?`,
@@ -119,12 +133,16 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       );
       return rows.map(({ id, who, body }) => ({ id, who, body: JSON.parse(body) as IntentBody }));
     },
-    async answer(of, { intent, status, result }) {
-      await db.run(
-        `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
-        [status, JSON.stringify(result), clock(), intent, of],
-      );
-    },
+    answer: (of, answered) =>
+      db.transaction(async (sql) => {
+        const { intent, status, result } = answered;
+        const now = clock();
+        await sql.run(
+          `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
+          [status, JSON.stringify(result), now, intent, of],
+        );
+        await answerPart(sql, { site: of, result: answered, now });
+      }),
     async notice(of, code, detail) {
       await notice(db, of, code, detail);
     },

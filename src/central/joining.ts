@@ -68,6 +68,7 @@ export function openJoining(
            ON CONFLICT (name) DO UPDATE SET appliance = '', feed_cursor = NULL, mark = '', joined_at = excluded.joined_at`,
           [code.site, now],
         );
+        await sql.run('DELETE FROM squad_sites WHERE site = ?', [code.site]);
         await sql.run('UPDATE certificates SET revoked_at = ? WHERE site = ? AND revoked_at = 0', [
           now,
           code.site,

@@ -88,6 +88,76 @@ const STEPS: readonly (readonly string[])[] = [
       revoked_at BIGINT NOT NULL DEFAULT 0
     )`,
   ],
+  [
+    // Machines that are wanted of the fleet, and the part of each site: an intent, and how far the site says that it is.
+    `CREATE TABLE fleet_requests (
+      id TEXT PRIMARY KEY,
+      -- who asks, and the key with which the same call is the same request
+      call_key TEXT NOT NULL UNIQUE,
+      who TEXT NOT NULL,
+      role TEXT NOT NULL,
+      squad TEXT NOT NULL,
+      -- '' when any will do
+      hardware_type TEXT NOT NULL,
+      wanted BIGINT NOT NULL,
+      -- what each site is asked for, without its count
+      body TEXT NOT NULL,
+      sites TEXT NOT NULL,
+      spread TEXT NOT NULL,
+      asked_at BIGINT NOT NULL,
+      cancelled_at BIGINT NOT NULL DEFAULT 0,
+      cancelled_by TEXT NOT NULL DEFAULT '',
+      -- rises with each change of its parts: who changes them holds this row
+      turn BIGINT NOT NULL DEFAULT 0
+    )`,
+    'CREATE INDEX fleet_requests_by_time ON fleet_requests (asked_at, id)',
+    'CREATE INDEX fleet_requests_by_squad ON fleet_requests (squad)',
+    `CREATE TABLE fleet_parts (
+      -- the site's own request has the same id
+      intent TEXT PRIMARY KEY,
+      request TEXT NOT NULL,
+      site TEXT NOT NULL,
+      wanted BIGINT NOT NULL,
+      -- asked, refused, lost, or what the site calls it
+      status TEXT NOT NULL DEFAULT 'asked',
+      done BIGINT NOT NULL DEFAULT 0,
+      failed BIGINT NOT NULL DEFAULT 0,
+      why TEXT NOT NULL DEFAULT '',
+      -- when the site has said that it took it on
+      accepted_at BIGINT NOT NULL DEFAULT 0,
+      ended_at BIGINT NOT NULL DEFAULT 0,
+      snapshot TEXT NOT NULL DEFAULT ''
+    )`,
+    'CREATE INDEX fleet_parts_by_request ON fleet_parts (request)',
+    'CREATE INDEX fleet_parts_by_site ON fleet_parts (site, status)',
+    `CREATE TABLE fleet_places (
+      intent TEXT NOT NULL,
+      place BIGINT NOT NULL,
+      hardwarename TEXT NOT NULL,
+      hostname TEXT NOT NULL,
+      -- claimed, installed
+      status TEXT NOT NULL,
+      PRIMARY KEY (intent, place)
+    )`,
+    `CREATE TABLE squads (
+      name TEXT PRIMARY KEY,
+      doc TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      changed_at BIGINT NOT NULL,
+      changed_by TEXT NOT NULL
+    )`,
+    // Which version of a squad a site was last asked to keep.
+    `CREATE TABLE squad_sites (
+      site TEXT NOT NULL,
+      squad TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      intent TEXT NOT NULL,
+      PRIMARY KEY (site, squad)
+    )`,
+    // JSON: squads that the token acts for; none: for all of the fleet.
+    `ALTER TABLE tokens ADD COLUMN squads TEXT NOT NULL DEFAULT '[]'`,
+    'CREATE INDEX machines_by_squad ON machines (squad, state)',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

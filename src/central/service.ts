@@ -24,9 +24,11 @@ import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
 import { type Joining, openJoining } from './joining.ts';
 import { createLines, type Lines } from './lines.ts';
+import { openFleetProvisioning } from './provisioning.ts';
 import { migrateFleet } from './schema.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
+import { openSquads } from './squads.ts';
 
 export interface Central {
   /** Where appliances and people reach it. */
@@ -56,6 +58,7 @@ export async function startCentral(
   const lines = createLines({ fleet, joining, clock, log });
   const app = createFleetApp({
     ...{ fleet, joining, access, log, view: openFleetView(db, clock), nudge: lines.nudge },
+    ...{ provisioning: openFleetProvisioning(db, clock), squads: openSquads(db, clock) },
   });
   const { address, port, names } = settings.appliances;
   const own = await issueServer(authority, names, clock());

@@ -47,7 +47,9 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
     .argument('<name>')
     .option('-c, --config <FILE>', 'YAML configuration')
     .option('--role <ROLE>', ROLES.join(', '), 'viewer')
-    .action(async (name: string, { config, role }: { config?: string; role: string }) => {
+    .option('--squad <NAMES...>', 'it acts for these alone')
+    .action(async (name: string, options: { config?: string; role: string; squad?: string[] }) => {
+      const { config, role, squad } = options;
       if (!ROLES.includes(role as Role))
         throw new AppError('REQUEST_INVALID', { detail: `Roles are ${ROLES.join(', ')}.` });
       const { openFleetDatabase } = await import('../central/sql.ts');
@@ -56,7 +58,7 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
       const db = openFleetDatabase(loadCentral(config).database);
       try {
         await migrateFleet(db);
-        const secret = await openFleetAccess(db, systemClock).makeToken(name, role as Role);
+        const secret = await openFleetAccess(db, systemClock).makeToken(name, role as Role, squad);
         context.write(`${secret}\n`);
       } finally {
         await db.close();

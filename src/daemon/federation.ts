@@ -18,11 +18,13 @@ import {
   type LivingMachine,
   parseMessage,
 } from '../federation/protocol.ts';
+import { openFleetRequests } from '../federation/requests.ts';
 import { createSession, type Session } from '../federation/session.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
+import type { RequestDesk } from '../provisioning/desk.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
 import { VERSION } from './core.ts';
@@ -114,6 +116,7 @@ export interface FederationParts {
   readonly db: Database;
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
+  readonly provisioning: RequestDesk;
   readonly clock: Clock;
   readonly log: Log;
   whenDurable(done: (error?: Error) => void): void;
@@ -257,9 +260,10 @@ function openSession(
   socket: WebSocket,
   { site, onCertificate }: { readonly site: string; onCertificate(pem: string): void },
 ): Session {
-  const { db, inventory, jobs, clock, log, whenDurable } = parts;
+  const { db, inventory, jobs, provisioning, clock, log, whenDurable } = parts;
   const { events, machines, serverdb, transactionUnsynced } = inventory;
-  const intents = openIntents({ db, clock, inventory, jobs });
+  const intents = openIntents({ db, clock, inventory, jobs, provisioning });
+  const requests = openFleetRequests(db, provisioning.store);
   const names = db.prepare<[string, number], { hardwarename: Hardwarename }>(
     'SELECT hardwarename FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?',
   );
@@ -276,6 +280,8 @@ function openSession(
     machine: document,
     machinesAfter: (after, count) =>
       names.all(after, count).flatMap(({ hardwarename }) => document(hardwarename) ?? []),
+    request: requests.byId,
+    requestsAfter: requests.after,
     carryOut: (intent) =>
       new Promise((resolve, reject) => {
         const result = transactionUnsynced(() => intents.carryOut(intent));

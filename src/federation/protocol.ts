@@ -37,6 +37,30 @@ export type LivingMachine = Exclude<MachineDocument, { gone: true }>;
 export const isLiving = (document: MachineDocument): document is LivingMachine =>
   !('gone' in document);
 
+/** One place of a request, as far as a machine has it. */
+export const placeDocument = z.strictObject({
+  place: z.number().int().min(0),
+  machine: z.string().min(1).max(63),
+  hostname: z.string().max(253),
+  status: z.enum(['claimed', 'installed']),
+});
+export type PlaceDocument = z.output<typeof placeDocument>;
+
+/** How far a request is that central has asked for: its id is the intent's. */
+export const requestDocument = z.strictObject({
+  id,
+  status: z.enum(['working', 'waiting', 'cancelling', 'fulfilled', 'cancelled']),
+  done: z.number().int().min(0),
+  failed: z.number().int().min(0),
+  /** What it waits for; empty when nothing. */
+  why: z.string().max(1000),
+  /** 0: not yet. */
+  endedAt: time,
+  /** In a snapshot only: between two of them, events say who has which. */
+  places: z.array(placeDocument).optional(),
+});
+export type RequestDocument = z.output<typeof requestDocument>;
+
 /**
  * Which event a cursor means: a database that was put back from a copy has other events under the same numbers, and another
  * epoch of its feed. Without an event, of a cursor whose event was compacted away, it is the epoch alone.
@@ -75,12 +99,15 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     mark: z.string().max(96).optional(),
     events: z.array(feedEvent),
     machines: z.array(machineDocument),
+    /** Central's own, that these events have brought further. */
+    requests: z.array(requestDocument).optional(),
   }),
   z.strictObject({
     kind: z.literal('snapshot'),
     /** The same for all pages of one snapshot. */
     snapshot: id,
     machines: z.array(machineDocument),
+    requests: z.array(requestDocument).optional(),
     /** On the last page: the cursor from which events complete it. */
     done: z.strictObject({ cursor, mark: z.string().max(96).optional() }).optional(),
   }),
@@ -94,20 +121,37 @@ export const fromAppliance = z.discriminatedUnion('kind', [
 ]);
 export type FromAppliance = z.output<typeof fromAppliance>;
 
-export const intentSchema = z.discriminatedUnion('kind', [
+const json = z.record(z.string(), z.json());
+
+const jobOrEdit = [
   z.strictObject({
     kind: z.literal('job'),
     action: z.string().min(1).max(64),
     target: z.string().min(1).max(63),
-    params: z.record(z.string(), z.json()).default({}),
+    params: json.default({}),
     release: z.string().max(63).optional(),
   }),
   z.strictObject({
     kind: z.literal('edit'),
     target: z.string().min(1).max(63),
-    edit: z.record(z.string(), z.json()),
+    edit: json,
     why: z.string().min(1).max(500),
   }),
+] as const;
+
+/** What people may ask of one site; the others follow from what they ask of the fleet. */
+export const askedIntent = z.discriminatedUnion('kind', jobOrEdit);
+
+export const intentSchema = z.discriminatedUnion('kind', [
+  ...jobOrEdit,
+  /** Machines, in the form of the appliance's own API, without a site: it is this one. */
+  z.strictObject({ kind: z.literal('request'), request: json }),
+  z.strictObject({
+    kind: z.literal('cancel-request'),
+    request: id,
+    why: z.string().min(1).max(500),
+  }),
+  z.strictObject({ kind: z.literal('squad'), name: z.string().min(1).max(63), doc: json }),
 ]);
 export type IntentBody = z.output<typeof intentSchema>;
 

@@ -16,6 +16,7 @@ import {
   type MachineDocument,
   markOf,
   PROTOCOL_VERSION,
+  type RequestDocument,
 } from './protocol.ts';
 
 export interface SessionPorts {
@@ -31,6 +32,10 @@ export interface SessionPorts {
   machine(hardwarename: string): MachineDocument | undefined;
   /** Records behind this one by hardwarename. */
   machinesAfter(hardwarename: string, count: number): readonly MachineDocument[];
+  /** Of central's own requests; undefined for any other. */
+  request(id: string): RequestDocument | undefined;
+  /** With their places, behind this one by id. */
+  requestsAfter(id: string, count: number): readonly RequestDocument[];
   /** Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk. */
   carryOut(intent: Intent): Promise<Extract<FromAppliance, { kind: 'result' }>>;
   snapshotId(): string;
@@ -54,9 +59,13 @@ export interface Session {
 /** What passes by and changes no record: it stays on the site. */
 const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot)\./;
 
+/** The request that an event is about. */
+const requestIn = (name: string, data: FeedEvent['data']): string | undefined =>
+  name.startsWith('request.') && typeof data.request === 'string' ? data.request : undefined;
+
 type Phase =
   | { at: 'greeting' }
-  | { at: 'snapshot'; id: string; after: string; cursor: number }
+  | { at: 'snapshot'; id: string; of: 'machines' | 'requests'; after: string; cursor: number }
   | { at: 'streaming'; cursor: number; acked: number };
 
 export function createSession(ports: SessionPorts): Session {
@@ -83,16 +92,25 @@ export function createSession(ports: SessionPorts): Session {
     const isOurs =
       cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
     if (isOurs) return { at: 'streaming', cursor, acked: cursor };
-    return { at: 'snapshot', id: ports.snapshotId(), after: '', cursor: ports.lastId() };
+    const id = ports.snapshotId();
+    return { at: 'snapshot', id, of: 'machines', after: '', cursor: ports.lastId() };
   };
   const page = (state: Extract<Phase, { at: 'snapshot' }>): Phase => {
+    if (state.of === 'requests') return requestPage(state);
     const machines = ports.machinesAfter(state.after, limit('federationPageMachinesMax'));
     for (const machine of machines) isTold(machine);
     const last = machines.at(-1);
+    if (!last) return requestPage({ ...state, of: 'requests', after: '' });
+    ports.send({ kind: 'snapshot', snapshot: state.id, machines: [...machines] });
+    return { ...state, after: last.hardwarename };
+  };
+  const requestPage = (state: Extract<Phase, { at: 'snapshot' }>): Phase => {
+    const requests = ports.requestsAfter(state.after, limit('federationRequestsMax'));
+    const last = requests.at(-1);
     const { id: snapshot, cursor } = state;
     if (last) {
-      ports.send({ kind: 'snapshot', snapshot, machines: [...machines] });
-      return { ...state, after: last.hardwarename };
+      ports.send({ kind: 'snapshot', snapshot, machines: [], requests: [...requests] });
+      return { ...state, after: last.id };
     }
     const done = { cursor, mark: markAt(cursor) };
     ports.send({ kind: 'snapshot', snapshot, machines: [], done });
@@ -107,9 +125,11 @@ export function createSession(ports: SessionPorts): Session {
       .map((name) => ports.machine(name) ?? ({ hardwarename: name, gone: true } as const))
       .filter((document) => !isTold(document));
     const events = found.filter(({ name }) => !TRAFFIC.test(name));
+    const ids = new Set(events.flatMap(({ name, data }) => requestIn(name, data) ?? []));
+    const requests = [...ids].flatMap((id) => ports.request(id) ?? []);
     ports.send({
       ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(ports.epoch(), last) },
-      ...{ events, machines },
+      ...{ events, machines, ...(requests.length > 0 && { requests }) },
     });
     state.cursor = last.id;
     return true;

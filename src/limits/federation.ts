@@ -3,6 +3,10 @@ export const FEDERATION_LIMITS = {
   federationBatchEventsMax: { value: 500, why: 'one transaction at central of a few milliseconds' },
   federationBatchesAheadMax: { value: 4, why: 'fills a line of 100 ms at 20,000 events a second' },
   federationPageMachinesMax: { value: 200, why: 'about 300 KB of records in one message' },
+  federationRequestsMax: {
+    value: 20,
+    why: 'requests on one page of a snapshot, with up to 5000 places each: below the largest message',
+  },
   federationToldMax: {
     value: 100_000,
     why: 'versions that central has had on this connection; beyond, a record is told again',
@@ -30,6 +34,11 @@ export const FEDERATION_LIMITS = {
   fleetStatementRowsMax: {
     value: 100,
     why: 'values of a statement stay below what both engines take',
+  },
+  fleetRequestMachinesMax: { value: 20_000, why: 'machines of one request over all sites' },
+  fleetSquadsMax: {
+    value: 500,
+    why: 'each is told to each site, with the next hello at the latest',
   },
   fleetPageMax: { value: 500, why: 'machines on one page of the fleet' },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },

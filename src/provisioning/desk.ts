@@ -28,7 +28,10 @@ export interface RequestDesk {
   /** Which machines it would get now, and why. */
   plan(doc: RequestDoc, count: number, fold?: RequestFold): Match;
   /** @throws AppError as `prepare` */
-  create(body: RequestBody, by: { requester: string; pool?: string }): ProvisioningRequest;
+  create(
+    body: RequestBody,
+    by: { readonly requester: string; readonly pool?: string; readonly id?: string },
+  ): ProvisioningRequest;
   /** Stops its installs; what is in use stays. Twice is as once. @throws AppError NOT_FOUND, REQUEST_ENDED */
   cancel(id: string, cause: { who: string; why: string }): ProvisioningRequest;
   /** @throws AppError NOT_FOUND */
@@ -98,9 +101,9 @@ export function openRequestDesk(parts: DeskParts): RequestDesk {
       const known = candidates.read();
       return match(wishOf(doc, count, { fold, breakers, quotas, candidates }), known);
     },
-    create(body, { requester, pool = '' }) {
+    create(body, { requester, pool = '', id = randomUUID() }) {
       const doc = prepare(body, requester);
-      return store.insert({ id: randomUUID(), pool, requester, doc, count: body.count });
+      return store.insert({ id, pool, requester, doc, count: body.count });
     },
     cancel(id, { who, why }) {
       const request = get(id);

@@ -8,19 +8,36 @@ import { centralSchema } from '../../src/central/settings.ts';
 import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
 import { createPeople, type People } from './people.ts';
-import { createWorld } from './world.ts';
+import { createWorld, type World } from './world.ts';
 
 const log = pino({ level: 'silent' });
 const now: Clock = () => Date.now() as Millis;
+
+export type SiteWorld = Pick<World, 'db' | 'inventory' | 'jobs' | 'provisioning' | 'clock'>;
+
+export interface Called {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readonly body: any;
+}
+
+export type Call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Called>;
 
 export interface TestFleet {
   readonly central: Central;
   readonly database: string;
   readonly folder: string;
-  /** Of the administrator. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
-  call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }>;
-  site(name: string): Promise<TestSite>;
+  /** As the administrator. */
+  readonly call: Call;
+  /** @param world the appliance; else an empty one */
+  site(name: string, world?: SiteWorld): Promise<TestSite>;
+  /** As somebody else than the administrator. */
+  as(token: string): Call;
   /** Another instance over the same database and authority. */
   another(): Promise<Central>;
   /** Ends central and starts it again over the same database, on the same ports. */
@@ -50,31 +67,35 @@ export async function createFleet(database?: string): Promise<TestFleet> {
   const token = central.firstToken ?? '';
   const ports = { appliances: central.appliancesPort, people: central.peoplePort };
   const leave: (() => void)[] = [];
-  const call: TestFleet['call'] = async (method, path, body) => {
-    const answer = await fetch(`http://127.0.0.1:${ports.people}/api/v1${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, body: await answer.json() };
-  };
+  const as =
+    (secret: string): Call =>
+    async (method, path, body, headers) => {
+      const answer = await fetch(`http://127.0.0.1:${ports.people}/api/v1${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${secret}`,
+          ...headers,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, body: await answer.json() };
+    };
+  const call = as(token);
   return {
     get central() {
       return central;
     },
-    ...{ database: url, folder, call },
-    async site(name) {
+    ...{ database: url, folder, call, as },
+    async site(name, world = createWorld()) {
       const { body } = await call('POST', `/sites/${name}/join-code`);
-      const people = await createPeople({}, createWorld());
+      const people = await createPeople({}, world as World);
       const own = join(folder, name);
       await joinFleet(own, `https://127.0.0.1:${ports.appliances}`, body.code);
       const connect = () => {
-        const { db, inventory, jobs, clock } = people.world;
+        const { db, inventory, jobs, provisioning, clock } = people.world;
         const stop = startFederation({
-          ...{ folder: own, db, inventory, jobs, clock: now, log },
+          ...{ folder: own, db, inventory, jobs, provisioning, clock: now, log },
           whenDurable: (done) => setImmediate(done),
         });
         if (!stop) throw new Error(`${name} has not joined at ${clock()}`);

@@ -18,6 +18,8 @@ function answerTo(welcome: { cursor: number | null; mark?: string }, ids: readon
     epoch: () => EPOCH,
     machine: () => undefined,
     machinesAfter: () => [],
+    request: () => undefined,
+    requestsAfter: () => [],
     carryOut: () => Promise.reject(new Error('nothing was asked for')),
     snapshotId: () => 'snapshot',
     send: (message) => sent.push(message),

@@ -1,0 +1,22 @@
+/** Intents as they are kept: written in the transaction of what wants them, so that neither is there without the other. */
+import { randomUUID } from 'node:crypto';
+import type { IntentBody } from '../federation/protocol.ts';
+import type { Sql } from './sql.ts';
+
+export interface NewIntent {
+  /** When something else refers to it; else a new one. */
+  readonly id?: string;
+  readonly site: string;
+  readonly who: string;
+  readonly body: IntentBody;
+  readonly now: number;
+}
+
+/** @returns its id */
+export async function putIntent(sql: Sql, intent: NewIntent): Promise<string> {
+  const { id = randomUUID(), site, who, body, now } = intent;
+  await sql.run('INSERT INTO intents (id, site, who, body, asked_at) VALUES (?, ?, ?, ?, ?)', [
+    ...[id, site, who, JSON.stringify(body), now],
+  ]);
+  return id;
+}

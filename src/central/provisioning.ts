@@ -1,0 +1,269 @@
+/**
+ * Requests for machines over several sites: asked for once, spread over the sites as intents, and told of as one.
+ *
+ * Central decides how many go where, by what the sites have told, and whether the squad may have them. Which machine it is,
+ * whether its hardware fits, how it is called and installed is the site's to decide, and goes on there when central is gone.
+ */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { siteName } from '../federation/protocol.ts';
+import { maskInstall } from '../http/people/mask.ts';
+import { limit } from '../limits.ts';
+import { readHardware, requestSchema } from '../provisioning/request.ts';
+import type { Clock } from '../wire/time.ts';
+import type { SiteRow } from './fleet.ts';
+import { type SiteView, siteView } from './fleet-view.ts';
+import { putIntent } from './intents.ts';
+import {
+  askParts,
+  atMost,
+  OPEN_PARTS,
+  type PartRow,
+  partsOf,
+  type RequestRow,
+  stocksOf,
+} from './parts.ts';
+import { type Spread, type SpreadPlan, spreadOver } from './spread.ts';
+import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import { takeQuota } from './squads.ts';
+
+const count = z.number().int().min(1).max(limit('fleetRequestMachinesMax'));
+
+/** The appliance's own form; `site` is the short way to write one of `sites`. */
+export const fleetRequestSchema = requestSchema
+  .extend({
+    count,
+    site: siteName.optional(),
+    sites: z.array(siteName).min(1).max(500).optional().describe('Only these; all when absent'),
+    siteSpread: z
+      .strictObject({ perSiteMax: count.optional(), even: z.boolean().optional() })
+      .default({}),
+  })
+  .refine(({ site, sites }) => site === undefined || sites === undefined, {
+    message: 'site and sites are the same: one of them',
+    path: ['sites'],
+  });
+export type FleetRequestBody = z.output<typeof fleetRequestSchema>;
+
+export type FleetRequestStatus =
+  | 'working'
+  | 'waiting'
+  | 'cancelling'
+  | 'fulfilled'
+  | 'cancelled'
+  /** Less than was asked for, and nobody is at it: refused, called off at a site, or lost there. */
+  | 'short';
+
+export interface FleetRequestView {
+  readonly id: string;
+  readonly requester: string;
+  readonly role: string;
+  readonly squad: string;
+  readonly status: FleetRequestStatus;
+  readonly count: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly createdAt: number;
+  readonly parts: readonly PartView[];
+}
+
+export interface PartView extends Pick<SiteView, 'site' | 'freshness' | 'asOf'> {
+  /** Of the site's own request. */
+  readonly id: string;
+  readonly status: string;
+  readonly count: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly why: string;
+}
+
+export interface FleetRequestDetail {
+  readonly request: FleetRequestView;
+  readonly asked: Readonly<Record<string, unknown>>;
+  readonly places: readonly SqlRow[];
+}
+
+export interface Asking {
+  readonly who: string;
+  /** The same key of the same person is the same request, whenever it comes. */
+  readonly key?: string | undefined;
+}
+
+export interface FleetProvisioning {
+  /** What would be asked of whom now. @throws AppError SITE_UNKNOWN, REQUEST_INVALID */
+  plan(body: FleetRequestBody): Promise<SpreadPlan>;
+  /** @throws AppError as `plan`, and QUOTA_EXCEEDED, IDEMPOTENCY_MISMATCH */
+  create(body: FleetRequestBody, by: Asking): Promise<FleetRequestView>;
+  /** Each site stops its part when it hears of it; what is in use stays. @throws AppError NOT_FOUND, REQUEST_ENDED */
+  cancel(
+    id: string,
+    cause: { readonly who: string; readonly why: string },
+  ): Promise<FleetRequestView>;
+  /** @throws AppError NOT_FOUND */
+  get(id: string): Promise<FleetRequestDetail>;
+  /** Newest first. */
+  list(
+    of: { squad?: string | undefined; role?: string | undefined },
+    count: number,
+  ): Promise<FleetRequestView[]>;
+}
+
+export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetProvisioning {
+  const view = async (row: RequestRow, sites: ReadonlyMap<string, SiteView>) =>
+    showRequest(row, await partsOf(db, row.id), sites);
+  const find = async (sql: Sql, id: string): Promise<RequestRow> => {
+    const [row] = await sql.all<RequestRow>('SELECT * FROM fleet_requests WHERE id = ?', [id]);
+    if (!row) throw new AppError('NOT_FOUND', { detail: `No request ${id.slice(0, 64)}.` });
+    return row;
+  };
+  const byId = async (id: string) => view(await find(db, id), await siteViews(db, clock()));
+  return {
+    async plan(body) {
+      const wish = await wishOf(db, body);
+      const stocks = await stocksOf(db, { ...wish, parts: [], now: clock() });
+      return spreadOver(stocks, body.count, atMost(body.siteSpread));
+    },
+    async create(body, { who, key }) {
+      const id = await db.transaction((sql) => insert(sql, body, { who, key, now: clock() }));
+      return byId(id);
+    },
+    async cancel(id, { who, why }) {
+      await db.transaction(async (sql) => {
+        const now = clock();
+        const first = await sql.run(
+          `UPDATE fleet_requests SET cancelled_at = ?, cancelled_by = ?, turn = turn + 1
+           WHERE id = ? AND cancelled_at = 0`,
+          [now, who, id],
+        );
+        await find(sql, id);
+        if (first === 0) return;
+        const open = (await partsOf(sql, id)).filter(isOpen);
+        if (open.length === 0) throw new AppError('REQUEST_ENDED', { detail: 'No site is at it.' });
+        for (const { intent: request, site } of open)
+          await putIntent(sql, { site, who, now, body: { kind: 'cancel-request', request, why } });
+      });
+      return byId(id);
+    },
+    async get(id) {
+      const row = await find(db, id);
+      const places = await db.all(
+        `SELECT p.site AS site, l.intent AS part, l.place AS place, l.hardwarename AS machine,
+           l.hostname AS hostname, l.status AS status
+         FROM fleet_places l JOIN fleet_parts p ON p.intent = l.intent
+         WHERE p.request = ? ORDER BY p.site, l.intent, l.place`,
+        [id],
+      );
+      const request = await view(row, await siteViews(db, clock()));
+      const asked = JSON.parse(row.body) as FleetRequestBody;
+      return { request, asked: { ...asked, install: maskInstall(asked.install) }, places };
+    },
+    async list(of, most) {
+      const given = Object.entries({ squad: of.squad, role: of.role }).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      );
+      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
+      const values: SqlValue[] = [...given.map(([, value]) => value), most];
+      const rows = await db.all<RequestRow>(
+        `SELECT * FROM fleet_requests ${where && `WHERE ${where}`} ORDER BY asked_at DESC, id LIMIT ?`,
+        values,
+      );
+      const sites = await siteViews(db, clock());
+      return Promise.all(rows.map((row) => view(row, sites)));
+    },
+  };
+}
+
+/** @throws AppError as `create` */
+async function insert(
+  sql: Sql,
+  body: FleetRequestBody,
+  { who, key, now }: Asking & { readonly now: number },
+): Promise<string> {
+  const { sites, hardwareType } = await wishOf(sql, body);
+  const { site: _site, sites: _sites, siteSpread, count: wanted, squad = '', ...rest } = body;
+  const id = randomUUID();
+  const callKey = key === undefined ? id : `${who} ${key}`;
+  const kept = JSON.stringify(squad === '' ? rest : { ...rest, squad });
+  const spread = JSON.stringify(siteSpread);
+  const values = [id, callKey, who, body.role, squad, hardwareType, wanted, kept];
+  const made = await sql.run(
+    `INSERT INTO fleet_requests
+       (id, call_key, who, role, squad, hardware_type, wanted, body, sites, spread, asked_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call_key) DO NOTHING`,
+    [...values, JSON.stringify(sites), spread, now],
+  );
+  const [row] = await sql.all<RequestRow>('SELECT * FROM fleet_requests WHERE call_key = ?', [
+    callKey,
+  ]);
+  if (!row) throw new Error('a request vanished inside its own transaction');
+  if (made === 0) {
+    const isSame =
+      row.body === kept &&
+      row.wanted === wanted &&
+      row.spread === spread &&
+      row.sites === JSON.stringify(sites);
+    if (!isSame) throw new AppError('IDEMPOTENCY_MISMATCH');
+    return row.id;
+  }
+  await takeQuota(sql, { squad, hardwareType, count: wanted });
+  const stocks = await stocksOf(sql, { sites, hardwareType, parts: [], now });
+  const plan = spreadOver(stocks, wanted, atMost(siteSpread as Spread));
+  if (plan.missing > 0) {
+    const detail = `For ${plan.missing} of them there is no site that may be asked.`;
+    throw new AppError('REQUEST_INVALID', { detail, path: '/siteSpread' });
+  }
+  await askParts(sql, { request: row, parts: plan.parts, now });
+  return id;
+}
+
+/** @throws AppError SITE_UNKNOWN, REQUEST_INVALID for hardware that cannot be read */
+async function wishOf(
+  sql: Sql,
+  { site, sites = site === undefined ? [] : [site], hardware }: FleetRequestBody,
+): Promise<{ sites: readonly string[]; hardwareType: string }> {
+  const known = new Set((await sql.all<SiteRow>('SELECT * FROM sites')).map(({ name }) => name));
+  const unknown = sites.find((name) => !known.has(name));
+  if (unknown !== undefined) throw new AppError('SITE_UNKNOWN', { detail: unknown });
+  return { sites: [...new Set(sites)].sort(), hardwareType: readHardware(hardware).type ?? '' };
+}
+
+async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<string, SiteView>> {
+  const rows = await sql.all<SiteRow>('SELECT * FROM sites');
+  return new Map(rows.map((row) => [row.name, siteView(row, now)]));
+}
+
+const isOpen = ({ status }: PartRow): boolean => OPEN_PARTS.some((open) => open === status);
+
+function showRequest(
+  row: RequestRow,
+  parts: readonly PartRow[],
+  sites: ReadonlyMap<string, SiteView>,
+): FleetRequestView {
+  const sum = (of: (part: PartRow) => number) => parts.reduce((all, part) => all + of(part), 0);
+  return {
+    ...{ id: row.id, requester: row.who, role: row.role, squad: row.squad },
+    status: statusOf(row, parts),
+    count: row.wanted,
+    done: sum(({ done }) => done),
+    failed: sum(({ failed }) => failed),
+    createdAt: row.asked_at,
+    parts: parts.map(({ intent: id, site, status, wanted, done, failed, why }) => {
+      const { freshness = 'never', asOf = 0 } = sites.get(site) ?? {};
+      return { id, site, status, count: wanted, done, failed, why, freshness, asOf };
+    }),
+  };
+}
+
+/** What can be said of the whole, from what the sites have told. */
+export function statusOf(
+  { wanted, cancelled_at: cancelledAt }: Pick<RequestRow, 'wanted' | 'cancelled_at'>,
+  parts: readonly PartRow[],
+): FleetRequestStatus {
+  const open = parts.filter(isOpen);
+  const done = parts.reduce((sum, part) => sum + part.done, 0);
+  if (done >= wanted) return 'fulfilled';
+  if (cancelledAt > 0) return open.length > 0 ? 'cancelling' : 'cancelled';
+  if (open.length === 0) return 'short';
+  return open.every(({ status }) => status === 'waiting') ? 'waiting' : 'working';
+}

@@ -1,0 +1,90 @@
+/** The fleet's API for machines over several sites: requests, and the squads that get them. */
+import { z } from 'zod';
+import { recordName, squadSchema } from '../inventory/record-kinds.ts';
+import { limit } from '../limits.ts';
+import { needSquad } from './access.ts';
+import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import { fleetRequestSchema } from './provisioning.ts';
+
+const idParams = z.object({ id: z.string().min(1).max(64) });
+const nameParams = z.object({ name: recordName });
+const keyHeaders = z.looseObject({
+  'idempotency-key': z.string().min(1).max(128).optional(),
+});
+
+export function addRequests(app: FleetApp, parts: FleetAppParts): void {
+  addReads(app, parts);
+  addWrites(app, parts);
+  addSquads(app, parts);
+}
+
+function addReads(app: FleetApp, { provisioning }: FleetAppParts): void {
+  const config = { fleetRole: 'viewer' } as const;
+  const querystring = z.strictObject({
+    ...{ squad: recordName.optional(), role: recordName.optional() },
+    limit: z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100),
+  });
+  app.get('/api/v1/requests', { config, schema: { querystring } }, async (request) => {
+    const { limit: most, ...of } = request.query;
+    return { requests: await provisioning.list(of, most) };
+  });
+  app.get('/api/v1/requests/:id', { config, schema: { params: idParams } }, async (request) =>
+    provisioning.get(request.params.id),
+  );
+}
+
+function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void {
+  const config = { fleetRole: 'operator' } as const;
+  app.post(
+    '/api/v1/requests',
+    { config, schema: { body: fleetRequestSchema, headers: keyHeaders } },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      needSquad(principal, request.body.squad);
+      const key = request.headers['idempotency-key'];
+      const made = await provisioning.create(request.body, { who: principal.who, key });
+      for (const { site } of made.parts) nudge(site);
+      return reply.code(202).send(made);
+    },
+  );
+  app.post(
+    '/api/v1/requests/plan',
+    { config: { fleetRole: 'viewer' }, schema: { body: fleetRequestSchema } },
+    async (request) => provisioning.plan(request.body),
+  );
+  app.post(
+    '/api/v1/requests/:id/cancel',
+    {
+      config,
+      schema: { params: idParams, body: z.strictObject({ why: z.string().min(1).max(500) }) },
+    },
+    async (request) => {
+      const principal = principalOf(request);
+      const { id } = request.params;
+      const { request: found } = await provisioning.get(id);
+      needSquad(principal, found.squad);
+      const { why } = request.body;
+      const cancelled = await provisioning.cancel(id, { who: principal.who, why });
+      for (const { site } of cancelled.parts) nudge(site);
+      return cancelled;
+    },
+  );
+}
+
+function addSquads(app: FleetApp, { squads, fleet, nudge }: FleetAppParts): void {
+  const config = { fleetRole: 'viewer' } as const;
+  app.get('/api/v1/squads', { config }, async () => ({ squads: await squads.list() }));
+  app.get('/api/v1/squads/:name', { config, schema: { params: nameParams } }, async (request) =>
+    squads.get(request.params.name),
+  );
+  app.put(
+    '/api/v1/squads/:name',
+    { config: { fleetRole: 'admin' }, schema: { params: nameParams, body: squadSchema } },
+    async (request) => {
+      const principal = principalOf(request);
+      const put = await squads.put(request.params.name, request.body, principal.who);
+      for (const { name } of await fleet.sites()) nudge(name);
+      return put;
+    },
+  );
+}

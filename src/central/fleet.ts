@@ -55,7 +55,8 @@ export interface Fleet {
   heard(site: string): Promise<void>;
   ask(site: string, who: string, body: IntentBody): Promise<string>;
   waiting(site: string, count: number): Promise<Intent[]>;
-  answer(site: string, result: Message<'result'>): Promise<void>;
+  /** @returns false when no such intent was this site's: nothing has changed */
+  answer(site: string, result: Message<'result'>): Promise<boolean>;
   notice(site: string, code: string, detail: string): Promise<void>;
 }
 
@@ -137,11 +138,16 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       db.transaction(async (sql) => {
         const { intent, status, result } = answered;
         const now = clock();
+        const [own] = await sql.all('SELECT id FROM intents WHERE id = ? AND site = ?', [
+          ...[intent, of],
+        ]);
+        if (!own) return false;
         await sql.run(
           `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
           [status, JSON.stringify(result), now, intent, of],
         );
         await answerPart(sql, { site: of, result: answered, now });
+        return true;
       }),
     async notice(of, code, detail) {
       await notice(db, of, code, detail);

@@ -197,7 +197,10 @@ async function hear(
       return cursor === undefined ? undefined : send(socket, { kind: 'ack', cursor });
     }
     case 'result':
-      await fleet.answer(site, message);
+      if (!(await fleet.answer(site, message))) {
+        const detail = `${site} answers the intent ${message.intent}, which is not its own.`;
+        throw new Refusal('INTENT_MISMATCH', detail);
+      }
       line.sent.delete(message.intent);
       return;
     case 'renew': {

@@ -64,7 +64,18 @@ export async function startCentral(
   const own = await issueServer(authority, names, clock());
   const perMinute = limit('joinTriesPerMinuteMax');
   const tries = createRateLimit(clock, { perSecond: perMinute / 60, burst: perMinute });
-  const server = createApplianceServer({ own, authority, joining, lines, log, tries });
+  const strangers = createRateLimit(clock, { perSecond: perMinute / 60, burst: perMinute });
+  const report = (tls: TLSSocket): void => {
+    const { subject, serialNumber } = tls.getPeerCertificate();
+    if (serialNumber === undefined || strangers.take('all') > 0) return;
+    const claimed = String(subject?.CN ?? '').slice(0, 63);
+    const reason = String(tls.authorizationError).slice(0, 64);
+    const detail = `A certificate with the serial ${serialNumber} was refused: ${reason}.`;
+    fleet
+      .notice(claimed, 'CERTIFICATE_REFUSED', detail)
+      .catch((err) => log.error({ err }, 'a refused certificate could not be noticed'));
+  };
+  const server = createApplianceServer({ own, authority, joining, lines, log, tries, report });
   const close = async () => {
     lines.close();
     server.closeAllConnections();
@@ -114,6 +125,8 @@ interface ApplianceParts {
   readonly lines: Lines;
   readonly log: Log;
   readonly tries: RateLimit;
+  /** Somebody came with a certificate that is not, or no more, one of the fleet's. */
+  report(tls: TLSSocket): void;
 }
 
 function createApplianceServer(parts: ApplianceParts): Server {
@@ -144,6 +157,7 @@ function createApplianceServer(parts: ApplianceParts): Server {
   server.on('upgrade', (request, socket, head) => {
     const tls = socket as TLSSocket;
     if (request.url !== '/link' || !tls.authorized) {
+      if (!tls.authorized) parts.report(tls);
       // RFC 9110, section 15.5.4: there is no way in without a certificate of the fleet.
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;

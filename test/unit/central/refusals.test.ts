@@ -1,0 +1,185 @@
+/** Appliances that say what they may not say: refused, without effect, and told of where people look. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { issueAppliance, makeAuthority } from '../../../src/central/authority.ts';
+import { makeRequest } from '../../../src/federation/certificates.ts';
+import type { FromAppliance, FromCentral } from '../../../src/federation/protocol.ts';
+import { limit } from '../../../src/limits.ts';
+import { createFleet, type TestFleet, type TestSite, until } from '../../support/fleet.ts';
+
+let fleet: TestFleet | undefined;
+afterEach(async () => {
+  await fleet?.close();
+  fleet = undefined;
+});
+
+const DAY_MS = 86_400_000;
+
+const authorityOf = (of: TestFleet) => ({
+  key: readFileSync(join(of.folder, 'central', 'authority.key'), 'utf8'),
+  certificate: readFileSync(join(of.folder, 'central', 'authority.pem'), 'utf8'),
+});
+
+/** What central answers to somebody who dials with this key and certificate: the status, or that he is let in. */
+const dial = (of: TestFleet, identity: string) =>
+  new Promise<number | 'let in'>((resolve, reject) => {
+    const asking = httpsRequest({
+      ...{ host: '127.0.0.1', port: of.central.appliancesPort, path: '/link' },
+      ...{ ca: authorityOf(of).certificate, key: identity, cert: identity },
+      headers: {
+        ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+        'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+      },
+    });
+    asking.on('response', ({ statusCode = 0 }) => resolve(statusCode));
+    asking.on('upgrade', (_answer, socket) => {
+      socket.destroy();
+      resolve('let in');
+    });
+    asking.on('error', reject);
+    asking.end();
+  });
+
+interface Spoken {
+  readonly heard: FromCentral[];
+  say(message: FromAppliance): void;
+  /** Resolves when central has closed the line. */
+  readonly closed: Promise<void>;
+}
+
+/** A line that says what the test wants, with the site's own certificate, after a proper hello. */
+async function speak(of: TestFleet, { name, folder }: TestSite): Promise<Spoken> {
+  const identity = readFileSync(join(folder, 'appliance.pem'), 'utf8');
+  const socket = new WebSocket(`wss://127.0.0.1:${of.central.appliancesPort}/link`, {
+    ...{ ca: authorityOf(of).certificate, key: identity, cert: identity },
+  });
+  const heard: FromCentral[] = [];
+  const say = (message: FromAppliance) => socket.send(JSON.stringify(message));
+  socket.on('message', (data) => heard.push(JSON.parse(String(data))));
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+  await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  say({
+    ...{ kind: 'hello', protocol: 1, site: name, appliance: 'one', program: 'test' },
+    ...{ clock: Date.now(), floor: 0, last: 0 },
+  });
+  const [first] = await until(
+    async () => heard,
+    ({ length }) => length > 0,
+  );
+  if (first?.kind !== 'welcome') throw new Error(JSON.stringify(first));
+  return { heard, say, closed };
+}
+
+const notices = (of: TestFleet, count: number) =>
+  until(
+    async () => (await of.call('GET', '/notices')).body.notices,
+    (found) => found.length >= count,
+  );
+
+describe('a certificate', () => {
+  it('that is over lets nobody in, and is told of', async () => {
+    fleet = await createFleet();
+    await fleet.site('lon');
+    const { key, request } = await makeRequest('appliance');
+    const before = Date.now() - limit('applianceCertificateMs') - DAY_MS;
+    const issued = await issueAppliance(authorityOf(fleet), { site: 'lon', request }, before);
+    expect(await dial(fleet, key + issued.certificate)).toBe(403);
+    expect(await notices(fleet, 1)).toMatchObject([
+      {
+        ...{ site: 'lon', code: 'CERTIFICATE_REFUSED' },
+        detail: expect.stringContaining('CERT_HAS_EXPIRED'),
+      },
+    ]);
+  });
+
+  it('of another authority lets nobody in, however often it comes, and fills no table', async () => {
+    fleet = await createFleet();
+    const foreign = await makeAuthority(Date.now());
+    const { key, request } = await makeRequest('appliance');
+    const issued = await issueAppliance(foreign, { site: 'lon', request }, Date.now());
+    const tries = limit('joinTriesPerMinuteMax') + 10;
+    for (let n = 0; n < tries; n++) expect(await dial(fleet, key + issued.certificate)).toBe(403);
+    const told = await notices(fleet, 1);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.length).toBeLessThan(tries);
+  });
+
+  it('of this authority that central has not given is of nobody', async () => {
+    fleet = await createFleet();
+    const lon = await fleet.site('lon');
+    const { key, request } = await makeRequest('appliance');
+    const issued = await issueAppliance(authorityOf(fleet), { site: 'lon', request }, Date.now());
+    writeFileSync(join(lon.folder, 'appliance.pem'), key + issued.certificate);
+    await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
+    expect(await notices(fleet, 1)).toMatchObject([{ code: 'CERTIFICATE_UNKNOWN' }]);
+  });
+});
+
+describe('a site', () => {
+  it('that answers another site’s intent changes nothing there, and is told of', async () => {
+    fleet = await createFleet();
+    await fleet.site('lon');
+    const sto = await fleet.site('sto');
+    const edit = { kind: 'edit', target: 'SN-1', edit: { notes: 'x' }, why: 'test' };
+    const { id } = (await fleet.call('POST', '/sites/lon/intents', edit)).body;
+    const line = await speak(fleet, sto);
+    line.say({ kind: 'result', intent: id, status: 'done', result: { version: 7 } });
+    await line.closed;
+    expect(line.heard.at(-1)).toMatchObject({ kind: 'refused', code: 'INTENT_MISMATCH' });
+    expect((await fleet.call('GET', `/intents/${id}`)).body.status).toBe('waiting');
+    expect(await notices(fleet, 1)).toMatchObject([{ site: 'sto', code: 'INTENT_MISMATCH' }]);
+  });
+
+  it('that reports on another site’s part of a request changes nothing there', async () => {
+    fleet = await createFleet();
+    await fleet.site('lon');
+    const sto = await fleet.site('sto');
+    const wish = { role: 'web', image: 'debian-12/stable', count: 1, site: 'lon' };
+    const { id, parts } = (await fleet.call('POST', '/requests', wish)).body;
+    const part = parts[0].id as string;
+    const line = await speak(fleet, sto);
+    const place = { place: 0, machine: 'SN-1', hostname: 'web-1', status: 'installed' } as const;
+    const done = { status: 'fulfilled', done: 1, failed: 0, why: '', endedAt: 1 } as const;
+    line.say({
+      ...{ kind: 'snapshot', snapshot: 's', machines: [] },
+      requests: [{ id: part, ...done, places: [place] }],
+      done: { cursor: 0 },
+    });
+    const data = { request: part, place: 0, hostname: 'web-1' };
+    line.say({
+      ...{ kind: 'batch', from: 0, to: 1, machines: [] },
+      events: [{ id: 1, at: 1, name: 'request.installed', hardwarename: 'SN-1', data }],
+      requests: [{ id: part, ...done }],
+    });
+    await until(
+      async () => line.heard.filter(({ kind }) => kind === 'ack').length,
+      (count) => count === 2,
+    );
+    const { body } = await fleet.call('GET', `/requests/${id}`);
+    expect(body.request).toMatchObject({ status: 'working', done: 0 });
+    expect(body.places).toEqual([]);
+  });
+
+  it('that says the same answer twice is heard once', async () => {
+    fleet = await createFleet();
+    const lon = await fleet.site('lon');
+    const edit = { kind: 'edit', target: 'SN-1', edit: { notes: 'x' }, why: 'test' };
+    const { id } = (await fleet.call('POST', '/sites/lon/intents', edit)).body;
+    const line = await speak(fleet, lon);
+    line.say({ kind: 'result', intent: id, status: 'done', result: { version: 7 } });
+    line.say({ kind: 'result', intent: id, status: 'refused', result: { code: 'LATER' } });
+    const { body } = await until(
+      () => (fleet as TestFleet).call('GET', `/intents/${id}`),
+      ({ body }) => body.status !== 'waiting',
+    );
+    line.say({ kind: 'batch', from: 99, to: 100, events: [], machines: [] });
+    await line.closed;
+    const again = (await fleet.call('GET', `/intents/${id}`)).body;
+    expect([body.status, again.status, again.result]).toEqual(['done', 'done', body.result]);
+    // A batch that does not continue what is there ends the line as well.
+    expect(await notices(fleet, 1)).toMatchObject([{ code: 'CURSOR_GAP' }]);
+  });
+});

@@ -3,7 +3,10 @@
  * events, never for time to pass, and never reads log text. A wait that fails says what was awaited and how far each
  * machine had got.
  */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Scope, withScope } from '../bench/support/scope.ts';
 import type { Capture } from '../src/capture/model.ts';
 import { readCapture } from '../src/cli/decode.ts';
 import type { StoredEvent } from '../src/events.ts';
@@ -33,6 +36,27 @@ export interface ScenarioRun {
   say(text: string): void;
 }
 
+export interface AloneRun {
+  /** A folder of its own, gone afterwards unless files are to be kept. */
+  readonly dir: string;
+  readonly scope: Scope;
+  /** Notes a failure and goes on. */
+  check(holds: boolean, what: string): void;
+  say(text: string): void;
+  /** For the result. */
+  readonly times: Record<string, number>;
+  readonly machines: MachineResult[];
+  /** Repeats `probe` until it gives something. @throws Error with `what`, and what `state` says */
+  until<T>(what: Awaited, probe: () => Promise<T | undefined>): Promise<T>;
+}
+
+export interface Awaited {
+  readonly what: string;
+  readonly withinMs: number;
+  /** How far it is, for who reads why it has failed. */
+  state?(): Promise<string>;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly about: string;
@@ -44,7 +68,10 @@ export interface Scenario {
   readonly tools?: readonly Tool[];
   /** Laid over the appliance's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
-  readonly run: (run: ScenarioRun) => Promise<void>;
+  /** In a lab; absent where `alone` is there. */
+  readonly run?: (run: ScenarioRun) => Promise<void>;
+  /** Without a lab: it makes all that it needs itself. */
+  readonly alone?: (run: AloneRun) => Promise<void>;
 }
 
 export interface MachineResult {
@@ -80,6 +107,7 @@ export async function runScenario(
     onLab?: (lab: Lab) => void;
   },
 ): Promise<ScenarioResult> {
+  if (scenario.alone) return runAlone(scenario, options);
   const startedAt = Date.now();
   const failures: string[] = [];
   const lab = await createLab(scenario.rack ? expandRack(scenario.rack) : [], {
@@ -114,6 +142,7 @@ export async function runScenario(
         }
       },
     };
+    if (!scenario.run) throw new Error(`${scenario.name} has nothing to run`);
     await scenario.run(run).catch((error: Error) => failures.push(error.message));
     const machines = [...(await results(lab, client)), ...run.clients];
     const seconds: Record<string, number> = { total: (Date.now() - startedAt) / 1000 };
@@ -130,6 +159,42 @@ export async function runScenario(
     await lab.destroy();
   }
 }
+
+async function runAlone(
+  { name, alone }: Scenario,
+  { keepFiles, say }: { keepFiles?: boolean; say: (text: string) => void },
+): Promise<ScenarioResult> {
+  const startedAt = Date.now();
+  const failures: string[] = [];
+  const machines: MachineResult[] = [];
+  const times: Record<string, number> = {};
+  await withScope(async (scope) => {
+    const dir = mkdtempSync(join(tmpdir(), `reveille-${name}-`));
+    // PostgreSQL is another user, and has its folder in there.
+    chmodSync(dir, 0o755);
+    scope.defer(() => keepFiles || rmSync(dir, { recursive: true, force: true }));
+    if (keepFiles) say(`files are in ${dir}`);
+    const check = (holds: boolean, what: string) => void (holds || failures.push(what));
+    const run: AloneRun = { dir, scope, check, say, times, machines, until: patiently };
+    await alone?.(run).catch((error: Error) => void failures.push(error.message));
+  });
+  const seconds = { total: (Date.now() - startedAt) / 1000, ...times };
+  const passed = failures.length === 0;
+  return { scenario: name, passed, machines, negotiated: {}, seconds, failures };
+}
+
+const patiently: AloneRun['until'] = async ({ what, withinMs, state }, probe) => {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    const found = await probe();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) {
+      const far = state ? ` ${await state()}` : '';
+      throw new Error(`waited ${withinMs / 1000} s for: ${what}.${far}`);
+    }
+    await new Promise((next) => setTimeout(next, POLL_MS));
+  }
+};
 
 /** The record that owns one of this virtual machine's NICs. */
 export function machineOf(vm: LabVm, machines: readonly Machine[]): Machine | undefined {

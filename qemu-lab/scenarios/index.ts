@@ -4,6 +4,7 @@ import { BOOTS } from './boots.ts';
 import { burnIn } from './burn-in.ts';
 import { clients } from './clients.ts';
 import { failures } from './failures.ts';
+import { federation } from './federation.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
@@ -34,4 +35,5 @@ export const SCENARIOS: readonly Scenario[] = [
   replace,
   pool,
   burnIn,
+  federation,
 ];

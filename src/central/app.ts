@@ -166,11 +166,15 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
     {
       config,
       schema: {
-        querystring: z.strictObject({
-          site: siteName.optional(),
-          hardwarename: name,
-          limit: count,
-        }),
+        querystring: z
+          .strictObject({
+            ...{ site: siteName.optional(), hardwarename: name, limit: count },
+            below: z.coerce.number().int().min(1).optional(),
+          })
+          .refine(({ site, below }) => below === undefined || site !== undefined, {
+            message: 'numbers are those of a site: name it',
+            path: ['below'],
+          }),
       },
     },
     async (request) => {

@@ -35,6 +35,13 @@ export interface MachineFilter {
   readonly rack?: string | undefined;
 }
 
+export interface EventFilter {
+  readonly site?: string | undefined;
+  readonly hardwarename?: string | undefined;
+  /** Of one site: with numbers below this one. */
+  readonly below?: number | undefined;
+}
+
 export interface FleetView {
   sites(): Promise<SiteView[]>;
   machines(
@@ -45,10 +52,8 @@ export interface FleetView {
   machine(hardwarename: string): Promise<FleetMachine[]>;
   /** Machines by site, state and hardware type. */
   capacity(): Promise<{ site: string; state: string; hardwareType: string; count: number }[]>;
-  events(
-    of: { site?: string | undefined; hardwarename?: string | undefined },
-    count: number,
-  ): Promise<SqlRow[]>;
+  /** Newest first; of one site by number, so that they can be paged by `below`. */
+  events(of: EventFilter, count: number): Promise<SqlRow[]>;
   intents(site: string | undefined, count: number): Promise<SqlRow[]>;
   intent(id: string): Promise<SqlRow | undefined>;
   notices(count: number): Promise<SqlRow[]>;
@@ -128,11 +133,15 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       const given = Object.entries({ site: of.site, hardwarename: of.hardwarename }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,
       );
-      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
+      const paged = of.below === undefined ? [] : [of.below];
+      const where = [...given.map(([name]) => `${name} = ?`), ...paged.map(() => 'id < ?')].join(
+        ' AND ',
+      );
+      const order = of.site === undefined ? 'at DESC, site, id DESC' : 'id DESC';
       return db.all(
         `SELECT site, id, at, name, hardwarename, data FROM events ${where && `WHERE ${where}`}
-         ORDER BY at DESC, site, id DESC LIMIT ?`,
-        [...given.map(([, value]) => value), count],
+         ORDER BY ${order} LIMIT ?`,
+        [...given.map(([, value]) => value), ...paged, count],
       );
     },
     async intents(site, count) {

@@ -1,0 +1,276 @@
+/**
+ * A fleet on one machine: central over PostgreSQL in a namespace, and sites, each a real daemon in a namespace of its own with
+ * a rack of simulated machines behind it. A site's way to central can be cut; everything else of it goes on.
+ *
+ *     [rack: eth0] --veth-- [site: prov0 | up0] --veth-- [central: a bridge]
+ *
+ * People's calls go through curl inside the namespace that they are about, as from somebody's desk there.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { zstdCompressSync } from 'node:zlib';
+import { stringify } from 'yaml';
+import { startDaemon } from '../bench/support/daemon.ts';
+import { createPair, ip } from '../bench/support/network.ts';
+import { startPostgres } from '../bench/support/postgres.ts';
+import { type Program, start } from '../bench/support/process.ts';
+import { requirePrograms } from '../bench/support/programs.ts';
+import type { Scope } from '../bench/support/scope.ts';
+import type { SimulatedHardware } from './simulated-agent.ts';
+import type { SimulatedPlan } from './simulated-rack.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const REVEILLE = join(ROOT, 'bin/reveille');
+const CENTRAL = { address: '10.97.0.1', appliances: 8444, people: 8445 } as const;
+const SITE_PEOPLE = 8081;
+const CREDENTIAL = { name: 'lab-bmc', password: 'secret' } as const;
+const COMMAND_MS = 60_000;
+const IMAGE_BYTES = 4 * 1024 * 1024;
+const HOOK = 'up0';
+
+const run = promisify(execFile);
+
+export interface Called {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a scenario reads what it expects
+  readonly body: any;
+}
+
+export type Call = (method: string, path: string, body?: object) => Promise<Called>;
+
+export interface FleetSite {
+  readonly name: string;
+  readonly machines: readonly SimulatedHardware[];
+  readonly call: Call;
+  readonly daemon: Program;
+  powerOn(serial: string): void;
+  /** Packets between it and central are lost from now on. */
+  cut(): void;
+  mend(): void;
+  /** What the rack has said so far. */
+  said(): string;
+}
+
+export interface FleetWorld {
+  readonly call: Call;
+  readonly namespace: string;
+  site(name: string, machines: number): Promise<FleetSite>;
+}
+
+/** @throws Error when central does not come up */
+export async function startFleet(scope: Scope, dir: string): Promise<FleetWorld> {
+  const programs = requirePrograms('ip', 'initdb', 'postgres');
+  const id = randomBytes(2).toString('hex');
+  const namespace = `rf${id}-c`;
+  addNamespace(scope, namespace);
+  ip('-n', namespace, 'link', 'add', 'hall', 'type', 'bridge');
+  ip('-n', namespace, 'address', 'add', `${CENTRAL.address}/24`, 'dev', 'hall');
+  ip('-n', namespace, 'link', 'set', 'hall', 'up');
+  const folder = join(dir, 'postgres');
+  mkdirSync(folder, { recursive: true });
+  await startPostgres(scope, programs, folder);
+  const config = join(dir, 'central.yaml');
+  writeFileSync(
+    config,
+    stringify({
+      database: `postgresql://postgres@/postgres?host=${encodeURIComponent(folder)}`,
+      folder: join(dir, 'central'),
+      appliances: { address: CENTRAL.address, port: CENTRAL.appliances, names: [CENTRAL.address] },
+      people: { address: CENTRAL.address, port: CENTRAL.people },
+    }),
+  );
+  const command: [string, ...string[]] = [REVEILLE, 'central', 'serve', '--config', config];
+  const central = start({ scope, namespace, command, cwd: ROOT });
+  await central.line(/"msg":"central is ready"/);
+  const token = await reveille({
+    ...{
+      namespace,
+      words: ['central', 'token', 'scenario', '--role', 'admin', '--config', config],
+    },
+  });
+  const call = caller({ namespace, url: `http://${CENTRAL.address}:${CENTRAL.people}`, token });
+  let count = 0;
+  return {
+    ...{ call, namespace },
+    async site(name, machines) {
+      count += 1;
+      const { body } = await call('POST', `/sites/${name}/join-code`);
+      const number = count;
+      return openSite(scope, {
+        ...{ name, number, machines, code: String(body.code), central: namespace },
+        dir: join(dir, name),
+      });
+    },
+  };
+}
+
+interface Opening {
+  readonly name: string;
+  /** From 1: part of its addresses. */
+  readonly number: number;
+  readonly machines: number;
+  readonly code: string;
+  /** The namespace. */
+  readonly central: string;
+  readonly dir: string;
+}
+
+async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
+  const { name, number, machines: count, code, central, dir } = opening;
+  const network = `10.99.${number}`;
+  const pair = createPair(scope, {
+    ...{ serverAddress: `${network}.1/24`, clientAddress: `${network}.2/24` },
+  });
+  const namespace = pair.server;
+  const peer = `s${number}`;
+  ip('-n', namespace, 'link', 'add', HOOK, 'type', 'veth', 'peer', 'name', peer, 'netns', central);
+  ip('-n', central, 'link', 'set', peer, 'master', 'hall', 'up');
+  ip('-n', namespace, 'address', 'add', `10.97.0.${10 + number}/24`, 'dev', HOOK);
+  ip('-n', namespace, 'link', 'set', HOOK, 'up');
+  const machines = Array.from({ length: count }, (_, index) => hardwareAt(number, index));
+  for (const { bmcAddress } of machines)
+    ip('-n', pair.client, 'address', 'add', `${bmcAddress}/24`, 'dev', pair.clientIface);
+  mkdirSync(dir, { recursive: true });
+  const config = configOf({ name, network, dir, iface: pair.serverIface });
+  const file = join(dir, 'reveille.yaml');
+  const database = { file: join(dir, 'reveille.db') };
+  writeFileSync(file, stringify({ database, ...config }));
+  const words = ['federation', 'join', `https://${CENTRAL.address}:${CENTRAL.appliances}`];
+  await reveille({ namespace, words: [...words, '--config', file], input: code });
+  const daemon = await startDaemon({ scope, namespace, config, dir });
+  const made = ['tokens', 'create', 'scenario', '--role', 'admin', '--local', '--config', file];
+  const token = await reveille({ namespace, words: made });
+  const url = `http://127.0.0.1:${SITE_PEOPLE}`;
+  const environment = { REVEILLE_URL: url, REVEILLE_TOKEN: token };
+  await reveille({
+    ...{ namespace, environment, input: CREDENTIAL.password },
+    words: ['credentials', 'put', CREDENTIAL.name, 'admin'],
+  });
+  const image = join(dir, 'tiny.raw.zst');
+  writeFileSync(image, zstdCompressSync(randomBytes(IMAGE_BYTES)));
+  const add = ['images', 'add', 'tiny@1', '--disk', image, '--channel', 'stable'];
+  await reveille({ namespace, environment, words: add });
+  const rack = startRack(scope, pair.client, { machines, password: CREDENTIAL.password });
+  await rack.ready;
+  return {
+    ...{ name, machines, daemon, call: caller({ namespace, url, token }) },
+    powerOn: rack.powerOn,
+    said: rack.said,
+    cut: () => void ip('-n', namespace, 'link', 'set', HOOK, 'down'),
+    mend: () => void ip('-n', namespace, 'link', 'set', HOOK, 'up'),
+  };
+}
+
+function hardwareAt(site: number, index: number): SimulatedHardware {
+  const hex = (value: number) => value.toString(16).padStart(2, '0');
+  return {
+    mac: `52:54:00:f${site}:00:${hex(index + 1)}`,
+    serial: `S${site}-${String(index + 1).padStart(4, '0')}`,
+    bmcAddress: `10.99.${site}.${11 + index}`,
+    bmcMac: `52:54:00:f${site}:01:${hex(index + 1)}`,
+  };
+}
+
+/** Files of the right names are enough: nobody runs the kernel. */
+function configOf(of: {
+  readonly name: string;
+  readonly network: string;
+  readonly dir: string;
+  readonly iface: string;
+}): Readonly<Record<string, unknown>> {
+  const { name, network, dir, iface } = of;
+  const assets = join(dir, 'boot');
+  mkdirSync(assets, { recursive: true });
+  for (const file of ['vmlinuz', 'initrd.img']) writeFileSync(join(assets, file), file);
+  const segment = {
+    ...{ name: 'hall', iface, address: `${network}.1`, cidr: `${network}.0/24` },
+    pool: { first: `${network}.128`, last: `${network}.250` },
+  };
+  return {
+    site: name,
+    dhcp: { segments: [segment] },
+    boot: { assets, pxeimage: assets },
+    jobs: { bmcSetup: { credential: CREDENTIAL.name }, install: { bmcPatienceMinutes: 1 } },
+  };
+}
+
+function startRack(scope: Scope, namespace: string, plan: SimulatedPlan) {
+  const program = [process.execPath, join(import.meta.dirname, 'simulated-rack.ts')];
+  const words = ['netns', 'exec', namespace, ...program, JSON.stringify(plan)];
+  const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'pipe'], cwd: ROOT });
+  let said = '';
+  const ended = new Promise<void>((next) => child.once('close', () => next()));
+  scope.defer(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  const ready = new Promise<void>((next, fail) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        if (/^ready \d+$/m.test(said)) next();
+      });
+    void ended.then(() => fail(new Error(`the rack has ended: ${said.slice(-1000)}`)));
+  });
+  return {
+    ready,
+    said: () => said,
+    powerOn: (serial: string) => void child.stdin.write(`on ${serial}\n`),
+  };
+}
+
+/** `reveille WORDS` in a namespace; what it prints. @throws Error with what it said */
+async function reveille(of: {
+  readonly namespace: string;
+  readonly words: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}): Promise<string> {
+  const { namespace, words, environment = {}, input = '' } = of;
+  const asked = run('ip', ['netns', 'exec', namespace, REVEILLE, ...words], {
+    ...{ cwd: ROOT, timeout: COMMAND_MS, env: { ...process.env, ...environment } },
+  });
+  asked.child.stdin?.end(input);
+  try {
+    return (await asked).stdout.trim();
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`reveille ${words.slice(0, 2).join(' ')}: ${stdout}${stderr}`);
+  }
+}
+
+/** The status is the last line that curl prints; 0 when nobody answered. */
+function caller(of: {
+  readonly namespace: string;
+  readonly url: string;
+  readonly token: string;
+}): Call {
+  const { namespace, url, token } = of;
+  return async (method, path, body) => {
+    const words = ['-s', '-m', '20', '-X', method, '-w', '\n%{http_code}', '-K', '-'];
+    if (body) words.push('-H', 'content-type: application/json', '-d', JSON.stringify(body));
+    const command = ['netns', 'exec', namespace, 'curl', ...words, `${url}/api/v1${path}`];
+    const asked = run('ip', command, { maxBuffer: 64 * 1024 * 1024 });
+    // Not among the words, which everybody on the machine may read.
+    asked.child.stdin?.end(`header = "authorization: Bearer ${token}"\n`);
+    const said = await asked.then(
+      ({ stdout }) => stdout,
+      () => '\n0',
+    );
+    const end = said.lastIndexOf('\n');
+    const text = said.slice(0, end);
+    return {
+      status: Number(said.slice(end + 1)),
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+}
+
+function addNamespace(scope: Scope, name: string): void {
+  ip('netns', 'add', name);
+  scope.defer(() => ip('netns', 'delete', name));
+  ip('-n', name, 'link', 'set', 'lo', 'up');
+}

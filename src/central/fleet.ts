@@ -110,9 +110,6 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
             'REQUEST_LOST',
             `Its part ${lost} of a request is not there any more.`,
           );
-        // A database that was put back has the squads of then.
-        await sql.run('DELETE FROM squad_sites WHERE site = ?', [of]);
-        await tellSquads(sql, [of], now);
         const values = [of, snapshot];
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
         // What lies above was told by a database that has been put back since.
@@ -121,6 +118,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           'UPDATE sites SET feed_cursor = ?, mark = ?, snapshot = ?, heard_at = ? WHERE name = ?',
           [done.cursor, done.mark ?? '', snapshot, clock(), of],
         );
+        // A database that was put back has the squads of then.
+        await sql.run('DELETE FROM squad_sites WHERE site = ?', [of]);
+        await tellSquads(sql, [of], now);
         return done.cursor;
       }),
     async heard(of) {

@@ -180,12 +180,14 @@ export async function putRequests(
   { site, requests, snapshot, now }: News,
 ): Promise<void> {
   for (const { id, status, done, failed, why, endedAt, places } of requests) {
+    // By our own clock, as everything else that is shown beside it: the site's may differ.
+    const ended = endedAt > 0 ? 'CASE WHEN ended_at > 0 THEN ended_at ELSE ? END' : '?';
     const known = await sql.run(
-      `UPDATE fleet_parts SET status = ?, done = ?, failed = ?, why = ?, ended_at = ?,
+      `UPDATE fleet_parts SET status = ?, done = ?, failed = ?, why = ?, ended_at = ${ended},
          accepted_at = CASE WHEN accepted_at = 0 THEN ? ELSE accepted_at END,
          snapshot = CASE WHEN ? = '' THEN snapshot ELSE ? END
        WHERE intent = ? AND site = ?`,
-      [status, done, failed, why, endedAt, now, snapshot, snapshot, id, site],
+      [status, done, failed, why, endedAt > 0 ? now : 0, now, snapshot, snapshot, id, site],
     );
     if (known === 0 || !places) continue;
     await sql.run('DELETE FROM fleet_places WHERE intent = ?', [id]);

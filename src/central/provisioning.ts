@@ -8,24 +8,23 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
-import { maskInstall } from '../http/people/mask.ts';
 import { limit } from '../limits.ts';
 import { readHardware, requestSchema } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
 import { type SiteView, siteView } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
+import { askParts, atMost, partsOf, type RequestRow, stocksOf } from './parts.ts';
 import {
-  askParts,
-  atMost,
-  OPEN_PARTS,
-  type PartRow,
-  partsOf,
-  type RequestRow,
-  stocksOf,
-} from './parts.ts';
+  type FleetRequestDetail,
+  type FleetRequestView,
+  isOpen,
+  type PlaceRow,
+  showDetail,
+  showRequest,
+} from './request-view.ts';
 import { type Spread, type SpreadPlan, spreadOver } from './spread.ts';
-import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import type { FleetDatabase, Sql, SqlValue } from './sql.ts';
 import { takeQuota } from './squads.ts';
 
 const count = z.number().int().min(1).max(limit('fleetRequestMachinesMax'));
@@ -45,44 +44,6 @@ export const fleetRequestSchema = requestSchema
     path: ['sites'],
   });
 export type FleetRequestBody = z.output<typeof fleetRequestSchema>;
-
-export type FleetRequestStatus =
-  | 'working'
-  | 'waiting'
-  | 'cancelling'
-  | 'fulfilled'
-  | 'cancelled'
-  /** Less than was asked for, and nobody is at it: refused, called off at a site, or lost there. */
-  | 'short';
-
-export interface FleetRequestView {
-  readonly id: string;
-  readonly requester: string;
-  readonly role: string;
-  readonly squad: string;
-  readonly status: FleetRequestStatus;
-  readonly count: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly createdAt: number;
-  readonly parts: readonly PartView[];
-}
-
-export interface PartView extends Pick<SiteView, 'site' | 'freshness' | 'asOf'> {
-  /** Of the site's own request. */
-  readonly id: string;
-  readonly status: string;
-  readonly count: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly why: string;
-}
-
-export interface FleetRequestDetail {
-  readonly request: FleetRequestView;
-  readonly asked: Readonly<Record<string, unknown>>;
-  readonly places: readonly SqlRow[];
-}
 
 export interface Asking {
   readonly who: string;
@@ -147,16 +108,15 @@ export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetPro
     },
     async get(id) {
       const row = await find(db, id);
-      const places = await db.all(
-        `SELECT p.site AS site, l.intent AS part, l.place AS place, l.hardwarename AS machine,
-           l.hostname AS hostname, l.status AS status
+      const places = await db.all<PlaceRow>(
+        `SELECT p.site AS site, l.place AS place, l.hardwarename AS machine, l.hostname AS hostname,
+           l.status AS status
          FROM fleet_places l JOIN fleet_parts p ON p.intent = l.intent
          WHERE p.request = ? ORDER BY p.site, l.intent, l.place`,
         [id],
       );
-      const request = await view(row, await siteViews(db, clock()));
-      const asked = JSON.parse(row.body) as FleetRequestBody;
-      return { request, asked: { ...asked, install: maskInstall(asked.install) }, places };
+      const parts = await partsOf(db, id);
+      return showDetail(row, { parts, places, sites: await siteViews(db, clock()) });
     },
     async list(of, most) {
       const given = Object.entries({ squad: of.squad, role: of.role }).filter(
@@ -231,39 +191,4 @@ async function wishOf(
 async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<string, SiteView>> {
   const rows = await sql.all<SiteRow>('SELECT * FROM sites');
   return new Map(rows.map((row) => [row.name, siteView(row, now)]));
-}
-
-const isOpen = ({ status }: PartRow): boolean => OPEN_PARTS.some((open) => open === status);
-
-function showRequest(
-  row: RequestRow,
-  parts: readonly PartRow[],
-  sites: ReadonlyMap<string, SiteView>,
-): FleetRequestView {
-  const sum = (of: (part: PartRow) => number) => parts.reduce((all, part) => all + of(part), 0);
-  return {
-    ...{ id: row.id, requester: row.who, role: row.role, squad: row.squad },
-    status: statusOf(row, parts),
-    count: row.wanted,
-    done: sum(({ done }) => done),
-    failed: sum(({ failed }) => failed),
-    createdAt: row.asked_at,
-    parts: parts.map(({ intent: id, site, status, wanted, done, failed, why }) => {
-      const { freshness = 'never', asOf = 0 } = sites.get(site) ?? {};
-      return { id, site, status, count: wanted, done, failed, why, freshness, asOf };
-    }),
-  };
-}
-
-/** What can be said of the whole, from what the sites have told. */
-export function statusOf(
-  { wanted, cancelled_at: cancelledAt }: Pick<RequestRow, 'wanted' | 'cancelled_at'>,
-  parts: readonly PartRow[],
-): FleetRequestStatus {
-  const open = parts.filter(isOpen);
-  const done = parts.reduce((sum, part) => sum + part.done, 0);
-  if (done >= wanted) return 'fulfilled';
-  if (cancelledAt > 0) return open.length > 0 ? 'cancelling' : 'cancelled';
-  if (open.length === 0) return 'short';
-  return open.every(({ status }) => status === 'waiting') ? 'waiting' : 'working';
 }

@@ -50,7 +50,14 @@ function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void 
   app.post(
     '/api/v1/requests/plan',
     { config: { fleetRole: 'viewer' }, schema: { body: fleetRequestSchema } },
-    async (request) => provisioning.plan(request.body),
+    async (request) => {
+      const plan = await provisioning.plan(request.body);
+      const { missing, waiting } = plan;
+      const fitting = request.body.count - missing - waiting;
+      const shortOf = missing > 0 ? 'sites that may be asked' : waiting > 0 ? 'free machines' : '';
+      // Which machines they are, the sites know.
+      return { ...plan, fitting, shortOf, chosen: [], rejected: [] };
+    },
   );
   app.post(
     '/api/v1/requests/:id/cancel',

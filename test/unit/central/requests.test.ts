@@ -1,5 +1,7 @@
 /** Requests over several sites, with real appliances behind real sockets: spread, carried out once, told of, called off. */
+import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
+import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { createFleet, type TestFleet, type TestSite, until } from '../../support/fleet.ts';
 import { createProvisionHall, type ProvisionHall } from '../../support/provision-hall.ts';
 import { addImage } from '../../support/provision-machines.ts';
@@ -91,7 +93,7 @@ describe('a request over two sites', () => {
     expect(places.map(({ machine }: { machine: string }) => machine).sort()).toEqual(
       has.map(({ hardwarename }) => hardwarename as string).sort(),
     );
-    for (const { status } of places) expect(status).toBe('installed');
+    for (const { status } of places) expect(status).toBe('done');
     const { body } = await fleet.call('GET', '/machines?state=in-use&squad=music');
     expect(body.machines).toHaveLength(4);
     const squad = (await fleet.call('GET', '/squads/music')).body;
@@ -220,6 +222,50 @@ describe('calling off', () => {
     await becomes(fleet, done.id, hasStatus('fulfilled'));
     const late = await cancel(fleet, done.id);
     expect([late.status, late.body.code]).toEqual([409, 'REQUEST_ENDED']);
+  });
+});
+
+describe('the command line', () => {
+  it('asks central as it asks an appliance', async () => {
+    const { fleet, lon, sto } = await twoHalls();
+    lon.site.connect();
+    sto.site.connect();
+    await current(fleet, 'lon', 'sto');
+    const { openFleetAccess } = await import('../../../src/central/access.ts');
+    const { openFleetDatabase } = await import('../../../src/central/sql.ts');
+    const db = openFleetDatabase(fleet.database);
+    const token = await openFleetAccess(db, () => Date.now() as never).makeToken('cli', 'operator');
+    await db.close();
+    const run = async (...words: string[]): Promise<string> => {
+      let output = '';
+      const program = new Command('reveille').exitOverride();
+      addPeopleCommands(program, {
+        environment: {
+          REVEILLE_URL: `http://127.0.0.1:${fleet.central.peoplePort}`,
+          REVEILLE_TOKEN: token,
+        },
+        write: (text) => {
+          output += text;
+        },
+        tell: () => undefined,
+        readInput: async () => '',
+      });
+      await program.parseAsync(words, { from: 'user' });
+      return output;
+    };
+    const wish = ['--role', 'fancydb', '--image', 'debian-12/stable', '--squad', 'music'];
+    const create = ['request', 'create', ...wish, '--count', '2', '--hostname', '{role}-{n}'];
+    const rehearsed = JSON.parse(await run(...create, '--dry-run', '--json'));
+    expect(rehearsed).toMatchObject({ fitting: 2, missing: 0, parts: [{ site: 'lon', count: 2 }] });
+    const made = JSON.parse(await run(...create, '--json'));
+    await becomes(fleet, made.id, isTaken);
+    await lon.hall.settle();
+    await becomes(fleet, made.id, hasStatus('fulfilled'));
+    const shown = await run('request', 'watch', made.id);
+    expect(shown).toMatch(/asked\n[^\n]*ended {2}lon {2}fulfilled\n$/);
+    expect(await run('request', 'list')).toMatch(/fancydb +lon +music +fulfilled +2\/2/);
+    expect(await run('request', 'show', made.id)).toContain('[x] fancydb-1');
+    await expect(run('request', 'cancel', made.id)).rejects.toThrow();
   });
 });
 

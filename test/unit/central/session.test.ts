@@ -1,15 +1,19 @@
 /** From where an appliance goes on: from central's cursor where that is of this feed, else with a snapshot. */
 import { describe, expect, it } from 'vitest';
 import { type FeedEvent, type FromAppliance, markOf } from '../../../src/federation/protocol.ts';
-import { createSession } from '../../../src/federation/session.ts';
+import { createSession, type SessionPorts } from '../../../src/federation/session.ts';
 
 const EPOCH = '0123456789ab';
 const event = (id: number): FeedEvent => ({ id, at: id * 10, name: 'machine.state', data: {} });
 
 /** What is sent after a welcome with this cursor. @param ids of the events that are there */
-function answerTo(welcome: { cursor: number | null; mark?: string }, ids: readonly number[]) {
+function answerTo(
+  welcome: { cursor: number | null; mark?: string },
+  ids: readonly number[],
+  { of = event, ...ports }: Partial<SessionPorts> & { of?: (id: number) => FeedEvent } = {},
+) {
   const sent: FromAppliance[] = [];
-  const events = ids.map(event);
+  const events = ids.map(of);
   const session = createSession({
     ...{ site: 'lon', appliance: 'one', program: 'test', now: () => 0 },
     after: (cursor, count) => events.filter(({ id }) => id > cursor).slice(0, count),
@@ -27,6 +31,7 @@ function answerTo(welcome: { cursor: number | null; mark?: string }, ids: readon
     onCertificate: () => undefined,
     onRefused: () => undefined,
     onError: () => undefined,
+    ...ports,
   });
   session.heard({ kind: 'welcome', clock: 0, ...welcome });
   return sent;
@@ -57,5 +62,48 @@ describe('a cursor of central', () => {
     ['of nothing yet', { cursor: null }],
   ])('%s is answered with a snapshot', (_, welcome) => {
     expect(answerTo(welcome, ids)[0]).toEqual(isSnapshot);
+  });
+});
+
+describe('requests of central', () => {
+  const request = { status: 'working', done: 1, failed: 0, why: '', endedAt: 0 } as const;
+  const ask = (id: string) => (id.startsWith('fleet') ? { id, ...request } : undefined);
+
+  it('travel with the events that have brought them further, each once; the site’s own stay', () => {
+    const about = ['fleet-1', 'own-1', 'fleet-1', 'fleet-2'];
+    const of = (id: number): FeedEvent => ({
+      ...event(id),
+      ...{ name: 'request.claimed', data: { request: about[id - 1], place: 0 } },
+    });
+    const [batch] = answerTo({ cursor: 0, mark: markOf(EPOCH) }, [1, 2, 3, 4], {
+      of,
+      request: ask,
+    });
+    expect(batch).toMatchObject({ kind: 'batch', to: 4 });
+    const requests = [ask('fleet-1'), ask('fleet-2')];
+    expect(batch).toEqual(expect.objectContaining({ requests }));
+  });
+
+  it('are pages of a snapshot behind the machines, before its end', () => {
+    const machines = ['A', 'B'].map((hardwarename) => ({ hardwarename, version: 1 }));
+    const requests = ['fleet-1', 'fleet-2', 'fleet-3'].map((id) => ({
+      id,
+      ...request,
+      places: [],
+    }));
+    const sent = answerTo({ cursor: null }, [1, 2], {
+      machinesAfter: (after) => machines.filter((one) => one.hardwarename > after).slice(0, 1),
+      requestsAfter: (after) => requests.filter(({ id }) => id > after).slice(0, 2),
+    });
+    const pages = sent.map((message) =>
+      message.kind === 'snapshot'
+        ? [
+            ...message.machines.map(({ hardwarename }) => hardwarename),
+            ...(message.requests ?? []).map(({ id }) => id),
+            ...(message.done ? ['done'] : []),
+          ]
+        : message.kind,
+    );
+    expect(pages).toEqual([['A'], ['B'], ['fleet-1', 'fleet-2'], ['fleet-3'], ['done']]);
   });
 });

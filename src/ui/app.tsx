@@ -23,6 +23,13 @@ const PeoplePage = lazy(async () => (await import('./pages/people.tsx')).PeopleP
 const SettingsPage = lazy(async () => (await import('./pages/settings.tsx')).SettingsPage);
 const DeliveriesPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveriesPage);
 const DeliveryPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveryPage);
+const RequestsPage = lazy(async () => (await import('./pages/requests.tsx')).RequestsPage);
+const RequestPage = lazy(async () => (await import('./pages/request.tsx')).RequestPage);
+const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')).RequestNewPage);
+const PoolsPage = lazy(async () => (await import('./pages/pools.tsx')).PoolsPage);
+const PoolPage = lazy(async () => (await import('./pages/pools.tsx')).PoolPage);
+const SquadsPage = lazy(async () => (await import('./pages/squads.tsx')).SquadsPage);
+const ImagesPage = lazy(async () => (await import('./pages/images.tsx')).ImagesPage);
 const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 
 function Page() {
@@ -51,6 +58,15 @@ function Page() {
       return <SettingsPage />;
     case 'deliveries':
       return name === '' ? <DeliveriesPage /> : <DeliveryPage key={name} name={name} />;
+    case 'requests':
+      if (name === 'new') return <RequestNewPage />;
+      return name === '' ? <RequestsPage /> : <RequestPage key={name} id={name} />;
+    case 'pools':
+      return name === '' ? <PoolsPage /> : <PoolPage key={name} name={name} />;
+    case 'squads':
+      return <SquadsPage />;
+    case 'images':
+      return <ImagesPage />;
     case 'scan':
       return <ScanPage />;
     default:
@@ -68,6 +84,10 @@ const TITLES: Readonly<Record<string, string>> = {
     scan: 'Scan',
     machines: 'Machines',
     boots: 'Boot',
+    requests: 'Requests',
+    pools: 'Pools',
+    squads: 'Squads',
+    images: 'Images',
   },
 };
 

@@ -67,3 +67,9 @@ export function may(role: Role, squad = ''): boolean {
     current.role === 'admin' || squad === '' ? current.role : (current.squads[squad] ?? 'viewer');
   return RANKS[own] >= RANKS[role];
 }
+
+/** Whether this person has at least this role for the site or in any squad: enough to offer what asks for a squad. */
+export function mayAnywhere(role: Role): boolean {
+  const squads = Object.values(session.value?.squads ?? {});
+  return may(role) || squads.some((own) => RANKS[own] >= RANKS[role]);
+}

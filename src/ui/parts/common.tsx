@@ -79,6 +79,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   ...{ stalled: '!', held: '‖', broken: '✕', failed: '✕', refused: '✕', missing: '?' },
   ...{ booting: '›', installing: '›', recycling: '›', running: '›', queued: '…' },
   ...{ available: '✓', ready: '✓', finished: '✓', served: '✓', arrived: '✓', 'in-use': '●' },
+  ...{ working: '›', replacing: '↻', waiting: '…', cancelling: '…', stopped: '✕' },
+  ...{ fulfilled: '✓', healthy: '✓', done: '✓', stored: '✓', receiving: '›', checking: '›' },
 };
 const TONES: Readonly<Record<string, string>> = {
   ...{ critical: 'bad', warning: 'hold', cancelled: 'plain' },
@@ -87,6 +89,9 @@ const TONES: Readonly<Record<string, string>> = {
   ...{ booting: 'busy', installing: 'busy', recycling: 'busy', running: 'busy', queued: 'busy' },
   ...{ available: 'good', ready: 'good', finished: 'good', served: 'good', arrived: 'good' },
   ...{ 'in-use': 'used' },
+  ...{ working: 'busy', wanted: 'plain', replacing: 'hold', waiting: 'hold', cancelling: 'hold' },
+  ...{ fulfilled: 'good', healthy: 'good', done: 'good', stored: 'good', stopped: 'bad' },
+  ...{ receiving: 'busy', checking: 'busy', aborted: 'plain', gone: 'plain' },
 };
 export const toneOf = (word: string): string => TONES[word] ?? 'plain';
 

@@ -1,0 +1,209 @@
+/** Rolling resets: begun, held, let go, ended; each with how far it is. */
+import { useState } from 'preact/hooks';
+import type { Operations } from '../../client/operations.generated.ts';
+import { post } from '../api.ts';
+import { Badge, Empty, Facts, Panel, Reading, When } from '../parts/common.tsx';
+import { WhyDialog } from '../parts/why-dialog.tsx';
+import { named, useRead } from '../resource.ts';
+import { machinePath } from '../router.ts';
+import { may } from '../session.ts';
+
+export type Resets = Operations['GET /resets']['answer'];
+export type Reset = Resets['resets'][number];
+type Turn = 'pause' | 'resume' | 'abort';
+
+/** @param pool only its own; '' is all @param squad who may turn it */
+export function ResetPanel({ pool = '', squad = '' }: { pool?: string; squad?: string }) {
+  const list = useRead<Resets>('resets', named('reset.'));
+  const resets = (list.value?.resets ?? []).filter((one) => pool === '' || one.pool === pool);
+  return (
+    <Panel title="Rolling resets" wide>
+      <Reading of={list} />
+      {list.value && resets.length === 0 && <Empty>None yet.</Empty>}
+      {resets.map((reset) => (
+        <ResetCard key={reset.id} reset={reset} squad={squad} reload={list.reload} />
+      ))}
+    </Panel>
+  );
+}
+
+const TURNS: Readonly<Record<Turn, { word: string; says: string; told: string }>> = {
+  pause: {
+    word: 'Pause',
+    says: 'What has begun is finished; nothing more begins.',
+    told: 'It is paused.',
+  },
+  resume: { word: 'Go on', says: 'It goes on with the next machine.', told: 'It goes on.' },
+  abort: {
+    word: 'Abort',
+    says: 'What has begun is finished; it ends here and cannot be taken up again.',
+    told: 'It has ended.',
+  },
+};
+
+function turnsOf({ status }: Reset): readonly Turn[] {
+  if (status === 'running') return ['pause', 'abort'];
+  return status === 'paused' ? ['resume', 'abort'] : [];
+}
+
+interface CardProps {
+  readonly reset: Reset;
+  readonly squad: string;
+  reload(): void;
+}
+
+function ResetCard({ reset, squad, reload }: CardProps) {
+  const [turn, setTurn] = useState<Turn | undefined>();
+  const { id, pool, site, status, machines, atOnceMax, startedAt, endedAt, deadlineAt } = reset;
+  const over = machines.filter((one) => ['done', 'failed', 'gone'].includes(one.status)).length;
+  const allowed = pool === '' ? may('operator') : may('operator', squad);
+  return (
+    <section class="reset" data-reset={id} data-status={status}>
+      <div class="panel-head">
+        <h3>
+          {pool === '' ? `All pools of ${site}` : <a href={`/pools/${pool}`}>{pool}</a>}{' '}
+          <Badge word={status} />
+        </h3>
+        <div class="buttons">
+          {allowed &&
+            turnsOf(reset).map((one) => (
+              <button
+                key={one}
+                type="button"
+                class={one === 'abort' ? 'danger' : one === 'resume' ? 'primary' : ''}
+                onClick={() => setTurn(one)}
+              >
+                {TURNS[one].word}…
+              </button>
+            ))}
+        </div>
+      </div>
+      <progress
+        max={Math.max(1, machines.length)}
+        value={over}
+        aria-label={`${over} of ${machines.length} machines`}
+      />
+      <Facts
+        of={[
+          ['Machines', `${over} of ${machines.length}`],
+          ['At once', String(atOnceMax)],
+          ['Why', reset.why],
+          ['By', reset.who],
+          ['Begun', <When key="b" at={startedAt} />],
+          ['Begins no more', endedAt === null && <When key="d" at={deadlineAt} />],
+          ['Ended', endedAt !== null && <When key="e" at={endedAt} />],
+        ]}
+      />
+      <Machines reset={reset} />
+      {turn && (
+        <WhyDialog
+          title={`${TURNS[turn].word}: rolling reset ${id}`}
+          says={TURNS[turn].says}
+          word={TURNS[turn].word}
+          told={TURNS[turn].told}
+          danger={turn === 'abort'}
+          act={(why) => post(`resets/${id}/${turn}`, { why })}
+          close={() => {
+            setTurn(undefined);
+            reload();
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+function Machines({ reset: { machines } }: { reset: Reset }) {
+  const moving = machines.filter(({ status }) => status === 'running' || status === 'failed');
+  return (
+    <>
+      {moving.length > 0 && (
+        <ul class="plain-list">
+          {moving.map(({ hardwarename, status, job, code }) => (
+            <li key={hardwarename}>
+              <a href={machinePath(hardwarename)}>{hardwarename}</a>
+              <span>
+                {code !== '' && <code>{code}</code>}{' '}
+                {job !== '' && <a href={`/jobs/${job}`}>job</a>} <Badge word={status} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+/** @param pool '' resets all pools of the site */
+export function BeginReset({ pool, reload }: { pool: string; reload(): void }) {
+  const [open, setOpen] = useState(false);
+  const of = pool === '' ? 'all pools of this site' : pool;
+  return (
+    <>
+      <button type="button" class="danger" onClick={() => setOpen(true)}>
+        Rolling reset…
+      </button>
+      {open && (
+        <WhyDialog
+          title={`Install ${of} anew`}
+          says={`Every machine of ${of} is installed anew, one after the other. What is on their disks is lost.`}
+          word="Begin"
+          told="The rolling reset has begun."
+          danger
+          act={(why, form) => post('resets', bodyOf(pool, why, form))}
+          close={() => {
+            setOpen(false);
+            reload();
+          }}
+        >
+          <div class="form-row">
+            <label>
+              Away at once
+              <input name="atOnceMax" type="number" min="1" max="1000" defaultValue="1" required />
+            </label>
+            <label>
+              Within hours
+              <input
+                name="withinHours"
+                type="number"
+                min="0.01"
+                max="720"
+                step="any"
+                defaultValue="24"
+                required
+              />
+            </label>
+            <label>
+              Failures that it bears
+              <input
+                name="failuresMax"
+                type="number"
+                min="0"
+                max="1000"
+                defaultValue="0"
+                required
+              />
+            </label>
+          </div>
+          <label>
+            Image, if another
+            <input name="image" placeholder="that of the pool" autocapitalize="none" />
+          </label>
+        </WhyDialog>
+      )}
+    </>
+  );
+}
+
+function bodyOf(pool: string, why: string, form: FormData) {
+  const number = (name: string) => Number(form.get(name));
+  const image = String(form.get('image') ?? '').trim();
+  return {
+    ...(pool !== '' && { pool }),
+    ...(image !== '' && { image }),
+    atOnceMax: number('atOnceMax'),
+    withinHours: number('withinHours'),
+    failuresMax: number('failuresMax'),
+    why,
+  };
+}

@@ -32,6 +32,7 @@ import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
 import { openRecycling } from './daemon/recycle.ts';
 import { startTftp } from './daemon/tftp.ts';
+import { stagesOf } from './dhcp/rehearsal.ts';
 import { endRun } from './inventory/feed-epoch.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
@@ -119,6 +120,8 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
       configuration,
+      explain: (mac) =>
+        stagesOf({ ...core, rehearse: core.inventory.rehearse }, mac, systemClock()),
     });
     const { whenDurable } = core.groupCommit;
     const folder = federationFolderOf(config);

@@ -7,12 +7,12 @@
  * zone. What differs is shown, and what would keep the new zones from being served; nothing is changed.
  */
 import type { Config } from '../config.ts';
-import { openCore } from '../daemon/core.ts';
+import { openCore, systemClock } from '../daemon/core.ts';
 import { zonesOf } from '../daemon/dns.ts';
+import { type Stage, stagesOf } from '../dhcp/rehearsal.ts';
 import type { BootToken } from '../wire/ids.ts';
 import { contains, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import { type Mac, parseMac } from '../wire/mac.ts';
-import { type Stage, stagesOf } from './explain.ts';
 
 export interface Difference {
   readonly machine: string;
@@ -83,13 +83,14 @@ function zonesDiffering(before: Answers['zones'], after: Answers['zones']): Zone
 
 function answersOf(config: Config): Answers {
   const core = openCore(config);
+  const { rehearse } = core.inventory;
   try {
     const machines = new Map<string, string>();
     for (const { hardwarename, nics } of core.inventory.machines.list()) {
       for (const { mac } of nics) {
         const parsed = parseMac(mac);
         if (!parsed) continue;
-        for (const stage of stagesOf(core, parsed)) {
+        for (const stage of stagesOf({ ...core, rehearse }, parsed, systemClock())) {
           machines.set(
             `${hardwarename}\t${mac}\t${stage.client} on ${stage.segment}`,
             offerText(stage),

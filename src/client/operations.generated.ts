@@ -450,6 +450,31 @@ export type Quirk = {
   /** Milliseconds since 1970, UTC */
   readonly at: number;
 };
+export type Explained = {
+  readonly hardwarename: string;
+  /** The NIC that was asked for */
+  readonly mac: string;
+  readonly state:
+    | 'available'
+    | 'installing'
+    | 'in-use'
+    | 'recycling'
+    | 'broken'
+    | 'held'
+    | 'retired';
+  readonly stateWhy: string;
+  readonly stages: readonly {
+    readonly segment: string;
+    /** The kind of client: firmware, iPXE, an operating system */
+    readonly client: string;
+    /** `offer`, or why there is none */
+    readonly outcome: string;
+    readonly address: string;
+    readonly bootFile: string;
+    readonly terms: string;
+    readonly why: string;
+  }[];
+};
 export type FleetMachine = {
   readonly hardwarename: string;
   readonly serial: string;
@@ -4795,6 +4820,17 @@ export interface Operations {
         readonly origin: 'file' | 'default';
       }[];
     };
+  };
+  /** What it would be offered at each stage of a boot, and why; changes nothing. */
+  'GET /machines/{hardwarename}/explain': {
+    path: {
+      readonly hardwarename: string;
+    };
+    query: {
+      readonly mac?: string | undefined;
+    };
+    body: undefined;
+    answer: Explained;
   };
   /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
   'GET /machines/{hardwarename}/console': {

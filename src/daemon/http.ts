@@ -172,6 +172,7 @@ export async function startPeopleHttp(
     | 'dns'
     | 'whenDurable'
     | 'configuration'
+    | 'explain'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

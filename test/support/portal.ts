@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import pino from 'pino';
 import { describeConfig, parseConfig } from '../../src/config.ts';
+import { stagesOf } from '../../src/dhcp/rehearsal.ts';
 import { ImageReader } from '../../src/dns/image.ts';
 import { Responder } from '../../src/dns/respond.ts';
 import type { NewEvent } from '../../src/events.ts';
@@ -185,6 +186,7 @@ export async function openPortal({
     site: 'lab',
     uiRoot,
     dns: () => dns.desk,
+    explain: (of) => stagesOf({ ...world, rehearse: world.inventory.rehearse }, of, world.clock()),
     configuration: describeConfig(parseConfig(CONFIG), CONFIG),
     settings: { anonymousRead, requestsPerSecond: 1_000_000 },
     readiness: () => ({ database: true }),

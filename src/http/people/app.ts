@@ -27,6 +27,7 @@ import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
+import { addExplainRoutes } from './routes/explain.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import {
   addDiagnosisRoutes,
@@ -68,6 +69,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly whenDurable?: ((done: (error?: Error) => void) => void) | undefined;
   readonly dns?: PeopleContext['dns'];
   readonly configuration?: PeopleContext['configuration'];
+  readonly explain?: PeopleContext['explain'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
@@ -123,11 +125,12 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     provisioning,
     pools,
     configuration,
+    explain,
   } = options;
   const durably = createDurably(inventory, options.whenDurable);
   const facts = { inventory, jobs, clock, log, site, settings };
   const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning, pools };
-  const parts = { backup, dns, oidc, configuration, ...desks };
+  const parts = { backup, dns, oidc, configuration, explain, ...desks };
   const context: PeopleContext = { ...facts, ...parts, durably };
   await installAccess(app, context);
   await installOpenApi(app);
@@ -146,7 +149,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes, addRequestRoutes, addPoolRoutes],
-    ...[addDeliveryRoutes, addConfigurationRoutes],
+    ...[addDeliveryRoutes, addConfigurationRoutes, addExplainRoutes],
   ])
     add(app, context);
   const upgrades = installUpgrades(app);

@@ -16,6 +16,7 @@ import type { RequestDesk } from '../../provisioning/desk.ts';
 import type { PoolDesk } from '../../provisioning/pool-desk.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { Cidr } from '../../wire/ipv4.ts';
+import type { Mac } from '../../wire/mac.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
 
@@ -37,6 +38,17 @@ export interface ConfigurationRow {
   readonly key: string;
   readonly value: string;
   readonly origin: 'file' | 'default';
+}
+
+/** As dhcp/rehearsal.ts tells it. */
+export interface ExplainedStage {
+  readonly segment: string;
+  readonly client: string;
+  readonly outcome: string;
+  readonly address: string;
+  readonly bootFile: string;
+  readonly terms: string;
+  readonly why: string;
 }
 
 export interface PeopleContext {
@@ -67,6 +79,8 @@ export interface PeopleContext {
   /** What is in force and where it comes from. */
   readonly configuration?: readonly ConfigurationRow[] | undefined;
   readonly dns?: (() => DnsDesk | undefined) | undefined;
+  /** What a NIC would be offered on each segment as each kind of client, by the code that answers; changes nothing. */
+  readonly explain?: ((mac: Mac) => readonly ExplainedStage[]) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;
   readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;

@@ -7,6 +7,7 @@ import { BootsAndJobs } from '../machine/boots-jobs.tsx';
 import { Condition } from '../machine/condition.tsx';
 import { Diagnoses } from '../machine/diagnoses.tsx';
 import { DnsNames } from '../machine/dns-names.tsx';
+import { Explain } from '../machine/explain.tsx';
 import { Hardware } from '../machine/hardware.tsx';
 import { Health } from '../machine/health.tsx';
 import { History } from '../machine/history.tsx';
@@ -36,6 +37,7 @@ const TABS = [
   ['', 'Overview'],
   ['hardware', 'Hardware'],
   ['health', 'Health'],
+  ['explain', 'Explain'],
   ['console', 'Console'],
   ['jobs', 'Boots and jobs'],
   ['history', 'History'],
@@ -100,6 +102,8 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
       return <Hardware machine={machine} />;
     case 'health':
       return <Health machine={machine} />;
+    case 'explain':
+      return <Explain machine={machine} />;
     case 'console':
       return <ConsoleTab machine={machine} />;
     case 'jobs':

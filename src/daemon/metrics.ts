@@ -79,6 +79,10 @@ export function openMetrics(inventory: Inventory) {
   return {
     registry,
     tftpDrops,
+    tftpTransfers: counter('reveille_tftp_transfers_total', 'TFTP transfers that ended', [
+      'outcome',
+    ]),
+    tftpSentBytes: counter('reveille_tftp_sent_bytes_total', 'Bytes of files sent by TFTP', []),
     unsent: counter('reveille_udp_unsent_total', 'Datagrams that the kernel refused', []),
     dhcpDrops,
     dhcpReplies: counter('reveille_dhcp_replies_total', 'DHCP replies by message type', ['type']),

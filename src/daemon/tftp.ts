@@ -24,10 +24,22 @@ export async function startTftp(parts: Parts): Promise<void> {
     servedAs: desk.servedAs,
     blksizeMaxOf: (address) => blksizeMaxOf(parts, address),
     log,
-    onEvent: (event, client) => noteTftp({ parts, holder }, event, client),
+    onEvent(event, client) {
+      count(metrics, event);
+      noteTftp({ parts, holder }, event, client);
+    },
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
   });
   parts.closers.push(() => service.close());
+}
+
+/** A file is counted when the last of it is acknowledged: what a client gave up is no load that was served. */
+function count({ tftpTransfers, tftpSentBytes }: Parts['metrics'], event: TftpEvent): void {
+  if (event.name === 'tftp.sent') {
+    tftpTransfers.inc({ outcome: 'sent' });
+    tftpSentBytes.inc(event.data.sizeBytes);
+  } else if (event.name === 'tftp.failed')
+    tftpTransfers.inc({ outcome: event.data.probe ? 'probe' : 'failed' });
 }
 
 /** What was learned of this machine, or of its model. */

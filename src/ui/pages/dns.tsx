@@ -8,12 +8,11 @@ import { post } from '../api.ts';
 import { plural } from '../format.ts';
 import { tell, tellProblem } from '../notices.ts';
 import { Badge, Dialog, Empty, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
-import { Diff } from '../parts/diff.tsx';
+import { DiffOf, type Generation, GenerationDialog } from '../parts/dns-generation.tsx';
 import { named, useRead } from '../resource.ts';
 import { may } from '../session.ts';
 
 type Status = Operations['GET /dns']['answer'];
-type Generation = Operations['GET /dns/generations']['answer']['generations'][number];
 
 export function DnsPage() {
   const status = useRead<Status>('dns', named('dns.'));
@@ -110,11 +109,6 @@ function Trouble({ status, reload }: { status: Status; reload(): void }) {
   );
 }
 
-function DiffOf({ path }: { path: string }) {
-  const diff = useRead<{ text: string }>(path);
-  return diff.value ? <Diff text={diff.value.text} /> : <Reading of={diff} />;
-}
-
 function Generations({
   of,
   served,
@@ -165,44 +159,6 @@ function Generations({
         ))}
       </tbody>
     </Table>
-  );
-}
-
-function GenerationDialog({
-  generation,
-  served,
-  close,
-}: {
-  generation: Generation;
-  served: boolean;
-  close(): void;
-}) {
-  const rollback = () =>
-    post('dns/rollback', { generation: generation.id })
-      .then(
-        () => tell(`Generation ${generation.id} is served again, and held.`, 'good'),
-        tellProblem,
-      )
-      .then(close);
-  return (
-    <Dialog title={`Generation ${generation.id}`} onClose={close}>
-      <p>
-        {generation.cause}, <When at={generation.at} />
-      </p>
-      {generation.faults.map(({ code, name, why }) => (
-        <p key={`${code} ${name}`} class="note bad">
-          <code>{name}</code> {why}
-        </p>
-      ))}
-      <DiffOf path={`dns/generations/${generation.id}`} />
-      {may('operator') && !served && generation.status === 'served' && (
-        <div class="buttons spaced">
-          <button type="button" class="danger" onClick={() => void rollback()}>
-            Roll back to it
-          </button>
-        </div>
-      )}
-    </Dialog>
   );
 }
 

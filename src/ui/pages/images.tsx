@@ -29,7 +29,7 @@ export function ImagesPage() {
       <Reading of={list} />
       {list.value && names.length === 0 && (
         <Empty>
-          No image is here. <code>reveille images push</code> brings one in.
+          No image is here. <code>reveille images upload</code> brings one in.
         </Empty>
       )}
       <div class="panels">

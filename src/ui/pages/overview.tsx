@@ -1,7 +1,9 @@
 /** The site at a glance: states, what is stuck, how jobs do, the load of each service, and the newest DNS generations. */
+import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { counts, fleet, fleetVersion, KIND_ORDER, type Kind, siteName } from '../fleet.ts';
 import { Badge, Empty, Panel, Reading, Title, When } from '../parts/common.tsx';
+import { type Generation, GenerationDialog } from '../parts/dns-generation.tsx';
 import { MachineRow } from '../parts/machine-row.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useRates } from '../parts/rates.ts';
@@ -10,6 +12,7 @@ import { named, useRead } from '../resource.ts';
 type States = Operations['GET /states']['answer'];
 type Stats = Operations['GET /jobs/stats']['answer'];
 type Generations = Operations['GET /dns/generations']['answer'];
+type Status = Operations['GET /dns']['answer'];
 
 export function OverviewPage() {
   return (
@@ -165,24 +168,42 @@ const mixWords = (sums: Record<Kind, number>): string =>
 
 function DnsPanel() {
   const list = useRead<Generations>('dns/generations?limit=6', named('dns.'));
+  const status = useRead<Status>('dns', named('dns.'));
+  const [open, setOpen] = useState<Generation | undefined>();
   return (
-    <Panel title="DNS generations" beside={<a href="/dns">diffs and rollback</a>}>
+    <Panel title="DNS generations" beside={<a href="/dns">all of DNS</a>}>
       <Reading of={list} />
       <ul class="plain-list">
-        {list.value?.generations.map(({ id, at, cause, added, removed, status }) => (
-          <li key={id}>
+        {list.value?.generations.map((generation) => (
+          <li key={generation.id}>
             <span>
-              <b>{id}</b> {cause}{' '}
+              <button type="button" onClick={() => setOpen(generation)}>
+                {generation.id}
+              </button>{' '}
+              {generation.cause}{' '}
               <span class="dim">
-                +{added} −{removed}
+                +{generation.added} −{generation.removed}
               </span>
             </span>
             <span>
-              {status === 'refused' && <Badge word="refused" />} <When at={at} />
+              {generation.status === 'refused' && <Badge word="refused" />}
+              {generation.id === status.value?.generation && <Badge word="served" />}{' '}
+              <When at={generation.at} />
             </span>
           </li>
         ))}
       </ul>
+      {open && (
+        <GenerationDialog
+          generation={open}
+          served={open.id === status.value?.generation}
+          close={() => {
+            setOpen(undefined);
+            list.reload();
+            status.reload();
+          }}
+        />
+      )}
     </Panel>
   );
 }

@@ -4,20 +4,30 @@ import { useEffect, useState } from 'preact/hooks';
 const EVERY_MS = 3000;
 const POINTS_MAX = 120;
 
-interface Counted {
+export interface Counted {
   readonly name: string;
   readonly unit: string;
-  readonly metric: RegExp;
+  /** What one of the unit is, in the counter's own. */
+  readonly per: number;
+  /** Counters that are added up; `only` says of which labels. A test holds that the daemon has them. */
+  readonly metrics: readonly { readonly metric: string; readonly only?: RegExp }[];
 }
 
-const COUNTED: readonly Counted[] = [
-  { name: 'DHCP', unit: 'replies/s', metric: /^reveille_dhcp_replies_total/ },
-  { name: 'DNS', unit: 'answers/s', metric: /^reveille_dns_(?:queries|answers|responses)_total/ },
-  { name: 'HTTP to machines', unit: 'MB/s', metric: /^reveille_http_sent_bytes_total/ },
+export const COUNTED: readonly Counted[] = [
+  { name: 'DHCP', unit: 'replies/s', per: 1, metrics: [{ metric: 'reveille_dhcp_replies_total' }] },
+  { name: 'DNS', unit: 'answers/s', per: 1, metrics: [{ metric: 'reveille_dns_udp_answers' }] },
+  { name: 'TFTP', unit: 'MB/s', per: 1e6, metrics: [{ metric: 'reveille_tftp_sent_bytes_total' }] },
   {
-    name: 'Packets refused',
-    unit: '/s',
-    metric: /^reveille_(?:dhcp|tftp|dns)_drop(?:s|ped)_total/,
+    ...{ name: 'HTTP to machines', unit: 'MB/s', per: 1e6 },
+    metrics: [{ metric: 'reveille_http_sent_bytes_total' }],
+  },
+  {
+    ...{ name: 'Refused', unit: 'packets/s', per: 1 },
+    metrics: [
+      { metric: 'reveille_dhcp_drops_total' },
+      { metric: 'reveille_tftp_drops_total' },
+      { metric: 'reveille_dns_udp', only: /outcome="(?:dropped|limited)"/ },
+    ],
   },
 ];
 
@@ -27,14 +37,19 @@ export interface Rate {
   readonly points: readonly number[];
 }
 
-/** The sum over all labels of each counter. */
+const LINE = /^([a-zA-Z_:][\w:]*)(\{.*\})? (\S+)/;
+
+/** The sum over all labels of each of COUNTED, from Prometheus' text format. */
 export function sumMetrics(text: string): number[] {
   const sums = COUNTED.map(() => 0);
   for (const line of text.split('\n')) {
-    if (line === '' || line.startsWith('#')) continue;
-    const value = Number(line.slice(line.lastIndexOf(' ') + 1));
-    COUNTED.forEach(({ metric }, index) => {
-      if (metric.test(line)) sums[index] = (sums[index] ?? 0) + value;
+    const [, name, labels = '', value = ''] = LINE.exec(line) ?? [];
+    if (name === undefined) continue;
+    COUNTED.forEach(({ metrics }, index) => {
+      const counts = metrics.some(
+        ({ metric, only }) => metric === name && (only === undefined || only.test(labels)),
+      );
+      if (counts) sums[index] = (sums[index] ?? 0) + Number(value);
     });
   }
   return sums;
@@ -69,9 +84,9 @@ export function useRates(): { rates: readonly Rate[]; problem: string } {
     const timer = setInterval(look, EVERY_MS);
     return () => clearInterval(timer);
   }, []);
-  const rates = COUNTED.map(({ name, unit }, index) => {
-    const list = points[index] ?? [];
-    return { name, unit, points: unit === 'MB/s' ? list.map((value) => value / 1e6) : list };
-  });
+  const rates = COUNTED.map(({ name, unit, per }, index) => ({
+    ...{ name, unit },
+    points: (points[index] ?? []).map((value) => value / per),
+  }));
   return { rates, problem };
 }

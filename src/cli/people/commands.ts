@@ -6,6 +6,7 @@ import { addCertificateCommands } from './certificates.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
 import { addConsoleCommand } from './console.ts';
+import { addDeliveryCommands } from './deliveries.ts';
 import { addEventCommands } from './events.ts';
 import { addFlightCommands } from './flights.ts';
 import { addImageCommands } from './images.ts';
@@ -29,6 +30,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addConsoleCommand(program, context);
   addRequestCommands(program, context);
   addPoolCommands(program, context);
+  addDeliveryCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

@@ -164,9 +164,14 @@ export function DeliveryPage({ name }: { name: string }) {
     <>
       <Title
         beside={
-          <a class="button" href={`/?order=${encodeURIComponent(name)}`}>
-            On the board
-          </a>
+          <>
+            <a class="button" href={`/?order=${encodeURIComponent(name)}`}>
+              On the board
+            </a>
+            <a class="button" href={`/racks?delivery=${encodeURIComponent(name)}`}>
+              In its racks
+            </a>
+          </>
         }
       >
         {name}

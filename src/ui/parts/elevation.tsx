@@ -3,6 +3,7 @@
  * are only lines. What has no unit, or lies where another machine is, is listed below the drawing and never hidden.
  */
 
+import { type ExpectedSlot, freeSlots } from '../expected.ts';
 import type { Row } from '../fleet.ts';
 import { machinePath } from '../router.ts';
 import { memo } from './memo.ts';
@@ -12,6 +13,9 @@ export interface RackDrawing {
   readonly row: string;
   readonly units: number;
   readonly rows: readonly Row[];
+  /** Of the delivery that is looked at: what is still to come, and machines that want somebody. */
+  readonly expected: readonly ExpectedSlot[];
+  readonly flags: ReadonlyMap<string, string>;
 }
 
 const UNIT_PX = 17;
@@ -48,8 +52,12 @@ export function place(rows: readonly Row[], units: number): { placed: Placed[]; 
 
 export const Elevation = memo(
   function Elevation({ rack }: { rack: RackDrawing }) {
-    const { name, units, rows } = rack;
+    const { name, units, rows, expected, flags } = rack;
     const { placed, others } = place(rows, units);
+    const taken = new Set(
+      placed.flatMap(({ unit, height: high }) => Array.from({ length: high }, (_, n) => unit + n)),
+    );
+    const { drawn, listed } = freeSlots(expected, taken, units);
     const height = units * UNIT_PX;
     return (
       <figure class="elevation">
@@ -71,10 +79,27 @@ export const Elevation = memo(
             <Machine
               key={one.row.key}
               {...one}
+              flag={flags.get(one.row.key) ?? ''}
               top={4 + (units - one.unit - one.height + 1) * UNIT_PX}
             />
           ))}
+          {drawn.map((slot) => (
+            <Awaited key={slot.serial} slot={slot} top={4 + (units - slot.unit) * UNIT_PX} />
+          ))}
         </svg>
+        {listed.length > 0 && (
+          <div class="others">
+            <span class="dim">Expected here, but not in a free unit:</span>
+            <ul>
+              {listed.map(({ serial, unit, elsewhere }) => (
+                <li key={serial}>
+                  {serial} {unit > 0 && `in U${unit}`}{' '}
+                  {elsewhere !== '' && <span class="dim">is in {elsewhere}</span>}
+                </li>
+              ))}
+            </ul>
+          </div>
+        )}
         {others.length > 0 && (
           <div class="others">
             <span class="dim">No unit of their own:</span>
@@ -93,6 +118,8 @@ export const Elevation = memo(
   // The same machines in the same condition draw the same rack.
   (a, b) =>
     a.rack.units === b.rack.units &&
+    a.rack.expected === b.rack.expected &&
+    a.rack.flags === b.rack.flags &&
     a.rack.rows.length === b.rack.rows.length &&
     a.rack.rows.every((row, index) => looks(row, b.rack.rows[index])),
 );
@@ -117,14 +144,38 @@ function Unit({ number, y }: { number: number; y: number }) {
   );
 }
 
-function Machine({ row, height, top, unit }: Placed & { top: number }) {
+/** Nothing stands there yet: the outline of what the list says, with where it is instead. */
+function Awaited({ slot: { serial, unit, elsewhere }, top }: { slot: ExpectedSlot; top: number }) {
+  const words = elsewhere === '' ? serial : `${serial} is in ${elsewhere}`;
+  return (
+    // biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: a group of a drawing takes no input
+    <g
+      class="slot expected"
+      role="img"
+      aria-label={`Unit ${unit}: expected, ${words}`}
+      data-expected={serial}
+    >
+      <rect x={RAIL_PX} y={top + 1} width={WIDTH_PX - RAIL_PX - 5} height={UNIT_PX - 2} rx="2" />
+      <text x={RAIL_PX + 7} y={top + UNIT_PX / 2 + 4}>
+        {elsewhere === '' ? '?' : '↷'}
+      </text>
+      <text class="label" x={RAIL_PX + 22} y={top + UNIT_PX / 2 + 4}>
+        {words.length > 25 ? `${words.slice(0, 24)}…` : words}
+      </text>
+    </g>
+  );
+}
+
+function Machine({ row, height, top, unit, flag }: Placed & { top: number; flag: string }) {
   const { key, kind, machine } = row;
   const label = machine?.hostname || key;
   return (
     <a
       href={machinePath(key)}
-      class={`slot ${kind}`}
-      aria-label={`Unit ${unit}: ${key}, ${kind}${machine?.hostname ? `, ${machine.hostname}` : ''}`}
+      class={`slot ${kind}${flag === '' ? '' : ' flagged'}`}
+      aria-label={[`Unit ${unit}: ${key}`, kind, machine?.hostname, flag]
+        .filter(Boolean)
+        .join(', ')}
     >
       <rect
         x={RAIL_PX}
@@ -134,7 +185,7 @@ function Machine({ row, height, top, unit }: Placed & { top: number }) {
         rx="2"
       />
       <text x={RAIL_PX + 7} y={top + (height * UNIT_PX) / 2 + 4}>
-        {MARKS[kind]}
+        {flag === '' ? MARKS[kind] : '⚑'}
       </text>
       <text class="label" x={RAIL_PX + 22} y={top + (height * UNIT_PX) / 2 + 4}>
         {label.length > 21 ? `${label.slice(0, 20)}…` : label}

@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils busybox-static mmdebstrap dosfstools mtools fdisk e2fsprogs grub-common grub-pc-bin grub-efi-amd64-bin openssh-client bind9-dnsutils
 TEST_PACKAGES := busybox-static chromium dnsmasq-base iproute2 isc-dhcp-client isc-dhcp-relay systemd tftp-hpa atftp curl procps kea-admin openssl openipmi ipmitool freeipmi-tools knot nsd bind9 bind9-utils bind9-dnsutils ldnsutils knot-dnssecutils zonemaster-cli postgresql tshark
 # What the benches measure beside us, and the load generators.
-BENCH_PACKAGES := iproute2 tcpdump strace kea-dhcp4-server kea-admin dnsmasq-base nginx-light tftpd-hpa bind9 knot nsd pdns-server dnsperf curl freeipmi-tools ipmitool postgresql bind9-dnsutils
+BENCH_PACKAGES := iproute2 tcpdump strace kea-dhcp4-server kea-admin dnsmasq-base nginx-light tftpd-hpa bind9 knot nsd pdns-server dnsperf curl freeipmi-tools ipmitool postgresql bind9-dnsutils chromium
 
 ## help: this list
 help:

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** Program -> Debian package. */
 export const PROGRAM_PACKAGES: Readonly<Record<string, string>> = {
+  chromium: 'chromium',
   curl: 'curl',
   dig: 'bind9-dnsutils',
   dnsmasq: 'dnsmasq-base',

@@ -164,14 +164,17 @@ export interface PortalOptions {
   readonly anonymousRead?: boolean;
   readonly uiRoot?: string;
   readonly now?: number;
+  /** Of the appliance's configuration, what the world is made by. */
+  readonly config?: string;
 }
 
 export async function openPortal({
   anonymousRead = false,
   uiRoot = process.env.UI_ROOT ?? 'build/ui',
   now = Date.now() - 300_000,
+  config = '',
 }: PortalOptions = {}) {
-  const world = createWorld();
+  const world = createWorld(undefined, config);
   world.time.now = now as Millis;
   const dns = await openDns(world);
   const recorder = createRecorder({

@@ -20,10 +20,19 @@ const PAGES: readonly (readonly [name: string, path: string, ready: string])[] =
   ['machine', '/machines/C0MPUT3', '.steps'],
   ['hardware', '/machines/C0MPUT3?tab=hardware', '.tile.cpu'],
   ['history', '/machines/C0MPUT3?tab=history', '.changes'],
+  ['explain', '/machines/C0MPUT3?tab=explain', '[data-client]'],
   ['machine-jobs', '/machines/C0MPUT3?tab=jobs', 'tbody tr'],
   ['boot', '', '.history'],
   ['deliveries', '/deliveries', 'tbody tr'],
   ['delivery', '/deliveries/PO-4711', 'tbody tr'],
+  ['delivery-racks', '/racks?delivery=PO-4711', '.elevation .expected'],
+  ['requests', '/requests', 'tbody tr'],
+  ['request-new', '/requests/new', '[data-free]'],
+  ['request', '', '[data-place]'],
+  ['pools', '/pools', '[data-pool]'],
+  ['pool', '/pools/web', 'tbody tr'],
+  ['images', '/images', '.channels button'],
+  ['squads', '/squads', '[data-squad]'],
   ['overview', '/overview', '.bars'],
   ['jobs', '/jobs', 'tbody tr'],
   ['job', '', '.job-steps'],
@@ -54,9 +63,10 @@ async function violations(page: Page): Promise<string[]> {
 
 beforeAll(async () => {
   portal = await openPortal();
-  const { boot, job } = await furnishSite(portal);
+  const { boot, job, request } = await furnishSite(portal);
   paths.set('boot', `/boots/${boot}`);
   paths.set('job', `/jobs/${job}`);
+  paths.set('request', `/requests/${request}`);
   browser = await openBrowser();
   phone = await visit(browser, portal.url, { viewport: PHONE, deviceScaleFactor: 2 });
   desk = await visit(browser, portal.url, { viewport: DESK, colorScheme: 'light' });
@@ -93,6 +103,20 @@ describe.each(PAGES)('%s', (name, path, ready) => {
     expect(overflow).toBeLessThanOrEqual(0);
     await page.screenshot({ path: `${SHOTS}/portal-${name}-${kind}.png` });
     expect(await violations(page)).toEqual([]);
+  });
+});
+
+describe('a technician', () => {
+  it('lights the lamp of a machine with one tap, and is offered nothing that takes an operator', async () => {
+    const { page } = await visit(browser, portal.url);
+    await signIn(page, 'grace');
+    await page.locator('.row.stalled').first().waitFor();
+    await page.goto(`${portal.url}/machines/C0MP002I`);
+    await page.getByRole('button', { name: 'Light the lamp' }).click();
+    await page.getByText('The lamp is lit for 120 s.').waitFor();
+    await page.getByRole('button', { name: 'Lamp off' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Power cycle…' }).count()).toBe(0);
+    await page.context().close();
   });
 });
 

@@ -2,6 +2,7 @@
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { arrive, carry, furnish, type Portal, uuidOf } from './portal.ts';
+import { furnishProvisioning } from './portal-provisioning.ts';
 import type { Report } from './reports.ts';
 
 const BIG: Partial<Report> = {
@@ -35,8 +36,10 @@ const BIG: Partial<Report> = {
   })),
 };
 
-/** @returns a boot and a job that have a page of their own */
-export async function furnishSite(portal: Portal): Promise<{ boot: string; job: string }> {
+/** @returns a boot, a job and a request that have a page of their own */
+export async function furnishSite(
+  portal: Portal,
+): Promise<{ boot: string; job: string; request: string }> {
   const { world, dns } = portal;
   const { inventory, jobs } = world;
   const { editor } = inventory.serverdb;
@@ -58,6 +61,7 @@ export async function furnishSite(portal: Portal): Promise<{ boot: string; job: 
   move(names[41] as Hardwarename, 'broken', 'a fan rattles');
   move(names[55] as Hardwarename, 'held', 'its label does not match');
   portal.deliver(names);
+  const request = furnishProvisioning(world, names.slice(60));
   carry(world, '52:54:00:77:00:02', 'kernel', 'bios');
   arrive(world, {
     ...{ address: '52:54:00:77:00:04', serial: 'To Be Filled By O.E.M.' },
@@ -80,5 +84,5 @@ export async function furnishSite(portal: Portal): Promise<{ boot: string; job: 
   );
   dns.keeper.follow();
   world.time.now = Math.max(world.time.now, Date.now()) as Millis;
-  return { boot: stuck.boot, job: job.id };
+  return { boot: stuck.boot, job: job.id, request };
 }

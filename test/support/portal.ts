@@ -23,6 +23,7 @@ import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { SETTINGS } from './dns.ts';
 import { planFrom } from './dns-world.ts';
+import { createStoreWorld } from './image-store.ts';
 import { bytesOf, type Report, report } from './reports.ts';
 import { createWorld, dhcpPacket, ipv4, mac, u32, type World } from './world.ts';
 
@@ -189,6 +190,7 @@ export async function openPortal({
     site: 'lab',
     uiRoot,
     dns: () => dns.desk,
+    images: createStoreWorld({}, world).desk(),
     explain: (of) => stagesOf({ ...world, rehearse: world.inventory.rehearse }, of, world.clock()),
     configuration: describeConfig(parseConfig(CONFIG), CONFIG),
     settings: { anonymousRead, requestsPerSecond: 1_000_000 },

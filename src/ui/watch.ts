@@ -47,7 +47,8 @@ function announce(event: StoredEvent): void {
       chime(true);
       return;
     case 'machine.state': {
-      if (!watched.peek().has(name)) return;
+      // A machine's first state comes with its arrival, which is told once.
+      if (!watched.peek().has(name) || event.data.from === 'unknown') return;
       const good = event.data.to !== 'held' && event.data.to !== 'broken';
       tell(
         `${name} is ${event.data.to}: ${event.data.why}`,

@@ -7,7 +7,7 @@ import type axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DESK, openBrowser, PHONE, SHOTS, signIn, type Visit, visit } from '../support/browser.ts';
-import { openPortal, type Portal } from '../support/portal.ts';
+import { arrive, carry, openPortal, type Portal, uuidOf } from '../support/portal.ts';
 import { furnishSite } from '../support/portal-site.ts';
 
 const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
@@ -116,6 +116,53 @@ describe('a technician', () => {
     await page.getByText('The lamp is lit for 120 s.').waitFor();
     await page.getByRole('button', { name: 'Lamp off' }).waitFor();
     expect(await page.getByRole('button', { name: 'Power cycle…' }).count()).toBe(0);
+    await page.context().close();
+  });
+});
+
+/** In the page, before it runs: what the device would have felt and played. */
+function feel(): void {
+  const felt: number[][] = [];
+  const device = { felt, notes: 0 };
+  Object.assign(globalThis, { device });
+  Object.defineProperty(Navigator.prototype, 'vibrate', {
+    value: (pattern: number[]) => felt.push(pattern) > 0,
+  });
+  const play = AudioContext.prototype.createOscillator;
+  AudioContext.prototype.createOscillator = function note(this: AudioContext) {
+    device.notes += 1;
+    return play.call(this);
+  };
+}
+
+describe('who watches a machine', () => {
+  it('hears and feels when it arrives, and otherwise when it stalls', async () => {
+    const { page } = await visit(browser, portal.url);
+    await page.addInitScript(feel);
+    await signIn(page, 'grace');
+    await page.locator('.row.stalled').first().waitFor();
+    await page.evaluate(() => localStorage.setItem('reveille.watched', '["WATCHED1"]'));
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    const device = () =>
+      page.evaluate(
+        () => (globalThis as unknown as { device: { felt: number[][]; notes: number } }).device,
+      );
+    const { world } = portal;
+    const address = '52:54:00:77:00:99';
+    arrive(world, { address, serial: 'WATCHED1', uuid: uuidOf(900_099) });
+    await page.getByText('WATCHED1 has arrived.').waitFor();
+    const arrived = await device();
+    expect(arrived.felt).toEqual([[120]]);
+    expect(arrived.notes).toBe(2);
+    world.pass(600_000);
+    carry(world, address, 'ack', 'uefi');
+    world.pass(21_000);
+    portal.watchStalls();
+    await page.getByText(/WATCHED1 has stalled/).waitFor();
+    const stalled = await device();
+    expect(stalled.felt.at(-1)).toEqual([200, 100, 200, 100, 200]);
+    expect(stalled.notes).toBe(4);
     await page.context().close();
   });
 });

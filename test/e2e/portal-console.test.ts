@@ -1,0 +1,135 @@
+/**
+ * The console of a machine's page, typed into: through the browser's terminal, the WebSocket, an IPMI session with Serial over
+ * LAN and a simulated BMC, to a serial port that echoes, and all the way back. The same with a virtual machine's console is the
+ * scenario `power` of the lab.
+ */
+import type { AddressInfo } from 'node:net';
+import pino from 'pino';
+import type { Browser, Page } from 'playwright-core';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
+import { simpleMachine } from '../../qemu-lab/fake-bmc-state.ts';
+import { parseConfig } from '../../src/config.ts';
+import { startConsoles } from '../../src/daemon/consoles.ts';
+import type { Role } from '../../src/inventory/access.ts';
+import { hashPassword } from '../../src/inventory/password.ts';
+import { openBmcPorts } from '../../src/platform/bmc-udp.ts';
+import type { Hardwarename } from '../../src/wire/ids.ts';
+import { createAccessWorld } from '../support/bmc-access.ts';
+import { DESK, openBrowser, signIn, visit } from '../support/browser.ts';
+import { createPeople } from '../support/people.ts';
+import { PASSWORD } from '../support/portal.ts';
+
+const NAME = 'C0MPUT3' as Hardwarename;
+
+const closers: (() => unknown)[] = [];
+let browser: Browser;
+let url: string;
+/** What has arrived at the machine's serial port. */
+let typed = '';
+let say: (text: string) => void;
+
+async function open(): Promise<void> {
+  const handlers: ((bytes: Uint8Array) => void)[] = [];
+  const print = (bytes: Uint8Array) => {
+    for (const handler of handlers) handler(bytes);
+  };
+  say = (text) => print(Buffer.from(text));
+  const serial = {
+    write(bytes: Uint8Array) {
+      typed += Buffer.from(bytes).toString('latin1');
+      print(bytes);
+    },
+    onData: (handler: (bytes: Uint8Array) => void) => void handlers.push(handler),
+  };
+  const bmc = await startFakeBmc({ machine: { ...simpleMachine(true), serial } });
+  closers.push(() => bmc.close());
+  const ports = await openBmcPorts();
+  closers.push(() => ports.close());
+  const here = createAccessWorld(ports, { bmcPort: bmc.port });
+  closers.push(() => here.access.close());
+  here.credential('site', 'operator', 'operpw');
+  here.machine(NAME);
+  const { inventory, clock } = here.world;
+  const own: (() => unknown)[] = [];
+  const consoles = startConsoles(
+    {
+      ...{ inventory, config: parseConfig(''), clock, closers: own },
+      ...{ log: pino({ level: 'silent' }), metrics: { registry: new Registry() } as never },
+    },
+    { access: here.access, ports },
+  );
+  closers.push(async () => {
+    for (const close of own.reverse()) await close();
+  });
+  const uiRoot = process.env.UI_ROOT ?? 'build/ui';
+  const { app } = await createPeople({ consoles, uiRoot }, here.world);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  closers.push(() => app.close());
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  const passwordHash = await hashPassword(PASSWORD);
+  const users: readonly (readonly [string, Role])[] = [
+    ['grace', 'technician'],
+    ['ada', 'operator'],
+    ['eve', 'viewer'],
+  ];
+  for (const [name, role] of users)
+    inventory.transaction(() =>
+      inventory.serverdb.access.putUser(
+        { name, role, squads: {}, disabled: false, passwordHash },
+        { who: 'test', version: undefined },
+      ),
+    );
+}
+
+/** On the console's tab, as this person. */
+async function come(user: string): Promise<Page> {
+  const { page } = await visit(browser, url, { viewport: DESK });
+  await signIn(page, user);
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.goto(`${url}/machines/${NAME}?tab=console`);
+  return page;
+}
+
+const screenOf = (page: Page) => () => page.locator('.xterm-rows').textContent();
+const SOON = { timeout: 5000 };
+
+beforeAll(async () => {
+  await open();
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  for (const close of closers.reverse()) await close();
+});
+
+describe('the console', () => {
+  it('carries what is typed to the serial port, and what the machine prints to the screen', async () => {
+    const page = await come('grace');
+    await page.getByText('you type').waitFor();
+    say('login: ');
+    await expect.poll(screenOf(page), SOON).toContain('login:');
+    await page.locator('.terminal').click();
+    await page.keyboard.type('uname-1234');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => typed, SOON).toBe('uname-1234\r');
+    await expect.poll(screenOf(page), SOON).toContain('uname-1234');
+    // Whoever comes second watches, until the pen is taken.
+    const other = await come('ada');
+    await other.getByText('grace types').waitFor();
+    say('\r\nkernel-6.1\r\n');
+    await expect.poll(screenOf(other), SOON).toContain('kernel-6.1');
+    await other.getByRole('button', { name: 'Type here' }).click();
+    await page.getByText('ada types').waitFor();
+    await page.context().close();
+    await other.context().close();
+  });
+
+  it('is not opened for who may only look', async () => {
+    const page = await come('eve');
+    await page.getByText('sign in as a technician to open it').waitFor();
+    expect(await page.locator('.terminal').count()).toBe(0);
+    await page.context().close();
+  });
+});

@@ -1,5 +1,6 @@
 /** The shell: where one is, where one can go, whether what is shown is current, and who one is. */
 import { useEffect } from 'preact/hooks';
+import type { PageName } from '../http/people/pages.ts';
 import { signInNeeded } from './api.ts';
 import { BoardPage } from './pages/board.tsx';
 import { ConnectionNotice, Notices } from './parts/banner.tsx';
@@ -35,7 +36,7 @@ const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 function Page() {
   const [, first = '', second = ''] = path.value.split('/');
   const name = decodeURIComponent(second);
-  switch (first) {
+  switch (first as PageName | '') {
     case '':
       return <BoardPage />;
     case 'machines':
@@ -74,27 +75,18 @@ function Page() {
   }
 }
 
-const TITLES: Readonly<Record<string, string>> = {
+const TITLES: Readonly<Record<PageName | '', string>> = {
   ...{ '': 'Board', overview: 'Overview', racks: 'Racks', jobs: 'Jobs', events: 'Events' },
-  ...{
-    dns: 'DNS',
-    people: 'People',
-    deliveries: 'Deliveries',
-    settings: 'Configuration',
-    scan: 'Scan',
-    machines: 'Machines',
-    boots: 'Boot',
-    requests: 'Requests',
-    pools: 'Pools',
-    squads: 'Squads',
-    images: 'Images',
-  },
+  ...{ dns: 'DNS', people: 'People', deliveries: 'Deliveries', settings: 'Configuration' },
+  ...{ scan: 'Scan', machines: 'Machines', boots: 'Boot', requests: 'Requests', pools: 'Pools' },
+  ...{ squads: 'Squads', images: 'Images', 'sign-in': 'Sign in' },
 };
 
 export function App() {
   const [, first = '', second = ''] = path.value.split('/');
   useEffect(() => {
-    document.title = `${decodeURIComponent(second) || TITLES[first] || 'Reveille'} · Reveille`;
+    const title = TITLES[first as PageName] ?? 'Not found';
+    document.title = `${decodeURIComponent(second) || title} · Reveille`;
   }, [first, second]);
   if (signInNeeded.value || path.value === SIGN_IN_PATH) return <SignIn />;
   return (

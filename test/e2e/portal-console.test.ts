@@ -110,7 +110,7 @@ describe('the console', () => {
     await page.getByText('you type').waitFor();
     say('login: ');
     await expect.poll(screenOf(page), SOON).toContain('login:');
-    await page.locator('.terminal').click();
+    await page.locator('.console-box').click();
     await page.keyboard.type('uname-1234');
     await page.keyboard.press('Enter');
     await expect.poll(() => typed, SOON).toBe('uname-1234\r');
@@ -129,7 +129,7 @@ describe('the console', () => {
   it('is not opened for who may only look', async () => {
     const page = await come('eve');
     await page.getByText('sign in as a technician to open it').waitFor();
-    expect(await page.locator('.terminal').count()).toBe(0);
+    expect(await page.locator('.console-box').count()).toBe(0);
     await page.context().close();
   });
 });

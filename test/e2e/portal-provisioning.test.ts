@@ -94,6 +94,7 @@ describe('a request, clicked together', () => {
   it('is not offered to who may not ask', async () => {
     const other = await visit(browser, site.url);
     await signIn(other.page, 'grace');
+    await other.page.getByText('Live', { exact: true }).waitFor();
     await other.page.goto(`${site.url}/requests`);
     await other.page.getByText('Newest first').waitFor();
     expect(await other.page.getByRole('link', { name: 'Ask for machines' }).count()).toBe(0);

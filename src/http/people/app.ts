@@ -112,26 +112,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
-  const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const {
-    backup,
-    dns,
-    oidc,
-    bmcs,
-    images,
-    consoles,
-    certificateKey,
-    recorder,
-    provisioning,
-    pools,
-    configuration,
-    explain,
-  } = options;
-  const durably = createDurably(inventory, options.whenDurable);
-  const facts = { inventory, jobs, clock, log, site, settings };
-  const desks = { bmcs, images, consoles, certificateKey, recorder, provisioning, pools };
-  const parts = { backup, dns, oidc, configuration, explain, ...desks };
-  const context: PeopleContext = { ...facts, ...parts, durably };
+  const context = contextOf(options);
   await installAccess(app, context);
   await installOpenApi(app);
   addOperationsRoutes(app, options);
@@ -156,9 +137,21 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   addConsoleRoutes(app, { ...context, upgrades });
   options.onUpgrades?.(upgrades);
   if (!(await installPages(app, options.uiRoot))) {
-    log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
+    options.log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }
   return app as unknown as FastifyInstance;
+}
+
+function contextOf(options: PeopleAppOptions): PeopleContext {
+  const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
+  const { backup, dns, oidc, configuration, explain } = options;
+  const { bmcs, images, consoles, certificateKey, recorder, provisioning, pools } = options;
+  return {
+    ...{ inventory, jobs, clock, log, site, settings },
+    ...{ backup, dns, oidc, configuration, explain },
+    ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools },
+    durably: createDurably(inventory, options.whenDurable),
+  };
 }
 
 function createDurably(

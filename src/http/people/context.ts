@@ -74,15 +74,15 @@ export interface PeopleContext {
   readonly oidc?: OidcDesk | undefined;
   /** Commits at once, and resolves when it is on disk: no answer leaves before, and no other work waits for the disk. */
   durably<T>(run: () => T): Promise<T>;
-  /** Writes a consistent copy of the database and says where; absent where there is no file. */
-  /** DNS, where this appliance serves it. */
   /** What is in force and where it comes from. */
   readonly configuration?: readonly ConfigurationRow[] | undefined;
+  /** DNS, where this appliance serves it. */
   readonly dns?: (() => DnsDesk | undefined) | undefined;
   /** What a NIC would be offered on each segment as each kind of client, by the code that answers; changes nothing. */
   readonly explain?: ((mac: Mac) => readonly ExplainedStage[]) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;
+  /** Writes a consistent copy of the database and says where; absent where there is no file. */
   readonly backup?: (() => Promise<{ file: string; sizeBytes: number }>) | undefined;
 }
 

@@ -37,8 +37,10 @@ export const PAGE_HEADERS = {
 /** First words of the addresses that are pages; what follows them is the page's own. */
 export const PAGES = [
   ...['overview', 'machines', 'racks', 'deliveries', 'boots', 'jobs', 'requests', 'pools'],
-  ...['images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
+  ...['squads', 'images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
 ] as const;
+/** The portal's own switch over its addresses is typed by this, so that neither list has a page that the other lacks. */
+export type PageName = (typeof PAGES)[number];
 
 /** @returns whether there was anything to serve */
 export async function installPages(app: PeopleServer, root: string): Promise<boolean> {

@@ -16,11 +16,49 @@ export interface ChannelProps {
 }
 
 export function ChannelDialog({ of: { name, channel, version }, versions, close }: ChannelProps) {
-  const [failed, setFailed] = useState('');
   const path = `images/${encodeURIComponent(name)}/channels/${encodeURIComponent(channel)}`;
   const detail = useRead<Detail>(path, named('image.channel'));
   const moves = detail.value?.moves ?? [];
-  const before = moves[0]?.from ?? '';
+  return (
+    <Dialog title={`${name}/${channel}`} onClose={close}>
+      <p>
+        It points to <b>{version}</b>. Installs that begin from now on get what it points to.
+      </p>
+      {may('operator') && (
+        <MoveForm {...{ path, channel, version, versions, close }} before={moves[0]?.from ?? ''} />
+      )}
+      <h3 class="spaced">Where it has pointed</h3>
+      <Reading of={detail} />
+      {detail.value && moves.length === 0 && <Empty>It has never moved.</Empty>}
+      <ul class="plain-list">
+        {moves.map(({ at, from, to, who, why }) => (
+          <li key={`${at} ${to}`}>
+            <span>
+              {from || 'nothing'} → <b>{to || 'nothing'}</b>
+            </span>
+            <span class="dim">
+              {who}
+              {why !== '' && `: ${why}`}, <When at={at} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+interface MoveProps {
+  readonly path: string;
+  readonly channel: string;
+  readonly version: string;
+  readonly versions: readonly string[];
+  /** Where it pointed before; '' where it never pointed elsewhere. */
+  readonly before: string;
+  close(): void;
+}
+
+function MoveForm({ path, channel, version, versions, before, close }: MoveProps) {
+  const [failed, setFailed] = useState('');
   const act = async (done: Promise<unknown>, told: string) => {
     try {
       await done;
@@ -41,59 +79,36 @@ export function ChannelDialog({ of: { name, channel, version }, versions, close 
       : act(call('PUT', path, { body: { version: to, why } }), `${channel} points to ${to}.`);
   };
   return (
-    <Dialog title={`${name}/${channel}`} onClose={close}>
-      <p>
-        It points to <b>{version}</b>. Installs that begin from now on get what it points to.
-      </p>
-      {may('operator') && (
-        <form class="form" onSubmit={move}>
-          <label>
-            Version
-            <select name="version" required>
-              {versions.map((one) => (
-                <option key={one} selected={one === version}>
-                  {one}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label>
-            Why
-            <input name="why" required autocomplete="off" />
-          </label>
-          {failed !== '' && (
-            <p class="note bad" role="alert">
-              {failed}
-            </p>
-          )}
-          <div class="buttons">
-            <button type="submit" class="primary" value="move">
-              Point it there
-            </button>
-            {before !== '' && (
-              <button type="submit" class="danger" value="back">
-                Back to {before}
-              </button>
-            )}
-          </div>
-        </form>
+    <form class="form" onSubmit={move}>
+      <label>
+        Version
+        <select name="version" required>
+          {versions.map((one) => (
+            <option key={one} selected={one === version}>
+              {one}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Why
+        <input name="why" required autocomplete="off" />
+      </label>
+      {failed !== '' && (
+        <p class="note bad" role="alert">
+          {failed}
+        </p>
       )}
-      <h3 class="spaced">Where it has pointed</h3>
-      <Reading of={detail} />
-      {detail.value && moves.length === 0 && <Empty>It has never moved.</Empty>}
-      <ul class="plain-list">
-        {moves.map(({ at, from, to, who, why }) => (
-          <li key={`${at} ${to}`}>
-            <span>
-              {from || 'nothing'} → <b>{to || 'nothing'}</b>
-            </span>
-            <span class="dim">
-              {who}
-              {why !== '' && `: ${why}`}, <When at={at} />
-            </span>
-          </li>
-        ))}
-      </ul>
-    </Dialog>
+      <div class="buttons">
+        <button type="submit" class="primary" value="move">
+          Point it there
+        </button>
+        {before !== '' && (
+          <button type="submit" class="danger" value="back">
+            Back to {before}
+          </button>
+        )}
+      </div>
+    </form>
   );
 }

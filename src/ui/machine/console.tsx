@@ -154,7 +154,7 @@ function Live({ path }: { path: string }) {
           )}
         </span>
       </div>
-      <div ref={box} class="terminal" />
+      <div ref={box} class="console-box" />
     </>
   );
 }
@@ -193,7 +193,7 @@ function Transcript({ path, recording }: { path: string; recording: Recording })
   return (
     <>
       {failed !== '' && <p class="note bad">{failed}</p>}
-      <div ref={box} class="terminal" />
+      <div ref={box} class="console-box" />
     </>
   );
 }

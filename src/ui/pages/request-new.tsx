@@ -16,27 +16,34 @@ import { mayAnywhere, session } from '../session.ts';
 import '../styles/provisioning.css';
 
 export function RequestNewPage() {
+  return (
+    <>
+      <Title>Ask for machines</Title>
+      {mayAnywhere('operator') ? <Ask /> : <MayNotAsk />}
+    </>
+  );
+}
+
+function MayNotAsk() {
+  return (
+    <>
+      <Empty>
+        {session.value?.kind === 'session'
+          ? 'It takes an operator of a squad, or of the site.'
+          : 'Sign in as an operator to ask for machines.'}
+      </Empty>
+      <Panel title="What is free">
+        <CapacityTable hardware="" site="" />
+      </Panel>
+    </>
+  );
+}
+
+function Ask() {
   const [wish, setWish] = useState<Wish>(NO_WISH);
   const [failed, setFailed] = useState('');
   const [busy, setBusy] = useState(false);
-  const allowed = mayAnywhere('operator');
-  const lacks = lacking(wish);
-  const planned = usePlan(allowed && lacks.length === 0 ? JSON.stringify(bodyOf(wish)) : '');
   const roles = useMemo(rolesOf, []);
-  if (!allowed)
-    return (
-      <>
-        <Title>Ask for machines</Title>
-        <Empty>
-          {session.value?.kind === 'session'
-            ? 'It takes an operator of a squad, or of the site.'
-            : 'Sign in as an operator to ask for machines.'}
-        </Empty>
-        <Panel title="What is free">
-          <CapacityTable hardware="" site="" />
-        </Panel>
-      </>
-    );
   const follow = (event: Event) => {
     const form = event.currentTarget as HTMLFormElement;
     setWish((before) => readWish(new FormData(form), before));
@@ -55,51 +62,53 @@ export function RequestNewPage() {
     }
   };
   return (
-    <>
-      <Title>Ask for machines</Title>
-      <div class="ask">
-        <form class="form panel" onInput={follow} onSubmit={ask}>
-          <MainFields wish={wish} roles={roles} />
-          <MoreFields wish={wish} />
-          {failed !== '' && (
-            <p class="note bad" role="alert">
-              {failed}
-            </p>
-          )}
-          <button type="submit" class="primary" disabled={busy}>
-            Ask for {wish.count || 'them'}
-          </button>
-        </form>
-        <div>
-          <Panel title={lacks.length > 0 ? 'What is free' : 'What you would get'}>
-            {lacks.length > 0 ? (
-              <>
-                <CapacityTable
-                  hardware={wish.hardware}
-                  site={wish.site}
-                  pick={(type) => setWish({ ...wish, hardware: withType(wish.hardware, type) })}
-                />
-                <p class="dim">Say {lacks.join(', ')} to see which machines, and why.</p>
-              </>
-            ) : (
-              <div
-                aria-live="polite"
-                aria-busy={planned.asking}
-                class={planned.asking ? 'old' : ''}
-              >
-                {planned.problem && (
-                  <p class="note bad" role="alert">
-                    {planned.problem.message}
-                  </p>
-                )}
-                {planned.plan && <Match plan={planned.plan} count={Number(wish.count)} />}
-                {!planned.plan && !planned.problem && <p class="dim">Matching…</p>}
-              </div>
-            )}
-          </Panel>
-        </div>
+    <div class="ask">
+      <form class="form panel" onInput={follow} onSubmit={ask}>
+        <MainFields wish={wish} roles={roles} />
+        <MoreFields wish={wish} />
+        {failed !== '' && (
+          <p class="note bad" role="alert">
+            {failed}
+          </p>
+        )}
+        <button type="submit" class="primary" disabled={busy}>
+          Ask for {wish.count || 'them'}
+        </button>
+      </form>
+      <div>
+        <Prospect wish={wish} setWish={setWish} />
       </div>
-    </>
+    </div>
+  );
+}
+
+/** What there is for such a wish, and once it says enough, what it would get. */
+function Prospect({ wish, setWish }: { wish: Wish; setWish(next: Wish): void }) {
+  const lacks = lacking(wish);
+  const planned = usePlan(lacks.length === 0 ? JSON.stringify(bodyOf(wish)) : '');
+  if (lacks.length > 0)
+    return (
+      <Panel title="What is free">
+        <CapacityTable
+          hardware={wish.hardware}
+          site={wish.site}
+          pick={(type) => setWish({ ...wish, hardware: withType(wish.hardware, type) })}
+        />
+        <p class="dim">Say {lacks.join(', ')} to see which machines, and why.</p>
+      </Panel>
+    );
+  return (
+    <Panel title="What you would get">
+      <div aria-live="polite" aria-busy={planned.asking} class={planned.asking ? 'old' : ''}>
+        {planned.problem && (
+          <p class="note bad" role="alert">
+            {planned.problem.message}
+          </p>
+        )}
+        {planned.plan && <Match plan={planned.plan} count={Number(wish.count)} />}
+        {!planned.plan && !planned.problem && <p class="dim">Matching…</p>}
+      </div>
+    </Panel>
   );
 }
 

@@ -104,35 +104,7 @@ export function MoreFields({ wish }: { wish: Wish }) {
     <details>
       <summary>Where, how they are called, how fast</summary>
       <div class="form spaced">
-        <div class="form-row">
-          <label>
-            Site
-            <input name="site" placeholder="this one" value={wish.site} {...PLAIN} />
-          </label>
-          <label>
-            Hall
-            <input name="hall" value={wish.hall} {...PLAIN} />
-          </label>
-          <label>
-            Racks
-            <input name="racks" placeholder="any, or R01, R02" value={wish.racks} {...PLAIN} />
-          </label>
-        </div>
-        <div class="form-row">
-          <label>
-            At most in one rack
-            <input name="perRackMax" type="number" min="1" max="1000" value={wish.perRackMax} />
-          </label>
-          <label>
-            Hostnames
-            <input
-              name="pattern"
-              placeholder="by the naming rule, or {role}{n:2}"
-              value={wish.pattern}
-              {...PLAIN}
-            />
-          </label>
-        </div>
+        <PlaceFields wish={wish} />
         <label class="check">
           <input name="even" type="checkbox" checked={wish.even} /> As even over the racks as
           possible
@@ -171,5 +143,41 @@ export function MoreFields({ wish }: { wish: Wish }) {
         </label>
       </div>
     </details>
+  );
+}
+
+function PlaceFields({ wish }: { wish: Wish }) {
+  return (
+    <>
+      <div class="form-row">
+        <label>
+          Site
+          <input name="site" placeholder="this one" value={wish.site} {...PLAIN} />
+        </label>
+        <label>
+          Hall
+          <input name="hall" value={wish.hall} {...PLAIN} />
+        </label>
+        <label>
+          Racks
+          <input name="racks" placeholder="any, or R01, R02" value={wish.racks} {...PLAIN} />
+        </label>
+      </div>
+      <div class="form-row">
+        <label>
+          At most in one rack
+          <input name="perRackMax" type="number" min="1" max="1000" value={wish.perRackMax} />
+        </label>
+        <label>
+          Hostnames
+          <input
+            name="pattern"
+            placeholder="by the naming rule, or {role}{n:2}"
+            value={wish.pattern}
+            {...PLAIN}
+          />
+        </label>
+      </div>
+    </>
   );
 }

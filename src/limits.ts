@@ -115,6 +115,10 @@ export const LIMITS = {
   },
   sessionsPerUserMax: { value: 20, why: 'the oldest session ends when another begins' },
   tokensPerUserMax: { value: 50, why: 'living ones: a person has a few programs, not a farm' },
+  tokenGenerationsMax: {
+    value: 4,
+    why: 'a token ends with the one that made it, which is looked up with each call, and so on upwards',
+  },
   endedTokenKeptMs: {
     value: 2_592_000_000,
     why: '30 days: whoever asks what became of a token still sees that it ended',

@@ -3164,6 +3164,8 @@ export interface Operations {
         readonly user: string;
         readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
         readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+        /** The token that made it, which it ends with */
+        readonly parent: string | null;
         readonly createdBy: string;
         readonly createdAt: number;
         readonly expiresAt: number | null;
@@ -3195,6 +3197,8 @@ export interface Operations {
         readonly user: string;
         readonly role: 'viewer' | 'technician' | 'operator' | 'admin';
         readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
+        /** The token that made it, which it ends with */
+        readonly parent: string | null;
         readonly createdBy: string;
         readonly createdAt: number;
         readonly expiresAt: number | null;

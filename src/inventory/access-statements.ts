@@ -1,6 +1,8 @@
 /** The rows of users, API tokens and sessions, and every statement about them. */
+import { createHash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
-import type { Role } from './access.ts';
+import type { User } from './access.ts';
+import type { Role } from './roles.ts';
 
 export interface UserRow {
   name: string;
@@ -21,6 +23,8 @@ export interface TokenRow {
   role: Role;
   squads: string;
   bootstrap: number;
+  /** The id of the token that made it, or ''. */
+  parent: string;
   created_by: string;
   created_at: number;
   expires_at: number;
@@ -49,8 +53,9 @@ export function prepareAccess(db: Database) {
     token: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE id = ?'),
     tokenByHash: db.prepare<[string], TokenRow>('SELECT * FROM api_tokens WHERE hash = ?'),
     putToken: db.prepare(
-      `INSERT INTO api_tokens (id, hash, name, user, role, squads, bootstrap, created_by, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO api_tokens
+         (id, hash, name, user, role, squads, bootstrap, parent, created_by, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     /** Living tokens of a user. */
     tokensOf: db.prepare<[string, number], { count: number }>(
@@ -62,8 +67,16 @@ export function prepareAccess(db: Database) {
          OR (expires_at > 0 AND expires_at < $before)`,
     ),
     revoke: db.prepare('UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at = 0'),
-    revokeTokensOf: db.prepare(
-      'UPDATE api_tokens SET revoked_at = ? WHERE user = ? AND revoked_at = 0',
+    /** Living ones that a token made, and those made them, and so on: the nearest first. */
+    madeBy: db.prepare<[string], { id: string }>(
+      `WITH RECURSIVE made (id, deep) AS (
+         SELECT id, 1 FROM api_tokens WHERE parent = ? AND parent <> ''
+         UNION ALL SELECT one.id, deep + 1 FROM api_tokens AS one JOIN made ON one.parent = made.id
+         WHERE one.parent <> '')
+       SELECT id FROM made JOIN api_tokens USING (id) WHERE revoked_at = 0 ORDER BY deep, id`,
+    ),
+    livingTokensOf: db.prepare<[string], { id: string }>(
+      'SELECT id FROM api_tokens WHERE user = ? AND revoked_at = 0 ORDER BY id',
     ),
     endBootstrap: db.prepare(
       'UPDATE api_tokens SET revoked_at = ? WHERE bootstrap = 1 AND revoked_at = 0',
@@ -84,3 +97,22 @@ export function prepareAccess(db: Database) {
     sweep: db.prepare('DELETE FROM sessions WHERE expires_at < ?'),
   };
 }
+
+/** Values of `users.disabled`: what the provider has taken away, the provider gives back. */
+export const ENABLED = 0;
+export const DISABLED = 1;
+export const DISABLED_BY_PROVIDER = 2;
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+export const userFromRow = (row: UserRow): User => ({
+  name: row.name,
+  role: row.role,
+  squads: JSON.parse(row.squads),
+  hasPassword: row.password !== '',
+  disabled: row.disabled !== ENABLED,
+  external: row.subject !== '',
+  version: row.version,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});

@@ -2,27 +2,33 @@
  * Who may come in: users, API tokens and sessions. Nothing in here can be turned back into a secret.
  *
  * An API token is 256 random bits, so its SHA-256 is enough to keep and to look it up by; a password is not random and
- * is kept as scrypt (RFC 7914). A token that names a user ends with that user, but a machine never depends on either.
+ * is kept as scrypt (RFC 7914). A token that names a user ends with that user, and one that a token made ends with that one
+ * and may never do more than it: who ends a token that leaked has ended all that came of it. A machine depends on none.
  * What a principal may do is decided in http/people/access-rules.ts.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
+import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import {
   type AccessStatements,
+  DISABLED,
+  DISABLED_BY_PROVIDER,
+  ENABLED,
   prepareAccess,
-  type TokenRow,
+  sha256,
   type UserRow,
+  userFromRow,
 } from './access-statements.ts';
+import { openTokens, revoke } from './api-tokens.ts';
 import type { EventStore } from './event-store.ts';
 import { verifyPassword } from './password.ts';
 import { assertVersion } from './records.ts';
+import type { Role, SquadRoles } from './roles.ts';
 
-export const ROLES = ['viewer', 'technician', 'operator', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
-export type SquadRoles = Readonly<Record<string, Role>>;
+export { ROLES, type Role, type SquadRoles } from './roles.ts';
 
 export interface Principal {
   /** For events: a user's name, or `token:NAME`. */
@@ -33,8 +39,8 @@ export interface Principal {
   readonly squads: SquadRoles;
   /** Rate limits and idempotency keys are counted for each. */
   readonly id: string;
-  /** When what it came in with ends, where that binds what it makes: a token's, but for the first start's. */
-  readonly endsAt?: Millis | undefined;
+  /** What the tokens that it makes end with: the token that it came in with, but for the first start's. */
+  readonly within?: { readonly token: string; readonly endsAt?: Millis | undefined } | undefined;
 }
 
 export interface User {
@@ -56,6 +62,8 @@ export interface ApiToken {
   readonly user: string;
   readonly role: Role;
   readonly squads: SquadRoles;
+  /** The token that made it, which it ends with. */
+  readonly parent: string | null;
   readonly createdBy: string;
   readonly createdAt: number;
   readonly expiresAt: number | null;
@@ -68,6 +76,8 @@ export interface NewToken {
   readonly role: Role;
   readonly squads: SquadRoles;
   readonly user?: string | undefined;
+  /** The token that makes it. */
+  readonly parent?: string | undefined;
   readonly expiresAt?: number | undefined;
 }
 
@@ -90,14 +100,15 @@ export interface Access {
   tokens(): ApiToken[];
   /**
    * The only moment at which the token itself exists.
-   * @throws AppError REQUEST_INVALID when its user is unknown or has enough of them
+   * @throws AppError REQUEST_INVALID when its user is unknown or has enough of them; UNAUTHENTICATED when its parent has ended;
+   * FORBIDDEN when that one is the last of a long line
    */
   createToken(token: NewToken, who: string): { secret: string; token: ApiToken };
-  /** @throws AppError NOT_FOUND */
+  /** With all that it made. @throws AppError NOT_FOUND */
   revokeToken(id: string, who: string): void;
   /** A first administrator's token, if nobody can come in yet. It ends when another administrator exists. */
   bootstrap(): string | undefined;
-  /** `undefined`: unknown, expired, revoked, or of a user who is gone. */
+  /** `undefined`: unknown, expired, revoked, or of a user who is gone, or made by a token of which that is so. */
   byToken(secret: string): Principal | undefined;
   /** @throws AppError LOGIN_FAILED, always after the same work */
   login(name: string, password: string): Promise<{ secret: string; csrf: string; user: User }>;
@@ -116,55 +127,38 @@ export interface Access {
   logout(secret: string): void;
   /** Writes down when tokens were last used: nobody waits for that, and no reading ends with a full disk because of it. */
   noteUsed(): void;
+  /** Another number after each change that may take a right away. */
+  changes(): number;
   /** Ends what has expired, and forgets tokens that ended long ago. */
   sweep(): void;
 }
 
-/** Values of `users.disabled`: what the provider has taken away, the provider gives back. */
-const ENABLED = 0;
-const DISABLED = 1;
-const DISABLED_BY_PROVIDER = 2;
-
-const TOKEN_PREFIX = 'rvl_';
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-const userFromRow = (row: UserRow): User => ({
-  name: row.name,
-  role: row.role,
-  squads: JSON.parse(row.squads),
-  hasPassword: row.password !== '',
-  disabled: row.disabled !== ENABLED,
-  external: row.subject !== '',
-  version: row.version,
-  createdAt: row.created_at,
-  updatedAt: row.updated_at,
-});
-
-const tokenFromRow = (row: TokenRow): ApiToken => ({
-  id: row.id,
-  name: row.name,
-  user: row.user,
-  role: row.role,
-  squads: JSON.parse(row.squads),
-  createdBy: row.created_by,
-  createdAt: row.created_at,
-  expiresAt: row.expires_at || null,
-  lastUsedAt: row.last_used_at || null,
-  revokedAt: row.revoked_at || null,
-});
-
-interface Parts {
+export interface AccessParts {
   readonly db: Database;
   readonly clock: Clock;
-  readonly events: EventStore;
+  readonly events: Pick<EventStore, 'append'>;
 }
 
-export function openAccess(parts: Parts): Access {
-  const sql = prepareAccess(parts.db);
-  return { ...openUsers(parts, sql), ...openTokens(parts, sql), ...openSessions(parts, sql) };
+export function openAccess({ db, clock, events }: AccessParts): Access {
+  const sql = prepareAccess(db);
+  let changes = 0;
+  const counted = {
+    append(event: NewEvent) {
+      changes += 1;
+      return events.append(event);
+    },
+  };
+  const parts = { db, clock, events: counted };
+  return {
+    ...openUsers(parts, sql),
+    ...openTokens(parts, sql),
+    ...openSessions(parts, sql),
+    changes: () => changes,
+  };
 }
 
-function openUsers({ clock, events }: Parts, sql: AccessStatements) {
+function openUsers(parts: AccessParts, sql: AccessStatements) {
+  const { clock, events } = parts;
   const user = (name: string): User | undefined => {
     const row = sql.user.get(name);
     return row && userFromRow(row);
@@ -201,117 +195,14 @@ function openUsers({ clock, events }: Parts, sql: AccessStatements) {
     removeUser(name: string, who: string): void {
       if (!sql.user.get(name)) throw new AppError('NOT_FOUND', { detail: `No user ${name}.` });
       sql.endSessions.run(name);
-      sql.revokeTokensOf.run(clock(), name);
+      for (const { id } of sql.livingTokensOf.all(name)) revoke(parts, sql, { id, who });
       sql.dropUser.run(name);
       tell(name, 'removed', who);
     },
   };
 }
 
-function openTokens({ clock, events }: Parts, sql: AccessStatements) {
-  const make = (token: NewToken, who: string, bootstrap: boolean) => {
-    const secret = TOKEN_PREFIX + randomBytes(32).toString('base64url');
-    const id = randomBytes(6).toString('hex');
-    const { name, role, squads, user = '', expiresAt = 0 } = token;
-    sql.putToken.run(
-      ...[id, sha256(secret), name, user, role, JSON.stringify(squads)],
-      ...[bootstrap ? 1 : 0, who, clock(), expiresAt],
-    );
-    const data = { kind: 'token', id, change: `created: ${name}, ${role}`, who };
-    events.append({ name: 'access.changed', data });
-    return { secret, token: tokenFromRow(sql.token.get(id) as TokenRow) };
-  };
-  const userOf = (row: TokenRow): UserRow | undefined | 'none' =>
-    row.user === '' ? 'none' : sql.user.get(row.user);
-  /** When tokens were used that is not written yet, by their id. */
-  const used = new Map<string, number>();
-  const shown = (row: TokenRow): ApiToken => {
-    const token = tokenFromRow(row);
-    return { ...token, lastUsedAt: used.get(row.id) ?? token.lastUsedAt };
-  };
-  return {
-    tokens: () => sql.tokens.all().map(shown),
-    noteUsed(): void {
-      for (const [id, at] of used) sql.used.run(at, id);
-      used.clear();
-    },
-    createToken(token: NewToken, who: string) {
-      if (token.user && !sql.user.get(token.user))
-        throw new AppError('REQUEST_INVALID', { detail: `No user ${token.user}.`, path: '/user' });
-      const most = limit('tokensPerUserMax');
-      const living = token.user ? (sql.tokensOf.get(token.user, clock())?.count ?? 0) : 0;
-      if (living >= most)
-        throw new AppError('REQUEST_INVALID', {
-          detail: `${token.user} has ${most} tokens: end one first.`,
-          path: '/user',
-        });
-      const made = make(token, who, false);
-      if (token.role === 'admin') sql.endBootstrap.run(clock());
-      return made;
-    },
-    revokeToken(id: string, who: string): void {
-      if (!sql.token.get(id)) throw new AppError('NOT_FOUND', { detail: `No token ${id}.` });
-      sql.revoke.run(clock(), id);
-      events.append({
-        name: 'access.changed',
-        data: { kind: 'token', id, change: 'revoked', who },
-      });
-    },
-    bootstrap(): string | undefined {
-      const now = clock();
-      const admins = sql.users
-        .all()
-        .some(({ role, password }) => role === 'admin' && password !== '');
-      const living = sql.tokens
-        .all()
-        .some((row) => row.revoked_at === 0 && (row.expires_at === 0 || row.expires_at > now));
-      if (admins || living) return undefined;
-      const expiresAt = now + limit('bootstrapTokenMs');
-      return make(
-        { name: 'first-start', role: 'admin', squads: {}, expiresAt },
-        'first start',
-        true,
-      ).secret;
-    },
-    byToken(secret: string): Principal | undefined {
-      if (!secret.startsWith(TOKEN_PREFIX) || secret.length > 64) return undefined;
-      const row = sql.tokenByHash.get(sha256(secret));
-      const now = clock();
-      if (!row || row.revoked_at > 0 || (row.expires_at > 0 && row.expires_at <= now))
-        return undefined;
-      const user = userOf(row);
-      if (user === undefined || (user !== 'none' && user.disabled !== ENABLED)) return undefined;
-      used.set(row.id, now);
-      const who = user === 'none' ? `token:${row.name}` : row.user;
-      const squads: SquadRoles = JSON.parse(row.squads);
-      // The first start's token is there to make one that stays.
-      const endsAt =
-        row.expires_at > 0 && row.bootstrap === 0 ? { endsAt: row.expires_at as Millis } : {};
-      const own = { who, kind: 'token' as const, id: row.id, ...endsAt };
-      if (user === 'none') return { ...own, role: row.role, squads };
-      return {
-        ...within({ role: row.role, squads }, userFromRow(user)),
-        ...own,
-      };
-    },
-  };
-}
-
-/** A user's token can do what both may: the lesser role, and the squads of both. */
-function within(
-  token: { role: Role; squads: SquadRoles },
-  user: { role: Role; squads: SquadRoles },
-): { role: Role; squads: SquadRoles } {
-  const shared = Object.entries(token.squads).flatMap(([squad, role]) => {
-    const own = user.role === 'admin' ? 'admin' : user.squads[squad];
-    return own === undefined ? [] : [[squad, lesser(role, own)] as const];
-  });
-  return { role: lesser(token.role, user.role), squads: Object.fromEntries(shared) };
-}
-
-const lesser = (a: Role, b: Role): Role => (ROLES.indexOf(a) < ROLES.indexOf(b) ? a : b);
-
-function openSessions({ clock, events }: Parts, sql: AccessStatements) {
+function openSessions({ clock, events }: AccessParts, sql: AccessStatements) {
   const open = (row: UserRow) => {
     const [secret = '', csrf = ''] = [randomBytes(32), randomBytes(18)].map((bytes) =>
       bytes.toString('base64url'),

@@ -165,6 +165,9 @@ export const MIGRATIONS: readonly string[] = [
   'DELETE FROM flight_packets;',
   // 1: this value has worked, and failed since.
   'ALTER TABLE quirks ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;',
+  // The token that made it. Which one that was of those of before is not known: they end by themselves.
+  `ALTER TABLE api_tokens ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+  CREATE INDEX api_tokens_by_parent ON api_tokens (parent) WHERE parent <> '';`,
 ];
 
 export interface MigrateOptions {

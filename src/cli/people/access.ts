@@ -100,6 +100,7 @@ function addTokens(program: Command, context: CliContext): void {
           { title: 'ID', of: ({ id }) => id },
           { title: 'NAME', of: ({ name }) => name },
           { title: 'ACTS AS', of: ({ user }) => user },
+          { title: 'MADE BY', of: ({ parent, createdBy }) => parent ?? createdBy },
           { title: 'ROLE', of: ({ role, squads }) => `${role} ${grants(squads)}`.trim() },
           { title: 'LAST USED', of: ({ lastUsedAt }) => time(lastUsedAt) },
           {

@@ -128,6 +128,33 @@ export function mayStay(context: PeopleContext, request: FastifyRequest): boolea
 }
 
 /**
+ * Ends what lasts longer than an answer when whoever opened it may no longer be there: it looks once a second, and at once,
+ * before anything else is read of the feed, after a change of users or tokens.
+ *
+ * @returns the way to stop looking
+ */
+export function whileAllowed(
+  { inventory }: Pick<PeopleContext, 'inventory'>,
+  allowed: () => boolean,
+  end: () => void,
+): () => void {
+  const { access } = inventory.serverdb;
+  let seen = access.changes();
+  const look = (): void => {
+    seen = access.changes();
+    if (!allowed()) end();
+  };
+  const unfollow = inventory.events.follow(() => {
+    if (access.changes() !== seen) look();
+  });
+  const timer = setInterval(look, limit('accessLookMs')).unref();
+  return () => {
+    clearInterval(timer);
+    unfollow();
+  };
+}
+
+/**
  * Whether this address reads without a login. A request that came through a proxy is not from where it seems to come.
  */
 export function mayReadUnnamed({ settings }: PeopleContext, request: FastifyRequest): boolean {

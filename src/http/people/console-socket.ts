@@ -26,8 +26,8 @@ export interface ConsoleVisit {
   /** The line of the machine. @throws AppError TOO_MANY_READERS */
   openLine(): ConsoleLine;
   readonly wish: { readonly write: boolean; readonly takeOver: boolean };
-  /** Asked again and again: may this principal still be here? */
-  allowed(): boolean;
+  /** Ends it when this principal may no longer be here. @returns the way to stop watching */
+  watched(end: () => void): () => void;
   onLeft(visit: { readonly seconds: number; readonly typedBytes: number }): void;
 }
 
@@ -65,15 +65,14 @@ export function serveConsole(socket: WebSocket, visit: ConsoleVisit): void {
     answered = false;
     socket.ping();
   }, limit('consolePingMs')).unref();
-  const guard = setInterval(() => {
-    if (visit.allowed()) return;
+  const unwatch = visit.watched(() => {
     line?.leave(watcher);
     line = undefined;
     socket.close(CLOSE.notAllowed, 'FORBIDDEN');
-  }, limit('accessLookMs')).unref();
+  });
   const left = (): void => {
     clearInterval(ping);
-    clearInterval(guard);
+    unwatch();
     line?.leave(watcher);
     visit.onLeft({ seconds: Math.round((performance.now() - beganMs) / 1000), typedBytes });
   };

@@ -9,8 +9,8 @@
  * reads: before each page it is asked whether the floor has risen over its cursor. Ids carry the feed's epoch
  * (`NUMBER.EPOCH`).
  *
- * A stream outlives the request that opened it, so whether its reader may still be here is asked every second: a token that
- * is revoked, a session that ends and a user who is disabled read nothing of what happens later.
+ * A stream outlives the request that opened it, so somebody else watches whether its reader may still be here (`watched`),
+ * and that is looked at before what follows is read: a token that is revoked and a user who is disabled read nothing of it.
  */
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -33,8 +33,8 @@ export interface SseStart {
   /** Where the request asks to begin; `Last-Event-ID` goes first. From now on without either. */
   readonly after: Cursor | undefined;
   readonly filter: EventFilter;
-  /** Whether its reader may still be here. */
-  allowed(): boolean;
+  /** Ends it when its reader may no longer be here. @returns the way to stop watching */
+  watched(end: () => void): () => void;
 }
 
 export interface Sse {
@@ -48,7 +48,7 @@ export function createSse(
 ): Sse {
   const readers = new Set<() => void>();
   return {
-    open(request, reply, { after, filter, allowed }) {
+    open(request, reply, { after, filter, watched }) {
       if (readers.size >= limit('sseClientsMax')) throw new AppError('TOO_MANY_READERS');
       const resumed = parseCursor(String(request.headers['last-event-id'] ?? ''));
       const asked = resumed ?? after ?? { id: feed.lastId() };
@@ -63,7 +63,7 @@ export function createSse(
         );
       if (resync) tellResync(resync.why, cursor);
       const { floor } = history;
-      const start: Start = { feed, cursor, filter, idOf, allowed, floor, tellResync };
+      const start: Start = { feed, cursor, filter, idOf, watched, floor, tellResync };
       const stop = stream(raw, start, () => readers.delete(stop));
       readers.add(stop);
     },
@@ -109,14 +109,14 @@ interface Start {
   readonly cursor: number;
   readonly filter: EventFilter;
   idOf(id: number): string;
-  allowed(): boolean;
+  watched(end: () => void): () => void;
   floor(): number;
   tellResync(why: ResyncWhy, oldest: number): void;
 }
 
 /** @returns the way to end it */
 function stream(raw: ServerResponse, start: Start, ended: () => void): () => void {
-  const { feed, filter, idOf, allowed, floor } = start;
+  const { feed, filter, idOf, watched, floor } = start;
   let { cursor } = start;
   /** A page is due, or a full socket is waited for: a wake in between finds the rest by itself. */
   let busy = false;
@@ -159,15 +159,14 @@ function stream(raw: ServerResponse, start: Start, ended: () => void): () => voi
     // A reader whose filter lets nothing through comes back to where the feed is by now.
     else raw.write(`: still here\nid: ${idOf(cursor)}\n\n`);
   }, KEEP_ALIVE_MS).unref();
-  const guard = setInterval(() => {
-    if (!allowed()) stop();
-  }, limit('accessLookMs')).unref();
+  // Pages are sent a turn after the commit: it is looked at first.
+  const unwatch = watched(() => stop());
   const unfollow = feed.follow(wake);
   const stop = (): void => {
     if (stopped) return;
     stopped = true;
     clearInterval(keepAlive);
-    clearInterval(guard);
+    unwatch();
     unfollow();
     ended();
     raw.destroy();

@@ -196,6 +196,7 @@ const tokenView = z.object({
   user: z.string(),
   role,
   squads: z.record(z.string(), role),
+  parent: z.string().nullable().describe('The token that made it, which it ends with'),
   createdBy: z.string(),
   createdAt: z.number().int(),
   expiresAt: time,
@@ -253,7 +254,8 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
       needSquads(context, squads);
       const own = principal.kind === 'session' ? principal.who : undefined;
       const expiresAt = endOf(principal, request.body.expiresAt);
-      const entry = { ...request.body, user: user ?? own, expiresAt };
+      const parent = principal.within?.token;
+      const entry = { ...request.body, user: user ?? own, parent, expiresAt };
       const made = await context.durably(() => access.createToken(entry, principal.who));
       return reply.code(201).send({ secret: made.secret, token: tokenShown(made.token) });
     },
@@ -282,7 +284,8 @@ function addTokenRoutes(app: PeopleServer, context: PeopleContext): void {
 }
 
 /** A token makes none that outlives it. @throws AppError FORBIDDEN when that was asked for */
-function endOf({ endsAt }: Principal, asked: number | undefined): number | undefined {
+function endOf({ within }: Principal, asked: number | undefined): number | undefined {
+  const endsAt = within?.endsAt;
   if (endsAt === undefined) return asked;
   if (asked === undefined) return endsAt;
   // 0 is never.

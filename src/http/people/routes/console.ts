@@ -11,7 +11,7 @@ import { AppError } from '../../../errors.ts';
 import { type ConsoleRecording, consoleText } from '../../../inventory/consoles.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
 import { isAtLeast, needRole } from '../access-rules.ts';
-import { principalOf, stillThere } from '../authenticate.ts';
+import { principalOf, stillThere, whileAllowed } from '../authenticate.ts';
 import { serveConsole } from '../console-socket.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, hardwarenameText, machineParams } from '../schemas.ts';
@@ -177,17 +177,18 @@ async function visit(
     socket.terminate();
     throw error;
   }
+  const allowed = (): boolean => {
+    if (!stillThere(context, request)) return false;
+    try {
+      reachable(context, request, hardwarename);
+      return true;
+    } catch {
+      return false;
+    }
+  };
   serveConsole(socket, {
     ...{ who, wish, openLine: () => consoles.line(hardwarename) },
-    allowed() {
-      if (!stillThere(context, request)) return false;
-      try {
-        reachable(context, request, hardwarename);
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    watched: (end) => whileAllowed(context, allowed, end),
     onLeft(visited) {
       try {
         inventory.transaction(() =>

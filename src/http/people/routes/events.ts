@@ -6,7 +6,7 @@ import { parseCursor } from '../../../inventory/feed-epoch.ts';
 import { foldTimeline } from '../../../inventory/timeline.ts';
 import { limit } from '../../../limits.ts';
 import type { BootId } from '../../../wire/ids.ts';
-import { mayStay } from '../authenticate.ts';
+import { mayStay, whileAllowed } from '../authenticate.ts';
 import { readBoard } from '../board.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, eventView, idParams } from '../schemas.ts';
@@ -58,8 +58,9 @@ export function addEventRoutes(app: PeopleServer, context: PeopleContext): void 
       const filter = filterOf(rest);
       const start = after === undefined ? undefined : parseCursor(after);
       if (request.headers.accept?.includes('text/event-stream')) {
-        const allowed = () => mayStay(context, request);
-        sse.open(request, reply, { after: start, filter, allowed });
+        const watched = (end: () => void) =>
+          whileAllowed(context, () => mayStay(context, request), end);
+        sse.open(request, reply, { after: start, filter, watched });
         return reply;
       }
       return reply.send(history.page(start ?? { id: 0 }, count, filter) as never);

@@ -113,7 +113,7 @@ describe('who may come', () => {
     own.terminate();
   });
 
-  it('is shown out when the right to be there is gone', async () => {
+  it('is shown out at once when the right to be there is gone', async () => {
     const here = await appliance();
     const { secret, token } = here.token('technician');
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -121,6 +121,16 @@ describe('who may come', () => {
     here.world.inventory.transaction(() =>
       here.world.inventory.serverdb.access.revokeToken(token.id, 'test'),
     );
+    const [code] = await visitor.closed;
+    expect(code).toBe(4003);
+  });
+
+  it('is shown out within a second when another program has ended the token', async () => {
+    const here = await appliance();
+    const { secret, token } = here.token('technician');
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const visitor = await terminal(here, { secret });
+    here.world.db.prepare('UPDATE api_tokens SET revoked_at = 1 WHERE id = ?').run(token.id);
     vi.advanceTimersByTime(limit('accessLookMs'));
     const [code] = await visitor.closed;
     expect(code).toBe(4003);

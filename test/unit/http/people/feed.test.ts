@@ -118,7 +118,7 @@ describe('the feed', () => {
     closers.push(() => sse.close());
     // The first page is written at once, and nobody reads it.
     sse.open({ headers: {} } as never, reply as never, {
-      ...{ after: { id: 1 }, filter: { names: ['dhcp.'] }, allowed: () => true },
+      ...{ after: { id: 1 }, filter: { names: ['dhcp.'] }, watched: () => () => undefined },
     });
     people.world.pass(91 * DAY_MS);
     chatter(people, 2);

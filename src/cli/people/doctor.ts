@@ -3,7 +3,6 @@
  * and is as useful before the first start as when something has stopped.
  */
 import { existsSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config.ts';
@@ -20,6 +19,7 @@ import {
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
 import { bmcAddresses, isHeard } from './doctor-bmcs.ts';
+import { ports } from './doctor-ports.ts';
 
 export interface Finding {
   readonly check: string;
@@ -168,50 +168,6 @@ function clock(): Finding {
     ok: new Date(now).toISOString(),
     mend: 'set it: chronyc makestep',
   });
-}
-
-async function ports({ peopleHttp, machineHttp, dhcp }: Config): Promise<Finding[]> {
-  const wanted = [
-    { name: 'people', host: formatIpv4(peopleHttp.address), port: peopleHttp.port },
-    ...dhcp.segments.map(({ address }) => ({
-      name: 'machines',
-      host: formatIpv4(address),
-      port: machineHttp.port,
-    })),
-  ];
-  return Promise.all(
-    wanted.map(async ({ name, host, port }) => {
-      const check = `port ${host}:${port} (${name})`;
-      const error = await bindOnce(host, port);
-      if (error === undefined) return { check, ok: true, found: 'free' };
-      if (error === 'EADDRINUSE' && (await answers(host, port)))
-        return { check, ok: true, found: 'a daemon listens' };
-      const mend =
-        error === 'EADDRNOTAVAIL' ? 'give the interface this address' : `find who has it: ss -ltnp`;
-      return { check, ok: false, found: error, mend };
-    }),
-  );
-}
-
-function bindOnce(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port }, () => server.close(() => resolve(undefined)));
-  });
-}
-
-/** Our own health answer, and not somebody else's listener. */
-async function answers(host: string, port: number): Promise<boolean> {
-  const at = host === '0.0.0.0' ? '127.0.0.1' : host;
-  try {
-    const answer = await fetch(`http://${at}:${port}/healthz`, {
-      signal: AbortSignal.timeout(2000),
-    });
-    return answer.ok || answer.status === 404;
-  } catch {
-    return false;
-  }
 }
 
 const BMCS_TRIED = 500;

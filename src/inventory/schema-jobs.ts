@@ -62,6 +62,10 @@ export const JOBS_SCHEMA = `
   INSERT INTO job_queue (id, paused_at, who, why) VALUES (1, 0, '', '');
 `;
 
+/** How long the queue has been paused in all, of the pauses that are over: no deadline counts that time. */
+export const JOB_PAUSES_SCHEMA =
+  'ALTER TABLE job_queue ADD COLUMN paused_ms INTEGER NOT NULL DEFAULT 0;';
+
 /**
  * Statistics without reading history: when each step ended, and indexes that answer for one kind, type and step. What is
  * there already is dated by its job.

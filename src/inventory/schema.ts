@@ -13,7 +13,7 @@ import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.
 import { FEED_SCHEMA } from './schema-feed.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
-import { JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
+import { JOB_PAUSES_SCHEMA, JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
 import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
 import { DATA_MARK_SCHEMA, RECYCLE_SCHEMA } from './schema-recycle.ts';
@@ -168,6 +168,7 @@ export const MIGRATIONS: readonly string[] = [
   // The token that made it. Which one that was of those of before is not known: they end by themselves.
   `ALTER TABLE api_tokens ADD COLUMN parent TEXT NOT NULL DEFAULT '';
   CREATE INDEX api_tokens_by_parent ON api_tokens (parent) WHERE parent <> '';`,
+  JOB_PAUSES_SCHEMA,
 ];
 
 export interface MigrateOptions {

@@ -6,7 +6,8 @@
  * never repeated alone: after a lost packet all of it starts again with a new id, tag and random number, because BMCs
  * differ in what they make of a repeated one. A wrong password is noticed here, by the code in RAKP 2, and the BMC is told
  * (RAKP 3 with status 0x0f) so that it frees the slot. Nothing is guessed: one password, one name, one attempt per suite.
- * A BMC without IPMI 2.0 is handed to `handshake15.ts`, when that is allowed.
+ * A refusal that names nobody is believed late (`hearsay.ts`). A BMC without IPMI 2.0 is handed to `handshake15.ts`, when that
+ * is allowed; when not, it is asked for 2.0 all the same, because anybody can say for it that it has none.
  */
 import { limit } from '../limits.ts';
 import { createRmcpPlusChannel } from './channel.ts';
@@ -14,6 +15,7 @@ import { type ChannelAuth, getChannelAuth } from './commands/channel-auth.ts';
 import { getCipherSuites, SUITE_PIECE_BYTES, SUITE_PIECES_MAX } from './commands/cipher-suites.ts';
 import { deriveKeys, sameBytes } from './crypto.ts';
 import { createHandshake15 } from './handshake15.ts';
+import { createHearsay, type Opening } from './hearsay.ts';
 import {
   type Fault,
   fault,
@@ -78,6 +80,7 @@ class RmcpPlusHandshake implements Handshake {
   private attempts = 0;
   private openPrivilege: number;
   private lastRefusal: Fault | undefined;
+  private readonly hearsay = createHearsay();
 
   constructor({ options, random }: HandshakeInput) {
     this.options = options;
@@ -124,9 +127,16 @@ class RmcpPlusHandshake implements Handshake {
       case 'open':
       case 'rakp2':
       case 'rakp4':
-        if (this.handshakes < limit('ipmiHandshakesMax')) return this.open(nowMs);
-        return fault('BMC_TIMEOUT', `No answer to ${MESSAGE_NAME[phase.kind]}.`);
+        return this.onSilence(phase.kind, nowMs);
     }
+  }
+
+  private onSilence(during: Opening, nowMs: number): HandshakeStep {
+    const status = this.hearsay.believed(during);
+    if (status !== undefined) return this.onRefused(during, status, nowMs);
+    if (this.handshakes < limit('ipmiHandshakesMax')) return this.open(nowMs);
+    if (this.auth?.ipmi20 === false) return fault('BMC_SUITE', ONLY_IPMI15);
+    return fault('BMC_TIMEOUT', `No answer to ${MESSAGE_NAME[during]}.`);
   }
 
   private askAuth(v2: boolean, nowMs: number): HandshakeStep {
@@ -139,13 +149,13 @@ class RmcpPlusHandshake implements Handshake {
   private onAuth(auth: ChannelAuth | undefined, nowMs: number): HandshakeStep {
     this.auth = auth;
     // Without a usable answer IPMI 2.0 is simply tried: the flags are wrong on several boards.
-    if (auth && !auth.ipmi20) return this.fallBack(nowMs);
+    if (auth && !auth.ipmi20 && this.options.allowIpmi15) return this.fallBack(nowMs);
     return this.options.suites.length > 1 ? this.askSuites(nowMs) : this.open(nowMs);
   }
 
   private fallBack(nowMs: number): HandshakeStep {
     if (!this.options.allowIpmi15) {
-      return fault('BMC_SUITE', 'It has IPMI 1.5 only, which is not allowed by the configuration.');
+      return fault('BMC_SUITE', ONLY_IPMI15);
     }
     const handshake = createHandshake15({ options: this.options, random: this.random });
     this.phase = { kind: 'ipmi-1.5', handshake };
@@ -201,12 +211,13 @@ class RmcpPlusHandshake implements Handshake {
   }
 
   private sent(type: number, payload: Uint8Array, nowMs: number): HandshakeStep {
+    this.hearsay.clear();
     const waitMs = limit('ipmiReplyMs') * Math.ceil(this.handshakes / 2);
     return { send: encodeHandshake(type, payload), wakeAtMs: nowMs + waitMs };
   }
 
   private onHandshake(
-    phase: Extract<Phase, { kind: 'open' | 'rakp2' | 'rakp4' }>,
+    phase: Extract<Phase, { kind: Opening }>,
     packet: RmcpPlusPacket,
     nowMs: number,
   ): HandshakeStep | undefined {
@@ -218,7 +229,7 @@ class RmcpPlusHandshake implements Handshake {
         if (!answer.ok || answer.value.tag !== this.tag) return undefined;
         return 'bmcId' in answer.value
           ? this.onOpen(answer.value, nowMs)
-          : this.onOpenRefused(answer.value.status, nowMs);
+          : this.onRefusal('open', answer.value, nowMs);
       }
       case 'rakp2': {
         if (packet.payloadType !== PAYLOAD.rakp2) return undefined;
@@ -226,13 +237,13 @@ class RmcpPlusHandshake implements Handshake {
         if (!answer.ok || answer.value.tag !== this.tag) return undefined;
         return 'guid' in answer.value
           ? this.onRakp2(phase, answer.value, nowMs)
-          : this.onRakpRefused(answer.value);
+          : this.onRefusal('rakp2', answer.value, nowMs);
       }
       case 'rakp4': {
         if (packet.payloadType !== PAYLOAD.rakp4) return undefined;
         const answer = decodeRakpCode(packet.payload);
         if (!answer.ok || answer.value.tag !== this.tag) return undefined;
-        if (!('code' in answer.value)) return this.onRakpRefused(answer.value);
+        if (!('code' in answer.value)) return this.onRefusal('rakp4', answer.value, nowMs);
         if (!this.isOurs(answer.value.id)) return undefined;
         return this.onRakp4(phase, answer.value.code);
       }
@@ -243,9 +254,19 @@ class RmcpPlusHandshake implements Handshake {
     return consoleId === this.consoleId || (this.options.quirks.has('id-zero') && consoleId === 0);
   }
 
-  /** A BMC that has lost the session has no id to name, and names none or zero. */
-  private onRakpRefused({ status, consoleId = 0 }: Refusal): HandshakeStep | undefined {
-    return consoleId === 0 || this.isOurs(consoleId) ? rakpRefused(status) : undefined;
+  /** One that names nobody is kept until the time for a better answer is over. */
+  private onRefusal(
+    during: Opening,
+    { status, consoleId = 0 }: Refusal,
+    nowMs: number,
+  ): HandshakeStep | undefined {
+    if (this.isOurs(consoleId)) return this.onRefused(during, status, nowMs);
+    if (consoleId === 0) this.hearsay.hear(status);
+    return undefined;
+  }
+
+  private onRefused(during: Opening, status: number, nowMs: number): HandshakeStep {
+    return during === 'open' ? this.onOpenRefused(status, nowMs) : rakpRefused(status);
   }
 
   private onOpen(answer: OpenResponse, nowMs: number): HandshakeStep | undefined {
@@ -283,6 +304,7 @@ class RmcpPlusHandshake implements Handshake {
       if (this.lastRefusal?.code !== 'BMC_BUSY') this.lastRefusal = { code, detail };
       this.suites.shift();
       this.handshakes = 0;
+      this.hearsay.forget();
       if (this.suites.length > 0) return this.open(nowMs);
       return { fault: this.lastRefusal };
     }
@@ -337,6 +359,7 @@ class RmcpPlusHandshake implements Handshake {
   }
 }
 
+const ONLY_IPMI15 = 'It has IPMI 1.5 only, which is not allowed by the configuration.';
 const MESSAGE_NAME = { open: 'Open Session', rakp2: 'RAKP 1', rakp4: 'RAKP 3' } as const;
 
 function randomId(random: HandshakeInput['random']): number {

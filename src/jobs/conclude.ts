@@ -5,6 +5,7 @@ import type { Millis } from '../wire/time.ts';
 import type { Outcome } from './attempt.ts';
 import type { JobEntry, JobFold } from './fold.ts';
 import type { Work } from './next.ts';
+import { dueAt } from './pauses.ts';
 import { describeFailure, retryAt } from './retry.ts';
 import type { AppendDetails } from './store.ts';
 
@@ -12,6 +13,8 @@ export interface Concluded {
   readonly work: Work;
   readonly outcome: Outcome;
   readonly now: Millis;
+  /** How long the queue has been paused until now, in all. */
+  readonly pausedMs: number;
   /** 0 to 1. */
   readonly random: number;
   /** How the last job on this BMC failed; '' when it did not. */
@@ -22,12 +25,13 @@ export function concludeAttempt(
   fold: JobFold,
   concluded: Concluded,
 ): { entry: JobEntry; details?: AppendDetails } {
-  const { work, outcome, now } = concluded;
+  const { work, outcome, now, pausedMs } = concluded;
   const step = work.step.name;
   switch (outcome.is) {
     case 'done': {
       if (work.do === 'undo') return { entry: { is: 'undone', step } };
-      const durationMs = now - (fold.anchors[step]?.at ?? now);
+      const { at, pausedMs: before } = fold.anchors[step] ?? { at: now, pausedMs };
+      const durationMs = now - at - (pausedMs - before);
       return { entry: { is: 'succeeded', step, output: outcome.output }, details: { durationMs } };
     }
     case 'later': {
@@ -43,7 +47,7 @@ const SILENCE: readonly string[] = ['BMC_UNREACHABLE', 'BMC_TIMEOUT'];
 
 function failure(
   fold: JobFold,
-  { work, now, random, lastCode }: Concluded,
+  { work, now, pausedMs, random, lastCode }: Concluded,
   error: unknown,
 ): JobEntry {
   const { code, detail } = describeFailure(error);
@@ -55,9 +59,10 @@ function failure(
     const at = retryAt({ code, failures, now, deadlineAt, random, knownDead: true });
     return { is: 'undo-failed', step, code, detail, retryAt: again ? at : 0 };
   }
+  const anchor = fold.anchors[step];
   const at = retryAt({
     ...{ code, now, random, failures: fold.failures + 1 },
-    deadlineAt: fold.anchors[step]?.deadlineAt ?? Number.POSITIVE_INFINITY,
+    deadlineAt: anchor ? dueAt(anchor, pausedMs) : Number.POSITIVE_INFINITY,
     knownDead: SILENCE.includes(lastCode),
   });
   return { is: 'failed', step, code, detail, retryAt: at };

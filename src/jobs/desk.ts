@@ -14,6 +14,7 @@ import { needsRelease } from '../inventory/states.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
 import type { JobDefinition, JobKinds, JobParams } from './definition.ts';
+import { pausedUntil } from './pauses.ts';
 import { describeJob, type JobProgress } from './progress.ts';
 import { type JobStats, openJobStats } from './stats.ts';
 import { type Job, type JobStore, openJobStore, type QueueSwitch } from './store.ts';
@@ -77,8 +78,10 @@ export function openJobDesk(parts: DeskParts): JobDesk {
     return job;
   };
   const turn = (name: 'jobs.paused' | 'jobs.resumed', cause: { who: string; why: string }) => {
-    const pausedAt = name === 'jobs.paused' ? store.queue().pausedAt || clock() : 0;
-    store.setQueue({ pausedAt, ...cause });
+    const [now, before] = [clock(), store.queue()];
+    const paused = name === 'jobs.paused';
+    const pausedMs = paused ? before.pausedMs : pausedUntil(before, now);
+    store.setQueue({ pausedAt: paused ? before.pausedAt || now : 0, pausedMs, ...cause });
     events.append({ name, data: cause });
     return store.queue();
   };
@@ -124,6 +127,7 @@ export function openJobDesk(parts: DeskParts): JobDesk {
         definition: kinds.find(job.kind, job.version),
         log: store.logOf(job.number),
         now: clock(),
+        pausedMs: pausedUntil(store.queue(), clock()),
         blocked: desk.blockedBy(job),
         medianMs: (step) => stats.medianMs(job.kind, step, job.hardwareType),
       }),

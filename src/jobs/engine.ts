@@ -16,13 +16,14 @@ import { concludeAttempt, isLate, resultOf } from './conclude.ts';
 import { type JobDefinition, waitMs } from './definition.ts';
 import type { Engine, EngineOptions, Live } from './engine-parts.ts';
 import { applyEntry, foldJob, type JobEntry } from './fold.ts';
-import { nextAction, type Work } from './next.ts';
+import { type Moment, nextAction, type Work } from './next.ts';
+import { dueAt, pausedUntil } from './pauses.ts';
 import type { JobMachine } from './ports.ts';
 import { createReadyList, type ReadyList } from './ready-list.ts';
 import { endWithoutKind, settleMachine } from './rest.ts';
 import { describeFailure } from './retry.ts';
 import { createSlots, type Slots } from './slots.ts';
-import type { AppendDetails, Job } from './store.ts';
+import type { AppendDetails, Job, QueueSwitch } from './store.ts';
 import { judgeWait } from './waits.ts';
 
 /** An attempt that is over, and whose code still has not ended, holds its BMC no longer than this. */
@@ -38,7 +39,7 @@ class Runner implements Engine {
   private readonly live = new Map<Hardwarename, Live>();
   private readonly ready: ReadyList = createReadyList();
   private readonly running = new Set<Promise<void>>();
-  private paused = false;
+  private queue: QueueSwitch;
   private stopped = false;
   private cursor = 0;
   private passDue = false;
@@ -48,13 +49,14 @@ class Runner implements Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
+    this.queue = options.store.queue();
     this.slots = createSlots(options.limits);
   }
 
   start(): void {
     const { store, events } = this.options;
     this.cursor = events.lastId();
-    this.paused = store.queue().pausedAt > 0;
+    this.queue = store.queue();
     this.unfollow = events.follow(() => this.readSoon(), 'machines');
     for (const job of store.unfinished()) this.take(job);
     this.poll();
@@ -71,10 +73,8 @@ class Runner implements Engine {
   blockedBy(job: Job): string | undefined {
     const live = this.live.get(job.target);
     if (!live?.work || live.job.number !== job.number) return undefined;
-    if (this.paused) {
-      const { who, why } = this.options.store.queue();
-      return `the queue, which ${who} has paused: ${why}`;
-    }
+    const { pausedAt, who, why } = this.queue;
+    if (pausedAt > 0) return `the queue, which ${who} has paused: ${why}`;
     return (live.machine && this.slots.blockedBy(live.machine)) ?? 'its turn';
   }
 
@@ -109,7 +109,7 @@ class Runner implements Engine {
     const count = 500;
     for (let page = store.signals(this.cursor, count); page.length > 0; ) {
       for (const { id, name, hardwarename } of page) {
-        if (name === 'jobs.paused' || name === 'jobs.resumed') this.setPaused();
+        if (name === 'jobs.paused' || name === 'jobs.resumed') this.turned();
         else if (hardwarename !== undefined) this.onSignal(name, hardwarename);
         this.cursor = id;
       }
@@ -117,9 +117,14 @@ class Runner implements Engine {
     }
   }
 
-  private setPaused(): void {
-    this.paused = this.options.store.queue().pausedAt > 0;
+  private turned(): void {
+    this.queue = this.options.store.queue();
     this.passSoon();
+  }
+
+  private moment(): Moment {
+    const now = this.options.timers.now();
+    return { now, pausedMs: pausedUntil(this.queue, now) };
   }
 
   private onSignal(name: string, hardwarename: Hardwarename): void {
@@ -188,9 +193,10 @@ class Runner implements Engine {
 
   /** @returns whether there may be more to do at once */
   private oneStep(live: Live): boolean {
-    const now = this.options.timers.now();
-    if (this.judged(live)) return true;
-    const action = nextAction(live.definition, live.fold, { now, paused: this.paused });
+    const moment = this.moment();
+    const { now, pausedMs } = moment;
+    if (this.judged(live, moment)) return true;
+    const action = nextAction(live.definition, live.fold, moment);
     switch (action.do) {
       case 'append':
         this.append(live, action.entry);
@@ -198,7 +204,7 @@ class Runner implements Engine {
       case 'begin-wait': {
         const { wait, cursor } = action;
         const deadlineAt = now + waitMs(wait, live.fold.outputs);
-        this.append(live, { is: 'waiting', step: wait.name, cursor, deadlineAt });
+        this.append(live, { is: 'waiting', step: wait.name, cursor, deadlineAt, pausedMs });
         return true;
       }
       case 'sleep':
@@ -218,8 +224,8 @@ class Runner implements Engine {
   }
 
   /** What a wait has come to, if to anything. */
-  private judged(live: Live): boolean {
-    const judged = judgeWait(this.options.store, live, this.options.timers.now());
+  private judged(live: Live, moment: Moment): boolean {
+    const judged = judgeWait(this.options.store, live, moment);
     if (!judged) return false;
     this.append(live, judged.entry, judged.details);
     return true;
@@ -244,7 +250,7 @@ class Runner implements Engine {
   /** Gives slots to those that are first in line and can use them. */
   private pass(): void {
     this.passDue = false;
-    if (this.paused || this.stopped) return;
+    if (this.queue.pausedAt > 0 || this.stopped) return;
     for (const live of this.ready.inOrder()) {
       if (this.slots.isFull()) return;
       if (live.machine && !this.slots.areFree(live.machine)) continue;
@@ -341,9 +347,11 @@ class Runner implements Engine {
       this.append(live, { is: 'undoing', step: name, attempt });
       return;
     }
-    const { events, timers } = this.options;
-    const deadlineAt = live.fold.anchors[name]?.deadlineAt ?? timers.now() + step.withinMs;
-    this.append(live, { is: 'started', step: name, attempt, cursor: events.lastId(), deadlineAt });
+    const { now, pausedMs } = this.moment();
+    const anchor = live.fold.anchors[name];
+    const deadlineAt = anchor ? dueAt(anchor, pausedMs) : now + step.withinMs;
+    const cursor = this.options.events.lastId();
+    this.append(live, { is: 'started', step: name, attempt, cursor, deadlineAt, pausedMs });
   }
 
   private conclude(live: Live, work: Work, outcome: Outcome): void {
@@ -352,7 +360,7 @@ class Runner implements Engine {
     if (outcome.is === 'failed' && code === 'INTERNAL')
       this.options.onError(outcome.error, live.job.id);
     const lastCode = outcome.is === 'failed' ? store.lastCode(live.job.bmc) : '';
-    const facts = { now: timers.now(), random: timers.random(), lastCode };
+    const facts = { ...this.moment(), random: timers.random(), lastCode };
     const { entry, details } = concludeAttempt(live.fold, { work, outcome, ...facts });
     this.append(live, entry, details);
   }

@@ -8,10 +8,14 @@ import type { ErrorCode } from '../errors.ts';
 import { unreachable } from '../wire/result.ts';
 import type { Millis } from '../wire/time.ts';
 import type { JobDefinition, Output } from './definition.ts';
+import type { Deadline } from './pauses.ts';
 
 export type EndStatus = 'finished' | 'failed' | 'cancelled';
 
-/** `cursor`: the newest event when it was written. `retryAt` 0: not again. */
+/**
+ * `cursor`: the newest event when it was written. `retryAt` 0: not again. `pausedMs`: how long the queue had been paused by
+ * then, in all (./pauses.ts); absent in logs of before there was such a sum, which began with 0.
+ */
 export type JobEntry =
   | { readonly is: 'queued' }
   | {
@@ -20,6 +24,7 @@ export type JobEntry =
       readonly attempt: number;
       readonly cursor: number;
       readonly deadlineAt: number;
+      readonly pausedMs?: number;
     }
   | { readonly is: 'noted'; readonly step: string; readonly text: string }
   | { readonly is: 'succeeded'; readonly step: string; readonly output: Output }
@@ -41,6 +46,7 @@ export type JobEntry =
       readonly step: string;
       readonly cursor: number;
       readonly deadlineAt: number;
+      readonly pausedMs?: number;
     }
   | { readonly is: 'matched'; readonly step: string; readonly event: number }
   | { readonly is: 'again'; readonly step: string; readonly from: string; readonly detail: string }
@@ -93,7 +99,9 @@ export type Phase =
       readonly at: 'waiting';
       readonly step: number;
       readonly sinceAt: Millis;
+      /** As from `sinceAt`, whenever it was last set. */
       readonly deadlineAt: Millis;
+      readonly pausedMs: number;
     }
   | {
       readonly at: 'undoing';
@@ -126,10 +134,9 @@ export interface JobFold {
   readonly cancelling: boolean;
 }
 
-export interface Anchor {
+export interface Anchor extends Deadline {
   readonly at: Millis;
   readonly cursor: number;
-  readonly deadlineAt: Millis;
 }
 
 const FRESH: JobFold = {
@@ -176,9 +183,11 @@ export function applyEntry(
       const step = indexOf(definition, entry.step);
       // One that was given more time has waited since it began.
       const { phase } = fold;
-      const sinceAt = phase.at === 'waiting' && phase.step === step ? phase.sinceAt : at;
-      const deadlineAt = entry.deadlineAt as Millis;
-      return { ...fold, phase: { at: 'waiting', step, sinceAt, deadlineAt } };
+      const { deadlineAt, pausedMs: paused = 0 } = entry;
+      const first = phase.at === 'waiting' && phase.step === step ? phase : undefined;
+      const { sinceAt, pausedMs } = first ?? { sinceAt: at, pausedMs: paused };
+      const due = (deadlineAt - (paused - pausedMs)) as Millis;
+      return { ...fold, phase: { at: 'waiting', step, sinceAt, deadlineAt: due, pausedMs } };
     }
     case 'again':
       return goneBack(definition, fold, entry);
@@ -221,10 +230,11 @@ export function indexOf(definition: JobDefinition, name: string): number {
 function started(
   fold: JobFold,
   step: number,
-  entry: { step: string; cursor: number; deadlineAt: number; at: Millis },
+  entry: { step: string; cursor: number; deadlineAt: number; pausedMs?: number; at: Millis },
 ): JobFold {
-  const { at, cursor } = entry;
-  const anchor = fold.anchors[entry.step] ?? { at, cursor, deadlineAt: entry.deadlineAt as Millis };
+  const { at, cursor, pausedMs = 0 } = entry;
+  const deadlineAt = entry.deadlineAt as Millis;
+  const anchor = fold.anchors[entry.step] ?? { at, cursor, deadlineAt, pausedMs };
   const crashed = fold.phase.at === 'running' ? 1 : 0;
   return {
     ...fold,

@@ -9,6 +9,7 @@ import { unreachable } from '../wire/result.ts';
 import type { Millis } from '../wire/time.ts';
 import type { JobDefinition, Step, Wait } from './definition.ts';
 import type { Cause, JobEntry, JobFold, Phase } from './fold.ts';
+import { dueAt } from './pauses.ts';
 
 export type NextAction =
   /** `ask`: it was started before, so `done` is asked first. */
@@ -29,10 +30,10 @@ export type NextAction =
 /** What takes a slot. */
 export type Work = Extract<NextAction, { do: 'run' | 'undo' }>;
 
-/** While the queue is paused, no step is late: whoever paused it has taken its time away. */
 export interface Moment {
   readonly now: Millis;
-  readonly paused: boolean;
+  /** How long the queue has been paused until now, in all: deadlines are later by that. */
+  readonly pausedMs: number;
 }
 
 export function nextAction(definition: JobDefinition, fold: JobFold, moment: Moment): NextAction {
@@ -52,7 +53,7 @@ export function nextAction(definition: JobDefinition, fold: JobFold, moment: Mom
     case 'backing-off':
       return fold.cancelling ? cancel() : again(definition, fold, { phase, moment });
     case 'waiting':
-      return fold.cancelling ? cancel() : watch(definition, fold, { phase, now });
+      return fold.cancelling ? cancel() : watch(definition, fold, { phase, moment });
     default:
       return unreachable(phase);
   }
@@ -110,9 +111,9 @@ function again(
   return giveUp(code === '' ? late(each) : { status: 'failed', code, detail });
 }
 
-function isOver(fold: JobFold, { name }: Step, { now, paused }: Moment): boolean {
+function isOver(fold: JobFold, { name }: Step, { now, pausedMs }: Moment): boolean {
   const anchor = fold.anchors[name];
-  return !paused && anchor !== undefined && now >= anchor.deadlineAt;
+  return anchor !== undefined && now >= dueAt(anchor, pausedMs);
 }
 
 function late({ name, withinMs }: Step): Cause {
@@ -124,13 +125,14 @@ function late({ name, withinMs }: Step): Cause {
 function watch(
   definition: JobDefinition,
   fold: JobFold,
-  { phase, now }: { phase: Extract<Phase, { at: 'waiting' }>; now: Millis },
+  { phase, moment }: { phase: Extract<Phase, { at: 'waiting' }>; moment: Moment },
 ): NextAction {
   const each = definition.steps[phase.step];
   if (each?.is !== 'wait') throw new Error(`step ${phase.step} of ${definition.kind} is no wait`);
-  if (now < phase.deadlineAt) {
+  const until = dueAt(phase, moment.pausedMs);
+  if (moment.now < until) {
     const cursor = fold.anchors[each.since]?.cursor ?? 0;
-    return { do: 'watch', wait: each, cursor, until: phase.deadlineAt };
+    return { do: 'watch', wait: each, cursor, until };
   }
   const { again: back, overdue, name } = each;
   const passes = fold.passes[name] ?? 0;

@@ -5,6 +5,7 @@
 import type { Millis } from '../wire/time.ts';
 import type { JobDefinition } from './definition.ts';
 import { foldJob, type JobFold, type LoggedEntry } from './fold.ts';
+import { dueAt } from './pauses.ts';
 import type { Job } from './store.ts';
 
 export type StepStatus =
@@ -42,6 +43,8 @@ export interface ProgressFacts {
   readonly definition: JobDefinition | undefined;
   readonly log: readonly LoggedEntry[];
   readonly now: Millis;
+  /** How long the queue has been paused until now, in all. */
+  readonly pausedMs: number;
   readonly blocked: string | undefined;
   medianMs(step: string): number | undefined;
 }
@@ -110,14 +113,14 @@ function stepProgress(
 function waiting(
   definition: JobDefinition,
   { phase }: JobFold,
-  { blocked, now }: ProgressFacts,
+  { blocked, now, pausedMs }: ProgressFacts,
 ): Pick<JobProgress, 'waitingFor' | 'waitingUntil'> {
   if (blocked !== undefined) return { waitingFor: blocked, waitingUntil: 0 };
   switch (phase.at) {
     case 'waiting': {
       const each = definition.steps[phase.step];
       const event = each?.is === 'wait' ? each.event : '';
-      return { waitingFor: `the machine: ${event}`, waitingUntil: phase.deadlineAt };
+      return { waitingFor: `the machine: ${event}`, waitingUntil: dueAt(phase, pausedMs) };
     }
     case 'backing-off': {
       const until = Number.isFinite(phase.until) && phase.until > now ? phase.until : 0;
@@ -139,15 +142,16 @@ function waiting(
 function remaining(
   { phase, anchors }: JobFold,
   steps: readonly StepProgress[],
-  { now, medianMs }: ProgressFacts,
+  { now, pausedMs, medianMs }: ProgressFacts,
 ): number | undefined {
   if (phase.at === 'ended' || phase.at === 'undoing') return undefined;
   let sumMs = 0;
   for (const [index, { name }] of steps.slice(phase.step).entries()) {
     const usualMs = medianMs(name);
     if (usualMs === undefined) return undefined;
-    const since = phase.at === 'waiting' ? phase.sinceAt : (anchors[name]?.at ?? now);
-    sumMs += Math.max(0, usualMs - (index === 0 ? now - since : 0));
+    const begun = phase.at === 'waiting' ? { ...phase, at: phase.sinceAt } : anchors[name];
+    const hadMs = begun && index === 0 ? now - begun.at - (pausedMs - begun.pausedMs) : 0;
+    sumMs += Math.max(0, usualMs - hadMs);
   }
   return Math.round(sumMs);
 }

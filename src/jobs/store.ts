@@ -10,6 +10,7 @@ import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { JobParams } from './definition.ts';
 import type { EndStatus, JobEntry, LoggedEntry } from './fold.ts';
+import type { Pauses } from './pauses.ts';
 import { eventOf } from './tell.ts';
 
 export type JobStatus = 'queued' | 'running' | EndStatus;
@@ -64,9 +65,7 @@ export interface JobFilter {
   readonly below?: number | undefined;
 }
 
-export interface QueueSwitch {
-  /** 0: it runs. */
-  readonly pausedAt: number;
+export interface QueueSwitch extends Pauses {
   readonly who: string;
   readonly why: string;
 }
@@ -190,7 +189,8 @@ export function openJobStore(db: Database, clock: Clock, events: EventStore): Jo
       const event = eventOf(job, entry);
       if (event) events.append(event);
     },
-    setQueue: ({ pausedAt, who, why }) => void sql.setQueue.run(pausedAt, who, why),
+    setQueue: ({ pausedAt, pausedMs, who, why }) =>
+      void sql.setQueue.run(pausedAt, pausedMs, who, why),
     forget(before, count) {
       const old = sql.old.all(before, count);
       for (const { number, id } of old) {
@@ -235,10 +235,13 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
     lastCode: (bmc: string) => sql.lastCode.get(bmc)?.code ?? '',
     queue(): QueueSwitch {
       const row = sql.queue.get();
-      return { pausedAt: row?.paused_at ?? 0, who: row?.who ?? '', why: row?.why ?? '' };
+      const { paused_at: pausedAt, paused_ms: pausedMs, who, why } = row ?? NEVER_PAUSED;
+      return { pausedAt, pausedMs, who, why };
     },
   };
 }
+
+const NEVER_PAUSED = { paused_at: 0, paused_ms: 0, who: '', why: '' };
 
 function pageOf(db: Database, filter: JobFilter, count: number): Job[] {
   const { status, kind, target, requester, below } = filter;
@@ -328,10 +331,12 @@ function prepare(db: Database) {
       `SELECT code FROM jobs INDEXED BY jobs_by_bmc WHERE bmc = ? AND ended_at > 0 AND status <> 'cancelled'
        ORDER BY number DESC LIMIT 1`,
     ),
-    queue: db.prepare<[], { paused_at: number; who: string; why: string }>(
-      'SELECT paused_at, who, why FROM job_queue',
+    queue: db.prepare<[], typeof NEVER_PAUSED>(
+      'SELECT paused_at, paused_ms, who, why FROM job_queue',
     ),
-    setQueue: db.prepare('UPDATE job_queue SET paused_at = ?, who = ?, why = ? WHERE id = 1'),
+    setQueue: db.prepare(
+      'UPDATE job_queue SET paused_at = ?, paused_ms = ?, who = ?, why = ? WHERE id = 1',
+    ),
     old: db.prepare<[number, number], { number: number; id: string }>(
       `SELECT number, id FROM jobs WHERE ended_at > 0 AND ended_at < ? AND NOT (kind = 'burn-in' AND number =
          (SELECT max(number) FROM jobs AS other WHERE other.target = jobs.target AND other.kind = 'burn-in'

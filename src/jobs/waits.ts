@@ -6,6 +6,8 @@
 import type { Millis } from '../wire/time.ts';
 import { type JobDefinition, type Wait, waitMs } from './definition.ts';
 import type { JobEntry, JobFold } from './fold.ts';
+import type { Moment } from './next.ts';
+import { dueAt } from './pauses.ts';
 import type { AppendDetails, Job, JobStore } from './store.ts';
 
 export interface Judged {
@@ -13,13 +15,11 @@ export interface Judged {
   readonly details?: AppendDetails;
 }
 
-type Waiting = Extract<JobFold['phase'], { at: 'waiting' }>;
-
 /** @returns what to append to the log, or undefined when there is nothing to say yet */
 export function judgeWait(
   store: Pick<JobStore, 'machineEvents' | 'lastEventAt'>,
   { job, definition, fold }: { job: Job; definition: JobDefinition; fold: JobFold },
-  now: Millis,
+  moment: Moment,
 ): Judged | undefined {
   const { phase } = fold;
   if (phase.at !== 'waiting' || fold.cancelling) return undefined;
@@ -27,9 +27,10 @@ export function judgeWait(
   if (wait?.is !== 'wait') return undefined;
   const anchor = fold.anchors[wait.since];
   const cursor = anchor?.cursor ?? 0;
+  const due = dueAt(phase, moment.pausedMs);
   const found = store
     .machineEvents(job.target, wait.event, cursor)
-    .find((event) => (wait.matches?.(event) ?? true) && event.at < phase.deadlineAt);
+    .find((event) => (wait.matches?.(event) ?? true) && event.at < due);
   if (found) {
     const durationMs = Math.max(0, found.at - phase.sinceAt);
     return {
@@ -40,9 +41,8 @@ export function judgeWait(
   const entry =
     failure(store, { job, wait, fold, cursor }) ??
     moreTime(store, {
-      ...{ job, wait, phase, outputs: fold.outputs, cursor },
-      beganAt: anchor?.at ?? phase.sinceAt,
-      now,
+      ...{ job, wait, due, outputs: fold.outputs, cursor, moment },
+      began: anchor ?? { at: phase.sinceAt, pausedMs: phase.pausedMs },
     });
   return entry && { entry };
 }
@@ -70,17 +70,19 @@ function moreTime(
   at: {
     job: Job;
     wait: Wait;
-    phase: Waiting;
+    due: Millis;
     outputs: JobFold['outputs'];
     cursor: number;
-    beganAt: Millis;
-    now: Millis;
+    began: { readonly at: Millis; readonly pausedMs: number };
+    moment: Moment;
   },
 ): JobEntry | undefined {
-  const { job, wait, phase, outputs, cursor, beganAt, now } = at;
-  if (!wait.alive || now < phase.deadlineAt) return undefined;
+  const { job, wait, due, outputs, cursor, began, moment } = at;
+  const { now, pausedMs } = moment;
+  if (!wait.alive || now < due) return undefined;
   const heardAt = store.lastEventAt(job.target, wait.alive.event, cursor);
-  const deadlineAt = Math.min(heardAt + waitMs(wait, outputs), beganAt + wait.alive.atMostMs);
+  const last = { ...began, deadlineAt: (began.at + wait.alive.atMostMs) as Millis };
+  const deadlineAt = Math.min(heardAt + waitMs(wait, outputs), dueAt(last, pausedMs));
   if (deadlineAt <= now) return undefined;
-  return { is: 'waiting', step: wait.name, cursor, deadlineAt };
+  return { is: 'waiting', step: wait.name, cursor, deadlineAt, pausedMs };
 }

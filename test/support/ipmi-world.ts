@@ -5,7 +5,11 @@
 
 import { BmcCore } from '../../qemu-lab/fake-bmc-session.ts';
 import { type BmcState, createState, type FakeBmcOptions } from '../../qemu-lab/fake-bmc-state.ts';
+import type { AppError } from '../../src/errors.ts';
+import type { SessionSettings } from '../../src/ipmi/options.ts';
 import type { Address, IpmiPorts } from '../../src/ipmi/ports.ts';
+import { decodeRmcp } from '../../src/ipmi/rmcp.ts';
+import { must } from './ipmi-golden.ts';
 
 export const BMC: Address = { address: '127.0.0.1', port: 623 };
 const CONSOLE: Address = { address: '127.0.0.2', port: 40_000 };
@@ -120,3 +124,27 @@ export function createIpmiWorld(options: FakeBmcOptions & { seed?: number } = {}
   };
   return world;
 }
+
+export const ADMIN: SessionSettings = {
+  user: 'admin',
+  password: 'secret',
+  privilege: 'administrator',
+};
+
+export const refusal = async (promise: Promise<unknown>): Promise<AppError> => {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason as AppError,
+  );
+  if (!error) throw new Error('it should have failed');
+  return error;
+};
+
+/** Kinds of the packets that the console sent. */
+export const sentKinds = (world: IpmiWorld) =>
+  world.traffic
+    .filter(({ from }) => from === 'console')
+    .map(({ bytes }) => {
+      const packet = must(decodeRmcp(bytes));
+      return packet.kind === 'rmcp+' ? `0x${packet.payloadType.toString(16)}` : packet.kind;
+    });

@@ -24,6 +24,8 @@ export interface SimMachine {
   listens: boolean;
   /** Its firmware finds no network, this many times. */
   deafBoots: number;
+  /** From the power to the first packet. */
+  firmwareMs: number;
   respond(bytes: Uint8Array): Uint8Array[];
 }
 
@@ -55,7 +57,7 @@ export function createSimMachine({ time, address, suites, tell }: SimMachineOpti
     time.at(time.now() + POWER_LAG_MS, () => {
       if (mine === epoch) shown = next;
     });
-    if (next) time.at(time.now() + FIRMWARE_MS, () => mine === epoch && boot(mine));
+    if (next) time.at(time.now() + machine.firmwareMs, () => mine === epoch && boot(mine));
   };
   const boot = (mine: number) => {
     const flags = decodeBootFlags(state.bootOptions.get(5) ?? new Uint8Array(5));
@@ -109,6 +111,7 @@ export function createSimMachine({ time, address, suites, tell }: SimMachineOpti
   });
   const machine: SimMachine = {
     ...{ state, actions, silentUntil: 0, hungUntil: 0, listens: true, deafBoots: 0 },
+    firmwareMs: FIRMWARE_MS,
     netboots: () => netboots,
     isOn: () => on,
     switch(next) {

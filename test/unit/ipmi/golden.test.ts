@@ -119,7 +119,7 @@ describe('our session against the BMC of a transcript', () => {
     for (const { dir, hex: bytes } of transcript.packets) {
       if (dir === 'bmc') steps.push(session.onDatagram(unhex(bytes), 1));
     }
-    return { steps, events: steps.flatMap(({ events }) => events) };
+    return { session, steps, events: steps.flatMap(({ events }) => events) };
   };
 
   it.each([
@@ -128,10 +128,21 @@ describe('our session against the BMC of a transcript', () => {
     ['suite17-minibmc-baduser', 17, 'BMC_USER'],
     ['suite3-ipmisim-baduser', 3, 'BMC_USER'],
     ['suite17-minibmc-operator-asks-admin', 17, 'BMC_PRIVILEGE'],
-    ['suite17-ipmisim-rejected', 17, 'BMC_SUITE'],
   ] as const)('%s ends with %s %s', (name, suite, code) => {
     expect(cipherSuite(suite)).toBeDefined();
     expect(refused(name, suite).events).toMatchObject([{ kind: 'failed', fault: { code } }]);
+  });
+
+  it('suite17-ipmisim-rejected names nobody, and ends when it has come again', () => {
+    const { session, steps, events } = refused('suite17-ipmisim-rejected', 17);
+    expect(events).toEqual([]);
+    const again = session.onDeadline(steps.at(-1)?.wakeAtMs ?? 0);
+    expect(hex(again.send[0] ?? new Uint8Array())).toMatch(/^0600ff070610/);
+    const last = golden('suite17-ipmisim-rejected').packets.at(-1)?.hex ?? '';
+    // The tag of the second handshake.
+    session.onDatagram(unhex(last.replace(/0004$/, '0104')), again.wakeAtMs ?? 0);
+    const end = session.onDeadline(again.wakeAtMs ?? 0);
+    expect(end.events).toMatchObject([{ kind: 'failed', fault: { code: 'BMC_SUITE' } }]);
   });
 
   it('tells the BMC of a wrong password, so that it frees the slot', () => {

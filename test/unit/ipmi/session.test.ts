@@ -8,33 +8,19 @@ import { chassisControl } from '../../../src/ipmi/commands/power-control.ts';
 import type { CompletionError } from '../../../src/ipmi/completion.ts';
 import { parseKeyText } from '../../../src/ipmi/key-text.ts';
 import type { SessionSettings } from '../../../src/ipmi/options.ts';
-import { encodeRakpCode } from '../../../src/ipmi/rakp.ts';
-import { decodeRmcp, encodeHandshake, PAYLOAD } from '../../../src/ipmi/rmcp.ts';
+import { decodeRmcp } from '../../../src/ipmi/rmcp.ts';
 import { must } from '../../support/ipmi-golden.ts';
-import { BMC, createIpmiWorld, type IpmiWorld } from '../../support/ipmi-world.ts';
-
-const ADMIN: SessionSettings = { user: 'admin', password: 'secret', privilege: 'administrator' };
+import {
+  ADMIN,
+  BMC,
+  createIpmiWorld,
+  type IpmiWorld,
+  refusal,
+  sentKinds,
+} from '../../support/ipmi-world.ts';
 
 const open = (world: IpmiWorld, settings: Partial<SessionSettings> = {}): Promise<BmcSession> =>
   world.run(openSession(world.ports, BMC, { ...ADMIN, ...settings }));
-
-const refusal = async (promise: Promise<unknown>): Promise<AppError> => {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason as AppError,
-  );
-  if (!error) throw new Error('it should have failed');
-  return error;
-};
-
-/** Kinds of the packets that the console sent. */
-const sentKinds = (world: IpmiWorld) =>
-  world.traffic
-    .filter(({ from }) => from === 'console')
-    .map(({ bytes }) => {
-      const packet = must(decodeRmcp(bytes));
-      return packet.kind === 'rmcp+' ? `0x${packet.payloadType.toString(16)}` : packet.kind;
-    });
 
 describe('opening a session', () => {
   it.each([
@@ -249,51 +235,6 @@ describe('closing', () => {
     const startMs = world.nowMs();
     await world.run(session.close());
     expect(world.nowMs() - startMs).toBe(3000);
-  });
-});
-
-describe('a refusal that somebody else sends', () => {
-  /** Each RAKP message of the console is answered at once by a refusal with its tag, before the BMC answers. */
-  const forged = (world: IpmiWorld, consoleId: number, cut = 8) => {
-    const handlers = new Set<(bytes: Uint8Array) => void>();
-    const { datagrams } = world.ports;
-    const answers: Record<number, number> = { 18: PAYLOAD.rakp2, 20: PAYLOAD.rakp4 };
-    return {
-      ...world.ports,
-      datagrams: {
-        send(bytes: Uint8Array, to: typeof BMC) {
-          datagrams.send(bytes, to);
-          const [type, tag] = [answers[bytes[5] ?? 0], bytes[16]];
-          if (type === undefined || tag === undefined) return;
-          const refusal = { tag, status: 0x0d, id: consoleId, code: new Uint8Array() };
-          const payload = encodeRakpCode(refusal).subarray(0, cut);
-          queueMicrotask(() => {
-            for (const handler of handlers) handler(encodeHandshake(type, payload));
-          });
-        },
-        listen(from: typeof BMC, handler: (bytes: Uint8Array) => void) {
-          handlers.add(handler);
-          const stop = datagrams.listen(from, handler);
-          return () => {
-            handlers.delete(handler);
-            stop();
-          };
-        },
-      },
-    };
-  };
-  it('is not taken for the BMC’s when it names another session', async () => {
-    const world = createIpmiWorld();
-    const session = await world.run(openSession(forged(world, 0x12345678), BMC, ADMIN));
-    expect((await world.run(session.call(getDeviceId, undefined))).manufacturerId).toBe(49_871);
-  });
-  it.each([
-    [0, 8],
-    [0x12345678, 4],
-  ])('is when it names none: id %i, %i bytes', async (id, cut) => {
-    const world = createIpmiWorld();
-    const opening = openSession(forged(world, id, cut), BMC, ADMIN);
-    expect((await refusal(world.run(opening))).code).toBe('BMC_USER');
   });
 });
 

@@ -42,7 +42,7 @@ const installing: Timed[] = [
 const describedAt = (seconds: number, entries: readonly Timed[]) =>
   describeJob(job, {
     ...{ definition, log: log(...entries), now: (BEGAN + 1000 * seconds) as Millis },
-    blocked: undefined,
+    ...{ blocked: undefined, pausedMs: 0 },
     // A minute for each step, ten for the copy.
     medianMs: (step) => (step === 'installed' ? 600_000 : 60_000),
   });
@@ -58,7 +58,7 @@ describe('a wait that is given more time', () => {
     const at = (BEGAN + 500_000) as Millis;
     const event = { id: 9, at, name: 'agent.finished', data: {} };
     const store = { machineEvents: () => [event], lastEventAt: () => 0 } as unknown as JobStore;
-    expect(judgeWait(store, { job, definition, fold }, at)).toEqual({
+    expect(judgeWait(store, { job, definition, fold }, { now: at, pausedMs: 0 })).toEqual({
       entry: { is: 'matched', step: 'installed', event: 9 },
       details: { durationMs: 440_000 },
     });

@@ -90,6 +90,78 @@ describe('a pause that is longer than a step may take', () => {
   );
 });
 
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+/** Pauses the queue for so long; with a crash in the middle of it. */
+async function pauseFor(hall: Hall, ms: number, crash: boolean): Promise<void> {
+  const cause = { who: 'test', why: 'test' };
+  hall.now.inventory.transaction(() => hall.now.desk.pause(cause));
+  await hall.time.pass(ms / 2);
+  if (crash) {
+    hall.crash();
+    await hall.time.pass(5000);
+  }
+  // Asked for again, it is the same pause.
+  hall.now.inventory.transaction(() => hall.now.desk.pause(cause));
+  await hall.time.pass(ms / 2 - (crash ? 5000 : 0));
+  hall.now.inventory.transaction(() => hall.now.desk.resume(cause));
+  hall.now.inventory.transaction(() => hall.now.desk.resume(cause));
+}
+
+describe.each([false, true])('the time of a pause, with a crash in it: %s', (crash) => {
+  it('moves the deadline of a step: it has as much left as it had', async () => {
+    const hall = createHall();
+    // The step has an hour; two pauses lie in it. The BMC comes back fifty-eight minutes of the step later.
+    hall.machine(0).silentUntil = hall.time.now() + 58 * MINUTE_MS + 5 * HOUR_MS;
+    const { id } = hall.submit('power-on');
+    await hall.time.pass(30 * MINUTE_MS);
+    await pauseFor(hall, 2 * HOUR_MS, crash);
+    await hall.time.pass(20 * MINUTE_MS);
+    await pauseFor(hall, 3 * HOUR_MS, crash);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'finished', code: '' });
+    const starts = hall.now.desk.store
+      .logOf(hall.job(id).number)
+      .filter(({ entry }) => entry.is === 'started');
+    const deadlines = starts.map(({ entry }) => ('deadlineAt' in entry ? entry.deadlineAt : 0));
+    expect(Math.max(...deadlines) - Math.min(...deadlines)).toBeGreaterThan(5 * HOUR_MS - 10_000);
+    const { stats } = hall.now.desk;
+    const took = stats.medianMs('power-on', 'power-on', '') ?? 0;
+    expect(took).toBeGreaterThan(57 * MINUTE_MS);
+    expect(took).toBeLessThan(61 * MINUTE_MS);
+  });
+
+  it('gives a step no more than that', async () => {
+    const hall = createHall();
+    hall.machine(0).silentUntil = Number.POSITIVE_INFINITY;
+    const began = hall.time.now();
+    const { id } = hall.submit('power-on');
+    await hall.time.pass(30 * MINUTE_MS);
+    await pauseFor(hall, 2 * HOUR_MS, crash);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'failed', code: 'BMC_UNREACHABLE' });
+    expect(hall.time.now() - began).toBeLessThan(3 * HOUR_MS + 5 * MINUTE_MS);
+    expect(hall.time.now() - began).toBeGreaterThan(3 * HOUR_MS - 10 * MINUTE_MS);
+  });
+
+  it('moves the deadline of a wait: a machine that comes after the pause has come in time', async () => {
+    const hall = createHall();
+    const { id } = hall.submit('netboot');
+    const machine = hall.machine(0);
+    machine.firmwareMs = 9 * MINUTE_MS + HOUR_MS;
+    await until(hall, id, 'booting');
+    await hall.time.pass(MINUTE_MS);
+    const before = hall.now.desk.progress(hall.job(id)).waitingUntil;
+    await pauseFor(hall, HOUR_MS, crash);
+    expect(hall.job(id).step).toBe('booting');
+    const after = hall.now.desk.progress(hall.job(id)).waitingUntil;
+    expect(after - before).toBeGreaterThanOrEqual(HOUR_MS);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'finished', code: '', retries: 0 });
+  });
+});
+
 describe('jobs.recycle.burnIn', () => {
   it.each([
     ['off', true, 'tested'],

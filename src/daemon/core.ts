@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { createBootRules } from '../boot/binaries.ts';
 import { type BootDesk, createBootDesk } from '../boot/desk.ts';
+import { createNewcomers, type Newcomers } from '../boot/newcomers.ts';
 import { loadScripts } from '../boot/render-ipxe.ts';
 import type { Config } from '../config.ts';
 import type { DhcpView, Segment } from '../dhcp/ports.ts';
@@ -45,6 +46,7 @@ export function openCore(
   segments: Segment[];
   stock: QuietStock;
   view: DhcpView;
+  newcomers: Newcomers;
   groupCommit: GroupCommit;
   close(): void;
 } {
@@ -86,9 +88,14 @@ export function openCore(
   const segments = createSegments(config.dhcp);
   const stock = createQuietStock(inventory.leases);
   const { addresses } = inventory.serverdb;
+  const newcomers = createNewcomers({
+    ...{ clock: systemClock, boots: inventory.boots },
+    isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,
+  });
   const view: DhcpView = {
     ...{ segments, leases: inventory.leases },
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
+    admits: newcomers.admits,
     trustedRelays: config.dhcp.trustedRelays,
     quietAddress: stock.candidate,
     reservationFor: (segment, mac) => addresses.reservationFor(segment, mac)?.address,
@@ -99,7 +106,7 @@ export function openCore(
     groupCommit.close();
     db.close();
   };
-  return { db, inventory, desk, segments, stock, view, groupCommit, close };
+  return { db, inventory, desk, segments, stock, view, newcomers, groupCommit, close };
 }
 
 export function keyFileOf({ database }: Config): string {

@@ -13,7 +13,7 @@ import { isAsset, type openCore, systemClock } from './core.ts';
 import { addDiagnosisMetrics } from './metrics.ts';
 
 export function openRecorder(
-  { db, inventory, segments }: ReturnType<typeof openCore>,
+  { db, inventory, segments, newcomers }: ReturnType<typeof openCore>,
   config: Config,
   { registry, log }: { readonly registry: Registry; readonly log: Logger },
 ): { recorder: Recorder; flows: Flows; askers: SharedArrayBuffer } {
@@ -24,6 +24,7 @@ export function openRecorder(
   const recorder = createRecorder({
     onError: (err, about) => log.error({ err, about }, 'the flight recorder could not do a part'),
     ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
+    admitsOutside: newcomers.admitsOutside,
     proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
     overrideOf(mac) {
       const hardwarename = inventory.machines.stateByMac(mac)?.hardwarename;

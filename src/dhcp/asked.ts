@@ -35,6 +35,19 @@ export function drop(reason: DropReason): Outcome {
   return { kind: 'drop', reason };
 }
 
+/**
+ * The boot part of the answer, which notes the boot: `undefined` for a client without a record that would begin something
+ * while too much is being begun.
+ */
+export function bootAnswer(
+  asked: Asked,
+  { established }: { readonly established: boolean },
+): BootAnswer | undefined {
+  const { client, mac, segment, view } = asked;
+  if (view.admits?.({ client, mac, segment, established }) === false) return undefined;
+  return view.bootFor(asked);
+}
+
 /** A drop that operators should see. */
 export function dropWith(reason: DropReason, event: NewEvent): Outcome {
   return { kind: 'drop', reason, event };

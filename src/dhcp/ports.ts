@@ -99,6 +99,12 @@ export interface BootQuery {
   readonly segment: Segment;
 }
 
+/** May a client without a record be served that would begin something? */
+export interface NewcomerQuery extends BootQuery {
+  /** It holds an address, or one is kept for it. */
+  readonly established: boolean;
+}
+
 /** The boot part of a reply, decided and rendered elsewhere. */
 export interface BootAnswer {
   readonly boot: BootId | undefined;
@@ -124,6 +130,8 @@ export interface DhcpView {
   /** The machine on record with this NIC: read only, where `bootFor` notes that a boot was seen. */
   hardwarenameOf(mac: Mac): Hardwarename | undefined;
   bootFor(query: BootQuery): BootAnswer;
+  /** False while too much is begun there by who is on no record; asked before `bootFor`, and counted when true. */
+  admits?(query: NewcomerQuery): boolean;
   /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
   reservationFor?(segment: string, mac: Mac): Ipv4 | undefined;
   /** What the inventory calls the machine that such an address is kept for; the configuration's name comes first. */
@@ -140,6 +148,8 @@ export interface DhcpRequest {
   readonly iface: string;
   /** `proxy`: it came in by port 4011 (PXE 2.1, 2.2.3). */
   readonly via?: 'proxy' | undefined;
+  /** Who sent the datagram, by its IP header; absent where nobody did (`explain`). */
+  readonly source?: Ipv4 | undefined;
 }
 
 export interface LeaseChange {
@@ -163,8 +173,10 @@ export const DROP_REASONS = [
   'too-many-hops',
   'unknown-segment',
   'untrusted-relay',
+  'not-from-its-relay',
   'for-another-server',
   'unknown-client',
+  'newcomers-limited',
   'not-its-lease',
   'pool-exhausted',
   'port-has-its-share',

@@ -14,7 +14,7 @@
  * Replies on port 4011 go to the port that the request came from: edk2 asks from 4011, iPXE from 68.
  */
 import { IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
-import { type Asked, drop, fileLabel, subject } from './asked.ts';
+import { type Asked, bootAnswer, drop, fileLabel, subject } from './asked.ts';
 import { isBootClient } from './client-class.ts';
 import { MESSAGE, OPTION, text, u8 } from './options.ts';
 import { type DhcpPacket, replyTo } from './packet.ts';
@@ -43,8 +43,9 @@ export function proxyRespond(asked: Asked, type: number): Outcome {
 }
 
 function offer(asked: Asked): Outcome {
-  const { packet, client, view } = asked;
-  const answer = view.bootFor(asked);
+  const { packet, client } = asked;
+  const answer = bootAnswer(asked, { established: false });
+  if (!answer) return drop('newcomers-limited');
   if (!answer.options.file) return drop('not-a-boot-client');
   const uefiPxe = client.stage === 'firmware' && client.arch !== 0;
   const options = replyBase(asked, MESSAGE.offer);
@@ -91,8 +92,9 @@ function deafness({ packet, client }: Asked): string {
 
 /** The second exchange, on port 4011: who asks has its address, and is given its file. */
 function bootServerReply(asked: Asked): Outcome {
-  const { packet, client, view } = asked;
-  const answer = view.bootFor(asked);
+  const { packet, client } = asked;
+  const answer = bootAnswer(asked, { established: false });
+  if (!answer) return drop('newcomers-limited');
   if (!answer.options.file) return drop('not-a-boot-client');
   const options = replyBase(asked, MESSAGE.ack);
   addBoot(asked, answer, options);

@@ -4,7 +4,7 @@
  */
 import { limit } from '../limits.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
-import { type Asked, drop, leaseChange, parameterReply } from './asked.ts';
+import { type Asked, bootAnswer, drop, leaseChange, parameterReply } from './asked.ts';
 import { MESSAGE, OPTION } from './options.ts';
 import { addressOption } from './packet.ts';
 import type { Outcome, Segment } from './ports.ts';
@@ -73,8 +73,11 @@ export function release(asked: Asked): Outcome {
  * that does so behind a relay is told by the relay's broadcast (`replyFlags`).
  */
 export function inform(asked: Asked): Outcome {
-  const { packet, view } = asked;
-  const reply = parameterReply(asked, view.bootFor(asked));
+  const { packet } = asked;
+  // It gets no address and leaves no event: only a boot that it begins counts.
+  const answer = bootAnswer(asked, { established: true });
+  if (!answer) return drop('newcomers-limited');
+  const reply = parameterReply(asked, answer);
   const nowhere = packet.ciaddr === IPV4_ANY && packet.giaddr === IPV4_ANY;
   return { kind: 'reply', type: MESSAGE.ack, reply, ...(nowhere ? { to: 'source' } : {}) };
 }

@@ -24,6 +24,7 @@ import {
 } from './allocate.ts';
 import {
   type Asked,
+  bootAnswer,
   drop,
   dropWith,
   fileLabel,
@@ -46,7 +47,7 @@ import {
   relayPort,
 } from './relay-agent.ts';
 import { decline, inform, release } from './respond-others.ts';
-import { isTrusted, sameWire, selectSegment } from './select-segment.ts';
+import { isFromRelay, isTrusted, sameWire, selectSegment } from './select-segment.ts';
 
 export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outcome {
   const { packet } = request;
@@ -61,6 +62,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   const segment = selectSegment(request, view, relay);
   if (segment === 'untrusted') return drop('untrusted-relay');
   if (!segment) return drop('unknown-segment');
+  if (!isFromRelay(request, view)) return drop('not-from-its-relay');
   if (!isForUs(packet.options.get(OPTION.serverId), view.segments, relay)) {
     return drop('for-another-server');
   }
@@ -128,7 +130,8 @@ function discover(asked: Asked): Outcome {
   if (!isEntitled(asked, established) && hasItsShare(asked, at, known)) {
     return shareTaken(asked, at);
   }
-  const answer = view.bootFor(asked);
+  const answer = bootAnswer(asked, { established: established !== undefined });
+  if (!answer) return drop('newcomers-limited');
   const place =
     established ?? newPlace(asked, addressOption(asked.packet, OPTION.requestedAddress));
   if (!place) {
@@ -246,7 +249,8 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   if (!isEntitled(asked, { segment, address }) && hasItsShare(asked, segment, recorded)) {
     return shareTaken(asked, segment);
   }
-  const answer = view.bootFor(asked);
+  const answer = bootAnswer(asked, { established: held !== undefined });
+  if (!answer) return drop('newcomers-limited');
   return acknowledge(asked, { answer, segment, address, held });
 }
 

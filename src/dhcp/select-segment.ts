@@ -46,7 +46,7 @@ export function selectSegment(
  * served, of which two kinds are a client that says it is a relay: an address that is a client's to be given, and an address
  * of one wire of ours in what came in by another. Anybody else could ask for an address of any network by writing a number.
  *
- * Not told by it: whether what came in by the wire that a relay is on was written by that relay.
+ * Not told by it: whether what came in by the wire that a relay is on was written by that relay (`isFromRelay`).
  */
 export function isTrusted(
   { giaddr, iface }: { giaddr: Ipv4; iface: string },
@@ -61,6 +61,29 @@ export function isTrusted(
   const isOnAnotherWire = segment.iface !== undefined && segment.iface !== iface;
   return !isOnAnotherWire || segments.every((one) => one.iface !== iface);
 }
+
+/**
+ * Did a relay send it? A relay writes one of its addresses into `giaddr` and sends from the same or from another of its own
+ * (RFC 2131 4.1, RFC 3046 5): so from `giaddr`, from where the configuration says that relays are, or, as ISC dhcrelay does
+ * on its way up, from an address of the wire that it came in by which is no client's. A client of that wire that writes the
+ * `giaddr` of another network into what it sends from its own address is none of these.
+ *
+ * Not told by it: whether the source address is forged as well. That is for the switch and for the kernel's rp_filter.
+ */
+export function isFromRelay(
+  { packet: { giaddr }, iface, source }: DhcpRequest,
+  { segments, trustedRelays = [], reservedAt }: SourceView,
+): boolean {
+  if (giaddr === IPV4_ANY || source === undefined || source === giaddr) return true;
+  if (trustedRelays.some((cidr) => contains(cidr, source))) return true;
+  const segment = containing(segments, source);
+  if (!segment || segment.iface !== iface || segment.isDynamic(source)) return false;
+  if (reservedAt?.(segment.name, source) !== undefined) return false;
+  for (const address of segment.reservations.values()) if (address === source) return false;
+  return true;
+}
+
+type SourceView = Pick<DhcpView, 'segments' | 'trustedRelays' | 'reservedAt'>;
 
 function containing(segments: readonly Segment[], address: Ipv4): Segment | undefined {
   for (const segment of segments) if (contains(segment.cidr, address)) return segment;

@@ -8,6 +8,7 @@
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
+import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import { type Mac, macNumber } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
@@ -179,7 +180,11 @@ function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   if (!packet.ok) {
     return packet.code;
   }
-  const request = { packet: packet.value, iface: socket.iface, via: socket.via };
+  const { giaddr } = packet.value;
+  const request = {
+    ...{ packet: packet.value, iface: socket.iface, via: socket.via },
+    source: giaddr === IPV4_ANY ? undefined : sourceOf(source.address, giaddr),
+  };
   const outcome: Outcome = respond(request, view, clock());
   const event = enterLease(outcome, options.applyLease);
   if (event) options.append(event, outcome.kind);
@@ -208,6 +213,11 @@ export function enterLease(
   const displaced = lease && apply(lease);
   if (displaced === undefined || event?.name !== 'dhcp.acked') return event;
   return { ...event, data: { ...event.data, displaced } };
+}
+
+/** Mostly the relay's own address, which needs no reading. What is no IPv4 address is nobody's. */
+function sourceOf(text: string, giaddr: Ipv4): Ipv4 {
+  return text === formatIpv4(giaddr) ? giaddr : (parseIpv4(text) ?? IPV4_BROADCAST);
 }
 
 function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): DhcpExchange {

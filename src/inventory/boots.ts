@@ -48,6 +48,8 @@ export interface Sighted {
 export interface Boots {
   /** The boot that this packet belongs to, begun if need be; `undefined` for an operating system outside any boot. */
   sight(sighting: BootSighting): Sighted | undefined;
+  /** Would a packet of this stage begin a boot? */
+  begins(mac: Mac, client: ClientStage): boolean;
   byId(id: BootId): Boot | undefined;
   /** The newest boot of a NIC, however old. */
   latest(mac: Mac): Boot | undefined;
@@ -200,6 +202,11 @@ export function openBoots(db: Database, clock: Clock): Boots {
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);
       return { boot, begun: true, resumed: false };
+    },
+    begins(mac, client) {
+      if (client === 'os') return false;
+      const row = booting.has(mac) ? latest.get(mac) : undefined;
+      return !row || !continuesBoot(fromRow(row), client, clock());
     },
     byId: find,
     latest(mac) {

@@ -8,6 +8,22 @@ export const DHCP_LIMITS = {
     value: 65_536,
     why: 'rate-limit buckets held; the oldest is dropped, so spoofed MACs cost no memory',
   },
+  unknownBootsBurstMax: {
+    value: 30_000,
+    why: 'boots that machines without a record begin on one segment at once: a hall of 20,000, and half of it again',
+  },
+  unknownBootsPerSecond: {
+    value: 10,
+    why: 'and from then on: made-up MACs add a gigabyte of boots in a day and no more, and a rack of 48 is through in five seconds',
+  },
+  newcomersBurstMax: {
+    value: 100_000,
+    why: 'clients that boot nothing and have no lease, on one segment at once: more than a /16 has addresses',
+  },
+  newcomersPerSecond: {
+    value: 20,
+    why: 'and from then on: an offer is an event, taken or not, and made-up MACs would write them without end',
+  },
   dhcpReplyBytesMax: { value: 1472, why: 'edk2 ignores replies above 1472 bytes of UDP payload' },
   dhcpReplyBytesMin: {
     value: 300,

@@ -18,6 +18,7 @@ import { decodePacket, macOf } from '../dhcp/packet.ts';
 import type { DhcpExchange } from '../dhcp/server.ts';
 import { type Diagnosis, diagnose } from '../diagnose/diagnose.ts';
 import type { Flight } from '../diagnose/flight.ts';
+import type { ClientStage } from '../events.ts';
 import type { Boot } from '../inventory/boots.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
@@ -47,6 +48,8 @@ export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'pro
   localBootOf(mac: Mac): string;
   /** How its BMC would be told at present to boot it from the network. */
   overrideOf(mac: Mac): string;
+  /** Whether a boot client that nobody serves gets a row, when it would begin one. */
+  admitsOutside?(mac: Mac, client: ClientStage): boolean;
   /** A part of the work failed, and the rest went on. @param what it was about */
   onError?(error: unknown, what: string): void;
 }
@@ -131,7 +134,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         hold(held, booting, { packets: packetsOf(exchange), at: exchange.at });
         const told = toldAddress(exchange);
         if (told !== IPV4_ANY) questions.told(told, booting, exchange.at);
-      } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, inventory)) ignored += 1;
+      } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, parts)) ignored += 1;
     }
     for (const { booting, packets, at } of questions.drain()) hold(held, booting, { packets, at });
   };
@@ -232,14 +235,19 @@ function toldAddress({ reply }: DhcpExchange): Ipv4 {
 }
 
 /** Firmware that asks where nobody serves it: it gets a boot and a row on the board, or nobody would ever see it. */
-function noteIgnored({ bytes, drop, iface }: DhcpExchange, inventory: Inventory): boolean {
-  if (drop !== 'unknown-segment') return false;
+function noteIgnored(
+  { bytes, drop, iface, source }: DhcpExchange,
+  { inventory, admitsOutside }: Pick<RecorderParts, 'inventory' | 'admitsOutside'>,
+): boolean {
+  if (drop !== 'unknown-segment' && drop !== 'not-from-its-relay') return false;
   const packet = decodePacket(bytes);
   if (!packet.ok) return false;
   const client = classify(packet.value);
   const mac = macOf(packet.value);
   if (!mac || !isBootClient(client)) return false;
-  const from = packet.value.giaddr === IPV4_ANY ? iface : formatIpv4(packet.value.giaddr);
+  if (admitsOutside?.(mac, client.stage) === false) return false;
+  const relay = packet.value.giaddr === IPV4_ANY ? iface : formatIpv4(packet.value.giaddr);
+  const from = drop === 'unknown-segment' ? relay : `${relay}, sent by ${source.address}`;
   inventory.soon(() => {
     const machine = inventory.machines.stateByMac(mac);
     const hardwarename = machine?.hardwarename;

@@ -3,6 +3,7 @@
 import Sqlite, { type Database } from 'better-sqlite3';
 import { createBootRules } from '../../src/boot/binaries.ts';
 import { createBootDesk } from '../../src/boot/desk.ts';
+import { createNewcomers } from '../../src/boot/newcomers.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
 import { takeInstaller } from '../../src/daemon/installers.ts';
@@ -65,9 +66,14 @@ export function createWorld(
     },
   );
   const segments: Segment[] = createSegments(config.dhcp);
+  const newcomers = createNewcomers({
+    ...{ clock, boots: inventory.boots },
+    isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,
+  });
   const view: DhcpView = {
     ...{ segments, leases: inventory.leases },
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
+    admits: newcomers.admits,
     trustedRelays: config.dhcp.trustedRelays,
     ...ports,
   };
@@ -93,9 +99,9 @@ export function createWorld(
       time.now = (time.now + ms) as Millis;
     },
     /** What the DHCP shell does with one packet, without a socket. */
-    dhcp(packet: DhcpPacket, iface = 'prov0', via?: 'proxy'): Outcome {
+    dhcp(packet: DhcpPacket, iface = 'prov0', via?: 'proxy', source?: Ipv4): Outcome {
       return inventory.transaction(() => {
-        const outcome = respond({ packet, iface, via }, view, clock());
+        const outcome = respond({ packet, iface, via, source }, view, clock());
         const event = enterLease(outcome, inventory.leases.apply);
         if (event) inventory.events.append(event);
         if (outcome.kind === 'reply' && outcome.also) inventory.events.append(outcome.also);

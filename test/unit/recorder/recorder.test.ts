@@ -3,7 +3,7 @@ import { overrideOf } from '../../../src/boot/quirks.ts';
 import { createAnalysis } from '../../../src/capture/analysis.ts';
 import { createCaptureReader } from '../../../src/capture/pcap.ts';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
-import type { DhcpExchange } from '../../../src/dhcp/server.ts';
+import { DHCP_DROPS, type DhcpExchange } from '../../../src/dhcp/server.ts';
 import { diagnose } from '../../../src/diagnose/diagnose.ts';
 import { parseFlight } from '../../../src/diagnose/flight.ts';
 import { flightsOf } from '../../../src/diagnose/from-capture.ts';
@@ -12,6 +12,7 @@ import { captureOf } from '../../../src/recorder/export.ts';
 import {
   bounded,
   createPacketRing,
+  KEPT_DROPS,
   type KeptPacket,
   packetsOf,
   packPackets,
@@ -41,6 +42,15 @@ describe('packets', () => {
     expect(unpackPackets(packPackets(packets))).toEqual(packets);
     expect(unpackPackets(Uint8Array.of(1, 2, 3))).toEqual([]);
     expect(unpackPackets(packPackets(packets).subarray(0, 9)).length).toBeLessThan(2);
+  });
+  it('have a code for every drop reason, and codes of before mean what they meant', () => {
+    expect([...KEPT_DROPS].sort()).toEqual([...DHCP_DROPS].sort());
+    // Do not change: records that were kept under an earlier version say these.
+    expect([KEPT_DROPS[6], KEPT_DROPS[15], KEPT_DROPS[25]]).toEqual([
+      'untrusted-relay',
+      'too-short',
+      'failed',
+    ]);
   });
   it('keep the first and the newest of a boot that repeats itself', () => {
     const max = limit('flightPacketsPerBootMax');

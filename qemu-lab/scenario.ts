@@ -31,6 +31,8 @@ export interface ScenarioRun {
   readonly clients: MachineResult[];
   /** Repeats `probe` until it gives something. @throws Error with `what` and the state of every machine. */
   until<T>(what: string, deadlineMs: number, probe: () => Promise<T | undefined>): Promise<T>;
+  /** Machines that are made to fail, by name: of every other one nothing may be diagnosed. */
+  readonly sick: Set<string>;
   /** Notes a failure and goes on, so that one run shows everything that is wrong. */
   check(holds: boolean, what: string): void;
   say(text: string): void;
@@ -62,6 +64,8 @@ export interface Scenario {
   readonly about: string;
   /** It takes too long for every run of all tests: people run it when they have changed what it is about. */
   readonly byCommand?: boolean;
+  /** Machines that fail on purpose, by name, or all of them: a diagnosis of any other is false, and fails the scenario. */
+  readonly sick?: readonly string[] | 'all';
   /** None: the clients are programs, not machines. */
   readonly rack?: RackDescription;
   /** Foreign programs that it starts, beside what every lab needs. */
@@ -124,6 +128,9 @@ export async function runScenario(
       negotiated: {},
       clients: [],
       times: {},
+      sick: new Set(
+        scenario.sick === 'all' ? lab.vms.map(({ machine }) => machine.name) : scenario.sick,
+      ),
       capture: () => readCapture(join(lab.dir, 'bridge.pcap')),
       check(holds, what) {
         if (!holds) failures.push(what);
@@ -144,6 +151,7 @@ export async function runScenario(
     };
     if (!scenario.run) throw new Error(`${scenario.name} has nothing to run`);
     await scenario.run(run).catch((error: Error) => failures.push(error.message));
+    failures.push(...(await diagnosedFalsely(run, scenario)));
     const machines = [...(await results(lab, client)), ...run.clients];
     const seconds: Record<string, number> = { total: (Date.now() - startedAt) / 1000 };
     Object.assign(seconds, run.times);
@@ -195,6 +203,33 @@ const patiently: AloneRun['until'] = async ({ what, withinMs, state }, probe) =>
     await new Promise((next) => setTimeout(next, POLL_MS));
   }
 };
+
+async function diagnosedFalsely(
+  { lab, client, sick }: ScenarioRun,
+  scenario: Scenario,
+): Promise<string[]> {
+  if (scenario.sick === 'all') return [];
+  return client.events().then(
+    (events) => falseDiagnoses(lab.vms, events, sick),
+    (error: Error) => [`what was diagnosed cannot be read: ${error.message}`],
+  );
+}
+
+/** What was said of machines with which nothing is wrong, and of NICs that are no machine's of the lab: one line for each. */
+export function falseDiagnoses(
+  vms: readonly { readonly machine: Pick<LabVm['machine'], 'name' | 'nics'> }[],
+  events: readonly StoredEvent[],
+  sick: ReadonlySet<string>,
+): string[] {
+  return events.flatMap((event) => {
+    if (event.name !== 'boot.diagnosed') return [];
+    const owner = vms.find(({ machine }) => machine.nics.some(({ mac }) => mac === event.mac));
+    const name = owner?.machine.name ?? event.mac ?? 'nobody';
+    if (sick.has(name)) return [];
+    const { diagnosis, evidence } = event.data;
+    return [`${name} is healthy, and is called ${diagnosis}: ${evidence.join('; ')}`];
+  });
+}
 
 /** The record that owns one of this virtual machine's NICs. */
 export function machineOf(vm: LabVm, machines: readonly Machine[]): Machine | undefined {

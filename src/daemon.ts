@@ -22,6 +22,7 @@ import {
 import { startDhcp } from './daemon/dhcp.ts';
 import { startDns } from './daemon/dns.ts';
 import { startFederation } from './daemon/federation.ts';
+import { openFleetDiffDesk } from './daemon/fleet-diff-desk.ts';
 import { startHousekeeping } from './daemon/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
 import { startImages } from './daemon/images.ts';
@@ -49,10 +50,8 @@ export interface Daemon {
 
 /** @param file where the configuration was read, for people who ask what comes from where */
 export async function startDaemon(config: Config, log: Log, file?: string): Promise<Daemon> {
-  const configuration = describeConfig(
-    config,
-    file === undefined ? '' : readFileSync(file, 'utf8'),
-  );
+  const configText = file === undefined ? '' : readFileSync(file, 'utf8');
+  const configuration = describeConfig(config, configText);
   requireBootFiles([
     [config.boot.assets, config.boot.binaries.bios],
     [config.boot.assets, config.boot.binaries.uefiX64],
@@ -108,6 +107,8 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     const consoles = startConsoles(parts, bmcs);
     ready.jobs = true;
     const provisioned = openProvisioning(parts, jobs);
+    const fleet = openFleetDiffDesk(configText);
+    parts.closers.push(fleet.close);
     await startPeopleHttp(parts, {
       jobs,
       bmcs,
@@ -122,6 +123,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       configuration,
       explain: (mac) =>
         stagesOf({ ...core, rehearse: core.inventory.rehearse }, mac, systemClock()),
+      fleetDiff: fleet.diff,
     });
     const { whenDurable } = core.groupCommit;
     const folder = federationFolderOf(config);

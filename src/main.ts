@@ -6,10 +6,8 @@ import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { addFleetCommands } from './cli/central.ts';
-import { diffConfigs, diffText } from './cli/config-diff.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
-import { explain } from './cli/explain.ts';
-import { explainAt } from './cli/explain-at.ts';
+import { addBeforeAfterCommands } from './cli/people/before-after.ts';
 import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
 import { ApiProblem } from './client/client.ts';
@@ -59,23 +57,6 @@ program
   });
 
 program
-  .command('explain')
-  .description('what a machine would be offered and served at each stage, and why')
-  .argument('<machine>', 'a MAC address or a hardwarename')
-  .option('-c, --config <FILE>', "the daemon's configuration")
-  .option('--at <TIME>', 'what it was offered and served then, e.g. 2026-01-31T03:12Z')
-  .option('--json', 'print one JSON document')
-  .action((machine: string, options: { config?: string; json?: boolean; at?: string }) => {
-    const config = loadConfig(options.config);
-    const json = options.json === true;
-    const text =
-      options.at === undefined
-        ? explain(config, machine, json)
-        : explainAt(config, { subject: machine, time: options.at, json });
-    process.stdout.write(text);
-  });
-
-program
   .command('decode')
   .description('what a capture of DHCP and TFTP says, machine by machine, and what is wrong in it')
   .argument('<file>', 'pcap or pcapng; - reads standard input')
@@ -118,16 +99,7 @@ const people = {
   readInput: () => textOf(process.stdin),
 };
 
-configCommand
-  .command('diff')
-  .description('what would change for every machine on record with another configuration')
-  .argument('<file>', 'the YAML configuration to be')
-  .option('-c, --config <FILE>', 'the one that is')
-  .option('--json', 'print one JSON document')
-  .action((file: string, options: { config?: string; json?: boolean }) => {
-    const differences = diffConfigs(loadConfig(options.config), loadConfig(file));
-    process.stdout.write(diffText(differences, options.json === true));
-  });
+addBeforeAfterCommands(program, configCommand, people);
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
 const bmc = program

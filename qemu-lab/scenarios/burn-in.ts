@@ -26,6 +26,7 @@ export const burnIn: Scenario = {
   about:
     'machines burned in: one is sound and its figures are kept, one has a disk that cannot be read',
   byCommand: true,
+  sick: ['worn'],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {
     machines: [

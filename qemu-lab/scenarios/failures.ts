@@ -48,6 +48,7 @@ export const FAILURES: Readonly<Record<string, Omit<Case, 'name'>>> = {
 export const failures: Scenario = {
   name: 'failures',
   about: 'machines that fail in sixteen ways, each named on the board',
+  sick: 'all',
   tools: [
     ['dnsmasq', 'dnsmasq-base'],
     ['zstd', 'zstd'],

@@ -22,6 +22,7 @@ const FOR_EFI = 0x20;
 export const override: Scenario = {
   name: 'override',
   about: 'a BMC that follows the order for BIOS only: named, and told in the other words by itself',
+  sick: 'all',
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {
     machines: [

@@ -93,6 +93,7 @@ async function killOne(run: ScenarioRun, people: LabPeople): Promise<void> {
   if (!first || !vm) throw new Error('the pool has no machine to lose');
   const { hardwarename } = first;
   const beganAt = Date.now();
+  run.sick.add(vm.machine.name);
   await run.lab.powerOff(vm);
   run.say(`${vm.machine.name} has lost its power`);
   const shown = await untilFull(run, people, { ms: REPLACED_MS, without: hardwarename });

@@ -20,6 +20,7 @@ export const quirk: Scenario = {
     'firmware that refuses its boot file boots at the second attempt, and directly at the third',
   tools: [['tshark', 'tshark']],
   config: { boot: { binaries: { uefiX64: REFUSED }, alternatives: { uefiX64: WORKS } } },
+  sick: 'all',
   rack: { machines: [{ name: 'picky', firmware: 'uefi', serial: 'SN-7001', disks: [] }] },
   async run(run) {
     const [vm] = run.lab.vms;

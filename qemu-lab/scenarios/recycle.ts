@@ -30,6 +30,7 @@ const owned = (name: string, serial: string) => ({
 export const recycle: Scenario = {
   name: 'recycle',
   about: 'machines handed back: one erased, proven and certified; one with a bad disk kept out',
+  sick: ['stubborn'],
   tools: [['openssl', 'openssl']],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {

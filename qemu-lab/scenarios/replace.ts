@@ -41,6 +41,7 @@ export const replace: Scenario = {
   name: 'replace',
   about: 'three requested; a disk that fails and a BMC that dies are replaced, and named',
   byCommand: true,
+  sick: ['bad-disk', 'dead-bmc'],
   tools: [['curl', 'curl']],
   config: PROVISION_CONFIG,
   rack: {

@@ -145,6 +145,62 @@ export type Event = {
   readonly boot?: string | undefined;
   readonly hardwarename?: string | undefined;
 };
+export type PastMoment = {
+  /** The NIC that it booted from then */
+  readonly mac: string;
+  /** Whose NIC that is now */
+  readonly hardwarename: string | null;
+  /** Milliseconds since 1970, UTC */
+  readonly at: number;
+  /** Of the machine, then; `unknown` before it was registered */
+  readonly state: string;
+  readonly boot: {
+    readonly id: string;
+    /** Milliseconds since 1970, UTC */
+    readonly startedAt: number;
+    readonly arch: string;
+  } | null;
+  readonly answers: readonly {
+    /** Milliseconds since 1970, UTC */
+    readonly at: number;
+    readonly what: string;
+    readonly detail: string;
+  }[];
+};
+export type FleetDiff = {
+  readonly differences: readonly {
+    readonly machine: string;
+    readonly mac: string;
+    readonly what: string;
+    readonly before: string;
+    readonly after: string;
+  }[];
+  /** Leases that another segment, or none, would look after */
+  readonly leases: readonly {
+    readonly machine: string;
+    readonly mac: string;
+    readonly what: string;
+    readonly before: string;
+    readonly after: string;
+  }[];
+  readonly zones: readonly {
+    readonly zone: string;
+    readonly removed: readonly string[];
+    readonly added: readonly string[];
+  }[];
+  /** Why the new zones would be refused */
+  readonly faults: readonly string[];
+  /** Machines asked about: fewer than `machines` when the time was over */
+  readonly asked: number;
+  readonly machines: number;
+  /** Of all that changes, also where the lists are cut */
+  readonly counts: {
+    readonly answers: number;
+    readonly machines: number;
+    readonly leases: number;
+    readonly records: number;
+  };
+};
 export type MachineBmc = {
   readonly hardwarename: string;
   readonly address: string;
@@ -4835,6 +4891,36 @@ export interface Operations {
     };
     body: undefined;
     answer: Explained;
+  };
+  /** What a machine was offered and served at a moment of the past, and why. */
+  'GET /past': {
+    path: object;
+    query: {
+      readonly subject: string;
+      readonly at: string;
+    };
+    body: undefined;
+    answer: PastMoment;
+  };
+  /** What would change over the whole fleet (offers, scripts, types, leases, zones) with another configuration, record or template; changes nothing. */
+  'POST /configuration/diff': {
+    path: object;
+    query: object;
+    body: {
+      /** The whole configuration file to be, YAML */
+      readonly config?: string | undefined;
+      readonly records?:
+        | readonly {
+            readonly kind: 'rack' | 'subnet' | 'naming' | 'type' | 'squad' | 'policy' | 'bmc';
+            readonly name: string;
+            /** As its own route takes it; null: deleted */
+            readonly doc: Readonly<Record<string, unknown>> | null;
+          }[]
+        | undefined;
+      /** Templates of iPXE scripts by the names of their files */
+      readonly scripts?: Readonly<Record<string, string>> | undefined;
+    };
+    answer: FleetDiff;
   };
   /** A machine's serial console: as a WebSocket it is open, else what is known of it. */
   'GET /machines/{hardwarename}/console': {

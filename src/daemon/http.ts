@@ -173,6 +173,7 @@ export async function startPeopleHttp(
     | 'whenDurable'
     | 'configuration'
     | 'explain'
+    | 'fleetDiff'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

@@ -22,6 +22,7 @@ import { createIngest, type Delivery, type Ingested } from './ingest.ts';
 import { knownKeys } from './known-keys.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
+import { openPast, type Past } from './past.ts';
 import { recall } from './recall.ts';
 import { type MigrateOptions, migrate } from './schema.ts';
 import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
@@ -42,6 +43,8 @@ export interface Inventory {
   readonly certificates: Certificates;
   readonly work: Work;
   readonly consoles: ConsoleStore;
+  /** What a machine was offered and served at a moment of the past. */
+  readonly past: Past;
   ingest(delivery: Delivery): Ingested;
   /** All or nothing, and on disk when it returns. */
   transaction<T>(run: () => T): T;
@@ -148,6 +151,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     certificates: openCertificates(db, clock),
     work: openWork(db, { clock, events }),
     consoles: openConsoles(db, clock),
+    past: openPast(db, { events, machines }),
     ingest: createIngest({
       ...{ db, clock, events, boots, bootKeeping, machines, transaction, onReport },
       ownership: serverdb.ownership,

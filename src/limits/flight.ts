@@ -57,6 +57,18 @@ export const FLIGHT_LIMITS = {
     value: 4096,
     why: 'DNS questions between two looks of the recorder, about 1 MB',
   },
+  rehearsalMs: {
+    value: 60_000,
+    why: 'what would change is asked machine by machine on another thread: a fleet of 10,000 is done, a person still waits',
+  },
+  rehearsalLinesMax: {
+    value: 2000,
+    why: 'lines of each part of such an answer: a change of everything is read by its counts',
+  },
+  rehearsalsWaitingMax: {
+    value: 4,
+    why: 'one is made at a time, because each copies the database; more callers are asked to wait',
+  },
   quirksUnknownMax: {
     value: 1000,
     why: 'learned quirks of NICs that belong to no machine on record: MACs can be made up, the oldest go',

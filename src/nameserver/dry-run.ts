@@ -7,6 +7,7 @@ import { checkGeneration } from '../dns/check.ts';
 import { contribute, type DnsPlan } from '../dns/generate.ts';
 import { nextGeneration } from '../dns/generation.ts';
 import { formatName } from '../dns/name.ts';
+import { withNetworks } from '../dns/plan.ts';
 import type { DnsSource, StaticRecord } from '../dns/ports.ts';
 import { readStatic } from '../dns/static-record.ts';
 import { TYPE } from '../dns/types.ts';
@@ -23,9 +24,10 @@ export interface DryZones {
 const PAGE = 500;
 
 export function dryZones(
-  plan: DnsPlan,
+  configured: DnsPlan,
   { source, statics }: { source: DnsSource; statics: readonly StaticRecord[] },
 ): DryZones {
+  const plan = withNetworks(configured, source.networks());
   const assembly = new Assembly(plan);
   for (let after = ''; ; ) {
     const page = source.page(after, PAGE);

@@ -18,6 +18,7 @@ import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
 import { installPages, PAGE_HEADERS } from './pages.ts';
 import { addAccessRoutes } from './routes/access.ts';
+import { addBeforeAfterRoutes } from './routes/before-after.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
 import { addBulkRoutes } from './routes/bulk.ts';
 import { addCertificateRoutes } from './routes/certificates.ts';
@@ -70,6 +71,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly dns?: PeopleContext['dns'];
   readonly configuration?: PeopleContext['configuration'];
   readonly explain?: PeopleContext['explain'];
+  readonly fleetDiff?: PeopleContext['fleetDiff'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
@@ -130,7 +132,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     addCertificateRoutes,
     ...[addDiagnosisRoutes, addFlightRoutes, addQuirkRoutes, addExpectedTimeRoutes],
     ...[addFleetRoutes, addRequestRoutes, addPoolRoutes],
-    ...[addDeliveryRoutes, addConfigurationRoutes, addExplainRoutes],
+    ...[addDeliveryRoutes, addConfigurationRoutes, addExplainRoutes, addBeforeAfterRoutes],
   ])
     add(app, context);
   const upgrades = installUpgrades(app);
@@ -144,11 +146,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
 
 function contextOf(options: PeopleAppOptions): PeopleContext {
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, configuration, explain } = options;
+  const { backup, dns, oidc, configuration, explain, fleetDiff } = options;
   const { bmcs, images, consoles, certificateKey, recorder, provisioning, pools } = options;
   return {
     ...{ inventory, jobs, clock, log, site, settings },
-    ...{ backup, dns, oidc, configuration, explain },
+    ...{ backup, dns, oidc, configuration, explain, fleetDiff },
     ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools },
     durably: createDurably(inventory, options.whenDurable),
   };

@@ -10,6 +10,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { ImageDesk } from '../../images/desk.ts';
 import type { Principal, Role } from '../../inventory/access.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
+import type { RecordKind } from '../../inventory/record-kinds.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import type { DnsDesk } from '../../nameserver/desk.ts';
 import type { RequestDesk } from '../../provisioning/desk.ts';
@@ -51,6 +52,15 @@ export interface ExplainedStage {
   readonly why: string;
 }
 
+/** What may be proposed, as the route has checked it. */
+export interface FleetChangeAsked {
+  readonly config?: string | undefined;
+  readonly records?:
+    | readonly { readonly kind: RecordKind; readonly name: string; readonly doc: unknown }[]
+    | undefined;
+  readonly scripts?: Readonly<Record<string, string>> | undefined;
+}
+
 export interface PeopleContext {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
@@ -80,6 +90,8 @@ export interface PeopleContext {
   readonly dns?: (() => DnsDesk | undefined) | undefined;
   /** What a NIC would be offered on each segment as each kind of client, by the code that answers; changes nothing. */
   readonly explain?: ((mac: Mac) => readonly ExplainedStage[]) | undefined;
+  /** What would change over the fleet; absent where nothing boots. */
+  readonly fleetDiff?: ((change: FleetChangeAsked) => Promise<object>) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */

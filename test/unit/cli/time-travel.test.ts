@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blksizeCap, choose } from '../../../src/boot/quirks.ts';
-import { diffConfigs, diffText } from '../../../src/cli/config-diff.ts';
+import { diffText } from '../../../src/cli/config-diff.ts';
 import { explainAt } from '../../../src/cli/explain-at.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { openCore } from '../../../src/daemon/core.ts';
+import { diffFleet } from '../../../src/daemon/fleet-diff.ts';
+import { openFleetDiffDesk } from '../../../src/daemon/fleet-diff-desk.ts';
+import { copyToScratch } from '../../../src/platform/scratch-copy.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { bytesOf, report } from '../../support/reports.ts';
@@ -102,13 +106,15 @@ describe('explain --at', () => {
 
 describe('config diff', () => {
   it('shows nothing for the same file', () => {
-    expect(diffText(diffConfigs(configOf(), configOf()), false)).toMatch(/^nothing changes/);
+    expect(diffText(diffFleet(configOf(), { config: configOf() }), false)).toMatch(
+      /^nothing changes/,
+    );
   });
   it('shows addresses and scripts that change, for every machine on record', () => {
     const next = configOf(
       'boot: { kernelArguments: quiet }\ndhcp: { segments: [{ pool: { first: 10.77.0.50, last: 10.77.0.60 } }] }',
     );
-    const diff = diffConfigs(configOf(), next);
+    const diff = diffFleet(configOf(), { config: next });
     const { differences } = diff;
     const script = differences.find(({ what }) => what === 'script');
     expect(script?.after).toContain('quiet');
@@ -121,7 +127,7 @@ describe('config diff', () => {
     const next = configOf(
       'dhcp: { segments: [{ domain: other.example, routers: [10.77.0.9], dns: [10.77.0.9] }] }',
     );
-    const { differences } = diffConfigs(configOf(), next);
+    const { differences } = diffFleet(configOf(), { config: next });
     expect(differences.length).toBeGreaterThan(0);
     for (const { before, after } of differences) {
       expect(before).toMatch(/for \d+ s, domain lab\.example$/);
@@ -143,7 +149,7 @@ describe('config diff', () => {
     const next = configOf(
       'dns: { domain: fancy.example }\ndhcp: { segments: [{ address: 10.88.0.1, cidr: 10.88.0.0/24, pool: { first: 10.88.0.50, last: 10.88.0.60 } }] }',
     );
-    const { zones, leases, faults } = diffConfigs(configOf(), next);
+    const { zones, leases, faults } = diffFleet(configOf(), { config: next });
     const changed = new Map(zones.map(({ zone, removed, added }) => [zone, { removed, added }]));
     expect(changed.get('lab.example.')?.added).toEqual([]);
     expect(changed.get('lab.example.')?.removed.join('\n')).toMatch(/IN A 10\.77\.0\.100/);
@@ -155,6 +161,87 @@ describe('config diff', () => {
     ]);
     expect(leases[0]?.after).toMatch(/^no segment/);
     expect(faults).toEqual([]);
+  });
+});
+
+describe('what a record or a template would change', () => {
+  const nothing = { differences: [], leases: [], zones: [], faults: [] };
+  const type = (more = {}) => ({
+    ...{ kind: 'type' as const, name: 'small' },
+    doc: { conditions: [{ fact: 'nicCount', atLeast: 1 }], ...more },
+  });
+
+  it('a hardware type gives every machine on record its new type, and the database keeps the old', () => {
+    const { differences, counts } = diffFleet(configOf(), { records: [type()] });
+    expect(differences).toMatchObject([{ what: 'hardware type', before: 'none', after: 'small' }]);
+    expect(counts).toMatchObject({ answers: 1, machines: 1 });
+    const core = openCore(configOf());
+    expect(core.inventory.serverdb.records.list('type')).toEqual([]);
+    expect(core.inventory.machines.byMac(A)?.hardwareType).toBe('');
+    core.close();
+  });
+  it('a subnet brings its reverse zone', () => {
+    const subnet = { kind: 'subnet' as const, name: 'blue', doc: { cidr: '10.99.7.0/24' } };
+    const { zones, differences } = diffFleet(configOf(), { records: [subnet] });
+    expect(zones.map(({ zone }) => zone)).toContain('7.99.10.in-addr.arpa.');
+    expect(differences).toEqual([]);
+  });
+  it('a template changes the script of those that are handed it', () => {
+    const script = '#!ipxe\necho changed {{machine}}\n';
+    const { differences } = diffFleet(configOf(), { scripts: { 'pxeimage.ipxe': script } });
+    expect(differences.length).toBeGreaterThan(0);
+    for (const { what, after } of differences) {
+      expect(what).toBe('script');
+      expect(after).toContain('echo changed ');
+    }
+  });
+  it('is refused as the change itself would be', () => {
+    const diff = (change: object) => () => diffFleet(configOf(), change);
+    expect(diff({ records: [{ kind: 'subnet', name: 'x', doc: { cidr: 'far' } }] })).toThrow(
+      /subnet x: not a network/,
+    );
+    expect(diff({ records: [{ kind: 'rack', name: 'x', doc: null }] })).toThrow(/No rack x/);
+    expect(diff({ scripts: { '../x.ipxe': '' } })).toThrow(/no template/);
+    expect(diff({ scripts: { 'pxeimage.ipxe': '{{secret}}' } })).toThrow(/secret/);
+  });
+  it('leaves no copy behind, and copies no history and no secret', () => {
+    const copies = () => readdirSync(tmpdir()).filter((name) => /^reveille-rehearsal-/.test(name));
+    const before = copies();
+    expect(diffFleet(configOf(), { config: configOf() })).toMatchObject(nothing);
+    expect(copies()).toEqual(before);
+    const file = join(folder, 'scratch.db');
+    copyToScratch(join(folder, 'r.db'), file, new Set(['events']));
+    const [live, copy] = [join(folder, 'r.db'), file].map((name) => new Sqlite(name));
+    const count = (db: typeof live, table: string) =>
+      db?.prepare(`SELECT count(*) AS count FROM ${table}`).get() as { count: number };
+    expect(count(live, 'events').count).toBeGreaterThan(0);
+    expect(count(copy, 'events').count).toBe(0);
+    expect(count(copy, 'machines')).toEqual(count(live, 'machines'));
+    expect(copy?.pragma('user_version')).toEqual(live?.pragma('user_version'));
+    for (const db of [live, copy]) db?.close();
+  });
+});
+
+describe('what would change, asked of a running appliance', () => {
+  const text = () => `database: { file: ${join(folder, 'r.db')} }\n`;
+  it('is found out on another thread, and refused in the words of the change', async () => {
+    const desk = openFleetDiffDesk(text());
+    const config = `${text()}boot: { kernelArguments: quiet }\n`;
+    const { differences } = await desk.diff({ config });
+    expect(differences.map(({ what }) => what)).toContain('script');
+    const refused = desk.diff({ config: 'colour: red' });
+    await expect(refused).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    await desk.close();
+  });
+  it('makes one at a time, and asks those beyond a few to wait', async () => {
+    const desk = openFleetDiffDesk(text());
+    const asked = Array.from({ length: 6 }, () => desk.diff({ records: [] }));
+    const ended = await Promise.allSettled(asked);
+    expect(ended.map(({ status }) => status).sort()).toEqual([
+      ...Array.from({ length: 4 }, () => 'fulfilled'),
+      ...['rejected', 'rejected'],
+    ]);
+    await desk.close();
   });
 });
 

@@ -4,7 +4,7 @@ import { tapNames } from '../../../qemu-lab/lab.ts';
 import { lldpFrame } from '../../../qemu-lab/lldp.ts';
 import { qemuArguments } from '../../../qemu-lab/qemu.ts';
 import { chainsOverTftp, expandRack, fakeBmcOf, loadRack } from '../../../qemu-lab/rack.ts';
-import { secondsOf } from '../../../qemu-lab/scenario.ts';
+import { falseDiagnoses, secondsOf } from '../../../qemu-lab/scenario.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
 import { isAlive, startTicks } from '../../../qemu-lab/state.ts';
 import type { BootTimeline } from '../../../src/inventory/timeline.ts';
@@ -160,5 +160,32 @@ describe('parts', () => {
     expect(frame.subarray(0, 6).toString('hex')).toBe('0180c200000e');
     expect(frame.readUInt16BE(12)).toBe(0x88cc);
     expect(frame.includes('lab-sw1') && frame.includes('tap0')).toBe(true);
+  });
+});
+
+describe('a diagnosis in the lab', () => {
+  const vm = (name: string, mac: string) => ({ machine: { name, nics: [{ mac }] as never } });
+  const vms = [vm('well', '52:54:00:00:00:01'), vm('ill', '52:54:00:00:00:02')];
+  const diagnosed = (mac: string) =>
+    ({
+      ...{ id: 1, at: 1, name: 'boot.diagnosed', mac },
+      data: { diagnosis: 'kernel-panic', evidence: ['it says so'] },
+    }) as never;
+  it('fails the scenario by its name, where nothing was done to the machine', () => {
+    const events = [diagnosed('52:54:00:00:00:01'), diagnosed('52:54:00:00:00:02')];
+    expect(falseDiagnoses(vms, events, new Set(['ill']))).toEqual([
+      'well is healthy, and is called kernel-panic: it says so',
+    ]);
+    expect(falseDiagnoses(vms, events, new Set(['ill', 'well']))).toEqual([]);
+    const stranger = falseDiagnoses(vms, [diagnosed('02:00:00:00:00:09')], new Set(['ill']));
+    expect(stranger[0]).toMatch(/^02:00:00:00:00:09 is healthy/);
+  });
+  it('is expected of machines that there are, in scenarios that make machines fail', () => {
+    for (const { name, sick = [], rack } of SCENARIOS) {
+      const names = rack ? expandRack(rack).map((one) => one.name) : [];
+      for (const one of sick === 'all' ? [] : sick) expect(names, name).toContain(one);
+    }
+    const all = SCENARIOS.filter(({ sick }) => sick === 'all').map(({ name }) => name);
+    expect(all).toEqual(['failures', 'quirk', 'override']);
   });
 });

@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import type { Principal, Role } from '../../../inventory/access.ts';
-import { typeOf } from '../../../inventory/hardware-types.ts';
 import { within } from '../../../inventory/machine-edit.ts';
 import {
   RECORD_SCHEMAS,
@@ -13,8 +12,8 @@ import {
   type RecordKind,
 } from '../../../inventory/record-kinds.ts';
 import type { StoredRecord } from '../../../inventory/records.ts';
+import { retype } from '../../../inventory/retype.ts';
 import { limit } from '../../../limits.ts';
-import type { Hardwarename } from '../../../wire/ids.ts';
 import { parseIpv4 } from '../../../wire/ipv4.ts';
 import { needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
@@ -232,7 +231,7 @@ function addTypeApplication(app: PeopleServer, context: PeopleContext): void {
       for (let after = '', page = addresses.pageOfNames(after, PAGE); page.length > 0; ) {
         const names = page.map(({ hardwarename }) => hardwarename);
         const hits = await inChunks(names, limit('bulkChunkMax'), (chunk) =>
-          context.durably(() => chunk.map((name) => retype(context, name))),
+          context.durably(() => chunk.map((name) => retype(inventory, name))),
         );
         changed += hits.filter(Boolean).length;
         after = page.at(-1)?.hardwarename ?? '';
@@ -244,15 +243,3 @@ function addTypeApplication(app: PeopleServer, context: PeopleContext): void {
 }
 
 const PAGE = 100;
-
-function retype({ inventory }: PeopleContext, name: Hardwarename): boolean {
-  const { machines, events, serverdb } = inventory;
-  const machine = machines.byHardwarename(name);
-  if (!machine?.reported) return false;
-  const { type, mismatch } = typeOf(machine.hardware, serverdb.records.list('type'));
-  if (type === machine.hardwareType && mismatch === machine.typeMismatch) return false;
-  machines.write(name, { hardwareType: type, typeMismatch: mismatch });
-  const data = { from: machine.hardwareType, to: type, mismatch };
-  events.append({ name: 'machine.typed', hardwarename: name, data });
-  return true;
-}

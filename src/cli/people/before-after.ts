@@ -1,0 +1,121 @@
+/**
+ * `reveille explain` and `config diff`: what a machine is offered now, what it was at a moment of the past, and what would change over
+ * the fleet. The running appliance is asked; with `-c` its database is read from beside it, which also works when it does not run.
+ */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import type { Operations } from '../../client/operations.generated.ts';
+import { loadConfig } from '../../config.ts';
+import { diffFleet, type FleetDiff, type RecordChange } from '../../daemon/fleet-diff.ts';
+import { AppError } from '../../errors.ts';
+import type { PastMoment } from '../../inventory/past.ts';
+import { diffText } from '../config-diff.ts';
+import { explain } from '../explain.ts';
+import { explainAt, pastText } from '../explain-at.ts';
+import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+
+interface ExplainOptions extends CommonOptions {
+  readonly config?: string;
+  readonly at?: string;
+}
+
+interface DiffOptions extends CommonOptions {
+  readonly config?: string;
+  readonly record?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly script?: readonly string[];
+}
+
+const several = (value: string, before: readonly string[] = []) => [...before, value];
+
+export function addBeforeAfterCommands(
+  program: Command,
+  config: Command,
+  context: CliContext,
+): void {
+  withCommon(program.command('explain'))
+    .description('what a machine would be offered and served at each stage, and why')
+    .argument('<machine>', 'a MAC address or a hardwarename')
+    .option('-c, --config <FILE>', "the daemon's configuration: its database is read")
+    .option('--at <TIME>', 'what it was offered and served then, e.g. 2026-01-31T03:12Z')
+    .action(async (subject: string, options: ExplainOptions) => {
+      const json = options.json === true;
+      const { at, config: file } = options;
+      if (at === undefined) return context.write(explain(loadConfig(file), subject, json));
+      if (file !== undefined)
+        return context.write(explainAt(loadConfig(file), { subject, time: at, json }));
+      const { body } = await clientFor<'past'>(context, options).call('GET /past', {
+        query: { subject, at },
+      });
+      context.write(pastText(body as PastMoment, json));
+    });
+  withCommon(config.command('diff'))
+    .description('what would change for every machine on record, every lease and every zone')
+    .argument('[file]', 'the YAML configuration to be; without it, the one that is')
+    .option('-c, --config <FILE>', 'the one that is: its database is read')
+    .option(
+      '--record <KIND/NAME=FILE>',
+      'a subnet, rule, type, ... as JSON; may be repeated',
+      several,
+    )
+    .option('--remove <KIND/NAME>', 'a record that would be deleted; may be repeated', several)
+    .option('--script <FILE>', 'a template of a script, by its name; may be repeated', several)
+    .action(async (file: string | undefined, options: DiffOptions) => {
+      const { records, scripts } = proposed(options);
+      if (file === undefined && records.length === 0 && Object.keys(scripts).length === 0)
+        throw new AppError('REQUEST_INVALID', { detail: 'Nothing is named that would change.' });
+      const json = options.json === true;
+      if (options.config !== undefined) {
+        const next = file === undefined ? undefined : loadConfig(file);
+        const diff = diffFleet(loadConfig(options.config), { config: next, records, scripts });
+        return context.write(diffText(diff, json));
+      }
+      const text = file === undefined ? undefined : read(file);
+      const { body } = await clientFor<'configuration'>(context, options).call(
+        'POST /configuration/diff',
+        { body: { config: text, records: records as SentRecords, scripts } },
+      );
+      context.write(diffText(body as FleetDiff, json));
+    });
+}
+
+type SentRecords = NonNullable<Operations['POST /configuration/diff']['body']>['records'];
+
+/** @throws AppError REQUEST_INVALID for what is not of the form, CONFIG_UNREADABLE */
+function proposed({ record = [], remove = [], script = [] }: DiffOptions): {
+  records: RecordChange[];
+  scripts: Record<string, string>;
+} {
+  const records = record.map((text): RecordChange => {
+    const [, kind = '', name = '', file = ''] = /^([a-z]+)\/([^=]+)=(.+)$/.exec(text) ?? [];
+    if (file === '')
+      throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not KIND/NAME=FILE.` });
+    return { kind: kind as RecordChange['kind'], name, doc: parsed(file) };
+  });
+  const removed = remove.map((text): RecordChange => {
+    const [, kind = '', name = ''] = /^([a-z]+)\/(.+)$/.exec(text) ?? [];
+    if (name === '')
+      throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not KIND/NAME.` });
+    return { kind: kind as RecordChange['kind'], name, doc: null };
+  });
+  const scripts = Object.fromEntries(script.map((file) => [basename(file), read(file)]));
+  return { records: [...records, ...removed], scripts };
+}
+
+function parsed(file: string): unknown {
+  try {
+    return JSON.parse(read(file));
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError('REQUEST_INVALID', { detail: `${file} is no JSON.`, cause });
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+  }
+}

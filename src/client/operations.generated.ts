@@ -3349,10 +3349,13 @@ export interface Operations {
     body: undefined;
     answer: Readonly<Record<string, unknown>>;
   };
-  /** The newest boots, as timelines. */
+  /** The newest boots, as timelines: of the site, or of one machine. */
   'GET /boots': {
     path: object;
-    query: object;
+    query: {
+      readonly hardwarename?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
     body: undefined;
     answer: {
       readonly boots: readonly Readonly<Record<string, unknown>>[];

@@ -55,6 +55,8 @@ export interface Boots {
   latest(mac: Mac): Boot | undefined;
   /** Newest first. */
   list(count: number): Boot[];
+  /** Newest first: those by any of its NICs, and those by a NIC that has left it since. */
+  ofMachine(hardwarename: Hardwarename, count: number): Boot[];
   /** When each boot last moved that has not reported and is not known to be stalled; kept in memory. */
   unfinished(): ReadonlyMap<BootId, Millis>;
   binaryServed(id: BootId): void;
@@ -133,6 +135,12 @@ export function openBoots(db: Database, clock: Clock): Boots {
   );
   const list = db.prepare<[number], BootRow>(
     'SELECT * FROM boots ORDER BY started_at DESC LIMIT ?',
+  );
+  // What a NIC did before its machine was known is that machine's story too.
+  const ofMachine = db.prepare<[string, string, number], BootRow>(
+    `SELECT * FROM boots WHERE hardwarename = ? OR
+       (hardwarename IS NULL AND mac IN (SELECT mac FROM nics WHERE hardwarename = ?))
+       ORDER BY started_at DESC LIMIT ?`,
   );
   const readUnfinished = db.prepare<[number], { id: string; last_at: number }>(
     `SELECT id, last_at FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL`,
@@ -214,6 +222,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
       return row ? fromRow(row) : undefined;
     },
     list: (count) => list.all(count).map(fromRow),
+    ofMachine: (name, count) => ofMachine.all(name, name, count).map(fromRow),
     unfinished,
     binaryServed: (id) => void binary.run(id),
     scriptServed: (id) => void script.run(clock(), id),

@@ -21,7 +21,7 @@ const PAGES: readonly (readonly [name: string, path: string, ready: string])[] =
   ['hardware', '/machines/C0MPUT3?tab=hardware', '.tile.cpu'],
   ['history', '/machines/C0MPUT3?tab=history', '.changes'],
   ['explain', '/machines/C0MPUT3?tab=explain', '[data-client]'],
-  ['machine-jobs', '/machines/C0MPUT3?tab=jobs', 'tbody tr'],
+  ['machine-jobs', '/machines/C0MPUT3?tab=jobs', '.chapter'],
   ['boot', '', '.history'],
   ['deliveries', '/deliveries', 'tbody tr'],
   ['delivery', '/deliveries/PO-4711', 'tbody tr'],

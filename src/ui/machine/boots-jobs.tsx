@@ -1,61 +1,105 @@
-/** What was done with the machine and what it did: its jobs and its boots, on one line of time. */
-import type { StoredEvent } from '../../events.ts';
+/** What was done with the machine and what it did: its jobs and its boots, on one line of time, with how long each took. */
+import type { BootTimeline } from '../../inventory/timeline.ts';
+import { now } from '../feed.ts';
+import { seconds } from '../format.ts';
+import { bootLine, STEP_LABELS } from '../parts/boot-bar.tsx';
 import { Badge, Empty, Panel, Reading, When } from '../parts/common.tsx';
-import { Jobs, type JobView } from '../parts/job-list.tsx';
+import type { JobView } from '../parts/job-list.tsx';
 import { useRead } from '../resource.ts';
+import { jobWords } from './calls.ts';
+import { type Chapter, longestOf, storyOf } from './story.ts';
 import type { MachineView } from './types.ts';
+import '../styles/story.css';
 
-interface Feed {
-  readonly events: readonly StoredEvent[];
-}
+const SHOWN = 50;
 
 export function BootsAndJobs({ machine }: { machine: MachineView }) {
   const { hardwarename } = machine;
   const name = encodeURIComponent(hardwarename);
   const jobs = useRead<{ jobs: readonly JobView[] }>(
-    `jobs?target=${name}&limit=50`,
+    `jobs?target=${name}&limit=${SHOWN}`,
     (event) => event.hardwarename === hardwarename && event.name.startsWith('job.'),
   );
-  const feed = useRead<Feed>(
-    `events?hardwarename=${name}&names=boot.,recon.received,machine.state&limit=500`,
-    (event) => event.hardwarename === hardwarename,
+  const boots = useRead<{ boots: readonly BootTimeline[] }>(
+    `boots?hardwarename=${name}&limit=${SHOWN}`,
+    (event) => event.hardwarename === hardwarename || event.boot !== undefined,
   );
+  const story =
+    jobs.value && boots.value ? storyOf(jobs.value.jobs, boots.value.boots, now.value) : undefined;
   return (
-    <>
-      <Panel title="Jobs">
-        <Reading of={jobs} />
-        {jobs.value && <Jobs jobs={jobs.value.jobs} target={false} />}
-      </Panel>
-      <Panel title="Boots">
-        <Reading of={feed} />
-        {feed.value && <Boots events={feed.value.events} />}
-      </Panel>
-    </>
+    <Panel title="Boots and jobs, newest first" wide>
+      {!jobs.value && <Reading of={jobs} />}
+      {!boots.value && <Reading of={boots} />}
+      {story?.length === 0 && <Empty>No boot and no job of it is on record.</Empty>}
+      {story && story.length > 0 && <Story story={story} />}
+    </Panel>
   );
 }
 
-function Boots({ events }: { events: readonly StoredEvent[] }) {
-  const boots = new Map<string, { at: number; lastAt: number; word: string }>();
-  for (const event of events) {
-    if (event.boot === undefined) continue;
-    const boot = boots.get(event.boot) ?? { at: event.at, lastAt: event.at, word: 'booting' };
-    boot.lastAt = event.at;
-    if (event.name === 'boot.stalled') boot.word = 'stalled';
-    if (event.name === 'recon.received') boot.word = 'finished';
-    if (event.name === 'boot.resumed' && boot.word === 'stalled') boot.word = 'booting';
-    boots.set(event.boot, boot);
-  }
-  if (boots.size === 0) return <Empty>No boot of it is on record.</Empty>;
+function Story({ story }: { story: readonly Chapter[] }) {
+  const longest = longestOf(story);
   return (
-    <ul class="plain-list">
-      {[...boots].reverse().map(([id, { at, word }]) => (
-        <li key={id}>
-          <a href={`/boots/${id}`}>
-            <When at={at} /> <code>{id}</code>
-          </a>
-          <Badge word={word} />
+    <ol class="story">
+      {story.map((chapter) => (
+        <li key={chapter.job?.id ?? chapter.boot?.boot}>
+          <Line chapter={chapter} longest={longest} />
+          {chapter.boots.length > 0 && (
+            <ol>
+              {chapter.boots.map((boot) => (
+                <li key={boot.boot?.boot}>
+                  <Line chapter={boot} longest={longest} />
+                </li>
+              ))}
+            </ol>
+          )}
         </li>
       ))}
-    </ul>
+    </ol>
   );
 }
+
+function Line({ chapter, longest }: { chapter: Chapter; longest: number }) {
+  const { at, tookMs, job, boot } = chapter;
+  const share = `${(100 * (tookMs ?? 0)) / longest}%`;
+  return (
+    <div class="chapter" data-chapter={job ? 'job' : 'boot'}>
+      <When at={at} />
+      {job && <a href={`/jobs/${job.id}`}>{jobWords(job.action)}</a>}
+      {boot && <a href={`/boots/${boot.boot}`}>Boot</a>}
+      <Badge word={job?.status ?? wordOf(boot)} />
+      <span class="took">{tookMs === undefined ? '' : seconds(tookMs)}</span>
+      <span class="track">
+        {boot ? (
+          <BootParts boot={boot} width={share} />
+        ) : (
+          <i class={job?.status} style={{ width: share }} />
+        )}
+      </span>
+      <span class="detail">{job ? jobLine(job) : boot && bootLine(boot)}</span>
+    </div>
+  );
+}
+
+/** The bar of a boot is divided as its time was. */
+function BootParts({ boot: { steps, state }, width }: { boot: BootTimeline; width: string }) {
+  const parts = steps.filter(({ tookMs = 0 }) => tookMs > 0);
+  return (
+    <span class={`divided ${state}`} style={{ width }}>
+      {parts.map(({ name, tookMs = 0 }) => (
+        <i
+          key={name}
+          style={{ flexGrow: tookMs }}
+          title={`${STEP_LABELS[name]}: ${seconds(tookMs)}`}
+        />
+      ))}
+    </span>
+  );
+}
+
+const wordOf = (boot: BootTimeline | undefined): string =>
+  boot?.state === 'running' || boot?.state === 'stalled'
+    ? boot.state.replace('running', 'booting')
+    : 'finished';
+
+const jobLine = ({ code, detail, step, requester }: JobView): string =>
+  [code ? `${code} ${detail}`.trim() : step, `asked by ${requester}`].filter(Boolean).join(', ');

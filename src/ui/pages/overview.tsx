@@ -19,10 +19,12 @@ export function OverviewPage() {
     <>
       <Title>{siteName.value || 'Overview'}</Title>
       <div class="panels">
-        <StatePanel />
         <StuckPanel />
+        <div class="stack">
+          <StatePanel />
+          <JobPanel />
+        </div>
         <LoadPanel />
-        <JobPanel />
         <RackPanel />
         <DnsPanel />
       </div>

@@ -5,7 +5,7 @@ import { assertEventNames, type EventFilter } from '../../../inventory/event-his
 import { parseCursor } from '../../../inventory/feed-epoch.ts';
 import { foldTimeline } from '../../../inventory/timeline.ts';
 import { limit } from '../../../limits.ts';
-import type { BootId } from '../../../wire/ids.ts';
+import type { BootId, Hardwarename } from '../../../wire/ids.ts';
 import { mayStay, whileAllowed } from '../authenticate.ts';
 import { readBoard } from '../board.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -74,6 +74,8 @@ function filterOf({ names, ...rest }: { names: string } & Omit<EventFilter, 'nam
   return { names: list, ...rest };
 }
 
+const BOOTS = limit('boardBootsMax');
+
 export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void {
   const { inventory, clock, site } = context;
   app.route({
@@ -96,13 +98,22 @@ export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void 
     config: { access: 'read' },
     schema: {
       tags: ['boots'],
-      summary: 'The newest boots, as timelines',
+      summary: 'The newest boots, as timelines: of the site, or of one machine',
+      querystring: z.strictObject({
+        hardwarename: z.string().max(63).optional(),
+        limit: z.coerce.number().int().min(1).max(BOOTS).default(BOOTS),
+      }),
       response: answers(z.object({ boots: z.array(document) })),
     },
-    handler: async (_request, reply) => {
-      const boots = inventory.boots
-        .list(limit('boardBootsMax'))
-        .map((boot) => foldTimeline(boot, inventory.events.ofBoot(boot.id), clock()));
+    handler: async (request, reply) => {
+      const { hardwarename, limit: count } = request.query;
+      const found =
+        hardwarename === undefined
+          ? inventory.boots.list(count)
+          : inventory.boots.ofMachine(hardwarename as Hardwarename, count);
+      const boots = found.map((boot) =>
+        foldTimeline(boot, inventory.events.ofBoot(boot.id), clock()),
+      );
       return reply.send({ boots } as never);
     },
   });

@@ -7,6 +7,7 @@ import { startFleet } from './fleet.ts';
 import { startRouter } from './router.ts';
 import { startWedge } from './scan-wedge.ts';
 import { loadSession } from './session.ts';
+import { startShortcuts } from './shortcuts.ts';
 import { startTheme } from './theme.ts';
 import { startWatching } from './watch.ts';
 import './styles/base.css';
@@ -32,6 +33,7 @@ if (root) {
   startRouter();
   startClock();
   startWedge();
+  startShortcuts();
   startWatching();
   root.replaceChildren();
   render(<App />, root);

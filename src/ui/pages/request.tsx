@@ -155,7 +155,7 @@ function Asked({ detail: { request, asked } }: { detail: Detail }) {
           ['Ended', request.endedAt !== null && <When key="e" at={request.endedAt} />],
           ['Priority', request.priority === 0 ? '' : String(request.priority)],
           ['Replaced', request.failed === 0 ? '' : plural(request.failed, 'machine')],
-          ...more.map(([name, value]) => [name, said(value)] as const),
+          ...more.map(([name, value]) => [LABELS[name] ?? name, said(value)] as const),
         ]}
       />
     </Panel>
@@ -166,11 +166,20 @@ const SAID = [
   ...['role', 'count', 'hardware', 'image', 'site', 'squad', 'owner', 'priority', 'imageAsked'],
 ];
 
+const LABELS: Readonly<Record<string, string>> = {
+  ...{ hall: 'Hall', racks: 'Racks', spread: 'Spread', hostname: 'Hostnames', why: 'Why' },
+  ...{ parallel: 'At once', sshKeys: 'SSH keys', metadata: 'Metadata', retries: 'Repeats' },
+};
+
 /** What was left to its default says nothing. */
 function said(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value !== 'object') return String(value);
-  return Object.keys(value).length === 0 ? '' : JSON.stringify(value);
+  if (Array.isArray(value)) return value.map(said).join(', ');
+  return Object.entries(value)
+    .filter(([, one]) => said(one) !== '')
+    .map(([name, one]) => `${name} ${said(one)}`)
+    .join(', ');
 }
 
 function CallOff({ request, reload }: { request: Detail['request']; reload(): void }) {

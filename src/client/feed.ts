@@ -24,6 +24,8 @@ export interface FeedOptions {
   readonly after?: number | string | undefined;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
+  /** The appliance has said where it begins: what happens from now on is told. Each time that it is connected. */
+  onBegun?(): void;
   /** The connection was lost, and will be tried again. */
   onLost?(why: string, againInMs: number): void;
 }
@@ -36,13 +38,16 @@ const LINE_CHARS_MAX = 1_000_000;
 
 /** @throws ApiProblem when the appliance refuses, ends silently when `signal` is aborted */
 export async function* followFeed(options: FeedOptions): AsyncGenerator<FeedItem> {
-  const { signal, onLost } = options;
+  const { signal, onBegun, onLost } = options;
   let cursor = options.after === undefined ? undefined : String(options.after);
   for (let pauseMs = AGAIN_MS; !signal?.aborted; pauseMs = Math.min(pauseMs * 2, AGAIN_MS_MAX)) {
     let why = 'the appliance ended it';
+    let begun = false;
     try {
       for await (const { id, event, data } of connect(options, cursor)) {
         pauseMs = AGAIN_MS;
+        if (!begun) onBegun?.();
+        begun = true;
         if (id !== undefined) cursor = id;
         if (event === 'resync') yield resyncOf(data);
         else if (data !== '') yield { kind: 'event', event: JSON.parse(data) as Event };

@@ -3600,6 +3600,7 @@ export interface Operations {
       readonly action?: string | undefined;
       readonly target?: string | undefined;
       readonly requester?: string | undefined;
+      readonly ids?: string | undefined;
       readonly include?: 'progress' | undefined;
       readonly cursor?: string | number | undefined;
       readonly limit?: string | number | undefined;

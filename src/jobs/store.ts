@@ -61,6 +61,8 @@ export interface JobFilter {
   readonly kind?: string | undefined;
   readonly target?: string | undefined;
   readonly requester?: string | undefined;
+  /** These, by id. */
+  readonly ids?: readonly string[] | undefined;
   /** Numbers below this one: the cursor. */
   readonly below?: number | undefined;
 }
@@ -244,7 +246,7 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
 const NEVER_PAUSED = { paused_at: 0, paused_ms: 0, who: '', why: '' };
 
 function pageOf(db: Database, filter: JobFilter, count: number): Job[] {
-  const { status, kind, target, requester, below } = filter;
+  const { status, kind, target, requester, ids, below } = filter;
   const where: string[] = [];
   const values: (string | number)[] = [];
   const add = (text: string, ...given: (string | number)[]) => {
@@ -255,6 +257,7 @@ function pageOf(db: Database, filter: JobFilter, count: number): Job[] {
   if (kind !== undefined) add('kind = ?', kind);
   if (target !== undefined) add('target = ?', target);
   if (requester !== undefined) add('requester = ?', requester);
+  if (ids) add(`id IN (${ids.map(() => '?').join(', ')})`, ...ids);
   if (below !== undefined) add('number < ?', below);
   const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
   const text = `SELECT * FROM jobs ${clause} ORDER BY number DESC LIMIT ?`;

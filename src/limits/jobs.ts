@@ -31,6 +31,7 @@ export const JOB_LIMITS = {
     why: 'how often a BMC is asked whether the operating system has gone down',
   },
   jobBulkMax: { value: 5000, why: 'machines of one bulk request: a hall' },
+  jobIdsMax: { value: 100, why: 'jobs asked for by id in one request: 3,700 characters of a URL' },
   jobHistoryMax: {
     value: 1000,
     why: 'newest entries of one kind, type and step that percentiles are made from: the 99th still stands on ten of them',

@@ -1,15 +1,22 @@
 /**
  * Jobs as they go on, for whoever looks: on a terminal a table that is written over, elsewhere a line for each thing that
- * changes. It asks the appliance once a second, and ends when nothing of what it follows is left.
+ * changes. The event feed says which jobs have changed, and those are asked for, once a second at most; all of them only at
+ * the beginning and after a gap. It ends when nothing of what it follows is left.
  */
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
 import type { Job, Operations } from '../../client/operations.generated.ts';
 import type { CliContext, CommonOptions } from './connection.ts';
-import { clientFor } from './connection.ts';
+import { clientFor, reachOf } from './connection.ts';
+import { followJobEvents } from './jobs-feed.ts';
 import { type Column, renderTable } from './output.ts';
 
 const POLL_MS = 1000;
+/** The first sign of the feed; after it, the same again. */
+const FEED_MS = 60_000;
+const SHOWN_MS = 5000;
+const QUIET_MS = 60_000;
 const PAGE_JOBS = '1000';
+const IDS_MAX = 100;
 /** More do not fit on a screen; their number is told. */
 const SHOWN_MAX = 30;
 const ENDED_SHOWN_MAX = 5;
@@ -43,66 +50,150 @@ export async function followJobs(
   options: CommonOptions,
   { ids, filter = {} }: Followed,
 ): Promise<number> {
-  const api = clientFor<'jobs'>(context, options);
-  const live = context.isTerminal === true && options.json !== true;
   const wanted = ids && new Set(ids);
-  const told = new Map<string, string>();
-  /** On a screen that is written over, they are told at the end. */
-  const over: string[] = [];
-  let unfinished = 0;
-  for (;;) {
-    const all = await unfinishedJobs(api, filter);
-    const jobs = all.filter(({ id }) => wanted === undefined || wanted.has(id));
-    const now = new Set(jobs.map(({ id }) => id));
-    const ended = [...(told.size > 0 ? told.keys() : (ids ?? []))].filter((id) => !now.has(id));
-    let waiting = jobs.length;
-    for (const id of ended) {
-      const { body: last } = await api.call('GET /jobs/{id}', { path: { id } });
-      if (last.job.ended_at === null) {
-        // It is not on the list, and has not ended: it is asked for again.
-        told.set(id, told.get(id) ?? '');
-        waiting += 1;
-        continue;
+  const feed = followJobEvents({
+    ...{ ...reachOf(context.environment, options), ids: wanted },
+    onLost: (why, againInMs) =>
+      context.tell(`reveille: the feed was lost (${why}); again in ${againInMs / 1000} s\n`),
+  });
+  const view = createView(context, options, wanted);
+  const jobs = readerOf(clientFor<'jobs'>(context, options), filter);
+  let queue: Queue | undefined;
+  try {
+    for (;;) {
+      const changes = await feed.next(view.begun ? view.patienceMs : FEED_MS);
+      // Before the feed has begun, what is read may be old by the time that it does.
+      if (!view.begun && !changes.all) continue;
+      const due = view.due();
+      if (changes.all) {
+        const left = view.left();
+        const listed = wanted ? [] : await jobs.unfinished();
+        const missing = new Set([...left, ...changes.ids]);
+        for (const { id } of listed) missing.delete(id);
+        view.show([...listed, ...(await jobs.byIds([...missing]))], missing);
+      } else {
+        const these = new Set([...changes.ids, ...due]);
+        view.show(await jobs.byIds([...these]), these);
       }
-      told.delete(id);
-      if (last.job.status !== 'finished') unfinished += 1;
-      const line = options.json ? JSON.stringify(last.job) : lineOf(last.job);
-      if (live) over.push(line);
-      else context.write(`${line}\n`);
+      const stirred = changes.all || changes.ids.length + due.length > 0;
+      if (view.live && stirred) queue = await jobs.queue();
+      if (queue) view.draw(queue);
+      if (view.left().length === 0) return view.end();
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    if (live) {
-      const { body: queue } = await api.call('GET /jobs/queue');
-      context.tell(`${CLEAR}${screen(jobs, queue)}${over.slice(-ENDED_SHOWN_MAX).join('\n')}\n`);
-    }
-    for (const job of jobs) {
-      const line = lineOf(job);
-      if (!live && told.get(job.id) !== line)
-        context.write(options.json ? `${JSON.stringify(job)}\n` : `${line}\n`);
-      told.set(job.id, line);
-    }
-    if (waiting === 0) {
-      if (live) context.tell(CLEAR);
-      for (const line of over) context.write(`${line}\n`);
-      return unfinished;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  } finally {
+    feed.close();
   }
 }
 
-/** All of them, page by page. */
-async function unfinishedJobs(
-  api: ApiClient<CallsBelow<'jobs'>>,
-  filter: Followed['filter'] & object,
-): Promise<readonly Job[]> {
-  const jobs: Job[] = [];
-  const wanted = { ...filter, status: 'queued,running', include: 'progress' } as const;
-  for (let cursor: string | undefined; ; ) {
-    const query = { ...wanted, limit: PAGE_JOBS, cursor };
-    const { body } = await api.call('GET /jobs', { query });
-    jobs.push(...body.jobs);
-    if (body.next === undefined) return jobs;
-    cursor = String(body.next);
-  }
+/** What is asked of the appliance: pages of all only at the beginning and after a gap, else those that have changed. */
+function readerOf(api: ApiClient<CallsBelow<'jobs'>>, filter: Followed['filter'] & object) {
+  const include = 'progress' as const;
+  return {
+    async unfinished(): Promise<readonly Job[]> {
+      const jobs: Job[] = [];
+      const query = { ...filter, status: 'queued,running', include, limit: PAGE_JOBS };
+      for (let cursor: string | undefined; ; ) {
+        const { body } = await api.call('GET /jobs', { query: { ...query, cursor } });
+        jobs.push(...body.jobs);
+        if (body.next === undefined) return jobs;
+        cursor = String(body.next);
+      }
+    },
+    async byIds(ids: readonly string[]): Promise<readonly Job[]> {
+      const jobs: Job[] = [];
+      for (let from = 0; from < ids.length; from += IDS_MAX) {
+        const some = ids.slice(from, from + IDS_MAX).join(',');
+        const query = { ...filter, ids: some, include, limit: String(IDS_MAX) };
+        jobs.push(...(await api.call('GET /jobs', { query })).body.jobs);
+      }
+      return jobs;
+    },
+    queue: async (): Promise<Queue> => (await api.call('GET /jobs/queue')).body,
+  };
+}
+
+interface Seen {
+  readonly job: Job;
+  readonly readAt: number;
+  readonly line: string;
+}
+
+/** What has been told, and what is still to be waited for. */
+function createView(
+  context: CliContext,
+  options: CommonOptions,
+  wanted: ReadonlySet<string> | undefined,
+) {
+  const live = context.isTerminal === true && options.json !== true;
+  const running = new Map<string, Seen>();
+  const ended = new Set<string>();
+  /** On a screen that is written over, they are told at the end. */
+  const over: string[] = [];
+  let unfinished = 0;
+  let begun = false;
+  let lookedAt = 0;
+  const conclude = (id: string, line: string, finished: boolean): void => {
+    running.delete(id);
+    ended.add(id);
+    if (!finished) unfinished += 1;
+    if (live) over.push(line);
+    else context.write(`${line}\n`);
+  };
+  const told = (job: Job): string => (options.json ? JSON.stringify(job) : lineOf(job));
+  return {
+    live,
+    /** A screen is drawn each second, because the time that is left goes by. */
+    patienceMs: live ? 0 : QUIET_MS,
+    get begun() {
+      return begun;
+    },
+    left: () => (wanted ? [...wanted].filter((id) => !ended.has(id)) : [...running.keys()]),
+    /** No event tells whose turn it is, or how long it will take by now: what is on the screen is asked for anew. */
+    due(): readonly string[] {
+      if (Date.now() - lookedAt < (live ? SHOWN_MS : QUIET_MS)) return [];
+      lookedAt = Date.now();
+      return inOrder(running)
+        .slice(0, SHOWN_MAX)
+        .map(({ job }) => job.id);
+    },
+    /** @param asked those whose answer this is; one without an answer is not there, or not one of these */
+    show(jobs: readonly Job[], asked: ReadonlySet<string>): void {
+      begun = true;
+      const readAt = Date.now();
+      const fresh = jobs.filter(({ id }) => !ended.has(id));
+      for (const job of fresh) {
+        if (job.ended_at !== null) {
+          conclude(job.id, told(job), job.status === 'finished');
+          continue;
+        }
+        const line = lineOf(job);
+        if (!live && running.get(job.id)?.line !== line) context.write(`${told(job)}\n`);
+        running.set(job.id, { job, readAt, line });
+      }
+      const answered = new Set(jobs.map(({ id }) => id));
+      for (const id of asked) {
+        if (answered.has(id) || ended.has(id)) continue;
+        if (wanted) conclude(id, `${id}  is not there any more`, false);
+        else running.delete(id);
+      }
+    },
+    draw(queue: Queue): void {
+      const last = over.slice(-ENDED_SHOWN_MAX).join('\n');
+      context.tell(`${CLEAR}${screen(inOrder(running), queue)}${last}\n`);
+    },
+    end(): number {
+      if (live) context.tell(CLEAR);
+      for (const line of over) context.write(`${line}\n`);
+      return unfinished;
+    },
+  };
+}
+
+/** Those that have begun come first, the oldest of them on top. */
+function inOrder(running: ReadonlyMap<string, Seen>): readonly Seen[] {
+  const key = ({ job }: Seen) => `${job.started_at ?? '~'} ${job.created_at}`;
+  return [...running.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 /** Without what changes each second, so that a line is a change. */
@@ -115,21 +206,28 @@ function lineOf(job: Job): string {
     .join('  ');
 }
 
-function screen(jobs: readonly Job[], queue: Queue): string {
+function screen(seen: readonly Seen[], queue: Queue): string {
   const { counts, paused, who, why } = queue;
   const head = [`${counts.running ?? 0} running, ${counts.queued ?? 0} queued`];
   if (paused) head.push(`THE QUEUE IS PAUSED by ${who}: ${why}`);
-  // Those that have begun come first, the oldest of them on top.
-  const inOrder = [...jobs].sort(
-    (a, b) => Number(a.started_at === null) - Number(b.started_at === null),
-  );
-  const shown = inOrder.slice(0, SHOWN_MAX);
+  const shown = seen.slice(0, SHOWN_MAX);
   const rows = [COLUMNS.map(({ title }) => title), ...shown.map(rowOf)];
-  const more = jobs.length > shown.length ? `and ${jobs.length - shown.length} more\n` : '';
-  return `${head.join('; ')}\n\n${jobs.length > 0 ? renderTable(rows) : ''}${more}\n`;
+  const more = seen.length > shown.length ? `and ${seen.length - shown.length} more\n` : '';
+  return `${head.join('; ')}\n\n${seen.length > 0 ? renderTable(rows) : ''}${more}\n`;
 }
 
-const rowOf = (job: Job): string[] => COLUMNS.map(({ of }) => of(job));
+const rowOf = ({ job, readAt }: Seen): string[] =>
+  COLUMNS.map(({ of }) => of(sinceThen(job, readAt)));
+
+/** A job that nothing was heard of since: its time goes by all the same. */
+function sinceThen(job: Job, readAt: number): Job {
+  const { progress } = job;
+  const seconds = progress?.remaining_seconds;
+  if (!progress || !seconds) return job;
+  const left = Math.max(0, Math.round(seconds - (Date.now() - readAt) / 1000));
+  return { ...job, progress: { ...progress, remaining_seconds: left } };
+}
+
 const nameOf = (target: string): string => target.replace('hardwarename=', '');
 
 function waitsFor({ progress }: Job): string {

@@ -144,6 +144,12 @@ describe('asking for a job', () => {
     );
     expect(rest.body.jobs.length).toBe(6);
     expect(rest.body.next).toBeUndefined();
+    const [one, two] = rest.body.jobs.map(({ id }: { id: string }) => id);
+    const these = await people.admin('GET', `/jobs?ids=${two},${one},nobody`);
+    expect(these.body.jobs.map(({ id }: { id: string }) => id)).toEqual([one, two]);
+    const many = Array.from({ length: 101 }, (_, index) => `j${index}`).join();
+    const refused = await people.admin('GET', `/jobs?ids=${many}`);
+    expect([refused.status, refused.body.path]).toEqual([400, '/ids']);
   });
 });
 

@@ -79,6 +79,7 @@ const listQuery = z.strictObject({
   action: z.string().max(63).optional(),
   target: targetText.optional(),
   requester: z.string().max(100).optional(),
+  ids: z.string().max(4000).optional().describe('These, divided by commas: a hundred at most'),
   include: z.enum(['progress']).optional().describe('How far those are that have not ended'),
   cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   ...pageQuery,
@@ -108,7 +109,8 @@ export function addJobRoutes(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request, reply) => {
       const { limit: count, cursor: below, action: kind, status, include, ...rest } = request.query;
-      const filter = { ...rest, kind, below, status: statusesOf(status) };
+      const { ids, ...others } = rest;
+      const filter = { ...others, kind, below, status: statusesOf(status), ids: idsOf(ids) };
       const page = jobs.store.page(filter, count + 1);
       const shown = page.slice(0, count);
       const next = page.length > count ? { next: shown.at(-1)?.number } : {};
@@ -147,6 +149,13 @@ function statusesOf(text: string): JobStatus[] | undefined {
   if (known.length === new Set(list).size) return known;
   const detail = `A status is one of: ${JOB_STATUSES.join(', ')}.`;
   throw new AppError('REQUEST_INVALID', { detail, path: '/status' });
+}
+
+function idsOf(text: string | undefined): string[] | undefined {
+  const ids = text?.split(',');
+  if (ids === undefined || ids.length <= limit('jobIdsMax')) return ids;
+  const detail = `${limit('jobIdsMax')} jobs at most.`;
+  throw new AppError('REQUEST_INVALID', { detail, path: '/ids' });
 }
 
 type Wanted = Omit<z.output<typeof jobBody>, 'target'> & { target: Hardwarename };

@@ -34,6 +34,7 @@ export const ERRORS = {
   REPORT_CHANGED: { httpStatus: 409, message: 'This boot has already reported something else.' },
   REQUEST_INVALID: { httpStatus: 400, message: 'The request is not valid.' },
   NOT_FOUND: { httpStatus: 404, message: 'There is nothing here.' },
+  NOT_HERE: { httpStatus: 404, message: 'This appliance does not do that.' },
   MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
   TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },
   DISKS_NOT_CLEAN: {

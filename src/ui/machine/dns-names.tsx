@@ -8,7 +8,7 @@ type Explained = Operations['GET /dns/explain']['answer'];
 
 export function DnsNames({ machine }: { machine: MachineView }) {
   const status = useRead<Operations['GET /dns']['answer']>('dns', named('dns.changed'));
-  if (status.problem?.code === 'NOT_FOUND') return null;
+  if (status.problem?.code === 'NOT_HERE') return null;
   const names = namesOf(machine, forwardZone(status.value?.zones ?? []));
   return (
     <Panel title="Names in DNS">

@@ -173,7 +173,7 @@ function readable(request: FastifyRequest, machine: MachineRecord): BmcTarget {
 
 function serviceOf({ bmcs }: PeopleContext) {
   if (bmcs) return bmcs;
-  throw new AppError('BMC_MISSING', { detail: 'This process speaks to no BMCs.' });
+  throw new AppError('NOT_HERE', { detail: 'This process speaks to no BMCs.' });
 }
 
 const bmcParams = z.object({ id: z.string().min(1).max(64) });

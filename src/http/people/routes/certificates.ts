@@ -73,7 +73,7 @@ export function addCertificateRoutes(app: PeopleServer, context: PeopleContext):
     },
     handler: async (_request, reply) => {
       if (context.certificateKey === undefined)
-        throw new AppError('NOT_FOUND', { detail: 'This appliance signs nothing.' });
+        throw new AppError('NOT_HERE', { detail: 'This appliance signs nothing.' });
       return reply.send({ algorithm: 'Ed25519' as const, pem: context.certificateKey });
     },
   });

@@ -161,7 +161,7 @@ async function visit(
   const { consoles, inventory, log, upgrades } = context;
   const { request, reply, machine, wish } = asked;
   const { hardwarename } = machine;
-  if (!consoles) throw new AppError('BMC_MISSING', { detail: 'This process speaks to no BMCs.' });
+  if (!consoles) throw new AppError('NOT_HERE', { detail: 'This process speaks to no BMCs.' });
   const { who } = principalOf(request);
   const socket = await upgrades.accept(request, reply);
   try {

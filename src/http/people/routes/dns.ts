@@ -78,7 +78,7 @@ export function addDnsRoutes(app: PeopleServer, context: PeopleContext): void {
 
 export function deskOf({ dns }: PeopleContext): DnsDesk {
   const desk = dns?.();
-  if (!desk) throw new AppError('NOT_FOUND', { detail: 'This appliance serves no DNS.' });
+  if (!desk) throw new AppError('NOT_HERE', { detail: 'This appliance serves no DNS.' });
   return desk;
 }
 

@@ -49,7 +49,7 @@ export function addExplainRoutes(app: PeopleServer, { inventory, explain }: Peop
       const hardwarename = params.hardwarename as Hardwarename;
       const machine = inventory.machines.record(hardwarename);
       if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
-      if (!explain) throw new AppError('NOT_FOUND', { detail: 'Nothing boots from here.' });
+      if (!explain) throw new AppError('NOT_HERE', { detail: 'Nothing boots from here.' });
       const own = inventory.machines.nicsOf(hardwarename).map(({ mac }) => mac);
       const wanted = query.mac === undefined ? undefined : parseMac(query.mac);
       if (query.mac !== undefined && (!wanted || !own.includes(wanted)))

@@ -92,7 +92,7 @@ export function showDiagnosis(kept: KeptDiagnosis): z.output<typeof diagnosisVie
 }
 
 function recorderOf({ recorder }: PeopleContext) {
-  if (!recorder) throw new AppError('NOT_FOUND', { detail: 'No flight recorder runs here.' });
+  if (!recorder) throw new AppError('NOT_HERE', { detail: 'No flight recorder runs here.' });
   return recorder;
 }
 

@@ -51,9 +51,9 @@ const newImage = z.strictObject({
 const versionParams = z.object({ name: imageName, version: versionName });
 const channelParams = z.object({ name: imageName, channel: channelName });
 
-/** @throws AppError NOT_FOUND where this appliance has no image store */
+/** @throws AppError NOT_HERE where this appliance has no image store */
 export function imageDeskOf({ images }: PeopleContext): ImageDesk {
-  if (!images) throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
+  if (!images) throw new AppError('NOT_HERE', { detail: 'This appliance keeps no images.' });
   return images;
 }
 

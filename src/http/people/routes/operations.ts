@@ -38,7 +38,7 @@ export function addBackupRoutes(app: PeopleServer, context: PeopleContext): void
       response: answers(z.object({ file: z.string(), sizeBytes: z.number().int() }), 201),
     },
     handler: async (request, reply) => {
-      if (!context.backup) throw new AppError('NOT_FOUND', { detail: 'There is no file to copy.' });
+      if (!context.backup) throw new AppError('NOT_HERE', { detail: 'There is no file to copy.' });
       const made = await context.backup();
       context.log.info({ ...made, who: principalOf(request).who }, 'backup written');
       return reply.code(201).send(made);

@@ -87,9 +87,9 @@ export function addPoolRoutes(app: PeopleServer, context: PeopleContext): void {
   addResets(app, context);
 }
 
-/** @throws AppError NOT_FOUND where nothing is provisioned */
+/** @throws AppError NOT_HERE where nothing is provisioned */
 function deskOf({ pools }: PeopleContext): PoolDesk {
-  if (!pools) throw new AppError('NOT_FOUND', { detail: 'Nothing is provisioned here.' });
+  if (!pools) throw new AppError('NOT_HERE', { detail: 'Nothing is provisioned here.' });
   return pools;
 }
 

@@ -39,9 +39,9 @@ export function addRequestRoutes(app: PeopleServer, context: PeopleContext): voi
   addBreakers(app, context);
 }
 
-/** @throws AppError NOT_FOUND where nothing is provisioned */
+/** @throws AppError NOT_HERE where nothing is provisioned */
 function deskOf({ provisioning }: PeopleContext): RequestDesk {
-  if (!provisioning) throw new AppError('NOT_FOUND', { detail: 'Nothing is provisioned here.' });
+  if (!provisioning) throw new AppError('NOT_HERE', { detail: 'Nothing is provisioned here.' });
   return provisioning;
 }
 

@@ -53,7 +53,13 @@ const schema = z.strictObject({
   jobs: jobsSchema.prefault({}),
   images: imagesSchema.prefault({}),
   bmc: bmcSchema.prefault({}),
-  federation: z.strictObject({ folder: z.string().default('') }).prefault({}),
+  federation: z
+    .strictObject({
+      folder: z.string().default(''),
+      /** What images of the fleet may take of the way to central; 0 sets no bound. */
+      imagesMbps: z.number().int().min(0).max(1_000_000).default(200),
+    })
+    .prefault({}),
   consoles: consolesSchema.prefault({}),
   provisioning: provisioningSchema.prefault({}),
   machineHttp: z

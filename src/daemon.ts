@@ -127,7 +127,9 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     });
     const { whenDurable } = core.groupCommit;
     const folder = federationFolderOf(config);
-    const leave = startFederation({ ...parts, ...provisioned, jobs, folder, whenDurable });
+    const leave = startFederation({
+      ...{ ...parts, ...provisioned, jobs, folder, whenDurable, images: images.desk },
+    });
     if (leave) parts.closers.push(leave);
     tellFirstToken(core.inventory, config);
     ready.peopleHttp = true;

@@ -16,10 +16,13 @@ import { installProblems } from '../http/problem.ts';
 import type { Role } from '../inventory/access.ts';
 import { limit } from '../limits.ts';
 import { type FleetAccess, type FleetPrincipal, needFleetRole, needSquad } from './access.ts';
+import type { FleetBlobs } from './blobs.ts';
 import type { Fleet } from './fleet.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { Joining } from './joining.ts';
 import type { FleetProvisioning } from './provisioning.ts';
+import { addRecordRoutes } from './record-routes.ts';
+import type { FleetRecords } from './records.ts';
 import { addRequests } from './request-routes.ts';
 import type { Squads } from './squads.ts';
 
@@ -30,9 +33,13 @@ export interface FleetAppParts {
   readonly access: FleetAccess;
   readonly provisioning: FleetProvisioning;
   readonly squads: Squads;
+  readonly records: FleetRecords;
+  readonly blobs: FleetBlobs;
   readonly log: FastifyBaseLogger;
   /** A site has an intent waiting. */
   nudge(site: string): void;
+  /** Each of them may have. */
+  nudgeAll(): void;
 }
 
 declare module 'fastify' {
@@ -78,6 +85,7 @@ export function createFleetApp(parts: FleetAppParts): FastifyInstance {
   addMachines(app, parts);
   addIntents(app, parts);
   addRequests(app, parts);
+  addRecordRoutes(app, parts);
   return app as unknown as FastifyInstance;
 }
 

@@ -76,7 +76,7 @@ export function siteView(row: SiteRow, now: number): SiteView {
   const freshness =
     row.heard_at === 0
       ? 'never'
-      : now - row.heard_at > awayAfterMs()
+      : Math.abs(now - row.heard_at) > awayAfterMs()
         ? 'away'
         : behind > 0 || row.feed_cursor === null
           ? 'catching-up'
@@ -88,6 +88,8 @@ export function siteView(row: SiteRow, now: number): SiteView {
 }
 
 export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
+  // PostgreSQL's own is the backslash; an index over parts of words wants no more said.
+  const backslash = db.engine === 'sqlite' ? " ESCAPE '\\'" : '';
   const read = (rows: { site: string; document: string }[]): FleetMachine[] =>
     rows.map(({ site, document }) => ({ site, machine: JSON.parse(document) }));
   return {
@@ -110,10 +112,12 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       const pieces = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
       if (pieces.length === 0) return [];
       const like = pieces.map((piece) => `%${piece.replace(/[\\%_]/g, '\\$&')}%`);
-      const where = like.map(() => `words LIKE ? ESCAPE '\\'`).join(' AND ');
+      const where = like.map(() => `w.words LIKE ?${backslash}`).join(' AND ');
       return read(
         await db.all(
-          `SELECT site, document FROM machines WHERE ${where} ORDER BY hardwarename, site LIMIT ?`,
+          `SELECT m.site AS site, m.document AS document FROM machine_words w
+           JOIN machines m ON m.hardwarename = w.hardwarename AND m.site = w.site
+           WHERE ${where} ORDER BY w.hardwarename, w.site LIMIT ?`,
           [...like, count],
         ),
       );
@@ -159,6 +163,10 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
 /** What a machine is installed with may hold secrets, which are for the site alone. */
 function masked(row: SqlRow): SqlRow {
   const body = JSON.parse(String(row.body)) as IntentBody;
+  if (body.kind === 'record' && body.record === 'user') {
+    const { passwordHash: _hash, ...doc } = body.doc ?? {};
+    return { ...row, body: JSON.stringify({ ...body, doc }) };
+  }
   if (body.kind !== 'request') return row;
   const install = maskInstall((body.request.install ?? {}) as Record<string, unknown>);
   return { ...row, body: JSON.stringify({ ...body, request: { ...body.request, install } }) };
@@ -178,8 +186,8 @@ function whereOf(
   }
   if (cursor !== undefined) {
     const [hardwarename, site] = readCursor(cursor);
-    parts.push('(hardwarename > ? OR (hardwarename = ? AND site > ?))');
-    values.push(hardwarename, hardwarename, site);
+    parts.push('(hardwarename, site) > (?, ?)', 'hardwarename >= ?');
+    values.push(hardwarename, site, hardwarename);
   }
   return { where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '', values };
 }

@@ -2,9 +2,9 @@
  * What central knows of its sites: a copy of each site's records and events, with the cursor up to which it is complete.
  *
  * A batch is applied in one transaction that moves the cursor from where the batch begins to where it ends, and only if it is
- * there: heard twice it changes nothing, out of order it is refused, and two instances of central that both hold a line to
- * one appliance for a moment cannot mix. A snapshot leaves the old copy readable until its last page, and then removes
- * what it did not mention. Nothing in here decides about a machine: the site does.
+ * there: heard twice it changes nothing, out of order it is refused. A snapshot leaves the old copy readable until its last
+ * page, and then removes what it did not mention. Of two lines of one site that are there for a moment, at one instance of central or
+ * at two, only the one that has greeted last changes anything, so that pages of two snapshots cannot mix. Nothing in here decides about a machine: the site does.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -20,8 +20,8 @@ import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { putIntent } from './intents.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
+import { forgetTold, tellRecords } from './records.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
-import { tellSquads } from './squads.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
 
@@ -38,21 +38,42 @@ export interface SiteRow extends SqlRow {
   last_event: number;
 }
 
+/** One connection of a site. */
+export interface LineOf {
+  readonly site: string;
+  readonly line: string;
+}
+
+/** A newer line of the site has greeted: this one is over. */
+interface Over {
+  readonly kind: 'over';
+}
+
 export type BatchVerdict =
   | { readonly kind: 'applied'; readonly cursor: number }
-  /** It was applied before, or another instance is ahead. */
+  /** It was applied before. */
   | { readonly kind: 'known'; readonly cursor: number }
-  | { readonly kind: 'gap'; readonly cursor: number | null };
+  | { readonly kind: 'gap'; readonly cursor: number | null }
+  | Over;
+
+export type PageVerdict =
+  | { readonly kind: 'page' }
+  /** With its last page. */
+  | { readonly kind: 'applied'; readonly cursor: number }
+  | Over;
 
 export interface Fleet {
   site(name: string): Promise<SiteRow | undefined>;
   sites(): Promise<SiteRow[]>;
-  /** The first hello of a site fixes which appliance it is. @returns undefined when it is another one */
-  greet(hello: Message<'hello'>): Promise<SiteRow | undefined>;
-  applyBatch(site: string, batch: Message<'batch'>): Promise<BatchVerdict>;
-  /** @returns the cursor once the last page is in */
-  applySnapshot(site: string, page: Message<'snapshot'>): Promise<number | undefined>;
-  heard(site: string): Promise<void>;
+  /**
+   * The first hello of a site fixes which appliance it is; the last one, which line may change anything.
+   *
+   * @returns undefined when it is another appliance
+   */
+  greet(hello: Message<'hello'>, line: string): Promise<SiteRow | undefined>;
+  applyBatch(of: LineOf, batch: Message<'batch'>): Promise<BatchVerdict>;
+  applySnapshot(of: LineOf, page: Message<'snapshot'>): Promise<PageVerdict>;
+  heard(of: LineOf): Promise<void>;
   ask(site: string, who: string, body: IntentBody): Promise<string>;
   waiting(site: string, count: number): Promise<Intent[]>;
   /** @returns false when no such intent was this site's: nothing has changed */
@@ -70,26 +91,26 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
   return {
     site,
     sites: () => db.all<SiteRow>('SELECT * FROM sites ORDER BY name'),
-    async greet({ site: name, appliance, program, clock: theirs, last }) {
+    async greet({ site: name, appliance, program, clock: theirs, last }, line) {
       const now = clock();
       const changed = await db.run(
-        `UPDATE sites SET appliance = ?, program = ?, heard_at = ?, connected_at = ?, skew_ms = ?, last_event = ?
+        `UPDATE sites SET appliance = ?, program = ?, heard_at = ?, connected_at = ?, skew_ms = ?, last_event = ?, line = ?
          WHERE name = ? AND (appliance = '' OR appliance = ?)`,
-        [appliance, program, now, now, theirs - now, last, name, appliance],
+        [appliance, program, now, now, theirs - now, last, line, name, appliance],
       );
       if (changed === 0) return undefined;
-      await db.transaction((sql) => tellSquads(sql, [name], now));
+      await db.transaction((sql) => tellRecords(sql, [name], now));
       return site(name);
     },
-    applyBatch: (of, batch) =>
+    applyBatch: ({ site: of, line }, batch) =>
       db.transaction(async (sql) => {
         const { from, to, mark = '' } = batch;
         const moved = await sql.run(
           `UPDATE sites SET feed_cursor = ?, mark = ?, heard_at = ?, last_event = ?
-           WHERE name = ? AND feed_cursor = ?`,
-          [to, mark, clock(), to, of, from],
+           WHERE name = ? AND feed_cursor = ? AND line = ?`,
+          [to, mark, clock(), to, of, from, line],
         );
-        if (moved === 0) return judge(sql, of, to);
+        if (moved === 0) return judge(sql, { site: of, line }, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
         await putEvents(sql, of, batch.events);
         const { requests = [] } = batch;
@@ -97,12 +118,17 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         return { kind: 'applied', cursor: to };
       }),
-    applySnapshot: (of, { snapshot, machines, requests = [], done }) =>
+    applySnapshot: ({ site: of, line }, { snapshot, machines, requests = [], done }) =>
       db.transaction(async (sql) => {
         const now = clock();
+        // The site's row first, as a batch does: two lines of one site take turns.
+        const isOurs = await sql.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
+          ...[now, of, line],
+        ]);
+        if (isOurs === 0) return { kind: 'over' };
         await putMachines(sql, { site: of, machines, snapshot }, notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
-        if (!done) return undefined;
+        if (!done) return { kind: 'page' };
         for (const lost of await loseParts(sql, { site: of, snapshot, now }))
           await notice(
             sql,
@@ -112,19 +138,26 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           );
         const values = [of, snapshot];
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
+        await sql.run(
+          `DELETE FROM machine_words WHERE site = ? AND NOT EXISTS (SELECT 1 FROM machines m
+             WHERE m.site = machine_words.site AND m.hardwarename = machine_words.hardwarename)`,
+          [of],
+        );
         // What lies above was told by a database that has been put back since.
         await sql.run('DELETE FROM events WHERE site = ? AND id > ?', [of, done.cursor]);
         await sql.run(
           'UPDATE sites SET feed_cursor = ?, mark = ?, snapshot = ?, heard_at = ? WHERE name = ?',
           [done.cursor, done.mark ?? '', snapshot, clock(), of],
         );
-        // A database that was put back has the squads of then.
-        await sql.run('DELETE FROM squad_sites WHERE site = ?', [of]);
-        await tellSquads(sql, [of], now);
-        return done.cursor;
+        // A database that was put back has the records of then.
+        await forgetTold(sql, of);
+        await tellRecords(sql, [of], now);
+        return { kind: 'applied', cursor: done.cursor };
       }),
-    async heard(of) {
-      await db.run('UPDATE sites SET heard_at = ? WHERE name = ?', [clock(), of]);
+    async heard({ site: of, line }) {
+      await db.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
+        ...[clock(), of, line],
+      ]);
     },
     ask: (of, who, body) => putIntent(db, { site: of, who, body, now: clock() }),
     async waiting(of, count) {
@@ -155,11 +188,12 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
   };
 }
 
-async function judge(sql: Sql, site: string, to: number): Promise<BatchVerdict> {
-  const [row] = await sql.all<{ feed_cursor: number | null }>(
-    'SELECT feed_cursor FROM sites WHERE name = ?',
+async function judge(sql: Sql, { site, line }: LineOf, to: number): Promise<BatchVerdict> {
+  const [row] = await sql.all<{ feed_cursor: number | null; line: string }>(
+    'SELECT feed_cursor, line FROM sites WHERE name = ?',
     [site],
   );
+  if (row?.line !== line) return { kind: 'over' };
   const cursor = row?.feed_cursor ?? null;
   return cursor !== null && cursor >= to ? { kind: 'known', cursor } : { kind: 'gap', cursor };
 }
@@ -176,25 +210,32 @@ async function putMachines(sql: Sql, { site, machines, snapshot }: Machines, not
   const living = machines.filter(isLiving);
   const gone = machines.filter((one) => !isLiving(one));
   const columns =
-    '(site, hardwarename, state, hardware_type, role, squad, rack, words, document, version, snapshot)';
+    '(site, hardwarename, state, hardware_type, role, squad, rack, document, version, snapshot)';
   for (const chunk of chunks(living)) {
     const rows = chunk.map((one) => [site, ...rowOf(one), snapshot]);
     await sql.run(
       `INSERT INTO machines ${columns} VALUES ${places(rows)}
        ON CONFLICT (site, hardwarename) DO UPDATE SET state = excluded.state, hardware_type = excluded.hardware_type,
-         role = excluded.role, squad = excluded.squad, rack = excluded.rack, words = excluded.words,
+         role = excluded.role, squad = excluded.squad, rack = excluded.rack,
          document = excluded.document, version = excluded.version,
          snapshot = CASE WHEN excluded.snapshot = '' THEN machines.snapshot ELSE excluded.snapshot END`,
       rows.flat(),
+    );
+    const words = chunk.map((one) => [one.hardwarename, site, wordsOf(one)]);
+    await sql.run(
+      `INSERT INTO machine_words (hardwarename, site, words) VALUES ${places(words)}
+       ON CONFLICT (hardwarename, site) DO UPDATE SET words = excluded.words
+       WHERE machine_words.words <> excluded.words`,
+      words.flat(),
     );
     await noticeClaims(sql, { site, names: chunk.map(({ hardwarename }) => hardwarename) }, notice);
   }
   for (const chunk of chunks(gone)) {
     const names = chunk.map(({ hardwarename }) => hardwarename);
-    await sql.run(`DELETE FROM machines WHERE site = ? AND hardwarename IN ${places([names])}`, [
-      site,
-      ...names,
-    ]);
+    for (const table of ['machines', 'machine_words'])
+      await sql.run(`DELETE FROM ${table} WHERE site = ? AND hardwarename IN ${places([names])}`, [
+        ...[site, ...names],
+      ]);
   }
 }
 
@@ -231,24 +272,29 @@ async function putEvents(sql: Sql, site: string, events: readonly FeedEvent[]): 
   }
 }
 
+const textOf = (document: LivingMachine, name: string): string => {
+  const value = (document as Record<string, unknown>)[name];
+  return typeof value === 'string' ? value : '';
+};
+
 /** Between the site and the snapshot, in the order of the columns. */
-function rowOf(document: LivingMachine): SqlValue[] {
-  const text = (name: string) => {
-    const value = (document as Record<string, unknown>)[name];
-    return typeof value === 'string' ? value : '';
-  };
+const rowOf = (document: LivingMachine): SqlValue[] => [
+  document.hardwarename,
+  ...['state', 'hardwareType', 'role', 'squad', 'rack'].map((name) => textOf(document, name)),
+  JSON.stringify(document),
+  document.version,
+];
+
+const WORDS = 'hardwarename serial hostname uuid product rack bmcMac'.split(' ');
+
+/** What it may be searched for by. */
+function wordsOf(document: LivingMachine): string {
   const nics = ((document as Record<string, unknown>).nics ?? []) as { mac?: string }[];
   const words = [
-    ...['hardwarename', 'serial', 'hostname', 'uuid', 'product', 'rack', 'bmcMac'].map(text),
+    ...WORDS.map((name) => textOf(document, name)),
     ...nics.map(({ mac = '' }) => mac),
   ];
-  return [
-    document.hardwarename,
-    ...['state', 'hardwareType', 'role', 'squad', 'rack'].map(text),
-    words.filter(Boolean).join(' ').toLowerCase(),
-    JSON.stringify(document),
-    document.version,
-  ];
+  return words.filter(Boolean).join(' ').toLowerCase();
 }
 
 const places = (rows: readonly (readonly unknown[])[]): string =>

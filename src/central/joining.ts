@@ -10,6 +10,7 @@ import { fingerprintOf } from '../federation/certificates.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { type IssuedCertificate, issueAppliance, type KeyAndCertificate } from './authority.ts';
+import { forgetTold } from './records.ts';
 import type { FleetDatabase, Sql } from './sql.ts';
 
 export interface Joining {
@@ -65,10 +66,10 @@ export function openJoining(
         // Another appliance for a site that was there: what is known of it is read anew, and its old line is closed.
         await sql.run(
           `INSERT INTO sites (name, joined_at) VALUES (?, ?)
-           ON CONFLICT (name) DO UPDATE SET appliance = '', feed_cursor = NULL, mark = '', joined_at = excluded.joined_at`,
+           ON CONFLICT (name) DO UPDATE SET appliance = '', line = '', feed_cursor = NULL, mark = '', joined_at = excluded.joined_at`,
           [code.site, now],
         );
-        await sql.run('DELETE FROM squad_sites WHERE site = ?', [code.site]);
+        await forgetTold(sql, code.site);
         await sql.run('UPDATE certificates SET revoked_at = ? WHERE site = ? AND revoked_at = 0', [
           now,
           code.site,

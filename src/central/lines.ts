@@ -5,6 +5,7 @@
  * is worked on when the one before it is done, and a line that sends more meanwhile is not read from (TCP holds it back).
  * What an appliance may not say ends its line with a reason, and is noticed where people look.
  */
+import { randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
@@ -17,7 +18,7 @@ import {
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, LineOf } from './fleet.ts';
 import type { Joining } from './joining.ts';
 
 export interface LineParts {
@@ -32,17 +33,21 @@ export interface Lines {
   accept(socket: WebSocket, tls: TLSSocket): void;
   /** Intents of this site may be waiting. */
   nudge(site: string): void;
+  /** Of all of them. */
+  nudgeAll(): void;
   readonly count: number;
   close(): void;
 }
 
-interface Line {
-  readonly site: string;
+interface Line extends LineOf {
   readonly socket: WebSocket;
   /** Sent, and not answered yet. */
   readonly sent: Set<string>;
   sending: boolean;
 }
+
+/** A newer line of the same site has come, here or at another instance. */
+class Replaced extends Error {}
 
 class Refusal extends Error {
   readonly code: string;
@@ -81,6 +86,9 @@ export function createLines(parts: LineParts): Lines {
       const line = lines.get(site);
       if (line) void sendIntents(line);
     },
+    nudgeAll() {
+      for (const line of lines.values()) void sendIntents(line);
+    },
     get count() {
       return lines.size;
     },
@@ -102,7 +110,7 @@ function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): v
   const { fleet, joining, log } = parts;
   const { serialNumber = '', subject } = tls.getPeerCertificate();
   const claimed = String(subject?.CN ?? '').slice(0, 63);
-  const inbox = createInbox(socket, parts.clock, (text) => work(text));
+  const inbox = createInbox(socket, (text) => work(text));
   let line: Line | undefined;
   const refuse = async (code: string, detail: string): Promise<void> => {
     log.warn({ site: claimed, code, detail }, 'an appliance was refused');
@@ -116,20 +124,22 @@ function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): v
       if (line) return await hear(parts, line, message);
       if (message.kind !== 'hello') throw new Refusal('PROTOCOL', 'The first message is a hello.');
       line = await greet(parts, { socket, message, serial: serialNumber });
-      lines.get(line.site)?.socket.close(1000, 'another line of this site has come');
+      lines.get(line.site)?.socket.close(1000, REPLACED);
       lines.set(line.site, line);
       await onReady(line);
     } catch (error) {
       const { code, message } = error as Partial<Refusal> & Error;
       inbox.stop();
       if (error instanceof Refusal) return refuse(code ?? 'PROTOCOL', message);
+      if (error instanceof Replaced) return socket.close(1000, REPLACED);
       log.error({ err: error, site: claimed }, 'a message of an appliance could not be used');
       socket.close(1011);
     }
   };
   /** A certificate that was revoked ends its line too, within a ping. */
-  const look = async ({ site }: Line): Promise<void> => {
-    if ((await joining.siteOf(serialNumber)) === site) return fleet.heard(site);
+  const look = async (of: Line): Promise<void> => {
+    if ((await joining.siteOf(serialNumber)) === of.site)
+      return inbox.silentMs() < 1.5 * limit('federationPingMs') ? fleet.heard(of) : undefined;
     inbox.stop();
     await refuse(
       'CERTIFICATE_UNKNOWN',
@@ -167,7 +177,8 @@ async function greet(
     throw new Refusal('CERTIFICATE_UNKNOWN', `No living certificate has the serial ${serial}.`);
   if (own !== site)
     throw new Refusal('SITE_MISMATCH', `A certificate of ${own} says that it is ${site}.`);
-  const row = await fleet.greet(message);
+  const id = randomUUID();
+  const row = await fleet.greet(message, id);
   if (!row)
     throw new Refusal('APPLIANCE_MISMATCH', `Another appliance has joined as ${site}; join again.`);
   if (Math.abs(row.skew_ms) > limit('clockSkewMs'))
@@ -175,7 +186,7 @@ async function greet(
   const { feed_cursor: cursor, mark } = row;
   const known = mark === '' ? {} : { mark };
   send(socket, { kind: 'welcome', cursor, ...known, clock: clock() });
-  return { site, socket, sent: new Set(), sending: false };
+  return { site, line: id, socket, sent: new Set(), sending: false };
 }
 
 /** @throws Refusal */
@@ -187,14 +198,18 @@ async function hear(
   const { site, socket } = line;
   switch (message.kind) {
     case 'batch': {
-      const verdict = await fleet.applyBatch(site, message);
+      const verdict = await fleet.applyBatch(line, message);
+      if (verdict.kind === 'over') throw new Replaced();
       if (verdict.kind === 'gap')
         throw new Refusal('CURSOR_GAP', `A batch from ${message.from} meets ${verdict.cursor}.`);
       return send(socket, { kind: 'ack', cursor: verdict.cursor });
     }
     case 'snapshot': {
-      const cursor = await fleet.applySnapshot(site, message);
-      return cursor === undefined ? undefined : send(socket, { kind: 'ack', cursor });
+      const verdict = await fleet.applySnapshot(line, message);
+      if (verdict.kind === 'over') throw new Replaced();
+      return verdict.kind === 'page'
+        ? undefined
+        : send(socket, { kind: 'ack', cursor: verdict.cursor });
     }
     case 'result':
       if (!(await fleet.answer(site, message))) {
@@ -212,16 +227,19 @@ async function hear(
   }
 }
 
+const REPLACED = 'another line of this site has come';
+
 function send(socket: WebSocket, message: FromCentral): void {
   if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
 }
 
 /** Messages one after another; while one is worked on, the socket is not read. */
-function createInbox(socket: WebSocket, clock: Clock, work: (text: string) => Promise<void>) {
+function createInbox(socket: WebSocket, work: (text: string) => Promise<void>) {
   const waiting: string[] = [];
   let busy = false;
   let stopped = false;
-  let heardAt = clock();
+  // Not the time of day, which may jump.
+  let heardAt = performance.now();
   const next = async (): Promise<void> => {
     busy = true;
     for (let text = waiting.shift(); text !== undefined && !stopped; text = waiting.shift())
@@ -230,7 +248,7 @@ function createInbox(socket: WebSocket, clock: Clock, work: (text: string) => Pr
     socket.resume();
   };
   socket.on('message', (data, isBinary) => {
-    heardAt = clock();
+    heardAt = performance.now();
     if (stopped || isBinary) return;
     waiting.push(String(data));
     if (busy) return socket.pause();
@@ -241,8 +259,8 @@ function createInbox(socket: WebSocket, clock: Clock, work: (text: string) => Pr
       stopped = true;
     },
     touch(): void {
-      heardAt = clock();
+      heardAt = performance.now();
     },
-    silentMs: () => clock() - heardAt,
+    silentMs: () => performance.now() - heardAt,
   };
 }

@@ -78,7 +78,7 @@ function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void 
   );
 }
 
-function addSquads(app: FleetApp, { squads, fleet, nudge }: FleetAppParts): void {
+function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
   app.get('/api/v1/squads', { config }, async () => ({ squads: await squads.list() }));
   app.get('/api/v1/squads/:name', { config, schema: { params: nameParams } }, async (request) =>
@@ -90,7 +90,7 @@ function addSquads(app: FleetApp, { squads, fleet, nudge }: FleetAppParts): void
     async (request) => {
       const principal = principalOf(request);
       const put = await squads.put(request.params.name, request.body, principal.who);
-      for (const { name } of await fleet.sites()) nudge(name);
+      nudgeAll();
       return put;
     },
   );

@@ -158,6 +158,50 @@ const STEPS: readonly (readonly string[])[] = [
     `ALTER TABLE tokens ADD COLUMN squads TEXT NOT NULL DEFAULT '[]'`,
     'CREATE INDEX machines_by_squad ON machines (squad, state)',
   ],
+  [
+    // Of two lines of one site only the newest may change anything.
+    `ALTER TABLE sites ADD COLUMN line TEXT NOT NULL DEFAULT ''`,
+    // Apart from the records, so that a change of state touches no index of words.
+    `CREATE TABLE machine_words (
+      hardwarename TEXT NOT NULL,
+      site TEXT NOT NULL,
+      -- lower case: what a person may half remember
+      words TEXT NOT NULL,
+      PRIMARY KEY (hardwarename, site)
+    )`,
+    'INSERT INTO machine_words (hardwarename, site, words) SELECT hardwarename, site, words FROM machines',
+    'ALTER TABLE machines DROP COLUMN words',
+    // What the fleet tells each of its sites: squads, naming rules, hardware types, policies, users, images, channels.
+    `CREATE TABLE fleet_records (
+      kind TEXT NOT NULL,
+      name TEXT NOT NULL,
+      -- JSON; '' once it was removed, which is told as well
+      doc TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      changed_at BIGINT NOT NULL,
+      changed_by TEXT NOT NULL,
+      PRIMARY KEY (kind, name)
+    )`,
+    // Which version of a record a site was last asked to keep.
+    `CREATE TABLE record_sites (
+      site TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      name TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      intent TEXT NOT NULL,
+      PRIMARY KEY (site, kind, name)
+    )`,
+    `INSERT INTO fleet_records (kind, name, doc, version, changed_at, changed_by)
+     SELECT 'squad', name, doc, version, changed_at, changed_by FROM squads`,
+    `INSERT INTO record_sites (site, kind, name, version, intent)
+     SELECT site, 'squad', squad, version, intent FROM squad_sites`,
+    'DROP TABLE squads',
+    'DROP TABLE squad_sites',
+    // Who does what only one instance may do at a time, and until when.
+    'CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at BIGINT NOT NULL)',
+    'CREATE INDEX intents_by_time ON intents (asked_at)',
+    'CREATE INDEX notices_by_time ON notices (at)',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */
@@ -179,4 +223,24 @@ export async function migrateFleet(db: FleetDatabase): Promise<void> {
       await sql.run('INSERT INTO fleet_schema (step) VALUES (?)', [index + 1]);
     }
   });
+}
+
+/**
+ * An index for searches by parts of words, where the database has one: PostgreSQL with pg_trgm, which an owner may create.
+ *
+ * @returns false when a search reads the words of every machine
+ */
+export async function indexWords(db: FleetDatabase): Promise<boolean> {
+  if (db.engine !== 'postgresql') return false;
+  const make = db.transaction(async (sql) => {
+    await sql.run('LOCK TABLE fleet_schema IN EXCLUSIVE MODE');
+    await sql.run('CREATE EXTENSION IF NOT EXISTS pg_trgm');
+    await sql.run(
+      'CREATE INDEX IF NOT EXISTS machine_words_parts ON machine_words USING gin (words gin_trgm_ops)',
+    );
+  });
+  return make.then(
+    () => true,
+    () => false,
+  );
 }

@@ -20,12 +20,15 @@ import type { Clock } from '../wire/time.ts';
 import { openFleetAccess } from './access.ts';
 import { createFleetApp } from './app.ts';
 import { issueServer, type KeyAndCertificate, makeAuthority } from './authority.ts';
+import { type FleetBlobs, openFleetBlobs } from './blobs.ts';
 import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
 import { type Joining, openJoining } from './joining.ts';
+import { type Keeping, openKeeping } from './keeping.ts';
 import { createLines, type Lines } from './lines.ts';
 import { openFleetProvisioning } from './provisioning.ts';
-import { migrateFleet } from './schema.ts';
+import { openFleetRecords } from './records.ts';
+import { indexWords, migrateFleet } from './schema.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
@@ -48,6 +51,8 @@ export async function startCentral(
   const db = openFleetDatabase(settings.database);
   try {
     await migrateFleet(db);
+    if (!(await indexWords(db)) && db.engine === 'postgresql')
+      log.warn('the database has no pg_trgm: a search reads the words of every machine');
   } catch (error) {
     await db.close();
     throw error;
@@ -56,10 +61,14 @@ export async function startCentral(
   const joining = openJoining(db, authority, clock);
   const access = openFleetAccess(db, clock);
   const lines = createLines({ fleet, joining, clock, log });
+  const records = openFleetRecords(db, clock);
+  const blobs = openFleetBlobs(join(settings.folder, 'images'));
   const app = createFleetApp({
-    ...{ fleet, joining, access, log, view: openFleetView(db, clock), nudge: lines.nudge },
-    ...{ provisioning: openFleetProvisioning(db, clock), squads: openSquads(db, clock) },
+    ...{ fleet, joining, access, log, records, blobs, view: openFleetView(db, clock) },
+    ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
+    provisioning: openFleetProvisioning(db, clock),
   });
+  const stopKeeping = startKeeping(openKeeping(db, settings.keepDays), { clock, log });
   const { address, port, names } = settings.appliances;
   const own = await issueServer(authority, names, clock());
   const perMinute = limit('joinTriesPerMinuteMax');
@@ -75,8 +84,11 @@ export async function startCentral(
       .notice(claimed, 'CERTIFICATE_REFUSED', detail)
       .catch((err) => log.error({ err }, 'a refused certificate could not be noticed'));
   };
-  const server = createApplianceServer({ own, authority, joining, lines, log, tries, report });
+  const server = createApplianceServer({
+    ...{ own, authority, joining, lines, log, tries, report, blobs },
+  });
   const close = async () => {
+    await stopKeeping();
     lines.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -103,6 +115,23 @@ export async function startCentral(
   };
 }
 
+/** @returns stops it, when what runs has ended */
+function startKeeping(
+  keeping: Keeping,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(() =>
+      keeping.run(clock()).catch((err) => log.error({ err }, 'what is old could not be removed')),
+    );
+  }, limit('fleetKeepingMs'));
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
 /** Made at the first start. The folder is what has to be kept: without it every appliance joins anew. */
 async function authorityIn(folder: string, clock: Clock): Promise<KeyAndCertificate> {
   const [keyFile, certificateFile] = [join(folder, 'authority.key'), join(folder, 'authority.pem')];
@@ -123,6 +152,7 @@ interface ApplianceParts {
   readonly authority: KeyAndCertificate;
   readonly joining: Joining;
   readonly lines: Lines;
+  readonly blobs: FleetBlobs;
   readonly log: Log;
   readonly tries: RateLimit;
   /** Somebody came with a certificate that is not, or no more, one of the fleet's. */
@@ -139,8 +169,10 @@ function createApplianceServer(parts: ApplianceParts): Server {
       maxHeaderSize: limit('httpHeaderBytesMax'),
       requestTimeout: limit('signInProviderMs'),
     },
-    (request, response) => {
-      serveJoin(request, response, parts).catch((error) => {
+    (request, response): void => {
+      const serve = request.url?.startsWith('/blobs/') ? serveBlob : serveJoin;
+      serve(request, response, parts).catch((error) => {
+        if (response.headersSent) return void response.destroy();
         const isOurs = error instanceof AppError;
         if (!isOurs) log.error({ err: error }, 'an appliance could not join');
         const code = isOurs ? error.code : 'INTERNAL';
@@ -165,6 +197,22 @@ function createApplianceServer(parts: ApplianceParts): Server {
     sockets.handleUpgrade(request, socket, head, (opened) => lines.accept(opened, tls));
   });
   return server;
+}
+
+/** For appliances with a living certificate alone. @throws AppError FORBIDDEN, NOT_FOUND, RATE_LIMITED */
+async function serveBlob(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { joining, blobs }: Pick<ApplianceParts, 'joining' | 'blobs'>,
+): Promise<void> {
+  const tls = request.socket as TLSSocket;
+  const { serialNumber = '' } = tls.getPeerCertificate();
+  if (!tls.authorized || (await joining.siteOf(serialNumber)) === undefined)
+    throw new AppError('FORBIDDEN', { detail: 'It takes a certificate of the fleet.' });
+  const [, sha256] = /^\/blobs\/([0-9a-f]{64})$/.exec(request.url ?? '') ?? [];
+  if (sha256 === undefined || !['GET', 'HEAD'].includes(request.method ?? ''))
+    throw new AppError('NOT_FOUND');
+  await blobs.send(sha256, request, response);
 }
 
 const joinBody = z.strictObject({

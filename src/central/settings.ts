@@ -9,8 +9,10 @@ const port = z.number().int().min(0).max(65_535);
 export const centralSchema = z.strictObject({
   /** `postgresql://USER:PASSWORD@MACHINE/NAME`, or `sqlite:FILE` for a try on one machine. */
   database: z.string().min(1).default('sqlite:var/fleet.db'),
-  /** The authority's key and certificate; every instance has the same files. */
+  /** The authority's key and certificate, and images; every instance has the same files. */
   folder: z.string().min(1).default('var/central'),
+  /** Events, notices and answers are kept for so long. */
+  keepDays: z.number().int().min(1).max(36_500).default(400),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),

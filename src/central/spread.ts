@@ -49,9 +49,10 @@ export function spreadOver(
   let waiting = 0;
   let left = count;
   for (; left > 0; left--) {
-    const [best] = sites
-      .filter(({ stock, given }) => stock.has + given < perSiteMax)
-      .sort((a, b) => compare(rankOf(a, even), rankOf(b, even)));
+    const best = bestOf(
+      sites.filter(({ stock, given }) => stock.has + given < perSiteMax),
+      even,
+    );
     if (!best) break;
     if (freeOf(best) <= 0) waiting += 1;
     best.given += 1;
@@ -61,6 +62,17 @@ export function spreadOver(
     .map(({ stock, given }) => ({ site: stock.site, count: given }))
     .sort((a, b) => (a.site < b.site ? -1 : 1));
   return { parts, missing: left, waiting };
+}
+
+function bestOf(sites: readonly Filling[], even: boolean): Filling | undefined {
+  let [best] = sites;
+  let rank = best && rankOf(best, even);
+  for (const one of sites.slice(1)) {
+    const other = rankOf(one, even);
+    if (rank && compare(rank, other) <= 0) continue;
+    [best, rank] = [one, other];
+  }
+  return best;
 }
 
 const freeOf = ({ stock, given }: Filling): number => stock.free - given;

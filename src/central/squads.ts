@@ -1,6 +1,5 @@
 /**
- * The squads of the fleet: who gets machines, and how many in all. Each site is told of them by an intent, so that its own
- * records and requests know them; a site that joins, or was put back from a copy, is told with its next hello.
+ * The squads of the fleet: who gets machines, and how many in all. They are records (records.ts), so each site knows them.
  *
  * A quota holds for all sites together where a request is asked for here. A site holds the same figure for itself as well, for
  * what is asked for there. Squads that only a site knows stay its own.
@@ -8,11 +7,15 @@
 import type { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { squadSchema } from '../inventory/record-kinds.ts';
-import { limit } from '../limits.ts';
-import type { Clock } from '../wire/time.ts';
-import { putIntent } from './intents.ts';
 import { OPEN_PARTS } from './parts.ts';
-import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
+import {
+  type FleetRecord,
+  type FleetRecords,
+  type Json,
+  type RecordRow,
+  readRecord,
+} from './records.ts';
+import type { FleetDatabase, Sql } from './sql.ts';
 
 export type SquadDoc = z.output<typeof squadSchema>;
 
@@ -34,76 +37,24 @@ export interface Squads {
   put(name: string, doc: SquadDoc, who: string): Promise<SquadView>;
 }
 
-interface Row extends SqlRow {
-  name: string;
-  doc: string;
-  version: number;
-  changed_at: number;
-  changed_by: string;
-}
-
-export function openSquads(db: FleetDatabase, clock: Clock): Squads {
-  const show = async ({ name, doc, version, changed_at, changed_by }: Row): Promise<SquadView> => {
-    const { has, promised } = await heldBy(db, name, '');
-    const squad = JSON.parse(doc) as SquadDoc;
-    return { ...squad, name, version, changedAt: changed_at, changedBy: changed_by, has, promised };
-  };
-  const get: Squads['get'] = async (name) => {
-    const [row] = await db.all<Row>('SELECT * FROM squads WHERE name = ?', [name]);
-    if (!row) throw new AppError('NOT_FOUND', { detail: `No squad ${name}.` });
-    return show(row);
+export function openSquads(db: FleetDatabase, records: FleetRecords): Squads {
+  const show = async ({ doc, ...rest }: FleetRecord): Promise<SquadView> => {
+    const { has, promised } = await heldBy(db, rest.name, '');
+    return { ...(doc as unknown as SquadDoc), ...rest, has, promised };
   };
   return {
-    get,
+    async get(name) {
+      const squad = await records.get('squad', name);
+      if (!squad) throw new AppError('NOT_FOUND', { detail: `No squad ${name}.` });
+      return show(squad);
+    },
     async list() {
-      const rows = await db.all<Row>('SELECT * FROM squads ORDER BY name');
-      return Promise.all(rows.map(show));
+      return Promise.all((await records.list('squad')).map(show));
     },
     async put(name, doc, who) {
-      await db.transaction(async (sql) => {
-        const now = clock();
-        await sql.run(
-          `INSERT INTO squads (name, doc, version, changed_at, changed_by) VALUES (?, ?, 1, ?, ?)
-           ON CONFLICT (name) DO UPDATE SET doc = excluded.doc, version = squads.version + 1,
-             changed_at = excluded.changed_at, changed_by = excluded.changed_by`,
-          [name, JSON.stringify(doc), now, who],
-        );
-        const [row] = await sql.all<{ count: number }>(
-          'SELECT CAST(count(*) AS BIGINT) AS count FROM squads',
-        );
-        if ((row?.count ?? 0) > limit('fleetSquadsMax'))
-          throw new AppError('REQUEST_INVALID', { detail: 'There are too many squads.' });
-        const sites = await sql.all<{ name: string }>('SELECT name FROM sites ORDER BY name');
-        await tellSquads(
-          sql,
-          sites.map((site) => site.name),
-          now,
-        );
-      });
-      return get(name);
+      return show(await records.put({ kind: 'squad', name, doc: doc as unknown as Json, who }));
     },
   };
-}
-
-/** Asks these sites for what they were not asked for yet. A version that two ask for at once is heard twice, and is the same. */
-export async function tellSquads(sql: Sql, sites: readonly string[], now: number): Promise<void> {
-  for (const site of sites) {
-    const rows = await sql.all<Row>(
-      `SELECT * FROM squads WHERE NOT EXISTS
-         (SELECT 1 FROM squad_sites t WHERE t.site = ? AND t.squad = squads.name AND t.version >= squads.version)
-       ORDER BY name`,
-      [site],
-    );
-    for (const { name, doc, version, changed_by: who } of rows) {
-      const body = { kind: 'squad', name, doc: JSON.parse(doc) } as const;
-      const intent = await putIntent(sql, { site, who, body, now });
-      await sql.run(
-        `INSERT INTO squad_sites (site, squad, version, intent) VALUES (?, ?, ?, ?)
-         ON CONFLICT (site, squad) DO UPDATE SET version = excluded.version, intent = excluded.intent`,
-        [site, name, version, intent],
-      );
-    }
-  }
 }
 
 /**
@@ -145,11 +96,16 @@ export async function takeQuota(
 ): Promise<void> {
   const { squad, hardwareType, count } = wish;
   if (squad === '') return;
-  const held = await sql.run('UPDATE squads SET version = version WHERE name = ?', [squad]);
-  const [row] = await sql.all<Row>('SELECT * FROM squads WHERE name = ?', [squad]);
-  if (held === 0 || !row)
-    throw new AppError('REQUEST_INVALID', { detail: `No squad ${squad}.`, path: '/squad' });
-  const { quota } = JSON.parse(row.doc) as SquadDoc;
+  // Held until the transaction ends.
+  await sql.run(`UPDATE fleet_records SET version = version WHERE kind = 'squad' AND name = ?`, [
+    squad,
+  ]);
+  const [row] = await sql.all<RecordRow>(
+    `SELECT * FROM fleet_records WHERE kind = 'squad' AND name = ? AND doc <> ''`,
+    [squad],
+  );
+  if (!row) throw new AppError('REQUEST_INVALID', { detail: `No squad ${squad}.`, path: '/squad' });
+  const { quota } = readRecord(row).doc as unknown as SquadDoc;
   const check = async (most: number | undefined, type: string): Promise<void> => {
     if (most === undefined) return;
     const { has, promised } = await heldBy(sql, squad, type);

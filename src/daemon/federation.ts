@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { WebSocket } from 'ws';
 import { AppError } from '../errors.ts';
-import { openIntents } from '../federation/intents.ts';
+import { lookAtDeferred } from '../federation/deferred.ts';
+import { type Intents, openIntents } from '../federation/intents.ts';
 import {
   type FromAppliance,
   fromCentral,
@@ -20,24 +21,16 @@ import {
 } from '../federation/protocol.ts';
 import { openFleetRequests } from '../federation/requests.ts';
 import { createSession, type Session } from '../federation/session.ts';
+import type { ImageDesk } from '../images/desk.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import type { Clock } from '../wire/time.ts';
+import type { Clock, Millis } from '../wire/time.ts';
 import { VERSION } from './core.ts';
-
-/** What joining leaves on disk, beside the key and the certificate. */
-interface Membership {
-  readonly url: string;
-  readonly site: string;
-  readonly authority: string;
-}
-
-/** Key and certificate are one file: they change together or not at all. */
-const FILES = { membership: 'membership.json', identity: 'appliance.pem' };
+import { FLEET_FILES as FILES, type Membership } from './membership.ts';
 
 /**
  * Joins the fleet with a code that was made at central.
@@ -117,6 +110,8 @@ export interface FederationParts {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
   readonly provisioning: RequestDesk;
+  /** Absent: it keeps no images, and says so. */
+  readonly images?: ImageDesk;
   readonly clock: Clock;
   readonly log: Log;
   whenDurable(done: (error?: Error) => void): void;
@@ -127,6 +122,10 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   const { folder, log } = parts;
   if (!existsSync(join(folder, FILES.membership))) return undefined;
   const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
+  const { db, clock, inventory, jobs, provisioning } = parts;
+  const keepsImages = parts.images !== undefined;
+  const intents = openIntents({ db, clock, inventory, jobs, provisioning, keepsImages });
+  const stopErrands = startErrands(parts, intents, (result) => current && send(current, result));
   let stopped = false;
   let pauseMs = limit('federationAgainMs');
   let timer: NodeJS.Timeout | undefined;
@@ -144,6 +143,7 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
     });
     current = socket;
     hold(parts, socket, {
+      intents,
       site: membership.site,
       identity,
       onWelcome() {
@@ -162,12 +162,48 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   dial();
   return () => {
     stopped = true;
+    stopErrands();
     clearTimeout(timer);
     current?.terminate();
   };
 }
 
+/** What takes a while is looked at again and again, also while central is gone; old intents are forgotten. */
+function startErrands(
+  parts: FederationParts,
+  intents: Intents,
+  tell: (result: FromAppliance) => void,
+): () => void {
+  const { inventory, images: desk, clock, log } = parts;
+  const guarded = (run: () => void) => () => {
+    try {
+      run();
+    } catch (err) {
+      log.error({ err }, 'what central asks for could not be looked at');
+    }
+  };
+  const look = setInterval(
+    guarded(() => {
+      if (!desk) return;
+      for (const result of lookAtDeferred({ intents, inventory, desk, now: clock })) tell(result);
+    }),
+    limit('federationErrandMs'),
+  );
+  const forget = setInterval(
+    guarded(() => {
+      const before = clock() - limit('federationIntentKeptMs');
+      inventory.transaction(() => intents.forget(before as Millis));
+    }),
+    limit('federationForgetMs'),
+  );
+  return () => {
+    clearInterval(look);
+    clearInterval(forget);
+  };
+}
+
 interface Held {
+  readonly intents: Intents;
   readonly site: string;
   /** The key and certificate that it was opened with, as PEM. */
   readonly identity: string;
@@ -175,13 +211,15 @@ interface Held {
 }
 
 function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
-  const { inventory, log, clock } = parts;
+  const { inventory, log } = parts;
   const renewal = createRenewal(parts, held.identity);
   const session = openSession(parts, socket, {
     site: held.site,
+    intents: held.intents,
     onCertificate: renewal.finish,
   });
-  let heardAt = clock();
+  // Not the time of day, which may jump.
+  let heardAt = performance.now();
   let scheduled = false;
   // One look for all that is committed meanwhile: a storm of packets costs the feed a batch, not a wake for each.
   const wake = () => {
@@ -194,18 +232,18 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
   };
   const unfollow = inventory.events.follow(wake);
   const ping = setInterval(() => {
-    if (clock() - heardAt > 3 * limit('federationPingMs')) return socket.terminate();
+    if (performance.now() - heardAt > 3 * limit('federationPingMs')) return socket.terminate();
     if (socket.readyState === socket.OPEN) socket.ping();
   }, limit('federationPingMs'));
   socket.on('open', () => session.open());
   socket.on('ping', () => {
-    heardAt = clock();
+    heardAt = performance.now();
   });
   socket.on('pong', () => {
-    heardAt = clock();
+    heardAt = performance.now();
   });
   socket.on('message', (data) => {
-    heardAt = clock();
+    heardAt = performance.now();
     try {
       const message = parseMessage(fromCentral, String(data));
       session.heard(message);
@@ -255,14 +293,19 @@ function createRenewal({ folder, clock, log }: FederationParts, identity: string
   };
 }
 
+interface Opened {
+  readonly site: string;
+  readonly intents: Intents;
+  onCertificate(pem: string): void;
+}
+
 function openSession(
   parts: FederationParts,
   socket: WebSocket,
-  { site, onCertificate }: { readonly site: string; onCertificate(pem: string): void },
+  { site, intents, onCertificate }: Opened,
 ): Session {
-  const { db, inventory, jobs, provisioning, clock, log, whenDurable } = parts;
+  const { db, inventory, provisioning, clock, log, whenDurable } = parts;
   const { events, machines, serverdb, transactionUnsynced } = inventory;
-  const intents = openIntents({ db, clock, inventory, jobs, provisioning });
   const requests = openFleetRequests(db, provisioning.store);
   const names = db.prepare<[string, number], { hardwarename: Hardwarename }>(
     'SELECT hardwarename FROM machines WHERE hardwarename > ? ORDER BY hardwarename LIMIT ?',

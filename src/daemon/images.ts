@@ -15,7 +15,8 @@ import { checkImageFile } from '../platform/image-check.ts';
 import { openImageFolder } from '../platform/image-folder.ts';
 import { openSources } from '../platform/image-source.ts';
 import { pace } from '../platform/pacing.ts';
-import type { Parts } from './core.ts';
+import { federationFolderOf, type Parts } from './core.ts';
+import { withFleetSource } from './fleet-images.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -33,7 +34,13 @@ export function startImages(parts: Parts): { desk: ImageDesk; service: ImageServ
     inventory,
     clock,
     folder: openImageFolder(imageFolderOf(config)),
-    sources: openSources({ folder: importFolder, idleMs: limit('imageImportIdleMs') }),
+    sources: withFleetSource(
+      openSources({ folder: importFolder, idleMs: limit('imageImportIdleMs') }),
+      {
+        folder: federationFolderOf(config),
+        bytesPerSecond: (config.federation.imagesMbps * 1_000_000) / 8,
+      },
+    ),
     keepUnusedMs: keepUnusedHours * HOUR_MS,
     check: checkImageFile,
     newId: randomUUID,

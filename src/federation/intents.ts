@@ -5,29 +5,51 @@
  * Whether central may ask for it was decided there; what a machine's state, protection or owner forbids is decided here,
  * by the same code that answers the site's own API. A request for machines has the id of its intent, so it is there once even
  * when the intent has been forgotten; one that is called off before it has come is refused when it comes.
+ *
+ * Images and channels take a while: such an intent is kept as `working` at first (deferred.ts), and answered when it has ended. Of
+ * two for the same record only the newer one counts.
  */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
-import { squadSchema } from '../inventory/record-kinds.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
 import { requestSchema } from '../provisioning/request.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
-import type { FromAppliance, Intent, IntentBody } from './protocol.ts';
+import {
+  type FromAppliance,
+  type Intent,
+  type IntentBody,
+  intentSchema,
+  type RecordDocument,
+  type SentIntent,
+} from './protocol.ts';
+import { keepRecord, parsed } from './records.ts';
 
 export type IntentResult = Extract<FromAppliance, { kind: 'result' }>;
 
 export interface Intents {
-  /** In the caller's transaction. */
-  carryOut(intent: Intent): IntentResult;
+  /** In the caller's transaction. @returns undefined for one that takes a while */
+  carryOut(intent: SentIntent): IntentResult | undefined;
+  /** Those that take a while, oldest first. */
+  working(): readonly WorkingIntent[];
+  /** In the caller's transaction, and once: `effect` is what it did, or why it did not. */
+  end(id: string, effect: () => Record<string, unknown>): IntentResult;
+  /** Those that have ended. */
   forget(before: Millis): number;
+}
+
+export interface WorkingIntent {
+  readonly id: string;
+  readonly who: string;
+  readonly body: RecordDocument;
+  readonly at: number;
 }
 
 interface Row {
   id: string;
-  status: IntentResult['status'];
+  status: IntentResult['status'] | 'working';
   result: string;
 }
 
@@ -37,6 +59,8 @@ export interface IntentParts {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
   readonly provisioning: RequestDesk;
+  /** Without it what concerns images is refused. */
+  readonly keepsImages: boolean;
 }
 
 type Effect = Pick<IntentResult, 'status' | 'result'>;
@@ -48,13 +72,20 @@ export function openIntents(parts: IntentParts): Intents {
   const insert = db.prepare(
     'INSERT INTO intents (id, who, body, status, result, at) VALUES (?, ?, ?, ?, ?, ?)',
   );
-  const forget = db.prepare('DELETE FROM intents WHERE at < ?');
-  const keep = ({ id, who, body }: Intent, { status, result }: Effect): void => {
+  const forget = db.prepare("DELETE FROM intents WHERE at < ? AND status <> 'working'");
+  const working = db.prepare<[], { id: string; who: string; body: string; at: number }>(
+    "SELECT id, who, body, at FROM intents WHERE status = 'working' ORDER BY at, id",
+  );
+  const change = db.prepare('UPDATE intents SET status = ?, result = ? WHERE id = ?');
+  const keep = (
+    { id, who, body }: SentIntent,
+    { status, result }: { status: Row['status']; result: Effect['result'] },
+  ): void => {
     insert.run(id, who, JSON.stringify(body), status, JSON.stringify(result), clock());
   };
-  const attempt = (intent: Intent): Effect => {
+  const attempt = (run: () => Effect['result']): Effect => {
     try {
-      const result = inventory.serverdb.savepoint(() => effectOf(parts, intent));
+      const result = inventory.serverdb.savepoint(run);
       return { status: 'done', result };
     } catch (error) {
       if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
@@ -69,21 +100,53 @@ export function openIntents(parts: IntentParts): Intents {
     const result = { code: 'REQUEST_ENDED', detail: `It was called off before it came: ${why}` };
     keep({ id, who, body }, { status: 'refused', result });
   };
+  const read = () =>
+    working.all().map((row) => ({ ...row, body: JSON.parse(row.body) as RecordDocument }));
+  /** Of two for one record the older one is over. */
+  const supersede = ({ record, name }: RecordDocument): void => {
+    const result = { code: 'SUPERSEDED', detail: 'A newer version was asked for.' };
+    for (const { id, body } of read())
+      if (body.record === record && body.name === name)
+        change.run('refused', JSON.stringify(result), id);
+  };
   return {
-    carryOut(intent) {
-      const kept = find.get(intent.id);
+    carryOut(sent) {
+      const { id } = sent;
+      const kept = find.get(id);
       if (kept) {
         const { status, result } = kept;
-        return { kind: 'result', intent: intent.id, status, result: JSON.parse(result) };
+        if (status === 'working') return undefined;
+        return { kind: 'result', intent: id, status, result: JSON.parse(result) };
       }
-      refuseBeforehand(intent);
-      const effect = attempt(intent);
-      keep(intent, effect);
-      return { kind: 'result', intent: intent.id, ...effect };
+      const { success, data: body } = intentSchema.safeParse(sent.body);
+      if (success) {
+        refuseBeforehand({ ...sent, body });
+        if (body.kind === 'record') supersede(body);
+        if (isLong(body) && parts.keepsImages) {
+          keep(sent, { status: 'working', result: {} });
+          return undefined;
+        }
+      }
+      const effect: Effect = success
+        ? attempt(() => effectOf(parts, { ...sent, body }))
+        : { status: 'refused', result: UNKNOWN };
+      keep(sent, effect);
+      return { kind: 'result', intent: id, ...effect };
+    },
+    working: read,
+    end(id, run) {
+      const { status, result } = attempt(run);
+      change.run(status, JSON.stringify(result), id);
+      return { kind: 'result', intent: id, status, result };
     },
     forget: (before) => forget.run(before).changes,
   };
 }
+
+const UNKNOWN = { code: 'INTENT_UNKNOWN', detail: 'This program does not know what that is.' };
+
+const isLong = (body: IntentBody): boolean =>
+  body.kind === 'record' && body.doc !== null && ['image', 'channel'].includes(body.record);
 
 /** @throws AppError what the site's own API would say */
 function effectOf(parts: IntentParts, { id, who, body }: Intent): Record<string, unknown> {
@@ -109,12 +172,10 @@ function effectOf(parts: IntentParts, { id, who, body }: Intent): Record<string,
       const { status } = provisioning.cancel(body.request, { who: requester, why: body.why });
       return { request: body.request, was: status };
     }
-    case 'squad': {
-      const doc = parsed(squadSchema.safeParse(body.doc));
-      const cause = { who: requester, why: 'the fleet has changed it' };
-      const { records } = inventory.serverdb;
-      return { version: records.put('squad', { name: body.name, doc }, cause).version };
-    }
+    case 'record':
+      if (isLong(body))
+        throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
+      return keepRecord(inventory, body, { who: requester, why: 'the fleet has changed it' });
   }
 }
 
@@ -127,20 +188,4 @@ function ask(
     provisioning.store.byId(by.id) ??
     provisioning.create(parsed(requestSchema.safeParse(request)), by);
   return { request: made.id, image: made.doc.image };
-}
-
-interface Parsed<Value> {
-  readonly success: boolean;
-  readonly data?: Value;
-  readonly error?: {
-    readonly issues: readonly { readonly path: PropertyKey[]; readonly message: string }[];
-  };
-}
-
-/** @throws AppError REQUEST_INVALID naming the place */
-function parsed<Value>({ data, error }: Parsed<Value>): Value {
-  if (data !== undefined) return data;
-  const [issue] = error?.issues ?? [];
-  const path = `/${(issue?.path ?? []).map(String).join('/')}`;
-  throw new AppError('REQUEST_INVALID', { detail: `${path}: ${issue?.message ?? ''}`, path });
 }

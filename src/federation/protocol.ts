@@ -139,6 +139,16 @@ const jobOrEdit = [
   }),
 ] as const;
 
+/** Something that the fleet keeps alike at each site, by kind and name. */
+export const recordDocument = z.strictObject({
+  kind: z.literal('record'),
+  record: z.enum(['squad', 'naming', 'type', 'policy', 'bmc', 'user', 'image', 'channel']),
+  name: z.string().min(1).max(127),
+  /** Null: it is removed. */
+  doc: json.nullable(),
+});
+export type RecordDocument = z.output<typeof recordDocument>;
+
 /** What people may ask of one site; the others follow from what they ask of the fleet. */
 export const askedIntent = z.discriminatedUnion('kind', jobOrEdit);
 
@@ -151,17 +161,24 @@ export const intentSchema = z.discriminatedUnion('kind', [
     request: id,
     why: z.string().min(1).max(500),
   }),
-  z.strictObject({ kind: z.literal('squad'), name: z.string().min(1).max(63), doc: json }),
+  recordDocument,
 ]);
 export type IntentBody = z.output<typeof intentSchema>;
 
-export const intentMessage = z.strictObject({
-  id,
+export interface Intent {
+  readonly id: string;
   /** Who asked for it at central. */
+  readonly who: string;
+  readonly body: IntentBody;
+}
+
+/** As it comes: what a newer central asks for, and this program does not know, is answered one by one. */
+export const sentIntent = z.strictObject({
+  id,
   who: z.string().min(1).max(128),
-  body: intentSchema,
+  body: z.record(z.string(), z.unknown()),
 });
-export type Intent = z.output<typeof intentMessage>;
+export type SentIntent = z.output<typeof sentIntent>;
 
 export const fromCentral = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -172,7 +189,7 @@ export const fromCentral = z.discriminatedUnion('kind', [
     clock: time,
   }),
   z.strictObject({ kind: z.literal('ack'), cursor }),
-  z.strictObject({ kind: z.literal('intents'), intents: z.array(intentMessage) }),
+  z.strictObject({ kind: z.literal('intents'), intents: z.array(sentIntent) }),
   z.strictObject({ kind: z.literal('certificate'), certificate: z.string().max(16_384) }),
   z.strictObject({ kind: z.literal('refused'), code: id, detail: z.string().max(500) }),
 ]);

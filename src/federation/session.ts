@@ -11,12 +11,12 @@ import {
   type FeedEvent,
   type FromAppliance,
   type FromCentral,
-  type Intent,
   isSameMark,
   type MachineDocument,
   markOf,
   PROTOCOL_VERSION,
   type RequestDocument,
+  type SentIntent,
 } from './protocol.ts';
 
 export interface SessionPorts {
@@ -36,8 +36,11 @@ export interface SessionPorts {
   request(id: string): RequestDocument | undefined;
   /** With their places, behind this one by id. */
   requestsAfter(id: string, count: number): readonly RequestDocument[];
-  /** Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk. */
-  carryOut(intent: Intent): Promise<Extract<FromAppliance, { kind: 'result' }>>;
+  /**
+   * Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk; to
+   * undefined when it takes a while, and is answered later.
+   */
+  carryOut(intent: SentIntent): Promise<Extract<FromAppliance, { kind: 'result' }> | undefined>;
   snapshotId(): string;
   send(message: FromAppliance): void;
   /** How much of what was sent is still in our own buffers. */
@@ -159,7 +162,7 @@ export function createSession(ports: SessionPorts): Session {
           return pump();
         case 'intents':
           for (const intent of message.intents)
-            ports.carryOut(intent).then(ports.send, ports.onError);
+            ports.carryOut(intent).then((result) => result && ports.send(result), ports.onError);
           return;
         case 'certificate':
           return ports.onCertificate(message.certificate);

@@ -31,14 +31,28 @@ export const FEDERATION_LIMITS = {
     why: 'renewed after two thirds of it; a site may be cut off for a month and come back',
   },
   authorityCertificateMs: { value: 3650 * 86_400_000, why: 'the root that all appliances pin' },
+  federationErrandMs: {
+    value: 1000,
+    why: 'how often is looked whether an image of the fleet has come: a read of few rows',
+  },
+  fleetImageAgainMs: { value: 60_000, why: 'a file that failed is fetched again, not in a loop' },
+  fleetChannelWaitMs: { value: 60_000, why: 'a channel may be told of before its image' },
+  fleetImageStreamsMax: { value: 8, why: 'files sent at once by one instance; others come again' },
+  federationIntentKeptMs: {
+    value: 400 * 86_400_000,
+    why: 'an answer that was lost is given again after a year of absence',
+  },
+  federationForgetMs: { value: 3_600_000, why: 'old intents are few: once an hour is enough' },
+  fleetKeepingMs: { value: 600_000, why: 'how often central looks for what is too old to keep' },
+  fleetKeepingRowsMax: { value: 5000, why: 'events deleted in one transaction of some ms' },
   fleetStatementRowsMax: {
     value: 100,
     why: 'values of a statement stay below what both engines take',
   },
   fleetRequestMachinesMax: { value: 20_000, why: 'machines of one request over all sites' },
-  fleetSquadsMax: {
-    value: 500,
-    why: 'each is told to each site, with the next hello at the latest',
+  fleetRecordsMax: {
+    value: 2000,
+    why: 'of one kind: squads, users, images; each is told to each site, with the next hello at the latest',
   },
   fleetPageMax: { value: 500, why: 'machines on one page of the fleet' },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },

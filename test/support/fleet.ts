@@ -6,6 +6,7 @@ import pino from 'pino';
 import { type Central, startCentral } from '../../src/central/service.ts';
 import { centralSchema } from '../../src/central/settings.ts';
 import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
+import type { ImageDesk } from '../../src/images/desk.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
 import { createPeople, type People } from './people.ts';
 import { createWorld, type World } from './world.ts';
@@ -13,7 +14,10 @@ import { createWorld, type World } from './world.ts';
 const log = pino({ level: 'silent' });
 const now: Clock = () => Date.now() as Millis;
 
-export type SiteWorld = Pick<World, 'db' | 'inventory' | 'jobs' | 'provisioning' | 'clock'>;
+export type SiteWorld = Pick<World, 'db' | 'inventory' | 'jobs' | 'provisioning' | 'clock'> & {
+  /** The folder is where the certificate for central is. */
+  readonly imagesOf?: (folder: string) => ImageDesk;
+};
 
 export interface Called {
   readonly status: number;
@@ -34,6 +38,8 @@ export interface TestFleet {
   readonly folder: string;
   /** As the administrator. */
   readonly call: Call;
+  /** His. */
+  readonly token: string;
   /** @param world the appliance; else an empty one */
   site(name: string, world?: SiteWorld): Promise<TestSite>;
   /** As somebody else than the administrator. */
@@ -79,23 +85,26 @@ export async function createFleet(database?: string): Promise<TestFleet> {
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return { status: answer.status, body: await answer.json() };
+      const text = await answer.text();
+      return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) };
     };
   const call = as(token);
   return {
     get central() {
       return central;
     },
-    ...{ database: url, folder, call, as },
+    ...{ database: url, folder, call, as, token },
     async site(name, world = createWorld()) {
       const { body } = await call('POST', `/sites/${name}/join-code`);
       const people = await createPeople({}, world as World);
       const own = join(folder, name);
       await joinFleet(own, `https://127.0.0.1:${ports.appliances}`, body.code);
+      const images = world.imagesOf?.(own);
       const connect = () => {
         const { db, inventory, jobs, provisioning, clock } = people.world;
         const stop = startFederation({
           ...{ folder: own, db, inventory, jobs, provisioning, clock: now, log },
+          ...(images && { images }),
           whenDurable: (done) => setImmediate(done),
         });
         if (!stop) throw new Error(`${name} has not joined at ${clock()}`);

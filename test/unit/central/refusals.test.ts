@@ -163,6 +163,40 @@ describe('a site', () => {
     expect(body.places).toEqual([]);
   });
 
+  it('whose older line still speaks is heard on the newest one alone', async () => {
+    fleet = await createFleet();
+    const lon = await fleet.site('lon');
+    const old = await speak(fleet, lon);
+    // As at another instance of central, which knows nothing of the newer line.
+    const { openFleet } = await import('../../../src/central/fleet.ts');
+    const { openFleetDatabase } = await import('../../../src/central/sql.ts');
+    const db = openFleetDatabase(fleet.database);
+    const other = openFleet(db, () => Date.now() as never);
+    const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one' } as const;
+    await other.greet({ ...hello, program: 'test', clock: 0, floor: 0, last: 0 }, 'newer');
+    const machine = (serial: string) => ({ hardwarename: serial, version: 1, state: 'held' });
+    const page = (snapshot: string, serial: string, cursor: number) => ({
+      ...{ kind: 'snapshot' as const, snapshot, machines: [machine(serial)] },
+      done: { cursor },
+    });
+    const newer = { site: 'lon', line: 'newer' };
+    expect(await other.applySnapshot(newer, page('b', 'SN-2', 7))).toEqual({
+      ...{ kind: 'applied', cursor: 7 },
+    });
+    old.say(page('a', 'SN-1', 5));
+    await old.closed;
+    const { body } = await fleet.call('GET', '/machines');
+    expect(body.machines.map((one: { machine: { hardwarename: string } }) => one.machine)).toEqual([
+      machine('SN-2'),
+    ]);
+    const [site] = (await fleet.call('GET', '/sites')).body.sites;
+    expect(site.cursor).toBe(7);
+    const batch = { kind: 'batch' as const, from: 7, to: 8, events: [], machines: [] };
+    expect(await other.applyBatch({ site: 'lon', line: 'old' }, batch)).toEqual({ kind: 'over' });
+    expect(await other.applyBatch(newer, batch)).toEqual({ kind: 'applied', cursor: 8 });
+    await db.close();
+  });
+
   it('that says the same answer twice is heard once', async () => {
     fleet = await createFleet();
     const lon = await fleet.site('lon');

@@ -1,0 +1,97 @@
+/**
+ * What is too old is not kept: events, notices, answers, requests that are over, codes and certificates that have ended. One instance
+ * at a time does it, by a lease in the database, in transactions of some milliseconds; what another one has begun it goes on with.
+ */
+import { randomUUID } from 'node:crypto';
+import { limit } from '../limits.ts';
+import { OPEN_PARTS } from './parts.ts';
+import type { FleetDatabase } from './sql.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface Keeping {
+  readonly keepDays: number;
+  /** @returns how many rows are gone; undefined when another instance is at it */
+  run(now: number): Promise<number | undefined>;
+}
+
+export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
+  const holder = randomUUID();
+  return {
+    keepDays,
+    async run(now) {
+      if (!(await takeLease(db, { name: 'keeping', holder, now }))) return undefined;
+      const before = now - keepDays * DAY_MS;
+      const most = limit('fleetKeepingRowsMax');
+      let gone = 0;
+      for (const { name } of await db.all<{ name: string }>('SELECT name FROM sites'))
+        gone += await dropEvents(db, { site: name, before, most });
+      gone += await db.run('DELETE FROM notices WHERE at < ?', [before]);
+      gone += await db.run(
+        `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
+         AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)`,
+        [before],
+      );
+      gone += await dropRequests(db, { before, most: 100 });
+      gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);
+      gone += await db.run('DELETE FROM certificates WHERE not_after < ?', [before]);
+      return gone;
+    },
+  };
+}
+
+/** For twice the time between two tries: who dies with it holds up the others no longer. */
+async function takeLease(
+  db: FleetDatabase,
+  { name, holder, now }: { name: string; holder: string; now: number },
+): Promise<boolean> {
+  const ends = now + 2 * limit('fleetKeepingMs');
+  const taken = await db.run(
+    `INSERT INTO leases (name, holder, ends_at) VALUES (?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.ends_at
+     WHERE leases.holder = excluded.holder OR leases.ends_at < ?`,
+    [name, holder, ends, now],
+  );
+  return taken > 0;
+}
+
+/** From the oldest on, by their numbers: there is no index by time, and none is needed. */
+async function dropEvents(
+  db: FleetDatabase,
+  { site, before, most }: { site: string; before: number; most: number },
+): Promise<number> {
+  let gone = 0;
+  for (;;) {
+    const oldest = await db.all<{ id: number; at: number }>(
+      'SELECT id, at FROM events WHERE site = ? ORDER BY id LIMIT ?',
+      [site, most],
+    );
+    // Clocks jump: everything up to the last one that is old goes, and nothing behind it.
+    const last = oldest.findLast(({ at }) => at < before);
+    if (!last) return gone;
+    gone += await db.run('DELETE FROM events WHERE site = ? AND id <= ?', [site, last.id]);
+    if (last.id !== oldest.at(-1)?.id) return gone;
+  }
+}
+
+async function dropRequests(
+  db: FleetDatabase,
+  { before, most }: { before: number; most: number },
+): Promise<number> {
+  const open = OPEN_PARTS.map((status) => `'${status}'`).join(', ');
+  const rows = await db.all<{ id: string }>(
+    `SELECT id FROM fleet_requests r WHERE asked_at < ?
+     AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.request = r.id AND (p.status IN (${open}) OR p.ended_at >= ?))
+     ORDER BY asked_at LIMIT ?`,
+    [before, before, most],
+  );
+  for (const { id } of rows)
+    await db.transaction(async (sql) => {
+      const of = '(SELECT intent FROM fleet_parts WHERE request = ?)';
+      await sql.run(`DELETE FROM fleet_places WHERE intent IN ${of}`, [id]);
+      await sql.run(`DELETE FROM intents WHERE id IN ${of}`, [id]);
+      await sql.run('DELETE FROM fleet_parts WHERE request = ?', [id]);
+      await sql.run('DELETE FROM fleet_requests WHERE id = ?', [id]);
+    });
+  return rows.length;
+}

@@ -1,0 +1,183 @@
+/**
+ * What the fleet tells each of its sites: squads, naming rules, hardware types, policies, ways to speak to BMCs, users, images and
+ * their channels. One table, and a note for each site of the version that it was last asked to keep: a site that joins, or was
+ * put back from a copy, is asked for all of it again.
+ *
+ * A newer version ends the asking for the one before, so that a site which was away for long hears only what holds now. What a
+ * site has of its own under other names stays its own; under the same name the fleet's replaces it.
+ */
+import type { z } from 'zod';
+import { AppError } from '../errors.ts';
+import type { RecordDocument } from '../federation/protocol.ts';
+import { limit } from '../limits.ts';
+import type { Clock } from '../wire/time.ts';
+import { putIntent } from './intents.ts';
+import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
+
+export type FleetRecordKind = RecordDocument['record'];
+export type Json = Record<string, z.core.util.JSONType>;
+
+export interface FleetRecord {
+  readonly name: string;
+  readonly version: number;
+  readonly changedAt: number;
+  readonly changedBy: string;
+  readonly doc: Json;
+}
+
+/** How far a site is with the newest version. */
+export interface ToldSite {
+  readonly site: string;
+  /** `waiting`: not heard of, or still at it; `refused`: by the site's own rules. */
+  readonly status: string;
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface FleetRecords {
+  list(kind: FleetRecordKind): Promise<FleetRecord[]>;
+  get(kind: FleetRecordKind, name: string): Promise<FleetRecord | undefined>;
+  /** Makes or replaces it, and asks each site to keep it. @throws AppError REQUEST_INVALID when there are too many */
+  put(record: {
+    kind: FleetRecordKind;
+    name: string;
+    doc: Json;
+    who: string;
+  }): Promise<FleetRecord>;
+  /** Asks each site that was told of it to remove it. @throws AppError NOT_FOUND */
+  remove(of: { kind: FleetRecordKind; name: string; who: string }): Promise<void>;
+  told(kind: FleetRecordKind, name: string): Promise<ToldSite[]>;
+}
+
+export interface RecordRow extends SqlRow {
+  kind: string;
+  name: string;
+  /** '' when it was removed. */
+  doc: string;
+  version: number;
+  changed_at: number;
+  changed_by: string;
+}
+
+export const readRecord = (row: RecordRow): FleetRecord => ({
+  ...{ name: row.name, version: row.version, changedAt: row.changed_at },
+  ...{ changedBy: row.changed_by, doc: JSON.parse(row.doc) },
+});
+
+export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords {
+  const find = async (kind: string, name: string): Promise<FleetRecord | undefined> => {
+    const [row] = await db.all<RecordRow>(
+      `SELECT * FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
+      [kind, name],
+    );
+    return row && readRecord(row);
+  };
+  return {
+    get: find,
+    async list(kind) {
+      const rows = await db.all<RecordRow>(
+        `SELECT * FROM fleet_records WHERE kind = ? AND doc <> '' ORDER BY name`,
+        [kind],
+      );
+      return rows.map(readRecord);
+    },
+    async put({ kind, name, doc, who }) {
+      await db.transaction((sql) =>
+        write(sql, { kind, name, doc: JSON.stringify(doc), who, now: clock() }),
+      );
+      const record = await find(kind, name);
+      if (!record) throw new AppError('NOT_FOUND', { detail: `${kind} ${name} is removed again.` });
+      return record;
+    },
+    remove: ({ kind, name, who }) =>
+      db.transaction(async (sql) => {
+        const there = await sql.all(
+          `SELECT name FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
+          [kind, name],
+        );
+        if (there.length === 0) throw new AppError('NOT_FOUND', { detail: `No ${kind} ${name}.` });
+        await write(sql, { kind, name, doc: '', who, now: clock() });
+      }),
+    async told(kind, name) {
+      const rows = await db.all<{ site: string; status: string | null; result: string | null }>(
+        `SELECT t.site AS site, i.status AS status, i.result AS result
+         FROM record_sites t LEFT JOIN intents i ON i.id = t.intent
+         WHERE t.kind = ? AND t.name = ? ORDER BY t.site`,
+        [kind, name],
+      );
+      return rows.map(({ site, status, result }) => {
+        const said = status === 'refused' ? JSON.parse(result || '{}') : {};
+        // An answer that is older than what is kept of answers was given long ago.
+        return { site, status: status ?? 'done', code: said.code ?? '', detail: said.detail ?? '' };
+      });
+    },
+  };
+}
+
+async function write(
+  sql: Sql,
+  of: { kind: FleetRecordKind; name: string; doc: string; who: string; now: number },
+): Promise<void> {
+  const { kind, name, doc, who, now } = of;
+  await sql.run(
+    `INSERT INTO fleet_records (kind, name, doc, version, changed_at, changed_by) VALUES (?, ?, ?, 1, ?, ?)
+     ON CONFLICT (kind, name) DO UPDATE SET doc = excluded.doc, version = fleet_records.version + 1,
+       changed_at = excluded.changed_at, changed_by = excluded.changed_by`,
+    [kind, name, doc, now, who],
+  );
+  const [row] = await sql.all<{ count: number }>(
+    'SELECT CAST(count(*) AS BIGINT) AS count FROM fleet_records WHERE kind = ?',
+    [kind],
+  );
+  if ((row?.count ?? 0) > limit('fleetRecordsMax'))
+    throw new AppError('REQUEST_INVALID', { detail: `There are too many of kind ${kind}.` });
+  const sites = await sql.all<{ name: string }>('SELECT name FROM sites ORDER BY name');
+  await tellRecords(
+    sql,
+    sites.map((site) => site.name),
+    now,
+  );
+}
+
+const SUPERSEDED = JSON.stringify({ code: 'SUPERSEDED', detail: 'A newer version was asked for.' });
+
+/** Asks these sites for what they were not asked for yet. A version that two ask for at once is heard twice, and is the same. */
+export async function tellRecords(sql: Sql, sites: readonly string[], now: number): Promise<void> {
+  for (const site of sites) {
+    const rows = await sql.all<RecordRow & { told: string | null }>(
+      `SELECT r.*, t.intent AS told FROM fleet_records r
+       LEFT JOIN record_sites t ON t.site = ? AND t.kind = r.kind AND t.name = r.name
+       WHERE coalesce(t.version, 0) < r.version AND (r.doc <> '' OR t.intent IS NOT NULL)
+       ORDER BY r.kind, r.name`,
+      [site],
+    );
+    for (const { kind, name, doc, version, changed_by: who, told } of rows) {
+      await sql.run(
+        `UPDATE intents SET status = 'refused', result = ?, ended_at = ? WHERE id = ? AND status = 'waiting'`,
+        [SUPERSEDED, now, told ?? ''],
+      );
+      const record = kind as FleetRecordKind;
+      const body = {
+        kind: 'record',
+        record,
+        name,
+        doc: doc === '' ? null : JSON.parse(doc),
+      } as const;
+      const intent = await putIntent(sql, { site, who, body, now });
+      await sql.run(
+        `INSERT INTO record_sites (site, kind, name, version, intent) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (site, kind, name) DO UPDATE SET version = excluded.version, intent = excluded.intent`,
+        [site, kind, name, version, intent],
+      );
+    }
+  }
+}
+
+/** What this site has may not be what it had: it is asked again for what it has answered. */
+export async function forgetTold(sql: Sql, site: string): Promise<void> {
+  await sql.run(
+    `UPDATE record_sites SET version = 0 WHERE site = ?
+     AND intent NOT IN (SELECT id FROM intents WHERE site = ? AND status = 'waiting')`,
+    [site, site],
+  );
+}

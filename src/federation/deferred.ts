@@ -1,0 +1,125 @@
+/**
+ * What central asks for and takes a while: images, whose files are fetched in the background, and channels, which point to them.
+ *
+ * Nothing of it is in memory: the intents that are `working` say what is wanted, the image store what is there and what is on its
+ * way, also after a restart. Files come one after another, each going on where it broke off and taken only if its hash is the
+ * one that was named; what fails is tried again after a while, for central may be away for months. The version is made, and its signature
+ * judged by this site's own keys, when the last file is there.
+ */
+import { AppError } from '../errors.ts';
+import type { ImageDesk } from '../images/desk.ts';
+import type { Upload } from '../inventory/image-blobs.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { limit } from '../limits.ts';
+import { parseImageRef } from '../wire/image-ref.ts';
+import type { IntentResult, Intents, WorkingIntent } from './intents.ts';
+import { channelDocument, type ImageDocument, imageDocument, parsed } from './records.ts';
+
+/** What the image store is told to fetch; platform code knows how. */
+export const fleetSource = (sha256: string): string => `central:${sha256}`;
+
+export interface DeferredParts {
+  readonly intents: Intents;
+  readonly inventory: Pick<Inventory, 'blobs' | 'images' | 'transaction'>;
+  readonly desk: ImageDesk;
+  now(): number;
+}
+
+type Look = { readonly is: 'waiting' } | { readonly is: 'over'; readonly result: IntentResult };
+const WAITING: Look = { is: 'waiting' };
+
+/** Looks at all of them once, and begins what can be begun. @returns the answers of those that have ended now */
+export function lookAtDeferred(parts: DeferredParts): IntentResult[] {
+  const working = parts.intents.working();
+  return working.flatMap((intent) => {
+    const look = intent.body.record === 'image' ? lookAtImage : lookAtChannel;
+    const seen = look(parts, intent, working);
+    return seen.is === 'over' ? [seen.result] : [];
+  });
+}
+
+const causeOf = ({ who }: WorkingIntent) => ({
+  who: `central:${who}`,
+  why: 'the fleet has changed it',
+});
+
+function lookAtImage(parts: DeferredParts, intent: WorkingIntent): Look {
+  const { intents, inventory, desk } = parts;
+  const { id, body } = intent;
+  const over = (run: () => Record<string, unknown>): Look => ({
+    ...{ is: 'over', result: inventory.transaction(() => intents.end(id, run)) },
+  });
+  const read = imageDocument.safeParse(body.doc);
+  const ref = parseImageRef(body.name);
+  if (!read.success || !ref || !('version' in ref))
+    return over(() => {
+      parsed(read);
+      throw new AppError('REQUEST_INVALID', { detail: `${body.name} is no NAME@VERSION.` });
+    });
+  const image = read.data;
+  const there = inventory.images.get(ref.name, ref.version);
+  if (there && filesOf(there) === filesOf(image)) return over(() => ({ image: body.name }));
+  const lacking = image.files.find(({ sha256 }) => inventory.blobs.get(sha256)?.damaged !== '');
+  if (lacking) {
+    fetch(parts, lacking.sha256, causeOf(intent).who);
+    return WAITING;
+  }
+  return over(() => {
+    const { kind, doc, files, signature } = image;
+    desk.add({ ...ref, kind, doc, files }, signature, causeOf(intent));
+    return { image: body.name };
+  });
+}
+
+interface Made {
+  readonly kind: ImageDocument['kind'];
+  readonly files: readonly ImageDocument['files'][number][];
+}
+
+const filesOf = ({ kind, files }: Made): string =>
+  [kind, ...files.map(({ role, sha256 }) => `${role} ${sha256}`).sort()].join('\n');
+
+/** One at a time: there is nobody who waits for it, and much else on the line. */
+function fetch({ inventory, desk, now }: DeferredParts, sha256: string, who: string): void {
+  const ours = inventory.blobs.uploads.list().filter(({ source }) => source.startsWith('central:'));
+  if (ours.some(({ state }) => state === 'receiving' || state === 'checking')) return;
+  const source = fleetSource(sha256);
+  const [last] = ours.filter((upload) => upload.source === source).sort(newestFirst);
+  if (last?.state === 'failed' && now() < last.updatedAt + limit('fleetImageAgainMs')) return;
+  try {
+    desk.store.importFrom({ source, sha256, who });
+  } catch (error) {
+    // A full disk, or too many others: looked at again.
+    if (!(error instanceof AppError)) throw error;
+  }
+}
+
+const newestFirst = (a: Upload, b: Upload): number => b.updatedAt - a.updatedAt;
+
+function lookAtChannel(
+  { intents, inventory, now }: DeferredParts,
+  intent: WorkingIntent,
+  working: readonly WorkingIntent[],
+): Look {
+  const { id, body, at } = intent;
+  const ref = parseImageRef(body.name);
+  const read = channelDocument.safeParse(body.doc);
+  if (ref && 'channel' in ref && read.success) {
+    const { version } = read.data;
+    const isThere = inventory.images.get(ref.name, version) !== undefined;
+    const isComing = working.some(
+      (other) => other.body.record === 'image' && other.body.name === `${ref.name}@${version}`,
+    );
+    // The image may be told of right behind it.
+    if (!isThere && (isComing || now() < at + limit('fleetChannelWaitMs'))) return WAITING;
+  }
+  const move = () => {
+    const { version } = parsed(read);
+    if (!ref || !('channel' in ref))
+      throw new AppError('REQUEST_INVALID', { detail: `${body.name} is no NAME/CHANNEL.` });
+    if (inventory.images.at(ref.name, ref.channel)?.version !== version)
+      inventory.images.move({ ...ref, version }, causeOf(intent));
+    return { channel: body.name, version };
+  };
+  return { is: 'over', result: inventory.transaction(() => intents.end(id, move)) };
+}

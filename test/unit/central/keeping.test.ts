@@ -1,0 +1,103 @@
+/** What central keeps for a while, and by which instance it is removed. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openKeeping } from '../../../src/central/keeping.ts';
+import { migrateFleet } from '../../../src/central/schema.ts';
+import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
+import { limit } from '../../../src/limits.ts';
+
+const DAY_MS = 86_400_000;
+const NOW = 1_000 * DAY_MS;
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+async function openDatabase(): Promise<FleetDatabase> {
+  const folder = mkdtempSync(join(tmpdir(), 'keeping-'));
+  const db = openFleetDatabase(`sqlite:${join(folder, 'fleet.db')}`);
+  ends.push(async () => {
+    await db.close();
+    rmSync(folder, { recursive: true });
+  });
+  await migrateFleet(db);
+  await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
+  return db;
+}
+
+const addEvent = (db: FleetDatabase, id: number, at: number) =>
+  db.run('INSERT INTO events (site, id, at, name, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)', [
+    ...['lon', id, at, 'machine.state', '', '{}'],
+  ]);
+
+async function addRequest(db: FleetDatabase, id: string, status: string, endedAt: number) {
+  await db.run(
+    `INSERT INTO fleet_requests (id, call_key, who, role, squad, hardware_type, wanted, body, sites, spread, asked_at)
+     VALUES (?, ?, '', '', '', '', 1, '{}', '[]', '{}', 1)`,
+    [id, id],
+  );
+  await db.run(
+    `INSERT INTO fleet_parts (intent, request, site, wanted, status, ended_at) VALUES (?, ?, 'lon', 1, ?, ?)`,
+    [`part-${id}`, id, status, endedAt],
+  );
+  await db.run(
+    `INSERT INTO intents (id, site, who, body, asked_at, status) VALUES (?, 'lon', '', '{}', 1, 'done')`,
+    [`part-${id}`],
+  );
+}
+
+const left = async (db: FleetDatabase, table: string, column = 'id') =>
+  (await db.all(`SELECT ${column} AS one FROM ${table} ORDER BY 1`)).map(({ one }) => one);
+
+describe('what is too old', () => {
+  it('is removed, and nothing that is new or still goes on', async () => {
+    const db = await openDatabase();
+    const keeping = openKeeping(db, 100);
+    const [old, fresh] = [NOW - 101 * DAY_MS, NOW - 99 * DAY_MS];
+    // The clock of the site went back once: what is old by its number goes with the others.
+    for (const [index, at] of [old, fresh, old, fresh, fresh].entries())
+      await addEvent(db, index + 1, at);
+    for (const [id, at] of [
+      ['a', old],
+      ['b', fresh],
+    ] as const)
+      await db.run(`INSERT INTO notices (id, at, site, code, detail) VALUES (?, ?, '', '', '')`, [
+        ...[id, at],
+      ]);
+    await addRequest(db, 'over', 'fulfilled', old);
+    await addRequest(db, 'open', 'working', 0);
+    await addRequest(db, 'late', 'fulfilled', fresh);
+    expect(await keeping.run(NOW)).toBe(5);
+    expect(await left(db, 'events')).toEqual([4, 5]);
+    expect(await left(db, 'notices')).toEqual(['b']);
+    expect(await left(db, 'fleet_requests')).toEqual(['late', 'open']);
+    expect(await left(db, 'fleet_parts', 'intent')).toEqual(['part-late', 'part-open']);
+    expect(await left(db, 'intents')).toEqual(['part-late', 'part-open']);
+    expect(await keeping.run(NOW)).toBe(0);
+  });
+
+  it('goes in as many pieces as it takes', async () => {
+    const db = await openDatabase();
+    await db.transaction(async (sql) => {
+      const values = (from: number) =>
+        Array.from({ length: 500 }, (_, n) => `('lon', ${from + n}, 1, 'x', '', '{}')`).join(', ');
+      for (let from = 1; from < 2 * limit('fleetKeepingRowsMax'); from += 500)
+        await sql.run(
+          `INSERT INTO events (site, id, at, name, hardwarename, data) VALUES ${values(from)}`,
+        );
+    });
+    expect(await openKeeping(db, 1).run(NOW)).toBe(2 * limit('fleetKeepingRowsMax'));
+  });
+
+  it('is one instance’s business at a time, and another’s when that one is gone', async () => {
+    const db = await openDatabase();
+    const [one, other] = [openKeeping(db, 100), openKeeping(db, 100)];
+    expect(await one.run(NOW)).toBe(0);
+    expect(await other.run(NOW + 1)).toBeUndefined();
+    expect(await one.run(NOW + 2)).toBe(0);
+    expect(await other.run(NOW + 3 * limit('fleetKeepingMs'))).toBe(0);
+    expect(await one.run(NOW + 3 * limit('fleetKeepingMs'))).toBeUndefined();
+  });
+});

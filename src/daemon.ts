@@ -126,10 +126,8 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       fleetDiff: fleet.diff,
     });
     const { whenDurable } = core.groupCommit;
-    const folder = federationFolderOf(config);
-    const leave = startFederation({
-      ...{ ...parts, ...provisioned, jobs, folder, whenDurable, images: images.desk },
-    });
+    const member = { ...parts, ...provisioned, jobs, images: images.desk };
+    const leave = startFederation({ ...member, folder: federationFolderOf(config), whenDurable });
     if (leave) parts.closers.push(leave);
     tellFirstToken(core.inventory, config);
     ready.peopleHttp = true;

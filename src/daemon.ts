@@ -41,7 +41,7 @@ import { requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { osBootId } from './platform/os-boot.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
-import { startCheckpoints } from './platform/sqlite.ts';
+import { type GroupCommit, startCheckpoints } from './platform/sqlite.ts';
 
 export interface Daemon {
   /** Ends running transfers, closes the listeners, then the database. */
@@ -94,7 +94,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     ready.dns = true;
     await startDhcp(parts);
     ready.dhcp = true;
-    await startTftp(parts);
+    const tftp = await startTftp(parts);
     ready.tftp = true;
     const images = startImages(parts);
     const recycle = openRecycling(parts);
@@ -116,7 +116,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       consoles,
       ...provisioned,
       certificateKey: recycle.publicKey,
-      readiness: () => ({ ...ready, database: core.groupCommit.healthy() }),
+      readiness: () => ({ ...ready, ...livingParts(core.groupCommit, tftp) }),
       backup: () => backupNow(config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
@@ -161,6 +161,11 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+/** What may stop to work while the daemon goes on. */
+function livingParts(commits: GroupCommit, tftp: { alive(): boolean }) {
+  return { database: commits.healthy(), tftp: tftp.alive() };
 }
 
 /** On standard error and not in the log: a log is kept, and shipped elsewhere. */

@@ -38,6 +38,7 @@ import { openSendThreads } from '../platform/sendfile.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
+import type { Metrics } from './metrics.ts';
 import { whoHas } from './who-has.ts';
 
 export interface HttpParts {
@@ -47,7 +48,7 @@ export interface HttpParts {
   readonly inventory: Inventory;
   readonly desk: BootDesk;
   readonly segments: readonly Segment[];
-  readonly metrics: { readonly registry: Registry; readonly http: HttpMetrics };
+  readonly metrics: Pick<Metrics, 'registry' | 'http' | 'threadsLost'>;
   readonly flows: Flows;
   readonly recorder: Recorder;
   readonly closers: (() => unknown)[];
@@ -122,6 +123,7 @@ export async function startMachineHttp(
     threads: limit('httpSendThreadsMax'),
     idleMs: limit('httpIdleMs'),
     onError: (err) => log.error({ err }, 'a thread that sends files has failed'),
+    onLost: () => metrics.threadsLost.inc({ thread: 'files' }),
   });
   parts.closers.push(() => threads.close());
   const send = { ...sendOptions(), threads };

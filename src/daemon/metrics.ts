@@ -76,8 +76,15 @@ export function openMetrics(inventory: Inventory) {
   for (const reason of DHCP_DROPS) dhcpDrops.inc({ reason }, 0);
   const tftpDrops = counter('reveille_tftp_drops_total', 'TFTP packets not served', ['reason']);
   for (const reason of TFTP_DROP_REASONS) tftpDrops.inc({ reason }, 0);
+  const threadsLost = counter(
+    'reveille_threads_lost_total',
+    'Threads that ended without being asked to, and were started again',
+    ['thread'],
+  );
+  for (const thread of ['tftp', 'files'] as const) threadsLost.inc({ thread }, 0);
   return {
     registry,
+    threadsLost,
     tftpDrops,
     tftpTransfers: counter('reveille_tftp_transfers_total', 'TFTP transfers that ended', [
       'outcome',

@@ -3,10 +3,12 @@
  *
  * With koffi the engine runs in a thread of its own (`tftp-worker.ts`) and system calls are batched. Without it the engine
  * runs here, on Node's dgram; clients see no difference but speed. Events and drops come out the same way from both.
- * A thread that ends without being asked to is started again with the same sockets: machines repeat what they asked.
+ * A thread that ends without being asked to, or says nothing for too long, is started again with the same sockets: machines
+ * repeat what they asked.
  */
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
 import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-calls.ts';
 import { type Libc, loadLibc } from '../platform/libc.ts';
 import type { Log } from '../platform/log.ts';
@@ -41,12 +43,20 @@ export interface TftpServiceOptions {
   readonly io?: 'auto' | 'dgram';
   onEvent(event: TftpEvent, client: TftpClient): void;
   onDrop(reason: TftpDrop, count: number): void;
+  /** The thread has ended without being asked to, and will be started again. */
+  onThreadLost?(): void;
+  /** For tests: the program of the thread. */
+  readonly thread?: URL;
+  /** For tests: how long a thread may say nothing. */
+  readonly silenceMs?: number;
 }
 
 export interface TftpService {
   /** The request port of each network. */
   readonly ports: readonly number[];
   readonly io: 'batched' | 'dgram';
+  /** False while its thread is gone, or turns no more. */
+  alive(): boolean;
   close(): Promise<void>;
 }
 
@@ -54,6 +64,8 @@ export interface TftpService {
 export interface WorkerStart {
   readonly networks: readonly TftpDescriptors[];
   readonly wakeFd: number;
+  /** One 32-bit number: the thread adds to it with each turn, so that one that hangs is seen. */
+  readonly turns: SharedArrayBuffer;
 }
 
 export type FromWorker =
@@ -92,6 +104,7 @@ interface Prepared extends TftpServiceOptions {
 }
 
 const RESTART_MS = 1000;
+const TFTP_THREAD = new URL('./tftp-worker.ts', import.meta.url);
 
 function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
   const { libc, files, log } = options;
@@ -110,14 +123,18 @@ function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
   let closing = false;
   let worker: Worker | undefined;
   let restart: NodeJS.Timeout | undefined;
+  let pulse = createPulse(options, 0);
+  let lost = 0;
   let stopped = () => {};
   const done = new Promise<void>((resolve) => {
     stopped = resolve;
   });
   const launch = (): void => {
     restart = undefined;
-    const started = new Worker(new URL('./tftp-worker.ts', import.meta.url), {
-      workerData: { networks, wakeFd: waker.fd } satisfies WorkerStart,
+    pulse = createPulse(options, lost);
+    const { turns } = pulse;
+    const started = new Worker(options.thread ?? TFTP_THREAD, {
+      workerData: { networks, wakeFd: waker.fd, turns } satisfies WorkerStart,
     });
     worker = started;
     const post = (message: ToWorker, transfer: ArrayBuffer[] = []) => {
@@ -128,16 +145,28 @@ function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
     started.on('error', (err) => log.error({ err }, 'the TFTP thread failed'));
     started.on('exit', () => {
       if (closing) return stopped();
+      lost += 1;
+      options.onThreadLost?.();
       restart = setTimeout(launch, RESTART_MS);
     });
     if (closing) post({ kind: 'stop' });
   };
   launch();
+  let ended: Worker | undefined;
+  const watch = setInterval(() => {
+    if (restart || !pulse.hangs() || ended === worker) return;
+    ended = worker;
+    log.error('the TFTP thread hangs: it is ended, and started again');
+    void worker?.terminate();
+  }, LOOK_MS);
+  watch.unref();
   return {
     ports: networks.map(([requests]) => localPort(requests)),
     io: 'batched',
+    alive: () => restart === undefined && pulse.proven() && !pulse.hangs(),
     async close() {
       closing = true;
+      clearInterval(watch);
       if (restart) stopped();
       clearTimeout(restart);
       worker?.postMessage({ kind: 'stop' } satisfies ToWorker);
@@ -147,6 +176,33 @@ function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
       waker.close();
       await files.close();
     },
+  };
+}
+
+/** How often a thread is looked at. */
+const LOOK_MS = 1000;
+
+interface Pulse {
+  readonly turns: SharedArrayBuffer;
+  /** It has not turned for too long. */
+  hangs(): boolean;
+  /** The first thread is taken at its word; one that follows a dead one has to have turned. */
+  proven(): boolean;
+}
+
+function createPulse({ silenceMs = limit('tftpThreadSilenceMs') }: Prepared, lost: number): Pulse {
+  const turns = new SharedArrayBuffer(4);
+  const count = new Int32Array(turns);
+  let seen = 0;
+  let seenAt = performance.now();
+  return {
+    turns,
+    hangs() {
+      const [now, turned] = [performance.now(), Atomics.load(count, 0)];
+      if (turned !== seen) [seen, seenAt] = [turned, now];
+      return now - seenAt >= silenceMs;
+    },
+    proven: () => lost === 0 || Atomics.load(count, 0) !== 0,
   };
 }
 
@@ -224,6 +280,7 @@ async function openPlain(options: Prepared): Promise<TftpService> {
   return {
     ports: sockets.map(({ port }) => port),
     io: 'dgram',
+    alive: () => true,
     async close() {
       clearInterval(ticking);
       for (const engine of engines) engine.close();

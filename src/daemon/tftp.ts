@@ -5,10 +5,11 @@ import type { NewEvent } from '../events.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
-import { openTftpService, type TftpClient } from './tftp-service.ts';
+import { openTftpService, type TftpClient, type TftpService } from './tftp-service.ts';
 import { whoHas } from './who-has.ts';
 
-export async function startTftp(parts: Parts): Promise<void> {
+/** @returns whether it serves: its thread may be gone for a moment */
+export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'>> {
   const { config, segments, desk, log, metrics } = parts;
   const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
   const holder = whoHas(parts);
@@ -29,8 +30,10 @@ export async function startTftp(parts: Parts): Promise<void> {
       noteTftp({ parts, holder }, event, client);
     },
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
+    onThreadLost: () => metrics.threadsLost.inc({ thread: 'tftp' }),
   });
   parts.closers.push(() => service.close());
+  return service;
 }
 
 /** A file is counted when the last of it is acknowledged: what a client gave up is no load that was served. */

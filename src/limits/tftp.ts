@@ -61,5 +61,9 @@ export const TFTP_LIMITS = {
     value: 262_144,
     why: 'one read of a disk: about 2 ms of a slow one, and 178 blocks for whoever waits',
   },
+  tftpThreadSilenceMs: {
+    value: 15_000,
+    why: 'its thread turns four times a second with nothing to do; a busy machine may take seconds to start it',
+  },
   tftpReadsMax: { value: 16, why: 'reads under way: 4 MiB, and a queue that a disk can sort' },
 } as const;

@@ -74,18 +74,32 @@ export interface SendThreadOptions {
   /** A connection that takes nothing for so long is given up. */
   readonly idleMs: number;
   onError(error: Error): void;
+  /** One has ended without being asked to; what it was sending is cut off. */
+  onLost?(): void;
+  /** For tests: how long after that no other one is started. */
+  readonly replaceMs?: number;
 }
+
+/** A thread that dies is replaced when there is something to send, but not more often than this. */
+const REPLACE_MS = 1000;
 
 /** The threads are started with the first download that they are for. */
 export function openSendThreads(options: SendThreadOptions): SendThreads {
   const libc = loadCalls();
-  const threads: Thread[] = [];
+  let threads: Thread[] = [];
+  let lostAt = Number.NEGATIVE_INFINITY;
+  const onLost = (): void => {
+    lostAt = performance.now();
+    options.onLost?.();
+  };
   const pick = (calls: Calls): Thread | undefined => {
-    while (threads.length < options.threads) threads.push(startThread(calls, options));
-    return threads
-      .filter((thread) => thread.alive())
-      .sort((a, b) => a.running() - b.running())
-      .at(0);
+    threads = threads.filter((thread) => thread.alive());
+    if (performance.now() - lostAt >= (options.replaceMs ?? REPLACE_MS)) {
+      while (threads.length < options.threads) {
+        threads.push(startThread(calls, { ...options, onLost }));
+      }
+    }
+    return threads.toSorted((a, b) => a.running() - b.running()).at(0);
   };
   return {
     open(socket) {
@@ -122,7 +136,8 @@ function lend(
   };
 }
 
-function startThread(libc: Calls, { idleMs, onError }: SendThreadOptions): Thread {
+function startThread(libc: Calls, options: SendThreadOptions): Thread {
+  const { idleMs, onError, onLost } = options;
   const { port1, port2 } = new MessageChannel();
   const wakeFd = libc.eventfd(0, EFD_CLOEXEC_NONBLOCK);
   const data: SendThreadData = { port: port2, wakeFd, idleMs };
@@ -133,6 +148,7 @@ function startThread(libc: Calls, { idleMs, onError }: SendThreadOptions): Threa
   const waiting = new Map<number, (leftBytes: number | undefined) => void>();
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   let alive = true;
+  let closing = false;
   let lastId = 0;
   const tell = (message: SendJob | 'stop') => {
     port1.postMessage(message);
@@ -141,6 +157,7 @@ function startThread(libc: Calls, { idleMs, onError }: SendThreadOptions): Threa
   worker.on('error', onError);
   void ended.then(() => {
     alive = false;
+    if (!closing) onLost?.();
     for (const settle of waiting.values()) settle(undefined);
     waiting.clear();
     port1.close();
@@ -162,6 +179,7 @@ function startThread(libc: Calls, { idleMs, onError }: SendThreadOptions): Threa
     running: () => waiting.size,
     alive: () => alive,
     close() {
+      closing = true;
       if (alive) tell('stop');
       return ended;
     },

@@ -3,18 +3,24 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { openTftpService, type TftpClient } from '../../src/daemon/tftp-service.ts';
+import {
+  openTftpService,
+  type TftpClient,
+  type TftpServiceOptions,
+} from '../../src/daemon/tftp-service.ts';
 import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
 
 export async function startTftpServer(
   files: Record<string, Uint8Array>,
   io: 'auto' | 'dgram' = 'auto',
+  options: Pick<TftpServiceOptions, 'thread' | 'silenceMs'> = {},
 ) {
   const root = mkdtempSync(join(tmpdir(), 'reveille-tftp-'));
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(root, name), bytes);
   const events: (TftpEvent & { client: TftpClient })[] = [];
   const drops = new Map<TftpDrop, number>();
   const errors: unknown[] = [];
+  let lost = 0;
   const watchers = new Set<() => void>();
   const changed = () => {
     for (const watch of [...watchers]) watch();
@@ -23,6 +29,11 @@ export async function startTftpServer(
   const service = await openTftpService({
     networks: [{ iface: 'lo', address: '127.0.0.1', port: 0 }],
     ...{ root, log, io, servedAs: (name) => name },
+    ...options,
+    onThreadLost() {
+      lost += 1;
+      changed();
+    },
     onEvent(event, client) {
       events.push({ ...event, client });
       changed();
@@ -35,6 +46,9 @@ export async function startTftpServer(
   return {
     port: service.ports[0] ?? 0,
     ...{ root, events, drops, errors, io: service.io },
+    alive: service.alive,
+    /** Threads that ended without being asked to. */
+    lost: () => lost,
     /** Resolves as soon as what was observed satisfies `holds`. */
     until: (holds: () => boolean) =>
       new Promise<void>((resolve) => {

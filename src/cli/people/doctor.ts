@@ -19,6 +19,7 @@ import {
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
 import { bmcAddresses, isHeard } from './doctor-bmcs.ts';
+import { daemonParts } from './doctor-daemon.ts';
 import { ports } from './doctor-ports.ts';
 
 export interface Finding {
@@ -41,6 +42,7 @@ export async function doctor(config: Config): Promise<Finding[]> {
     room(config),
     clock(),
     ...(await ports(config)),
+    ...(await daemonParts(config)),
     ...(await bmcs(config)),
   ];
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, expect, it } from 'vitest';
 import { type OpenBootFile, openBootFile } from '../../../src/platform/boot-files.ts';
 import {
@@ -159,4 +160,46 @@ it('leaves no descriptor behind', async () => {
   await new Promise((resolve) => server.close(resolve));
   await opened.close();
   expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+});
+
+it('cuts off what a thread was sending that dies, tells of it, and starts another one', async () => {
+  const { file } = image();
+  const started: Worker[] = [];
+  const watch = (worker: Worker) => void started.push(worker);
+  process.on('worker', watch);
+  closers.push(() => process.off('worker', watch));
+  let lost = 0;
+  const opened = openSendThreads({
+    ...{ threads: 1, idleMs: 5000, onError: () => undefined, replaceMs: 0 },
+    onLost: () => {
+      lost += 1;
+    },
+  });
+  closers.push(opened.close);
+  const server = createServer();
+  closers.push(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const send = async (meanwhile: () => unknown) => {
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    closers.push(() => client.destroy());
+    const [socket] = (await once(server, 'connection')) as Socket[];
+    closers.push(() => socket?.destroy());
+    const sender = socket && opened.open(socket);
+    const sending = sender?.send({ fileFd: file.fd, offsetBytes: 0, lengthBytes: SIZE });
+    // A client that reads nothing: so the thread is not done before it dies.
+    if (lost === 0) client.pause();
+    else client.resume();
+    await meanwhile();
+    const moved = await sending;
+    sender?.close();
+    return moved;
+  };
+  const kill = async () => {
+    if (started.length === 0) await once(process, 'worker');
+    await started[0]?.terminate();
+  };
+  expect(await send(kill)).toBeUndefined();
+  expect(lost).toBe(1);
+  expect(await send(() => undefined)).toBe(SIZE);
+  expect([started.length, lost]).toEqual([2, 1]);
 });

@@ -196,7 +196,9 @@ describe('batched', () => {
     const peer = await openPeer();
     await peer.send(request('f', { blksize: '1000' }), server.port);
     await peer.next();
+    expect([server.alive(), server.lost()]).toEqual([true, 0]);
     await started[0]?.terminate();
+    expect([server.alive(), server.lost()]).toEqual([false, 1]);
     while (started.length < 2) await once(process, 'worker');
     process.off('worker', watch);
     let ended = false;
@@ -206,10 +208,23 @@ describe('batched', () => {
     const other = await openPeer();
     await other.send(request('f', { blksize: '1000' }), server.port);
     expect((await other.next()).packet).toMatchObject({ opcode: OPCODE.oack });
+    expect([server.alive(), server.lost()]).toEqual([true, 1]);
     peer.close();
     other.close();
     await server.close();
     expect(ended).toBe(true);
+  });
+
+  it('ends a thread that hangs, says so, and is not alive as long as the next one hangs too', async () => {
+    const thread = new URL('../../support/hanging-thread.ts', import.meta.url);
+    const server = await startTftpServer({}, 'auto', { thread, silenceMs: 100 });
+    expect(server.alive()).toBe(true);
+    await server.until(() => server.lost() === 1);
+    expect(server.alive()).toBe(false);
+    expect(server.errors).toMatchObject([expect.stringContaining('the TFTP thread hangs')]);
+    await server.until(() => server.lost() === 2);
+    expect(server.alive()).toBe(false);
+    await server.close();
   });
 
   it('keeps no file open that cannot be read', async () => {

@@ -1,0 +1,51 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { daemonParts } from '../../../src/cli/people/doctor-daemon.ts';
+import { parseConfig } from '../../../src/config.ts';
+
+let server: Server | undefined;
+afterEach(() => server?.close());
+
+/** What the doctor finds where something on the people's port answers this. */
+async function found(status: number, body: string) {
+  const asked: (string | undefined)[] = [];
+  const listening = createServer((request, response) => {
+    asked.push(request.url);
+    response.writeHead(status).end(body);
+  });
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const { port } = listening.address() as AddressInfo;
+  const findings = await daemonParts(parseConfig(`peopleHttp: { port: ${port} }`));
+  return { findings, asked, port };
+}
+
+it('repeats that all is ready', async () => {
+  const { findings, asked } = await found(200, '{"ready":true,"checks":{"dhcp":true}}');
+  expect(asked).toEqual(['/readyz']);
+  expect(findings).toEqual([{ check: 'daemon', ok: true, found: 'all its parts are ready' }]);
+});
+
+it('names the parts that are not, and says how to mend the first', async () => {
+  const { findings } = await found(
+    503,
+    '{"ready":false,"checks":{"dhcp":true,"tftp":false,"jobs":false}}',
+  );
+  expect(findings).toMatchObject([{ check: 'daemon', ok: false, found: 'not ready: tftp, jobs' }]);
+  expect(findings[0]?.mend).toContain('restart the daemon');
+});
+
+it.each([
+  ['somebody else’s page', 404, '<html>'],
+  ['another JSON', 200, '{"status":"alive"}'],
+  ['no end of text', 200, 'x'.repeat(100_000)],
+])('says nothing of %s', async (_what, status, body) => {
+  expect((await found(status, body)).findings).toEqual([]);
+});
+
+it('says nothing where nobody listens', async () => {
+  const { port } = await found(200, '');
+  await new Promise((resolve) => server?.close(resolve));
+  expect(await daemonParts(parseConfig(`peopleHttp: { port: ${port} }`))).toEqual([]);
+});

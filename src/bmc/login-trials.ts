@@ -78,7 +78,7 @@ export function createLoginTrials(
         return { session, tag };
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
-        if (!isRefusal(error) && error.code !== 'BMC_UNTRUSTED') {
+        if (!isRefusal(error) && !NOT_THIS_ONE.includes(error.code)) {
           noteFailure(parts, target, error);
           throw error;
         }
@@ -134,6 +134,9 @@ function noteOpened(
   soon(() => bmcs.write(id, { address, ...opened, ...well, openedAt }));
 }
 
+/** It was not sent: the certificate is not proven, or its name or password is longer than the protocol has room for. */
+const NOT_THIS_ONE: readonly string[] = ['BMC_UNTRUSTED', 'REQUEST_INVALID'];
+
 interface Refused {
   readonly name: string;
   readonly code: string;
@@ -143,7 +146,11 @@ interface Refused {
 
 /** The first refusal is that of the login which should have worked; the others are named. */
 function refusalOf(refused: readonly Refused[]): AppError {
-  const told = refused.map(({ name, code }) => `${name} (${code})`).join(', ');
+  const told = refused
+    .map(({ name, code, error }) =>
+      code === 'REQUEST_INVALID' ? `${name} (${error?.detail})` : `${name} (${code})`,
+    )
+    .join(', ');
   const [first] = refused;
   const again = refused.some(({ error }) => error === undefined)
     ? ' Those refused before are tried again when they change, or by `reveille bmc NAME retry`.'

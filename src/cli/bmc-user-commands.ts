@@ -7,8 +7,6 @@ import { AppError } from '../errors.ts';
 import { getPayloadAccess, setPayloadAccess } from '../ipmi/commands/payload.ts';
 import {
   getUserAccess,
-  NAME_BYTES_MAX,
-  PASSWORD_BYTES_MAX,
   setUserAccess,
   setUserName,
   setUserPassword,
@@ -49,8 +47,6 @@ async function setUser({ session, words, newPassword }: Context): Promise<Comman
     return done(`Set user ${user}'s password`);
   }
   if (what !== 'name' || name === '') invalid("say 'set name ID NAME' or 'set password ID'.");
-  if (Buffer.byteLength(name) > NAME_BYTES_MAX)
-    invalid(`A name has ${NAME_BYTES_MAX} bytes at most.`);
   await session.call(setUserName, { user, name });
   return done(`Set user ${user}'s name to ${name}`);
 }
@@ -102,8 +98,6 @@ function bytesOf(password: string): Uint8Array {
   const bytes = Uint8Array.from(Buffer.from(password, 'utf8'));
   if (bytes.length === 0)
     invalid('The password is missing: IPMI_NEW_PASSWORD, or --new-password-file.');
-  if (bytes.length > PASSWORD_BYTES_MAX)
-    invalid(`A password has ${PASSWORD_BYTES_MAX} bytes at most.`);
   return bytes;
 }
 

@@ -11,9 +11,10 @@ import type { BmcAccounts, Closing } from './bmc.ts';
 import type { Caller } from './command.ts';
 import { getPayloadAccess, setPayloadAccess } from './commands/payload.ts';
 import {
+  assertNameFits,
+  assertPasswordFits,
   getUserAccess,
   getUserName,
-  NAME_BYTES_MAX,
   setUserAccess,
   setUserName,
   setUserPassword,
@@ -25,21 +26,33 @@ const ADMINISTRATOR = 4;
 /** Mostly the anonymous user, whose name is empty and fixed; some BMCs have a named one there. */
 const ANONYMOUS_ID = 1;
 
+/**
+ * Before anything of it is on the BMC. The same over Redfish: the account is the one that opens the serial console, and what
+ * a BMC is spoken to with may change.
+ * @throws AppError REQUEST_INVALID
+ */
+export function assertAccountFits({
+  name,
+  password,
+}: {
+  readonly name: string;
+  readonly password: string;
+}): void {
+  assertNameFits(name);
+  assertPasswordFits(Uint8Array.from(Buffer.from(password, 'utf8')));
+}
+
 export function ipmiAccounts(session: Caller): BmcAccounts {
   return {
     async put({ name, password }) {
-      // A longer one would be cut, and be another account than the one that is asked for afterwards.
-      if (Buffer.byteLength(name, 'utf8') > NAME_BYTES_MAX) {
-        const detail = `${name} is longer than the ${NAME_BYTES_MAX} bytes of a name in IPMI.`;
-        throw new AppError('REQUEST_INVALID', { detail });
-      }
+      const bytes = Uint8Array.from(Buffer.from(password, 'utf8'));
+      assertAccountFits({ name, password });
       const channel = await findLanChannel(session);
       // Whoever is at id 1 keeps it.
       const users = (await usersOf(session, channel)).filter(({ id }) => id !== ANONYMOUS_ID);
       const known = users.find((user) => user.name === name)?.id;
       const user = known ?? firstFree(users);
       await session.call(setUserName, { user, name });
-      const bytes = Uint8Array.from(Buffer.from(password, 'utf8'));
       await session.call(setUserPassword, { operation: 'set', user, password: bytes });
       const access = { channel, user, messaging: true, link: true, privilege: ADMINISTRATOR };
       await session.call(setUserAccess, access);

@@ -28,6 +28,8 @@ export interface ProbeTarget {
 
 /** Failures that say "not this protocol" rather than "not you". */
 const OTHER_PROTOCOL = ['BMC_UNREACHABLE', 'BMC_SUITE', 'BMC_PROTOCOL', 'BMC_TIMEOUT'];
+/** The login does not fit in IPMI; Redfish knows longer ones. */
+const DOES_NOT_FIT = 'REQUEST_INVALID';
 
 /** @throws AppError of the protocol that came last */
 export async function openBmc(target: ProbeTarget): Promise<Bmc> {
@@ -49,13 +51,18 @@ export async function openBmc(target: ProbeTarget): Promise<Bmc> {
       ? [openers.redfish, openers.ipmi]
       : [openers.ipmi, openers.redfish];
   let last: unknown;
+  let unfit: AppError | undefined;
   for (const open of order) {
     if (!open) continue;
     try {
       return await open();
     } catch (error) {
       last = error;
-      if (!(error instanceof AppError) || !OTHER_PROTOCOL.includes(error.code)) break;
+      if (!(error instanceof AppError)) break;
+      if (error.code === DOES_NOT_FIT) unfit ??= error;
+      else if (!OTHER_PROTOCOL.includes(error.code)) break;
+      // That nobody answers over the other one says less.
+      else if (unfit) last = unfit;
     }
   }
   throw last ?? new AppError('BMC_PROTOCOL', { detail: `${only} is not in use here.` });

@@ -3,15 +3,31 @@
  *
  * A password of more than 16 bytes needs the 20-byte form of the command, and a BMC that has only 16 bytes answers it with
  * a command-specific code instead of cutting it. None of this is repeated blindly: each write is the same twice.
+ *
+ * What does not fit its field is refused before it is sent, never cut: a name cut short is another account than the one that
+ * is asked for afterwards, and a password cut short opens nothing. Names are printable ASCII, as BMCs keep and compare them.
  */
+import { AppError } from '../../errors.ts';
+import { limit } from '../../limits.ts';
 import { Writer } from '../../wire/cursor.ts';
 import { type Command, nothing, reading } from '../command.ts';
 import { padded } from '../crypto.ts';
 import { NETFN } from '../message.ts';
 
-/** The fields of sections 22.28 and 22.30. */
-export const NAME_BYTES_MAX = 16;
-export const PASSWORD_BYTES_MAX = 20;
+/** @throws AppError REQUEST_INVALID for a name that no account of a BMC can have; never with what is in it */
+export function assertNameFits(name: string): void {
+  const max = limit('ipmiUserBytesMax');
+  const detail = `A name of an account on a BMC has ${max} characters of printable ASCII at most (IPMI 2.0 section 22.28); this one has ${name.length}.`;
+  if (name.length > max || !/^[\x20-\x7e]*$/.test(name))
+    throw new AppError('REQUEST_INVALID', { detail });
+}
+
+/** @throws AppError REQUEST_INVALID for a password that no account of a BMC can have; never with what is in it */
+export function assertPasswordFits(password: Uint8Array): void {
+  const max = limit('ipmiPasswordBytesMax');
+  const detail = `A password of an account on a BMC has ${max} bytes at most (IPMI 2.0 section 22.30); this one has ${password.length}.`;
+  if (password.length > max) throw new AppError('REQUEST_INVALID', { detail });
+}
 
 export interface UserAccess {
   readonly usersMax: number;
@@ -85,7 +101,10 @@ export const setUserName: Command<{ user: number; name: string }, void> = {
   netFn: NETFN.app,
   command: 0x45,
   repeatable: true,
-  encode: ({ user, name }) => Uint8Array.of(user, ...padded(Buffer.from(name, 'latin1'), 16)),
+  encode: ({ user, name }) => {
+    assertNameFits(name);
+    return Uint8Array.of(user, ...padded(Buffer.from(name, 'latin1'), 16));
+  },
   decode: nothing,
 };
 
@@ -114,6 +133,7 @@ export const setUserPassword: Command<PasswordRequest, void> = {
   encode: (request) => {
     const operation = OPERATION[request.operation];
     if (!('password' in request)) return Uint8Array.of(request.user, operation);
+    assertPasswordFits(request.password);
     const long = request.long === true || request.password.length > 16;
     return new Writer(22)
       .u8(request.user | (long ? 0x80 : 0))

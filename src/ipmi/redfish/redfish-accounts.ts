@@ -6,6 +6,7 @@
  * before the account is enabled, in one PATCH where the service takes it.
  */
 import { AppError } from '../../errors.ts';
+import { assertAccountFits } from '../accounts.ts';
 import type { BmcAccounts, Closing } from '../bmc.ts';
 import { RedfishError, type RedfishHttp } from './http.ts';
 import { at, type Json, linkAt, textAt } from './json.ts';
@@ -34,6 +35,7 @@ export function redfishAccounts(http: RedfishHttp, root: Json): BmcAccounts {
     accounts.find(({ json }) => textAt(json, 'UserName') === name);
   return {
     async put({ name, password }) {
+      assertAccountFits({ name, password });
       const { collection, accounts } = await all();
       const there = named(accounts, name);
       const rights = { Password: password, RoleId: ADMINISTRATOR, Enabled: true };

@@ -12,6 +12,7 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { MACHINE_STATES } from '../../inventory/states.ts';
+import { assertAccountFits } from '../../ipmi/accounts.ts';
 import type { RestoreWish } from '../../ipmi/bmc.ts';
 import {
   defineJob,
@@ -21,6 +22,7 @@ import {
   type StepContext,
   step,
 } from '../definition.ts';
+import type { Login } from '../ports.ts';
 import { ATTEMPT_MS, BMC_WITHIN_MS } from './steps.ts';
 
 export interface BmcPolicy {
@@ -70,6 +72,8 @@ export function bmcSetupJob(policy: BmcPolicy): JobDefinition {
 async function findWayIn({ site, factory }: BmcPolicy, context: StepContext): Promise<Output> {
   if (site === '')
     throw new AppError('BMC_MISSING', { detail: 'jobs.bmcSetup.credential is not set.' });
+  // Before a BMC is touched: an account that it cannot have.
+  assertAccountFits(nameAndPassword(context.login(site)));
   const own = context.machine.bmcCredential;
   const order = [...new Set([own, site, ...factory])].filter((name) => name !== '');
   let refused: unknown;
@@ -87,13 +91,15 @@ async function findWayIn({ site, factory }: BmcPolicy, context: StepContext): Pr
   throw refused;
 }
 
+const nameAndPassword = ({ username, password }: Login) => ({ name: username, password });
+
 async function makeAccount({ site }: BmcPolicy, context: StepContext): Promise<Output> {
   const wayIn = wayInOf(context);
   if (wayIn === site) return { account: 'there' };
-  const { username, password } = context.login(site);
+  const login = context.login(site);
   try {
     const outcome = await context.withBmc(
-      async (bmc) => managed(bmc.accounts).put({ name: username, password }),
+      async (bmc) => managed(bmc.accounts).put(nameAndPassword(login)),
       wayIn,
     );
     return { account: outcome };

@@ -53,6 +53,38 @@ describe('the order of logins', () => {
   });
 });
 
+describe('a login that does not fit in IPMI', () => {
+  it('is passed over for the next one, and is no refusal of the BMC’s', async () => {
+    const { sim, use, credential, machine, world: inside } = world();
+    credential('long', 'seventeen-letters', 'secret');
+    credential('site', 'admin', 'secret');
+    const target = machine('C0MPUT3', { bmcCredential: 'long' });
+    expect(await use(target)).toBe(true);
+    expect(namesTried(sim)).toEqual(['admin']);
+    const error = await refusal(use(target, { credential: 'long' }));
+    expect(error?.code).toBe('REQUEST_INVALID');
+    expect(error?.detail).toContain('long (The user name is longer than 16 bytes.)');
+    expect(inside.inventory.serverdb.bmcs.get(target.id)?.refused).toEqual({});
+  });
+
+  it('is tried over Redfish, which knows longer ones, where the BMC has that', async () => {
+    const asked: string[] = [];
+    const secure = {
+      certificateOf: async () => 'ab',
+      connect: () => async (request: { path: string }) => {
+        asked.push(request.path);
+        throw new AppError('BMC_UNREACHABLE');
+      },
+    } as unknown as SecureHttp;
+    const { use, credential, machine } = world({ secure, factoryCredentials: ['long'] });
+    credential('long', 'seventeen-letters', 'secret');
+    const error = await refusal(use(machine('C0MPUT3'), { credential: 'long' }));
+    expect(asked.length).toBeGreaterThan(0);
+    // That there is no Redfish says less than that the name is too long.
+    expect(error?.code).toBe('REQUEST_INVALID');
+  });
+});
+
 describe('a login that a BMC refused', () => {
   it('is not offered again, not after a day and not after a restart', async () => {
     const { sim, use, credential, machine, world: inside } = world();

@@ -4,6 +4,7 @@ import { simpleMachine } from '../../../qemu-lab/fake-bmc-state.ts';
 import type { AppError } from '../../../src/errors.ts';
 import { ipmiAccounts } from '../../../src/ipmi/accounts.ts';
 import { openSession } from '../../../src/ipmi/client.ts';
+import { setUserName, setUserPassword } from '../../../src/ipmi/commands/users.ts';
 import { openSol } from '../../../src/ipmi/sol-console.ts';
 import { BMC, createIpmiWorld } from '../../support/ipmi-world.ts';
 
@@ -59,10 +60,37 @@ describe('a new account', () => {
     const { world, open, users } = await begin();
     const before = JSON.stringify(users);
     const session = await open('admin', 'secret');
-    const put = (name: string) => world.run(ipmiAccounts(session).put({ ...SITE, name }));
-    expect((await refusal(put('seventeen-letters')))?.code).toBe('REQUEST_INVALID');
+    const put = (name: string, password = SITE.password) =>
+      world.run(ipmiAccounts(session).put({ name, password }));
+    for (const name of ['seventeen-letters', 'Jürgen', 'a\0b']) {
+      const error = await refusal(put(name));
+      expect([error?.code, error?.detail]).toEqual([
+        'REQUEST_INVALID',
+        expect.stringContaining('16 characters of printable ASCII at most'),
+      ]);
+    }
+    // Twenty characters, and more bytes than that.
+    for (const password of ['x'.repeat(21), 'ü'.repeat(11)]) {
+      const error = await refusal(put('reveille', password));
+      expect(error?.detail).toContain('20 bytes at most');
+      expect(error?.message).not.toContain(password);
+    }
     expect(JSON.stringify(users)).toBe(before);
-    expect(await put('sixteen--letters')).toBe('made');
+    expect(await put('sixteen--letters', 'x'.repeat(20))).toBe('made');
+  });
+
+  it('is cut by no command: those of the command line neither', async () => {
+    const { world, open, users } = await begin();
+    const before = JSON.stringify(users);
+    const session = await open('admin', 'secret');
+    const set = session.call(setUserName, { user: 6, name: 'seventeen-letters' });
+    expect((await refusal(world.run(set)))?.code).toBe('REQUEST_INVALID');
+    for (const operation of ['set', 'test'] as const) {
+      const password = new Uint8Array(21).fill(0x78);
+      const call = session.call(setUserPassword, { operation, user: 2, password });
+      expect((await refusal(world.run(call)))?.code).toBe('REQUEST_INVALID');
+    }
+    expect(JSON.stringify(users)).toBe(before);
   });
 
   it('may use the serial console, which the BMC gives nobody by itself', async () => {

@@ -226,6 +226,18 @@ describe('accounts', () => {
     expect((await refusal(open()))?.code).toBe('BMC_PASSWORD');
   });
 
+  it('are refused when IPMI has no room for them, which has the serial console', async () => {
+    const { accounts } = await open();
+    for (const unfit of [
+      { ...user, name: 'seventeen-letters' },
+      { ...user, password: 'x'.repeat(21) },
+    ])
+      expect((await refusal(accounts?.put(unfit) ?? Promise.resolve()))?.code).toBe(
+        'REQUEST_INVALID',
+      );
+    expect(fake.requests.filter((each) => /^(POST|PATCH) .*Accounts/.test(each))).toEqual([]);
+  });
+
   it('are refused in words where none is free, or there is no service', async () => {
     fake.knobs.accountSlots = true;
     const taken = { UserName: 'somebody', Enabled: true };

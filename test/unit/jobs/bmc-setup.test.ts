@@ -143,6 +143,34 @@ describe('a site account with the name of the factory’s', () => {
   });
 });
 
+describe('a site account that no BMC can have', () => {
+  it.each([
+    ['seventeen-letters', PASSWORD, '16 characters'],
+    ['reveille', 'x'.repeat(21), '20 bytes'],
+  ])('ends the job before anything is asked of one: %s', async (username, password, limit) => {
+    const hall = createHall();
+    const { inventory } = hall.now;
+    inventory.transaction(() =>
+      inventory.serverdb.credentials.put(
+        { name: 'site', squad: '', username, notes: '', password },
+        CAUSE,
+      ),
+    );
+    let asked = 0;
+    const machine = hall.machine(0);
+    const { respond } = machine;
+    machine.respond = (bytes) => {
+      asked += 1;
+      return respond(bytes);
+    };
+    const job = await run(hall);
+    expect(job).toMatchObject({ status: 'failed', code: 'REQUEST_INVALID', retries: 1 });
+    expect(job.detail).toContain(limit);
+    expect(job.detail).not.toContain(password);
+    expect(asked).toBe(0);
+  });
+});
+
 describe('a login that the BMC refused', () => {
   it('is tried by no further job until it has changed', async () => {
     const hall = createHall();

@@ -7,7 +7,7 @@
  * People's calls go through curl inside the namespace that they are about, as from somebody's desk there.
  */
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,9 +16,17 @@ import { stringify } from 'yaml';
 import { startDaemon } from '../bench/support/daemon.ts';
 import { createPair, ip } from '../bench/support/network.ts';
 import { startPostgres } from '../bench/support/postgres.ts';
-import { type Program, start } from '../bench/support/process.ts';
+import { start } from '../bench/support/process.ts';
 import { requirePrograms } from '../bench/support/programs.ts';
 import type { Scope } from '../bench/support/scope.ts';
+import {
+  clockOf,
+  mountSmall,
+  type Restartable,
+  restartable,
+  type Way,
+  wayBetween,
+} from './federation-faults.ts';
 import type { SimulatedHardware } from './simulated-agent.ts';
 import type { SimulatedPlan } from './simulated-rack.ts';
 
@@ -30,6 +38,8 @@ const CREDENTIAL = { name: 'lab-bmc', password: 'secret' } as const;
 const COMMAND_MS = 60_000;
 const IMAGE_BYTES = 4 * 1024 * 1024;
 const HOOK = 'up0';
+const POSTGRES_DISK = '320m';
+const SITE_DISK = '128m';
 
 const run = promisify(execFile);
 
@@ -41,15 +51,12 @@ export interface Called {
 
 export type Call = (method: string, path: string, body?: object) => Promise<Called>;
 
-export interface FleetSite {
+export interface FleetSite extends Way {
   readonly name: string;
   readonly machines: readonly SimulatedHardware[];
   readonly call: Call;
-  readonly daemon: Program;
+  readonly daemon: Restartable;
   powerOn(serial: string): void;
-  /** Packets between it and central are lost from now on. */
-  cut(): void;
-  mend(): void;
   /** What the rack has said so far. */
   said(): string;
 }
@@ -57,11 +64,27 @@ export interface FleetSite {
 export interface FleetWorld {
   readonly call: Call;
   readonly namespace: string;
+  readonly central: Restartable;
+  readonly postgres: Restartable;
   site(name: string, machines: number): Promise<FleetSite>;
+  /** At central, which tells every site of it. */
+  addImage(name: string): Promise<Called>;
 }
 
+export interface FleetOptions {
+  /** Clocks can jump, and disks are small: with `PostgreSQL` and each site's name in folders of their own. */
+  readonly hostile?: boolean;
+}
+
+export const postgresFolderOf = (dir: string): string => join(dir, 'postgres');
+export const siteFolderOf = (dir: string, name: string): string => join(dir, name);
+
 /** @throws Error when central does not come up */
-export async function startFleet(scope: Scope, dir: string): Promise<FleetWorld> {
+export async function startFleet(
+  scope: Scope,
+  dir: string,
+  { hostile = false }: FleetOptions = {},
+): Promise<FleetWorld> {
   const programs = requirePrograms('ip', 'initdb', 'postgres');
   const id = randomBytes(2).toString('hex');
   const namespace = `rf${id}-c`;
@@ -69,9 +92,10 @@ export async function startFleet(scope: Scope, dir: string): Promise<FleetWorld>
   ip('-n', namespace, 'link', 'add', 'hall', 'type', 'bridge');
   ip('-n', namespace, 'address', 'add', `${CENTRAL.address}/24`, 'dev', 'hall');
   ip('-n', namespace, 'link', 'set', 'hall', 'up');
-  const folder = join(dir, 'postgres');
+  const folder = postgresFolderOf(dir);
   mkdirSync(folder, { recursive: true });
-  await startPostgres(scope, programs, folder);
+  if (hostile) mountSmall(scope, folder, POSTGRES_DISK);
+  const postgres = await restartable(() => startPostgres(scope, programs, folder));
   const config = join(dir, 'central.yaml');
   writeFileSync(
     config,
@@ -82,9 +106,14 @@ export async function startFleet(scope: Scope, dir: string): Promise<FleetWorld>
       people: { address: CENTRAL.address, port: CENTRAL.people },
     }),
   );
-  const command: [string, ...string[]] = [REVEILLE, 'central', 'serve', '--config', config];
-  const central = start({ scope, namespace, command, cwd: ROOT });
-  await central.line(/"msg":"central is ready"/);
+  const clock = hostile ? clockOf(dir, 'central') : [];
+  const command: [string, ...string[]] = [process.execPath, ...clock, join(ROOT, 'src/main.ts')];
+  command.push('central', 'serve', '--config', config);
+  const central = await restartable(async () => {
+    const program = start({ scope, namespace, command, cwd: ROOT });
+    await program.line(/"msg":"central is ready"/);
+    return program;
+  });
   const token = await reveille({
     ...{
       namespace,
@@ -94,17 +123,30 @@ export async function startFleet(scope: Scope, dir: string): Promise<FleetWorld>
   const call = caller({ namespace, url: `http://${CENTRAL.address}:${CENTRAL.people}`, token });
   let count = 0;
   return {
-    ...{ call, namespace },
+    ...{ call, namespace, central, postgres },
+    addImage: (image) => addImage(call, dir, image),
     async site(name, machines) {
       count += 1;
       const { body } = await call('POST', `/sites/${name}/join-code`);
       const number = count;
       return openSite(scope, {
         ...{ name, number, machines, code: String(body.code), central: namespace },
-        dir: join(dir, name),
+        ...{ dir: siteFolderOf(dir, name), clock: hostile ? clockOf(dir, name) : [], hostile },
       });
     },
   };
+}
+
+/** Random bytes: nothing shrinks them on the way. */
+async function addImage(call: Call, dir: string, name: string): Promise<Called> {
+  const bytes = zstdCompressSync(randomBytes(IMAGE_BYTES));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const file = join(dir, `${name}.raw.zst`);
+  writeFileSync(file, bytes);
+  const put = await call('PUT', `/blobs/${sha256}`, { file });
+  if (put.status !== 201) return put;
+  const files = [{ role: 'disk', sha256 }];
+  return call('POST', '/images', { name, version: '1', kind: 'raw', files, channel: 'stable' });
 }
 
 interface Opening {
@@ -116,10 +158,13 @@ interface Opening {
   /** The namespace. */
   readonly central: string;
   readonly dir: string;
+  /** Words for Node. */
+  readonly clock: readonly string[];
+  readonly hostile: boolean;
 }
 
 async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
-  const { name, number, machines: count, code, central, dir } = opening;
+  const { name, number, machines: count, code, central, dir, clock, hostile } = opening;
   const network = `10.99.${number}`;
   const pair = createPair(scope, {
     ...{ serverAddress: `${network}.1/24`, clientAddress: `${network}.2/24` },
@@ -128,19 +173,22 @@ async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
   const peer = `s${number}`;
   ip('-n', namespace, 'link', 'add', HOOK, 'type', 'veth', 'peer', 'name', peer, 'netns', central);
   ip('-n', central, 'link', 'set', peer, 'master', 'hall', 'up');
-  ip('-n', namespace, 'address', 'add', `10.97.0.${10 + number}/24`, 'dev', HOOK);
+  ip('-n', namespace, 'address', 'add', `${siteAddress(number)}/24`, 'dev', HOOK);
   ip('-n', namespace, 'link', 'set', HOOK, 'up');
   const machines = Array.from({ length: count }, (_, index) => hardwareAt(number, index));
   for (const { bmcAddress } of machines)
     ip('-n', pair.client, 'address', 'add', `${bmcAddress}/24`, 'dev', pair.clientIface);
   mkdirSync(dir, { recursive: true });
+  if (hostile) mountSmall(scope, dir, SITE_DISK);
   const config = configOf({ name, network, dir, iface: pair.serverIface });
   const file = join(dir, 'reveille.yaml');
   const database = { file: join(dir, 'reveille.db') };
   writeFileSync(file, stringify({ database, ...config }));
   const words = ['federation', 'join', `https://${CENTRAL.address}:${CENTRAL.appliances}`];
   await reveille({ namespace, words: [...words, '--config', file], input: code });
-  const daemon = await startDaemon({ scope, namespace, config, dir });
+  const daemon = await restartable(() =>
+    startDaemon({ scope, namespace, config, dir, nodeOptions: clock }),
+  );
   const made = ['tokens', 'create', 'scenario', '--role', 'admin', '--local', '--config', file];
   const token = await reveille({ namespace, words: made });
   const url = `http://127.0.0.1:${SITE_PEOPLE}`;
@@ -149,20 +197,20 @@ async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
     ...{ namespace, environment, input: CREDENTIAL.password },
     words: ['credentials', 'put', CREDENTIAL.name, 'admin'],
   });
-  const image = join(dir, 'tiny.raw.zst');
-  writeFileSync(image, zstdCompressSync(randomBytes(IMAGE_BYTES)));
-  const add = ['images', 'add', 'tiny@1', '--disk', image, '--channel', 'stable'];
-  await reveille({ namespace, environment, words: add });
   const rack = startRack(scope, pair.client, { machines, password: CREDENTIAL.password });
   await rack.ready;
   return {
     ...{ name, machines, daemon, call: caller({ namespace, url, token }) },
     powerOn: rack.powerOn,
     said: rack.said,
-    cut: () => void ip('-n', namespace, 'link', 'set', HOOK, 'down'),
-    mend: () => void ip('-n', namespace, 'link', 'set', HOOK, 'up'),
+    ...wayBetween(
+      { namespace, hook: HOOK, address: siteAddress(number) },
+      { namespace: central, hook: 'hall', address: CENTRAL.address },
+    ),
   };
 }
+
+const siteAddress = (number: number): string => `10.97.0.${10 + number}`;
 
 function hardwareAt(site: number, index: number): SimulatedHardware {
   const hex = (value: number) => value.toString(16).padStart(2, '0');
@@ -251,7 +299,9 @@ function caller(of: {
   const { namespace, url, token } = of;
   return async (method, path, body) => {
     const words = ['-s', '-m', '20', '-X', method, '-w', '\n%{http_code}', '-K', '-'];
-    if (body) words.push('-H', 'content-type: application/json', '-d', JSON.stringify(body));
+    if (body && isFile(body))
+      words.push('-H', 'content-type: application/octet-stream', '--data-binary', `@${body.file}`);
+    else if (body) words.push('-H', 'content-type: application/json', '-d', JSON.stringify(body));
     const command = ['netns', 'exec', namespace, 'curl', ...words, `${url}/api/v1${path}`];
     const asked = run('ip', command, { maxBuffer: 64 * 1024 * 1024 });
     // Not among the words, which everybody on the machine may read.
@@ -268,6 +318,10 @@ function caller(of: {
     };
   };
 }
+
+/** Its bytes are the body. */
+const isFile = (body: object): body is { file: string } =>
+  'file' in body && Object.keys(body).length === 1;
 
 function addNamespace(scope: Scope, name: string): void {
   ip('netns', 'add', name);

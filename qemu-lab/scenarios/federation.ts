@@ -6,7 +6,7 @@
  * The daemons, PostgreSQL, TLS and every protocol are real; machines are simulated (simulated-rack.ts). A checker compares central
  * with what each site's own API says: every machine, and every event that is not traffic.
  */
-import { differencesOf, type Sided } from '../federation-check.ts';
+import { feedOf, machinesOf, union } from '../federation-union.ts';
 import { type Call, type FleetSite, type FleetWorld, startFleet } from '../federation-world.ts';
 import type { AloneRun, Scenario } from '../scenario.ts';
 
@@ -19,7 +19,6 @@ const INSTALLED_MS = 300_000;
 const AWAY_MS = 90_000;
 /** The pause between two calls of a site to central grows to a minute. */
 const BACK_MS = 180_000;
-const PAGE = 500;
 
 const REQUEST = {
   ...{ role: 'web', squad: 'music', image: 'tiny/stable' },
@@ -40,6 +39,7 @@ export const federation: Scenario = {
     for (const name of SITES) sites.push(await fleet.site(name, MACHINES));
     run.say('central and three sites are up');
     await fleet.call('PUT', '/squads/music', { quota: { machines: 100 } });
+    await imageEverywhere(run, fleet);
     for (const site of sites) {
       for (const { serial } of site.machines.slice(0, -1)) site.powerOn(serial);
       await registered(run, site, MACHINES - 1);
@@ -52,6 +52,28 @@ export const federation: Scenario = {
     await note(run, sites);
   },
 };
+
+/** Given to central once, and installed by every site. */
+async function imageEverywhere(run: AloneRun, fleet: FleetWorld): Promise<void> {
+  const since = Date.now();
+  const added = await fleet.addImage('tiny');
+  run.check(added.status === 201, `central takes an image, not ${added.status}`);
+  const images = async () => (await fleet.call('GET', '/images')).body;
+  await run.until(
+    {
+      ...{ what: 'the image at every site', withinMs: REGISTERED_MS },
+      state: async () => JSON.stringify(await images()),
+    },
+    async () => {
+      const [image] = (await images())?.images ?? [];
+      const sites = (image?.sites ?? []) as { status: string }[];
+      const done = sites.filter(({ status }) => status === 'done');
+      return done.length === SITES.length || undefined;
+    },
+  );
+  run.times.imageEverywhere = (Date.now() - since) / 1000;
+  run.say('every site has the image that central was given');
+}
 
 async function inTwoSites(run: AloneRun, fleet: FleetWorld): Promise<void> {
   const since = Date.now();
@@ -145,66 +167,6 @@ const fulfilled = (run: AloneRun, call: Call, id: string): Promise<any> =>
       return body?.request?.status === 'fulfilled' ? body : undefined;
     },
   );
-
-interface SiteMachine {
-  readonly hardwarename: string;
-  readonly version: number;
-  readonly state: string;
-  readonly hostname: string;
-  readonly bmcAddress: string;
-}
-
-async function machinesOf({ call }: FleetSite): Promise<SiteMachine[]> {
-  const { body } = await call('GET', '/machines?limit=100');
-  return body?.machines ?? [];
-}
-
-async function feedOf({ call }: FleetSite): Promise<{ id: number; name: string; data: object }[]> {
-  const all: { id: number; name: string; data: object }[] = [];
-  for (let after = 0, more = true; more; ) {
-    const { body } = await call('GET', `/events?after=${after}`);
-    if (!body?.events) throw new Error('the feed of a site cannot be read');
-    all.push(...body.events);
-    after = body.next;
-    more = body.events.length > 0;
-  }
-  return all;
-}
-
-async function copyOf({ call }: FleetWorld, { name: site }: FleetSite): Promise<Sided> {
-  const { body } = await call('GET', `/machines?site=${site}&limit=${PAGE}`);
-  const events: Sided['events'][number][] = [];
-  for (let below = '', more = true; more; ) {
-    const path = `/events?site=${site}&limit=${PAGE}${below}`;
-    const page = (await call('GET', path)).body.events as { id: number; name: string }[];
-    events.push(...page);
-    below = `&below=${page.at(-1)?.id}`;
-    more = page.length === PAGE;
-  }
-  return { machines: body.machines.map(({ machine }: { machine: object }) => machine), events };
-}
-
-/** Nothing may be missing, doubled or invented; a machine may still be on its way for a moment. */
-async function union(run: AloneRun, fleet: FleetWorld, site: FleetSite): Promise<void> {
-  const differences = async () => {
-    const copy = await copyOf(fleet, site);
-    const own = { machines: await machinesOf(site), events: await feedOf(site) };
-    // The copy was read first: what has happened since is no difference.
-    const last = Math.max(...copy.events.map(({ id }) => id));
-    return differencesOf(
-      site.name,
-      { ...own, events: own.events.filter(({ id }) => id <= last) },
-      copy,
-    );
-  };
-  await run.until(
-    {
-      ...{ what: `central to be the union, as far as ${site.name} goes`, withinMs: BACK_MS },
-      state: async () => (await differences()).slice(0, 10).join('; '),
-    },
-    async () => (await differences()).length === 0 || undefined,
-  );
-}
 
 /** Every request at a site was made once, and no machine was installed twice. */
 async function onceEach(run: AloneRun, sites: readonly FleetSite[]): Promise<void> {

@@ -5,6 +5,7 @@ import { burnIn } from './burn-in.ts';
 import { clients } from './clients.ts';
 import { failures } from './failures.ts';
 import { federation } from './federation.ts';
+import { federationFaults } from './federation-faults.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
@@ -36,4 +37,5 @@ export const SCENARIOS: readonly Scenario[] = [
   pool,
   burnIn,
   federation,
+  federationFaults,
 ];

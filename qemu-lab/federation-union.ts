@@ -50,9 +50,7 @@ async function copyOf({ call }: FleetWorld, { name: site }: FleetSite): Promise<
   for (let query = '', more = true; more; ) {
     const { body, status } = await call('GET', `/machines?site=${site}&limit=${PAGE}${query}`);
     if (!body?.machines) throw new Error(`central's machines cannot be read (${status})`);
-    machines.push(
-      ...body.machines.map((one: { machine: Sided['machines'][number] }) => one.machine),
-    );
+    machines.push(...body.machines);
     query = `&cursor=${encodeURIComponent(body.next)}`;
     more = body.next !== undefined;
   }

@@ -92,7 +92,7 @@ async function inTwoSites(run: AloneRun, fleet: FleetWorld): Promise<void> {
   );
   for (const { machine } of places as { machine: string }[]) {
     const { body } = await fleet.call('GET', `/machines/${machine}`);
-    const { state, squad } = body.machines[0].machine;
+    const { state, squad } = body.machine;
     run.check(state === 'in-use' && squad === 'music', `${machine} is ${state} of '${squad}'`);
   }
   run.say('four machines in two sites are in use');

@@ -157,7 +157,10 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
       config,
       schema: { querystring: z.strictObject({ q: z.string().min(1).max(200), limit: count }) },
     },
-    async (request) => ({ hits: await view.search(request.query.q, request.query.limit) }),
+    async (request) => {
+      const found = await view.search(request.query.q, request.query.limit);
+      return { hits: found.map((machine) => ({ site: machine.site, machine })) };
+    },
   );
   app.get(
     '/api/v1/machines/:hardwarename',
@@ -165,8 +168,9 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
     async (request) => {
       const { hardwarename } = request.params;
       const found = await view.machine(hardwarename);
-      if (found.length === 0) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
-      return { machines: found, events: await view.events({ hardwarename }, 50) };
+      const [machine, ...claims] = found;
+      if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
+      return { machine, claims, events: await view.events({ hardwarename }, 50) };
     },
   );
   app.get(
@@ -187,7 +191,10 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
     },
     async (request) => {
       const { limit: most, ...of } = request.query;
-      return { events: await view.events(of, most) };
+      const events = await view.events(of, most);
+      const told = new Set(events.map(({ site }) => site));
+      const sites = (await view.sites()).filter(({ site }) => told.has(site));
+      return { events, sites };
     },
   );
 }

@@ -8,7 +8,7 @@ import { maskInstall } from '../http/people/mask.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
-import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
+import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
 
 export interface SiteView {
   readonly site: string;
@@ -21,10 +21,14 @@ export interface SiteView {
   readonly program: string;
 }
 
-export interface FleetMachine {
+/** The appliance's own document; what it calls its site is what the fleet calls it. */
+export interface FleetMachine extends Fresh {
   readonly site: string;
-  readonly machine: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
 }
+
+/** Of what is this, and how sure. */
+export type Fresh = Pick<SiteView, 'freshness' | 'asOf'>;
 
 export interface MachineFilter {
   readonly site?: string | undefined;
@@ -34,6 +38,17 @@ export interface MachineFilter {
   readonly squad?: string | undefined;
   readonly rack?: string | undefined;
 }
+
+/** The appliance's own, under its number there. */
+export type FleetEvent = {
+  readonly site: string;
+  readonly id: number;
+  readonly at: number;
+  readonly name: string;
+  /** '' for none. */
+  readonly hardwarename: string;
+  readonly data: unknown;
+};
 
 export interface EventFilter {
   readonly site?: string | undefined;
@@ -49,11 +64,12 @@ export interface FleetView {
     page: { readonly count: number; readonly cursor?: string | undefined },
   ): Promise<{ machines: FleetMachine[]; next?: string }>;
   search(words: string, count: number): Promise<FleetMachine[]>;
+  /** As each site has it that claims it: one, where all is well; the one that was heard of last first. */
   machine(hardwarename: string): Promise<FleetMachine[]>;
   /** Machines by site, state and hardware type. */
   capacity(): Promise<{ site: string; state: string; hardwareType: string; count: number }[]>;
   /** Newest first; of one site by number, so that they can be paged by `below`. */
-  events(of: EventFilter, count: number): Promise<SqlRow[]>;
+  events(of: EventFilter, count: number): Promise<FleetEvent[]>;
   intents(site: string | undefined, count: number): Promise<SqlRow[]>;
   intent(id: string): Promise<SqlRow | undefined>;
   notices(count: number): Promise<SqlRow[]>;
@@ -87,11 +103,23 @@ export function siteView(row: SiteRow, now: number): SiteView {
   };
 }
 
+export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<string, SiteView>> {
+  const rows = await sql.all<SiteRow>('SELECT * FROM sites');
+  return new Map(rows.map((row) => [row.name, siteView(row, now)]));
+}
+
 export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
   // PostgreSQL's own is the backslash; an index over parts of words wants no more said.
   const backslash = db.engine === 'sqlite' ? " ESCAPE '\\'" : '';
-  const read = (rows: { site: string; document: string }[]): FleetMachine[] =>
-    rows.map(({ site, document }) => ({ site, machine: JSON.parse(document) }));
+  const read = async (
+    rows: readonly { site: string; document: string }[],
+  ): Promise<FleetMachine[]> => {
+    const views = rows.length > 0 ? await siteViews(db, clock()) : new Map<string, SiteView>();
+    return rows.map(({ site, document }) => {
+      const { freshness = 'never', asOf = 0 } = views.get(site) ?? {};
+      return { ...JSON.parse(document), site, freshness, asOf };
+    });
+  };
   return {
     async sites() {
       const rows = await db.all<SiteRow>('SELECT * FROM sites ORDER BY name');
@@ -106,7 +134,7 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       const page = rows.slice(0, count);
       const last = page.at(-1);
       const next = rows.length > count && last ? { next: cursorOf(last) } : {};
-      return { machines: read(page), ...next };
+      return { machines: await read(page), ...next };
     },
     async search(words, count) {
       const pieces = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
@@ -122,18 +150,20 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
         ),
       );
     },
-    machine: async (hardwarename) =>
-      read(
+    async machine(hardwarename) {
+      const found = await read(
         await db.all('SELECT site, document FROM machines WHERE hardwarename = ? ORDER BY site', [
           hardwarename,
         ]),
-      ),
+      );
+      return found.sort((a, b) => b.asOf - a.asOf);
+    },
     capacity: () =>
       db.all(
         `SELECT site, state, hardware_type AS "hardwareType", CAST(count(*) AS INTEGER) AS count FROM machines
          GROUP BY site, state, hardware_type ORDER BY site, state, hardware_type`,
       ),
-    events(of, count) {
+    async events(of, count) {
       const given = Object.entries({ site: of.site, hardwarename: of.hardwarename }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,
       );
@@ -142,11 +172,12 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
         ' AND ',
       );
       const order = of.site === undefined ? 'at DESC, site, id DESC' : 'id DESC';
-      return db.all(
+      const rows = await db.all<Omit<FleetEvent, 'data'> & { data: string }>(
         `SELECT site, id, at, name, hardwarename, data FROM events ${where && `WHERE ${where}`}
          ORDER BY ${order} LIMIT ?`,
         [...given.map(([, value]) => value), ...paged, count],
       );
+      return rows.map((row) => ({ ...row, data: JSON.parse(row.data) }));
     },
     async intents(site, count) {
       const rows = await db.all(

@@ -12,7 +12,7 @@ import { limit } from '../limits.ts';
 import { readHardware, requestSchema } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
-import { type SiteView, siteView } from './fleet-view.ts';
+import { type SiteView, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { askParts, atMost, partsOf, type RequestRow, stocksOf } from './parts.ts';
 import {
@@ -186,9 +186,4 @@ async function wishOf(
   const unknown = sites.find((name) => !known.has(name));
   if (unknown !== undefined) throw new AppError('SITE_UNKNOWN', { detail: unknown });
   return { sites: [...new Set(sites)].sort(), hardwareType: readHardware(hardware).type ?? '' };
-}
-
-async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<string, SiteView>> {
-  const rows = await sql.all<SiteRow>('SELECT * FROM sites');
-  return new Map(rows.map((row) => [row.name, siteView(row, now)]));
 }

@@ -54,6 +54,6 @@ export const FEDERATION_LIMITS = {
     value: 2000,
     why: 'of one kind: squads, users, images; each is told to each site, with the next hello at the latest',
   },
-  fleetPageMax: { value: 500, why: 'machines on one page of the fleet' },
+  fleetPageMax: { value: 1000, why: 'machines on one page of the fleet' },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },
 } as const;

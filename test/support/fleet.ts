@@ -142,7 +142,7 @@ export async function differences(fleet: TestFleet, { name, people }: TestSite):
   const { machines } = people.world.inventory;
   const own = new Map(
     machines.list().map(({ hardwarename }) => {
-      const record = machines.record(hardwarename);
+      const { site: _site, ...record } = machines.record(hardwarename) ?? {};
       return [
         hardwarename as string,
         JSON.stringify({ ...record, nics: machines.nicsOf(hardwarename) }),
@@ -153,7 +153,8 @@ export async function differences(fleet: TestFleet, { name, people }: TestSite):
   for (let cursor: string | undefined, more = true; more; ) {
     const query = new URLSearchParams({ site: name, limit: '500', ...(cursor ? { cursor } : {}) });
     const { body } = await fleet.call('GET', `/machines?${query}`);
-    for (const { machine } of body.machines) {
+    for (const { site, freshness: _freshness, asOf: _asOf, ...machine } of body.machines) {
+      if (site !== name) found.push(`${machine.hardwarename} is said to be in ${site}`);
       const mine = own.get(machine.hardwarename);
       if (mine === undefined) found.push(`${machine.hardwarename} is only at central`);
       else if (mine !== JSON.stringify(machine)) found.push(`${machine.hardwarename} differs`);

@@ -272,7 +272,7 @@ describe('strangers', () => {
     sto.connect();
     await equal(fleet, sto);
     const { body } = await fleet.call('GET', '/machines/SAME-1');
-    expect(body.machines.map(({ site }: { site: string }) => site)).toEqual(['lon', 'sto']);
+    expect([body.machine, ...body.claims].map(({ site }) => site).sort()).toEqual(['lon', 'sto']);
     const { notices } = (await fleet.call('GET', '/notices')).body;
     expect(notices).toMatchObject([
       { code: 'MACHINE_CLAIMED', detail: 'SAME-1 is claimed by lon and sto.' },

@@ -186,9 +186,8 @@ describe('a site', () => {
     old.say(page('a', 'SN-1', 5));
     await old.closed;
     const { body } = await fleet.call('GET', '/machines');
-    expect(body.machines.map((one: { machine: { hardwarename: string } }) => one.machine)).toEqual([
-      machine('SN-2'),
-    ]);
+    expect(body.machines).toMatchObject([{ ...machine('SN-2'), site: 'lon' }]);
+    expect(body.machines).toHaveLength(1);
     const [site] = (await fleet.call('GET', '/sites')).body.sites;
     expect(site.cursor).toBe(7);
     const batch = { kind: 'batch' as const, from: 7, to: 8, events: [], machines: [] };

@@ -266,6 +266,17 @@ describe('the command line', () => {
     expect(await run('request', 'list')).toMatch(/fancydb +lon +music +fulfilled +2\/2/);
     expect(await run('request', 'show', made.id)).toContain('[x] fancydb-1');
     await expect(run('request', 'cancel', made.id)).rejects.toThrow();
+    const [one] = inUse(lon);
+    const name = one?.hardwarename ?? '';
+    expect(await run('machines', 'list', 'squad=music', 'state=in-use')).toContain(name);
+    expect(await run('machines', 'search', name.toLowerCase())).toContain(name);
+    const { machine, claims, events } = JSON.parse(await run('machines', 'show', name, '--json'));
+    expect(machine).toMatchObject({
+      ...{ hardwarename: name, state: 'in-use', site: 'lon', freshness: 'current' },
+    });
+    expect(claims).toEqual([]);
+    expect(events[0]).toMatchObject({ site: 'lon', hardwarename: name, data: expect.any(Object) });
+    expect(await run('machines', 'show', name)).toContain('machine.state');
   });
 });
 

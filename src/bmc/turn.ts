@@ -53,6 +53,7 @@ export function turnOf(
         return outcome;
       }),
       disable: changing((name) => accounts.disable(name)),
+      closeOthers: changing((keep) => accounts.closeOthers(keep)),
     },
     upkeep: upkeep && {
       restorePolicy: watched((wish) => upkeep.restorePolicy(wish)),

@@ -70,7 +70,37 @@ export function ipmiAccounts(session: Caller): BmcAccounts {
         if (await close(session, { channel, user: id })) closing = 'closed';
       return closing;
     },
+    closeOthers: (keep) => closeOthers(session, keep),
   };
+}
+
+/** One without a name is a free id, unless it is enabled: then everybody is let in. */
+async function closeOthers(session: Caller, keep: readonly string[]): Promise<readonly string[]> {
+  const channel = await findLanChannel(session);
+  const kept = new Set<string>();
+  const closed: string[] = [];
+  for (const { id, name } of await usersOf(session, channel)) {
+    if (keep.includes(name) && !kept.has(name)) {
+      kept.add(name);
+      continue;
+    }
+    const who = { channel, user: id };
+    if (name === '' && !(await isEnabled(session, who))) continue;
+    if (await close(session, who)) closed.push(name || `the user without a name at id ${id}`);
+  }
+  return closed;
+}
+
+async function isEnabled(
+  session: Caller,
+  who: { readonly channel: number; readonly user: number },
+): Promise<boolean> {
+  try {
+    return (await session.call(getUserAccess, who)).enabled === true;
+  } catch (error) {
+    if (error instanceof CompletionError && NEVER_USED.includes(error.completion)) return false;
+    throw error;
+  }
 }
 
 /** @returns false for one that was closed already */

@@ -64,6 +64,11 @@ export interface BmcAccounts {
   put(user: { readonly name: string; readonly password: string }): Promise<'made' | 'changed'>;
   /** Every account of this name; '' is IPMI's anonymous user. */
   disable(name: string): Promise<Closing>;
+  /**
+   * Every account but those of these names; of several with one of them, all but the first, which is the one that a login
+   * finds. @returns names of those that were open
+   */
+  closeOthers(keep: readonly string[]): Promise<readonly string[]>;
 }
 
 /** What the machine does when mains power comes back. */

@@ -134,6 +134,7 @@ function guarded(bmc: JobBmc, alive: () => void): JobBmc {
     accounts: accounts && {
       put: first((user) => accounts.put(user)),
       disable: first((name) => accounts.disable(name)),
+      closeOthers: first((keep) => accounts.closeOthers(keep)),
     },
     upkeep: upkeep && {
       restorePolicy: first((wish) => upkeep.restorePolicy(wish)),

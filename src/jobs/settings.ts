@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { limit } from '../limits.ts';
 import { LEVELS } from '../recycle/methods.ts';
 
+/** What a recycle does with accounts on the BMC that are not ours. */
+export const BMC_USERS = ['keep', 'close'] as const;
+export type BmcUsers = (typeof BMC_USERS)[number];
+
 const credential = z.string().max(63);
 
 export const jobsSchema = z.strictObject({
@@ -19,6 +23,12 @@ export const jobsSchema = z.strictObject({
       level: z.enum(LEVELS).default('clear'),
       /** Before a machine is capacity again, it is burnt in. */
       burnIn: z.boolean().default(false),
+      /** Accounts on its BMC that are not ours. */
+      bmcUsers: z.enum(BMC_USERS).default('keep'),
+      keepBmcUsers: z
+        .array(z.string().min(1).max(limit('ipmiUserBytesMax')))
+        .max(64)
+        .default([]),
     })
     .prefault({}),
   install: z

@@ -69,6 +69,13 @@ function isClean(hall: Hall): string {
   return is(words === 'available  false sanitized', words);
 }
 
+/** Clean, and nobody but the way in on its BMC. */
+function isCleanAndClosed(hall: Hall): string {
+  const open = hall.machine(0).state.users.flatMap((user) => (user?.enabled ? [user.name] : []));
+  const clean = isClean(hall);
+  return clean === 'yes' ? is(open.join() === 'admin', open.join()) : clean;
+}
+
 function isSetUp(hall: Hall): string {
   const { state } = hall.machine(0);
   const accounts = state.users.flatMap((user) => (user?.enabled ? [user.name] : [])).sort();
@@ -129,7 +136,7 @@ export const PLANS: Readonly<Record<string, KindPlan>> = {
     afterFailure: (hall) => named(hall, 'web1'),
   },
   recycle: {
-    ...{ on: true, achieved: isClean, hall: inUse },
+    ...{ on: true, achieved: isCleanAndClosed, hall: inUse, params: { bmcUsers: 'close' } },
     // Called off before anything was erased, it is still to be.
     ...{ failed: ['broken'], cancelled: ['recycling', 'broken'] },
   },

@@ -66,6 +66,17 @@ export function redfishAccounts(http: RedfishHttp, root: Json): BmcAccounts {
       for (const account of accounts) if (await close(http, account)) closing = 'closed';
       return closing;
     },
+    async closeOthers(keep) {
+      const kept = new Set<string>();
+      const closed: string[] = [];
+      for (const account of (await all()).accounts) {
+        const name = textAt(account.json, 'UserName');
+        if (name === '') continue;
+        if (keep.includes(name) && !kept.has(name)) kept.add(name);
+        else if (await close(http, account)) closed.push(name);
+      }
+      return closed;
+    },
   };
 }
 

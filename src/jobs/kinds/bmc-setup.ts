@@ -23,6 +23,7 @@ import {
   step,
 } from '../definition.ts';
 import type { Login } from '../ports.ts';
+import { accountOf, managed } from './bmc-accounts.ts';
 import { ATTEMPT_MS, BMC_WITHIN_MS } from './steps.ts';
 
 export interface BmcPolicy {
@@ -128,16 +129,6 @@ function closing(policy: BmcPolicy, context: StepContext): string[] {
   return [...new Set(accounts)].filter((account) => account !== own);
 }
 
-/** None for a credential that nobody has stored: the policy's list may name such. */
-function accountOf(context: StepContext, credential: string): string[] {
-  try {
-    return [context.login(credential).username];
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'NOT_FOUND') return [];
-    throw error;
-  }
-}
-
 /** The account that opened the BMC is there: where it is not found by its name, it is open under another. */
 async function closeFactory(policy: BmcPolicy, context: StepContext): Promise<Output> {
   const accounts = closing(policy, context);
@@ -207,9 +198,4 @@ async function applySettings(policy: BmcPolicy, context: StepContext): Promise<O
       ...(dhcp ? { address: 'dhcp' } : {}),
     };
   }, site);
-}
-
-function managed<Accounts>(accounts: Accounts | undefined): Accounts {
-  if (accounts) return accounts;
-  throw new AppError('BMC_REFUSED', { detail: 'Its accounts cannot be managed from here.' });
 }

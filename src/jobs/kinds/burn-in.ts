@@ -2,24 +2,15 @@
  * A job that burns a machine in: pxeimage has every processor compute, fills memory with patterns, reads every disk from end
  * to end, and says what it measured. Nothing is written to a disk, so a machine of the capacity stays what it is.
  *
- * The order, the call and the cold start are those of installs. What was measured is kept as the job's result. A machine that
+ * What was measured is kept as the job's result. A machine that
  * is found faulty leaves the capacity; one that could not be tested stays where it is, because that says nothing about it.
  */
 import { z } from 'zod';
 import type { ErrorCode } from '../../errors.ts';
 import { limit } from '../../limits.ts';
 import type { Millis } from '../../wire/time.ts';
-import {
-  defineJob,
-  type End,
-  type JobParams,
-  type Move,
-  type StepContext,
-  step,
-  wait,
-} from '../definition.ts';
-import { agentFails, BOOT_MS, call, cold, quick, SILENCE_MS } from './install.ts';
-import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
+import { defineJob, type End, type JobParams, type Move, step } from '../definition.ts';
+import { endWork, quick, takeWork, workDone } from './agent-work.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -31,22 +22,25 @@ export const burnInParams = z.strictObject({
 }) as unknown as z.ZodType<JobParams>;
 
 /** A large slow disk takes a day to read. */
-export const BURN_IN_MS = 48 * HOUR_MS;
+const BURN_IN_MS = 48 * HOUR_MS;
 
 const prepare = step<JobParams>('prepare', {
   ...quick,
   run: async ({ work, machine }) => ({ uefi: work.bootsByUefi(machine.hardwarename) }),
 });
 
-const arm = step<JobParams>('arm', {
-  ...quick,
-  run: async ({ work, job, machine, params: lines, now }: StepContext) =>
-    work.arm({
-      ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in', detail: { lines } },
-      expiresAt: (now() + limit('workOrderMs') + BURN_IN_MS) as Millis,
-    }),
-  undo: async ({ work, job }) => work.end(job, 'its job has ended'),
-});
+/** @param lines what is to be tested how; the job's own parameters when absent */
+export const armBurnIn = (name: string, lines?: JobParams) =>
+  step<JobParams>(name, {
+    ...quick,
+    run: async ({ work, job, machine, params, now }) =>
+      work.arm({
+        ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in' },
+        detail: { lines: lines ?? params },
+        expiresAt: (now() + limit('workOrderMs') + BURN_IN_MS) as Millis,
+      }),
+    undo: endWork,
+  });
 
 const keep = step<JobParams>('keep', {
   ...quick,
@@ -55,16 +49,10 @@ const keep = step<JobParams>('keep', {
 
 /** Until its agent has ended the burn-in that the step `since` has armed. */
 export const testedSince = (since: string) =>
-  wait('tested', {
-    withinMs: SILENCE_MS,
-    alive: { event: 'agent.progress', atMostMs: BURN_IN_MS },
-    event: 'agent.finished',
+  workDone('tested', {
     since,
-    fails: agentFails,
-    overdue: {
-      code: 'JOB_NO_EVENT',
-      detail: 'Its agent fell silent in the middle of the test.',
-    },
+    atMostMs: BURN_IN_MS,
+    silent: 'Its agent fell silent in the middle of the test.',
   });
 
 /** What says that the machine is faulty, and not that it could not be tested. */
@@ -89,20 +77,8 @@ export const burnIn = defineJob<JobParams>('burn-in', 1, {
   needsBmc: false,
   steps: [
     prepare,
-    arm,
-    call,
-    ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
-    wait('taken', {
-      withinMs: BOOT_MS,
-      event: 'work.taken',
-      since: 'arm',
-      fails: agentFails,
-      again: { from: 'arm', timesMax: 1 },
-      overdue: {
-        code: 'JOB_NO_EVENT',
-        detail: 'It was told to boot pxeimage and has not asked for its work.',
-      },
-    }),
+    armBurnIn('arm'),
+    ...takeWork('It was told to boot pxeimage and has not asked for its work.'),
     testedSince('arm'),
     keep,
   ],

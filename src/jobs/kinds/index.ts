@@ -23,12 +23,13 @@ export function jobKinds({
   install = INSTALL,
 }: KindPolicies): JobKinds {
   // A job that was begun before the key was turned ends as what it was.
-  const other = recycleJob({ ...recycle, burnIn: recycle.burnIn !== true });
+  const policy = { ...recycle, site: bmcSetup.site };
+  const other = recycleJob({ ...policy, burnIn: recycle.burnIn !== true });
   return createKinds(
     [
       ...[powerOnJob, powerOffJob, powerCycle, reset, identify],
       ...[netboot, recon, bmcSetupJob(bmcSetup), burnIn],
-      ...[installJob(install), reinstallJob(install), recycleJob(recycle)],
+      ...[installJob(install), reinstallJob(install), recycleJob(policy)],
     ],
     [other],
   );

@@ -8,29 +8,38 @@
  * reason; nobody gets it before it was repaired.
  */
 import { z } from 'zod';
+import { AppError } from '../../errors.ts';
 import { limit } from '../../limits.ts';
 import { LEVELS, type Level } from '../../recycle/methods.ts';
-import type { Millis } from '../../wire/time.ts';
-import { defineJob, type End, type JobParams, type Move, step, wait } from '../definition.ts';
-import { BURN_IN_MS, burnInParams, testedSince } from './burn-in.ts';
-import { agentFails, call, cold } from './install.ts';
-import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
-
-const MINUTE_MS = 60_000;
-const BOOT_MS = 15 * MINUTE_MS;
-/** The agent speaks every ten seconds. */
-const SILENCE_MS = 3 * MINUTE_MS;
-
-const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
+import {
+  defineJob,
+  type End,
+  type JobParams,
+  type Move,
+  type Output,
+  type StepContext,
+  step,
+} from '../definition.ts';
+import { BMC_USERS, type BmcUsers } from '../settings.ts';
+import { endWork, quick, takeWork, workDone } from './agent-work.ts';
+import { accountOf, managed } from './bmc-accounts.ts';
+import { armBurnIn, burnInParams, testedSince } from './burn-in.ts';
+import { ATTEMPT_MS, BMC_WITHIN_MS } from './steps.ts';
 
 export interface RecyclePolicy {
   /** What every disk must reach, unless a job says otherwise. */
   readonly level: Level;
   /** Burn it in before it is capacity again. */
   readonly burnIn?: boolean;
+  /** What becomes of accounts on the BMC that are not ours, unless a job says otherwise; `keep` when absent. */
+  readonly bmcUsers?: BmcUsers;
+  /** Names of accounts that are left alone, such as those of a site's own monitoring. */
+  readonly keepBmcUsers?: readonly string[];
+  /** The credential that every BMC of the site has; '' for none. */
+  readonly site?: string;
 }
 
-const paramsFor = ({ level }: RecyclePolicy) =>
+const paramsFor = ({ level, bmcUsers = 'keep' }: RecyclePolicy) =>
   z.strictObject({
     level: z.enum(LEVELS).default(level).describe('NIST SP 800-88: what every disk must reach'),
     samples: z.number().int().min(16).max(2000).default(200).describe('Blocks of each disk'),
@@ -40,6 +49,7 @@ const paramsFor = ({ level }: RecyclePolicy) =>
       .describe('full: after an overwrite, every block is read back'),
     clearTpm: z.boolean().default(true),
     clearBootEntries: z.boolean().default(true).describe('Of UEFI, those that lead to disks'),
+    bmcUsers: z.enum(BMC_USERS).default(bmcUsers).describe('close: accounts that are not ours'),
   });
 export type RecycleParams = z.output<ReturnType<typeof paramsFor>>;
 
@@ -54,8 +64,38 @@ const arm = step<JobParams>('arm', {
     work.armRecycle({
       ...{ job, machine: machine.hardwarename, params: params as RecycleParams, requester },
     }),
-  undo: async ({ work, job }) => work.end(job, 'its job has ended'),
+  undo: endWork,
 });
+
+/** Whoever had the machine could make accounts on its BMC, from inside and without a password. */
+const closeBmcUsers = (policy: RecyclePolicy) =>
+  step<JobParams>('bmc-users', {
+    timeoutMs: ATTEMPT_MS,
+    withinMs: BMC_WITHIN_MS,
+    run: (context) => closeOthers(policy, context),
+  });
+
+async function closeOthers(
+  { site = '', keepBmcUsers = [] }: RecyclePolicy,
+  context: StepContext<JobParams>,
+): Promise<Output> {
+  const { machine, params } = context;
+  // A job from before there was this parameter has none.
+  if (params.bmcUsers !== 'close' || machine.bmcAddress === '') return { skipped: true };
+  const wayIn = machine.bmcCredential || site;
+  if (wayIn === '') {
+    const detail =
+      'Neither the machine nor jobs.bmcSetup.credential names the login that is to stay.';
+    throw new AppError('BMC_MISSING', { detail });
+  }
+  const ours = [wayIn, site].flatMap((name) => (name === '' ? [] : accountOf(context, name)));
+  const closed = await context.withBmc(
+    async (bmc) => managed(bmc.accounts).closeOthers([...ours, ...keepBmcUsers]),
+    wayIn,
+  );
+  if (closed.length > 0) context.note(`closed on its BMC: ${closed.join(', ')}`.slice(0, 500));
+  return { closed: closed.length };
+}
 
 const settle = step<JobParams>('settle', {
   ...quick,
@@ -63,18 +103,6 @@ const settle = step<JobParams>('settle', {
     work.takeBack(job, machine.hardwarename);
     return undefined;
   },
-});
-
-/** In the same pxeimage, which asks what to do next as soon as its disks are clean. */
-const armBurnIn = step<JobParams>('arm-burn-in', {
-  ...quick,
-  run: async ({ work, job, machine, now }) =>
-    work.arm({
-      ...{ job, hardwarename: machine.hardwarename, purpose: 'burn-in' },
-      detail: { lines: burnInParams.parse({}) },
-      expiresAt: (now() + limit('workOrderMs') + BURN_IN_MS) as Millis,
-    }),
-  undo: async ({ work, job }) => work.end(job, 'its job has ended'),
 });
 
 function restOf({ status, code, detail, destroyed, outputs }: End): Move | undefined {
@@ -111,33 +139,19 @@ export const recycleJob = (policy: RecyclePolicy) =>
     steps: [
       prepare,
       arm,
-      call,
-      ...[look, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
-      wait('taken', {
-        withinMs: BOOT_MS,
-        event: 'work.taken',
-        since: 'arm',
-        fails: agentFails,
-        again: { from: 'arm', timesMax: 1 },
-        overdue: {
-          code: 'JOB_NO_EVENT',
-          detail:
-            'It was told to boot into pxeimage and has not asked for its work; its timeline says how far it got.',
-        },
+      ...takeWork(
+        'It was told to boot into pxeimage and has not asked for its work; its timeline says how far it got.',
+      ),
+      workDone('erased', {
+        atMostMs: limit('recycleMs'),
+        silent: 'Its agent fell silent while its disks were being erased.',
       }),
-      wait('erased', {
-        withinMs: SILENCE_MS,
-        alive: { event: 'agent.progress', atMostMs: limit('recycleMs') },
-        event: 'agent.finished',
-        since: 'arm',
-        fails: agentFails,
-        overdue: {
-          code: 'JOB_NO_EVENT',
-          detail: 'Its agent fell silent while its disks were being erased.',
-        },
-      }),
+      closeBmcUsers(policy),
       settle,
-      ...(policy.burnIn ? [armBurnIn, testedSince('arm-burn-in')] : []),
+      // In the same pxeimage, which asks what to do next as soon as its disks are clean.
+      ...(policy.burnIn
+        ? [armBurnIn('arm-burn-in', burnInParams.parse({})), testedSince('arm-burn-in')]
+        : []),
     ],
     onStart: { to: 'recycling', by: 'owner', why: 'Its owner has released it.' },
     onFinish: { to: 'available', why: 'Every disk is proven clean.' },

@@ -226,6 +226,17 @@ describe('accounts', () => {
     expect((await refusal(open()))?.code).toBe('BMC_PASSWORD');
   });
 
+  it('are closed, all but those of some names', async () => {
+    const { accounts } = await open();
+    await accounts?.put(user);
+    await accounts?.put({ ...user, name: 'backdoor' });
+    expect(await accounts?.closeOthers(['admin', 'reveille'])).toEqual(['backdoor']);
+    expect(await accounts?.closeOthers(['admin', 'reveille'])).toEqual([]);
+    const own = await open({ credentials: { user: user.name, password: user.password } });
+    expect(await own.accounts?.closeOthers(['reveille'])).toContain('admin');
+    expect((await refusal(open()))?.code).toBe('BMC_PASSWORD');
+  });
+
   it('are refused when IPMI has no room for them, which has the serial console', async () => {
     const { accounts } = await open();
     for (const unfit of [

@@ -171,7 +171,7 @@ describe('jobs.recycle.burnIn', () => {
     async (_, before, step) => {
       const { now, kinds } = changing(kindsOf(before));
       const hall = hallFor('recycle', { kinds });
-      const { id } = hall.submit('recycle');
+      const { id } = hall.submit('recycle', 0, planOf('recycle').params);
       await until(hall, id, step);
       now.kinds = kindsOf(!before);
       hall.crash();
@@ -185,7 +185,7 @@ describe('jobs.recycle.burnIn', () => {
   it('ends in the capacity, and held when its burn-in is called off', async () => {
     for (const called of [false, true]) {
       const hall = hallFor('recycle', { kinds: kindsOf(true) });
-      const { id } = hall.submit('recycle');
+      const { id } = hall.submit('recycle', 0, planOf('recycle').params);
       await until(hall, id, 'tested');
       expect(stateOf(hall)).toBe('recycling');
       if (called)
@@ -210,7 +210,7 @@ describe('the burn-in at the end of a recycle', () => {
     ['waits in vain at tested', deaf('tested'), 'JOB_NO_EVENT'],
   ])('%s, and its machine is clean and broken', async (_, change, code) => {
     const hall = hallFor('recycle', { kinds: changed(change) });
-    const { id } = hall.submit('recycle');
+    const { id } = hall.submit('recycle', 0, planOf('recycle').params);
     await hall.settle(7 * 86_400_000);
     expect(hall.job(id)).toMatchObject({ status: 'failed', code });
     expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
@@ -219,7 +219,7 @@ describe('the burn-in at the end of a recycle', () => {
 
   it('may be run twice, step by step', async () => {
     const hall = hallFor('recycle', { kinds: changed(twice) });
-    const { id } = hall.submit('recycle');
+    const { id } = hall.submit('recycle', 0, planOf('recycle').params);
     await hall.settle();
     expect(hall.job(id).status).toBe('finished');
     expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);

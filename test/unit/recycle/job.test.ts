@@ -27,7 +27,7 @@ afterEach(() => world.close());
 
 const PARAMS: RecycleParams = {
   ...{ level: 'clear' as const, samples: 16, verify: 'sample' as const },
-  ...{ clearTpm: true, clearBootEntries: true },
+  ...{ clearTpm: true, clearBootEntries: true, bmcUsers: 'keep' as const },
 };
 const codeOf = (change: () => unknown): string => {
   try {

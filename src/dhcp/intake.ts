@@ -9,10 +9,10 @@
  * A flood takes nothing from others than its own kind behind its own relay: every fourth place is left to what is no REQUEST,
  * and when there is no more room, the oldest of the largest crowd goes, a crowd being the packets of one kind and one relay.
  *
- * No clock, no socket: time is handed in. The bytes are copied (and not by `slice`, which a Buffer answers with a view),
- * because the receive buffer is used again.
+ * No clock, no socket: time is handed in. The bytes are copied, because the receive buffer is used again.
  */
 import { limit } from '../limits.ts';
+import { createSlab } from '../wire/slab.ts';
 import type { Millis } from '../wire/time.ts';
 import { MESSAGE, OPTION } from './options.ts';
 
@@ -51,6 +51,7 @@ interface Queue<Socket> {
 export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Intake<Socket> {
   const requests: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
   const others: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
+  const room = createSlab();
   /** REQUESTs taken since something else was. */
   let inARow = 0;
   const size = (): number => requests.waiting.size + others.waiting.size;
@@ -86,7 +87,10 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
       const key = clientKey(packet.bytes);
       if (remove(queue, key)) onShed('superseded');
       count(queue, packet.bytes, 1);
-      queue.waiting.set(key, { ...packet, bytes: Uint8Array.from(packet.bytes) });
+      const { socket, source, at } = packet;
+      const bytes = room(packet.bytes.length);
+      bytes.set(packet.bytes);
+      queue.waiting.set(key, { socket, bytes, source, at });
       if (size() > limit('dhcpWaitingMax')) shedOne();
     },
     take(most, now) {

@@ -13,6 +13,7 @@ import { limit } from '../limits.ts';
 import { IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
+import type { TakeBytes } from '../wire/slab.ts';
 import { OPTION, readText } from './options.ts';
 
 export const BOOTREQUEST = 1;
@@ -170,10 +171,13 @@ export const OPTIONS_AT = HEADER_BYTES;
  *
  * An option 52 in the map is no option to send but the permission, by its bits, to put what does not fit into `file` (1)
  * and `sname` (2) (RFC 2132 9.3); what is sent says which of them were used. A field that holds text is never used.
+ *
+ * @param take zeroed memory of that length
  */
 export function encodePacket(
   packet: DhcpPacket,
   bytesMax: number = limit('dhcpReplyBytesMax'),
+  take: TakeBytes = (count) => new Uint8Array(count),
 ): Uint8Array {
   let size = OPTIONS_AT + 1;
   for (const [code, value] of packet.options) {
@@ -181,7 +185,7 @@ export function encodePacket(
   }
   const room = Math.max(bytesMax, roomFor(packet.options.get(OPTION.relayAgent)));
   const fits = size <= room;
-  const bytes = new Uint8Array(Math.max(limit('dhcpReplyBytesMin'), Math.min(size, room)));
+  const bytes = take(Math.max(limit('dhcpReplyBytesMin'), Math.min(size, room)));
   writeHeader(bytes, packet);
   const at = fits ? writeAll(bytes, packet) : writeWhatFits(bytes, packet, room);
   bytes[at] = OPTION.end;

@@ -10,6 +10,7 @@ import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import { type Mac, macNumber } from '../wire/mac.ts';
+import { createSlab, type TakeBytes } from '../wire/slab.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
 import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './packet.ts';
@@ -90,6 +91,8 @@ interface Reply {
 }
 
 interface Serving extends DhcpServerOptions {
+  /** Memory for replies. */
+  readonly room: TakeBytes;
   append(event: NewEvent, kind?: Outcome['kind']): void;
 }
 
@@ -100,7 +103,7 @@ const GATHER_WHEN_WITHIN = 4;
 type Served = Reply | DhcpDrop | undefined;
 
 export function serveDhcp(given: DhcpServerOptions): void {
-  const options = { ...given, append: boundedAppend(given) };
+  const options = { ...given, append: boundedAppend(given), room: createSlab() };
   const admit = rateLimiter(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
@@ -193,7 +196,7 @@ function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   if (outcome.kind === 'silent') return undefined;
   const reply = { ...outcome.reply, flags: replyFlags(packet.value, outcome.type) };
   const datagram = {
-    bytes: encodePacket(reply, replyBytesMax(packet.value)),
+    bytes: encodePacket(reply, replyBytesMax(packet.value), options.room),
     ...(outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports)),
   };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
@@ -256,7 +259,7 @@ function boundedAppend({ append, clock }: DhcpServerOptions) {
   };
 }
 
-/** A fixed window of one second for each MAC; the oldest MAC is forgotten when there are too many. */
+/** A fixed window of one second for each MAC; the one that came first of all is forgotten when there are too many. */
 export function rateLimiter(clock: Clock): (mac: number) => boolean {
   const windows = new Map<number, { startedAt: number; count: number }>();
   return (mac) => {
@@ -266,7 +269,11 @@ export function rateLimiter(clock: Clock): (mac: number) => boolean {
       window.count += 1;
       return window.count <= limit('dhcpPacketsPerMacPerSecond');
     }
-    windows.delete(mac);
+    if (window) {
+      window.startedAt = now;
+      window.count = 1;
+      return true;
+    }
     windows.set(mac, { startedAt: now, count: 1 });
     if (windows.size > limit('dhcpTrackedMacs')) {
       const oldest = windows.keys().next().value;

@@ -50,6 +50,11 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
        hostname = excluded.hostname, boot = coalesce(excluded.boot, boot),
        expires_at = excluded.expires_at, last_at = excluded.last_at`,
   );
+  /** What every exchange of a client that is here already does: no index is touched by it. */
+  const renew = db.prepare(
+    `UPDATE leases SET client_id = coalesce(?, client_id), hostname = ?, boot = coalesce(?, boot),
+       expires_at = ?, last_at = ? WHERE segment = ? AND address = ? AND mac = ? AND state = 'bound'`,
+  );
   const holder = db
     .prepare<[string, number], Mac>(
       `SELECT mac FROM leases WHERE segment = ? AND address = ? AND state <> 'declined'`,
@@ -88,9 +93,13 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       const back = book.enter({ address, mac, state, expiresAt, guestOf, lastAt: now }, now);
       undo?.push(back);
       if (state === 'offered') return undefined;
-      const before = renews ? mac : holder.get(segment, address);
       const clientId = change.clientId ? Buffer.from(change.clientId) : null;
       const { hostname, boot = null } = change;
+      if (renews && state === 'bound') {
+        const row = [clientId, hostname, boot, expiresAt, now, segment, address, mac];
+        if (renew.run(row).changes === 1) return undefined;
+      }
+      const before = renews ? mac : holder.get(segment, address);
       const row = [segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now];
       try {
         put.run(row);

@@ -35,7 +35,7 @@ export const DHCP_LIMITS = {
     why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default, 768 bytes for a packet)',
   },
   dhcpGatherMs: {
-    value: 2,
+    value: 4,
     why: 'a busy server waits this long for more packets to share a commit: unseen by clients, half the work',
   },
   timelineGatherMs: {

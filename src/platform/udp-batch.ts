@@ -30,13 +30,15 @@ export type DatagramHandler = (
 ) => void;
 
 export interface UdpBatch {
-  /** Hands over what waits in the socket, at most one arena full, without blocking; says whether there may be more. */
-  receive(handler: DatagramHandler): boolean;
+  /** Hands over what waits in the socket, at most `RECEIVE_SLOTS`, without blocking. @returns how many */
+  receive(handler: DatagramHandler): number;
   /** Sends in order; returns those that the kernel did not take because its buffer was full. */
   send(datagrams: readonly Outgoing[], refused: (datagram: Outgoing) => void): Outgoing[];
 }
 
-const SLOTS = 128;
+/** One call takes so many; when it does, there may be more. */
+export const RECEIVE_SLOTS = 128;
+const SLOTS = RECEIVE_SLOTS;
 /** An Ethernet frame's worth; a longer datagram is cut, and no client sends one. */
 const SLOT_BYTES = 2048;
 
@@ -69,7 +71,7 @@ interface Channel {
   readonly arena: Batch;
 }
 
-function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): boolean {
+function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): number {
   const { headers, words, names, slots } = arena;
   const count = libc.recvmmsg(fd, headers, SLOTS, MSG_DONTWAIT, null);
   for (let index = 0; index < count; index++) {
@@ -82,7 +84,7 @@ function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): 
     const at = index * SLOT_BYTES;
     if (length > 0 && port !== 0) handler(slots.subarray(at, at + length), { address, port });
   }
-  return count === SLOTS;
+  return Math.max(count, 0);
 }
 
 function sendPart(

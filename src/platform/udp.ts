@@ -23,7 +23,14 @@ import {
   SOL_SOCKET,
 } from './libc.ts';
 import type { Log } from './log.ts';
-import { type DatagramHandler, type Outgoing, openUdpBatch, type UdpBatch } from './udp-batch.ts';
+import { createReceiveTurns, type ReceiveTurns, watchOf } from './receive-turns.ts';
+import {
+  type DatagramHandler,
+  type Outgoing,
+  openUdpBatch,
+  RECEIVE_SLOTS,
+  type UdpBatch,
+} from './udp-batch.ts';
 
 export interface UdpSocket {
   readonly iface: string;
@@ -95,7 +102,7 @@ const RECEIVES_PER_WAKE = 16;
 
 /**
  * `dgram` says when there is something to read and hands over the first datagram; where batches are possible, the rest
- * is then taken straight from the descriptor.
+ * is then taken straight from the descriptor, and while they come one upon the other, all of them in turns.
  */
 function wrap(
   socket: dgram.Socket,
@@ -114,16 +121,28 @@ function wrap(
       if (err) unsent(datagram, err);
     });
   let open = true;
+  let turns: ReceiveTurns | undefined;
+  /** @returns how many datagrams were handed over */
+  const take = (handler: DatagramHandler): number => {
+    let taken = 0;
+    for (let turn = 0; batch && open && turn < RECEIVES_PER_WAKE; turn++) {
+      const count = batch.receive(handler);
+      taken += count;
+      if (count < RECEIVE_SLOTS) break;
+    }
+    return taken;
+  };
   return {
     iface,
     port: socket.address().port,
     onMessage(handler) {
+      const watch = batch ? watchOf(socket) : undefined;
+      if (watch) turns = createReceiveTurns({ watch, take: () => take(handler) });
       socket.on('message', (bytes, source) => {
         // A reply to port 0 can go nowhere; an empty datagram says nothing.
         if (source.port !== 0 && bytes.length > 0) handler(bytes, source);
-        for (let turn = 0; batch && open && turn < RECEIVES_PER_WAKE; turn++) {
-          if (!batch.receive(handler)) break;
-        }
+        take(handler);
+        turns?.woken();
       });
     },
     send: (bytes, port, address) => send({ bytes, port, address }),
@@ -135,6 +154,7 @@ function wrap(
     // The descriptor's number may belong to another socket from here on.
     close() {
       open = false;
+      turns?.close();
       return new Promise((resolve) => socket.close(() => resolve()));
     },
   };

@@ -2,7 +2,8 @@
  * The DHCP packets of boots: a ring that the packet path writes to, sorted into boots a second later, packed when a boot
  * is over.
  *
- * The packet path only keeps a reference: the bytes are the intake's own copy and the datagram that was sent. The ring has
+ * The packet path only keeps a reference: the bytes are the intake's own copy and the datagram that was sent, both cut from memory that many
+ * packets share, so what is kept for longer than the ring keeps it is copied. The ring has
  * a fixed number of places and forgets the oldest, so recording can never hold an answer up. What is in memory when the
  * process dies is lost: events are the record of what was decided, packets are the evidence beside it.
  *
@@ -78,10 +79,10 @@ const TOKEN_BEFORE = Buffer.from('/boot/');
 /** As boot/render-dhcp.ts writes it, in the file field (RFC 2131) or in option 67 (RFC 2132). */
 const TOKEN = /(\/boot\/)[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-])/g;
 
-/** @returns the same bytes where there is no token in them, else a copy: the packet itself is still being sent */
+/** @returns a copy: the packet itself may still be being sent, and its memory is shared */
 function withoutTokens(bytes: Uint8Array): Uint8Array {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (!view.includes(TOKEN_BEFORE)) return bytes;
+  if (!view.includes(TOKEN_BEFORE)) return new Uint8Array(bytes);
   const text = view.toString('latin1').replace(TOKEN, `$1${'.'.repeat(32)}`);
   return new Uint8Array(Buffer.from(text, 'latin1'));
 }

@@ -30,8 +30,9 @@ export function formatIpv4(address: Ipv4): string {
 }
 
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.subarray(offset, offset + 4);
-  return (((a << 24) | (b << 16) | (c << 8) | d) >>> 0) as Ipv4;
+  const high = ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
+  const low = ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
+  return (((high << 16) | low) >>> 0) as Ipv4;
 }
 
 export function ipv4ToBytes(address: Ipv4): Uint8Array {

@@ -47,6 +47,25 @@ describe('what waits to be answered', () => {
     expect(take(3)).toEqual([]);
   });
 
+  it('keeps each packet as it came, in memory of its own, whatever its length', () => {
+    const { queue } = intake();
+    const buffer = Buffer.alloc(2048);
+    const lengths = Array.from({ length: 300 }, (_, index) =>
+      index % 50 === 7 ? 9000 : 240 + index,
+    );
+    for (const [index, length] of lengths.entries()) {
+      const bytes = length > buffer.length ? Buffer.alloc(length) : buffer.subarray(0, length);
+      bytes.fill(index & 255).set(packetOf(index, MESSAGE.discover).subarray(0, 240));
+      queue.add({ socket: 'prov0', bytes, source, at: 0 as Millis });
+    }
+    const kept = queue.take(300, 0 as Millis).map(({ bytes }) => bytes);
+    for (const [index, bytes] of kept.entries()) {
+      expect(bytes).toHaveLength(lengths[index] ?? 0);
+      expect(bytes.subarray(0, 240)).toEqual(packetOf(index, MESSAGE.discover).subarray(0, 240));
+      expect(bytes.subarray(240).every((byte) => byte === (index & 255))).toBe(true);
+    }
+  });
+
   it('keeps only the newer of two DISCOVERs of one client, and both where they came by different relays', () => {
     const { add, take, shed } = intake();
     add(packetOf(1, MESSAGE.discover, { xid: 1 }));

@@ -51,6 +51,37 @@ describe('leases in memory and in the table', () => {
     expect(rows()).toEqual([`${ipv4('10.77.0.100')} ${A} bound`]);
   });
 
+  it('writes with a renewal what it would with a first lease, and forgets nothing that a renewal does not say', () => {
+    const { world, segment, change } = store();
+    const { leases, transaction } = world.inventory;
+    const write = (more: Partial<LeaseChange>) =>
+      transaction(() => leases.apply({ ...change(A, '10.77.0.100', 'bound'), ...more }));
+    const row = () =>
+      world.db
+        .prepare(
+          'SELECT client_id, hostname, boot, state, expires_at, first_at, last_at FROM leases',
+        )
+        .get();
+    const boot = 'boot-1' as NonNullable<LeaseChange['boot']>;
+    write({ clientId: Uint8Array.of(1, 2), hostname: 'one', boot });
+    const firstAt = world.clock();
+    world.pass(5000);
+    expect(write({ hostname: 'two' })).toBeUndefined();
+    expect(row()).toEqual({
+      ...{ client_id: Buffer.of(1, 2), hostname: 'two', boot, state: 'bound' },
+      ...{ expires_at: world.clock() + 60_000, first_at: firstAt, last_at: world.clock() },
+    });
+    write({ clientId: Uint8Array.of(3), state: 'released' });
+    expect(row()).toMatchObject({ client_id: Buffer.of(3), state: 'released' });
+    write({});
+    expect(row()).toMatchObject({ client_id: Buffer.of(3), state: 'bound', first_at: firstAt });
+    // A row that is gone (a database that was repaired by hand) is written again, not missed.
+    world.db.prepare('DELETE FROM leases').run();
+    write({ hostname: 'three' });
+    expect(row()).toMatchObject({ hostname: 'three', first_at: world.clock() });
+    expect(createWorld(world.db).inventory.leases.byMac(segment.name, A)?.state).toBe('bound');
+  });
+
   it('reads back after a restart exactly what was acknowledged', () => {
     const { apply, world, segment } = store();
     apply(A, '10.77.0.100', 'bound');

@@ -75,6 +75,27 @@ describe('a UDP socket on one interface', () => {
     await socket.close();
   });
 
+  it('takes a stream in turns: every datagram once, in order, and a lone one after it as ever', async () => {
+    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const client = await peer();
+    const { all, add } = collect(2000);
+    let last = () => {};
+    const lone = new Promise<void>((resolve) => {
+      last = resolve;
+    });
+    socket.onMessage((bytes) => (Buffer.from(bytes).toString() === 'lone' ? last() : add(bytes)));
+    // One at a time, each in a turn of the loop of its own: what wakes a reader that is woken by each.
+    for (let index = 0; index < 2000; index++) {
+      await new Promise((resolve) => client.send(`${index}`, socket.port, '127.0.0.1', resolve));
+    }
+    expect(await all).toEqual(Array.from({ length: 2000 }, (_, index) => `${index}`));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    client.send('lone', socket.port, '127.0.0.1');
+    await lone;
+    client.close();
+    await socket.close();
+  });
+
   it('does nothing after it was closed', async () => {
     const socket = await openUdp({ iface: 'lo', port: 0, log });
     await socket.close();

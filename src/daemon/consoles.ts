@@ -24,7 +24,7 @@ export interface ConsoleParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'registry'>;
   readonly closers: (() => unknown)[];
 }
 
@@ -95,7 +95,7 @@ function mayRecord({ machines, serverdb }: Inventory, hardwarename: Hardwarename
   return !known || !(isRefusal(known) || known.code === 'BMC_LOCKOUT');
 }
 
-function registerMetrics({ registry }: Metrics, hub: ConsoleHub): void {
+function registerMetrics({ registry }: Pick<Metrics, 'registry'>, hub: ConsoleHub): void {
   new Gauge({
     name: 'reveille_consoles',
     help: 'Serial consoles: open lines, those that are recorded, and whoever watches',

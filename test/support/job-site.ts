@@ -2,17 +2,19 @@
  * A site on this machine alone: the daemon's own jobs, BMC service and people's listener on a database file, with a log that
  * is kept at its most talkative, and simulated BMCs on real UDP sockets. No clock, timer or datagram is simulated.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type FakeBmc, startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
+import { startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
 import { type FakeBmcOptions, simpleMachine } from '../../qemu-lab/fake-bmc-state.ts';
+import { startFakeRedfish } from '../../qemu-lab/fake-redfish.ts';
 import { parseConfig } from '../../src/config.ts';
 import { openBmcService, startDiscovery } from '../../src/daemon/bmcs.ts';
+import { startConsoles } from '../../src/daemon/consoles.ts';
 import { openJobs, startJobs } from '../../src/daemon/jobs.ts';
 import type { StoredEvent } from '../../src/events.ts';
 import { createPeopleApp } from '../../src/http/people/app.ts';
@@ -30,8 +32,11 @@ const CAUSE = { who: 'test', why: 'test' };
 
 export type JobSite = Awaited<ReturnType<typeof openJobSite>>;
 
-/** @param configText the `jobs` and `bmc` sections that differ */
-export async function openJobSite(configText: string) {
+/**
+ * @param configText the `jobs` and `bmc` sections that differ
+ * @param consoles record machines that are switched on
+ */
+export async function openJobSite(configText: string, { consoles = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'reveille-job-site-'));
   const file = join(folder, 'reveille.db');
   const lines: string[] = [];
@@ -51,8 +56,11 @@ export async function openJobSite(configText: string) {
   const bmcs = await openBmcService(parts);
   const jobs = openJobs(parts);
   startJobs(parts, { desk: jobs, access: bmcs.access });
+  const hub = consoles
+    ? startConsoles(parts, { access: bmcs.access, ports: bmcs.ports })
+    : undefined;
   const app: FastifyInstance = await createPeopleApp({
-    ...{ inventory, jobs, bmcs, clock, log, site: 'lab', uiRoot: 'no/such/folder' },
+    ...{ consoles: hub, inventory, jobs, bmcs, clock, log, site: 'lab', uiRoot: 'no/such/folder' },
     readiness: () => ({ database: true }),
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
     settings: { anonymousRead: false, requestsPerSecond: 1_000_000 },
@@ -63,7 +71,15 @@ export async function openJobSite(configText: string) {
   const token = transaction(() =>
     serverdb.access.createToken({ name: 'test', role: 'admin', squads: {} }, 'test'),
   ).secret;
-  const fakes: FakeBmc[] = [];
+  const fakes: { close(): Promise<void> }[] = [];
+  const enter = (serial: string, bmc: Record<string, unknown>, profile: object) => {
+    const entry = { serial, manufacturer: 'LabCorp', product: 'X', state: 'held', nics: [] };
+    const doc = bmcProfileSchema.parse({ machines: [serial], ...profile });
+    transaction(() => {
+      serverdb.editor.enter({ ...entry, ...bmc } as never, CAUSE);
+      serverdb.records.put('bmc', { name: serial, doc }, CAUSE);
+    });
+  };
   let addresses = 0;
   let reports = 0;
 
@@ -80,16 +96,19 @@ export async function openJobSite(configText: string) {
       const address = `127.77.0.${addresses}`;
       const bmc = await startFakeBmc({ machine: simpleMachine(), ...options, address });
       fakes.push(bmc);
-      const entry = {
-        ...{ serial, manufacturer: 'LabCorp', product: 'X', state: 'held', nics: [] },
-        ...{ bmcAddress: address, bmcCredential: credential },
-      };
-      const doc = bmcProfileSchema.parse({ machines: [serial], port: bmc.port });
-      transaction(() => {
-        serverdb.editor.enter(entry as never, CAUSE);
-        serverdb.records.put('bmc', { name: serial, doc }, CAUSE);
-      });
+      enter(serial, { bmcAddress: address, bmcCredential: credential }, { port: bmc.port });
       return bmc;
+    },
+    /** One whose BMC speaks Redfish alone; there is one address for such. */
+    async redfish(serial: string, credential: string, password: string) {
+      const [key, cert] = ['key', 'cert'].map((name) =>
+        readFileSync(`test/fixtures/redfish/${name}.pem`, 'utf8'),
+      ) as [string, string];
+      const fake = await startFakeRedfish({ machine: simpleMachine(), key, cert, password });
+      fakes.push(fake);
+      const bmc = { bmcAddress: '127.0.0.1', bmcCredential: credential };
+      enter(serial, bmc, { driver: 'redfish', redfishPort: fake.port });
+      return fake;
     },
     /** Finds out whose BMCs are seen and reported, from now on. */
     discover: () => startDiscovery(parts, { ...bmcs, desk: jobs }),

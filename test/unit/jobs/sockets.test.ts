@@ -1,11 +1,12 @@
 /** Jobs of the daemon's own parts on real sockets, a real clock and a database file; and where their secrets are not. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupDatabase } from '../../../src/platform/backup.ts';
 import { type JobSite, openJobSite } from '../../support/job-site.ts';
+import { searchFor } from '../../support/leaks.ts';
 
 /** No other word of these tests, so that finding one means that it leaked. */
 const SECRETS = {
@@ -64,13 +65,7 @@ describe('jobs on real sockets', () => {
 });
 
 describe('secrets', () => {
-  /** As it stands, and as base64, hex or with every second byte zero. */
-  const spellings = Object.values(SECRETS).flatMap((secret) => [
-    ...['utf8', 'utf16le'].map((encoding) => Buffer.from(secret, encoding as 'utf8')),
-    ...['base64', 'hex'].map((as) => Buffer.from(Buffer.from(secret).toString(as as 'hex'))),
-  ]);
-  const leaks = (where: string, content: string | Buffer): string[] =>
-    spellings.filter((secret) => Buffer.from(content).includes(secret)).map(() => where);
+  const { in: leaks, below } = searchFor(Object.values(SECRETS));
 
   it('are found by this search where they are', () => {
     expect(leaks('here', `x${SECRETS.site}y`)).toEqual(['here']);
@@ -98,10 +93,7 @@ describe('secrets', () => {
     await backupDatabase(site.db.name, {
       ...{ folder: join(site.folder, 'backups'), keep: 1, now: new Date() },
     });
-    for (const name of readdirSync(site.folder, { recursive: true, encoding: 'utf8' })) {
-      if (name === 'backups') continue;
-      found.push(...leaks(name, readFileSync(join(site.folder, name))));
-    }
+    found.push(...below(site.folder));
     expect(found).toEqual([]);
   });
 

@@ -20,10 +20,12 @@ import type { FleetBlobs } from './blobs.ts';
 import type { Fleet } from './fleet.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { Joining } from './joining.ts';
+import { addPools } from './pool-routes.ts';
 import type { FleetProvisioning } from './provisioning.ts';
 import { addRecordRoutes } from './record-routes.ts';
 import type { FleetRecords } from './records.ts';
 import { addRequests } from './request-routes.ts';
+import type { FleetResets } from './resets.ts';
 import type { Squads } from './squads.ts';
 
 export interface FleetAppParts {
@@ -34,6 +36,7 @@ export interface FleetAppParts {
   readonly provisioning: FleetProvisioning;
   readonly squads: Squads;
   readonly records: FleetRecords;
+  readonly resets: FleetResets;
   readonly blobs: FleetBlobs;
   readonly log: FastifyBaseLogger;
   /** A site has an intent waiting. */
@@ -86,6 +89,7 @@ export function createFleetApp(parts: FleetAppParts): FastifyInstance {
   addIntents(app, parts);
   addRequests(app, parts);
   addRecordRoutes(app, parts);
+  addPools(app, parts);
   return app as unknown as FastifyInstance;
 }
 

@@ -21,6 +21,7 @@ import type { Clock } from '../wire/time.ts';
 import { putIntent } from './intents.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
+import { answerReset, putResets } from './resets.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
@@ -116,6 +117,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         const { requests = [] } = batch;
         await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
         await putPlaces(sql, of, batch.events);
+        await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
     applySnapshot: ({ site: of, line }, { snapshot, machines, requests = [], done }) =>
@@ -180,6 +182,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           [status, JSON.stringify(result), now, intent, of],
         );
         await answerPart(sql, { site: of, result: answered, now });
+        await answerReset(sql, { site: of, result: answered, now });
         return true;
       }),
     async notice(of, code, detail) {

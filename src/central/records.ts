@@ -1,6 +1,6 @@
 /**
- * What the fleet tells each of its sites: squads, naming rules, hardware types, policies, ways to speak to BMCs, users, images and
- * their channels. One table, and a note for each site of the version that it was last asked to keep: a site that joins, or was
+ * What the fleet tells each of its sites: squads, naming rules, hardware types, policies, ways to speak to BMCs, users, images,
+ * their channels, and pools, of which each site has a part. One table, and a note for each site of the version that it was last asked to keep: a site that joins, or was
  * put back from a copy, is asked for all of it again.
  *
  * A newer version ends the asking for the one before, so that a site which was away for long hears only what holds now. What a
@@ -152,17 +152,14 @@ export async function tellRecords(sql: Sql, sites: readonly string[], now: numbe
       [site],
     );
     for (const { kind, name, doc, version, changed_by: who, told } of rows) {
+      const wanted = doc === '' ? null : docFor(kind, JSON.parse(doc), site);
+      if (wanted === null && told === null) continue;
       await sql.run(
         `UPDATE intents SET status = 'refused', result = ?, ended_at = ? WHERE id = ? AND status = 'waiting'`,
         [SUPERSEDED, now, told ?? ''],
       );
       const record = kind as FleetRecordKind;
-      const body = {
-        kind: 'record',
-        record,
-        name,
-        doc: doc === '' ? null : JSON.parse(doc),
-      } as const;
+      const body = { kind: 'record', record, name, doc: wanted } as const;
       const intent = await putIntent(sql, { site, who, body, now });
       await sql.run(
         `INSERT INTO record_sites (site, kind, name, version, intent) VALUES (?, ?, ?, ?, ?)
@@ -171,6 +168,14 @@ export async function tellRecords(sql: Sql, sites: readonly string[], now: numbe
       );
     }
   }
+}
+
+/** Of a pool its own part; null for a site that has none. */
+function docFor(kind: string, doc: Json, site: string): Json | null {
+  if (kind !== 'pool') return doc;
+  const { sites, ...rest } = doc;
+  const count = (sites as Record<string, number>)[site];
+  return count === undefined ? null : { ...rest, count };
 }
 
 /** What this site has may not be what it had: it is asked again for what it has answered. */

@@ -202,6 +202,40 @@ const STEPS: readonly (readonly string[])[] = [
     'CREATE INDEX intents_by_time ON intents (asked_at)',
     'CREATE INDEX notices_by_time ON notices (at)',
   ],
+  [
+    // Rolling resets of a pool over its sites, one site after the other.
+    `CREATE TABLE fleet_resets (
+      id TEXT PRIMARY KEY,
+      pool TEXT NOT NULL,
+      body TEXT NOT NULL,
+      who TEXT NOT NULL,
+      asked_at BIGINT NOT NULL,
+      -- running, paused, aborted, finished, stopped
+      status TEXT NOT NULL DEFAULT 'running',
+      why TEXT NOT NULL DEFAULT '',
+      ended_at BIGINT NOT NULL DEFAULT 0,
+      -- rises with each change: who changes it holds this row
+      turn BIGINT NOT NULL DEFAULT 0
+    )`,
+    'CREATE INDEX fleet_resets_by_time ON fleet_resets (asked_at, id)',
+    `CREATE TABLE fleet_reset_sites (
+      reset TEXT NOT NULL,
+      -- from 0, in the order in which they have their turn
+      place BIGINT NOT NULL,
+      site TEXT NOT NULL,
+      intent TEXT NOT NULL DEFAULT '',
+      -- the site's own; 0 while it is not known
+      number BIGINT NOT NULL DEFAULT 0,
+      -- waiting, asked, running, finished, none (no machines), refused, stopped, aborted
+      status TEXT NOT NULL DEFAULT 'waiting',
+      done BIGINT NOT NULL DEFAULT 0,
+      failed BIGINT NOT NULL DEFAULT 0,
+      why TEXT NOT NULL DEFAULT '',
+      PRIMARY KEY (reset, place)
+    )`,
+    'CREATE INDEX fleet_reset_sites_by_intent ON fleet_reset_sites (intent)',
+    'CREATE INDEX fleet_reset_sites_by_site ON fleet_reset_sites (site, number)',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -28,6 +28,7 @@ import { type Keeping, openKeeping } from './keeping.ts';
 import { createLines, type Lines } from './lines.ts';
 import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
+import { openFleetResets } from './resets.ts';
 import { indexWords, migrateFleet } from './schema.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
@@ -66,7 +67,7 @@ export async function startCentral(
   const app = createFleetApp({
     ...{ fleet, joining, access, log, records, blobs, view: openFleetView(db, clock) },
     ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
-    provisioning: openFleetProvisioning(db, clock),
+    ...{ provisioning: openFleetProvisioning(db, clock), resets: openFleetResets(db, clock) },
   });
   const stopKeeping = startKeeping(openKeeping(db, settings.keepDays), { clock, log });
   const { address, port, names } = settings.appliances;

@@ -27,6 +27,7 @@ import type { JobDesk } from '../jobs/desk.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
+import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { VERSION } from './core.ts';
@@ -110,6 +111,7 @@ export interface FederationParts {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
   readonly provisioning: RequestDesk;
+  readonly pools: PoolDesk;
   /** Absent: it keeps no images, and says so. */
   readonly images?: ImageDesk;
   readonly clock: Clock;
@@ -122,9 +124,7 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   const { folder, log } = parts;
   if (!existsSync(join(folder, FILES.membership))) return undefined;
   const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
-  const { db, clock, inventory, jobs, provisioning } = parts;
-  const keepsImages = parts.images !== undefined;
-  const intents = openIntents({ db, clock, inventory, jobs, provisioning, keepsImages });
+  const intents = openIntents({ ...parts, keepsImages: parts.images !== undefined });
   const stopErrands = startErrands(parts, intents, (result) => current && send(current, result));
   let stopped = false;
   let pauseMs = limit('federationAgainMs');

@@ -14,6 +14,8 @@ import { AppError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
+import { resetSchema } from '../provisioning/pool.ts';
+import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import { requestSchema } from '../provisioning/request.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
@@ -59,6 +61,7 @@ export interface IntentParts {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
   readonly provisioning: RequestDesk;
+  readonly pools: PoolDesk;
   /** Without it what concerns images is refused. */
   readonly keepsImages: boolean;
 }
@@ -150,7 +153,7 @@ const isLong = (body: IntentBody): boolean =>
 
 /** @throws AppError what the site's own API would say */
 function effectOf(parts: IntentParts, { id, who, body }: Intent): Record<string, unknown> {
-  const { inventory, jobs, provisioning } = parts;
+  const { inventory, jobs, provisioning, pools } = parts;
   const requester = `central:${who}`;
   switch (body.kind) {
     case 'job': {
@@ -175,7 +178,18 @@ function effectOf(parts: IntentParts, { id, who, body }: Intent): Record<string,
     case 'record':
       if (isLong(body))
         throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
-      return keepRecord(inventory, body, { who: requester, why: 'the fleet has changed it' });
+      return keepRecord({ inventory, pools }, body, {
+        who: requester,
+        why: 'the fleet has changed it',
+      });
+    case 'reset': {
+      const wish = parsed(resetSchema.safeParse(body.reset));
+      return { reset: pools.reset({ pool: body.pool, site: '' }, wish, requester).id };
+    }
+    case 'turn-reset': {
+      const cause = { who: requester, why: body.why };
+      return { status: pools.store.turnReset(body.reset, body.turn, cause).status };
+    }
   }
 }
 

@@ -142,7 +142,7 @@ const jobOrEdit = [
 /** Something that the fleet keeps alike at each site, by kind and name. */
 export const recordDocument = z.strictObject({
   kind: z.literal('record'),
-  record: z.enum(['squad', 'naming', 'type', 'policy', 'bmc', 'user', 'image', 'channel']),
+  record: z.enum(['squad', 'naming', 'type', 'policy', 'bmc', 'user', 'image', 'channel', 'pool']),
   name: z.string().min(1).max(127),
   /** Null: it is removed. */
   doc: json.nullable(),
@@ -162,6 +162,15 @@ export const intentSchema = z.discriminatedUnion('kind', [
     why: z.string().min(1).max(500),
   }),
   recordDocument,
+  /** Every machine of a pool here anew, one after the other. */
+  z.strictObject({ kind: z.literal('reset'), pool: z.string().min(1).max(63), reset: json }),
+  z.strictObject({
+    kind: z.literal('turn-reset'),
+    /** The site's own number of it. */
+    reset: z.number().int().min(1),
+    turn: z.enum(['paused', 'running', 'aborted']),
+    why: z.string().min(1).max(500),
+  }),
 ]);
 export type IntentBody = z.output<typeof intentSchema>;
 

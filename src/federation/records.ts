@@ -10,6 +10,8 @@ import { ROLES } from '../inventory/access.ts';
 import { FILE_ROLES, IMAGE_KINDS, imageDocSchema } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { RECORD_SCHEMAS, recordName } from '../inventory/record-kinds.ts';
+import { poolSchema } from '../provisioning/pool.ts';
+import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import { IMAGE_VERSION, parseImageRef } from '../wire/image-ref.ts';
 
 const role = z.enum(ROLES);
@@ -50,6 +52,7 @@ export const RECORD_DOCUMENTS = {
   user: userDocument,
   image: imageDocument,
   channel: channelDocument,
+  pool: poolSchema,
 } as const;
 
 export type RecordKindOfFleet = keyof typeof RECORD_DOCUMENTS;
@@ -61,18 +64,29 @@ export interface RecordChange {
   readonly doc: Record<string, unknown> | null;
 }
 
+export interface RecordKeepers {
+  readonly inventory: Pick<Inventory, 'serverdb' | 'images'>;
+  readonly pools: PoolDesk;
+}
+
 /** In the caller's transaction. @throws AppError what the site's own API would say */
 export function keepRecord(
-  inventory: Pick<Inventory, 'serverdb' | 'images'>,
+  { inventory, pools }: RecordKeepers,
   { record, name, doc }: RecordChange,
   cause: { readonly who: string; readonly why: string },
 ): Record<string, unknown> {
-  if (doc === null) return dropRecord(inventory, { record, name }, cause);
+  if (doc === null) return dropRecord({ inventory, pools }, { record, name }, cause);
   const { records, access } = inventory.serverdb;
   if (record === 'image' || record === 'channel') throw new Error(`${record} takes a while`);
   if (record === 'user') {
     const { passwordHash, ...rest } = parsed(userDocument.safeParse(doc));
     return { version: access.putUser({ ...rest, name, passwordHash }, cause).version };
+  }
+  if (record === 'pool') {
+    const body = parsed(poolSchema.safeParse(doc));
+    const there = pools.store.pool(name);
+    const isSo = there && isDeepStrictEqual(there.doc, { ...body, site: there.doc.site });
+    return { version: isSo ? there.version : pools.put(name, body, cause).version };
   }
   const read = parsed<object>(SHARED[record].safeParse(doc));
   // Told again after each snapshot: what is so already is no change.
@@ -83,12 +97,13 @@ export function keepRecord(
 
 /** What is not there needs no removal. */
 function dropRecord(
-  { serverdb, images }: Pick<Inventory, 'serverdb' | 'images'>,
+  { inventory: { serverdb, images }, pools }: RecordKeepers,
   { record, name }: Pick<RecordChange, 'record' | 'name'>,
   cause: { readonly who: string; readonly why: string },
 ): Record<string, unknown> {
   try {
-    if (record === 'user') serverdb.access.removeUser(name, cause.who);
+    if (record === 'pool') pools.remove(name, cause);
+    else if (record === 'user') serverdb.access.removeUser(name, cause.who);
     else if (record === 'image' || record === 'channel') {
       const ref = parseImageRef(name);
       if (ref && 'version' in ref) images.remove(ref, cause);

@@ -14,7 +14,10 @@ import { createWorld, type World } from './world.ts';
 const log = pino({ level: 'silent' });
 const now: Clock = () => Date.now() as Millis;
 
-export type SiteWorld = Pick<World, 'db' | 'inventory' | 'jobs' | 'provisioning' | 'clock'> & {
+export type SiteWorld = Pick<
+  World,
+  'db' | 'inventory' | 'jobs' | 'provisioning' | 'pools' | 'clock'
+> & {
   /** The folder is where the certificate for central is. */
   readonly imagesOf?: (folder: string) => ImageDesk;
 };
@@ -101,9 +104,9 @@ export async function createFleet(database?: string): Promise<TestFleet> {
       await joinFleet(own, `https://127.0.0.1:${ports.appliances}`, body.code);
       const images = world.imagesOf?.(own);
       const connect = () => {
-        const { db, inventory, jobs, provisioning, clock } = people.world;
+        const { db, inventory, jobs, provisioning, pools, clock } = people.world;
         const stop = startFederation({
-          ...{ folder: own, db, inventory, jobs, provisioning, clock: now, log },
+          ...{ folder: own, db, inventory, jobs, provisioning, pools, clock: now, log },
           ...(images && { images }),
           whenDurable: (done) => setImmediate(done),
         });

@@ -31,8 +31,8 @@ async function siteWithHall() {
   const made = await createFleet();
   fleet = made;
   const hall = createProvisionHall({ machines: ROUNDS + 10 });
-  const { inventory, jobs, desk: provisioning } = hall.now;
-  const world = { db: hall.database(), inventory, jobs, provisioning, clock: hall.clock };
+  const { inventory, jobs, desk: provisioning, pools } = hall.now;
+  const world = { db: hall.database(), inventory, jobs, provisioning, pools, clock: hall.clock };
   const site = await made.site('lon', world);
   await made.call('PUT', '/squads/music', {});
   return { fleet: made, hall, site };

@@ -250,8 +250,7 @@ describe('images of the fleet', () => {
 
 describe('an intent', () => {
   it('that this program does not know is refused, and holds up no other', () => {
-    const { db, clock, inventory, jobs, provisioning } = createWorld();
-    const intents = openIntents({ db, clock, inventory, jobs, provisioning, keepsImages: true });
+    const intents = openIntents({ ...createWorld(), keepsImages: true });
     const sent = { id: 'one', who: 'ann', body: { kind: 'teleport', to: 'oslo' } };
     const refused = { kind: 'result', intent: 'one', status: 'refused' };
     expect(intents.carryOut(sent)).toMatchObject({
@@ -262,8 +261,7 @@ describe('an intent', () => {
   });
 
   it('that takes a while is replaced by a newer one of the same name, whichever comes to an end first', () => {
-    const { db, clock, inventory, jobs, provisioning } = createWorld();
-    const intents = openIntents({ db, clock, inventory, jobs, provisioning, keepsImages: true });
+    const intents = openIntents({ ...createWorld(), keepsImages: true });
     const channel = (id: string, version: string) => ({
       ...{ id, who: 'ann' },
       body: { kind: 'record', record: 'channel', name: 'debian-12/stable', doc: { version } },

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
-import { createFleet, type TestFleet, type TestSite, until } from '../../support/fleet.ts';
-import { createProvisionHall, type ProvisionHall } from '../../support/provision-hall.ts';
+import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
+import { current, hallAt, inUse } from '../../support/fleet-halls.ts';
 import { addImage } from '../../support/provision-machines.ts';
 
 let fleet: TestFleet | undefined;
@@ -12,24 +12,10 @@ afterEach(async () => {
   fleet = undefined;
 });
 
-interface Hall {
-  readonly hall: ProvisionHall;
-  readonly site: TestSite;
-}
-
-/** A site of so many free machines, whose names begin where no other site's do. */
-async function hallAt(of: TestFleet, name: string, from: number, count: number): Promise<Hall> {
-  const hall = createProvisionHall({ machines: 0 });
-  hall.add(from, from + count);
-  const { inventory, jobs, desk: provisioning } = hall.now;
-  const world = { db: hall.database(), inventory, jobs, provisioning, clock: hall.clock };
-  return { hall, site: await of.site(name, world) };
-}
-
 async function twoHalls(counts: { lon: number; sto: number } = { lon: 6, sto: 6 }) {
   fleet = await createFleet();
-  const lon = await hallAt(fleet, 'lon', 0, counts.lon);
-  const sto = await hallAt(fleet, 'sto', 100, counts.sto);
+  const lon = await hallAt(fleet, 'lon', { from: 0, count: counts.lon });
+  const sto = await hallAt(fleet, 'sto', { from: 100, count: counts.sto });
   await fleet.call('PUT', '/squads/music', { contact: 'music@example.org' });
   return { fleet, lon, sto };
 }
@@ -38,16 +24,6 @@ const asked = {
   ...{ role: 'fancydb', image: 'debian-12/stable', count: 4, squad: 'music' },
   hostname: { pattern: '{role}-{n}' },
 };
-
-/** Until central's copy has all that the site has. */
-const current = (of: TestFleet, ...sites: string[]) =>
-  until(
-    () => of.call('GET', '/sites'),
-    ({ body }) =>
-      body.sites
-        .filter(({ site }: { site: string }) => sites.includes(site))
-        .every(({ freshness }: { freshness: string }) => freshness === 'current'),
-  );
 
 const ask = async (of: TestFleet, body: object = {}) => {
   const made = await of.call('POST', '/requests', { ...asked, ...body });
@@ -67,9 +43,6 @@ const hasStatus = (status: string) => (request: { status: string }) => request.s
 /** Every open part has been taken on by its site. */
 const isTaken = ({ parts }: { parts: { status: string }[] }) =>
   parts.every(({ status }) => status !== 'asked');
-
-const inUse = ({ hall }: Hall) =>
-  hall.now.inventory.machines.list().filter(({ state }) => state === 'in-use');
 
 describe('a request over two sites', () => {
   it('ends in use at both, and is told of as one', async () => {

@@ -1,0 +1,170 @@
+/** Pools over several sites: each keeps its part; resets go through them site by site, and stop where something is wrong. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
+import { current, type FleetHall, hallAt, inUse } from '../../support/fleet-halls.ts';
+
+let fleet: TestFleet | undefined;
+afterEach(async () => {
+  await fleet?.close();
+  fleet = undefined;
+});
+
+async function twoHalls() {
+  fleet = await createFleet();
+  const lon = await hallAt(fleet, 'lon', { from: 0, count: 6 });
+  const sto = await hallAt(fleet, 'sto', { from: 100, count: 6 });
+  await fleet.call('PUT', '/squads/music', {});
+  lon.site.connect();
+  sto.site.connect();
+  await current(fleet, 'lon', 'sto');
+  return { fleet, lon, sto };
+}
+
+const web = { role: 'web', image: 'debian-12/stable', squad: 'music' };
+
+const told = (of: TestFleet) =>
+  until(
+    async () => (await of.call('GET', '/pools/web')).body,
+    ({ sites }) => sites.every(({ status }: { status: string }) => status === 'done'),
+  );
+
+const sizes = (...halls: FleetHall[]) => halls.map((hall) => inUse(hall).length);
+
+/** In the hall's own time, which runs only here. */
+const grows = (of: FleetHall, count: number) =>
+  of.hall.until(() => of.hall.members('web').length === count);
+const lastReset = ({ hall }: FleetHall) => hall.now.pools.store.resets(1)[0];
+const resets = (of: FleetHall) => of.hall.until(() => (lastReset(of)?.endedAt ?? 0) > 0);
+
+async function filled() {
+  const made = await twoHalls();
+  const put = await made.fleet.call('PUT', '/pools/web', { ...web, sites: { lon: 2, sto: 3 } });
+  expect([put.status, put.body.count]).toEqual([200, 5]);
+  await told(made.fleet);
+  await grows(made.lon, 2);
+  await grows(made.sto, 3);
+  expect(sizes(made.lon, made.sto)).toEqual([2, 3]);
+  return made;
+}
+
+const resetBecomes = (of: TestFleet, id: string, isSo: (reset: Reset) => boolean) =>
+  until(async () => (await of.call('GET', `/resets/${id}`)).body as Reset, isSo);
+
+interface Reset {
+  readonly id: string;
+  readonly status: string;
+  readonly why: string;
+  readonly sites: readonly { site: string; status: string; done: number; why: string }[];
+}
+
+const statuses = ({ sites }: Reset) => sites.map(({ status }) => status).join(' ');
+
+describe('a pool over two sites', () => {
+  it('is kept by each at its own size, changed and given up', async () => {
+    const { fleet, lon, sto } = await filled();
+    await fleet.call('PUT', '/pools/web', { ...web, sites: { lon: 4 } });
+    await told(fleet);
+    await until(
+      async () => sto.hall.now.pools.store.pool('web'),
+      (pool) => pool === undefined,
+    );
+    // A pool that is given up leaves its machines in use, as the site's own API does.
+    await grows(lon, 4);
+    expect(sizes(lon, sto)).toEqual([4, 3]);
+    expect((await fleet.call('DELETE', '/pools/web')).status).toBe(204);
+    await until(
+      async () => lon.hall.now.pools.store.pool('web'),
+      (pool) => pool === undefined,
+    );
+    expect((await fleet.call('GET', '/pools/web')).status).toBe(404);
+  });
+
+  it('is refused at the door for sites that there are not, and by a site with its reason', async () => {
+    const { fleet } = await twoHalls();
+    const oslo = await fleet.call('PUT', '/pools/web', { ...web, sites: { oslo: 1 } });
+    expect(oslo.body.code).toBe('SITE_UNKNOWN');
+    await fleet.call('PUT', '/pools/web', { ...web, image: 'no-such/image', sites: { lon: 1 } });
+    const { body } = await until(
+      () => fleet.call('GET', '/pools/web'),
+      ({ body }) => body.sites[0].status === 'refused',
+    );
+    expect(body.sites[0]).toMatchObject({ site: 'lon', code: 'REQUEST_INVALID' });
+  });
+});
+
+describe('a reset of a pool', () => {
+  it('goes through the sites one after the other, and is told of as one', async () => {
+    const { fleet, lon, sto } = await filled();
+    const made = await fleet.call('POST', '/resets', { pool: 'web', why: 'new kernel' });
+    expect(made.status).toBe(202);
+    const id = made.body.id as string;
+    const again = await fleet.call('POST', '/resets', { pool: 'web', why: 'me too' });
+    expect(again.body.code).toBe('ALREADY_EXISTS');
+    await resetBecomes(fleet, id, (reset) => statuses(reset) === 'running waiting');
+    expect(sto.hall.now.pools.store.resets(10)).toEqual([]);
+    await resets(lon);
+    await resetBecomes(fleet, id, (reset) => statuses(reset) === 'finished running');
+    await resets(sto);
+    const ended = await resetBecomes(fleet, id, ({ status }) => status !== 'running');
+    expect(ended).toMatchObject({ status: 'finished', sites: [{ done: 2 }, { done: 3 }] });
+    expect(sizes(lon, sto)).toEqual([2, 3]);
+  });
+
+  it('stops when a site stops, pauses and is called off where it is', async () => {
+    const { fleet, lon, sto } = await filled();
+    const wish = { pool: 'web', sites: ['sto', 'lon'], why: 'new kernel' };
+    const { id } = (await fleet.call('POST', '/resets', wish)).body;
+    await resetBecomes(fleet, id, (reset) => statuses(reset) === 'running waiting');
+    await fleet.call('POST', `/resets/${id}/pause`, { why: 'lunch' });
+    await until(
+      async () => lastReset(sto)?.status,
+      (status) => status === 'paused',
+    );
+    await fleet.call('POST', `/resets/${id}/resume`, { why: 'go on' });
+    await until(
+      async () => lastReset(sto)?.status,
+      (status) => status === 'running',
+    );
+    // Somebody at the site calls it off.
+    const { pools, inventory } = sto.hall.now;
+    inventory.transaction(() =>
+      pools.store.turnReset(1, 'aborted', { who: 'ann', why: 'not on a Friday' }),
+    );
+    const stopped = await resetBecomes(fleet, id, ({ status }) => status === 'stopped');
+    expect(stopped.why).toContain('sto: aborted');
+    expect(statuses(stopped)).toBe('aborted waiting');
+    await sto.hall.settle();
+    expect(lon.hall.now.pools.store.resets(10)).toEqual([]);
+    const late = await fleet.call('POST', `/resets/${id}/abort`, { why: 'x' });
+    expect([late.status, late.body.code]).toEqual([409, 'REQUEST_ENDED']);
+    const next = (await fleet.call('POST', '/resets', wish)).body;
+    await resetBecomes(fleet, next.id, (reset) => statuses(reset) === 'running waiting');
+    await fleet.call('POST', `/resets/${next.id}/abort`, { why: 'enough' });
+    await until(
+      async () => lastReset(sto)?.status,
+      (status) => status === 'aborted',
+    );
+    expect((await fleet.call('GET', `/resets/${next.id}`)).body.status).toBe('aborted');
+  });
+
+  it('hears the end of a site’s turn also when its answer was lost and comes later', async () => {
+    const { fleet, lon } = await filled();
+    const wish = { pool: 'web', sites: ['lon'], why: 'new kernel' };
+    const { id } = (await fleet.call('POST', '/resets', wish)).body;
+    await resetBecomes(fleet, id, (reset) => statuses(reset) === 'running');
+    const Sqlite = (await import('better-sqlite3')).default;
+    const db = new Sqlite(fleet.database.slice('sqlite:'.length), { timeout: 5000 });
+    db.prepare("UPDATE fleet_reset_sites SET status = 'asked', number = 0").run();
+    db.prepare(`UPDATE intents SET status = 'waiting' WHERE body LIKE '{"kind":"reset"%'`).run();
+    db.close();
+    await resets(lon);
+    await current(fleet, 'lon');
+    const feed = lon.hall.now.inventory.events;
+    await until(
+      async () => (await fleet.call('GET', '/sites')).body.sites[0].cursor,
+      (cursor) => cursor === feed.lastId(),
+    );
+    lon.site.connect();
+    await resetBecomes(fleet, id, ({ status }) => status === 'finished');
+  });
+});

@@ -162,6 +162,21 @@ describe.each([false, true])('the time of a pause, with a crash in it: %s', (cra
   });
 });
 
+describe('a pause that is longer than an order for the agent is good for', () => {
+  it.each([
+    ['install', 3],
+    ['recycle', 51],
+  ] as const)('ends no %s: the order is armed anew', async (kind, hours) => {
+    const hall = hallFor(kind);
+    const { id } = hall.submit(kind, 0, planOf(kind).params ?? {});
+    await until(hall, id, 'discharge');
+    await pauseFor(hall, hours * HOUR_MS, false);
+    await hall.settle();
+    expect(hall.job(id)).toMatchObject({ status: 'finished', code: '', retries: 1 });
+    expect([...faultsOf(hall, id), ...machineFaults(hall)]).toEqual([]);
+  });
+});
+
 describe('jobs.recycle.burnIn', () => {
   it.each([
     ['off', true, 'tested'],

@@ -45,7 +45,12 @@ const schema = z.strictObject({
       keepDays: z.number().int().min(1).max(36_500).default(1095),
     })
     .prefault({}),
-  recorder: z.strictObject({ enabled: z.boolean().default(true) }).prefault({}),
+  recorder: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      quietSeconds: z.number().int().min(1).max(3600).default(120),
+    })
+    .prefault({}),
   dhcp: dhcpSchema.prefault({}),
   tftp: z.strictObject({ port: port.default(69) }).prefault({}),
   dns: dnsSchema.prefault({}),

@@ -80,6 +80,8 @@ export interface EventData extends ProvisioningEventData {
     job?: string;
     bytes?: number;
     etaSeconds?: number;
+    /** Changes while the work does anything, if only a disk or the processor. */
+    activity?: number;
     /** How far the machine's clock is ahead of ours, where the agent told its time. */
     clockAheadSeconds?: number;
   };

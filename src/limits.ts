@@ -164,6 +164,10 @@ export const LIMITS = {
     value: 500,
     why: 'boots whose events are read in one look, under 50 ms of it; the others follow a second later',
   },
+  stallEventsMax: {
+    value: 400,
+    why: 'events read of one boot: a healthy one has 30, one whose disks are erased for a day has ten thousand alike',
+  },
   stallTickMs: { value: 1000, why: 'how often running boots are checked for a missed deadline' },
   ...BMC_LIMITS,
   ...CONSOLE_LIMITS,

@@ -73,6 +73,7 @@ tell_progress() {
   told=
   while sleep 1; do
     now="$(cat "$AT/step" 2>/dev/null) $(copied)"
+    ACTIVITY=$(activity "$1")
     silent=$((${silent:-0} + 1))
     # Silence means trouble: something is said every ten seconds even when nothing moves.
     [ "$now" != "$told" ] || [ "$silent" -ge 10 ] || continue
@@ -98,6 +99,18 @@ copied() {
   echo $(($(cat "$AT/offset" 2>/dev/null || echo 0) + ${now:-0}))
 }
 
+# activity PID: a number that changes while the work of that session does anything: sectors that disks have moved, and half seconds
+# of processor time. From /proc/PID/stat (session, utime, stime, cutime, cstime) and /sys/block/*/stat (sectors read, written).
+activity() {
+  {
+    cat "${PROC:-/proc}"/[0-9]*/stat 2>/dev/null | sed 's/^.*) /cpu /'
+    cat "${SYS:-/sys}"/block/*/stat 2>/dev/null | sed 's/^/io /'
+  } | awk -v session="$1" '
+    $1 == "cpu" && $5 == session { ticks += $13 + $14 + $15 + $16 }
+    $1 == "io" { sectors += $4 + $8 }
+    END { printf "%.0f", sectors + int(ticks / 50) }'
+}
+
 progress_json() {
   step=$(cat "$AT/step" 2>/dev/null)
   from=$(cat "$AT/percent" 2>/dev/null)
@@ -112,6 +125,7 @@ progress_json() {
     else
       num percent "$from"
     fi
+    num activity "${ACTIVITY:-}"
     str note "$(tail -n 1 "$AT/note" 2>/dev/null)"
   } | object
 }

@@ -42,11 +42,21 @@ export function startHousekeeping(parts: Parts): void {
       log.error({ err }, 'a periodic task failed');
     }
   };
+  let again: NodeJS.Timeout | undefined;
+  /** In a storm there is more than one turn of it a second. */
+  const record = (stalled: Parameters<typeof recorder.tick>[0]): void => {
+    clearTimeout(again);
+    if (recorder.tick(stalled))
+      again = setTimeout(
+        guarded(() => record([])),
+        limit('flightTicksMs'),
+      );
+  };
   const stalls = setInterval(
     guarded(() => {
       flows.sample();
       const stalled = watchStalls();
-      if (config.recorder.enabled) recorder.tick(stalled);
+      if (config.recorder.enabled) record(stalled);
     }),
     limit('stallTickMs'),
   );
@@ -63,6 +73,7 @@ export function startHousekeeping(parts: Parts): void {
   );
   parts.closers.push(() => {
     clearInterval(stalls);
+    clearTimeout(again);
     clearInterval(tokens);
     guarded(recorder.close)();
   });

@@ -34,6 +34,23 @@ export function addDiagnosisMetrics(
   gauge('reveille_boot_diagnoses_open', 'Boots that have stopped and not gone on', 'open');
 }
 
+/** What a storm left no room for. */
+export function addRecorderMetrics(
+  registry: Registry,
+  dropped: () => Readonly<Record<string, number>>,
+): void {
+  new Counter({
+    name: 'reveille_flight_dropped_total',
+    help: 'What the flight recorder had no room for since the start, by what it is',
+    labelNames: ['what'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [what, count] of Object.entries(dropped())) this.inc({ what }, count);
+    },
+  });
+}
+
 export type Metrics = ReturnType<typeof openMetrics>;
 
 /** Counters that the protocols add to, and gauges that read ServerDb when they are asked. */

@@ -10,7 +10,7 @@ import { AskerTable, makeAskerTable } from '../nameserver/asker-watch.ts';
 import { loadTcpInfo } from '../platform/tcp-info.ts';
 import { createRecorder, type Recorder } from '../recorder/recorder.ts';
 import { isAsset, type openCore, systemClock } from './core.ts';
-import { addDiagnosisMetrics } from './metrics.ts';
+import { addDiagnosisMetrics, addRecorderMetrics } from './metrics.ts';
 
 export function openRecorder(
   { db, inventory, segments, newcomers }: ReturnType<typeof openCore>,
@@ -23,6 +23,7 @@ export function openRecorder(
   const askers = makeAskerTable();
   const recorder = createRecorder({
     onError: (err, about) => log.error({ err, about }, 'the flight recorder could not do a part'),
+    quietMs: 1000 * config.recorder.quietSeconds,
     ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
     admitsOutside: newcomers.admitsOutside,
     proxied: new Set(segments.filter(({ mode }) => mode === 'proxy').map(({ name }) => name)),
@@ -38,5 +39,6 @@ export function openRecorder(
     },
   });
   addDiagnosisMetrics(registry, recorder.store.counts);
+  addRecorderMetrics(registry, recorder.dropped);
   return { recorder, flows, askers };
 }

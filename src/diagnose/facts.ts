@@ -154,7 +154,10 @@ function placeOf({
   http,
 }: Pick<Facts, 'of' | 'messages' | 'tftp' | 'http'>): Place {
   const script = of('script').at(-1);
-  if (of('report').some(({ outcome }) => outcome === 'received')) return 'reported';
+  const reported = of('report').findLast(({ outcome }) => outcome === 'received');
+  // What it was woken for where it waited comes after its report.
+  const woken = of('agent').findLast(({ phase }) => phase === 'work');
+  if (reported && !(woken && woken.at >= reported.at)) return 'reported';
   if (script && (script.mode === 'local-disk' || script.mode === 'nothing')) return 'left';
   if (of('agent').length > 0 || of('report').length > 0) return 'agent';
   const took = (file: string) => http.some((one) => one.file === file);

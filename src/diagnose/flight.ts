@@ -104,6 +104,10 @@ const entry = z.discriminatedUnion('kind', [
     level: z.enum(['info', 'warn', 'error']),
     /** How far the machine's clock is ahead of ours, where it told. */
     clockAheadSeconds: z.number().optional(),
+    /** Of work: how far a copy has got, and a number that changes while anything is done. */
+    percent: z.number().optional(),
+    bytes: z.number().optional(),
+    activity: z.number().optional(),
   }),
   z.strictObject({
     kind: z.literal('report'),

@@ -21,7 +21,8 @@ export interface EventStore {
    * wanted costs no parsing.
    */
   scan(after: number, count: number, wanted: Wanted): Scan;
-  ofBoot(boot: BootId): StoredEvent[];
+  /** @param max of more than that, the first quarter and the newest: how it began says what it is, the end where it stands */
+  ofBoot(boot: BootId, max?: number): StoredEvent[];
   ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
   lastId(): number;
   /**
@@ -92,6 +93,21 @@ function fromRow(row: EventRow): StoredEvent {
   } as StoredEvent;
 }
 
+const FIRST_SHARE = 0.25;
+
+function eventsOfBoot(db: Database): EventStore['ofBoot'] {
+  const all = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
+  const ends = db.prepare<[string, number, string, number], EventRow>(
+    `SELECT * FROM (SELECT * FROM events WHERE boot = ? ORDER BY id LIMIT ?)
+     UNION SELECT * FROM (SELECT * FROM events WHERE boot = ? ORDER BY id DESC LIMIT ?) ORDER BY id`,
+  );
+  return (boot, max) => {
+    if (max === undefined) return all.all(boot).map(fromRow);
+    const first = Math.floor(max * FIRST_SHARE);
+    return ends.all(boot, first, boot, max - first).map(fromRow);
+  };
+}
+
 export function openEventStore(db: Database, clock: Clock): EventStore {
   const insert = db.prepare(
     'INSERT INTO events (at, name, mac, boot, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)',
@@ -99,7 +115,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const page = db.prepare<[number, number], EventRow>(
     'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
   );
-  const ofBoot = db.prepare<[string], EventRow>('SELECT * FROM events WHERE boot = ? ORDER BY id');
+  const ofBoot = eventsOfBoot(db);
   const ofMachine = db.prepare<[string, number], EventRow>(
     'SELECT * FROM events WHERE hardwarename = ? ORDER BY id DESC LIMIT ?',
   );
@@ -163,7 +179,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       }
       return { events, through, looked };
     },
-    ofBoot: (boot) => ofBoot.all(boot).map(fromRow),
+    ofBoot,
     ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(fromRow),
     lastId: () => last.get()?.id ?? 0,
     follow(wake, only) {

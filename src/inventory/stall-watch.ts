@@ -16,7 +16,10 @@ import { foldTimeline, stallMoment } from './timeline.ts';
 
 export interface StallWatchParts {
   readonly boots: Pick<Boots, 'unfinished' | 'byId' | 'stalled'>;
-  readonly events: { ofBoot(boot: BootId): StoredEvent[]; append(event: NewEvent): void };
+  readonly events: {
+    ofBoot(boot: BootId, max: number): StoredEvent[];
+    append(event: NewEvent): void;
+  };
   readonly clock: Clock;
   transaction<T>(run: () => T): T;
 }
@@ -51,7 +54,7 @@ function look(
   boot: Boot,
   now: Millis,
 ): { stalled: boolean; againAt: Millis } {
-  const history = events.ofBoot(boot.id);
+  const history = events.ofBoot(boot.id, limit('stallEventsMax'));
   const { stall } = foldTimeline(boot, history, now);
   const moment = stallMoment(boot, history) ?? Number.POSITIVE_INFINITY;
   if (!stall) return { stalled: false, againAt: Math.max(moment, now + 1) as Millis };

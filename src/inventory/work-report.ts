@@ -15,6 +15,8 @@ export const progressSchema = z.strictObject({
   bytes: count.optional(),
   etaSeconds: count.optional(),
   note: z.string().max(limit('reportTextCharsMax')).optional(),
+  /** Changes while the work does anything, if only a disk or the processor. */
+  activity: count.optional(),
 });
 
 export const resultSchema = z.strictObject({

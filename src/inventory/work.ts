@@ -41,7 +41,7 @@ export interface WorkOrder {
   readonly destroysAt: number;
   readonly progressAt: number;
   readonly phonedAt: number;
-  readonly progress: Partial<AgentProgress>;
+  readonly progress: Partial<AgentProgress> & { readonly movedAt?: number };
   readonly result: AgentResult | undefined;
 }
 
@@ -166,6 +166,12 @@ export function isForInstaller({ purpose, detail }: WorkOrder): boolean {
   return purpose === 'install' && image?.kind === 'installer';
 }
 
+/** The agent says of its work what it said before. */
+function stands({ progressAt, progress }: WorkOrder, said: AgentProgress): boolean {
+  const keys = ['step', 'percent', 'bytes', 'activity'] as const;
+  return progressAt > 0 && keys.every((key) => progress[key] === said[key]);
+}
+
 export function openWork(
   db: Database,
   { clock, events }: { clock: Clock; events: EventStore },
@@ -269,8 +275,10 @@ export function openWork(
         known.progress.step !== progress.step ||
         known.progressAt === 0 ||
         now - known.progressAt >= limit('workProgressMs');
-      if (told) sql.progress.run(now, JSON.stringify(progress), order.job);
-      return told;
+      if (!told) return false;
+      const movedAt = stands(known, progress) ? (known.progress.movedAt ?? known.progressAt) : now;
+      sql.progress.run(now, JSON.stringify({ ...progress, movedAt }), order.job);
+      return true;
     },
     concluded({ order }, result) {
       if (must(order.job).result !== undefined) return false;

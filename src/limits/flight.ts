@@ -32,6 +32,26 @@ export const FLIGHT_LIMITS = {
     value: 200,
     why: 'records written in one flush: under 20 ms of the main thread',
   },
+  flightUnnamedMax: {
+    value: 50_000,
+    why: 'boots that have stopped and are to be judged, about 200 bytes each: two halls at once',
+  },
+  flightJudgesMax: {
+    value: 25,
+    why: 'boots judged before other work of the thread has its turn: some tens of milliseconds',
+  },
+  flightEventsMax: {
+    value: 100,
+    why: 'events that the recorder acts on before other work of the thread has its turn',
+  },
+  flightTicksMs: {
+    value: 50,
+    why: 'pause of the recorder between two such parts, when a storm leaves it with more',
+  },
+  flightTakenUpEventsMax: {
+    value: 200_000,
+    why: 'events read at a start for machines that were switched on before: a hall of boots, a second or so',
+  },
   flightPackedBytesMax: {
     value: 4_194_304,
     why: 'a stored record unpacks to 256 packets of 1.5 KB at most; more is a damaged row',

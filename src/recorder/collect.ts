@@ -28,7 +28,7 @@ import type { FlightStore } from './store.ts';
 export interface CollectorParts {
   readonly db: Database;
   readonly events: {
-    ofBoot(boot: BootId): StoredEvent[];
+    ofBoot(boot: BootId, max: number): StoredEvent[];
     ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
   };
   readonly boots: { byId(id: BootId): Boot | undefined };
@@ -69,7 +69,7 @@ export function createCollector(parts: CollectorParts) {
     'SELECT id, started_at, last_at, client, report_digest FROM boots WHERE mac = ? AND started_at > ? ORDER BY started_at LIMIT 1',
   );
   const inShort = (row: BootRow): PreviousBoot => {
-    const own = events.ofBoot(row.id as BootId);
+    const own = events.ofBoot(row.id as BootId, limit('stallEventsMax'));
     const script = own.findLast(({ name }) => name === 'ipxe.script');
     const mode = script?.name === 'ipxe.script' ? script.data.mode : '';
     // What only waits reports nothing: it is where it should be when pxeimage runs.
@@ -116,7 +116,7 @@ export function createCollector(parts: CollectorParts) {
         (boot.hardwarename && machines.byHardwarename(boot.hardwarename)) ?? machines.byMac(mac);
       const next = after.get(mac, startedAt);
       const until = next?.started_at ?? now;
-      const own = events.ofBoot(id).slice(-limit('flightEntriesMax'));
+      const own = events.ofBoot(id, limit('flightEntriesMax'));
       const feed = [...powerOf(machine, startedAt - POWER_BEFORE_MS, until), ...own];
       const packets = [...store.packets(id), ...parts.packets(id)];
       const wires = entriesOf(feed, packets, next ? undefined : parts.live(id));
@@ -142,7 +142,7 @@ export function createCollector(parts: CollectorParts) {
           ? { restartedAt: next.started_at, restartedAs: next.client as Flight['client'] }
           : {}),
         ...(nic === '' ? {} : { sameCardReachedLinux: store.cardsThatReachedLinux(nic, id) }),
-        entries: entries.slice(-limit('flightEntriesMax')),
+        entries: ends(entries),
         previous: previousOf(mac, startedAt),
       };
     },
@@ -176,6 +176,13 @@ export function createCollector(parts: CollectorParts) {
       };
     },
   };
+}
+
+/** How a boot began says what it is, and its end where it stands. */
+function ends(entries: FlightEntry[]): FlightEntry[] {
+  const max = limit('flightEntriesMax');
+  if (entries.length <= max) return entries;
+  return [...entries.slice(0, max / 4), ...entries.slice(entries.length - (3 * max) / 4)];
 }
 
 function machineOf(machine: Machine | undefined): Flight['machine'] {

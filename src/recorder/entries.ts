@@ -125,9 +125,10 @@ function otherEntries(event: StoredEvent): FlightEntry[] {
     case 'ipxe.script':
       return [{ kind: 'script', at, mode: event.data.mode, why: event.data.why }];
     case 'agent.progress': {
-      const { phase, message, level, clockAheadSeconds } = event.data;
-      const clock = clockAheadSeconds === undefined ? {} : { clockAheadSeconds };
-      return [{ kind: 'agent', at, phase, message, level, ...clock }];
+      const { phase, message, level, clockAheadSeconds, percent, bytes, activity } = event.data;
+      const told = { clockAheadSeconds, percent, bytes, activity };
+      const some = Object.entries(told).filter(([, value]) => value !== undefined);
+      return [{ kind: 'agent', at, phase, message, level, ...Object.fromEntries(some) }];
     }
     case 'work.taken':
       return [{ kind: 'agent', at, phase: 'work', message: event.data.purpose, level: 'info' }];

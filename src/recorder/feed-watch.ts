@@ -15,8 +15,10 @@ import type { Clock } from '../wire/time.ts';
 import type { Collector } from './collect.ts';
 import type { Learner } from './learn.ts';
 import { openPhaseTimes, type PhaseTimes } from './phase-times.ts';
-import type { Attempt, Verdicts } from './recorder.ts';
+import { openPowerOrders, type PoweredOn } from './power-orders.ts';
+import type { Attempt } from './recorder.ts';
 import type { FlightStore } from './store.ts';
+import type { Verdicts } from './verdicts.ts';
 
 export interface FeedWatchParts {
   readonly db: Database;
@@ -31,17 +33,8 @@ export interface FeedWatchParts {
   readonly attempt: Attempt;
 }
 
-interface PoweredOn {
-  readonly at: number;
-  /** From here on silence means something. */
-  readonly dueAt: number;
-}
-
 const LOOP_MS = 2_700_000;
 const LOOP_BOOTS = 3;
-/** Longer than a server with much memory needs before its firmware asks; known models have a figure of their own. */
-const FIRMWARE_MS = 300_000;
-
 /** What is read of the feed: the few events that a verdict or a lesson hangs on. */
 const PAGE = `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
   'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
@@ -59,20 +52,18 @@ export function createFeedWatch(parts: FeedWatchParts) {
        AND report_digest IS NULL ORDER BY started_at DESC LIMIT 1`,
   );
   const times = openPhaseTimes(db);
-  const poweredOn = new Map<Hardwarename, PoweredOn>();
-  /** Their BMC was told to boot them from the network at their next start. */
-  const ordered = new Set<Hardwarename>();
+  const power = openPowerOrders(db, { inventory, times, now: clock() });
   let cursor = inventory.events.lastId();
 
-  const judgePower = (name: Hardwarename, since = poweredOn.get(name)): void => {
+  const judgePower = (name: Hardwarename, since = power.of(name)): void => {
     if (!since) return;
     const { at, dueAt } = since;
     const machine = inventory.machines.byHardwarename(name);
-    if (!machine) return void poweredOn.delete(name);
+    if (!machine) return void power.forget(name);
     const flight = collector.ofPower(machine, at, { now: clock(), firmwareMs: dueAt - at });
     const diagnosis = diagnose(flight);
     if (!diagnosis) return;
-    poweredOn.delete(name);
+    power.forget(name);
     verdicts.keep(flight, diagnosis);
   };
 
@@ -87,11 +78,9 @@ export function createFeedWatch(parts: FeedWatchParts) {
     const { name, boot, mac, hardwarename } = event;
     switch (name) {
       case 'boot.started': {
-        if (hardwarename)
-          noteFirmware(times, inventory, { event, since: poweredOn.get(hardwarename) });
+        if (hardwarename) noteFirmware(times, inventory, { event, since: power.of(hardwarename) });
         if (mac) store.endPower(mac);
-        if (hardwarename && poweredOn.delete(hardwarename) && ordered.delete(hardwarename))
-          parts.learner.netbooted(event);
+        if (hardwarename && power.asked(hardwarename)) parts.learner.netbooted(event);
         const last = mac && boot && before.get(mac, boot);
         if (last) verdicts.judge(last.id as BootId);
         return;
@@ -120,15 +109,18 @@ export function createFeedWatch(parts: FeedWatchParts) {
         return;
       case 'dhcp.acked':
         if (parts.learner.leftForDisk(event)) endMachine(parts, event);
-        if (hardwarename) judgePower(hardwarename);
+        if (!hardwarename) return;
+        // It came up: whether that was meant is judged now, and nothing is waited for any more.
+        judgePower(hardwarename);
+        power.forget(hardwarename);
         return;
       case 'job.step':
-        takeStep(event, { inventory, times, poweredOn, ordered });
+        power.step(event);
         return;
       case 'job.retry':
         // The job itself has waited long enough: silence means something now.
         if (hardwarename && event.data.code === 'JOB_NO_EVENT') {
-          const on = poweredOn.get(hardwarename);
+          const on = power.of(hardwarename);
           if (on) judgePower(hardwarename, { ...on, dueAt: Math.min(on.dueAt, clock()) });
           else judgeLast(hardwarename);
         }
@@ -149,9 +141,10 @@ export function createFeedWatch(parts: FeedWatchParts) {
   };
 
   return {
-    look(): void {
+    /** @returns whether there is more to read */
+    look(): boolean {
       const newest = inventory.events.lastId();
-      const ids = page.all(cursor, limit('eventsPageMax'));
+      const ids = page.all(cursor, limit('flightEventsMax'));
       for (const { id } of ids) {
         // Each on its own: one that fails takes no other with it, and is not tried for ever.
         cursor = id;
@@ -163,38 +156,12 @@ export function createFeedWatch(parts: FeedWatchParts) {
         );
       }
       if (ids.length === 0) cursor = newest;
-      for (const [name, since] of poweredOn) {
-        if (clock() < since.dueAt) continue;
-        if (!attempt(`power of ${name}`, () => judgePower(name, since))) poweredOn.delete(name);
-      }
+      for (const [name, since] of power.due(clock()))
+        if (!attempt(`power of ${name}`, () => judgePower(name, since))) power.forget(name);
+      return ids.length >= limit('flightEventsMax');
     },
     times,
   };
-}
-
-type StepEvent = Extract<StoredEvent, { name: 'job.step' }>;
-
-/** A machine that a job switches on is waited for, and whether its BMC was told what to boot is remembered. */
-function takeStep(
-  { at, hardwarename, data: { step, phase } }: StepEvent,
-  {
-    inventory,
-    times,
-    poweredOn,
-    ordered,
-  }: {
-    readonly inventory: Inventory;
-    readonly times: PhaseTimes;
-    readonly poweredOn: Map<Hardwarename, PoweredOn>;
-    readonly ordered: Set<Hardwarename>;
-  },
-): void {
-  if (!hardwarename || phase !== 'succeeded') return;
-  if (step === 'pxe-once') ordered.add(hardwarename);
-  if (step === 'power-off') ordered.delete(hardwarename);
-  if (step !== 'power-on') return;
-  const model = inventory.serverdb.quirks.modelOf(hardwarename);
-  poweredOn.set(hardwarename, { at, dueAt: at + (times.firmwareMs(model) ?? FIRMWARE_MS) });
 }
 
 /** It has booted well: nothing of before is open any more, whichever of its NICs it was said of. */
@@ -223,7 +190,8 @@ function endIfFurther({ store, collector, clock }: FeedWatchParts, boot: BootId)
 
 /** It was told to wait in pxeimage, and does. */
 function waits({ events }: Inventory, boot: BootId): boolean {
-  return events.ofBoot(boot).some((one) => one.name === 'ipxe.script' && isWaiting(one.data.mode));
+  const own = events.ofBoot(boot, limit('stallEventsMax'));
+  return own.some((one) => one.name === 'ipxe.script' && isWaiting(one.data.mode));
 }
 
 /** Its card has a driver in pxeimage, where iPXE has told what card it is. */
@@ -253,7 +221,11 @@ function noteTimes(
   const row = inventory.boots.byId(boot);
   const { hardwarename, mac } = event;
   if (!row || !hardwarename) return;
-  const { steps } = foldTimeline(row, inventory.events.ofBoot(boot), now as never);
+  const { steps } = foldTimeline(
+    row,
+    inventory.events.ofBoot(boot, limit('stallEventsMax')),
+    now as never,
+  );
   const phases = steps.flatMap(({ name, state, tookMs }) =>
     state === 'done' && tookMs !== undefined ? [{ phase: name as string, tookMs }] : [],
   );

@@ -33,6 +33,8 @@ export interface PacketRing {
   add(exchanges: readonly DhcpExchange[]): void;
   /** Everything since the last call, oldest first. */
   drain(): DhcpExchange[];
+  /** How many were forgotten, ever. */
+  dropped(): number;
 }
 
 export function createPacketRing(): PacketRing {
@@ -40,12 +42,15 @@ export function createPacketRing(): PacketRing {
   const size = limit('flightRingPacketsMax');
   let next = 0;
   let count = 0;
+  let dropped = 0;
   return {
+    dropped: () => dropped,
     add(exchanges) {
       for (const exchange of exchanges) {
         places[next] = exchange;
         next = (next + 1) % size;
         if (count < size) count += 1;
+        else dropped += 1;
       }
     },
     drain() {

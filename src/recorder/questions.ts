@@ -54,13 +54,17 @@ export interface QuestionDesk {
   drain(): { readonly booting: Booting; readonly packets: KeptPacket[]; readonly at: number }[];
   /** Once a second: forgets who is done, and tells the name server. */
   tick(now: number): void;
+  /** How many questions were not kept, ever, because too many came at once. */
+  dropped(): number;
 }
 
 export function createQuestionDesk(watch: AskerWatch): QuestionDesk {
   const watched = new Map<Ipv4, Watched>();
   let waiting: AskedQuestion[] = [];
   let changed = false;
+  let dropped = 0;
   return {
+    dropped: () => dropped,
     told(address, { boot, mac }, now) {
       const until = now + limit('flightQuestionsMs');
       const before = watched.get(address);
@@ -77,6 +81,7 @@ export function createQuestionDesk(watch: AskerWatch): QuestionDesk {
     },
     asked(question) {
       if (waiting.length < limit('flightQuestionsWaitingMax')) waiting.push(question);
+      else dropped += 1;
     },
     drain() {
       const all = waiting;

@@ -26,7 +26,7 @@ import type { BootId } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
-import { type Collector, type CollectorParts, createCollector } from './collect.ts';
+import { type CollectorParts, createCollector } from './collect.ts';
 import { createFeedWatch } from './feed-watch.ts';
 import { createLearner } from './learn.ts';
 import { bounded, createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
@@ -38,10 +38,14 @@ import {
   createQuestionDesk,
 } from './questions.ts';
 import { type FlightStore, openFlightStore } from './store.ts';
+import { createUnnamed, createVerdicts } from './verdicts.ts';
+import { createWorkWatch } from './work-watch.ts';
 
 export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'proxied'> {
   readonly inventory: Inventory;
   readonly clock: Clock;
+  /** Packets of a boot that has been quiet for so long are written and forgotten. */
+  readonly quietMs?: number;
   /** Where the name server finds whose questions to tell of. */
   readonly watch?: AskerWatch;
   /** How a machine leaves for its disk at present. */
@@ -57,14 +61,21 @@ export interface RecorderParts extends Pick<CollectorParts, 'db' | 'live' | 'pro
 /** Runs a part of the work and tells of it when it fails. @returns whether it succeeded */
 export type Attempt = (what: string, run: () => void) => boolean;
 
+export type Dropped = 'packets' | 'boots' | 'judgements' | 'questions';
+
 export interface Recorder {
   readonly store: FlightStore;
   /** For the DHCP shell. */
   served(exchanges: readonly DhcpExchange[]): void;
   /** For the name server: a question of an address that it was told to watch. */
   asked(question: AskedQuestion): void;
-  /** Once a second. @param stalled boots that have stalled since the last time */
-  tick(stalled: readonly Boot[]): void;
+  /**
+   * Once a second, and soon again while it says that work is left: in a storm the other work of the thread has its turn between.
+   * @param stalled boots that have stalled since the last time
+   */
+  tick(stalled: readonly Boot[]): boolean;
+  /** What there was no room for, ever: packets, boots with all their packets, boots without a judgement, questions. */
+  dropped(): Readonly<Record<Dropped, number>>;
   flight(boot: BootId): Flight | undefined;
   packets(boot: BootId): readonly KeptPacket[];
   /** Forgets what is too old or too much; a bounded part of it at a time. @returns how many rows */
@@ -82,7 +93,6 @@ interface Held {
   changedAt: number;
 }
 
-/** Packets of a boot that has been quiet for so long are written and forgotten. */
 const QUIET_MS = 120_000;
 /** A boot that stalled without a name is looked at again until then. */
 const JUDGE_FOR_MS = 120_000;
@@ -105,8 +115,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const { localBootOf, overrideOf } = parts;
   const learner = createLearner({ inventory, collector, localBootOf, overrideOf });
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
-  /** Stopped and not named yet: until when it is tried. One that stalled is let go when it moves again. */
-  const unnamed = new Map<BootId, { readonly until: number; readonly stalled: boolean }>();
+  const unnamed = createUnnamed();
+  const dropped = { boots: 0 };
+  const quietMs = parts.quietMs ?? QUIET_MS;
   const attempt: Attempt = (what, run) => {
     try {
       run();
@@ -118,10 +129,11 @@ export function createRecorder(parts: RecorderParts): Recorder {
   };
   // What had stalled when the last process ended, and was not named yet.
   for (const id of store.stalledUnnamed(clock() - UNNAMED_FOR_MS))
-    unnamed.set(id, { until: clock() + JUDGE_FOR_MS, stalled: true });
+    unnamed.add(id, { until: clock() + JUDGE_FOR_MS, stalled: true });
+  const work = createWorkWatch({ db, clock, verdicts, store, attempt });
   const feed = createFeedWatch({
     ...{ db, inventory, store, collector, clock, verdicts, learner, attempt },
-    judgeSoon: (boot) => void unnamed.set(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
+    judgeSoon: (boot) => unnamed.add(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
   });
 
   const sort = () => {
@@ -131,12 +143,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const owner = exchange.boot ?? ownerOf(exchange, inventory);
       if (owner) {
         const booting = { boot: owner, mac: senderOf(exchange) };
-        hold(held, booting, { packets: packetsOf(exchange), at: exchange.at });
+        dropped.boots += hold(held, booting, { packets: packetsOf(exchange), at: exchange.at });
         const told = toldAddress(exchange);
         if (told !== IPV4_ANY) questions.told(told, booting, exchange.at);
       } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, parts)) ignored += 1;
     }
-    for (const { booting, packets, at } of questions.drain()) hold(held, booting, { packets, at });
+    for (const { booting, packets, at } of questions.drain())
+      dropped.boots += hold(held, booting, { packets, at });
   };
   return {
     store,
@@ -148,19 +161,32 @@ export function createRecorder(parts: RecorderParts): Recorder {
     tick(stalled) {
       const now = clock();
       // First of all: nobody tells of them a second time.
-      for (const { id } of stalled) unnamed.set(id, { until: now + JUDGE_FOR_MS, stalled: true });
+      for (const { id } of stalled) unnamed.add(id, { until: now + JUDGE_FOR_MS, stalled: true });
       attempt('packets', sort);
       attempt('questions', () => questions.tick(now));
-      for (const [id, { until, stalled: stopped }] of unnamed) {
+      const unjudged = unnamed.look(now, (id, { until, stalled: stopped }) => {
+        let done = now > until;
         attempt(`boot ${id}`, () => {
           const boot = inventory.boots.byId(id);
-          const over = !boot || (stopped && boot.stalledAt === undefined) || now > until;
-          if (over || verdicts.judge(id)) unnamed.delete(id);
+          const over = !boot || (stopped && boot.stalledAt === undefined);
+          if (over || verdicts.judge(id)) done = true;
         });
-      }
-      attempt('the feed', feed.look);
-      attempt('writing', () => write({ held, store, inventory, now }));
+        return done;
+      });
+      attempt('work', work);
+      let more = false;
+      attempt('the feed', () => {
+        more = feed.look();
+      });
+      attempt('writing', () => write({ held, store, inventory, now, quietMs }));
+      return more || unjudged;
     },
+    dropped: () => ({
+      packets: ring.dropped(),
+      boots: dropped.boots,
+      judgements: unnamed.dropped(),
+      questions: questions.dropped(),
+    }),
     flight: (boot) => {
       sort();
       return collector.ofBoot(boot, clock());
@@ -176,7 +202,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     expectedTimes: feed.times.list,
     close() {
       sort();
-      write({ held, store, inventory, now: Number.POSITIVE_INFINITY });
+      write({ held, store, inventory, now: Number.POSITIVE_INFINITY, quietMs });
     },
   };
 }
@@ -200,24 +226,25 @@ function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | un
   return boot && at - boot.lastAt <= limit('bootIdleMs') ? boot.id : undefined;
 }
 
+/** @returns how many boots there was no room for */
 function hold(
   held: Map<BootId, Held>,
   { boot, mac }: Booting,
   { packets, at }: { readonly packets: KeptPacket[]; readonly at: number },
-): void {
+): number {
   const before = held.get(boot);
   if (before) {
     before.packets.push(...packets);
     before.changedAt = at;
     const max = limit('flightPacketsPerBootMax');
     if (before.packets.length >= 2 * max) before.packets = [...bounded(before.packets)];
-    return;
+    return 0;
   }
   held.set(boot, { mac, packets, changedAt: at });
   // `write` takes what is above the limit; only a storm that outruns the disk loses packets.
-  if (held.size <= 2 * limit('flightBootsInMemoryMax')) return;
+  if (held.size <= 2 * limit('flightBootsInMemoryMax')) return 0;
   const oldest = held.keys().next().value;
-  if (oldest !== undefined) held.delete(oldest);
+  return oldest !== undefined && held.delete(oldest) ? 1 : 0;
 }
 
 const CHADDR_AT = 28;
@@ -269,15 +296,17 @@ function write({
   store,
   inventory,
   now,
+  quietMs,
 }: {
   held: Map<BootId, Held>;
   store: FlightStore;
   inventory: Inventory;
   now: number;
+  quietMs: number;
 }): void {
   const surplus = held.size - limit('flightBootsInMemoryMax');
   const due = [...held].filter(
-    ([, { changedAt }], index) => index < surplus || now - changedAt >= QUIET_MS,
+    ([, { changedAt }], index) => index < surplus || now - changedAt >= quietMs,
   );
   const some = due.slice(0, Number.isFinite(now) ? limit('flightWritesMax') : due.length);
   if (some.length === 0) return;
@@ -288,56 +317,4 @@ function write({
     store.trim();
   });
   for (const [boot] of some) held.delete(boot);
-}
-
-export interface Verdicts {
-  /** Judges a boot and keeps what is found; says whether there is a diagnosis. */
-  judge(boot: BootId): boolean;
-  /** Keeps the diagnosis of a record that is no boot's. */
-  keep(flight: Flight, diagnosis: Diagnosis): void;
-}
-
-function createVerdicts({
-  inventory,
-  store,
-  collector,
-  clock,
-  learned,
-}: {
-  inventory: Inventory;
-  store: FlightStore;
-  collector: Collector;
-  clock: Clock;
-  learned(flight: Flight, diagnosis: Diagnosis): void;
-}): Verdicts {
-  const keep = (flight: Flight, diagnosis: Diagnosis): void => {
-    const { machine, place } = flight;
-    const boot = flight.boot === '' ? undefined : (flight.boot as BootId);
-    const mac = flight.mac as Mac;
-    const hardwarename = machine.hardwarename === '' ? undefined : (machine.hardwarename as never);
-    const model = `${machine.manufacturer} ${machine.product}`.trim();
-    const { name, title, confidence, evidence, next } = diagnosis;
-    inventory.transactionUnsynced(() => {
-      // Of a machine that was switched on again, the last time is what counts.
-      if (boot === undefined) store.endPower(mac);
-      store.found({ boot, mac, hardwarename, diagnosis, place, model });
-      inventory.events.append({
-        name: 'boot.diagnosed',
-        ...{ mac, boot, hardwarename },
-        data: { diagnosis: name, title, confidence, place: diagnosis.place, evidence, next },
-      });
-      learned(flight, diagnosis);
-    });
-  };
-  return {
-    keep,
-    judge(boot) {
-      const flight = collector.ofBoot(boot, clock());
-      const diagnosis = flight && diagnose(flight);
-      if (!diagnosis) return false;
-      const kept = store.ofBoot(boot);
-      if (kept?.name !== diagnosis.name || kept.endedAt !== undefined) keep(flight, diagnosis);
-      return true;
-    },
-  };
 }

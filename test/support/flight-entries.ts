@@ -76,6 +76,12 @@ export const agent = (
   ...{ kind: 'agent', at: START + at, phase: 'linux', message, level },
   ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
 });
+/** The agent's words of its work, one every ten seconds and all alike. */
+export const beats = (at: number, count: number, word: object): FlightEntry[] =>
+  Array.from(
+    { length: count },
+    (_, n) => ({ ...agent(at + 10_000 * n, ''), ...word }) as FlightEntry,
+  );
 export const report = (at: number, outcome: 'received' | 'refused', detail = ''): FlightEntry => ({
   ...{ kind: 'report', at: START + at, outcome, detail },
 });

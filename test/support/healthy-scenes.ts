@@ -1,8 +1,11 @@
 /** Boots that are healthy, or not yet known to be anything else: no rule may name them. */
+import type { FlightEntry } from '../../src/diagnose/flight.ts';
 import {
   AGENT,
+  agent,
   asking,
   back,
+  beats,
   bmc,
   http,
   INITRD,
@@ -63,6 +66,43 @@ export const HEALTHY_SCENES: readonly Scene[] = [
   scene(null, 'an installed system that takes its time', INSTALLED, {
     watchedUntil: lastOf(INSTALLED) + 600_000,
   }),
+  scene(
+    null,
+    'an install that waits for its turn',
+    [
+      ...AGENT,
+      { ...agent(20_000, 'install'), phase: 'work' } as FlightEntry,
+      ...beats(30_000, 30, {
+        phase: 'copy',
+        message: 'waiting for bandwidth, number 3',
+        activity: 9,
+      }),
+    ],
+    { watchedUntil: START + 325_000 },
+  ),
+  scene(
+    null,
+    'a disk that erases itself for ten minutes',
+    [
+      ...AGENT,
+      { ...agent(20_000, 'recycle'), phase: 'work' } as FlightEntry,
+      ...beats(30_000, 60, { phase: 'erase', percent: 3, activity: 9 }),
+    ],
+    { watchedUntil: START + 625_000 },
+  ),
+  scene(
+    null,
+    'a step of minutes in which something moves',
+    [
+      ...AGENT,
+      { ...agent(20_000, 'install'), phase: 'work' } as FlightEntry,
+      ...(beats(30_000, 30, { phase: 'verify', percent: 95 }).map((word, n) => ({
+        ...(word as object),
+        activity: 100 + Math.floor(n / 5),
+      })) as FlightEntry[]),
+    ],
+    { watchedUntil: START + 325_000 },
+  ),
   scene(null, 'Linux is on its way', INITRD, { watchedUntil: lastOf(INITRD) + 30_000 }),
   scene(null, 'firmware waits for more offers', [...asking(1), ...offering(1)], {
     watchedUntil: START + 5000,

@@ -1,9 +1,11 @@
 /** Why pxeimage, once its kernel runs, does not do what it was booted for. */
 import type { Facts } from '../facts.ts';
-import { all, isWaiting, type Rule, silence } from '../rule.ts';
+import { all, isWaiting, type Rule, seconds, silence } from '../rule.ts';
 
 const CLOCK_SECONDS = 300;
 const AGENT_SILENT_MS = 75_000;
+/** The agent speaks every ten seconds: by now it has said the same several times. */
+const STANDS_MS = 65_000;
 
 export const osAck = (f: Facts) => f.messages('ack', 'os').at(-1);
 /** The agent's own work is done: the next sign is the disk's. */
@@ -14,6 +16,29 @@ const waits = (f: Facts) =>
 /** It came back sooner than an agent that hangs is waited for. */
 const beganAnew = (f: Facts) =>
   f.restarted && (f.flight.restartedAt ?? 0) - f.lastAt < AGENT_SILENT_MS;
+
+/**
+ * For how long its newest words have been the same, of work that tells what it does. A disk that erases itself moves nothing that
+ * anybody sees, and one that waits for its turn says so.
+ */
+function standsStill(
+  f: Facts,
+): { ms: number; phase: string; bytes: number | undefined } | undefined {
+  const said = f.of('agent');
+  const last = said.at(-1);
+  const work = said.findLast(({ phase }) => phase === 'work')?.message;
+  if (!last || last.activity === undefined || work === 'recycle') return undefined;
+  if (last.message.startsWith('waiting')) return undefined;
+  const since = said.findLastIndex(
+    ({ phase, percent, bytes, activity }) =>
+      phase !== last.phase ||
+      percent !== last.percent ||
+      bytes !== last.bytes ||
+      activity !== last.activity,
+  );
+  const first = said[since + 1] ?? last;
+  return { ms: last.at - first.at, phase: last.phase, bytes: last.bytes };
+}
 
 export const AGENT_RULES: readonly Rule[] = [
   {
@@ -100,6 +125,28 @@ export const AGENT_RULES: readonly Rule[] = [
     not: { 'agent-stuck': 'there it says nothing more' },
   },
   {
+    name: 'work-stands-still',
+    title: 'Its work does not move',
+    confidence: 'likely',
+    waitMs: 0,
+    places: ['agent'],
+    evidence: (f) => {
+      const still = finished(f) || f.restarted ? undefined : standsStill(f);
+      if (!still || still.ms < STANDS_MS) return undefined;
+      const copied = still.bytes === undefined ? '' : `; the copy stands at ${still.bytes} bytes`;
+      return [
+        `step "${still.phase}" has moved nothing for ${seconds(still.ms)}: no disk, no processor${copied}`,
+        'the agent itself runs, and says so',
+      ];
+    },
+    says: 'pxeimage runs and speaks, and what it was told to do hangs: a disk that does not answer a command, or a program that waits for ever.',
+    next: 'Look at the console for errors of a disk or its controller; a disk that hangs is to be replaced. Then switch the machine off and on.',
+    not: {
+      'agent-stuck': 'there the agent says nothing more',
+      'agent-failed': 'there it has noticed and says why',
+    },
+  },
+  {
     name: 'agent-stuck',
     title: 'The agent stopped reporting',
     confidence: 'likely',
@@ -112,6 +159,7 @@ export const AGENT_RULES: readonly Rule[] = [
     says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
     next: 'Look at the console. A disk that hangs is usually the one that is to be replaced.',
     not: {
+      'work-stands-still': 'there the agent speaks on, and its work does not move',
       'agent-cannot-reach': 'there it never said anything',
       'restarted-in-pxeimage': 'there it is back at once',
     },

@@ -108,7 +108,7 @@ export function takeProgress(
   const { inventory } = options;
   inventory.transaction(() => {
     if (!inventory.work.progressed(token, progress)) return;
-    const { step, note = '', percent, bytes, etaSeconds } = progress;
+    const { step, note = '', percent, bytes, etaSeconds, activity } = progress;
     tell(options, token, {
       name: 'agent.progress',
       data: {
@@ -116,6 +116,7 @@ export function takeProgress(
         ...(percent === undefined ? {} : { percent }),
         ...(bytes === undefined ? {} : { bytes }),
         ...(etaSeconds === undefined ? {} : { etaSeconds }),
+        ...(activity === undefined ? {} : { activity }),
       },
     });
   });

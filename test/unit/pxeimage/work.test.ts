@@ -183,3 +183,32 @@ describe('the last word', () => {
     });
   });
 });
+
+describe('what a piece of work does', () => {
+  it('is a number that grows with its own processor time and with what disks have moved', async () => {
+    const machine = mkdtempSync(join(tmpdir(), 'reveille-proc-'));
+    const write = (path: string, text: string) => {
+      mkdirSync(join(machine, path, '..'), { recursive: true });
+      writeFileSync(join(machine, path), text);
+    };
+    /** proc(5): pid (comm) state ppid pgrp session ... utime stime cutime cstime. */
+    const process = (pid: number, session: number, ticks: number) =>
+      write(
+        `proc/${pid}/stat`,
+        `${pid} (a) b) S 1 ${session} ${session} 0 -1 0 1 2 3 4 ${ticks} 0 0 0 20 0 1 0\n`,
+      );
+    const environment = { PROC: join(machine, 'proc'), SYS: join(machine, 'sys') };
+    const activity = async () => (await agent('activity 40', environment)).out;
+    process(40, 40, 100);
+    process(41, 40, 60);
+    process(7, 7, 100_000);
+    write('sys/block/vda/stat', '1 0 200 5 9 0 300 5 0 0 0\n');
+    expect(await activity()).toBe('503');
+    process(7, 7, 200_000);
+    process(41, 40, 61);
+    expect(await activity()).toBe('503');
+    process(41, 40, 160);
+    write('sys/block/vda/stat', '1 0 208 5 9 0 300 5 0 0 0\n');
+    expect(await activity()).toBe('513');
+  });
+});

@@ -37,6 +37,7 @@ import { stagesOf } from './dhcp/rehearsal.ts';
 import { endRun } from './inventory/feed-epoch.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
+import type { DnsDesk } from './nameserver/desk.ts';
 import { requireBootFiles } from './platform/boot-files.ts';
 import type { Log } from './platform/log.ts';
 import { osBootId } from './platform/os-boot.ts';
@@ -116,7 +117,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       consoles,
       ...provisioned,
       certificateKey: recycle.publicKey,
-      readiness: () => ({ ...ready, ...livingParts(core.groupCommit, tftp) }),
+      readiness: () => ({ ...ready, ...livingParts(core.groupCommit, tftp, desk) }),
       backup: () => backupNow(config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
@@ -164,8 +165,12 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
 }
 
 /** What may stop to work while the daemon goes on. */
-function livingParts(commits: GroupCommit, tftp: { alive(): boolean }) {
-  return { database: commits.healthy(), tftp: tftp.alive() };
+function livingParts(
+  commits: GroupCommit,
+  tftp: { alive(): boolean },
+  dns: Pick<DnsDesk, 'answers'> | undefined,
+) {
+  return { database: commits.healthy(), tftp: tftp.alive(), dns: dns?.answers() ?? true };
 }
 
 /** On standard error and not in the log: a log is kept, and shipped elsewhere. */

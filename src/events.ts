@@ -7,6 +7,7 @@
  * Durations and sizes end in their unit. Adding a name means adding it here, to docs/events.md and to a test.
  */
 import type { LeaseGiven } from './events/dhcp.ts';
+import { DNS_EVENT_NAMES, type DnsEventData } from './events/dns.ts';
 import { PROVISIONING_EVENT_NAMES, type ProvisioningEventData } from './events/provisioning.ts';
 import type { BootId, Hardwarename } from './wire/ids.ts';
 import type { Mac } from './wire/mac.ts';
@@ -15,7 +16,7 @@ import type { Millis } from './wire/time.ts';
 /** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, an operating system (pxeimage included), or a BMC. */
 export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os' | 'bmc';
 
-export interface EventData extends ProvisioningEventData {
+export interface EventData extends ProvisioningEventData, DnsEventData {
   'daemon.started': { version: string; pid: number };
   'daemon.stopped': { signal: string };
   /** A new boot attempt begins with its first DHCPDISCOVER. */
@@ -150,18 +151,6 @@ export interface EventData extends ProvisioningEventData {
   'webhook.dead': { webhook: string; firstEvent: number; lastEvent: number; error: string };
   'events.compacted': { through: number; deleted: number };
   'nic.moved': { mac: string; from: string; to: string };
-  /** A generation of zones is served: `zones` are the first twenty that changed. */
-  'dns.changed': {
-    generation: number;
-    cause: string;
-    added: number;
-    removed: number;
-    zones: readonly { readonly zone: string; readonly serial: number }[];
-  };
-  /** A generation failed its checks; the last good one stays. `why` is the first of its faults. */
-  'dns.refused': { generation: number; cause: string; faults: number; why: string };
-  /** A signing key took a step of its life: published, active, retired, removed. */
-  'dns.rekeyed': { role: 'ksk' | 'zsk'; tag: number; step: string; why: string };
   /** A job was asked for. `job` is its id in each of these, `action` its kind. */
   'job.queued': { job: string; action: string; requester: string; priority: number };
   /** `phase`: started, waiting (for an event), succeeded, noted (`text` says what), undoing, undone. */
@@ -365,9 +354,7 @@ export const EVENT_NAMES = [
   'webhook.dead',
   'events.compacted',
   'nic.moved',
-  'dns.changed',
-  'dns.refused',
-  'dns.rekeyed',
+  ...DNS_EVENT_NAMES,
   'job.queued',
   'job.step',
   'job.retry',

@@ -1,5 +1,6 @@
 /** The name server put together: zones from the inventory, the last good ones first. */
 import type { Config } from '../config.ts';
+import type { NewEvent } from '../events.ts';
 import { openDnsKeys } from '../inventory/dns-keys.ts';
 import { openDnsSource } from '../inventory/dns-source.ts';
 import { openDnsStore } from '../inventory/dns-store.ts';
@@ -8,6 +9,7 @@ import type { DnsDesk } from '../nameserver/desk.ts';
 import { type DryZones, dryZones } from '../nameserver/dry-run.ts';
 import { registerDnsMetrics } from '../nameserver/metrics.ts';
 import { planOf, siteDefaults, startDnsServer } from '../nameserver/start.ts';
+import type { ThreadChange } from '../nameserver/udp-threads.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
 import type { AskedQuestion } from '../recorder/questions.ts';
 import { keyFileOf, type openCore, type Parts, systemClock } from './core.ts';
@@ -29,11 +31,23 @@ export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
     source: openDnsSource(db),
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
     nowSeconds: () => Math.floor(systemClock() / 1000),
+    onThread(change) {
+      transaction(() => events.append(threadEvent(change)));
+    },
     asking: { askers, onAsked: (asked) => recorder.asked(asked as AskedQuestion) },
   });
   parts.closers.push(() => nameserver.close());
   registerDnsMetrics(metrics.registry, () => nameserver);
   return nameserver.desk;
+}
+
+function threadEvent(change: ThreadChange): NewEvent {
+  const { address } = change;
+  if (change.kind === 'restarted') {
+    return { name: 'dns.thread-restarted', data: { address, downMs: change.downMs } };
+  }
+  const { why, againInMs } = change;
+  return { name: 'dns.thread-ended', data: { address, why, againInMs } };
 }
 
 /** The zones that this configuration makes of the records in this database; none where DNS is off. Serves nothing. */

@@ -12,6 +12,11 @@ import { CLASS, RCODE, TYPE } from './types.ts';
 /** What a reply may be for: over UDP it is limited to what the client can take, and never more than this. */
 export const UDP_REPLY_BYTES_MAX = 1232;
 
+/** The most that a reply over UDP may have. @param offered the size in the request's OPT; `undefined` without one */
+export function replyBytesMax(offered: number | undefined): number {
+  return offered === undefined ? 512 : Math.min(Math.max(offered, 512), UDP_REPLY_BYTES_MAX);
+}
+
 export interface ResponderSettings {
   /** Answer to `version.bind CH TXT`; without it the question is refused. */
   readonly version?: string | undefined;
@@ -107,7 +112,7 @@ export class Reply {
     out[base + 1] = request[from + 1] ?? 0;
     for (let i = 12; i < length; i++) out[base + i] = request[from + i] ?? 0;
     this.at = base + length;
-    const udp = query.edns ? Math.min(Math.max(query.udpBytes, 512), UDP_REPLY_BYTES_MAX) : 512;
+    const udp = replyBytesMax(query.edns ? query.udpBytes : undefined);
     this.end = base + (transport === 'udp' ? udp : 65_535) - this.optBytes();
     this.truncated = false;
     this.authoritative = false;

@@ -2,6 +2,7 @@
  * Zone transfers as messages: AXFR (RFC 5936) and IXFR (RFC 1995), made one message at a time so that a slow secondary
  * costs no memory, from an immutable zone so that it gets one generation however long it takes.
  */
+import { OPT_BYTES, withOpt } from './edns.ts';
 import { MessageWriter, type Question, type Resource } from './message.ts';
 import { CLASS, FLAG, TYPE } from './types.ts';
 import { soaRdata, soaRecord, type Zone, type ZoneDiff, type ZoneRecord } from './zones.ts';
@@ -20,9 +21,25 @@ export interface TransferHead {
   readonly question: Question;
   /** Room to leave at the end of each message for a signature. */
   readonly reservedBytes: number;
+  /** What the first message says of EDNS, where the request said something. */
+  readonly opt: Resource | undefined;
 }
 
 function* pack(head: TransferHead, records: Iterable<ZoneRecord>): IterableIterator<Uint8Array> {
+  const { opt } = head;
+  if (!opt) return yield* messages(head, records);
+  let first = true;
+  const room = { ...head, reservedBytes: head.reservedBytes + OPT_BYTES };
+  for (const message of messages(room, records)) {
+    yield first ? withOpt(message, opt) : message;
+    first = false;
+  }
+}
+
+function* messages(
+  head: Omit<TransferHead, 'opt'>,
+  records: Iterable<ZoneRecord>,
+): IterableIterator<Uint8Array> {
   const open = (first: boolean) => {
     const flags = FLAG.QR | FLAG.AA;
     // A record of 64 KB would need a message of its own; zones from the inventory have none.

@@ -8,7 +8,10 @@ export const DNS_LIMITS = {
     value: 512,
     why: 'secondaries keep a few; resolvers come over TCP one question at a time',
   },
-  dnsTcpPerAddressMax: { value: 32, why: 'one client must not take all connections' },
+  dnsTcpPerNetworkMax: {
+    value: 32,
+    why: 'one IPv4 address, or one /64 of IPv6, must not take all connections',
+  },
   dnsTcpMessageBytesMax: {
     value: 4096,
     why: 'a question with EDNS and TSIG is under 600 bytes; nobody needs the 64 KB that TCP allows',
@@ -32,6 +35,18 @@ export const DNS_LIMITS = {
   dnsForwardsPerSecondMax: {
     value: 1000,
     why: 'questions over UDP that each thread leaves to the main one (signed, IXFR, NOTIFY): under a tenth of its time; a secondary asks again',
+  },
+  dnsThreadRestartMs: {
+    value: 100,
+    why: 'until another UDP thread takes the place of one that ended; twice as long each time that it ends again soon',
+  },
+  dnsThreadRestartMaxMs: {
+    value: 30_000,
+    why: 'and never longer: what made it end may be over',
+  },
+  dnsThreadSoundMs: {
+    value: 60_000,
+    why: 'a UDP thread that ran so long is sound: should it end, its place is taken at once again',
   },
   dnsNotifyAttemptsMax: {
     value: 5,

@@ -26,6 +26,7 @@ import { AppError } from '../errors.ts';
 import type { Signing } from './dnssec.ts';
 import type { Keeper } from './keeper.ts';
 import { createKeysDesk } from './keys-desk.ts';
+import type { UdpHealth } from './udp-threads.ts';
 
 export interface DnsStatus {
   readonly generation: number;
@@ -34,6 +35,7 @@ export interface DnsStatus {
   /** What speaks against the next generation; empty when there is nothing to say. */
   readonly faults: readonly Fault[];
   readonly zones: readonly { name: string; serial: number; records: number }[];
+  readonly udp: UdpHealth;
 }
 
 export interface ShownRecord {
@@ -65,9 +67,10 @@ export interface DnsDeskParts {
   readonly store: GenerationStore;
   readonly responder: Responder;
   readonly signing: Signing | undefined;
+  readonly health: () => UdpHealth;
 }
 
-export function createDnsDesk({ keeper, store, responder, signing }: DnsDeskParts) {
+export function createDnsDesk({ keeper, store, responder, signing, health }: DnsDeskParts) {
   const zoneNamed = (text: string): Zone => {
     const name = parseName(`${text.replace(/\.$/, '')}.`);
     const zone = name === undefined ? undefined : keeper.zones().get(name);
@@ -82,8 +85,10 @@ export function createDnsDesk({ keeper, store, responder, signing }: DnsDeskPart
       }));
       const { faults } = keeper.pending();
       const held = store.held() ?? null;
-      return { generation: keeper.currentGeneration(), held, faults, zones };
+      return { generation: keeper.currentGeneration(), held, faults, zones, udp: health() };
     },
+    /** Whether somebody answers at each of our addresses. */
+    answers: (): boolean => health().silent.length === 0,
     /** Lines of a zone file, SOA first, in no particular order otherwise; a piece at a time. */
     zoneFile(text: string): IterableIterator<string> {
       const zone = zoneNamed(text);

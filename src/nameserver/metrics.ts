@@ -30,6 +30,14 @@ export function registerDnsMetrics(registry: Registry, nameserver: () => Nameser
   gauge('reveille_dns_signatures', 'DNSSEC signatures made by UDP threads', [], (server) => [
     [{}, server.counters().udp[COUNTER.signatures] ?? 0],
   ]);
+  gauge('reveille_dns_udp_threads', 'UDP threads by state', ['state'], (server) => {
+    const { threads, running, restarts } = server.health();
+    return [
+      [{ state: 'running' }, running],
+      [{ state: 'missing' }, threads - running],
+      [{ state: 'restarted' }, restarts],
+    ];
+  });
   gauge('reveille_dns_tcp_connections', 'Open DNS connections', [], (server) => [
     [{}, server.counters().tcpConnections],
   ]);

@@ -2,11 +2,23 @@
  * NOTIFY (RFC 1996): secondaries are told that a zone has changed, until they say that they have heard.
  *
  * One conversation for each zone and secondary; a newer change takes the place of an older one that is still being
- * told. Nothing waits for it: a secondary that never answers refreshes by its timer.
+ * told. Nothing waits for it: a secondary that never answers refreshes by its timer. An answer ends the conversation that it
+ * fits in everything: from where it comes, its id, opcode and question. Anything else could be anybody's, and would keep
+ * a secondary from hearing of a change. Signatures of answers are not checked: with a false one nothing more is won than
+ * with a lost datagram, and who forges it must know the id, the port and the secondary's address.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { randomInt } from 'node:crypto';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { decodeMessage, encodeMessage, opcodeOf } from '../dns/message.ts';
+import {
+  type DecodedMessage,
+  decodeMessage,
+  encodeMessage,
+  opcodeOf,
+  rcodeOf,
+} from '../dns/message.ts';
+import { foldName, formatName } from '../dns/name.ts';
+import { parseAddress } from '../dns/reverse.ts';
 import { signRequest, type TsigKey } from '../dns/tsig.ts';
 import { CLASS, FLAG, OPCODE, TYPE } from '../dns/types.ts';
 import { soaRecord, type Zone } from '../dns/zones.ts';
@@ -28,13 +40,14 @@ export interface NotifierOptions {
   /** Our own addresses: a secondary believes a NOTIFY that comes from where it transfers from. */
   readonly from: readonly string[];
   nowSeconds(): number;
-  onOutcome(outcome: { zone: string; secondary: string; heard: boolean }): void;
+  /** `rcode` is the secondary's answer, if it gave one; anything but 0 means that it will not fetch the zone. */
+  onOutcome(outcome: { zone: string; secondary: string; heard: boolean; rcode?: number }): void;
 }
 
 /** Waits before each further attempt. */
 const WAITS_MS = [1000, 4000, 16_000, 60_000];
 
-interface Telling {
+export interface Telling {
   readonly id: number;
   readonly zone: Pick<Zone, 'name' | 'serial' | 'soa'>;
   readonly secondary: Secondary;
@@ -45,21 +58,24 @@ interface Telling {
 export function openNotifier(options: NotifierOptions): Notifier {
   const telling = new Map<string, Telling>();
   const sockets = new Map<number, Socket>();
-  let nextId = 1;
   const keyOf = (zone: Pick<Zone, 'name'>, { address, port }: Secondary) =>
     `${zone.name} ${address} ${port}`;
-  const end = (key: string, heard: boolean): void => {
+  const end = (key: string, answer?: { rcode: number }): void => {
     const current = telling.get(key);
     if (!current) return;
     clearTimeout(current.timer);
     telling.delete(key);
     const { zone, secondary } = current;
-    options.onOutcome({ zone: zone.name, secondary: secondary.address, heard });
+    const heard = answer !== undefined;
+    const told = { zone: formatName(zone.name), secondary: secondary.address, heard };
+    options.onOutcome({ ...told, ...answer });
   };
-  const hear = (bytes: Uint8Array): void => {
+  const hear = (bytes: Uint8Array, from: RemoteInfo): void => {
     const reply = decodeMessage(bytes);
-    if (!reply.ok || opcodeOf(reply.value.flags) !== OPCODE.notify) return;
-    for (const [key, { id }] of telling) if (id === reply.value.id) end(key, true);
+    if (!reply.ok) return;
+    for (const [key, told] of telling) {
+      if (answersNotify(reply.value, from, told)) end(key, { rcode: rcodeOf(reply.value.flags) });
+    }
   };
   const socketFor = (address: string): Socket => {
     const family = isIPv6(address) ? 6 : 4;
@@ -79,7 +95,7 @@ export function openNotifier(options: NotifierOptions): Notifier {
     const current = telling.get(key);
     if (!current) return;
     if (current.attempts >= limit('dnsNotifyAttemptsMax')) {
-      end(key, false);
+      end(key);
       return;
     }
     const { address, port, key: secret } = current.secondary;
@@ -95,8 +111,8 @@ export function openNotifier(options: NotifierOptions): Notifier {
       for (const secondary of options.secondaries) {
         const key = keyOf(zone, secondary);
         clearTimeout(telling.get(key)?.timer);
-        nextId = (nextId * 25_173 + 13_849) & 0xffff;
-        telling.set(key, { id: nextId, zone, secondary, attempts: 0, timer: undefined });
+        const id = randomInt(0x1_0000);
+        telling.set(key, { id, zone, secondary, attempts: 0, timer: undefined });
         tell(key);
       }
     },
@@ -106,6 +122,26 @@ export function openNotifier(options: NotifierOptions): Notifier {
       for (const socket of sockets.values()) socket.close();
     },
   };
+}
+
+/** Whether a message is the answer of that secondary to that NOTIFY (RFC 1996 sections 3.2 and 4.7). */
+export function answersNotify(
+  { id, flags, questions }: Pick<DecodedMessage, 'id' | 'flags' | 'questions'>,
+  from: Pick<RemoteInfo, 'address' | 'port'>,
+  told: Pick<Telling, 'id' | 'zone' | 'secondary'>,
+): boolean {
+  const [question, ...others] = questions;
+  if (id !== told.id || (flags & FLAG.QR) === 0 || opcodeOf(flags) !== OPCODE.notify) return false;
+  if (!question || others.length > 0) return false;
+  const { address, port } = told.secondary;
+  if (from.port !== port || plain(from.address) !== plain(address)) return false;
+  const { name, type, class: qclass } = question;
+  return foldName(name) === told.zone.name && type === TYPE.SOA && qclass === CLASS.IN;
+}
+
+/** One address has many texts in IPv6; a zone index (`%eth0`) is ours, not the secondary's. */
+function plain(address: string): string | undefined {
+  return parseAddress(address.replace(/%.*$/, ''));
 }
 
 /** Question SOA, and our SOA as a hint (section 3.7). */

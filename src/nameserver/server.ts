@@ -20,11 +20,12 @@ import { type DnssecOptions, openSigning, plainTransfer } from './dnssec.ts';
 import { Keeper, type KeeperOptions } from './keeper.ts';
 import { openNotifier, type Secondary } from './notify.ts';
 import { createSlowPath, type SlowPath } from './slow-path.ts';
-import { openTcp, type TcpServer } from './tcp.ts';
+import { openTcp, type TcpGuest, type TcpOptions, type TcpServer } from './tcp.ts';
+import { TcpRoom } from './tcp-room.ts';
 import { Turns } from './turn.ts';
 import { listenDgram, type Udp } from './udp-dgram.ts';
 import type { Asked } from './udp-protocol.ts';
-import { startUdpThreads } from './udp-threads.ts';
+import { NO_THREADS, startUdpThreads, type ThreadChange, type UdpHealth } from './udp-threads.ts';
 
 export interface NameserverOptions
   extends Omit<KeeperOptions, 'onWork' | 'onImage' | 'onServed' | 'signing'> {
@@ -42,6 +43,8 @@ export interface NameserverOptions
   readonly log: Log;
   /** Whose questions are wanted (asker-watch.ts), and by whom. */
   readonly asking?: { readonly askers: SharedArrayBuffer; onAsked(asked: Asked): void } | undefined;
+  /** A UDP thread ended by itself, or another has taken its place. */
+  readonly onThread?: ((change: ThreadChange) => void) | undefined;
   /** Wakes after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
 }
@@ -52,6 +55,8 @@ export interface Nameserver {
   readonly desk: DnsDesk;
   /** Sums of the UDP side by place (`COUNTER`), and open TCP connections. */
   counters(): { udp: readonly number[]; tcpConnections: number };
+  /** The UDP threads; all zero where the main thread answers. */
+  health(): UdpHealth;
   close(): Promise<void>;
 }
 
@@ -65,6 +70,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     nowSeconds: options.nowSeconds,
     onOutcome: (outcome) => {
       if (!outcome.heard) log.warn(outcome, 'a secondary did not answer NOTIFY');
+      else if (outcome.rcode !== 0) log.warn(outcome, 'a secondary refused NOTIFY');
     },
   });
   let threads: Udp | undefined;
@@ -117,14 +123,20 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     onTransfer: (transfer) => log.debug(transfer, 'transfer'),
   });
   const tcps: TcpServer[] = [];
-  const turns = new Turns(limit('dnsTcpTurnMs'));
+  const shared = {
+    turns: new Turns(limit('dnsTcpTurnMs')),
+    room: new TcpRoom<TcpGuest>({
+      most: limit('dnsTcpConnectionsMax'),
+      mostOfNetwork: limit('dnsTcpPerNetworkMax'),
+    }),
+  };
   const closeAll = async (): Promise<void> => {
     notifier.close();
     await Promise.all([signing?.close(), threads?.close(), ...tcps.map((tcp) => tcp.close())]);
   };
   try {
     for (const address of options.listen)
-      tcps.push(await listenTcp(options, address, { responder, slow, turns }));
+      tcps.push(await listenTcp(options, address, { ...shared, responder, slow }));
     threads = await listenUdp(options, keeper, { responder, slow, keys: signing?.keyring.keys() });
   } catch (error) {
     await closeAll();
@@ -132,9 +144,11 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   }
   signing?.start();
   const watch = watchInventory(options, keeper);
+  const health = () => threads?.health() ?? NO_THREADS;
   return {
     keeper,
-    desk: createDnsDesk({ keeper, store: options.store, responder, signing }),
+    health,
+    desk: createDnsDesk({ keeper, store: options.store, responder, signing, health }),
     counters: () => ({
       udp: threads?.counters() ?? [],
       tcpConnections: tcps.reduce((sum, tcp) => sum + tcp.connections(), 0),
@@ -229,10 +243,14 @@ interface Answering {
 function listenTcp(
   options: NameserverOptions,
   address: string,
-  { responder, slow, turns }: Pick<Answering, 'responder' | 'slow'> & { turns: Turns },
+  {
+    responder,
+    slow,
+    ...shared
+  }: Pick<Answering, 'responder' | 'slow'> & Pick<TcpOptions, 'turns' | 'room'>,
 ): Promise<TcpServer> {
   return openTcp({
-    ...{ address, port: options.port, nowSeconds: options.nowSeconds, turns },
+    ...{ ...shared, address, port: options.port, nowSeconds: options.nowSeconds },
     answer: (bytes, asker, out) =>
       responder.respond({ bytes, from: 0, to: bytes.length }, out, asker),
     answerSlowly: (request, asker) => slow.answer(request, asker),
@@ -264,12 +282,22 @@ async function listenUdp(
     ...asked,
     ...{ image: keeper.buffer, targets, responder: options.responder, keys: answering.keys },
     responsesPerSecond: options.responsesPerSecond,
-    onError: (err) => log.error({ err }, 'a DNS thread ended'),
+    onChange: (change) => threadChanged(options, change),
     onForward: ({ fd, bytes, name }) => {
       const address = name.length === 16 ? name.slice(4, 8) : name.slice(8, 24);
       for (const reply of slowly(options, answering, { bytes, address })) send?.(fd, reply, name);
     },
   });
+}
+
+function threadChanged({ log, onThread }: NameserverOptions, change: ThreadChange): void {
+  if (change.kind === 'ended') log.error(change, 'a DNS thread ended');
+  else log.info(change, 'another DNS thread took its place');
+  try {
+    onThread?.(change);
+  } catch (err) {
+    log.error({ err }, 'what became of a DNS thread was not recorded');
+  }
 }
 
 function slowly(

@@ -2,11 +2,13 @@
  * Questions that need more than the zone image: signed ones, transfers, NOTIFY. Whole messages in, whole messages out.
  *
  * A transfer is given to who shows a key, or asks from an address that the configuration names; everybody else is
- * refused. Messages of a transfer are made one at a time, as they are taken.
+ * refused. Messages of a transfer are made one at a time, as they are taken. Whatever has OPT is answered with OPT
+ * (RFC 6891 section 6.1.1), a transfer in its first message (RFC 5936 section 2.2).
  */
+import { clientEdns, type Edns, replyEdns } from '../dns/edns.ts';
 import { decodeMessage, encodeMessage, opcodeOf, type Question } from '../dns/message.ts';
 import { type DnsName, foldName } from '../dns/name.ts';
-import type { Asker } from '../dns/reply.ts';
+import { type Asker, replyBytesMax } from '../dns/reply.ts';
 import type { Responder } from '../dns/respond.ts';
 import { inNetwork, type ReverseNetwork } from '../dns/reverse.ts';
 import {
@@ -59,13 +61,14 @@ function answer(options: SlowPathOptions, bytes: Uint8Array, asker: Asker): Iter
   const tsig = checkTsig(bytes, message.value, { keys: options.keys, nowSeconds });
   if (tsig === 'malformed') return [headerOnly(bytes, RCODE.FORMERR)];
   const [question] = message.value.questions;
-  if (!question) return [headerOnly(bytes, RCODE.FORMERR)];
-  if (!tsig) return plain(options, { bytes, question, asker, key: undefined });
+  const edns = clientEdns(message.value);
+  if (!question || edns === 'malformed') return [headerOnly(bytes, RCODE.FORMERR)];
+  if (!tsig) return plain(options, { bytes, question, asker, edns, key: undefined });
   const signer = new ReplySigner(tsig.request);
+  const inner = { bytes: tsig.unsigned, question, asker, edns, key: tsig.request.key };
   if (tsig.request.error !== TSIG_ERROR.none || !tsig.request.key) {
-    return [signer.sign(refusal(bytes, question, RCODE.NOTAUTH), nowSeconds)];
+    return [signer.sign(refusal(inner, RCODE.NOTAUTH), nowSeconds)];
   }
-  const inner = { bytes: tsig.unsigned, question, asker, key: tsig.request.key };
   return signAll(signer, plain(options, inner), nowSeconds);
 }
 
@@ -87,47 +90,51 @@ interface Plain {
   readonly bytes: Uint8Array;
   readonly question: Question;
   readonly asker: Asker;
+  readonly edns: Edns | undefined;
   /** The key that the request was signed with. */
   readonly key: TsigKey | undefined;
 }
 
 function plain(options: SlowPathOptions, request: Plain): Iterable<Uint8Array> {
-  const { bytes, question } = request;
+  const { bytes, question, edns } = request;
   const flags = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  // We are primary for all that we serve: a NOTIFY is somebody's mistake.
-  if (opcodeOf(flags) === OPCODE.notify) return [refusal(bytes, question, RCODE.NOTAUTH)];
+  const notify = opcodeOf(flags) === OPCODE.notify;
   const transfer = question.type === TYPE.AXFR || question.type === TYPE.IXFR;
-  return transfer ? transferOf(options, request) : respond(options, request);
+  if (!notify && !transfer) return respond(options, request);
+  if (edns && edns.version !== 0) return [refusal(request, RCODE.BADVERS)];
+  // We are primary for all that we serve: a NOTIFY is somebody's mistake.
+  return notify ? [refusal(request, RCODE.NOTAUTH)] : transferOf(options, request);
 }
 
-function respond({ responder }: SlowPathOptions, { bytes, asker, key }: Plain): Uint8Array[] {
+function respond({ responder }: SlowPathOptions, request: Plain): Uint8Array[] {
+  const { bytes, asker, key, edns } = request;
   const reply = { bytes: new Uint8Array(65_535 + 64), at: 0 };
   const length = responder.respond({ bytes, from: 0, to: bytes.length }, reply, asker);
   if (length <= 0) return [];
   const room = key ? tsigBytes(key) : 0;
-  if (asker.transport === 'tcp' && length + room > 65_535) {
-    return [reply.bytes.slice(0, responder.slip(bytes, 0, asker))];
-  }
+  // RFC 8945 section 5.3: what has no room for its signature is cut off, never sent without.
+  const most = asker.transport === 'tcp' ? 65_535 : replyBytesMax(edns?.udpBytes);
+  if (length + room > most) return [reply.bytes.slice(0, responder.slip(bytes, 0, asker))];
   return [reply.bytes.slice(0, length)];
 }
 
 function transferOf(options: SlowPathOptions, request: Plain): Iterable<Uint8Array> {
-  const { bytes, question, asker, key } = request;
+  const { bytes, question, asker, key, edns } = request;
   const found = options.transferable(foldName(question.name));
-  if (!found) return [refusal(bytes, question, RCODE.NOTAUTH)];
+  if (!found) return [refusal(request, RCODE.NOTAUTH)];
   if (!key && !options.transferTo.some((network) => inNetwork(addressOf(asker), network))) {
-    return [refusal(bytes, question, RCODE.REFUSED)];
+    return [refusal(request, RCODE.REFUSED)];
   }
   // It asks again by its own timer, and is told (NOTIFY) when there is something to fetch.
-  if (found === 'later') return [refusal(bytes, question, RCODE.SERVFAIL)];
+  if (found === 'later') return [refusal(request, RCODE.SERVFAIL)];
   const { zone } = found;
   const head: TransferHead = {
     ...{ id: ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0), question },
-    reservedBytes: key ? tsigBytes(key) : 0,
+    ...{ opt: replyEdns(edns, RCODE.NOERROR), reservedBytes: key ? tsigBytes(key) : 0 },
   };
   const overUdp = asker.transport === 'udp';
   if (question.type === TYPE.AXFR) {
-    if (overUdp) return [refusal(bytes, question, RCODE.NOTIMP)];
+    if (overUdp) return [refusal(request, RCODE.NOTIMP)];
     note(options, zone, 'axfr', asker);
     return axfr(head, zone);
   }
@@ -136,12 +143,13 @@ function transferOf(options: SlowPathOptions, request: Plain): Iterable<Uint8Arr
 
 function ixfrOf(
   options: SlowPathOptions,
-  { bytes, question, asker, found, head }: Plain & { found: Transfer; head: TransferHead },
+  request: Plain & { found: Transfer; head: TransferHead },
 ): Iterable<Uint8Array> {
+  const { bytes, asker, found, head } = request;
   const { zone } = found;
   const decoded = decodeMessage(bytes);
   const serial = decoded.ok ? clientSerial(decoded.value.authority) : undefined;
-  if (serial === undefined) return [refusal(bytes, question, RCODE.FORMERR)];
+  if (serial === undefined) return [refusal(request, RCODE.FORMERR)];
   if (!serialNewer(zone.serial, serial) || asker.transport === 'udp') return soaOnly(head, zone);
   const steps = found.steps(serial);
   const usable = steps !== undefined && worthSteps(zone, steps);
@@ -170,11 +178,14 @@ function headerOnly(bytes: Uint8Array, rcode: number): Uint8Array {
   return reply;
 }
 
-function refusal(bytes: Uint8Array, question: Question, rcode: number): Uint8Array {
+/** An rcode above 15 needs the request's OPT to be said (RFC 6891 section 6.1.3). */
+function refusal({ bytes, question, edns }: Plain, rcode: number): Uint8Array {
   const id = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
-  const flags = FLAG.QR | (((bytes[2] ?? 0) & 0x79) << 8) | rcode;
-  const sections = { answers: [], authority: [], additional: [] };
+  const flags = FLAG.QR | (((bytes[2] ?? 0) & 0x79) << 8) | (rcode & 15);
+  const opt = replyEdns(edns, rcode);
+  const sections = { answers: [], authority: [], additional: opt ? [opt] : [] };
   return (
-    encodeMessage({ id, flags, questions: [question], ...sections }) ?? headerOnly(bytes, rcode)
+    encodeMessage({ id, flags, questions: [question], ...sections }) ??
+    headerOnly(bytes, rcode & 15)
   );
 }

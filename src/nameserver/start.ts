@@ -64,6 +64,7 @@ export interface DnsParts {
   readonly keyStore: KeyStore;
   readonly log: Log;
   readonly asking?: NameserverOptions['asking'];
+  readonly onThread?: NameserverOptions['onThread'];
   lastEvent(): number;
   nowSeconds(): number;
   follow(wake: () => void): () => void;

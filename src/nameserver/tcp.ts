@@ -1,16 +1,17 @@
 /**
  * DNS over TCP (RFC 7766): messages with a length before them, many on one connection, answered in their order.
  *
- * Everything that a client could make us hold is bounded: connections in all and for one address, the size of a
+ * Everything that a client could make us hold is bounded: connections in all and for one network, the size of a
  * message, the time that one may take to arrive, idle time, and answers that it does not read. What breaks a bound is
- * cut off; the others do not notice. Where there is no room for another connection, the one that has asked nothing for the
- * longest time goes. All connections together take a bounded share of each turn of the event loop.
+ * cut off; the others do not notice. Who goes where there is no room for another connection is in tcp-room.ts. All
+ * connections together take a bounded share of each turn of the event loop.
  */
 import net from 'node:net';
 import type { Asker } from '../dns/reply.ts';
 import { parseAddress } from '../dns/reverse.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
+import { type Guest, networkOf, type TcpRoom } from './tcp-room.ts';
 import type { Turns } from './turn.ts';
 
 export interface TcpServer {
@@ -27,26 +28,35 @@ export interface TcpOptions {
   /** The messages of a reply that takes more; taken one at a time, as fast as the client reads. */
   answerSlowly(request: Uint8Array, asker: Asker): Iterable<Uint8Array>;
   nowSeconds(): number;
-  /** Shared by all listeners. */
+  /** Both are shared by all listeners. */
   readonly turns: Turns;
+  readonly room: TcpRoom<TcpGuest>;
   onError(error: unknown): void;
+}
+
+/** A connection as the room sees it. */
+export interface TcpGuest extends Guest {
+  destroy(): void;
 }
 
 /** @throws AppError LISTEN_FAILED */
 export async function openTcp(options: TcpOptions): Promise<TcpServer> {
-  const open = new Map<net.Socket, Connection>();
+  const open = new Set<net.Socket>();
   const reply = Buffer.allocUnsafeSlow(REPLY_BYTES);
+  const { room } = options;
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    const address = socket.remoteAddress ?? '';
-    const same = [...open.values()].filter((other) => other.address === address).length;
-    const room = open.size < limit('dnsTcpConnectionsMax') || shedOne(open);
-    if (!room || same >= limit('dnsTcpPerAddressMax')) {
+    const connection = new Connection(socket, options, reply);
+    const { stays, goes } = room.admit(connection);
+    goes?.destroy();
+    if (!stays) {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, options, reply);
-    open.set(socket, connection);
-    socket.once('close', () => open.delete(socket));
+    open.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      room.leave(connection);
+    });
     connection.start();
   });
   await new Promise<void>((resolve, reject) => {
@@ -64,35 +74,20 @@ export async function openTcp(options: TcpOptions): Promise<TcpServer> {
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const socket of open.keys()) socket.destroy();
+        for (const socket of open) socket.destroy();
       }),
   };
-}
-
-/**
- * Who asks now comes before who has asked nothing for the longest time: thousands that hold connections without a whole
- * message keep nobody out. @returns false when all are being answered
- */
-function shedOne(open: Map<net.Socket, Connection>): boolean {
-  let oldest: [net.Socket, Connection] | undefined;
-  for (const entry of open) {
-    const waits = !entry[1].busy && entry[1].idleSince < (oldest?.[1].idleSince ?? Infinity);
-    if (waits) oldest = entry;
-  }
-  if (!oldest) return false;
-  open.delete(oldest[0]);
-  oldest[0].destroy();
-  return true;
 }
 
 /** Two octets of length, then at most 65,535. */
 const REPLY_BYTES = 2 + 65_535;
 
-class Connection {
-  readonly address: string;
-  busy = false;
-  /** When it was opened, or was last answered. */
-  idleSince = performance.now();
+class Connection implements TcpGuest {
+  readonly network: string;
+  private busy = false;
+  /** When it was opened, was last answered, or began to wait for its reader. */
+  private since = performance.now();
+  private waitsForReader = false;
   private readonly socket: net.Socket;
   private readonly options: TcpOptions;
   private readonly asker: Asker;
@@ -105,13 +100,21 @@ class Connection {
 
   constructor(socket: net.Socket, options: TcpOptions, scratch: Buffer) {
     this.socket = socket;
-    this.address = socket.remoteAddress ?? '';
+    this.network = networkOf(socket.remoteAddress ?? '');
     this.options = options;
     this.scratch = { bytes: scratch, at: 2 };
     const text = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
     const octets = parseAddress(text) ?? '\0\0\0\0';
     const address = Uint8Array.from(octets, (char) => char.charCodeAt(0));
     this.asker = { transport: 'tcp', address, nowSeconds: 0 };
+  }
+
+  get idleSince(): number | undefined {
+    return this.busy && !this.waitsForReader ? undefined : this.since;
+  }
+
+  destroy(): void {
+    this.socket.destroy();
   }
 
   start(): void {
@@ -155,7 +158,7 @@ class Connection {
     }
     socket.uncork();
     this.busy = false;
-    if (taken > 0) this.idleSince = performance.now();
+    if (taken > 0) this.since = performance.now();
     this.expectRest(taken > 0);
     if (this.ended) socket.end();
     else socket.resume();
@@ -213,8 +216,11 @@ class Connection {
   private drained(): Promise<void> {
     const { socket } = this;
     this.pause();
+    this.waitsForReader = true;
+    this.since = performance.now();
     return new Promise((resolve) => {
       const done = () => {
+        this.waitsForReader = false;
         socket.off('drain', done);
         socket.off('close', done);
         resolve();

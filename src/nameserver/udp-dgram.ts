@@ -15,9 +15,9 @@ import { limit } from '../limits.ts';
 import { ipv4FromBytes } from '../wire/ipv4.ts';
 import { AskerTable } from './asker-watch.ts';
 import { type Asked, COUNTER, countAnswer } from './udp-protocol.ts';
-import type { UdpThreads } from './udp-threads.ts';
+import { NO_THREADS, type UdpThreads } from './udp-threads.ts';
 
-export type Udp = Pick<UdpThreads, 'useImage' | 'useKeys' | 'counters' | 'close'>;
+export type Udp = Pick<UdpThreads, 'useImage' | 'useKeys' | 'counters' | 'health' | 'close'>;
 
 export interface DgramOptions {
   readonly listen: readonly string[];
@@ -43,6 +43,8 @@ export async function listenDgram(options: DgramOptions): Promise<Udp> {
     useImage: () => undefined,
     useKeys: () => undefined,
     counters: () => [...counters],
+    // The main thread answers: there is none that could end.
+    health: () => NO_THREADS,
     close: async () => {
       await Promise.all(
         sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),

@@ -42,8 +42,10 @@ export type ToUdpWorker =
   | { readonly keys: SigningKeys | undefined };
 
 export type FromUdpWorker =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'stopped' }
+  /** It answers from now on, by this socket. */
+  | { readonly kind: 'ready'; readonly fd: number }
+  /** It has closed its socket; the last that is heard of it. */
+  | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly why: string }
   | {
       readonly kind: 'forward';

@@ -168,8 +168,13 @@ function openSocket(): BatchSocket | undefined {
 
 const socket = openSocket();
 if (socket) {
-  tell({ kind: 'ready' });
-  new Loop(socket).run();
-  socket.close();
-  tell({ kind: 'stopped' });
+  try {
+    const loop = new Loop(socket);
+    tell({ kind: 'ready', fd: socket.fd });
+    loop.run();
+  } finally {
+    // Left open by a thread that has ended, it would still be given questions.
+    socket.close();
+    tell({ kind: 'closed' });
+  }
 }

@@ -4,15 +4,30 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeMessage, encodeMessage, type Resource, rcodeOf } from '../../../src/dns/message.ts';
-import { parseName } from '../../../src/dns/name.ts';
+import { replyEdns } from '../../../src/dns/edns.ts';
+import {
+  type DecodedMessage,
+  decodeMessage,
+  encodeMessage,
+  type Resource,
+  rcodeOf,
+} from '../../../src/dns/message.ts';
+import { type DnsName, parseName } from '../../../src/dns/name.ts';
+import { axfr } from '../../../src/dns/transfer.ts';
 import { checkTsig, signRequest, type TsigKey } from '../../../src/dns/tsig.ts';
 import { CLASS, TYPE } from '../../../src/dns/types.ts';
-import { soaRecord } from '../../../src/dns/zones.ts';
+import { soaRecord, zoneRecords } from '../../../src/dns/zones.ts';
 import { AskerTable, makeAskerTable } from '../../../src/nameserver/asker-watch.ts';
 import { type Nameserver, startNameserver } from '../../../src/nameserver/server.ts';
 import { type Asked, COUNTER } from '../../../src/nameserver/udp-protocol.ts';
-import { answersOf, describeReply, dnsName, question } from '../../support/dns.ts';
+import {
+  answersOf,
+  describeReply,
+  dnsName,
+  optRecord,
+  question,
+  zoneFrom,
+} from '../../support/dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../../support/dns-world.ts';
 
 const KEY: TsigKey = {
@@ -48,9 +63,10 @@ beforeAll(async () => {
   secondary = dgram.createSocket('udp4');
   secondary.on('message', (bytes, from) => {
     notified.push(Uint8Array.from(bytes));
-    const reply = Uint8Array.from(bytes.subarray(0, 12));
-    reply.set([0xa4, 0, 0, 0, 0, 0, 0, 0, 0, 0], 2);
-    secondary.send(reply, from.port, from.address);
+    const { id, questions } = readable(bytes);
+    const sections = { answers: [], authority: [], additional: [] };
+    const reply = encodeMessage({ id, flags: 0xa400, questions, ...sections });
+    if (reply) secondary.send(reply, from.port, from.address);
   });
   secondary.bind(0, HOST);
   await once(secondary, 'listening');
@@ -109,7 +125,11 @@ function framed(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from([bytes.length >> 8, bytes.length & 255, ...bytes]);
 }
 
-function transfer(type: number, serial?: number, name = zone): Uint8Array {
+function transfer(
+  type: number,
+  serial?: number,
+  { name = zone, edns }: { name?: DnsName; edns?: Parameters<typeof optRecord>[0] } = {},
+): Uint8Array {
   const soa = soaRecord({
     ...(server.keeper.zones().get(name) ?? expect.fail()),
     serial: serial ?? 0,
@@ -118,9 +138,14 @@ function transfer(type: number, serial?: number, name = zone): Uint8Array {
   return (
     encodeMessage({
       ...{ id: 77, flags: 0, questions: [{ name, type, class: CLASS.IN }] },
-      ...{ answers: [], authority, additional: [] },
+      ...{ answers: [], authority, additional: edns ? [optRecord(edns)] : [] },
     }) ?? expect.fail()
   );
+}
+
+function readable(bytes: Uint8Array | undefined): DecodedMessage {
+  const decoded = decodeMessage(bytes ?? new Uint8Array());
+  return decoded.ok ? decoded.value : expect.fail(decoded.code);
 }
 
 const rcode = (bytes: Uint8Array | undefined) => (bytes ? (bytes[3] ?? 0) & 15 : undefined);
@@ -283,6 +308,88 @@ describe('transfers', () => {
     const foreign = question('other.example AXFR');
     expect(rcode((await tcp(framed(signed(foreign)), 1))[0])).toBe(9);
   });
+  describe('and NOTIFY are answered with OPT where the request has one (RFC 6891 section 6.1.1)', () => {
+    const edns = { size: 4096, flags: 0x8000 };
+    const opts = (bytes: Uint8Array | undefined) =>
+      readable(bytes)
+        .additional.filter(({ type }) => type === TYPE.OPT)
+        .map((opt) => [opt.class, opt.ttl >>> 24, opt.ttl & 0xffff]);
+    const notify = (more: object) => question('lon.example SOA', { flags: 4 << 11, ...more });
+
+    it('a transfer, in front of its signature', async () => {
+      const [first] = await tcp(framed(signed(transfer(TYPE.AXFR, undefined, { edns }))), 1);
+      expect(opts(first)).toEqual([[1232, 0, 0x8000]]);
+      const types = readable(first).additional.map(({ type }) => type);
+      expect(types).toEqual([TYPE.OPT, TYPE.TSIG]);
+      expect(opts((await tcp(framed(signed(transfer(TYPE.AXFR))), 1))[0])).toEqual([]);
+    });
+    it('a transfer of many messages, in the first of them, and none is longer for it', () => {
+      const lines = Array.from({ length: 2000 }, (_, n) => `w${n} 300 A 192.0.2.1`).join('\n');
+      const large = zoneFrom('t.test', lines);
+      const head = { id: 1, question: { name: large.name, type: TYPE.AXFR, class: CLASS.IN } };
+      const opt = replyEdns({ version: 0, udpBytes: 4096, dnssecOk: true }, 0);
+      const all = { ...large, all: () => zoneRecords(large) };
+      const messages = [...axfr({ ...head, opt, reservedBytes: 100 }, all)];
+      expect(messages.length).toBeGreaterThan(2);
+      expect(messages.map((bytes) => opts(bytes).length)).toEqual(
+        messages.map((_, at) => (at === 0 ? 1 : 0)),
+      );
+      expect(Math.max(...messages.map(({ length }) => length))).toBeLessThanOrEqual(16_384 - 100);
+    });
+    it('an IXFR over UDP', async () => {
+      expect(opts(await udp(signed(transfer(TYPE.IXFR, 5, { edns }))))).toEqual([
+        [1232, 0, 0x8000],
+      ]);
+      expect(opts(await udp(signed(transfer(TYPE.IXFR, 5))))).toEqual([]);
+    });
+    it.each([
+      ['a transfer without a key', () => transfer(TYPE.AXFR, undefined, { edns })],
+      ['a zone that is not ours', () => signed(question('other.example AXFR', { edns }))],
+      ['a NOTIFY', () => notify({ edns })],
+      [
+        'a key that nobody knows',
+        () =>
+          signRequest(
+            question('web5.lon.example A', { edns }),
+            { ...KEY, name: dnsName('other') },
+            1_700_000_000,
+          ),
+      ],
+    ])('%s', async (_name, request) => {
+      const reply = await udp(request());
+      expect(rcode(reply)).toBeGreaterThan(0);
+      expect(opts(reply)).toEqual([[1232, 0, 0x8000]]);
+    });
+    it('an EDNS version that we do not know is BADVERS', async () => {
+      const edns1 = { ...edns, version: 1 };
+      expect(opts(await udp(notify({ edns: edns1 })))).toEqual([[1232, 1, 0x8000]]);
+      const [axfr] = await tcp(framed(signed(transfer(TYPE.AXFR, undefined, { edns: edns1 }))), 1);
+      expect([rcode(axfr), opts(axfr)]).toEqual([0, [[1232, 1, 0x8000]]]);
+    });
+    it('two OPT are malformed', async () => {
+      const two = encodeMessage({
+        ...{ id: 1, flags: 0, answers: [], authority: [] },
+        questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }],
+        additional: [optRecord(edns), optRecord(edns)],
+      });
+      expect(rcode(await udp(two ?? expect.fail()))).toBe(1);
+    });
+  });
+  it('a signed answer with no room for its signature is cut off', async () => {
+    const edns = { size: 512 };
+    const names = Array.from({ length: 28 }, (_, n) => `10.0.0.${n + 100}`);
+    world.set({
+      ...machineNumber(310, 'many'),
+      names: [{ kind: 'hostname', name: 'many', addresses: names }],
+    });
+    await expect.poll(async () => rcode(await udp(question('many.lon.example A')))).toBe(0);
+    const plain = readable(await udp(question('many.lon.example A', { edns })));
+    expect([plain.flags & 0x0200, plain.answers.length]).toEqual([0, 28]);
+    const reply = await udp(signed(question('many.lon.example A', { edns })));
+    expect(reply.length).toBeLessThanOrEqual(512);
+    expect(readable(reply).flags & 0x0200).toBe(0x0200);
+    expect(readable(reply).additional.at(-1)?.type).toBe(TYPE.TSIG);
+  });
   it('AXFR carries the whole zone, once', async () => {
     const all = await records(signed(transfer(TYPE.AXFR)));
     expect(all).toHaveLength((server.keeper.zones().get(zone)?.records ?? 0) + 1);
@@ -304,7 +411,7 @@ describe('transfers', () => {
   });
   it('the catalog zone lists every other zone', async () => {
     const all = await records(
-      signed(transfer(TYPE.AXFR, undefined, dnsName('catalog.lon.example'))),
+      signed(transfer(TYPE.AXFR, undefined, { name: dnsName('catalog.lon.example') })),
     );
     const members = all.filter(({ type }) => type === TYPE.PTR).map(({ rdata }) => rdata as string);
     const others = [...server.keeper.zones().keys()].filter(

@@ -24,6 +24,14 @@ const status = z
     zones: z.array(
       z.object({ name: z.string(), serial: z.number().int(), records: z.number().int() }),
     ),
+    udp: z
+      .object({
+        threads: z.number().int(),
+        running: z.number().int(),
+        restarts: z.number().int().describe('Threads started in place of one that had ended'),
+        silent: z.array(z.string()).describe('Addresses at which nobody answers now'),
+      })
+      .describe('Threads that answer over UDP; none where the main thread does'),
   })
   .meta({ id: 'DnsStatus' });
 

@@ -26,6 +26,11 @@ function addReads(dns: Command, context: CliContext): void {
       if (options.json) return;
       const held = body.held === null ? '' : `, held at ${body.held} (reveille dns resume)`;
       context.write(`generation ${body.generation}${held}\n`);
+      const { threads, running, restarts, silent } = body.udp;
+      if (restarts > 0 || running < threads) {
+        context.write(`UDP: ${running} of ${threads} threads, ${restarts} restarted\n`);
+      }
+      for (const address of silent) context.write(`nobody answers at ${address}\n`);
       for (const fault of body.faults) {
         context.write(`not served: ${fault.name} ${fault.why} [${fault.code}]\n`);
       }
@@ -76,9 +81,11 @@ function addGenerations(dns: Command, context: CliContext): void {
   withCommon(dns.command('generations'))
     .description('what was served and refused, newest first, and why')
     .option('--limit <COUNT>', 'at most so many', '20')
-    .action(async (options: CommonOptions & { limit: string }) => {
+    .option('--before <GENERATION>', 'those before this one')
+    .action(async (options: CommonOptions & { limit: string; before?: string }) => {
+      const { limit, before } = options;
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns/generations', {
-        query: { limit: options.limit },
+        query: { limit, ...(before === undefined ? {} : { cursor: before }) },
       });
       type Row = (typeof body.generations)[number];
       const columns = [
@@ -91,6 +98,8 @@ function addGenerations(dns: Command, context: CliContext): void {
         { title: 'FAULT', of: (row: Row) => row.faults.map(({ why }) => why).join('; ') },
       ];
       show(context, options, { document: body, rows: body.generations, columns });
+      const older = body.next === undefined ? '' : `older ones: --before ${body.next}\n`;
+      if (!options.json) context.write(older);
     });
   withCommon(dns.command('diff'))
     .description('what a generation changed; without a number, what the next one would')
@@ -150,17 +159,24 @@ function addRecords(dns: Command, context: CliContext): void {
     .argument('<data...>', 'as a zone file has it')
     .option('--ttl <SECONDS>', 'how long the answer may be kept', '300')
     .option('--note <TEXT>', 'for those who come after you', '')
+    .option('--why <REASON>', 'stands in the history')
     .action(async (name: string, type: string, data: string[], options: AddOptions) => {
       const { body } = await clientFor<'dns'>(context, options).call('POST /dns/records', {
-        body: { name, type, data: data.join(' '), ttl: Number(options.ttl), note: options.note },
+        body: {
+          ...{ name, type, data: data.join(' '), ttl: Number(options.ttl), note: options.note },
+          ...(options.why === undefined ? {} : { why: options.why }),
+        },
       });
       showRecord(context, options, body);
     });
   withCommon(records.command('remove'))
     .description('remove one')
     .argument('<id>')
-    .action(async (id: string, options: CommonOptions) => {
-      await clientFor<'dns'>(context, options).call('DELETE /dns/records/{id}', { path: { id } });
+    .option('--why <REASON>', 'stands in the history')
+    .action(async (id: string, options: CommonOptions & { why?: string }) => {
+      const query = options.why === undefined ? {} : { why: options.why };
+      const which = { path: { id }, query };
+      await clientFor<'dns'>(context, options).call('DELETE /dns/records/{id}', which);
       done(context, options, `${id} is removed`);
     });
 }
@@ -168,4 +184,5 @@ function addRecords(dns: Command, context: CliContext): void {
 interface AddOptions extends CommonOptions {
   readonly ttl: string;
   readonly note: string;
+  readonly why?: string;
 }

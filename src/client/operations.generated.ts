@@ -401,6 +401,15 @@ export type DnsStatus = {
     readonly serial: number;
     readonly records: number;
   }[];
+  /** Threads that answer over UDP; none where the main thread does */
+  readonly udp: {
+    readonly threads: number;
+    readonly running: number;
+    /** Threads started in place of one that had ended */
+    readonly restarts: number;
+    /** Addresses at which nobody answers now */
+    readonly silent: readonly string[];
+  };
 };
 export type DnsGeneration = {
   readonly id: number;
@@ -3510,10 +3519,13 @@ export interface Operations {
     path: object;
     query: {
       readonly limit?: string | number | undefined;
+      readonly cursor?: string | number | undefined;
     };
     body: undefined;
     answer: {
       readonly generations: readonly DnsGeneration[];
+      /** The cursor of the next page */
+      readonly next?: number | undefined;
     };
   };
   /** What a generation changed, record by record. */
@@ -3568,7 +3580,7 @@ export interface Operations {
       readonly records: readonly DnsRecord[];
     };
   };
-  /** Add a record. */
+  /** Add a record: checked first, then kept and served at once. */
   'POST /dns/records': {
     path: object;
     query: object;
@@ -3580,6 +3592,8 @@ export interface Operations {
       /** As a zone file has it */
       readonly data: string;
       readonly note?: string | undefined;
+      /** Why: it stands in the history. */
+      readonly why?: string | undefined;
     };
     answer: DnsRecord;
   };
@@ -3588,7 +3602,9 @@ export interface Operations {
     path: {
       readonly id: string;
     };
-    query: object;
+    query: {
+      readonly why?: string | undefined;
+    };
     body: undefined;
     answer: undefined;
   };

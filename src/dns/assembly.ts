@@ -27,8 +27,8 @@ export class Assembly {
   /** Differs after each change of what is wanted. */
   version = 0;
   private readonly contributions = new Map<string, Contribution>();
-  /** Who has records at a name; nearly always one owner. */
-  private readonly owners = new Map<DnsName, string | string[]>();
+  /** Who has records at a name: nearly always one owner, at an alias of a role thousands. */
+  private readonly owners = new Map<DnsName, string | Set<string>>();
   private readonly pointing = new Map<DnsName, DnsName[]>();
   /** How many owners need a zone. */
   private readonly needed = new Map<DnsName, number>();
@@ -67,6 +67,10 @@ export class Assembly {
     for (const record of recordsIn(contribution)) this.note(owner, record);
     this.need(before.zones, -1);
     this.need(contribution.zones, 1);
+  }
+
+  contributionOf(owner: string): Contribution {
+    return this.contributions.get(owner) ?? NOTHING;
   }
 
   /** Owners whose name begins like this. */
@@ -108,7 +112,7 @@ export class Assembly {
   /** What a name should hold in its own zone; SOA aside. */
   node(name: DnsName): ZoneNode {
     const records: ZoneRecord[] = [];
-    for (const owner of this.ownersOf(name)) {
+    for (const owner of this.ownersAt(name)) {
       for (const record of recordsIn(this.contributions.get(owner) ?? NOTHING)) {
         if (record.name === name) records.push(record);
       }
@@ -122,8 +126,12 @@ export class Assembly {
   }
 
   ownersOf(name: DnsName): readonly string[] {
-    const owners = this.owners.get(name);
-    return owners === undefined ? [] : typeof owners === 'string' ? [owners] : owners;
+    return [...this.ownersAt(name)];
+  }
+
+  private ownersAt(name: DnsName): Iterable<string> {
+    const owners = this.owners.get(name) ?? [];
+    return typeof owners === 'string' ? [owners] : owners;
   }
 
   pointers(target: DnsName): readonly DnsName[] {
@@ -140,13 +148,13 @@ export class Assembly {
     return [...this.clashing].map((name) => ({
       code: 'duplicate',
       name: formatName(name),
-      why: `claimed by ${this.claimsOf(name).sort().join(' and ')}`,
+      why: `claimed by ${[...this.claimsOf(name)].sort().join(' and ')}`,
     }));
   }
 
-  private claimsOf(name: DnsName): string[] {
+  private claimsOf(name: DnsName): readonly string[] {
     const owners = this.ownersOf(name);
-    if (owners.length < 2) return [...owners];
+    if (owners.length < 2) return owners;
     return owners.filter((owner) =>
       this.contributions.get(owner)?.own.some((record) => record.name === name),
     );
@@ -154,10 +162,10 @@ export class Assembly {
 
   private note(owner: string, { name, type, rdata }: ZoneRecord): void {
     this.touched.add(name);
-    const owners = this.ownersOf(name);
-    if (!owners.includes(owner)) {
-      this.owners.set(name, owners.length === 0 ? owner : [...owners, owner]);
-    }
+    const owners = this.owners.get(name);
+    if (owners === undefined) this.owners.set(name, owner);
+    else if (typeof owners !== 'string') owners.add(owner);
+    else if (owners !== owner) this.owners.set(name, new Set([owners, owner]));
     const target = mustExist(type) ? targetOf(type, rdata) : undefined;
     if (target === undefined) return;
     const list = this.pointing.get(target);
@@ -167,9 +175,13 @@ export class Assembly {
 
   private forget(owner: string, { name, type, rdata }: ZoneRecord): void {
     this.touched.add(name);
-    const rest = this.ownersOf(name).filter((other) => other !== owner);
-    if (rest.length === 0) this.owners.delete(name);
-    else this.owners.set(name, rest.length === 1 ? (rest[0] ?? '') : rest);
+    const owners = this.owners.get(name);
+    if (owners === owner) this.owners.delete(name);
+    else if (owners instanceof Set) {
+      owners.delete(owner);
+      const [last] = owners;
+      if (owners.size === 1 && last !== undefined) this.owners.set(name, last);
+    }
     const target = mustExist(type) ? targetOf(type, rdata) : undefined;
     const list = target === undefined ? undefined : this.pointing.get(target);
     if (target === undefined || !list) return;

@@ -8,6 +8,7 @@
 import { canBeSignedAround, SIGNABLE_NAME_BYTES_MAX } from './denial.ts';
 import { type DnsName, formatName } from './name.ts';
 import { targetOf } from './rdata.ts';
+import { setBytes, setBytesMax } from './set-size.ts';
 import { formatType, serialNewer, TYPE } from './types.ts';
 import { rrsetOf, type ZoneDiff, type ZoneNode, type Zones, zoneFor } from './zones.ts';
 
@@ -25,7 +26,9 @@ export type FaultCode =
   /** A record that a person wrote and that cannot be read, or lies in no zone of ours. */
   | 'static'
   /** A name that denials of a signed zone could not be built around (denial.ts). */
-  | 'name';
+  | 'name'
+  /** More records of one type at a name than an answer over TCP can carry (set-size.ts). */
+  | 'size';
 
 export interface Fault {
   readonly code: FaultCode;
@@ -105,8 +108,25 @@ function checkName(name: DnsName, zones: Zones): Fault[] {
     const why = `is longer than ${SIGNABLE_NAME_BYTES_MAX} octets, or holds the octet 255`;
     return [{ code: 'name', name: formatName(name), why }];
   }
+  if (!node || zone === undefined) return [];
+  return [...checkSizes(name, node, zone), ...checkAlias(name, node)];
+}
+
+function checkSizes(name: DnsName, node: ZoneNode, zone: DnsName): Fault[] {
+  const most = setBytesMax(name, zone);
+  return node.flatMap((set) => {
+    const bytes = setBytes(set);
+    if (bytes <= most) return [];
+    const { rdatas, type } = set;
+    const fit = Math.floor((most / bytes) * rdatas.length);
+    const why = `has ${rdatas.length} records of type ${formatType(type)} (${bytes} octets); one answer carries about ${fit} of them (${most} octets)`;
+    return [{ code: 'size', name: formatName(name), why }];
+  });
+}
+
+function checkAlias(name: DnsName, node: ZoneNode): Fault[] {
   const cname = rrsetOf(node, TYPE.CNAME);
-  if (!node || !cname) return [];
+  if (!cname) return [];
   const others = node.filter(({ type }) => !BESIDE_CNAME.has(type)).map(({ type }) => type);
   if (others.length > 0) {
     const why = `an alias (CNAME) cannot stand beside ${others.map(formatType).join(', ')}`;

@@ -72,6 +72,24 @@ export function nextGeneration(
   return { ...carryOut(before, changes, { wanted, soa: assembly.plan.soa, nowSeconds }), touched };
 }
 
+/** Only these names as they are wanted, in the zones that are served: whatever else is wanted may wait. */
+export function generationOf(
+  assembly: Assembly,
+  { before, names }: { before: Zones; names: ReadonlySet<DnsName> },
+  nowSeconds: number,
+): NextGeneration {
+  const wanted = new Set(before.keys());
+  const changes = new Map<DnsName, Map<DnsName, ZoneNode>>();
+  for (const name of names) {
+    const zone = zoneFor(name, wanted);
+    if (zone === undefined) continue;
+    const map = changes.get(zone) ?? new Map<DnsName, ZoneNode>();
+    changes.set(zone, map.set(name, assembly.node(name)));
+  }
+  const { soa } = assembly.plan;
+  return { ...carryOut(before, changes, { wanted, soa, nowSeconds }), touched: names };
+}
+
 /** Whether a name is served as it is wanted; when in doubt, it is not. */
 export function isServed(assembly: Assembly, before: Zones, name: DnsName): boolean {
   const wanted = assembly.zones();

@@ -52,6 +52,18 @@ export interface StaticRecord {
   readonly note: string;
 }
 
+/** Who changes a record, and why. */
+export interface EditCause {
+  readonly who: string;
+  readonly why: string;
+}
+
+/** A record that comes (`after`) or goes (`before`). */
+export interface RecordEdit extends EditCause {
+  readonly before?: StaticRecord;
+  readonly after?: StaticRecord;
+}
+
 export type GenerationStatus = 'served' | 'refused';
 
 export interface GenerationRow {
@@ -77,19 +89,22 @@ export interface GenerationStore {
       readonly hold?: number | undefined;
       /** The zones that are signed from here on, where those are others than before. */
       readonly signed?: readonly DnsName[] | undefined;
+      /** The record of a person's that this generation shows, or shows no more: kept with it. */
+      readonly edit?: RecordEdit | undefined;
     },
     diffs: readonly ZoneDiff[],
     zones: Zones,
   ): number;
   /** Writes a slice of a snapshot that is due. @returns whether there is more of it */
   advance(): boolean;
-  list(count: number): GenerationRow[];
+  /** Newest first, those below a number; -1 for all. */
+  list(count: number, below?: number): GenerationRow[];
   diffs(generation: number): ZoneDiff[];
   /** Differences of a zone from a serial up to now, oldest first; `undefined` when the chain is not complete. */
   chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneDiff[] | undefined;
   statics(): StaticRecord[];
-  addStatic(record: Omit<StaticRecord, 'id'>): StaticRecord;
-  removeStatic(id: string): boolean;
+  /** Keeps a change of a record that no generation shows; its event with it. */
+  edit(edit: RecordEdit): void;
   /** The generation that a person has rolled back to, while that holds. */
   held(): number | undefined;
   /** The zones that were signed, as of the last commit that said so. */

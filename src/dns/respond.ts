@@ -27,6 +27,7 @@ const TARGETS_MAX = 20;
 
 export class Responder extends SignedReply {
   private readonly target = new NameKey();
+  private overTcp = false;
   private readonly targets = new Int32Array(TARGETS_MAX);
   /** Names that wildcards stand for in this reply: that each does not exist is still to be written. */
   private readonly proofs: { encloser: number; label: string; encloserAt: number }[] = [];
@@ -48,7 +49,8 @@ export class Responder extends SignedReply {
     this.out = reply.bytes;
     this.base = reply.at;
     this.now = asker.nowSeconds;
-    this.denialsBounded = asker.transport === 'udp';
+    this.overTcp = asker.transport === 'tcp';
+    this.denialsBounded = !this.overTcp;
     for (;;) {
       const before = image.sequence();
       this.start(request.bytes, request.from, asker);
@@ -76,12 +78,27 @@ export class Responder extends SignedReply {
     let key = this.query.key;
     let nameAt = 12;
     for (let hop = 0; hop <= CHAIN_MAX; hop++) {
+      const before = { at: this.at, answers: this.answers, proofs: this.proofs.length };
       const next = this.step(key, nameAt, hop);
+      // Over TCP there is no larger answer to come back for: the alias without its target, which the client asks for.
+      if (this.truncated && hop > 0 && this.overTcp) this.backTo(before);
       if (next <= 0 || this.truncated) return;
       this.target.load(this.out, this.base + next, this.at);
       key = this.target;
       nameAt = next;
     }
+  }
+
+  /** Takes back what was written of a name that an alias led to, unless proofs for the alias went with it. */
+  private backTo({ at, answers, proofs }: { at: number; answers: number; proofs: number }): void {
+    if (this.proofs.length < proofs) return;
+    this.proofs.length = proofs;
+    this.at = at;
+    this.answers = answers;
+    this.authority = 0;
+    this.additional = 0;
+    this.truncated = false;
+    this.rcode = RCODE.NOERROR;
   }
 
   /** One name: writes what is known of it. @returns where the target to go on with is, or 0 */

@@ -38,6 +38,17 @@ export class ZoneSizes {
     }
   }
 
+  /** These changes are a person's own: what they take is not missed. */
+  lessen(diffs: readonly ZoneDiff[]): void {
+    for (const { zone, removed, added } of diffs) {
+      const taken = removed.length - added.length;
+      for (const sizes of [this.current, this.previous]) {
+        const size = sizes.get(zone);
+        if (size !== undefined && taken > 0) sizes.set(zone, size - taken);
+      }
+    }
+  }
+
   /** A person has seen what went: what is served from now on is what counts. */
   forget(): void {
     this.current.clear();

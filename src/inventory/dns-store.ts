@@ -5,12 +5,11 @@
  * brought up to date from the differences in here, also over a restart. After a number of generations the zones are
  * written whole (dns-snapshots.ts) and the oldest differences go: what is left always covers at least that number.
  */
-import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Fault } from '../dns/check.ts';
 import { replay } from '../dns/generation.ts';
 import { type DnsName, formatName, fromOctets, toOctets } from '../dns/name.ts';
-import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
+import type { GenerationRow, GenerationStore, RecordEdit, StaticRecord } from '../dns/ports.ts';
 import { decodeDiff, encodeDiff } from '../dns/record-log.ts';
 import { type SoaSettings, withSerial, type ZoneDiff, type Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
@@ -53,6 +52,7 @@ export function openDnsStore(parts: DnsStoreParts): GenerationStore {
     load: () => loadZones({ statements, snapshots }, parts.soa),
     commit(head, diffs, zones) {
       const id = parts.transaction(() => {
+        if (head.edit) keepEdit(parts, statements, head.edit);
         keepState(statements, head, zones);
         return commit(parts, statements, { ...head, diffs });
       });
@@ -60,19 +60,12 @@ export function openDnsStore(parts: DnsStoreParts): GenerationStore {
       return id;
     },
     advance: snapshots.advance,
-    list: (count) => statements.heads.all(count).map(toGeneration),
+    list: (count, below = Number.MAX_SAFE_INTEGER) =>
+      statements.heads.all(below, count).map(toGeneration),
     diffs: (generation) => statements.diffsOf.all(generation).map(toDiff),
     chain: (zone, from, to) => chain(statements, { zone, from, to }),
     statics: () => statements.statics.all(),
-    addStatic(record) {
-      const id = randomBytes(6).toString('hex');
-      const { name, type, ttl, data, note } = record;
-      parts.transaction(() => {
-        statements.putStatic.run(id, name, type, ttl, data, note, parts.clock());
-      });
-      return { ...record, id };
-    },
-    removeStatic: (id) => parts.transaction(() => statements.dropStatic.run(id).changes > 0),
+    edit: (edit) => parts.transaction(() => keepEdit(parts, statements, edit)),
     held() {
       const value = statements.state.get('held')?.value;
       return value === undefined ? undefined : Number(value);
@@ -95,7 +88,9 @@ function prepare(db: Database) {
       `SELECT dns_diffs.* FROM dns_diffs JOIN dns_generations ON id = generation
        WHERE generation > ? AND status = 'served' ORDER BY generation, zone`,
     ),
-    heads: db.prepare<[number], HeadRow>('SELECT * FROM dns_generations ORDER BY id DESC LIMIT ?'),
+    heads: db.prepare<[number, number], HeadRow>(
+      'SELECT * FROM dns_generations WHERE id < ? ORDER BY id DESC LIMIT ?',
+    ),
     lastServed: db.prepare<[], { id: number }>(
       `SELECT coalesce(max(id), 0) AS id FROM dns_generations WHERE status = 'served'`,
     ),
@@ -147,6 +142,27 @@ function commit(
   const data = { generation: id, cause, added, removed, zones: summary.slice(0, 20) };
   events.append({ name: 'dns.changed', data });
   return id;
+}
+
+function keepEdit(
+  { clock, events }: DnsStoreParts,
+  statements: Statements,
+  { before, after, who, why }: RecordEdit,
+): void {
+  if (before) statements.dropStatic.run(before.id);
+  if (after) {
+    const { id, name, type, ttl, data, note } = after;
+    statements.putStatic.run(id, name, type, ttl, data, note, clock());
+  }
+  const record = (after ?? before)?.id ?? '';
+  const data = { record, before: seen(before), after: seen(after), who, why };
+  events.append({ name: 'dns.edited', data });
+}
+
+function seen(record: StaticRecord | undefined) {
+  if (!record) return null;
+  const { name, type, ttl, data, note } = record;
+  return { name, type, ttl, data, note };
 }
 
 /** What is true of the generation as a whole goes with it: that it is held, which zones are signed, and their SOA. */

@@ -8,7 +8,7 @@
 import type { Fault } from '../dns/check.ts';
 import { decodeMessage, encodeMessage, rcodeOf } from '../dns/message.ts';
 import { type DnsName, foldName, formatName, labelsOf, parseName } from '../dns/name.ts';
-import type { GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
+import type { EditCause, GenerationRow, GenerationStore, StaticRecord } from '../dns/ports.ts';
 import { formatRdata } from '../dns/rdata.ts';
 import type { Responder } from '../dns/respond.ts';
 import type { Transferable } from '../dns/transfer.ts';
@@ -99,7 +99,8 @@ export function createDnsDesk({ keeper, store, responder, signing, health }: Dns
       const zone = await signedZone(signing, zoneNamed(text).name);
       return zonePieces(soaRecord(zone), zone.all());
     },
-    generations: (count: number): GenerationRow[] => store.list(count),
+    /** Newest first; with `below` those before that one. */
+    generations: (count: number, below?: number): GenerationRow[] => store.list(count, below),
     /** The difference of a generation as text. @throws AppError NOT_FOUND */
     diff(generation: number): string {
       const diffs = store.diffs(generation);
@@ -113,8 +114,9 @@ export function createDnsDesk({ keeper, store, responder, signing, health }: Dns
     accept: (who: string) => keeper.accept(who),
     resume: (who: string): Fault[] => keeper.resume(who),
     statics: (): StaticRecord[] => store.statics(),
-    addStatic: (record: Omit<StaticRecord, 'id'>) => keeper.addStatic(record),
-    removeStatic: (id: string): boolean => keeper.removeStatic(id),
+    addStatic: (record: Omit<StaticRecord, 'id'>, cause: EditCause) =>
+      keeper.addStatic(record, cause),
+    removeStatic: (id: string, cause: EditCause): boolean => keeper.removeStatic(id, cause),
     explain: (name: string, type: string) => explain(keeper, responder, { name, type }),
   };
 }

@@ -8,10 +8,12 @@
  * Steps of one machine take under a millisecond of the thread that also answers DHCP. What the whole site needs now and
  * then (a comparison with the inventory, a larger image, a snapshot) is done in slices, by `fill` and `advance`.
  */
+import { randomBytes } from 'node:crypto';
 import { Assembly } from '../dns/assembly.ts';
 import { checkGeneration, type Fault } from '../dns/check.ts';
 import { contribute, type DnsPlan, NOTHING } from '../dns/generate.ts';
 import {
+  generationOf,
   leaveUnserved,
   movedOn,
   type NextGeneration,
@@ -22,36 +24,14 @@ import {
 } from '../dns/generation.ts';
 import type { DnsName } from '../dns/name.ts';
 import { withNetworks } from '../dns/plan.ts';
-import type { DnsSource, GenerationStore, NamedMachine, StaticRecord } from '../dns/ports.ts';
+import type { EditCause, NamedMachine, RecordEdit, StaticRecord } from '../dns/ports.ts';
 import { ZoneSizes } from '../dns/shrink.ts';
-import { readStatic } from '../dns/static-record.ts';
-import { ZoneImage, type ZoneSigning } from '../dns/zone-image.ts';
-import type { ZoneDiff, Zones } from '../dns/zones.ts';
+import { ZoneImage } from '../dns/zone-image.ts';
+import type { Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
-
-export interface Served {
-  readonly renewed: boolean;
-  readonly diffs: readonly ZoneDiff[];
-}
-
-export interface KeeperOptions {
-  readonly plan: DnsPlan;
-  readonly store: GenerationStore;
-  readonly source: DnsSource;
-  readonly shrinkShareMax: number;
-  /** What DNSSEC adds; without it no zone is signed. */
-  readonly signing?: ZoneSigning | undefined;
-  /** The number of the newest event. */
-  lastEvent(): number;
-  nowSeconds(): number;
-  /** There is something for `advance` to do. */
-  onWork(): void;
-  /** Another image took over: readers must be handed it. */
-  onImage(buffer: SharedArrayBuffer): void;
-  /** Steps that the image shows now. */
-  onServed(change: Served): void;
-}
+import type { KeeperOptions, Pending, Served } from './keeper-parts.ts';
+import { refusal, Statics } from './statics.ts';
 
 /** Zones smaller than this may shrink as they like: half of ten records is a day's work. */
 const SHRINK_FLOOR_RECORDS = 50;
@@ -60,12 +40,9 @@ const PAGE = 100;
 const NAMES_PIECE = 500;
 /** With more names waiting than this, a refused generation is not looked at anew at each change. */
 const HEAVY_NAMES = 2000;
-
-/** What would be served next, and what speaks against it. */
-export interface Pending {
-  readonly diffs: readonly ZoneDiff[];
-  readonly faults: readonly Fault[];
-}
+const NOT_FILLED = 'The inventory is still being read: try again in a moment.';
+/** What a person removes is no loss to ask about. */
+const AS_A_PERSON_SAYS = { shrinkShareMax: 1, shrinkFloor: 0, acceptShrink: true };
 
 export class Keeper {
   readonly assembly: Assembly;
@@ -76,7 +53,7 @@ export class Keeper {
   private generation: number;
   private cursor = 0;
   private refusedAs = '';
-  private staticFaults: Fault[] = [];
+  private readonly statics: Statics;
   /** Not before the whole inventory has been read once: half of it would look like a shrunken zone. */
   private filled = false;
   private readonly sizes = new ZoneSizes(limit('dnsShrinkWindowMs') / 1000);
@@ -94,6 +71,7 @@ export class Keeper {
     this.served = loaded.zones;
     this.seen = loaded.zones;
     this.assembly = new Assembly(withNetworks(options.plan, options.source.networks()));
+    this.statics = new Statics(options.plan, this.assembly);
     this.image = new ZoneImage(this.served, options.signing);
   }
 
@@ -143,7 +121,7 @@ export class Keeper {
       left = NAMES_PIECE;
       await pause();
     }
-    this.readStatics();
+    this.statics.read(this.options.store.statics());
     if (!this.filled) await leaveUnserved(this.assembly, this.served, pause);
     this.filled = true;
     this.step('reconciled with the inventory', false);
@@ -203,42 +181,46 @@ export class Keeper {
     if (this.postponed) this.step('the inventory changed', false);
   }
 
-  /** @throws AppError DNS_REFUSED for a record that cannot be read */
-  addStatic(record: Omit<StaticRecord, 'id'>): StaticRecord {
-    const read = readStatic({ ...record, id: '' }, this.options.plan, this.assembly.zones());
-    if ('code' in read) throw new AppError('DNS_REFUSED', { detail: `${read.name} ${read.why}.` });
-    const stored = this.options.store.addStatic(record);
-    this.readStatics();
-    const faults = this.step(`record ${record.name} ${record.type} added`, false);
-    if (faults.length === 0) return stored;
-    this.options.store.removeStatic(stored.id);
-    this.readStatics();
-    this.step('record taken back', false);
-    throw new AppError('DNS_REFUSED', {
-      detail: faults.map(({ name, why }) => `${name} ${why}`).join('; '),
-    });
+  /** Adds a record of a person's. @throws AppError DNS_REFUSED, with nothing kept */
+  addStatic(record: Omit<StaticRecord, 'id'>, cause: EditCause): StaticRecord {
+    const after = { ...record, id: randomBytes(6).toString('hex') };
+    this.edit({ ...cause, after });
+    return after;
   }
 
-  removeStatic(id: string): boolean {
-    const removed = this.options.store.removeStatic(id);
-    if (removed) {
-      this.readStatics();
-      this.step(`record ${id} removed`, false);
-    }
-    return removed;
+  /** @returns false when there is none with this id. @throws AppError DNS_REFUSED when something points to it */
+  removeStatic(id: string, cause: EditCause): boolean {
+    const before = this.options.store.statics().find((record) => record.id === id);
+    if (before) this.edit({ ...cause, before });
+    return before !== undefined;
   }
 
-  private readStatics(): void {
-    const { plan, store } = this.options;
-    const gone = new Set(this.assembly.ownersLike('record:'));
-    this.staticFaults = [];
-    for (const record of store.statics()) {
-      const read = readStatic(record, plan, this.assembly.zones());
-      gone.delete(`record:${record.id}`);
-      if ('code' in read) this.staticFaults.push(read);
-      else this.assembly.set(`record:${record.id}`, { own: [], shared: [read], zones: [] });
+  /**
+   * A person's change: checked against what is served, then kept in one transaction with the generation that shows it. It
+   * does not wait for what the inventory wants, and is no loss to ask about: a person has said so. While a generation is
+   * held it is kept only, like what the inventory wants.
+   */
+  private edit(edit: RecordEdit): void {
+    const { options, assembly } = this;
+    const { store } = options;
+    if (!this.filled) throw new AppError('DNS_REFUSED', { detail: NOT_FILLED });
+    const { names, undo } = this.statics.stage(edit, new Set(this.served.keys()));
+    try {
+      const next = generationOf(assembly, { before: this.served, names }, options.nowSeconds());
+      const faults = checkGeneration({ ...this.change(next), largest: () => 0 }, AS_A_PERSON_SAYS);
+      if (faults.length > 0) throw refusal(faults);
+      const { name, type } = edit.after ?? edit.before ?? { name: '', type: '' };
+      const cause = `record ${name} ${type} ${edit.after ? 'added' : 'removed'} by ${edit.who}`;
+      if (next.diffs.length === 0 || store.held() !== undefined) store.edit(edit);
+      else this.serve(next, cause, { edit });
+    } catch (error) {
+      undo();
+      throw error;
     }
-    for (const owner of gone) this.assembly.set(owner, NOTHING);
+    this.statics.read(store.statics());
+    // What only this stood against.
+    if (this.heavy) this.postponed = true;
+    else this.step(`a record was changed by ${edit.who}`, false);
   }
 
   /** Takes the step that was refused for shrinking. @throws AppError DNS_REFUSED for any other fault, or while held */
@@ -248,10 +230,7 @@ export class Keeper {
       throw new AppError('DNS_REFUSED', { detail: `Generation ${held} is held: resume first.` });
     }
     const faults = this.step(`accepted by ${who}`, true);
-    if (faults.length === 0) return;
-    throw new AppError('DNS_REFUSED', {
-      detail: faults.map(({ name, why }) => `${name} ${why}`).join('; '),
-    });
+    if (faults.length > 0) throw refusal(faults);
   }
 
   /** Serves an older generation's content and holds it. @throws AppError NOT_FOUND */
@@ -300,14 +279,9 @@ export class Keeper {
     const first = this.generation === 0;
     return [
       ...assembly.clashes(),
-      ...this.staticFaults,
+      ...this.statics.faults,
       ...checkGeneration(
-        {
-          after: next.zones,
-          diffs: next.diffs,
-          pointers: (target) => assembly.pointers(target),
-          largest: (zone) => this.sizes.largest(zone, this.served),
-        },
+        { ...this.change(next), largest: (zone) => this.sizes.largest(zone, this.served) },
         {
           shrinkShareMax: options.shrinkShareMax,
           shrinkFloor: SHRINK_FLOOR_RECORDS,
@@ -315,6 +289,11 @@ export class Keeper {
         },
       ),
     ];
+  }
+
+  private change({ zones, diffs }: NextGeneration) {
+    const pointers = (target: DnsName) => this.assembly.pointers(target);
+    return { after: zones, diffs, pointers };
   }
 
   /** @returns the faults that speak against it; none: it is served, or nothing changed, or a generation is held */
@@ -373,14 +352,15 @@ export class Keeper {
   private serve(
     next: NextGeneration,
     cause: string,
-    { renewed = false, hold }: { renewed?: boolean; hold?: number } = {},
+    { renewed = false, hold, edit }: { renewed?: boolean; hold?: number; edit?: RecordEdit } = {},
   ): void {
     const { options, image, served } = this;
     const comeOrGone = next.diffs.some(({ from, to }) => from === undefined || to === undefined);
     const signed = renewed || comeOrGone ? this.signedOf(next.zones) : undefined;
-    const head = { cause, status: 'served', faults: [], hold, signed } as const;
+    const head = { cause, status: 'served', faults: [], hold, signed, edit } as const;
     this.generation = options.store.commit(head, next.diffs, next.zones);
-    this.sizes.note(served, next.diffs, options.nowSeconds());
+    if (edit) this.sizes.lessen(next.diffs);
+    else this.sizes.note(served, next.diffs, options.nowSeconds());
     this.served = next.zones;
     image.update(next.zones, new Set([...next.touched, ...next.diffs.map(({ zone }) => zone)]));
     const change = { renewed, diffs: next.diffs };

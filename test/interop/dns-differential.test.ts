@@ -70,7 +70,7 @@ beforeAll(async () => {
   });
   await vi.waitFor(() => expect(server.keeper.zones().size).toBeGreaterThan(4));
   for (const [name, type, data] of STATICS)
-    server.keeper.addStatic({ name, type, data, ttl: 60, note: '' });
+    server.keeper.addStatic({ name, type, data, ttl: 60, note: '' }, { who: 'kim', why: '' });
   const zones = [...server.keeper.zones().values()].map((zone) => {
     const name = formatName(zone.name).slice(0, -1);
     const file = join(folder, `${name.replace('/', '-')}.zone`);

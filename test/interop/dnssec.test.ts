@@ -74,7 +74,7 @@ beforeAll(async () => {
   });
   await vi.waitFor(() => expect(server.keeper.zones().size).toBeGreaterThan(3));
   for (const [name, type, data] of STATICS) {
-    server.desk.addStatic({ name, type, data, ttl: 60, note: '' });
+    server.desk.addStatic({ name, type, data, ttl: 60, note: '' }, { who: 'kim', why: '' });
   }
   const [ksk] = server.desk.keys().filter(({ role }) => role === 'ksk');
   const key = ksk?.dnskey.split(' ') ?? [];

@@ -20,6 +20,7 @@ const readiness = z.object({ ready: z.boolean(), checks: z.record(z.string(), z.
 const MENDS: Readonly<Record<string, string>> = {
   database:
     'a write to the disk has failed: see the log and the disk (dmesg), then restart the daemon',
+  dns: '`reveille dns zones` names the addresses without an answer, the events dns.thread-ended say why; threads are started again by themselves',
   tftp: 'its thread is started again by itself within seconds; if not, see the log, and restart the daemon',
 };
 

@@ -81,7 +81,7 @@ export const squadRoles = z
   .record(recordName, role)
   .refine((squads) => Object.keys(squads).length <= 100, 'too many squads');
 
-const pageSize = (fallback: number) =>
+export const pageSize = (fallback: number) =>
   z.coerce.number().int().min(1).max(limit('listPageMax')).default(fallback);
 
 export const pageQuery = { limit: pageSize(100) };

@@ -36,6 +36,12 @@ it('names the parts that are not, and says how to mend the first', async () => {
   expect(findings[0]?.mend).toContain('restart the daemon');
 });
 
+it('knows where to look for names', async () => {
+  const { findings } = await found(503, '{"ready":false,"checks":{"dns":false}}');
+  expect(findings).toMatchObject([{ found: 'not ready: dns' }]);
+  expect(findings[0]?.mend).toContain('reveille dns zones');
+});
+
 it.each([
   ['somebody else’s page', 404, '<html>'],
   ['another JSON', 200, '{"status":"alive"}'],

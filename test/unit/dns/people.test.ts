@@ -43,7 +43,10 @@ describe('DNS for people', () => {
 
   it('says where an answer comes from', async () => {
     const { dns, viewer } = await open();
-    dns.keeper.addStatic({ name: 'www', type: 'CNAME', data: 'web7', ttl: 60, note: '' });
+    dns.keeper.addStatic(
+      { name: 'www', type: 'CNAME', data: 'web7', ttl: 60, note: '' },
+      { who: 'kim', why: '' },
+    );
     const { body } = await viewer('GET', '/dns/explain?name=www.lon.example&type=A');
     expect(body).toMatchObject({
       ...{ question: 'www.lon.example. A', zone: 'lon.example.', rcode: 'NOERROR' },
@@ -78,23 +81,46 @@ describe('DNS for people', () => {
     expect((await operator('POST', '/dns/rollback', { body: { generation: 99 } })).status).toBe(
       404,
     );
-    const { generations } = (await viewer('GET', '/dns/generations')).body;
+    const { generations, next } = (await viewer('GET', '/dns/generations')).body;
+    expect(next).toBeUndefined();
+    const ids: number[] = [];
+    for (let cursor = ''; ; ) {
+      const page = (await viewer('GET', `/dns/generations?limit=2${cursor}`)).body;
+      expect(page.generations.length).toBeLessThanOrEqual(2);
+      ids.push(...page.generations.map(({ id }: { id: number }) => id));
+      if (page.next === undefined) break;
+      cursor = `&cursor=${page.next}`;
+    }
+    expect(ids).toEqual(generations.map(({ id }: { id: number }) => id));
+    expect(ids.length).toBeGreaterThan(2);
+    expect((await viewer('GET', '/dns/generations?cursor=0')).status).toBe(400);
+    expect((await viewer('GET', '/dns/generations?after=1')).status).toBe(400);
     expect(generations.map(({ cause }: { cause: string }) => cause).join()).toMatch(
       /accepted by .*operator/,
     );
   });
 
   it('records of people: added, listed, refused, removed', async () => {
-    const { operator, viewer } = await open();
+    const { dns, operator, viewer } = await open();
     const body = { name: '_sip._tcp', type: 'SRV', data: '0 0 5060 web1' };
-    const added = await operator('POST', '/dns/records', { body });
+    const added = await operator('POST', '/dns/records', { body: { ...body, why: 'telephones' } });
     expect(added.status).toBe(201);
+    expect(dns.events.after(0, 1000).find(({ name }) => name === 'dns.edited')?.data).toMatchObject(
+      {
+        ...{
+          before: null,
+          after: body,
+          why: 'telephones',
+          who: expect.stringContaining('operator'),
+        },
+      },
+    );
     expect((await viewer('GET', '/dns/records')).body.records).toEqual([added.body]);
     const dangling = await operator('POST', '/dns/records', {
       body: { ...body, data: '0 0 1 no' },
     });
     expect(dangling).toMatchObject({ status: 409, body: { code: 'DNS_REFUSED' } });
-    expect((await operator('DELETE', `/dns/records/${added.body.id}`)).status).toBe(204);
+    expect((await operator('DELETE', `/dns/records/${added.body.id}?why=moved`)).status).toBe(204);
     expect((await operator('DELETE', `/dns/records/${added.body.id}`)).status).toBe(404);
     expect((await viewer('POST', '/dns/records', { body })).status).toBe(403);
   });

@@ -173,6 +173,19 @@ describe('zones inside zones', () => {
     expect(ask(all, 'long.lab.test A')).toBe(
       'NOERROR aa q=long.lab.test. AN:long.lab.test./CNAME/60 AN:web.rack.lab.test./A/60',
     ));
+  it('an alias of a set that just fits is answered without it over TCP, never by an empty answer', () => {
+    const addresses = Array.from({ length: 4090 }, (_, n) => {
+      return `big 300 A 10.0.${n >> 8}.${n & 255}`;
+    });
+    const alias = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}`;
+    const text = [...addresses, `${alias} 300 CNAME big`].join('\n');
+    const zones = zonesOf(zoneFrom('t.test', text));
+    const reply = ask(zones, `${alias}.t.test A`, { transport: 'tcp', edns: {} });
+    const whole = ask(zones, 'big.t.test A', { transport: 'tcp', edns: {} });
+    expect(whole.match(/AN:/g)).toHaveLength(4090);
+    expect(reply.match(/AN:/g)).toHaveLength(1);
+    expect(reply).toMatch(/^NOERROR aa q=\S+ AN:\S+\/CNAME\/300 OPT/);
+  });
   it('aliases in a circle end', () => {
     const circle = zonesOf(zoneFrom('c.test', '$TTL 60\na CNAME b\nb CNAME a\n'));
     const reply = askRaw(circle, question('a.c.test A'));

@@ -133,17 +133,23 @@ describe('signed copies', () => {
 
   it('are whole again after a delegation comes or goes: what was below it changes its nature', async () => {
     const { signing, keeper, copy } = await open();
-    keeper.addStatic({ name: 'ns.sub', type: 'A', data: '10.9.9.9', ttl: 60, note: '' });
+    keeper.addStatic(
+      { name: 'ns.sub', type: 'A', data: '10.9.9.9', ttl: 60, note: '' },
+      { who: 'kim', why: '' },
+    );
     await signing.copies.settled();
     const signs = () =>
       [...copy().all()].some(
         ({ name, type }) => name === dnsName('ns.sub.lon.example') && type === TYPE.RRSIG,
       );
     expect(signs()).toBe(true);
-    const { id } = keeper.addStatic({ name: 'sub', type: 'NS', data: 'ns.sub', ttl: 60, note: '' });
+    const { id } = keeper.addStatic(
+      { name: 'sub', type: 'NS', data: 'ns.sub', ttl: 60, note: '' },
+      { who: 'kim', why: '' },
+    );
     await signing.copies.settled();
     expect(signs()).toBe(false);
-    keeper.removeStatic(id);
+    keeper.removeStatic(id, { who: 'kim', why: '' });
     await signing.copies.settled();
     expect(signs()).toBe(true);
     await signing.close();

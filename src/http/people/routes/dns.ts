@@ -3,12 +3,11 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
-import { limit } from '../../../limits.ts';
 import type { DnsDesk } from '../../../nameserver/desk.ts';
 import { principalOf } from '../authenticate.ts';
 import { commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
-import { answers, nothing } from '../schemas.ts';
+import { answers, nothing, pageSize, why, whyQuery } from '../schemas.ts';
 
 const tags = ['dns'];
 
@@ -74,8 +73,9 @@ const explained = z
 
 const text = z.object({ text: z.string() });
 const byNumber = z.object({ id: z.coerce.number().int().min(1) });
-const page = z.object({
-  limit: z.coerce.number().int().min(1).max(limit('listPageMax')).default(50),
+const page = z.strictObject({
+  limit: pageSize(50),
+  cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
 });
 
 export function addDnsRoutes(app: PeopleServer, context: PeopleContext): void {
@@ -176,11 +176,19 @@ function addGenerations(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'Generations, newest first, with cause and faults',
       querystring: page,
-      response: answers(z.object({ generations: z.array(generation) })),
+      response: answers(
+        z.object({
+          generations: z.array(generation),
+          next: z.number().int().optional().describe('The cursor of the next page'),
+        }),
+      ),
     },
-    handler: async ({ query }) => ({
-      generations: deskOf(context).generations(query.limit) as z.output<typeof generation>[],
-    }),
+    handler: async ({ query }) => {
+      const found = deskOf(context).generations(query.limit + 1, query.cursor);
+      const shown = found.slice(0, query.limit) as z.output<typeof generation>[];
+      const last = found.length > shown.length ? shown.at(-1) : undefined;
+      return { generations: shown, ...(last ? { next: last.id } : {}) };
+    },
   });
   app.route({
     method: 'GET',
@@ -268,10 +276,17 @@ function addRecords(app: PeopleServer, context: PeopleContext): void {
     method: 'POST',
     url: '/api/v1/dns/records',
     config: { access: 'operator' },
-    schema: { tags, summary: 'Add a record', body: newRecord, response: answers(record, 201) },
+    schema: {
+      tags,
+      summary: 'Add a record: checked first, then kept and served at once',
+      body: newRecord.extend({ why: why.optional() }),
+      response: answers(record, 201),
+    },
     handler: async (request, reply) =>
       write(context, { request, reply }, () => {
-        return { status: 201, body: deskOf(context).addStatic(request.body) };
+        const { why: reason = '', ...body } = request.body;
+        const cause = { who: principalOf(request).who, why: reason };
+        return { status: 201, body: deskOf(context).addStatic(body, cause) };
       }),
   });
   app.route({
@@ -282,11 +297,13 @@ function addRecords(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'Remove a record',
       params: z.object({ id: z.string().max(32) }),
+      querystring: whyQuery,
       response: answers(nothing, 204),
     },
     handler: async (request, reply) =>
       write(context, { request, reply }, () => {
-        if (!deskOf(context).removeStatic(request.params.id)) {
+        const cause = { who: principalOf(request).who, why: request.query.why ?? '' };
+        if (!deskOf(context).removeStatic(request.params.id, cause)) {
           throw new AppError('NOT_FOUND', { detail: `No record ${request.params.id}.` });
         }
         return { status: 204 };

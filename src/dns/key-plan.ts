@@ -5,7 +5,7 @@
  *   that has the DNSKEY set has the new one, and the old one goes once no cache has a signature of it.
  * - A key-signing key is rolled by double signature (section 3.3.1): the successor signs beside it from the start; once
  *   caches have it, the parent is asked to take it over (CDS, RFC 7344), which a person confirms; the old one goes when
- *   no cache has the parent's old DS.
+ *   every server of the parent has the new DS and no cache has the old one (Iret = DprpP + TTLds).
  * - The first keys sign at once: before them no signature is expected.
  *
  * Times are those at which a step was taken, kept in the database: a restart continues where it was, and a step that fell
@@ -40,6 +40,8 @@ export interface KeyPolicy {
   readonly dsTtlSeconds: number;
   /** Until every secondary has what we have. */
   readonly propagationSeconds: number;
+  /** Until every server of the parent has what its primary has. */
+  readonly parentPropagationSeconds: number;
 }
 
 export type KeyStep =
@@ -133,6 +135,17 @@ function zoneKeyStep(
   return undefined;
 }
 
+/**
+ * From a person's word that the parent has the new DS until the old one is nowhere any more (Iret of RFC 7583 section 3.3.1).
+ * A person sees one server of the parent; others may still give the old DS away. Zones of ours below zones of ours have
+ * their DS from us: with our TTL, and by our secondaries.
+ */
+function dsGoneSeconds(policy: KeyPolicy): number {
+  const { parentPropagationSeconds, dsTtlSeconds } = policy;
+  const { propagationSeconds, dnskeyTtlSeconds } = policy;
+  return Math.max(parentPropagationSeconds + dsTtlSeconds, propagationSeconds + dnskeyTtlSeconds);
+}
+
 function parentKeyStep(
   living: readonly KeyRow[],
   policy: KeyPolicy,
@@ -141,7 +154,7 @@ function parentKeyStep(
   const { first, next, retired } = ofRole(living, 'ksk');
   if (!first)
     return { kind: 'publish', role: 'ksk', sign: true, why: 'parents have nothing to point at' };
-  if (retired && now >= (retired.retiredAt ?? 0) + policy.dsTtlSeconds) {
+  if (retired && now >= (retired.retiredAt ?? 0) + dsGoneSeconds(policy)) {
     return { kind: 'remove', id: retired.id, why: 'no cache has a DS of it' };
   }
   if (!next && !retired && policy.kskSeconds > 0 && now >= first.publishedAt + policy.kskSeconds) {

@@ -46,6 +46,8 @@ const dnssec = z.strictObject({
   propagationSeconds: z.number().int().min(0).max(604_800).default(3600),
   /** TTL of DS records at the parent. */
   dsTtlSeconds: z.number().int().min(0).max(604_800).default(86_400),
+  /** Until every server of the parent has a change of the parent's. */
+  parentPropagationSeconds: z.number().int().min(0).max(604_800).default(3600),
 });
 
 export const dnsSchema = z.strictObject({

@@ -78,6 +78,12 @@ interface EventRow {
   data: string;
 }
 
+/** It names nobody on record, but one on record may have lost an address by it. Both are rare. */
+function takesAddress(event: NewEvent): boolean {
+  if (event.name === 'dhcp.acked') return event.data.displaced !== undefined;
+  return event.name === 'dhcp.declined';
+}
+
 /** Boots of one machine whose events are looked at for its newest ones: none that is older has moved since. */
 const BOOTS_LOOKED_AT = 50;
 
@@ -148,7 +154,8 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     append(event) {
       const isTraffic = TRAFFIC.test(event.name);
       if (!isTraffic) changes += 1;
-      if (!isTraffic || event.hardwarename !== undefined) appended = 'of machines';
+      if (!isTraffic || event.hardwarename !== undefined || takesAddress(event))
+        appended = 'of machines';
       else if (appended === 'nothing') appended = 'of guests';
       if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
       if (event.hardwarename && followersOfOne.has(event.hardwarename)) {

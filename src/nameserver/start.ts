@@ -121,6 +121,7 @@ function dnssecOf({ dnssec, ttl }: DnsSettings, parts: DnsParts): DnssecOptions 
       dnskeyTtlSeconds: ttl.infrastructure,
       dsTtlSeconds: dnssec.dsTtlSeconds,
       propagationSeconds: dnssec.propagationSeconds,
+      parentPropagationSeconds: dnssec.parentPropagationSeconds,
     },
     signed: (zone) => zone !== plan.catalog && (named.size === 0 || named.has(zone)),
   };

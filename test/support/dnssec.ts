@@ -6,7 +6,7 @@ import { TYPE } from '../../src/dns/types.ts';
 
 export const POLICY = {
   ...{ zskSeconds: 0, kskSeconds: 0, ttlSeconds: 3600, dnskeyTtlSeconds: 3600 },
-  ...{ dsTtlSeconds: 86_400, propagationSeconds: 3600 },
+  ...{ dsTtlSeconds: 86_400, propagationSeconds: 3600, parentPropagationSeconds: 7200 },
 };
 
 export const DNSSEC = { policy: POLICY, validitySeconds: 21 * 86_400, renewSeconds: 7 * 86_400 };

@@ -344,8 +344,19 @@ describe('the life of keys (RFC 7583)', () => {
     const verdict = confirmed(life.rows(), POLICY, NOW + 500 * 3600);
     expect(verdict).toMatchObject({ retire: { id: 'ksk2' } });
     life.change('ksk2', { retiredAt: NOW + 500 * 3600 });
-    expect(life.until(523).signers).toBe('zsk1 ksk2 ksk3');
-    expect(life.until(524).signers).toBe('zsk1 ksk3');
-    expect(life.log.at(-1)).toBe('524h remove ksk2');
+    // DS of a day, after the two hours that the last of the parent's servers needs.
+    expect(life.until(525).signers).toBe('zsk1 ksk2 ksk3');
+    expect(life.until(526).signers).toBe('zsk1 ksk3');
+    expect(life.log.at(-1)).toBe('526h remove ksk2');
+  });
+
+  it('nor goes the old one before the DS that we ourselves give for zones below ours', () => {
+    const policy = { ...POLICY, dnskeyTtlSeconds: 48 * 3600, propagationSeconds: 4 * 3600 };
+    const life = live(policy);
+    life.until(0);
+    life.publish('ksk', NOW + 10 * 3600, true);
+    life.change('ksk2', { retiredAt: NOW + 100 * 3600 });
+    expect(life.until(151).signers).toBe('zsk1 ksk2 ksk3');
+    expect(life.until(152).signers).toBe('zsk1 ksk3');
   });
 });

@@ -141,7 +141,7 @@ describe('an address that runs out and goes to another', () => {
 `;
   const second = '52:54:00:00:00:02';
 
-  async function handedOn() {
+  async function oneMachine() {
     const db = new Sqlite(':memory:');
     const world = createWorld(db, pool);
     const { inventory } = world;
@@ -170,8 +170,6 @@ describe('an address that runs out and goes to another', () => {
     lease(MAC);
     ingest(MAC, 'SN-1');
     await keeper.fill(async () => undefined);
-    world.pass(100 * 86_400_000);
-    lease(second);
     const follow = () => {
       while (keeper.follow());
     };
@@ -180,13 +178,41 @@ describe('an address that runs out and goes to another', () => {
         .zones()
         .get(dnsName('lon.example'))
         ?.nodes.get(dnsName(`${name}.lon.example`));
-    return { keeper, ingest, follow, at };
+    return { world, keeper, lease, ingest, follow, at };
+  }
+
+  async function handedOn() {
+    const all = await oneMachine();
+    all.world.pass(100 * 86_400_000);
+    all.lease(second);
+    return all;
   }
 
   it('a stranger that gets it takes it from the old name at once', async () => {
     const { follow, at } = await handedOn();
     expect(at('sn-1')).toBeDefined();
     follow();
+    expect(at('sn-1')).toBeUndefined();
+  });
+
+  it('its own machine that declines it loses it at once, though the event names no machine', async () => {
+    const { world, follow, at } = await oneMachine();
+    const { events } = world.inventory;
+    events.follow(follow, 'machines');
+    // The chatter of guests, by which nobody is woken for a while.
+    for (let n = 0; n < 2; n++) {
+      world.dhcp(dhcpPacket({ mac: mac(second), type: 1, client: 'ipxe' }));
+    }
+    const options = [
+      [50, u32(ipv4('10.77.0.100'))],
+      [54, u32(ipv4('10.77.0.1'))],
+    ] as const;
+    expect(at('sn-1')).toBeDefined();
+    const before = events.lastId();
+    world.dhcp(dhcpPacket({ mac: mac(MAC), type: 4, client: 'ipxe' }, options));
+    const [declined] = events.after(before, 1);
+    expect(declined).toMatchObject({ name: 'dhcp.declined', mac: MAC });
+    expect(declined?.hardwarename).toBeUndefined();
     expect(at('sn-1')).toBeUndefined();
   });
 

@@ -1,11 +1,13 @@
 import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import type { NewEvent } from '../../../src/events.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { migrate } from '../../../src/inventory/schema.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
+const B = mac('52:54:00:00:00:0b');
 type Client = 'bios' | 'uefi' | 'http' | 'ipxe' | 'os';
 
 /** Boots after this sequence of DISCOVERs, each two seconds after the one before; words are things that happen. */
@@ -110,6 +112,25 @@ describe('the event feed', () => {
     world.pass(100);
     guest();
     expect([all.woken, machines.woken]).toEqual([53, 4]);
+  });
+
+  it('at once, when one of them may have lost an address by what names none', () => {
+    const { inventory } = createWorld();
+    let woken = 0;
+    inventory.events.follow(() => void woken++, 'machines');
+    const happens = (event: NewEvent) =>
+      inventory.transaction(() => inventory.events.append(event));
+    const data = { address: '10.0.0.1' };
+    for (let n = 0; n < 3; n++) happens({ name: 'dhcp.released', mac: A, data });
+    expect(woken).toBe(1);
+    const declined = { ...data, quarantineSeconds: 60 };
+    happens({ name: 'dhcp.declined', mac: A, data: declined });
+    expect(woken).toBe(2);
+    const acked = { ...data, client: 'os', bootFile: '', leaseSeconds: 60 } as const;
+    happens({ name: 'dhcp.acked', mac: A, data: acked });
+    expect(woken).toBe(2);
+    happens({ name: 'dhcp.acked', mac: A, data: { ...acked, displaced: B } });
+    expect(woken).toBe(3);
   });
 
   it('a rehearsal leaves nothing', () => {

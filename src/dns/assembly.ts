@@ -11,6 +11,7 @@ import { type Contribution, type DnsPlan, NOTHING } from './generate.ts';
 import { type DnsName, formatName } from './name.ts';
 import { targetOf } from './rdata.ts';
 import { delegation, recordsOfZone, siteRecords, standingZones } from './site.ts';
+import { SpreadMap } from './spread-map.ts';
 import { TYPE } from './types.ts';
 import { nodeOf, type ZoneNode, type ZoneRecord } from './zones.ts';
 
@@ -26,10 +27,10 @@ export class Assembly {
   readonly touched = new Set<DnsName>();
   /** Differs after each change of what is wanted. */
   version = 0;
-  private readonly contributions = new Map<string, Contribution>();
+  private readonly contributions = new SpreadMap<string, Contribution>();
   /** Who has records at a name: nearly always one owner, at an alias of a role thousands. */
-  private readonly owners = new Map<DnsName, string | Set<string>>();
-  private readonly pointing = new Map<DnsName, DnsName[]>();
+  private readonly owners = new SpreadMap<DnsName, string | Set<string>>();
+  private readonly pointing = new SpreadMap<DnsName, DnsName[]>();
   /** How many owners need a zone. */
   private readonly needed = new Map<DnsName, number>();
   private readonly clashing = new Set<DnsName>();

@@ -3,9 +3,11 @@
  *
  * One writer (the main thread) and any number of reading threads share it without messages or locks. A hash index leads
  * from a folded name to its node; a node holds its record sets as they go on the wire, owner pointer included
- * (`C0 0C type class ttl length rdata`), so that an answer is a copy. A change writes new nodes behind the old ones and
- * then swings the index; a sequence number, odd while a change is under way (a seqlock), lets a reader see that what it
- * read belongs to two generations, and read again. So each answer is of exactly one generation.
+ * (`C0 0C type class ttl length rdata`), so that an answer is a copy. A change writes new nodes behind the old ones, where
+ * no reader looks (`stage`), and then swings the index (`link`, `unlink`); a sequence number, odd while it swings (a seqlock),
+ * lets a reader see that what it read belongs to two generations, and read again. So each answer is of exactly one
+ * generation. Swinging takes some microseconds and allocates nothing, because readers wait for it: if the collector ran
+ * in there, every reader would stand as long as it does. A writer that the kernel has put aside is waited for asleep.
  *
  * Names are hashed from the right, so that one pass gives the hash of every enclosing name. Empty non-terminals
  * (RFC 4592 section 2.2.2) have a node like any other name. The image does not know history, owners or checks; when its
@@ -46,6 +48,9 @@ const WORD = {
   deadBytes: 8,
 } as const;
 const HEADER_WORDS = 16;
+/** Looks at the sequence number of a change under way before a reader sleeps: some microseconds, as a change takes. */
+const LOOKS_AWAKE = 200;
+const SLEEP_MS = 1;
 const TOMBSTONE = 1;
 
 export interface ImageRrset {
@@ -109,7 +114,7 @@ export class ImageReader {
   readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  private readonly control: Int32Array;
+  protected readonly control: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -121,6 +126,16 @@ export class ImageReader {
   /** Odd while a change is being written. */
   sequence(): number {
     return Atomics.load(this.control, WORD.sequence);
+  }
+
+  /** The sequence number, once no change is under way. */
+  settled(): number {
+    for (let looks = 1; ; looks++) {
+      const now = this.sequence();
+      if ((now & 1) === 0) return now;
+      // Whoever goes on looking takes the core that the writer needs.
+      if (looks % LOOKS_AWAKE === 0) Atomics.wait(this.control, WORD.sequence, now, SLEEP_MS);
+    }
   }
 
   /** @returns the node of the name at `at` in `source`, or 0 */
@@ -209,16 +224,17 @@ export class ImageReader {
 /** Raised, and only inside the writer's thread, when the arena or the index is used up. */
 export class ImageFull extends Error {}
 
-/** What the one writer does. Changes go between `begin` and `end`. */
+/** What the one writer does. What readers see changes between `begin` and `end` only. */
 export class ImageWriter extends ImageReader {
   private readonly scratch = new Uint8Array(256);
 
   begin(): void {
-    Atomics.add(new Int32Array(this.buffer, 0, 1), WORD.sequence, 1);
+    Atomics.add(this.control, WORD.sequence, 1);
   }
 
   end(): void {
-    Atomics.add(new Int32Array(this.buffer, 0, 1), WORD.sequence, 1);
+    Atomics.add(this.control, WORD.sequence, 1);
+    Atomics.notify(this.control, WORD.sequence);
   }
 
   /** Bytes that no node uses any more. */
@@ -263,11 +279,14 @@ export class ImageWriter extends ImageReader {
   }
 
   has(name: string): boolean {
-    return this.slotOf(name, hashOctets(name)).node !== 0;
+    return this.nodeOf(name, hashOctets(name)) !== 0;
   }
 
-  /** Adds or replaces a name. @throws ImageFull, with the image unchanged */
-  put(name: string, { flags, zone, rrsets }: ImageNode): void {
+  /**
+   * Writes a node where no reader looks yet.
+   * @returns where it is, for `link`. @throws ImageFull, with the image unchanged
+   */
+  stage(name: string, { flags, zone, rrsets }: ImageNode): number {
     const words = this.words;
     const hash = hashOctets(name);
     const node = words[WORD.arenaNext] ?? 0;
@@ -285,20 +304,35 @@ export class ImageWriter extends ImageReader {
       this.putRrset(at, rrset);
       at = this.nextRrset(at);
     }
-    const { slot, node: old } = this.slotOf(name, hash);
-    const entry = (words[WORD.indexAt] ?? 0) + slot * 2;
+    return node;
+  }
+
+  /** Makes a staged node the one of its name. Allocates nothing. */
+  link(node: number): void {
+    const { words } = this;
+    const hash = words[node] ?? 0;
+    const old = this.find(hash, this.bytes, (node + 3) << 2, this.nameLength(node));
+    const entry = (words[WORD.indexAt] ?? 0) + this.slotOf(hash, old) * 2;
     if (old !== 0) this.bury(old);
     else if (words[entry + 1] === 0) words[WORD.used] = (words[WORD.used] ?? 0) + 1;
     words[entry] = hash;
     words[entry + 1] = node;
-    if (flags & NODE.apex) words[(words[WORD.zonesAt] ?? 0) + zone] = node;
+    if (this.flags(node) & NODE.apex) words[(words[WORD.zonesAt] ?? 0) + this.zone(node)] = node;
   }
 
-  remove(name: string): void {
-    const { slot, node } = this.slotOf(name, hashOctets(name));
+  /** Takes a name out, if it is there. Allocates nothing. */
+  unlink(name: string): void {
+    const hash = hashOctets(name);
+    const node = this.nodeOf(name, hash);
     if (node === 0) return;
     this.bury(node);
-    this.words[(this.words[WORD.indexAt] ?? 0) + slot * 2 + 1] = TOMBSTONE;
+    this.words[(this.words[WORD.indexAt] ?? 0) + this.slotOf(hash, node) * 2 + 1] = TOMBSTONE;
+  }
+
+  private nodeOf(name: string, hash: number): number {
+    const { scratch } = this;
+    for (let i = 0; i < name.length; i++) scratch[i] = name.charCodeAt(i);
+    return this.find(hash, scratch, 0, name.length);
   }
 
   private bury(node: number): void {
@@ -321,19 +355,17 @@ export class ImageWriter extends ImageReader {
     }
   }
 
-  /** The slot that holds the name, or the first that may: a tombstone on the way, else the empty one at the end. */
-  private slotOf(name: string, hash: number): { slot: number; node: number } {
-    const { words, scratch } = this;
-    for (let i = 0; i < name.length; i++) scratch[i] = name.charCodeAt(i);
+  /** The slot that holds the node `found`; where that is 0, the first free one: a tombstone, else the empty one at the end. */
+  private slotOf(hash: number, found: number): number {
+    const { words } = this;
     const mask = words[WORD.indexMask] ?? 0;
     const indexAt = words[WORD.indexAt] ?? 0;
-    const found = this.find(hash, scratch, 0, name.length);
     let free = -1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const node = words[indexAt + slot * 2 + 1] ?? 0;
-      if (found !== 0 && node === found) return { slot, node };
+      if (found !== 0 && node === found) return slot;
       if (free < 0 && node <= TOMBSTONE) free = slot;
-      if (node === 0) return { slot: free, node: 0 };
+      if (node === 0) return free;
     }
   }
 }

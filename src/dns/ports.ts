@@ -76,6 +76,14 @@ export interface GenerationRow {
   readonly removed: number;
 }
 
+/** The way from one serial of a zone to another. */
+export interface ZoneSteps {
+  /** About how many records it holds. */
+  readonly records: number;
+  /** Oldest first; read when it is taken, so that thousands of them are no work in one go. */
+  readonly diffs: Iterable<ZoneDiff>;
+}
+
 /** Keeps generations. All calls are synchronous; `commit` returns when the generation survives a power cut. */
 export interface GenerationStore {
   /** The last generation that was served, whole. */
@@ -100,8 +108,8 @@ export interface GenerationStore {
   /** Newest first, those below a number; -1 for all. */
   list(count: number, below?: number): GenerationRow[];
   diffs(generation: number): ZoneDiff[];
-  /** Differences of a zone from a serial up to now, oldest first; `undefined` when the chain is not complete. */
-  chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneDiff[] | undefined;
+  /** Differences of a zone from a serial to another; `undefined` when the chain is not complete. */
+  chain(zone: DnsName, fromSerial: number, toSerial: number): ZoneSteps | undefined;
   statics(): StaticRecord[];
   /** Keeps a change of a record that no generation shows; its event with it. */
   edit(edit: RecordEdit): void;

@@ -52,11 +52,11 @@ export class Responder extends SignedReply {
     this.overTcp = asker.transport === 'tcp';
     this.denialsBounded = !this.overTcp;
     for (;;) {
-      const before = image.sequence();
+      const before = verdict === 'refuse' ? 0 : image.settled();
       this.start(request.bytes, request.from, asker);
       if (verdict === 'refuse') this.rcode = query.rcode;
       else this.dispatch();
-      if (verdict === 'refuse' || ((before & 1) === 0 && image.sequence() === before)) break;
+      if (verdict === 'refuse' || image.sequence() === before) break;
     }
     this.finish(request.bytes, request.from, asker);
     return this.at - this.base;

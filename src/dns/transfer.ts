@@ -4,6 +4,7 @@
  */
 import { OPT_BYTES, withOpt } from './edns.ts';
 import { MessageWriter, type Question, type Resource } from './message.ts';
+import type { ZoneSteps } from './ports.ts';
 import { CLASS, FLAG, TYPE } from './types.ts';
 import { soaRdata, soaRecord, type Zone, type ZoneDiff, type ZoneRecord } from './zones.ts';
 
@@ -78,7 +79,7 @@ export function axfr(head: TransferHead, zone: Transferable): IterableIterator<U
 export function ixfr(
   head: TransferHead,
   zone: Transferable,
-  steps: readonly ZoneDiff[],
+  steps: Iterable<ZoneDiff>,
 ): IterableIterator<Uint8Array> {
   const soaAt = (serial: number): ZoneRecord => ({
     ...{ name: zone.name, type: TYPE.SOA, ttl: zone.soa.ttl },
@@ -113,10 +114,6 @@ export function clientSerial(authority: readonly Resource[]): number | undefined
 }
 
 /** Sending more in steps than the zone has records is worse than sending the zone. */
-export function worthSteps(zone: Transferable, steps: readonly ZoneDiff[]): boolean {
-  const records = steps.reduce(
-    (sum, { removed, added }) => sum + removed.length + added.length + 2,
-    0,
-  );
+export function worthSteps(zone: Transferable, { records }: Pick<ZoneSteps, 'records'>): boolean {
   return records <= Math.max(zone.records, 100);
 }

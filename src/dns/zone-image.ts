@@ -121,12 +121,19 @@ export class ZoneImage {
     const bytes = nodes.reduce((sum, [name, node]) => sum + (node ? sizeOf(name, node) : 0), 0);
     for (const [, node] of nodes) if (node) numberOf(shown, node.zone);
     if (!hasRoom(shown, nodes.length, bytes)) return false;
-    shown.writer.begin();
+    const names = nodes.map(([name]) => name);
+    const staged = nodes.map(([name, node]) => (node ? stage(shown, name, node) : 0));
+    const { writer } = shown;
+    writer.begin();
     try {
-      for (const [name, node] of nodes) write(shown, name, node);
+      for (let i = 0; i < names.length; i++) {
+        const at = staged[i] ?? 0;
+        if (at !== 0) writer.link(at);
+        else writer.unlink(names[i] ?? '');
+      }
     } finally {
       // Readers wait for this: without it they would wait for ever.
-      shown.writer.end();
+      writer.end();
     }
     return true;
   }
@@ -263,9 +270,14 @@ function hasRoom({ writer, numbers }: Numbered, names: number, bytes: number): b
   return numbers.size <= writer.zoneRoom && writer.hasRoom(names, bytes);
 }
 
+function stage(into: Numbered, name: DnsName, node: Content): number {
+  return into.writer.stage(name, { ...node, zone: numberOf(into, node.zone) });
+}
+
+/** Into an image that nobody reads yet. */
 function write(into: Numbered, name: DnsName, node: Content | undefined): void {
-  if (node) into.writer.put(name, { ...node, zone: numberOf(into, node.zone) });
-  else into.writer.remove(name);
+  if (node) into.writer.link(stage(into, name, node));
+  else into.writer.unlink(name);
 }
 
 function nextName({ left, changedLeft, changed }: Successor): DnsName | undefined {

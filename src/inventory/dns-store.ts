@@ -9,7 +9,13 @@ import type { Database } from 'better-sqlite3';
 import type { Fault } from '../dns/check.ts';
 import { replay } from '../dns/generation.ts';
 import { type DnsName, formatName, fromOctets, toOctets } from '../dns/name.ts';
-import type { GenerationRow, GenerationStore, RecordEdit, StaticRecord } from '../dns/ports.ts';
+import type {
+  GenerationRow,
+  GenerationStore,
+  RecordEdit,
+  StaticRecord,
+  ZoneSteps,
+} from '../dns/ports.ts';
 import { decodeDiff, encodeDiff } from '../dns/record-log.ts';
 import { type SoaSettings, withSerial, type ZoneDiff, type Zones } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
@@ -97,8 +103,8 @@ function prepare(db: Database) {
     diffsOf: db.prepare<[number], DiffRow>(
       'SELECT * FROM dns_diffs WHERE generation = ? ORDER BY zone',
     ),
-    ofZone: db.prepare<[Uint8Array], Omit<DiffRow, 'body'>>(
-      `SELECT generation, zone, serial_from, serial_to FROM dns_diffs
+    ofZone: db.prepare<[Uint8Array], Omit<DiffRow, 'body'> & { bytes: number }>(
+      `SELECT generation, zone, serial_from, serial_to, length(body) AS bytes FROM dns_diffs
        JOIN dns_generations ON id = generation
        WHERE zone = ? AND status = 'served' ORDER BY generation DESC`,
     ),
@@ -197,27 +203,42 @@ function loadZones(
   return { generation: statements.lastServed.get()?.id ?? 0, zones };
 }
 
+/** A name, type, TTL and a short rdata, as record-log.ts writes them. */
+const RECORD_BYTES = 40;
+
 /** From one serial to another, without a gap; found from the newest back. */
 function chain(
   statements: Statements,
   wanted: { zone: DnsName; from: number; to: number },
-): ZoneDiff[] | undefined {
+): ZoneSteps | undefined {
   const key = fromOctets(wanted.zone);
   const found: number[] = [];
+  let records = 0;
   let serial: number | null = wanted.to;
   for (const row of statements.ofZone.iterate(key)) {
     if (serial === wanted.from) break;
     if (row.serial_to !== serial || row.serial_from === null) return undefined;
     if (found.length >= limit('dnsGenerationsMax') * 2) return undefined;
     found.push(row.generation);
+    // The SOA before and after it are sent too.
+    records += 2 + Math.floor(row.bytes / RECORD_BYTES);
     serial = row.serial_from;
   }
   if (serial !== wanted.from) return undefined;
-  return found.reverse().map((generation) => {
-    const row = statements.diff.get(generation, key);
+  return { records, diffs: diffsOf(statements, key, found.reverse()) };
+}
+
+/** @throws AppError DATABASE_FAILED where one was forgotten meanwhile: the transfer breaks off, and is asked for again */
+function* diffsOf(
+  statements: Statements,
+  zone: Uint8Array,
+  generations: readonly number[],
+): IterableIterator<ZoneDiff> {
+  for (const generation of generations) {
+    const row = statements.diff.get(generation, zone);
     if (!row) throw broken(`generation ${generation}`);
-    return toDiff(row);
-  });
+    yield toDiff(row);
+  }
 }
 
 function toDiff(row: DiffRow): ZoneDiff {

@@ -6,6 +6,7 @@
  * secondaries hold has signatures of before, and must not be mixed with ours.
  */
 import { type DnsName, formatName, parseName } from '../dns/name.ts';
+import type { ZoneSteps } from '../dns/ports.ts';
 import { type ZoneDiff, zoneRecords } from '../dns/zones.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
@@ -111,7 +112,7 @@ export function openSigning(options: DnssecOptions, parts: SigningParts): Signin
 export function plainTransfer(
   keeper: Keeper,
   name: DnsName,
-  chain: (zone: DnsName, from: number, to: number) => ZoneDiff[] | undefined,
+  chain: (zone: DnsName, from: number, to: number) => ZoneSteps | undefined,
 ): Transfer | undefined {
   const zone = keeper.zones().get(name);
   if (!zone) return undefined;

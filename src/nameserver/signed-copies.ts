@@ -9,6 +9,7 @@
 import type { SignatureSubject, SigningKey } from '../dns/dnssec.ts';
 import { roleFor } from '../dns/dnssec.ts';
 import { type DnsName, formatName } from '../dns/name.ts';
+import type { ZoneSteps } from '../dns/ports.ts';
 import { ShardMap } from '../dns/shard-map.ts';
 import {
   isOccluded,
@@ -49,7 +50,7 @@ export interface SignedCopies {
   follow(diffs: readonly ZoneDiff[], anew: boolean): void;
   of(zone: DnsName): SignedZone | undefined;
   /** From a serial that a copy had to the copy's; `undefined` when that is not known any more. */
-  steps(zone: DnsName, fromSerial: number): ZoneDiff[] | undefined;
+  steps(zone: DnsName, fromSerial: number): ZoneSteps | undefined;
   /** When no copy is behind. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -133,7 +134,10 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
     steps(zone, fromSerial) {
       const { steps = [] } = copies.get(zone) ?? {};
       const at = steps.findIndex(({ from }) => from === fromSerial);
-      return at < 0 ? undefined : steps.slice(at);
+      if (at < 0) return undefined;
+      const diffs = steps.slice(at);
+      const records = diffs.reduce((sum, diff) => sum + 2 + sizeOf(diff), 0);
+      return { records, diffs };
     },
     async settled() {
       while (working) await working;
@@ -144,6 +148,10 @@ export function openSignedCopies(options: SignedCopiesOptions): SignedCopies {
       await working;
     },
   };
+}
+
+function sizeOf({ removed, added }: ZoneDiff): number {
+  return removed.length + added.length;
 }
 
 function rules(name: DnsName, type: number, zone: DnsName): boolean {

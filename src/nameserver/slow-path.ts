@@ -8,6 +8,7 @@
 import { clientEdns, type Edns, replyEdns } from '../dns/edns.ts';
 import { decodeMessage, encodeMessage, opcodeOf, type Question } from '../dns/message.ts';
 import { type DnsName, foldName } from '../dns/name.ts';
+import type { ZoneSteps } from '../dns/ports.ts';
 import { type Asker, replyBytesMax } from '../dns/reply.ts';
 import type { Responder } from '../dns/respond.ts';
 import { inNetwork, type ReverseNetwork } from '../dns/reverse.ts';
@@ -22,7 +23,6 @@ import {
 } from '../dns/transfer.ts';
 import { checkTsig, ReplySigner, TSIG_ERROR, type TsigKey, tsigBytes } from '../dns/tsig.ts';
 import { FLAG, OPCODE, RCODE, serialNewer, TYPE } from '../dns/types.ts';
-import type { ZoneDiff } from '../dns/zones.ts';
 
 export interface SlowPathOptions {
   readonly responder: Responder;
@@ -37,7 +37,7 @@ export interface SlowPathOptions {
 export interface Transfer {
   readonly zone: Transferable;
   /** From a serial to the zone's, without a gap; `undefined` when that is not known any more. */
-  steps(fromSerial: number): ZoneDiff[] | undefined;
+  steps(fromSerial: number): ZoneSteps | undefined;
 }
 
 export interface SlowPath {
@@ -154,7 +154,7 @@ function ixfrOf(
   const steps = found.steps(serial);
   const usable = steps !== undefined && worthSteps(zone, steps);
   note(options, zone, usable ? 'ixfr' : 'axfr', asker);
-  return usable ? ixfr(head, zone, steps) : axfr(head, zone);
+  return usable ? ixfr(head, zone, steps.diffs) : axfr(head, zone);
 }
 
 function note(

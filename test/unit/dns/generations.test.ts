@@ -434,8 +434,12 @@ describe('what is kept', () => {
     expectAllKept();
     expect(world.store.advance()).toBe(false);
     const chain = world.store.chain(zone, serial + 100, now?.serial ?? 0);
-    expect(chain).toHaveLength(2000);
-    expect(chain?.at(-1)?.to).toBe(now?.serial);
+    const diffs = [...(chain?.diffs ?? [])];
+    expect(diffs).toHaveLength(2000);
+    expect(diffs.at(-1)?.to).toBe(now?.serial);
+    const records = diffs.reduce((sum, one) => sum + 2 + one.removed.length + one.added.length, 0);
+    expect(chain?.records).toBeGreaterThan(records * 0.7);
+    expect(chain?.records).toBeLessThan(records * 1.5);
     expect(world.store.chain(zone, serial - 5, now?.serial ?? 0)).toBeUndefined();
   });
 });

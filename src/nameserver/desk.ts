@@ -26,7 +26,7 @@ import { AppError } from '../errors.ts';
 import type { Signing } from './dnssec.ts';
 import type { Keeper } from './keeper.ts';
 import { createKeysDesk } from './keys-desk.ts';
-import type { UdpHealth } from './udp-threads.ts';
+import { NO_THREADS, type UdpHealth } from './udp-threads.ts';
 
 export interface DnsStatus {
   readonly generation: number;
@@ -67,10 +67,12 @@ export interface DnsDeskParts {
   readonly store: GenerationStore;
   readonly responder: Responder;
   readonly signing: Signing | undefined;
-  readonly health: () => UdpHealth;
+  /** None where nothing listens. */
+  readonly health?: () => UdpHealth;
 }
 
-export function createDnsDesk({ keeper, store, responder, signing, health }: DnsDeskParts) {
+export function createDnsDesk(parts: DnsDeskParts) {
+  const { keeper, store, responder, signing, health = () => NO_THREADS } = parts;
   const zoneNamed = (text: string): Zone => {
     const name = parseName(`${text.replace(/\.$/, '')}.`);
     const zone = name === undefined ? undefined : keeper.zones().get(name);

@@ -17,7 +17,6 @@ import { hashPassword } from '../../src/inventory/password.ts';
 import { createStallWatch } from '../../src/inventory/stall-watch.ts';
 import { createDnsDesk } from '../../src/nameserver/desk.ts';
 import { Keeper } from '../../src/nameserver/keeper.ts';
-import { NO_THREADS } from '../../src/nameserver/udp-threads.ts';
 import { createRecorder } from '../../src/recorder/recorder.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
@@ -159,7 +158,7 @@ async function openDns(world: World) {
   await keeper.fill(async () => undefined);
   const responder = new Responder(new ImageReader(keeper.buffer), SETTINGS);
   const desk = createDnsDesk({
-    ...{ keeper, store, responder, signing: undefined, health: () => NO_THREADS },
+    ...{ keeper, store, responder, signing: undefined },
   });
   return { keeper, desk };
 }

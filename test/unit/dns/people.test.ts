@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { ImageReader } from '../../../src/dns/image.ts';
 import { Responder } from '../../../src/dns/respond.ts';
 import { createDnsDesk } from '../../../src/nameserver/desk.ts';
-import { NO_THREADS } from '../../../src/nameserver/udp-threads.ts';
 import { SETTINGS } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber } from '../../support/dns-world.ts';
 import { createPeople } from '../../support/people.ts';
@@ -18,7 +17,6 @@ async function open() {
     store: dns.store,
     responder: responder,
     signing: undefined,
-    health: () => NO_THREADS,
   });
   const people = await createPeople({ dns: () => desk });
   return { dns, people, operator: people.as('operator'), viewer: people.as('viewer') };

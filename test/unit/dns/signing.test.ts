@@ -10,7 +10,6 @@ import type { ZoneDiff, ZoneRecord } from '../../../src/dns/zones.ts';
 import { createDnsDesk } from '../../../src/nameserver/desk.ts';
 import { openSigning } from '../../../src/nameserver/dnssec.ts';
 import { Keeper } from '../../../src/nameserver/keeper.ts';
-import { NO_THREADS } from '../../../src/nameserver/udp-threads.ts';
 import { asker, dnsName, question, SETTINGS } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber } from '../../support/dns-world.ts';
 import { POLICY, verdicts } from '../../support/dnssec.ts';
@@ -59,7 +58,7 @@ async function open({ machines = 60, transfers = true, policy = POLICY, works = 
     return verdicts(out.bytes.slice(0, length), dnskeys?.rdatas ?? [], now);
   };
   const desk = createDnsDesk({
-    ...{ keeper, store: world.store, responder, signing, health: () => NO_THREADS },
+    ...{ keeper, store: world.store, responder, signing },
   });
   return {
     ...{ world, signing, keeper, ready, ask, desk },

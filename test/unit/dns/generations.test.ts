@@ -6,7 +6,6 @@ import { describe, expect, it } from 'vitest';
 import { contribute, hostLabel } from '../../../src/dns/generate.ts';
 import { nextSerial } from '../../../src/dns/generation.ts';
 import { formatName } from '../../../src/dns/name.ts';
-import type { NamedMachine } from '../../../src/dns/ports.ts';
 import { decodeRecords, encodeRecords } from '../../../src/dns/record-log.ts';
 import {
   parseAddress,
@@ -14,20 +13,13 @@ import {
   reverseName,
   zonesOfNetwork,
 } from '../../../src/dns/reverse.ts';
-import { setBytesMax } from '../../../src/dns/set-size.ts';
 import { exportZone, formatRecord } from '../../../src/dns/zone-file.ts';
 import { AppError } from '../../../src/errors.ts';
 import type { EventName, NewEvent } from '../../../src/events.ts';
-import { ask, askImage, dnsName, SETTINGS as RESPONDER, recordsFrom } from '../../support/dns.ts';
+import { ask, askImage, dnsName, recordsFrom } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../../support/dns-world.ts';
 
-/** One machine with so many addresses, in 10.0.1.0 and above. */
-function withAddresses(name: string, count: number): NamedMachine {
-  const addresses = Array.from({ length: count }, (_, n) => `10.0.${1 + (n >> 8)}.${n & 255}`);
-  const names = [{ kind: 'hostname', name, addresses }] as const;
-  return { hardwarename: 'C0MPBIG', role: undefined, names };
-}
-
+const KIM = { who: 'kim', why: '' };
 const many = (count: number) => Array.from({ length: count }, (_, n) => machineNumber(n + 1));
 
 describe('records of a machine', () => {
@@ -335,8 +327,7 @@ describe('what is not served', () => {
   ])('a static record that would be %s', async (_name, record, why) => {
     const world = createDnsWorld({ machines: many(3) });
     await world.fill();
-    const add = () =>
-      world.keeper.addStatic({ ...record, ttl: 60, note: '' }, { who: 'kim', why: '' });
+    const add = () => world.keeper.addStatic({ ...record, ttl: 60, note: '' }, KIM);
     expect(add).toThrow(AppError);
     expect(add).toThrow(why);
     expect(world.store.statics()).toEqual([]);
@@ -344,43 +335,10 @@ describe('what is not served', () => {
     expect(ask(world.keeper.zones(), 'web5.lon.example A')).toContain('NOERROR');
   });
 
-  it('a set that no answer can carry, and only that one; over TCP every smaller one is answered whole', async () => {
-    const most = Math.floor(setBytesMax(dnsName('big.lon.example'), dnsName('lon.example')) / 16);
-    expect(most).toBeGreaterThan(4030);
-    const world = createDnsWorld({ plan: planFrom({ networks: ['10.0.0.0/16'] }) });
-    await world.fill();
-    world.set(withAddresses('big', most));
-    expect(world.keeper.pending().faults).toEqual([]);
-    const settings = { ...RESPONDER, nsid: 'n'.repeat(64) };
-    const cookie = '\0\x0a\0\x08abcdefgh\0\x03\0\0';
-    const edns = { flags: 0x8000, options: cookie };
-    const asked = { edns, settings, transport: 'tcp' as const };
-    const answer = () => ask(world.keeper.zones(), 'big.lon.example A', asked);
-    expect(answer().match(/AN:/g)).toHaveLength(most);
-    expect(answer()).not.toContain(' tc');
-    const good = world.keeper.currentGeneration();
-    world.set(withAddresses('big', most + 1));
-    expect(world.keeper.currentGeneration()).toBe(good);
-    expect(answer().match(/AN:/g)).toHaveLength(most);
-    expect(world.keeper.pending().faults).toMatchObject([
-      {
-        ...{ code: 'size', name: 'big.lon.example.' },
-        why: expect.stringMatching(`has ${most + 1} records of type A .* carries about ${most} of`),
-      },
-    ]);
-    expect(events(world, 'dns.refused')).toHaveLength(1);
-    world.set(withAddresses('big', most - 1));
-    world.keeper.again();
-    expect(answer().match(/AN:/g)).toHaveLength(most - 1);
-  });
-
   it('a target that goes while an alias points to it', async () => {
     const world = createDnsWorld({ machines: many(3) });
     await world.fill();
-    world.keeper.addStatic(
-      { name: 'www', type: 'CNAME', data: 'web1', ttl: 60, note: '' },
-      { who: 'kim', why: '' },
-    );
+    world.keeper.addStatic({ name: 'www', type: 'CNAME', data: 'web1', ttl: 60, note: '' }, KIM);
     expect(ask(world.keeper.zones(), 'www.lon.example A')).toContain('AN:web1.lon.example./A/300');
     world.remove(machineNumber(1).hardwarename);
     expect(ask(world.keeper.zones(), 'www.lon.example A')).toContain('AN:web1.lon.example./A/300');
@@ -389,7 +347,7 @@ describe('what is not served', () => {
       name: 'www.lon.example.',
     });
     const [record] = world.store.statics();
-    expect(world.keeper.removeStatic(record?.id ?? '', { who: 'kim', why: '' })).toBe(true);
+    expect(world.keeper.removeStatic(record?.id ?? '', KIM)).toBe(true);
     expect(ask(world.keeper.zones(), 'web1.lon.example A')).toContain('NXDOMAIN');
   });
 });
@@ -434,12 +392,8 @@ describe('what is kept', () => {
     expectAllKept();
     expect(world.store.advance()).toBe(false);
     const chain = world.store.chain(zone, serial + 100, now?.serial ?? 0);
-    const diffs = [...(chain?.diffs ?? [])];
-    expect(diffs).toHaveLength(2000);
-    expect(diffs.at(-1)?.to).toBe(now?.serial);
-    const records = diffs.reduce((sum, one) => sum + 2 + one.removed.length + one.added.length, 0);
-    expect(chain?.records).toBeGreaterThan(records * 0.7);
-    expect(chain?.records).toBeLessThan(records * 1.5);
+    expect([...(chain?.diffs ?? [])].map(({ to }) => to).at(1999)).toBe(now?.serial);
+    expect(chain?.records).toBeGreaterThan(3 * 2000);
     expect(world.store.chain(zone, serial - 5, now?.serial ?? 0)).toBeUndefined();
   });
 });

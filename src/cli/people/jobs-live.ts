@@ -3,7 +3,7 @@
  * changes. The event feed says which jobs have changed, and those are asked for, once a second at most; all of them only at
  * the beginning and after a gap. It ends when nothing of what it follows is left.
  */
-import type { ApiClient, CallsBelow } from '../../client/client.ts';
+import { type ApiClient, ApiProblem, type CallsBelow } from '../../client/client.ts';
 import type { Job, Operations } from '../../client/operations.generated.ts';
 import type { CliContext, CommonOptions } from './connection.ts';
 import { clientFor, reachOf } from './connection.ts';
@@ -23,6 +23,8 @@ const ENDED_SHOWN_MAX = 5;
 const CLEAR = '\u001b[H\u001b[J';
 
 export interface Followed {
+  /** At least so long between two questions; a second when absent. */
+  readonly pauseMs?: number;
   /** These jobs, until each has ended; without them all that pass the filter, until none is left. */
   readonly ids?: readonly string[];
   readonly filter?: {
@@ -48,42 +50,62 @@ const COLUMNS: readonly Column<Job>[] = [
 export async function followJobs(
   context: CliContext,
   options: CommonOptions,
-  { ids, filter = {} }: Followed,
+  { ids, filter = {}, pauseMs = POLL_MS }: Followed,
 ): Promise<number> {
   const wanted = ids && new Set(ids);
+  const jobs = readerOf(clientFor<'jobs'>(context, options), filter);
+  // An appliance that is not there, or says no, says so at once; one that goes away later is waited for.
+  let queue = await jobs.queue();
   const feed = followJobEvents({
     ...{ ...reachOf(context.environment, options), ids: wanted },
     onLost: (why, againInMs) =>
       context.tell(`reveille: the feed was lost (${why}); again in ${againInMs / 1000} s\n`),
   });
   const view = createView(context, options, wanted);
-  const jobs = readerOf(clientFor<'jobs'>(context, options), filter);
-  let queue: Queue | undefined;
+  /** Something has changed that could not be asked for. */
+  let missed = false;
   try {
     for (;;) {
-      const changes = await feed.next(view.begun ? view.patienceMs : FEED_MS);
+      const patienceMs = missed ? 0 : view.begun ? view.patienceMs : FEED_MS;
+      const { all, ids: changed } = await feed.next(patienceMs);
       // Before the feed has begun, what is read may be old by the time that it does.
-      if (!view.begun && !changes.all) continue;
-      const due = view.due();
-      if (changes.all) {
-        const left = view.left();
-        const listed = wanted ? [] : await jobs.unfinished();
-        const missing = new Set([...left, ...changes.ids]);
-        for (const { id } of listed) missing.delete(id);
-        view.show([...listed, ...(await jobs.byIds([...missing]))], missing);
-      } else {
-        const these = new Set([...changes.ids, ...due]);
-        view.show(await jobs.byIds([...these]), these);
+      if (!view.begun && !all && !missed) continue;
+      const these = new Set([...changed, ...view.due()]);
+      try {
+        const anew = all || missed;
+        if (anew) await readAll(jobs, view, { these, alone: wanted !== undefined });
+        else view.show(await jobs.byIds([...these]), these);
+        if (view.live && (anew || these.size > 0)) queue = await jobs.queue();
+        missed = false;
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        missed = true;
+        context.tell(`reveille: ${(error as Error).message}\n`);
       }
-      const stirred = changes.all || changes.ids.length + due.length > 0;
-      if (view.live && stirred) queue = await jobs.queue();
-      if (queue) view.draw(queue);
-      if (view.left().length === 0) return view.end();
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (view.live) view.draw(queue);
+      if (!missed && view.left().length === 0) return view.end();
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   } finally {
     feed.close();
   }
+}
+
+/** All that are not over, and how those ended that are. `alone`: those that were named, and no others. */
+async function readAll(
+  jobs: ReturnType<typeof readerOf>,
+  view: ReturnType<typeof createView>,
+  { these, alone }: { readonly these: ReadonlySet<string>; readonly alone: boolean },
+): Promise<void> {
+  const listed = alone ? [] : await jobs.unfinished();
+  const missing = new Set([...view.left(), ...these]);
+  for (const { id } of listed) missing.delete(id);
+  view.show([...listed, ...(await jobs.byIds([...missing]))], missing);
+}
+
+/** It is being started anew, or has too much to do: what it was asked is asked again. */
+function isAway(error: unknown): boolean {
+  return error instanceof ApiProblem && (error.status === 0 || error.status >= 500);
 }
 
 /** What is asked of the appliance: pages of all only at the beginning and after a gap, else those that have changed. */

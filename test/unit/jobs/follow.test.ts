@@ -16,6 +16,7 @@ async function appliance(names: readonly string[]) {
   const asked: string[] = [];
   const feeds = new Set<ServerResponse>();
   let number = 0;
+  let refusals = 0;
   const show = (id: string) => {
     const { status = 'gone', step = '' } = jobs.get(id) ?? {};
     const at = status === 'running' ? null : '2026-01-01 00:00:00';
@@ -31,7 +32,13 @@ async function appliance(names: readonly string[]) {
       feeds.add(response);
       return;
     }
+    if (pathname.endsWith('/queue')) return void response.end('{}');
     const ids = searchParams.get('ids');
+    if (refusals > 0) {
+      refusals -= 1;
+      response.statusCode = 503;
+      return void response.end();
+    }
     asked.push(ids === null ? `page ${searchParams.get('cursor') ?? ''}` : `ids ${ids}`);
     const all = [...jobs.keys()];
     const running = all.filter((id) => jobs.get(id)?.status === 'running');
@@ -59,6 +66,10 @@ async function appliance(names: readonly string[]) {
     },
     /** Without a word. */
     silently: (id: string, status: string) => void jobs.set(id, { status, step: '' }),
+    /** It is started anew, and answers nothing so many times. */
+    refuse: (times: number) => {
+      refusals = times;
+    },
     resync: () => tell('resync', 99, { oldest: 99, why: 'compacted' }),
     close: () => {
       for (const feed of feeds) feed.destroy();
@@ -86,7 +97,7 @@ async function follow(
   const until = (line: string) =>
     expect.poll(() => written, { timeout: 10_000 }).toContain(line) as unknown as Promise<unknown>;
   try {
-    const following = followJobs(context, { url: site.url }, ids ? { ids } : {});
+    const following = followJobs(context, { url: site.url }, { pauseMs: 100, ...(ids && { ids }) });
     await act(site, until);
     return { unfinished: await following, written, asked: site.asked };
   } finally {
@@ -139,6 +150,30 @@ describe('following all jobs', () => {
     expect(unfinished).toBe(1);
     expect(written.slice(2).sort()).toEqual(['j1  reset  cancelled', 'j2  reset  finished']);
     expect(asked).toEqual(['feed job.,jobs.', 'page ', 'page ', 'ids j2,j1']);
+  });
+});
+
+describe('an appliance that is away', () => {
+  it('is waited for, and nothing is missed meanwhile', async () => {
+    const { written, asked } = await follow(['j2', 'j1'], undefined, async (site, until) => {
+      await until('j1  reset  running');
+      site.refuse(2);
+      site.change('j2', { status: 'finished' });
+      await until('j2  reset  finished');
+      site.change('j1', { status: 'finished' });
+    });
+    expect(written.slice(2)).toEqual(['j2  reset  finished', 'j1  reset  finished']);
+    expect(asked).toEqual(['feed job.,jobs.', 'page ', 'page ', 'ids j2', 'ids j1']);
+  });
+
+  it('from the beginning is said to be so, at once', async () => {
+    const context = { environment: {}, write: () => undefined, tell: () => undefined };
+    const following = followJobs(
+      { ...context, readInput: async () => '' },
+      { url: 'http://127.0.0.1:1' },
+      {},
+    );
+    await expect(following).rejects.toMatchObject({ code: 'UNREACHABLE' });
   });
 });
 

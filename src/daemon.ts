@@ -121,7 +121,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       backup: () => backupNow(config),
       whenDurable: core.groupCommit.whenDurable,
       dns: () => desk,
-      configuration,
+      ...{ configuration, servedSegments: core.live.served },
       explain: (mac) =>
         stagesOf({ ...core, rehearse: core.inventory.rehearse }, mac, systemClock()),
       fleetDiff: fleet.diff,
@@ -140,7 +140,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   const { transaction, leases, events } = core.inventory;
   parts.closers.push(
     startProbing({
-      ...{ segments: core.segments, stock: core.stock, clock: systemClock, log, transaction },
+      ...{ segments: core.live.segments, stock: core.stock, clock: systemClock, log, transaction },
       applyLease: leases.apply,
       append: (event) => void events.append(event),
     }),

@@ -45,6 +45,7 @@ export const ERRORS = {
   UNIT_TAKEN: { httpStatus: 409, message: 'Another machine fills these units of the rack.' },
   ADDRESS_TAKEN: { httpStatus: 409, message: 'This address belongs to another NIC or machine.' },
   ALREADY_EXISTS: { httpStatus: 409, message: 'There is one with this name already.' },
+  SUBNET_CONFLICT: { httpStatus: 409, message: 'DHCP could not serve this subnet as it is.' },
   STILL_REFERENCED: { httpStatus: 409, message: 'Something still refers to this.' },
   NAMES_EXHAUSTED: { httpStatus: 409, message: 'The naming rule has no free name left.' },
   ADDRESSES_EXHAUSTED: { httpStatus: 409, message: 'The subnet has no free address left.' },

@@ -919,6 +919,35 @@ export type Breaker = {
   readonly who: string;
   readonly why: string;
 };
+export type ServedSegments = {
+  readonly segments: readonly {
+    readonly name: string;
+    /** Who says so: the configuration, a subnet over it, or a subnet alone */
+    readonly origin: 'file' | 'file and subnet' | 'subnet';
+    readonly kind: string;
+    readonly mode: string;
+    /** null: reached through relays */
+    readonly iface: string | null;
+    readonly cidr: string;
+    /** The address of the appliance that clients are told */
+    readonly server: string;
+    readonly pools: readonly {
+      readonly first: string;
+      readonly last: string;
+    }[];
+    /** In the pools */
+    readonly addresses: number;
+    readonly routers: readonly string[];
+    readonly dns: readonly string[];
+    readonly domain: string;
+  }[];
+  /** Subnets on record that contradict the configuration: the configuration holds */
+  readonly refused: readonly {
+    readonly subnet: string;
+    readonly path: string;
+    readonly why: string;
+  }[];
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -2298,6 +2327,13 @@ export interface Operations {
     body: undefined;
     answer: string;
   };
+  /** What DHCP serves now: the configuration with the subnets over it. */
+  'GET /segments': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: ServedSegments;
+  };
   /** A page of racks, by name. */
   'GET /racks': {
     path: object;
@@ -2409,6 +2445,13 @@ export interface Operations {
         readonly domain: string;
         readonly first: string | '';
         readonly last: string | '';
+        readonly pools: readonly {
+          readonly first: string;
+          readonly last: string;
+        }[];
+        readonly options: Readonly<Record<string, unknown>>;
+        readonly relayed: boolean;
+        readonly server: string | '';
         readonly notes: string;
       }[];
       readonly next?: string | undefined;
@@ -2435,6 +2478,13 @@ export interface Operations {
       readonly domain: string;
       readonly first: string | '';
       readonly last: string | '';
+      readonly pools: readonly {
+        readonly first: string;
+        readonly last: string;
+      }[];
+      readonly options: Readonly<Record<string, unknown>>;
+      readonly relayed: boolean;
+      readonly server: string | '';
       readonly notes: string;
     };
   };
@@ -2456,6 +2506,15 @@ export interface Operations {
       readonly domain?: string | undefined;
       readonly first?: string | '' | undefined;
       readonly last?: string | '' | undefined;
+      readonly pools?:
+        | readonly {
+            readonly first: string;
+            readonly last: string;
+          }[]
+        | undefined;
+      readonly options?: Readonly<Record<string, unknown>> | undefined;
+      readonly relayed?: boolean | undefined;
+      readonly server?: string | '' | undefined;
       readonly notes?: string | undefined;
     };
     answer: {
@@ -2472,6 +2531,13 @@ export interface Operations {
       readonly domain: string;
       readonly first: string | '';
       readonly last: string | '';
+      readonly pools: readonly {
+        readonly first: string;
+        readonly last: string;
+      }[];
+      readonly options: Readonly<Record<string, unknown>>;
+      readonly relayed: boolean;
+      readonly server: string | '';
       readonly notes: string;
     };
   };

@@ -11,7 +11,6 @@ import { loadScripts } from '../boot/render-ipxe.ts';
 import type { Config } from '../config.ts';
 import type { DhcpView, Segment } from '../dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
-import { createSegments } from '../dhcp/segment.ts';
 import type { Flows } from '../http/machine/flows.ts';
 import { openBootFacts } from '../inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../inventory/inventory.ts';
@@ -25,6 +24,7 @@ import { explained, type GroupCommit, openDatabase, openGroupCommit } from '../p
 import type { Recorder } from '../recorder/recorder.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { takeInstaller } from './installers.ts';
+import { type LiveSegments, openLiveSegments, subnetCheck } from './live-segments.ts';
 import type { Metrics } from './metrics.ts';
 
 export const VERSION = '0.1.0';
@@ -43,7 +43,9 @@ export function openCore(
   db: Database;
   inventory: Inventory;
   desk: BootDesk;
-  segments: Segment[];
+  /** What DHCP serves now. */
+  readonly segments: readonly Segment[];
+  live: LiveSegments;
   stock: QuietStock;
   view: DhcpView;
   newcomers: Newcomers;
@@ -59,6 +61,7 @@ export function openCore(
       clock: systemClock,
       secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
       ...{ osBoot, waitForDisk: groupCommit.waitForDisk },
+      checkSubnet: subnetCheck(config.dhcp),
       copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
         later: (task) => void setTimeout(task, limit('timelineGatherMs')),
@@ -85,7 +88,8 @@ export function openCore(
       scripts,
     },
   );
-  const segments = createSegments(config.dhcp);
+  const { records } = inventory.serverdb;
+  const live = openLiveSegments({ ...inventory, dhcp: config.dhcp, records });
   const stock = createQuietStock(inventory.leases);
   const { addresses } = inventory.serverdb;
   const newcomers = createNewcomers({
@@ -93,7 +97,10 @@ export function openCore(
     isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,
   });
   const view: DhcpView = {
-    ...{ segments, leases: inventory.leases },
+    get segments() {
+      return live.segments();
+    },
+    leases: inventory.leases,
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
     admits: newcomers.admits,
     trustedRelays: config.dhcp.trustedRelays,
@@ -106,7 +113,12 @@ export function openCore(
     groupCommit.close();
     db.close();
   };
-  return { db, inventory, desk, segments, stock, view, newcomers, groupCommit, close };
+  return {
+    ...{ db, inventory, desk, live, stock, view, newcomers, groupCommit, close },
+    get segments() {
+      return live.segments();
+    },
+  };
 }
 
 export function keyFileOf({ database }: Config): string {

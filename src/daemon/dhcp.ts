@@ -9,6 +9,8 @@ export async function startDhcp(parts: Parts): Promise<void> {
   const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
   const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
   const ifaces = listeners.map(({ iface }) => iface);
+  for (const { subnet, why } of parts.live.plan().refused)
+    log.warn({ subnet, why }, 'a subnet contradicts the configuration, which holds');
   const sockets: DhcpSocket[] = [];
   for (const { iface, proxy } of listeners) {
     sockets.push(await openSocket(parts, iface, config.dhcp.serverPort));

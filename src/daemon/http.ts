@@ -175,6 +175,7 @@ export async function startPeopleHttp(
     | 'whenDurable'
     | 'configuration'
     | 'explain'
+    | 'servedSegments'
     | 'fleetDiff'
   >,
 ): Promise<void> {

@@ -11,7 +11,8 @@ import { openProber, type Prober } from '../platform/probe.ts';
 import type { Clock } from '../wire/time.ts';
 
 export interface ProbingOptions {
-  readonly segments: readonly Segment[];
+  /** Asked anew for each round. */
+  segments(): readonly Segment[];
   readonly stock: QuietStock;
   readonly clock: Clock;
   readonly log: Log;
@@ -22,9 +23,9 @@ export interface ProbingOptions {
 
 /** @returns the way to stop. */
 export function startProbing(options: ProbingOptions): () => void {
-  const { segments, log } = options;
+  const { log } = options;
   const probers = new Map<string, Prober>();
-  for (const { iface, conflictProbe } of segments) {
+  for (const { iface, conflictProbe } of options.segments()) {
     if (!conflictProbe || iface === undefined || probers.has(iface)) continue;
     const prober = openProber({ iface, waitMs: limit('probeWaitMs'), log });
     if (prober) probers.set(iface, prober);
@@ -56,7 +57,7 @@ async function round(
   isStopped: () => boolean,
 ): Promise<boolean> {
   let busy = false;
-  for (const segment of options.segments) {
+  for (const segment of options.segments()) {
     const prober = segment.iface === undefined ? undefined : probers.get(segment.iface);
     const addresses = prober ? options.stock.next(segment, options.clock()) : [];
     if (!prober || addresses.length === 0) continue;

@@ -1,5 +1,5 @@
 /**
- * A segment as the packet path wants it: made once from the configuration, immutable, with everything precomputed that
+ * A segment as the packet path wants it: made from the configuration and what the inventory lays over it, immutable, with everything precomputed that
  * does not depend on the packet. No option of a segment or a machine is encoded while a packet waits.
  */
 import { limit } from '../limits.ts';
@@ -21,7 +21,10 @@ export function createSegments(settings: DhcpSettings): Segment[] {
   return settings.segments.map((segment) => createSegment(segment, settings.machines));
 }
 
-function createSegment(settings: SegmentSettings, machines: DhcpSettings['machines']): Segment {
+export function createSegment(
+  settings: SegmentSettings,
+  machines: DhcpSettings['machines'],
+): Segment {
   const { name, kind, mode, address: serverAddress, cidr } = settings;
   const reserved = new Set(settings.reservations.map(({ address }) => address));
   const outside = [...settings.exclude, { first: serverAddress, last: serverAddress }];

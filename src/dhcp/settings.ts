@@ -204,6 +204,17 @@ export const dhcpSchema = z
 export type DhcpSettings = z.output<typeof dhcpSchema>;
 export type SegmentSettings = DhcpSettings['segments'][number];
 
+/** A segment behind relays that leases nothing yet; everything else is as the file has it where it says nothing. */
+export function relayedSegment(named: {
+  readonly name: string;
+  readonly kind: SegmentSettings['kind'];
+  readonly address: string;
+  readonly cidr: string;
+  readonly domain: string;
+}): SegmentSettings {
+  return segmentSchema.parse({ ...named, relayed: true, pools: [] });
+}
+
 /** Segments on one wire share the discovery of their clients: one interface, or one shared network behind relays. */
 export function wireOf(segment: {
   readonly name: string;

@@ -21,6 +21,8 @@ export interface ExpiryHeap {
    * may be for the next client. What does not `belong` here at all is thrown away, until its lease changes again.
    */
   first(now: number, rules: Eligibility): Expiring | undefined;
+  /** What was thrown away because it did not belong is there again: other addresses belong here from now on. */
+  refill(): void;
 }
 
 /**
@@ -67,13 +69,16 @@ export function createExpiryHeap(
       index = child;
     }
   };
+  const refill = (): void => {
+    heap = [];
+    for (const alive of living()) push({ address: alive.address, expiresAt: alive.expiresAt });
+    sizeMax = Math.max(1024, 2 * heap.length);
+  };
   return {
+    refill,
     add(entry) {
       push({ address: entry.address, expiresAt: entry.expiresAt });
-      if (heap.length <= sizeMax) return;
-      heap = [];
-      for (const alive of living()) push({ address: alive.address, expiresAt: alive.expiresAt });
-      sizeMax = Math.max(1024, 2 * heap.length);
+      if (heap.length > sizeMax) refill();
     },
     first(now, rules) {
       const refused: Expiring[] = [];

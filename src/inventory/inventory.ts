@@ -24,6 +24,7 @@ import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { openPast, type Past } from './past.ts';
 import { recall } from './recall.ts';
+import type { SubnetCheck } from './records.ts';
 import { type MigrateOptions, migrate } from './schema.ts';
 import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
 import { openServerDb, type ServerDb } from './serverdb.ts';
@@ -66,6 +67,8 @@ export interface InventoryOptions extends MigrateOptions {
   readonly osBoot?: string | undefined;
   /** Without one, secrets open only as long as this process lives. */
   readonly secrets?: SecretBox;
+  /** Why a subnet cannot be as it is written: DHCP's word, where DHCP is served from here. */
+  readonly checkSubnet?: SubnetCheck | undefined;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
   waitForDisk?(wait: boolean): void;
   /** How `soon` gathers changes; without it each is committed at once. */
@@ -136,7 +139,8 @@ export function openInventory(options: InventoryOptions): Inventory {
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
   const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
-  const serverdb = openServerDb({ db, clock, events, machines, secrets: box });
+  const { checkSubnet } = options;
+  const serverdb = openServerDb({ db, clock, events, machines, secrets: box, checkSubnet });
   const onReport = createAfterReport({ machines, records: serverdb.records, events });
   return {
     events,

@@ -43,6 +43,8 @@ export interface LeaseBook {
   /** How many running leases and offers machines without a record have behind a relay port; counted once a second. */
   guestsBehind(port: string, now: Millis): number;
   size(): number;
+  /** The pools of the segment are others from now on. */
+  repooled(): void;
 }
 
 /** The name of no port: all of a segment. */
@@ -178,6 +180,7 @@ export function createLeaseBook(): LeaseBook {
     },
     guestsBehind: guests.count,
     size: () => addresses.size,
+    repooled: heap.refill,
   };
 }
 

@@ -22,6 +22,8 @@ export interface LeaseStore extends LeaseView {
   macAt(address: Ipv4): Mac | undefined;
   /** Addresses that are or were given to somebody, offers included. */
   count(): number;
+  /** The pools of segments are others from now on: addresses that were in none may be in one again. */
+  repooled(): void;
   /** For the transaction runner only: from `begin` on, changes of the copy can be taken back. */
   begin(): void;
   commit(): void;
@@ -119,6 +121,9 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
           newest = held;
       }
       return newest?.mac;
+    },
+    repooled: () => {
+      for (const book of books.values()) book.repooled();
     },
     count: () => [...books.values()].reduce((sum, book) => sum + book.size(), 0),
     begin() {

@@ -3,9 +3,10 @@
  * schema, which the API, the CSV sheet and the table share; unknown keys are refused.
  */
 import { z } from 'zod';
+import { optionsSchema } from '../dhcp/option-settings.ts';
 import { QUIRK_NAMES } from '../ipmi/quirks.ts';
 import { limit } from '../limits.ts';
-import { contains, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
+import { type Cidr, contains, type Ipv4, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
 
 export const text = z.string().trim().max(limit('fieldTextCharsMax'));
 /** A name in a URL: letters, digits, and . _ - inside. */
@@ -39,6 +40,8 @@ export const rackSchema = z.strictObject({
 
 export const SUBNET_USES = ['provisioning', 'production', 'out-of-band'] as const;
 
+const poolSchema = z.strictObject({ first: ipv4Text, last: ipv4Text });
+
 export const subnetSchema = z
   .strictObject({
     cidr: cidrText,
@@ -51,9 +54,20 @@ export const subnetSchema = z
     /** Where `allocate` takes addresses from; empty: the whole network but its ends. */
     first: ipv4Text.or(z.literal('')).default(''),
     last: ipv4Text.or(z.literal('')).default(''),
+    /** What DHCP gives to whoever has no address of his own; empty: what the segment of its name has. */
+    pools: z.array(poolSchema).max(64).default([]),
+    /** More of what DHCP tells its clients, as `options` of a segment in docs/configuration.md. */
+    options: z.record(z.string().max(32), z.unknown()).default({}),
+    /** DHCP serves it through relays, without a segment in the configuration. */
+    relayed: z.boolean().default(false),
+    /** The address of the appliance that clients behind relays are told; empty: that of its first segment. */
+    server: ipv4Text.or(z.literal('')).default(''),
     notes: notes.default(''),
   })
   .superRefine((value, context) => {
+    const options = optionsSchema.safeParse(value.options);
+    for (const { path, message } of options.error?.issues ?? [])
+      context.addIssue({ code: 'custom', path: ['options', ...path], message });
     const network = parseCidr(value.cidr);
     if (!network) return;
     for (const key of ['gateway', 'first', 'last'] as const) {
@@ -64,7 +78,26 @@ export const subnetSchema = z
     const [first = 0, last = 0xffffffff] = [parseIpv4(value.first), parseIpv4(value.last)];
     if (first > last)
       context.addIssue({ code: 'custom', path: ['first'], message: 'is above last' });
+    addPoolIssues(value.pools, network, context);
   });
+
+function addPoolIssues(
+  pools: readonly { readonly first: string; readonly last: string }[],
+  network: Cidr,
+  context: z.RefinementCtx,
+): void {
+  const ranges = pools.map(({ first, last }) => [parseIpv4(first) ?? 0, parseIpv4(last) ?? 0]);
+  for (const [index, [first = 0, last = 0]] of ranges.entries()) {
+    const fault = (message: string) =>
+      context.addIssue({ code: 'custom', path: ['pools', index], message });
+    if (first > last) fault('first is above last');
+    if (![first, last].every((address) => contains(network, address as Ipv4)))
+      fault('lies outside cidr');
+    const earlier = ranges.slice(0, index);
+    if (earlier.some(([from = 0, to = 0]) => from <= last && first <= to))
+      fault('overlaps another pool');
+  }
+}
 
 /** `{role}`, `{site}`, `{n}`, `{n:4}` (padded), `{random:5}`, `{serial}`; the rest stands for itself. */
 const pattern = z

@@ -47,6 +47,8 @@ export interface Records {
     entry: { name: string; doc: RecordDoc<Kind> },
     cause: Cause,
   ): StoredRecord<Kind>;
+  /** Differs after each change of a subnet, also one that was taken back. */
+  subnetChanges(): number;
   /** @throws AppError NOT_FOUND, VERSION_CONFLICT, STILL_REFERENCED */
   remove(kind: RecordKind, name: string, cause: Cause): void;
 }
@@ -66,7 +68,20 @@ const REFERENCES: Partial<Record<RecordKind, string>> = {
   subnet: 'SELECT hardwarename AS by FROM addresses WHERE subnet = ? LIMIT 1',
 };
 
-export function openRecords(db: Database, clock: Clock, events: EventStore): Records {
+/** Why a subnet cannot be as it is written, as whoever serves it sees it. */
+export type SubnetCheck = (
+  name: string,
+  doc: RecordDoc<'subnet'>,
+) => { readonly path: string; readonly why: string } | undefined;
+
+export interface RecordParts {
+  readonly clock: Clock;
+  readonly events: EventStore;
+  readonly checkSubnet?: SubnetCheck | undefined;
+}
+
+export function openRecords(db: Database, { clock, events, checkSubnet }: RecordParts): Records {
+  let subnetChanges = 0;
   const get = db.prepare<[string, string], Row>(
     'SELECT * FROM records WHERE kind = ? AND name = ?',
   );
@@ -107,12 +122,19 @@ export function openRecords(db: Database, clock: Clock, events: EventStore): Rec
   return {
     get: find,
     list: all,
+    subnetChanges: () => subnetChanges,
     put(kind, { name, doc }, { who, why, version }) {
       const before = find(kind, name);
       assertVersion(before?.version ?? 0, version);
-      if (kind === 'subnet') assertApart(name, doc as RecordDoc<'subnet'>, all('subnet'));
-      if (kind === 'subnet') assertHolds(outside, name, doc as RecordDoc<'subnet'>);
-      if (kind === 'subnet') assertEnds(name, doc as RecordDoc<'subnet'>, reservedAt);
+      if (kind === 'subnet') {
+        const subnet = doc as RecordDoc<'subnet'>;
+        assertApart(name, subnet, all('subnet'));
+        assertHolds(outside, name, subnet);
+        assertEnds(name, subnet, reservedAt);
+        const contradiction = checkSubnet?.(name, subnet);
+        if (contradiction) throw contradicts(contradiction);
+        subnetChanges += 1;
+      }
       if (kind === 'rack') assertSwitches(name, doc as RecordDoc<'rack'>, all('rack'));
       const now = clock();
       put.run(kind, name, JSON.stringify(doc), now, now);
@@ -127,12 +149,18 @@ export function openRecords(db: Database, clock: Clock, events: EventStore): Rec
       const reference = references.get(kind)?.get(name);
       if (reference) throw new AppError('STILL_REFERENCED', { detail: `By ${reference.by}.` });
       drop.run(kind, name);
+      if (kind === 'subnet') subnetChanges += 1;
       events.append({
         name: 'record.changed',
         data: { kind, id: name, who, why, before: before.doc },
       });
     },
   };
+}
+
+function contradicts({ path, why }: { path: string; why: string }): AppError {
+  const detail = `${why[0]?.toUpperCase()}${why.slice(1)}.`;
+  return new AppError('SUBNET_CONFLICT', { detail, path });
 }
 
 /** The subnet on record in which this address is none that a machine could have, and why. */

@@ -22,7 +22,7 @@ import { type Merges, openMerges } from './merge.ts';
 import { type NicEditor, openNicEditor } from './nic-edit.ts';
 import { type Ownership, openOwnership } from './ownership.ts';
 import { openQuirks, type Quirks } from './quirks.ts';
-import { openRecords, type Records } from './records.ts';
+import { openRecords, type Records, type SubnetCheck } from './records.ts';
 import type { SecretBox } from './secrets.ts';
 import { openWaitWatch, type WaitWatch } from './wait-watch.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
@@ -57,11 +57,12 @@ export interface ServerDbParts {
   readonly events: EventStore;
   readonly machines: Machines;
   readonly secrets: SecretBox;
+  readonly checkSubnet?: SubnetCheck | undefined;
 }
 
 export function openServerDb(parts: ServerDbParts): ServerDb {
   const { db, clock, events, machines } = parts;
-  const records = openRecords(db, clock, events);
+  const records = openRecords(db, parts);
   const ownership = openOwnership(db, records);
   const addresses = openAddresses(db, { clock, events, records, ownership });
   const history = openEventHistory(db, { events });

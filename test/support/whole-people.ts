@@ -13,6 +13,7 @@ import { createClaimDesk } from '../../src/bmc/claims.ts';
 import { createBmcRegistry } from '../../src/bmc/registry.ts';
 import { describeConfig, parseConfig } from '../../src/config.ts';
 import { createConsoleHub } from '../../src/console/hub.ts';
+import type { FleetDiff } from '../../src/daemon/fleet-diff.ts';
 import { stagesOf } from '../../src/dhcp/rehearsal.ts';
 import { ImageReader } from '../../src/dns/image.ts';
 import { Responder } from '../../src/dns/respond.ts';
@@ -40,6 +41,12 @@ import { createWorld, type World } from './world.ts';
 const SEED = new Uint8Array(32).fill(7);
 const log = pino({ enabled: false });
 
+/** Each comparison takes a thread and two copies of the database; test/unit/cli/time-travel.test.ts makes real ones. */
+const NO_DIFFERENCE: FleetDiff = {
+  ...{ differences: [], leases: [], zones: [], faults: [], asked: 0, machines: 0 },
+  counts: { answers: 0, machines: 0, leases: 0, records: 0 },
+};
+
 /** @param closers what is to be closed afterwards is added to it */
 export async function createWholePeople(closers: (() => unknown)[]): Promise<People> {
   const folder = mkdtempSync(join(tmpdir(), 'reveille-whole-'));
@@ -61,6 +68,7 @@ export async function createWholePeople(closers: (() => unknown)[]): Promise<Peo
       ...{ bmcs: bmcsOf(world, closers), consoles: hub, dns: () => dns },
       ...{ recorder: recorderOf(world), certificateKey: publicKey },
       images: createStoreWorld({}, world).desk(),
+      ...{ servedSegments: world.live.served, fleetDiff: async () => NO_DIFFERENCE },
       configuration: describeConfig(parseConfig(''), ''),
       backup: () => backupDatabase(file, { ...kept, now: new Date(clock()) }),
       explain: (mac) => stagesOf({ segments, view, rehearse: inventory.rehearse }, mac, clock()),

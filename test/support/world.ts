@@ -7,11 +7,11 @@ import { createNewcomers } from '../../src/boot/newcomers.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
 import { takeInstaller } from '../../src/daemon/installers.ts';
+import { openLiveSegments, subnetCheck } from '../../src/daemon/live-segments.ts';
 import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
 import { respond } from '../../src/dhcp/respond.ts';
-import { createSegments } from '../../src/dhcp/segment.ts';
 import { enterLease } from '../../src/dhcp/server.ts';
 import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
@@ -45,8 +45,9 @@ export function createWorld(
 ) {
   const time = { now: 1_700_000_000_000 as Millis };
   const clock = () => time.now;
-  const inventory: Inventory = openInventory({ db, clock });
   const config = parseConfig(configText);
+  const checkSubnet = subnetCheck(config.dhcp);
+  const inventory: Inventory = openInventory({ db, clock, checkSubnet });
   const desk = createBootDesk(
     {
       machineByMac: inventory.machines.stateByMac,
@@ -65,13 +66,17 @@ export function createWorld(
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),
     },
   );
-  const segments: Segment[] = createSegments(config.dhcp);
+  const { records } = inventory.serverdb;
+  const live = openLiveSegments({ ...inventory, dhcp: config.dhcp, records });
   const newcomers = createNewcomers({
     ...{ clock, boots: inventory.boots },
     isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,
   });
   const view: DhcpView = {
-    ...{ segments, leases: inventory.leases },
+    get segments() {
+      return live.segments();
+    },
+    leases: inventory.leases,
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
     admits: newcomers.admits,
     trustedRelays: config.dhcp.trustedRelays,
@@ -91,7 +96,10 @@ export function createWorld(
     provisioning,
     pools,
     desk,
-    segments,
+    live,
+    get segments(): readonly Segment[] {
+      return live.segments();
+    },
     view,
     clock,
     time,

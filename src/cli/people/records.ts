@@ -26,6 +26,7 @@ export function addRecordCommands(program: Command, context: CliContext): void {
     const command = program.command(path).description(description);
     addOf(command, context, path);
     if (path === 'subnets') addAddresses(command, context);
+    if (path === 'subnets') addServed(command, context);
     if (path === 'hardware-types') addApply(command, context);
   }
 }
@@ -140,6 +141,43 @@ function addAddresses(command: Command, context: CliContext): void {
           { title: 'ADDRESS', of: ({ address }) => address },
           { title: 'MAC', of: ({ mac }) => mac },
           { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+        ],
+      });
+    });
+}
+
+function addServed(command: Command, context: CliContext): void {
+  withCommon(command.command('served'))
+    .description('what DHCP serves now: the configuration with the subnets over it')
+    .action(async (options: CommonOptions) => {
+      const { body } = await clientFor<'segments'>(context, options).call('GET /segments');
+      const refused = new Map(body.refused.map(({ subnet, why }) => [subnet, why]));
+      const rows = [
+        ...body.segments,
+        ...body.refused
+          .filter(({ subnet }) => body.segments.every(({ name }) => name !== subnet))
+          .map(({ subnet }) => ({ name: subnet, origin: 'refused' })),
+      ] as readonly (Partial<(typeof body.segments)[number]> & { name: string })[];
+      const list = (values: readonly string[] = []) => values.join(' ');
+      show(context, options, {
+        document: body,
+        rows,
+        columns: [
+          { title: 'NAME', of: ({ name }) => name },
+          { title: 'FROM', of: ({ origin }) => origin ?? '' },
+          { title: 'KIND', of: ({ kind }) => kind ?? '' },
+          {
+            title: 'BY',
+            of: ({ iface, server }) => (server ? `${iface ?? 'relays'} ${server}` : ''),
+          },
+          { title: 'NETWORK', of: ({ cidr }) => cidr ?? '' },
+          {
+            title: 'POOLS',
+            of: ({ pools }) => list(pools?.map(({ first, last }) => `${first}-${last}`)),
+          },
+          { title: 'ROUTERS', of: ({ routers }) => list(routers) },
+          { title: 'DNS', of: ({ dns }) => list(dns) },
+          { title: 'REFUSED', of: ({ name }) => refused.get(name) ?? '' },
         ],
       });
     });

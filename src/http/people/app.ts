@@ -51,6 +51,7 @@ import {
 import { addPoolRoutes } from './routes/pools.ts';
 import { addRecordRoutes } from './routes/records.ts';
 import { addRequestRoutes } from './routes/requests.ts';
+import { addSegmentRoutes } from './routes/segments.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
 import { addSignInRoutes } from './routes/sign-in.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
@@ -71,6 +72,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly dns?: PeopleContext['dns'];
   readonly configuration?: PeopleContext['configuration'];
   readonly explain?: PeopleContext['explain'];
+  readonly servedSegments?: PeopleContext['servedSegments'];
   readonly fleetDiff?: PeopleContext['fleetDiff'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
@@ -126,7 +128,14 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       addBulkRoutes,
       addSheetRoutes,
     ],
-    ...[addRecordRoutes, addAccessRoutes, addEventRoutes, addBoardRoutes, addWebhookRoutes],
+    ...[
+      addSegmentRoutes,
+      addRecordRoutes,
+      addAccessRoutes,
+      addEventRoutes,
+      addBoardRoutes,
+      addWebhookRoutes,
+    ],
     ...[addClassifierRoutes, addBackupRoutes, addDnsRoutes, addJobRoutes, addJobQueueRoutes],
     ...[addSignInRoutes, addDnsKeyRoutes, addBmcRoutes, addImageRoutes, addImageUploadRoutes],
     addCertificateRoutes,
@@ -146,11 +155,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
 
 function contextOf(options: PeopleAppOptions): PeopleContext {
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, configuration, explain, fleetDiff } = options;
+  const { backup, dns, oidc, configuration, explain, servedSegments, fleetDiff } = options;
   const { bmcs, images, consoles, certificateKey, recorder, provisioning, pools } = options;
   return {
     ...{ inventory, jobs, clock, log, site, settings },
-    ...{ backup, dns, oidc, configuration, explain, fleetDiff },
+    ...{ backup, dns, oidc, configuration, explain, servedSegments, fleetDiff },
     ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools },
     durably: createDurably(inventory, options.whenDurable),
   };

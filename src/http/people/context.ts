@@ -20,6 +20,7 @@ import type { Cidr } from '../../wire/ipv4.ts';
 import type { Mac } from '../../wire/mac.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { OidcDesk } from './oidc.ts';
+import type { ServedSegments } from './routes/segments.ts';
 
 export interface PeopleSettings {
   /** From where reading needs no login: everywhere, nowhere, or these networks. */
@@ -90,6 +91,8 @@ export interface PeopleContext {
   readonly dns?: (() => DnsDesk | undefined) | undefined;
   /** What a NIC would be offered on each segment as each kind of client, by the code that answers; changes nothing. */
   readonly explain?: ((mac: Mac) => readonly ExplainedStage[]) | undefined;
+  /** What DHCP serves now; absent where it serves nothing. */
+  readonly servedSegments?: (() => ServedSegments) | undefined;
   /** What would change over the fleet; absent where nothing boots. */
   readonly fleetDiff?: ((change: FleetChangeAsked) => Promise<object>) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */

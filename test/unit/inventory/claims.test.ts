@@ -1,6 +1,7 @@
 /** What a report may not take: parts of a machine past the intake, or protected. docs/identity.md, the second table. */
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../../src/inventory/machines.ts';
+import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import type { MachineState } from '../../../src/inventory/states.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { bytesOf, type Report, report } from '../../support/reports.ts';
@@ -67,10 +68,9 @@ function owned(way: string): World {
   const { editor, records, addresses } = inventory.serverdb;
   deliver(world, report({ serial: OWNER, macs: [M1, M2], bmc: bmc('10.9.0.1', BMC) }));
   inventory.transaction(() => {
-    const doc = { cidr: '10.1.0.0/24', use: 'production', site: '', vlan: 0, gateway: '' } as const;
-    const rest = { dns: [], domain: '', first: '', last: '', notes: '' };
+    const doc = subnetSchema.parse({ cidr: '10.1.0.0/24' });
     editor.edit(OWNER, { bmcMac: mac(BMC), bmcAddress: '10.9.0.1' }, CAUSE);
-    records.put('subnet', { name: 'prov', doc: { ...doc, ...rest } }, CAUSE);
+    records.put('subnet', { name: 'prov', doc }, CAUSE);
     for (const one of [M1, M2, BMC])
       addresses.reserve({ hardwarename: OWNER, mac: mac(one), subnet: 'prov' }, 'test');
     editor.edit(OWNER, { hostname: 'web1' }, CAUSE);

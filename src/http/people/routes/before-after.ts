@@ -117,7 +117,7 @@ export function addBeforeAfterRoutes(app: PeopleServer, context: PeopleContext):
       // They are the appliance's own files, and name others.
       if (config !== undefined || scripts) needRole(principalOf(request), '', 'admin');
       if (!context.fleetDiff)
-        throw new AppError('NOT_FOUND', { detail: 'Nothing boots from here.' });
+        throw new AppError('NOT_HERE', { detail: 'Nothing boots from here.' });
       return (await context.fleetDiff(request.body)) as z.output<typeof fleetDiff>;
     },
   });

@@ -123,6 +123,7 @@ function addWrites(
       const principal = principalOf(request);
       const { who } = principal;
       if (kind === 'bmc') needKey(context, principal, request.body as RecordDoc<'bmc'>);
+      if (kind === 'subnet') needWire(principal, request.body as RecordDoc<'subnet'>);
       const version = versionRead(request);
       const { why = 'edited' } = request.query;
       const entry = { name: request.params.name, doc: request.body as never };
@@ -170,6 +171,15 @@ function needKey(
   within(path, () => needRole(principal, '', 'admin'));
   if (inventory.serverdb.credentials.get(keyCredential)) return;
   throw new AppError('REQUEST_INVALID', { detail: `No credential ${keyCredential}.`, path });
+}
+
+/**
+ * What DHCP gives an address to on an out-of-band network is a BMC, which the appliance logs in to with its secrets: which
+ * networks those are is for the configuration to say, or for an administrator.
+ * @throws AppError FORBIDDEN
+ */
+function needWire(principal: Principal, { relayed, use }: RecordDoc<'subnet'>): void {
+  if (relayed && use === 'out-of-band') within('/use', () => needRole(principal, '', 'admin'));
 }
 
 function addSubnetAddresses(app: PeopleServer, context: PeopleContext): void {

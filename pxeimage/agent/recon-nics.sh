@@ -22,6 +22,12 @@ permanent_mac() {
   esac
 }
 
+# Many a driver says nothing, or that it knows nothing.
+nic_firmware() {
+  version=$(${ETHTOOL:-ethtool} -i "$1" 2>/dev/null | sed -n 's/^firmware-version: *//p')
+  case $version in N/A | n/a | unknown) ;; *) echo "$version" ;; esac
+}
+
 # Waits until every NIC with a link has heard its switch, but no longer than reveille.lldp_wait seconds (5).
 wait_for_switches() {
   limit=$(cmdline_word reveille.lldp_wait)
@@ -53,6 +59,7 @@ nic_section() {
       [ "$speed" = 4294967295 ] || num speedMbps "$speed"
       bool link "$(first_line "$nic/carrier")"
       str pci "$(pci_of "$nic/device")"
+      str firmware "$(nic_firmware "$name")"
       raw lldp "$(lldp_section "$name")"
     } | object
   done | array

@@ -2661,7 +2661,11 @@ export interface Operations {
             | 'solidDiskCount'
             | 'nicCount'
             | 'gpuCount'
-            | 'fastestNicMbps';
+            | 'fastestNicMbps'
+            | 'diskFirmware'
+            | 'nicFirmware'
+            | 'bmcFirmware'
+            | 'biosVersion';
           readonly atLeast?: number | undefined;
           readonly atMost?: number | undefined;
           readonly equals?: string | number | undefined;
@@ -2701,7 +2705,11 @@ export interface Operations {
           | 'solidDiskCount'
           | 'nicCount'
           | 'gpuCount'
-          | 'fastestNicMbps';
+          | 'fastestNicMbps'
+          | 'diskFirmware'
+          | 'nicFirmware'
+          | 'bmcFirmware'
+          | 'biosVersion';
         readonly atLeast?: number | undefined;
         readonly atMost?: number | undefined;
         readonly equals?: string | number | undefined;
@@ -2736,7 +2744,11 @@ export interface Operations {
           | 'solidDiskCount'
           | 'nicCount'
           | 'gpuCount'
-          | 'fastestNicMbps';
+          | 'fastestNicMbps'
+          | 'diskFirmware'
+          | 'nicFirmware'
+          | 'bmcFirmware'
+          | 'biosVersion';
         readonly atLeast?: number | undefined;
         readonly atMost?: number | undefined;
         readonly equals?: string | number | undefined;
@@ -2766,7 +2778,11 @@ export interface Operations {
           | 'solidDiskCount'
           | 'nicCount'
           | 'gpuCount'
-          | 'fastestNicMbps';
+          | 'fastestNicMbps'
+          | 'diskFirmware'
+          | 'nicFirmware'
+          | 'bmcFirmware'
+          | 'biosVersion';
         readonly atLeast?: number | undefined;
         readonly atMost?: number | undefined;
         readonly equals?: string | number | undefined;
@@ -2903,6 +2919,8 @@ export interface Operations {
           | 'gpu'
           | 'bios'
           | 'bmc'
+          | 'disk-firmware'
+          | 'nic-firmware'
         )[];
       }[];
       readonly next?: string | undefined;
@@ -2929,6 +2947,8 @@ export interface Operations {
         | 'gpu'
         | 'bios'
         | 'bmc'
+        | 'disk-firmware'
+        | 'nic-firmware'
       )[];
     };
   };
@@ -2943,7 +2963,17 @@ export interface Operations {
     body: {
       readonly holdOnLost?: readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu')[] | undefined;
       readonly holdOnChanged?:
-        | readonly ('nic' | 'disk' | 'memory' | 'cpu' | 'gpu' | 'bios' | 'bmc')[]
+        | readonly (
+            | 'nic'
+            | 'disk'
+            | 'memory'
+            | 'cpu'
+            | 'gpu'
+            | 'bios'
+            | 'bmc'
+            | 'disk-firmware'
+            | 'nic-firmware'
+          )[]
         | undefined;
     };
     answer: {
@@ -2960,6 +2990,8 @@ export interface Operations {
         | 'gpu'
         | 'bios'
         | 'bmc'
+        | 'disk-firmware'
+        | 'nic-firmware'
       )[];
     };
   };

@@ -1,6 +1,8 @@
 /**
  * What differs between two reports of one machine, as lines that a person reads in the history. Parts are matched by
- * what identifies them (a MAC, a disk's WWN or serial, a memory slot), so that a renamed device is no change.
+ * what identifies them (a MAC, a disk's WWN or serial, a memory slot), so that a renamed device is no change. The firmware of
+ * disks and NICs is told apart from the parts themselves, and only where both reports know it: another disk is no new version,
+ * and an agent that reads more than the last one has found nothing new.
  */
 import type { HardwareChange } from '../events.ts';
 import type { ReconReport } from './report.ts';
@@ -21,7 +23,7 @@ export function hardwareChanges(before: ReconReport, after: ReconReport): Hardwa
       'disk',
       (r) =>
         r.disks.map((d) => [
-          d.wwn || d.serial || d.path || d.name,
+          diskKey(d),
           [d.model, d.serial, gigabytes(d.sizeBytes)].filter(Boolean).join(' '),
         ]),
     ],
@@ -60,7 +62,33 @@ export function hardwareChanges(before: ReconReport, after: ReconReport): Hardwa
     ['bmc address', (r) => (r.bmc?.address ? [['address', r.bmc.address]] : [])],
     ['serial', (r) => (r.dmi.serial ? [['system', r.dmi.serial]] : [])],
   ];
-  return kinds.flatMap(([part, list]) => compare(part, list(before), list(after)));
+  const versions: typeof kinds = [
+    [
+      'disk-firmware',
+      (r) =>
+        r.disks.flatMap((d): Part[] =>
+          d.firmware ? [[diskKey(d), `${d.serial || diskKey(d)} ${d.firmware}`]] : [],
+        ),
+    ],
+    [
+      'nic-firmware',
+      (r) =>
+        r.nics.flatMap((n): Part[] => {
+          const key = n.permanentMac ?? n.mac;
+          return n.firmware ? [[key, `${key} ${n.firmware}`]] : [];
+        }),
+    ],
+  ];
+  return [
+    ...kinds.flatMap(([part, list]) => compare(part, list(before), list(after))),
+    ...versions
+      .flatMap(([part, list]) => compare(part, list(before), list(after)))
+      .filter(({ change }) => change === 'changed'),
+  ];
+}
+
+function diskKey({ wwn, serial, path, name }: ReconReport['disks'][number]): string {
+  return wwn || serial || path || name;
 }
 
 function compare(part: string, before: Part[], after: Part[]): HardwareChange[] {

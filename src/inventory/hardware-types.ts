@@ -31,7 +31,16 @@ export function ruleFactsOf(report: ReconReport): RuleFacts {
     product: report.dmi.product ?? '',
     solidDiskCount: report.disks.filter(({ rotational }) => rotational === false).length,
     fastestNicMbps: Math.max(0, ...report.nics.map(({ speedMbps }) => speedMbps ?? 0)),
+    diskFirmware: versionsOf(report.disks),
+    nicFirmware: versionsOf(report.nics),
+    bmcFirmware: report.bmc?.firmware ?? '',
   };
+}
+
+/** What is alike in all of them is one version, however many there are. */
+function versionsOf(parts: readonly { readonly firmware?: string | undefined }[]): string {
+  const known = parts.flatMap(({ firmware }) => (firmware ? [firmware] : []));
+  return [...new Set(known)].sort().join(', ');
 }
 
 /** The first rule that fits, by falling priority and then by name. */
@@ -44,10 +53,12 @@ export function typeOf(report: ReconReport, rules: readonly TypeRule[]): TypeVer
   if (!rule) return { type: '', mismatch: '', hold: false };
   const differences = Object.entries(rule.doc.expect)
     .filter(([fact, expected]) => facts[fact as RuleFact] !== expected)
-    .map(([fact, expected]) => `${fact} is ${facts[fact as RuleFact]}, not ${expected}`);
+    .map(([fact, expected]) => `${fact} is ${told(facts[fact as RuleFact])}, not ${expected}`);
   const mismatch = differences.join('; ');
   return { type: rule.name, mismatch, hold: mismatch !== '' && rule.doc.holdOnMismatch };
 }
+
+const told = (value: string | number): string => (value === '' ? 'unknown' : `${value}`);
 
 function holds(condition: RecordDoc<'type'>['conditions'][number], facts: RuleFacts): boolean {
   const value = facts[condition.fact];

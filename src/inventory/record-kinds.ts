@@ -135,6 +135,11 @@ export const RULE_FACTS = [
   'nicCount',
   'gpuCount',
   'fastestNicMbps',
+  /** Versions, each once, in order: "GXA5302Q", or "GXA5302Q, GXA5402Q" where not all are alike. */
+  'diskFirmware',
+  'nicFirmware',
+  'bmcFirmware',
+  'biosVersion',
 ] as const;
 
 const condition = z
@@ -186,8 +191,13 @@ export const policySchema = z.strictObject({
     .default([]),
   /** Parts whose change does: a module of another size in the same slot, another version of a firmware. */
   holdOnChanged: z
-    .array(z.enum(['nic', 'disk', 'memory', 'cpu', 'gpu', 'bios', 'bmc']))
-    .max(7)
+    .array(
+      z.enum([
+        ...['nic', 'disk', 'memory', 'cpu', 'gpu', 'bios', 'bmc'],
+        ...['disk-firmware', 'nic-firmware'],
+      ] as const),
+    )
+    .max(9)
     .default([]),
 });
 

@@ -41,6 +41,8 @@ const nic = z.strictObject({
   speedMbps: z.number().int().min(0).max(10_000_000).optional(),
   link: z.boolean().optional(),
   pci: text.optional(),
+  /** As its driver tells it: one text, with whatever the vendor puts into it. */
+  firmware: text.optional(),
   lldp: lldp.optional(),
 });
 
@@ -53,6 +55,7 @@ const disk = z.strictObject({
   rotational: z.boolean().optional(),
   interface: z.enum(['nvme', 'sata', 'sas', 'virtio', 'usb', 'scsi', 'ide', 'mmc']).optional(),
   path: text.optional(),
+  firmware: text.optional(),
 });
 
 const dmi = z.strictObject({

@@ -107,7 +107,11 @@ function Disks({ disks }: { disks: ReconReport['disks'] }) {
   return (
     <Group title="Disks" sum={diskSize(disks.reduce((sum, disk) => sum + disk.sizeBytes, 0))}>
       {disks.map((disk) => (
-        <li key={disk.name} class={disk.rotational ? 'tile disk spins' : 'tile disk'}>
+        <li
+          key={disk.name}
+          class={disk.rotational ? 'tile disk spins' : 'tile disk'}
+          title={disk.firmware ? `firmware ${disk.firmware}` : undefined}
+        >
           <b>{diskSize(disk.sizeBytes)}</b>
           <span>
             {disk.name} {disk.interface ?? ''}

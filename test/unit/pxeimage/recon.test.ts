@@ -12,7 +12,10 @@ const SHELLS = [['busybox', 'sh'], ['dash'], ['bash', '--posix']].filter(
 );
 
 /** A machine as files below a folder: sysfs, procfs, and tools that answer like the real ones. */
-function sysroot(files: Record<string, string>, links: Record<string, string> = {}): string {
+function sysroot(
+  files: Record<string, string | Buffer>,
+  links: Record<string, string> = {},
+): string {
   const root = mkdtempSync(join(tmpdir(), 'reveille-sys-'));
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
@@ -26,6 +29,15 @@ function sysroot(files: Record<string, string>, links: Record<string, string> = 
 }
 
 const NIC = '/sys/devices/pci0000:00/0000:00:03.0';
+const NVME = '/sys/devices/pci0000:00/0000:00:05.0/nvme/nvme0/nvme0n1';
+
+/** VPD page 89: IDENTIFY data from byte 60 on, in which words 23 to 26 are the firmware, two characters the wrong way round. */
+function identify(firmware: string): Buffer {
+  const swapped = firmware.replaceAll(/(.)(.)/g, '$2$1');
+  const head = `\0\x89\x02\x38${'\0'.repeat(56 + 46)}`;
+  return Buffer.from(`${head}${swapped}${'\0'.repeat(458)}`, 'latin1');
+}
+
 const DISK = '/sys/devices/pci0000:00/0000:00:04.0/ata1/host0/block/sda';
 
 function server(dmi: Record<string, string> = {}) {
@@ -66,7 +78,15 @@ function server(dmi: Record<string, string> = {}) {
       'sys/devices/virtual/block/loop0/size': '8\n',
       'bin/dmidecode':
         "#!/bin/sh\ncat <<'EOF'\nMemory Device\n\tSize: 16 GB\n\tLocator: DIMM_A1\n\tType: DDR4\n\tSpeed: 3200 MT/s\n\tManufacturer: Not Specified\n\tSerial Number: 0012AB\n\tPart Number: M393A\n\nMemory Device\n\tSize: No Module Installed\n\tLocator: DIMM_A2\n\nMemory Device\n\tSize: 512 MB\n\tLocator: DIMM_B1\nEOF\n",
-      'bin/ethtool': '#!/bin/sh\necho "Permanent address: 52:54:00:aa:00:01"\n',
+      [`${DISK}/device/rev`]: '5402\n',
+      [`${DISK}/device/vpd_pg89`]: identify('GXA5402Q'),
+      [`${NVME}/size`]: '3750748848\n',
+      [`${NVME}/queue/rotational`]: '0\n',
+      [`${NVME}/wwid`]: 'eui.0025385b01234567\n',
+      [`${NVME}/../model`]: 'PM9A3\n',
+      [`${NVME}/../firmware_rev`]: 'GDC5602Q\n',
+      'bin/ethtool':
+        '#!/bin/sh\n[ "$1" = -i ] && { echo "driver: e1000"; echo "firmware-version: 8.50 0x8000b6d4 1.3082.0"; exit; }\necho "Permanent address: 52:54:00:aa:00:01"\n',
       'run/lldp.eth0':
         '10:00:00 LLDP, length 60\n\tPort ID TLV (2), length 6\n\t  Subtype Interface Name (5): tap0\n\tSystem Name TLV (5), length 7: lab-sw1\n',
     },
@@ -75,6 +95,8 @@ function server(dmi: Record<string, string> = {}) {
       [`${NIC}/net/eth0/device`]: '../..',
       [`${NIC}/driver`]: '/sys/bus/pci/drivers/e1000',
       'sys/block/sda': DISK,
+      'sys/block/nvme0n1': NVME,
+      [`${NVME}/device`]: '..',
       'sys/block/loop0': '/sys/devices/virtual/block/loop0',
       'sys/bus/pci/devices/0000:00:03.0': NIC,
     },
@@ -147,6 +169,16 @@ describe('recon', () => {
         },
         disks: [
           {
+            name: 'nvme0n1',
+            model: 'PM9A3',
+            wwn: 'eui.0025385b01234567',
+            sizeBytes: 1_920_383_410_176,
+            rotational: false,
+            interface: 'nvme',
+            path: 'pci-0000:00:05.0',
+            firmware: 'GDC5602Q',
+          },
+          {
             name: 'sda',
             model: 'WDC WD4000',
             serial: 'WD-1234',
@@ -155,6 +187,7 @@ describe('recon', () => {
             rotational: true,
             interface: 'sata',
             path: 'pci-0000:00:04.0',
+            firmware: 'GXA5402Q',
           },
         ],
         nics: [
@@ -165,6 +198,7 @@ describe('recon', () => {
             driver: 'e1000',
             link: true,
             pci: '0000:00:03.0',
+            firmware: '8.50 0x8000b6d4 1.3082.0',
             lldp: { switch: 'lab-sw1', port: 'tap0' },
           },
         ],

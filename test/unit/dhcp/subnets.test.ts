@@ -1,100 +1,21 @@
 /** Subnets of the inventory as DHCP serves them: what a client is answered before and after a change, without a restart. */
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MESSAGE, OPTION, readText, u8, u32 } from '../../../src/dhcp/options.ts';
-import type { Outcome } from '../../../src/dhcp/ports.ts';
-import type { AppError } from '../../../src/errors.ts';
+import { MESSAGE } from '../../../src/dhcp/options.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
-import { formatIpv4 } from '../../../src/wire/ipv4.ts';
-import { createPeople, type People, problemOf } from '../../support/people.ts';
-import { createWorld, dhcpPacket, ipv4, mac, type World } from '../../support/world.ts';
-
-/** One wire with a pool of three, one network behind a relay, a proxy's wire. */
-const FILE = JSON.stringify({
-  dhcp: {
-    relayInterfaces: ['up0'],
-    segments: [
-      {
-        ...{ name: 'rack', iface: 'prov0.20', address: '10.20.0.1', cidr: '10.20.0.0/24' },
-        pools: [{ first: '10.20.0.100', last: '10.20.0.102' }],
-        ...{ routers: ['10.20.0.254'], dns: ['10.20.0.53'], domain: 'file.example' },
-        options: { mtu: 1400, ntp: ['10.20.0.7'] },
-        exclude: ['10.20.0.210'],
-        reservations: [{ mac: '52:54:00:00:0f:01', address: '10.20.0.9' }],
-      },
-      { name: 'far', relayed: true, address: '10.20.0.1', cidr: '10.30.0.0/24', pools: [] },
-      { name: 'guest', iface: 'prov1', mode: 'proxy', address: '10.40.0.1', cidr: '10.40.0.0/24' },
-    ],
-    machines: [{ mac: '52:54:00:00:0f:02', domain: 'own.example' }],
-  },
-});
-
-const RACK = { cidr: '10.20.0.0/24', use: 'provisioning' };
-const HALL = { cidr: '10.50.0.0/24', use: 'provisioning', relayed: true };
-const A_POOL = [{ first: '10.50.0.10', last: '10.50.0.11' }];
-
-async function site(): Promise<{ world: World; people: People; put: Put }> {
-  const world: World = createWorld(undefined, FILE, {
-    reservationFor: (segment, of) =>
-      world.inventory.serverdb.addresses.reservationFor(segment, of)?.address,
-  });
-  const people = await createPeople({}, world);
-  const put: Put = async (name, body) =>
-    problemOf(await people.admin('PUT', `/subnets/${name}`, { body, version: '*' }));
-  return { world, people, put };
-}
-type Put = (name: string, body: object) => Promise<string>;
-
-const nic = (n: number) => mac(`52:54:00:00:01:${n.toString(16).padStart(2, '0')}`);
-
-const ASKED = Uint8Array.of(1, 3, 6, 15, 26, 42, 119);
-
-function discover(world: World, n: number | string, giaddr?: string): Outcome {
-  const of = typeof n === 'number' ? nic(n) : mac(n);
-  const from = giaddr === undefined ? {} : { giaddr: ipv4(giaddr) };
-  const packet = dhcpPacket({ mac: of, type: MESSAGE.discover, ...from }, [
-    [OPTION.parameterList, ASKED],
-  ]);
-  return world.dhcp(packet, giaddr ? 'up0' : 'prov0.20', undefined, from.giaddr);
-}
-
-/** What a client is told: address, and the options that a subnet may change. */
-function told(outcome: Outcome): Record<string, unknown> | string {
-  if (outcome.kind !== 'reply') return outcome.kind === 'drop' ? outcome.reason : outcome.kind;
-  const { yiaddr, options } = outcome.reply;
-  const address = (code: number) => {
-    const bytes = options.get(code);
-    return bytes && [...bytes].join('.');
-  };
-  return {
-    address: formatIpv4(yiaddr),
-    router: address(OPTION.router),
-    dns: address(OPTION.dns),
-    domain: readText(options.get(OPTION.domain)),
-    mtu: [...(options.get(OPTION.mtu) ?? [])].reduce((sum, byte) => sum * 256 + byte, 0),
-    ntp: address(OPTION.ntp),
-    server: address(OPTION.serverId),
-  };
-}
-
-/** Takes the address that it was offered for good. */
-function bind(world: World, n: number, giaddr?: string): string {
-  const offer = discover(world, n, giaddr);
-  if (offer.kind !== 'reply') return told(offer) as string;
-  const from = giaddr === undefined ? {} : { giaddr: ipv4(giaddr) };
-  const options: [number, Uint8Array][] = [
-    [OPTION.requestedAddress, u32(offer.reply.yiaddr)],
-    [OPTION.serverId, offer.reply.options.get(OPTION.serverId) ?? u8(0)],
-  ];
-  const packet = dhcpPacket({ mac: nic(n), type: MESSAGE.request, ...from }, options);
-  const ack = world.dhcp(packet, giaddr ? 'up0' : 'prov0.20', undefined, from.giaddr);
-  return ack.kind === 'reply' ? formatIpv4(ack.reply.yiaddr) : (told(ack) as string);
-}
-
-const OF_FILE = {
-  ...{ address: '10.20.0.100', router: '10.20.0.254', dns: '10.20.0.53', domain: 'file.example' },
-  ...{ mtu: 1400, ntp: '10.20.0.7', server: '10.20.0.1' },
-};
+import { problemOf } from '../../support/people.ts';
+import {
+  A_POOL,
+  bind,
+  discover,
+  FILE,
+  HALL,
+  nic,
+  OF_FILE,
+  RACK,
+  site,
+  told,
+} from '../../support/subnets.ts';
+import { createWorld, dhcpPacket, ipv4 } from '../../support/world.ts';
 
 describe('a subnet with the name of a segment', () => {
   it('is the file’s in what it leaves empty, and its own in what it names, from the next packet on', async () => {
@@ -305,101 +226,5 @@ describe('what contradicts the configuration or itself', () => {
       { subnet: 'rack', path: '/cidr', why: 'segment rack of the configuration is 10.20.0.0/24' },
     ]);
     expect(told(discover(again, 1))).toEqual(OF_FILE);
-  });
-});
-
-/** As the API does, but for the listener: what is refused changes nothing. */
-function write({ inventory }: World, name: string, body: object | undefined): void {
-  const { records } = inventory.serverdb;
-  const cause = { who: 'test', why: 'test' };
-  const doc = body && subnetSchema.safeParse(body);
-  if (doc?.success === false) return;
-  try {
-    inventory.transaction(() => {
-      if (doc) records.put('subnet', { name, doc: doc.data }, cause);
-      else records.remove('subnet', name, cause);
-    });
-  } catch (error) {
-    expect((error as AppError).code).toMatch(/^(SUBNET_CONFLICT|REQUEST_INVALID|NOT_FOUND)$/);
-  }
-}
-
-describe('whatever is written in whatever order', () => {
-  it('is in force as a start would make it, and no two clients have one address', () => {
-    const range = fc.tuple(fc.integer({ min: 2, max: 250 }), fc.integer({ min: 0, max: 4 }));
-    const body = fc.record({
-      pools: fc.array(range, { maxLength: 3 }),
-      gateway: fc.option(fc.integer({ min: 1, max: 254 }), { nil: undefined }),
-      relayed: fc.boolean(),
-    });
-    const step = fc.oneof(
-      fc.record({ put: fc.constantFrom('rack', 'hall'), body }),
-      fc.record({ remove: fc.constantFrom('rack', 'hall') }),
-      fc.record({ client: fc.nat(9), behind: fc.boolean() }),
-      fc.record({ pass: fc.constantFrom(1000, 5_000_000) }),
-    );
-    fc.assert(
-      fc.property(fc.array(step, { minLength: 4, maxLength: 25 }), (steps) => {
-        const world = createWorld(undefined, FILE);
-        for (const one of steps) {
-          if ('put' in one) {
-            const net = one.put === 'rack' ? '10.20.0' : '10.50.0';
-            const { pools, gateway, relayed } = one.body;
-            write(world, one.put, {
-              ...{
-                cidr: `${net}.0/24`,
-                use: 'provisioning',
-                relayed: one.put === 'hall' && relayed,
-              },
-              pools: pools.map(([first, more]) => ({
-                ...{ first: `${net}.${first}`, last: `${net}.${Math.min(first + more, 254)}` },
-              })),
-              ...(gateway === undefined ? {} : { gateway: `${net}.${gateway}` }),
-            });
-          } else if ('remove' in one) {
-            write(world, one.remove, undefined);
-          } else if ('client' in one) bind(world, one.client, one.behind ? '10.50.0.1' : undefined);
-          else world.pass(one.pass);
-        }
-        const restarted = createWorld(world.db, FILE);
-        expect(restarted.live.plan().refused).toEqual([]);
-        const seen = ({ segments }: { segments: World['segments'] }) =>
-          segments.map(({ name, pools, network }) => ({ name, pools, network }));
-        expect(seen(world)).toEqual(seen(restarted));
-        const held = world.db
-          .prepare<[], { n: number }>(
-            `SELECT count(*) - count(DISTINCT address) AS n FROM leases WHERE state = 'bound'`,
-          )
-          .get();
-        expect(held?.n).toBe(0);
-        for (const { pools } of world.segments)
-          for (const { first, last } of pools) expect(first).toBeLessThanOrEqual(last);
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  it('costs a packet nothing: the list is the same until a subnet changes', async () => {
-    const { world, people, put } = await site();
-    const before = world.segments;
-    for (let n = 1; n < 4; n++) bind(world, n);
-    await people.admin('POST', '/machines', { body: { serial: 'SN-9' } });
-    await people.admin('PUT', '/racks/R1', { body: {}, version: 0 });
-    expect(world.segments).toBe(before);
-    await put('rack', { ...RACK, domain: 'x.example' });
-    expect(world.segments).not.toBe(before);
-  });
-
-  it('is not in force when its transaction is rolled back', async () => {
-    const { world } = await site();
-    const { records } = world.inventory.serverdb;
-    const doc = subnetSchema.parse({ ...RACK, domain: 'x.example' });
-    expect(() =>
-      world.inventory.transaction(() => {
-        records.put('subnet', { name: 'rack', doc }, { who: 'test', why: 'test' });
-        throw new Error('no');
-      }),
-    ).toThrow('no');
-    expect(told(discover(world, 1))).toEqual(OF_FILE);
   });
 });

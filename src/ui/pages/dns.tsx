@@ -16,8 +16,9 @@ type Status = Operations['GET /dns']['answer'];
 
 export function DnsPage() {
   const status = useRead<Status>('dns', named('dns.'));
-  const list = useRead<{ generations: readonly Generation[] }>(
-    'dns/generations?limit=50',
+  const [before, setBefore] = useState<number | undefined>();
+  const list = useRead<Operations['GET /dns/generations']['answer']>(
+    `dns/generations?limit=50${before === undefined ? '' : `&cursor=${before}`}`,
     named('dns.'),
   );
   const [open, setOpen] = useState<Generation | undefined>();
@@ -31,6 +32,14 @@ export function DnsPage() {
         DNS
       </Title>
       <Reading of={status} />
+      {status.value && status.value.udp.silent.length > 0 && (
+        <div class="note bad" role="alert">
+          <p>
+            <b>Nobody answers at {status.value.udp.silent.join(', ')}.</b> Another thread is being
+            started; the events say why the last one ended.
+          </p>
+        </div>
+      )}
       {status.value && <Trouble status={status.value} reload={reload} />}
       <div class="panels">
         <Panel title="Generations" wide>
@@ -38,6 +47,18 @@ export function DnsPage() {
           {list.value && (
             <Generations of={list.value.generations} served={status.value} open={setOpen} />
           )}
+          <div class="buttons">
+            {before !== undefined && (
+              <button type="button" onClick={() => setBefore(undefined)}>
+                Newest
+              </button>
+            )}
+            {list.value?.next !== undefined && (
+              <button type="button" onClick={() => setBefore(list.value?.next)}>
+                Older
+              </button>
+            )}
+          </div>
         </Panel>
         {status.value && <Zones zones={status.value.zones} />}
         <Ask />

@@ -28,6 +28,12 @@ export function eventWords(event: StoredEvent): string {
       return `generation ${event.data.generation}: +${event.data.added} −${event.data.removed}, ${event.data.cause}`;
     case 'dns.refused':
       return `generation ${event.data.generation} refused: ${event.data.why}`;
+    case 'dns.edited': {
+      const { before, after, who, why } = event.data;
+      const { name = '', type = '', data = '' } = after ?? before ?? {};
+      const reason = why === '' ? '' : `: ${why}`;
+      return `${name} ${type} ${data} ${after ? 'added' : 'removed'} by ${who}${reason}`;
+    }
     case 'access.refused':
       return `${event.data.who} from ${event.data.from}: ${event.data.method} ${event.data.path} ${event.data.code}`;
     case 'tftp.sent':

@@ -2,12 +2,16 @@
  * Opening an IPMI 1.5 session with MD5 (IPMI 1.5 section 6.11, IPMI 2.0 sections 22.16 and 22.17): a challenge, and an
  * activation that signs it. Passwords have 16 bytes here, and nothing is encrypted; it is used only where a configuration
  * allows it, for BMCs of before 2004.
+ *
+ * A refusal is not signed, and has no number that only the BMC has seen: an answer goes before it for as long as one may come,
+ * and without one it is believed when it has come twice (`hearsay.ts`).
  */
 import { limit } from '../limits.ts';
 import { createLan15Channel, sealLan15 } from './channel.ts';
 import { activateSession, getSessionChallenge } from './commands/session-control.ts';
 import { completionText } from './completion.ts';
 import { md5Code, sameBytes } from './crypto.ts';
+import { createHearsay } from './hearsay.ts';
 import {
   BMC_ADDRESS,
   CONSOLE_ADDRESS,
@@ -28,9 +32,12 @@ interface Pending {
 
 export function createHandshake15({ options, random }: HandshakeInput): Handshake {
   const { password } = options;
+  const hearsay = createHearsay();
   let pending: Pending | undefined;
   const ask = (command: Pending['command'], send: Uint8Array, nowMs: number): HandshakeStep => {
     pending = { command, send, tries: 1 };
+    hearsay.clear();
+    hearsay.forget();
     return { send, wakeAtMs: nowMs + limit('ipmiReplyMs') };
   };
   const message = (command: Pending['command'], sequence: number, data: Uint8Array) =>
@@ -41,7 +48,7 @@ export function createHandshake15({ options, random }: HandshakeInput): Handshak
 
   const onChallenge = (response: IpmiResponse, nowMs: number): HandshakeStep => {
     const answer = getSessionChallenge.decode(response.data);
-    if (response.completion !== 0 || !answer.ok) return refused(getSessionChallenge, response);
+    if (!answer.ok) return unusable(getSessionChallenge);
     const { sessionId, challenge } = answer.value;
     // Signed like the packets of the session will be, with sequence 0 (section 22.17).
     const inboundSequence = new DataView(random(4).slice().buffer).getUint32(0, true) || 1;
@@ -51,7 +58,7 @@ export function createHandshake15({ options, random }: HandshakeInput): Handshak
   };
   const onActivated = (response: IpmiResponse): HandshakeStep => {
     const answer = activateSession.decode(response.data);
-    if (response.completion !== 0 || !answer.ok) return refused(activateSession, response);
+    if (!answer.ok) return unusable(activateSession);
     const { sessionId, outboundSequence } = answer.value;
     const numbers = { sessionId, firstSequence: outboundSequence, ahead: ANY_AHEAD };
     return { opened: { channel: createLan15Channel({ password, ...numbers }), protection: 'md5' } };
@@ -66,11 +73,18 @@ export function createHandshake15({ options, random }: HandshakeInput): Handshak
     onPacket(packet, nowMs) {
       const response = pending && answerTo(pending, packet, password);
       if (!pending || !response) return undefined;
+      if (response.completion !== 0) {
+        hearsay.hear(response.completion);
+        return undefined;
+      }
       return pending.command === getSessionChallenge
         ? onChallenge(response, nowMs)
         : onActivated(response);
     },
     onDeadline(nowMs) {
+      const completion = hearsay.believed('open');
+      if (pending && completion !== undefined) return refused(pending.command, completion);
+      hearsay.clear();
       if (!pending || pending.tries >= limit('ipmiTriesMax')) {
         return fault('BMC_TIMEOUT', `No answer to ${pending?.command.name}.`);
       }
@@ -96,8 +110,11 @@ function answerTo(
   return response.value;
 }
 
-function refused(command: Pending['command'], response: IpmiResponse): HandshakeStep {
-  const { completion } = response;
+function unusable(command: Pending['command']): HandshakeStep {
+  return fault('BMC_PROTOCOL', `${command.name}: the answer is cut off.`);
+}
+
+function refused(command: Pending['command'], completion: number): HandshakeStep {
   const detail = `${command.name}: ${completionText(completion, command.completions)}.`;
   if (command === getSessionChallenge) {
     return fault(completion === 0x81 || completion === 0x82 ? 'BMC_USER' : 'BMC_PROTOCOL', detail);

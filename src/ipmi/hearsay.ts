@@ -1,5 +1,5 @@
 /**
- * Refusals of a handshake that name nobody, and when they are believed.
+ * Refusals of a handshake that anybody can have sent, and when they are believed.
  *
  * Nothing is signed before RAKP 2, and anybody can send from a BMC's address; who does not see the traffic has to guess the
  * 32 bits of our session id. A refusal with our id is believed, one with another is not. One with id zero, or cut off before

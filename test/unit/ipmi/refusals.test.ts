@@ -1,8 +1,11 @@
 /** Refusals of a session that are not the BMC's, or do not say so: none is believed before a better answer could have come. */
 import { describe, expect, it } from 'vitest';
+import { sealLan15 } from '../../../src/ipmi/channel.ts';
 import { openSession } from '../../../src/ipmi/client.ts';
 import { getDeviceId } from '../../../src/ipmi/commands/device-id.ts';
+import { createHandshake15 } from '../../../src/ipmi/handshake15.ts';
 import { decodeRequest, encodeResponse } from '../../../src/ipmi/message.ts';
+import { parseSettings } from '../../../src/ipmi/options.ts';
 import { encodeRakpCode } from '../../../src/ipmi/rakp.ts';
 import { decodeRmcp, encodeHandshake, encodeSessionless, PAYLOAD } from '../../../src/ipmi/rmcp.ts';
 import { must } from '../../support/ipmi-golden.ts';
@@ -167,5 +170,52 @@ describe('an answer to the first question that says there is no IPMI 2.0', () =>
     world.deliver = (from) => from === 'bmc';
     const silent = await refusal(world.run(openSession(ports, BMC, ADMIN)));
     expect(silent.code).toBe('BMC_SUITE');
+  });
+});
+
+describe('a refusal over IPMI 1.5, which names nobody', () => {
+  const PASSWORD = Buffer.from('secret');
+  const SESSION = 0x01020304;
+  const begin = () =>
+    createHandshake15({
+      options: parseSettings({ ...ADMIN, suites: [], allowIpmi15: true }),
+      random: (count) => new Uint8Array(count).fill(5),
+    });
+  /** An answer to this request, or a refusal of it. */
+  const answer = (
+    asked: Uint8Array | undefined,
+    { completion = 0, data = new Uint8Array(), sign = false },
+  ) => {
+    const packet = must(decodeRmcp(asked ?? new Uint8Array()));
+    if (packet.kind !== 'lan15') throw new Error('that is no request of IPMI 1.5');
+    const request = must(decodeRequest(packet.payload));
+    const payload = encodeResponse({ ...request, netFn: request.netFn + 1, completion, data });
+    const bytes = sign
+      ? sealLan15(PASSWORD, { sessionId: SESSION, sequence: 0, payload })
+      : encodeSessionless(payload);
+    return must(decodeRmcp(bytes));
+  };
+  const challenge = Uint8Array.from([4, 3, 2, 1, ...new Uint8Array(16)]);
+  const activated = Uint8Array.from([2, 4, 3, 2, 1, 1, 0, 0, 0, 4]);
+
+  it('is not believed while an answer may come', () => {
+    const handshake = begin();
+    const asked = handshake.start(0);
+    expect(handshake.onPacket(answer(asked.send, { completion: 0x81 }), 1)).toBeUndefined();
+    const next = handshake.onPacket(answer(asked.send, { data: challenge }), 2);
+    expect(next?.fault).toBeUndefined();
+    expect(handshake.onPacket(answer(next?.send, { completion: 0x86 }), 3)).toBeUndefined();
+    const last = handshake.onPacket(answer(next?.send, { data: activated, sign: true }), 4);
+    expect(last?.opened?.protection).toBe('md5');
+  });
+
+  it('is believed when it has come twice', () => {
+    const handshake = begin();
+    const asked = handshake.start(0);
+    handshake.onPacket(answer(asked.send, { completion: 0x81 }), 1);
+    const again = handshake.onDeadline(1000);
+    expect(again.fault).toBeUndefined();
+    handshake.onPacket(answer(again.send, { completion: 0x81 }), 1001);
+    expect(handshake.onDeadline(3000).fault?.code).toBe('BMC_USER');
   });
 });

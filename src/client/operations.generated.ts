@@ -652,6 +652,8 @@ export type ImageStream = {
   readonly leftBytes: number;
   /** What it may take; 0 for no bound */
   readonly bytesPerSecond: number;
+  /** When it will have everything, about: by its own word, else by what the uplink carries and who is before it; null when that is not known */
+  readonly endsAt: number | null;
 };
 export type Job = {
   readonly id: string;
@@ -4148,7 +4150,7 @@ export interface Operations {
     };
     answer: ImageChannel;
   };
-  /** Remove a channel; its history stays. */
+  /** Remove a channel that no pool, job or request uses; its history stays. */
   'DELETE /images/{name}/channels/{channel}': {
     path: {
       readonly name: string;

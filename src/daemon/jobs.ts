@@ -37,7 +37,10 @@ export function openJobs({
     install: { bmcPatienceMs: config.jobs.install.bmcPatienceMinutes * 60_000 },
   });
   const onCancel = ({ id }: Job) => inventory.work.end(id, 'its job was called off');
-  return openJobDesk({ db, clock, events, machines, kinds, onCancel });
+  return openJobDesk({
+    ...{ db, clock, events, machines, kinds, onCancel },
+    ownEndOf: (job) => inventory.work.copyEndsAt(job),
+  });
 }
 
 const FORGET_EVERY_MS = 3_600_000;

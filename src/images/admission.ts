@@ -51,6 +51,8 @@ export interface Stream extends Asking {
   readonly bytesPerSecond: number;
   readonly state: 'sending' | 'kept' | 'waiting';
   readonly position: number;
+  /** Until it will have everything, about; undefined while nothing is known of what the uplink carries. */
+  readonly endsInMs: number | undefined;
 }
 
 export interface Admission {
@@ -86,6 +88,12 @@ export function createAdmission(settings: AdmissionSettings): Admission {
       (one) => one.uplink === uplink && (one.state === 'waiting') === waits,
     );
 
+  const expected = (uplink: string, line: Pick<Line, 'running' | 'queue' | 'now'>) => {
+    const bytesPerSecond = settings.bytesPerSecond || carried.get(uplink);
+    if (!bytesPerSecond) return new Map<string, Expected>();
+    return forecast({ ...line, bytesPerSecond, streamsMax: settings.streamsMax });
+  };
+
   return {
     ask(asking, now) {
       forget(now);
@@ -109,14 +117,11 @@ export function createAdmission(settings: AdmissionSettings): Admission {
         entry.state = 'sending';
         return { admitted: true };
       }
-      const rate = settings.bytesPerSecond || carried.get(asking.uplink);
-      const ahead = [...running, ...queue.slice(0, position - 1)];
-      const aheadBytes = ahead.reduce((sum, { leftBytes }) => sum + leftBytes, 0);
       return {
         admitted: false,
         position,
         retryMs: position <= settings.streamsMax ? settings.soonMs : settings.laterMs,
-        waitMs: rate ? Math.ceil((aheadBytes * 1000) / rate / settings.streamsMax) : undefined,
+        waitMs: expected(asking.uplink, { running, queue, now }).get(asking.key)?.startsInMs,
       };
     },
     ended(key, { complete, sentBytes }, now) {
@@ -148,8 +153,10 @@ export function createAdmission(settings: AdmissionSettings): Admission {
         const running = on(uplink, false);
         const rates = ratesOf(running, settings.bytesPerSecond);
         const queue = inTurn(on(uplink, true), running);
+        const ends = expected(uplink, { running, queue, now });
         return [...running, ...queue].map(({ since: _, seenAt: __, ...entry }) => ({
           ...entry,
+          endsInMs: ends.get(entry.key)?.endsInMs,
           bytesPerSecond: rates.get(entry.key) ?? 0,
           position: queue.findIndex(({ key }) => key === entry.key) + 1,
         }));
@@ -178,6 +185,48 @@ function inTurn(waiting: readonly Entry[], running: readonly Entry[]): Entry[] {
     turn.push(next);
   }
   return turn;
+}
+
+interface Line {
+  readonly running: readonly Entry[];
+  /** In turn. */
+  readonly queue: readonly Entry[];
+  readonly bytesPerSecond: number;
+  readonly streamsMax: number;
+  readonly now: number;
+}
+
+interface Expected {
+  readonly startsInMs: number;
+  readonly endsInMs: number;
+}
+
+/**
+ * When each will have its place and its last byte if all share evenly: whoever has least left ends first, and the next of the
+ * queue takes the place.
+ */
+function forecast({ running, queue, bytesPerSecond, streamsMax, now }: Line) {
+  const share = bytesPerSecond / Math.max(1, running.length);
+  const found = new Map<string, Expected>();
+  const waiting = queue.map(({ key, leftBytes }) => ({ key, left: leftBytes }));
+  let atMs = 0;
+  let active = running.map(({ key, leftBytes, seenAt, state }) => {
+    const sent = state === 'sending' ? ((now - seenAt) / 1000) * share : 0;
+    return { key, left: Math.max(0, leftBytes - sent), startsInMs: 0 };
+  });
+  for (;;) {
+    for (const one of waiting.splice(0, Math.max(0, streamsMax - active.length)))
+      active.push({ ...one, startsInMs: Math.ceil(atMs) });
+    if (active.length === 0) return found;
+    const least = active.reduce((min, { left }) => Math.min(min, left), Number.POSITIVE_INFINITY);
+    atMs += (least * active.length * 1000) / bytesPerSecond;
+    for (const one of active) {
+      one.left -= least;
+      if (one.left <= 0)
+        found.set(one.key, { startsInMs: one.startsInMs, endsInMs: Math.ceil(atMs) });
+    }
+    active = active.filter(({ left }) => left > 0);
+  }
 }
 
 function ratesOf(running: readonly Entry[], bytesPerSecond: number): Map<string, number> {

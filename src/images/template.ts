@@ -129,6 +129,9 @@ export function checkArguments(text: string): void {
   const odd = /[^A-Za-z0-9 ._:,/=+@()~;-]/.exec(rest)?.[0];
   if (odd !== undefined) throw new Error(`'${odd}' cannot stand on iPXE's command line`);
   if (rest.split(' ').includes(';')) throw new Error("';' alone ends the command");
+  // One that never asks for its template could write the disks without our ever knowing that it has begun.
+  if (!/\{\{ *(?:url|seedUrl) *\}\}/.test(text))
+    throw new Error('it names neither {{ url }} nor {{ seedUrl }}, where the template is');
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

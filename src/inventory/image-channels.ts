@@ -8,7 +8,7 @@ import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
-import type { ImageCause } from './images.ts';
+import type { ImageCause, ImageUses } from './images.ts';
 
 export interface Channel {
   readonly name: string;
@@ -39,7 +39,7 @@ export interface Channels {
   move(to: { name: string; channel: string; version: string }, cause: ImageCause): Channel;
   /** To where it pointed before its last move. @throws AppError NOT_FOUND when there is no such version any more */
   moveBack(of: { name: string; channel: string }, cause: ImageCause): Channel;
-  /** @throws AppError NOT_FOUND */
+  /** @throws AppError NOT_FOUND, STILL_REFERENCED while something is to be installed with what it points to */
   removeChannel(of: { name: string; channel: string }, cause: ImageCause): void;
 }
 
@@ -65,7 +65,7 @@ const fromRow = ({ moved_at: movedAt, ...row }: ChannelRow): Channel => ({
 
 export function openChannels(
   db: Database,
-  { clock, events }: { clock: Clock; events: EventStore },
+  { clock, events, usesOf }: { clock: Clock; events: EventStore; usesOf: ImageUses },
 ): Channels {
   const find = db.prepare<[string, string], ChannelRow>(
     'SELECT * FROM image_channels WHERE name = ? AND channel = ?',
@@ -136,9 +136,22 @@ export function openChannels(
     },
     removeChannel(of, cause) {
       const before = at(of.name, of.channel);
-      if (!before) throw new AppError('NOT_FOUND', { detail: `(${of.name}/${of.channel})` });
+      const ref = `${of.name}/${of.channel}`;
+      if (!before) throw new AppError('NOT_FOUND', { detail: `(${ref})` });
+      refuseUsed(ref, usesOf({ name: of.name, version: undefined, refs: [ref] }));
       drop.run(of.name, of.channel);
       tell(of, { from: before.version, to: '' }, cause);
     },
   };
+}
+
+const USES_TOLD_MAX = 5;
+
+/** @throws AppError STILL_REFERENCED, which names what uses it */
+export function refuseUsed(ref: string, uses: readonly string[]): void {
+  if (uses.length === 0) return;
+  const more = uses.length - USES_TOLD_MAX;
+  const told = uses.slice(0, USES_TOLD_MAX).join('; ');
+  const detail = `${ref}: ${told}${more > 0 ? `; and ${more} more` : ''}.`;
+  throw new AppError('STILL_REFERENCED', { detail });
 }

@@ -14,7 +14,7 @@ import { limit } from '../limits.ts';
 import { parseImageRef } from '../wire/image-ref.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
-import { type Channels, openChannels } from './image-channels.ts';
+import { type Channels, openChannels, refuseUsed } from './image-channels.ts';
 
 export const IMAGE_KINDS = ['raw', 'tarball', 'installer'] as const;
 export type ImageKind = (typeof IMAGE_KINDS)[number];
@@ -93,8 +93,15 @@ export interface ImageCause {
   readonly why: string;
 }
 
-/** @returns one sentence for each thing that still needs this version, or a channel that holds it */
-export type ImageUses = (image: { name: string; version: string; refs: string[] }) => string[];
+/** What is to be removed: a version, or a channel when there is none. `refs`: what people may have written for it. */
+export interface Removed {
+  readonly name: string;
+  readonly version: string | undefined;
+  readonly refs: readonly string[];
+}
+
+/** @returns one sentence for each thing that still needs this version, or a channel that holds it; or this channel */
+export type ImageUses = (removed: Removed) => string[];
 
 export interface Images extends Channels {
   /** The version that `NAME/CHANNEL` or `NAME@VERSION` means now; `undefined` for none, and for a damaged one. */
@@ -106,7 +113,7 @@ export interface Images extends Channels {
   add(image: NewImage, cause: ImageCause): ImageVersion;
   /** Its files stay until the next collection. @throws AppError NOT_FOUND, STILL_REFERENCED */
   remove(image: { name: string; version: string }, cause: ImageCause): void;
-  /** Every caller who can still need a version says so here. */
+  /** Every caller who can still need a version or a channel says so here. */
   guard(uses: ImageUses): void;
 }
 
@@ -141,11 +148,12 @@ export function openImages(db: Database, clock: Clock, events: EventStore): Imag
     "SELECT * FROM images WHERE ? IN ('', name) AND name >= ? ORDER BY name, created_at DESC, version DESC",
   );
   const filesOf = db.prepare<[string, string], FileRow>(FILES);
-  const channels = openChannels(db, { clock, events });
   const guards: ImageUses[] = [
-    (image) => jobsThatNeed(db, image),
-    (image) => workThatNeeds(db, image),
+    (removed) => jobsThatNeed(db, removed),
+    (removed) => workThatNeeds(db, removed),
   ];
+  const usesOf: ImageUses = (removed) => guards.flatMap((ask) => ask(removed));
+  const channels = openChannels(db, { clock, events, usesOf });
 
   const view = (row: VersionRow): ImageVersion => {
     const { name, version } = row;
@@ -198,20 +206,15 @@ export function openImages(db: Database, clock: Clock, events: EventStore): Imag
       const refs = [`${name}@${version}`, ...image.channels.map((channel) => `${name}/${channel}`)];
       const uses = [
         ...image.channels.map((channel) => `channel ${name}/${channel} points to it`),
-        ...guards.flatMap((ask) => ask({ name, version, refs })),
+        ...usesOf({ name, version, refs }),
       ];
-      if (uses.length > 0) {
-        const detail = `${name}@${version}: ${uses.slice(0, USES_TOLD_MAX).join('; ')}.`;
-        throw new AppError('STILL_REFERENCED', { detail });
-      }
+      refuseUsed(`${name}@${version}`, uses);
       removeVersion(db, image, clock());
       events.append({ name: 'image.removed', data: { image: name, version, ...cause } });
     },
     guard: (uses) => void guards.push(uses),
   };
 }
-
-const USES_TOLD_MAX = 5;
 
 function fileFrom(row: FileRow): ImageFile {
   return {
@@ -270,7 +273,7 @@ function removeVersion(db: Database, { name, version, files }: ImageVersion, now
 }
 
 /** Unfinished jobs say by reference or by exact version which image they are for. */
-function jobsThatNeed(db: Database, { refs }: { refs: readonly string[] }): string[] {
+function jobsThatNeed(db: Database, { refs }: Removed): string[] {
   const rows = db
     .prepare<[string], { kind: string; target: string }>(
       `SELECT kind, target FROM jobs WHERE ended_at = 0
@@ -281,10 +284,8 @@ function jobsThatNeed(db: Database, { refs }: { refs: readonly string[] }): stri
 }
 
 /** What an install was resolved to when it began, wherever the channel points by now. */
-function workThatNeeds(
-  db: Database,
-  { name, version }: { name: string; version: string },
-): string[] {
+function workThatNeeds(db: Database, { name, version }: Removed): string[] {
+  if (version === undefined) return [];
   const rows = db
     .prepare<[string, string], { hardwarename: string }>(
       `SELECT hardwarename FROM work_orders JOIN jobs ON jobs.id = work_orders.job

@@ -4,10 +4,11 @@
  * An order is *live* while it is armed, its time has not run out, its job has neither ended nor been called off, and the
  * machine is in the state that this kind of work belongs to. All of that is asked of the database each time: there is no
  * moment in which a job has ended and its token still opens something. A token is bound to the order, its round, the boot and
- * the NIC that took it; the next round and the next boot get another one.
+ * the NIC that took it; the next round and the next boot get another one, and once a later boot has begun the work, the token
+ * of an earlier one opens nothing: whoever still has it would write the same disks beside it.
  *
- * A machine that comes back into the same work boot after boot is not looped: beyond `workBootsMax` boots the order fails
- * with WORK_LOOP, and its job with it.
+ * A machine that comes back into the same work boot after boot is not looped: beyond `workBootsMax` boots that began it, or
+ * twice as many that were offered it and never did, the order fails with WORK_LOOP, and its job with it.
  */
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
@@ -93,6 +94,8 @@ export interface Work {
   destroys(job: string): void;
   /** @returns whether it is worth an event: another step, or a while since the last one */
   progressed(token: WorkToken, progress: AgentProgress): boolean;
+  /** When the agent of this job says that its copy will be over; undefined when it copies nothing now. */
+  copyEndsAt(job: string): Millis | undefined;
   /** @returns false when this round has had its result already */
   concluded(token: WorkToken, result: AgentResult): boolean;
   /** @returns false when it has called before */
@@ -234,8 +237,8 @@ export function openWork(
       const { job, purpose, round, hardwarename } = order;
       const again = sql.taken.get(job, round, purpose, boot);
       if (again) return tokenFrom(again, order);
-      if (order.boots >= limit('workBootsMax')) {
-        const detail = `It has begun this work in ${order.boots} boots and finished it in none.`;
+      const detail = loopOf(order, sql.offered.get(job, purpose)?.boots ?? 0);
+      if (detail !== undefined) {
         const result = { ok: false, step: 'boot', code: 'WORK_LOOP', detail } as const;
         sql.conclude.run('failed', JSON.stringify(result), job);
         const data = { job, purpose, round, ...result, retry: false, log: '' };
@@ -249,6 +252,7 @@ export function openWork(
       if (boot === undefined || order.boot === boot) return;
       sql.take.run(boot, clock(), job);
       const { purpose, round, hardwarename } = order;
+      sql.outdate.run(clock(), job, purpose, boot);
       const data = { job, purpose, round, boots: order.boots + 1 };
       events.append({ name: 'work.taken', hardwarename, boot, mac, data });
     },
@@ -280,6 +284,7 @@ export function openWork(
       sql.progress.run(now, JSON.stringify({ ...progress, movedAt }), order.job);
       return true;
     },
+    copyEndsAt: (job) => copyEndOf(one(sql.ofJob.get(job))),
     concluded({ order }, result) {
       if (must(order.job).result !== undefined) return false;
       sql.conclude.run(result.ok ? 'done' : 'failed', JSON.stringify(result), order.job);
@@ -294,6 +299,21 @@ export function openWork(
     },
     forget: (before) => sql.forget.run(before).changes,
   };
+}
+
+function copyEndOf(order: WorkOrder | undefined): Millis | undefined {
+  const seconds = order?.state === 'armed' ? order.progress.etaSeconds : undefined;
+  if (!order || seconds === undefined) return undefined;
+  return Math.round(order.progressAt + seconds * 1000) as Millis;
+}
+
+/** @returns what keeps it from being handed out once more; undefined for nothing */
+function loopOf({ boots }: WorkOrder, offered: number): string | undefined {
+  if (boots >= limit('workBootsMax'))
+    return `It has begun this work in ${boots} boots and finished it in none.`;
+  if (offered >= 2 * limit('workBootsMax'))
+    return `It was offered this work in ${offered} boots and began it in ${boots}.`;
+  return undefined;
 }
 
 /**
@@ -337,6 +357,13 @@ function prepare(db: Database) {
     jobOf: db.prepare<[string], { status: string }>('SELECT status FROM jobs WHERE id = ?'),
     taken: db.prepare<[string, number, string, string], TokenRow>(
       'SELECT * FROM work_tokens WHERE job = ? AND round = ? AND purpose = ? AND boot = ?',
+    ),
+    outdate: db.prepare(
+      `UPDATE work_tokens SET expires_at = min(expires_at, ?)
+       WHERE job = ? AND purpose = ? AND boot NOT IN ('', ?)`,
+    ),
+    offered: db.prepare<[string, string], { boots: number }>(
+      'SELECT count(DISTINCT boot) AS boots FROM work_tokens WHERE job = ? AND purpose = ?',
     ),
     take: db.prepare(
       'UPDATE work_orders SET boot = ?, taken_at = ?, boots = boots + 1 WHERE job = ?',

@@ -12,7 +12,7 @@ import type { MachineRecord } from '../inventory/machine-fields.ts';
 import type { Machines } from '../inventory/machines.ts';
 import { needsRelease } from '../inventory/states.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import type { Clock } from '../wire/time.ts';
+import type { Clock, Millis } from '../wire/time.ts';
 import type { JobDefinition, JobKinds, JobParams } from './definition.ts';
 import { pausedUntil } from './pauses.ts';
 import { describeJob, type JobProgress } from './progress.ts';
@@ -57,6 +57,8 @@ export interface DeskParts {
   readonly events: EventStore;
   readonly machines: Pick<Machines, 'record' | 'transition'>;
   readonly kinds: JobKinds;
+  /** When the machine of this job says that it will be done with what it copies. */
+  ownEndOf?(job: string): Millis | undefined;
   /** In the transaction in which a job is called off. */
   onCancel?(job: Job): void;
 }
@@ -122,15 +124,19 @@ export function openJobDesk(parts: DeskParts): JobDesk {
       }
       return get(id);
     },
-    progress: (job) =>
-      describeJob(job, {
+    progress(job) {
+      const now = clock();
+      const endsAt = parts.ownEndOf?.(job.id);
+      return describeJob(job, {
         definition: kinds.find(job.kind, job.version),
         log: store.logOf(job.number),
-        now: clock(),
-        pausedMs: pausedUntil(store.queue(), clock()),
+        now,
+        pausedMs: pausedUntil(store.queue(), now),
         blocked: desk.blockedBy(job),
         medianMs: (step) => stats.medianMs(job.kind, step, job.hardwareType),
-      }),
+        ownMs: endsAt === undefined ? undefined : Math.max(0, endsAt - now),
+      });
+    },
     pause: (cause) => turn('jobs.paused', cause),
     resume: (cause) => turn('jobs.resumed', cause),
     blockedBy: () => undefined,

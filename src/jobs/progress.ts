@@ -47,6 +47,8 @@ export interface ProgressFacts {
   readonly pausedMs: number;
   readonly blocked: string | undefined;
   medianMs(step: string): number | undefined;
+  /** What the machine itself says that it will still take, for the step that waits for it. */
+  readonly ownMs?: number | undefined;
 }
 
 export function describeJob(job: Job, facts: ProgressFacts): JobProgress {
@@ -142,7 +144,7 @@ function waiting(
 function remaining(
   { phase, anchors }: JobFold,
   steps: readonly StepProgress[],
-  { now, pausedMs, medianMs }: ProgressFacts,
+  { now, pausedMs, medianMs, ownMs }: ProgressFacts,
 ): number | undefined {
   if (phase.at === 'ended' || phase.at === 'undoing') return undefined;
   let sumMs = 0;
@@ -151,7 +153,9 @@ function remaining(
     if (usualMs === undefined) return undefined;
     const begun = phase.at === 'waiting' ? { ...phase, at: phase.sinceAt } : anchors[name];
     const hadMs = begun && index === 0 ? now - begun.at - (pausedMs - begun.pausedMs) : 0;
-    sumMs += Math.max(0, usualMs - hadMs);
+    // What is usual knows nothing of an uplink that is shared with more machines than usual.
+    const own = index === 0 && phase.at === 'waiting' ? (ownMs ?? 0) : 0;
+    sumMs += Math.max(0, own, usualMs - hadMs);
   }
   return Math.round(sumMs);
 }

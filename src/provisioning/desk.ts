@@ -62,12 +62,14 @@ export function openRequestDesk(parts: DeskParts): RequestDesk {
   const rules = { windowMs: windowHours * HOUR_MS, assumedRate };
   const breakers = openBreakers(db, { clock, events, settings: rules });
   const quotas = openQuotas(db, serverdb.records);
-  images.guard(({ name, version }) =>
-    store
-      .open()
-      .filter(({ doc }) => doc.image === formatImageRef({ name, version }))
-      .map(({ id, role }) => `request ${id} (${role}) has not ended`),
-  );
+  images.guard(({ name, version, refs }) => {
+    const isUsed = ({ image, imageAsked }: RequestDoc): boolean =>
+      version === undefined
+        ? refs.includes(imageAsked)
+        : image === formatImageRef({ name, version });
+    const open = store.open().filter(({ doc }) => isUsed(doc));
+    return open.map(({ id, role }) => `request ${id} (${role}) has not ended`);
+  });
 
   const get = (id: string): ProvisioningRequest => {
     const request = store.byId(id);

@@ -85,7 +85,10 @@ export function createWorld(
   const { events, machines } = inventory;
   const kinds = jobKinds({ bmcSetup: NO_BMC_POLICY });
   const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
-  const jobs = openJobDesk({ db, clock, events, machines, kinds, onCancel });
+  const jobs = openJobDesk({
+    ...{ db, clock, events, machines, kinds, onCancel },
+    ownEndOf: (job) => inventory.work.copyEndsAt(job),
+  });
   const { site, provisioning: settings } = config;
   const provisioning = openRequestDesk({ db, clock, inventory, jobs, settings, site });
   const pools = openPoolDesk({ db, clock, inventory, requests: provisioning, site });

@@ -155,7 +155,7 @@ function addChannels(images: Command, context: CliContext): void {
       done(context, options, `${text} is ${body.version}`, body);
     });
   withCommon(images.command('unpoint'))
-    .description('remove a channel; its history stays')
+    .description('remove a channel that nothing uses; its history stays')
     .argument('<channel>', 'NAME/CHANNEL')
     .option('--why <TEXT>', 'stands in the history')
     .action(async (text: string, { why, ...options }: CommonOptions & { why?: string }) => {
@@ -192,6 +192,7 @@ function addStore(images: Command, context: CliContext): void {
             title: 'MAY',
             of: ({ bytesPerSecond }) => bytes(bytesPerSecond) && `${bytes(bytesPerSecond)}/s`,
           },
+          { title: 'ENDS ABOUT', of: ({ endsAt }) => (endsAt === null ? '' : time(endsAt)) },
         ],
       });
     });

@@ -134,9 +134,22 @@ export const streamView = z
     position: z.number().int().describe('In the queue; 0 when it is being sent'),
     leftBytes: z.number().int().describe('When it last asked'),
     bytesPerSecond: z.number().int().describe('What it may take; 0 for no bound'),
+    endsAt: z
+      .number()
+      .int()
+      .nullable()
+      .describe(
+        'When it will have everything, about: by its own word, else by what the uplink carries and who is before it; null when that is not known',
+      ),
   })
   .meta({ id: 'ImageStream' });
 
-export function showStream({ key, ...stream }: Stream): z.output<typeof streamView> {
-  return { job: key, ...stream };
+/** @param own when the machine says that it will have everything */
+export function showStream(
+  { key, endsInMs, ...stream }: Stream,
+  { now, own }: { now: number; own: number | undefined },
+): z.output<typeof streamView> {
+  const expected = endsInMs === undefined ? null : now + endsInMs;
+  const endsAt = stream.state === 'sending' && own !== undefined ? own : expected;
+  return { job: key, ...stream, endsAt };
 }

@@ -17,6 +17,7 @@ function admission(settings: Partial<AdmissionSettings> = {}) {
     ended: (name: string, sentBytes = 1000, complete = true) =>
       made.ended(name, { complete, sentBytes }, now),
     rates: (uplink = 'u') => Object.fromEntries(made.rates(uplink, now)),
+    ends: () => Object.fromEntries(made.list(now).map(({ key, endsInMs }) => [key, endsInMs])),
     list: () => made.list(now).map(({ key, state, position }) => `${key} ${state} ${position}`),
   };
 }
@@ -84,13 +85,30 @@ describe('a place', () => {
     expect(ask('b', 'web', 'u', 700)).toMatchObject({ waitMs: 5000 });
     expect(ask('c', 'web', 'u', 700)).toMatchObject({ waitMs: 12_000 });
   });
-  it('is told from what the uplink has carried where no bound is set', () => {
-    const { ask, ended, pass } = admission({ streamsMax: 1 });
+  it('comes when the first of those that share the uplink is done, and not when a part of it is', () => {
+    const { ask, ends, pass } = admission({ streamsMax: 2, bytesPerSecond: 100 });
+    ask('a', 'web', 'u', 500);
+    ask('b', 'web', 'u', 500);
+    expect(ask('c', 'web', 'u', 300)).toMatchObject({ waitMs: 10_000 });
+    expect(ask('d', 'web', 'u', 500)).toMatchObject({ waitMs: 10_000 });
+    expect(ask('e', 'web', 'u', 100)).toMatchObject({ waitMs: 16_000 });
+    expect(ends()).toEqual({ a: 10_000, b: 10_000, c: 16_000, d: 19_000, e: 18_000 });
+    pass(4000);
+    expect(ends()).toMatchObject({ a: 6000, b: 6000, c: 12_000 });
+  });
+  it('and its end are told from what the uplink has carried where no bound is set', () => {
+    const { ask, ended, ends, pass } = admission({ streamsMax: 1 });
     ask('a', 'web', 'u', 1000);
     pass(10_000);
     ended('a', 1000);
     ask('b', 'web', 'u', 1000);
     expect(ask('c')).toMatchObject({ waitMs: 10_000 });
+    expect(ends()).toEqual({ b: 10_000, c: 20_000 });
+  });
+  it('has no end that is told before anything was carried', () => {
+    const { ask, ends } = admission();
+    ask('a');
+    expect(ends()).toEqual({ a: undefined });
   });
 });
 

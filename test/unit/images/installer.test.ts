@@ -261,4 +261,20 @@ describe('the token of an installer', () => {
       }),
     );
   });
+
+  it('is not handed out for ever to a machine that never comes as far as its template either', async () => {
+    const { begin, boots, work, machine } = await site();
+    begin();
+    const scripts: boolean[] = [];
+    for (let boot = 0; boot < 10; boot++) {
+      work.pass(100_000);
+      scripts.push((await boots()).script.includes('/installer/'));
+    }
+    expect(scripts).toEqual([...Array.from({ length: 8 }, () => true), false, false]);
+    const told = work.inventory.events.ofMachine(machine.name, 100);
+    expect(told.find(({ name }) => name === 'agent.failed')?.data).toMatchObject({
+      code: 'WORK_LOOP',
+      detail: 'It was offered this work in 8 boots and began it in 0.',
+    });
+  });
 });

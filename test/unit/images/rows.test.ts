@@ -131,7 +131,13 @@ describe('a version', () => {
     job.run('1', 'M1', JSON.stringify({ image: 'debian-12/stable' }));
     job.run('2', 'M2', JSON.stringify({ image: 'other/stable' }));
     expect(remove()).toMatch(/points to it; the install job of M1 has not ended\.$/);
-    run(() => images().removeChannel({ name: 'debian-12', channel: 'stable' }, cause));
+    const unpoint = () =>
+      codeOf(() => images().removeChannel({ name: 'debian-12', channel: 'stable' }, cause));
+    expect(unpoint()).toBe(
+      'STILL_REFERENCED debian-12/stable: the install job of M1 has not ended.',
+    );
+    world.db.prepare("UPDATE jobs SET ended_at = 1 WHERE id = '1'").run();
+    expect(unpoint()).toBe('nothing was refused');
     job.run('3', 'M3', JSON.stringify({ image: 'debian-12@1' }));
     expect(remove()).toBe('STILL_REFERENCED debian-12@1: the install job of M3 has not ended.');
     world.db.prepare('UPDATE jobs SET ended_at = 1').run();

@@ -140,6 +140,7 @@ describe('an installer in the store', () => {
     expect(() => add(bad)).toThrow(/line 1: 'hostnam' is none of/);
     expect(() => add(mute)).toThrow(/no \{\{ phoneHomeUrl \}\}/);
     expect(() => add(good, 'url={{ urll }}')).toThrow(/'urll' is none of url, seedUrl/);
+    expect(() => add(good, 'auto=true')).toThrow(/neither \{\{ url \}\} nor \{\{ seedUrl \}\}/);
     for (const odd of ['a=$net0', 'a || reboot', 'a && b', 'a="b c"', 'a ; reboot', 'a#b'])
       expect(() => add(good, odd), odd).toThrow(/cannot stand|ends the command/);
     expect(made.world.inventory.images.list()).toEqual([]);

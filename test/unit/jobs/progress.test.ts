@@ -39,8 +39,9 @@ const installing: Timed[] = [
   waiting('installed', 240),
   waiting('installed', 420),
 ];
-const describedAt = (seconds: number, entries: readonly Timed[]) =>
+const describedAt = (seconds: number, entries: readonly Timed[], ownMs?: number) =>
   describeJob(job, {
+    ownMs,
     ...{ definition, log: log(...entries), now: (BEGAN + 1000 * seconds) as Millis },
     ...{ blocked: undefined, pausedMs: 0 },
     // A minute for each step, ten for the copy.
@@ -69,6 +70,11 @@ describe('the time that is left', () => {
   it('is what the present step and those after it usually take, less what this one has had', () => {
     // 600 s for the copy, of which 370 have gone by, and 60 s for the start.
     expect(describedAt(430, installing).remainingMs).toBe(600_000 - 370_000 + 60_000);
+  });
+
+  it('is no less than the machine itself says of its copy, which may share its uplink with many', () => {
+    expect(describedAt(430, installing, 400_000).remainingMs).toBe(400_000 + 60_000);
+    expect(describedAt(430, installing, 5000).remainingMs).toBe(230_000 + 60_000);
   });
 
   it('counts the steps of another round anew', () => {

@@ -55,6 +55,33 @@ describe('a pool', () => {
     expect(remove('2')).not.toThrow();
   });
 
+  it('keeps the channel that it, its resets and requests are made of, and says who they are', async () => {
+    const hall = createProvisionHall({ machines: 0 });
+    const { images } = hall.now.inventory;
+    const cause = { who: 'ann', why: 'test' };
+    const unpoint = () => {
+      hall.now.inventory.transaction(() =>
+        images.removeChannel({ name: 'debian-12', channel: 'stable' }, cause),
+      );
+    };
+    hall.pool('web', { count: 0 });
+    const { id } = hall.ask({ count: 1, role: 'db' });
+    expect(unpoint).toThrow(
+      `debian-12/stable: request ${id} (db) has not ended; pool web is made of it.`,
+    );
+    hall.pool('web', { count: 0, image: 'debian-12@1' });
+    hall.now.inventory.transaction(() => hall.now.desk.cancel(id, cause));
+    await hall.until(() => hall.now.desk.get(id).endedAt > 0);
+    hall.now.pools.store.join('web', nameOf(0));
+    const reset = hall.reset('web', { image: 'debian-12/stable' });
+    expect(unpoint).toThrow(`debian-12/stable: reset ${reset.id} has not ended.`);
+    hall.now.inventory.transaction(() =>
+      hall.now.pools.store.turnReset(reset.id, 'aborted', cause),
+    );
+    expect(unpoint).not.toThrow();
+    expect(images.at('debian-12', 'stable')).toBeUndefined();
+  });
+
   it('asks for no more than it lacks, and calls off what it no longer wants', async () => {
     const hall = createProvisionHall({ machines: 2 });
     hall.pool('web', { count: 6 });

@@ -119,8 +119,12 @@ export function addImageRoutes(app: PeopleServer, context: PeopleContext): void 
       response: answers(z.object({ streams: z.array(streamView) })),
     },
     handler: async (_request, reply) => {
-      const streams = imageDeskOf(context).admission.list(context.clock());
-      return reply.send({ streams: streams.map(showStream) });
+      const now = context.clock();
+      const streams = imageDeskOf(context).admission.list(now);
+      const { work } = context.inventory;
+      return reply.send({
+        streams: streams.map((one) => showStream(one, { now, own: work.copyEndsAt(one.key) })),
+      });
     },
   });
   app.route({
@@ -248,7 +252,7 @@ function addChannelRoutes(app: PeopleServer, context: PeopleContext): void {
     config: { access: 'operator' },
     schema: {
       tags,
-      summary: 'Remove a channel; its history stays',
+      summary: 'Remove a channel that no pool, job or request uses; its history stays',
       params: channelParams,
       querystring: whyQuery,
       response: answers(nothing, 204),

@@ -68,8 +68,8 @@ function renewEpoch(db: Database): void {
 }
 
 /**
- * Looks at a copy that is about to be put in the database's place, and begins a new epoch in it. A copy of an older schema is
- * given one when it is migrated.
+ * Looks at a copy that is about to be put in the database's place, begins a new epoch in it, and brings its jobs to rest. A copy
+ * of an older schema is given an epoch when it is migrated.
  * @throws AppError DATABASE_CORRUPT for what is no database of ours, or of a newer program
  */
 export function acceptRestored(db: Database): void {
@@ -83,6 +83,23 @@ export function acceptRestored(db: Database): void {
     const detail = `(its schema ${schema} is newer than this program's ${MIGRATIONS.length})`;
     throw new AppError('DATABASE_CORRUPT', { detail });
   }
-  if (!has.get('meta')) return;
-  renewEpoch(db);
+  if (has.get('work_orders'))
+    db.exec(`UPDATE work_orders SET state = 'ended' WHERE state = 'armed'`);
+  if (has.get('job_queue')) pauseJobs(db);
+  if (has.get('meta')) renewEpoch(db);
+}
+
+/** For people, who read it wherever the queue is shown. */
+export const RESTORED = 'a copy of the database was put back: machines may be in use by now';
+
+/**
+ * What the copy takes for free, or for half installed, may be in use by now: no order in it is live any more, whoever netboots,
+ * and nothing is sent to a machine before a person has looked and says `jobs resume`. Since when: the copy's last word.
+ */
+function pauseJobs(db: Database): void {
+  db.prepare(
+    `UPDATE job_queue SET who = 'restore', why = ? || iif(paused_at > 0, '; before that: ' || why, ''),
+       paused_at = iif(paused_at > 0, paused_at, max(1, (SELECT ifnull(max(at), 1) FROM events)))
+     WHERE EXISTS (SELECT 1 FROM machines)`,
+  ).run(RESTORED);
 }

@@ -57,7 +57,8 @@ export function addLocalCommands(program: Command, context: CliContext): void {
         accept: acceptRestored,
       });
       const before = kept ? `; what was there is ${kept}` : '';
-      done(context, options, `${config.database.file} is ${file}${before}`, {
+      const jobs = '; jobs are paused: what the copy takes for free may be in use by now';
+      done(context, options, `${config.database.file} is ${file}${before}${jobs}`, {
         restored: file,
         kept,
       });

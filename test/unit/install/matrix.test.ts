@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { decide, targetWord } from '../../../src/boot/decide.ts';
 import { sendOptions } from '../../../src/http/machine/app.ts';
 import { createAdmission } from '../../../src/images/admission.ts';
+import { acceptRestored } from '../../../src/inventory/feed-epoch.ts';
 import type { ResolvedImage } from '../../../src/inventory/images.ts';
 import { MACHINE_STATES, type MachineState } from '../../../src/inventory/states.ts';
 import type { WorkPurpose } from '../../../src/inventory/work.ts';
@@ -25,7 +26,8 @@ const LIVE_STATE: Readonly<Record<Purpose, MachineState>> = {
 };
 const PURPOSES = Object.keys(LIVE_STATE) as readonly Purpose[];
 /** An image's own installer is an install, too. */
-const workOf = (purpose: Purpose): WorkPurpose => (purpose === 'installer' ? 'install' : purpose);
+const workOf = (purpose: Purpose | 'burn-in'): WorkPurpose =>
+  purpose === 'installer' ? 'install' : purpose;
 
 const otherThan = (purpose: Purpose): Purpose => (purpose === 'recycle' ? 'install' : 'recycle');
 
@@ -95,6 +97,28 @@ const CONDITIONS = {
     scene.world.db.prepare("UPDATE work_orders SET state = 'ended'").run();
     return token;
   },
+  /** Another boot of the machine has begun the work since: two agents would write the same disks. */
+  async 'earlier boot'(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    const { inventory } = scene.world;
+    inventory.transaction(() => inventory.boots.scriptServed(scene.machine.boot));
+    scene.world.pass(1000);
+    const { boot } = scene.world.booted(A);
+    const order = inventory.work.liveOf(scene.machine.name);
+    if (!order || boot === scene.machine.boot) throw new Error('there is no second boot');
+    const later = inventory.transaction(() => inventory.work.take(order, { boot, mac: A }));
+    if (later) inventory.transaction(() => inventory.work.fetched(later));
+    return token;
+  },
+  /** A database was put back in which the work was live; since then the machine may have come into use. */
+  async 'restored copy'(scene: Scene) {
+    const token = await taken(scene, scene.purpose);
+    acceptRestored(scene.world.db);
+    return token;
+  },
+  async 'burn-in'(scene: Scene) {
+    return taken(scene, 'burn-in');
+  },
   async used(scene: Scene) {
     const token = await taken(scene, scene.purpose);
     await scene.world.post(`/agent/${token}/result`, { ok: false, step: 'copy' });
@@ -104,9 +128,9 @@ const CONDITIONS = {
 type Condition = keyof typeof CONDITIONS;
 
 /** A job of this purpose whose order the machine has taken, in the state that it belongs to. */
-async function taken({ world, machine }: Scene, purpose: Purpose): Promise<string> {
+async function taken({ world, machine }: Scene, purpose: Purpose | 'burn-in'): Promise<string> {
   const job = world.job(machine.name, workOf(purpose));
-  world.put(machine.name, LIVE_STATE[purpose]);
+  world.put(machine.name, purpose === 'burn-in' ? 'available' : LIVE_STATE[purpose]);
   const order = world.arm(job, workOf(purpose), detailOf(purpose));
   const { boot } = machine;
   const mac = machine.boot === boot ? (world.inventory.boots.byId(boot)?.mac ?? A) : A;
@@ -114,7 +138,7 @@ async function taken({ world, machine }: Scene, purpose: Purpose): Promise<strin
   return token?.token ?? '';
 }
 
-const detailOf = (purpose: Purpose) =>
+const detailOf = (purpose: Purpose | 'burn-in') =>
   installDetail(purpose === 'installer' ? { image: INSTALLER } : {});
 
 /** What each channel serves to the machine, in one word: the purpose, or anything else. */
@@ -147,10 +171,16 @@ const CHANNELS = {
     const { line } = await asked;
     clearTimeout(timer);
     const word = line('instruction') ?? '';
+    // A burn-in writes to no disk, and its token is judged by what it opens.
+    if (word === 'burn-in') return 'not';
     if (line('work') !== undefined && word !== purpose) return `a token with ${word}`;
     return word === purpose ? 'served' : ['install', 'recycle'].includes(word) ? word : 'not';
   },
-  work: (scene: Scene, token: string) => asks(scene, `/agent/${token}/work`),
+  async work({ world, purpose }: Scene, token: string) {
+    const { statusCode, body } = await world.app.inject(`/agent/${token}/work`);
+    if (statusCode >= 300 || /^work: burn-in$/m.test(body)) return 'not';
+    return new RegExp(`^work: ${workOf(purpose)}$`, 'm').test(body) ? 'served' : body;
+  },
   plan: async ({ world }: Scene, token: string) => {
     const disks = [{ name: 'vda', sizeBytes: 2 ** 31 }];
     const answer = await world.post(`/agent/${token}/plan`, { bootMode: 'bios', disks });
@@ -183,7 +213,10 @@ function mayServe(
   at: { state: MachineState; purpose: Purpose },
 ) {
   const { state, purpose } = at;
-  if (!['live', 'other purpose'].includes(condition)) return false;
+  if (!['live', 'other purpose', 'earlier boot'].includes(condition)) return false;
+  // The machine is served in its later boot; what it had before opens nothing.
+  if (condition === 'earlier boot' && (BY_TOKEN.includes(channel) || channel === 'next'))
+    return channel === 'next' && state === LIVE_STATE[purpose] && purpose !== 'installer';
   if (state !== LIVE_STATE[purpose]) return false;
   if (OF_INSTALLERS.includes(channel)) return purpose === 'installer';
   if (channel === 'plan') return purpose === 'install';
@@ -193,6 +226,9 @@ function mayServe(
   if (['TFTP', 'metadata', 'installed'].includes(channel)) return false;
   return purpose !== 'installer' || (channel !== 'next' && channel !== 'work');
 }
+
+/** What they are about does not depend on the state: in the others they are as a live one or none. */
+const IN_FEW_STATES: readonly Condition[] = ['earlier boot', 'restored copy', 'burn-in'];
 
 const BOTH = [true, false].flatMap((a) => [true, false].map((b) => [a, b] as const));
 
@@ -205,7 +241,10 @@ const rows = PURPOSES.flatMap((purpose) =>
 describe('install and recycle', () => {
   it.each(rows)('$purpose, token $condition, by $channel', async (row) => {
     const { purpose, condition, channel } = row;
-    for (const state of MACHINE_STATES) {
+    const states = IN_FEW_STATES.includes(condition)
+      ? ([LIVE_STATE[purpose], 'available', 'in-use'] as const)
+      : MACHINE_STATES;
+    for (const state of states) {
       const world = createWorkWorld({ images, send: sendOptions() });
       const machine = await world.register(A, 'SN-0001');
       const other = await world.register(B, 'SN-0002');

@@ -1,5 +1,6 @@
 /** The agent's work: an order is handed to the boot that asks, its progress and its last word are told once. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { acceptRestored, RESTORED } from '../../../src/inventory/feed-epoch.ts';
 import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
 import { limit } from '../../../src/limits.ts';
 import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
@@ -141,6 +142,39 @@ describe('work', () => {
       .ofMachine(name, 1000)
       .find((event) => event.name === 'agent.failed');
     expect(failed?.data).toMatchObject({ code: 'WORK_LOOP', retry: false });
+  });
+});
+
+describe('a copy of the database that is put back in the middle of an install', () => {
+  it('serves nothing of it any more, and its jobs wait for a person', async () => {
+    const { name, work, wait } = await working();
+    const lastAt = world.inventory.events.after(0, 1000).at(-1)?.at;
+    acceptRestored(world.db);
+    expect((await world.app.inject(`/agent/${work}/work`)).statusCode).toBe(410);
+    expect(world.inventory.work.liveOf(name)).toBeUndefined();
+    const asked = world.next(wait);
+    setTimeout(() => world.put(name, 'in-use'), 30);
+    expect((await asked).line('work')).toBeUndefined();
+    expect(world.jobs.store.queue()).toMatchObject({
+      ...{ pausedAt: lastAt, who: 'restore', why: RESTORED },
+    });
+    expect(world.jobs.store.unfinishedOf(name)?.endedAt).toBe(0);
+  });
+
+  it('leaves a pause as long as it was, and says both reasons', async () => {
+    await world.register(A, 'SN-0001');
+    const cause = { who: 'ann', why: 'new switches' };
+    const { pausedAt } = world.inventory.transaction(() => world.jobs.pause(cause));
+    world.pass(5000);
+    acceptRestored(world.db);
+    expect(world.jobs.store.queue()).toMatchObject({
+      ...{ pausedAt, who: 'restore', why: `${RESTORED}; before that: new switches` },
+    });
+  });
+
+  it('pauses nothing where there is no machine', () => {
+    acceptRestored(world.db);
+    expect(world.jobs.store.queue().pausedAt).toBe(0);
   });
 });
 

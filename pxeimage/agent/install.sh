@@ -305,7 +305,8 @@ verify() {
   step verified 100
 }
 
-sums() { while read -r file; do sha256sum "$T$file" || return 1; done <"$AT/check"; }
+# Against a disk that reads back something else, not against a forger: MD5 takes a third of the time of SHA-256 here.
+sums() { while read -r file; do md5sum "$T$file" || return 1; done <"$AT/check"; }
 
 # ext2, 3 and 4 say so at byte 1080 (0xef53).
 blkid_type() {

@@ -68,17 +68,24 @@ lines_of() {
     sed -e 's/[\\"]/\\&/g' -e 's/$/\\n/' | tr -d '\n'
 }
 
-# tell_progress PID: about once a second while the work runs; ends it when its job is over.
+# tell_progress PID: a new step within a second, how far it is every three; ends the work when its job is over. What is told
+# takes its time from the work: between two words nothing is started but a sleep.
 tell_progress() {
   told=
+  told_step=
+  silent=0
   while sleep 1; do
-    now="$(cat "$AT/step" 2>/dev/null) $(copied)"
-    ACTIVITY=$(activity "$1")
-    silent=$((${silent:-0} + 1))
-    # Silence means trouble: something is said every ten seconds even when nothing moves.
-    [ "$now" != "$told" ] || [ "$silent" -ge 10 ] || continue
+    silent=$((silent + 1))
+    now_step=
+    [ ! -r "$AT/step" ] || read -r now_step <"$AT/step" || :
+    [ "$now_step" != "$told_step" ] || [ $((silent % 3)) = 0 ] || continue
+    now="$now_step $(copied)"
+    # Silence means trouble: something is said about every ten seconds even when nothing moves.
+    [ "$now" != "$told" ] || [ "$silent" -ge 9 ] || continue
     told=$now
+    told_step=$now_step
     silent=0
+    ACTIVITY=$(activity "$1")
     status=$(progress_json | curl -s -m 5 -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
       --data-binary @- "$APPLIANCE/agent/$WORK/progress")
     case $status in

@@ -155,6 +155,29 @@ describe('row 17: the boot order after an install', () => {
   });
 });
 
+describe('progress', () => {
+  /** Ticks at which it was told, of a loop whose seconds pass at once; at tick 30 or later the appliance says 410. */
+  async function ticks(copied: string): Promise<number[]> {
+    const script = [
+      't=0',
+      'sleep() { t=$((t + 1)); case $t in 1) echo look >"$AT/step" ;; 2) echo copy >"$AT/step" ;; esac; }',
+      `copied() { ${copied}; }`,
+      'progress_json() { :; }',
+      'activity() { :; }',
+      'curl() { echo "$t" >>"$AT/told"; if [ "$t" -ge 30 ]; then echo 410; else echo 204; fi; }',
+      'kill() { echo "$*" >"$AT/killed"; }',
+      'tell_progress 4711',
+    ].join('\n');
+    const run = await agent(script, { APPLIANCE: 'http://appliance' });
+    expect(run.at('killed')).toBe('-KILL -4711');
+    return run.at('told').split('\n').map(Number);
+  }
+  it('is told with each step at once, every three seconds while bytes move, every nine when nothing does', async () => {
+    expect(await ticks('echo "$t"')).toEqual([1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 32]);
+    expect(await ticks(':')).toEqual([1, 2, 11, 20, 29, 38]);
+  });
+});
+
 describe('the last word', () => {
   it('is JSON whatever the log holds', async () => {
     const script = [

@@ -1,12 +1,21 @@
 /**
  * pxeimage with one change, for the install bench: work for a machine that is to be called `by-hand` is what a person would type
- * there, `curl | zstd -d | dd`, and its time is told to a hundredth of a second. All other work is the agent's own.
+ * there, `curl | zstd -d | dd`, and its time is told to a hundredth of a second. All other work is the agent's own, as it is in
+ * this tree, whatever the image was built with.
  *
  * The change is a second archive behind the first one: the kernel unpacks both, and the later file wins (Linux,
  * Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -45,15 +54,16 @@ export function makePxeimageByHand(dir: string): string {
   const to = join(dir, 'pxeimage');
   const overlay = join(dir, 'overlay');
   mkdirSync(to, { recursive: true });
-  mkdirSync(join(overlay, 'agent'), { recursive: true });
-  const agent = readFileSync(join(ROOT, 'pxeimage/agent/install.sh'), 'utf8');
+  const files = readdirSync(join(ROOT, 'pxeimage/agent'));
+  cpSync(join(ROOT, 'pxeimage/agent'), join(overlay, 'agent'), { recursive: true });
+  const agent = readFileSync(join(overlay, 'agent/install.sh'), 'utf8');
   const renamed = agent.replace(/^perform\(\) \{$/m, 'by_the_agent() {');
   if (renamed === agent) throw new Error('the agent has no perform() to stand in front of');
   writeFileSync(join(overlay, 'agent/install.sh'), renamed + SCRIPT, { mode: 0o755 });
   for (const name of ['vmlinuz', 'initrd.img']) copyFileSync(join(from, name), join(to, name));
   const archive = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet', '-R', '0:0'], {
     cwd: overlay,
-    input: 'agent\nagent/install.sh\n',
+    input: ['agent', ...files.map((file) => `agent/${file}`), ''].join('\n'),
   });
   // An archive begins at a multiple of four bytes.
   const size = readFileSync(join(to, 'initrd.img')).length;

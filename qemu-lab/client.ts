@@ -10,6 +10,8 @@ export interface Client {
   boots(): Promise<BootTimeline[]>;
   /** Every event so far. */
   events(): Promise<StoredEvent[]>;
+  /** Whatever a reader may get below `/api/v1`. */
+  read<T>(path: string): Promise<T>;
 }
 
 const PATIENCE_MS = 15_000;
@@ -40,6 +42,7 @@ export function createClient(api: string): Client {
   // One reader at a time: two would add the same page twice.
   let reading: Promise<void> = Promise.resolve();
   return {
+    read: (path) => get(`/api/v1${path}`),
     board: () => get<Board>('/api/v1/board'),
     machines: async () =>
       (await get<{ machines: Machine[] }>('/api/v1/machines?limit=1000&include=hardware')).machines,

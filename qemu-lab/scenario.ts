@@ -15,6 +15,7 @@ import type { BootTimeline } from '../src/inventory/timeline.ts';
 import { type Client, createClient } from './client.ts';
 import { createLab, type Lab, type LabVm } from './lab.ts';
 import type { Negotiated } from './negotiated.ts';
+import { createMoves, waitPatiently } from './patience.ts';
 import type { Tool } from './prerequisites.ts';
 import { chainsOverTftp, expandRack, type RackDescription } from './rack.ts';
 
@@ -33,6 +34,8 @@ export interface ScenarioRun {
   until<T>(what: string, deadlineMs: number, probe: () => Promise<T | undefined>): Promise<T>;
   /** Machines that are made to fail, by name: of every other one nothing may be diagnosed. */
   readonly sick: Set<string>;
+  /** The same for as long as something moves (patience.ts): for what many machines do on a few cores. */
+  patiently<T>(what: string, probe: () => Promise<T | undefined>): Promise<T>;
   /** Notes a failure and goes on, so that one run shows everything that is wrong. */
   check(holds: boolean, what: string): void;
   say(text: string): void;
@@ -121,6 +124,7 @@ export async function runScenario(
   options.onLab?.(lab);
   try {
     const client = createClient(lab.api);
+    const moves = createMoves(() => client.events());
     const run: ScenarioRun = {
       lab,
       client,
@@ -135,6 +139,8 @@ export async function runScenario(
       check(holds, what) {
         if (!holds) failures.push(what);
       },
+      patiently: (what, probe) =>
+        waitPatiently({ what, probe, moves, howFar: () => howFar(lab, client) }),
       async until(what, deadlineMs, probe) {
         const deadline = Date.now() + deadlineMs;
         for (;;) {

@@ -10,6 +10,8 @@ import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
 import { install } from './install.ts';
+import { installer } from './installer.ts';
+import { layouts } from './layouts.ts';
 import { override } from './override.ts';
 import { pool } from './pool.ts';
 import { power } from './power.ts';
@@ -35,6 +37,8 @@ export const SCENARIOS: readonly Scenario[] = [
   recycle,
   replace,
   pool,
+  layouts,
+  installer,
   burnIn,
   federation,
   federationFaults,

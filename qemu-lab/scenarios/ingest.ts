@@ -43,10 +43,17 @@ export const ingest: Scenario = {
   },
 };
 
-/** Waits until each machine's record exists and its boot is done; says each one as it comes. */
-export async function everyoneRegisters(run: ScenarioRun, withinMs = REGISTERED_MS): Promise<void> {
+/**
+ * Waits until each machine's record exists and its boot is done; says each one as it comes.
+ * @param options `patiently` where so many boot at once that nobody can say how long it takes
+ */
+export async function everyoneRegisters(
+  run: ScenarioRun,
+  { patiently = false }: { patiently?: boolean } = {},
+): Promise<void> {
   const told = new Set<string>();
-  await run.until('every machine to be registered', withinMs, async () => {
+  const what = 'every machine to be registered';
+  const probe = async () => {
     const [machines, boots] = [await run.client.machines(), await run.client.boots()];
     for (const vm of run.lab.vms) {
       const { name } = vm.machine;
@@ -56,21 +63,31 @@ export async function everyoneRegisters(run: ScenarioRun, withinMs = REGISTERED_
       run.say(`${name} is ${record.hardwarename}, ${record.state}`);
     }
     return told.size === run.lab.vms.length ? true : undefined;
-  });
+  };
+  await (patiently ? run.patiently(what, probe) : run.until(what, REGISTERED_MS, probe));
 }
 
 /** Waits until each BMC has proven whose it is. */
-export async function everyBmcIsProven(run: ScenarioRun): Promise<void> {
-  for (const vm of run.lab.vms) await bmcIsProven(run, vm);
+export async function everyBmcIsProven(
+  run: ScenarioRun,
+  options: { patiently?: boolean } = {},
+): Promise<void> {
+  for (const vm of run.lab.vms) await bmcIsProven(run, vm, options);
 }
 
 /** What a report says of a BMC is not on the record, and no job can be had, before the BMC itself has been asked. */
-export async function bmcIsProven(run: ScenarioRun, vm: LabVm): Promise<void> {
+export async function bmcIsProven(
+  run: ScenarioRun,
+  vm: LabVm,
+  { patiently = false }: { patiently?: boolean } = {},
+): Promise<void> {
   if (!vm.bmc) return;
-  await run.until(`${vm.machine.name}'s BMC to be on its record`, BMC_PROVEN_MS, async () => {
+  const what = `${vm.machine.name}'s BMC to be on its record`;
+  const probe = async () => {
     const record = machineOf(vm, await run.client.machines());
     return record?.bmcAddress === vm.bmc?.address() || undefined;
-  });
+  };
+  await (patiently ? run.patiently(what, probe) : run.until(what, BMC_PROVEN_MS, probe));
 }
 
 /**

@@ -17,13 +17,12 @@ import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 const exec = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const CREDENTIAL = 'lab-bmc';
-const DOMAIN = 'lab.test';
+/** Of the configuration of scenarios whose machines are looked up by name. */
+export const DOMAIN = 'lab.test';
 export const SNAPSHOT = {
   tarball: join(ROOT, 'build/images/debian-12.tar.zst'),
   raw: join(ROOT, 'build/images/debian-12.raw.zst'),
 };
-/** Measured at two minutes for two machines at once under emulation; five times that. */
-const INSTALLED_MS = 600_000;
 const ANSWER_MS = 60_000;
 
 export const install: Scenario = {
@@ -106,20 +105,28 @@ async function switchOff(run: ScenarioRun, people: LabPeople, vm: LabVm): Promis
 
 const hostnameOf = (vm: LabVm) => `web-${vm.machine.name}`;
 
-async function installOne(
+export interface Wanted {
+  readonly vm: LabVm;
+  readonly key: Key;
+  readonly image: string;
+  /** `NAME=VALUE`, beside name, role and key. */
+  readonly more?: readonly string[];
+}
+
+export async function installOne(
   run: ScenarioRun,
   people: LabPeople,
-  { vm, key, image }: { vm: LabVm; key: Key; image: string },
+  { vm, key, image, more = [] }: Wanted,
 ): Promise<void> {
   const { name } = vm.machine;
   const machine = machineOf(vm, await run.client.machines())?.hardwarename ?? '';
   const params = [
     ...[`image=${image}`, `hostname=${hostnameOf(vm)}`, 'role=web'],
-    `sshKeys=${JSON.stringify([key.line])}`,
+    ...[`sshKeys=${JSON.stringify([key.line])}`, ...more],
   ].flatMap((param) => ['--param', param]);
   await people.reveille(['jobs', 'create', 'install', machine, ...params]);
   let told = '';
-  await run.until(`${name} to be in use`, INSTALLED_MS, async () => {
+  await run.patiently(`${name} to be in use`, async () => {
     const record = machineOf(vm, await run.client.machines());
     if (record?.state === 'in-use') return true;
     const events = eventsOfMachine(machine, await run.client.events());
@@ -145,12 +152,15 @@ function lastLog(events: readonly StoredEvent[]): string {
   return failed?.name === 'agent.failed' ? failed.data.log : '';
 }
 
-/** From the first word of the job to the last: seconds, in the order in which they were reached. */
-async function checkInstalled(
+/**
+ * From the first word of the job to the last: seconds, in the order in which they were reached; and what the machine says by SSH.
+ * @returns asks the installed system
+ */
+export async function checkInstalled(
   run: ScenarioRun,
   people: LabPeople,
-  { vm, key }: { vm: LabVm; key: Key },
-): Promise<void> {
+  { vm, key }: Pick<Wanted, 'vm' | 'key'>,
+): Promise<(command: string) => Promise<string>> {
   const { name } = vm.machine;
   const record = machineOf(vm, await run.client.machines());
   const events = eventsOfMachine(record?.hardwarename ?? '', await run.client.events());
@@ -184,13 +194,15 @@ async function checkInstalled(
     })
     .catch((error: Error) => error);
   run.check(!(taken instanceof Error), `${name} is not in DNS: ${taken}`);
-  const said = await people
-    .program(
-      ...['ssh', '-i', key.file, '-o', 'StrictHostKeyChecking=no', '-o', 'BatchMode=yes'],
-      ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=30'],
-      ...[`root@${address}`, 'hostname; cat /etc/os-release; cat /proc/cmdline; df /'],
-    )
-    .catch((error: Error) => error.message);
+  const ask = (command: string) =>
+    people
+      .program(
+        ...['ssh', '-i', key.file, '-o', 'StrictHostKeyChecking=no', '-o', 'BatchMode=yes'],
+        ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=30'],
+        ...[`root@${address}`, command],
+      )
+      .catch((error: Error) => error.message);
+  const said = await ask('hostname; cat /etc/os-release; cat /proc/cmdline; df /');
   run.check(said.startsWith(hostnameOf(vm)), `${name} by SSH: ${said}`);
   run.check(/Debian GNU\/Linux 12/.test(said), `${name} runs something else: ${said}`);
   run.check(!/reveille\.token/.test(said), `${name} still runs pxeimage: ${said}`);
@@ -204,4 +216,5 @@ async function checkInstalled(
     `${name} was last started to ${vm.starts.at(-1)?.first}`,
   );
   run.check(script.length === 0, `${name} was last started by the network`);
+  return ask;
 }

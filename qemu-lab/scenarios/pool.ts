@@ -8,21 +8,9 @@
 import type { StoredEvent } from '../../src/events.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
-import {
-  feedOf,
-  IMAGE_REF,
-  MANY_REGISTERED_MS,
-  PROVISION_CONFIG,
-  prepare,
-  smallMachine,
-} from './provision.ts';
+import { capacity, feedOf, IMAGE_REF, PROVISION_CONFIG, smallMachine } from './provision.ts';
 
 const SIZE = 3;
-/** Measured at two minutes for three on a quiet computer. */
-const FILLED_MS = 900_000;
-const REPLACED_MS = 600_000;
-const RESET_MS = 1_500_000;
 
 const seconds = (sinceAt: number) => Math.round((Date.now() - sinceAt) / 100) / 10;
 
@@ -42,33 +30,26 @@ export const pool: Scenario = {
   rack: { machines: [1, 2, 3, 4].map((number) => smallMachine(`vm-${number}`, 9100 + number)) },
   async run(run) {
     const people = await openPeople(run.lab);
-    const ready = prepare(people);
-    for (const vm of run.lab.vms) run.lab.powerOn(vm);
-    await everyoneRegisters(run, MANY_REGISTERED_MS);
-    await ready;
-    await everyBmcIsProven(run);
+    await capacity(run, people);
     await fill(run, people);
-    await killOne(run, people);
+    await killOne(run);
     await resetAll(run, people);
   },
 };
 
-const look = (people: LabPeople): Promise<PoolShown> => people.ask('pool', 'show', 'web');
+/** By the API: a command each second would take half a core from the machines. */
+const look = ({ client }: ScenarioRun) => client.read<PoolShown>('/pools/web');
 
-async function untilFull(
-  run: ScenarioRun,
-  people: LabPeople,
-  { ms, without }: { ms: number; without?: string },
-): Promise<PoolShown> {
+async function untilFull(run: ScenarioRun, without = ''): Promise<PoolShown> {
   let told = '';
-  return run.until('the pool to have all its machines', ms, async () => {
-    const shown = await look(people);
+  return run.patiently('the pool to have all its machines', async () => {
+    const shown = await look(run);
     const { healthy, why } = shown.pool;
     const now = `${healthy} of ${SIZE} healthy${why ? `; ${why}` : ''}`;
     if (now !== told) run.say(now);
     told = now;
     const names = shown.members.map(({ hardwarename }) => hardwarename);
-    return healthy === SIZE && !names.includes(without ?? '') ? shown : undefined;
+    return healthy === SIZE && !names.includes(without) ? shown : undefined;
   });
 }
 
@@ -79,13 +60,13 @@ async function fill(run: ScenarioRun, people: LabPeople): Promise<void> {
     ...['--check-url', 'http://{address}:80/', '--check-every', '5'],
     ...['--check-failures', '3', '--check-grace', '30'],
   ]);
-  await untilFull(run, people, { ms: FILLED_MS });
+  await untilFull(run);
   run.times.filled = seconds(beganAt);
 }
 
 /** Its supplies are gone: no goodbye, and nothing that its BMC would tell. */
-async function killOne(run: ScenarioRun, people: LabPeople): Promise<void> {
-  const [first] = (await look(people)).members;
+async function killOne(run: ScenarioRun): Promise<void> {
+  const [first] = (await look(run)).members;
   const machines = await run.client.machines();
   const vm = run.lab.vms.find(
     (each) => machineOf(each, machines)?.hardwarename === first?.hardwarename,
@@ -96,7 +77,7 @@ async function killOne(run: ScenarioRun, people: LabPeople): Promise<void> {
   run.sick.add(vm.machine.name);
   await run.lab.powerOff(vm);
   run.say(`${vm.machine.name} has lost its power`);
-  const shown = await untilFull(run, people, { ms: REPLACED_MS, without: hardwarename });
+  const shown = await untilFull(run, hardwarename);
   run.times.replaced = seconds(beganAt);
   run.check(shown.members.length === SIZE, `the pool has ${shown.members.length} members`);
   const record = machineOf(vm, await run.client.machines());
@@ -108,13 +89,19 @@ async function killOne(run: ScenarioRun, people: LabPeople): Promise<void> {
 }
 
 async function resetAll(run: ScenarioRun, people: LabPeople): Promise<void> {
-  const members = (await look(people)).members.map(({ hardwarename }) => hardwarename);
+  const members = (await look(run)).members.map(({ hardwarename }) => hardwarename);
   const beganAt = Date.now();
   await people.reveille([
     ...['pool', 'reset', 'web', '--at-once', '1', '--within', '1', '--why', 'a new kernel'],
   ]);
-  const status = await run.until('the reset to end', RESET_MS, async () => {
-    const turns = (await feedOf(run)).flatMap((event) =>
+  let told = '';
+  const status = await run.patiently('the reset to end', async () => {
+    const events = await feedOf(run);
+    const done = events.flatMap((event) => (event.name === 'reset.machine' ? [event.data] : []));
+    const now = done.map(({ status, code }) => `${status}${code && ` (${code})`}`).join(', ');
+    if (now !== told) run.say(`the reset: ${now}`);
+    told = now;
+    const turns = events.flatMap((event) =>
       event.name === 'reset.turned' ? [event.data.status] : [],
     );
     return turns.find((turn) => turn !== 'running');
@@ -122,7 +109,7 @@ async function resetAll(run: ScenarioRun, people: LabPeople): Promise<void> {
   run.times.reset = seconds(beganAt);
   const events = await feedOf(run);
   run.check(status === 'finished', `the reset is ${status}`);
-  const after = (await look(people)).members.map(({ hardwarename }) => hardwarename);
+  const after = (await look(run)).members.map(({ hardwarename }) => hardwarename);
   run.check(
     JSON.stringify(after) === JSON.stringify(members),
     `the pool had ${members} and has ${after}`,

@@ -9,15 +9,13 @@ import type { StoredEvent } from '../../src/events.ts';
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 import {
   answersByHttp,
+  capacity,
   feedOf,
   IMAGE_REF,
-  MANY_REGISTERED_MS,
   nameOf,
   PROVISION_CONFIG,
-  prepare,
   smallMachine,
 } from './provision.ts';
 
@@ -55,11 +53,7 @@ export const replace: Scenario = {
   },
   async run(run) {
     const people = await openPeople(run.lab);
-    const ready = prepare(people);
-    for (const vm of run.lab.vms) run.lab.powerOn(vm);
-    await everyoneRegisters(run, MANY_REGISTERED_MS);
-    await ready;
-    await everyBmcIsProven(run);
+    await capacity(run, people);
     await killBmc(run, people);
     await rehearse(run, people);
     const beganAt = Date.now();

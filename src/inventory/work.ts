@@ -186,15 +186,6 @@ export function openWork(
     if (!order) throw new AppError('NOT_FOUND', { detail: `Job ${job.slice(0, 64)} has no work.` });
     return order;
   };
-  const tokenFrom = (row: TokenRow, order: WorkOrder): WorkToken => ({
-    token: row.token as BootToken,
-    purpose: row.purpose as WorkToken['purpose'],
-    round: row.round,
-    boot: (row.boot || undefined) as BootId | undefined,
-    mac: (row.mac || undefined) as Mac | undefined,
-    expiresAt: row.expires_at as Millis,
-    order,
-  });
   const mint = (order: WorkOrder, row: Omit<TokenRow, 'token' | 'job'>): WorkToken => {
     const { round, purpose, boot, mac, expires_at } = row;
     const made = sql.mint.get(newBootToken(), order.job, round, purpose, boot, mac, expires_at);
@@ -298,6 +289,18 @@ export function openWork(
       events.append({ name: 'work.ended', hardwarename, data: { job, purpose, why } });
     },
     forget: (before) => sql.forget.run(before).changes,
+  };
+}
+
+function tokenFrom(row: TokenRow, order: WorkOrder): WorkToken {
+  return {
+    token: row.token as BootToken,
+    purpose: row.purpose as WorkToken['purpose'],
+    round: row.round,
+    boot: (row.boot || undefined) as BootId | undefined,
+    mac: (row.mac || undefined) as Mac | undefined,
+    expiresAt: row.expires_at as Millis,
+    order,
   };
 }
 

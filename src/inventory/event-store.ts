@@ -146,13 +146,22 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const followersOfOne = new Map<string, Set<() => void>>();
   /** Whom the events of the running transaction are about, as far as somebody follows them. */
   const touched = new Set<string>();
+  /** Names are few, and each comes by thousands. */
+  const traffic = new Map<string, boolean>();
+  const passesBy = (name: string): boolean => {
+    const known = traffic.get(name);
+    if (known !== undefined) return known;
+    const passes = TRAFFIC.test(name);
+    traffic.set(name, passes);
+    return passes;
+  };
   let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
   let machinesToldAt = 0;
   let changes = 0;
 
   return {
     append(event) {
-      const isTraffic = TRAFFIC.test(event.name);
+      const isTraffic = passesBy(event.name);
       if (!isTraffic) changes += 1;
       if (!isTraffic || event.hardwarename !== undefined || takesAddress(event))
         appended = 'of machines';

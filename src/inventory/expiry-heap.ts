@@ -1,8 +1,9 @@
 /**
  * Which address has been free for longest: a binary heap of (expiry, address), smallest expiry first.
  *
- * An entry is never moved when its lease is renewed; it goes stale instead and is thrown away when it comes to the top,
- * where `current` is asked. Stale entries are bounded by rebuilding whenever they outnumber the living.
+ * A renewal costs nothing here: the entry stays where it is, before its time, and is put where it belongs when it comes to the
+ * top, where `current` is asked. Only an expiry that comes sooner than the entry says makes another one; what is stale then
+ * is thrown away at the top, and bounded by rebuilding whenever it outnumbers the living.
  */
 export interface Expiring {
   readonly address: number;
@@ -34,6 +35,8 @@ export function createExpiryHeap(
   living: () => Iterable<Expiring>,
 ): ExpiryHeap {
   let heap: Expiring[] = [];
+  /** The expiry of the entry that counts, by address. */
+  const entered = new Map<number, number>();
   let sizeMax = 1024;
   /** Ties go to the lower address: the same history gives the same order. */
   const precedes = (a: number, b: number): boolean => {
@@ -47,8 +50,9 @@ export function createExpiryHeap(
     const [left, right] = [heap[a], heap[b]];
     if (left && right) [heap[a], heap[b]] = [right, left];
   };
-  const push = (entry: Expiring): void => {
-    let index = heap.push(entry) - 1;
+  const push = ({ address, expiresAt }: Expiring): void => {
+    entered.set(address, expiresAt);
+    let index = heap.push({ address, expiresAt }) - 1;
     while (index > 0) {
       const parent = (index - 1) >> 1;
       if (!precedes(index, parent)) break;
@@ -71,27 +75,34 @@ export function createExpiryHeap(
   };
   const refill = (): void => {
     heap = [];
-    for (const alive of living()) push({ address: alive.address, expiresAt: alive.expiresAt });
+    entered.clear();
+    for (const alive of living()) push(alive);
     sizeMax = Math.max(1024, 2 * heap.length);
   };
   return {
     refill,
     add(entry) {
-      push({ address: entry.address, expiresAt: entry.expiresAt });
+      const before = entered.get(entry.address);
+      if (before !== undefined && before <= entry.expiresAt) return;
+      push(entry);
       if (heap.length > sizeMax) refill();
     },
     first(now, rules) {
       const refused: Expiring[] = [];
       let found: Expiring | undefined;
       for (let top = heap[0]; top && top.expiresAt <= now; top = heap[0]) {
-        if (current(top.address) === top.expiresAt) {
-          if (rules.usable(top.address)) {
-            found = top;
-            break;
-          }
-          if (rules.belongs(top.address)) refused.push(top);
+        const counts = entered.get(top.address) === top.expiresAt;
+        const expiresAt = counts ? current(top.address) : undefined;
+        if (expiresAt === top.expiresAt && rules.usable(top.address)) {
+          found = top;
+          break;
         }
         pop();
+        if (!counts) continue;
+        entered.delete(top.address);
+        if (expiresAt === undefined) continue;
+        if (expiresAt !== top.expiresAt) push({ address: top.address, expiresAt });
+        else if (rules.belongs(top.address)) refused.push(top);
       }
       for (const entry of refused) push(entry);
       return found;

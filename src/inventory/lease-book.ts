@@ -91,6 +91,23 @@ export function createLeaseBook(): LeaseBook {
     guests.add(lease.guestOf, lease.address);
     heap.add(lease);
   };
+  /** The same client goes on with the same address: of all that is kept, only the lease itself is another. */
+  const renews = (
+    before: HeldLease | undefined,
+    lease: HeldLease,
+    now: Millis,
+  ): before is HeldLease =>
+    before !== undefined &&
+    runs(before, now) &&
+    lease.state === 'bound' &&
+    before.mac === lease.mac &&
+    before.guestOf === lease.guestOf &&
+    macs.get(lease.mac) === before;
+  const replace = (lease: HeldLease): void => {
+    addresses.set(lease.address, lease);
+    macs.set(lease.mac, lease);
+    heap.add(lease);
+  };
   const remove = (address: Ipv4): void => {
     disown(address);
     addresses.delete(address);
@@ -149,6 +166,10 @@ export function createLeaseBook(): LeaseBook {
       // An offer never shortens the lease that its client still holds.
       if (lease.state === 'offered' && before?.mac === lease.mac && runs(before, now)) {
         return () => undefined;
+      }
+      if (renews(before, lease, now)) {
+        replace(lease);
+        return () => replace(before);
       }
       // A quarantined address belongs to nobody: it changes nothing of what the MAC holds elsewhere.
       const own = lease.state === 'declined' ? undefined : macs.get(lease.mac);

@@ -80,6 +80,16 @@ describe('a port with many MACs', () => {
     expect(take(world, 500, 'a')).toMatch(/^ack/);
   });
 
+  it('has it again when the same clients come back after their leases were over', () => {
+    const world = createWorld(undefined, SITE());
+    for (let n = 0; n < 75; n++) take(world, n, 'a');
+    world.pass(601_000);
+    expect(world.inventory.leases.guestsBehind('hall', '168362238 61 ')).toBe(0);
+    for (let n = 0; n < 75; n++) expect(take(world, n, 'a')).toMatch(/^ack/);
+    for (let n = 0; n < 75; n++) expect(take(world, n, 'a')).toMatch(/^ack/);
+    expect(take(world, 500, 'a')).toBe('drop port-has-its-share');
+  });
+
   it('keeps what it has: who holds an address is never refused it', () => {
     const world = createWorld(undefined, SITE());
     for (let n = 0; n < 100; n++) take(world, n, 'a');

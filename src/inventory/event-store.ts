@@ -114,6 +114,18 @@ function eventsOfBoot(db: Database): EventStore['ofBoot'] {
   };
 }
 
+/** Whether an event of this name is traffic. Names are few, and each comes by thousands. */
+function createPassesBy(): (name: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const passes = TRAFFIC.test(name);
+    known.set(name, passes);
+    return passes;
+  };
+}
+
 export function openEventStore(db: Database, clock: Clock): EventStore {
   const insert = db.prepare(
     'INSERT INTO events (at, name, mac, boot, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)',
@@ -146,15 +158,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const followersOfOne = new Map<string, Set<() => void>>();
   /** Whom the events of the running transaction are about, as far as somebody follows them. */
   const touched = new Set<string>();
-  /** Names are few, and each comes by thousands. */
-  const traffic = new Map<string, boolean>();
-  const passesBy = (name: string): boolean => {
-    const known = traffic.get(name);
-    if (known !== undefined) return known;
-    const passes = TRAFFIC.test(name);
-    traffic.set(name, passes);
-    return passes;
-  };
+  const passesBy = createPassesBy();
   let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
   let machinesToldAt = 0;
   let changes = 0;

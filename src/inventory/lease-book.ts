@@ -60,8 +60,7 @@ export function createLeaseBook(): LeaseBook {
   const expiresAt = (address: Ipv4) => addresses.get(address)?.expiresAt;
   const guests = createGuestCounts(expiresAt);
   const refused = createGuestCounts(expiresAt);
-  /** For each pool, the lowest address that may never have been given out. */
-  const fresh = new Map<number, number>();
+  const fresh = createFresh((address) => addresses.has(address));
   const heap = createExpiryHeap(
     (address) => addresses.get(address)?.expiresAt,
     () => addresses.values(),
@@ -91,18 +90,6 @@ export function createLeaseBook(): LeaseBook {
     guests.add(lease.guestOf, lease.address);
     heap.add(lease);
   };
-  /** The same client goes on with the same address: of all that is kept, only the lease itself is another. */
-  const renews = (
-    before: HeldLease | undefined,
-    lease: HeldLease,
-    now: Millis,
-  ): before is HeldLease =>
-    before !== undefined &&
-    runs(before, now) &&
-    lease.state === 'bound' &&
-    before.mac === lease.mac &&
-    before.guestOf === lease.guestOf &&
-    macs.get(lease.mac) === before;
   const replace = (lease: HeldLease): void => {
     addresses.set(lease.address, lease);
     macs.set(lease.mac, lease);
@@ -111,9 +98,7 @@ export function createLeaseBook(): LeaseBook {
   const remove = (address: Ipv4): void => {
     disown(address);
     addresses.delete(address);
-    for (const [first, next] of fresh) {
-      if (address >= first && address < next) fresh.set(first, address);
-    }
+    fresh.freed(address);
   };
   const byMac = (mac: Mac, now: Millis): HeldLease | undefined => {
     const held = macs.get(mac);
@@ -129,18 +114,6 @@ export function createLeaseBook(): LeaseBook {
     }
     return undefined;
   };
-  const neverUsed = (segment: Segment, usable: (address: Ipv4) => boolean): Ipv4 | undefined => {
-    for (const { first, last } of segment.pools) {
-      let next: number = fresh.get(first) ?? first;
-      while (next <= last && addresses.has(next)) next += 1;
-      fresh.set(first, next);
-      // Not moved past what is not usable now: it may be for the next client.
-      while (next <= last && (addresses.has(next) || !usable(next as Ipv4))) next += 1;
-      if (next <= last) return next as Ipv4;
-    }
-    return undefined;
-  };
-
   return {
     byMac,
     byAddress: (address) => addresses.get(address),
@@ -159,7 +132,9 @@ export function createLeaseBook(): LeaseBook {
           belongs: (address) => segment.isDynamic(address as Ipv4),
           usable: (address) => fits(address as Ipv4),
         })?.address;
-      return neverUsed(segment, usable) ?? (expired() as Ipv4 | undefined) ?? leftOver(fits, now);
+      return (
+        fresh.lowest(segment, usable) ?? (expired() as Ipv4 | undefined) ?? leftOver(fits, now)
+      );
     },
     enter(lease, now) {
       const before = addresses.get(lease.address);
@@ -167,7 +142,7 @@ export function createLeaseBook(): LeaseBook {
       if (lease.state === 'offered' && before?.mac === lease.mac && runs(before, now)) {
         return () => undefined;
       }
-      if (renews(before, lease, now)) {
+      if (renews(before, lease, now) && macs.get(lease.mac) === before) {
         replace(lease);
         return () => replace(before);
       }
@@ -203,6 +178,41 @@ export function createLeaseBook(): LeaseBook {
     size: () => addresses.size,
     repooled: heap.refill,
   };
+}
+
+/** What was never given out. */
+function createFresh(isKnown: (address: number) => boolean) {
+  /** For each pool, the lowest address that may never have been given out. */
+  const lowest = new Map<number, number>();
+  return {
+    lowest({ pools }: Segment, usable: (address: Ipv4) => boolean): Ipv4 | undefined {
+      for (const { first, last } of pools) {
+        let next: number = lowest.get(first) ?? first;
+        while (next <= last && isKnown(next)) next += 1;
+        lowest.set(first, next);
+        // Not moved past what is not usable now: it may be for the next client.
+        while (next <= last && (isKnown(next) || !usable(next as Ipv4))) next += 1;
+        if (next <= last) return next as Ipv4;
+      }
+      return undefined;
+    },
+    freed(address: Ipv4): void {
+      for (const [first, next] of lowest) {
+        if (address >= first && address < next) lowest.set(first, address);
+      }
+    },
+  };
+}
+
+/** The same client goes on with the same address: of all that is kept, only the lease itself is another. */
+function renews(before: HeldLease | undefined, lease: HeldLease, now: Millis): before is HeldLease {
+  return (
+    before !== undefined &&
+    runs(before, now) &&
+    lease.state === 'bound' &&
+    before.mac === lease.mac &&
+    before.guestOf === lease.guestOf
+  );
 }
 
 function runs({ state, expiresAt }: HeldLease, now: Millis): boolean {

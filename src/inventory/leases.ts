@@ -71,8 +71,16 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     books.set(segment, book);
     return book;
   };
+  /** Addresses that have a row, and perhaps some more: all others need no look into the table. */
+  const written = new Map<string, Set<number>>();
+  const writtenOf = (segment: string): Set<number> => {
+    const known = written.get(segment) ?? new Set();
+    written.set(segment, known);
+    return known;
+  };
   for (const row of db.prepare<[], LeaseRow>('SELECT * FROM leases').iterate()) {
     bookOf(row.segment).enter(fromRow(row), clock());
+    writtenOf(row.segment).add(row.address);
   }
 
   return {
@@ -101,7 +109,9 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
         const row = [clientId, hostname, boot, expiresAt, now, segment, address, mac];
         if (renew.run(row).changes === 1) return undefined;
       }
-      const before = renews ? mac : holder.get(segment, address);
+      const rows = writtenOf(segment);
+      const before = renews ? mac : rows.has(address) ? holder.get(segment, address) : undefined;
+      rows.add(address);
       const row = [segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now];
       try {
         put.run(row);

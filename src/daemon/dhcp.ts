@@ -1,13 +1,13 @@
 /** DHCP put together: a socket for each interface, router advertisements, and the leases that answers are made from. */
-import { listenersOf } from '../dhcp/segment.ts';
+import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import { type DhcpSocket, serveDhcp } from '../dhcp/server.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { type Parts, systemClock } from './core.ts';
 
 export async function startDhcp(parts: Parts): Promise<void> {
-  const { config, segments, view, inventory, groupCommit, log, metrics } = parts;
-  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const { config, view, inventory, groupCommit, log, metrics } = parts;
+  const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
   const ifaces = listeners.map(({ iface }) => iface);
   for (const { subnet, why } of parts.live.plan().refused)
     log.warn({ subnet, why }, 'a subnet contradicts the configuration, which holds');

@@ -1,6 +1,6 @@
 /** TFTP in the daemon: where it listens, and whose boot a transfer belongs to. */
 import { blksizeCap } from '../boot/quirks.ts';
-import { listenersOf } from '../dhcp/segment.ts';
+import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
@@ -10,8 +10,8 @@ import { whoHas } from './who-has.ts';
 
 /** @returns whether it serves: its thread may be gone for a moment */
 export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'>> {
-  const { config, segments, desk, log, metrics } = parts;
-  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
+  const { config, desk, log, metrics } = parts;
+  const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
   const holder = whoHas(parts);
   const service = await openTftpService({
     networks: listeners.flatMap(({ iface, addresses }) =>

@@ -143,7 +143,10 @@ export interface Listener {
   readonly proxy: boolean;
 }
 
-/** The interfaces to serve, each once, in the order of the configuration; those for relays only come last. */
+/**
+ * The interfaces to serve, each once, in the order of the configuration; those for relays only come last, with the addresses of
+ * relayed segments: with all of ours where the configuration has no such segment, because the inventory may have one any time.
+ */
 export function listenersOf(
   segments: readonly Segment[],
   relayInterfaces: readonly string[],
@@ -159,9 +162,11 @@ export function listenersOf(
   };
   for (const segment of segments) if (segment.iface !== undefined) add(segment.iface, segment);
   const own = new Set(found.keys());
+  const relayed = segments.filter(({ iface }) => iface === undefined);
+  const any = segments.filter(({ mode }) => mode === 'server');
   for (const iface of relayInterfaces) {
     if (own.has(iface)) continue;
-    for (const segment of segments) if (segment.iface === undefined) add(iface, segment);
+    for (const segment of relayed.length > 0 ? relayed : any) add(iface, segment);
   }
   return [...found.values()];
 }

@@ -130,7 +130,8 @@ function onItsOwn(dhcp: DhcpSettings, subnet: Subnet): Contradiction | undefined
       path: '/cidr',
       why: `it overlaps segment ${other.name} of the configuration, ${formatCidr(other.cidr)}`,
     };
-  if (server !== undefined && dhcp.segments.every(({ address }) => address !== server))
+  const isOurs = ({ address, mode }: SegmentSettings) => mode === 'server' && address === server;
+  if (server !== undefined && !dhcp.segments.some(isOurs))
     return { path: '/server', why: 'no segment of the configuration has this address of ours' };
   return inPools(subnet);
 }
@@ -163,10 +164,12 @@ function laidOver(base: SegmentSettings, subnet: Subnet): SegmentSettings {
 
 /** A relayed segment as the file would have it with nothing but a name, a network and a kind. */
 function relayedBase(dhcp: DhcpSettings, { name, cidr, use, server }: Subnet): SegmentSettings {
+  const ours = dhcp.segments.filter(({ mode }) => mode === 'server');
+  // What comes from relays is received at the addresses of relayed segments, where the file has one (`listenersOf`).
   const [first] = dhcp.segments;
-  const home = dhcp.segments.find(({ relayed }) => !relayed) ?? first;
+  const home = ours.find(({ relayed }) => relayed) ?? ours[0] ?? first;
   return relayedSegment({
-    ...{ name, kind: use, cidr: formatCidr(cidr), domain: home?.domain ?? '' },
+    ...{ name, kind: use, cidr: formatCidr(cidr), domain: first?.domain ?? '' },
     address: formatIpv4(server ?? home?.address ?? (0 as Ipv4)),
   });
 }

@@ -18,7 +18,7 @@ export const FILE = JSON.stringify({
         exclude: ['10.20.0.210'],
         reservations: [{ mac: '52:54:00:00:0f:01', address: '10.20.0.9' }],
       },
-      { name: 'far', relayed: true, address: '10.20.0.1', cidr: '10.30.0.0/24', pools: [] },
+      { name: 'far', relayed: true, address: '10.20.0.2', cidr: '10.30.0.0/24', pools: [] },
       { name: 'guest', iface: 'prov1', mode: 'proxy', address: '10.40.0.1', cidr: '10.40.0.0/24' },
     ],
     machines: [{ mac: '52:54:00:00:0f:02', domain: 'own.example' }],

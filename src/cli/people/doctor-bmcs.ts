@@ -30,20 +30,26 @@ const PORTS: BmcPorts = { tcp: [443, 80, 22], rmcp: 623 };
 
 /** Of every machine that is not retired, each once; none when the file cannot be read. */
 export function bmcAddresses(file: string): string[] {
+  const sql = `SELECT DISTINCT bmc_address FROM machines WHERE bmc_address <> '' AND state <> 'retired'`;
+  return read(file, (db) => db.prepare<[], string>(sql).pluck().all()) ?? [];
+}
+
+/** When the last thing happened that is on record; undefined when there is none or the file cannot be read. */
+export function newestEventAt(file: string): number | undefined {
+  const sql = 'SELECT at FROM events ORDER BY id DESC LIMIT 1';
+  return read(file, (db) => db.prepare<[], number>(sql).pluck().get());
+}
+
+function read<T>(file: string, ask: (db: Sqlite.Database) => T): T | undefined {
   try {
     const db = new Sqlite(file, { readonly: true });
     try {
-      return db
-        .prepare<[], string>(
-          `SELECT DISTINCT bmc_address FROM machines WHERE bmc_address <> '' AND state <> 'retired'`,
-        )
-        .pluck()
-        .all();
+      return ask(db);
     } finally {
       db.close();
     }
   } catch {
-    return [];
+    return undefined;
   }
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../../platform/private-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
-import { bmcAddresses, isHeard } from './doctor-bmcs.ts';
+import { bmcAddresses, isHeard, newestEventAt } from './doctor-bmcs.ts';
 import { daemonParts } from './doctor-daemon.ts';
 import { ports } from './doctor-ports.ts';
 
@@ -40,7 +40,7 @@ export async function doctor(config: Config): Promise<Finding[]> {
     key(config),
     modes(config),
     room(config),
-    clock(),
+    clock(config),
     ...(await ports(config)),
     ...(await daemonParts(config)),
     ...(await bmcs(config)),
@@ -160,12 +160,21 @@ function room({ database }: Config): Finding {
   return finding('disk', fault, { ok: `${free} MiB are free`, mend });
 }
 
-/** A clock before this program was written cannot be right: tokens and certificates would seem to come from the future. */
+/**
+ * A clock before this program was written cannot be right, nor one before what has happened: leases, tokens and certificates
+ * would seem to come from the future.
+ */
 const WRITTEN = Date.UTC(2026, 0, 1);
+const CLOCK_SLACK_MS = 5000;
 
-function clock(): Finding {
+function clock({ database }: Config): Finding {
   const now = Date.now();
-  const fault = now < WRITTEN ? `it says ${new Date(now).toISOString()}` : undefined;
+  const newest = newestEventAt(database.file);
+  const says = `it says ${new Date(now).toISOString()}`;
+  // A moment is what a daemon that writes meanwhile may be ahead.
+  const isBack = newest !== undefined && newest > now + CLOCK_SLACK_MS;
+  const behind = isBack ? `, and the newest event is of ${new Date(newest).toISOString()}` : '';
+  const fault = now < WRITTEN || isBack ? `${says}${behind}` : undefined;
   return finding('clock', fault, {
     ok: new Date(now).toISOString(),
     mend: 'set it: chronyc makestep',

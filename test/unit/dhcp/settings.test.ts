@@ -149,6 +149,21 @@ dhcp:
       ['eth9', ['10.4.0.1'], false],
     ]);
   });
+
+  it('for relays have all our addresses where only the inventory may have relayed segments', () => {
+    const found = listenersOf(
+      segments(`
+dhcp:
+  relayInterfaces: [eth9]
+  segments:
+    - { name: a, iface: eth1, address: 10.1.0.1, cidr: 10.1.0.0/24, pools: [] }
+    - { name: c, iface: eth2, mode: proxy, address: 10.3.0.1, cidr: 10.3.0.0/24 }
+`),
+      ['eth9'],
+    );
+    expect(found.at(-1)).toMatchObject({ iface: 'eth9', proxy: false });
+    expect(found.at(-1)?.addresses.map(formatIpv4)).toEqual(['10.1.0.1']);
+  });
 });
 
 describe('option values', () => {

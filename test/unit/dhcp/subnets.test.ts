@@ -90,12 +90,12 @@ describe('a subnet of its own behind relays', () => {
     expect(told(discover(world, 1, '10.50.0.1'))).toBe('unknown-segment');
     expect(await put('hall', { ...HALL, pools: A_POOL, gateway: '10.50.0.1' })).toBe('200');
     expect(told(discover(world, 1, '10.50.0.1'))).toMatchObject({
-      ...{ address: '10.50.0.10', router: '10.50.0.1', server: '10.20.0.1' },
+      ...{ address: '10.50.0.10', router: '10.50.0.1', server: '10.20.0.2' },
       ...{ domain: 'file.example', mtu: 0 },
     });
     expect(bind(world, 1, '10.50.0.1')).toBe('10.50.0.10');
-    await put('hall', { ...HALL, pools: A_POOL, server: '10.40.0.1' });
-    expect(told(discover(world, 1, '10.50.0.1'))).toMatchObject({ server: '10.40.0.1' });
+    await put('hall', { ...HALL, pools: A_POOL, server: '10.20.0.1' });
+    expect(told(discover(world, 1, '10.50.0.1'))).toMatchObject({ server: '10.20.0.1' });
     await people.admin('DELETE', '/subnets/hall', { version: '*' });
     expect(told(discover(world, 1, '10.50.0.1'))).toBe('unknown-segment');
   });
@@ -171,6 +171,7 @@ describe('what contradicts the configuration or itself', () => {
     ],
     ['a network of the file', 'hall', { ...HALL, cidr: '10.20.0.0/16' }, '/cidr'],
     ['a part of one', 'hall', { ...HALL, cidr: '10.30.0.128/25' }, '/cidr'],
+    ['the address of a proxy', 'hall', { ...HALL, server: '10.40.0.1' }, '/server'],
     ['an address of ours that is none', 'hall', { ...HALL, server: '10.50.0.1' }, '/server'],
   ];
   it.each(refused)(

@@ -199,6 +199,9 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
     case 'http.sent':
     case 'http.aborted':
       readDownload(event, mark);
+      // A distribution's own installer says nothing until it is done: its job watches it.
+      if (event.name === 'http.sent' && imageRole(event.data.file) === 'initrd')
+        signs.mode = 'work';
       return;
     case 'agent.progress': {
       const { level, message, phase } = event.data;
@@ -233,11 +236,24 @@ const DOWNLOAD_STEPS: Readonly<Record<string, StepName>> = {
   'initrd.img': 'initrd',
 };
 
+/** `kernel` of `netinst@12 kernel`, as files of images are called; undefined for what is of no image. */
+function imageRole(file: string): string | undefined {
+  return /^\S+@\S+ ([a-z]+)$/.exec(file)?.[1];
+}
+
+/** @returns undefined for what is no part of booting: the image that an agent writes */
+function stepOf(file: string): StepName | undefined {
+  const role = imageRole(file);
+  if (role !== undefined) return role === 'kernel' || role === 'initrd' ? role : undefined;
+  return DOWNLOAD_STEPS[file] ?? 'tftp';
+}
+
 function readDownload(
   event: Download,
   mark: (name: StepName, state: TimelineStep['state'], detail: string) => void,
 ): void {
-  const step = DOWNLOAD_STEPS[event.data.file] ?? 'tftp';
+  const step = stepOf(event.data.file);
+  if (step === undefined) return;
   // UEFI HTTP Boot fetches its loader where others use TFTP: the same step, with the name of what was fetched.
   const prefix = step === 'tftp' ? `${event.data.file} by HTTP, ` : '';
   const size = `${prefix}${kilobytes(event.data.sizeBytes)}`;

@@ -119,6 +119,24 @@ describe('the fold', () => {
     expect(states([...ROM.slice(0, 6), aborted, ...ROM.slice(5)])[5]).toBe('initrd done');
   });
 
+  it('an installer of a distribution is over with its initrd: its job watches it, and no stall is named', () => {
+    const install: Short = { name: 'ipxe.script', data: { mode: 'install', why: '' } };
+    const begun = [offered('ipxe'), acked('ipxe'), install, file('http.sent', 'netinst@12 kernel')];
+    expect(states(begun).slice(2, 6)).toEqual([
+      ...['tftp skipped', 'script done', 'kernel done', 'initrd waiting'],
+    ]);
+    const { world, fold } = bootWith([...begun, file('http.sent', 'netinst@12 initrd')]);
+    expect(fold().steps[5]).toMatchObject({ name: 'initrd', state: 'done' });
+    world.pass(3_600_000);
+    expect(fold().state).toBe('over');
+    expect(fold().stall).toBeUndefined();
+  });
+
+  it('an image that is written is no step of the boot', () => {
+    const copied = [...ROM.slice(0, 8), file('http.sent', 'debian-12@1 disk')];
+    expect(states(copied)).toEqual(states(ROM.slice(0, 8)));
+  });
+
   it('a machine that leaves for its disk is over', () => {
     expect(
       bootWith([

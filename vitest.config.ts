@@ -22,6 +22,15 @@ export default defineConfig({
       project('fuzz', 600_000, true),
       project('interop', 120_000, false),
       project('e2e', 900_000, false),
+      // What central promises over SQLite, over PostgreSQL: by command, for it takes most of a minute.
+      {
+        test: {
+          ...project('postgres', 60_000, false).test,
+          include: ['test/unit/central/**/*.test.ts'],
+          // Before TMPDIR is a folder that nobody else may enter.
+          globalSetup: ['test/support/postgres.ts', 'test/support/temporary-folder.ts'],
+        },
+      },
     ],
   },
 });

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { type Central, startCentral } from '../../src/central/service.ts';
 import { centralSchema } from '../../src/central/settings.ts';
+import { openFleetDatabase } from '../../src/central/sql.ts';
 import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
 import type { ImageDesk } from '../../src/images/desk.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
 import { createPeople, type People } from './people.ts';
+import { freshDatabase } from './postgres.ts';
 import { createWorld, type World } from './world.ts';
 
 const log = pino({ level: 'silent' });
@@ -49,6 +51,8 @@ export interface TestFleet {
   as(token: string): Call;
   /** Another instance over the same database and authority. */
   another(): Promise<Central>;
+  /** Changes central's database behind its back, as if something had been lost. */
+  forge(...statements: string[]): Promise<void>;
   /** Ends central and starts it again over the same database, on the same ports. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -62,10 +66,10 @@ export interface TestSite {
   connect(): () => void;
 }
 
-/** @param database the fleet's; else SQLite in a folder of its own */
+/** @param database the fleet's; else a new one of the run's PostgreSQL, or SQLite in a folder of its own */
 export async function createFleet(database?: string): Promise<TestFleet> {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
-  const url = database ?? `sqlite:${join(folder, 'fleet.db')}`;
+  const url = database ?? (await freshDatabase()) ?? `sqlite:${join(folder, 'fleet.db')}`;
   const settingsFor = (ports: { appliances: number; people: number }) =>
     centralSchema.parse({
       ...{ database: url, folder: join(folder, 'central') },
@@ -115,6 +119,11 @@ export async function createFleet(database?: string): Promise<TestFleet> {
         return stop;
       };
       return { name, people, folder: own, connect };
+    },
+    async forge(...statements) {
+      const db = openFleetDatabase(url);
+      for (const statement of statements) await db.run(statement);
+      await db.close();
     },
     another: () => startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now }),
     async restart() {

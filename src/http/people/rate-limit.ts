@@ -17,16 +17,18 @@ export function createRateLimit(
   { perSecond, burst }: { perSecond: number; burst: number },
 ): RateLimit {
   const buckets = new Map<string, { left: number; at: number }>();
+  /** A clock that was put back brings nothing, and takes nothing. */
+  const filled = ({ left, at }: { left: number; at: number }, now: number): number =>
+    Math.min(burst, left + (Math.max(0, now - at) / 1000) * perSecond);
   return {
     left(key) {
-      const { left, at } = buckets.get(key) ?? { left: burst, at: clock() };
-      const now = Math.min(burst, left + ((clock() - at) / 1000) * perSecond);
+      const at = clock();
+      const now = filled(buckets.get(key) ?? { left: burst, at }, at);
       return { left: Math.floor(now), fullInSeconds: Math.ceil((burst - now) / perSecond) };
     },
     take(key) {
       const now = clock();
-      const bucket = buckets.get(key) ?? { left: burst, at: now };
-      const left = Math.min(burst, bucket.left + ((now - bucket.at) / 1000) * perSecond);
+      const left = filled(buckets.get(key) ?? { left: burst, at: now }, now);
       buckets.delete(key);
       buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now });
       if (buckets.size > limit('accessTrackedMax')) {

@@ -2,7 +2,6 @@
  * Lines that break, a central that is started anew, answers that are lost, a site's clock that jumps ahead: twenty times at moments that a seed
  * picks, while requests and changes go on. Afterwards central is what the site is, and every request was made once.
  */
-import Sqlite from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createFleet, differences, type TestFleet, until } from '../../support/fleet.ts';
 import { createProvisionHall } from '../../support/provision-hall.ts';
@@ -39,11 +38,8 @@ async function siteWithHall() {
 }
 
 /** What was answered is forgotten by central, as if it had been lost on the way. */
-function loseAnswers({ database }: TestFleet): void {
-  const db = new Sqlite(database.slice('sqlite:'.length), { timeout: 5000 });
-  db.prepare("UPDATE intents SET status = 'waiting', result = ''").run();
-  db.close();
-}
+const loseAnswers = ({ forge }: TestFleet): Promise<void> =>
+  forge("UPDATE intents SET status = 'waiting', result = ''");
 
 describe.each([1, 2])('faults of seed %i', (seed) => {
   it('leave central equal to the site, no request twice and none lost', async () => {
@@ -86,7 +82,7 @@ describe.each([1, 2])('faults of seed %i', (seed) => {
       leave();
       leave = site.connect();
     }
-    loseAnswers(fleet);
+    await loseAnswers(fleet);
     leave();
     leave = site.connect();
     await until(

@@ -143,10 +143,7 @@ describe('an intent', () => {
     // Central forgets the answer, as if it had been lost on the way: the site does not do it again.
     leave();
     const version = lon.people.world.inventory.machines.list()[0]?.version;
-    const Sqlite = (await import('better-sqlite3')).default;
-    const db = new Sqlite(fleet.database.slice('sqlite:'.length));
-    db.prepare("UPDATE intents SET status = 'waiting', result = ''").run();
-    db.close();
+    await fleet.forge("UPDATE intents SET status = 'waiting', result = ''");
     lon.connect();
     expect((await ended(fleet, id)).body.result).toBe(body.result);
     expect(lon.people.world.inventory.machines.list()[0]?.version).toBe(version);

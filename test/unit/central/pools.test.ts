@@ -152,11 +152,10 @@ describe('a reset of a pool', () => {
     const wish = { pool: 'web', sites: ['lon'], why: 'new kernel' };
     const { id } = (await fleet.call('POST', '/resets', wish)).body;
     await resetBecomes(fleet, id, (reset) => statuses(reset) === 'running');
-    const Sqlite = (await import('better-sqlite3')).default;
-    const db = new Sqlite(fleet.database.slice('sqlite:'.length), { timeout: 5000 });
-    db.prepare("UPDATE fleet_reset_sites SET status = 'asked', number = 0").run();
-    db.prepare(`UPDATE intents SET status = 'waiting' WHERE body LIKE '{"kind":"reset"%'`).run();
-    db.close();
+    await fleet.forge(
+      "UPDATE fleet_reset_sites SET status = 'asked', number = 0",
+      `UPDATE intents SET status = 'waiting' WHERE body LIKE '{"kind":"reset"%'`,
+    );
     await resets(lon);
     await current(fleet, 'lon');
     const feed = lon.hall.now.inventory.events;

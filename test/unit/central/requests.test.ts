@@ -80,11 +80,10 @@ describe('a request over two sites', () => {
     await becomes(fleet, id, isTaken);
     leave();
     // The answer was lost on the way: central asks again.
-    const Sqlite = (await import('better-sqlite3')).default;
-    const db = new Sqlite(fleet.database.slice('sqlite:'.length));
-    db.prepare("UPDATE intents SET status = 'waiting', result = ''").run();
-    db.prepare("UPDATE fleet_parts SET status = 'asked', accepted_at = 0").run();
-    db.close();
+    await fleet.forge(
+      "UPDATE intents SET status = 'waiting', result = ''",
+      "UPDATE fleet_parts SET status = 'asked', accepted_at = 0",
+    );
     await lon.hall.settle();
     leave = lon.site.connect();
     const { request } = await becomes(fleet, id, hasStatus('fulfilled'));
@@ -161,12 +160,9 @@ describe('calling off', () => {
     const { fleet, lon } = await twoHalls();
     const { id } = await ask(fleet, { site: 'lon' });
     await cancel(fleet, id);
-    const Sqlite = (await import('better-sqlite3')).default;
-    const db = new Sqlite(fleet.database.slice('sqlite:'.length));
-    db.prepare(
+    await fleet.forge(
       `UPDATE intents SET asked_at = asked_at + 60000 WHERE body LIKE '{"kind":"request"%'`,
-    ).run();
-    db.close();
+    );
     lon.site.connect();
     const { request } = await becomes(fleet, id, hasStatus('cancelled'));
     expect(request.parts).toMatchObject([

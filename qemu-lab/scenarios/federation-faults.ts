@@ -110,7 +110,12 @@ export const federationFaults: Scenario = {
     const sites: FleetSite[] = [];
     for (const name of SITES) sites.push(await fleet.site(name, 0));
     const bed: Bed = { run, fleet, sites, random: randomOf(seed), asked: [] };
-    for (const site of sites) await enter(site, 'first');
+    for (const site of sites) {
+      const { status } = await enter(site, 'FIRST');
+      run.check(status === 201, `${site.name} takes a machine, not ${status}`);
+    }
+    const [first] = sites;
+    if (first) await union(run, fleet, first);
     for (const [name, fault] of Object.entries(FAULTS)) await hurt(bed, name, fault);
   },
 };
@@ -156,7 +161,7 @@ async function settled({ run, fleet }: Bed): Promise<void> {
 }
 
 const enter = ({ name, call }: FleetSite, serial: string) =>
-  call('POST', '/machines', { serial: `${name}-${serial}` });
+  call('POST', '/machines', { serial: `${name}-${serial}`.toUpperCase() });
 
 /** People at a site, who enter machines; what their appliance cannot take, they have not entered. */
 async function work(site: FleetSite, over: AbortSignal): Promise<void> {
@@ -171,7 +176,12 @@ async function askCentral({ fleet, asked, random }: Bed, over: AbortSignal): Pro
   for (let n = 0; !over.aborted; n++) {
     const site = SITES[n % SITES.length] ?? SITES[0];
     const word = `word-${asked.length}-${Math.floor(random() * 1e9)}.`;
-    const edit = { kind: 'edit', target: `${site}-first`, edit: { notes: word }, why: word };
+    const edit = {
+      kind: 'edit',
+      target: `${site}-first`.toUpperCase(),
+      edit: { notes: word },
+      why: word,
+    };
     const { status } = await fleet.call('POST', `/sites/${site}/intents`, edit);
     asked.push({ site, word, isTaken: status === 202 });
     await new Promise((next) => setTimeout(next, ASK_MS));

@@ -38,6 +38,7 @@ const CREDENTIAL = { name: 'lab-bmc', password: 'secret' } as const;
 const COMMAND_MS = 60_000;
 const IMAGE_BYTES = 4 * 1024 * 1024;
 const HOOK = 'up0';
+const BOOT_FILES = ['vmlinuz', 'initrd.img', 'undionly.kpxe', 'snponly.efi'];
 const POSTGRES_DISK = '320m';
 const SITE_DISK = '128m';
 
@@ -232,7 +233,7 @@ function configOf(of: {
   const { name, network, dir, iface } = of;
   const assets = join(dir, 'boot');
   mkdirSync(assets, { recursive: true });
-  for (const file of ['vmlinuz', 'initrd.img']) writeFileSync(join(assets, file), file);
+  for (const file of BOOT_FILES) writeFileSync(join(assets, file), file);
   const segment = {
     ...{ name: 'hall', iface, address: `${network}.1`, cidr: `${network}.0/24` },
     pool: { first: `${network}.128`, last: `${network}.250` },

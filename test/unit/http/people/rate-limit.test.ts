@@ -7,7 +7,10 @@ function limited(perSecond: number, burst: number) {
   let now = 1_000_000_000;
   const limit = createRateLimit(() => now as Millis, { perSecond, burst });
   const takes = (count: number) => Array.from({ length: count }, () => limit.take('ann'));
-  return { limit, takes, pass: (ms: number) => void (now += ms) };
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { limit, takes, pass };
 }
 
 describe('a rate', () => {

@@ -106,6 +106,10 @@ export const LIMITS = {
   requestBodyBytesMax: { value: 262_144, why: 'any one record with its notes is far smaller' },
   fieldTextCharsMax: { value: 256, why: 'a name or a place; longer text belongs into notes' },
   notesCharsMax: { value: 4096, why: 'a page of notes on one machine' },
+  machineIpv6Max: {
+    value: 16,
+    why: 'a NIC or two in some networks; more are what a prefix is for',
+  },
   tagsMax: { value: 64, why: 'more tags than this are a list that belongs elsewhere' },
   customFieldsMax: { value: 64, why: 'fields of a site’s own, per machine' },
   sessionMs: { value: 43_200_000, why: 'a working day; then a person logs in again' },

@@ -86,6 +86,8 @@ export type Machine = {
   readonly supplier: string;
   /** The order that it came with. */
   readonly orderNumber: string;
+  /** Static IPv6 addresses, beside those of its NICs. */
+  readonly ipv6: readonly string[];
   /** Address of its BMC. */
   readonly bmcAddress: string;
   /** MAC of its BMC. */
@@ -1086,6 +1088,7 @@ export interface Operations {
       readonly orderNumber?: string | undefined;
       readonly 'orderNumber.not'?: string | undefined;
       readonly 'orderNumber.like'?: string | undefined;
+      readonly ipv6?: string | undefined;
       readonly bmcAddress?: string | undefined;
       readonly 'bmcAddress.not'?: string | undefined;
       readonly 'bmcAddress.like'?: string | undefined;
@@ -1217,6 +1220,8 @@ export interface Operations {
       readonly supplier?: string | undefined;
       /** The order that it came with. */
       readonly orderNumber?: string | undefined;
+      /** Static IPv6 addresses, beside those of its NICs. */
+      readonly ipv6?: readonly string[] | undefined;
       /** Address of its BMC. */
       readonly bmcAddress?: string | '' | undefined;
       /** MAC of its BMC. */
@@ -1337,6 +1342,7 @@ export interface Operations {
       readonly orderNumber?: string | undefined;
       readonly 'orderNumber.not'?: string | undefined;
       readonly 'orderNumber.like'?: string | undefined;
+      readonly ipv6?: string | undefined;
       readonly bmcAddress?: string | undefined;
       readonly 'bmcAddress.not'?: string | undefined;
       readonly 'bmcAddress.like'?: string | undefined;
@@ -1484,6 +1490,8 @@ export interface Operations {
       readonly supplier?: string | undefined;
       /** The order that it came with. */
       readonly orderNumber?: string | undefined;
+      /** Static IPv6 addresses, beside those of its NICs. */
+      readonly ipv6?: readonly string[] | undefined;
       /** Address of its BMC. */
       readonly bmcAddress?: string | '' | undefined;
       /** MAC of its BMC. */
@@ -1925,6 +1933,8 @@ export interface Operations {
             readonly 'orderNumber.not'?: string | undefined;
             /** The order that it came with. with * and ? as wildcards */
             readonly 'orderNumber.like'?: string | undefined;
+            /** Static IPv6 addresses, beside those of its NICs. all of these, divided by commas */
+            readonly ipv6?: string | undefined;
             /** Address of its BMC. any of these, divided by commas */
             readonly bmcAddress?: string | undefined;
             /** Address of its BMC. none of these */
@@ -2093,6 +2103,8 @@ export interface Operations {
             readonly supplier?: string | undefined;
             /** The order that it came with. */
             readonly orderNumber?: string | undefined;
+            /** Static IPv6 addresses, beside those of its NICs. */
+            readonly ipv6?: readonly string[] | undefined;
             /** Address of its BMC. */
             readonly bmcAddress?: string | '' | undefined;
             /** MAC of its BMC. */
@@ -2261,6 +2273,7 @@ export interface Operations {
       readonly orderNumber?: string | undefined;
       readonly 'orderNumber.not'?: string | undefined;
       readonly 'orderNumber.like'?: string | undefined;
+      readonly ipv6?: string | undefined;
       readonly bmcAddress?: string | undefined;
       readonly 'bmcAddress.not'?: string | undefined;
       readonly 'bmcAddress.like'?: string | undefined;

@@ -2,7 +2,7 @@
  * The inventory as DNS sees it: which machine is called what, at which addresses.
  *
  * A machine's addresses are those that are reserved for its NICs; a machine without any has those that its NICs hold by
- * lease, the boot NIC's first. A lease that has run out keeps its address until DHCP gives that to somebody else, so a
+ * lease, the boot NIC's first. Beside them stand its static IPv6 addresses. A lease that has run out keeps its address until DHCP gives that to somebody else, so a
  * name does not vanish because a machine is switched off. Reserved addresses of a BMC are its own, not the machine's.
  */
 import type { Database } from 'better-sqlite3';
@@ -45,6 +45,11 @@ export function openDnsSource(db: Database): DnsSource {
      WHERE hardwarename = ? AND leases.state IN ('bound', 'released')
      ORDER BY leases.mac <> boot_mac, address`,
   );
+  const ipv6 = db
+    .prepare<[string], string>(
+      'SELECT address FROM machine_ipv6 WHERE hardwarename = ? ORDER BY address',
+    )
+    .pluck();
   const newest = db.prepare<[number, number], { id: number }>(
     `SELECT max(id) AS id FROM (SELECT id FROM events WHERE id > ? ORDER BY id LIMIT ?)`,
   );
@@ -69,7 +74,8 @@ export function openDnsSource(db: Database): DnsSource {
     const { hardwarename, hostname, role } = row;
     const rows = reserved.all(hardwarename);
     const own = rows.filter(({ bmc }) => bmc === 0);
-    const addresses = format(own.length > 0 ? own : leased.all(hardwarename));
+    const v4 = format(own.length > 0 ? own : leased.all(hardwarename));
+    const addresses = [...v4, ...ipv6.all(hardwarename)];
     const bmc = new Set(format(rows.filter((address) => address.bmc === 1)));
     if (row.bmc_address !== '') bmc.add(row.bmc_address);
     const names: MachineName[] = [

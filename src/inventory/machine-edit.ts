@@ -163,6 +163,9 @@ function createChecks({ db, machines, records, ownership }: Parts) {
   const credential = db.prepare<[string], { name: string }>(
     'SELECT name FROM credentials WHERE name = ?',
   );
+  const ipv6Owner = db.prepare<[string, string], { hardwarename: string }>(
+    'SELECT hardwarename FROM machine_ipv6 WHERE address = ? AND hardwarename <> ?',
+  );
   const inRack = db.prepare<
     [string, string, string],
     { hardwarename: string; unit: number; height: number }
@@ -184,6 +187,11 @@ function createChecks({ db, machines, records, ownership }: Parts) {
     if (namesake && namesake.hardwarename !== before.hardwarename) {
       const detail = `${hostname} is ${namesake.hardwarename}.`;
       throw new AppError('HOSTNAME_TAKEN', { detail, path: '/hostname' });
+    }
+    for (const address of changes.ipv6 ?? []) {
+      const other = ipv6Owner.get(address, before.hardwarename)?.hardwarename;
+      if (other === undefined) continue;
+      throw new AppError('ADDRESS_TAKEN', { detail: `${address} is of ${other}.`, path: '/ipv6' });
     }
     const { bmcMac, bmcAddress } = changes;
     if (bmcMac) assertOwn(bmcMac, ownership.ofMac(bmcMac as Mac, before.hardwarename), '/bmcMac');

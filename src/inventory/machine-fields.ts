@@ -73,6 +73,7 @@ export const MACHINE_FIELDS = {
   warrantyUntil: field('warranty_until', ['date', 'place'], 'Last day of warranty.'),
   supplier: field('supplier', ['text', 'place'], 'Who sold it.'),
   orderNumber: field('order_number', ['text', 'place'], 'The order that it came with.'),
+  ipv6: field('ipv6', ['list', 'place'], 'Static IPv6 addresses, beside those of its NICs.'),
   bmcAddress: field('bmc_address', ['text', 'place'], 'Address of its BMC.'),
   bmcMac: field('bmc_mac', ['text', 'place'], 'MAC of its BMC.'),
   bmcVendor: field('bmc_vendor', ['text', 'place'], 'Vendor of its BMC.'),

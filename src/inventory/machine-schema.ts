@@ -1,5 +1,6 @@
 /** What people may write about a machine, as schemas made from the table of fields (machine-fields.ts). */
 import { z } from 'zod';
+import { formatIpv6, parseIpv6 } from '../dns/rdata.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { parseIpv4 } from '../wire/ipv4.ts';
@@ -15,6 +16,23 @@ import { recordName, text } from './record-kinds.ts';
 
 const day = z.iso.date().or(z.literal(''));
 const orEmpty = <Schema extends z.ZodType>(schema: Schema) => schema.or(z.literal(''));
+
+/** An address that others can be told: not unspecified, loopback, mapped, link-local or multicast (RFC 4291 section 2.4). */
+function isTellable(octets: string): boolean {
+  const [first = 0, second = 0] = [octets.charCodeAt(0), octets.charCodeAt(1)];
+  const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
+  return !octets.startsWith('\0'.repeat(8)) && first !== 0xff && !linkLocal;
+}
+
+/** Takes any spelling of an IPv6 address and gives the one of RFC 5952. */
+const ipv6Text = z
+  .string()
+  .max(45)
+  .refine((value) => {
+    const octets = parseIpv6(value);
+    return octets !== undefined && isTellable(octets);
+  }, 'not an IPv6 address of a machine')
+  .transform((value) => formatIpv6(parseIpv6(value) ?? ''));
 
 /** Takes any spelling of a MAC and gives the one that we store. */
 export const macText = z
@@ -43,6 +61,10 @@ const SPECIAL: Partial<Record<WritableName, z.ZodType>> = {
     .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'letters, digits and . _ : -'))
     .max(limit('tagsMax'))
     .transform((tags) => [...new Set(tags)].sort()),
+  ipv6: z
+    .array(ipv6Text)
+    .max(limit('machineIpv6Max'))
+    .transform((addresses) => [...new Set(addresses)].sort()),
   custom: z
     .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'letters, digits and _'), text)
     .refine((fields) => Object.keys(fields).length <= limit('customFieldsMax'), 'too many fields'),

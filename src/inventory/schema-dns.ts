@@ -81,3 +81,28 @@ export const DNS_KEYS_SCHEMA = `
     removed_at INTEGER
   ) STRICT, WITHOUT ROWID;
 `;
+
+/**
+ * Static IPv6 addresses of machines. What a record says is in `ipv6`; whose an address is, is in the table beside it, which
+ * triggers keep: one owner for an address, by its key. Where a split brings back a record whose address was given to
+ * another machine meanwhile, it stays with that one.
+ */
+export const IPV6_SCHEMA = `
+  ALTER TABLE machines ADD COLUMN ipv6 TEXT NOT NULL DEFAULT '[]';
+  CREATE TABLE machine_ipv6 (
+    address TEXT PRIMARY KEY,
+    hardwarename TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX machine_ipv6_by_machine ON machine_ipv6 (hardwarename, address);
+  CREATE TRIGGER machine_ipv6_added AFTER INSERT ON machines WHEN new.ipv6 <> '[]' BEGIN
+    INSERT OR IGNORE INTO machine_ipv6 SELECT value, new.hardwarename FROM json_each(new.ipv6);
+  END;
+  CREATE TRIGGER machine_ipv6_changed AFTER UPDATE OF ipv6, hardwarename ON machines
+    WHEN old.ipv6 <> new.ipv6 OR old.hardwarename <> new.hardwarename BEGIN
+    DELETE FROM machine_ipv6 WHERE hardwarename = old.hardwarename;
+    INSERT OR IGNORE INTO machine_ipv6 SELECT value, new.hardwarename FROM json_each(new.ipv6);
+  END;
+  CREATE TRIGGER machine_ipv6_removed AFTER DELETE ON machines WHEN old.ipv6 <> '[]' BEGIN
+    DELETE FROM machine_ipv6 WHERE hardwarename = old.hardwarename;
+  END;
+`;

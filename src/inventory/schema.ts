@@ -9,7 +9,7 @@ import type { Database } from 'better-sqlite3';
 import { BMC_DISCOVERY_SCHEMA, BMC_TRUST_SCHEMA, BMCS_SCHEMA } from './schema-bmcs.ts';
 import { CONSOLE_TIMES_SCHEMA, CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
-import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA } from './schema-dns.ts';
+import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA, IPV6_SCHEMA } from './schema-dns.ts';
 import { FEED_SCHEMA } from './schema-feed.ts';
 import { FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
@@ -169,6 +169,7 @@ export const MIGRATIONS: readonly string[] = [
   `ALTER TABLE api_tokens ADD COLUMN parent TEXT NOT NULL DEFAULT '';
   CREATE INDEX api_tokens_by_parent ON api_tokens (parent) WHERE parent <> '';`,
   JOB_PAUSES_SCHEMA,
+  IPV6_SCHEMA,
 ];
 
 export interface MigrateOptions {

@@ -16,9 +16,10 @@ export function filtersOf(words: readonly string[]): Record<string, string> {
 
 const NUMBERS = new Set(['unit', 'height']);
 const FLAGS = new Set(['protected']);
+const LISTS = new Set(['tags', 'ipv6']);
 
 /**
- * Fields as the API takes them: numbers and flags typed, `tags` divided by commas, `custom.NAME` put among those that are
+ * Fields as the API takes them: numbers and flags typed, `tags` and `ipv6` divided by commas, `custom.NAME` put among those that are
  * there.
  */
 export function assignments(
@@ -30,7 +31,7 @@ export function assignments(
     if (name.startsWith('custom.')) {
       const { [name.slice(7)]: _, ...others } = (changes.custom ?? custom) as typeof custom;
       changes.custom = value === '' ? others : { ...others, [name.slice(7)]: value };
-    } else if (name === 'tags') changes.tags = value === '' ? [] : value.split(',');
+    } else if (LISTS.has(name)) changes[name] = value === '' ? [] : value.split(',');
     else if (NUMBERS.has(name)) changes[name] = Number(value);
     else if (FLAGS.has(name)) changes[name] = value === 'true' || value === 'yes';
     else changes[name] = value;

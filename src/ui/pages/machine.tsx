@@ -156,6 +156,7 @@ function Identity({ answer: { machine } }: { answer: MachineAnswer }) {
           ['BMC', [machine.bmcAddress, machine.bmcVendor].filter(Boolean).join(' ')],
           ['Delivery', machine.orderNumber],
           ['Warranty', machine.warrantyUntil],
+          ['IPv6', machine.ipv6.join(', ')],
           ['Tags', machine.tags.join(', ')],
           ['Notes', machine.notes],
           ...Object.entries(machine.custom),

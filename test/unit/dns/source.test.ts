@@ -1,10 +1,14 @@
 import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { contribute } from '../../../src/dns/generate.ts';
 import { formatName } from '../../../src/dns/name.ts';
+import { formatRecord } from '../../../src/dns/zone-file.ts';
 import { openDnsSource } from '../../../src/inventory/dns-source.ts';
 import { openDnsStore } from '../../../src/inventory/dns-store.ts';
+import { changesSchema, entrySchema } from '../../../src/inventory/machine-schema.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import { Keeper } from '../../../src/nameserver/keeper.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { dnsName } from '../../support/dns.ts';
 import { planFrom } from '../../support/dns-world.ts';
 import { bytesOf, report } from '../../support/reports.ts';
@@ -81,6 +85,34 @@ describe('the inventory as DNS sees it', () => {
     });
     expect(changed()).toEqual([hardwarename]);
     expect(source.machine(hardwarename)?.names[0]?.addresses).toEqual(['10.79.0.5']);
+  });
+
+  it('static IPv6 addresses stand beside the others, in one spelling, each of one machine alone', () => {
+    const { editor } = inventory.serverdb;
+    const edit = (of: Hardwarename, ipv6: string[]) =>
+      inventory.transaction(() => editor.edit(of, changesSchema.parse({ ipv6 }), cause));
+    changed();
+    edit(hardwarename, ['2001:DB8:0::5', '2001:db8::5', 'fd00::1']);
+    expect(changed()).toEqual([hardwarename]);
+    const both = ['10.79.0.5', '2001:db8::5', 'fd00::1'];
+    expect(source.machine(hardwarename)?.names[0]?.addresses).toEqual(both);
+    const { own: records } = contribute(source.machine(hardwarename) ?? expect.fail(), planFrom());
+    expect(records.map((record) => formatRecord(record).replaceAll('\t', ' '))).toEqual(
+      expect.arrayContaining([
+        'web1.lon.example. 300 IN AAAA 2001:db8::5',
+        `5.${'0.'.repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa. 300 IN PTR web1.lon.example.`,
+      ]),
+    );
+    const second = inventory.transaction(() =>
+      editor.enter(entrySchema.parse({ serial: 'SN-8' }), cause),
+    );
+    expect(() => edit(second.hardwarename, ['2001:db8::5'])).toThrow(`2001:db8::5 is of SN-7`);
+    edit(hardwarename, ['fd00::1']);
+    edit(second.hardwarename, ['2001:db8::5']);
+    expect(source.machine(second.hardwarename)?.names[0]?.addresses).toEqual(['2001:db8::5']);
+    for (const wrong of ['10.0.0.1', '::1', '::', 'fe80::1', 'ff02::1', '::ffff:10.0.0.1', 'x']) {
+      expect(changesSchema.safeParse({ ipv6: [wrong] }).success, wrong).toBe(false);
+    }
   });
 
   it('a subnet on record has its reverse zone by itself, and what lies in another none of its own', async () => {

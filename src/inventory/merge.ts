@@ -2,7 +2,7 @@
  * Merge and split: a person says that two records are one machine, and can take it back.
  *
  * A conflict or a swapped board leaves two records of one machine. The merge moves the NICs, addresses and boots of the
- * record that goes to the one that is kept, and its BMC where that one has none, and keeps a snapshot; the split puts the
+ * record that goes to the one that is kept, its IPv6 addresses, and its BMC where that one has none, and keeps a snapshot; the split puts the
  * snapshot back, with whatever of it the kept record still has and nobody else was given since. Nothing is ever merged by itself. How much two records have in common is told by weights,
  * as evidence for the person (`likenessOf`).
  */
@@ -131,7 +131,8 @@ export function openMerges(db: Database, parts: MergeParts): Merges {
         endConflict(parts, { hardwarename, gone, kept }, cause);
       // One machine now: what may be on the disks of either may be on its disks.
       const mayHoldData = keeper.mayHoldData || goer.mayHoldData;
-      machines.write(kept, { mayHoldData });
+      const ipv6 = [...new Set([...keeper.ipv6, ...goer.ipv6])].sort();
+      machines.write(kept, { mayHoldData, ipv6 });
       if (adopts && bmcMac + bmcAddress !== '') setBmc(parts, kept, { bmcMac, bmcAddress }, cause);
       const values = [kept, gone, clock(), cause.who, cause.why, JSON.stringify(snapshot)];
       const id = Number(sql.put.run(...values).lastInsertRowid);
@@ -210,11 +211,15 @@ function restore(
   if (isBack) setBmc(parts, keeper.hardwarename, { bmcMac: '', bmcAddress: '' }, cause);
   // Its number may be another's by now.
   const { id: _, ...columns } = machine;
+  const said = JSON.parse(String(machine.ipv6 ?? '[]')) as string[];
+  const ipv6 = JSON.stringify(said.filter((address) => keeper.ipv6.includes(address)));
+  const left = keeper.ipv6.filter((address) => !said.includes(address));
+  machines.write(keeper.hardwarename, { ipv6: left });
   // Nobody can tell which disks went with which record, so what may be on them may be on both; an erase since the merge was of
   // one machine. Capacity is empty, so that one with the mark is not it.
   const marked = keeper.mayHoldData || Number(machine.may_hold_data) > 0;
   const values = {
-    ...{ ...columns, ...whatIsTaken(sql, machine), bmc_mac: '', bmc_address: '' },
+    ...{ ...columns, ...whatIsTaken(sql, machine), bmc_mac: '', bmc_address: '', ipv6 },
     may_hold_data: marked ? 1 : 0,
   };
   const names = Object.keys(values);

@@ -59,6 +59,31 @@ describe('merge and split', () => {
     expect(problemOf(await split())).toBe('409 ALREADY_EXISTS');
   });
 
+  it('take IPv6 addresses along, and give back those that nobody else was given', async () => {
+    const people = await createPeople();
+    const { world } = people;
+    deliver(world, report({ serial: 'TWIN-1', macs: [M1] }));
+    const uuid = '4c4c4544-0042-3510-8052-b4c04f4e3799';
+    const { hardwarename: gone } = deliver(world, report({ serial: 'TWIN-1', macs: [M2], uuid }));
+    const set = (name: string, ipv6: string[]) =>
+      people.admin('PATCH', `/machines/${name}`, { body: { ipv6 }, version: '*' });
+    const ipv6 = async (name: string) =>
+      (await people.admin('GET', `/machines/${name}`)).body.machine.ipv6;
+    await set('TWIN-1', ['fd00::1']);
+    await set(gone, ['fd00::2', 'fd00::3']);
+    expect(problemOf(await set(gone, ['fd00::1']))).toBe('409 ADDRESS_TAKEN /ipv6');
+    const merged = await people.admin('POST', '/machines/TWIN-1/merge', {
+      body: { gone, why: 'x' },
+    });
+    expect(await ipv6('TWIN-1')).toEqual(['fd00::1', 'fd00::2', 'fd00::3']);
+    const third = await people.admin('POST', '/machines', { body: { serial: 'THIRD' } });
+    await set('TWIN-1', ['fd00::1', 'fd00::2']);
+    expect((await set(third.body.hardwarename ?? 'THIRD', ['fd00::3'])).status).toBe(200);
+    await people.admin('POST', `/merges/${merged.body.id}/split`, { body: { why: 'y' } });
+    expect([await ipv6('TWIN-1'), await ipv6(gone)]).toEqual([['fd00::1'], ['fd00::2']]);
+    expect(problemOf(await set('TWIN-1', ['fd00::3']))).toBe('409 ADDRESS_TAKEN /ipv6');
+  });
+
   it('lose no mark of data: whichever had it, both have it, and neither is capacity', async () => {
     const people = await createPeople();
     const { machines } = people.world.inventory;

@@ -7,7 +7,7 @@ import { openCore, systemClock } from '../daemon/core.ts';
 import { type Stage, stagesOf } from '../dhcp/rehearsal.ts';
 import { AppError } from '../errors.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import { type Mac, parseMac } from '../wire/mac.ts';
+import { parseMac } from '../wire/mac.ts';
 
 /** @throws AppError REQUEST_INVALID for something that is neither a MAC nor a known hardwarename */
 export function explain(config: Config, subject: string, json: boolean): string {
@@ -24,23 +24,25 @@ export function explain(config: Config, subject: string, json: boolean): string 
     const machine = inventory.machines.byMac(mac);
     const stages = stagesOf({ ...core, rehearse: inventory.rehearse }, mac, systemClock());
     const state = machine?.state ?? 'unknown';
-    return json
-      ? `${JSON.stringify({ mac, hardwarename: machine?.hardwarename, state, stages })}\n`
-      : readable({ mac, state, name: machine?.hardwarename, why: machine?.stateWhy }, stages);
+    const { hardwarename = '', stateWhy = '' } = machine ?? {};
+    return explainedText({ mac, hardwarename, state, stateWhy, stages }, json);
   } finally {
     core.close();
   }
 }
 
-function readable(
-  {
-    mac,
-    name,
-    state,
-    why,
-  }: { mac: Mac; name: string | undefined; state: string; why: string | undefined },
-  stages: readonly Stage[],
-): string {
+export interface Explained {
+  /** Empty: of no machine on record. */
+  readonly hardwarename: string;
+  readonly mac: string;
+  readonly state: string;
+  readonly stateWhy: string;
+  readonly stages: readonly Stage[];
+}
+
+export function explainedText(explained: Explained, json: boolean): string {
+  if (json) return `${JSON.stringify(explained)}\n`;
+  const { hardwarename, mac, state, stateWhy, stages } = explained;
   const lines = stages.map(
     (stage) =>
       `\n${stage.client} on ${stage.segment}: ${stage.outcome}${stage.address ? ` ${stage.address}` : ''}\n` +
@@ -48,5 +50,6 @@ function readable(
       (stage.bootFile ? `  boot file  ${stage.bootFile}\n` : '') +
       (stage.why ? `  because    ${stage.why}\n` : ''),
   );
-  return `${mac}: ${name ?? 'no machine on record'}, ${state}${why ? ` (${why})` : ''}\n${lines.join('')}`;
+  const why = stateWhy ? ` (${stateWhy})` : '';
+  return `${mac}: ${hardwarename || 'no machine on record'}, ${state}${why}\n${lines.join('')}`;
 }

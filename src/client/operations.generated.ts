@@ -518,6 +518,7 @@ export type Quirk = {
   readonly at: number;
 };
 export type Explained = {
+  /** Empty: no machine on record has this NIC */
   readonly hardwarename: string;
   /** The NIC that was asked for */
   readonly mac: string;
@@ -528,7 +529,8 @@ export type Explained = {
     | 'recycling'
     | 'broken'
     | 'held'
-    | 'retired';
+    | 'retired'
+    | 'unknown';
   readonly stateWhy: string;
   readonly stages: readonly {
     readonly segment: string;
@@ -4376,6 +4378,26 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
+  /** How long each phase of a boot took, beside what boots of its model take. */
+  'GET /boots/{id}/phases': {
+    path: {
+      readonly id: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly phases: readonly {
+        readonly phase: string;
+        readonly tookMs: number;
+        /** That the figures are from */
+        readonly boots: number;
+        readonly medianMs: number;
+        readonly p95Ms: number;
+        /** Unusually long for its model */
+        readonly slow: boolean;
+      }[];
+    };
+  };
   /** How long each phase of a boot takes, by model. */
   'GET /expected-times': {
     path: object;
@@ -5013,6 +5035,15 @@ export interface Operations {
         readonly origin: 'file' | 'default';
       }[];
     };
+  };
+  /** What a NIC would be offered, on record or not, at each stage of a boot, and why. */
+  'GET /nics/{mac}/explain': {
+    path: {
+      readonly mac: string;
+    };
+    query: object;
+    body: undefined;
+    answer: Explained;
   };
   /** What it would be offered at each stage of a boot, and why; changes nothing. */
   'GET /machines/{hardwarename}/explain': {

@@ -11,6 +11,19 @@ export interface Expected {
   readonly p99Ms: number;
 }
 
+/** A phase of one boot beside what boots of its model take. */
+export interface PhaseOfBoot {
+  readonly phase: string;
+  readonly tookMs: number;
+  /** Boots that this is known from; nothing is expected of a model that has few. */
+  readonly boots: number;
+  /** 0 where nothing is known. */
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  /** Unusually long for its model. */
+  readonly slow: boolean;
+}
+
 export interface SlowPhase {
   readonly phase: string;
   readonly tookMs: number;
@@ -45,6 +58,13 @@ export function openPhaseTimes(db: Database) {
         return isOutlier(before, tookMs) ? [{ phase, tookMs, expectedMs }] : [];
       });
     },
+    compare: (model: string, phases: readonly { phase: string; tookMs: number }[]): PhaseOfBoot[] =>
+      phases.map(({ phase, tookMs }) => {
+        const sketch = sketchOf(model, phase);
+        const [medianMs, p95Ms] = [quantile(sketch, 0.5), quantile(sketch, 0.95)];
+        const slow = isOutlier(sketch, tookMs);
+        return { phase, tookMs, boots: countOf(sketch), medianMs, p95Ms, slow };
+      }),
     list: (): Expected[] =>
       all.all().map(({ model, phase, buckets }) => {
         const sketch: Sketch = JSON.parse(buckets);

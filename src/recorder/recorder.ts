@@ -21,6 +21,7 @@ import type { Flight } from '../diagnose/flight.ts';
 import type { ClientStage } from '../events.ts';
 import type { Boot } from '../inventory/boots.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { foldTimeline } from '../inventory/timeline.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
@@ -30,7 +31,7 @@ import { type CollectorParts, createCollector } from './collect.ts';
 import { createFeedWatch } from './feed-watch.ts';
 import { createLearner } from './learn.ts';
 import { bounded, createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
-import type { Expected } from './phase-times.ts';
+import type { Expected, PhaseOfBoot, PhaseTimes } from './phase-times.ts';
 import {
   type AskedQuestion,
   type AskerWatch,
@@ -83,6 +84,8 @@ export interface Recorder {
   /** What would be said of a boot now; records nothing. */
   judge(boot: BootId): Diagnosis | undefined;
   expectedTimes(): Expected[];
+  /** The phases of a boot that are over, beside what its model usually takes. */
+  phasesOf(boot: BootId): PhaseOfBoot[] | undefined;
   /** Writes what is in memory. */
   close(): void;
 }
@@ -200,11 +203,27 @@ export function createRecorder(parts: RecorderParts): Recorder {
       return flight && diagnose(flight);
     },
     expectedTimes: feed.times.list,
+    phasesOf: (boot) => phasesOf(boot, { inventory, times: feed.times, clock }),
     close() {
       sort();
       write({ held, store, inventory, now: Number.POSITIVE_INFINITY, quietMs });
     },
   };
+}
+
+function phasesOf(
+  boot: BootId,
+  { inventory, times, clock }: { inventory: Inventory; times: PhaseTimes; clock: Clock },
+): PhaseOfBoot[] | undefined {
+  const row = inventory.boots.byId(boot);
+  if (!row) return undefined;
+  const events = inventory.events.ofBoot(boot, limit('stallEventsMax'));
+  const { steps, hardwarename } = foldTimeline(row, events, clock());
+  const model = hardwarename ? inventory.serverdb.quirks.modelOf(hardwarename) : '';
+  const over = steps.flatMap(({ name, state, tookMs }) =>
+    state === 'done' && tookMs !== undefined ? [{ phase: name as string, tookMs }] : [],
+  );
+  return times.compare(model, over);
 }
 
 /** Only what was dropped can belong to a boot without saying so, and only if its sender speaks like boot firmware. */

@@ -106,6 +106,32 @@ describe.each(PAGES)('%s', (name, path, ready) => {
   });
 });
 
+describe('before and after', () => {
+  it('tells what a machine was answered at a moment, on its page', async () => {
+    const { page } = desk;
+    await page.goto(`${portal.url}/machines/C0MPUT3?tab=explain`);
+    await page.getByLabel('Date and time').fill('2031-01-01T00:00');
+    await page.locator('[data-past]').waitFor();
+    expect(await page.locator('[data-past]').textContent()).toMatch(/It was .*last boot/);
+    await page.screenshot({ path: `${SHOTS}/portal-past-desk.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('tells what another configuration would change, and changes nothing', async () => {
+    for (const { page } of [phone, desk]) {
+      await page.goto(`${portal.url}/settings`);
+      await page.getByLabel('The whole text of it').fill('boot: { kernelArguments: quiet }');
+      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.locator('[data-compared] .diff').waitFor();
+      const shown = await page.locator('[data-compared]').textContent();
+      expect(shown).toContain('1 answers change for 1 of 100 machines');
+      expect(shown).toContain('+ kernel a quiet');
+      expect(await violations(page)).toEqual([]);
+    }
+    await desk.page.screenshot({ path: `${SHOTS}/portal-changes-desk.png`, fullPage: true });
+  });
+});
+
 describe('a technician', () => {
   it('lights the lamp of a machine with one tap, and is offered nothing that takes an operator', async () => {
     const { page } = await visit(browser, portal.url);

@@ -171,6 +171,21 @@ export interface PortalOptions {
   readonly config?: string;
 }
 
+/** What a comparison of the fleet would come to. */
+const FLEET_DIFF = {
+  differences: [
+    {
+      ...{ machine: 'C0MPUT3', mac: '52:54:00:00:00:01', what: 'script' },
+      ...{ before: 'kernel a', after: 'kernel a quiet' },
+    },
+  ],
+  leases: [],
+  zones: [{ zone: 'lab.example.', removed: [], added: ['x.lab.example. 300 IN A 10.77.0.9'] }],
+  faults: [],
+  ...{ asked: 100, machines: 100 },
+  counts: { answers: 1, machines: 1, leases: 0, records: 1 },
+};
+
 export async function openPortal({
   anonymousRead = false,
   uiRoot = process.env.UI_ROOT ?? 'build/ui',
@@ -194,6 +209,7 @@ export async function openPortal({
     dns: () => dns.desk,
     images: createStoreWorld({}, world).desk(),
     explain: (of) => stagesOf({ ...world, rehearse: world.inventory.rehearse }, of, world.clock()),
+    fleetDiff: async () => FLEET_DIFF,
     configuration: describeConfig(parseConfig(CONFIG), CONFIG),
     settings: { anonymousRead, requestsPerSecond: 1_000_000 },
     readiness: () => ({ database: true }),

@@ -10,8 +10,9 @@ import { loadConfig } from '../../config.ts';
 import { diffFleet, type FleetDiff, type RecordChange } from '../../daemon/fleet-diff.ts';
 import { AppError } from '../../errors.ts';
 import type { PastMoment } from '../../inventory/past.ts';
+import { parseMac } from '../../wire/mac.ts';
 import { diffText } from '../config-diff.ts';
-import { explain } from '../explain.ts';
+import { type Explained, explain, explainedText } from '../explain.ts';
 import { explainAt, pastText } from '../explain-at.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 
@@ -42,7 +43,10 @@ export function addBeforeAfterCommands(
     .action(async (subject: string, options: ExplainOptions) => {
       const json = options.json === true;
       const { at, config: file } = options;
-      if (at === undefined) return context.write(explain(loadConfig(file), subject, json));
+      if (at === undefined) {
+        if (file !== undefined) return context.write(explain(loadConfig(file), subject, json));
+        return context.write(explainedText(await explained(context, options, subject), json));
+      }
       if (file !== undefined)
         return context.write(explainAt(loadConfig(file), { subject, time: at, json }));
       const { body } = await clientFor<'past'>(context, options).call('GET /past', {
@@ -78,6 +82,22 @@ export function addBeforeAfterCommands(
       );
       context.write(diffText(body as FleetDiff, json));
     });
+}
+
+/** Of a NIC, on record or not; else of a machine. */
+async function explained(
+  context: CliContext,
+  options: CommonOptions,
+  subject: string,
+): Promise<Explained> {
+  const mac = parseMac(subject);
+  if (mac) {
+    const api = clientFor<'nics'>(context, options);
+    return (await api.call('GET /nics/{mac}/explain', { path: { mac } })).body;
+  }
+  const api = clientFor<'machines'>(context, options);
+  const path = { hardwarename: subject };
+  return (await api.call('GET /machines/{hardwarename}/explain', { path })).body;
 }
 
 type SentRecords = NonNullable<Operations['POST /configuration/diff']['body']>['records'];

@@ -1,8 +1,10 @@
 /** How the machine is: its state and why, what has to happen next, and the boot that it is in. */
+import type { Operations } from '../../client/operations.generated.ts';
 import type { BootTimeline } from '../../inventory/timeline.ts';
 import { seconds } from '../format.ts';
 import { STEP_LABELS } from '../parts/boot-bar.tsx';
 import { Facts, Panel, When } from '../parts/common.tsx';
+import { useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
 import type { MachineView } from './types.ts';
 
@@ -45,7 +47,30 @@ export function Condition({
 
 const MARKS = { done: '✓', running: '›', waiting: '', failed: '✕', skipped: '–' };
 
+type Phases = Operations['GET /boots/{id}/phases']['answer'];
+type Phase = Phases['phases'][number];
+
+/** What boots of its model take for it, and whether this one took unusually long. */
+function Usual({ phase }: { phase: Phase | undefined }) {
+  if (!phase || phase.boots === 0) return null;
+  const usual = `usually ${seconds(phase.medianMs)}`;
+  return phase.slow ? (
+    <b class="slow" title={`all but one in twenty took less than ${seconds(phase.p95Ms)}`}>
+      {' '}
+      slow: {usual}
+    </b>
+  ) : (
+    <span class="usual"> {usual}</span>
+  );
+}
+
 export function Steps({ timeline }: { timeline: BootTimeline }) {
+  const { boot } = timeline;
+  const usual = useRead<Phases>(
+    `boots/${encodeURIComponent(boot)}/phases`,
+    (event) => event.boot === boot,
+  );
+  const phaseOf = (name: string) => usual.value?.phases.find(({ phase }) => phase === name);
   const longest = Math.max(1, ...timeline.steps.map(({ tookMs = 0 }) => tookMs));
   return (
     <>
@@ -65,7 +90,10 @@ export function Steps({ timeline }: { timeline: BootTimeline }) {
             <span class="track">
               <i style={{ width: `${(100 * (tookMs ?? 0)) / longest}%` }} />
             </span>
-            <span class="detail">{detail}</span>
+            <span class="detail">
+              {detail}
+              <Usual phase={phaseOf(name)} />
+            </span>
           </li>
         ))}
       </ol>

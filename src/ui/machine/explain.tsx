@@ -6,6 +6,7 @@ import type { Operations } from '../../client/operations.generated.ts';
 import { seconds } from '../format.ts';
 import { Badge, Empty, Panel, Reading, Table } from '../parts/common.tsx';
 import { useRead } from '../resource.ts';
+import { Past } from './past.tsx';
 import type { MachineView } from './types.ts';
 
 type Explained = Operations['GET /machines/{hardwarename}/explain']['answer'];
@@ -27,6 +28,7 @@ export function Explain({ machine }: { machine: MachineView }) {
         <Reading of={explained} />
         {explained.value && <Offers of={explained.value} />}
       </Panel>
+      <Past machine={machine} />
       <Becoming machine={machine} />
     </>
   );

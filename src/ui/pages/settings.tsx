@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { Empty, Reading, Table, Title } from '../parts/common.tsx';
+import { WhatWouldChange } from '../parts/what-would-change.tsx';
 import { useRead } from '../resource.ts';
 import { may } from '../session.ts';
 
@@ -61,6 +62,7 @@ export function SettingsPage() {
           </tbody>
         </Table>
       )}
+      {may('operator') && <WhatWouldChange />}
     </>
   );
 }

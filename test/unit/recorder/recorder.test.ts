@@ -334,6 +334,15 @@ describe('expected times', () => {
     expect(slow).toMatchObject({ phase: 'kernel', tookMs: 40_000 });
     expect(times.list()[0]).toMatchObject({ boots: 22 });
     expect(Math.abs((times.list()[0]?.medianMs ?? 0) - 4100)).toBeLessThan(300);
+    const boot = times.compare('V / P / 1', [
+      { phase: 'kernel', tookMs: 4100 },
+      { phase: 'initrd', tookMs: 9 },
+    ]);
+    expect(boot).toMatchObject([
+      { phase: 'kernel', tookMs: 4100, boots: 22, slow: false },
+      { phase: 'initrd', tookMs: 9, boots: 0, medianMs: 0, slow: false },
+    ]);
+    expect(times.compare('V / P / 1', [{ phase: 'kernel', tookMs: 40_000 }])[0]?.slow).toBe(true);
   });
 });
 

@@ -5,15 +5,15 @@
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
-import { parseMac } from '../../../wire/mac.ts';
-import type { PeopleContext, PeopleServer } from '../context.ts';
+import { type Mac, parseMac } from '../../../wire/mac.ts';
+import type { ExplainedStage, PeopleContext, PeopleServer } from '../context.ts';
 import { answers, machineParams, stateName } from '../schemas.ts';
 
 const explained = z
   .object({
-    hardwarename: z.string(),
+    hardwarename: z.string().describe('Empty: no machine on record has this NIC'),
     mac: z.string().describe('The NIC that was asked for'),
-    state: stateName,
+    state: stateName.or(z.literal('unknown')),
     stateWhy: z.string(),
     stages: z.array(
       z.object({
@@ -31,7 +31,42 @@ const explained = z
 
 const TOKEN = /\/boot\/[A-Za-z0-9_-]{32}\//;
 
-export function addExplainRoutes(app: PeopleServer, { inventory, explain }: PeopleContext): void {
+/** @throws AppError NOT_HERE */
+function stagesFor({ explain }: PeopleContext, mac: Mac): ExplainedStage[] {
+  if (!explain) throw new AppError('NOT_HERE', { detail: 'Nothing boots from here.' });
+  return explain(mac).map(({ bootFile, ...stage }) => ({
+    ...stage,
+    bootFile: bootFile.replace(TOKEN, '/boot/…/'),
+  }));
+}
+
+export function addExplainRoutes(app: PeopleServer, context: PeopleContext): void {
+  const { inventory, explain } = context;
+  app.route({
+    method: 'GET',
+    url: '/api/v1/nics/:mac/explain',
+    config: { access: 'read' },
+    schema: {
+      tags: ['machines'],
+      summary: 'What a NIC would be offered, on record or not, at each stage of a boot, and why',
+      params: z.object({ mac: z.string().min(12).max(17) }),
+      response: answers(explained),
+    },
+    handler: async ({ params }) => {
+      const mac = parseMac(params.mac);
+      if (!mac)
+        throw new AppError('REQUEST_INVALID', {
+          detail: `'${params.mac}' is no MAC.`,
+          path: '/mac',
+        });
+      const machine = inventory.machines.byMac(mac);
+      const stages = stagesFor(context, mac);
+      if (!machine)
+        return { hardwarename: '', mac, state: 'unknown' as const, stateWhy: '', stages };
+      const { hardwarename, state, stateWhy } = machine;
+      return { hardwarename, mac, state, stateWhy, stages };
+    },
+  });
   app.route({
     method: 'GET',
     url: '/api/v1/machines/:hardwarename/explain',
@@ -56,12 +91,8 @@ export function addExplainRoutes(app: PeopleServer, { inventory, explain }: Peop
         throw new AppError('REQUEST_INVALID', { detail: 'It has no such NIC.', path: '/mac' });
       const mac = wanted ?? (parseMac(machine.bootMac) || own[0]);
       if (!mac) throw new AppError('NOT_FOUND', { detail: 'No NIC of it is known.' });
-      const stages = explain(mac).map(({ bootFile, ...stage }) => ({
-        ...stage,
-        bootFile: bootFile.replace(TOKEN, '/boot/…/'),
-      }));
       const { state, stateWhy } = machine;
-      return { hardwarename, mac, state, stateWhy, stages };
+      return { hardwarename, mac, state, stateWhy, stages: stagesFor(context, mac) };
     },
   });
 }

@@ -279,6 +279,33 @@ export function addExpectedTimeRoutes(app: PeopleServer, context: PeopleContext)
   const number = z.number().int();
   app.route({
     method: 'GET',
+    url: '/api/v1/boots/:id/phases',
+    config: { access: 'read' },
+    schema: {
+      tags: ['boots'],
+      summary: 'How long each phase of a boot took, beside what boots of its model take',
+      params: idParams,
+      response: answers(
+        z.object({
+          phases: z.array(
+            z.object({
+              ...{ phase: z.string(), tookMs: number },
+              boots: number.describe('That the figures are from'),
+              ...{ medianMs: number, p95Ms: number },
+              slow: z.boolean().describe('Unusually long for its model'),
+            }),
+          ),
+        }),
+      ),
+    },
+    handler: async ({ params: { id } }) => {
+      const phases = recorderOf(context).phasesOf(id as BootId);
+      if (!phases) throw new AppError('NOT_FOUND', { detail: `No boot ${id}.` });
+      return { phases: phases.map((one) => ({ ...one })) };
+    },
+  });
+  app.route({
+    method: 'GET',
     url: '/api/v1/expected-times',
     config: { access: 'read' },
     schema: {

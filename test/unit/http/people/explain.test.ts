@@ -74,6 +74,20 @@ describe('what a machine would be offered', () => {
     expect(text).not.toMatch(/\/boot\/[A-Za-z0-9_-]{32}/);
   });
 
+  it('is told of a NIC that is on no record, however it is written', async () => {
+    const { viewer, name } = await open();
+    const stranger = await viewer('GET', '/nics/52-54-00-99-99-99/explain');
+    expect(stranger.body).toMatchObject({
+      ...{ mac: '52:54:00:99:99:99', hardwarename: '', state: 'unknown' },
+    });
+    expect(stage(stranger.body.stages, 'iPXE')?.why).toMatch(/no record owns this NIC/);
+    const { body } = await viewer('GET', `/nics/${macOf(1)}/explain`);
+    expect(body).toEqual((await viewer('GET', `/machines/${name}/explain`)).body);
+    expect(problemOf(await viewer('GET', '/nics/not-a-mac-at-all/explain'))).toBe(
+      '400 REQUEST_INVALID /mac',
+    );
+  });
+
   it('is refused for what is not there', async () => {
     const { people, viewer, name } = await open();
     expect(problemOf(await viewer('GET', '/machines/NOBODY/explain'))).toBe('404 MACHINE_UNKNOWN');

@@ -68,6 +68,19 @@ describe('what a machine printed', () => {
   });
 });
 
+it('how long the phases of a boot took is told beside what its model takes', async () => {
+  const { as, world } = await appliance();
+  world.lease('bios');
+  world.step();
+  world.append({ name: 'ipxe.script', data: { mode: 'recon', why: '' } });
+  const { status, body } = await as('viewer')('GET', `/boots/${world.bootId()}/phases`);
+  expect(status).toBe(200);
+  const phases = body.phases.map(({ phase }: { phase: string }) => phase);
+  expect(phases).toEqual(['offer', 'ack', 'script']);
+  expect(body.phases[2]).toMatchObject({ tookMs: 1000, boots: 0, slow: false });
+  expect((await as('viewer')('GET', '/boots/000000000000/phases')).status).toBe(404);
+});
+
 describe('a quirk that a person writes', () => {
   it('is looked up by its MAC however it was spelled, and refused where it would never be used', async () => {
     const { as, world } = await appliance();

@@ -82,10 +82,12 @@ tell_progress() {
     now="$now_step $(copied)"
     # Silence means trouble: something is said about every ten seconds even when nothing moves.
     [ "$now" != "$told" ] || [ "$silent" -ge 9 ] || continue
+    # Only where nothing else shows that the work goes on: the looking costs a few processes.
+    ACTIVITY=
+    [ "$now" != "$told" ] || ACTIVITY=$(activity "$1")
     told=$now
     told_step=$now_step
     silent=0
-    ACTIVITY=$(activity "$1")
     status=$(progress_json | curl -s -m 5 -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
       --data-binary @- "$APPLIANCE/agent/$WORK/progress")
     case $status in

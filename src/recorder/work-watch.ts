@@ -16,8 +16,8 @@ import type { Verdicts } from './verdicts.ts';
 
 /** As long as `agent-stuck` waits (rules/agent.ts), which judges it. */
 const SILENT_MS = 75_000;
-/** As `work-stands-still` wants, and the pause between two of the agent's words. */
-const STANDS_MS = 66_000;
+/** A little more than `work-stands-still` wants: the agent's word of it may be ten seconds old. */
+const STANDS_MS = 56_000;
 /** One that could not be named is looked at again. */
 const AGAIN_MS = 5000;
 

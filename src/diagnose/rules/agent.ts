@@ -5,7 +5,7 @@ import { all, isWaiting, type Rule, seconds, silence } from '../rule.ts';
 const CLOCK_SECONDS = 300;
 const AGENT_SILENT_MS = 75_000;
 /** The agent speaks every ten seconds: by now it has said the same several times. */
-const STANDS_MS = 65_000;
+const STANDS_MS = 55_000;
 
 export const osAck = (f: Facts) => f.messages('ack', 'os').at(-1);
 /** The agent's own work is done: the next sign is the disk's. */

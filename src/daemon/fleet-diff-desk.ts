@@ -31,35 +31,50 @@ export interface FleetDiffDesk {
   close(): Promise<void>;
 }
 
-export function openFleetDiffDesk(current: string): FleetDiffDesk {
+/** One comparison: its answer, and the way to call it off. */
+export interface Comparison {
+  readonly answer: Promise<FleetDiff>;
+  end(): unknown;
+}
+
+function compareInThread(work: FleetDiffWork): Comparison {
+  const worker = new Worker(new URL('./fleet-diff-worker.ts', import.meta.url), {
+    workerData: work,
+  });
+  const answer = new Promise<FleetDiff>((resolve, reject) => {
+    worker.once('message', (news: FleetDiffNews) => {
+      if (news.kind === 'done') return resolve(news.diff);
+      const { code, detail, path } = news;
+      // What the configuration of the daemon would end with is here the mistake of a caller.
+      const asked = code === 'CONFIG_INVALID' || code === 'CONFIG_UNREADABLE';
+      const options = { ...(detail && { detail }), ...(path !== undefined && { path }) };
+      reject(new AppError(asked ? 'REQUEST_INVALID' : code, options));
+    });
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the thread that compares has ended early')));
+  });
+  return { answer, end: () => worker.terminate() };
+}
+
+/** @param begin another way to compare, for tests of the turns */
+export function openFleetDiffDesk(
+  current: string,
+  begin: (work: FleetDiffWork) => Comparison = compareInThread,
+): FleetDiffDesk {
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
-  let running: Worker | undefined;
+  let running: Comparison | undefined;
   let closed = false;
   const compare = (change: FleetProposal): Promise<FleetDiff> => {
     if (closed) throw new AppError('RATE_LIMITED', { detail: 'The appliance is stopping.' });
-    const workerData: FleetDiffWork = { current, change };
-    const worker = new Worker(new URL('./fleet-diff-worker.ts', import.meta.url), { workerData });
-    running = worker;
-    return new Promise<FleetDiff>((resolve, reject) => {
-      worker.once('message', (news: FleetDiffNews) => {
-        if (news.kind === 'done') return resolve(news.diff);
-        const { code, detail, path } = news;
-        // What the configuration of the daemon would end with is here the mistake of a caller.
-        const asked = code === 'CONFIG_INVALID' || code === 'CONFIG_UNREADABLE';
-        const options = { ...(detail && { detail }), ...(path !== undefined && { path }) };
-        reject(new AppError(asked ? 'REQUEST_INVALID' : code, options));
-      });
-      worker.once('error', reject);
-      worker.once('exit', () => reject(new Error('the thread that compares has ended early')));
-    });
+    running = begin({ current, change });
+    return running.answer;
   };
   return {
     async diff(change) {
       if (waiting >= limit('rehearsalsWaitingMax')) throw new AppError('RATE_LIMITED');
       waiting += 1;
-      const before = last;
-      const turn = before.catch(() => undefined).then(() => compare(change));
+      const turn = last.catch(() => undefined).then(() => compare(change));
       last = turn;
       try {
         return await turn;
@@ -69,7 +84,7 @@ export function openFleetDiffDesk(current: string): FleetDiffDesk {
     },
     async close() {
       closed = true;
-      await running?.terminate();
+      await running?.end();
     },
   };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { blksizeCap, choose } from '../../../src/boot/quirks.ts';
 import { diffText } from '../../../src/cli/config-diff.ts';
 import { explainAt } from '../../../src/cli/explain-at.ts';
@@ -234,14 +234,32 @@ describe('what would change, asked of a running appliance', () => {
     await desk.close();
   });
   it('makes one at a time, and asks those beyond a few to wait', async () => {
-    const desk = openFleetDiffDesk(text());
+    let [running, most] = [0, 0];
+    const ends: (() => void)[] = [];
+    const desk = openFleetDiffDesk(text(), () => {
+      running += 1;
+      most = Math.max(most, running);
+      const answer = new Promise<never>((resolve) => {
+        ends.push(() => {
+          running -= 1;
+          resolve({} as never);
+        });
+      });
+      return { answer, end: () => undefined };
+    });
     const asked = Array.from({ length: 6 }, () => desk.diff({ records: [] }));
-    const ended = await Promise.allSettled(asked);
-    expect(ended.map(({ status }) => status).sort()).toEqual([
+    const ended = Promise.allSettled(asked);
+    for (let n = 0; n < 4; n++) {
+      await vi.waitUntil(() => ends.length > n);
+      ends[n]?.();
+    }
+    expect((await ended).map(({ status }) => status)).toEqual([
       ...Array.from({ length: 4 }, () => 'fulfilled'),
       ...['rejected', 'rejected'],
     ]);
+    expect(most).toBe(1);
     await desk.close();
+    await expect(desk.diff({ records: [] })).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 });
 

@@ -98,6 +98,23 @@ describe('a token that a token made', () => {
     expect(await mayDo()).toMatchObject({ role: 'technician', squads: {} });
   });
 
+  it('sees no squad that this one does not, though its user does', async () => {
+    const people = await createPeople();
+    people.squad('music', 'search');
+    const { inventory } = people.world;
+    const squads = { music: 'operator', search: 'operator' } as const;
+    const user = { name: 'negz', role: 'technician' as const, squads, disabled: false };
+    inventory.transaction(() => inventory.serverdb.access.putUser(user, { who: 'test' }));
+    const hook = { url: 'http://127.0.0.1:9/', squad: 'search' };
+    expect((await people.admin('POST', '/webhooks', { body: hook })).status).toBe(201);
+    const narrow = { user: 'negz', role: 'technician', squads: { music: 'operator' } };
+    const parent = await make(people, undefined, narrow);
+    const child = await make(people, parent.secret, { ...narrow, squads: { search: 'viewer' } });
+    const call = people.withToken(child.secret);
+    expect((await call('GET', '/session')).body.squads).toEqual({});
+    expect((await call('GET', '/webhooks')).body.webhooks).toEqual([]);
+  });
+
   it('ends with that one however its time is changed, and is not there once it is forgotten', async () => {
     const people = await createPeople();
     const expiresAt = people.world.clock() + 1000;

@@ -107,6 +107,8 @@ const NO_MACHINE: readonly RegExp[] = [
   /^POST \/jobs\/(?:\{id\}\/cancel|pause|resume)$/,
   /^\w+ \/(?:login|logout|users|tokens|credentials|webhooks|backups|deliveries|dns|quirks|images|image-uploads|image-store)\b/,
   /^\w+ \/(?:racks|subnets|naming-rules|hardware-types|squads|policies|bmc-profiles|breakers)\b/,
+  // It is tried on a copy, and changes nothing: test/unit/cli/time-travel.test.ts.
+  /^POST \/configuration\/diff$/,
   // They take capacity, and give it to squads: test/unit/provisioning.
   /^\w+ \/(?:requests|pools|resets)\b/,
 ];

@@ -42,7 +42,7 @@ disk_firmware() {
   done
   if [ -r "$1/device/vpd_pg89" ]; then
     version=$(tail -c +107 "$1/device/vpd_pg89" 2>/dev/null | head -c 8 | tr -d '\000' | sed 's/\(.\)\(.\)/\2\1/g')
-    [ -z "$version" ] || { echo "$version" && return; }
+    [ -z "$version" ] || { printf '%s\n' "$version" && return; }
   fi
   first_line "$1/device/rev"
 }

@@ -25,7 +25,7 @@ permanent_mac() {
 # Many a driver says nothing, or that it knows nothing.
 nic_firmware() {
   version=$(${ETHTOOL:-ethtool} -i "$1" 2>/dev/null | sed -n 's/^firmware-version: *//p')
-  case $version in N/A | n/a | unknown) ;; *) echo "$version" ;; esac
+  case $version in N/A | n/a | unknown) ;; *) printf '%s\n' "$version" ;; esac
 }
 
 # Waits until every NIC with a link has heard its switch, but no longer than reveille.lldp_wait seconds (5).

@@ -29,7 +29,11 @@ export function planNetwork(id: string): LabNetwork {
       .flatMap(({ addr_info }) => addr_info)
       .map(({ local }) => local),
   );
-  const free = Array.from({ length: 250 }, (_, n) => n).find((n) => !used.has(`10.99.${n}.1`));
+  // Two that start at once see the same numbers free: each begins at a place of its own.
+  const first = Number.parseInt(id.replace(/\D/g, ''), 10) || 0;
+  const free = Array.from({ length: 250 }, (_, n) => (first + n) % 250).find(
+    (n) => !used.has(`10.99.${n}.1`),
+  );
   if (free === undefined)
     throw new Error('250 labs are running: `npm run lab -- destroy --all` removes dead ones');
   return {

@@ -44,8 +44,9 @@ d-i debian-installer/allow_unauthenticated boolean true
 d-i preseed/late_command string wget -q -O /dev/null --post-data= {{ installedUrl }}; echo {{ phoneHomeUrl }}
 `;
 
+/** The lab has no router and names no resolver, which this installer asks about before it has its preseed file. */
 const ARGUMENTS =
-  'auto=true priority=critical url={{ url }} hostname={{ hostname }} domain={{ domain }} interface=auto DEBIAN_FRONTEND=text console=ttyS0,115200n8 ---';
+  'auto=true priority=critical url={{ url }} hostname={{ hostname }} domain={{ domain }} interface=auto netcfg/no_default_route=true netcfg/get_nameservers=10.77.0.1 DEBIAN_FRONTEND=text console=ttyS0,115200n8 ---';
 
 export const installer: Scenario = {
   name: 'installer',

@@ -16,7 +16,10 @@ afterEach(async () => {
 });
 const appliance = () => createConsoleAppliance(closers);
 
-describe('reveille console', () => {
+/** Each of its processes loads the whole program: seconds, on a busy computer ten. */
+const PROCESSES_MS = 60_000;
+
+describe('reveille console', { timeout: PROCESSES_MS }, () => {
   /** The command as people start it, beside an appliance on a real socket. */
   function start(here: ConsoleAppliance, words: readonly string[], role: Role = 'technician') {
     const { secret } = here.token(role);

@@ -17,7 +17,7 @@ import { hashPassword } from '../../src/inventory/password.ts';
 import { openBmcPorts } from '../../src/platform/bmc-udp.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import { createAccessWorld } from '../support/bmc-access.ts';
-import { DESK, openBrowser, signIn, visit } from '../support/browser.ts';
+import { DESK, openBrowser, SHOTS, signIn, visit } from '../support/browser.ts';
 import { createPeople } from '../support/people.ts';
 import { PASSWORD } from '../support/portal.ts';
 
@@ -115,6 +115,7 @@ describe('the console', () => {
     await page.keyboard.press('Enter');
     await expect.poll(() => typed, SOON).toBe('uname-1234\r');
     await expect.poll(screenOf(page), SOON).toContain('uname-1234');
+    await page.screenshot({ path: `${SHOTS}/portal-console-desk.png` });
     // Whoever comes second watches, until the pen is taken.
     const other = await come('ada');
     await other.getByText('grace types').waitFor();

@@ -2,15 +2,21 @@
  * Every page of the portal on a phone and on a desk: it fits, axe-core finds nothing serious, nothing is asked of anybody else,
  * and a picture of it is kept.
  */
-import { readFileSync } from 'node:fs';
-import type axe from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DESK, openBrowser, PHONE, SHOTS, signIn, type Visit, visit } from '../support/browser.ts';
+import {
+  DESK,
+  openBrowser,
+  overflowOf,
+  PHONE,
+  SHOTS,
+  signIn,
+  type Visit,
+  violations,
+  visit,
+} from '../support/browser.ts';
 import { arrive, carry, openPortal, type Portal, uuidOf } from '../support/portal.ts';
 import { furnishSite } from '../support/portal-site.ts';
-
-const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 
 /** Name of the picture, address, and what is there when the page is ready. */
 const PAGES: readonly (readonly [name: string, path: string, ready: string])[] = [
@@ -49,18 +55,6 @@ let phone: Visit;
 let desk: Visit;
 const paths = new Map<string, string>();
 
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const results = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
-      resultTypes: ['violations'],
-    }),
-  );
-  return results.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''} ${nodes[0]?.failureSummary ?? ''}`);
-}
-
 beforeAll(async () => {
   portal = await openPortal();
   const { boot, job, request } = await furnishSite(portal);
@@ -97,10 +91,7 @@ describe.each(PAGES)('%s', (name, path, ready) => {
     const { page } = kind === 'phone' ? phone : desk;
     await page.goto(portal.url + (paths.get(name) ?? path));
     await page.locator(ready).first().waitFor();
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(overflow).toBeLessThanOrEqual(0);
+    expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     await page.screenshot({ path: `${SHOTS}/portal-${name}-${kind}.png` });
     expect(await violations(page)).toEqual([]);
   });

@@ -17,7 +17,16 @@ import { hashPassword } from '../../src/inventory/password.ts';
 import { openBmcPorts } from '../../src/platform/bmc-udp.ts';
 import type { Hardwarename } from '../../src/wire/ids.ts';
 import { createAccessWorld } from '../support/bmc-access.ts';
-import { DESK, openBrowser, SHOTS, signIn, visit } from '../support/browser.ts';
+import {
+  DESK,
+  openBrowser,
+  overflowOf,
+  PHONE,
+  SHOTS,
+  signIn,
+  violations,
+  visit,
+} from '../support/browser.ts';
 import { createPeople } from '../support/people.ts';
 import { PASSWORD } from '../support/portal.ts';
 
@@ -64,7 +73,7 @@ async function open(): Promise<void> {
     for (const close of own.reverse()) await close();
   });
   const uiRoot = process.env.UI_ROOT ?? 'build/ui';
-  const { app } = await createPeople({ consoles, uiRoot }, here.world);
+  const { app } = await createPeople({ consoles, uiRoot, bmcs: here }, here.world);
   await app.listen({ host: '127.0.0.1', port: 0 });
   closers.push(() => app.close());
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
@@ -83,13 +92,19 @@ async function open(): Promise<void> {
     );
 }
 
-/** On the console's tab, as this person. */
-async function come(user: string): Promise<Page> {
-  const { page } = await visit(browser, url, { viewport: DESK });
+/** On a tab of the machine, as this person. */
+async function come(user: string, tab = 'console', viewport = DESK): Promise<Page> {
+  const { page } = await visit(browser, url, { viewport });
   await signIn(page, user);
   await page.getByText('Live', { exact: true }).waitFor();
-  await page.goto(`${url}/machines/${NAME}?tab=console`);
+  await page.goto(`${url}/machines/${NAME}?tab=${tab}`);
   return page;
+}
+
+/** It fits, and axe-core finds nothing serious. */
+async function judge(page: Page): Promise<void> {
+  expect(await overflowOf(page)).toBeLessThanOrEqual(0);
+  expect(await violations(page)).toEqual([]);
 }
 
 const screenOf = (page: Page) => () => page.locator('.xterm-rows').textContent();
@@ -116,6 +131,7 @@ describe('the console', () => {
     await expect.poll(() => typed, SOON).toBe('uname-1234\r');
     await expect.poll(screenOf(page), SOON).toContain('uname-1234');
     await page.screenshot({ path: `${SHOTS}/portal-console-desk.png` });
+    await judge(page);
     // Whoever comes second watches, until the pen is taken.
     const other = await come('ada');
     await other.getByText('grace types').waitFor();
@@ -131,6 +147,27 @@ describe('the console', () => {
     const page = await come('eve');
     await page.getByText('sign in as a technician to open it').waitFor();
     expect(await page.locator('.console-box').count()).toBe(0);
+    await page.context().close();
+  });
+});
+
+describe('the health of a machine', () => {
+  it.each([
+    ['phone', PHONE],
+    ['desk', DESK],
+  ] as const)('is what its BMC says, plotted while one looks, on a %s', async (kind, viewport) => {
+    const page = await come('grace', 'health', viewport);
+    await page.clock.install();
+    await page.reload();
+    await page.getByText('Power is on').waitFor();
+    const fan = page.getByRole('row', { name: /^FAN1 / });
+    await fan.getByText('5,220 rpm').waitFor();
+    await page.getByText('System event log').waitFor();
+    expect(await page.locator('.plot').count()).toBe(0);
+    await page.clock.fastForward(10_000);
+    await page.getByRole('img', { name: /^FAN1: 5,220 rpm/ }).waitFor();
+    await judge(page);
+    await page.screenshot({ path: `${SHOTS}/portal-health-${kind}.png` });
     await page.context().close();
   });
 });

@@ -1,7 +1,6 @@
 /** What the machine's BMC says: power, sensors against their thresholds, its event log. It is asked when this is opened. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
-import { read } from '../api.ts';
 import { Badge, Empty, Facts, Panel, Reading, Table, When } from '../parts/common.tsx';
 import { figure, Plot } from '../parts/plot.tsx';
 import { type Resource, useRead } from '../resource.ts';
@@ -66,31 +65,30 @@ function Power({ path }: { path: string }) {
 const EVERY_MS = 10_000;
 const POINTS_MAX = 60;
 
-/** Asked again while it is looked at: what a fan or a temperature does is a line and not a figure. */
-function useSeries(path: string): { latest: Resource<Sensors>; series: Map<string, number[]> } {
+/**
+ * Asked again while it is looked at: what a fan or a temperature does is a line and not a figure. A slow BMC is not asked before
+ * it has answered.
+ */
+function useSeries(path: string): { latest: Resource<Sensors>; series: Series } {
   const latest = useRead<Sensors>(`${path}/sensors`);
-  const [series] = useState(() => new Map<string, number[]>());
-  const [, again] = useState(0);
+  const [series] = useState<Series>(() => new Map());
+  const { value, problem, reload } = latest;
+  useMemo(() => note(series, value), [value]);
   useEffect(() => {
-    let over = false;
-    let timer: ReturnType<typeof setTimeout>;
-    const look = async () => {
-      const answer = await read<Sensors>(`${path}/sensors`).catch(() => undefined);
-      if (over) return;
-      for (const { name, value } of answer?.sensors ?? []) {
-        if (value === undefined) continue;
-        series.set(name, [...(series.get(name) ?? []), value].slice(-POINTS_MAX));
-      }
-      again((count) => count + 1);
-      timer = setTimeout(look, EVERY_MS);
-    };
-    timer = setTimeout(look, EVERY_MS);
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [path]);
+    if (!value && !problem) return;
+    const timer = setTimeout(reload, EVERY_MS);
+    return () => clearTimeout(timer);
+  }, [value, problem]);
   return { latest, series };
+}
+
+type Series = Map<string, readonly number[]>;
+
+function note(series: Series, answer: Sensors | undefined): void {
+  for (const { name, value } of answer?.sensors ?? []) {
+    if (value === undefined) continue;
+    series.set(name, [...(series.get(name) ?? []), value].slice(-POINTS_MAX));
+  }
 }
 
 const WORSE: readonly Sensor['health'][] = ['failed', 'critical', 'warning', 'ok', 'none'];

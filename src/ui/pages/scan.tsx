@@ -1,19 +1,9 @@
-/** From a label to its machine: by the camera where the browser reads codes, by a hand scanner, or by typing. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+/** From a label to its machine: by the camera, by a hand scanner, or by typing. */
+import { useState } from 'preact/hooks';
+import { Camera } from '../parts/camera.tsx';
 import { Title } from '../parts/common.tsx';
 import { lookUp } from '../scan-lookup.ts';
 import { toggleWatch, watched } from '../watch.ts';
-
-interface Detector {
-  detect(source: HTMLVideoElement): Promise<readonly { readonly rawValue: string }[]>;
-}
-type DetectorClass = new (options: { formats: readonly string[] }) => Detector;
-
-const FORMATS = ['code_128', 'code_39', 'qr_code', 'data_matrix', 'ean_13'];
-const LOOK_MS = 200;
-
-const detectorClass = (): DetectorClass | undefined =>
-  (globalThis as { BarcodeDetector?: DetectorClass }).BarcodeDetector;
 
 export function ScanPage() {
   const [typed, setTyped] = useState('');
@@ -71,67 +61,5 @@ function Watched() {
         </li>
       ))}
     </ul>
-  );
-}
-
-function Camera() {
-  const video = useRef<HTMLVideoElement>(null);
-  const [on, setOn] = useState(false);
-  const [trouble, setTrouble] = useState('');
-  const Detect = detectorClass();
-  useEffect(() => {
-    if (!on || !Detect) return;
-    const detector = new Detect({ formats: FORMATS });
-    let stream: MediaStream | undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let over = false;
-    const look = async () => {
-      const element = video.current;
-      if (over || !element) return;
-      const [code] = element.readyState < 2 ? [] : await detector.detect(element).catch(() => []);
-      if (code && !over) {
-        navigator.vibrate?.(60);
-        setOn(false);
-        await lookUp(code.rawValue);
-      } else timer = setTimeout(look, LOOK_MS);
-    };
-    navigator.mediaDevices
-      .getUserMedia({ video: { facingMode: 'environment' } })
-      .then(async (opened) => {
-        stream = opened;
-        if (over || !video.current) {
-          for (const track of opened.getTracks()) track.stop();
-          return;
-        }
-        video.current.srcObject = opened;
-        await video.current.play();
-        await look();
-      })
-      .catch((error: Error) => {
-        setTrouble(`The camera cannot be used: ${error.message}`);
-        setOn(false);
-      });
-    return () => {
-      over = true;
-      clearTimeout(timer);
-      for (const track of stream?.getTracks() ?? []) track.stop();
-    };
-  }, [on]);
-  if (!Detect || !navigator.mediaDevices)
-    return (
-      <p class="note">
-        This browser reads no codes by camera
-        {isSecureContext ? '' : ' (it would need the portal over HTTPS)'}. A hand scanner and typing
-        work.
-      </p>
-    );
-  return (
-    <div class="camera">
-      {on && <video ref={video} playsInline muted />}
-      <button type="button" class="primary" onClick={() => setOn(!on)}>
-        {on ? 'Stop the camera' : 'Scan by camera'}
-      </button>
-      {trouble !== '' && <p class="note bad">{trouble}</p>}
-    </div>
   );
 }

@@ -44,14 +44,14 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
   if (!existsSync('build/ui/index.html'))
     throw new Error('the portal is not built: run `npm run build`');
   return withScope(async (scope) => {
-    const site = await startSite(scope, quick ? 500 : MACHINES);
+    const site = await startSite(scope, MACHINES);
     log(`${site.names.length} machines are on record, each with a boot`);
     const { url, names } = site;
     const board = await openBoard(scope, { url, machines: names.length, chromiumPath: chromium });
     const { firstRowMs, wholeFleetMs } = board;
     log(`first row after ${round(firstRowMs, 0)} ms, all after ${round(wholeFleetMs, 0)} ms`);
     site.tell({ do: 'start', perSecond: EVENTS_PER_SECOND });
-    const seen = await watch({ site, board, log, seconds: quick ? 30 : 600 });
+    const seen = await watch({ site, board, log, seconds: quick ? 45 : 600 });
     return summarise(board, seen, names.length);
   });
 }

@@ -123,6 +123,24 @@ describe('before and after', () => {
   });
 });
 
+describe('the board', () => {
+  it.each(['phone', 'desk'] as const)(
+    'says all of a cause and what to try, on a %s',
+    async (kind) => {
+      const { page } = kind === 'phone' ? phone : desk;
+      await page.goto(portal.url);
+      await page.locator('.row.stalled').first().waitFor();
+      const cut = await page.evaluate(() =>
+        [...document.querySelectorAll('.row, .row .trouble > *')]
+          .filter((part) => part.scrollHeight > part.clientHeight)
+          .map((part) => part.textContent),
+      );
+      expect(await page.locator('.row .trouble').count()).toBeGreaterThan(4);
+      expect(cut).toEqual([]);
+    },
+  );
+});
+
 describe('a technician', () => {
   it('lights the lamp of a machine with one tap, and is offered nothing that takes an operator', async () => {
     const { page } = await visit(browser, portal.url);

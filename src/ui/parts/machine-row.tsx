@@ -6,16 +6,22 @@ import { machinePath } from '../router.ts';
 import { watched } from '../watch.ts';
 import { BootBar, bootLine, Elapsed } from './boot-bar.tsx';
 import { Badge } from './common.tsx';
+import { rowHeights, type Screen } from './row-height.ts';
 
 /** As the style sheet's border between a phone and a desk. */
 const WIDE = matchMedia('(min-width: 60rem)');
-const wide = signal(WIDE.matches);
-WIDE.addEventListener('change', () => {
-  wide.value = WIDE.matches;
+const remPx = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+const readScreen = (): Screen => ({
+  kind: WIDE.matches ? 'desk' : 'phone',
+  widthRem: document.documentElement.clientWidth / remPx,
 });
-/** In rem, gap included: what the style sheet needs for a row with trouble, and for one without. */
-const PHONE = { plain: 5, troubled: 11 };
-const DESK = { plain: 4.25, troubled: 7.9 };
+const screen = signal(readScreen());
+addEventListener('resize', () => {
+  const { kind, widthRem } = readScreen();
+  const before = screen.peek();
+  // A phone hides and shows its address bar all the time: that is no other width.
+  if (kind !== before.kind || widthRem !== before.widthRem) screen.value = { kind, widthRem };
+});
 
 export interface Trouble {
   readonly cause: string;
@@ -33,14 +39,11 @@ export function troubleOf({ machine, timeline, diagnosis, kind }: Row): Trouble 
   return { cause: `${word}: ${machine.stateWhy}.${other}`, next: machine.stateNext };
 }
 
-const heightBy =
-  ({ plain, troubled }: typeof PHONE) =>
-  (row: Row): number =>
-    troubleOf(row) ? troubled : plain;
-const heights = { phone: heightBy(PHONE), desk: heightBy(DESK) };
-
-/** In rem, gap included; another function on another kind of screen. */
-export const rowHeight = computed(() => (wide.value ? heights.desk : heights.phone));
+/** In rem, gap included; another function on another screen. */
+export const rowHeight = computed(() => {
+  const heightOf = rowHeights(screen.value);
+  return (row: Row): number => heightOf(troubleOf(row));
+});
 
 export function MachineRow({ row }: { row: Row }) {
   const { machine, timeline, kind, key } = row;

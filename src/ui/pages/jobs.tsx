@@ -4,7 +4,7 @@ import { post } from '../api.ts';
 import { seconds } from '../format.ts';
 import { jobWords } from '../machine/calls.ts';
 import { tell, tellProblem } from '../notices.ts';
-import { Panel, Reading, Table, Title } from '../parts/common.tsx';
+import { Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
 import { Jobs, type JobView } from '../parts/job-list.tsx';
 import { named, useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
@@ -75,6 +75,7 @@ function Kinds({ stats }: { stats: Stats }) {
   const kinds = stats.kinds.filter(({ hardwareType }) => hardwareType === '');
   return (
     <Panel title="How well they do">
+      {kinds.length === 0 && <Empty>No job has ended yet.</Empty>}
       <Table label="Kinds of job">
         <thead>
           <tr>
@@ -89,11 +90,23 @@ function Kinds({ stats }: { stats: Stats }) {
           {kinds.map(({ action, finished, failed, successRate, duration }) => (
             <tr key={action}>
               <td>{jobWords(action)}</td>
-              <td class="number">{finished}</td>
-              <td class="number">{failed}</td>
+              <td class="number">
+                {finished}
+                <span class="on-phone"> done</span>
+              </td>
+              <td class="number">
+                {failed}
+                <span class="on-phone"> failed</span>
+              </td>
               <td class="number">{(100 * successRate).toFixed(1)} %</td>
-              <td class="number">{seconds(duration.p50Ms)}</td>
-              <td class="number">{seconds(duration.p99Ms)}</td>
+              <td class="number">
+                <span class="on-phone">half within </span>
+                {seconds(duration.p50Ms)}
+              </td>
+              <td class="number">
+                <span class="on-phone">99 % within </span>
+                {seconds(duration.p99Ms)}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -73,7 +73,10 @@ function Users() {
               </td>
               <td>{user.role}</td>
               <td>{squadWords(user.squads)}</td>
-              <td>{user.hasPassword ? 'yes' : 'no'}</td>
+              <td>
+                <span class="on-phone">password </span>
+                {user.hasPassword ? 'yes' : 'no'}
+              </td>
               <td>
                 <button type="button" onClick={() => setOpen(user)}>
                   Change…
@@ -134,9 +137,13 @@ function Tokens() {
                 <td>{token.user}</td>
                 <td>{[token.role, squadWords(token.squads)].filter(Boolean).join(', ')}</td>
                 <td>
+                  <span class="on-phone">made </span>
                   <When at={token.createdAt} />
                 </td>
-                <td>{token.lastUsedAt === null ? 'never' : <When at={token.lastUsedAt} ago />}</td>
+                <td>
+                  <span class="on-phone">used </span>
+                  {token.lastUsedAt === null ? 'never' : <When at={token.lastUsedAt} ago />}
+                </td>
                 <td>
                   <button type="button" class="danger" onClick={() => void end(token)}>
                     End

@@ -3455,6 +3455,7 @@ export interface Operations {
       readonly mac?: string | undefined;
       readonly boot?: string | undefined;
       readonly job?: string | undefined;
+      readonly beatMs?: string | number | undefined;
     };
     body: undefined;
     answer: {

@@ -4,12 +4,12 @@ import type { PageName } from '../http/people/pages.ts';
 import { signInNeeded } from './api.ts';
 import { BoardPage } from './pages/board.tsx';
 import { ConnectionNotice, Notices } from './parts/banner.tsx';
-import { Empty } from './parts/common.tsx';
+import { Empty, Loading } from './parts/common.tsx';
 import { lazy } from './parts/lazy.tsx';
 import { Navigation } from './parts/navigation.tsx';
 import { SIGN_IN_PATH, SignIn, SignInDialog } from './parts/sign-in.tsx';
 import { path } from './router.ts';
-import { signInOpen } from './session.ts';
+import { session, signInOpen } from './session.ts';
 
 const MachinePage = lazy(async () => (await import('./pages/machine.tsx')).MachinePage);
 const MachinesPage = lazy(async () => (await import('./pages/machines.tsx')).MachinesPage);
@@ -98,7 +98,8 @@ export function App() {
       <div class="content">
         <ConnectionNotice />
         <main id="main" tabIndex={-1}>
-          <Page />
+          {/* What nobody may read yet is not asked for: each refusal is an event. */}
+          {session.value ? <Page /> : <Loading />}
         </main>
       </div>
       <Notices />

@@ -238,9 +238,16 @@ export async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
   return board;
 }
 
+const RESYNC_AGAIN_MS = 2000;
+
+/** What is shown is of another feed, or has a gap: it is read anew until that succeeds. */
+function resync(): void {
+  loadFleet().then(follow, () => setTimeout(resync, RESYNC_AGAIN_MS));
+}
+
 export async function startFleet(): Promise<void> {
   onEvents(takeEvents);
-  onResync(() => void loadFleet().then(follow));
+  onResync(resync);
   follow(await loadFleet());
 }
 

@@ -75,6 +75,12 @@ describe('signing in', () => {
     const { page } = phone;
     await page.getByRole('heading', { name: 'Reveille' }).waitFor();
     expect(await page.locator('.row').count()).toBe(0);
+    const refused = portal.world.inventory.events
+      .after(0, 10_000)
+      .flatMap(({ name, data }) =>
+        name === 'access.refused' ? (data as { path: string }).path : [],
+      );
+    expect([...new Set(refused)]).toEqual(['/api/v1/session']);
     expect(await violations(page)).toEqual([]);
     await page.screenshot({ path: `${SHOTS}/portal-sign-in-phone.png` });
     await signIn(page, 'ada', 'not the password');

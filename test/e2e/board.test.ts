@@ -2,6 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser, type Visit, visit } from '../support/browser.ts';
+import { openLine } from '../support/frozen-line.ts';
 import { arrive, carry, openPortal, type Portal, uuidOf } from '../support/portal.ts';
 
 let portal: Portal;
@@ -125,6 +126,31 @@ describe('the board', () => {
     await seen.page.context().setOffline(false);
     await row(serial).getByText('available').waitFor();
     await seen.page.getByText('Live', { exact: true }).waitFor();
+  });
+
+  it('says so too when the line dies without a word, as behind a wall of racks', async () => {
+    const line = await openLine(Number(new URL(portal.url).port));
+    const { page } = await visit(browser, line.url);
+    try {
+      await page.clock.install();
+      await page.reload();
+      await page.getByText('Live', { exact: true }).waitFor();
+      line.freeze();
+      await page.clock.fastForward(9000);
+      expect(await page.getByText('Connection lost').count()).toBe(0);
+      await page.clock.fastForward(9000);
+      await page.getByText('This is the last known state').waitFor();
+      expect(await page.locator('.row').count()).toBeGreaterThan(3);
+      const serial = 'MISSED02';
+      arrive(portal.world, { address: '52:54:00:77:00:0a', serial, uuid: uuidOf(10) });
+      line.thaw();
+      await page.clock.fastForward(13_000);
+      await page.getByText('Live', { exact: true }).waitFor();
+      await page.locator('.row', { hasText: serial }).waitFor();
+    } finally {
+      await page.context().close();
+      await line.close();
+    }
   });
 
   it('asked nobody else, and had no error of its own', () => {

@@ -33,6 +33,8 @@ export interface SseStart {
   /** Where the request asks to begin; `Last-Event-ID` goes first. From now on without either. */
   readonly after: Cursor | undefined;
   readonly filter: EventFilter;
+  /** An event `beat` each so many milliseconds: browsers keep comments to themselves, and a dead line is silent too. */
+  readonly beatMs?: number | undefined;
   /** Ends it when its reader may no longer be here. @returns the way to stop watching */
   watched(end: () => void): () => void;
 }
@@ -48,7 +50,7 @@ export function createSse(
 ): Sse {
   const readers = new Set<() => void>();
   return {
-    open(request, reply, { after, filter, watched }) {
+    open(request, reply, { after, filter, beatMs, watched }) {
       if (readers.size >= limit('sseClientsMax')) throw new AppError('TOO_MANY_READERS');
       const resumed = parseCursor(String(request.headers['last-event-id'] ?? ''));
       const asked = resumed ?? after ?? { id: feed.lastId() };
@@ -63,7 +65,7 @@ export function createSse(
         );
       if (resync) tellResync(resync.why, cursor);
       const { floor } = history;
-      const start: Start = { feed, cursor, filter, idOf, watched, floor, tellResync };
+      const start: Start = { feed, cursor, filter, beatMs, idOf, watched, floor, tellResync };
       const stop = stream(raw, start, () => readers.delete(stop));
       readers.add(stop);
     },
@@ -108,6 +110,7 @@ interface Start {
   readonly feed: Feed;
   readonly cursor: number;
   readonly filter: EventFilter;
+  readonly beatMs?: number | undefined;
   idOf(id: number): string;
   watched(end: () => void): () => void;
   floor(): number;
@@ -159,6 +162,10 @@ function stream(raw: ServerResponse, start: Start, ended: () => void): () => voi
     // A reader whose filter lets nothing through comes back to where the feed is by now.
     else raw.write(`: still here\nid: ${idOf(cursor)}\n\n`);
   }, KEEP_ALIVE_MS).unref();
+  const beat = () => {
+    if (raw.writableLength === 0) raw.write('event: beat\ndata: {}\n\n');
+  };
+  const beats = start.beatMs === undefined ? undefined : setInterval(beat, start.beatMs).unref();
   // Pages are sent a turn after the commit: it is looked at first.
   const unwatch = watched(() => stop());
   const unfollow = feed.follow(wake);
@@ -166,6 +173,7 @@ function stream(raw: ServerResponse, start: Start, ended: () => void): () => voi
     if (stopped) return;
     stopped = true;
     clearInterval(keepAlive);
+    clearInterval(beats);
     unwatch();
     unfollow();
     ended();

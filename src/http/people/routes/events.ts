@@ -29,6 +29,13 @@ const feedQuery = z.strictObject({
   mac: z.string().max(17).optional(),
   boot: z.string().max(12).optional(),
   job: z.string().max(64).optional().describe('Of one job: its live log'),
+  beatMs: z.coerce
+    .number()
+    .int()
+    .min(1000)
+    .max(60_000)
+    .optional()
+    .describe('Live: an event `beat` so often, for whoever has to see that the line is dead'),
 });
 
 export function addEventRoutes(app: PeopleServer, context: PeopleContext): void {
@@ -54,13 +61,13 @@ export function addEventRoutes(app: PeopleServer, context: PeopleContext): void 
       ),
     },
     handler: async (request, reply) => {
-      const { after, limit: count, ...rest } = request.query;
+      const { after, limit: count, beatMs, ...rest } = request.query;
       const filter = filterOf(rest);
       const start = after === undefined ? undefined : parseCursor(after);
       if (request.headers.accept?.includes('text/event-stream')) {
         const watched = (end: () => void) =>
           whileAllowed(context, () => mayStay(context, request), end);
-        sse.open(request, reply, { after: start, filter, watched });
+        sse.open(request, reply, { after: start, filter, beatMs, watched });
         return reply;
       }
       return reply.send(history.page(start ?? { id: 0 }, count, filter) as never);

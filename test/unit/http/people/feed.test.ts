@@ -108,6 +108,28 @@ describe('the feed', () => {
     expect(ids[0]).toBeGreaterThan(600);
   });
 
+  it('beats for whoever asks, so that a dead line is not taken for a quiet one', async () => {
+    const people = await createPeople();
+    const { events, serverdb } = people.world.inventory;
+    const open = (beatMs: number | undefined) => {
+      const raw = Object.assign(new PassThrough(), { writeHead: () => raw });
+      const reply = { hijack: () => reply, raw, getHeaders: () => ({}) };
+      const sse = createSse(events, serverdb.history);
+      closers.push(() => sse.close());
+      sse.open({ headers: {} } as never, reply as never, {
+        ...{ after: undefined, filter: { names: [] }, beatMs, watched: () => () => undefined },
+      });
+      return raw.setEncoding('utf8');
+    };
+    const quiet = open(undefined);
+    const chunks: string[] = [];
+    for await (const chunk of open(20)) if (chunks.push(String(chunk)) > 2) break;
+    expect(chunks[0]).toMatch(/^retry: 1000/);
+    expect(chunks.slice(1)).toEqual(['event: beat\ndata: {}\n\n', 'event: beat\ndata: {}\n\n']);
+    expect(String(quiet.read())).not.toContain('beat');
+    expect(problemOf(await people.admin('GET', '/events?beatMs=20'))).toContain('/beatMs');
+  });
+
   it('sends resync to a reader that is passed by compaction while its socket is full', async () => {
     const people = await createPeople();
     const { events, serverdb } = people.world.inventory;

@@ -176,6 +176,28 @@ function feel(): void {
   };
 }
 
+describe('whoever has a keyboard and no mouse', () => {
+  it('finds a machine, and goes through its tabs by arrows', async () => {
+    const { page } = desk;
+    await page.goto(`${portal.url}/jobs`);
+    await page.getByText('Newest first').waitFor();
+    await page.keyboard.press('/');
+    await page.locator('#search:focus').waitFor();
+    await page.keyboard.type('C0MPUT3');
+    await page.keyboard.press('Enter');
+    const tab = (name: string) => page.getByRole('tab', { name, selected: true });
+    await tab('Overview').focus();
+    await page.keyboard.press('ArrowRight');
+    await tab('Hardware').waitFor();
+    await page.locator('.tile.cpu').first().waitFor();
+    await page.keyboard.press('End');
+    await tab('History').waitFor();
+    await page.keyboard.press('ArrowRight');
+    await tab('Overview').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Overview');
+  });
+});
+
 describe('who watches a machine', () => {
   it('hears and feels when it arrives, and otherwise when it stalls', async () => {
     const { page } = await visit(browser, portal.url);

@@ -15,6 +15,7 @@ import { Learned } from '../machine/learned.tsx';
 import type { MachineAnswer } from '../machine/types.ts';
 import { Badge, Empty, Facts, Panel, Reading, Title } from '../parts/common.tsx';
 import { lazy } from '../parts/lazy.tsx';
+import { Tabs } from '../parts/tabs.tsx';
 import { useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
 import { isSignedIn, may } from '../session.ts';
@@ -73,22 +74,14 @@ export function MachinePage({ name }: { name: string }) {
           .join(' · ')}
       </p>
       <Reading of={record} />
-      <div class="tabs" role="tablist" aria-label="About this machine">
-        {TABS.map(([value, word]) => (
-          <button
-            key={value}
-            type="button"
-            role="tab"
-            aria-selected={tab === value}
-            onClick={() => setQuery({ tab: value })}
-          >
-            {word}
-          </button>
-        ))}
-      </div>
-      <div class="panels" role="tabpanel">
+      <Tabs
+        label="About this machine"
+        tabs={TABS}
+        chosen={tab}
+        choose={(value) => setQuery({ tab: value })}
+      >
         <Tab tab={tab} answer={record.value} reload={record.reload} />
-      </div>
+      </Tabs>
     </>
   );
 }

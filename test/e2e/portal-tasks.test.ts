@@ -12,6 +12,8 @@ import { furnishSite } from '../support/portal-site.ts';
 const TAPS_MAX = 3;
 /** Has a BMC and stands in a rack. */
 const MACHINE = 'C0MP002I';
+/** The same, and free of jobs. */
+const OTHER = 'C0MP002H';
 
 type Task = (page: Page) => Promise<unknown>;
 
@@ -101,7 +103,7 @@ const ENGINEER: typeof TECHNICIAN = {
   'Power-cycle a machine': [
     'power',
     async (page) => {
-      await goTo(page, MACHINE);
+      await goTo(page, OTHER);
       await button(page, 'Power cycle…').click();
       await page.locator('dialog').getByRole('button', { name: 'Power cycle' }).click();
       await page.waitForURL(/\/jobs\/[0-9a-f-]{36}$/);
@@ -139,6 +141,11 @@ let browser: Browser;
 beforeAll(async () => {
   portal = await openPortal();
   await furnishSite(portal);
+  const { inventory } = portal.world;
+  const rule = { role: '', site: '', pattern: '{role}{n:2}', first: 1, notes: '' };
+  inventory.transaction(() =>
+    inventory.serverdb.records.put('naming', { name: 'any', doc: rule }, { who: 'ada', why: '' }),
+  );
   await portal.user('lin', 'operator');
   browser = await openBrowser();
 });

@@ -1,5 +1,5 @@
 /** From a label to its machine: by the camera, by a hand scanner, or by typing. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Camera } from '../parts/camera.tsx';
 import { Title } from '../parts/common.tsx';
 import { lookUp } from '../scan-lookup.ts';
@@ -7,6 +7,9 @@ import { toggleWatch, watched } from '../watch.ts';
 
 export function ScanPage() {
   const [typed, setTyped] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  // The browser's own autofocus is for documents: this page follows another without one.
+  useEffect(() => field.current?.focus({ preventScroll: true }), []);
   const find = async (event: Event) => {
     event.preventDefault();
     await lookUp(typed);
@@ -24,7 +27,7 @@ export function ScanPage() {
           autocomplete="off"
           spellcheck={false}
           value={typed}
-          autofocus
+          ref={field}
           onInput={(event) => setTyped(event.currentTarget.value)}
         />
         <button type="submit" class="primary">

@@ -36,6 +36,13 @@ const ANSWERS_PER_FLUSH = 8;
 const ROUNDS_MAX = 4;
 /** How long busy sockets are asked again before the thread waits: some round trips of a local network. */
 const LINGER_MS = 0.05;
+/**
+ * So many times in vain, and it waits at once again: its clients are slower, or have to wait for this very processor. A wait
+ * that was as short as that gives it another try.
+ */
+const LINGERS_IN_VAIN_MAX = 8;
+/** Below this, what a wait found was there already. */
+const WAITED_MS = 0.005;
 /** A busy thread looks at everything else as often as this: other sockets, errors of the network, the main thread. */
 const LOOK_AROUND_MS = 1;
 /** On one processor nobody would send anything while it is asked whether he has. */
@@ -70,6 +77,8 @@ class TftpThread {
   /** The sockets that had something when last looked at, and when one of them was heard. */
   private busy: Socket[] = [];
   private heardAt = 0;
+  private patience = LINGERS_IN_VAIN_MAX;
+  private lingering = false;
   private lookedAroundAt = 0;
 
   constructor(calls: DatagramCalls, main: MessagePort, start: WorkerStart) {
@@ -131,8 +140,11 @@ class TftpThread {
   /** Waits for whatever comes first, and takes it. */
   private lookAround(fds: Buffer): void {
     const timed = this.engines.some((engine) => engine.busy);
+    const before = clock();
     const ready = this.calls.poll(fds, this.sockets.length + 1, timed ? TICK_MS : IDLE_MS);
     this.busy = [];
+    const waitedMs = clock() - before;
+    if (ready > 0 && waitedMs > WAITED_MS && waitedMs < LINGER_MS) this.repay();
     if (ready > 0) {
       this.sockets.forEach((socket, index) => {
         const found = fds.readInt16LE(index * 8 + 6);
@@ -147,13 +159,24 @@ class TftpThread {
 
   /** @returns whether to come back before waiting for anything */
   private takeFromBusy(): boolean {
-    if (!LINGERS || this.busy.length === 0) return false;
+    if (!LINGERS || this.busy.length === 0 || this.patience === 0) return false;
     const now = clock();
     if (now - this.lookedAroundAt >= LOOK_AROUND_MS) return false;
     let taken = 0;
     for (const socket of this.busy) taken += this.take(socket);
-    if (taken > 0) this.heardAt = now;
-    return taken > 0 || now - this.heardAt < LINGER_MS;
+    if (taken > 0) {
+      if (this.lingering) this.repay();
+      this.lingering = false;
+      this.heardAt = now;
+      return true;
+    }
+    this.lingering = now - this.heardAt < LINGER_MS;
+    if (!this.lingering) this.patience -= 1;
+    return this.lingering;
+  }
+
+  private repay(): void {
+    this.patience = Math.min(this.patience + 1, LINGERS_IN_VAIN_MAX);
   }
 
   private flush(): void {

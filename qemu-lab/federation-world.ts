@@ -179,6 +179,8 @@ async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
   const machines = Array.from({ length: count }, (_, index) => hardwareAt(number, index));
   for (const { bmcAddress } of machines)
     ip('-n', pair.client, 'address', 'add', `${bmcAddress}/24`, 'dev', pair.clientIface);
+  // All of the rack's machines speak from one socket, which has to know where a broadcast goes.
+  ip('-n', pair.client, 'route', 'add', '255.255.255.255/32', 'dev', pair.clientIface);
   mkdirSync(dir, { recursive: true });
   if (hostile) mountSmall(scope, dir, SITE_DISK);
   const config = configOf({ name, network, dir, iface: pair.serverIface });
@@ -242,6 +244,7 @@ function configOf(of: {
     site: name,
     dhcp: { segments: [segment] },
     boot: { assets, pxeimage: assets },
+    bmc: { networks: [`${network}.0/24`] },
     jobs: { bmcSetup: { credential: CREDENTIAL.name }, install: { bmcPatienceMinutes: 1 } },
   };
 }

@@ -69,7 +69,12 @@ const requestIn = (name: string, data: FeedEvent['data']): string | undefined =>
 type Phase =
   | { at: 'greeting' }
   | { at: 'snapshot'; id: string; of: 'machines' | 'requests'; after: string; cursor: number }
-  | { at: 'streaming'; cursor: number; acked: number };
+  | {
+      at: 'streaming';
+      cursor: number;
+      /** Where batches end that were sent and not acknowledged yet, oldest first. */
+      ahead: number[];
+    };
 
 export function createSession(ports: SessionPorts): Session {
   let phase: Phase = { at: 'greeting' };
@@ -94,7 +99,7 @@ export function createSession(ports: SessionPorts): Session {
     const isOther = mark !== undefined && cursor !== null && !isSameMark(mark, markAt(cursor));
     const isOurs =
       cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
-    if (isOurs) return { at: 'streaming', cursor, acked: cursor };
+    if (isOurs) return { at: 'streaming', cursor, ahead: [] };
     const id = ports.snapshotId();
     return { at: 'snapshot', id, of: 'machines', after: '', cursor: ports.lastId() };
   };
@@ -117,7 +122,7 @@ export function createSession(ports: SessionPorts): Session {
     }
     const done = { cursor, mark: markAt(cursor) };
     ports.send({ kind: 'snapshot', snapshot, machines: [], done });
-    return { at: 'streaming', cursor, acked: 0 };
+    return { at: 'streaming', cursor, ahead: [] };
   };
   const batch = (state: Extract<Phase, { at: 'streaming' }>): boolean => {
     const found = ports.after(state.cursor, limit('federationBatchEventsMax'));
@@ -135,14 +140,16 @@ export function createSession(ports: SessionPorts): Session {
       ...{ events, machines, ...(requests.length > 0 && { requests }) },
     });
     state.cursor = last.id;
+    state.ahead.push(last.id);
     return true;
   };
   const hasRoom = () => ports.unsentBytes() < limit('federationUnsentBytesMax');
   const pump = (): void => {
     while (phase.at === 'snapshot' && hasRoom()) phase = page(phase);
     if (phase.at !== 'streaming') return;
-    const ahead = limit('federationBatchEventsMax') * limit('federationBatchesAheadMax');
-    while (phase.cursor - phase.acked < ahead && hasRoom()) if (!batch(phase)) return;
+    // What comes while so many are on their way gathers for the next one: a busy central gets fewer and larger batches.
+    while (phase.ahead.length < limit('federationBatchesAheadMax') && hasRoom())
+      if (!batch(phase)) return;
   };
   return {
     pump,
@@ -158,7 +165,8 @@ export function createSession(ports: SessionPorts): Session {
           if (phase.at === 'greeting') phase = begin(message.cursor, message.mark);
           return pump();
         case 'ack':
-          if (phase.at === 'streaming') phase.acked = Math.max(phase.acked, message.cursor);
+          if (phase.at === 'streaming')
+            phase.ahead = phase.ahead.filter((end) => end > message.cursor);
           return pump();
         case 'intents':
           for (const intent of message.intents)

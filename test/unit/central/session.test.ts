@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type FeedEvent, type FromAppliance, markOf } from '../../../src/federation/protocol.ts';
 import { createSession, type SessionPorts } from '../../../src/federation/session.ts';
+import { limit } from '../../../src/limits.ts';
 
 const EPOCH = '0123456789ab';
 const event = (id: number): FeedEvent => ({ id, at: id * 10, name: 'machine.state', data: {} });
@@ -62,6 +63,39 @@ describe('a cursor of central', () => {
     ['of nothing yet', { cursor: null }],
   ])('%s is answered with a snapshot', (_, welcome) => {
     expect(answerTo(welcome, ids)[0]).toEqual(isSnapshot);
+  });
+});
+
+describe('the feed', () => {
+  it('gathers while a few batches are on their way, and goes on with each word that central has one', () => {
+    const sent: FromAppliance[] = [];
+    const ids: number[] = [];
+    const session = createSession({
+      ...{ site: 'lon', appliance: 'one', program: 'test', now: () => 0, epoch: () => EPOCH },
+      after: (cursor, count) =>
+        ids
+          .filter((id) => id > cursor)
+          .slice(0, count)
+          .map(event),
+      ...{ lastId: () => ids.length, floor: () => 0, machine: () => undefined },
+      ...{ machinesAfter: () => [], request: () => undefined, requestsAfter: () => [] },
+      carryOut: () => Promise.reject(new Error('nothing was asked for')),
+      ...{ snapshotId: () => 'snapshot', send: (message) => sent.push(message) },
+      ...{ unsentBytes: () => 0, onCertificate: () => undefined, onRefused: () => undefined },
+      onError: () => undefined,
+    });
+    session.heard({ kind: 'welcome', clock: 0, cursor: 0, mark: markOf(EPOCH) });
+    for (let id = 1; id <= 100; id++) {
+      ids.push(id);
+      session.pump();
+    }
+    const most = limit('federationBatchesAheadMax');
+    expect(sent).toHaveLength(most);
+    session.heard({ kind: 'ack', cursor: 1 });
+    expect(sent).toHaveLength(most + 1);
+    expect(sent.at(-1)).toMatchObject({ kind: 'batch', from: most, to: 100 });
+    session.heard({ kind: 'ack', cursor: 100 });
+    expect(sent).toHaveLength(most + 1);
   });
 });
 

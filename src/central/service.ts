@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
@@ -88,11 +88,20 @@ export async function startCentral(
   const server = createApplianceServer({
     ...{ own, authority, joining, lines, log, tries, report, blobs },
   });
+  const connections = new Set<Socket>();
+  // What TLS has taken over is closed by its own socket alone.
+  for (const event of ['connection', 'secureConnection'])
+    server.on(event, (socket: Socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+    });
   const close = async () => {
     await stopKeeping();
     lines.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    const closed = new Promise((resolve) => server.close(resolve));
+    // Also those that have not said yet who they are, which nobody else knows.
+    for (const socket of connections) socket.destroy();
+    await closed;
     await app.close();
     await db.close();
   };

@@ -1,6 +1,7 @@
 /** Appliances that say what they may not say: refused, without effect, and told of where people look. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -195,6 +196,24 @@ describe('a site', () => {
     expect(await other.applyBatch(newer, batch)).toEqual({ kind: 'applied', cursor: 8 });
     await db.close();
   });
+
+  it('that says nothing, and one that only knocks, do not keep central from ending', async () => {
+    fleet = await createFleet();
+    const { folder } = await fleet.site('lon');
+    const identity = readFileSync(join(folder, 'appliance.pem'), 'utf8');
+    const port = fleet.central.appliancesPort;
+    const silent = new WebSocket(`wss://127.0.0.1:${port}/link`, {
+      ...{ ca: authorityOf(fleet).certificate, key: identity, cert: identity },
+    });
+    const knocking = connect({ host: '127.0.0.1', port });
+    const over = [silent, knocking].map(
+      (one) =>
+        new Promise<void>((resolve) => one.on('error', () => undefined).on('close', resolve)),
+    );
+    await new Promise((resolve) => silent.on('open', resolve));
+    await fleet.restart();
+    await Promise.all(over);
+  }, 10_000);
 
   it('that says the same answer twice is heard once', async () => {
     fleet = await createFleet();

@@ -3,6 +3,7 @@ import '../src/platform/require-node.ts';
 import { connect as connectTcp, createConnection, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { closeScopes } from '../bench/support/scope.ts';
 import { createClient } from './client.ts';
 import { askControl, serveControl } from './control.ts';
 import { createLab, type Lab } from './lab.ts';
@@ -66,6 +67,7 @@ program
       );
     requirePrerequisites(scenario.tools);
     const say = options.json ? (text: string) => void process.stderr.write(`${text}\n`) : out;
+    if (scenario.alone) endWith({ destroy: closeScopes });
     const result = await runScenario(scenario, {
       say,
       keepFiles: options.keep === true,
@@ -143,7 +145,7 @@ program
   });
 
 /** Ctrl-C, a closed terminal and SIGTERM leave nothing behind. */
-function endWith(lab: Lab): void {
+function endWith(lab: Pick<Lab, 'destroy'>): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       lab.destroy().then(

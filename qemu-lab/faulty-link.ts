@@ -24,6 +24,7 @@ export interface LinkFault {
 const OURS = Buffer.from([10, 77, 0, 1]);
 const TCP = 6;
 const UDP = 17;
+const SOURCE_AT = 6;
 const FRAME_BYTES_MAX = 65_536;
 const BUFFER_BYTES = 4_194_304;
 
@@ -31,8 +32,11 @@ const BUFFER_BYTES = 4_194_304;
 export function createFilter(fault: LinkFault, chance: () => number) {
   let sent = 0;
   let linux = false;
+  let own: Buffer | undefined;
   return (frame: Buffer, toMachine: boolean): boolean => {
-    if (toMachine) sent += frame.length;
+    // A bridge floods what it knows no port for: only what is for this machine is counted, once it has spoken.
+    if (!toMachine) own ??= Buffer.from(frame.subarray(SOURCE_AT, SOURCE_AT + 6));
+    else if (own?.equals(frame.subarray(0, 6))) sent += frame.length;
     if (fault.cutAfterBytes !== undefined && sent > fault.cutAfterBytes) return false;
     if (fault.lossPercent !== undefined && chance() * 100 < fault.lossPercent) return false;
     if (frame.length < 34 || frame.readUInt16BE(12) !== 0x0800) return true;

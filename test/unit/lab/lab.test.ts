@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createFilter } from '../../../qemu-lab/faulty-link.ts';
 import { tapNames } from '../../../qemu-lab/lab.ts';
 import { lldpFrame } from '../../../qemu-lab/lldp.ts';
 import { qemuArguments } from '../../../qemu-lab/qemu.ts';
@@ -187,5 +188,17 @@ describe('a diagnosis in the lab', () => {
     }
     const all = SCENARIOS.filter(({ sick }) => sick === 'all').map(({ name }) => name);
     expect(all).toEqual(['failures', 'quirk', 'override']);
+  });
+});
+
+describe('a cable that is cut', () => {
+  const frame = (to: number, from: number) => Buffer.alloc(100).fill(to, 0, 6).fill(from, 6, 12);
+  it('counts what its own machine is sent, and nothing that a bridge floods', () => {
+    const passes = createFilter({ cutAfterBytes: 250 }, () => 1);
+    for (let n = 0; n < 100; n++) expect(passes(frame(7, 8), true)).toBe(true);
+    expect(passes(frame(255, 1), false)).toBe(true);
+    expect(passes(frame(7, 8), true)).toBe(true);
+    expect([1, 2, 3].map(() => passes(frame(1, 8), true))).toEqual([true, true, false]);
+    expect(passes(frame(8, 1), false)).toBe(false);
   });
 });

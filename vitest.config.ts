@@ -9,7 +9,7 @@ const project = (name: string, testTimeout: number, parallel: boolean) => ({
     fileParallelism: parallel,
     environment: 'node' as const,
     // Foreign programs are confined to folders that they know: those kinds of test clean up by themselves.
-    ...(parallel ? { globalSetup: 'test/support/temporary-folder.ts' } : {}),
+    ...(parallel ? { globalSetup: 'test/support/temporary-folder.ts', maxWorkers: '100%' } : {}),
   },
 });
 

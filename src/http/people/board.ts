@@ -122,11 +122,13 @@ export function readBoard(
     const key = machine?.hardwarename ?? boot.mac;
     const newer = rows.get(key);
     if (newer) {
-      const isNext = !lookedBack.has(key) && newer.timeline.state === 'running';
+      const isNext = !lookedBack.has(key) && !newer.diagnosis;
       lookedBack.add(key);
-      const kept = isNext && !newer.diagnosis ? diagnoses?.ofBoot(boot.id) : undefined;
-      const repeated = kept && now - kept.at < limit('repeatedBootMs') && shown(kept);
-      if (repeated) rows.set(key, { ...newer, diagnosis: repeated });
+      const kept = isNext ? diagnoses?.ofBoot(boot.id) : undefined;
+      const repeated =
+        kept && mayRepeat(newer.timeline, kept) && now - kept.at < limit('repeatedBootMs');
+      const diagnosis = repeated ? shown(kept) : undefined;
+      if (diagnosis) rows.set(key, { ...newer, diagnosis });
       continue;
     }
     const timeline = foldTimeline(boot, inventory.events.ofBoot(boot.id), now);
@@ -140,6 +142,13 @@ export function readBoard(
   const epoch = inventory.serverdb.history.epoch();
   return { site, now, cursor, epoch, rows: [...rows.values()].sort(byUrgency) };
 }
+
+/**
+ * What stopped the boot before is told of its successor until that has got further. One that was sent to its disk is over at
+ * once, and got no further when the cause was found after it: a machine without a disk goes round like that every few seconds.
+ */
+const mayRepeat = ({ state, lastAt }: BootTimeline, { at }: KeptDiagnosis): boolean =>
+  state === 'running' || (state === 'over' && at >= lastAt);
 
 /** Of this boot, or of a later attempt that did not even become one; what has ended is history. */
 function shownDiagnosis(

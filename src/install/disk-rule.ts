@@ -21,6 +21,7 @@ export interface SeenDisk {
   readonly interface?: string | undefined;
   /** `pci-0000:00:04.0` */
   readonly path?: string | undefined;
+  readonly firmware?: string | undefined;
 }
 
 const name = z.string().trim().min(1).max(limit('reportTextCharsMax'));

@@ -25,6 +25,7 @@ const seenSchema = z.strictObject({
         rotational: z.boolean().optional(),
         interface: text.optional(),
         path: text.optional(),
+        firmware: text.optional(),
       }),
     )
     .max(limit('reportItemsMax')),

@@ -46,7 +46,8 @@ const nic = z.strictObject({
   lldp: lldp.optional(),
 });
 
-const disk = z.strictObject({
+/** Installation and recycling are told of disks by the same words (`disk_section` of the agent), and take all of them. */
+export const reportedDisk = z.strictObject({
   name: word,
   model: text.optional(),
   serial: text.optional(),
@@ -141,7 +142,7 @@ export const reportSchema = z
     dmi,
     cpus: list(cpu),
     memory,
-    disks: list(disk),
+    disks: list(reportedDisk),
     nics: list(nic).min(1),
     bmc: bmc.optional(),
     pci: list(pci),

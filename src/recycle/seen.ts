@@ -16,6 +16,7 @@ const disk = z.strictObject({
   rotational: z.boolean().optional(),
   interface: text.optional(),
   path: text.optional(),
+  firmware: text.optional(),
   /** Methods that the disk says it has. */
   offers: z
     .array(z.string().regex(/^[a-z][a-z-]{0,31}$/))

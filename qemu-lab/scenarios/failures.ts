@@ -208,7 +208,8 @@ async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void
     args: ['--no-sandbox'],
   });
   try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    // The board draws what is in sight: all machines have to be.
+    const page = await browser.newPage({ viewport: { width: 1280, height: 2400 } });
     await page.goto(run.lab.api);
     await page.waitForSelector('[data-diagnosis]');
     await page.screenshot({ path: file, fullPage: true });
@@ -218,6 +219,7 @@ async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void
     run.say(`the board shows ${shown.join(', ')}`);
     const known = machineOf(named, await run.client.machines())?.hardwarename;
     if (known === undefined) return;
+    await page.setViewportSize({ width: 1280, height: 900 });
     await page.goto(`${run.lab.api}/machines/${known}`);
     await page.waitForSelector(`[data-diagnosis="${named.machine.name}"]`);
     await page.screenshot({ path: file.replace(/(\.\w+)$/, '-machine$1'), fullPage: true });

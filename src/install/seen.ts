@@ -1,6 +1,7 @@
 /** What the agent sees when it asks for a plan: the firmware that it was started by, and the disks that are there now. */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { reportedDisk } from '../inventory/report.ts';
 import { limit } from '../limits.ts';
 import type { SeenDisk } from './disk-rule.ts';
 
@@ -9,25 +10,11 @@ export interface Seen {
   readonly disks: readonly SeenDisk[];
 }
 
-const text = z.string().max(limit('reportTextCharsMax'));
-
 const seenSchema = z.strictObject({
   bootMode: z.enum(['bios', 'uefi']),
   disks: z
-    .array(
-      z.strictObject({
-        /** It becomes a path in /dev. */
-        name: z.string().regex(/^[a-z][a-z0-9]{0,31}$/),
-        model: text.optional(),
-        serial: text.optional(),
-        wwn: text.optional(),
-        sizeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-        rotational: z.boolean().optional(),
-        interface: text.optional(),
-        path: text.optional(),
-        firmware: text.optional(),
-      }),
-    )
+    /** The name becomes a path in /dev. */
+    .array(reportedDisk.extend({ name: z.string().regex(/^[a-z][a-z0-9]{0,31}$/) }))
     .max(limit('reportItemsMax')),
 });
 

@@ -1,5 +1,6 @@
 /** What the agent tells of the disks that it is to erase, and of each one when it is done; parsed strictly at the door. */
 import { z } from 'zod';
+import { reportedDisk } from '../inventory/report.ts';
 import { limit } from '../limits.ts';
 
 const text = z.string().max(limit('reportTextCharsMax'));
@@ -7,16 +8,8 @@ const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** It becomes a path in /dev. */
 const diskName = z.string().regex(/^[a-z][a-z0-9]{0,31}$/);
 
-const disk = z.strictObject({
+const disk = reportedDisk.extend({
   name: diskName,
-  model: text.optional(),
-  serial: text.optional(),
-  wwn: text.optional(),
-  sizeBytes: bytes,
-  rotational: z.boolean().optional(),
-  interface: text.optional(),
-  path: text.optional(),
-  firmware: text.optional(),
   /** Methods that the disk says it has. */
   offers: z
     .array(z.string().regex(/^[a-z][a-z-]{0,31}$/))

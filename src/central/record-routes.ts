@@ -17,6 +17,7 @@ const KINDS = [
   { kind: 'type', path: 'hardware-types', writer: 'operator' },
   { kind: 'policy', path: 'policies', writer: 'admin' },
   { kind: 'bmc', path: 'bmc-profiles', writer: 'operator' },
+  { kind: 'role', path: 'roles', writer: 'admin' },
 ] as const satisfies readonly { kind: FleetRecordKind; path: string; writer: Role }[];
 
 const nameParams = z.object({ name: recordName });

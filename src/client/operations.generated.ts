@@ -3173,6 +3173,82 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
+  /** A page of roles, by name. */
+  'GET /roles': {
+    path: object;
+    query: {
+      readonly after?: string | undefined;
+      readonly limit?: string | number | undefined;
+    };
+    body: undefined;
+    answer: {
+      readonly items: readonly {
+        readonly name: string;
+        readonly version: number;
+        readonly createdAt: number;
+        readonly updatedAt: number;
+        readonly metadata: Readonly<Record<string, unknown>>;
+        readonly sshKeys: readonly string[];
+        readonly userData: string;
+        readonly notes: string;
+      }[];
+      readonly next?: string | undefined;
+    };
+  };
+  /** Read what a role brings to installs; its ETag is its version. */
+  'GET /roles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: object;
+    body: undefined;
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly metadata: Readonly<Record<string, unknown>>;
+      readonly sshKeys: readonly string[];
+      readonly userData: string;
+      readonly notes: string;
+    };
+  };
+  /** Make or replace what a role brings to installs: If-Match is the version that was read, "0" for a new one. */
+  'PUT /roles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: {
+      readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+      readonly sshKeys?: readonly string[] | undefined;
+      readonly userData?: string | undefined;
+      readonly notes?: string | undefined;
+    };
+    answer: {
+      readonly name: string;
+      readonly version: number;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly metadata: Readonly<Record<string, unknown>>;
+      readonly sshKeys: readonly string[];
+      readonly userData: string;
+      readonly notes: string;
+    };
+  };
+  /** Delete what a role brings to installs that nothing refers to. */
+  'DELETE /roles/{name}': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+    };
+    body: undefined;
+    answer: undefined;
+  };
   /** Who has which address of a subnet, in order. */
   'GET /subnets/{name}/addresses': {
     path: {
@@ -5076,7 +5152,15 @@ export interface Operations {
       readonly config?: string | undefined;
       readonly records?:
         | readonly {
-            readonly kind: 'rack' | 'subnet' | 'naming' | 'type' | 'squad' | 'policy' | 'bmc';
+            readonly kind:
+              | 'rack'
+              | 'subnet'
+              | 'naming'
+              | 'type'
+              | 'squad'
+              | 'policy'
+              | 'bmc'
+              | 'role';
             readonly name: string;
             /** As its own route takes it; null: deleted */
             readonly doc: Readonly<Record<string, unknown>> | null;

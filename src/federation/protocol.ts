@@ -142,7 +142,10 @@ const jobOrEdit = [
 /** Something that the fleet keeps alike at each site, by kind and name. */
 export const recordDocument = z.strictObject({
   kind: z.literal('record'),
-  record: z.enum(['squad', 'naming', 'type', 'policy', 'bmc', 'user', 'image', 'channel', 'pool']),
+  record: z.enum([
+    ...(['squad', 'naming', 'type', 'policy', 'bmc', 'role'] as const),
+    ...(['user', 'image', 'channel', 'pool'] as const),
+  ]),
   name: z.string().min(1).max(127),
   /** Null: it is removed. */
   doc: json.nullable(),

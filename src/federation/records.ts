@@ -43,9 +43,9 @@ export type ImageDocument = z.output<typeof imageDocument>;
 /** Named `NAME/CHANNEL`. */
 export const channelDocument = z.strictObject({ version: z.string().regex(IMAGE_VERSION) });
 
-const { squad, naming, type, policy, bmc } = RECORD_SCHEMAS;
+const { squad, naming, type, policy, bmc, role: machineRole } = RECORD_SCHEMAS;
 /** Racks and subnets are a site's own. */
-const SHARED = { squad, naming, type, policy, bmc };
+const SHARED = { squad, naming, type, policy, bmc, role: machineRole };
 
 export const RECORD_DOCUMENTS = {
   ...SHARED,

@@ -1,5 +1,5 @@
 /**
- * The small records that machines refer to: racks, subnets, naming rules, hardware types and squads. Each kind has one
+ * The small records that machines refer to: racks, subnets, naming rules, hardware types, squads, roles. Each kind has one
  * schema, which the API, the CSV sheet and the table share; unknown keys are refused.
  */
 import { z } from 'zod';
@@ -7,6 +7,7 @@ import { optionsSchema } from '../dhcp/option-settings.ts';
 import { QUIRK_NAMES } from '../ipmi/quirks.ts';
 import { limit } from '../limits.ts';
 import { type Cidr, contains, type Ipv4, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
+import { roleSchema } from './role-record.ts';
 
 export const text = z.string().trim().max(limit('fieldTextCharsMax'));
 /** A name in a URL: letters, digits, and . _ - inside. */
@@ -233,6 +234,7 @@ export const RECORD_SCHEMAS = {
   squad: squadSchema,
   policy: policySchema,
   bmc: bmcProfileSchema,
+  role: roleSchema,
 } as const;
 
 export type RecordKind = keyof typeof RECORD_SCHEMAS;

@@ -3,8 +3,9 @@
  * runs in its caller's transaction and may be repeated.
  */
 import { AppError } from '../errors.ts';
-import type { InstallDetail } from '../install/detail.ts';
+import { type InstallDetail, parseInstallDetail } from '../install/detail.ts';
 import { ANY_ONE_DISK, chooseDisks } from '../install/disk-rule.ts';
+import { type Brought, withRole } from '../install/for-role.ts';
 import { disksOf, LAYOUTS } from '../install/layout.ts';
 import type { ResolvedImage } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -27,7 +28,7 @@ export function createJobWork(
   clock: Clock,
 ): JobWork {
   const { work, images, machines, tokens, certificates } = inventory;
-  const { editor, hostnames } = inventory.serverdb;
+  const { editor, hostnames, records } = inventory.serverdb;
   const read = (name: Hardwarename): Machine => {
     const machine = machines.byHardwarename(name);
     if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: name });
@@ -65,12 +66,15 @@ export function createJobWork(
       return { ...found, ...(installer && { installer }) };
     },
     armInstall({ job, machine: name, params, prepared }): Output {
-      const machine = read(name);
-      const detail = detailOf(machine, resolve(String(prepared.image)), {
-        ...params,
-        hostname: String(prepared.hostname),
-        role: String(prepared.role),
-      });
+      const role = String(prepared.role);
+      // A later round installs what the first one did, whatever has become of the role meanwhile.
+      const before = work.ofJob(job);
+      const brought = before
+        ? parseInstallDetail(before.detail)
+        : withRole(params, records.get('role', role)?.doc);
+      const hostname = String(prepared.hostname);
+      const image = resolve(String(prepared.image));
+      const detail = detailOf(read(name), image, { ...params, hostname, role, brought });
       const order = work.arm({ job, hardwarename: name, purpose: 'install', detail });
       return { round: order.round };
     },
@@ -136,17 +140,21 @@ function assertFits({ hardware }: Machine, image: ResolvedImage, params: Install
 function detailOf(
   machine: Machine,
   image: ResolvedImage,
-  params: InstallParams & { readonly hostname: string; readonly role: string },
+  params: InstallParams & {
+    readonly hostname: string;
+    readonly role: string;
+    readonly brought: Brought;
+  },
 ): InstallDetail {
   const { squad, site, rack, bootMac } = machine;
-  const { hostname, role, layout, disks, sshKeys, network, metadata, userData, verify } = params;
+  const { hostname, role, layout, disks, network, verify, brought } = params;
+  const { metadata, sshKeys, userData } = brought;
   return {
     lines: { image: `${image.name}@${image.version}`, kind: image.kind, hostname },
     ...{ image, hostname, role, squad, site, rack, layout, sshKeys, verify },
     disks: disks ?? ANY_ONE_DISK,
     network: network ?? { kind: 'dhcp' },
     mac: bootMac,
-    metadata: metadata ?? {},
-    userData: userData ?? '',
+    ...{ metadata, userData },
   };
 }

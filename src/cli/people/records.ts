@@ -1,4 +1,4 @@
-/** `reveille racks|subnets|naming-rules|hardware-types|squads|policies ...`: the same words for each. */
+/** `reveille racks|subnets|naming-rules|hardware-types|squads|policies|roles ...`: the same words for each. */
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import type { Operations } from '../../client/operations.generated.ts';
@@ -13,6 +13,7 @@ const KINDS = {
   squads: 'squads: the teams that own machines',
   policies: 'policies: what a report may make of a machine (drift)',
   'bmc-profiles': 'how BMCs are spoken to, by machine, hardware type or vendor',
+  roles: 'roles: metadata, keys and user-data of machines with one',
 } as const;
 
 type Path = keyof typeof KINDS;

@@ -7,15 +7,9 @@ import { z } from 'zod';
 import { diskRuleSchema } from '../../install/disk-rule.ts';
 import { layoutSchema } from '../../install/layout.ts';
 import { isHostname } from '../../inventory/hostnames.ts';
+import { metadataSchema, sshKeysSchema, userDataSchema } from '../../inventory/role-record.ts';
 import { parseImageRef } from '../../wire/image-ref.ts';
 import { parseIpv4 } from '../../wire/ipv4.ts';
-
-const USER_DATA_CHARS_MAX = 65_536;
-const METADATA_CHARS_MAX = 16_384;
-
-/** RFC 4253 section 6.6 and what OpenSSH writes before it; one line, because the file has one key a line. */
-const SSH_KEY =
-  /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}( [\x20-\x7e]{0,200})?$/;
 
 const address = z.string().refine((text) => parseIpv4(text) !== undefined, 'an IPv4 address');
 
@@ -44,13 +38,11 @@ export const installParams = z.strictObject({
   role: z.string().max(100).optional(),
   layout: layoutSchema.optional().describe('A name (plain, lvm, raid1), or the layout itself'),
   disks: diskRuleSchema.optional().describe('Which disks; without a rule the machine has just one'),
-  sshKeys: z.array(z.string().max(2000).regex(SSH_KEY, 'one public key')).max(64).default([]),
-  metadata: z
-    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,62}$/), z.json())
-    .refine((value) => JSON.stringify(value).length <= METADATA_CHARS_MAX, 'too large')
+  sshKeys: sshKeysSchema.default([]).describe('Beside those of the role'),
+  metadata: metadataSchema
     .optional()
-    .describe('For configuration management; in the meta-data of cloud-init too'),
-  userData: z.string().max(USER_DATA_CHARS_MAX).optional().describe('For cloud-init, as it is'),
+    .describe("For configuration management, and in cloud-init's meta-data; over the role's"),
+  userData: userDataSchema.optional().describe("For cloud-init, as it is; instead of the role's"),
   network: networkSchema.optional(),
   verify: z
     .enum(['sample', 'full'])

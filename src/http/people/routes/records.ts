@@ -1,6 +1,6 @@
 /**
- * Racks, subnets, naming rules, hardware types, squads and policies: the same five calls for each, made from one table of
- * kinds, because they are stored alike (inventory/records.ts).
+ * Racks, subnets, naming rules, hardware types, squads, policies and roles: the same five calls for each, made from one table
+ * of kinds, because they are stored alike (inventory/records.ts).
  */
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
@@ -37,6 +37,8 @@ const KINDS: readonly Kind[] = [
   { kind: 'squad', path: 'squads', one: 'a squad', writer: 'admin' },
   { kind: 'policy', path: 'policies', one: 'a policy', writer: 'admin' },
   { kind: 'bmc', path: 'bmc-profiles', one: 'a way to speak to BMCs', writer: 'operator' },
+  // Its keys and its user-data are root on machines of every squad.
+  { kind: 'role', path: 'roles', one: 'what a role brings to installs', writer: 'admin' },
 ];
 
 export function addRecordRoutes(app: PeopleServer, context: PeopleContext): void {

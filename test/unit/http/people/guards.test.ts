@@ -106,7 +106,7 @@ const NO_MACHINE: readonly RegExp[] = [
   // A job is called off by who asked for it, or by the squad: test/unit/jobs/api.test.ts.
   /^POST \/jobs\/(?:\{id\}\/cancel|pause|resume)$/,
   /^\w+ \/(?:login|logout|users|tokens|credentials|webhooks|backups|deliveries|dns|quirks|images|image-uploads|image-store)\b/,
-  /^\w+ \/(?:racks|subnets|naming-rules|hardware-types|squads|policies|bmc-profiles|breakers)\b/,
+  /^\w+ \/(?:racks|subnets|naming-rules|hardware-types|squads|policies|bmc-profiles|roles|breakers)\b/,
   // It is tried on a copy, and changes nothing: test/unit/cli/time-travel.test.ts.
   /^POST \/configuration\/diff$/,
   // They take capacity, and give it to squads: test/unit/provisioning.

@@ -24,6 +24,11 @@ interface AddressRow {
 const RELEVANT = `(name LIKE 'machine.%' OR name LIKE 'nic.%' OR name LIKE 'address.%'
   OR name IN ('dhcp.acked', 'dhcp.released', 'dhcp.declined'))`;
 
+/** What is declined belongs to nobody, and is not in the index: without saying so, all leases would be looked through. */
+export const LEASED = `SELECT address FROM leases JOIN nics USING (mac) JOIN machines USING (hardwarename)
+  WHERE hardwarename = ? AND leases.state <> 'declined' AND leases.state IN ('bound', 'released')
+  ORDER BY leases.mac <> boot_mac, address`;
+
 const COLUMNS = 'hardwarename, hostname, role, bmc_address';
 
 /** Events looked at in one go; more are taken up by the next. As many machines are one generation's work at most. */
@@ -40,11 +45,7 @@ export function openDnsSource(db: Database): DnsSource {
     `SELECT address, mac NOT IN (SELECT mac FROM nics) AS bmc FROM addresses
      WHERE hardwarename = ? ORDER BY address`,
   );
-  const leased = db.prepare<[string], AddressRow>(
-    `SELECT address FROM leases JOIN nics USING (mac) JOIN machines USING (hardwarename)
-     WHERE hardwarename = ? AND leases.state IN ('bound', 'released')
-     ORDER BY leases.mac <> boot_mac, address`,
-  );
+  const leased = db.prepare<[string], AddressRow>(LEASED);
   const ipv6 = db
     .prepare<[string], string>(
       'SELECT address FROM machine_ipv6 WHERE hardwarename = ? ORDER BY address',

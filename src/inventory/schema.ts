@@ -170,6 +170,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX api_tokens_by_parent ON api_tokens (parent) WHERE parent <> '';`,
   JOB_PAUSES_SCHEMA,
   IPV6_SCHEMA,
+  // By the MAC first: DNS asks for the leases of a machine's NICs on any segment, and looked through all leases for that.
+  `DROP INDEX leases_by_mac;
+  CREATE UNIQUE INDEX leases_by_mac ON leases (mac, segment) WHERE state <> 'declined';`,
 ];
 
 export interface MigrateOptions {

@@ -2,7 +2,7 @@
  * Jobs on disk: a row each, their logs, the queue's switch. `append` writes an entry, what lists show of it, and its event, in the
  * caller's transaction: nobody ever sees one without the others.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { ErrorCode } from '../errors.ts';
 import type { EventName, StoredEvent } from '../events.ts';
 import type { EventStore } from '../inventory/event-store.ts';
@@ -206,12 +206,13 @@ export function openJobStore(db: Database, clock: Clock, events: EventStore): Jo
 
 function openReads(db: Database, sql: ReturnType<typeof prepare>) {
   const one = (row: JobRow | undefined) => row && fromRow(row);
+  const page = openPages(db);
   return {
     byId: (id: string) => one(sql.byId.get(id)),
     byNumber: (number: number) => one(sql.byNumber.get(number)),
     unfinished: () => sql.unfinished.all().map(fromRow),
     unfinishedOf: (target: Hardwarename) => one(sql.unfinishedOf.get(target)),
-    page: (filter: JobFilter, count: number) => pageOf(db, filter, count),
+    page,
     countByStatus() {
       const none = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0]));
       const counts = sql.counts.all().map(({ status, count }) => [status, count]);
@@ -245,26 +246,29 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
 
 const NEVER_PAUSED = { paused_at: 0, paused_ms: 0, who: '', why: '' };
 
-function pageOf(db: Database, filter: JobFilter, count: number): Job[] {
-  const { status, kind, target, requester, ids, below } = filter;
-  const where: string[] = [];
-  const values: (string | number)[] = [];
-  const add = (text: string, ...given: (string | number)[]) => {
-    where.push(text);
-    values.push(...given);
+/** A machine's page asks for one each time it is read: the questions of one form are prepared once. */
+function openPages(db: Database): (filter: JobFilter, count: number) => Job[] {
+  const prepared = new Map<string, Statement<(string | number)[], JobRow>>();
+  return (filter, count) => {
+    const { status, kind, target, requester, ids, below } = filter;
+    const where: string[] = [];
+    const values: (string | number)[] = [];
+    const add = (text: string, ...given: (string | number)[]) => {
+      where.push(text);
+      values.push(...given);
+    };
+    if (status) add(`status IN (${status.map(() => '?').join(', ')})`, ...status);
+    if (kind !== undefined) add('kind = ?', kind);
+    if (target !== undefined) add('target = ?', target);
+    if (requester !== undefined) add('requester = ?', requester);
+    if (ids) add('id IN (SELECT value FROM json_each(?))', JSON.stringify(ids));
+    if (below !== undefined) add('number < ?', below);
+    const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+    const text = `SELECT * FROM jobs ${clause} ORDER BY number DESC LIMIT ?`;
+    const statement = prepared.get(text) ?? db.prepare(text);
+    prepared.set(text, statement);
+    return statement.all(...values, count).map(fromRow);
   };
-  if (status) add(`status IN (${status.map(() => '?').join(', ')})`, ...status);
-  if (kind !== undefined) add('kind = ?', kind);
-  if (target !== undefined) add('target = ?', target);
-  if (requester !== undefined) add('requester = ?', requester);
-  if (ids) add(`id IN (${ids.map(() => '?').join(', ')})`, ...ids);
-  if (below !== undefined) add('number < ?', below);
-  const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-  const text = `SELECT * FROM jobs ${clause} ORDER BY number DESC LIMIT ?`;
-  return db
-    .prepare<(string | number)[], JobRow>(text)
-    .all(...values, count)
-    .map(fromRow);
 }
 
 interface EventRow {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LEASED } from '../../../src/inventory/dns-source.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Millis } from '../../../src/wire/time.ts';
@@ -55,5 +56,15 @@ describe('numbers of events', () => {
       );
     const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT id FROM boots WHERE hardwarename = ?`);
     expect(JSON.stringify(plan.all('x'))).toContain('boots_by_machine');
+  });
+});
+
+describe('leases of a machine', () => {
+  it('are found by the MACs of its NICs, not among all leases', () => {
+    const { db } = createWorld();
+    const plan = db.prepare<[string], { detail: string }>(`EXPLAIN QUERY PLAN ${LEASED}`);
+    const steps = plan.all('x').map(({ detail }) => detail);
+    expect(steps.join('\n')).toMatch(/SEARCH leases USING INDEX leases_by_mac \(mac=\?\)/);
+    expect(steps.filter((step) => step.startsWith('SCAN'))).toEqual([]);
   });
 });

@@ -50,6 +50,7 @@ interface ScenarioOptions {
   readonly json?: boolean;
   readonly keep?: boolean;
   readonly pxeimage: string;
+  readonly rounds?: string;
 }
 
 program
@@ -59,6 +60,7 @@ program
   .option('--json', 'print one JSON object last')
   .option('--keep', 'keep the files of the lab (serial logs, capture, database)')
   .option('--pxeimage <DIR>', 'the image to boot', 'build/pxeimage/lab')
+  .option('--rounds <COUNT>', 'how often to hurt, for a scenario that does so again and again')
   .action(async (name: string, options: ScenarioOptions) => {
     const scenario = SCENARIOS.find((one) => one.name === name);
     if (!scenario)
@@ -72,6 +74,7 @@ program
       say,
       keepFiles: options.keep === true,
       pxeimage: options.pxeimage,
+      ...(options.rounds === undefined ? {} : { rounds: Number(options.rounds) }),
       onLab: (lab) => {
         endWith(lab);
         if (options.keep) say(`files: ${lab.dir}`);

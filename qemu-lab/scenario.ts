@@ -51,6 +51,8 @@ export interface AloneRun {
   /** For the result. */
   readonly times: Record<string, number>;
   readonly machines: MachineResult[];
+  /** How often to hurt or to repeat; absent: as often as the scenario thinks right. */
+  readonly rounds?: number;
   /** Repeats `probe` until it gives something. @throws Error with `what`, and what `state` says */
   until<T>(what: Awaited, probe: () => Promise<T | undefined>): Promise<T>;
 }
@@ -110,6 +112,7 @@ export async function runScenario(
   options: {
     keepFiles?: boolean;
     pxeimage?: string;
+    rounds?: number;
     say: (text: string) => void;
     onLab?: (lab: Lab) => void;
   },
@@ -176,7 +179,7 @@ export async function runScenario(
 
 async function runAlone(
   { name, alone }: Scenario,
-  { keepFiles, say }: { keepFiles?: boolean; say: (text: string) => void },
+  { keepFiles, rounds, say }: { keepFiles?: boolean; rounds?: number; say: (text: string) => void },
 ): Promise<ScenarioResult> {
   const startedAt = Date.now();
   const failures: string[] = [];
@@ -189,7 +192,8 @@ async function runAlone(
     scope.defer(() => keepFiles || rmSync(dir, { recursive: true, force: true }));
     if (keepFiles) say(`files are in ${dir}`);
     const check = (holds: boolean, what: string) => void (holds || failures.push(what));
-    const run: AloneRun = { dir, scope, check, say, times, machines, until: patiently };
+    const often = rounds === undefined ? {} : { rounds };
+    const run: AloneRun = { dir, scope, check, say, times, machines, ...often, until: patiently };
     await alone?.(run).catch((error: Error) => void failures.push(error.message));
   });
   const seconds = { total: (Date.now() - startedAt) / 1000, ...times };

@@ -1,15 +1,17 @@
-/** API tokens of central: 256 random bits each, kept as SHA-256. */
+/** Who may do what at central, and its API tokens: 256 random bits each, kept as SHA-256. */
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
-import { ROLES, type Role } from '../inventory/access.ts';
+import { ROLES, type Role, type SquadRoles } from '../inventory/access.ts';
 import type { Clock } from '../wire/time.ts';
 import type { FleetDatabase } from './sql.ts';
 
 export interface FleetPrincipal {
   readonly who: string;
+  readonly kind: 'token' | 'session';
+  /** For what no squad has, and what is of the whole fleet. */
   readonly role: Role;
-  /** Those that it acts for; none: for all of the fleet. */
-  readonly squads: readonly string[];
+  /** For each squad's own; of all of them the same as for the fleet. */
+  readonly squads: SquadRoles | 'all';
 }
 
 export interface FleetAccess {
@@ -21,7 +23,7 @@ export interface FleetAccess {
   bootstrap(): Promise<string | undefined>;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 export function openFleetAccess(db: FleetDatabase, clock: Clock): FleetAccess {
   const access: FleetAccess = {
@@ -44,7 +46,12 @@ export function openFleetAccess(db: FleetDatabase, clock: Clock): FleetAccess {
         [sha256(secret)],
       );
       if (!row) throw new AppError('UNAUTHENTICATED');
-      return { who: `token:${row.name}`, role: row.role, squads: JSON.parse(row.squads) };
+      const { name, role } = row;
+      const squads = (JSON.parse(row.squads) as string[]).map((squad) => [squad, role] as const);
+      const token = { who: `token:${name}`, kind: 'token' } as const;
+      return squads.length === 0
+        ? { ...token, role, squads: 'all' }
+        : { ...token, role: 'viewer', squads: Object.fromEntries(squads) };
     },
     async bootstrap() {
       const [some] = await db.all('SELECT hash FROM tokens LIMIT 1');
@@ -54,18 +61,29 @@ export function openFleetAccess(db: FleetDatabase, clock: Clock): FleetAccess {
   return access;
 }
 
-/** @throws AppError FORBIDDEN */
-export function needFleetRole({ role }: FleetPrincipal, needed: Role): void {
-  if (ROLES.indexOf(role) < ROLES.indexOf(needed))
+const isAtLeast = (role: Role, needed: Role): boolean =>
+  ROLES.indexOf(role) >= ROLES.indexOf(needed);
+
+/**
+ * The least that a route asks for, somewhere: for which squad is looked at with what it is about (`needSquad`). What takes an
+ * administrator takes one of the fleet.
+ *
+ * @throws AppError FORBIDDEN
+ */
+export function needFleetRole({ role, squads }: FleetPrincipal, needed: Role): void {
+  const inSquads = squads === 'all' || needed === 'admin' ? [] : Object.values(squads);
+  if (![role, ...inSquads].some((own) => isAtLeast(own, needed)))
     throw new AppError('FORBIDDEN', { detail: `It takes a fleet ${needed}.` });
 }
 
 /**
- * A token of squads asks for nothing but for them; what no squad gets, or what is asked of one machine, takes one of the fleet.
+ * What a squad gets takes its operator, what no squad gets, or is asked of one machine, one of the fleet.
  *
  * @throws AppError FORBIDDEN
  */
-export function needSquad({ squads }: FleetPrincipal, squad: string | undefined): void {
-  if (squads.length === 0 || (squad !== undefined && squads.includes(squad))) return;
-  throw new AppError('FORBIDDEN', { detail: `This token acts for ${squads.join(', ')}.` });
+export function needSquad({ role, squads }: FleetPrincipal, squad: string | undefined): void {
+  const isOfFleet = role === 'admin' || squads === 'all' || squad === undefined || squad === '';
+  if (isAtLeast(isOfFleet ? role : (squads[squad] ?? 'viewer'), 'operator')) return;
+  const of = squad === undefined || squad === '' ? 'the fleet' : `squad ${squad}`;
+  throw new AppError('FORBIDDEN', { detail: `It takes an operator of ${of}.` });
 }

@@ -12,13 +12,17 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { askedIntent, siteName } from '../federation/protocol.ts';
+import type { PeopleServer } from '../http/people/context.ts';
+import { installPages, PAGE_HEADERS } from '../http/people/pages.ts';
 import { installProblems } from '../http/problem.ts';
 import type { Role } from '../inventory/access.ts';
 import { limit } from '../limits.ts';
-import { type FleetAccess, type FleetPrincipal, needFleetRole, needSquad } from './access.ts';
+import { readHardware } from '../provisioning/request.ts';
+import type { Clock } from '../wire/time.ts';
+import { type FleetAccess, type FleetPrincipal, needSquad } from './access.ts';
 import type { FleetBlobs } from './blobs.ts';
 import type { Fleet } from './fleet.ts';
-import type { FleetView } from './fleet-view.ts';
+import { capacityRows, type FleetView } from './fleet-view.ts';
 import type { Joining } from './joining.ts';
 import { addPools } from './pool-routes.ts';
 import type { FleetProvisioning } from './provisioning.ts';
@@ -26,6 +30,8 @@ import { addRecordRoutes } from './record-routes.ts';
 import type { FleetRecords } from './records.ts';
 import { addRequests } from './request-routes.ts';
 import type { FleetResets } from './resets.ts';
+import type { FleetSessions } from './sessions.ts';
+import { addSignIn, installFleetAccess } from './sign-in-routes.ts';
 import type { Squads } from './squads.ts';
 
 export interface FleetAppParts {
@@ -33,12 +39,16 @@ export interface FleetAppParts {
   readonly view: FleetView;
   readonly joining: Joining;
   readonly access: FleetAccess;
+  readonly sessions: FleetSessions;
   readonly provisioning: FleetProvisioning;
   readonly squads: Squads;
   readonly records: FleetRecords;
   readonly resets: FleetResets;
   readonly blobs: FleetBlobs;
   readonly log: FastifyBaseLogger;
+  readonly clock: Clock;
+  /** The folder of the built portal. */
+  readonly uiRoot: string;
   /** A site has an intent waiting. */
   nudge(site: string): void;
   /** Each of them may have. */
@@ -47,11 +57,13 @@ export interface FleetAppParts {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Of a route of central's: the least role that may call it. */
-    fleetRole?: Role;
+    /** Of a route of central's: the least role that may call it; `open` for who has not signed in yet. */
+    fleetRole?: Role | 'open';
   }
   interface FastifyRequest {
     fleetPrincipal: FleetPrincipal | null;
+    /** Of a session; '' for a token. */
+    fleetCsrf: string;
   }
 }
 
@@ -66,30 +78,29 @@ const createServer = (log: FastifyBaseLogger) =>
     forceCloseConnections: true,
   }).withTypeProvider<ZodTypeProvider>();
 
-export function createFleetApp(parts: FleetAppParts): FastifyInstance {
+export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInstance> {
   const app = createServer(parts.log);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   installProblems(app as unknown as FastifyInstance);
-  app.decorateRequest('fleetPrincipal', null);
   app.addHook('onRoute', ({ url, config }) => {
     if (url.startsWith('/api/') && config?.fleetRole === undefined)
       throw new Error(`${url} does not say who may call it`);
   });
-  app.addHook('onRequest', async (request) => {
-    const needed = request.routeOptions.config.fleetRole;
-    if (needed === undefined) return;
-    const principal = await parts.access.principal(request.headers.authorization);
-    request.fleetPrincipal = principal;
-    needFleetRole(principal, needed);
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(PAGE_HEADERS);
   });
+  await installFleetAccess(app, parts);
   app.get('/healthz', async () => ({ ok: true }));
+  addSignIn(app, parts);
   addSites(app, parts);
   addMachines(app, parts);
   addIntents(app, parts);
   addRequests(app, parts);
   addRecordRoutes(app, parts);
   addPools(app, parts);
+  if (!(await installPages(app as unknown as PeopleServer, parts.uiRoot)))
+    parts.log.warn({ uiRoot: parts.uiRoot }, 'the portal is not built: run `npm run build`');
   return app as unknown as FastifyInstance;
 }
 
@@ -107,10 +118,20 @@ function addSites(app: FleetApp, { view, fleet, joining }: FleetAppParts): void 
   app.get('/api/v1/sites', { config: { fleetRole: 'viewer' } }, async () => ({
     sites: await view.sites(),
   }));
-  app.get('/api/v1/capacity', { config: { fleetRole: 'viewer' } }, async () => ({
-    capacity: await view.capacity(),
-    sites: await view.sites(),
-  }));
+  const wanted = z.strictObject({
+    site: siteName.optional(),
+    hardware: z.string().max(1000).default(''),
+  });
+  app.get(
+    '/api/v1/capacity',
+    { config: { fleetRole: 'viewer' }, schema: { querystring: wanted } },
+    async (request) => {
+      const { site = '', hardware } = request.query;
+      const { type: hardwareType = '' } = readHardware(hardware);
+      const capacity = await view.capacity({ site, hardwareType });
+      return { rows: capacityRows(capacity), capacity, sites: await view.sites() };
+    },
+  );
   app.get(
     '/api/v1/notices',
     { config: { fleetRole: 'viewer' }, schema: { querystring: z.strictObject({ limit: count }) } },

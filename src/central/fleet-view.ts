@@ -57,6 +57,32 @@ export interface EventFilter {
   readonly below?: number | undefined;
 }
 
+export type Capacity = { site: string; state: string; hardwareType: string; count: number };
+
+/** As an appliance tells it: which of its free machines are warm, and which may not be taken, the site alone knows. */
+export interface CapacityRow {
+  readonly site: string;
+  readonly type: string;
+  free: number;
+  total: number;
+  readonly warm: 0;
+  readonly unfit: 0;
+}
+
+/** Retired machines are no capacity. */
+export function capacityRows(capacity: readonly Capacity[]): CapacityRow[] {
+  const rows = new Map<string, CapacityRow>();
+  for (const { site, state, hardwareType: type, count } of capacity) {
+    if (state === 'retired') continue;
+    const key = JSON.stringify([type, site]);
+    const row = rows.get(key) ?? { site, type, free: 0, total: 0, warm: 0, unfit: 0 };
+    rows.set(key, row);
+    row.total += count;
+    if (state === 'available') row.free += count;
+  }
+  return [...rows.values()];
+}
+
 export interface FleetView {
   sites(): Promise<SiteView[]>;
   machines(
@@ -66,8 +92,8 @@ export interface FleetView {
   search(words: string, count: number): Promise<FleetMachine[]>;
   /** As each site has it that claims it: one, where all is well; the one that was heard of last first. */
   machine(hardwarename: string): Promise<FleetMachine[]>;
-  /** Machines by site, state and hardware type. */
-  capacity(): Promise<{ site: string; state: string; hardwareType: string; count: number }[]>;
+  /** Machines by site, state and hardware type; '' asks for no site, or no type, in particular. */
+  capacity(of: { readonly site: string; readonly hardwareType: string }): Promise<Capacity[]>;
   /** Newest first; of one site by number, so that they can be paged by `below`. */
   events(of: EventFilter, count: number): Promise<FleetEvent[]>;
   intents(site: string | undefined, count: number): Promise<SqlRow[]>;
@@ -158,11 +184,18 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       );
       return found.sort((a, b) => b.asOf - a.asOf);
     },
-    capacity: () =>
-      db.all(
+    capacity({ site, hardwareType }) {
+      const given = Object.entries({ site, hardware_type: hardwareType }).filter(
+        ([, value]) => value !== '',
+      );
+      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
+      return db.all(
         `SELECT site, state, hardware_type AS "hardwareType", CAST(count(*) AS INTEGER) AS count FROM machines
+         ${where && `WHERE ${where}`}
          GROUP BY site, state, hardware_type ORDER BY site, state, hardware_type`,
-      ),
+        given.map(([, value]) => value),
+      );
+    },
     async events(of, count) {
       const given = Object.entries({ site: of.site, hardwarename: of.hardwarename }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,

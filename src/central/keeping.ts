@@ -1,5 +1,5 @@
 /**
- * What is too old is not kept: events, notices, answers, requests that are over, codes and certificates that have ended. One instance
+ * What is too old is not kept: events, notices, answers, requests that are over, codes, certificates and sessions that have ended. One instance
  * at a time does it, by a lease in the database, in transactions of some milliseconds; what another one has begun it goes on with.
  */
 import { randomUUID } from 'node:crypto';
@@ -34,6 +34,7 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       );
       gone += await dropRequests(db, { before, most: 100 });
       gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);
+      gone += await db.run('DELETE FROM sessions WHERE ends_at < ?', [now]);
       gone += await db.run('DELETE FROM certificates WHERE not_after < ?', [before]);
       return gone;
     },

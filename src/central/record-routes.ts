@@ -119,6 +119,16 @@ function addUsers(app: FleetApp, parts: FleetAppParts): void {
   addRemoval(app, parts, { url: `${url}/:name`, kind: 'user', role: 'admin' });
 }
 
+/** As an appliance shows them: what is kept here is kept under both names. */
+const imageOf = ({ name: whole, changedAt, changedBy, doc }: FleetRecord) => {
+  const [name = '', version = ''] = whole.split('@');
+  return { ...doc, name, version, changedAt, changedBy, damaged: '' };
+};
+const channelOf = ({ name: whole, changedAt, changedBy, doc }: FleetRecord) => {
+  const [name = '', channel = ''] = whole.split('/');
+  return { ...doc, name, channel, changedAt, changedBy };
+};
+
 const newImage = z.strictObject({
   name: imageName,
   version: versionName,
@@ -158,10 +168,10 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
   app.get('/api/v1/images', { config: { fleetRole: 'viewer' } }, async () => {
     const [images, channels] = [await records.list('image'), await records.list('channel')];
     const shown = images.map(async (image) => ({
-      ...flat(image),
+      ...imageOf(image),
       sites: await records.told('image', image.name),
     }));
-    return { images: await Promise.all(shown), channels: channels.map(flat) };
+    return { images: await Promise.all(shown), channels: channels.map(channelOf) };
   });
   app.post('/api/v1/images', { config, schema: { body: newImage } }, async (request, reply) => {
     const who = writerOf(request);
@@ -178,7 +188,7 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
     if (channel !== undefined)
       await records.put({ kind: 'channel', name: `${image}/${channel}`, doc: { version }, who });
     parts.nudgeAll();
-    return reply.code(201).send(flat(put));
+    return reply.code(201).send(imageOf(put));
   });
   const versionParams = z.object({ name: imageName, version: versionName });
   app.delete(
@@ -207,7 +217,7 @@ function addChannels(app: FleetApp, parts: FleetAppParts): void {
     const of = { kind: 'channel', name: `${name}/${channel}` } as const;
     const put = await records.put({ ...of, doc: { version }, who });
     parts.nudgeAll();
-    return { ...flat(put), sites: await records.told(of.kind, of.name) };
+    return { ...channelOf(put), sites: await records.told(of.kind, of.name) };
   });
   app.delete(url, { config, schema: { params } }, async (request, reply) => {
     const name = `${request.params.name}/${request.params.channel}`;

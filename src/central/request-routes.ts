@@ -5,6 +5,7 @@ import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
 import { fleetRequestSchema } from './provisioning.ts';
+import { FLEET_REQUEST_STATUSES } from './request-view.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(64) });
 const nameParams = z.object({ name: recordName });
@@ -22,11 +23,14 @@ function addReads(app: FleetApp, { provisioning }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
   const querystring = z.strictObject({
     ...{ squad: recordName.optional(), role: recordName.optional() },
+    status: z.enum(FLEET_REQUEST_STATUSES).optional(),
     limit: z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100),
   });
   app.get('/api/v1/requests', { config, schema: { querystring } }, async (request) => {
-    const { limit: most, ...of } = request.query;
-    return { requests: await provisioning.list(of, most) };
+    const { limit: most, status, ...of } = request.query;
+    const requests = await provisioning.list(of, most);
+    // Of the newest ones: what a request is at, its parts say together.
+    return { requests: requests.filter((one) => status === undefined || one.status === status) };
   });
   app.get('/api/v1/requests/:id', { config, schema: { params: idParams } }, async (request) =>
     provisioning.get(request.params.id),
@@ -78,9 +82,14 @@ function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void 
   );
 }
 
+/** All of them are on the first page. */
+const page = z.strictObject({ limit: z.coerce.number().int().min(1).max(1000).optional() });
+
 function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
-  app.get('/api/v1/squads', { config }, async () => ({ squads: await squads.list() }));
+  app.get('/api/v1/squads', { config, schema: { querystring: page } }, async () => ({
+    items: await squads.list(),
+  }));
   app.get('/api/v1/squads/:name', { config, schema: { params: nameParams } }, async (request) =>
     squads.get(request.params.name),
   );

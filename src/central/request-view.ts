@@ -9,14 +9,11 @@ import type { SiteView } from './fleet-view.ts';
 import { OPEN_PARTS, type PartRow, type RequestRow } from './parts.ts';
 import type { SqlRow } from './sql.ts';
 
-export type FleetRequestStatus =
-  | 'working'
-  | 'waiting'
-  | 'cancelling'
-  | 'fulfilled'
-  | 'cancelled'
-  /** Less than was asked for, and nobody is at it: refused, called off at a site, or lost there. */
-  | 'short';
+/** `short`: less than was asked for, and nobody is at it: refused, called off at a site, or lost there. */
+export const FLEET_REQUEST_STATUSES = [
+  ...(['working', 'waiting', 'cancelling', 'fulfilled', 'cancelled', 'short'] as const),
+] as const;
+export type FleetRequestStatus = (typeof FLEET_REQUEST_STATUSES)[number];
 
 export interface PartView extends Pick<SiteView, 'site' | 'freshness' | 'asOf'> {
   /** Of the site's own request. */

@@ -236,6 +236,19 @@ const STEPS: readonly (readonly string[])[] = [
     'CREATE INDEX fleet_reset_sites_by_intent ON fleet_reset_sites (intent)',
     'CREATE INDEX fleet_reset_sites_by_site ON fleet_reset_sites (site, number)',
   ],
+  [
+    // People who have signed in.
+    `CREATE TABLE sessions (
+      hash TEXT PRIMARY KEY,
+      user_name TEXT NOT NULL,
+      csrf TEXT NOT NULL,
+      -- of what is kept of the password that opened it: another password ends it
+      password TEXT NOT NULL,
+      made_at BIGINT NOT NULL,
+      ends_at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX sessions_by_user ON sessions (user_name, made_at)',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -30,6 +30,7 @@ import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
 import { openFleetResets } from './resets.ts';
 import { indexWords, migrateFleet } from './schema.ts';
+import { openFleetSessions } from './sessions.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
@@ -64,8 +65,9 @@ export async function startCentral(
   const lines = createLines({ fleet, joining, clock, log });
   const records = openFleetRecords(db, clock);
   const blobs = openFleetBlobs(join(settings.folder, 'images'));
-  const app = createFleetApp({
-    ...{ fleet, joining, access, log, records, blobs, view: openFleetView(db, clock) },
+  const app = await createFleetApp({
+    ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
+    ...{ sessions: openFleetSessions(db, records, clock), uiRoot: settings.people.ui },
     ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
     ...{ provisioning: openFleetProvisioning(db, clock), resets: openFleetResets(db, clock) },
   });

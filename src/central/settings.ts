@@ -28,7 +28,12 @@ export const centralSchema = z.strictObject({
     })
     .prefault({}),
   people: z
-    .strictObject({ address: z.string().default('127.0.0.1'), port: port.default(8445) })
+    .strictObject({
+      address: z.string().default('127.0.0.1'),
+      port: port.default(8445),
+      /** The folder of the built portal. */
+      ui: z.string().min(1).default('build/ui'),
+    })
     .prefault({}),
 });
 

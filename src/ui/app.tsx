@@ -1,4 +1,5 @@
 /** The shell: where one is, where one can go, whether what is shown is current, and who one is. */
+import type { ComponentChild } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { PageName } from '../http/people/pages.ts';
 import { signInNeeded } from './api.ts';
@@ -9,7 +10,7 @@ import { lazy } from './parts/lazy.tsx';
 import { Navigation } from './parts/navigation.tsx';
 import { SIGN_IN_PATH, SignIn, SignInDialog } from './parts/sign-in.tsx';
 import { path } from './router.ts';
-import { session, signInOpen } from './session.ts';
+import { isFleet, session, signInOpen } from './session.ts';
 
 const MachinePage = lazy(async () => (await import('./pages/machine.tsx')).MachinePage);
 const MachinesPage = lazy(async () => (await import('./pages/machines.tsx')).MachinesPage);
@@ -24,6 +25,10 @@ const PeoplePage = lazy(async () => (await import('./pages/people.tsx')).PeopleP
 const SettingsPage = lazy(async () => (await import('./pages/settings.tsx')).SettingsPage);
 const DeliveriesPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveriesPage);
 const DeliveryPage = lazy(async () => (await import('./pages/deliveries.tsx')).DeliveryPage);
+const SitesPage = lazy(async () => (await import('./pages/sites.tsx')).SitesPage);
+const FleetMachinePage = lazy(
+  async () => (await import('./pages/fleet-machine.tsx')).FleetMachinePage,
+);
 const RequestsPage = lazy(async () => (await import('./pages/requests.tsx')).RequestsPage);
 const RequestPage = lazy(async () => (await import('./pages/request.tsx')).RequestPage);
 const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')).RequestNewPage);
@@ -33,9 +38,21 @@ const SquadsPage = lazy(async () => (await import('./pages/squads.tsx')).SquadsP
 const ImagesPage = lazy(async () => (await import('./pages/images.tsx')).ImagesPage);
 const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 
+/** What central shows otherwise than an appliance, by the first word of the address; '' is a list. */
+const OF_FLEET: Readonly<Record<string, (name: string) => ComponentChild>> = {
+  '': () => <SitesPage />,
+  machines: (name) =>
+    name === '' ? <MachinesPage /> : <FleetMachinePage key={name} name={name} />,
+};
+/** What it shows alike. */
+const SHARED: ReadonlySet<string> = new Set(['requests']);
+
 function Page() {
   const [, first = '', second = ''] = path.value.split('/');
   const name = decodeURIComponent(second);
+  if (isFleet.value && first in OF_FLEET) return OF_FLEET[first]?.(name) ?? null;
+  if (isFleet.value && !SHARED.has(first))
+    return <Empty>This page is part of a site's own portal.</Empty>;
   switch (first as PageName | '') {
     case '':
       return <BoardPage />;

@@ -6,8 +6,9 @@ import { connection, startClock } from './feed.ts';
 import { startFleet } from './fleet.ts';
 import { startRouter } from './router.ts';
 import { startWedge } from './scan-wedge.ts';
-import { loadSession } from './session.ts';
+import { isFleet, loadSession } from './session.ts';
 import { startShortcuts } from './shortcuts.ts';
+import { startSites } from './sites.ts';
 import { startTheme } from './theme.ts';
 import { startWatching } from './watch.ts';
 import './styles/base.css';
@@ -19,7 +20,7 @@ const RETRY_MS = 2000;
 async function start(): Promise<void> {
   try {
     if (!(await loadSession())) return;
-    await startFleet();
+    await (isFleet.peek() ? startSites() : startFleet());
   } catch (error) {
     if (error instanceof Problem && error.code === 'UNAUTHENTICATED') return;
     connection.value = 'lost';

@@ -1,6 +1,6 @@
 /**
  * What a page has read from the API: the last answer that came, whether a newer one failed, and the way to read it again.
- * It is read anew when an event of the named kinds passes by, at most once in half a second. A failed reading leaves what
+ * It is read anew when an event of the named kinds passes by, at most once in half a second; of a fleet, every few seconds. A failed reading leaves what
  * was there in place.
  */
 import { useSignal } from '@preact/signals';
@@ -8,6 +8,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { StoredEvent } from '../events.ts';
 import { type Problem, read } from './api.ts';
 import { onEvents } from './feed.ts';
+import { isFleet } from './session.ts';
+import { FLEET_READ_MS } from './sites.ts';
 
 export interface Resource<Body> {
   readonly value: Body | undefined;
@@ -52,9 +54,11 @@ export function useRead<Body>(
     const stop = onEvents((events) => {
       if (concern.current && events.some(concern.current)) soon();
     });
+    const again = isFleet.peek() && concern.current && setInterval(load, FLEET_READ_MS);
     return () => {
       abort.abort();
       clearTimeout(timer);
+      if (again) clearInterval(again);
       stop();
     };
   }, [path]);

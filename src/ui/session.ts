@@ -12,12 +12,16 @@ export interface Session {
   readonly role: Role;
   readonly squads: Readonly<Record<string, Role>>;
   readonly csrf?: string;
+  /** Of central: what is shown is of all sites. */
+  readonly fleet?: boolean;
 }
 
 const RANKS: Readonly<Record<Role, number>> = { viewer: 0, technician: 1, operator: 2, admin: 3 };
 
 export const session = signal<Session | undefined>(undefined);
 export const isSignedIn = computed(() => session.value?.kind === 'session');
+/** The page is served by central, and shows a fleet. */
+export const isFleet = computed(() => session.value?.fleet === true);
 /** The sign-in form was asked for, or is needed. */
 export const signInOpen = signal(false);
 

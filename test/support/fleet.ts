@@ -66,15 +66,18 @@ export interface TestSite {
   connect(): () => void;
 }
 
-/** @param database the fleet's; else a new one of the run's PostgreSQL, or SQLite in a folder of its own */
-export async function createFleet(database?: string): Promise<TestFleet> {
+/** @param ui where the built portal is @param database the fleet's; else a new one of the run's PostgreSQL, or SQLite in a folder of its own */
+export async function createFleet(
+  database?: string,
+  { ui = 'no/such/folder' } = {},
+): Promise<TestFleet> {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const url = database ?? (await freshDatabase()) ?? `sqlite:${join(folder, 'fleet.db')}`;
   const settingsFor = (ports: { appliances: number; people: number }) =>
     centralSchema.parse({
       ...{ database: url, folder: join(folder, 'central') },
       appliances: { address: '127.0.0.1', port: ports.appliances, names: ['127.0.0.1'] },
-      people: { address: '127.0.0.1', port: ports.people },
+      people: { address: '127.0.0.1', port: ports.people, ui },
     });
   let central = await startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now });
   const token = central.firstToken ?? '';

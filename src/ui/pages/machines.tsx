@@ -1,32 +1,42 @@
 /** Every machine that the appliance knows, found by what one half remembers: all of its fields, not only what the board has. */
 import { useEffect, useState } from 'preact/hooks';
+import type { Fresh } from '../../central/fleet-view.ts';
 import type { FleetMachine } from '../../http/people/routes/fleet.ts';
 import { read } from '../api.ts';
 import { plural, slot } from '../format.ts';
 import { Badge, Empty, Failure, Table, Title } from '../parts/common.tsx';
+import { Freshness } from '../parts/freshness.tsx';
 import { SearchField } from '../parts/search-field.tsx';
 import { go, machinePath, query, setQuery } from '../router.ts';
+import { isFleet } from '../session.ts';
+import { sites } from '../sites.ts';
 
 const STATES = ['available', 'installing', 'in-use', 'recycling', 'broken', 'held', 'retired'];
 const PAGE = 100;
 const TYPING_MS = 200;
 
+/** At central with its site, and how fresh that is. */
+type Shown = FleetMachine & Partial<Fresh> & { readonly site?: string };
+
 interface Listed {
-  readonly machines: readonly FleetMachine[];
+  readonly machines: readonly Shown[];
   readonly next?: string;
 }
 
 async function find(text: string, filters: URLSearchParams): Promise<Listed> {
   if (text === '') return read<Listed>(`machines?${filters}`);
-  const { hits } = await read<{ hits: readonly { readonly machine: FleetMachine }[] }>(
+  const { hits } = await read<{ hits: readonly { readonly machine: Shown }[] }>(
     `machines/search?q=${encodeURIComponent(text)}&limit=100`,
   );
-  return { machines: hits.map(({ machine }) => machine) };
+  const site = filters.get('site');
+  const found = hits.map(({ machine }) => machine);
+  return { machines: found.filter((machine) => site === null || machine.site === site) };
 }
 
 function filtersOf(): URLSearchParams {
   const filters = new URLSearchParams({ limit: String(PAGE) });
-  for (const name of ['state', 'rack', 'row', 'role', 'squad', 'hardwareType']) {
+  const own = isFleet.value ? 'site' : 'row';
+  for (const name of ['state', 'rack', own, 'role', 'squad', 'hardwareType']) {
     const value = query.value.get(name);
     if (value !== null) filters.set(name, value);
   }
@@ -65,9 +75,11 @@ export function MachinesPage() {
     <>
       <Title
         beside={
-          <a class="button" href="/api/v1/machines.csv" download>
-            As a sheet
-          </a>
+          !isFleet.value && (
+            <a class="button" href="/api/v1/machines.csv" download>
+              As a sheet
+            </a>
+          )
         }
       >
         Machines
@@ -84,6 +96,7 @@ export function MachinesPage() {
             <option key={state}>{state}</option>
           ))}
         </select>
+        {isFleet.value && <SiteFilter />}
       </div>
       {failed !== '' && <Failure says={failed} />}
       {shown && <Found machines={shown.machines} />}
@@ -96,13 +109,42 @@ export function MachinesPage() {
   );
 }
 
-function Found({ machines }: { machines: readonly FleetMachine[] }) {
+/** Of one site, or of all; and what is old of those that are away. */
+function SiteFilter() {
+  const chosen = query.value.get('site') ?? '';
+  return (
+    <>
+      <select
+        aria-label="Site"
+        value={chosen}
+        onChange={(event) => setQuery({ site: event.currentTarget.value })}
+      >
+        <option value="">Site: all</option>
+        {sites.value.map(({ site }) => (
+          <option key={site}>{site}</option>
+        ))}
+      </select>
+      {sites.value
+        .filter(({ site, freshness }) => freshness !== 'current' && ['', site].includes(chosen))
+        .map((site) => (
+          <span key={site.site}>
+            {site.site} <Freshness of={site} />
+          </span>
+        ))}
+    </>
+  );
+}
+
+const HEADS = ['Name', 'State', 'Place', 'Hostname', 'Role', 'Squad', 'Type'];
+
+function Found({ machines }: { machines: readonly Shown[] }) {
   if (machines.length === 0) return <Empty>No machine matches.</Empty>;
+  const fleet = isFleet.value;
   return (
     <Table label={plural(machines.length, 'machine')}>
       <thead>
         <tr>
-          {['Name', 'State', 'Place', 'Hostname', 'Role', 'Squad', 'Type'].map((word) => (
+          {(fleet ? [...HEADS, 'Site'] : HEADS).map((word) => (
             <th key={word} scope="col">
               {word}
             </th>
@@ -112,7 +154,7 @@ function Found({ machines }: { machines: readonly FleetMachine[] }) {
       <tbody>
         {machines.map((machine) => (
           <tr
-            key={machine.hardwarename}
+            key={`${machine.hardwarename} ${machine.site ?? ''}`}
             class="pick"
             onClick={() => go(machinePath(machine.hardwarename))}
           >
@@ -127,6 +169,11 @@ function Found({ machines }: { machines: readonly FleetMachine[] }) {
             <td>{machine.role}</td>
             <td>{machine.squad}</td>
             <td>{machine.hardwareType || machine.product}</td>
+            {fleet && (
+              <td>
+                {machine.site} <Freshness of={{ freshness: 'never', asOf: 0, ...machine }} />
+              </td>
+            )}
           </tr>
         ))}
       </tbody>

@@ -6,10 +6,11 @@ import { now } from '../feed.ts';
 import { plural, seconds } from '../format.ts';
 import { Badge, Empty, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { WhyDialog } from '../parts/why-dialog.tsx';
+import { type OfFleet, Parts } from '../provisioning/parts.tsx';
 import { entryWords, type Place, placeWord, shareOf } from '../provisioning/progress.ts';
 import { useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
-import { may, session } from '../session.ts';
+import { isFleet, may, session } from '../session.ts';
 import '../styles/machine.css';
 import '../styles/provisioning.css';
 
@@ -57,6 +58,11 @@ export function RequestPage({ id }: { id: string }) {
         >
           <Places places={places} />
         </Panel>
+        {isFleet.value && (
+          <Panel title="By site" wide>
+            <Parts of={request as OfFleet} />
+          </Panel>
+        )}
         <Asked detail={detail.value} />
         <Panel title="History">
           {log.length === 0 && <Empty>Nothing yet.</Empty>}

@@ -3,13 +3,14 @@ import type { Operations } from '../../client/operations.generated.ts';
 import { plural } from '../format.ts';
 import { Badge, Empty, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
 import { CapacityTable } from '../provisioning/match.tsx';
+import { type OfFleet, PartSites } from '../provisioning/parts.tsx';
 import { named, useRead } from '../resource.ts';
 import { go, query, setQuery } from '../router.ts';
-import { mayAnywhere } from '../session.ts';
+import { isFleet, mayAnywhere } from '../session.ts';
 import '../styles/provisioning.css';
 
 type List = Operations['GET /requests']['answer'];
-type Request = List['requests'][number];
+type Request = List['requests'][number] & OfFleet;
 
 const STATUSES = ['working', 'waiting', 'cancelling', 'fulfilled', 'cancelled'] as const;
 
@@ -66,12 +67,14 @@ export function RequestsPage() {
 
 const requestPath = (id: string) => `/requests/${encodeURIComponent(id)}`;
 
+const HEADS = ['Role', 'Status', 'Done', 'Image', 'For', 'Asked', 'Waits for'];
+
 function List({ requests }: { requests: readonly Request[] }) {
   return (
     <Table label="Requests">
       <thead>
         <tr>
-          {['Role', 'Status', 'Done', 'Image', 'For', 'Asked', 'Waits for'].map((word) => (
+          {(isFleet.value ? [...HEADS, 'Sites'] : HEADS).map((word) => (
             <th key={word} scope="col">
               {word}
             </th>
@@ -104,6 +107,11 @@ function List({ requests }: { requests: readonly Request[] }) {
               <When at={request.createdAt} />
             </td>
             <td>{request.why}</td>
+            {isFleet.value && (
+              <td>
+                <PartSites of={request} />
+              </td>
+            )}
           </tr>
         ))}
       </tbody>

@@ -81,6 +81,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   ...{ available: '✓', ready: '✓', finished: '✓', served: '✓', arrived: '✓', 'in-use': '●' },
   ...{ working: '›', replacing: '↻', waiting: '…', cancelling: '…', stopped: '✕' },
   ...{ fulfilled: '✓', healthy: '✓', done: '✓', stored: '✓', receiving: '›', checking: '›' },
+  ...{ current: '✓', 'catching-up': '›', away: '!', never: '?', short: '✕', lost: '✕' },
 };
 const TONES: Readonly<Record<string, string>> = {
   ...{ critical: 'bad', warning: 'hold', cancelled: 'plain' },
@@ -92,6 +93,7 @@ const TONES: Readonly<Record<string, string>> = {
   ...{ working: 'busy', wanted: 'plain', replacing: 'hold', waiting: 'hold', cancelling: 'hold' },
   ...{ fulfilled: 'good', healthy: 'good', done: 'good', stored: 'good', stopped: 'bad' },
   ...{ receiving: 'busy', checking: 'busy', aborted: 'plain', gone: 'plain' },
+  ...{ current: 'good', 'catching-up': 'busy', away: 'bad', short: 'bad', lost: 'bad' },
 };
 export const toneOf = (word: string): string => TONES[word] ?? 'plain';
 

@@ -4,7 +4,7 @@ import { connection } from '../feed.ts';
 import { counts, siteName } from '../fleet.ts';
 import { tellProblem } from '../notices.ts';
 import { path } from '../router.ts';
-import { isSignedIn, may, session, signInOpen, signOut } from '../session.ts';
+import { isFleet, isSignedIn, may, session, signInOpen, signOut } from '../session.ts';
 import { nextTheme, theme } from '../theme.ts';
 import { Dialog } from './common.tsx';
 import { Icon, type IconName } from './icon.tsx';
@@ -32,6 +32,12 @@ const TARGETS: readonly Target[] = [
   { to: '/people', name: 'People', icon: 'people' },
   { to: '/settings', name: 'Configuration', icon: 'settings' },
 ];
+/** At central. */
+const FLEET_TARGETS: readonly Target[] = [
+  { to: '/', name: 'Sites', icon: 'board' },
+  { to: '/machines', name: 'Machines', icon: 'machine' },
+  { to: '/requests', name: 'Requests', icon: 'request' },
+];
 const THUMB: readonly string[] = ['/', '/racks', '/jobs'];
 
 const isHere = (to: string): boolean =>
@@ -54,35 +60,43 @@ function NavLink({ to, name, icon }: Target) {
 
 export function Navigation() {
   const [more, setMore] = useState(false);
+  const fleet = isFleet.value;
+  const targets = fleet ? FLEET_TARGETS : TARGETS;
   return (
     <>
       <header class="top">
         <a class="brand" href="/">
           <img src="/icon.svg" alt="" width="28" height="28" />
           <span>
-            Reveille <small>{siteName.value}</small>
+            Reveille <small>{fleet ? 'fleet' : siteName.value}</small>
           </span>
         </a>
         <Live />
-        <a class="icon-button scan-top" href="/scan" aria-label="Scan a serial">
-          <Icon name="scan" />
-        </a>
+        {!fleet && (
+          <a class="icon-button scan-top" href="/scan" aria-label="Scan a serial">
+            <Icon name="scan" />
+          </a>
+        )}
         <Account />
       </header>
       <nav class="rail" aria-label="Pages">
-        {TARGETS.map((target) => (
+        {targets.map((target) => (
           <NavLink key={target.to} {...target} />
         ))}
         <ThemeButton />
       </nav>
       <nav class="thumb" aria-label="Pages">
-        {TARGETS.filter(({ to }) => THUMB.includes(to)).map((target) => (
-          <NavLink key={target.to} {...target} />
-        ))}
-        <a class="scan" href="/scan" aria-current={isHere('/scan') ? 'page' : undefined}>
-          <Icon name="scan" />
-          <span>Scan</span>
-        </a>
+        {targets
+          .filter(({ to }) => fleet || THUMB.includes(to))
+          .map((target) => (
+            <NavLink key={target.to} {...target} />
+          ))}
+        {!fleet && (
+          <a class="scan" href="/scan" aria-current={isHere('/scan') ? 'page' : undefined}>
+            <Icon name="scan" />
+            <span>Scan</span>
+          </a>
+        )}
         <button type="button" onClick={() => setMore(true)} aria-haspopup="dialog">
           <Icon name="more" />
           <span>More</span>
@@ -92,7 +106,7 @@ export function Navigation() {
         <Dialog title="All pages" onClose={() => setMore(false)}>
           {/* biome-ignore lint/a11y/useKeyWithClickEvents: Enter on a link is a click */}
           <nav class="sheet" aria-label="All pages" onClick={() => setMore(false)}>
-            {TARGETS.map((target) => (
+            {targets.map((target) => (
               <NavLink key={target.to} {...target} />
             ))}
           </nav>
@@ -145,7 +159,8 @@ function Account() {
       {open && (
         <Dialog title={who} onClose={() => setOpen(false)}>
           <p>
-            {role} of this site{may('admin') ? '' : squadsOf()}
+            {role} of {isFleet.value ? 'the fleet' : 'this site'}
+            {may('admin') ? '' : squadsOf()}
           </p>
           <button type="button" onClick={() => void signOut().catch(tellProblem)}>
             Sign out

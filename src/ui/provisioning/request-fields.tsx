@@ -1,7 +1,7 @@
 /** The fields of a request: what nobody can leave out first, the rest folded away, every one with an example of its form. */
 import type { Operations } from '../../client/operations.generated.ts';
 import { useRead } from '../resource.ts';
-import { may } from '../session.ts';
+import { isFleet, may } from '../session.ts';
 import type { Wish } from './wish.ts';
 
 type Images = Operations['GET /images']['answer'];
@@ -152,7 +152,12 @@ function PlaceFields({ wish }: { wish: Wish }) {
       <div class="form-row">
         <label>
           Site
-          <input name="site" placeholder="this one" value={wish.site} {...PLAIN} />
+          <input
+            name="site"
+            placeholder={isFleet.value ? 'any' : 'this one'}
+            value={wish.site}
+            {...PLAIN}
+          />
         </label>
         <label>
           Hall

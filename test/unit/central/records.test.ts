@@ -163,12 +163,13 @@ describe('images of the fleet', () => {
     const sha256 = await upload(fleet, bytes, token);
     const made = await fleet.call('POST', '/images', { ...image('1', sha256), channel: 'stable' });
     expect(made.status).toBe(201);
-    const { images } = await until(
+    const { images, channels } = await until(
       async () => (await (fleet as TestFleet).call('GET', '/images')).body,
       ({ images: [one] }) => one.sites.every(({ status }: { status: string }) => status === 'done'),
     );
+    expect(channels).toMatchObject([{ name: 'debian-12', channel: 'stable', version: '1' }]);
     expect(images).toMatchObject([
-      { name: 'debian-12@1', sites: [{ site: 'lon' }, { site: 'sto' }] },
+      { name: 'debian-12', version: '1', sites: [{ site: 'lon' }, { site: 'sto' }] },
     ]);
     await until(
       async () =>

@@ -1,0 +1,55 @@
+/** The parts of a request of the fleet: what each site is at, and how fresh that is. */
+import type { PartView } from '../../central/request-view.ts';
+import { Badge, Table } from '../parts/common.tsx';
+import { Freshness } from '../parts/freshness.tsx';
+
+/** What central adds to an appliance's request. */
+export interface OfFleet {
+  readonly parts?: readonly PartView[];
+}
+
+export function Parts({ of: { parts = [] } }: { of: OfFleet }) {
+  return (
+    <Table label="Parts">
+      <thead>
+        <tr>
+          {['Site', 'Status', 'Done', 'Known', 'Why'].map((word) => (
+            <th key={word} scope="col">
+              {word}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {parts.map((part) => (
+          <tr key={part.id}>
+            <td>{part.site}</td>
+            <td>
+              <Badge word={part.status} />
+            </td>
+            <td class="number">
+              {part.done} of {part.count}
+            </td>
+            <td>
+              <Freshness of={part} />
+            </td>
+            <td>{part.why}</td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+/** In a row: the sites, and of those that are not current how old it is. */
+export function PartSites({ of: { parts = [] } }: { of: OfFleet }) {
+  return (
+    <>
+      {parts.map((part) => (
+        <div key={part.id}>
+          {part.site} {part.freshness !== 'current' && <Freshness of={part} />}
+        </div>
+      ))}
+    </>
+  );
+}

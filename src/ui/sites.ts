@@ -1,0 +1,29 @@
+/**
+ * The sites of a fleet, for the portal that central serves: how fresh each one's copy is, read every few seconds. What is shown
+ * beside them is read anew with them (resource.ts), for central has no feed of its own.
+ */
+import { signal } from '@preact/signals';
+import type { SiteView } from '../central/fleet-view.ts';
+import { read } from './api.ts';
+import { connection, heardAt } from './feed.ts';
+
+/** How often a page of the fleet is read anew. */
+export const FLEET_READ_MS = 5000;
+
+export const sites = signal<readonly SiteView[]>([]);
+
+async function look(): Promise<void> {
+  try {
+    sites.value = (await read<{ sites: readonly SiteView[] }>('sites')).sites;
+    heardAt.value = Date.now();
+    connection.value = 'live';
+  } catch {
+    connection.value = 'lost';
+  }
+}
+
+/** Goes on until the page is left. */
+export async function startSites(): Promise<void> {
+  await look();
+  setTimeout(() => void startSites(), FLEET_READ_MS);
+}

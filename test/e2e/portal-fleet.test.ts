@@ -1,0 +1,164 @@
+/**
+ * The portal as central serves it, in a browser: signing in as a user of the fleet, every site with how fresh it is, machines of all
+ * sites and of one, a request over two sites. Sites are the daemon's own parts in this process, their installs stand-ins.
+ */
+import { createHash } from 'node:crypto';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  DESK,
+  openBrowser,
+  overflowOf,
+  PHONE,
+  SHOTS,
+  signIn,
+  type Visit,
+  violations,
+  visit,
+} from '../support/browser.ts';
+import { createFleet, type TestFleet } from '../support/fleet.ts';
+import { current, type FleetHall, hallAt } from '../support/fleet-halls.ts';
+import { nameOf } from '../support/provision-machines.ts';
+
+const PASSWORD = 'a long enough password';
+/** Of the fleet's own image; the stand-ins have one of this name. */
+const BYTES = 'the bytes of an image';
+
+let fleet: TestFleet;
+let [lon, sto]: FleetHall[] = [];
+let browser: Browser;
+let seen: Visit;
+let page: Page;
+
+const user = (name: string, role: string) =>
+  fleet.call('PUT', `/users/${name}`, { role, password: PASSWORD });
+
+async function putImage(): Promise<void> {
+  const sha256 = createHash('sha256').update(BYTES).digest('hex');
+  const at = `http://127.0.0.1:${fleet.central.peoplePort}/api/v1/blobs/${sha256}`;
+  const type = { 'content-type': 'application/octet-stream' };
+  const headers = { authorization: `Bearer ${fleet.token}`, ...type };
+  expect((await fetch(at, { method: 'PUT', headers, body: BYTES })).status).toBe(201);
+  const image = { name: 'debian-12', version: '1', kind: 'raw', channel: 'stable' };
+  const made = await fleet.call('POST', '/images', { ...image, files: [{ role: 'disk', sha256 }] });
+  expect(made.status).toBe(201);
+}
+
+beforeAll(async () => {
+  fleet = await createFleet(undefined, { ui: process.env.UI_ROOT ?? 'build/ui' });
+  lon = await hallAt(fleet, 'lon', { from: 0, count: 6 });
+  sto = await hallAt(fleet, 'sto', { from: 100, count: 6 });
+  lon.site.connect();
+  sto.site.connect();
+  await current(fleet, 'lon', 'sto');
+  await putImage();
+  await user('ada', 'operator');
+  await user('grace', 'viewer');
+  browser = await openBrowser();
+  seen = await visit(browser, `http://127.0.0.1:${fleet.central.peoplePort}/`, { viewport: DESK });
+  page = seen.page;
+});
+afterAll(async () => {
+  await browser?.close();
+  await fleet?.close();
+});
+
+const panel = (name: string) => page.getByRole('region', { name });
+
+describe('the portal of a fleet', () => {
+  it('lets nobody look who has not signed in, and then shows each site and how fresh it is', async () => {
+    await signIn(page, 'ada', 'not the password');
+    await page.getByRole('alert').getByText('do not go together').waitFor();
+    await signIn(page, 'ada');
+    await page.getByRole('heading', { name: 'Sites' }).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    for (const site of ['lon', 'sto'])
+      await panel(site).locator('[data-freshness=current]').waitFor();
+    await panel('lon').getByText('available').waitFor();
+    await page.locator('[data-free="12"]').waitFor();
+    // A wrong password is noticed where people look.
+    await page.getByText('LOGIN_FAILED').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-desk.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('asks for machines over both sites, and follows each part to its end', async () => {
+    await page.getByRole('link', { name: 'Requests' }).first().click();
+    await page.getByRole('link', { name: 'Ask for machines' }).click();
+    await page.locator('input[name=count]').fill('8');
+    await page.locator('input[name=role]').fill('fancydb');
+    await page.locator('select[name=image]').selectOption('debian-12/stable');
+    await page.getByText('Where, how they are called, how fast').click();
+    await page.locator('input[name=pattern]').fill('{role}-{site}-{n}');
+    await page.locator('[data-fitting="8"]').waitFor();
+    await page.locator('form button[type=submit]').click();
+    const parts = panel('By site');
+    for (const site of ['lon', 'sto']) await parts.getByText(site).first().waitFor();
+    await parts.getByText('working').first().waitFor();
+    await Promise.all([lon?.hall.settle(), sto?.hall.settle()]);
+    await page.getByRole('heading', { name: '8 of 8 machines in use' }).waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-request-desk.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('finds a machine of any site, shows those of one, and one with its events', async () => {
+    await page.getByRole('link', { name: 'Machines' }).first().click();
+    const rows = page.locator('tbody tr');
+    await expect.poll(() => rows.count()).toBe(12);
+    await page.locator('select[aria-label=Site]').selectOption('sto');
+    await expect.poll(() => rows.count()).toBe(6);
+    await page.locator('select[aria-label=Site]').selectOption('');
+    await page.getByRole('searchbox').fill(nameOf(101).toLowerCase());
+    await expect.poll(() => rows.count()).toBe(1);
+    await page.getByRole('link', { name: nameOf(101) }).click();
+    await page.getByRole('heading', { name: nameOf(101) }).waitFor();
+    await page.getByText('sto · R10').waitFor();
+    await page.getByText('machine.state').first().waitFor();
+  });
+
+  it('says of what is old how old it is', async () => {
+    const hour = 3_600_000;
+    await fleet.forge(
+      `UPDATE sites SET line = 'gone', heard_at = heard_at - ${hour} WHERE name = 'sto'`,
+    );
+    await page.locator('main [data-freshness=away]').getByText('60 min ago').waitFor();
+    await page.getByRole('link', { name: 'Sites' }).first().click();
+    await panel('sto').locator('[data-freshness=away]').waitFor();
+    await panel('lon').locator('[data-freshness=current]').waitFor();
+    await page.getByRole('link', { name: 'Machines' }).first().click();
+    await page.locator('tbody [data-freshness=away]').first().waitFor();
+    expect(await page.locator('tbody [data-freshness=away]').count()).toBe(6);
+    await page.getByRole('link', { name: 'Requests' }).first().click();
+    await page.locator('tbody [data-freshness=away]').waitFor();
+  });
+
+  it('fits a phone, and offers nobody what he may not do', async () => {
+    const { page: phone, foreign } = await visit(browser, new URL('/', page.url()).href, {
+      viewport: PHONE,
+    });
+    await signIn(phone, 'grace', PASSWORD);
+    await phone.getByRole('heading', { name: 'Sites' }).waitFor();
+    await phone.goto(page.url());
+    await phone.getByRole('heading', { name: 'Requests' }).waitFor();
+    expect(await phone.getByRole('link', { name: 'Ask for machines' }).count()).toBe(0);
+    for (const to of ['/', '/machines', '/requests']) {
+      await phone.goto(new URL(to, page.url()).href);
+      await phone.locator('.panel, tbody tr').first().waitFor();
+      expect(await overflowOf(phone)).toBe(0);
+    }
+    await phone.screenshot({ path: `${SHOTS}/portal-fleet-phone.png` });
+    await phone.goto(new URL('/racks', page.url()).href);
+    await phone.getByText('part of a site').waitFor();
+    expect(foreign).toEqual([]);
+    await phone.context().close();
+  });
+
+  it('is left by signing out', async () => {
+    await page.getByRole('button', { name: 'ada' }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.locator('input[name=password]').waitFor();
+    // What it was refused before and after it had signed in, and nothing else.
+    expect(seen.problems.filter((text) => !/status of 401/.test(text))).toEqual([]);
+    expect(seen.foreign).toEqual([]);
+  });
+});

@@ -54,7 +54,7 @@ export async function issueServer(
   const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
   const { certificate } = await issue(authority, {
     ...{ subject: 'CN=central', publicKey: keys.publicKey, usage: SERVER_AUTH, now },
-    lifeMs: limit('applianceCertificateMs') * 4,
+    lifeMs: limit('applianceCertificateMs'),
     names: names.map((value) => ({ type: isAddress(value) ? 'ip' : 'dns', value })),
   });
   return { key: await privatePem(keys), certificate };

@@ -59,26 +59,29 @@ export interface EventFilter {
 
 export type Capacity = { site: string; state: string; hardwareType: string; count: number };
 
-/** As an appliance tells it: which of its free machines are warm, and which may not be taken, the site alone knows. */
+/** As an appliance tells it, less what the site alone knows: which of its free machines are warm, and which may not be taken. */
 export interface CapacityRow {
   readonly site: string;
   readonly type: string;
   free: number;
   total: number;
-  readonly warm: 0;
-  readonly unfit: 0;
 }
 
-/** Retired machines are no capacity. */
+/** As what a machine in a state is counted: of any other it is one of all. */
+const COUNTED: Readonly<Record<string, readonly ('free' | 'total')[]>> = {
+  available: ['free', 'total'],
+  retired: [],
+};
+
 export function capacityRows(capacity: readonly Capacity[]): CapacityRow[] {
   const rows = new Map<string, CapacityRow>();
   for (const { site, state, hardwareType: type, count } of capacity) {
-    if (state === 'retired') continue;
+    const counted = COUNTED[state] ?? ['total'];
+    if (counted.length === 0) continue;
     const key = JSON.stringify([type, site]);
-    const row = rows.get(key) ?? { site, type, free: 0, total: 0, warm: 0, unfit: 0 };
+    const row = rows.get(key) ?? { site, type, free: 0, total: 0 };
     rows.set(key, row);
-    row.total += count;
-    if (state === 'available') row.free += count;
+    for (const as of counted) row[as] += count;
   }
   return [...rows.values()];
 }

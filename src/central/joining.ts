@@ -22,6 +22,8 @@ export interface Joining {
     readonly request: string;
   }): Promise<IssuedCertificate & { site: string }>;
   renew(site: string, request: string): Promise<IssuedCertificate>;
+  /** Its appliance has come with this one: those of before end. */
+  arrived(site: string, serial: string): Promise<void>;
   /** The site of a certificate that is known and not revoked. */
   siteOf(serial: string): Promise<string | undefined>;
   revoke(site: string): Promise<number>;
@@ -82,6 +84,13 @@ export function openJoining(
       const issued = await issueAppliance(authority, { site, request }, clock());
       await keep(db, site, issued);
       return issued;
+    },
+    async arrived(site, serial) {
+      await db.run(
+        `UPDATE certificates SET revoked_at = ? WHERE site = ? AND revoked_at = 0
+           AND issued_at < (SELECT issued_at FROM certificates WHERE serial = ?)`,
+        [clock(), site, serial.toLowerCase()],
+      );
     },
     async siteOf(serial) {
       const [row] = await db.all<{ site: string }>(

@@ -181,6 +181,7 @@ async function greet(
   const row = await fleet.greet(message, id);
   if (!row)
     throw new Refusal('APPLIANCE_MISMATCH', `Another appliance has joined as ${site}; join again.`);
+  await joining.arrived(site, serial);
   if (Math.abs(row.skew_ms) > limit('clockSkewMs'))
     await fleet.notice(site, 'CLOCK_SKEW', `Its clock differs by ${row.skew_ms} ms.`);
   const { feed_cursor: cursor, mark } = row;

@@ -90,6 +90,12 @@ export async function startCentral(
   const server = createApplianceServer({
     ...{ own, authority, joining, lines, log, tries, report, blobs },
   });
+  const renewing = setInterval(() => {
+    issueServer(authority, names, clock()).then(
+      (next) => server.setSecureContext(secretsOf(next, authority)),
+      (err) => log.error({ err }, "central's own certificate could not be renewed"),
+    );
+  }, limit('serverRenewMs'));
   const connections = new Set<Socket>();
   // What TLS has taken over is closed by its own socket alone.
   for (const event of ['connection', 'secureConnection'])
@@ -98,6 +104,7 @@ export async function startCentral(
       socket.once('close', () => connections.delete(socket));
     });
   const close = async () => {
+    clearInterval(renewing);
     await stopKeeping();
     lines.close();
     const closed = new Promise((resolve) => server.close(resolve));
@@ -171,12 +178,18 @@ interface ApplianceParts {
   report(tls: TLSSocket): void;
 }
 
+const secretsOf = (own: KeyAndCertificate, authority: KeyAndCertificate) =>
+  ({
+    ...{ key: own.key, cert: own.certificate, ca: authority.certificate },
+    minVersion: 'TLSv1.3',
+  }) as const;
+
 function createApplianceServer(parts: ApplianceParts): Server {
   const { own, authority, lines, log } = parts;
   const server = createServer(
     {
-      ...{ key: own.key, cert: own.certificate, ca: authority.certificate },
-      ...{ minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: false },
+      ...secretsOf(own, authority),
+      ...{ requestCert: true, rejectUnauthorized: false },
       handshakeTimeout: limit('tlsHandshakeMs'),
       maxHeaderSize: limit('httpHeaderBytesMax'),
       requestTimeout: limit('signInProviderMs'),

@@ -5,7 +5,16 @@
  * site works on as before and dials again, less often each time; what happened meanwhile is in the feed.
  */
 import { randomUUID, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
@@ -62,11 +71,14 @@ export async function joinFleet(folder: string, url: string, code: string): Prom
   return site;
 }
 
-/** Whole or not at all, and readable by us alone. */
+/** Whole or not at all, for good once it returns, and readable by us alone. */
 function write(folder: string, name: string, text: string): void {
   const file = join(folder, name);
   writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
   renameSync(`${file}.new`, file);
+  const fd = openSync(folder, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 function ask(
@@ -212,7 +224,8 @@ interface Held {
 
 function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
   const { inventory, log } = parts;
-  const renewal = createRenewal(parts, held.identity);
+  // What it is replaced by holds from the next line on, which is begun at once.
+  const renewal = createRenewal(parts, held.identity, () => socket.close(1000, 'renewed'));
   const session = openSession(parts, socket, {
     site: held.site,
     intents: held.intents,
@@ -231,6 +244,8 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
     }, GATHER_MS);
   };
   const unfollow = inventory.events.follow(wake);
+  const renew = () => renewal.begin((request) => send(socket, { kind: 'renew', request }));
+  const renewing = setInterval(renew, limit('federationRenewalLookMs'));
   const ping = setInterval(() => {
     if (performance.now() - heardAt > 3 * limit('federationPingMs')) return socket.terminate();
     if (socket.readyState === socket.OPEN) socket.ping();
@@ -249,7 +264,7 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
       session.heard(message);
       if (message.kind !== 'welcome') return;
       held.onWelcome();
-      renewal.begin((request) => send(socket, { kind: 'renew', request }));
+      renew();
     } catch (err) {
       log.error({ err }, 'central said something that cannot be used');
       socket.close(1002);
@@ -259,6 +274,7 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
   socket.once('close', () => {
     unfollow();
     clearInterval(ping);
+    clearInterval(renewing);
   });
 }
 
@@ -268,14 +284,19 @@ function send(socket: WebSocket, message: FromAppliance): void {
   if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
 }
 
-/** A new certificate for a new key, when two thirds of the old one's time have passed; used from the next line on. */
-function createRenewal({ folder, clock, log }: FederationParts, identity: string) {
+/** A new certificate for a new key, asked for once on a line. */
+function createRenewal(
+  { folder, clock, log }: FederationParts,
+  identity: string,
+  onRenewed: () => void,
+) {
+  const dueAt = Date.parse(new X509Certificate(identity).validFrom) + limit('applianceRenewMs');
   let nextKey: string | undefined;
+  let isAsked = false;
   return {
     begin(ask: (request: string) => void): void {
-      const { validFrom, validTo } = new X509Certificate(identity);
-      const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-      if (clock() < from + ((to - from) * 2) / 3) return;
+      if (isAsked || clock() < dueAt) return;
+      isAsked = true;
       import('../federation/certificates.ts')
         .then(({ makeRequest }) => makeRequest('appliance'))
         .then(({ key, request }) => {
@@ -289,6 +310,7 @@ function createRenewal({ folder, clock, log }: FederationParts, identity: string
       write(folder, FILES.identity, nextKey + certificate);
       nextKey = undefined;
       log.info('the certificate for central has been renewed');
+      onRenewed();
     },
   };
 }

@@ -27,9 +27,15 @@ export const FEDERATION_LIMITS = {
     why: 'wrong codes are counted for all: 128 bits are not guessed',
   },
   applianceCertificateMs: {
-    value: 90 * 86_400_000,
-    why: 'renewed after two thirds of it; a site may be cut off for a month and come back',
+    value: 400 * 86_400_000,
+    why: 'a site that was cut off for a year comes back by itself; revoking needs no end of it',
   },
+  applianceRenewMs: {
+    value: 30 * 86_400_000,
+    why: 'a new key each month, with which the old one ends: so does a copy of it',
+  },
+  federationRenewalLookMs: { value: 60_000, why: 'also a line that lasts for months renews' },
+  serverRenewMs: { value: 86_400_000, why: 'an instance of central may run for years' },
   authorityCertificateMs: { value: 3650 * 86_400_000, why: 'the root that all appliances pin' },
   federationErrandMs: {
     value: 1000,

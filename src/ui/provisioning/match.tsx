@@ -4,6 +4,7 @@ import { plural } from '../format.ts';
 import { Empty, Reading, Table } from '../parts/common.tsx';
 import { named, useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
+import { isFleet } from '../session.ts';
 import { type Plan, useSettled } from './use-plan.ts';
 
 export type Capacity = Operations['GET /capacity']['answer'];
@@ -54,6 +55,10 @@ export function Match({ plan, count }: { plan: Plan; count: number }) {
   );
 }
 
+const HEADS = ['Type', 'Site', 'Free', 'Warm', 'Not to be taken', 'All'];
+/** What of a site's machines is warm, and what may not be taken, central does not know. */
+const FLEET_HEADS = ['Type', 'Site', 'Free', 'All'];
+
 /** Machines that meet the hardware, by site and type: there before role and image are known, and for whoever only looks. */
 export function CapacityTable({
   hardware,
@@ -73,6 +78,7 @@ export function CapacityTable({
     named('machine.', 'request.', 'breaker.', 'job.finished', 'job.failed'),
   );
   const rows = capacity.value?.rows ?? [];
+  const fleet = isFleet.value;
   const free = rows.reduce((sum, row) => sum + row.free, 0);
   // What is wrong with the words is said beside them, and what was there before stays.
   const wrong = capacity.problem?.code === 'REQUEST_INVALID' ? capacity.problem : undefined;
@@ -96,7 +102,7 @@ export function CapacityTable({
         <Table label="Capacity">
           <thead>
             <tr>
-              {['Type', 'Site', 'Free', 'Warm', 'Not to be taken', 'All'].map((word) => (
+              {(fleet ? FLEET_HEADS : HEADS).map((word) => (
                 <th key={word} scope="col">
                   {word}
                 </th>
@@ -120,14 +126,18 @@ export function CapacityTable({
                   <b>{row.free}</b>
                   <span class="on-phone"> free</span>
                 </td>
-                <td class="number">
-                  {row.warm}
-                  <span class="on-phone"> warm</span>
-                </td>
-                <td class="number">
-                  {row.unfit}
-                  <span class="on-phone"> not to be taken</span>
-                </td>
+                {!fleet && (
+                  <td class="number">
+                    {row.warm}
+                    <span class="on-phone"> warm</span>
+                  </td>
+                )}
+                {!fleet && (
+                  <td class="number">
+                    {row.unfit}
+                    <span class="on-phone"> not to be taken</span>
+                  </td>
+                )}
                 <td class="number">
                   {row.total}
                   <span class="on-phone"> in all</span>

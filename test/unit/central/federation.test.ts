@@ -2,9 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { joinFleet } from '../../../src/daemon/federation.ts';
+import { limit } from '../../../src/limits.ts';
 import {
   createFleet,
   differences,
@@ -15,6 +16,7 @@ import {
 
 let fleet: TestFleet | undefined;
 afterEach(async () => {
+  vi.useRealTimers();
   await fleet?.close();
   fleet = undefined;
 });
@@ -245,6 +247,39 @@ describe('strangers', () => {
       'PROTOCOL',
       'SITE_MISMATCH',
     ]);
+  });
+
+  it('get a new key and certificate in time, also on a line that lasts, and go on with it', async () => {
+    // TLS has the machine's own clock: it begins in the past.
+    const present = Date.now();
+    const now = present - limit('applianceRenewMs');
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now });
+    const { fleet, lon } = await twoSites();
+    lon.connect();
+    const isCurrent = () =>
+      until(
+        () => siteOf(fleet, 'lon'),
+        ({ freshness }) => freshness === 'current',
+      );
+    await isCurrent();
+    const file = join(lon.folder, 'appliance.pem');
+    const first = readFileSync(file, 'utf8');
+    vi.advanceTimersByTime(limit('federationRenewalLookMs'));
+    await isCurrent();
+    expect(readFileSync(file, 'utf8')).toBe(first);
+    vi.setSystemTime(present);
+    vi.advanceTimersByTime(limit('federationRenewalLookMs'));
+    await until(
+      async () => readFileSync(file, 'utf8'),
+      (text) => text !== first,
+    );
+    await isCurrent();
+    await enter(lon, 'SN-NEW');
+    await equal(fleet, lon);
+    expect((await fleet.call('GET', '/notices')).body.notices).toEqual([]);
+    // A copy of the one of before is worth nothing any more.
+    writeFileSync(file, first);
+    expect(await speak(fleet, lon, {})).toBe('CERTIFICATE_UNKNOWN');
   });
 
   it('that lose their place to a newer appliance of the site are refused', async () => {

@@ -74,9 +74,17 @@ configCommand
   .command('check')
   .description('check a configuration file and say what is wrong with it')
   .argument('[file]', 'YAML configuration')
-  .action((file: string | undefined) => {
-    const config = loadConfig(file);
-    process.stdout.write(`valid: site ${config.site}, ${config.dhcp.segments.length} segment(s)\n`);
+  .option('-c, --config <FILE>', 'the same')
+  .option('--json', 'print JSON for programs')
+  .action((given: string | undefined, options: { config?: string; json?: boolean }) => {
+    const file = given ?? options.config;
+    const { site, dhcp } = loadConfig(file);
+    const segments = dhcp.segments.length;
+    const found = { valid: true, file: file ?? null, site, segments };
+    const text = options.json
+      ? JSON.stringify(found)
+      : `valid: site ${site}, ${segments} segment(s)`;
+    process.stdout.write(`${text}\n`);
   });
 
 addFleetCommands(program, {

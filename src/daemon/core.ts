@@ -62,6 +62,7 @@ export function openCore(
       secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
       ...{ osBoot, waitForDisk: groupCommit.waitForDisk },
       checkSubnet: subnetCheck(config.dhcp),
+      domain: domainOf(config),
       copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
         later: (task) => void setTimeout(task, limit('timelineGatherMs')),
@@ -119,6 +120,12 @@ export function openCore(
       return live.segments();
     },
   };
+}
+
+/** As the name server has it. */
+export function domainOf({ dns, dhcp }: Config): string {
+  const domain = dns.enabled ? (dns.domain ?? dhcp.segments[0]?.domain ?? '') : '';
+  return domain.toLowerCase().replace(/\.$/, '');
 }
 
 export function keyFileOf({ database }: Config): string {

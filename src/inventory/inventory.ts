@@ -69,6 +69,8 @@ export interface InventoryOptions extends MigrateOptions {
   readonly secrets?: SecretBox;
   /** Why a subnet cannot be as it is written: DHCP's word, where DHCP is served from here. */
   readonly checkSubnet?: SubnetCheck | undefined;
+  /** The site's domain, as in `lon.example`, where DNS is served from here: a name is one in DNS, too. */
+  readonly domain?: string | undefined;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
   waitForDisk?(wait: boolean): void;
   /** How `soon` gathers changes; without it each is committed at once. */
@@ -139,8 +141,9 @@ export function openInventory(options: InventoryOptions): Inventory {
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
   const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
-  const { checkSubnet } = options;
-  const serverdb = openServerDb({ db, clock, events, machines, secrets: box, checkSubnet });
+  const { checkSubnet, domain } = options;
+  const parts = { db, clock, events, machines, secrets: box, checkSubnet, domain };
+  const serverdb = openServerDb(parts);
   const onReport = createAfterReport({ machines, records: serverdb.records, events });
   return {
     events,

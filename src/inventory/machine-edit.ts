@@ -12,6 +12,7 @@ import { type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Addresses } from './addresses.ts';
 import type { EventStore } from './event-store.ts';
+import type { Hostnames } from './hostnames.ts';
 import { hardwarenameOf, isUsableSerial, nameByMac, serialKey } from './identity.ts';
 import { emptyReport } from './machine-facts.ts';
 import type { MachineChanges, MachineRecord, WritableName } from './machine-fields.ts';
@@ -47,6 +48,7 @@ interface Parts {
   readonly records: Records;
   readonly addresses: Addresses;
   readonly ownership: Ownership;
+  readonly hostnames: Pick<Hostnames, 'holderOf'>;
   readonly events: EventStore;
 }
 
@@ -159,7 +161,7 @@ export function assertOwn(what: string, holder: Holder | undefined, path: string
   throw new AppError('ADDRESS_TAKEN', { detail, path });
 }
 
-function createChecks({ db, machines, records, ownership }: Parts) {
+function createChecks({ db, hostnames, records, ownership }: Parts) {
   const credential = db.prepare<[string], { name: string }>(
     'SELECT name FROM credentials WHERE name = ?',
   );
@@ -183,9 +185,9 @@ function createChecks({ db, machines, records, ownership }: Parts) {
     if (changes.squad) refer('squad', records.get('squad', squad) !== undefined, squad);
     if (changes.bmcCredential)
       refer('bmcCredential', credential.get(bmcCredential) !== undefined, bmcCredential);
-    const namesake = changes.hostname ? machines.byHostname(hostname) : undefined;
-    if (namesake && namesake.hardwarename !== before.hardwarename) {
-      const detail = `${hostname} is ${namesake.hardwarename}.`;
+    const namesake = changes.hostname && hostnames.holderOf(hostname, before.hardwarename);
+    if (namesake) {
+      const detail = `${hostname} is ${namesake}.`;
       throw new AppError('HOSTNAME_TAKEN', { detail, path: '/hostname' });
     }
     for (const address of changes.ipv6 ?? []) {

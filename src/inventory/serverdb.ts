@@ -58,6 +58,8 @@ export interface ServerDbParts {
   readonly machines: Machines;
   readonly secrets: SecretBox;
   readonly checkSubnet?: SubnetCheck | undefined;
+  /** The site's domain in DNS. */
+  readonly domain?: string | undefined;
 }
 
 export function openServerDb(parts: ServerDbParts): ServerDb {
@@ -66,15 +68,16 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
   const ownership = openOwnership(db, records);
   const addresses = openAddresses(db, { clock, events, records, ownership });
   const history = openEventHistory(db, { events });
+  const hostnames = openHostnames(db, records, parts.domain);
   return {
     records,
     addresses,
     ownership,
     history,
-    editor: openMachineEditor({ db, machines, records, addresses, ownership, events }),
+    editor: openMachineEditor({ db, machines, records, addresses, ownership, hostnames, events }),
     nics: openNicEditor({ machines, addresses, ownership, events }),
     query: openMachineQuery(db),
-    hostnames: openHostnames(db, records),
+    hostnames,
     merges: openMerges(db, { ...parts, addresses, ownership }),
     access: openAccess(parts),
     credentials: openCredentials(db, parts),

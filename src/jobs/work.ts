@@ -44,7 +44,8 @@ export function createJobWork(
     if (machine.hostname !== '') return machine.hostname;
     const { site, serial, hardwarename } = machine;
     try {
-      return hostnames.allocate({ role: role || machine.role, site, serial }).hostname;
+      const wish = { role: role || machine.role, site, serial, hardwarename };
+      return hostnames.allocate(wish).hostname;
     } catch (error) {
       // A site without a naming rule for this role: the serial is a name, too.
       if (!(error instanceof AppError && error.code === 'NOT_FOUND')) throw error;

@@ -300,7 +300,8 @@ class Fulfiller implements RequestEngine {
     if (before !== '' && machines.byHostname(before) === undefined) return before;
     const serial = machines.record(machine)?.serial ?? machine;
     const { role, site } = doc;
-    return serverdb.hostnames.allocate({ role, site, serial }, doc.hostname).hostname;
+    const wish = { role, site, serial, hardwarename: machine };
+    return serverdb.hostnames.allocate(wish, doc.hostname).hostname;
   }
 
   private wait(live: Live, missing: number, why: string): false {

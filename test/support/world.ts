@@ -6,6 +6,7 @@ import { createBootDesk } from '../../src/boot/desk.ts';
 import { createNewcomers } from '../../src/boot/newcomers.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
+import { domainOf } from '../../src/daemon/core.ts';
 import { takeInstaller } from '../../src/daemon/installers.ts';
 import { openLiveSegments, subnetCheck } from '../../src/daemon/live-segments.ts';
 import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
@@ -64,7 +65,10 @@ export function createWorld(
   const clock = () => time.now;
   const config = parseConfig(configText);
   const checkSubnet = subnetCheck(config.dhcp);
-  const inventory: Inventory = openInventory({ db, clock, checkSubnet });
+  const inventory: Inventory = openInventory({
+    ...{ db, clock, checkSubnet },
+    domain: domainOf(config),
+  });
   const desk = createBootDesk(
     {
       machineByMac: inventory.machines.stateByMac,

@@ -8,10 +8,11 @@ import { done, show, time } from './output.ts';
 export type Role = 'viewer' | 'technician' | 'operator' | 'admin';
 
 interface GrantOptions extends CommonOptions {
-  readonly role: Role;
+  readonly role?: Role;
   readonly squad?: readonly string[];
   readonly password?: boolean;
   readonly disabled?: boolean;
+  readonly enabled?: boolean;
 }
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
@@ -52,25 +53,32 @@ function addUsers(users: Command, context: CliContext): void {
       });
     });
   withCommon(users.command('put'))
-    .description('make a user, or change one')
+    .description('make a user, or change one: what is not said stays as it is')
     .argument('<name>')
     .option(
       '--role <ROLE>',
-      'on machines of no squad: viewer, technician, operator, admin',
-      'viewer',
+      'on machines of no squad: viewer, technician, operator, admin; a new user is a viewer',
     )
-    .option('--squad <SQUAD=ROLE>', 'on machines of a squad; may be repeated', several)
+    .option(
+      '--squad <SQUAD=ROLE>',
+      'on machines of a squad; may be repeated; SQUAD= takes it away',
+      several,
+    )
     .option('--password', 'read a new password from standard input')
     .option('--disabled', 'no login')
+    .option('--enabled', 'may log in again')
     .action(async (name: string, options: GrantOptions) => {
       const password = options.password ? (await context.readInput()).trim() : undefined;
-      const { body } = await clientFor<'users'>(context, options).call('PUT /users/{name}', {
+      const api = clientFor<'users'>(context, options);
+      const there = await foundOr(api.call('GET /users/{name}', { path: { name } }));
+      const { role = 'viewer', squads = {}, disabled = false } = there?.body ?? {};
+      const { body } = await api.call('PUT /users/{name}', {
         path: { name },
-        version: '*',
+        version: there?.body.version ?? 0,
         body: {
-          role: options.role,
-          squads: squadsOf(options.squad),
-          disabled: options.disabled === true,
+          role: options.role ?? role,
+          squads: granted(squads, squadsOf(options.squad)),
+          disabled: options.disabled === true || (disabled && options.enabled !== true),
           password,
         },
       });
@@ -83,6 +91,19 @@ function addUsers(users: Command, context: CliContext): void {
       await clientFor<'users'>(context, options).call('DELETE /users/{name}', { path: { name } });
       done(context, options, `${name} is removed`);
     });
+}
+
+/** What is there, or nothing. */
+function foundOr<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
+  return call.catch((error: { code?: string }) => {
+    if (error.code !== 'NOT_FOUND') throw error;
+    return undefined;
+  });
+}
+
+function granted(before: Readonly<Record<string, Role>>, given: Readonly<Record<string, string>>) {
+  const all = Object.entries({ ...before, ...given }).filter(([, role]) => role !== '');
+  return Object.fromEntries(all) as Record<string, Role>;
 }
 
 function addTokens(program: Command, context: CliContext): void {
@@ -210,6 +231,20 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
       });
       done(context, options, `${body.webhook.id}, secret ${body.secret}`, body);
     });
+  for (const [word, enabled] of [
+    ['stop', false],
+    ['start', true],
+  ] as const)
+    withCommon(webhooks.command(word))
+      .description(enabled ? 'go on from where it stopped' : 'send nothing until it is started')
+      .argument('<id>')
+      .action(async (id: string, options: CommonOptions) => {
+        const { body } = await clientFor<'webhooks'>(context, options).call(
+          'PATCH /webhooks/{id}',
+          { path: { id }, body: { enabled } },
+        );
+        done(context, options, `${id} is ${enabled ? 'started' : 'stopped'}`, body);
+      });
   withCommon(webhooks.command('remove'))
     .description('remove one with its dead letters')
     .argument('<id>')

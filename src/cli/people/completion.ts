@@ -5,8 +5,8 @@ import type { CliContext } from './connection.ts';
 export function addCompletionCommand(program: Command, context: CliContext): void {
   program
     .command('completion')
-    .description('a completion script: source <(reveille completion bash)')
-    .argument('[shell]', 'bash (zsh reads it too, after bashcompinit)', 'bash')
+    .description('a completion script: source <(reveille completion)')
+    .argument('[shell]', 'bash or zsh: one script is for both', 'bash')
     .action(() => context.write(renderCompletion(program)));
 }
 
@@ -14,14 +14,20 @@ export function addCompletionCommand(program: Command, context: CliContext): voi
 export function renderCompletion(program: Command): string {
   const cases: string[] = [];
   const visit = (command: Command, words: readonly string[]): void => {
-    const names = command.commands.map((one) => one.name());
+    const names = command.commands.flatMap((one) => [one.name(), ...one.aliases()]);
     const flags = command.options.flatMap(({ long }) => long ?? []);
     const follow = [...names, ...flags, '--help'].join(' ');
     cases.push(`    '${words.join(' ')}') follow='${follow}' ;;`);
-    for (const child of command.commands) visit(child, [...words, child.name()]);
+    for (const child of command.commands)
+      for (const name of [child.name(), ...child.aliases()]) visit(child, [...words, name]);
   };
   visit(program, []);
-  return `# Completion for reveille, made by \`reveille completion\`.
+  return `# Completion for reveille, made by \`reveille completion\`, for bash and zsh.
+if [ -n "\${ZSH_VERSION-}" ]; then
+  autoload -Uz compinit bashcompinit
+  whence compdef >/dev/null || compinit
+  bashcompinit
+fi
 _reveille() {
   local word follow='' known='' path=''
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do

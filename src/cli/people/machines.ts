@@ -27,7 +27,7 @@ function renderBurnIn({ status, at, code, detail, measured, job }: BurnIn): stri
 
 interface ListOptions extends CommonOptions {
   readonly sort?: string;
-  readonly limit?: string;
+  readonly limit: string;
   readonly all?: boolean;
 }
 
@@ -49,10 +49,12 @@ function addReads(machines: Command, context: CliContext): void {
     .argument('[filters...]', 'field=value, field.not=, .like=, .gte=, .lte=')
     .option('--sort <FIELD>', 'a field; - before it for falling order')
     .option('--limit <COUNT>', 'at most so many', '100')
-    .option('--all', 'every page')
+    .option('--all', 'every one')
     .action(async (filters: string[], options: ListOptions) => {
-      const rows = await listAll(context, options, filters);
+      const { rows, more } = await listAll(context, options, filters);
       show(context, options, { document: { machines: rows }, rows, columns: COLUMNS });
+      if (more)
+        context.tell(`reveille: there are more than these ${rows.length}: --limit, --all\n`);
     });
   withCommon(machines.command('show'))
     .description('one machine, with its newest events')
@@ -101,17 +103,27 @@ async function listAll(
   context: CliContext,
   options: ListOptions,
   filters: readonly string[],
-): Promise<Machine[]> {
+): Promise<{ rows: Machine[]; more: boolean }> {
   const api = clientFor<'machines'>(context, options);
-  const query = { ...filtersOf(filters), sort: options.sort, limit: options.limit };
+  const { sort } = options;
+  const query = { ...filtersOf(filters), ...(sort === undefined ? {} : { sort }) };
+  const most = options.all ? Number.POSITIVE_INFINITY : countOf(options.limit);
   const rows: Machine[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = options.all ? { ...query, limit: '1000', cursor } : query;
-    const { body } = await api.call('GET /machines', { query: page });
-    rows.push(...body.machines);
-    if (!options.all || body.next === undefined) return rows;
-    cursor = body.next;
+    const limit = String(Math.min(PAGE, most - rows.length));
+    const page = await api.call('GET /machines', { query: { ...query, limit, cursor } });
+    rows.push(...page.body.machines);
+    cursor = page.body.next;
+    if (cursor === undefined || rows.length >= most) return { rows, more: cursor !== undefined };
   }
+}
+
+/** What one call gives at most. */
+const PAGE = 1000;
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new AppError('REQUEST_INVALID', { detail: '--limit is a number from 1.', path: '/limit' });
 }
 
 interface EditOptions extends CommonOptions {

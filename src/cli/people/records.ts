@@ -17,6 +17,10 @@ const KINDS = {
 } as const;
 
 type Path = keyof typeof KINDS;
+type Row = Readonly<Record<string, unknown>>;
+
+/** What one call gives at most: a list goes on until a page is not full. */
+const PAGE = 1000;
 
 interface PutOptions extends CommonOptions {
   readonly why?: string;
@@ -36,16 +40,21 @@ function addOf(command: Command, context: CliContext, path: Path): void {
   withCommon(command.command('list'))
     .description('every one')
     .action(async (options: CommonOptions) => {
-      const { body } = await clientFor<Path>(context, options).call(`GET /${path}`, {
-        query: { limit: '1000' },
-      });
-      const rows = body.items as readonly Readonly<Record<string, unknown>>[];
+      const api = clientFor<Path>(context, options);
+      const rows: Row[] = [];
+      for (let after = ''; ; ) {
+        const { body } = await api.call(`GET /${path}`, { query: { limit: PAGE, after } });
+        const page = body.items as readonly Row[];
+        rows.push(...page);
+        after = String(page.at(-1)?.name ?? '');
+        if (page.length < PAGE) break;
+      }
       const names = Object.keys(rows[0] ?? {}).filter((name) => !/^(version|.*At)$/.test(name));
       const columns = names.map((name) => ({
         title: name.toUpperCase(),
-        of: (row: Readonly<Record<string, unknown>>) => brief(row[name]),
+        of: (row: Row) => brief(row[name]),
       }));
-      show(context, options, { document: body, rows, columns });
+      show(context, options, { document: { items: rows }, rows, columns });
     });
   withCommon(command.command('show'))
     .description('one of them')
@@ -128,16 +137,23 @@ function addAddresses(command: Command, context: CliContext): void {
     .description('who has which address of a subnet')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
-      const { body } = await clientFor<'subnets'>(context, options).call(
-        'GET /subnets/{name}/addresses',
-        {
+      const api = clientFor<'subnets'>(context, options);
+      type Answer = Operations['GET /subnets/{name}/addresses']['answer'];
+      const rows: Answer['addresses'][number][] = [];
+      let reserved = 0;
+      for (let after = ''; ; ) {
+        const { body } = await api.call('GET /subnets/{name}/addresses', {
           path: { name },
-          query: { limit: '1000' },
-        },
-      );
+          query: { limit: PAGE, ...(after === '' ? {} : { after }) },
+        });
+        reserved = body.reserved;
+        rows.push(...body.addresses);
+        after = body.addresses.at(-1)?.address ?? '';
+        if (body.addresses.length < PAGE) break;
+      }
       show(context, options, {
-        document: body,
-        rows: body.addresses,
+        document: { reserved, addresses: rows },
+        rows,
         columns: [
           { title: 'ADDRESS', of: ({ address }) => address },
           { title: 'MAC', of: ({ mac }) => mac },

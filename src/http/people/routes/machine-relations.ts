@@ -48,7 +48,8 @@ function addHostnames(app: PeopleServer, context: PeopleContext): void {
       const { role, why } = request.body;
       return commit(context, { request, reply }, () => {
         const site = record.site || context.site;
-        const { hostname } = hostnames.allocate({ role, site, serial: record.serial });
+        const { hardwarename, serial } = record;
+        const { hostname } = hostnames.allocate({ role, site, serial, hardwarename });
         const cause = { who: principal.who, why, version };
         const after = editor.edit(record.hardwarename, { role, hostname }, cause);
         return { body: viewOf(context, after), version: after.version };

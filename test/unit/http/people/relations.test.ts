@@ -234,6 +234,34 @@ describe('hostnames by rule', () => {
     expect(names.size).toBe(3);
   });
 
+  it('are nobody’s else in DNS: in another spelling, by a hardwarename, or by a record that a person wrote', async () => {
+    const people = await named({
+      all: { pattern: '{role}{n}' },
+      own: { role: 'me', pattern: '{serial}' },
+    });
+    const edit = (serial: string, hostname: string) =>
+      people.admin('PATCH', `/machines/${serial}`, { body: { hostname }, version: '*' });
+    await edit('SN-2', 'web1.lab.example');
+    await people.admin('POST', '/machines', { body: { serial: 'WEB2' } });
+    const record = people.world.db.prepare(
+      `INSERT INTO dns_records (id, name, type, ttl, data, note, created_at) VALUES (?, ?, ?, 60, ?, '', 0)`,
+    );
+    record.run('1', 'Web3.lab.example.', 'cname', 'www');
+    record.run('2', 'web4', 'A', '10.0.0.9');
+    record.run('3', 'web5', 'TXT', '"beside it"');
+    expect((await name(people, 'SN-1', 'web')).body.hostname).toBe('web5');
+    for (const [hostname, expected] of [
+      ['web1', '409 HOSTNAME_TAKEN /hostname'],
+      ['web2', '409 HOSTNAME_TAKEN /hostname'],
+      ['web2.lab.example', '409 HOSTNAME_TAKEN /hostname'],
+    ] as const)
+      expect(problemOf(await edit('SN-3', hostname))).toBe(expected);
+    expect((await edit('SN-3', 'web1.other.example')).status).toBe(200);
+    // Its own hardwarename is nobody's else, and so is the name that it has in another spelling.
+    expect((await name(people, 'SN-3', 'me')).body.hostname).toBe('sn-3');
+    expect((await edit('SN-2', 'web1')).status).toBe(200);
+  });
+
   it.each([
     [{}, '404 NOT_FOUND'],
     [{ r: { pattern: '{n}-{role}-' } }, '400 REQUEST_INVALID'],

@@ -81,6 +81,10 @@ export const LIMITS = {
     value: 1000,
     why: 'rows looked at before the loop is given back: about 2 ms, so that no DHCP answer waits for a list',
   },
+  listScanReportsMax: {
+    value: 50,
+    why: 'the same where a list asks for disks, modules and the like: reports of some 10 kB are read for it',
+  },
   searchCandidatesMax: {
     value: 300,
     why: 'a question that this many records hold is too vague for a person to read more',

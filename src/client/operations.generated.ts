@@ -1155,6 +1155,34 @@ export interface Operations {
       readonly 'nic.port.like'?: string | undefined;
       readonly 'nic.address'?: string | undefined;
       readonly 'nic.subnet'?: string | undefined;
+      readonly 'disk.model'?: string | undefined;
+      readonly 'disk.model.like'?: string | undefined;
+      readonly 'disk.serial'?: string | undefined;
+      readonly 'disk.serial.like'?: string | undefined;
+      readonly 'disk.firmware'?: string | undefined;
+      readonly 'disk.firmware.like'?: string | undefined;
+      readonly 'disk.interface'?: string | undefined;
+      readonly 'disk.interface.like'?: string | undefined;
+      readonly 'memory.part'?: string | undefined;
+      readonly 'memory.part.like'?: string | undefined;
+      readonly 'memory.serial'?: string | undefined;
+      readonly 'memory.serial.like'?: string | undefined;
+      readonly 'memory.manufacturer'?: string | undefined;
+      readonly 'memory.manufacturer.like'?: string | undefined;
+      readonly 'cpu.model'?: string | undefined;
+      readonly 'cpu.model.like'?: string | undefined;
+      readonly 'pci.name'?: string | undefined;
+      readonly 'pci.name.like'?: string | undefined;
+      readonly 'pci.vendor'?: string | undefined;
+      readonly 'pci.vendor.like'?: string | undefined;
+      readonly 'pci.device'?: string | undefined;
+      readonly 'pci.device.like'?: string | undefined;
+      readonly 'gpu.name'?: string | undefined;
+      readonly 'gpu.name.like'?: string | undefined;
+      readonly 'adapter.driver'?: string | undefined;
+      readonly 'adapter.driver.like'?: string | undefined;
+      readonly 'adapter.firmware'?: string | undefined;
+      readonly 'adapter.firmware.like'?: string | undefined;
       readonly sort?: string | undefined;
       readonly cursor?: string | undefined;
       readonly include?: 'hardware' | undefined;
@@ -1409,6 +1437,34 @@ export interface Operations {
       readonly 'nic.port.like'?: string | undefined;
       readonly 'nic.address'?: string | undefined;
       readonly 'nic.subnet'?: string | undefined;
+      readonly 'disk.model'?: string | undefined;
+      readonly 'disk.model.like'?: string | undefined;
+      readonly 'disk.serial'?: string | undefined;
+      readonly 'disk.serial.like'?: string | undefined;
+      readonly 'disk.firmware'?: string | undefined;
+      readonly 'disk.firmware.like'?: string | undefined;
+      readonly 'disk.interface'?: string | undefined;
+      readonly 'disk.interface.like'?: string | undefined;
+      readonly 'memory.part'?: string | undefined;
+      readonly 'memory.part.like'?: string | undefined;
+      readonly 'memory.serial'?: string | undefined;
+      readonly 'memory.serial.like'?: string | undefined;
+      readonly 'memory.manufacturer'?: string | undefined;
+      readonly 'memory.manufacturer.like'?: string | undefined;
+      readonly 'cpu.model'?: string | undefined;
+      readonly 'cpu.model.like'?: string | undefined;
+      readonly 'pci.name'?: string | undefined;
+      readonly 'pci.name.like'?: string | undefined;
+      readonly 'pci.vendor'?: string | undefined;
+      readonly 'pci.vendor.like'?: string | undefined;
+      readonly 'pci.device'?: string | undefined;
+      readonly 'pci.device.like'?: string | undefined;
+      readonly 'gpu.name'?: string | undefined;
+      readonly 'gpu.name.like'?: string | undefined;
+      readonly 'adapter.driver'?: string | undefined;
+      readonly 'adapter.driver.like'?: string | undefined;
+      readonly 'adapter.firmware'?: string | undefined;
+      readonly 'adapter.firmware.like'?: string | undefined;
     };
     body: undefined;
     answer: {
@@ -2065,6 +2121,62 @@ export interface Operations {
             readonly 'nic.address'?: string | undefined;
             /** Subnet of that address. any of these, divided by commas */
             readonly 'nic.subnet'?: string | undefined;
+            /** Model of a disk. any of these, divided by commas */
+            readonly 'disk.model'?: string | undefined;
+            /** Model of a disk. with * and ? as wildcards */
+            readonly 'disk.model.like'?: string | undefined;
+            /** Serial of a disk. any of these, divided by commas */
+            readonly 'disk.serial'?: string | undefined;
+            /** Serial of a disk. with * and ? as wildcards */
+            readonly 'disk.serial.like'?: string | undefined;
+            /** Firmware of a disk. any of these, divided by commas */
+            readonly 'disk.firmware'?: string | undefined;
+            /** Firmware of a disk. with * and ? as wildcards */
+            readonly 'disk.firmware.like'?: string | undefined;
+            /** nvme, sata, sas, ... any of these, divided by commas */
+            readonly 'disk.interface'?: string | undefined;
+            /** nvme, sata, sas, ... with * and ? as wildcards */
+            readonly 'disk.interface.like'?: string | undefined;
+            /** Part number of a memory module. any of these, divided by commas */
+            readonly 'memory.part'?: string | undefined;
+            /** Part number of a memory module. with * and ? as wildcards */
+            readonly 'memory.part.like'?: string | undefined;
+            /** Serial of a memory module. any of these, divided by commas */
+            readonly 'memory.serial'?: string | undefined;
+            /** Serial of a memory module. with * and ? as wildcards */
+            readonly 'memory.serial.like'?: string | undefined;
+            /** Who made a memory module. any of these, divided by commas */
+            readonly 'memory.manufacturer'?: string | undefined;
+            /** Who made a memory module. with * and ? as wildcards */
+            readonly 'memory.manufacturer.like'?: string | undefined;
+            /** Model of a processor. any of these, divided by commas */
+            readonly 'cpu.model'?: string | undefined;
+            /** Model of a processor. with * and ? as wildcards */
+            readonly 'cpu.model.like'?: string | undefined;
+            /** Name of a PCI device. any of these, divided by commas */
+            readonly 'pci.name'?: string | undefined;
+            /** Name of a PCI device. with * and ? as wildcards */
+            readonly 'pci.name.like'?: string | undefined;
+            /** Vendor of a PCI device, as in 0x1af4. any of these, divided by commas */
+            readonly 'pci.vendor'?: string | undefined;
+            /** Vendor of a PCI device, as in 0x1af4. with * and ? as wildcards */
+            readonly 'pci.vendor.like'?: string | undefined;
+            /** Its device number, as in 0x1000. any of these, divided by commas */
+            readonly 'pci.device'?: string | undefined;
+            /** Its device number, as in 0x1000. with * and ? as wildcards */
+            readonly 'pci.device.like'?: string | undefined;
+            /** Name of a graphics processor. any of these, divided by commas */
+            readonly 'gpu.name'?: string | undefined;
+            /** Name of a graphics processor. with * and ? as wildcards */
+            readonly 'gpu.name.like'?: string | undefined;
+            /** Driver of a network adapter. any of these, divided by commas */
+            readonly 'adapter.driver'?: string | undefined;
+            /** Driver of a network adapter. with * and ? as wildcards */
+            readonly 'adapter.driver.like'?: string | undefined;
+            /** Firmware of a network adapter. any of these, divided by commas */
+            readonly 'adapter.firmware'?: string | undefined;
+            /** Firmware of a network adapter. with * and ? as wildcards */
+            readonly 'adapter.firmware.like'?: string | undefined;
           }
         | undefined;
       readonly edit?:
@@ -2340,6 +2452,34 @@ export interface Operations {
       readonly 'nic.port.like'?: string | undefined;
       readonly 'nic.address'?: string | undefined;
       readonly 'nic.subnet'?: string | undefined;
+      readonly 'disk.model'?: string | undefined;
+      readonly 'disk.model.like'?: string | undefined;
+      readonly 'disk.serial'?: string | undefined;
+      readonly 'disk.serial.like'?: string | undefined;
+      readonly 'disk.firmware'?: string | undefined;
+      readonly 'disk.firmware.like'?: string | undefined;
+      readonly 'disk.interface'?: string | undefined;
+      readonly 'disk.interface.like'?: string | undefined;
+      readonly 'memory.part'?: string | undefined;
+      readonly 'memory.part.like'?: string | undefined;
+      readonly 'memory.serial'?: string | undefined;
+      readonly 'memory.serial.like'?: string | undefined;
+      readonly 'memory.manufacturer'?: string | undefined;
+      readonly 'memory.manufacturer.like'?: string | undefined;
+      readonly 'cpu.model'?: string | undefined;
+      readonly 'cpu.model.like'?: string | undefined;
+      readonly 'pci.name'?: string | undefined;
+      readonly 'pci.name.like'?: string | undefined;
+      readonly 'pci.vendor'?: string | undefined;
+      readonly 'pci.vendor.like'?: string | undefined;
+      readonly 'pci.device'?: string | undefined;
+      readonly 'pci.device.like'?: string | undefined;
+      readonly 'gpu.name'?: string | undefined;
+      readonly 'gpu.name.like'?: string | undefined;
+      readonly 'adapter.driver'?: string | undefined;
+      readonly 'adapter.driver.like'?: string | undefined;
+      readonly 'adapter.firmware'?: string | undefined;
+      readonly 'adapter.firmware.like'?: string | undefined;
     };
     body: undefined;
     answer: string;

@@ -1,7 +1,7 @@
 /**
  * Lists of machines: filters and sorting on every field, a page at a time, without ever holding up a DHCP answer.
  *
- * A list is a sequence of bounded steps: each looks at no more than `listScanRowsMax` rows and takes about two
+ * A list is a sequence of bounded steps: each looks at no more than `listScanRowsMax` rows (`listScanReportsMax` where reports are read) and takes about two
  * milliseconds; between two steps the caller gives the event loop back. By hardwarename (the default) the walk follows an
  * index and ends with the page; by any other field all rows are walked and the best of them kept. A page continues
  * behind the last record of the one before, so that records that come and go in between move nothing.
@@ -20,6 +20,7 @@ import {
   type SqlValue,
   toColumn,
 } from './machine-fields.ts';
+import { hasPart, isPartField, kindOf, type PartField, partColumn } from './machine-parts.ts';
 
 export type FilterOp = 'is' | 'not' | 'like' | 'gte' | 'lte' | 'has';
 
@@ -32,11 +33,12 @@ export const NIC_FIELDS = {
   'nic.subnet': { column: 'addresses.subnet', says: 'Subnet of that address.' },
 } as const;
 export type NicField = keyof typeof NIC_FIELDS;
+export type FilterField = FieldName | NicField | PartField;
 
 export const isNicField = (field: string): field is NicField => Object.hasOwn(NIC_FIELDS, field);
 
 export interface Filter {
-  readonly field: FieldName | NicField;
+  readonly field: FilterField;
   readonly op: FilterOp;
   /** Any of them; `like` takes * and ? as wildcards. */
   readonly values: readonly (string | number | boolean)[];
@@ -101,6 +103,7 @@ export function openMachineQuery(db: Database): MachineQuery {
     },
     *customNames(filters) {
       const { sql, values } = whereOf(filters);
+      const rowsMax = rowsOf(filters);
       const names = new Set<string>();
       const end = db.prepare<[number, number], { last: number | null }>(
         'SELECT max(id) AS last FROM (SELECT id FROM machines WHERE id > ? ORDER BY id LIMIT ?)',
@@ -110,7 +113,7 @@ export function openMachineQuery(db: Database): MachineQuery {
          WHERE machines.id > ? AND machines.id <= ? AND machines.custom <> '{}' AND json_each.value <> '' AND ${sql}`,
       );
       for (let id = 0; ; yield) {
-        const last = end.get(id, limit('listScanRowsMax'))?.last ?? null;
+        const last = end.get(id, rowsMax)?.last ?? null;
         if (last === null) return [...names].sort();
         for (const { name } of step.all(id, last, ...values)) names.add(name);
         id = last;
@@ -118,13 +121,14 @@ export function openMachineQuery(db: Database): MachineQuery {
     },
     *count(filters) {
       const { sql, values } = whereOf(filters);
+      const rowsMax = rowsOf(filters);
       const step = db.prepare<unknown[], { last: number | null; hits: number }>(
         `SELECT max(id) AS last, count(*) FILTER (WHERE ${sql}) AS hits
          FROM (SELECT * FROM machines WHERE id > ? ORDER BY id LIMIT ?) AS machines`,
       );
       let total = 0;
       for (let id = 0; ; ) {
-        const row = step.get(...values, id, limit('listScanRowsMax'));
+        const row = step.get(...values, id, rowsMax);
         total += row?.hits ?? 0;
         if (!row || row.last === null) return total;
         id = row.last;
@@ -143,11 +147,12 @@ function* walk(
   { filters, descending, count }: ListQuery,
   after: Position | undefined,
 ): Generator<undefined, MachinePage> {
-  const exact = (field: FieldName | NicField) =>
+  const exact = (field: FilterField) =>
     filters.find((one) => one.field === field && one.op === 'is' && one.values.length === 1);
   const driver = INDEXED.map(exact).find((one) => one !== undefined);
   const along = driver ? whereOf([driver]) : { sql: '1', values: [] };
   const { sql, values } = whereOf(filters);
+  const rowsMax = rowsOf(filters);
   const [beyond, within, order] = descending ? ['<', '>=', 'DESC'] : ['>', '<=', 'ASC'];
   const begin = descending ? '\u{10ffff}' : '';
   const end = db.prepare<unknown[], { name: string }>(
@@ -160,7 +165,7 @@ function* walk(
   );
   const records: MachineRecord[] = [];
   for (let from = after?.[1] ?? begin; ; ) {
-    const to = end.get(...along.values, from, limit('listScanRowsMax') - 1)?.name;
+    const to = end.get(...along.values, from, rowsMax - 1)?.name;
     const wanted = count + 1 - records.length;
     const rows = read.all(...values, from, to ?? (descending ? '' : '\u{10ffff}'), wanted);
     records.push(...rows.map(recordFromRow));
@@ -178,6 +183,7 @@ function* select(
 ): Generator<undefined, MachinePage> {
   const { column } = MACHINE_FIELDS[query.sort];
   const { sql, values } = whereOf(query.filters);
+  const rowsMax = rowsOf(query.filters);
   const step = db.prepare<unknown[], { id: number; hardwarename: string; key: SqlValue }>(
     `SELECT id, hardwarename, "${column}" AS key, (${sql}) AS hit
      FROM (SELECT * FROM machines WHERE id > ? ORDER BY id LIMIT ?) AS machines`,
@@ -186,7 +192,7 @@ function* select(
   let best: Position[] = [];
   const keep = query.count + 1;
   for (let id = 0; ; ) {
-    const rows = step.all(...values, id, limit('listScanRowsMax')) as {
+    const rows = step.all(...values, id, rowsMax) as {
       id: number;
       hardwarename: string;
       key: SqlValue;
@@ -199,7 +205,7 @@ function* select(
       return wanted && (!worst || order(position, worst) < 0) ? [position] : [];
     });
     if (found.length > 0) best = [...best, ...found].sort(order).slice(0, keep);
-    if (rows.length < limit('listScanRowsMax')) break;
+    if (rows.length < rowsMax) break;
     id = rows.at(-1)?.id ?? id;
     yield;
   }
@@ -247,17 +253,40 @@ function readCursor(cursor: string, { sort }: ListQuery): Position {
 }
 
 /**
- * One condition for each filter, all of which must hold; those on NICs hold together of one NIC. Columns come from the tables
+ * One condition for each filter, all of which must hold; those on NICs hold together of one NIC, those on one kind of part of one
+ * part. Columns come from the tables
  * of fields, values are bound.
  */
 export function whereOf(filters: readonly Filter[]): Where {
+  const plain = filters.filter(({ field }) => !isNicField(field) && !isPartField(field));
   const ofNics = filters.filter(({ field }) => isNicField(field));
-  const parts = filters.flatMap((filter) => (isNicField(filter.field) ? [] : [whereField(filter)]));
+  const parts = plain.map(whereField);
   if (ofNics.length > 0) parts.push(whereNic(ofNics));
+  parts.push(...whereParts(filters.filter(({ field }) => isPartField(field))));
   return {
     sql: parts.length === 0 ? '1' : parts.map(({ sql }) => sql).join(' AND '),
     values: parts.flatMap(({ values }) => values),
   };
+}
+
+/** Reports are large: of a list that reads them, a step has fewer rows. */
+function rowsOf(filters: readonly Filter[]): number {
+  const reads = filters.some(({ field }) => isPartField(field));
+  return limit(reads ? 'listScanReportsMax' : 'listScanRowsMax');
+}
+
+function whereParts(filters: readonly Filter[]): Where[] {
+  const kinds = Map.groupBy(filters, ({ field }) => kindOf(field as PartField));
+  return [...kinds.values()].map((together): Where => {
+    const found = together.map(({ field, op, values }) =>
+      compareSql(partColumn(field as PartField), op, values as readonly SqlValue[]),
+    );
+    const conditions = found.map(({ sql }) => sql);
+    return {
+      sql: hasPart(together[0]?.field as PartField, conditions),
+      values: found.flatMap(({ values }) => values),
+    };
+  });
 }
 
 function whereField({ field, op, values }: Filter): Where {

@@ -2,13 +2,15 @@
  * The query string of machine lists, made from the table of fields: `state=in-use,broken`, `rack.not=R1`,
  * `hostname.like=fancydb*`, `memoryBytes.gte=68719476736`, `tags=ssd,gpu` (all of them), `custom=purpose=db`,
  * `sort=-memoryBytes`. An empty value means "not set": `hostname=`. Those of NICs (`nic.switch=sw1&nic.port=Ethernet4`) hold
- * together of one NIC.
+ * together of one NIC, those of parts (`disk.model.like=SAMSUNG*&disk.firmware=GXA5302Q`) of one disk, module or device.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { FIELD_NAMES, type FieldName, MACHINE_FIELDS } from '../../inventory/machine-fields.ts';
+import { isPartField, PART_FIELDS, PART_NAMES } from '../../inventory/machine-parts.ts';
 import {
   type Filter,
+  type FilterField,
   type FilterOp,
   isNicField,
   type ListQuery,
@@ -40,7 +42,7 @@ const SAYS: Record<FilterOp, string> = {
 };
 
 /** The parameter of a filter: `is` and `has` go by the field's own name. */
-const parameter = (name: FieldName | NicField, op: FilterOp): string =>
+const parameter = (name: FilterField, op: FilterOp): string =>
   op === 'is' || op === 'has' ? name : `${name}.${op}`;
 
 /** An address or a MAC is looked up whole; names of switches and ports have patterns. */
@@ -58,6 +60,9 @@ const FILTERS = [
   ),
   ...(Object.keys(NIC_OPS) as NicField[]).flatMap((name) =>
     NIC_OPS[name].map((op) => ({ name, op, says: NIC_FIELDS[name].says })),
+  ),
+  ...PART_NAMES.flatMap((name) =>
+    (['is', 'like'] as const).map((op) => ({ name, op, says: PART_FIELDS[name].says })),
   ),
 ].map((filter) => ({ ...filter, parameter: parameter(filter.name, filter.op) }));
 
@@ -112,11 +117,7 @@ const NIC_READERS: Partial<Record<NicField, (value: string) => string | number |
   'nic.address': parseIpv4,
 };
 
-function readValue(
-  name: FieldName | NicField,
-  value: string,
-  parameter: string,
-): string | number | boolean {
+function readValue(name: FilterField, value: string, parameter: string): string | number | boolean {
   const wrong = (detail: string) =>
     new AppError('REQUEST_INVALID', { detail, path: `/${parameter}` });
   if (isNicField(name)) {
@@ -124,6 +125,7 @@ function readValue(
     if (read === undefined) throw wrong('is no whole MAC or address');
     return read;
   }
+  if (isPartField(name)) return value;
   const { type } = MACHINE_FIELDS[name];
   switch (type) {
     case 'flag':

@@ -1,16 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { renderCompletion } from '../../../src/cli/people/completion.ts';
-import type { CliEnvironment } from '../../../src/cli/people/connection.ts';
-import type { ApiProblem } from '../../../src/client/client.ts';
-import { rackSchema } from '../../../src/inventory/record-kinds.ts';
-import { createPeople, type People } from '../../support/people.ts';
+import { codeOf, commandLine, appliance as startAppliance } from '../../support/command-line.ts';
+import type { People } from '../../support/people.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -18,48 +15,11 @@ afterEach(async () => {
   process.exitCode = 0;
 });
 
-/** A command line that writes into a string. */
-function commandLine(
-  environment: CliEnvironment = {},
-  tell: (text: string) => void = () => undefined,
-) {
-  return async (line: string | readonly string[], input = ''): Promise<string> => {
-    let output = '';
-    const program = new Command('reveille').exitOverride();
-    addPeopleCommands(program, {
-      environment,
-      write: (text) => {
-        output += text;
-      },
-      tell,
-      readInput: async () => input,
-    });
-    const words = typeof line === 'string' ? line.split(' ') : line;
-    await program.parseAsync(words as string[], { from: 'user' });
-    return output;
-  };
+async function appliance() {
+  const made = await startAppliance();
+  closers.push(made.close);
+  return made;
 }
-
-/** A daemon's listener and an administrator's command line. */
-async function appliance(): Promise<{
-  people: People;
-  run: ReturnType<typeof commandLine>;
-  url: string;
-}> {
-  const people = await createPeople();
-  await people.app.listen({ host: '127.0.0.1', port: 0 });
-  closers.push(() => people.app.close());
-  const url = `http://127.0.0.1:${(people.app.server.address() as AddressInfo).port}`;
-  const { access } = people.world.inventory.serverdb;
-  const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
-  return { people, url, run: commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: secret }) };
-}
-
-const codeOf = (call: Promise<unknown>) =>
-  call.then(
-    () => 'ok',
-    (error: ApiProblem) => error.code,
-  );
 
 describe('machines', () => {
   it('are entered, found, changed, moved and forgotten', async () => {
@@ -112,27 +72,6 @@ describe('machines', () => {
     expect((await run('machines export role=web')).split('\r\n')).toHaveLength(17);
   });
 
-  it('are listed in the order that is asked for, and it is told when there are more', async () => {
-    let told = '';
-    const { run, url } = await appliance();
-    for (const unit of [3, 1, 2])
-      await run(`machines enter serial=SN-${unit} rack=R1 unit=${unit}`);
-    const names = async (words: string) =>
-      [...(await run(`machines list ${words}`)).matchAll(/^SN-\d/gm)].map(String);
-    expect(await names('sort=-unit')).toEqual(['SN-3', 'SN-2', 'SN-1']);
-    expect(await names('--sort unit --limit 2')).toEqual(['SN-1', 'SN-2']);
-    expect(await names('--limit 5000')).toHaveLength(3);
-    expect(await codeOf(run('machines list --limit none'))).toBe('REQUEST_INVALID');
-    const token = (await run('tokens create reader --role viewer')).trim();
-    const listening = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: token }, (text) => {
-      told += text;
-    });
-    await listening('machines list --limit 2');
-    expect(told).toContain('more than these 2');
-    await listening('machines list');
-    expect(told.match(/more than/g)).toHaveLength(1);
-  });
-
   it('are named, addressed, merged and split', async () => {
     const { run } = await appliance();
     await run('machines enter serial=SN-1 nics=52:54:00:00:00:01');
@@ -183,46 +122,6 @@ describe('the rest of ServerDb', () => {
     expect(await run('credentials list')).toMatch(/bmc +music +root/);
     expect(await run('webhooks add http://127.0.0.1:9/ --event machine.')).toMatch(/secret /);
     expect(await run('webhooks list')).toContain('machine.');
-  });
-
-  it('a user that is changed stays what nothing is said of', async () => {
-    const { run } = await appliance();
-    await run('squads put music contact=music@example.org');
-    await run('squads put search contact=search@example.org');
-    await run('users put negz --role admin --squad music=admin --squad search=viewer');
-    await run('users put negz --disabled');
-    await run('users put negz --password', 'a long password\n');
-    expect(await run('users list')).toMatch(/negz +admin +music=admin search=viewer +disabled/);
-    await run('users put negz --enabled --squad search=');
-    expect(await run('users list')).toMatch(/negz +admin +music=admin +yes/);
-    await run('users put new');
-    expect(await run('users list')).toMatch(/new +viewer/);
-  });
-
-  it('a webhook is stopped and started', async () => {
-    const { run } = await appliance();
-    const made = JSON.parse(await run('webhooks add http://127.0.0.1:9/ --json'));
-    const { id } = made.webhook;
-    expect(await run(`webhooks stop ${id}`)).toContain('is stopped');
-    expect(await run('webhooks list')).toContain('stopped');
-    await run(`webhooks start ${id}`);
-    expect(await run('webhooks list')).not.toContain('stopped');
-  });
-
-  it('lists of more than one call holds are whole', async () => {
-    const { run, people } = await appliance();
-    const { records } = people.world.inventory.serverdb;
-    people.world.inventory.transaction(() => {
-      for (let n = 0; n < 1001; n++)
-        records.put(
-          'rack',
-          { name: `R${n}`, doc: rackSchema.parse({}) },
-          { who: 'test', why: 'x' },
-        );
-    });
-    const { items } = JSON.parse(await run('racks list --json'));
-    expect(new Set(items.map(({ name }: { name: string }) => name)).size).toBe(1001);
-    expect((await run('racks list')).trim().split('\n')).toHaveLength(1002);
   });
 
   it('events, and a classification for Puppet', async () => {
@@ -394,26 +293,6 @@ describe('completion', () => {
       ['stop', 'start'],
     ],
   ])('%j', (words, expected) => expect(complete(...words)).toEqual(expected));
-});
-
-describe('every command', () => {
-  it('prints JSON for programs, but those whose output is a file', () => {
-    const program = new Command('reveille');
-    addPeopleCommands(program, {
-      environment: {},
-      write: () => undefined,
-      tell: () => undefined,
-      readInput: async () => '',
-    });
-    const without: string[] = [];
-    const visit = (command: Command, words: readonly string[]): void => {
-      const has = command.options.some(({ long }) => long === '--json');
-      if (command.commands.length === 0 && !has) without.push(words.join(' '));
-      for (const child of command.commands) visit(child, [...words, child.name()]);
-    };
-    visit(program, []);
-    expect(without.sort()).toEqual(['completion', 'images manifest']);
-  });
 });
 
 describe('two squads', () => {

@@ -1,0 +1,51 @@
+/** The command line as a function, over a people's listener of its own. */
+import type { AddressInfo } from 'node:net';
+import { Command } from 'commander';
+import { addPeopleCommands } from '../../src/cli/people/commands.ts';
+import type { CliEnvironment } from '../../src/cli/people/connection.ts';
+import type { ApiProblem } from '../../src/client/client.ts';
+import { createPeople, type People } from './people.ts';
+
+/** A command line that writes into a string. */
+export function commandLine(
+  environment: CliEnvironment = {},
+  tell: (text: string) => void = () => undefined,
+) {
+  return async (line: string | readonly string[], input = ''): Promise<string> => {
+    let output = '';
+    const program = new Command('reveille').exitOverride();
+    addPeopleCommands(program, {
+      environment,
+      write: (text) => {
+        output += text;
+      },
+      tell,
+      readInput: async () => input,
+    });
+    const words = typeof line === 'string' ? line.split(' ') : line;
+    await program.parseAsync(words as string[], { from: 'user' });
+    return output;
+  };
+}
+
+/** A daemon's listener and an administrator's command line. The caller closes it. */
+export async function appliance(): Promise<{
+  people: People;
+  run: ReturnType<typeof commandLine>;
+  url: string;
+  close(): Promise<unknown>;
+}> {
+  const people = await createPeople();
+  await people.app.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${(people.app.server.address() as AddressInfo).port}`;
+  const { access } = people.world.inventory.serverdb;
+  const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
+  const run = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: secret });
+  return { people, url, run, close: () => people.app.close() };
+}
+
+export const codeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => 'ok',
+    (error: ApiProblem) => error.code,
+  );

@@ -719,8 +719,10 @@ export type JobDetail = {
   readonly waiting_for: string;
   readonly waiting_until: string | null;
   readonly cancelling: boolean;
-  /** From history; null without one */
+  /** From history, and from how fast the machine is now; null when neither says */
   readonly remaining_seconds: number | null;
+  /** Nothing like a part of it was done here yet */
+  readonly remaining_is_guess: boolean;
   readonly log: readonly {
     readonly seq: number;
     /** UTC, as 2015-07-31 17:36:31 */

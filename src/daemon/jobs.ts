@@ -39,7 +39,10 @@ export function openJobs({
   const onCancel = ({ id }: Job) => inventory.work.end(id, 'its job was called off');
   return openJobDesk({
     ...{ db, clock, events, machines, kinds, onCancel },
-    ownEndOf: (job) => inventory.work.copyEndsAt(job),
+    endsOf: (job) => ({
+      copyAt: inventory.work.copyEndsAt(job),
+      workAt: inventory.work.endsAt(job),
+    }),
   });
 }
 

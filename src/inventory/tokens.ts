@@ -30,6 +30,8 @@ export interface Tokens {
   renew(token: BootToken): void;
   /** When a machine that waits last asked by this NIC; 0 for never. */
   heardAt(mac: Mac): number;
+  /** It waits no more, because it was told to leave or lost its power: for `heardAt` it has been silent for so long. */
+  gone(mac: Mac, silentMs: number): void;
   /** Forgets tokens that expired before this moment. */
   forget(before: Millis): number;
 }
@@ -67,6 +69,9 @@ export function openTokens(db: Database, clock: Clock): Tokens {
   const waiting = db.prepare<[string], { expires_at: number | null }>(
     "SELECT max(expires_at) AS expires_at FROM tokens WHERE mac = ? AND purpose = 'wait'",
   );
+  const gone = db.prepare(
+    "UPDATE tokens SET expires_at = min(expires_at, ?) WHERE mac = ? AND purpose = 'wait'",
+  );
   const forget = db.prepare('DELETE FROM tokens WHERE expires_at < ?');
 
   return {
@@ -85,6 +90,7 @@ export function openTokens(db: Database, clock: Clock): Tokens {
     },
     // Its life starts anew with each question.
     heardAt: (mac) => Math.max(0, (waiting.get(mac)?.expires_at ?? 0) - LIFE_MS.wait),
+    gone: (mac, silentMs) => void gone.run(clock() + LIFE_MS.wait - silentMs, mac),
     forget: (before) => forget.run(before).changes,
   };
 }

@@ -18,6 +18,7 @@ import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { EventStore } from './event-store.ts';
 import { type MachineState, statesOfWork } from './states.ts';
+import { copyEndOf, endOf } from './work-end.ts';
 import type { AgentProgress, AgentResult } from './work-report.ts';
 
 export type WorkPurpose = 'install' | 'recycle' | 'burn-in';
@@ -96,6 +97,8 @@ export interface Work {
   progressed(token: WorkToken, progress: AgentProgress): boolean;
   /** When the agent of this job says that its copy will be over; undefined when it copies nothing now. */
   copyEndsAt(job: string): Millis | undefined;
+  /** When all of its work will be over at its pace so far; undefined for as long as that says nothing. */
+  endsAt(job: string): Millis | undefined;
   /** @returns false when this round has had its result already */
   concluded(token: WorkToken, result: AgentResult): boolean;
   /** @returns false when it has called before */
@@ -276,6 +279,7 @@ export function openWork(
       return true;
     },
     copyEndsAt: (job) => copyEndOf(one(sql.ofJob.get(job))),
+    endsAt: (job) => endOf(one(sql.ofJob.get(job))),
     concluded({ order }, result) {
       if (must(order.job).result !== undefined) return false;
       sql.conclude.run(result.ok ? 'done' : 'failed', JSON.stringify(result), order.job);
@@ -302,12 +306,6 @@ function tokenFrom(row: TokenRow, order: WorkOrder): WorkToken {
     expiresAt: row.expires_at as Millis,
     order,
   };
-}
-
-function copyEndOf(order: WorkOrder | undefined): Millis | undefined {
-  const seconds = order?.state === 'armed' ? order.progress.etaSeconds : undefined;
-  if (!order || seconds === undefined) return undefined;
-  return Math.round(order.progressAt + seconds * 1000) as Millis;
 }
 
 /** @returns what keeps it from being handed out once more; undefined for nothing */

@@ -171,6 +171,7 @@ function guardedWork({ world: { work }, transaction }: AttemptInput, alive: () =
     bootsByUefi: (machine) => work.bootsByUefi(machine),
     isTaken: (job) => work.isTaken(job),
     isListening: (machine) => work.isListening(machine),
+    gone: inside((machine) => work.gone(machine)),
     restoreNames: inside((machine, names) => work.restoreNames(machine, names)),
   };
 }

@@ -57,11 +57,18 @@ export interface StepContext<Params = JobParams> {
   note(text: string): void;
 }
 
+/**
+ * About how long it takes, for as long as nothing like it was seen here: people who install the first machine of a site want to
+ * know when it will be done, too. May follow from what the steps before it have found.
+ */
+export type Usual = number | ((outputs: Readonly<Record<string, Output>>) => number);
+
 interface StepSpec<Params> {
   /** One attempt; after that it counts as lost. */
   readonly timeoutMs: number;
   /** All attempts and the pauses between them, from the first start. */
   readonly withinMs: number;
+  readonly usualMs?: Usual;
   run(context: StepContext<Params>): Promise<Output | Later | undefined>;
   /** Asked before a step that was started before: its output when it has been done. */
   done?(context: StepContext<Params>): Promise<Output | undefined>;
@@ -71,6 +78,7 @@ interface StepSpec<Params> {
 interface WaitSpec {
   /** From the moment that the wait begins; may follow from what the steps before it have found. */
   readonly withinMs: number | ((outputs: Readonly<Record<string, Output>>) => number);
+  readonly usualMs?: Usual;
   readonly event: EventName;
   /** Only events newer than the first start of this step count. */
   readonly since: string;
@@ -106,6 +114,14 @@ export function waitMs(
   outputs: Readonly<Record<string, Output>>,
 ): number {
   return typeof withinMs === 'number' ? withinMs : withinMs(outputs);
+}
+
+/** @returns undefined where the kind has no guess */
+export function usualMs(
+  { usualMs: usual }: { readonly usualMs?: Usual },
+  outputs: Readonly<Record<string, Output>>,
+): number | undefined {
+  return typeof usual === 'function' ? usual(outputs) : usual;
 }
 
 export function step<Params>(name: string, spec: StepSpec<Params>): Step<Params> {

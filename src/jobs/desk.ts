@@ -57,8 +57,8 @@ export interface DeskParts {
   readonly events: EventStore;
   readonly machines: Pick<Machines, 'record' | 'transition'>;
   readonly kinds: JobKinds;
-  /** When the machine of this job says that it will be done with what it copies. */
-  ownEndOf?(job: string): Millis | undefined;
+  /** When the machine of this job says that it will be done with what it copies, and at its pace with all of its work. */
+  endsOf?(job: string): { copyAt: Millis | undefined; workAt: Millis | undefined };
   /** In the transaction in which a job is called off. */
   onCancel?(job: Job): void;
 }
@@ -74,6 +74,11 @@ export function openJobDesk(parts: DeskParts): JobDesk {
       if (entry.is === 'ended' || details?.durationMs !== undefined) stats.touched(job);
     },
   };
+  const kindsWith = (step: string, but: string): string[] =>
+    kinds
+      .list()
+      .filter(({ kind, steps }) => kind !== but && steps.some(({ name }) => name === step))
+      .map(({ kind }) => kind);
   const get = (id: string): Job => {
     const job = store.byId(id);
     if (!job) throw new AppError('NOT_FOUND', { detail: `No job ${id.slice(0, 64)}.` });
@@ -126,7 +131,9 @@ export function openJobDesk(parts: DeskParts): JobDesk {
     },
     progress(job) {
       const now = clock();
-      const endsAt = parts.ownEndOf?.(job.id);
+      const ends = parts.endsOf?.(job.id);
+      const left = (at: Millis | undefined) =>
+        at === undefined ? undefined : Math.max(0, at - now);
       return describeJob(job, {
         definition: kinds.find(job.kind, job.version),
         log: store.logOf(job.number),
@@ -134,7 +141,9 @@ export function openJobDesk(parts: DeskParts): JobDesk {
         pausedMs: pausedUntil(store.queue(), now),
         blocked: desk.blockedBy(job),
         medianMs: (step) => stats.medianMs(job.kind, step, job.hardwareType),
-        ownMs: endsAt === undefined ? undefined : Math.max(0, endsAt - now),
+        medianElsewhereMs: (step) => stats.medianOfAnyMs(kindsWith(step, job.kind), step),
+        ownMs: left(ends?.copyAt),
+        pacedMs: left(ends?.workAt),
       });
     },
     pause: (cause) => turn('jobs.paused', cause),

@@ -84,6 +84,8 @@ export interface JobWork {
   isTaken(job: string): boolean;
   /** It has asked what to do a moment ago. */
   isListening(machine: Hardwarename): boolean;
+  /** Its power is off: whatever it has asked before, it is not listening. */
+  gone(machine: Hardwarename): void;
   restoreNames(
     machine: Hardwarename,
     names: { readonly hostname: string; readonly role: string },

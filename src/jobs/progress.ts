@@ -3,7 +3,7 @@
  * probably be done. Pure: folded from the log like everything about a job.
  */
 import type { Millis } from '../wire/time.ts';
-import type { JobDefinition } from './definition.ts';
+import { type JobDefinition, usualMs } from './definition.ts';
 import { foldJob, type JobFold, type LoggedEntry } from './fold.ts';
 import { dueAt } from './pauses.ts';
 import type { Job } from './store.ts';
@@ -34,8 +34,10 @@ export interface JobProgress {
   /** Until when, at the latest; 0 when that is not known. */
   readonly waitingUntil: number;
   readonly cancelling: boolean;
-  /** From history; absent without one, or when it has ended. */
+  /** Absent where nothing is known that it could be told from, or when it has ended. */
   readonly remainingMs?: number;
+  /** Of some step that is left nothing was seen yet, of this kind of job: the kind's own guess is in the sum. */
+  readonly isGuess: boolean;
 }
 
 export interface ProgressFacts {
@@ -47,26 +49,31 @@ export interface ProgressFacts {
   readonly pausedMs: number;
   readonly blocked: string | undefined;
   medianMs(step: string): number | undefined;
+  /** The same of other kinds that have such a step. */
+  medianElsewhereMs?(step: string): number | undefined;
   /** What the machine itself says that it will still take, for the step that waits for it. */
   readonly ownMs?: number | undefined;
+  /** What is left of its work at its pace so far; asked where nothing like it was seen. */
+  readonly pacedMs?: number | undefined;
 }
 
 export function describeJob(job: Job, facts: ProgressFacts): JobProgress {
   const { definition, log } = facts;
   if (!definition) {
-    const none = { steps: [], waitingFor: '', waitingUntil: 0, cancelling: false };
+    const none = { steps: [], waitingFor: '', waitingUntil: 0, cancelling: false, isGuess: false };
     return { phase: job.endedAt > 0 ? 'ended' : 'ready', ...none };
   }
   const fold = foldJob(definition, log);
   const names = definition.steps.map(({ name }) => name);
   const steps = names.map((name) => stepProgress(name, names, log));
-  const remainingMs = remaining(fold, steps, facts);
+  const left = remaining(fold, steps, { ...facts, definition });
   return {
     phase: fold.phase.at,
     steps,
     ...waiting(definition, fold, facts),
     cancelling: fold.cancelling,
-    ...(remainingMs === undefined ? {} : { remainingMs }),
+    isGuess: left?.isGuess === true,
+    ...(left === undefined ? {} : { remainingMs: left.ms }),
   };
 }
 
@@ -142,20 +149,32 @@ function waiting(
 
 /** The usual times of the steps that are left in this round, less what the present one has had already. */
 function remaining(
-  { phase, anchors }: JobFold,
+  { phase, anchors, outputs }: JobFold,
   steps: readonly StepProgress[],
-  { now, pausedMs, medianMs, ownMs }: ProgressFacts,
-): number | undefined {
+  facts: ProgressFacts & { readonly definition: JobDefinition },
+): { readonly ms: number; readonly isGuess: boolean } | undefined {
+  const { definition, now, pausedMs, medianMs, medianElsewhereMs } = facts;
   if (phase.at === 'ended' || phase.at === 'undoing') return undefined;
-  let sumMs = 0;
+  let [ms, isGuess] = [0, false];
   for (const [index, { name }] of steps.slice(phase.step).entries()) {
-    const usualMs = medianMs(name);
-    if (usualMs === undefined) return undefined;
-    const begun = phase.at === 'waiting' ? { ...phase, at: phase.sinceAt } : anchors[name];
-    const hadMs = begun && index === 0 ? now - begun.at - (pausedMs - begun.pausedMs) : 0;
-    // What is usual knows nothing of an uplink that is shared with more machines than usual.
-    const own = index === 0 && phase.at === 'waiting' ? (ownMs ?? 0) : 0;
-    sumMs += Math.max(0, own, usualMs - hadMs);
+    const each = definition.steps[phase.step + index];
+    const isNow = index === 0;
+    const { ownMs, pacedMs } = isNow && phase.at === 'waiting' ? facts : {};
+    const seenMs = medianMs(name);
+    const toldMs = seenMs === undefined ? (pacedMs ?? ownMs) : undefined;
+    const ownGuessMs = each && usualMs(each, outputs);
+    // What this job has no need of takes no time, whatever it takes others.
+    const guessMs = ownGuessMs === 0 ? 0 : (medianElsewhereMs?.(name) ?? ownGuessMs);
+    const wholeMs = seenMs ?? guessMs;
+    if (toldMs !== undefined) ms += toldMs;
+    else if (wholeMs === undefined) return undefined;
+    else {
+      const begun = phase.at === 'waiting' ? { ...phase, at: phase.sinceAt } : anchors[name];
+      const hadMs = begun && isNow ? now - begun.at - (pausedMs - begun.pausedMs) : 0;
+      // What is usual knows nothing of an uplink that is shared with more machines than usual.
+      ms += Math.max(0, ownMs ?? 0, wholeMs - hadMs);
+      isGuess ||= seenMs === undefined && wholeMs > 0;
+    }
   }
-  return Math.round(sumMs);
+  return { ms: Math.round(ms), isGuess };
 }

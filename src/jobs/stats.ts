@@ -53,6 +53,8 @@ export interface JobStats {
   read(): StatsDocument;
   /** How long this step usually takes on this type of hardware, else on any; `undefined` without history. */
   medianMs(kind: string, step: string, hardwareType: string): number | undefined;
+  /** The same of whichever of these kinds has the most to say of such a step. */
+  medianOfAnyMs(kinds: readonly string[], step: string): number | undefined;
   /** A step of this job, or the job itself, has come to an end. */
   touched(job: Pick<Job, 'kind' | 'hardwareType'>): void;
 }
@@ -122,6 +124,10 @@ export function openJobStats(db: Database, clock: Clock): JobStats {
       const own = hardwareType === '' ? undefined : group(kind, hardwareType).steps.get(step);
       if (own && own.count >= ENOUGH) return own.p50Ms;
       return (group(kind, '').steps.get(step) ?? own)?.p50Ms;
+    },
+    medianOfAnyMs(kinds, step) {
+      const known = kinds.flatMap((kind) => group(kind, '').steps.get(step) ?? []);
+      return known.sort((a, b) => b.count - a.count)[0]?.p50Ms;
     },
     touched({ kind, hardwareType }) {
       for (const type of ['', hardwareType]) groups.delete(`${kind}/${type}`);

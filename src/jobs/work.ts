@@ -19,6 +19,8 @@ import type { InstallParams } from './kinds/install-params.ts';
 import type { JobWork } from './ports.ts';
 
 const WHO = 'jobs';
+/** A machine that waits asks again in less. */
+const silentMs = limit('heartbeatMs') + limit('heartbeatGraceMs');
 
 export function createJobWork(
   inventory: Pick<
@@ -63,7 +65,8 @@ export function createJobWork(
       editor.edit(name, { hostname, role }, { who: WHO, why: 'It is installed for this.' });
       const uefi = machine.hardware.agent.bootMode === 'uefi';
       const installer = image.kind === 'installer';
-      const found = { image: `${image.name}@${image.version}`, hostname, role, uefi };
+      const bytes = image.files.reduce((sum, { contentSize }) => sum + contentSize, 0);
+      const found = { image: `${image.name}@${image.version}`, bytes, hostname, role, uefi };
       return { ...found, ...(installer && { installer }) };
     },
     armInstall({ job, machine: name, params, prepared }): Output {
@@ -110,7 +113,10 @@ export function createJobWork(
     isTaken: (job) => (work.ofJob(job)?.takenAt ?? 0) > 0,
     isListening(name) {
       const heardAt = Math.max(0, ...machines.nicsOf(name).map(({ mac }) => tokens.heardAt(mac)));
-      return clock() - heardAt < limit('heartbeatMs') + limit('heartbeatGraceMs');
+      return clock() - heardAt < silentMs;
+    },
+    gone(name) {
+      for (const { mac } of machines.nicsOf(name)) tokens.gone(mac, silentMs);
     },
     restoreNames(name, names) {
       if (!machines.record(name)) return;

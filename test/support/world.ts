@@ -108,7 +108,10 @@ export function createWorld(
   const onCancel = ({ id }: { id: string }) => inventory.work.end(id, 'its job was called off');
   const jobs = openJobDesk({
     ...{ db, clock, events, machines, kinds, onCancel },
-    ownEndOf: (job) => inventory.work.copyEndsAt(job),
+    endsOf: (job) => ({
+      copyAt: inventory.work.copyEndsAt(job),
+      workAt: inventory.work.endsAt(job),
+    }),
   });
   const { site, provisioning: settings } = config;
   const provisioning = openRequestDesk({ db, clock, inventory, jobs, settings, site });

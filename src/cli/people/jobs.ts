@@ -316,11 +316,13 @@ export async function watchJob(
   }
 }
 
-function renderNow({ steps, waiting_for, waiting_until, remaining_seconds }: JobDetail): string {
+function renderNow(detail: JobDetail): string {
+  const { steps, waiting_for, waiting_until, remaining_seconds, remaining_is_guess } = detail;
   const finished = steps.filter(({ status }) => status === 'done').length;
   const until = waiting_until === null ? '' : `, until ${waiting_until} at the latest`;
   const waits = waiting_for === '' ? '' : `; waits for ${waiting_for}${until}`;
-  const left = remaining_seconds ? `; about ${remaining_seconds} s left` : '';
+  const guess = remaining_is_guess ? ', by guess' : '';
+  const left = remaining_seconds ? `; about ${remaining_seconds} s left${guess}` : '';
   return `${finished} of ${steps.length} steps${waits}${left}`;
 }
 

@@ -135,8 +135,11 @@ function sendInstruction(
 ): FastifyReply {
   const { instruction } = next;
   const answer = inventory.transaction((): Instruction => {
-    if (instruction === 'reboot' || instruction === 'poweroff' || instruction === 'recon')
+    if (instruction === 'recon') return next;
+    if (instruction === 'reboot' || instruction === 'poweroff') {
+      inventory.tokens.gone(boot.mac, limit('heartbeatMs') + limit('heartbeatGraceMs'));
       return next;
+    }
     const { token } = inventory.tokens.mint(boot.id, boot.mac, 'wait');
     if (instruction === 'wait') return { ...next, token };
     const order = next.hardwarename && inventory.work.liveOf(next.hardwarename);

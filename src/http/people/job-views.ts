@@ -83,7 +83,11 @@ export const jobDetail = z
     waiting_for: z.string().describe('What keeps it from going on; empty when nothing does'),
     waiting_until: timeText.nullable(),
     cancelling: z.boolean(),
-    remaining_seconds: z.number().nullable().describe('From history; null without one'),
+    remaining_seconds: z
+      .number()
+      .nullable()
+      .describe('From history, and from how fast the machine is now; null when neither says'),
+    remaining_is_guess: z.boolean().describe('Nothing like a part of it was done here yet'),
     log: z.array(
       z.object({ seq: z.number().int(), at: timeText, entry: z.record(z.string(), z.unknown()) }),
     ),
@@ -172,7 +176,7 @@ export function showWithProgress(job: Job, progress: JobProgress): z.output<type
 }
 
 export function showProgress(progress: JobProgress) {
-  const { phase, steps, waitingFor, waitingUntil, cancelling, remainingMs } = progress;
+  const { phase, steps, waitingFor, waitingUntil, cancelling, remainingMs, isGuess } = progress;
   return {
     phase,
     steps: steps.map(({ startedAt, endedAt, ...each }) => ({
@@ -184,5 +188,6 @@ export function showProgress(progress: JobProgress) {
     waiting_until: timeOf(waitingUntil),
     cancelling,
     remaining_seconds: remainingMs === undefined ? null : Math.round(remainingMs / 1000),
+    remaining_is_guess: isGuess,
   };
 }

@@ -7,6 +7,7 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredEvent } from '../../events.ts';
 import { codeOfAgent } from '../../inventory/work-report.ts';
+import { limit } from '../../limits.ts';
 import {
   type JobParams,
   type JobStep,
@@ -22,13 +23,15 @@ import { discharge, look, powerOff, powerOnFresh, pxeOnce } from './steps.ts';
 const MINUTE_MS = 60_000;
 /** A server with much memory trains it for minutes; ten are more than any that was measured. */
 const BOOT_MS = 15 * MINUTE_MS;
+/** From the power to the agent's work, of a server whose firmware trains and initialises what servers have. */
+const USUAL_BOOT_MS = 4 * MINUTE_MS;
 /** The agent speaks every ten seconds. */
 export const SILENCE_MS = 3 * MINUTE_MS;
 /** A machine that waits is always asking; one that was just told of a restart of ours asks again after five seconds. */
 const ANSWER_MS = 8000;
 
 /** Steps that write to our own records alone. */
-export const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS };
+export const quick = { timeoutMs: 10_000, withinMs: 5 * MINUTE_MS, usualMs: 0 };
 
 export async function endWork({ work, job }: StepContext<JobParams>): Promise<void> {
   work.end(job, 'its job has ended');
@@ -36,6 +39,7 @@ export async function endWork({ work, job }: StepContext<JobParams>): Promise<vo
 
 const call = step<JobParams>('call', {
   ...quick,
+  usualMs: 1000,
   async run({ work, job, machine, outputs, now, sinceAt }) {
     // pxeimage cannot become another kernel: an installer is always booted.
     if (outputs.prepare?.installer === true) return { warm: false };
@@ -47,11 +51,12 @@ const call = step<JobParams>('call', {
 });
 
 /** Steps that only a machine needs that did not take its work where it waited. */
-function cold(each: Step<JobParams>): Step<JobParams> {
+function cold(each: Step<JobParams>, usualMs: number): Step<JobParams> {
   const isWarm = ({ outputs }: StepContext<JobParams>) => outputs.call?.warm === true;
   const { run, done, undo } = each;
   return {
     ...each,
+    usualMs: ({ call: called }) => (called?.warm === true ? 0 : usualMs),
     run: async (context) => (isWarm(context) ? { skipped: true } : run(context)),
     ...(done
       ? { done: async (context) => (isWarm(context) ? { skipped: true } : done(context)) }
@@ -69,9 +74,14 @@ export function takeWork(overdue: string, lookMs = look.withinMs): JobStep<JobPa
   const first = { ...look, withinMs: lookMs };
   return [
     call,
-    ...[first, powerOff, discharge, pxeOnce, powerOnFresh].map(cold),
+    cold(first, 1000),
+    cold(powerOff, 5000),
+    cold(discharge, limit('powerOffPauseMs')),
+    cold(pxeOnce, 1000),
+    cold(powerOnFresh, 5000),
     wait('taken', {
       withinMs: BOOT_MS,
+      usualMs: ({ call: called }) => (called?.warm === true ? 1000 : USUAL_BOOT_MS),
       event: 'work.taken',
       since: 'arm',
       fails: agentFails,
@@ -95,7 +105,7 @@ export function workDone(
     /** However much is heard. */
     readonly atMostMs: number;
     readonly since?: string;
-  } & Partial<Pick<Wait, 'withinMs' | 'again'>>,
+  } & Partial<Pick<Wait, 'withinMs' | 'again' | 'usualMs'>>,
 ): Wait {
   return wait(name, {
     withinMs: SILENCE_MS,

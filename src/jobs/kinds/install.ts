@@ -19,6 +19,15 @@ const STARTED_MS = 20 * MINUTE_MS;
 /** An image's own installer says nothing until it is done, and fetches its packages from wherever it was told. */
 const INSTALLER_MS = 90 * MINUTE_MS;
 
+/** A server's firmware once more, and its new system. */
+const USUAL_START_MS = 4 * MINUTE_MS;
+/** What a plain disk writes, unpacked; and all that is done before and after the copy. */
+const USUAL_BYTES_PER_MS = 150_000;
+const USUAL_REST_MS = MINUTE_MS;
+
+/** @param bytes of the image, unpacked */
+const writeMs = (bytes: number) => bytes / USUAL_BYTES_PER_MS + USUAL_REST_MS;
+
 export interface InstallPolicy {
   /**
    * How long a BMC may be silent before anything was done to its machine. Other jobs wait for an hour, because whoever asked
@@ -59,6 +68,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
     bmcPatienceMs,
   ),
   workDone('installed', {
+    usualMs: ({ prepare }) => writeMs(Number(prepare?.bytes ?? 0)),
     withinMs: ({ prepare }) => (prepare?.installer === true ? INSTALLER_MS : SILENCE_MS),
     atMostMs: limit('workOrderMs'),
     again: { from: 'arm', timesMax: 1 },
@@ -66,6 +76,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
   }),
   wait('started', {
     withinMs: STARTED_MS,
+    usualMs: USUAL_START_MS,
     event: 'os.phoned-home',
     since: 'arm',
     overdue: {

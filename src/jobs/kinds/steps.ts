@@ -131,6 +131,7 @@ async function setPxe(context: Context): Promise<Output> {
 
 export async function switchTo(context: Context, action: 'on' | 'off'): Promise<Output> {
   const { outcome } = await context.withBmc((bmc) => bmc.setPower(action));
+  if (action === 'off') context.work.gone(context.machine.hardwarename);
   return { already: outcome === 'already' };
 }
 

@@ -27,6 +27,7 @@ export function JobPage({ id }: { id: string }) {
       </>
     );
   const { job, waiting_for, waiting_until, remaining_seconds, cancelling } = detail.value;
+  const guess = detail.value.remaining_is_guess ? ', by guess' : '';
   const name = targetName(job.target);
   return (
     <>
@@ -51,7 +52,9 @@ export function JobPage({ id }: { id: string }) {
               ['Until', waiting_until ? <When key="u" at={readTime(waiting_until)} /> : ''],
               [
                 'Remaining',
-                remaining_seconds === null ? '' : `about ${seconds(remaining_seconds * 1000)}`,
+                remaining_seconds === null
+                  ? ''
+                  : `about ${seconds(remaining_seconds * 1000)}${guess}`,
               ],
               ['Took', jobDuration(job)],
               ['Asked by', job.requester],

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { acceptRestored, RESTORED } from '../../../src/inventory/feed-epoch.ts';
 import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
+import { createJobWork } from '../../../src/jobs/work.ts';
 import { limit } from '../../../src/limits.ts';
 import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
 
@@ -217,6 +218,46 @@ describe('a plan', () => {
     expect(answer.json()).toMatchObject({ status: 409, code: 'DISK_AMBIGUOUS' });
     expect(answer.json().detail).toContain('vdb serial D2');
     expect(world.inventory.work.ofJob(job.id)?.destroysAt).toBe(0);
+  });
+});
+
+describe('a machine that waits', () => {
+  const steps = () => createJobWork(world.inventory, world.clock);
+
+  it('is listening, until it is told to leave or its power goes', async () => {
+    const { wait, work, name } = await working();
+    expect(steps().isListening(name)).toBe(true);
+    await world.app.inject(`/agent/${work}/work`);
+    await world.post(`/agent/${work}/result`, { ok: true, step: 'verify' });
+    expect((await world.next(wait)).line('instruction')).toBe('reboot');
+    expect(steps().isListening(name)).toBe(false);
+    // An answer that was lost is asked for again, and given.
+    expect((await world.next(wait)).line('instruction')).toBe('reboot');
+    const other = await world.register(B, 'SN-0002');
+    expect(steps().isListening(other.name)).toBe(true);
+    steps().gone(other.name);
+    expect(steps().isListening(other.name)).toBe(false);
+  });
+
+  it('is told when its work will be over, at its pace so far', async () => {
+    const { work, job } = await working();
+    const endsIn = () => {
+      const at = world.inventory.work.endsAt(job.id);
+      return at === undefined ? undefined : at - world.clock();
+    };
+    expect(endsIn()).toBeUndefined();
+    await world.app.inject(`/agent/${work}/work`);
+    world.pass(10_000);
+    await world.post(`/agent/${work}/progress`, { step: 'partition', percent: 1 });
+    expect(endsIn()).toBeUndefined();
+    await world.post(`/agent/${work}/progress`, { step: 'copy', percent: 20, etaSeconds: 5 });
+    // A fifth in ten seconds: forty more.
+    expect(endsIn()).toBe(40_000);
+    world.pass(limit('workProgressMs'));
+    await world.post(`/agent/${work}/progress`, { step: 'copy', percent: 50, etaSeconds: 900 });
+    expect(endsIn()).toBe(900_000);
+    await world.post(`/agent/${work}/result`, { ok: true, step: 'verify' });
+    expect(endsIn()).toBeUndefined();
   });
 });
 

@@ -4,6 +4,7 @@ import { foldJob, type JobEntry, type LoggedEntry } from '../../../src/jobs/fold
 import { describeJob } from '../../../src/jobs/progress.ts';
 import type { Job, JobStore } from '../../../src/jobs/store.ts';
 import { judgeWait } from '../../../src/jobs/waits.ts';
+import { limit } from '../../../src/limits.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { definitionOf } from '../../support/job-trials.ts';
 
@@ -92,5 +93,46 @@ describe('the time that is left', () => {
     ]);
     // look, power-off, discharge, pxe-once, power-on, taken, then the copy and the start.
     expect(describedAt(630, again).remainingMs).toBe(6 * 60_000 - 20_000 + 600_000 + 60_000);
+  });
+
+  /** Nothing was seen here yet but the power, in jobs of another kind. */
+  const first = (seconds: number, entries: readonly Timed[], pacedMs?: number) =>
+    describeJob(job, {
+      ...{ definition, log: log(...entries), now: (BEGAN + 1000 * seconds) as Millis },
+      ...{ blocked: undefined, pausedMs: 0, pacedMs, medianMs: () => undefined },
+      medianElsewhereMs: (step) => (step === 'power-on' ? 20_000 : undefined),
+    });
+  const bytes = 3_000_000_000;
+  const prepared: Timed[] = [
+    [0, { is: 'started', step: 'prepare', attempt: 1, cursor: 0, deadlineAt: BEGAN + 1e9 }],
+    [0, { is: 'succeeded', step: 'prepare', output: { bytes } }],
+  ];
+
+  it('is guessed for the first install of a site: by the bytes, and by what other jobs took', () => {
+    const cold = first(0, prepared);
+    expect(cold.isGuess).toBe(true);
+    // Both boots of a server, 20 s for the image, a minute for the rest, and the steps at the BMC.
+    const steps = 1000 + 1000 + 5000 + limit('powerOffPauseMs') + 1000 + 20_000;
+    expect(cold.remainingMs).toBe(steps + 240_000 + bytes / 150_000 + 60_000 + 240_000);
+    const warm = prepared.concat(done('arm', 0, 0), [
+      [0, { is: 'started', step: 'call', attempt: 1, cursor: 0, deadlineAt: BEGAN + 1e9 }],
+      [1, { is: 'succeeded', step: 'call', output: { warm: true } }],
+    ]);
+    // It is listening: no power, no boot before the work.
+    expect(first(1, warm).remainingMs).toBe(1000 + bytes / 150_000 + 60_000 + 240_000);
+  });
+
+  it('follows the machine as soon as its pace tells more than a guess', () => {
+    const entries = [...prepared, ...installing.slice(2)];
+    expect(first(100, entries).remainingMs).toBe(20_000 + 60_000 - 40_000 + 240_000);
+    expect(first(100, entries, 300_000).remainingMs).toBe(300_000 + 240_000);
+    expect(describedAt(430, installing).isGuess).toBe(false);
+  });
+
+  it('is not told of a kind that has no guess', () => {
+    const recycle = definitionOf('recycle');
+    const none = { blocked: undefined, pausedMs: 0, medianMs: () => undefined };
+    const shown = describeJob(job, { definition: recycle, log: [], now: BEGAN as Millis, ...none });
+    expect([shown.remainingMs, shown.isGuess]).toEqual([undefined, false]);
   });
 });

@@ -147,6 +147,8 @@ export interface EventData extends ProvisioningEventData, DnsEventData {
   /** A user, token, credential or webhook; never a secret. */
   'access.changed': { kind: string; id: string; change: string; who: string };
   'access.refused': { who: string; from: string; method: string; path: string; code: string };
+  /** Central refuses this appliance, or this appliance what central asks for. */
+  'federation.refused': { code: string; detail: string };
   /** A webhook gave a batch up: it is in the dead letters. */
   'webhook.dead': { webhook: string; firstEvent: number; lastEvent: number; error: string };
   'events.compacted': { through: number; deleted: number };
@@ -351,6 +353,7 @@ export const EVENT_NAMES = [
   'record.changed',
   'access.changed',
   'access.refused',
+  'federation.refused',
   'webhook.dead',
   'events.compacted',
   'nic.moved',

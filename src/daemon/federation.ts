@@ -142,6 +142,16 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   let pauseMs = limit('federationAgainMs');
   let timer: NodeJS.Timeout | undefined;
   let current: WebSocket | undefined;
+  let refused = '';
+  /** Once for each reason, until it is let in again: it dials for as long as it takes. */
+  const onRefused = (code: string, detail: string): void => {
+    log.error({ code, detail }, 'central refuses this appliance');
+    if (refused === code) return;
+    refused = code;
+    const data = { code, detail: detail.slice(0, 500) };
+    const { transaction, events } = parts.inventory;
+    transaction(() => events.append({ name: 'federation.refused', data }));
+  };
   const dial = (): void => {
     if (stopped) return;
     const identity = readFileSync(join(folder, FILES.identity), 'utf8');
@@ -158,7 +168,9 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
       intents,
       site: membership.site,
       identity,
+      onRefused,
       onWelcome() {
+        refused = '';
         pauseMs = limit('federationAgainMs');
       },
     });
@@ -220,6 +232,7 @@ interface Held {
   /** The key and certificate that it was opened with, as PEM. */
   readonly identity: string;
   onWelcome(): void;
+  onRefused(code: string, detail: string): void;
 }
 
 function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
@@ -230,6 +243,7 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
     site: held.site,
     intents: held.intents,
     onCertificate: renewal.finish,
+    onRefused: held.onRefused,
   });
   // Not the time of day, which may jump.
   let heardAt = performance.now();
@@ -270,7 +284,11 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
       socket.close(1002);
     }
   });
-  socket.on('error', (err) => log.warn({ err }, 'central cannot be reached'));
+  socket.on('error', (err) => {
+    log.warn({ err }, 'central cannot be reached');
+    if (err.message.endsWith(' 403'))
+      held.onRefused('CERTIFICATE_REFUSED', "Central does not take this appliance's certificate.");
+  });
   socket.once('close', () => {
     unfollow();
     clearInterval(ping);
@@ -319,12 +337,13 @@ interface Opened {
   readonly site: string;
   readonly intents: Intents;
   onCertificate(pem: string): void;
+  onRefused(code: string, detail: string): void;
 }
 
 function openSession(
   parts: FederationParts,
   socket: WebSocket,
-  { site, intents, onCertificate }: Opened,
+  { site, intents, onCertificate, onRefused }: Opened,
 ): Session {
   const { db, inventory, provisioning, clock, log, whenDurable } = parts;
   const { events, machines, serverdb, transactionUnsynced } = inventory;
@@ -355,9 +374,8 @@ function openSession(
     snapshotId: randomUUID,
     send: (message) => send(socket, message),
     unsentBytes: () => socket.bufferedAmount,
-    onCertificate,
+    ...{ onCertificate, onRefused },
     onError: (err) => log.error({ err }, 'an intent of central was not carried out'),
-    onRefused: (code, detail) => log.error({ code, detail }, 'central refuses this appliance'),
   });
 }
 

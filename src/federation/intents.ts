@@ -6,6 +6,8 @@
  * by the same code that answers the site's own API. A request for machines has the id of its intent, so it is there once even
  * when the intent has been forgotten; one that is called off before it has come is refused when it comes.
  *
+ * An id that comes again with other contents is somebody's replay: it is refused, and an event tells of it.
+ *
  * Images and channels take a while: such an intent is kept as `working` at first (deferred.ts), and answered when it has ended. Of
  * two for the same record only the newer one counts.
  */
@@ -51,6 +53,7 @@ export interface WorkingIntent {
 
 interface Row {
   id: string;
+  body: string;
   status: IntentResult['status'] | 'working';
   result: string;
 }
@@ -71,7 +74,9 @@ type BodyOf<Kind extends IntentBody['kind']> = Extract<IntentBody, { kind: Kind 
 
 export function openIntents(parts: IntentParts): Intents {
   const { db, clock, inventory } = parts;
-  const find = db.prepare<[string], Row>('SELECT id, status, result FROM intents WHERE id = ?');
+  const find = db.prepare<[string], Row>(
+    'SELECT id, body, status, result FROM intents WHERE id = ?',
+  );
   const insert = db.prepare(
     'INSERT INTO intents (id, who, body, status, result, at) VALUES (?, ?, ?, ?, ?, ?)',
   );
@@ -103,6 +108,12 @@ export function openIntents(parts: IntentParts): Intents {
     const result = { code: 'REQUEST_ENDED', detail: `It was called off before it came: ${why}` };
     keep({ id, who, body }, { status: 'refused', result });
   };
+  const refuseReplay = (id: string): IntentResult => {
+    const detail = `The intent ${id} comes again with other contents.`.slice(0, 200);
+    const data = { code: 'INTENT_MISMATCH', detail };
+    inventory.events.append({ name: 'federation.refused', data });
+    return { kind: 'result', intent: id, status: 'refused', result: data };
+  };
   const read = () =>
     working.all().map((row) => ({ ...row, body: JSON.parse(row.body) as RecordDocument }));
   /** Of two for one record the older one is over. */
@@ -118,6 +129,7 @@ export function openIntents(parts: IntentParts): Intents {
       const kept = find.get(id);
       if (kept) {
         const { status, result } = kept;
+        if (!isSame(kept, sent)) return refuseReplay(id);
         if (status === 'working') return undefined;
         return { kind: 'result', intent: id, status, result: JSON.parse(result) };
       }
@@ -144,6 +156,13 @@ export function openIntents(parts: IntentParts): Intents {
     },
     forget: (before) => forget.run(before).changes,
   };
+}
+
+/** Or the one that was called off before it came: what is kept then is the calling off. */
+function isSame({ id, body }: Row, sent: SentIntent): boolean {
+  if (body === JSON.stringify(sent.body)) return true;
+  const kept = JSON.parse(body) as { kind?: unknown; request?: unknown };
+  return kept.kind === 'cancel-request' && kept.request === id;
 }
 
 const UNKNOWN = { code: 'INTENT_UNKNOWN', detail: 'This program does not know what that is.' };

@@ -36,6 +36,8 @@ export function eventWords(event: StoredEvent): string {
     }
     case 'access.refused':
       return `${event.data.who} from ${event.data.from}: ${event.data.method} ${event.data.path} ${event.data.code}`;
+    case 'federation.refused':
+      return `${event.data.code}: ${event.data.detail}`;
     case 'tftp.sent':
     case 'http.sent':
       return `${event.data.file}, ${bytes(event.data.sizeBytes)} in ${seconds(event.data.durationMs)}`;

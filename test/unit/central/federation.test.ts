@@ -4,7 +4,9 @@ import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { issueAppliance, makeAuthority } from '../../../src/central/authority.ts';
 import { joinFleet } from '../../../src/daemon/federation.ts';
+import { makeRequest } from '../../../src/federation/certificates.ts';
 import { limit } from '../../../src/limits.ts';
 import {
   createFleet,
@@ -247,6 +249,30 @@ describe('strangers', () => {
       'PROTOCOL',
       'SITE_MISMATCH',
     ]);
+  });
+
+  it('that central refuses say so where the site’s people look, once', async () => {
+    const { fleet, lon, sto } = await twoSites();
+    await fleet.call('POST', '/sites/lon/revoke');
+    // As when the fleet's authority was made anew: TLS itself knows nothing of this one.
+    const foreign = await makeAuthority(Date.now());
+    const { key, request } = await makeRequest('appliance');
+    const issued = await issueAppliance(foreign, { site: 'sto', request }, Date.now());
+    writeFileSync(join(sto.folder, 'appliance.pem'), key + issued.certificate);
+    for (const site of [lon, sto]) site.connect();
+    const codes = async () =>
+      (await fleet.call('GET', '/notices')).body.notices.map(({ code }: { code: string }) => code);
+    await until(codes, (found) =>
+      ['CERTIFICATE_UNKNOWN', 'CERTIFICATE_REFUSED'].every(
+        (code) => found.filter((one: string) => one === code).length > 1,
+      ),
+    );
+    const told = ({ people }: TestSite) =>
+      people.world.inventory.events
+        .after(0, 1000)
+        .filter(({ name }) => name === 'federation.refused');
+    expect(told(lon)).toMatchObject([{ data: { code: 'CERTIFICATE_UNKNOWN' } }]);
+    expect(told(sto)).toMatchObject([{ data: { code: 'CERTIFICATE_REFUSED' } }]);
   });
 
   it('get a new key and certificate in time, also on a line that lasts, and go on with it', async () => {

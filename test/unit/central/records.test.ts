@@ -261,6 +261,33 @@ describe('an intent', () => {
     expect(intents.carryOut(sent)).toMatchObject(refused);
   });
 
+  it('that comes again is answered as before; with other contents it is refused, and told of', () => {
+    const world = createWorld();
+    const { events, machines } = world.inventory;
+    const intents = openIntents({ ...world, keepsImages: true });
+    const squad = (contact: string) => ({
+      ...{ id: 'one', who: 'ann' },
+      body: { kind: 'record', record: 'squad', name: 'music', doc: { contact } },
+    });
+    const carryOut = (sent: ReturnType<typeof squad>) =>
+      world.inventory.transaction(() => intents.carryOut(sent));
+    const first = carryOut(squad('a@example.org'));
+    expect(first).toMatchObject({ status: 'done' });
+    const before = events.lastId();
+    expect(carryOut(squad('a@example.org'))).toEqual(first);
+    expect(events.lastId()).toBe(before);
+    expect(carryOut(squad('b@example.org'))).toMatchObject({
+      ...{ status: 'refused', result: { code: 'INTENT_MISMATCH' } },
+    });
+    expect(events.after(before, 10)).toMatchObject([
+      { name: 'federation.refused', data: { code: 'INTENT_MISMATCH' } },
+    ]);
+    expect(world.inventory.serverdb.records.get('squad', 'music')?.doc.contact).toBe(
+      'a@example.org',
+    );
+    expect(machines.list()).toEqual([]);
+  });
+
   it('that takes a while is replaced by a newer one of the same name, whichever comes to an end first', () => {
     const intents = openIntents({ ...createWorld(), keepsImages: true });
     const channel = (id: string, version: string) => ({

@@ -25,7 +25,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 const REVEILLE = join(ROOT, 'bin/reveille');
 const PORTS = { appliances: 18_444, people: 18_445 } as const;
 const RATE = 1000;
-const SYNC_MS = 3_600_000;
+const SYNC_MS = 480_000;
 
 interface Size {
   readonly sites: number;
@@ -36,9 +36,9 @@ interface Size {
 }
 
 const FULL: readonly Size[] = [
-  { sites: 1, machines: 12_000, seconds: 30, burst: 20_000, asks: 300 },
-  { sites: 4, machines: 12_000, seconds: 60, burst: 20_000, asks: 500 },
-  { sites: 8, machines: 50_000, seconds: 60, burst: 20_000, asks: 500 },
+  { sites: 1, machines: 12_000, seconds: 20, burst: 20_000, asks: 300 },
+  { sites: 4, machines: 12_000, seconds: 30, burst: 5000, asks: 300 },
+  { sites: 8, machines: 50_000, seconds: 30, burst: 5000, asks: 300 },
 ];
 const QUICK: readonly Size[] = [{ sites: 2, machines: 500, seconds: 3, burst: 1000, asks: 50 }];
 

@@ -33,10 +33,12 @@ import type { FleetResets } from './resets.ts';
 import type { FleetSessions } from './sessions.ts';
 import { addSignIn, installFleetAccess } from './sign-in-routes.ts';
 import type { Squads } from './squads.ts';
+import type { FleetStatistics } from './statistics.ts';
 
 export interface FleetAppParts {
   readonly fleet: Fleet;
   readonly view: FleetView;
+  readonly statistics: FleetStatistics;
   readonly joining: Joining;
   readonly access: FleetAccess;
   readonly sessions: FleetSessions;
@@ -111,10 +113,11 @@ export function principalOf({ fleetPrincipal }: FastifyRequest): FleetPrincipal 
 }
 
 const count = z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100);
+const days = z.coerce.number().int().min(1).max(400).default(30);
 const siteParams = z.object({ site: siteName });
 const name = z.string().max(63).optional();
 
-function addSites(app: FleetApp, { view, fleet, joining }: FleetAppParts): void {
+function addSites(app: FleetApp, { view, fleet, joining, statistics }: FleetAppParts): void {
   app.get('/api/v1/sites', { config: { fleetRole: 'viewer' } }, async () => ({
     sites: await view.sites(),
   }));
@@ -131,6 +134,11 @@ function addSites(app: FleetApp, { view, fleet, joining }: FleetAppParts): void 
       const capacity = await view.capacity({ site, hardwareType });
       return { rows: capacityRows(capacity), capacity, sites: await view.sites() };
     },
+  );
+  app.get(
+    '/api/v1/statistics',
+    { config: { fleetRole: 'viewer' }, schema: { querystring: z.strictObject({ days }) } },
+    async (request) => statistics.read(request.query.days),
   );
   app.get(
     '/api/v1/notices',

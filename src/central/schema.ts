@@ -249,6 +249,10 @@ const STEPS: readonly (readonly string[])[] = [
     )`,
     'CREATE INDEX sessions_by_user ON sessions (user_name, made_at)',
   ],
+  [
+    `CREATE INDEX events_of_work ON events (name, at, site)
+     WHERE name IN ('job.finished', 'job.failed', 'job.cancelled', 'machine.registered')`,
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

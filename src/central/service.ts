@@ -34,6 +34,7 @@ import { openFleetSessions } from './sessions.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
+import { openFleetStatistics } from './statistics.ts';
 
 export interface Central {
   /** Where appliances and people reach it. */
@@ -67,7 +68,11 @@ export async function startCentral(
   const blobs = openFleetBlobs(join(settings.folder, 'images'));
   const app = await createFleetApp({
     ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
-    ...{ sessions: openFleetSessions(db, records, clock), uiRoot: settings.people.ui },
+    ...{
+      sessions: openFleetSessions(db, records, clock),
+      statistics: openFleetStatistics(db, clock),
+      uiRoot: settings.people.ui,
+    },
     ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
     ...{ provisioning: openFleetProvisioning(db, clock), resets: openFleetResets(db, clock) },
   });

@@ -10,6 +10,7 @@ import { RECORD_SCHEMAS, recordName } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import type { FleetBlobs } from './blobs.ts';
 import type { FleetRecord, FleetRecordKind, Json } from './records.ts';
 
 const KINDS = [
@@ -21,6 +22,19 @@ const KINDS = [
 ] as const satisfies readonly { kind: FleetRecordKind; path: string; writer: Role }[];
 
 const nameParams = z.object({ name: recordName });
+
+/** What is shown beside a record: whoever changes what he has read may send it back. */
+const SHOWN = ['changedAt', 'changedBy', 'sites', 'has', 'promised'];
+
+/** A record as it is written. */
+export const writtenAs = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess(
+    (body) =>
+      body === null || typeof body !== 'object' || Array.isArray(body)
+        ? body
+        : Object.fromEntries(Object.entries(body).filter(([name]) => !SHOWN.includes(name))),
+    schema,
+  );
 
 /** What holds for all of the fleet is not for those who act for some squads. */
 const writerOf = (request: Parameters<typeof principalOf>[0]): string => {
@@ -57,7 +71,10 @@ function addKind(app: FleetApp, parts: FleetAppParts, of: (typeof KINDS)[number]
   );
   app.put(
     `${url}/:name`,
-    { config: { fleetRole: writer }, schema: { params: nameParams, body: RECORD_SCHEMAS[kind] } },
+    {
+      config: { fleetRole: writer },
+      schema: { params: nameParams, body: writtenAs(RECORD_SCHEMAS[kind]) },
+    },
     async (request) => {
       const { name } = request.params;
       const doc = request.body as unknown as Json;
@@ -120,14 +137,27 @@ function addUsers(app: FleetApp, parts: FleetAppParts): void {
 }
 
 /** As an appliance shows them: what is kept here is kept under both names. */
-const imageOf = ({ name: whole, changedAt, changedBy, doc }: FleetRecord) => {
+const imageOf = (
+  { name: whole, changedAt, changedBy, doc }: FleetRecord,
+  { blobs, channels }: { blobs: FleetBlobs; channels: readonly FleetRecord[] },
+) => {
   const [name = '', version = ''] = whole.split('@');
-  return { ...doc, name, version, changedAt, changedBy, damaged: '' };
+  const files = (doc.files as { sha256: string }[]).map((file) => {
+    const sizeBytes = blobs.sizeOf(file.sha256) ?? 0;
+    return { ...file, sizeBytes };
+  });
+  const mine = channels.map(channelOf).filter((one) => one.name === name);
+  return {
+    ...{ ...doc, files, name, version, changedAt, changedBy, createdAt: changedAt },
+    channels: mine.filter((one) => one.version === version).map(({ channel }) => channel),
+    // Each site judges the signature by its own keys.
+    ...{ signedBy: '', damaged: '' },
+  };
 };
-const channelOf = ({ name: whole, changedAt, changedBy, doc }: FleetRecord) => {
+function channelOf({ name: whole, changedAt, changedBy, doc }: FleetRecord) {
   const [name = '', channel = ''] = whole.split('/');
-  return { ...doc, name, channel, changedAt, changedBy };
-};
+  return { ...doc, version: String(doc.version), name, channel, changedAt, changedBy };
+}
 
 const newImage = z.strictObject({
   name: imageName,
@@ -168,7 +198,7 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
   app.get('/api/v1/images', { config: { fleetRole: 'viewer' } }, async () => {
     const [images, channels] = [await records.list('image'), await records.list('channel')];
     const shown = images.map(async (image) => ({
-      ...imageOf(image),
+      ...imageOf(image, { blobs, channels }),
       sites: await records.told('image', image.name),
     }));
     return { images: await Promise.all(shown), channels: channels.map(channelOf) };
@@ -188,7 +218,8 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
     if (channel !== undefined)
       await records.put({ kind: 'channel', name: `${image}/${channel}`, doc: { version }, who });
     parts.nudgeAll();
-    return reply.code(201).send(imageOf(put));
+    const channels = await records.list('channel');
+    return reply.code(201).send(imageOf(put, { blobs, channels }));
   });
   const versionParams = z.object({ name: imageName, version: versionName });
   app.delete(

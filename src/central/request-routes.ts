@@ -5,6 +5,7 @@ import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
 import { fleetRequestSchema } from './provisioning.ts';
+import { writtenAs } from './record-routes.ts';
 import { FLEET_REQUEST_STATUSES } from './request-view.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(64) });
@@ -95,7 +96,10 @@ function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
   );
   app.put(
     '/api/v1/squads/:name',
-    { config: { fleetRole: 'admin' }, schema: { params: nameParams, body: squadSchema } },
+    {
+      config: { fleetRole: 'admin' },
+      schema: { params: nameParams, body: writtenAs(squadSchema) },
+    },
     async (request) => {
       const principal = principalOf(request);
       const put = await squads.put(request.params.name, request.body, principal.who);

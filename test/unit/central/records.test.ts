@@ -169,7 +169,11 @@ describe('images of the fleet', () => {
     );
     expect(channels).toMatchObject([{ name: 'debian-12', channel: 'stable', version: '1' }]);
     expect(images).toMatchObject([
-      { name: 'debian-12', version: '1', sites: [{ site: 'lon' }, { site: 'sto' }] },
+      {
+        ...{ name: 'debian-12', version: '1', channels: ['stable'], damaged: '' },
+        files: [{ role: 'disk', sha256, sizeBytes: bytes.length }],
+        sites: [{ site: 'lon' }, { site: 'sto' }],
+      },
     ]);
     await until(
       async () =>

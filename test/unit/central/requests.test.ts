@@ -203,7 +203,7 @@ describe('the command line', () => {
     const { openFleetAccess } = await import('../../../src/central/access.ts');
     const { openFleetDatabase } = await import('../../../src/central/sql.ts');
     const db = openFleetDatabase(fleet.database);
-    const token = await openFleetAccess(db, () => Date.now() as never).makeToken('cli', 'operator');
+    const token = await openFleetAccess(db, () => Date.now() as never).makeToken('cli', 'admin');
     await db.close();
     const run = async (...words: string[]): Promise<string> => {
       let output = '';
@@ -246,6 +246,14 @@ describe('the command line', () => {
     expect(claims).toEqual([]);
     expect(events[0]).toMatchObject({ site: 'lon', hardwarename: name, data: expect.any(Object) });
     expect(await run('machines', 'show', name)).toContain('machine.state');
+    // What is there already is changed, and the rest of it stays.
+    await run('squads', 'put', 'music', 'notes=loud');
+    expect(await run('squads', 'list')).toContain('music@example.org');
+    for (const kinds of ['[nic]', '[nic, gpu]'])
+      await run('policies', 'put', 'default', `holdOnLost=${kinds}`);
+    expect(await run('policies', 'show', 'default')).toContain('gpu');
+    await run('users', 'put', 'ann', '--role', 'operator', '--squad', 'music=operator');
+    expect(await run('users', 'list')).toMatch(/ann +operator +music=operator +no/);
   });
 });
 

@@ -23,6 +23,17 @@ const KINDS = [
 
 const nameParams = z.object({ name: recordName });
 
+/** By name, as an appliance pages its records. */
+export const recordPage = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+  after: z.string().max(64).default(''),
+});
+
+export const pageOf = <Item extends { readonly name: string }>(
+  items: readonly Item[],
+  { limit: most, after }: z.output<typeof recordPage>,
+): Item[] => items.filter(({ name }) => name > after).slice(0, most);
+
 /** What is shown beside a record: whoever changes what he has read may send it back. */
 const SHOWN = ['changedAt', 'changedBy', 'sites', 'has', 'promised'];
 
@@ -56,9 +67,11 @@ function addKind(app: FleetApp, parts: FleetAppParts, of: (typeof KINDS)[number]
   const { kind, path, writer } = of;
   const { records } = parts;
   const url = `/api/v1/${path}`;
-  app.get(url, { config: { fleetRole: 'viewer' } }, async () => ({
-    items: (await records.list(kind)).map(flat),
-  }));
+  app.get(
+    url,
+    { config: { fleetRole: 'viewer' }, schema: { querystring: recordPage } },
+    async (request) => ({ items: pageOf(await records.list(kind), request.query).map(flat) }),
+  );
   app.get(
     `${url}/:name`,
     { config: { fleetRole: 'viewer' }, schema: { params: nameParams } },

@@ -5,7 +5,7 @@ import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
 import { fleetRequestSchema } from './provisioning.ts';
-import { writtenAs } from './record-routes.ts';
+import { pageOf, recordPage, writtenAs } from './record-routes.ts';
 import { FLEET_REQUEST_STATUSES } from './request-view.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(64) });
@@ -83,13 +83,10 @@ function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void 
   );
 }
 
-/** All of them are on the first page. */
-const page = z.strictObject({ limit: z.coerce.number().int().min(1).max(1000).optional() });
-
 function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
-  app.get('/api/v1/squads', { config, schema: { querystring: page } }, async () => ({
-    items: await squads.list(),
+  app.get('/api/v1/squads', { config, schema: { querystring: recordPage } }, async (request) => ({
+    items: pageOf(await squads.list(), request.query),
   }));
   app.get('/api/v1/squads/:name', { config, schema: { params: nameParams } }, async (request) =>
     squads.get(request.params.name),

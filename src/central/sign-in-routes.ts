@@ -74,7 +74,7 @@ export function addSignIn(app: FleetApp, { sessions, fleet, clock, log }: FleetA
       return shown(principal, csrf);
     } catch (error) {
       if (error instanceof AppError && told.take('all') === 0)
-        fleet
+        await fleet
           .notice('', error.code, `Somebody at ${request.ip} could not sign in as ${name}.`)
           .catch((err) => log.error({ err }, 'a refused sign-in could not be noticed'));
       throw error;

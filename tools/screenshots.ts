@@ -8,7 +8,10 @@ import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SHOTS } from '../test/support/browser.ts';
 
-const TESTS = ['board-pages', 'portal-tasks', 'portal-provisioning', 'portal-console'];
+const TESTS = [
+  ...['board-pages', 'portal-tasks', 'portal-provisioning', 'portal-console'],
+  'portal-offline',
+];
 
 /** Pictures of the portal that documents show: `images/portal-NAME.png`. */
 export function shownPictures(): readonly string[] {

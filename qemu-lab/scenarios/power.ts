@@ -8,6 +8,7 @@ import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { TEST_DISK_RESET, TEST_DISK_SAYS } from '../test-disk.ts';
+import { typeInPortal } from './console-in-portal.ts';
 import { checkRecords, everyBmcIsProven, everyoneRegisters } from './ingest.ts';
 
 const CREDENTIAL = 'lab-bmc';
@@ -20,7 +21,10 @@ export const power: Scenario = {
   name: 'power',
   about:
     'machines behind BMCs, BIOS and UEFI: found in-band, netbooted once by a job, then from disk',
-  tools: [['ipmitool', 'ipmitool']],
+  tools: [
+    ['ipmitool', 'ipmitool'],
+    ['chromium', 'chromium'],
+  ],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {
     machines: [
@@ -48,6 +52,7 @@ export const power: Scenario = {
     await netbootOnce(run, people);
     await cycleToDisk(run, people);
     await useConsole(run, people);
+    await typeInPortal(run, people);
     await switchOff(run, people);
   },
 };

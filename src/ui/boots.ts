@@ -2,8 +2,9 @@
  * Boots as the board follows them: folded here, event by event, by the same fold that the appliance uses.
  *
  * A boot that began while the page was open is known from its first event. Of one that was running before, the events are
- * fetched once, when it next moves. Events are kept while a boot runs and dropped when it is over; only so many boots are
- * kept at all. So memory follows what is happening, not how long the page has been open.
+ * fetched once, when it next moves. Events are kept while a boot runs and dropped when it is over; of those that are over the
+ * last ones are known by their number alone, so that what is still said of them changes nothing. So memory follows what is
+ * happening, not how long the page has been open.
  */
 import type { StoredEvent } from '../events.ts';
 import type { Boot } from '../inventory/boots.ts';
@@ -15,17 +16,19 @@ import { now } from './feed.ts';
 const EVENTS_PER_BOOT_MAX = 400;
 const FETCHES_MAX = 3;
 
-/** Boots remembered, running or over; the one that was heard of first goes first. */
+/** Boots followed at once; the one that was heard of first goes first. */
 const BOOTS_MAX = 6000;
+/** Boots that are over, of which something may still be heard: at fifteen boots a second, those of the last minute. */
+const OVER_MAX = 1000;
 
 interface Followed {
   readonly boot: Boot;
   readonly events: StoredEvent[];
-  /** What follows changes nothing that the board shows. */
-  readonly over: boolean;
 }
 
 const followed = new Map<string, Followed>();
+/** What follows changes nothing that the board shows. */
+const over = new Set<string>();
 const wanted = new Set<string>();
 const fetching = new Set<string>();
 
@@ -36,15 +39,15 @@ export function followBoots(events: readonly StoredEvent[], publish: Publish): v
   const moved = new Set<string>();
   for (const event of events) {
     const { boot: id } = event;
-    if (id === undefined) continue;
+    if (id === undefined || over.has(id)) continue;
     if (event.name === 'boot.started' && !followed.has(id))
-      remember(id, { boot: bootOf(event), events: [], over: false });
+      remember(id, { boot: bootOf(event), events: [] });
     const known = followed.get(id);
     if (!known) {
       wanted.add(id);
       continue;
     }
-    if (known.over || (known.events.at(-1)?.id ?? 0) >= event.id) continue;
+    if ((known.events.at(-1)?.id ?? 0) >= event.id) continue;
     known.events.push(event);
     if (known.events.length > EVENTS_PER_BOOT_MAX) known.events.splice(10, 1);
     moved.add(id);
@@ -56,6 +59,7 @@ export function followBoots(events: readonly StoredEvent[], publish: Publish): v
 /** Folds anew what a snapshot has told of before; forgets what was followed until then. */
 export function forgetBoots(): void {
   followed.clear();
+  over.clear();
   wanted.clear();
 }
 
@@ -65,7 +69,7 @@ function fold(id: string, publish: Publish): void {
   // An event that is newer than this device believes possible is right, and the device is not.
   const at = Math.max(now.peek(), known.events.at(-1)?.at ?? 0) as Millis;
   const timeline = foldTimeline(known.boot, known.events, at);
-  if (isOver(timeline)) followed.set(id, { boot: known.boot, events: [], over: true });
+  if (isOver(timeline)) forget(id);
   publish(timeline);
 }
 
@@ -76,6 +80,13 @@ function remember(id: string, boot: Followed): void {
     followed.delete(oldest);
     return;
   }
+}
+
+function forget(id: string): void {
+  followed.delete(id);
+  over.add(id);
+  const [oldest] = over;
+  if (over.size > OVER_MAX && oldest !== undefined) over.delete(oldest);
 }
 
 const isOver = ({ state }: BootTimeline) => state === 'over' || state === 'done';
@@ -111,14 +122,13 @@ function fetchWanted(publish: Publish): void {
         publish(timeline);
         const { boot, mac, hardwarename, arch, startedAt, lastAt } = timeline;
         const none = { scriptAt: undefined, reportDigest: undefined, stalledAt: undefined };
-        const over = isOver(timeline);
+        if (isOver(timeline)) return forget(id);
         remember(id, {
           boot: {
             ...{ id: boot, mac, hardwarename, arch, startedAt, lastAt, client: 'firmware' },
             ...{ binariesServed: 0, ...none },
           },
-          events: over ? [] : [...events],
-          over,
+          events: [...events],
         });
       })
       .catch(() => undefined)

@@ -50,6 +50,9 @@ export function setClock(serverNow: number): void {
   tick();
 }
 
+/** By how much the appliance's clock is ahead of this device's. */
+export const clockOffset = (): number => state.clockOffsetMs;
+
 /** Follows the feed from a cursor on; one feed at a time. */
 export function follow({ cursor, epoch }: { cursor: number; epoch: string }): void {
   state.cursor = cursor;
@@ -117,7 +120,10 @@ function tick(): void {
 export function startClock(): void {
   setInterval(tick, 1000);
   // A phone that slept has a dead connection that nobody has told it of.
-  addEventListener('online', () => connection.peek() !== 'live' && open());
+  addEventListener('online', () => {
+    // Before the first reading there is nothing to go on from.
+    if (connection.peek() !== 'live' && state.resume !== '') open();
+  });
   addEventListener('offline', () => {
     connection.value = 'lost';
   });

@@ -12,6 +12,7 @@ import type { FleetMachine } from '../http/people/routes/fleet.ts';
 import type { BootTimeline } from '../inventory/timeline.ts';
 import { read } from './api.ts';
 import { followBoots, forgetBoots } from './boots.ts';
+import { createEnded } from './ended.ts';
 import { follow, onEvents, onResync, setClock } from './feed.ts';
 
 export type Kind = 'stalled' | 'held' | 'booting' | 'ready' | 'in-use' | 'away';
@@ -116,7 +117,23 @@ function putTimeline(timeline: BootTimeline): void {
   if (hardwarename !== undefined && fleet.has(mac)) fleet.delete(mac);
   put(key, known?.machine, timeline);
   if (hardwarename !== undefined && !known?.machine) missing.add(hardwarename);
+  holdEnded(key);
   changed();
+}
+
+const ended = createEnded();
+
+/** A boot that is over is shown for as long as it is one of the newest, unless something is wrong with it. */
+function holdEnded(key: string): void {
+  const { timeline, kind } = fleet.get(key) ?? {};
+  ended.remove(key);
+  if (!timeline || kind === 'stalled') return;
+  if (timeline.state !== 'done' && timeline.state !== 'over') return;
+  const oldest = ended.add(key);
+  const row = oldest === undefined ? undefined : fleet.get(oldest);
+  if (!row) return;
+  if (row.machine) put(row.key, row.machine);
+  else fleet.delete(row.key);
 }
 
 const missing = new Set<string>();
@@ -217,6 +234,7 @@ export async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
   forgetBoots();
   fleet.clear();
   byMac.clear();
+  ended.clear();
   let after = '';
   do {
     const page = await read<FleetPage>(
@@ -236,6 +254,14 @@ export async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
   fleetVersion.value += 1;
   fleetLoaded.value = true;
   return board;
+}
+
+/** What was known of it before, until the appliance is heard. */
+export function restoreFleet(rows: readonly Row[], site: string): void {
+  for (const row of rows) fleet.set(row.key, row);
+  siteName.value = site;
+  fleetVersion.value += 1;
+  fleetLoaded.value = true;
 }
 
 const RESYNC_AGAIN_MS = 2000;

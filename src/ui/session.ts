@@ -5,6 +5,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Role } from '../inventory/access.ts';
 import { call, csrf, Problem, read, signInNeeded } from './api.ts';
+import { forgetKept } from './kept.ts';
 
 export interface Session {
   readonly who: string;
@@ -26,9 +27,9 @@ export const isFleet = computed(() => session.value?.fleet === true);
 export const signInOpen = signal(false);
 
 /** @returns whether this page may read at all */
-export async function loadSession(): Promise<boolean> {
+export async function loadSession(patience?: AbortSignal): Promise<boolean> {
   try {
-    take(await read<Session>('session'));
+    take(await read<Session>('session', patience));
     return true;
   } catch (error) {
     if (error instanceof Problem && error.code === 'UNAUTHENTICATED') return false;
@@ -55,6 +56,9 @@ export async function signIn(user: string, password: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await call('POST', 'logout');
+  // From here on nothing is kept, either.
+  session.value = undefined;
+  await forgetKept();
   location.assign('/');
 }
 

@@ -1,6 +1,6 @@
 /**
- * Every page of the portal on a phone and on a desk: it fits, axe-core finds nothing serious, nothing is asked of anybody else,
- * and a picture of it is kept.
+ * Every page and every dialog of the portal on a phone, every page on a desk: it fits, axe-core finds nothing serious in dark
+ * and in light, nothing is asked of anybody else, and a picture of it is kept.
  */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,9 +13,11 @@ import {
   signIn,
   type Visit,
   violations,
+  violationsInOther,
   visit,
 } from '../support/browser.ts';
 import { arrive, carry, openPortal, type Portal, uuidOf } from '../support/portal.ts';
+import { DIALOGS, judgeDialog } from '../support/portal-dialogs.ts';
 import { furnishSite } from '../support/portal-site.ts';
 
 /** Name of the picture, address, and what is there when the page is ready. */
@@ -100,8 +102,21 @@ describe.each(PAGES)('%s', (name, path, ready) => {
     expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     await page.screenshot({ path: `${SHOTS}/portal-${name}-${kind}.png` });
     expect(await violations(page)).toEqual([]);
+    expect(await violationsInOther(page)).toEqual([]);
   });
 });
+
+describe('the dialog', () => {
+  it.each(DIALOGS)('%s holds the focus, and gives it back', async (name, path, opens, title) => {
+    const { page } = phone;
+    await page.goto(portal.url + (paths.get(path) ?? path));
+    const opener = page.getByRole('button', { name: opens, ...exactly(opens) }).first();
+    const picture = `${SHOTS}/portal-dialog-${name}-phone.png`;
+    await judgeDialog(page, { opener, title, look: () => page.screenshot({ path: picture }) });
+  });
+});
+
+const exactly = (name: string | RegExp) => ({ exact: typeof name === 'string' });
 
 describe('before and after', () => {
   it('tells what a machine was answered at a moment, on its page', async () => {
@@ -154,8 +169,13 @@ describe('a technician', () => {
     await page.locator('.row.stalled').first().waitFor();
     await page.goto(`${portal.url}/machines/C0MP002I`);
     await page.getByRole('button', { name: 'Light the lamp' }).click();
-    await page.getByText('The lamp is lit for 120 s.').waitFor();
+    await page.getByRole('button', { name: 'Lighting…' }).waitFor();
+    portal.endJob('C0MP002I');
     await page.getByRole('button', { name: 'Lamp off' }).waitFor();
+    // Whoever comes next sees it lit, and puts it out.
+    await page.reload();
+    await page.getByRole('button', { name: 'Lamp off' }).click();
+    await page.getByRole('button', { name: 'Light the lamp' }).waitFor();
     expect(await page.getByRole('button', { name: 'Power cycle…' }).count()).toBe(0);
     await page.context().close();
   });
@@ -255,6 +275,8 @@ describe('a mistake that would drop half a zone', () => {
     await page.screenshot({ path: `${SHOTS}/portal-dns-refused-desk.png` });
     await page.getByRole('link', { name: 'Why, and what can be done' }).click();
     await page.getByText('needs a person').first().waitFor();
+    const opener = page.getByRole('button', { name: 'What would change' });
+    await judgeDialog(page, { opener, title: 'What the next generation would change' });
     await page.getByRole('button', { name: 'Put it through' }).click();
     await page.getByText('It is served.').waitFor();
     expect(dns.keeper.currentGeneration()).toBeGreaterThan(good);

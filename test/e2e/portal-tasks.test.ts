@@ -52,7 +52,9 @@ const TECHNICIAN: Readonly<Record<string, readonly [shot: string, task: Task]>> 
       await page.keyboard.type(MACHINE.slice(-3));
       await page.locator(`.row[data-key="${MACHINE}"]`).click();
       await button(page, 'Light the lamp').click();
-      await page.getByText('The lamp is lit for 120 s.').waitFor();
+      await button(page, 'Lighting…').waitFor();
+      portal.endJob(MACHINE);
+      await button(page, 'Lamp off').waitFor();
     },
   ],
   'See what is missing of a delivery': [

@@ -53,17 +53,35 @@ export async function signIn(page: Page, user: string, password = PASSWORD): Pro
   await page.locator('form button[type=submit]').click();
 }
 
-/** What axe-core finds on the page that is serious or worse; empty is good. */
-export async function violations(page: Page): Promise<string[]> {
+/**
+ * What axe-core finds on the page that is serious or worse; empty is good.
+ * @param within only there, by selector @param rules only these
+ */
+export async function violations(
+  page: Page,
+  { within = 'html', rules = [] }: { within?: string; rules?: readonly string[] } = {},
+): Promise<string[]> {
   await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'));
-  const results = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
-      resultTypes: ['violations'],
-    }),
+  const results = await page.evaluate(
+    ({ within, rules }) =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run(within, {
+        resultTypes: ['violations'],
+        ...(rules.length > 0 && { runOnly: [...rules] }),
+      }),
+    { within, rules },
   );
   return results.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''} ${nodes[0]?.failureSummary ?? ''}`);
+}
+
+/** The same of colours alone, in the scheme that the page is not in: whoever changes it has the same page. */
+export async function violationsInOther(page: Page): Promise<string[]> {
+  const dark = await page.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches);
+  await page.emulateMedia({ colorScheme: dark ? 'light' : 'dark' });
+  const found = await violations(page, { rules: ['color-contrast'] });
+  await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
+  return found;
 }
 
 /** By how many pixels the page is wider than the screen. */

@@ -246,6 +246,15 @@ export async function openPortal({
       );
     },
     watchStalls: () => createStallWatch({ ...world.inventory, clock: world.clock })(),
+    /** What the engine does when the BMC has done as it was told: there is no BMC here. */
+    endJob(target: string) {
+      const { jobs, inventory } = world;
+      const job = jobs.store.unfinishedOf(target as Hardwarename);
+      if (!job) throw new Error(`${target} has no job that could end`);
+      world.time.now = Math.max(world.time.now, Date.now()) as Millis;
+      const entry = { is: 'ended', status: 'finished', code: '', detail: '' } as const;
+      inventory.transaction(() => jobs.store.append(job, entry));
+    },
     tell: (event: NewEvent) =>
       world.inventory.transaction(() => world.inventory.events.append(event)),
     machine: (address: string) => world.inventory.machines.byMac(mac(address) as Mac),

@@ -17,10 +17,13 @@ const CONTENT_SECURITY_POLICY = [
   "img-src 'self' data:",
   "connect-src 'self'",
   "manifest-src 'self'",
+  "worker-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
+  // The one policy that the portal has: for the address of its service worker.
+  'trusted-types portal',
 ].join('; ');
 
 /** On every answer of the people's listener, whatever it is. */

@@ -5,13 +5,15 @@
 import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
-import { tell, tellProblem } from '../notices.ts';
+import { now } from '../feed.ts';
+import { tellProblem } from '../notices.ts';
 import { Panel } from '../parts/common.tsx';
 import { useRead } from '../resource.ts';
 import { isSignedIn, may, signInOpen } from '../session.ts';
 import { jobWords } from './calls.ts';
 import { EditDialog } from './edit-dialog.tsx';
 import { JobDialog, type JobKind } from './job-dialog.tsx';
+import { type LampJob, lampOf } from './lamp.ts';
 import { MoveDialog, type Transition } from './move-dialog.tsx';
 import type { MachineView } from './types.ts';
 
@@ -86,27 +88,43 @@ export function Actions({ machine, reload }: { machine: MachineView; reload(): v
   );
 }
 
-/** On and off by one tap each: somebody is walking towards it. */
-export function Lamp({ machine }: { machine: MachineView }) {
-  const [lit, setLit] = useState(false);
+/** On and off by one tap each: somebody is walking towards it. Whoever else looks sees it lit, too. */
+export function Lamp({ machine: { hardwarename, squad } }: { machine: MachineView }) {
+  // As the appliance has it: whoever says where machines are may light them, whoever has the machine.
+  const allowed = may('technician') || may('technician', squad);
+  const asked = useRead<{ jobs: readonly LampJob[] }>(
+    allowed ? `jobs?target=${encodeURIComponent(hardwarename)}&action=identify&limit=1` : '',
+    (event) => event.hardwarename === hardwarename && event.name.startsWith('job.'),
+  );
+  if (!allowed) return null;
+  const lamp = lampOf(asked.value?.jobs[0], now.value);
   const light = (seconds: number) =>
-    post('jobs', { action: 'identify', target: machine.hardwarename, params: { seconds } }).then(
-      () => {
-        setLit(seconds > 0);
-        tell(seconds > 0 ? `The lamp is lit for ${seconds} s.` : 'The lamp goes out.', 'good');
-      },
+    post('jobs', { action: 'identify', target: hardwarename, params: { seconds } }).then(
+      asked.reload,
       tellProblem,
     );
-  // As the appliance has it: whoever says where machines are may light them, whoever has the machine.
-  if (!may('technician') && !may('technician', machine.squad)) return null;
-  return lit ? (
-    <button type="button" aria-pressed="true" onClick={() => void light(0)}>
-      Lamp off
-    </button>
-  ) : (
-    <button type="button" class="primary" onClick={() => void light(LAMP_SECONDS)}>
-      Light the lamp
-    </button>
+  return (
+    <>
+      {lamp.is === 'lit' && (
+        <button type="button" aria-pressed="true" onClick={() => void light(0)}>
+          Lamp off
+        </button>
+      )}
+      {lamp.is === 'asked' && (
+        <button type="button" aria-busy="true" onClick={() => void light(0)}>
+          Lighting…
+        </button>
+      )}
+      {(lamp.is === 'dark' || lamp.is === 'failed') && (
+        <button type="button" class="primary" onClick={() => void light(LAMP_SECONDS)}>
+          Light the lamp
+        </button>
+      )}
+      <span class={lamp.is === 'failed' ? 'note bad' : 'spoken'} role="status">
+        {lamp.is === 'failed' && `It was not lit: ${lamp.why}`}
+        {lamp.is === 'lit' && 'The lamp is lit.'}
+      </span>
+    </>
   );
 }
 

@@ -22,7 +22,9 @@ export function BootsAndJobs({ machine }: { machine: MachineView }) {
   );
   const boots = useRead<{ boots: readonly BootTimeline[] }>(
     `boots?hardwarename=${name}&limit=${SHOWN}`,
-    (event) => event.hardwarename === hardwarename || event.boot !== undefined,
+    // Before it is known, a boot is only its NIC's.
+    ({ hardwarename: of, mac, boot }) =>
+      of === hardwarename || (boot !== undefined && machine.nics.some((nic) => nic.mac === mac)),
   );
   const story =
     jobs.value && boots.value ? storyOf(jobs.value.jobs, boots.value.boots, now.value) : undefined;

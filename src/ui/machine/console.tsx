@@ -31,9 +31,11 @@ interface Status {
   readonly writer: string;
   readonly you: boolean;
   readonly over: boolean;
+  /** Another program has the one console that the BMC gives. */
+  readonly taken: boolean;
 }
 
-const BEGIN: Status = { said: 'connecting', writer: '', you: false, over: false };
+const BEGIN: Status = { said: 'connecting', writer: '', you: false, over: false, taken: false };
 
 export function Console({ machine }: { machine: MachineView }) {
   const path = `machines/${encodeURIComponent(machine.hardwarename)}/console`;
@@ -103,14 +105,18 @@ function openTerminal(
 
 function Live({ path }: { path: string }) {
   const box = useRef<HTMLDivElement>(null);
+  const wayOut = useRef<HTMLParagraphElement>(null);
   const socket = useRef<WebSocket | undefined>(undefined);
   const [status, setStatus] = useState(BEGIN);
-  const [round, setRound] = useState(0);
+  const [{ round, takeOver }, setRound] = useState({ round: 0, takeOver: false });
+  const again = (wish: boolean) => setRound({ round: round + 1, takeOver: wish });
   useEffect(() => {
     if (!box.current) return;
     const { terminal, close } = openTerminal(box.current, false);
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const line = new WebSocket(`${scheme}://${location.host}/api/v1/${path}?mode=write`);
+    const line = new WebSocket(
+      `${scheme}://${location.host}/api/v1/${path}?mode=write&takeOver=${takeOver}`,
+    );
     line.binaryType = 'arraybuffer';
     socket.current = line;
     setStatus(BEGIN);
@@ -124,7 +130,14 @@ function Live({ path }: { path: string }) {
     const typing = terminal.onData((text) => {
       if (line.readyState === WebSocket.OPEN) line.send(encoder.encode(text));
     });
-    terminal.focus();
+    // Tab is a key of the machine's: whoever has no mouse leaves by another.
+    terminal.attachCustomKeyEventHandler(({ key, shiftKey }) => {
+      if (key !== 'Escape' || !shiftKey) return true;
+      wayOut.current?.focus();
+      return false;
+    });
+    // Who goes along the tabs by arrows passes this one: what they press is not the machine's.
+    if (!document.activeElement?.matches('[role=tab]:focus-visible')) terminal.focus();
     return () => {
       typing.dispose();
       line.close();
@@ -148,13 +161,21 @@ function Live({ path }: { path: string }) {
             </button>
           )}
           {status.over && (
-            <button type="button" class="primary" onClick={() => setRound(round + 1)}>
+            <button type="button" class="primary" onClick={() => again(false)}>
               Open again
+            </button>
+          )}
+          {status.over && status.taken && (
+            <button type="button" class="danger" onClick={() => again(true)}>
+              End the other one
             </button>
           )}
         </span>
       </div>
       <div ref={box} class="console-box" />
+      <p ref={wayOut} class="dim" tabIndex={-1}>
+        Shift+Escape leaves the terminal.
+      </p>
     </>
   );
 }
@@ -166,7 +187,10 @@ function told(old: Status, message: Message): Status {
     case 'writer':
       return { ...old, writer: message.who, you: message.you };
     case 'closed':
-      return { ...old, said: `${message.code} ${message.detail}`, over: true };
+      return {
+        ...{ ...old, said: `${message.code} ${message.detail}`, over: true },
+        taken: message.code === 'CONSOLE_TAKEN',
+      };
     case 'skipped':
       return { ...old, said: `${message.bytes} bytes were left out: this device is slow` };
   }

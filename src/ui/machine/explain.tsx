@@ -45,23 +45,15 @@ function Offers({ of: { mac, stages } }: { of: Explained }) {
       {segments.map((segment) => (
         <section key={segment} class="spaced">
           {segments.length > 1 && <h3>{segment}</h3>}
-          <Table label={`Offers on ${segment}`}>
-            <thead>
-              <tr>
-                {['Asks as', 'Is offered', 'Boots', 'Because'].map((word) => (
-                  <th key={word} scope="col">
-                    {word}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {stages
-                .filter((stage) => stage.segment === segment)
-                .map((stage) => (
-                  <Offer key={stage.client} stage={stage} />
-                ))}
-            </tbody>
+          <Table
+            label={`Offers on ${segment}`}
+            head={['Asks as', 'Is offered', 'Boots', 'Because']}
+          >
+            {stages
+              .filter((stage) => stage.segment === segment)
+              .map((stage) => (
+                <Offer key={stage.client} stage={stage} />
+              ))}
           </Table>
         </section>
       ))}

@@ -36,21 +36,13 @@ export function Hardware({ machine }: { machine: MachineView }) {
         />
       </Panel>
       <Panel title="Every part">
-        <Table label="PCI devices">
-          <thead>
-            <tr>
-              <th scope="col">Slot</th>
-              <th scope="col">Device</th>
+        <Table label="PCI devices" head={['Slot', 'Device']}>
+          {pci.map(({ slot, name, vendor, device }) => (
+            <tr key={slot}>
+              <td class="mono">{slot}</td>
+              <td>{name ?? `${vendor}:${device}`}</td>
             </tr>
-          </thead>
-          <tbody>
-            {pci.map(({ slot, name, vendor, device }) => (
-              <tr key={slot}>
-                <td class="mono">{slot}</td>
-                <td>{name ?? `${vendor}:${device}`}</td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       </Panel>
     </>

@@ -111,20 +111,18 @@ function SensorPanel({ path }: { path: string }) {
       )}
       {latest.value && (
         <Table label="Sensors">
-          <tbody>
-            {sensors.map((sensor) => (
-              <tr key={`${sensor.type} ${sensor.name}`}>
-                <td>{sensor.name}</td>
-                <td class="number">
-                  {sensor.value === undefined ? '' : `${figure(sensor.value)} ${sensor.unit ?? ''}`}
-                </td>
-                <td>
-                  <HealthBadge sensor={sensor} />
-                </td>
-                <td class="dim">{sensor.states.join(', ')}</td>
-              </tr>
-            ))}
-          </tbody>
+          {sensors.map((sensor) => (
+            <tr key={`${sensor.type} ${sensor.name}`}>
+              <td>{sensor.name}</td>
+              <td class="number">
+                {sensor.value === undefined ? '' : `${figure(sensor.value)} ${sensor.unit ?? ''}`}
+              </td>
+              <td>
+                <HealthBadge sensor={sensor} />
+              </td>
+              <td class="dim">{sensor.states.join(', ')}</td>
+            </tr>
+          ))}
         </Table>
       )}
     </Panel>

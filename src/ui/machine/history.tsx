@@ -6,7 +6,9 @@ import { eventWords, isChatter } from '../parts/event-words.ts';
 
 export function History({ events }: { events: readonly StoredEvent[] }) {
   const [all, setAll] = useState(false);
-  const shown = all ? events : events.filter((event) => !isChatter(event));
+  // They come as they happened.
+  const newest = events.toReversed();
+  const shown = all ? newest : newest.filter((event) => !isChatter(event));
   return (
     <Panel
       title="History"

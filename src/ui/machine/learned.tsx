@@ -22,34 +22,23 @@ export function Learned({ machine }: { machine: MachineView }) {
   if (mine.length === 0) return null;
   return (
     <Panel title="What was learned">
-      <Table label="What works and fails">
-        <thead>
-          <tr>
-            <th>Of</th>
-            <th>What</th>
-            <th>Value</th>
-            <th>Outcome</th>
-            <th>Why</th>
+      <Table label="What works and fails" head={['Of', 'What', 'Value', 'Outcome', 'Why']}>
+        {mine.map(({ scope, subject, trait, value, outcome, why, source }) => (
+          <tr key={`${subject} ${trait} ${value}`}>
+            <td>{scope === 'machine' ? 'this machine' : subject}</td>
+            <td>{WORDS[trait] ?? trait}</td>
+            <td>
+              <code>{value}</code>
+            </td>
+            <td>
+              <Badge word={outcome} />
+            </td>
+            <td>
+              {why}
+              {source !== 'learned' && <span class="dim"> (by {source})</span>}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {mine.map(({ scope, subject, trait, value, outcome, why, source }) => (
-            <tr key={`${subject} ${trait} ${value}`}>
-              <td>{scope === 'machine' ? 'this machine' : subject}</td>
-              <td>{WORDS[trait] ?? trait}</td>
-              <td>
-                <code>{value}</code>
-              </td>
-              <td>
-                <Badge word={outcome} />
-              </td>
-              <td>
-                {why}
-                {source !== 'learned' && <span class="dim"> (by {source})</span>}
-              </td>
-            </tr>
-          ))}
-        </tbody>
+        ))}
       </Table>
     </Panel>
   );

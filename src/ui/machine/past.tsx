@@ -53,25 +53,16 @@ function Then({ path }: { path: string }) {
       </p>
       {boot && answers.length === 0 && <Empty>Nothing was answered by then.</Empty>}
       {answers.length > 0 && (
-        <Table label="What it was answered">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">What</th>
-              <th scope="col">Detail</th>
+        <Table label="What it was answered" head={['When', 'What', 'Detail']}>
+          {answers.map(({ at, what, detail }, index) => (
+            <tr key={index}>
+              <td>
+                <When at={at} />
+              </td>
+              <td>{what}</td>
+              <td class="mono">{detail}</td>
             </tr>
-          </thead>
-          <tbody>
-            {answers.map(({ at, what, detail }, index) => (
-              <tr key={index}>
-                <td>
-                  <When at={at} />
-                </td>
-                <td>{what}</td>
-                <td class="mono">{detail}</td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       )}
     </div>

@@ -12,7 +12,7 @@ import {
   type Kind,
   type Row,
 } from '../fleet.ts';
-import { Empty, Loading, Title } from '../parts/common.tsx';
+import { Chips, Empty, Loading, Title } from '../parts/common.tsx';
 import { DnsRefused } from '../parts/dns-refused.tsx';
 import { MachineRow, rowHeight } from '../parts/machine-row.tsx';
 import { SearchField } from '../parts/search-field.tsx';
@@ -72,7 +72,7 @@ export function BoardPage() {
     <>
       <Title beside={<Total />}>Machines coming up</Title>
       <DnsRefused />
-      <Chips />
+      <Kinds />
       <div class="filters">
         <SearchField label="Serial, MAC, name or rack" />
         <Choice name="row" label="Row" of={hallRows.value} />
@@ -91,25 +91,19 @@ function Total() {
   return <span class="dim">{fleet.size.toLocaleString('en')} machines</span>;
 }
 
-function Chips() {
-  const shown = query.value.get('show') ?? '';
-  const chip = (value: string, word: string, count: number, tone: string) => (
-    <button
-      type="button"
-      key={value}
-      class={`chip ${tone}`}
-      aria-pressed={shown === value}
-      onClick={() => setQuery({ show: shown === value ? '' : value })}
-    >
-      <b>{count.toLocaleString('en')}</b> {word}
-    </button>
-  );
+function Kinds() {
   const kinds = KIND_ORDER.filter((kind) => kind !== 'away' || counts.value.away > 0);
+  const chips = kinds.map((value) => ({
+    ...{ value, word: KIND_WORDS[value], count: counts.value[value] },
+  }));
+  const { size } = watched.value;
+  const stars = size > 0 ? [{ value: 'watched', word: 'Watched', count: size }] : [];
   return (
-    <fieldset class="chips" aria-label="Show only">
-      {kinds.map((kind) => chip(kind, KIND_WORDS[kind], counts.value[kind], kind))}
-      {watched.value.size > 0 && chip('watched', 'Watched', watched.value.size, 'watched')}
-    </fieldset>
+    <Chips
+      of={[...chips, ...stars]}
+      chosen={query.value.get('show') ?? ''}
+      choose={(value) => setQuery({ show: value })}
+    />
   );
 }
 

@@ -4,7 +4,7 @@ import type { Operations } from '../../client/operations.generated.ts';
 import { call } from '../api.ts';
 import { plural } from '../format.ts';
 import { tell } from '../notices.ts';
-import { Badge, Dialog, Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
+import { Badge, Chips, Dialog, Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
 import { named, useRead } from '../resource.ts';
 import { go, machinePath, query, setQuery } from '../router.ts';
 import { may } from '../session.ts';
@@ -40,36 +40,28 @@ export function DeliveriesPage() {
         </Empty>
       )}
       {list.value && list.value.deliveries.length > 0 && (
-        <Table label="Deliveries">
-          <thead>
-            <tr>
-              {['Delivery', 'Supplier', 'Expected', 'Arrived', 'Wants somebody'].map((word) => (
-                <th key={word} scope="col">
-                  {word}
-                </th>
-              ))}
+        <Table
+          label="Deliveries"
+          head={['Delivery', 'Supplier', 'Expected', 'Arrived', 'Wants somebody']}
+        >
+          {list.value.deliveries.map(({ name, supplier, expectedOn, counts }) => (
+            <tr key={name} class="pick" onClick={() => go(deliveryPath(name))}>
+              <td>
+                <a href={deliveryPath(name)}>{name}</a>
+              </td>
+              <td>{supplier}</td>
+              <td>{expectedOn}</td>
+              <td class="number">
+                {counts.arrived} of {sumOf(counts) - (counts.unexpected ?? 0)}
+              </td>
+              <td>
+                {STATUSES.slice(0, 4)
+                  .filter((status) => (counts[status] ?? 0) > 0)
+                  .map((status) => `${counts[status]} ${status}`)
+                  .join(', ')}
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {list.value.deliveries.map(({ name, supplier, expectedOn, counts }) => (
-              <tr key={name} class="pick" onClick={() => go(deliveryPath(name))}>
-                <td>
-                  <a href={deliveryPath(name)}>{name}</a>
-                </td>
-                <td>{supplier}</td>
-                <td>{expectedOn}</td>
-                <td class="number">
-                  {counts.arrived} of {sumOf(counts) - (counts.unexpected ?? 0)}
-                </td>
-                <td>
-                  {STATUSES.slice(0, 4)
-                    .filter((status) => (counts[status] ?? 0) > 0)
-                    .map((status) => `${counts[status]} ${status}`)
-                    .join(', ')}
-                </td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       )}
       {open && <SheetDialog close={() => setOpen(false)} />}
@@ -182,19 +174,14 @@ export function DeliveryPage({ name }: { name: string }) {
           .join(' · ')}
       </p>
       <Reading of={detail} />
-      <fieldset class="chips" aria-label="Show only">
-        {STATUSES.map((status) => (
-          <button
-            key={status}
-            type="button"
-            class={`chip ${status === 'arrived' ? 'ready' : status === 'missing' ? 'stalled' : 'held'}`}
-            aria-pressed={shown === status}
-            onClick={() => setQuery({ show: shown === status ? '' : status })}
-          >
-            <b>{delivery.counts[status]}</b> {status}
-          </button>
-        ))}
-      </fieldset>
+      <Chips
+        of={STATUSES.map((value) => ({
+          ...{ value, count: delivery.counts[value] },
+          tone: value === 'arrived' ? 'ready' : value === 'missing' ? 'stalled' : 'held',
+        }))}
+        chosen={shown}
+        choose={(value) => setQuery({ show: value })}
+      />
       <Panel title="Lines, what is wrong first">
         {visible.length === 0 && <Empty>No line of this kind.</Empty>}
         {visible.length > 0 && <Lines lines={visible} />}
@@ -205,41 +192,33 @@ export function DeliveryPage({ name }: { name: string }) {
 
 function Lines({ lines }: { lines: Detail['lines'] }) {
   return (
-    <Table label="Lines">
-      <thead>
-        <tr>
-          {['Serial', 'Status', 'Belongs in', 'What is wrong', ''].map((word) => (
-            <th key={word} scope="col">
-              {word === '' ? <span class="spoken">Watch</span> : word}
-            </th>
-          ))}
+    <Table
+      label="Lines"
+      head={['Serial', 'Status', 'Belongs in', 'What is wrong', { spoken: 'Watch' }]}
+    >
+      {lines.map(({ line, serial, status, hardwarename, rack, unit, why }) => (
+        <tr key={`${line} ${serial}`}>
+          <td class="mono">
+            {hardwarename === '' ? serial : <a href={machinePath(hardwarename)}>{serial}</a>}
+          </td>
+          <td>
+            <Badge word={status} />
+          </td>
+          <td>{[rack, unit > 0 ? `U${unit}` : ''].filter(Boolean).join(' ')}</td>
+          <td>{why}</td>
+          <td>
+            {status === 'missing' && (
+              <button
+                type="button"
+                aria-pressed={watched.value.has(serial)}
+                onClick={() => toggleWatch(serial)}
+              >
+                {watched.value.has(serial) ? '★ Watched' : '☆ Watch'}
+              </button>
+            )}
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {lines.map(({ line, serial, status, hardwarename, rack, unit, why }) => (
-          <tr key={`${line} ${serial}`}>
-            <td class="mono">
-              {hardwarename === '' ? serial : <a href={machinePath(hardwarename)}>{serial}</a>}
-            </td>
-            <td>
-              <Badge word={status} />
-            </td>
-            <td>{[rack, unit > 0 ? `U${unit}` : ''].filter(Boolean).join(' ')}</td>
-            <td>{why}</td>
-            <td>
-              {status === 'missing' && (
-                <button
-                  type="button"
-                  aria-pressed={watched.value.has(serial)}
-                  onClick={() => toggleWatch(serial)}
-                >
-                  {watched.value.has(serial) ? '★ Watched' : '☆ Watch'}
-                </button>
-              )}
-            </td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }

@@ -141,44 +141,37 @@ function Generations({
 }) {
   if (of.length === 0) return <Empty>No generation yet.</Empty>;
   return (
-    <Table label="Generations">
-      <thead>
-        <tr>
-          {['Generation', 'When', 'Cause', 'Records', 'Status'].map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
+    <Table label="Generations" head={['Generation', 'When', 'Cause', 'Records', 'Status']}>
+      {of.map((generation) => (
+        <tr key={generation.id}>
+          <td>
+            <button
+              type="button"
+              aria-label={`Generation ${generation.id}`}
+              onClick={() => open(generation)}
+            >
+              {generation.id}
+            </button>
+          </td>
+          <td>
+            <When at={generation.at} />
+          </td>
+          <td>{generation.cause}</td>
+          <td class="diff">
+            <span class="add">+{generation.added}</span>{' '}
+            <span class="del">−{generation.removed}</span>
+          </td>
+          <td>
+            {generation.status === 'refused' ? (
+              <Badge word="refused" />
+            ) : generation.id === served?.generation ? (
+              <Badge word="served" />
+            ) : (
+              <span class="dim">was served</span>
+            )}
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {of.map((generation) => (
-          <tr key={generation.id}>
-            <td>
-              <button type="button" onClick={() => open(generation)}>
-                {generation.id}
-              </button>
-            </td>
-            <td>
-              <When at={generation.at} />
-            </td>
-            <td>{generation.cause}</td>
-            <td class="diff">
-              <span class="add">+{generation.added}</span>{' '}
-              <span class="del">−{generation.removed}</span>
-            </td>
-            <td>
-              {generation.status === 'refused' ? (
-                <Badge word="refused" />
-              ) : generation.id === served?.generation ? (
-                <Badge word="served" />
-              ) : (
-                <span class="dim">was served</span>
-              )}
-            </td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }
@@ -186,31 +179,28 @@ function Generations({
 function Zones({ zones }: { zones: Status['zones'] }) {
   return (
     <Panel title={plural(zones.length, 'zone')}>
-      <Table label="Zones">
-        <thead>
-          <tr>
-            <th scope="col">Zone</th>
-            <th scope="col">Serial</th>
-            <th scope="col">Records</th>
+      <Table label="Zones" head={['Zone', 'Serial', 'Records']}>
+        {zones.map(({ name, serial, records }) => (
+          <tr key={name}>
+            <td class="mono">
+              <a
+                href={`/api/v1/dns/zones/${encodeURIComponent(name)}`}
+                target="_blank"
+                rel="noreferrer"
+              >
+                {name}
+              </a>
+            </td>
+            <td class="number">
+              <span class="on-phone">serial </span>
+              {serial}
+            </td>
+            <td class="number">
+              {records}
+              <span class="on-phone"> records</span>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {zones.map(({ name, serial, records }) => (
-            <tr key={name}>
-              <td class="mono">
-                <a
-                  href={`/api/v1/dns/zones/${encodeURIComponent(name)}`}
-                  target="_blank"
-                  rel="noreferrer"
-                >
-                  {name}
-                </a>
-              </td>
-              <td class="number">{serial}</td>
-              <td class="number">{records}</td>
-            </tr>
-          ))}
-        </tbody>
+        ))}
       </Table>
     </Panel>
   );

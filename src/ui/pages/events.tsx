@@ -98,33 +98,23 @@ export function EventsPage() {
 
 function List({ events }: { events: readonly StoredEvent[] }) {
   return (
-    <Table label="Events">
-      <thead>
-        <tr>
-          <th scope="col">When</th>
-          <th scope="col">Event</th>
-          <th scope="col">Subject</th>
-          <th scope="col">What</th>
+    <Table label="Events" head={['When', 'Event', 'Subject', 'What']}>
+      {events.map((event) => (
+        <tr key={event.id}>
+          <td>
+            <When at={event.at} />
+          </td>
+          <td class="mono">{event.name}</td>
+          <td class="mono">
+            {event.hardwarename ? (
+              <a href={machinePath(event.hardwarename)}>{event.hardwarename}</a>
+            ) : (
+              event.mac
+            )}
+          </td>
+          <td>{eventWords(event)}</td>
         </tr>
-      </thead>
-      <tbody>
-        {events.map((event) => (
-          <tr key={event.id}>
-            <td>
-              <When at={event.at} />
-            </td>
-            <td class="mono">{event.name}</td>
-            <td class="mono">
-              {event.hardwarename ? (
-                <a href={machinePath(event.hardwarename)}>{event.hardwarename}</a>
-              ) : (
-                event.mac
-              )}
-            </td>
-            <td>{eventWords(event)}</td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }

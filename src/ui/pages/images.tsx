@@ -83,21 +83,13 @@ function ImagePanel({ name, versions, channels, open }: ImageProps) {
           </li>
         ))}
       </ul>
-      <Table label={`Versions of ${name}`}>
-        <thead>
-          <tr>
-            {['Version', 'Kind', 'Size', 'Signed by', 'Made', 'State'].map((word) => (
-              <th key={word} scope="col">
-                {word}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {versions.map((version) => (
-            <Version key={version.version} of={version} />
-          ))}
-        </tbody>
+      <Table
+        label={`Versions of ${name}`}
+        head={['Version', 'Kind', 'Size', 'Signed by', 'Made', 'State']}
+      >
+        {versions.map((version) => (
+          <Version key={version.version} of={version} />
+        ))}
       </Table>
     </Panel>
   );

@@ -4,7 +4,7 @@ import { post } from '../api.ts';
 import { seconds } from '../format.ts';
 import { jobWords } from '../machine/calls.ts';
 import { tell, tellProblem } from '../notices.ts';
-import { Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
+import { Chips, Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
 import { Jobs, type JobView } from '../parts/job-list.tsx';
 import { named, useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
@@ -29,19 +29,11 @@ export function JobsPage() {
           {queue.value.who} holds the queue: {queue.value.why}. No step of any job begins.
         </p>
       )}
-      <fieldset class="chips" aria-label="Show only">
-        {STATUSES.map((word) => (
-          <button
-            key={word}
-            type="button"
-            class={`chip ${word}`}
-            aria-pressed={status === word}
-            onClick={() => setQuery({ status: status === word ? '' : word })}
-          >
-            <b>{queue.value?.counts[word] ?? '–'}</b> {word}
-          </button>
-        ))}
-      </fieldset>
+      <Chips
+        of={STATUSES.map((value) => ({ value, count: queue.value?.counts[value] }))}
+        chosen={status}
+        choose={(value) => setQuery({ status: value })}
+      />
       <div class="panels">
         <Panel title="Newest first" wide>
           <Reading of={jobs} />
@@ -76,40 +68,32 @@ function Kinds({ stats }: { stats: Stats }) {
   return (
     <Panel title="How well they do">
       {kinds.length === 0 && <Empty>No job has ended yet.</Empty>}
-      <Table label="Kinds of job">
-        <thead>
-          <tr>
-            {['Kind', 'Done', 'Failed', 'Success', 'Half within', '99 % within'].map((word) => (
-              <th key={word} scope="col">
-                {word}
-              </th>
-            ))}
+      <Table
+        label="Kinds of job"
+        head={['Kind', 'Done', 'Failed', 'Success', 'Half within', '99 % within']}
+      >
+        {kinds.map(({ action, finished, failed, successRate, duration }) => (
+          <tr key={action}>
+            <td>{jobWords(action)}</td>
+            <td class="number">
+              {finished}
+              <span class="on-phone"> done</span>
+            </td>
+            <td class="number">
+              {failed}
+              <span class="on-phone"> failed</span>
+            </td>
+            <td class="number">{(100 * successRate).toFixed(1)} %</td>
+            <td class="number">
+              <span class="on-phone">half within </span>
+              {seconds(duration.p50Ms)}
+            </td>
+            <td class="number">
+              <span class="on-phone">99 % within </span>
+              {seconds(duration.p99Ms)}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {kinds.map(({ action, finished, failed, successRate, duration }) => (
-            <tr key={action}>
-              <td>{jobWords(action)}</td>
-              <td class="number">
-                {finished}
-                <span class="on-phone"> done</span>
-              </td>
-              <td class="number">
-                {failed}
-                <span class="on-phone"> failed</span>
-              </td>
-              <td class="number">{(100 * successRate).toFixed(1)} %</td>
-              <td class="number">
-                <span class="on-phone">half within </span>
-                {seconds(duration.p50Ms)}
-              </td>
-              <td class="number">
-                <span class="on-phone">99 % within </span>
-                {seconds(duration.p99Ms)}
-              </td>
-            </tr>
-          ))}
-        </tbody>
+        ))}
       </Table>
     </Panel>
   );

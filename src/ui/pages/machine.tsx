@@ -1,5 +1,6 @@
 /** One machine: what it is, where it is, how it is, how it came there, and what this person may do with it. */
 import type { StoredEvent } from '../../events.ts';
+import type { BootTimeline } from '../../inventory/timeline.ts';
 import { fleet, fleetVersion } from '../fleet.ts';
 import { slot } from '../format.ts';
 import { Actions, Lamp } from '../machine/actions.tsx';
@@ -12,7 +13,7 @@ import { Hardware } from '../machine/hardware.tsx';
 import { Health } from '../machine/health.tsx';
 import { History } from '../machine/history.tsx';
 import { Learned } from '../machine/learned.tsx';
-import type { MachineAnswer } from '../machine/types.ts';
+import type { MachineAnswer, MachineView } from '../machine/types.ts';
 import { Badge, Empty, Facts, Panel, Reading, Title } from '../parts/common.tsx';
 import { lazy } from '../parts/lazy.tsx';
 import { Tabs } from '../parts/tabs.tsx';
@@ -106,7 +107,7 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
     default:
       return (
         <>
-          <Condition machine={machine} {...(row?.timeline && { timeline: row.timeline })} />
+          <Now machine={machine} timeline={row?.timeline} />
           <Diagnoses
             of={`hardwarename=${encodeURIComponent(machine.hardwarename)}`}
             mine={(event) => event.hardwarename === machine.hardwarename}
@@ -118,6 +119,15 @@ function Tab({ tab, answer, reload }: { tab: string; answer: MachineAnswer; relo
         </>
       );
   }
+}
+
+/** With the boot that it is in, or its last one: the board knows the newest of the site, the record knows them all. */
+function Now({ machine, timeline }: { machine: MachineView; timeline: BootTimeline | undefined }) {
+  const name = encodeURIComponent(machine.hardwarename);
+  const path = timeline ? '' : `boots?hardwarename=${name}&limit=1`;
+  const last = useRead<{ boots: readonly BootTimeline[] }>(path).value?.boots[0];
+  const shown = timeline ?? last;
+  return <Condition machine={machine} {...(shown && { timeline: shown })} />;
 }
 
 function Watch({ name }: { name: string }) {

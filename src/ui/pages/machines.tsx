@@ -85,7 +85,7 @@ export function MachinesPage() {
         Machines
       </Title>
       <div class="filters">
-        <SearchField label="Any piece of a serial, name, MAC, port or note" />
+        <SearchField label="Serial, name, MAC, port or note" />
         <select
           aria-label="State"
           value={query.value.get('state') ?? ''}
@@ -141,42 +141,31 @@ function Found({ machines }: { machines: readonly Shown[] }) {
   if (machines.length === 0) return <Empty>No machine matches.</Empty>;
   const fleet = isFleet.value;
   return (
-    <Table label={plural(machines.length, 'machine')}>
-      <thead>
-        <tr>
-          {(fleet ? [...HEADS, 'Site'] : HEADS).map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {machines.map((machine) => (
-          <tr
-            key={`${machine.hardwarename} ${machine.site ?? ''}`}
-            class="pick"
-            onClick={() => go(machinePath(machine.hardwarename))}
-          >
-            <td class="mono">
-              <a href={machinePath(machine.hardwarename)}>{machine.hardwarename}</a>
-            </td>
+    <Table label={plural(machines.length, 'machine')} head={fleet ? [...HEADS, 'Site'] : HEADS}>
+      {machines.map((machine) => (
+        <tr
+          key={`${machine.hardwarename} ${machine.site ?? ''}`}
+          class="pick"
+          onClick={() => go(machinePath(machine.hardwarename))}
+        >
+          <td class="mono">
+            <a href={machinePath(machine.hardwarename)}>{machine.hardwarename}</a>
+          </td>
+          <td>
+            <Badge word={machine.state} />
+          </td>
+          <td>{slot(machine)}</td>
+          <td>{machine.hostname}</td>
+          <td>{machine.role}</td>
+          <td>{machine.squad}</td>
+          <td>{machine.hardwareType || machine.product}</td>
+          {fleet && (
             <td>
-              <Badge word={machine.state} />
+              {machine.site} <Freshness of={{ freshness: 'never', asOf: 0, ...machine }} />
             </td>
-            <td>{slot(machine)}</td>
-            <td>{machine.hostname}</td>
-            <td>{machine.role}</td>
-            <td>{machine.squad}</td>
-            <td>{machine.hardwareType || machine.product}</td>
-            {fleet && (
-              <td>
-                {machine.site} <Freshness of={{ freshness: 'never', asOf: 0, ...machine }} />
-              </td>
-            )}
-          </tr>
-        ))}
-      </tbody>
+          )}
+        </tr>
+      ))}
     </Table>
   );
 }

@@ -179,7 +179,11 @@ function DnsPanel() {
         {list.value?.generations.map((generation) => (
           <li key={generation.id}>
             <span>
-              <button type="button" onClick={() => setOpen(generation)}>
+              <button
+                type="button"
+                aria-label={`Generation ${generation.id}`}
+                onClick={() => setOpen(generation)}
+              >
                 {generation.id}
               </button>{' '}
               {generation.cause}{' '}

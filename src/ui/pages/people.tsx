@@ -55,36 +55,25 @@ function Users() {
       }
     >
       <Reading of={users} />
-      <Table label="Users">
-        <thead>
-          <tr>
-            {['Name', 'Role', 'Squads', 'Password', ''].map((word) => (
-              <th key={word} scope="col">
-                {word === '' ? <span class="spoken">Change</span> : word}
-              </th>
-            ))}
+      <Table label="Users" head={['Name', 'Role', 'Squads', 'Password', { spoken: 'Change' }]}>
+        {users.value?.users.map((user) => (
+          <tr key={user.name}>
+            <td>
+              {user.name} {user.disabled && <span class="badge hold">disabled</span>}
+            </td>
+            <td>{user.role}</td>
+            <td>{squadWords(user.squads)}</td>
+            <td>
+              <span class="on-phone">password </span>
+              {user.hasPassword ? 'yes' : 'no'}
+            </td>
+            <td>
+              <button type="button" onClick={() => setOpen(user)}>
+                Change…
+              </button>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {users.value?.users.map((user) => (
-            <tr key={user.name}>
-              <td>
-                {user.name} {user.disabled && <span class="badge hold">disabled</span>}
-              </td>
-              <td>{user.role}</td>
-              <td>{squadWords(user.squads)}</td>
-              <td>
-                <span class="on-phone">password </span>
-                {user.hasPassword ? 'yes' : 'no'}
-              </td>
-              <td>
-                <button type="button" onClick={() => setOpen(user)}>
-                  Change…
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
+        ))}
       </Table>
       {open !== undefined && (
         <UserDialog
@@ -120,38 +109,30 @@ function Tokens() {
       <Reading of={tokens} />
       {tokens.value && living.length === 0 && <Empty>No token.</Empty>}
       {living.length > 0 && (
-        <Table label="API tokens">
-          <thead>
-            <tr>
-              {['Name', 'Acts as', 'Role', 'Made', 'Last used', ''].map((word) => (
-                <th key={word} scope="col">
-                  {word === '' ? <span class="spoken">End</span> : word}
-                </th>
-              ))}
+        <Table
+          label="API tokens"
+          head={['Name', 'Acts as', 'Role', 'Made', 'Last used', { spoken: 'End' }]}
+        >
+          {living.map((token) => (
+            <tr key={token.id}>
+              <td>{token.name}</td>
+              <td>{token.user}</td>
+              <td>{[token.role, squadWords(token.squads)].filter(Boolean).join(', ')}</td>
+              <td>
+                <span class="on-phone">made </span>
+                <When at={token.createdAt} />
+              </td>
+              <td>
+                <span class="on-phone">used </span>
+                {token.lastUsedAt === null ? 'never' : <When at={token.lastUsedAt} ago />}
+              </td>
+              <td>
+                <button type="button" class="danger" onClick={() => void end(token)}>
+                  End
+                </button>
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {living.map((token) => (
-              <tr key={token.id}>
-                <td>{token.name}</td>
-                <td>{token.user}</td>
-                <td>{[token.role, squadWords(token.squads)].filter(Boolean).join(', ')}</td>
-                <td>
-                  <span class="on-phone">made </span>
-                  <When at={token.createdAt} />
-                </td>
-                <td>
-                  <span class="on-phone">used </span>
-                  {token.lastUsedAt === null ? 'never' : <When at={token.lastUsedAt} ago />}
-                </td>
-                <td>
-                  <button type="button" class="danger" onClick={() => void end(token)}>
-                    End
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       )}
       {open && (

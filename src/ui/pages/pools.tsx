@@ -45,40 +45,32 @@ export function PoolsPage() {
 
 function Pools({ pools }: { pools: readonly Pool[] }) {
   return (
-    <Table label="Pools">
-      <thead>
-        <tr>
-          {['Pool', 'Healthy', '', 'Role', 'Squad', 'Image', 'What keeps it'].map((word) => (
-            <th key={word} scope="col">
-              {word === '' ? <span class="spoken">Share</span> : word}
-            </th>
-          ))}
+    <Table
+      label="Pools"
+      head={['Pool', 'Healthy', { spoken: 'Share' }, 'Role', 'Squad', 'Image', 'What keeps it']}
+    >
+      {pools.map((pool) => (
+        <tr
+          key={pool.name}
+          class="pick"
+          data-pool={pool.name}
+          onClick={() => go(poolPath(pool.name))}
+        >
+          <td>
+            <a href={poolPath(pool.name)}>{pool.name}</a>
+          </td>
+          <td class="number">
+            {pool.healthy} of {pool.count}
+          </td>
+          <td>
+            <Share pool={pool} />
+          </td>
+          <td>{pool.role}</td>
+          <td>{pool.squad}</td>
+          <td>{pool.image}</td>
+          <td>{pool.why}</td>
         </tr>
-      </thead>
-      <tbody>
-        {pools.map((pool) => (
-          <tr
-            key={pool.name}
-            class="pick"
-            data-pool={pool.name}
-            onClick={() => go(poolPath(pool.name))}
-          >
-            <td>
-              <a href={poolPath(pool.name)}>{pool.name}</a>
-            </td>
-            <td class="number">
-              {pool.healthy} of {pool.count}
-            </td>
-            <td>
-              <Share pool={pool} />
-            </td>
-            <td>{pool.role}</td>
-            <td>{pool.squad}</td>
-            <td>{pool.image}</td>
-            <td>{pool.why}</td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }
@@ -153,36 +145,25 @@ export function PoolPage({ name }: { name: string }) {
 function Members({ members }: { members: Detail['members'] }) {
   const sick = (one: Detail['members'][number]) => (one.unhealthyAt === null ? 1 : 0);
   return (
-    <Table label="Machines">
-      <thead>
-        <tr>
-          {['Machine', 'Called', 'Rack', 'Joined', 'Health', 'Why'].map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {members
-          .toSorted((a, b) => sick(a) - sick(b) || a.hostname.localeCompare(b.hostname))
-          .map(({ hardwarename, hostname, rack, joinedAt, unhealthyAt, held, why }) => (
-            <tr key={hardwarename}>
-              <td class="mono">
-                <a href={machinePath(hardwarename)}>{hardwarename}</a>
-              </td>
-              <td>{hostname}</td>
-              <td>{rack}</td>
-              <td>
-                <When at={joinedAt} />
-              </td>
-              <td>
-                <Badge word={held ? 'held' : unhealthyAt === null ? 'healthy' : 'failed'} />
-              </td>
-              <td>{why}</td>
-            </tr>
-          ))}
-      </tbody>
+    <Table label="Machines" head={['Machine', 'Called', 'Rack', 'Joined', 'Health', 'Why']}>
+      {members
+        .toSorted((a, b) => sick(a) - sick(b) || a.hostname.localeCompare(b.hostname))
+        .map(({ hardwarename, hostname, rack, joinedAt, unhealthyAt, held, why }) => (
+          <tr key={hardwarename}>
+            <td class="mono">
+              <a href={machinePath(hardwarename)}>{hardwarename}</a>
+            </td>
+            <td>{hostname}</td>
+            <td>{rack}</td>
+            <td>
+              <When at={joinedAt} />
+            </td>
+            <td>
+              <Badge word={held ? 'held' : unhealthyAt === null ? 'healthy' : 'failed'} />
+            </td>
+            <td>{why}</td>
+          </tr>
+        ))}
     </Table>
   );
 }

@@ -5,7 +5,7 @@ import type { Operations } from '../../client/operations.generated.ts';
 import { type Expected, type ExpectedSlot, expectedOf, NOTHING_EXPECTED } from '../expected.ts';
 import { fleet, fleetLoaded, fleetVersion, type Row } from '../fleet.ts';
 import { plural } from '../format.ts';
-import { Empty, Loading, Title } from '../parts/common.tsx';
+import { Empty, Loading, Reading, Title } from '../parts/common.tsx';
 import { Elevation, type RackDrawing } from '../parts/elevation.tsx';
 import { named, useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
@@ -71,7 +71,8 @@ export function RacksPage() {
   );
   const delivery = query.value.get('delivery') ?? '';
   const expected = useExpected(delivery);
-  if (!fleetLoaded.value || !records.value) return <Loading />;
+  if (!fleetLoaded.value) return <Loading />;
+  if (!records.value) return <Reading of={records} />;
   const all = drawings(records.value.items, expected);
   const rows = [...new Set(all.map(({ row }) => row))].sort();
   const asked = query.value.get('row');
@@ -85,6 +86,7 @@ export function RacksPage() {
   return (
     <>
       <Title beside={<span class="dim">{plural(all.length, 'rack')}</span>}>Racks</Title>
+      <Reading of={records} />
       <DeliveryChoice chosen={delivery} />
       {expected.anywhere.length > 0 && (
         <p class="dim">In no slot of their own: {expected.anywhere.slice(0, 12).join(', ')}</p>

@@ -1,7 +1,7 @@
 /** Requests for machines: what is on its way, what it waits for, and what has been. */
 import type { Operations } from '../../client/operations.generated.ts';
 import { plural } from '../format.ts';
-import { Badge, Empty, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
+import { Badge, Chips, Empty, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
 import { CapacityTable } from '../provisioning/match.tsx';
 import { type OfFleet, PartSites } from '../provisioning/parts.tsx';
 import { named, useRead } from '../resource.ts';
@@ -35,19 +35,11 @@ export function RequestsPage() {
       >
         Requests{squad !== '' && ` of ${squad}`}
       </Title>
-      <fieldset class="chips" aria-label="Show only">
-        {STATUSES.map((word) => (
-          <button
-            key={word}
-            type="button"
-            class={`chip ${word}`}
-            aria-pressed={status === word}
-            onClick={() => setQuery({ status: status === word ? '' : word })}
-          >
-            {word}
-          </button>
-        ))}
-      </fieldset>
+      <Chips
+        of={STATUSES.map((value) => ({ value }))}
+        chosen={status}
+        choose={(value) => setQuery({ status: value })}
+      />
       <div class="panels">
         <Panel title="Newest first" wide>
           <Reading of={list} />
@@ -71,50 +63,39 @@ const HEADS = ['Role', 'Status', 'Done', 'Image', 'For', 'Asked', 'Waits for'];
 
 function List({ requests }: { requests: readonly Request[] }) {
   return (
-    <Table label="Requests">
-      <thead>
-        <tr>
-          {(isFleet.value ? [...HEADS, 'Sites'] : HEADS).map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {requests.map((request) => (
-          <tr key={request.id} class="pick" onClick={() => go(requestPath(request.id))}>
-            <td>
-              <a href={requestPath(request.id)}>
-                {request.count} {request.role}
-              </a>
-            </td>
-            <td>
-              <Badge word={request.status} />
-            </td>
-            <td class="number">
-              {request.done} of {request.count}
-              {request.failed > 0 && <span class="dim"> ({request.failed} replaced)</span>}
-            </td>
-            <td>{request.image}</td>
-            <td>
-              {request.squad || request.owner}
-              {request.pool !== '' && (
-                <a href={`/pools/${encodeURIComponent(request.pool)}`}> pool {request.pool}</a>
-              )}
-            </td>
-            <td>
-              <When at={request.createdAt} />
-            </td>
-            <td>{request.why}</td>
-            {isFleet.value && (
-              <td>
-                <PartSites of={request} />
-              </td>
+    <Table label="Requests" head={isFleet.value ? [...HEADS, 'Sites'] : HEADS}>
+      {requests.map((request) => (
+        <tr key={request.id} class="pick" onClick={() => go(requestPath(request.id))}>
+          <td>
+            <a href={requestPath(request.id)}>
+              {request.count} {request.role}
+            </a>
+          </td>
+          <td>
+            <Badge word={request.status} />
+          </td>
+          <td class="number">
+            {request.done} of {request.count}
+            {request.failed > 0 && <span class="dim"> ({request.failed} replaced)</span>}
+          </td>
+          <td>{request.image}</td>
+          <td>
+            {request.squad || request.owner}
+            {request.pool !== '' && (
+              <a href={`/pools/${encodeURIComponent(request.pool)}`}> pool {request.pool}</a>
             )}
-          </tr>
-        ))}
-      </tbody>
+          </td>
+          <td>
+            <When at={request.createdAt} />
+          </td>
+          <td>{request.why}</td>
+          {isFleet.value && (
+            <td>
+              <PartSites of={request} />
+            </td>
+          )}
+        </tr>
+      ))}
     </Table>
   );
 }

@@ -43,23 +43,14 @@ export function SettingsPage() {
       <Reading of={rows} />
       {rows.value && shown.length === 0 && <Empty>No value of the kind.</Empty>}
       {shown.length > 0 && (
-        <Table label="Configuration">
-          <thead>
-            <tr>
-              <th scope="col">Key</th>
-              <th scope="col">Value</th>
-              <th scope="col">From</th>
+        <Table label="Configuration" head={['Key', 'Value', 'From']}>
+          {shown.map(({ key, value, origin }) => (
+            <tr key={key}>
+              <td class="mono">{key}</td>
+              <td class="mono">{value}</td>
+              <td>{origin === 'file' ? <b>the file</b> : <span class="dim">default</span>}</td>
             </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ key, value, origin }) => (
-              <tr key={key}>
-                <td class="mono">{key}</td>
-                <td class="mono">{value}</td>
-                <td>{origin === 'file' ? <b>the file</b> : <span class="dim">default</span>}</td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       )}
       {may('operator') && <WhatWouldChange />}

@@ -34,12 +34,19 @@ export function Failure({ says, retry }: { says: string; retry?: () => void }) {
 export function Reading({
   of,
 }: {
-  of: { value: unknown; problem: Problem | undefined; reload(): void };
+  of: { value: unknown; problem: Problem | undefined; at?: number; reload(): void };
 }) {
   if (of.problem && of.value === undefined)
     return <Failure says={of.problem.message} retry={of.reload} />;
   if (of.value === undefined) return <Loading />;
-  return of.problem ? <p class="stale">Not current: {of.problem.message}</p> : null;
+  if (!of.problem) return null;
+  const { at = 0 } = of;
+  return (
+    <p class="stale">
+      Not current: {of.problem.message}
+      {at > 0 && ` This was read ${seconds(Date.now() - at)} ago.`}
+    </p>
+  );
 }
 
 export function Title({ children, beside }: { children: ComponentChildren; beside?: unknown }) {
@@ -174,12 +181,76 @@ export function Dialog({
   );
 }
 
-/** A table that may be wider than the phone: it scrolls by itself, and by keyboard. */
-export function Table({ label, children }: { label: string; children: ComponentChildren }) {
+/** What a column is called; `spoken` where its content shows it to who sees it. */
+export type ColumnName = string | { readonly spoken: string };
+
+/** A table that may be wider than the phone: it scrolls by itself, and by keyboard. Its children are its rows. */
+export function Table({
+  label,
+  head = [],
+  children,
+}: {
+  label: string;
+  /** Without: a table whose rows say what they are. */
+  head?: readonly ColumnName[];
+  children: ComponentChildren;
+}) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
     <section class="scroll" tabIndex={0} aria-label={label}>
-      <table>{children}</table>
+      <table>
+        {head.length > 0 && (
+          <thead>
+            <tr>
+              {head.map((name) => (
+                <th key={wordOf(name)} scope="col">
+                  {typeof name === 'string' ? name : <span class="spoken">{name.spoken}</span>}
+                </th>
+              ))}
+            </tr>
+          </thead>
+        )}
+        <tbody>{children}</tbody>
+      </table>
     </section>
+  );
+}
+
+const wordOf = (name: ColumnName): string => (typeof name === 'string' ? name : name.spoken);
+
+export interface Chip {
+  readonly value: string;
+  /** Where it is called otherwise than its value. */
+  readonly word?: string;
+  readonly tone?: string;
+  /** How many there are, where that is told; undefined: not known yet. */
+  readonly count?: number | undefined;
+}
+
+/** One of them is chosen, or none: what stands below is only that. A second tap lets it go. */
+export function Chips({
+  of,
+  chosen,
+  choose,
+}: {
+  of: readonly Chip[];
+  chosen: string;
+  choose(value: string): void;
+}) {
+  return (
+    <fieldset class="chips" aria-label="Show only">
+      {of.map((chip) => (
+        <button
+          key={chip.value}
+          type="button"
+          class={`chip ${chip.tone ?? chip.value}`}
+          aria-pressed={chosen === chip.value}
+          onClick={() => choose(chosen === chip.value ? '' : chip.value)}
+        >
+          {'count' in chip && <b>{chip.count?.toLocaleString('en') ?? '–'}</b>}{' '}
+          {chip.word ?? chip.value}
+        </button>
+      ))}
+    </fieldset>
   );
 }

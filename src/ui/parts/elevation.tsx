@@ -18,7 +18,7 @@ export interface RackDrawing {
   readonly flags: ReadonlyMap<string, string>;
 }
 
-const UNIT_PX = 17;
+const UNIT_PX = 18;
 const WIDTH_PX = 230;
 const RAIL_PX = 26;
 const MARKS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /** An event in words: the few that people read most say it as a sentence, the others list their data. */
 import type { StoredEvent } from '../../events.ts';
-import { bytes, seconds } from '../format.ts';
+import { bytes, plural, seconds } from '../format.ts';
 
 const CHATTER = ['dhcp.', 'tftp.', 'http.', 'ipxe.', 'agent.'];
 
@@ -18,10 +18,31 @@ export function eventWords(event: StoredEvent): string {
       return `${event.data.why} (${event.data.who})`;
     case 'machine.registered':
       return `${event.data.manufacturer} ${event.data.product}, serial ${event.data.serial}`;
+    case 'machine.changed':
+      return `a report differs from the one before in ${plural(event.data.changes.length, 'part')}`;
+    case 'machine.typed': {
+      const { from, to, mismatch } = event.data;
+      return `${from || 'no type'} → ${to || 'no type'}${mismatch === '' ? '' : `, but ${mismatch}`}`;
+    }
+    case 'machine.conflict':
+      return `with ${event.data.with}: ${event.data.why}`;
+    case 'recon.received': {
+      const { sizeBytes, repeated } = event.data;
+      return `a report of ${bytes(sizeBytes)}${repeated ? ', once more' : ''}`;
+    }
+    case 'boot.started': {
+      const { client, arch, iface } = event.data;
+      return `${client}, ${arch}, on ${iface}`;
+    }
     case 'boot.stalled':
       return `${event.data.cause} ${event.data.next}`;
     case 'job.step':
       return `${event.data.action}: ${event.data.step} ${event.data.phase} ${event.data.text ?? ''}`;
+    case 'job.queued':
+      return `${event.data.action}, for ${event.data.requester}`;
+    case 'job.finished':
+    case 'job.cancelled':
+      return event.data.action;
     case 'job.failed':
       return `${event.data.action}: ${event.data.code} ${event.data.detail}`;
     case 'dns.changed':

@@ -18,41 +18,34 @@ export function jobDuration({ started_at, ended_at }: JobView): string {
 export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target?: boolean }) {
   if (jobs.length === 0) return <Empty>No job.</Empty>;
   return (
-    <Table label="Jobs">
-      <thead>
-        <tr>
-          <th scope="col">Job</th>
-          {target && <th scope="col">Machine</th>}
-          <th scope="col">Status</th>
-          <th scope="col">Step</th>
-          <th scope="col">Asked</th>
-          <th scope="col">Took</th>
-          <th scope="col">By</th>
+    <Table
+      label="Jobs"
+      head={['Job', ...(target ? ['Machine'] : []), 'Status', 'Step', 'Asked', 'Took', 'By']}
+    >
+      {jobs.map((job) => (
+        <tr key={job.id} class="pick" onClick={() => go(`/jobs/${job.id}`)}>
+          <td>
+            <a href={`/jobs/${job.id}`}>{job.action}</a>
+          </td>
+          {target && (
+            <td class="mono">
+              <a href={machinePath(targetName(job.target))}>{targetName(job.target)}</a>
+            </td>
+          )}
+          <td>
+            <Badge word={job.status} />
+          </td>
+          <td>{job.code ? <code title={job.detail}>{job.code}</code> : job.step}</td>
+          <td>
+            <When at={readTime(job.created_at)} />
+          </td>
+          <td class="number">{jobDuration(job)}</td>
+          <td>
+            <span class="on-phone">for </span>
+            {job.requester}
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {jobs.map((job) => (
-          <tr key={job.id} class="pick" onClick={() => go(`/jobs/${job.id}`)}>
-            <td>
-              <a href={`/jobs/${job.id}`}>{job.action}</a>
-            </td>
-            {target && (
-              <td class="mono">
-                <a href={machinePath(targetName(job.target))}>{targetName(job.target)}</a>
-              </td>
-            )}
-            <td>
-              <Badge word={job.status} />
-            </td>
-            <td>{job.code ? <code title={job.detail}>{job.code}</code> : job.step}</td>
-            <td>
-              <When at={readTime(job.created_at)} />
-            </td>
-            <td class="number">{jobDuration(job)}</td>
-            <td>{job.requester}</td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }

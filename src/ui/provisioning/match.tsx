@@ -99,52 +99,41 @@ export function CapacityTable({
       )}
       {!wrong && capacity.value && rows.length === 0 && <Empty>No machine is like that.</Empty>}
       {!wrong && rows.length > 0 && (
-        <Table label="Capacity">
-          <thead>
-            <tr>
-              {(fleet ? FLEET_HEADS : HEADS).map((word) => (
-                <th key={word} scope="col">
-                  {word}
-                </th>
-              ))}
+        <Table label="Capacity" head={fleet ? FLEET_HEADS : HEADS}>
+          {rows.map((row) => (
+            <tr key={`${row.site} ${row.type}`}>
+              <td>
+                {pick && row.type !== '' ? (
+                  <button type="button" class="link" onClick={() => pick(row.type)}>
+                    {row.type}
+                  </button>
+                ) : (
+                  row.type || <span class="dim">no type</span>
+                )}
+              </td>
+              <td>{row.site}</td>
+              <td class="number">
+                <b>{row.free}</b>
+                <span class="on-phone"> free</span>
+              </td>
+              {!fleet && (
+                <td class="number">
+                  {row.warm}
+                  <span class="on-phone"> warm</span>
+                </td>
+              )}
+              {!fleet && (
+                <td class="number">
+                  {row.unfit}
+                  <span class="on-phone"> not to be taken</span>
+                </td>
+              )}
+              <td class="number">
+                {row.total}
+                <span class="on-phone"> in all</span>
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={`${row.site} ${row.type}`}>
-                <td>
-                  {pick && row.type !== '' ? (
-                    <button type="button" class="link" onClick={() => pick(row.type)}>
-                      {row.type}
-                    </button>
-                  ) : (
-                    row.type || <span class="dim">no type</span>
-                  )}
-                </td>
-                <td>{row.site}</td>
-                <td class="number">
-                  <b>{row.free}</b>
-                  <span class="on-phone"> free</span>
-                </td>
-                {!fleet && (
-                  <td class="number">
-                    {row.warm}
-                    <span class="on-phone"> warm</span>
-                  </td>
-                )}
-                {!fleet && (
-                  <td class="number">
-                    {row.unfit}
-                    <span class="on-phone"> not to be taken</span>
-                  </td>
-                )}
-                <td class="number">
-                  {row.total}
-                  <span class="on-phone"> in all</span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
+          ))}
         </Table>
       )}
     </>

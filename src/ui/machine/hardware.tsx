@@ -87,7 +87,7 @@ function Memory({ memory }: { memory: ReconReport['memory'] }) {
           <b>{module.sizeBytes > 0 ? bytes(module.sizeBytes) : 'empty'}</b>
           <small>
             {module.slot ?? `slot ${index + 1}`}
-            {module.speedMts ? `, ${module.speedMts} MT/s` : ''}
+            {module.sizeBytes > 0 && module.speedMts ? `, ${module.speedMts} MT/s` : ''}
           </small>
         </li>
       ))}

@@ -68,33 +68,35 @@ function Kinds({ stats }: { stats: Stats }) {
   return (
     <Panel title="How well they do">
       {kinds.length === 0 && <Empty>No job has ended yet.</Empty>}
-      <Table
-        label="Kinds of job"
-        head={['Kind', 'Done', 'Failed', 'Success', 'Half within', '99 % within']}
-      >
-        {kinds.map(({ action, finished, failed, successRate, duration }) => (
-          <tr key={action}>
-            <td>{jobWords(action)}</td>
-            <td class="number">
-              {finished}
-              <span class="on-phone"> done</span>
-            </td>
-            <td class="number">
-              {failed}
-              <span class="on-phone"> failed</span>
-            </td>
-            <td class="number">{(100 * successRate).toFixed(1)} %</td>
-            <td class="number">
-              <span class="on-phone">half within </span>
-              {seconds(duration.p50Ms)}
-            </td>
-            <td class="number">
-              <span class="on-phone">99 % within </span>
-              {seconds(duration.p99Ms)}
-            </td>
-          </tr>
-        ))}
-      </Table>
+      {kinds.length > 0 && (
+        <Table
+          label="Kinds of job"
+          head={['Kind', 'Done', 'Failed', 'Success', 'Half within', '99 % within']}
+        >
+          {kinds.map(({ action, finished, failed, successRate, duration }) => (
+            <tr key={action}>
+              <td>{jobWords(action)}</td>
+              <td class="number">
+                {finished}
+                <span class="on-phone"> done</span>
+              </td>
+              <td class="number">
+                {failed}
+                <span class="on-phone"> failed</span>
+              </td>
+              <td class="number">{(100 * successRate).toFixed(1)} %</td>
+              <td class="number">
+                <span class="on-phone">half within </span>
+                {seconds(duration.p50Ms)}
+              </td>
+              <td class="number">
+                <span class="on-phone">99 % within </span>
+                {seconds(duration.p99Ms)}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
     </Panel>
   );
 }

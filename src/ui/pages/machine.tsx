@@ -152,7 +152,7 @@ function Identity({ answer: { machine } }: { answer: MachineAnswer }) {
           ['Role', machine.role],
           ['Squad', machine.squad],
           ['Owner', machine.owner],
-          ['Site', [machine.site, machine.hall, machine.row].filter(Boolean).join(' / ')],
+          ['Stands in', [machine.site, machine.hall, machine.row].filter(Boolean).join(' / ')],
           ['Rack', slot(machine)],
           ['Placed by', machine.rack === '' ? '' : machine.locatedBy],
           ['NICs', nics],

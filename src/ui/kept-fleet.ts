@@ -7,7 +7,7 @@ import { signInNeeded } from './api.ts';
 import { clockOffset, connection, heardAt, setClock } from './feed.ts';
 import { fleet, fleetLoaded, fleetVersion, type Row, restoreFleet, siteName } from './fleet.ts';
 import { flushAnswers, forgetKept, keep, kept } from './kept.ts';
-import { type Session, session } from './session.ts';
+import { isFleet, type Session, session } from './session.ts';
 
 const EVERY_MS = 60_000;
 const FIRST_MS = 3000;
@@ -36,7 +36,8 @@ const idle = (): Promise<void> =>
 /** @param urgent the page may be gone in a moment: all at once */
 async function keepFleet(urgent = false): Promise<void> {
   const who = session.peek();
-  if (!fleetLoaded.peek() || !who || heardAt.peek() === 0) return;
+  // Of many sites only who looks is kept here: central's pages read their answers one by one.
+  if (!who || heardAt.peek() === 0 || !(fleetLoaded.peek() || isFleet.peek())) return;
   if (last.busy && !urgent) return;
   last.busy = true;
   const version = fleetVersion.peek();

@@ -80,28 +80,17 @@ function States({ of }: { of: readonly Capacity[] }) {
 function Noticed({ notices }: { notices: readonly Notice[] }) {
   if (notices.length === 0) return null;
   return (
-    <Table label="Notices">
-      <thead>
-        <tr>
-          {['When', 'Site', 'What', 'More'].map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
+    <Table label="Notices" head={['When', 'Site', 'What', 'More']}>
+      {notices.map(({ id, at, site, code, detail }) => (
+        <tr key={id}>
+          <td>
+            <When at={at} />
+          </td>
+          <td>{site}</td>
+          <td class="mono">{code}</td>
+          <td>{detail}</td>
         </tr>
-      </thead>
-      <tbody>
-        {notices.map(({ id, at, site, code, detail }) => (
-          <tr key={id}>
-            <td>
-              <When at={at} />
-            </td>
-            <td>{site}</td>
-            <td class="mono">{code}</td>
-            <td>{detail}</td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }

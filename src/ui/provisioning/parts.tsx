@@ -10,33 +10,22 @@ export interface OfFleet {
 
 export function Parts({ of: { parts = [] } }: { of: OfFleet }) {
   return (
-    <Table label="Parts">
-      <thead>
-        <tr>
-          {['Site', 'Status', 'Done', 'Known', 'Why'].map((word) => (
-            <th key={word} scope="col">
-              {word}
-            </th>
-          ))}
+    <Table label="Parts" head={['Site', 'Status', 'Done', 'Known', 'Why']}>
+      {parts.map((part) => (
+        <tr key={part.id}>
+          <td>{part.site}</td>
+          <td>
+            <Badge word={part.status} />
+          </td>
+          <td class="number">
+            {part.done} of {part.count}
+          </td>
+          <td>
+            <Freshness of={part} />
+          </td>
+          <td>{part.why}</td>
         </tr>
-      </thead>
-      <tbody>
-        {parts.map((part) => (
-          <tr key={part.id}>
-            <td>{part.site}</td>
-            <td>
-              <Badge word={part.status} />
-            </td>
-            <td class="number">
-              {part.done} of {part.count}
-            </td>
-            <td>
-              <Freshness of={part} />
-            </td>
-            <td>{part.why}</td>
-          </tr>
-        ))}
-      </tbody>
+      ))}
     </Table>
   );
 }

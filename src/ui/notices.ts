@@ -36,7 +36,9 @@ export function chime(good: boolean): void {
   navigator.vibrate?.(good ? [120] : [200, 100, 200, 100, 200]);
   try {
     audio.context ??= new AudioContext();
-    const { context } = { context: audio.context };
+    const { context } = audio;
+    // One that was made before anybody touched the page is silent until it is told again.
+    void context.resume();
     const notes = good ? [660, 990] : [520, 330];
     notes.forEach((pitch, index) => {
       const from = context.currentTime + index * 0.18;

@@ -132,6 +132,10 @@ describe('the console', () => {
     await expect.poll(screenOf(page), SOON).toContain('uname-1234');
     await page.screenshot({ path: `${SHOTS}/portal-console-desk.png` });
     await judge(page);
+    // Tab and Escape are the machine's: the terminal is left by another key, which is not.
+    await page.keyboard.press('Shift+Escape');
+    await page.getByText('Shift+Escape leaves the terminal.').and(page.locator(':focus')).waitFor();
+    expect(typed).toBe('uname-1234\r');
     // Whoever comes second watches, until the pen is taken.
     const other = await come('ada');
     await other.getByText('grace types').waitFor();
@@ -141,6 +145,24 @@ describe('the console', () => {
     await page.getByText('ada types').waitFor();
     await page.context().close();
     await other.context().close();
+  });
+
+  it('is taken over from another program when a person says so, and not before', async () => {
+    const page = await come('grace', 'health');
+    const asked: (string | null)[] = [];
+    await page.routeWebSocket(/\/console\?/, (line) => {
+      asked.push(new URL(line.url()).searchParams.get('takeOver'));
+      if (asked.at(-1) === 'true') return void line.connectToServer();
+      const closed = { type: 'closed', code: 'CONSOLE_TAKEN', detail: 'ipmitool has it.' };
+      line.send(JSON.stringify(closed));
+      void line.close({ code: 4000, reason: closed.code });
+    });
+    await page.goto(`${url}/machines/${NAME}?tab=console`);
+    await page.getByText('Closed: CONSOLE_TAKEN ipmitool has it.').waitFor();
+    await page.getByRole('button', { name: 'End the other one' }).click();
+    await page.getByText('you type').waitFor();
+    expect(asked).toEqual(['false', 'true']);
+    await page.context().close();
   });
 
   it('is not opened for who may only look', async () => {

@@ -64,7 +64,8 @@ function Usual({ phase }: { phase: Phase | undefined }) {
   );
 }
 
-export function Steps({ timeline }: { timeline: BootTimeline }) {
+/** @param here this is the boot's own page */
+export function Steps({ timeline, here = false }: { timeline: BootTimeline; here?: boolean }) {
   const { boot } = timeline;
   const usual = useRead<Phases>(
     `boots/${encodeURIComponent(boot)}/phases`,
@@ -75,7 +76,8 @@ export function Steps({ timeline }: { timeline: BootTimeline }) {
   return (
     <>
       <h3 class="spaced">
-        <a href={`/boots/${timeline.boot}`}>Last boot</a>, <When at={timeline.startedAt} ago />
+        {here ? 'Step by step' : <a href={`/boots/${timeline.boot}`}>Last boot</a>},{' '}
+        <When at={timeline.startedAt} ago />
       </h3>
       <ol class="steps">
         {timeline.steps.map(({ name, state, tookMs, detail }) => (

@@ -57,7 +57,7 @@ export function BootPage({ id }: { id: string }) {
               ['Id', <code key="i">{id}</code>],
             ]}
           />
-          <Steps timeline={timeline} />
+          <Steps timeline={timeline} here />
         </Panel>
         <Diagnoses of={`boot=${encodeURIComponent(id)}`} mine={(event) => event.boot === id} />
         <Panel title="Evidence">

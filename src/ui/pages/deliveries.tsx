@@ -42,7 +42,7 @@ export function DeliveriesPage() {
       {list.value && list.value.deliveries.length > 0 && (
         <Table
           label="Deliveries"
-          head={['Delivery', 'Supplier', 'Expected', 'Arrived', 'Wants somebody']}
+          head={['Delivery', 'Supplier', 'Expected', { figures: 'Arrived' }, 'Wants somebody']}
         >
           {list.value.deliveries.map(({ name, supplier, expectedOn, counts }) => (
             <tr key={name} class="pick" onClick={() => go(deliveryPath(name))}>

@@ -179,7 +179,7 @@ function Generations({
 function Zones({ zones }: { zones: Status['zones'] }) {
   return (
     <Panel title={plural(zones.length, 'zone')}>
-      <Table label="Zones" head={['Zone', 'Serial', 'Records']}>
+      <Table label="Zones" head={['Zone', { figures: 'Serial' }, { figures: 'Records' }]}>
         {zones.map(({ name, serial, records }) => (
           <tr key={name}>
             <td class="mono">

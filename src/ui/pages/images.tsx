@@ -85,7 +85,7 @@ function ImagePanel({ name, versions, channels, open }: ImageProps) {
       </ul>
       <Table
         label={`Versions of ${name}`}
-        head={['Version', 'Kind', 'Size', 'Signed by', 'Made', 'State']}
+        head={['Version', 'Kind', { figures: 'Size' }, 'Signed by', 'Made', 'State']}
       >
         {versions.map((version) => (
           <Version key={version.version} of={version} />
@@ -105,7 +105,10 @@ function Version({ of }: { of: Image }) {
       </td>
       <td>{format === null ? kind : `${kind}, ${format}`}</td>
       <td class="number">{bytes(sizeBytes)}</td>
-      <td>{signedBy || <span class="dim">nobody</span>}</td>
+      <td>
+        <span class="on-phone">signed by </span>
+        {signedBy || <span class="dim">nobody</span>}
+      </td>
       <td>
         <When at={createdAt} /> <span class="dim">{createdBy}</span>
       </td>

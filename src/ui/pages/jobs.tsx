@@ -71,7 +71,14 @@ function Kinds({ stats }: { stats: Stats }) {
       {kinds.length > 0 && (
         <Table
           label="Kinds of job"
-          head={['Kind', 'Done', 'Failed', 'Success', 'Half within', '99 % within']}
+          head={[
+            'Kind',
+            { figures: 'Done' },
+            { figures: 'Failed' },
+            { figures: 'Success' },
+            { figures: 'Half within' },
+            { figures: '99 % within' },
+          ]}
         >
           {kinds.map(({ action, finished, failed, successRate, duration }) => (
             <tr key={action}>

@@ -47,7 +47,15 @@ function Pools({ pools }: { pools: readonly Pool[] }) {
   return (
     <Table
       label="Pools"
-      head={['Pool', 'Healthy', { spoken: 'Share' }, 'Role', 'Squad', 'Image', 'What keeps it']}
+      head={[
+        'Pool',
+        { figures: 'Healthy' },
+        { spoken: 'Share' },
+        'Role',
+        'Squad',
+        'Image',
+        'What keeps it',
+      ]}
     >
       {pools.map((pool) => (
         <tr

@@ -59,7 +59,7 @@ export function RequestsPage() {
 
 const requestPath = (id: string) => `/requests/${encodeURIComponent(id)}`;
 
-const HEADS = ['Role', 'Status', 'Done', 'Image', 'For', 'Asked', 'Waits for'];
+const HEADS = ['Role', 'Status', { figures: 'Done' }, 'Image', 'For', 'Asked', 'Waits for'];
 
 function List({ requests }: { requests: readonly Request[] }) {
   return (

@@ -181,8 +181,8 @@ export function Dialog({
   );
 }
 
-/** What a column is called; `spoken` where its content shows it to who sees it. */
-export type ColumnName = string | { readonly spoken: string };
+/** What a column is called: `figures` stand at the right, as they do; `spoken` where its content shows it to who sees it. */
+export type ColumnName = string | { readonly figures: string } | { readonly spoken: string };
 
 /** A table that may be wider than the phone: it scrolls by itself, and by keyboard. Its children are its rows. */
 export function Table({
@@ -203,9 +203,7 @@ export function Table({
           <thead>
             <tr>
               {head.map((name) => (
-                <th key={wordOf(name)} scope="col">
-                  {typeof name === 'string' ? name : <span class="spoken">{name.spoken}</span>}
-                </th>
+                <ColumnHead key={JSON.stringify(name)} name={name} />
               ))}
             </tr>
           </thead>
@@ -216,7 +214,18 @@ export function Table({
   );
 }
 
-const wordOf = (name: ColumnName): string => (typeof name === 'string' ? name : name.spoken);
+function ColumnHead({ name }: { name: ColumnName }) {
+  if (typeof name === 'string') return <th scope="col">{name}</th>;
+  return 'figures' in name ? (
+    <th scope="col" class="number">
+      {name.figures}
+    </th>
+  ) : (
+    <th scope="col">
+      <span class="spoken">{name.spoken}</span>
+    </th>
+  );
+}
 
 export interface Chip {
   readonly value: string;

@@ -20,7 +20,15 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
   return (
     <Table
       label="Jobs"
-      head={['Job', ...(target ? ['Machine'] : []), 'Status', 'Step', 'Asked', 'Took', 'By']}
+      head={[
+        'Job',
+        ...(target ? ['Machine'] : []),
+        'Status',
+        'Step',
+        'Asked',
+        { figures: 'Took' },
+        'By',
+      ]}
     >
       {jobs.map((job) => (
         <tr key={job.id} class="pick" onClick={() => go(`/jobs/${job.id}`)}>

@@ -55,9 +55,16 @@ export function Match({ plan, count }: { plan: Plan; count: number }) {
   );
 }
 
-const HEADS = ['Type', 'Site', 'Free', 'Warm', 'Not to be taken', 'All'];
+const HEADS = [
+  'Type',
+  'Site',
+  { figures: 'Free' },
+  { figures: 'Warm' },
+  { figures: 'Not to be taken' },
+  { figures: 'All' },
+];
 /** What of a site's machines is warm, and what may not be taken, central does not know. */
-const FLEET_HEADS = ['Type', 'Site', 'Free', 'All'];
+const FLEET_HEADS = ['Type', 'Site', { figures: 'Free' }, { figures: 'All' }];
 
 /** Machines that meet the hardware, by site and type: there before role and image are known, and for whoever only looks. */
 export function CapacityTable({

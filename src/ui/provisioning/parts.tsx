@@ -10,7 +10,7 @@ export interface OfFleet {
 
 export function Parts({ of: { parts = [] } }: { of: OfFleet }) {
   return (
-    <Table label="Parts" head={['Site', 'Status', 'Done', 'Known', 'Why']}>
+    <Table label="Parts" head={['Site', 'Status', { figures: 'Done' }, 'Known', 'Why']}>
       {parts.map((part) => (
         <tr key={part.id}>
           <td>{part.site}</td>

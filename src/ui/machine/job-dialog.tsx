@@ -71,18 +71,23 @@ export function JobDialog({
   );
 }
 
+/** `graceSeconds` as people read it. */
+const wordsOf = (name: string): string =>
+  jobWords(name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`));
+
 function Field({ name, property }: { name: string; property: Property }) {
   const initial = property.default === undefined ? '' : String(property.default);
   if (property.type === 'boolean')
     return (
       <label class="check">
-        <input name={name} type="checkbox" defaultChecked={property.default === true} /> {name}
+        <input name={name} type="checkbox" defaultChecked={property.default === true} />{' '}
+        {wordsOf(name)}
       </label>
     );
   if (property.enum)
     return (
       <label>
-        {name}
+        {wordsOf(name)}
         <select name={name}>
           {property.enum.map((one) => (
             <option key={one} selected={one === initial}>
@@ -96,7 +101,7 @@ function Field({ name, property }: { name: string; property: Property }) {
   const numeric = property.type === 'integer' || property.type === 'number';
   return (
     <label>
-      {name} {property.description && <small>{property.description}</small>}
+      {wordsOf(name)} {property.description && <small>{property.description}</small>}
       <input
         name={name}
         type={numeric ? 'number' : 'text'}

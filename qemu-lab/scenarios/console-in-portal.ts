@@ -8,14 +8,13 @@ import type { Browser, Page } from 'playwright-core';
 import type { LabVm } from '../lab.ts';
 import type { LabPeople } from '../people.ts';
 import { machineOf, type ScenarioRun } from '../scenario.ts';
-import { TEST_DISK_RESET, TEST_DISK_SAYS } from '../test-disk.ts';
 
 const WHO = { name: 'grace', password: 'a long enough password' };
 /** What the test disk echoes; no key of it resets the machine. */
 const TYPED = 'typed in a browser';
 const SHOWN_MS = 60_000;
 
-/** On the first machine, which runs the test disk: it echoes, and a key resets it. */
+/** On the first machine, which runs the test disk: it echoes. */
 export async function typeInPortal(run: ScenarioRun, people: LabPeople): Promise<void> {
   const [vm] = run.lab.vms;
   if (!vm) throw new Error('a rack without machines');
@@ -52,18 +51,6 @@ async function typeAsTechnician(run: ScenarioRun, vm: LabVm, browser: Browser): 
     text.includes(TYPED),
   );
   run.say(`${name} answered in the browser after ${Date.now() - typedAt} ms`);
-  const before = { starts: vm.starts.length, said: timesSaid(await screenOf(page)) };
-  await page.keyboard.type(TEST_DISK_RESET);
-  // Its firmware clears the screen, or scrolls what was there away: then one line of it is a new one.
-  await shows(
-    ...([run, page, `${name}: what it prints when it starts again`] as const),
-    (text) => timesSaid(text) > (text.includes(TYPED) ? before.said : 0),
-  );
-  const last = vm.starts.at(-1)?.cause;
-  run.check(
-    vm.starts.length === before.starts + 1 && last === 'soft-reset',
-    `${name}: reset by a key in the browser, and yet last started by ${last}`,
-  );
   const picture = process.env.SCREENSHOT;
   if (picture) await page.screenshot({ path: picture });
 }
@@ -80,5 +67,3 @@ async function shows(
 
 const screenOf = async (page: Page): Promise<string> =>
   (await page.locator('.xterm-rows').textContent()) ?? '';
-
-const timesSaid = (text: string): number => text.split(TEST_DISK_SAYS).length - 1;

@@ -64,7 +64,7 @@ beforeAll(async () => {
   paths.set('job', `/jobs/${job}`);
   paths.set('request', `/requests/${request}`);
   browser = await openBrowser();
-  phone = await visit(browser, portal.url, { viewport: PHONE, deviceScaleFactor: 2 });
+  phone = await visit(browser, portal.url, { viewport: PHONE, deviceScaleFactor: 1.5 });
   desk = await visit(browser, portal.url, { viewport: DESK, colorScheme: 'light' });
 });
 afterAll(async () => {

@@ -7,10 +7,10 @@
  * The thread never returns to its event loop. Messages from the main thread come with a touch of an eventfd, and are
  * read synchronously.
  *
- * In lockstep every block is answered by one ACK, and a thread that lies down in poll(2) between two of them costs its waker
- * more than the block costs. So for a moment after each answer the sockets that were busy are asked again without it.
+ * After each answer it lies down in poll(2) again, also in lockstep, where the next ACK is a few microseconds away. A thread that
+ * asks the socket over and over instead sits on one processor while its client sleeps on another, and waking a processor that sleeps
+ * costs more than the block: measured with one client, 0.4 to 0.6 times what dnsmasq sends, and the same as dnsmasq without.
  */
-import { availableParallelism } from 'node:os';
 import {
   type MessagePort,
   parentPort,
@@ -34,19 +34,6 @@ const REPORT_DROPS_MS = 200;
 const ANSWERS_PER_FLUSH = 8;
 /** Calls of recvmmsg on one socket before the others get their turn. */
 const ROUNDS_MAX = 4;
-/** How long busy sockets are asked again before the thread waits: some round trips of a local network. */
-const LINGER_MS = 0.05;
-/**
- * So many times in vain, and it waits at once again: its clients are slower, or have to wait for this very processor. A wait
- * that was as short as that gives it another try.
- */
-const LINGERS_IN_VAIN_MAX = 8;
-/** Below this, what a wait found was there already. */
-const WAITED_MS = 0.005;
-/** A busy thread looks at everything else as often as this: other sockets, errors of the network, the main thread. */
-const LOOK_AROUND_MS = 1;
-/** On one processor nobody would send anything while it is asked whether he has. */
-const LINGERS = availableParallelism() > 1;
 
 interface Socket {
   readonly fd: number;
@@ -74,13 +61,6 @@ class TftpThread {
   private tickets = 0;
   private stopping = false;
   private readonly turns: Int32Array;
-  /** The sockets that had something when last looked at, and when one of them was heard. */
-  private busy: Socket[] = [];
-  private heardAt = 0;
-  private patience = LINGERS_IN_VAIN_MAX;
-  private lingering = false;
-  private lookedAroundAt = 0;
-
   constructor(calls: DatagramCalls, main: MessagePort, start: WorkerStart) {
     const { networks, wakeFd, turns } = start;
     this.turns = new Int32Array(turns);
@@ -130,7 +110,7 @@ class TftpThread {
     });
     while (!this.stopping) {
       Atomics.add(this.turns, 0, 1);
-      if (!this.takeFromBusy()) this.lookAround(fds);
+      this.takeWhatComes(fds);
       this.look();
       this.flush();
     }
@@ -138,55 +118,25 @@ class TftpThread {
   }
 
   /** Waits for whatever comes first, and takes it. */
-  private lookAround(fds: Buffer): void {
+  private takeWhatComes(fds: Buffer): void {
     const timed = this.engines.some((engine) => engine.busy);
-    const before = clock();
     const ready = this.calls.poll(fds, this.sockets.length + 1, timed ? TICK_MS : IDLE_MS);
-    this.busy = [];
-    const waitedMs = clock() - before;
-    if (ready > 0 && waitedMs > WAITED_MS && waitedMs < LINGER_MS) this.repay();
-    if (ready > 0) {
-      this.sockets.forEach((socket, index) => {
-        const found = fds.readInt16LE(index * 8 + 6);
-        if (found & POLLERR) this.hearRefusals(socket);
-        // Receiving also takes an error off the socket that is in no queue: poll would report it for ever.
-        if (found & (POLLIN | POLLERR) && this.take(socket) > 0) this.busy.push(socket);
-      });
-      if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
-    }
-    this.lookedAroundAt = this.heardAt = clock();
-  }
-
-  /** @returns whether to come back before waiting for anything */
-  private takeFromBusy(): boolean {
-    if (!LINGERS || this.busy.length === 0 || this.patience === 0) return false;
-    const now = clock();
-    if (now - this.lookedAroundAt >= LOOK_AROUND_MS) return false;
-    let taken = 0;
-    for (const socket of this.busy) taken += this.take(socket);
-    if (taken > 0) {
-      if (this.lingering) this.repay();
-      this.lingering = false;
-      this.heardAt = now;
-      return true;
-    }
-    this.lingering = now - this.heardAt < LINGER_MS;
-    if (!this.lingering) this.patience -= 1;
-    return this.lingering;
-  }
-
-  private repay(): void {
-    this.patience = Math.min(this.patience + 1, LINGERS_IN_VAIN_MAX);
+    if (ready <= 0) return;
+    this.sockets.forEach((socket, index) => {
+      const found = fds.readInt16LE(index * 8 + 6);
+      if (found & POLLERR) this.hearRefusals(socket);
+      // Receiving also takes an error off the socket that is in no queue: poll would report it for ever.
+      if (found & (POLLIN | POLLERR)) this.take(socket);
+    });
+    if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
   }
 
   private flush(): void {
     for (const { sender } of this.sockets) sender.flush();
   }
 
-  /** @returns how many datagrams there were */
-  private take({ fd, via, engine }: Socket): number {
+  private take({ fd, via, engine }: Socket): void {
     const { receiver } = this;
-    let taken = 0;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const count = receiver.receive(fd);
       for (let slot = 0; slot < count; slot++) {
@@ -195,10 +145,8 @@ class TftpThread {
         if (port !== 0 && bytes.length > 0) engine.receive(via, bytes, { ip, port } as Endpoint);
         if (slot % ANSWERS_PER_FLUSH === ANSWERS_PER_FLUSH - 1) this.flush();
       }
-      taken += count;
-      if (count < SLOTS) break;
+      if (count < SLOTS) return;
     }
-    return taken;
   }
 
   private hearRefusals({ fd, via, engine }: Socket): void {

@@ -18,7 +18,7 @@ export interface RecorderParts {
   readonly store: ConsoleStore;
   readonly timers: ConsoleTimers;
   readonly events: {
-    after(after: number, count: number): StoredEvent[];
+    ofMachinesAfter(after: number, count: number): { events: StoredEvent[]; through: number };
     lastId(): number;
     follow(wake: () => void, only?: 'machines'): () => void;
   };
@@ -77,7 +77,7 @@ export class ConsoleRecorder {
 
   private read(): void {
     this.woken = false;
-    const page = this.parts.events.after(this.cursor, PAGE);
+    const { events: page, through } = this.parts.events.ofMachinesAfter(this.cursor, PAGE);
     for (const event of page) {
       this.cursor = event.id;
       try {
@@ -86,6 +86,7 @@ export class ConsoleRecorder {
         this.parts.onError(error);
       }
     }
+    this.cursor = through;
     if (page.length === PAGE) this.wake();
   }
 

@@ -17,6 +17,11 @@ export interface EventStore {
   /** Up to `count` events with an id above `after`, oldest first. */
   after(after: number, count: number): StoredEvent[];
   /**
+   * The same of those that name a machine on record. What guests do is passed over without being read: in a storm it is
+   * thousands a second. `through` is how far that looked.
+   */
+  ofMachinesAfter(after: number, count: number): { events: StoredEvent[]; through: number };
+  /**
    * Looks at up to `count` events behind `after` and gives those that are wanted, up to `wantedMax` of them. What is not
    * wanted costs no parsing.
    */
@@ -114,6 +119,19 @@ function eventsOfBoot(db: Database): EventStore['ofBoot'] {
   };
 }
 
+function eventsOfMachines(db: Database): EventStore['ofMachinesAfter'] {
+  const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
+  const page = db.prepare<[number, number, number], EventRow>(
+    'SELECT * FROM events WHERE id > ? AND id <= ? AND hardwarename IS NOT NULL ORDER BY id LIMIT ?',
+  );
+  return (after, count) => {
+    const newest = last.get()?.id ?? 0;
+    const events = page.all(after, newest, count).map(fromRow);
+    const through = events.length < count ? Math.max(newest, after) : events.at(-1)?.id;
+    return { events, through: through ?? after };
+  };
+}
+
 /** Whether an event of this name is traffic. Names are few, and each comes by thousands. */
 function createPassesBy(): (name: string) => boolean {
   const known = new Map<string, boolean>();
@@ -185,6 +203,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       return Number(lastInsertRowid);
     },
     after: (after, count) => page.all(after, count).map(fromRow),
+    ofMachinesAfter: eventsOfMachines(db),
     scan(after, count, { max, head, event }) {
       const events: StoredEvent[] = [];
       let through = after;

@@ -27,8 +27,8 @@ export interface DhcpServer {
   readonly warmUpRate: number;
   /** With an empty lease store; resolves when it answers. */
   start(scope: Scope, pair: Pair): Promise<RunningServer>;
-  /** So far behind that one round tells all. */
-  readonly oneRound?: boolean;
+  /** So far behind that its rate need not be known closely. */
+  readonly farBehind?: boolean;
 }
 
 type Programs = Record<'kea-dhcp4' | 'dnsmasq' | 'initdb' | 'postgres' | 'psql', string>;
@@ -45,8 +45,8 @@ function alone({ pid }: { pid: number }): RunningServer {
 const ours: DhcpServer = {
   name: 'reveille',
   settings: 'defaults, no conflict probes; SQLite in WAL mode with synchronous=FULL',
-  guess: 4000,
-  warmUpRate: 2000,
+  guess: 10_000,
+  warmUpRate: 3000,
   start: async (scope, { server, serverIface }) =>
     alone(
       await startDaemon({
@@ -71,8 +71,8 @@ function kea(program: string): DhcpServer {
     name: 'kea',
     settings:
       'memfile, persist, lfc-interval 0 (no clean-up of the lease file during a run), two packet threads, UDP sockets, queue of 64',
-    guess: 4000,
-    warmUpRate: 2000,
+    guess: 10_000,
+    warmUpRate: 3000,
     async start(scope, pair) {
       const dir = temporaryDir(scope);
       const leases = { type: 'memfile', persist: true, name: join(dir, 'leases.csv') };
@@ -90,8 +90,9 @@ function keaDurable(programs: Programs): DhcpServer {
     name: 'keaDurable',
     settings:
       "leases in PostgreSQL on a local socket with the package's defaults (fsync and synchronous_commit on), two packet threads, queue of 64",
-    guess: 500,
+    guess: 1000,
     warmUpRate: 100,
+    farBehind: true,
     async start(scope, pair) {
       const dir = temporaryDir(scope);
       const database = await startPostgres(scope, { initdb, postgres }, dir);
@@ -153,9 +154,9 @@ function dnsmasq(program: string): DhcpServer {
   return {
     name: 'dnsmasq',
     settings: 'lease file, no-ping, dhcp-authoritative, quiet-dhcp, dhcp-lease-max 70000, no DNS',
-    guess: 200,
+    guess: 400,
     warmUpRate: 100,
-    oneRound: true,
+    farBehind: true,
     async start(scope, { server, serverIface }) {
       const dir = temporaryDir(scope);
       mkdirSync(dir, { recursive: true });

@@ -4,8 +4,9 @@
  * A generator plays a relay with 50,000 clients. Every run starts a server with an empty lease store and warms it with some
  * other clients, so each exchange makes a new lease until the clients repeat. A rate is sustained when fewer than one
  * exchange in a thousand is lost and the mean delay shows that no queue grows: a server with a long receive buffer could
- * otherwise hide its backlog until the end of the run. The searches take turns, step by step, so whatever else happens on the
- * machine happens to all; then the same is done again from the result of the round before, and the median counts.
+ * otherwise hide its backlog until the end of the run. The highest such rate is searched for by short runs, which take turns
+ * server by server, so whatever else happens on the machine happens to all; then each server's rate is confirmed by a longer
+ * run, and lowered by a step until one confirms it.
  *
  * There are two generators. perfdhcp is nobody's of ours, but costs as much as a fast server; with the light one the server has
  * nearly the whole machine, and the server's own CPU time for an exchange tells the rest. Kea is measured twice: as it is
@@ -40,20 +41,30 @@ const DELAY_MS_MAX = 100;
 /** Of the rate that was asked for; below, the generator itself had no time to send. */
 const SENT_MIN = 0.97;
 const RATE_MAX = 60_000;
-const ROUNDS = 3;
+const PROBE_SECONDS = 3;
+const CONFIRM_SECONDS = 6;
+/** So often a rate is lowered that was not confirmed; then none was found. */
+const CONFIRMATIONS_MAX = 4;
+const PRECISION = 1.1;
 
 interface Bench extends TopicOptions {
   readonly pair: Pair;
-  readonly seconds: number;
 }
 
-/** One server under one generator: the search of this round, and the best run of each round so far. */
+/** One server under one generator. */
 interface Contest {
   readonly server: DhcpServer;
   readonly generator: LoadGenerator;
-  readonly best: (Run | undefined)[];
+  /** The highest rate that a short run sustained; 0 before the search, or where it found none. */
+  found: number;
+  confirmed: Run | undefined;
   /** In every run so far, also the first of a rate that was tried twice. */
   wrong: number;
+}
+
+interface Attempt {
+  readonly rate: number;
+  readonly seconds: number;
 }
 
 export async function run(options: TopicOptions): Promise<TopicResult> {
@@ -74,26 +85,23 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
       serverAddress: `${SERVER_ADDRESS}/16`,
       clientAddress: `${RELAY_ADDRESS}/16`,
     });
-    const bench = { ...options, pair, seconds: options.quick ? 3 : 6 };
+    const bench = { ...options, pair };
     const servers = dhcpServers(programs);
     const generators = [lightLoad, perfdhcpLoad(programs.perfdhcp)];
     const contests: Contest[] = generators.flatMap((generator) =>
-      servers.map((server) => ({ server, generator, best: [], wrong: 0 })),
+      servers.map((server) => ({
+        ...{ server, generator, found: 0, confirmed: undefined, wrong: 0 },
+      })),
     );
-    for (let turn = 1; turn <= (options.quick ? 1 : ROUNDS); turn++) {
-      options.log(`round ${turn}`);
-      await searchAll(
-        bench,
-        contests.filter(({ server }) => turn === 1 || !server.oneRound),
-      );
-    }
+    await searchAll(bench, contests);
+    for (const contest of contests) await confirm(bench, contest);
     const measured = [];
     for (const server of servers) {
       const of = (name: GeneratorName) =>
-        contests.find((one) => one.server === server && one.generator.name === name)?.best ?? [];
+        contests.find((one) => one.server === server && one.generator.name === name)?.confirmed;
       measured.push({
         server,
-        rounds: { light: of('light'), perfdhcp: of('perfdhcp') },
+        best: { light: of('light'), perfdhcp: of('perfdhcp') },
         durability: await durabilityOf(bench, server, programs.strace),
         wrong: contests.reduce((sum, one) => sum + (one.server === server ? one.wrong : 0), 0),
       });
@@ -102,47 +110,55 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
   });
 }
 
-/** One round: the best run of each contest, found by searches that take turns. */
+/** Sets what was found of each contest, by searches that take turns. */
 async function searchAll(bench: Bench, contests: readonly Contest[]): Promise<void> {
   const searches = new Map<Contest, Search>(contests.map((one) => [one, searchOf(bench, one)]));
-  for (const { best } of contests) best.push(undefined);
   for (let going = true; going; ) {
     going = false;
     for (const [contest, search] of searches) {
       const rate = search.next();
       if (rate === undefined) continue;
       going = true;
-      const outcome = await tryRate(bench, contest, rate);
-      search.record(rate, outcome.sustained);
-      const { best } = contest;
-      if (outcome.sustained && rate >= (best.at(-1)?.rate ?? 0)) best[best.length - 1] = outcome;
+      const { sustained } = await tryRate(bench, contest, { rate, seconds: PROBE_SECONDS });
+      search.record(rate, sustained);
     }
+  }
+  for (const [contest, search] of searches) contest.found = search.best();
+}
+
+function searchOf({ quick }: Bench, { server }: Contest): Search {
+  const precision = quick || server.farBehind ? 1.5 : PRECISION;
+  return createSearch({ from: server.guess, stride: 1.5, precision, max: RATE_MAX });
+}
+
+/** The rate that was found, or one of the next below it, for longer. */
+async function confirm(bench: Bench, contest: Contest): Promise<void> {
+  let rate = contest.found;
+  for (let tries = 0; rate > 0 && tries < CONFIRMATIONS_MAX; tries++) {
+    const run = await measure(bench, contest, { rate, seconds: CONFIRM_SECONDS });
+    if (run.sustained) {
+      contest.confirmed = run;
+      return;
+    }
+    rate = Math.round(rate / PRECISION);
   }
 }
 
-/** From the round before, the answer is expected near its rate. */
-function searchOf(bench: Bench, { server, best }: Contest): Search {
-  const before = best.at(-1)?.rate;
-  return createSearch({
-    from: before ?? server.guess,
-    stride: before === undefined ? 2 : 1.15,
-    precision: bench.quick ? 1.5 : 1.08,
-    max: RATE_MAX,
-  });
-}
-
 /** A rate that fails is tried once more: one hiccup of the machine must not stand for a server. */
-async function tryRate(bench: Bench, contest: Contest, rate: number): Promise<Run> {
-  const first = await measure(bench, contest, rate);
-  if (first.sustained || bench.quick) return first;
-  return measure(bench, contest, rate);
+async function tryRate(bench: Bench, contest: Contest, attempt: Attempt): Promise<Run> {
+  const first = await measure(bench, contest, attempt);
+  if (first.sustained || bench.quick || contest.server.farBehind) return first;
+  return measure(bench, contest, attempt);
 }
 
-async function measure(bench: Bench, contest: Contest, rate: number): Promise<Run> {
+async function measure(
+  { pair, log }: Bench,
+  contest: Contest,
+  { rate, seconds }: Attempt,
+): Promise<Run> {
   const { server, generator } = contest;
-  const { pair, seconds, log } = bench;
   const result = await withScope(async (scope) => {
-    const program = await started(scope, bench, { server, generator });
+    const program = await started(scope, pair, { server, generator });
     const cpuBefore = cpuSecondsOf(program.pids());
     const dropsBefore = udpBufferDrops(pair.server);
     const load = { pair, server: SERVER_ADDRESS, relay: RELAY_ADDRESS, pool: POOL };
@@ -170,16 +186,16 @@ async function measure(bench: Bench, contest: Contest, rate: number): Promise<Ru
   return result;
 }
 
-/** A fresh server, warmed up for four seconds by clients that do not come back: a compiler that runs beside it is done. */
+/** A fresh server, warmed up for three seconds by clients that do not come back: a compiler that runs beside it is done. */
 async function started(
   scope: Scope,
-  { pair }: Bench,
+  pair: Pair,
   { server, generator }: Pick<Contest, 'server' | 'generator'>,
 ): Promise<RunningServer> {
   const program = await server.start(scope, pair);
   const load = { pair, server: SERVER_ADDRESS, relay: RELAY_ADDRESS, pool: POOL };
   const rate = server.warmUpRate;
-  await generator.run({ ...load, rate, seconds: 4, clients: 1000, warmUp: true });
+  await generator.run({ ...load, rate, seconds: 3, clients: 1000, warmUp: true });
   return program;
 }
 

@@ -6,6 +6,7 @@
  * address, and to its link-layer source where the capture has not seen that; behind a router the former is the only truth.
  */
 import { classify } from '../dhcp/client-class.ts';
+import { unmerge } from '../dhcp/merged.ts';
 import { MESSAGE, OPTION } from '../dhcp/options.ts';
 import { BOOTREPLY, type DhcpPacket, decodePacket, macOf } from '../dhcp/packet.ts';
 import { limit } from '../limits.ts';
@@ -81,7 +82,16 @@ function takeUdp(state: State, datagram: Datagram): void {
   append(state, ownerOf(state, datagram), taken.transfer);
 }
 
+/** A capture of the server's own interface shows replies that leave together as one. */
 function takeDhcp(state: State, datagram: Datagram): void {
+  const messages = unmerge(datagram.payload);
+  if (messages.length === 1) takeMessage(state, datagram);
+  else
+    for (const payload of messages)
+      takeMessage(state, { ...datagram, payload, payloadBytes: payload.length });
+}
+
+function takeMessage(state: State, datagram: Datagram): void {
   const { payload, payloadBytes, frame } = datagram;
   const cut = payload.length < payloadBytes;
   const packet = decodePacket(payload);

@@ -35,7 +35,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     applyLease: inventory.leases.apply,
     append: (event) => void inventory.events.append(event),
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
-    onReply: (type) => metrics.dhcpReplies.inc({ type: String(type) }),
+    onReplies: (type, count) => metrics.dhcpReplies.inc({ type: String(type) }, count),
     onBooting: (iface) => adverts.get(iface)?.pulse(),
     ...(config.recorder.enabled ? { onServed: parts.recorder.served } : {}),
     onError: (err) => log.error({ err }, 'a DHCP packet could not be served'),

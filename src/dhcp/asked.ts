@@ -19,6 +19,9 @@ import {
   networkOptions,
 } from './reply-options.ts';
 
+/** The value of option 53 for each type. */
+const TYPE_BYTES = Array.from({ length: 9 }, (_, type) => u8(type));
+
 export interface Asked extends Applicant {
   readonly packet: DhcpPacket;
   readonly client: DhcpClient;
@@ -85,7 +88,7 @@ export function leaseReply(
   const { packet, client, mac } = asked;
   const { type, segment, address, seconds } = lease;
   const options = new Map<number, Uint8Array>();
-  options.set(OPTION.messageType, u8(type));
+  options.set(OPTION.messageType, TYPE_BYTES[type] ?? u8(type));
   options.set(OPTION.serverId, serverIdOn(asked, segment));
   options.set(OPTION.leaseTime, u32(seconds));
   bootOptions(answer, options);
@@ -94,13 +97,14 @@ export function leaseReply(
   networkOptions(networkOf(segment, mac), packet, options);
   nameOption(asked, segment, options);
   echo(packet, options);
-  return {
-    ...replyTo(packet),
-    ...bootFields(answer),
+  const { siaddr, file } = bootFields(answer);
+  return replyTo(packet, {
+    siaddr,
+    file,
     ciaddr: type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
     yiaddr: address,
     options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
-  };
+  });
 }
 
 /** Option 12 from the inventory: the first label, because the domain has an option of its own (RFC 2132 3.14). */
@@ -125,12 +129,11 @@ export function parameterReply(asked: Asked, answer: BootAnswer): DhcpPacket {
   bootOptions(answer, options);
   networkOptions(networkOf(segment, mac), packet, options);
   echo(packet, options);
-  return {
-    ...replyTo(packet),
+  return replyTo(packet, {
     ...bootFields(answer),
     ciaddr: packet.ciaddr,
     options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
-  };
+  });
 }
 
 /** A relay's own server identifier holds on every segment; otherwise it is the address on the segment of the lease. */
@@ -156,7 +159,7 @@ export function nak(asked: Asked, why: string, { known }: { known: boolean }): O
   return {
     kind: 'reply',
     type: MESSAGE.nak,
-    reply: { ...replyTo(packet), options },
+    reply: replyTo(packet, { options }),
     event: {
       name: 'dhcp.refused',
       mac,
@@ -173,7 +176,12 @@ export function leaseChange(
 ): LeaseChange {
   const { segment, address, state, boot, guestOf, forMs } = change;
   return {
-    ...{ segment, address, mac, state, boot, guestOf },
+    segment,
+    address,
+    mac,
+    state,
+    boot,
+    guestOf,
     expiresAt: (now + forMs) as Millis,
     clientId: packet.options.get(OPTION.clientId),
     hostname: client.hostname,

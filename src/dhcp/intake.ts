@@ -12,6 +12,7 @@
  * No clock, no socket: time is handed in. The bytes are copied, because the receive buffer is used again.
  */
 import { limit } from '../limits.ts';
+import type { Mac } from '../wire/mac.ts';
 import { createSlab } from '../wire/slab.ts';
 import type { Millis } from '../wire/time.ts';
 import { MESSAGE, OPTION } from './options.ts';
@@ -20,6 +21,8 @@ export interface Waiting<Socket> {
   readonly socket: Socket;
   readonly bytes: Uint8Array;
   readonly source: { readonly address: string; readonly port: number };
+  /** `chaddr` as text, should it be an Ethernet address. */
+  readonly mac?: Mac | undefined;
   readonly at: Millis;
 }
 
@@ -32,6 +35,10 @@ export interface Intake<Socket> {
   take(count: number, now: Millis): Waiting<Socket>[];
   size(): number;
 }
+
+/** Looked up once: they are asked for with every packet. */
+const WAITING_MAX = limit('dhcpWaitingMax');
+const WAIT_MAX_MS = limit('dhcpWaitMaxMs');
 
 /** Then one place is another kind's, if any waits. */
 const REQUESTS_IN_A_ROW = 3;
@@ -69,7 +76,7 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
   /** Of both kinds: what is never its turn would otherwise be answered long after its client has given up. */
   const shedOld = (queue: Queue<Socket>, now: Millis): void => {
     for (const [key, { at }] of queue.waiting) {
-      if (now - at <= limit('dhcpWaitMaxMs')) return;
+      if (now - at <= WAIT_MAX_MS) return;
       remove(queue, key);
       onShed('waited-too-long');
     }
@@ -78,7 +85,7 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
     const isTurnOfOthers = inARow >= REQUESTS_IN_A_ROW && others.waiting.size > 0;
     const queue = isTurnOfOthers || requests.waiting.size === 0 ? others : requests;
     inARow = queue === requests ? inARow + 1 : 0;
-    const [key] = queue.waiting.keys();
+    const { value: key } = queue.waiting.keys().next();
     return key === undefined ? undefined : remove(queue, key);
   };
   return {
@@ -87,11 +94,11 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
       const key = clientKey(packet.bytes);
       if (remove(queue, key)) onShed('superseded');
       count(queue, packet.bytes, 1);
-      const { socket, source, at } = packet;
+      const { socket, source, mac, at } = packet;
       const bytes = room(packet.bytes.length);
       bytes.set(packet.bytes);
-      queue.waiting.set(key, { socket, bytes, source, at });
-      if (size() > limit('dhcpWaitingMax')) shedOne();
+      queue.waiting.set(key, { socket, bytes, source, mac, at });
+      if (size() > WAITING_MAX) shedOne();
     },
     take(most, now) {
       shedOld(requests, now);
@@ -157,12 +164,16 @@ function isRequest(bytes: Uint8Array): boolean {
 
 /** Relay and hardware address, and for RELEASE and its like the transaction too, so that none replaces another. */
 function clientKey(bytes: Uint8Array): string {
-  const at = isDiscoverOrRequest(bytes) ? GIADDR_AT : XID_AT;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
-    'latin1',
-    at,
-    CHADDR_AT + 16,
-  );
+  const end = CHADDR_AT + 16;
+  let key = bytes.length < end ? `${bytes.length}` : '';
+  const from = isDiscoverOrRequest(bytes) ? GIADDR_AT : XID_AT;
+  for (let at = from; at < end; at += 4) {
+    key += String.fromCharCode(
+      ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0),
+      ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0),
+    );
+  }
+  return key;
 }
 
 function isDiscoverOrRequest(bytes: Uint8Array): boolean {

@@ -29,6 +29,9 @@ const SNAME_BYTES = 64;
 const FILE_AT = 108;
 const FILE_BYTES = 128;
 const OPTION_BYTES_MAX = 255;
+/** Looked up once: they are asked for with every packet. */
+const REPLY_BYTES_MIN = limit('dhcpReplyBytesMin');
+const REPLY_BYTES_MAX = limit('dhcpReplyBytesMax');
 
 export interface DhcpPacket {
   readonly op: number;
@@ -155,10 +158,13 @@ function textAt(bytes: Uint8Array, at: number, length: number): string {
   return bytes[at] === 0 ? '' : readText(bytes.subarray(at, at + length));
 }
 
-/** The client's Ethernet address, or `undefined` for another kind of hardware address. */
-export function macOf(packet: DhcpPacket): Mac | undefined {
+/**
+ * The client's Ethernet address, or `undefined` for another kind of hardware address.
+ * @param text the same six bytes as text, from who has made it before
+ */
+export function macOf(packet: DhcpPacket, text?: Mac): Mac | undefined {
   return packet.htype === HTYPE_ETHERNET && packet.hlen === 6
-    ? macFromBytes(packet.chaddr)
+    ? (text ?? macFromBytes(packet.chaddr))
     : undefined;
 }
 
@@ -176,7 +182,7 @@ export const OPTIONS_AT = HEADER_BYTES;
  */
 export function encodePacket(
   packet: DhcpPacket,
-  bytesMax: number = limit('dhcpReplyBytesMax'),
+  bytesMax: number = REPLY_BYTES_MAX,
   take: TakeBytes = (count) => new Uint8Array(count),
 ): Uint8Array {
   let size = OPTIONS_AT + 1;
@@ -185,12 +191,12 @@ export function encodePacket(
   }
   const room = Math.max(bytesMax, roomFor(packet.options.get(OPTION.relayAgent)));
   const fits = size <= room;
-  const bytes = take(Math.max(limit('dhcpReplyBytesMin'), Math.min(size, room)));
+  const bytes = take(Math.max(REPLY_BYTES_MIN, Math.min(size, room)));
   writeHeader(bytes, packet);
   const at = fits ? writeAll(bytes, packet) : writeWhatFits(bytes, packet, room);
   bytes[at] = OPTION.end;
-  return at < bytes.length - 1 && bytes.length > limit('dhcpReplyBytesMin')
-    ? bytes.subarray(0, Math.max(limit('dhcpReplyBytesMin'), at + 1))
+  return at < bytes.length - 1 && bytes.length > REPLY_BYTES_MIN
+    ? bytes.subarray(0, Math.max(REPLY_BYTES_MIN, at + 1))
     : bytes;
 }
 
@@ -322,11 +328,16 @@ export function replyBytesMax(request: DhcpPacket): number {
   const option = request.options.get(OPTION.maxMessageSize);
   const announced =
     option && option.length === 2 ? ((option[0] ?? 0) << 8) | (option[1] ?? 0) : 576;
-  return Math.min(Math.max(announced, 576) - 28, limit('dhcpReplyBytesMax'));
+  return Math.min(Math.max(announced, 576) - 28, REPLY_BYTES_MAX);
 }
 
-/** An all-empty reply skeleton to a request, with what RFC 2131 table 3 says is copied. */
-export function replyTo(request: DhcpPacket): DhcpPacket {
+/** The fields of a reply that are its own, as far as they are not empty. */
+export type ReplyFields = Pick<DhcpPacket, 'options'> &
+  Partial<Pick<DhcpPacket, 'ciaddr' | 'yiaddr' | 'siaddr' | 'file'>>;
+
+/** A reply to a request: these fields, and what RFC 2131 table 3 says is copied. */
+export function replyTo(request: DhcpPacket, fields: ReplyFields): DhcpPacket {
+  const { ciaddr = IPV4_ANY, yiaddr = IPV4_ANY, siaddr = IPV4_ANY, file = '', options } = fields;
   return {
     op: BOOTREPLY,
     htype: request.htype,
@@ -335,14 +346,14 @@ export function replyTo(request: DhcpPacket): DhcpPacket {
     xid: request.xid,
     secs: 0,
     flags: request.flags,
-    ciaddr: IPV4_ANY,
-    yiaddr: IPV4_ANY,
-    siaddr: IPV4_ANY,
+    ciaddr,
+    yiaddr,
+    siaddr,
     giaddr: request.giaddr,
     chaddr: request.chaddr,
     sname: '',
-    file: '',
-    options: new Map(),
+    file,
+    options,
   };
 }
 

@@ -150,6 +150,8 @@ export interface DhcpRequest {
   readonly via?: 'proxy' | undefined;
   /** Who sent the datagram, by its IP header; absent where nobody did (`explain`). */
   readonly source?: Ipv4 | undefined;
+  /** The text of its hardware address, should it be an Ethernet address, where somebody has it already. */
+  readonly mac?: Mac | undefined;
 }
 
 export interface LeaseChange {

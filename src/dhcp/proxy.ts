@@ -57,12 +57,11 @@ function offer(asked: Asked): Outcome {
   }
   echo(packet, options);
   const fields = bootFields(answer);
-  const reply = {
-    ...replyTo(packet),
+  const reply = replyTo(packet, {
     siaddr: siaddrOf(asked, fields),
     file: uefiPxe ? '' : fields.file,
     options,
-  };
+  });
   return {
     kind: 'reply',
     type: MESSAGE.offer,
@@ -106,14 +105,13 @@ function bootServerReply(asked: Asked): Outcome {
   return {
     kind: 'reply',
     type: MESSAGE.ack,
-    reply: {
-      ...replyTo(packet),
+    reply: replyTo(packet, {
       ...fields,
       siaddr: siaddrOf(asked, fields),
       ciaddr: item ? IPV4_ANY : packet.ciaddr,
       yiaddr: item ? packet.ciaddr : IPV4_ANY,
       options,
-    },
+    }),
     to: 'source',
     event: {
       ...subject(asked, answer),

@@ -49,13 +49,16 @@ import {
 import { decline, inform, release } from './respond-others.ts';
 import { isFromRelay, isTrusted, sameWire, selectSegment } from './select-segment.ts';
 
+const HOPS_MAX = limit('dhcpHopsMax');
+const OFFER_HOLD_MS = limit('offerHoldMs');
+
 export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outcome {
   const { packet } = request;
   if (packet.op !== BOOTREQUEST) return drop('not-a-request');
-  if (packet.hops > limit('dhcpHopsMax')) return drop('too-many-hops');
+  if (packet.hops > HOPS_MAX) return drop('too-many-hops');
   const type = packet.options.get(OPTION.messageType);
   if (type?.length !== 1) return drop('no-message-type');
-  const mac = macOf(packet);
+  const mac = macOf(packet, request.mac);
   if (mac === undefined) return drop('no-ethernet-address');
   const relayBytes = packet.options.get(OPTION.relayAgent);
   const relay = relayBytes && readRelay(relayBytes, request, view);
@@ -67,7 +70,12 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
     return drop('for-another-server');
   }
   const asked: Asked = {
-    ...{ packet, mac, segment, relay, view, now },
+    packet,
+    mac,
+    segment,
+    relay,
+    view,
+    now,
     client: classify(packet, segment.kind === 'out-of-band'),
     serverId:
       relay?.serverIdOverride === undefined ? segment.serverId : u32(relay.serverIdOverride),
@@ -151,7 +159,7 @@ function discover(asked: Asked): Outcome {
       : leaseChange(asked, {
           ...{ segment: segment.name, address, state: 'offered', boot: answer.boot },
           guestOf: guestOf(asked, answer),
-          forMs: limit('offerHoldMs'),
+          forMs: OFFER_HOLD_MS,
         }),
     event: {
       ...subject(asked, answer),

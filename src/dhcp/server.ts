@@ -8,8 +8,8 @@
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
-import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
-import { type Mac, macNumber } from '../wire/mac.ts';
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
 import { createSlab, type TakeBytes } from '../wire/slab.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
@@ -17,6 +17,7 @@ import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './pack
 import { type DhcpView, DROP_REASONS, type LeaseChange, type Outcome } from './ports.ts';
 import { type DhcpPorts, destinationOf, replyFlags } from './reply-to.ts';
 import { respond } from './respond.ts';
+import { admitSenders } from './senders.ts';
 
 export interface DhcpDatagram {
   readonly bytes: Uint8Array;
@@ -49,7 +50,8 @@ export interface DhcpServerOptions {
   defer(task: () => void, afterMs: number): void;
   /** Counts what was not answered. */
   onDrop(reason: DhcpDrop): void;
-  onReply(type: number): void;
+  /** So many replies of this type were handed to a socket. */
+  onReplies(type: number, count: number): void;
   /** A client that is booting over this interface sent something. */
   onBooting(iface: string): void;
   /** What came in and what became of it, after the answers that need no disk have left. The bytes stay as they are. */
@@ -93,8 +95,15 @@ interface Reply {
 interface Serving extends DhcpServerOptions {
   /** Memory for replies. */
   readonly room: TakeBytes;
+  readonly readSource: (text: string) => Ipv4;
   append(event: NewEvent, kind?: Outcome['kind']): void;
 }
+
+/** What ends before is too short for any packet, and names nobody. */
+const CHADDR_END = 34;
+/** Looked up once: they are asked for with every packet. */
+const BATCH_MAX = limit('dhcpBatchPacketsMax');
+const GATHER_MS = limit('dhcpGatherMs');
 
 /** The server is busy when it has served a batch within this many gathering times. */
 const GATHER_WHEN_WITHIN = 4;
@@ -103,35 +112,41 @@ const GATHER_WHEN_WITHIN = 4;
 type Served = Reply | DhcpDrop | undefined;
 
 export function serveDhcp(given: DhcpServerOptions): void {
-  const options = { ...given, append: boundedAppend(given), room: createSlab() };
-  const admit = rateLimiter(options.clock);
+  const options: Serving = {
+    ...given,
+    append: boundedAppend(given),
+    room: createSlab(),
+    readSource: sourceReader(),
+  };
+  const admit = admitSenders(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
   let servedAt = 0;
   // A lone packet is answered at once. Behind another, it waits a moment for company: a batch costs hardly more than a
   // packet, so a busy server that gathers has time left for more.
   const gatherMs = (): number => {
-    const full = intake.size() >= limit('dhcpBatchPacketsMax');
-    const alone = options.clock() - servedAt > GATHER_WHEN_WITHIN * limit('dhcpGatherMs');
-    return full || alone ? 0 : limit('dhcpGatherMs');
+    const full = intake.size() >= BATCH_MAX;
+    const alone = options.clock() - servedAt > GATHER_WHEN_WITHIN * GATHER_MS;
+    return full || alone ? 0 : GATHER_MS;
   };
   const schedule = (): void => {
     if (scheduled || intake.size() === 0) return;
     scheduled = true;
     options.defer(() => {
       scheduled = false;
-      serveBatch(options, intake.take(limit('dhcpBatchPacketsMax'), options.clock()));
+      serveBatch(options, intake.take(BATCH_MAX, options.clock()));
       servedAt = options.clock();
       schedule();
     }, gatherMs());
   };
   for (const socket of options.sockets) {
     socket.onMessage((bytes, source) => {
-      if (bytes.length >= 34 && !admit(macNumber(bytes, 28))) {
+      const mac = bytes.length >= CHADDR_END ? admit(bytes) : ('' as Mac);
+      if (mac === undefined) {
         options.onDrop('rate-limited');
         return;
       }
-      intake.add({ socket, bytes, source, at: options.clock() });
+      intake.add({ socket, bytes, source, mac, at: options.clock() });
       schedule();
     });
   }
@@ -177,16 +192,19 @@ function serveAlone(options: Serving, packet: Packet): Served {
 }
 
 /** One packet, inside the batch's transaction: everything but the sending. */
-function serve(options: Serving, { socket, bytes, source }: Packet): Served {
+function serve(options: Serving, { socket, bytes: asked, source, mac }: Packet): Served {
   const { view, clock, ports } = options;
-  const packet = decodePacket(bytes);
+  const packet = decodePacket(asked);
   if (!packet.ok) {
     return packet.code;
   }
   const { giaddr } = packet.value;
   const request = {
-    ...{ packet: packet.value, iface: socket.iface, via: socket.via },
-    source: giaddr === IPV4_ANY ? undefined : sourceOf(source.address, giaddr),
+    packet: packet.value,
+    iface: socket.iface,
+    via: socket.via,
+    source: giaddr === IPV4_ANY ? undefined : options.readSource(source.address),
+    mac,
   };
   const outcome: Outcome = respond(request, view, clock());
   const event = enterLease(outcome, options.applyLease);
@@ -194,11 +212,12 @@ function serve(options: Serving, { socket, bytes, source }: Packet): Served {
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
   if (outcome.kind === 'drop') return outcome.reason;
   if (outcome.kind === 'silent') return undefined;
-  const reply = { ...outcome.reply, flags: replyFlags(packet.value, outcome.type) };
-  const datagram = {
-    bytes: encodePacket(reply, replyBytesMax(packet.value), options.room),
-    ...(outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports)),
-  };
+  const flags = replyFlags(packet.value, outcome.type);
+  const reply = flags === outcome.reply.flags ? outcome.reply : { ...outcome.reply, flags };
+  const { address, port } =
+    outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports);
+  const bytes = encodePacket(reply, replyBytesMax(packet.value), options.room);
+  const datagram = { bytes, address, port };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
   return { socket, datagram, type: outcome.type, waits, boot: outcome.event?.boot };
 }
@@ -218,9 +237,17 @@ export function enterLease(
   return { ...event, data: { ...event.data, displaced } };
 }
 
-/** Mostly the relay's own address, which needs no reading. What is no IPv4 address is nobody's. */
-function sourceOf(text: string, giaddr: Ipv4): Ipv4 {
-  return text === formatIpv4(giaddr) ? giaddr : (parseIpv4(text) ?? IPV4_BROADCAST);
+/** What comes from one relay comes by thousands: the last one is remembered. What is no IPv4 address is nobody's. */
+function sourceReader(): (text: string) => Ipv4 {
+  let last = '';
+  let address = IPV4_BROADCAST;
+  return (text) => {
+    if (text !== last) {
+      last = text;
+      address = parseIpv4(text) ?? IPV4_BROADCAST;
+    }
+    return address;
+  };
 }
 
 function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): DhcpExchange {
@@ -232,12 +259,14 @@ function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): Dhcp
 
 function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
   const bySocket = new Map<DhcpSocket, DhcpDatagram[]>();
+  const byType = new Map<number, number>();
   for (const { socket, datagram, type } of replies) {
     const datagrams = bySocket.get(socket);
     if (datagrams) datagrams.push(datagram);
     else bySocket.set(socket, [datagram]);
-    options.onReply(type);
+    byType.set(type, (byType.get(type) ?? 0) + 1);
   }
+  for (const [type, count] of byType) options.onReplies(type, count);
   for (const [socket, datagrams] of bySocket) {
     socket.sendMany(datagrams);
     options.onBooting(socket.iface);
@@ -256,29 +285,5 @@ function boundedAppend({ append, clock }: DhcpServerOptions) {
       if (count > limit('dhcpDropEventsPerSecond')) return;
     }
     append(event);
-  };
-}
-
-/** A fixed window of one second for each MAC; the one that came first of all is forgotten when there are too many. */
-export function rateLimiter(clock: Clock): (mac: number) => boolean {
-  const windows = new Map<number, { startedAt: number; count: number }>();
-  return (mac) => {
-    const now = clock();
-    const window = windows.get(mac);
-    if (window && now - window.startedAt < 1000) {
-      window.count += 1;
-      return window.count <= limit('dhcpPacketsPerMacPerSecond');
-    }
-    if (window) {
-      window.startedAt = now;
-      window.count = 1;
-      return true;
-    }
-    windows.set(mac, { startedAt: now, count: 1 });
-    if (windows.size > limit('dhcpTrackedMacs')) {
-      const oldest = windows.keys().next().value;
-      if (oldest !== undefined) windows.delete(oldest);
-    }
-    return true;
   };
 }

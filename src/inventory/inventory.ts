@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Mac } from '../wire/mac.ts';
-import type { Clock } from '../wire/time.ts';
+import type { Clock, Millis } from '../wire/time.ts';
 import { createAfterReport } from './after-report.ts';
 import { type BootKeeping, openBootKeeping } from './boot-keeping.ts';
 import { type Boots, openBoots } from './boots.ts';
@@ -81,8 +81,9 @@ export interface InventoryOptions extends MigrateOptions {
 }
 
 export function openInventory(options: InventoryOptions): Inventory {
-  const { db, clock, secrets, waitForDisk, gather } = options;
+  const { db, secrets, waitForDisk, gather } = options;
   migrate(db, options);
+  const { clock, hold } = momentClock(options.clock);
   if (options.osBoot !== undefined) beginRun(db, options.osBoot);
   const events = openEventStore(db, clock);
   const boots = openBoots(db, clock);
@@ -98,6 +99,7 @@ export function openInventory(options: InventoryOptions): Inventory {
   const run = db.transaction((inside: () => unknown) => inside());
   const outermost = <T>(inside: () => T): T => {
     leases.begin();
+    const release = hold();
     try {
       const result = run.immediate(inside) as T;
       leases.commit();
@@ -108,6 +110,8 @@ export function openInventory(options: InventoryOptions): Inventory {
       boots.rolledBack();
       serverdb.quirks.rolledBack();
       throw error;
+    } finally {
+      release();
     }
   };
   let pending: (() => void)[] = [];
@@ -179,6 +183,23 @@ export function openInventory(options: InventoryOptions): Inventory {
       }
       if (!result) throw undo;
       return result.value;
+    },
+  };
+}
+
+/**
+ * What is committed together happens at one time: a transaction looks at the clock once, however often it asks. A batch of DHCP
+ * packets asks a thousand times.
+ */
+function momentClock(clock: Clock): { clock: Clock; hold(): () => void } {
+  let moment: Millis | undefined;
+  return {
+    clock: () => moment ?? clock(),
+    hold() {
+      moment = clock();
+      return () => {
+        moment = undefined;
+      };
     },
   };
 }

@@ -5,13 +5,20 @@
  * records that the kernel reads (mmsghdr, iovec, sockaddr_in) are laid out once in memory that never moves, so a call
  * passes one pointer (`datagram-layout.ts`). Received bytes lie in the arena and are overwritten by the next receive: whoever keeps them
  * copies them. IPv4 only.
+ *
+ * A server behind relays, and one whose clients have no address yet, sends most of its answers to one place, and most are
+ * equally long. Such a run goes down the stack as one message, which the kernel cuts into the datagrams at the end of it
+ * (UDP_SEGMENT, udp(7), Linux 4.18): what reaches the wire is the same. Where a device or a route refuses that, the run is sent
+ * again one by one, and when that is taken, so is everything from then on.
  */
 import {
   type Batch,
   createBatch,
+  IOVEC_BYTES,
   IOVEC_WORDS,
   MMSGHDR_WORDS,
   MSG,
+  putPointer,
   SOCKADDR_IN_BYTES,
   VECTOR_LENGTH,
 } from './datagram-layout.ts';
@@ -42,36 +49,40 @@ const SLOTS = RECEIVE_SLOTS;
 /** An Ethernet frame's worth; a longer datagram is cut, and no client sends one. */
 const SLOT_BYTES = 2048;
 
+/** Shorter runs gain nothing, and captures on this machine show each datagram by itself. */
+const RUN_MIN = 8;
+/** UDP_MAX_SEGMENTS of older kernels, and what fits into one IP packet. */
+const RUN_MAX = 64;
+const RUN_BYTES_MAX = 65_000;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+/** struct cmsghdr and two bytes of data: the size of a segment. */
+const CONTROL_BYTES = 24;
+const CONTROL_LENGTH = 18;
+const SEGMENTATION_REFUSED: ReadonlySet<number> = new Set([
+  ERRNO.EIO,
+  ERRNO.EINVAL,
+  ERRNO.EMSGSIZE,
+]);
+
 export function openUdpBatch(libc: Libc, fd: number): UdpBatch {
   const plan = { count: SLOTS, slotBytes: SLOT_BYTES, nameBytes: SOCKADDR_IN_BYTES };
   const incoming = createBatch(libc, plan);
-  const outgoing = createBatch(libc, plan);
+  const outgoing = new Outbox(libc, createBatch(libc, { ...plan, controlBytes: CONTROL_BYTES }));
+  const nameOf = addressReader();
   return {
-    receive: (handler) => receive(libc, { fd, arena: incoming }, handler),
-    send: (datagrams, refused) => {
-      for (let from = 0; from < datagrams.length; ) {
-        const part = datagrams.slice(from, from + SLOTS);
-        const taken = sendPart(libc, { fd, arena: outgoing }, part);
-        from += taken.count;
-        if (taken.full) return datagrams.slice(from);
-        // A call that sent some says nothing of the one it stopped at: the next call begins there, and does.
-        const bad = taken.count === 0 ? datagrams[from] : undefined;
-        if (bad) {
-          refused(bad);
-          from += 1;
-        }
-      }
-      return [];
-    },
+    receive: (handler) => receive(libc, { fd, arena: incoming, nameOf }, handler),
+    send: (datagrams, refused) => outgoing.send(fd, datagrams, refused),
   };
 }
 
 interface Channel {
   readonly fd: number;
   readonly arena: Batch;
+  readonly nameOf: (address: number) => string;
 }
 
-function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): number {
+function receive(libc: Libc, { fd, arena, nameOf }: Channel, handler: DatagramHandler): number {
   const { headers, words, names, slots } = arena;
   const count = libc.recvmmsg(fd, headers, SLOTS, MSG_DONTWAIT, null);
   for (let index = 0; index < count; index++) {
@@ -79,7 +90,7 @@ function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): 
     const length = words[message + MSG.length] ?? 0;
     const name = index * SOCKADDR_IN_BYTES;
     const port = names.readUInt16BE(name + 2);
-    const address = `${names[name + 4]}.${names[name + 5]}.${names[name + 6]}.${names[name + 7]}`;
+    const address = nameOf(names.readUInt32BE(name + 4));
     words[message + MSG.nameBytes] = SOCKADDR_IN_BYTES;
     const at = index * SLOT_BYTES;
     if (length > 0 && port !== 0) handler(slots.subarray(at, at + length), { address, port });
@@ -87,36 +98,125 @@ function receive(libc: Libc, { fd, arena }: Channel, handler: DatagramHandler): 
   return Math.max(count, 0);
 }
 
-function sendPart(
-  libc: Libc,
-  { fd, arena }: Channel,
-  part: readonly Outgoing[],
-): { count: number; full: boolean } {
-  const { headers, vectorWords, names, slots } = arena;
-  for (const [index, { bytes, port, address }] of part.entries()) {
-    slots.set(
-      bytes.length > SLOT_BYTES ? bytes.subarray(0, SLOT_BYTES) : bytes,
-      index * SLOT_BYTES,
-    );
-    vectorWords[index * IOVEC_WORDS + VECTOR_LENGTH] = Math.min(bytes.length, SLOT_BYTES);
-    const name = index * SOCKADDR_IN_BYTES;
-    names.writeUInt16LE(AF_INET, name);
-    names.writeUInt16BE(port, name + 2);
-    writeAddress(names, name + 4, address);
+/** Dotted quads. What comes from one relay comes by thousands: the last one is remembered. */
+function addressReader(): (address: number) => string {
+  let last = 0;
+  let text = '0.0.0.0';
+  return (address) => {
+    if (address !== last) {
+      last = address;
+      text = `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+    }
+    return text;
+  };
+}
+
+class Outbox {
+  private readonly libc: Libc;
+  private readonly arena: Batch;
+  private readonly vectorsAt: number;
+  /** How many datagrams each message of the arena holds. */
+  private readonly runs = new Uint8Array(SLOTS);
+  private segmentation = true;
+
+  constructor(libc: Libc, arena: Batch) {
+    this.libc = libc;
+    this.arena = arena;
+    this.vectorsAt = Number(libc.addressOf(arena.vectors));
+    for (let message = 0; message < SLOTS; message++) {
+      const control = message * CONTROL_BYTES;
+      arena.names.writeUInt16LE(AF_INET, message * SOCKADDR_IN_BYTES);
+      arena.control.writeUInt32LE(CONTROL_LENGTH, control);
+      arena.control.writeUInt32LE(SOL_UDP, control + 8);
+      arena.control.writeUInt32LE(UDP_SEGMENT, control + 12);
+    }
   }
-  for (;;) {
-    const count = libc.sendmmsg(fd, headers, part.length, MSG_DONTWAIT);
-    if (count >= 0) return { count, full: false };
-    const errno = libc.errno();
-    if (errno !== ERRNO.EINTR) return { count: 0, full: errno === ERRNO.EAGAIN };
+
+  send(
+    fd: number,
+    datagrams: readonly Outgoing[],
+    refused: (datagram: Outgoing) => void,
+  ): Outgoing[] {
+    /** Up to here datagrams go one by one: the run that they were was refused. */
+    let singlyTo = 0;
+    for (let from = 0; from < datagrams.length; ) {
+      const messages = this.lay(datagrams, { from, singlyTo });
+      const count = this.libc.sendmmsg(fd, this.arena.headers, messages, MSG_DONTWAIT);
+      if (count > 0) {
+        // What a run may not, each of it may: so it is runs that are refused here.
+        if (from < singlyTo) this.segmentation = false;
+        for (let message = 0; message < count; message++) from += this.runs[message] ?? 1;
+        continue;
+      }
+      // A call that sent some says nothing of the one it stopped at: the next call begins there, and does.
+      const errno = this.libc.errno();
+      if (errno === ERRNO.EINTR) continue;
+      if (errno === ERRNO.EAGAIN) return datagrams.slice(from);
+      const run = this.runs[0] ?? 1;
+      if (run > 1 && SEGMENTATION_REFUSED.has(errno)) {
+        singlyTo = from + run;
+        continue;
+      }
+      for (const end = from + run; from < end; from++) {
+        const bad = datagrams[from];
+        if (bad) refused(bad);
+      }
+    }
+    return [];
+  }
+
+  /** Lays datagrams into the arena, from that one on, as many as there is room for. @returns how many messages they are */
+  private lay(
+    datagrams: readonly Outgoing[],
+    { from, singlyTo }: { from: number; singlyTo: number },
+  ): number {
+    const { slots, vectorWords, words, control } = this.arena;
+    const end = Math.min(datagrams.length, from + SLOTS);
+    let messages = 0;
+    for (let index = from; index < end; ) {
+      const first = datagrams[index] as Outgoing;
+      const bytes = Math.min(first.bytes.length, SLOT_BYTES);
+      const runEnd =
+        this.segmentation && index >= singlyTo ? this.runEnd(datagrams, index, end) : index + 1;
+      const run = runEnd - index;
+      const word = messages * MMSGHDR_WORDS;
+      putPointer(words, word + MSG.vectors, this.vectorsAt + (index - from) * IOVEC_BYTES);
+      words[word + MSG.vectorCount] = run;
+      words[word + MSG.controlBytes] = run > 1 ? CONTROL_BYTES : 0;
+      control.writeUInt16LE(bytes, messages * CONTROL_BYTES + 16);
+      writeName(this.arena.names, messages * SOCKADDR_IN_BYTES, first);
+      for (; index < runEnd; index++) {
+        const { bytes: one } = datagrams[index] as Outgoing;
+        const slot = index - from;
+        slots.set(one.length > SLOT_BYTES ? one.subarray(0, SLOT_BYTES) : one, slot * SLOT_BYTES);
+        vectorWords[slot * IOVEC_WORDS + VECTOR_LENGTH] = Math.min(one.length, SLOT_BYTES);
+      }
+      this.runs[messages] = run;
+      messages += 1;
+    }
+    return messages;
+  }
+
+  /** Behind the last datagram that goes where this one does and is as long. */
+  private runEnd(datagrams: readonly Outgoing[], from: number, end: number): number {
+    const { bytes, port, address } = datagrams[from] as Outgoing;
+    const { length } = bytes;
+    const most = Math.min(RUN_MAX, Math.floor(RUN_BYTES_MAX / Math.max(length, 1)));
+    let at = from + 1;
+    for (; at < end && at - from < most; at++) {
+      const next = datagrams[at] as Outgoing;
+      if (next.bytes.length !== length || next.port !== port || next.address !== address) break;
+    }
+    return length === 0 || at - from < RUN_MIN ? from + 1 : at;
   }
 }
 
-function writeAddress(into: Buffer, at: number, dotted: string): void {
+function writeName(into: Buffer, at: number, { port, address }: Outgoing): void {
+  into.writeUInt16BE(port, at + 2);
   let byte = 0;
-  let offset = at;
-  for (let index = 0; index < dotted.length; index++) {
-    const code = dotted.charCodeAt(index);
+  let offset = at + 4;
+  for (let index = 0; index < address.length; index++) {
+    const code = address.charCodeAt(index);
     if (code === 0x2e) {
       into[offset++] = byte;
       byte = 0;

@@ -15,6 +15,7 @@ import { createPair, ip, type Pair } from '../../bench/support/network.ts';
 import { type Program, start } from '../../bench/support/process.ts';
 import { requirePrograms } from '../../bench/support/programs.ts';
 import { openScope, withScope } from '../../bench/support/scope.ts';
+import { unmerge } from '../../src/dhcp/merged.ts';
 import { MESSAGE, OPTION } from '../../src/dhcp/options.ts';
 import { decodePacket } from '../../src/dhcp/packet.ts';
 import { formatIpv4 } from '../../src/wire/ipv4.ts';
@@ -98,9 +99,10 @@ async function killUnderLoad(daemon: Program, round: number): Promise<[string, s
     await capture.stop('SIGINT');
     expect(capture.output()).toMatch(/^0 packets dropped by kernel/m);
   });
-  return udpDatagrams(file).flatMap(({ sourcePort, payload }) => {
-    if (sourcePort !== 67) return [];
-    const packet = decodePacket(payload);
+  const replies = udpDatagrams(file).filter(({ sourcePort }) => sourcePort === 67);
+  const messages = replies.flatMap(({ payload }) => unmerge(payload));
+  return messages.flatMap((bytes) => {
+    const packet = decodePacket(bytes);
     if (!packet.ok) throw new Error(`a reply that cannot be decoded: ${packet.code}`);
     const { options, chaddr, yiaddr } = packet.value;
     if (options.get(OPTION.messageType)?.[0] !== MESSAGE.ack) return [];

@@ -40,7 +40,7 @@ function shell(override: Partial<DhcpServerOptions> = {}) {
     append: (event) => void world.inventory.events.append(event),
     defer: (task, afterMs) => void tasks.push({ task, afterMs }),
     onDrop: (reason) => void drops.push(reason),
-    onReply: () => {},
+    onReplies: () => {},
     onBooting: () => {},
     onError: (error) => void errors.push(error),
     ...override,

@@ -75,6 +75,42 @@ describe('a UDP socket on one interface', () => {
     await socket.close();
   });
 
+  it('sends runs to one place as they are: every datagram whole, in order, whatever its length', async () => {
+    let unsent = 0;
+    const onUnsent = () => {
+      unsent += 1;
+    };
+    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
+    const [one, two] = [await peer(), await peer()];
+    // Runs of 300 bytes as DHCP has them, cut by longer ones, by another place, and by what no run can hold.
+    const lengths = Array.from({ length: 150 }, (_, index) =>
+      index % 70 === 69 ? 1472 : index % 31 === 30 ? 0 : 300,
+    );
+    const text = (index: number) =>
+      `${index}`.padEnd(lengths[index] ?? 0, '.').slice(0, lengths[index]);
+    const placeOf = (index: number) => (index % 30 > 19 ? two : one);
+    const wanted = (peer: typeof one) =>
+      lengths.flatMap((_, index) => (placeOf(index) === peer ? [text(index)] : []));
+    const [first, second] = [collect(wanted(one).length), collect(wanted(two).length)];
+    one.on('message', first.add);
+    two.on('message', second.add);
+    const datagrams = lengths.map((_, index) => ({
+      bytes: Buffer.from(text(index)),
+      port: placeOf(index).address().port,
+      address: '127.0.0.1',
+    }));
+    // A run that goes nowhere takes no other with it, and is counted by datagrams.
+    const lost = { bytes: Buffer.alloc(300), port: 0, address: '127.0.0.1' };
+    datagrams.splice(100, 0, lost, lost, lost);
+    socket.sendMany(datagrams);
+    expect(await first.all).toEqual(wanted(one));
+    expect(await second.all).toEqual(wanted(two));
+    expect(unsent).toBe(3);
+    one.close();
+    two.close();
+    await socket.close();
+  });
+
   it('takes a stream in turns: every datagram once, in order, and a lone one after it as ever', async () => {
     const socket = await openUdp({ iface: 'lo', port: 0, log });
     const client = await peer();

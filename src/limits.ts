@@ -170,7 +170,7 @@ export const LIMITS = {
   waitTickMs: { value: 30_000, why: 'how often missed deadlines of states are looked for' },
   stallLooksMax: {
     value: 500,
-    why: 'boots whose events are read in one look, under 50 ms of it; the others follow a second later',
+    why: 'boots whose events are read in one look, under 50 ms of it; the others follow soon',
   },
   stallEventsMax: {
     value: 400,

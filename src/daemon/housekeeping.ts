@@ -43,20 +43,17 @@ export function startHousekeeping(parts: Parts): void {
     }
   };
   let again: NodeJS.Timeout | undefined;
-  /** In a storm there is more than one turn of it a second. */
-  const record = (stalled: Parameters<typeof recorder.tick>[0]): void => {
+  /** In a storm there is more than one turn of it a second: where many have stopped, the next ones are looked for soon. */
+  const watch = (): void => {
     clearTimeout(again);
-    if (recorder.tick(stalled))
-      again = setTimeout(
-        guarded(() => record([])),
-        limit('flightTicksMs'),
-      );
+    const stalled = watchStalls();
+    const more = config.recorder.enabled && recorder.tick(stalled);
+    if (more || stalled.length > 0) again = setTimeout(guarded(watch), limit('flightTicksMs'));
   };
   const stalls = setInterval(
     guarded(() => {
       flows.sample();
-      const stalled = watchStalls();
-      if (config.recorder.enabled) record(stalled);
+      watch();
     }),
     limit('stallTickMs'),
   );

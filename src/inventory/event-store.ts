@@ -73,7 +73,8 @@ const GUESTS_WAKE_MS = 100;
 /** What passes by: it changes no record of ServerDb. */
 const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot|job|work|os)\./;
 
-interface EventRow {
+/** A row of the table `events`. */
+export interface EventRow {
   id: number;
   at: number;
   name: string;
@@ -92,7 +93,7 @@ function takesAddress(event: NewEvent): boolean {
 /** Boots of one machine whose events are looked at for its newest ones: none that is older has moved since. */
 const BOOTS_LOOKED_AT = 50;
 
-function fromRow(row: EventRow): StoredEvent {
+export function eventFromRow(row: EventRow): StoredEvent {
   return {
     id: row.id,
     at: row.at as Millis,
@@ -113,9 +114,9 @@ function eventsOfBoot(db: Database): EventStore['ofBoot'] {
      UNION SELECT * FROM (SELECT * FROM events WHERE boot = ? ORDER BY id DESC LIMIT ?) ORDER BY id`,
   );
   return (boot, max) => {
-    if (max === undefined) return all.all(boot).map(fromRow);
+    if (max === undefined) return all.all(boot).map(eventFromRow);
     const first = Math.floor(max * FIRST_SHARE);
-    return ends.all(boot, first, boot, max - first).map(fromRow);
+    return ends.all(boot, first, boot, max - first).map(eventFromRow);
   };
 }
 
@@ -126,7 +127,7 @@ function eventsOfMachines(db: Database): EventStore['ofMachinesAfter'] {
   );
   return (after, count) => {
     const newest = last.get()?.id ?? 0;
-    const events = page.all(after, newest, count).map(fromRow);
+    const events = page.all(after, newest, count).map(eventFromRow);
     const through = events.length < count ? Math.max(newest, after) : events.at(-1)?.id;
     return { events, through: through ?? after };
   };
@@ -202,7 +203,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       );
       return Number(lastInsertRowid);
     },
-    after: (after, count) => page.all(after, count).map(fromRow),
+    after: (after, count) => page.all(after, count).map(eventFromRow),
     ofMachinesAfter: eventsOfMachines(db),
     scan(after, count, { max, head, event }) {
       const events: StoredEvent[] = [];
@@ -213,13 +214,13 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
         through = row.id;
         looked += 1;
         if (!head(row)) continue;
-        const found = fromRow(row);
+        const found = eventFromRow(row);
         if (event?.(found) !== false) events.push(found);
       }
       return { events, through, looked };
     },
     ofBoot,
-    ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(fromRow),
+    ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(eventFromRow),
     lastId: () => last.get()?.id ?? 0,
     follow(wake, only) {
       const among = only === 'machines' ? followersOfMachines : followers;

@@ -168,6 +168,9 @@ const keyOf = ({ trait, subject }: Pick<Quirk, 'trait' | 'subject'>) => `${trait
 const isSame = (a: QuirkKey, b: QuirkKey) =>
   a.scope === b.scope && a.subject === b.subject && a.trait === b.trait && a.value === b.value;
 
+/** Rows that go at once, when there are too many. */
+export const SURPLUS_ROWS = 100;
+
 /** The rows, on disk and in memory. */
 function openTable(db: Database) {
   const all = db.prepare<[], Quirk>(
@@ -189,6 +192,8 @@ function openTable(db: Database) {
   let memory: Map<string, Quirk[]> | undefined;
   let models = 0;
   let learned = 0;
+  /** How many may be learned before it is worth a look whether they are too many. */
+  let enoughUntil = 0;
   const note = ({ scope, source }: Quirk, change: 1 | -1) => {
     if (scope === 'model') models += change;
     else if (source === 'learned') learned += change;
@@ -198,6 +203,7 @@ function openTable(db: Database) {
     const rows = all.all();
     models = 0;
     learned = 0;
+    enoughUntil = 0;
     for (const row of rows) note(row, 1);
     memory = Map.groupBy(rows, keyOf);
     return memory;
@@ -232,10 +238,18 @@ function openTable(db: Database) {
       remove.run(key.scope, key.subject, key.trait, key.value);
       change(key, undefined);
     },
-    /** The oldest of what was learned of NICs on no record, above the limit. */
+    /**
+     * The oldest of what was learned of NICs on no record, above the limit. Finding them looks at every row, so some more go
+     * each time: in a storm of failures the next look is a hundred lessons away.
+     */
     surplus(): Quirk[] {
       const max = limit('quirksUnknownMax');
-      return read() && learned > max ? unknown.all(max) : [];
+      if (!read() || learned <= Math.max(max, enoughUntil)) return [];
+      const oldest = unknown.all(max - SURPLUS_ROWS);
+      const above = oldest.length > SURPLUS_ROWS ? oldest : [];
+      const room = above.length > 0 ? SURPLUS_ROWS : SURPLUS_ROWS - oldest.length;
+      enoughUntil = learned - above.length + room;
+      return above;
     },
     forget(): void {
       memory = undefined;

@@ -29,15 +29,15 @@ export const FLIGHT_LIMITS = {
     why: 'boots whose packets are kept in all, about 2 KB each when packed: 100 MB',
   },
   flightWritesMax: {
-    value: 200,
-    why: 'records written in one flush: under 20 ms of the main thread',
+    value: 500,
+    why: 'records written in one flush: under 10 ms of the main thread',
   },
   flightUnnamedMax: {
     value: 50_000,
     why: 'boots that have stopped and are to be judged, about 200 bytes each: two halls at once',
   },
   flightJudgesMax: {
-    value: 25,
+    value: 100,
     why: 'boots judged before other work of the thread has its turn: some tens of milliseconds',
   },
   flightEventsMax: {

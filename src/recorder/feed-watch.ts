@@ -7,6 +7,7 @@ import { diagnose } from '../diagnose/diagnose.ts';
 import { PLACES, type Place, readFacts } from '../diagnose/facts.ts';
 import { isWaiting } from '../diagnose/rule.ts';
 import type { StoredEvent } from '../events.ts';
+import { type EventRow, eventFromRow } from '../inventory/event-store.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { foldTimeline } from '../inventory/timeline.ts';
 import { limit } from '../limits.ts';
@@ -36,20 +37,20 @@ export interface FeedWatchParts {
 const LOOP_MS = 2_700_000;
 const LOOP_BOOTS = 3;
 /** What is read of the feed: the few events that a verdict or a lesson hangs on. */
-const PAGE = `SELECT id FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
+const PAGE = `SELECT * FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
   'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
   OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
   OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`;
 
 export function createFeedWatch(parts: FeedWatchParts) {
   const { db, inventory, store, collector, clock, verdicts, attempt } = parts;
-  const page = db.prepare<[number, number], { id: number }>(PAGE);
+  const page = db.prepare<[number, number], EventRow>(PAGE);
   const recent = db.prepare<[string, number], { count: number }>(
     'SELECT count(*) AS count FROM boots WHERE mac = ? AND started_at > ?',
   );
-  const before = db.prepare<[string, string], { id: string }>(
-    `SELECT id FROM boots WHERE mac = ? AND started_at < (SELECT started_at FROM boots WHERE id = ?)
-       AND report_digest IS NULL ORDER BY started_at DESC LIMIT 1`,
+  const before = db.prepare<[string, number, string], { id: string }>(
+    `SELECT id FROM boots WHERE mac = ? AND started_at <= ? AND id <> ? AND report_digest IS NULL
+       ORDER BY started_at DESC LIMIT 1`,
   );
   const times = openPhaseTimes(db);
   const power = openPowerOrders(db, { inventory, times, now: clock() });
@@ -81,7 +82,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
         if (hardwarename) noteFirmware(times, inventory, { event, since: power.of(hardwarename) });
         if (mac) store.endPower(mac);
         if (hardwarename && power.asked(hardwarename)) parts.learner.netbooted(event);
-        const last = mac && boot && before.get(mac, boot);
+        const last = mac && boot && before.get(mac, event.at, boot);
         if (last) verdicts.judge(last.id as BootId);
         return;
       }
@@ -140,25 +141,28 @@ export function createFeedWatch(parts: FeedWatchParts) {
     }
   };
 
+  const takeRow = (row: EventRow): void => {
+    cursor = row.id;
+    take(eventFromRow(row));
+  };
+
   return {
     /** @returns whether there is more to read */
     look(): boolean {
       const newest = inventory.events.lastId();
-      const ids = page.all(cursor, limit('flightEventsMax'));
-      for (const { id } of ids) {
-        // Each on its own: one that fails takes no other with it, and is not tried for ever.
-        cursor = id;
-        attempt(`event ${id}`, () =>
-          inventory.transactionUnsynced(() => {
-            const [event] = inventory.events.after(id - 1, 1);
-            if (event) take(event);
-          }),
-        );
+      const rows = page.all(cursor, limit('flightEventsMax'));
+      try {
+        if (rows.length > 0) inventory.transactionUnsynced(() => rows.forEach(takeRow));
+      } catch {
+        // Nothing of them was kept: each on its own, so that one that fails takes no other with it, and is not tried for ever.
+        for (const row of rows)
+          attempt(`event ${row.id}`, () => inventory.transactionUnsynced(() => takeRow(row)));
       }
-      if (ids.length === 0) cursor = newest;
+      // What lies behind the last of them is nobody's concern, and not looked through again.
+      if (rows.length < limit('flightEventsMax')) cursor = Math.max(cursor, newest);
       for (const [name, since] of power.due(clock()))
         if (!attempt(`power of ${name}`, () => judgePower(name, since))) power.forget(name);
-      return ids.length >= limit('flightEventsMax');
+      return rows.length >= limit('flightEventsMax');
     },
     times,
   };

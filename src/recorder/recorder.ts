@@ -30,7 +30,16 @@ import type { Clock } from '../wire/time.ts';
 import { type CollectorParts, createCollector } from './collect.ts';
 import { createFeedWatch } from './feed-watch.ts';
 import { createLearner } from './learn.ts';
-import { bounded, createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
+import {
+  addPacket,
+  createPacketRing,
+  type KeptPacket,
+  openPacketLog,
+  type PacketLog,
+  packetsIn,
+  packetsOf,
+  storedForm,
+} from './packets.ts';
 import type { Expected, PhaseOfBoot, PhaseTimes } from './phase-times.ts';
 import {
   type AskedQuestion,
@@ -90,9 +99,8 @@ export interface Recorder {
   close(): void;
 }
 
-interface Held {
-  readonly mac: Mac;
-  packets: KeptPacket[];
+interface Held extends Booting {
+  readonly log: PacketLog;
   changedAt: number;
 }
 
@@ -102,6 +110,8 @@ const JUDGE_FOR_MS = 120_000;
 /** A boot that stalled so long ago is not judged after a start: nobody stands before it any more. */
 const UNNAMED_FOR_MS = 3_600_000;
 const IGNORED_PER_TICK_MAX = 20;
+/** The name server is told so often who boots: it looks through all of them. */
+const QUESTIONS_MS = 900;
 
 export function createRecorder(parts: RecorderParts): Recorder {
   const { db, inventory, clock } = parts;
@@ -109,7 +119,10 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const ring = createPacketRing();
   const questions = createQuestionDesk(parts.watch ?? { set: () => undefined });
   const held = new Map<BootId, Held>();
-  const packets = (boot: BootId) => bounded(held.get(boot)?.packets ?? []);
+  const packets = (boot: BootId): KeptPacket[] => {
+    const log = held.get(boot)?.log;
+    return log ? packetsIn(storedForm(log)) : [];
+  };
   const collector = createCollector({
     ...{ db, store, packets, live: parts.live, proxied: parts.proxied },
     ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
@@ -120,6 +133,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
   const unnamed = createUnnamed();
   const dropped = { boots: 0 };
+  let questionsAt = 0;
   const quietMs = parts.quietMs ?? QUIET_MS;
   const attempt: Attempt = (what, run) => {
     try {
@@ -139,20 +153,34 @@ export function createRecorder(parts: RecorderParts): Recorder {
     judgeSoon: (boot) => unnamed.add(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
   });
 
+  const begin = ({ boot, mac }: Booting): Held => {
+    const one: Held = { boot, mac, log: openPacketLog(), changedAt: 0 };
+    held.set(boot, one);
+    // `write` takes what is above the limit; only a storm that outruns the disk loses packets.
+    if (held.size <= 2 * limit('flightBootsInMemoryMax')) return one;
+    const oldest = held.keys().next().value;
+    if (oldest !== undefined && held.delete(oldest)) dropped.boots += 1;
+    return one;
+  };
+
   const sort = () => {
     let ignored = 0;
     for (const exchange of ring.drain()) {
       if (!exchange.boot && !mayBoot(exchange)) continue;
       const owner = exchange.boot ?? ownerOf(exchange, inventory);
       if (owner) {
-        const booting = { boot: owner, mac: senderOf(exchange) };
-        dropped.boots += hold(held, booting, { packets: packetsOf(exchange), at: exchange.at });
+        const booting = held.get(owner) ?? begin({ boot: owner, mac: senderOf(exchange) });
+        for (const packet of packetsOf(exchange)) addPacket(booting.log, packet);
+        booting.changedAt = exchange.at;
         const told = toldAddress(exchange);
         if (told !== IPV4_ANY) questions.told(told, booting, exchange.at);
       } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, parts)) ignored += 1;
     }
-    for (const { booting, packets, at } of questions.drain())
-      dropped.boots += hold(held, booting, { packets, at });
+    for (const { booting, packets, at } of questions.drain()) {
+      const one = held.get(booting.boot) ?? begin(booting);
+      for (const packet of packets) addPacket(one.log, packet);
+      one.changedAt = at;
+    }
   };
   return {
     store,
@@ -166,7 +194,10 @@ export function createRecorder(parts: RecorderParts): Recorder {
       // First of all: nobody tells of them a second time.
       for (const { id } of stalled) unnamed.add(id, { until: now + JUDGE_FOR_MS, stalled: true });
       attempt('packets', sort);
-      attempt('questions', () => questions.tick(now));
+      if (now - questionsAt >= QUESTIONS_MS) {
+        questionsAt = now;
+        attempt('questions', () => questions.tick(now));
+      }
       const unjudged = unnamed.look(now, (id, { until, stalled: stopped }) => {
         let done = now > until;
         attempt(`boot ${id}`, () => {
@@ -181,7 +212,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
       attempt('the feed', () => {
         more = feed.look();
       });
-      attempt('writing', () => write({ held, store, inventory, now, quietMs }));
+      attempt('writing', () => {
+        if (write({ held, store, inventory, now, quietMs })) more = true;
+      });
       return more || unjudged;
     },
     dropped: () => ({
@@ -245,27 +278,6 @@ function ownerOf({ bytes, at }: DhcpExchange, inventory: Inventory): BootId | un
   return boot && at - boot.lastAt <= limit('bootIdleMs') ? boot.id : undefined;
 }
 
-/** @returns how many boots there was no room for */
-function hold(
-  held: Map<BootId, Held>,
-  { boot, mac }: Booting,
-  { packets, at }: { readonly packets: KeptPacket[]; readonly at: number },
-): number {
-  const before = held.get(boot);
-  if (before) {
-    before.packets.push(...packets);
-    before.changedAt = at;
-    const max = limit('flightPacketsPerBootMax');
-    if (before.packets.length >= 2 * max) before.packets = [...bounded(before.packets)];
-    return 0;
-  }
-  held.set(boot, { mac, packets, changedAt: at });
-  // `write` takes what is above the limit; only a storm that outruns the disk loses packets.
-  if (held.size <= 2 * limit('flightBootsInMemoryMax')) return 0;
-  const oldest = held.keys().next().value;
-  return oldest !== undefined && held.delete(oldest) ? 1 : 0;
-}
-
 const CHADDR_AT = 28;
 const YIADDR_AT = 16;
 
@@ -322,18 +334,19 @@ function write({
   inventory: Inventory;
   now: number;
   quietMs: number;
-}): void {
-  const surplus = held.size - limit('flightBootsInMemoryMax');
-  const due = [...held].filter(
-    ([, { changedAt }], index) => index < surplus || now - changedAt >= quietMs,
-  );
-  const some = due.slice(0, Number.isFinite(now) ? limit('flightWritesMax') : due.length);
-  if (some.length === 0) return;
+}): boolean {
+  const max = Number.isFinite(now) ? limit('flightWritesMax') : held.size;
+  let surplus = held.size - limit('flightBootsInMemoryMax');
+  const due: Held[] = [];
+  for (const one of held.values()) {
+    if (due.length === max) break;
+    if (surplus-- > 0 || now - one.changedAt >= quietMs) due.push(one);
+  }
+  if (due.length === 0) return false;
   inventory.transactionUnsynced(() => {
-    for (const [boot, { mac, packets }] of some) {
-      store.keep(boot, mac, bounded([...store.packets(boot), ...packets]));
-    }
+    for (const { boot, mac, log } of due) store.keep(boot, mac, log);
     store.trim();
   });
-  for (const [boot] of some) held.delete(boot);
+  for (const { boot } of due) held.delete(boot);
+  return due.length === max;
 }

@@ -5,7 +5,14 @@ import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
-import { type KeptPacket, packPackets, unpackPackets } from './packets.ts';
+import {
+  joinLogs,
+  type KeptPacket,
+  logOf,
+  type PacketLog,
+  packetsIn,
+  storedForm,
+} from './packets.ts';
 
 /** A diagnosis as it is kept: the words of its rule are looked up by its name. */
 export interface KeptDiagnosis {
@@ -97,26 +104,45 @@ export function openFlightStore(db: Database, clock: Clock) {
 }
 
 function openPackets(db: Database, clock: Clock) {
-  const put = db.prepare(
-    'INSERT INTO flight_packets (boot, mac, at, packets) VALUES (?, ?, ?, ?) ON CONFLICT (boot) DO UPDATE SET at = excluded.at, packets = excluded.packets',
+  const add = db.prepare(
+    'INSERT INTO flight_packets (boot, mac, at, packets) VALUES (?, ?, ?, ?) ON CONFLICT (boot) DO NOTHING',
   );
+  const change = db.prepare('UPDATE flight_packets SET at = ?, packets = ? WHERE boot = ?');
   const get = db.prepare<[string], { packets: Uint8Array }>(
     'SELECT packets FROM flight_packets WHERE boot = ?',
   );
-  const trimMachine = db.prepare(
-    'DELETE FROM flight_packets WHERE mac = ? AND boot NOT IN (SELECT boot FROM flight_packets WHERE mac = ? ORDER BY at DESC LIMIT ?)',
+  const trimNic = db.prepare(
+    `DELETE FROM flight_packets WHERE boot IN (
+       SELECT id FROM boots WHERE mac = ? ORDER BY started_at DESC LIMIT -1 OFFSET ?)`,
   );
+  // Rows are numbered in the order of their writing.
   const trimAll = db.prepare(
-    'DELETE FROM flight_packets WHERE boot IN (SELECT boot FROM flight_packets ORDER BY at DESC LIMIT -1 OFFSET ?)',
+    'DELETE FROM flight_packets WHERE rowid <= (SELECT max(rowid) FROM flight_packets) - ?',
   );
+  /** How often each NIC's were written since they were last trimmed, or since the start. */
+  const written = new Map<Mac, number>();
+  const trimOften = (mac: Mac): void => {
+    const times = (written.get(mac) ?? 0) + 1;
+    const max = limit('flightsPerMachineMax');
+    if (times >= max) trimNic.run(mac, max);
+    if (times >= max) written.delete(mac);
+    else written.set(mac, times);
+    if (written.size > limit('flightsMax')) written.clear();
+  };
   return {
     packets: (boot: string): KeptPacket[] => {
       const row = get.get(boot);
-      return row ? unpackPackets(row.packets) : [];
+      return row ? packetsIn(row.packets) : [];
     },
-    keep(boot: BootId, mac: Mac, packets: readonly KeptPacket[]): void {
-      put.run(boot, mac, clock(), packPackets(packets));
-      trimMachine.run(mac, mac, limit('flightsPerMachineMax'));
+    /** Behind those that are kept of this boot. */
+    keep(boot: BootId, mac: Mac, packets: PacketLog): void {
+      const now = clock();
+      if (add.run(boot, mac, now, storedForm(packets)).changes === 0) {
+        const log = logOf(get.get(boot)?.packets ?? new Uint8Array());
+        joinLogs(log, packets);
+        change.run(now, storedForm(log), boot);
+      }
+      trimOften(mac);
     },
     trim: () => void trimAll.run(limit('flightsMax')),
   };

@@ -1,6 +1,7 @@
 /** What is learned, and unlearned: an accident undoes nothing that is proven, and no value is given up for good. */
 import { describe, expect, it } from 'vitest';
 import { choose } from '../../../src/boot/quirks.ts';
+import { SURPLUS_ROWS } from '../../../src/inventory/quirks.ts';
 import { limit } from '../../../src/limits.ts';
 import { A, record } from '../../support/recording.ts';
 
@@ -108,8 +109,12 @@ describe('the table', () => {
         quirks.learn({ ...fails(made), why: '', since: 0 });
       }
     });
-    expect(db.prepare('SELECT count(*) AS n FROM quirks').get()).toEqual({ n: max + 2 });
-    expect(quirks.list()).toHaveLength(max + 2);
+    // The third of those made up is one too many with the NIC on record, which stays: a hundred go, and two come after them.
+    const left = max - SURPLUS_ROWS + 2;
+    expect(db.prepare('SELECT count(*) AS n FROM quirks').get()).toEqual({ n: left + 2 });
+    expect(quirks.list()).toHaveLength(left + 2);
+    expect(quirks.has('binary', '02:00:00:00:00:00')).toBe(false);
+    expect(quirks.has('binary', '02:00:00:00:03:ea')).toBe(true);
     expect(quirks.has('binary', A)).toBe(true);
     expect(quirks.has('binary', '02:ff:00:00:00:01')).toBe(true);
   });

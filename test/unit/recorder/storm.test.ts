@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { DhcpExchange } from '../../../src/dhcp/server.ts';
 import type { Boot } from '../../../src/inventory/boots.ts';
+import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import { record } from '../../support/recording.ts';
@@ -60,6 +61,31 @@ it('judges a few at a time, in turn, and lets none of them out', () => {
   expect(world.diagnosed()).toHaveLength(count);
   expect(new Set(world.diagnosed())).toEqual(new Set(['wrong-vlan']));
   expect(world.recorder.dropped()).toMatchObject({ judgements: 0 });
+});
+
+it('a look that finds a hall of stalls is one commit, which waits for no disk', () => {
+  const { inventory, clock, pass } = record();
+  const max = limit('stallLooksMax');
+  inventory.transaction(() => {
+    for (let n = 0; n < max + 1; n++) {
+      const mac = macOf(n);
+      const sighting = { mac, client: 'firmware', arch: 'bios', hardwarename: undefined } as const;
+      const boot = inventory.boots.sight(sighting)?.boot.id;
+      const data = { client: 'firmware', why: 'unknown-segment', from: 'eth9' } as const;
+      inventory.events.append({ name: 'dhcp.ignored', mac, boot, data });
+    }
+  });
+  let commits = 0;
+  const look = createStallWatch({
+    ...{ boots: inventory.boots, events: inventory.events, clock },
+    transactionUnsynced(run) {
+      commits += 1;
+      return inventory.transactionUnsynced(run);
+    },
+  });
+  pass(30_000);
+  expect([look().length, look().length, look().length]).toEqual([max, 1, 0]);
+  expect(commits).toBe(2);
 });
 
 it('has room for so many boots without a name, and counts the others', () => {

@@ -73,6 +73,10 @@ export function prepareMachines(db: Database) {
          (SELECT count(*) FROM machines AS late WHERE late.overdue = 1 AND late.state = machines.state) AS overdue
        FROM machines GROUP BY state`,
     ),
+    hardwareOf: db.prepare<[string], { hardware: string }>(
+      `SELECT hardware FROM machine_hardware
+       WHERE machine = (SELECT id FROM machines WHERE hardwarename = ?)`,
+    ),
     hardware: db.prepare<[number], { hardware: string }>(
       'SELECT hardware FROM machine_hardware WHERE machine = ?',
     ),

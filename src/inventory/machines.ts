@@ -85,6 +85,8 @@ export interface Machines {
   /** The record without hardware and NICs: what a check needs. */
   record(hardwarename: Hardwarename): MachineRecord | undefined;
   nicsOf(hardwarename: Hardwarename): MachineNic[];
+  /** The last report alone: with `record` and `nicsOf`, each part of a machine is read once. */
+  hardwareOf(hardwarename: Hardwarename): ReconReport | null;
   /** The packet path's question, in one statement and without parsing the hardware. */
   stateByMac(mac: Mac): { hardwarename: Hardwarename; state: MachineState } | undefined;
   bySerialKey(key: string): Machine[];
@@ -245,6 +247,8 @@ function openReads(statements: MachineStatements) {
       if (!row) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
       return row;
     },
+    hardwareOf: (hardwarename: Hardwarename): ReconReport | null =>
+      JSON.parse(statements.hardwareOf.get(hardwarename)?.hardware ?? 'null'),
     byHardwarename: (hardwarename: Hardwarename) => one(statements.byName.get(hardwarename)),
     byMac: (mac: Mac) => one(statements.byMac.get(mac)),
     byHostname: (hostname: string) => one(statements.byHostname.get(hostname)),

@@ -28,10 +28,26 @@ export interface BmcPorts {
 
 const PORTS: BmcPorts = { tcp: [443, 80, 22], rmcp: 623 };
 
+export interface BmcOnRecord {
+  readonly address: string;
+  /** Hardwarename of the machine, or of one of those behind it. */
+  readonly machine: string;
+}
+
 /** Of every machine that is not retired, each once; none when the file cannot be read. */
-export function bmcAddresses(file: string): string[] {
-  const sql = `SELECT DISTINCT bmc_address FROM machines WHERE bmc_address <> '' AND state <> 'retired'`;
-  return read(file, (db) => db.prepare<[], string>(sql).pluck().all()) ?? [];
+export function bmcsOnRecord(file: string): BmcOnRecord[] {
+  const sql = `SELECT bmc_address AS address, min(hardwarename) AS machine FROM machines
+    WHERE bmc_address <> '' AND state <> 'retired' GROUP BY bmc_address ORDER BY machine`;
+  return read(file, (db) => db.prepare<[], BmcOnRecord>(sql).all()) ?? [];
+}
+
+const NAMED = 10;
+
+/** Whose BMCs are silent, for who goes there: the first of them by name. */
+export function silentText(silent: readonly BmcOnRecord[]): string {
+  const named = silent.slice(0, NAMED).map(({ machine, address }) => `${machine} (${address})`);
+  const others = silent.length > NAMED ? ` and ${silent.length - NAMED} more` : '';
+  return `no answer from that of ${named.join(', ')}${others}`;
 }
 
 /** When the last thing happened that is on record; undefined when there is none or the file cannot be read. */

@@ -18,7 +18,13 @@ import {
 } from '../../platform/private-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
-import { bmcAddresses, isHeard, newestEventAt } from './doctor-bmcs.ts';
+import {
+  type BmcOnRecord,
+  bmcsOnRecord,
+  isHeard,
+  newestEventAt,
+  silentText,
+} from './doctor-bmcs.ts';
 import { daemonParts } from './doctor-daemon.ts';
 import { ports } from './doctor-ports.ts';
 
@@ -186,22 +192,22 @@ const BMCS_AT_ONCE = 100;
 
 async function bmcs({ database }: Config): Promise<Finding[]> {
   if (!existsSync(database.file)) return [];
-  const all = bmcAddresses(database.file);
+  const all = bmcsOnRecord(database.file);
   if (all.length === 0) return [];
   const tried = all.slice(0, BMCS_TRIED);
-  const silent: string[] = [];
+  const silent: BmcOnRecord[] = [];
   for (let from = 0; from < tried.length; from += BMCS_AT_ONCE) {
     const some = tried.slice(from, from + BMCS_AT_ONCE);
-    const heard = await Promise.all(some.map((address) => isHeard(address)));
+    const heard = await Promise.all(some.map(({ address }) => isHeard(address)));
     silent.push(...some.filter((_, index) => !heard[index]));
   }
   const rest =
     all.length > tried.length ? `; ${all.length - tried.length} more were not tried` : '';
-  const fault = silent.length > 0 ? `no answer from ${silent.join(', ')}${rest}` : undefined;
+  const fault = silent.length > 0 ? `${silentText(silent)}${rest}` : undefined;
   return [
     finding('BMCs', fault, {
       ok: `${tried.length} of ${all.length} answer${rest}`,
-      mend: 'check cable, VLAN and route to the out-of-band network',
+      mend: 'if all are silent: route, VLAN and firewall to the out-of-band network; if few: their cable and power',
     }),
   ];
 }

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
-import { isHeard } from '../../../src/cli/people/doctor-bmcs.ts';
+import { isHeard, silentText } from '../../../src/cli/people/doctor-bmcs.ts';
 
 /** IPMI 2.0 section 13.2.3: version, sequence FFh (no ACK), class ASF; then IANA 4542, type 80h, tag, no data. */
 const PING = '0600ff06000011be80010000';
@@ -50,4 +50,14 @@ it('a BMC that answers by TCP alone', async () => {
   expect(await isHeard('127.0.0.1', { tcp: [port], rmcp: silent.address().port })).toBe(true);
   server.close();
   silent.close();
+});
+
+it('those that are silent are named by their machines, the first ten', () => {
+  const silent = Array.from({ length: 12 }, (_, n) => ({
+    ...{ machine: `SN-${n}`, address: `10.9.0.${n}` },
+  }));
+  expect(silentText(silent.slice(0, 2))).toBe(
+    'no answer from that of SN-0 (10.9.0.0), SN-1 (10.9.0.1)',
+  );
+  expect(silentText(silent)).toMatch(/SN-9 \(10\.9\.0\.9\) and 2 more$/);
 });

@@ -39,7 +39,7 @@ export function viewOf(context: PeopleContext, record: MachineRecord, hardware =
   const { machines } = context.inventory;
   const nics = machines.nicsOf(record.hardwarename);
   if (!hardware) return { ...record, nics };
-  return { ...record, nics, hardware: machines.byHardwarename(record.hardwarename)?.hardware };
+  return { ...record, nics, hardware: machines.hardwareOf(record.hardwarename) };
 }
 
 function recordOf({ inventory }: PeopleContext, hardwarename: string): MachineRecord {

@@ -38,6 +38,8 @@ interface State {
   readonly tracker: ReturnType<typeof createTftpTracker>;
   readonly general: Problem[];
   readonly counts: { frames: number; dhcp: number; tftp: number; http: number; tcp: number };
+  /** Of each TCP connection, by its ends, the sequence number of its newest request. */
+  readonly requests: Map<string, number>;
   entries: number;
   leftOut: number;
 }
@@ -52,6 +54,7 @@ export function createAnalysis(): Analysis {
     tracker: createTftpTracker(),
     general: [],
     counts: { frames: 0, dhcp: 0, tftp: 0, http: 0, tcp: 0 },
+    requests: new Map(),
     entries: 0,
     leftOut: 0,
   };
@@ -166,7 +169,7 @@ function takeHttp(state: State, datagram: Datagram): void {
     'latin1',
   );
   const line = /^(GET|HEAD|POST|PUT) (\S+) HTTP\/1\.[01]\r\n/.exec(head);
-  if (!line) return;
+  if (!line || sentAgain(state, datagram)) return;
   state.counts.http += 1;
   const request: HttpRequest = {
     kind: 'http',
@@ -176,6 +179,15 @@ function takeHttp(state: State, datagram: Datagram): void {
     userAgent: /\r\nuser-agent: *([^\r\n]*)/i.exec(head)?.[1] ?? '',
   };
   append(state, ownerOf(state, datagram), request);
+}
+
+/** A segment that TCP sent again, its acknowledgement being late, is one request (RFC 9293 section 3.8). */
+function sentAgain({ requests }: State, datagram: Datagram): boolean {
+  const { source, sourcePort, destination, destinationPort, sequence } = datagram;
+  const ends = `${source}:${sourcePort} ${destination}:${destinationPort}`;
+  if (requests.get(ends) === sequence) return true;
+  if (requests.size < limit('captureEntriesMax')) requests.set(ends, sequence);
+  return false;
 }
 
 function ownerOf(state: State, { source, sourceMac }: Datagram): string {

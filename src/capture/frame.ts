@@ -29,6 +29,8 @@ export interface Datagram {
   readonly payloadBytes: number;
   /** The first piece of a datagram that was sent in several. */
   readonly fragmented: boolean;
+  /** Of a TCP segment: the number of its first byte (RFC 9293 section 3.1); 0 of a datagram. */
+  readonly sequence: number;
 }
 
 export type FrameContent =
@@ -162,7 +164,7 @@ function openIpv4(frame: Frame, link: Link): FrameContent {
 
 type Common = Omit<
   Datagram,
-  'transport' | 'sourcePort' | 'destinationPort' | 'payload' | 'payloadBytes'
+  'transport' | 'sourcePort' | 'destinationPort' | 'payload' | 'payloadBytes' | 'sequence'
 >;
 
 function openUdp(body: Uint8Array, common: Common): FrameContent {
@@ -175,7 +177,10 @@ function openUdp(body: Uint8Array, common: Common): FrameContent {
   const payload = body.slice(8, 8 + payloadBytes);
   return {
     kind: 'datagram',
-    datagram: { ...common, transport: 'udp', sourcePort, destinationPort, payload, payloadBytes },
+    datagram: {
+      ...common,
+      ...{ transport: 'udp', sourcePort, destinationPort, payload, payloadBytes, sequence: 0 },
+    },
   };
 }
 
@@ -193,6 +198,7 @@ function openTcp(
       transport: 'tcp',
       sourcePort: reader.u16(),
       destinationPort: reader.u16(),
+      sequence: reader.u32(),
       payload: body.slice(headBytes),
       payloadBytes: Math.max(0, wireBytes - headBytes),
     },

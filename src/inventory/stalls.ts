@@ -90,7 +90,7 @@ export const STALL_RULES: readonly StallRule[] = [
   {
     name: 'script-not-fetched',
     after: 'ack',
-    deadlineMs: 20_000,
+    deadlineMs: 45_000,
     fits: (s) => s.ipxeAcked,
     cause: 'iPXE has its address but did not fetch its script over HTTP within {s} s.',
     next: 'Something between machine and appliance blocks TCP port 8080: check VLAN, firewall and MTU.',

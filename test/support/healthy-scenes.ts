@@ -10,6 +10,7 @@ import {
   http,
   INITRD,
   INSTALLED,
+  IPXE,
   KERNEL,
   lastOf,
   leased,
@@ -27,6 +28,9 @@ import {
 
 export const HEALTHY_SCENES: readonly Scene[] = [
   scene(null, 'registered', [...AGENT, report(20_000, 'received')]),
+  scene(null, 'a starved machine, silent for half a minute before it fetches its script', IPXE, {
+    watchedUntil: lastOf(IPXE) + 35_000,
+  }),
   scene(null, 'left for its disk and stays away', TO_DISK),
   scene(
     null,

@@ -217,7 +217,7 @@ describe('what is over', () => {
   it('is the trouble before, when a machine waits as it should, or begins to boot after all', () => {
     const world = record();
     world.lease('ipxe');
-    for (let second = 0; second < 30; second++) world.step();
+    for (let second = 0; second < 50; second++) world.step();
     const { store } = world.recorder;
     const found = (boot: undefined) =>
       world.inventory.transaction(() =>
@@ -338,7 +338,7 @@ describe('what is kept', () => {
   it('of diagnoses is those of a while, of cards the newest few of each kind', () => {
     const world = record();
     world.lease('uefi');
-    for (let second = 0; second < 30; second++) world.step();
+    for (let second = 0; second < 50; second++) world.step();
     const { store } = world.recorder;
     expect(store.list({ limit: 10 })).toHaveLength(1);
     expect(world.recorder.tidy(world.time.now - 60_000)).toBe(0);

@@ -50,6 +50,18 @@ describe('a boot in order', () => {
     expect(idsOf([...exchange(client), ...transfer()])).toEqual([]),
   );
   it('a size probe is no problem', () => expect(idsOf([...probe, ...transfer()])).toEqual([]));
+  it('replies that were captured as one packet are each read', () => {
+    const offer = answer(MESSAGE.offer);
+    const merged = {
+      ...offer,
+      payload: Buffer.concat(Array.from({ length: 8 }, () => offer.payload)),
+    };
+    const { machines, problems } = analyse([ask(MESSAGE.discover), merged]);
+    const entries = machines.flatMap(({ boots }) => boots.flatMap((boot) => boot.entries));
+    const bytes = entries.map((entry) => (entry.kind === 'dhcp' ? entry.wire.lengthBytes : 0));
+    expect(bytes.slice(1)).toEqual(Array.from({ length: 8 }, () => offer.payload.length));
+    expect(problems).toEqual([]);
+  });
   it('several blocks in one captured packet are no problem', () => {
     const two = new Uint8Array(4 + 512 + 4 + 88);
     two.set(encodeData(1, new Uint8Array(512)));

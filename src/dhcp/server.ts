@@ -96,6 +96,8 @@ interface Serving extends DhcpServerOptions {
   /** Memory for replies. */
   readonly room: TakeBytes;
   readonly readSource: (text: string) => Ipv4;
+  /** Sends what the disk has, a group at a time. */
+  release(replies: readonly Reply[]): void;
   append(event: NewEvent, kind?: Outcome['kind']): void;
 }
 
@@ -104,6 +106,8 @@ const CHADDR_END = 34;
 /** Looked up once: they are asked for with every packet. */
 const BATCH_MAX = limit('dhcpBatchPacketsMax');
 const GATHER_MS = limit('dhcpGatherMs');
+const ACK_BURST_MAX = limit('dhcpAckBurstMax');
+const ACK_PAUSE_MS = 1;
 
 /** The server is busy when it has served a batch within this many gathering times. */
 const GATHER_WHEN_WITHIN = 4;
@@ -117,6 +121,7 @@ export function serveDhcp(given: DhcpServerOptions): void {
     append: boundedAppend(given),
     room: createSlab(),
     readSource: sourceReader(),
+    release: pacedSend(given),
   };
   const admit = admitSenders(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
@@ -174,7 +179,7 @@ function serveBatch(options: Serving, batch: readonly Packet[]): void {
   if (waiting.length === 0) return;
   options.whenDurable((error) => {
     if (!error) {
-      send(options, waiting);
+      options.release(waiting);
       return;
     }
     for (const _ of waiting) options.onDrop('failed');
@@ -271,6 +276,26 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
     socket.sendMany(datagrams);
     options.onBooting(socket.iface);
   }
+}
+
+/**
+ * One wait for the disk lets the acknowledgements of many batches go. All at once they would overrun the buffer of whoever
+ * relays them, who then loses answers that nobody sends again: so they leave in groups, a moment apart.
+ */
+function pacedSend(options: DhcpServerOptions): (replies: readonly Reply[]) => void {
+  let due: Reply[] = [];
+  let pausing = false;
+  const next = (): void => {
+    const group = due.slice(0, ACK_BURST_MAX);
+    due = due.slice(ACK_BURST_MAX);
+    send(options, group);
+    pausing = group.length === ACK_BURST_MAX;
+    if (pausing) options.defer(next, ACK_PAUSE_MS);
+  };
+  return (replies) => {
+    due = due.length === 0 ? [...replies] : [...due, ...replies];
+    if (!pausing) next();
+  };
 }
 
 /** Refusals leave an event each, so that a person can see them; of a flood, some are enough. */

@@ -32,7 +32,11 @@ export const DHCP_LIMITS = {
   dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
   dhcpBatchPacketsMax: {
     value: 64,
-    why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default, 768 bytes for a packet)',
+    why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default, which is 166 packets)',
+  },
+  dhcpAckBurstMax: {
+    value: 64,
+    why: 'acknowledgements that leave in a millisecond when the disk lets many go at once: the usual receive buffer of a relay, 212 KB, holds 166 packets',
   },
   dhcpGatherMs: {
     value: 4,

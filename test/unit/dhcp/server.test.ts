@@ -121,6 +121,23 @@ describe('the DHCP shell', () => {
     );
   });
 
+  it('lets the ACKs of many batches go in groups that a relay can take, a moment apart, in order', () => {
+    const { receive, work, sent, disk, tasks } = shell();
+    const wanted = Array.from({ length: 100 }, (_, index) => `10.77.0.${100 + index}`);
+    for (const [index, address] of wanted.entries()) receive(request(index, address));
+    work();
+    expect(sent).toEqual([]);
+    expect(disk.length).toBeGreaterThan(1);
+    for (const done of disk) done();
+    const most = limit('dhcpAckBurstMax');
+    const acknowledged = () => sent.map(({ type, address }) => [type, address]);
+    const acks = wanted.map((address) => [MESSAGE.ack, address]);
+    expect(acknowledged()).toEqual(acks.slice(0, most));
+    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([1]);
+    work();
+    expect(acknowledged()).toEqual(acks);
+  });
+
   it('sends no ACK at all when the disk fails, and says so once', () => {
     const { receive, work, sent, disk, drops, errors } = shell();
     receive(request(0, '10.77.0.150'));

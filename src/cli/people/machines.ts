@@ -101,7 +101,7 @@ function addReads(machines: Command, context: CliContext): void {
 
 async function listAll(
   context: CliContext,
-  options: ListOptions,
+  options: Omit<ListOptions, 'limit'> & { readonly limit?: string },
   filters: readonly string[],
 ): Promise<{ rows: Machine[]; more: boolean }> {
   const api = clientFor<'machines'>(context, options);
@@ -121,7 +121,7 @@ async function listAll(
 /** What one call gives at most. */
 const PAGE = 1000;
 
-function countOf(text: string): number {
+function countOf(text = ''): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new AppError('REQUEST_INVALID', { detail: '--limit is a number from 1.', path: '/limit' });
 }
@@ -304,17 +304,26 @@ function addSheets(machines: Command, context: CliContext): void {
       showResults(context, options, body);
     });
   withCommon(machines.command('export'))
-    .description('machines as a CSV sheet')
+    .description('machines as a CSV sheet, or with --json as the records of the list')
     .argument('[filters...]', 'as in list')
     .option('-o, --out <FILE>', 'else standard output')
     .action(async (filters: string[], options: SheetOptions) => {
-      const query = filtersOf(filters);
-      const { body } = await clientFor<'machines'>(context, options).call('GET /machines.csv', {
-        query,
-      });
-      if (options.out === undefined) context.write(body);
-      else writeFileSync(options.out, body);
+      const text = options.json
+        ? `${JSON.stringify({ machines: (await listAll(context, { ...options, all: true }, filters)).rows })}\n`
+        : await sheetOf(context, options, filters);
+      if (options.out === undefined) context.write(text);
+      else writeFileSync(options.out, text);
     });
+}
+
+async function sheetOf(
+  context: CliContext,
+  options: CommonOptions,
+  filters: readonly string[],
+): Promise<string> {
+  const api = clientFor<'machines'>(context, options);
+  const { body } = await api.call('GET /machines.csv', { query: filtersOf(filters) });
+  return body;
 }
 
 function addMerges(machines: Command, context: CliContext): void {

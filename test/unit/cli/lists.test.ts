@@ -28,6 +28,9 @@ describe('machines', () => {
     expect(await names('sort=-unit')).toEqual(['SN-3', 'SN-2', 'SN-1']);
     expect(await names('--sort unit --limit 2')).toEqual(['SN-1', 'SN-2']);
     expect(await names('--limit 5000')).toHaveLength(3);
+    const exported = JSON.parse(await run('machines export unit.gte=2 --json'));
+    expect(exported.machines).toMatchObject([{ serial: 'SN-2' }, { serial: 'SN-3' }]);
+    expect(await run('machines export unit=2')).toMatch(/^hardwarename,.*\r\nSN-2,/);
     expect(await codeOf(run('machines list --limit none'))).toBe('REQUEST_INVALID');
     const token = (await run('tokens create reader --role viewer')).trim();
     const listening = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: token }, (text) => {

@@ -56,6 +56,8 @@ export interface Facts {
   /** The last download of the kernel or the initrd, and which of them was taken whole. */
   readonly download: HttpEntry | undefined;
   fetched(file: string): HttpEntry | undefined;
+  /** It was handed a distribution's own installer, which says nothing between its template and its end. */
+  readonly installer: boolean;
   readonly mode: string;
   readonly firmware: readonly DhcpEntry['stage'][];
   readonly uefi: boolean;
@@ -81,7 +83,7 @@ export function readFacts(flight: Flight, final = false): Facts {
   const { entries } = flight;
   const of = <Kind extends FlightEntry['kind']>(kind: Kind) =>
     entries.filter((entry): entry is Of<Kind> => entry.kind === kind);
-  const [dhcp, tftp, http] = [of('dhcp'), of('tftp'), of('http')];
+  const [dhcp, tftp, http] = [of('dhcp'), of('tftp'), of('http').map(asPayload)];
   const messages = (type: DhcpEntry['type'], ...stages: DhcpEntry['stage'][]) =>
     dhcp.filter((one) => one.type === type && (stages.length === 0 || stages.includes(one.stage)));
   const lastAt = entries
@@ -108,6 +110,7 @@ export function readFacts(flight: Flight, final = false): Facts {
     ...{ dhcp, tftp, http, of, messages },
     transfer: tftp.findLast(({ end }) => end !== 'probe'),
     download: downloads.at(-1),
+    installer: entries.some((one) => one.kind === 'http' && PART_OF_INSTALLER.test(one.file)),
     fetched: (file) => http.findLast((one) => one.file === file && one.end !== 'aborted'),
     mode: of('script').at(-1)?.mode ?? '',
     firmware: FIRMWARE,
@@ -134,6 +137,14 @@ function switchOf({ entries, restartedAt = 0 }: Flight, lastAt: number): number 
   )?.at;
 }
 
+/** `netinst@12 kernel`: kernel and initrd of an image are what pxeimage's are, for every question of how far a boot got. */
+const PART_OF_INSTALLER = /^\S+@\S+ (kernel|initrd)$/;
+function asPayload(entry: HttpEntry): HttpEntry {
+  const role = PART_OF_INSTALLER.exec(entry.file)?.[1];
+  return role === undefined
+    ? entry
+    : { ...entry, file: role === 'kernel' ? 'vmlinuz' : 'initrd.img' };
+}
 const isPayload = (file: string): boolean => file === 'vmlinuz' || file === 'initrd.img';
 
 /** A ProxyDHCP server gives no address, so its offers do not make it a second one. */

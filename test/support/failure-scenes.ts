@@ -40,6 +40,7 @@ import {
   WAITING,
 } from './flight-entries.ts';
 import { HEALTHY_SCENES } from './healthy-scenes.ts';
+import { FAILED_INSTALLERS } from './installer-scenes.ts';
 
 export const SCENES: readonly Scene[] = [
   ...HEALTHY_SCENES,
@@ -331,6 +332,7 @@ export const SCENES: readonly Scene[] = [
   ]),
   scene('agent-stuck', 'a watchdog ends it', AGENT, back(AGENT, 120_000)),
   scene('agent-stuck', 'a disk that hangs', AGENT),
+  ...FAILED_INSTALLERS,
   scene('agent-failed', 'it says so', [
     ...AGENT,
     agent(16_000, 'lsblk ended with status 1', 'error'),

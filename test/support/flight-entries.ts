@@ -111,6 +111,16 @@ export const INSTALLED: FlightEntry[] = [
   ...[agent(60_000, 'writing'), { ...agent(90_000, 'install'), phase: 'finished' } as FlightEntry],
   bmc(90_100, 'started', 'waiting'),
 ];
+/** A distribution's own installer, up to its template. */
+export const INSTALLER_LOADED = [
+  ...[...IPXE, script(2100, 'install'), http(2200, 'netinst@12 kernel')],
+  http(3000, 'netinst@12 initrd', { sizeBytes: 12_000_000, sentBytes: 12_000_000 }),
+];
+export const INSTALLER: FlightEntry[] = [
+  ...INSTALLER_LOADED,
+  ...leased(15_000, 'os'),
+  { ...agent(40_000, 'install'), phase: 'work' } as FlightEntry,
+];
 export const TO_DISK = [...IPXE, script(2100, 'local-disk')];
 export const POWER = [bmc(-300_000, 'pxe-once'), bmc(-299_000, 'power-on')];
 

@@ -10,6 +10,7 @@ import {
   http,
   INITRD,
   INSTALLED,
+  INSTALLER,
   IPXE,
   KERNEL,
   lastOf,
@@ -70,6 +71,18 @@ export const HEALTHY_SCENES: readonly Scene[] = [
   scene(null, 'an installed system that takes its time', INSTALLED, {
     watchedUntil: lastOf(INSTALLED) + 600_000,
   }),
+  scene(null, 'an installer of a distribution that is silent for half an hour', INSTALLER, {
+    watchedUntil: lastOf(INSTALLER) + 1_800_000,
+  }),
+  scene(
+    null,
+    'an installer of a distribution that is done, and boots its system',
+    [...INSTALLER, { ...agent(900_000, 'install'), phase: 'finished' } as FlightEntry],
+    back(
+      [...INSTALLER, { ...agent(900_000, 'install'), phase: 'finished' } as FlightEntry],
+      60_000,
+    ),
+  ),
   scene(
     null,
     'an install that waits for its turn',

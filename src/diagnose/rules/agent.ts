@@ -147,13 +147,35 @@ export const AGENT_RULES: readonly Rule[] = [
     },
   },
   {
+    name: 'installer-not-done',
+    title: 'The installer did not come to its end',
+    confidence: 'likely',
+    waitMs: 0,
+    places: ['agent'],
+    evidence: (f) => {
+      if (!f.installer || finished(f)) return undefined;
+      const gaveUp = f.of('bmc').findLast(({ phase }) => phase === 'failed');
+      if (!f.restarted && !gaveUp) return undefined;
+      return [
+        'it was handed its template, and has not said that it is done',
+        gaveUp ? `the job: ${gaveUp.detail}` : silence(f),
+      ];
+    },
+    says: 'The installer of the distribution has its answers and did not finish: it waits for a key, does not reach its mirror, or was started anew in the middle.',
+    next: 'Look at its console, and at its log there (Debian: Alt-F4): a question that the template does not answer, or a mirror that is not reached, are the usual ones.',
+    not: {
+      'agent-cannot-reach': 'there it did not even fetch its template',
+      'os-never-phoned-home': 'there the installation was finished',
+    },
+  },
+  {
     name: 'agent-stuck',
     title: 'The agent stopped reporting',
     confidence: 'likely',
     waitMs: AGENT_SILENT_MS,
     places: ['agent'],
     evidence: (f) =>
-      finished(f) || waits(f) || beganAnew(f)
+      finished(f) || waits(f) || beganAnew(f) || f.installer
         ? undefined
         : [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)],
     says: 'pxeimage runs and has said nothing more: a disk or a BMC that does not answer holds the look-over up.',
@@ -171,7 +193,7 @@ export const AGENT_RULES: readonly Rule[] = [
     waitMs: 0,
     places: ['agent'],
     evidence: (f) =>
-      !finished(f) && !waits(f) && beganAnew(f)
+      !finished(f) && !waits(f) && beganAnew(f) && !f.installer
         ? [`last words of the agent: ${f.of('agent').at(-1)?.message || 'none'}`, silence(f)]
         : undefined,
     says: 'pxeimage was at work, and from one moment to the next the machine began another boot: nobody here had switched it.',

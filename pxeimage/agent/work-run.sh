@@ -3,13 +3,17 @@ set -u
 set -o pipefail
 : "${AGENT:=/agent}"
 : "${ZSTD:=/usr/sbin/zstd}" # not busybox's, whatever its shell would take
+# Busybox's moves a kilobyte at a time: three system calls for each of them, over all of an image.
+: "${TEE:=/usr/sbin/tee}"
+[ -x "$TEE" ] || TEE=tee
 . "$AGENT/lib.sh"
 
 # step NAME PERCENT: where the work is now.
 step() {
   echo "$1" >"$AT/step"
   echo "${2:-0}" >"$AT/percent"
-  echo "== $1 ($(date +%H:%M:%S))"
+  read -r up _ </proc/uptime
+  echo "== $1 ($up s)"
   say "$1"
 }
 
@@ -79,8 +83,29 @@ unpack() {
   esac
 }
 
-# copy SHA256 SIZE COMPRESSION PERCENT-AT-THE-END WRITER...: streams a file of the image, unpacked, into a command, and
-# checks while it passes that it is the file it should be. Says whose fault it is when it is not.
+# digest: SHA-256 of standard input. OpenSSL's where it is, because it uses what processors have for it.
+digest() {
+  if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi | cut -c 1-64
+}
+
+# onto COMPRESSION DEVICE: unpacks straight to a disk, with nothing in between, and waits until it has everything.
+onto() {
+  unpack "$1" 1<>"$2"
+  rc=$?
+  # 70 is zstd's word for what it could not write (EXM_THROW in its fileio); all others are about what it has read.
+  if [ "$rc" = 70 ]; then
+    echo 0 >"$AT/rc.unpack"
+  else
+    echo "$rc" >"$AT/rc.unpack"
+    rc=0
+    dd if=/dev/null of="$2" conv=fsync,notrunc 2>"$AT/dd" || rc=$?
+    [ "$rc" = 0 ] || tail -n 1 "$AT/dd"
+  fi
+  echo "$rc" >"$AT/rc.write"
+}
+
+# copy SHA256 SIZE COMPRESSION PERCENT-AT-THE-END WRITER...: streams a file of the image, unpacked, into a command, or `onto`
+# a disk, and checks while it passes that it is the file it should be. Says whose fault it is when it is not.
 copy() {
   sum=$1 size=$2 compression=$3 end=$4
   shift 4
@@ -88,18 +113,22 @@ copy() {
   echo "$size $end $began" >"$AT/copying"
   rm -f "$AT/pipe" "$AT"/rc.*
   mkfifo "$AT/pipe"
-  sha256sum <"$AT/pipe" >"$AT/sum" &
+  digest <"$AT/pipe" >"$AT/sum" &
   hasher=$!
   {
     stream "$sum" "$size"
     echo $? >"$AT/rc.stream"
-  } | tee "$AT/pipe" | {
-    unpack "$compression"
-    echo $? >"$AT/rc.unpack"
-  } | {
-    "$@"
-    echo $? >"$AT/rc.write"
-  }
+  } | "$TEE" "$AT/pipe" | if [ "$1" = onto ]; then
+    onto "$compression" "$2"
+  else
+    {
+      unpack "$compression"
+      echo $? >"$AT/rc.unpack"
+    } | {
+      "$@"
+      echo $? >"$AT/rc.write"
+    }
+  fi
   wait "$hasher"
   rm -f "$AT/copying"
   took=$(($(seconds) - began))

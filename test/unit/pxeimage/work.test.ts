@@ -115,6 +115,25 @@ describe('a copy', () => {
     }
   });
 
+  it('goes straight onto a disk, and says whose fault it is when it does not', async () => {
+    const onto = (disk: string, size = packed.length) =>
+      `copy ${sha256(packed)} ${size} zstd 80 onto ${disk}; echo copied`;
+    const good = await store(packed, { cutAt: 120_000 });
+    // What is there is written over, and not made shorter.
+    const before = 'head -c 400000 /dev/zero >"$AT/disk"';
+    const after = 'wc -c <"$AT/disk"; head -c 300000 "$AT/disk" | sha256sum';
+    const run = await agent(`${before}; ${onto('"$AT/disk"')}; ${after}`, good.environment);
+    expect(run.out).toContain(`copied\n400000\n${sha256(content)}`);
+    const full = await store(packed);
+    const failed = await agent(onto('/dev/full'), full.environment);
+    expect([failed.code, failed.at('code')]).toEqual([1, 'DISK_FAILED']);
+    const broken = Buffer.from(packed);
+    broken.fill(0x55, 1000, 1200);
+    const bad = await store(broken);
+    const corrupt = await agent(onto('"$AT/disk"'), bad.environment);
+    expect([corrupt.code, corrupt.at('code')]).toEqual([1, 'IMAGE_CORRUPT']);
+  });
+
   it('says IMAGE_UNREACHABLE, at once, when the work is over', async () => {
     const { asked, environment } = await store(packed, { first: [410] });
     const run = await agent(copy(sha256(packed), packed.length), environment);

@@ -106,7 +106,8 @@ const CHADDR_END = 34;
 /** Looked up once: they are asked for with every packet. */
 const BATCH_MAX = limit('dhcpBatchPacketsMax');
 const GATHER_MS = limit('dhcpGatherMs');
-const ACK_BURST_MAX = limit('dhcpAckBurstMax');
+const ACK_GROUP = limit('dhcpAckBurstMax');
+const ACK_SPREAD_MS = limit('dhcpAckSpreadMs');
 const ACK_PAUSE_MS = 1;
 
 /** The server is busy when it has served a batch within this many gathering times. */
@@ -280,16 +281,17 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
 
 /**
  * One wait for the disk lets the acknowledgements of many batches go. All at once they would overrun the buffer of whoever
- * relays them, who then loses answers that nobody sends again: so they leave in groups, a moment apart.
+ * relays them, who then loses answers that nobody sends again: so they leave in groups, a moment apart, the more the more wait.
  */
 function pacedSend(options: DhcpServerOptions): (replies: readonly Reply[]) => void {
   let due: Reply[] = [];
   let pausing = false;
   const next = (): void => {
-    const group = due.slice(0, ACK_BURST_MAX);
-    due = due.slice(ACK_BURST_MAX);
+    const count = Math.max(ACK_GROUP, Math.ceil(due.length / ACK_SPREAD_MS));
+    const group = due.slice(0, count);
+    due = due.slice(count);
     send(options, group);
-    pausing = group.length === ACK_BURST_MAX;
+    pausing = group.length === count;
     if (pausing) options.defer(next, ACK_PAUSE_MS);
   };
   return (replies) => {

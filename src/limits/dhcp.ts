@@ -35,8 +35,12 @@ export const DHCP_LIMITS = {
     why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default, which is 166 packets)',
   },
   dhcpAckBurstMax: {
-    value: 64,
-    why: 'acknowledgements that leave in a millisecond when the disk lets many go at once: the usual receive buffer of a relay, 212 KB, holds 166 packets',
+    value: 16,
+    why: 'acknowledgements that leave together when the disk lets more go at once: the usual receive buffer of a relay, 212 KB, holds 166 packets',
+  },
+  dhcpAckSpreadMs: {
+    value: 8,
+    why: 'when more wait than some bursts, they are spread over about so long instead: however many they are, a client waits no longer',
   },
   dhcpGatherMs: {
     value: 4,

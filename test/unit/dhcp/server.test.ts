@@ -129,10 +129,10 @@ describe('the DHCP shell', () => {
     expect(sent).toEqual([]);
     expect(disk.length).toBeGreaterThan(1);
     for (const done of disk) done();
-    const most = limit('dhcpAckBurstMax');
+    const group = limit('dhcpAckBurstMax');
     const acknowledged = () => sent.map(({ type, address }) => [type, address]);
     const acks = wanted.map((address) => [MESSAGE.ack, address]);
-    expect(acknowledged()).toEqual(acks.slice(0, most));
+    expect(acknowledged()).toEqual(acks.slice(0, group));
     expect(tasks.map(({ afterMs }) => afterMs)).toEqual([1]);
     work();
     expect(acknowledged()).toEqual(acks);

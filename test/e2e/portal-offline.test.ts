@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser, overflowOf, SHOTS, signIn, violations, visit } from '../support/browser.ts';
 import { openLine } from '../support/frozen-line.ts';
-import { arrive, openPortal, type Portal, uuidOf } from '../support/portal.ts';
+import { arrive, openPortal, PASSWORD, type Portal, uuidOf } from '../support/portal.ts';
 import { furnishSite } from '../support/portal-site.ts';
 
 let portal: Portal;
@@ -44,6 +44,21 @@ function keptKeys(store: string): Promise<unknown[]> {
       all.onsuccess = () => {
         asked.result.close();
         resolve(all.result);
+      };
+    };
+  });
+}
+
+/** In the page: all that the device keeps. */
+function dump(): Promise<string> {
+  return new Promise((resolve) => {
+    const asked = indexedDB.open('reveille');
+    asked.onsuccess = () => {
+      const transaction = asked.result.transaction(['state', 'answers']);
+      const all = ['state', 'answers'].map((name) => transaction.objectStore(name).getAll());
+      transaction.oncomplete = () => {
+        asked.result.close();
+        resolve(JSON.stringify(all.map(({ result }) => result)));
       };
     };
   });
@@ -137,18 +152,12 @@ describe('what a device keeps', () => {
   it('has no proof of a session, and no answer of the API beside it', async () => {
     const page = await come('ada');
     await keeps(page, 'state', 'head');
-    const kept = await page.evaluate(
-      () =>
-        new Promise<string>((resolve) => {
-          const asked = indexedDB.open('reveille');
-          asked.onsuccess = () => {
-            const head = asked.result.transaction('state').objectStore('state').get('head');
-            head.onsuccess = () => resolve(JSON.stringify(head.result));
-          };
-        }),
-    );
+    const kept = await page.evaluate(dump);
     expect(kept).toContain('"who":"ada"');
-    expect(kept).not.toContain('csrf');
+    const cookies = await page.context().cookies();
+    const session = cookies.find(({ name }) => name === 'reveille_session')?.value ?? '';
+    expect(session).not.toBe('');
+    for (const secret of ['csrf', PASSWORD, session]) expect(kept).not.toContain(secret);
     const cached = await page.evaluate(async () => {
       const names = await caches.keys();
       const all = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));

@@ -1,7 +1,7 @@
 /** A token for a program: its secret is shown once, here, and kept nowhere. */
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { post } from '../api.ts';
-import { tellProblem } from '../notices.ts';
+import { tell, tellProblem } from '../notices.ts';
 import { Dialog } from '../parts/common.tsx';
 import { session } from '../session.ts';
 import { ROLES, RoleFields } from './role-fields.tsx';
@@ -48,15 +48,21 @@ export function TokenDialog({ close }: { close(): void }) {
 }
 
 function Secret({ secret, close }: { secret: string; close(): void }) {
+  const text = useRef<HTMLPreElement>(null);
+  const copy = () => {
+    // Browsers have a clipboard over HTTPS alone.
+    const { clipboard } = navigator as { clipboard?: Clipboard };
+    if (clipboard) return void clipboard.writeText(secret).catch(tellProblem);
+    if (text.current) getSelection()?.selectAllChildren(text.current);
+    tell('It is selected: copy it by hand.');
+  };
   return (
     <Dialog title="The token, shown this once" onClose={close}>
-      <pre>{secret}</pre>
+      <pre ref={text} class="secret">
+        {secret}
+      </pre>
       <div class="buttons spaced">
-        <button
-          type="button"
-          class="primary"
-          onClick={() => void navigator.clipboard.writeText(secret).catch(tellProblem)}
-        >
+        <button type="button" class="primary" onClick={copy}>
           Copy
         </button>
         <button type="button" onClick={close}>

@@ -17,6 +17,7 @@ import { oidcSchema } from './http/people/oidc-settings.ts';
 import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
 import { provisioningSchema } from './provisioning/settings.ts';
+import { standbySchema } from './standby/settings.ts';
 import { cidrSchema, ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
@@ -65,6 +66,7 @@ const schema = z.strictObject({
       imagesMbps: z.number().int().min(0).max(1_000_000).default(200),
     })
     .prefault({}),
+  standby: standbySchema.optional(),
   consoles: consolesSchema.prefault({}),
   provisioning: provisioningSchema.prefault({}),
   machineHttp: z

@@ -32,6 +32,7 @@ import { startProbing } from './daemon/probing.ts';
 import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
 import { openRecycling } from './daemon/recycle.ts';
+import { type PairSide, startQuietly } from './daemon/standby-serving.ts';
 import { startTftp } from './daemon/tftp.ts';
 import { stagesOf } from './dhcp/rehearsal.ts';
 import { endRun } from './inventory/feed-epoch.ts';
@@ -49,8 +50,15 @@ export interface Daemon {
   stop(signal: string): Promise<void>;
 }
 
-/** @param file where the configuration was read, for people who ask what comes from where */
-export async function startDaemon(config: Config, log: Log, file?: string): Promise<Daemon> {
+/**
+ * @param options `file`: where the configuration was read, for people who ask what comes from where; `pair`: what it is beside
+ *   another appliance of the site
+ */
+export async function startDaemon(
+  config: Config,
+  log: Log,
+  { file, pair }: { readonly file?: string | undefined; readonly pair?: PairSide } = {},
+): Promise<Daemon> {
   const configText = file === undefined ? '' : readFileSync(file, 'utf8');
   const configuration = describeConfig(config, configText);
   requireBootFiles([
@@ -65,8 +73,9 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   const core = openCore(
     config,
     (err) => log.error({ err }, 'a step of a boot was not recorded'),
-    osBootId(),
+    pair ? pair.run() : { osBoot: osBootId() },
   );
+  const promised = pair?.opened(core);
   const metrics = openMetrics(core.inventory);
   const parts: Parts = {
     ...core,
@@ -75,11 +84,14 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     clock: systemClock,
     log,
     metrics,
+    applyLease: promised?.applyLease ?? core.inventory.leases.apply,
+    groupCommit: { ...core.groupCommit, ...(promised && { whenDurable: promised.whenDurable }) },
     closers: [],
   };
   parts.closers.push(
     startCheckpoints(core.db, (err) => log.warn({ err }, 'the checkpoint thread failed')),
   );
+  if (pair && pair.mode !== 'active') return startQuietly(parts, pair, () => closeAll(parts));
   const ready = {
     database: true,
     dns: false,
@@ -119,14 +131,15 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
       certificateKey: recycle.publicKey,
       readiness: () => ({ ...ready, ...livingParts(core.groupCommit, tftp, desk) }),
       backup: () => backupNow(config),
-      whenDurable: core.groupCommit.whenDurable,
+      whenDurable: parts.groupCommit.whenDurable,
       dns: () => desk,
+      ...(pair && { standby: pair.desk }),
       ...{ configuration, servedSegments: core.live.served },
       explain: (mac) =>
         stagesOf({ ...core, rehearse: core.inventory.rehearse }, mac, systemClock()),
       fleetDiff: fleet.diff,
     });
-    const { whenDurable } = core.groupCommit;
+    const { whenDurable } = parts.groupCommit;
     const member = { ...parts, ...provisioned, jobs, images: images.desk };
     const leave = startFederation({ ...member, folder: federationFolderOf(config), whenDurable });
     if (leave) parts.closers.push(leave);
@@ -137,14 +150,7 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
     throw error;
   }
   startHousekeeping(parts);
-  const { transaction, leases, events } = core.inventory;
-  parts.closers.push(
-    startProbing({
-      ...{ segments: core.live.segments, stock: core.stock, clock: systemClock, log, transaction },
-      applyLease: leases.apply,
-      append: (event) => void events.append(event),
-    }),
-  );
+  probe(parts);
   core.inventory.transaction(() =>
     core.inventory.events.append({
       name: 'daemon.started',
@@ -154,14 +160,26 @@ export async function startDaemon(config: Config, log: Log, file?: string): Prom
   log.info({ version: VERSION, segments: core.segments.length }, 'ready');
   return {
     async stop(signal) {
-      core.inventory.transaction(() => {
-        core.inventory.events.append({ name: 'daemon.stopped', data: { signal } });
-        endRun(core.db);
-      });
+      if (!pair?.isOver())
+        core.inventory.transaction(() => {
+          core.inventory.events.append({ name: 'daemon.stopped', data: { signal } });
+          endRun(core.db);
+        });
       await closeAll(parts);
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+/** Free addresses are looked at before they are given. */
+function probe({ inventory, live, stock, log, applyLease, closers }: Parts): void {
+  const { transaction, events } = inventory;
+  closers.push(
+    startProbing({
+      ...{ segments: live.segments, stock, clock: systemClock, log, transaction, applyLease },
+      append: (event) => void events.append(event),
+    }),
+  );
 }
 
 /** What may stop to work while the daemon goes on. */

@@ -10,6 +10,11 @@ export const ERRORS = {
     httpStatus: 500,
     message: 'A network interface named in the configuration does not exist.',
   },
+  NOT_ACTIVE: {
+    httpStatus: 503,
+    message: 'Another appliance of this site is active: nothing is changed here.',
+  },
+  STANDBY_REFUSED: { httpStatus: 409, message: 'The two appliances do not change places now.' },
   LISTEN_FAILED: { httpStatus: 500, message: 'A socket could not be opened.' },
   ASSET_MISSING: {
     httpStatus: 500,

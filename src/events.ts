@@ -19,6 +19,14 @@ export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os' | 'bmc';
 export interface EventData extends ProvisioningEventData, DnsEventData {
   'daemon.started': { version: string; pid: number };
   'daemon.stopped': { signal: string };
+  /** One of the two appliances of the site is active: under which epoch, and what it was `from` then. */
+  'standby.active': { epoch: number; from: string; why: string };
+  /** The other one has everything, and may take over. */
+  'standby.current': { epoch: number };
+  /** It is out of touch. */
+  'standby.lost': { why: string };
+  /** It was given the right to be active. */
+  'standby.handed-over': { epoch: number; why: string };
   /** A new boot attempt begins with its first DHCPDISCOVER. */
   'boot.started': { client: ClientStage; arch: string; iface: string };
   'dhcp.offered': { client: ClientStage; address: string; bootFile: string; why: string };
@@ -308,6 +316,10 @@ export type StoredEvent = NewEvent & { readonly id: number; readonly at: Millis 
 export const EVENT_NAMES = [
   'daemon.started',
   'daemon.stopped',
+  'standby.active',
+  'standby.current',
+  'standby.lost',
+  'standby.handed-over',
   'boot.started',
   'dhcp.offered',
   'dhcp.acked',

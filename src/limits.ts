@@ -16,6 +16,7 @@ import { IPMI_LIMITS } from './limits/ipmi.ts';
 import { JOB_LIMITS } from './limits/jobs.ts';
 import { PROVISIONING_LIMITS } from './limits/provisioning.ts';
 import { SIGN_IN_LIMITS } from './limits/sign-in.ts';
+import { STANDBY_LIMITS } from './limits/standby.ts';
 import { TFTP_LIMITS } from './limits/tftp.ts';
 import { WORK_LIMITS } from './limits/work.ts';
 
@@ -31,6 +32,7 @@ export const LIMITS = {
   ...IPMI_LIMITS,
   ...DNS_LIMITS,
   ...CAPTURE_LIMITS,
+  ...STANDBY_LIMITS,
   reportBytesMax: {
     value: 1_048_576,
     why: 'a report of a machine with 64 disks and 32 NICs is under 200 KB',

@@ -10,9 +10,11 @@ import { type DecodeOptions, decode } from './cli/decode.ts';
 import { addBeforeAfterCommands } from './cli/people/before-after.ts';
 import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
 import { addPeopleCommands } from './cli/people/commands.ts';
+import { addStandbyCommands } from './cli/standby.ts';
 import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
 import { VERSION } from './daemon/core.ts';
+import { startPair } from './daemon/standby.ts';
 import { startDaemon } from './daemon.ts';
 import { AppError } from './errors.ts';
 import { forbidCoreDumps } from './platform/core-dumps.ts';
@@ -39,7 +41,9 @@ program
     const log = openLog(config.log);
     if (!forbidCoreDumps())
       log.warn('core dumps of this process cannot be switched off here: see docs/security.md');
-    const daemon = await startDaemon(config, log, options.config);
+    const daemon = config.standby
+      ? await startPair(config, log, options.config)
+      : await startDaemon(config, log, { file: options.config });
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
       if (stopping) return;
@@ -97,6 +101,8 @@ addFleetCommands(program, {
     process.on('SIGINT', end);
   },
 });
+
+addStandbyCommands(program, { write: (text) => void process.stdout.write(text) });
 
 const { REVEILLE_URL, REVEILLE_TOKEN, REVEILLE_TOKEN_FILE } = process.env;
 const people = {

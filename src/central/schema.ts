@@ -253,6 +253,17 @@ const STEPS: readonly (readonly string[])[] = [
     `CREATE INDEX events_of_work ON events (name, at, site)
      WHERE name IN ('job.finished', 'job.failed', 'job.cancelled', 'machine.registered')`,
   ],
+  // Which of the two appliances of a site has the right to be active, and until when.
+  [
+    `CREATE TABLE site_rights (
+      site TEXT PRIMARY KEY,
+      epoch BIGINT NOT NULL,
+      holder TEXT NOT NULL,
+      until_ms BIGINT NOT NULL,
+      may_take BIGINT NOT NULL,
+      n BIGINT NOT NULL
+    )`,
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -16,6 +16,7 @@ import { AppError } from '../errors.ts';
 import { createRateLimit, type RateLimit } from '../http/people/rate-limit.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
+import { witnessQuestion } from '../standby/witness-form.ts';
 import type { Clock } from '../wire/time.ts';
 import { openFleetAccess } from './access.ts';
 import { createFleetApp } from './app.ts';
@@ -29,6 +30,7 @@ import { createLines, type Lines } from './lines.ts';
 import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
 import { openFleetResets } from './resets.ts';
+import { openRights, type Rights } from './rights.ts';
 import { indexWords, migrateFleet } from './schema.ts';
 import { openFleetSessions } from './sessions.ts';
 import type { CentralSettings } from './settings.ts';
@@ -94,6 +96,7 @@ export async function startCentral(
   };
   const server = createApplianceServer({
     ...{ own, authority, joining, lines, log, tries, report, blobs },
+    rights: openRights(db, clock, () => performance.now()),
   });
   const renewing = setInterval(() => {
     issueServer(authority, names, clock()).then(
@@ -177,6 +180,7 @@ interface ApplianceParts {
   readonly joining: Joining;
   readonly lines: Lines;
   readonly blobs: FleetBlobs;
+  readonly rights: Rights;
   readonly log: Log;
   readonly tries: RateLimit;
   /** Somebody came with a certificate that is not, or no more, one of the fleet's. */
@@ -200,7 +204,7 @@ function createApplianceServer(parts: ApplianceParts): Server {
       requestTimeout: limit('signInProviderMs'),
     },
     (request, response): void => {
-      const serve = request.url?.startsWith('/blobs/') ? serveBlob : serveJoin;
+      const serve = serverOf(request.url ?? '');
       serve(request, response, parts).catch((error) => {
         if (response.headersSent) return void response.destroy();
         const isOurs = error instanceof AppError;
@@ -227,6 +231,28 @@ function createApplianceServer(parts: ApplianceParts): Server {
     sockets.handleUpgrade(request, socket, head, (opened) => lines.accept(opened, tls));
   });
   return server;
+}
+
+function serverOf(url: string) {
+  if (url === '/witness') return serveWitness;
+  return url.startsWith('/blobs/') ? serveBlob : serveJoin;
+}
+
+/** The two appliances of a site ask who of them is active. @throws AppError FORBIDDEN, REQUEST_INVALID */
+async function serveWitness(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { joining, rights }: Pick<ApplianceParts, 'joining' | 'rights'>,
+): Promise<void> {
+  const tls = request.socket as TLSSocket;
+  const { serialNumber = '' } = tls.getPeerCertificate();
+  const site = tls.authorized ? await joining.siteOf(serialNumber) : undefined;
+  if (site === undefined)
+    throw new AppError('FORBIDDEN', { detail: 'It takes a certificate of the fleet.' });
+  if (request.method !== 'POST') throw new AppError('NOT_FOUND');
+  const asked = witnessQuestion.safeParse(await readJson(request));
+  if (!asked.success) throw new AppError('REQUEST_INVALID');
+  answer(response, 200, await rights.judge(site, asked.data));
 }
 
 /** For appliances with a living certificate alone. @throws AppError FORBIDDEN, NOT_FOUND, RATE_LIMITED */

@@ -956,6 +956,32 @@ export type ServedSegments = {
     readonly why: string;
   }[];
 };
+export type PairStatus = {
+  readonly member: 'a' | 'b';
+  /** apart: serves from its copy without changing anything */
+  readonly mode: 'active' | 'following' | 'apart' | 'waiting';
+  /** Goes up each time that one of the two becomes active */
+  readonly epoch: number;
+  readonly partner: {
+    readonly address: string;
+    readonly inTouch: boolean;
+    /** It has everything that was promised here */
+    readonly current: boolean;
+    /** Changes that it does not have */
+    readonly behind: number;
+    /** When the two were last in touch; 0: never */
+    readonly touchAt: number;
+    /** By how much the clock here is ahead of its */
+    readonly clockAheadMs: number;
+  };
+  /** Which addresses DHCP may give: all, those of its own half, none that are new */
+  readonly addresses: 'whole' | 'half' | 'read-only';
+  /** From when on all of them, where that is known */
+  readonly wholeFrom: number | null;
+  readonly witness: 'none' | 'heard' | 'silent';
+  /** Why this one is, or was last, active */
+  readonly why: string;
+};
 export type Webhook = {
   readonly id: string;
   readonly url: string;
@@ -2485,6 +2511,33 @@ export interface Operations {
     };
     body: undefined;
     answer: string;
+  };
+  /** How this appliance and its standby stand. */
+  'GET /standby': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: PairStatus;
+  };
+  /** Become active, or have all addresses because the other one is off. */
+  'POST /standby/take-over': {
+    path: object;
+    query: object;
+    body: {
+      readonly why: string;
+      /** Why the other one is known to be off */
+      readonly fenced?: string | undefined;
+    };
+    answer: PairStatus;
+  };
+  /** Give the right to be active to the other appliance, which has everything. */
+  'POST /standby/hand-back': {
+    path: object;
+    query: object;
+    body: {
+      readonly why: string;
+    };
+    answer: PairStatus;
   };
   /** What DHCP serves now: the configuration with the subnets over it. */
   'GET /segments': {

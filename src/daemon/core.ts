@@ -9,7 +9,7 @@ import { type BootDesk, createBootDesk } from '../boot/desk.ts';
 import { createNewcomers, type Newcomers } from '../boot/newcomers.ts';
 import { loadScripts } from '../boot/render-ipxe.ts';
 import type { Config } from '../config.ts';
-import type { DhcpView, Segment } from '../dhcp/ports.ts';
+import type { DhcpView, PartnerRules, Segment } from '../dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
 import type { Flows } from '../http/machine/flows.ts';
 import { openBootFacts } from '../inventory/boot-facts.ts';
@@ -33,12 +33,12 @@ export const systemClock: Clock = () => Date.now() as Millis;
 
 /**
  * The inventory and the desk alone: what `explain` needs, and what the daemon builds on.
- * @param osBoot of a daemon that begins its run: which start of the operating system it is in
+ * @param run of a daemon that begins its run: which start of the operating system it is in, and what may keep it from writing
  */
 export function openCore(
   config: Config,
   onError: (error: unknown) => void = () => undefined,
-  osBoot?: string,
+  { osBoot, mayWrite }: { readonly osBoot?: string | undefined; mayWrite?(): void } = {},
 ): {
   db: Database;
   inventory: Inventory;
@@ -49,6 +49,8 @@ export function openCore(
   stock: QuietStock;
   view: DhcpView;
   newcomers: Newcomers;
+  /** What the other appliance of the site has to be able to count on, where there is one. */
+  pairing: { rules: PartnerRules | undefined };
   groupCommit: GroupCommit;
   close(): void;
 } {
@@ -60,12 +62,13 @@ export function openCore(
       db,
       clock: systemClock,
       secrets: createSecretBox(() => readOrMakeKey(keyFileOf(config))),
-      ...{ osBoot, waitForDisk: groupCommit.waitForDisk },
+      ...{ osBoot, waitForDisk: groupCommit.waitForDisk, ...(mayWrite && { mayWrite }) },
       checkSubnet: subnetCheck(config.dhcp),
       domain: domainOf(config),
       copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
-        later: (task) => void setTimeout(task, limit('timelineGatherMs')),
+        later: (task) =>
+          void setTimeout(mayWrite ? noted(task, onError) : task, limit('timelineGatherMs')),
         onError,
       },
     }),
@@ -97,9 +100,13 @@ export function openCore(
     ...{ clock: systemClock, boots: inventory.boots },
     isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,
   });
+  const pairing: { rules: PartnerRules | undefined } = { rules: undefined };
   const view: DhcpView = {
     get segments() {
       return live.segments();
+    },
+    get partner() {
+      return pairing.rules;
     },
     leases: inventory.leases,
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
@@ -115,7 +122,7 @@ export function openCore(
     db.close();
   };
   return {
-    ...{ db, inventory, desk, live, stock, view, newcomers, groupCommit, close },
+    ...{ db, inventory, desk, live, stock, view, newcomers, pairing, groupCommit, close },
     get segments() {
       return live.segments();
     },
@@ -127,6 +134,15 @@ export function domainOf({ dns, dhcp }: Config): string {
   const domain = dns.enabled ? (dns.domain ?? dhcp.segments[0]?.domain ?? '') : '';
   return domain.toLowerCase().replace(/\.$/, '');
 }
+
+/** What a daemon that is not active any more wanted to write is no reason to end. */
+const noted = (task: () => void, onError: (error: unknown) => void) => () => {
+  try {
+    task();
+  } catch (error) {
+    onError(error);
+  }
+};
 
 export function keyFileOf({ database }: Config): string {
   return database.keyFile || `${database.file}.key`;
@@ -163,6 +179,8 @@ export interface Parts extends ReturnType<typeof openCore> {
   readonly metrics: Metrics;
   readonly recorder: Recorder;
   readonly flows: Flows;
+  /** Inside a transaction. @returns the MAC that had the address until now, when it was another */
+  readonly applyLease: Inventory['leases']['apply'];
   /** Shared with the name server's threads: whose questions the recorder wants. */
   readonly askers: SharedArrayBuffer;
   /** In the order of opening; closed in reverse, the database last. */

@@ -32,7 +32,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     transaction: inventory.transactionUnsynced,
     whenDurable: groupCommit.whenDurable,
     defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),
-    applyLease: inventory.leases.apply,
+    applyLease: parts.applyLease,
     append: (event) => void inventory.events.append(event),
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
     onReplies: (type, count) => metrics.dhcpReplies.inc({ type: String(type) }, count),

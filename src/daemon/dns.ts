@@ -16,8 +16,14 @@ import { keyFileOf, type openCore, type Parts, systemClock } from './core.ts';
 
 type Core = Pick<ReturnType<typeof openCore>, 'db' | 'inventory'>;
 
-/** The name server with the last good zones; the inventory is compared with them once the rest has started. */
-export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
+/**
+ * The name server with the last good zones; the inventory is compared with them once the rest has started.
+ * @param frozen the zones are another appliance's; `onZones` is given what shows those that have come since
+ */
+export async function startDns(
+  parts: Parts,
+  { frozen, onZones }: { readonly frozen?: boolean; onZones?(show: () => void): void } = {},
+): Promise<DnsDesk | undefined> {
   const { config, db, inventory, log, metrics, recorder, askers } = parts;
   if (!config.dns.enabled) return undefined;
   const { events, transaction } = inventory;
@@ -25,18 +31,19 @@ export async function startDns(parts: Parts): Promise<DnsDesk | undefined> {
   const plan = planOf(config.dns, site);
   const secrets = createSecretBox(() => readOrMakeKey(keyFileOf(config)));
   const nameserver = await startDnsServer(config.dns, site, {
-    ...{ plan, log, lastEvent: events.lastId },
+    ...{ plan, log, lastEvent: events.lastId, frozen: frozen ?? false },
     follow: (wake) => events.follow(wake, 'machines'),
     store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
     source: openDnsSource(db),
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
     nowSeconds: () => Math.floor(systemClock() / 1000),
     onThread(change) {
-      transaction(() => events.append(threadEvent(change)));
+      if (!frozen) transaction(() => events.append(threadEvent(change)));
     },
     asking: { askers, onAsked: (asked) => recorder.asked(asked as AskedQuestion) },
   });
   parts.closers.push(() => nameserver.close());
+  onZones?.(() => nameserver.keeper.reload());
   registerDnsMetrics(metrics.registry, () => nameserver);
   return nameserver.desk;
 }

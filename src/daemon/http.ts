@@ -52,6 +52,8 @@ export interface HttpParts {
   readonly flows: Flows;
   readonly recorder: Recorder;
   readonly closers: (() => unknown)[];
+  /** Another appliance of the site is active: machines are told what to boot, and nothing is taken from them. */
+  readonly readOnly?: boolean;
 }
 
 export type HttpMetrics = ReturnType<typeof createHttpMetrics>;
@@ -139,6 +141,10 @@ export async function startMachineHttp(
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};
     const app = createMachineApp({ ...parties, ...ca, assets, pxeimage });
+    if (parts.readOnly)
+      app.addHook('onRequest', async ({ method }) => {
+        if (method !== 'GET' && method !== 'HEAD') throw new AppError('NOT_ACTIVE');
+      });
     await listen(parts, app, { host, port });
     if (!tls) continue;
     const prepare = (server: WebServer) => {
@@ -177,6 +183,7 @@ export async function startPeopleHttp(
     | 'explain'
     | 'servedSegments'
     | 'fleetDiff'
+    | 'standby'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;

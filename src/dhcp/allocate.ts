@@ -45,7 +45,8 @@ function establishedIn(applicant: Applicant, segment: Segment): Place | undefine
     return { segment, address: reserved };
   }
   const held = view.leases.byMac(segment.name, mac);
-  return held && mayHold(applicant, segment, held.address)
+  const mayGo = held && mayHold(applicant, segment, held.address);
+  return mayGo && partnerAllows(applicant, segment, held.address)
     ? { segment, address: held.address }
     : undefined;
 }
@@ -70,7 +71,8 @@ function newIn(
 ): Place | undefined {
   const { mac, view, now } = applicant;
   if (segment.pools.length === 0) return undefined;
-  const usable = (address: Ipv4) => mayHold(applicant, segment, address);
+  const usable = (address: Ipv4) =>
+    mayHold(applicant, segment, address) && partnerAllows(applicant, segment, address);
   // What a client asks for by name it had before: that is better evidence than our probe of another address.
   const quiet = segment.conflictProbe ? view.quietAddress?.(segment.name, now) : undefined;
   const hint = wanted ?? quiet;
@@ -92,8 +94,17 @@ export function mayHold(applicant: Applicant, segment: Segment, address: Ipv4): 
   return owner === undefined || owner === mac;
 }
 
+/** Could the other appliance of the site not have given it to somebody else meanwhile? */
+export function partnerAllows(applicant: Applicant, segment: Segment, address: Ipv4): boolean {
+  const { mac, view, now } = applicant;
+  if (!view.partner) return true;
+  const reserved = reservation(view, segment, mac) === address;
+  return view.partner.mayGive({ segment: segment.name, address, mac, reserved }, now);
+}
+
 /** Does nobody else hold it, and is it in no quarantine? */
 export function isFreeFor(applicant: Applicant, segment: Segment, address: Ipv4): boolean {
+  if (!partnerAllows(applicant, segment, address)) return false;
   const held = applicant.view.leases.byAddress(segment.name, address);
   if (!held || held.expiresAt <= applicant.now) return true;
   return held.mac === applicant.mac && held.state !== 'declined';

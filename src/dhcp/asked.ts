@@ -2,7 +2,7 @@
 import type { NewEvent } from '../events.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
-import type { Applicant } from './allocate.ts';
+import { type Applicant, reservation } from './allocate.ts';
 import type { DhcpClient } from './client-class.ts';
 import { isBootClient } from './client-class.ts';
 import { MESSAGE, OPTION, readU32, text, u8, u32 } from './options.ts';
@@ -69,7 +69,20 @@ export function fileLabel({ options }: BootAnswer): string {
  * The lease time: by the machine's state; a machine without a record is a brief guest, a BMC is not. What the client
  * asks for (option 51, RFC 2131 4.3.1) is honoured between the segment's bounds; a guest may only ask for less.
  */
-export function leaseSecondsFor(asked: Asked, segment: Segment, answer: BootAnswer): number {
+export function leaseSecondsFor(
+  asked: Asked,
+  { segment, address }: { readonly segment: Segment; readonly address: Ipv4 },
+  answer: BootAnswer,
+): number {
+  const { mac, now, view } = asked;
+  const reserved = reservation(view, segment, mac) === address;
+  const wish = { segment: segment.name, address, mac, reserved };
+  const most = view.partner?.secondsMax(wish, now);
+  const usual = usualSeconds(asked, segment, answer);
+  return most === undefined ? usual : Math.min(usual, most);
+}
+
+function usualSeconds(asked: Asked, segment: Segment, answer: BootAnswer): number {
   const { lease } = segment;
   const guest = answer.hardwarename === undefined && asked.client.stage !== 'bmc';
   const usual = guest ? lease.unknownSeconds : (lease.byState[answer.state] ?? lease.seconds);
@@ -148,6 +161,7 @@ function serverIdOn({ serverId, segment: asked }: Asked, segment: Segment): Uint
  */
 export function nak(asked: Asked, why: string, { known }: { known: boolean }): Outcome {
   const { packet, client, mac, segment } = asked;
+  if (asked.view.partner?.isReadOnly()) return drop('the-partners');
   if (!segment.authoritative && !known) return drop('not-authoritative');
   const wanted = addressOption(packet, OPTION.requestedAddress) ?? packet.ciaddr;
   const options = new Map<number, Uint8Array>([

@@ -65,6 +65,8 @@ export interface Lease {
   readonly expiresAt: Millis;
   /** The relay port that a machine without a record was given it behind. */
   readonly guestOf?: string | undefined;
+  /** When it was last given or changed. */
+  readonly lastAt?: number;
 }
 
 export interface LeaseView {
@@ -122,6 +124,23 @@ export interface BootAnswer {
   readonly why: string;
 }
 
+/** An address for a client, and whether it is the one that is reserved for it. */
+export interface PartnerWish {
+  readonly segment: string;
+  readonly address: Ipv4;
+  readonly mac: Mac;
+  readonly reserved: boolean;
+}
+
+/** What the other appliance of the site, which may give addresses too, has to be able to count on. */
+export interface PartnerRules {
+  /** The other one is active: nothing new is promised here, and nobody is refused. */
+  isReadOnly(): boolean;
+  mayGive(wish: PartnerWish, now: Millis): boolean;
+  /** How long a lease may be at most, in seconds; undefined: as long as the segment says. */
+  secondsMax(wish: PartnerWish, now: Millis): number | undefined;
+}
+
 export interface DhcpView {
   readonly segments: readonly Segment[];
   readonly leases: LeaseView;
@@ -130,6 +149,8 @@ export interface DhcpView {
   /** The machine on record with this NIC: read only, where `bootFor` notes that a boot was seen. */
   hardwarenameOf(mac: Mac): Hardwarename | undefined;
   bootFor(query: BootQuery): BootAnswer;
+  /** Absent where this appliance is the only one of its site. */
+  readonly partner?: PartnerRules | undefined;
   /** False while too much is begun there by who is on no record; asked before `bootFor`, and counted when true. */
   admits?(query: NewcomerQuery): boolean;
   /** The address that the inventory keeps for a NIC on a segment; the configuration's reservations come first. */
@@ -185,6 +206,7 @@ export const DROP_REASONS = [
   'not-authoritative',
   'not-a-boot-client',
   'not-for-a-proxy',
+  'the-partners',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 

@@ -20,6 +20,7 @@ import {
   mayHold,
   newPlace,
   type Place,
+  partnerAllows,
   reservation,
 } from './allocate.ts';
 import {
@@ -134,6 +135,7 @@ function discover(asked: Asked): Outcome {
   // Before its boot is noted: who is refused leaves no row, however many MACs he makes up.
   const known = view.hardwarenameOf(mac) !== undefined;
   if (!established && !isWelcome(asked, known)) return drop('unknown-client');
+  if (!established && view.partner?.isReadOnly()) return drop('the-partners');
   const at = established?.segment ?? asked.segment;
   if (!isEntitled(asked, established) && hasItsShare(asked, at, known)) {
     return shareTaken(asked, at);
@@ -148,7 +150,7 @@ function discover(asked: Asked): Outcome {
   }
   const { segment, address } = place;
   const held = view.leases.byMac(segment.name, mac);
-  const seconds = leaseSecondsFor(asked, segment, answer);
+  const seconds = leaseSecondsFor(asked, { segment, address }, answer);
   return {
     kind: 'reply',
     type: MESSAGE.offer,
@@ -247,6 +249,8 @@ function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Ou
   const held = segment && view.leases.byMac(segment.name, mac);
   const known = chosen || held !== undefined;
   if (!segment) return nak(asked, `not in ${asked.segment.name}`, { known });
+  // Nor refused: it may have it from the other one.
+  if (!partnerAllows(asked, segment, address)) return drop('the-partners');
   const refusal = whyNot(asked, { segment, address, held, chosen });
   if (refusal !== undefined) return nak(asked, refusal, { known });
   if (!known && !segment.authoritative) return drop('not-authoritative');
@@ -297,7 +301,7 @@ interface Granted {
 function acknowledge(asked: Asked, { answer, segment, address, held }: Granted): Outcome {
   const { client, mac, now } = asked;
   const { giaddr } = asked.packet;
-  const leaseSeconds = leaseSecondsFor(asked, segment, answer);
+  const leaseSeconds = leaseSecondsFor(asked, { segment, address }, answer);
   const lease = { type: MESSAGE.ack, segment, address, seconds: leaseSeconds };
   const shown = formatIpv4(address);
   const { vendorClass, hostname } = client;

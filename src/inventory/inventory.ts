@@ -71,6 +71,8 @@ export interface InventoryOptions extends MigrateOptions {
   readonly checkSubnet?: SubnetCheck | undefined;
   /** The site's domain, as in `lon.example`, where DNS is served from here: a name is one in DNS, too. */
   readonly domain?: string | undefined;
+  /** @throws what keeps this daemon from changing anything: another one of the site is active */
+  mayWrite?(): void;
   /** Sets whether commits wait for the disk; without it they do what the database is set to. */
   waitForDisk?(wait: boolean): void;
   /** How `soon` gathers changes; without it each is committed at once. */
@@ -129,6 +131,7 @@ export function openInventory(options: InventoryOptions): Inventory {
   };
   const commit = <T>(inside: () => T, wait: boolean): T => {
     if (db.inTransaction) return inside();
+    options.mayWrite?.();
     waitForDisk?.(wait);
     // On its own, so that a transaction that fails takes nothing with it that happened before.
     if (pending.length > 0) {

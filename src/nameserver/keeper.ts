@@ -50,7 +50,7 @@ export class Keeper {
   private readonly options: KeeperOptions;
   private served: Zones;
   private seen: Zones;
-  private readonly image: ZoneImage;
+  private image: ZoneImage;
   private generation: number;
   private cursor = 0;
   private refusedAs = '';
@@ -91,6 +91,17 @@ export class Keeper {
 
   currentGeneration(): number {
     return this.generation;
+  }
+
+  /** Serves the last good generation of the store anew: another appliance's, of which this one has a copy. */
+  reload(): void {
+    const loaded = this.options.store.load();
+    if (loaded.generation === this.generation) return;
+    this.generation = loaded.generation;
+    this.served = loaded.zones;
+    this.seen = loaded.zones;
+    this.image = new ZoneImage(this.served, this.options.signing);
+    this.options.onImage(this.buffer);
   }
 
   /** Reads the whole inventory, a page at a time so that nobody waits, then takes the first step. */

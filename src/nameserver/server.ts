@@ -46,6 +46,8 @@ export interface NameserverOptions
   readonly asking?: { readonly askers: SharedArrayBuffer; onAsked(asked: Asked): void } | undefined;
   /** A UDP thread ended by itself, or another has taken its place. */
   readonly onThread?: ((change: ThreadChange) => void) | undefined;
+  /** The zones are another appliance's: nothing is made or written here, and `Keeper.reload` shows what has come. */
+  readonly frozen?: boolean;
   /** Wakes after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
 }
@@ -108,7 +110,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     },
   });
   try {
-    keeper.settleSigned();
+    if (!options.frozen) keeper.settleSigned();
   } catch (err) {
     log.error({ err }, 'DNS could not note which zones are signed');
   }
@@ -143,8 +145,8 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     await closeAll();
     throw error;
   }
-  signing?.start();
-  const watch = watchInventory(options, keeper);
+  if (!options.frozen) signing?.start();
+  const watch = options.frozen ? () => undefined : watchInventory(options, keeper);
   const health = () => threads?.health() ?? NO_THREADS;
   return {
     keeper,

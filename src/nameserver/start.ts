@@ -65,6 +65,7 @@ export interface DnsParts {
   readonly log: Log;
   readonly asking?: NameserverOptions['asking'];
   readonly onThread?: NameserverOptions['onThread'];
+  readonly frozen?: boolean;
   lastEvent(): number;
   nowSeconds(): number;
   follow(wake: () => void): () => void;

@@ -237,7 +237,7 @@ export const KEPT_DROPS: readonly DhcpDrop[] = [
   ...(['port-has-its-share', 'not-authoritative', 'not-a-boot-client', 'not-for-a-proxy'] as const),
   ...(['too-short', 'bad-magic', 'bad-op', 'bad-hlen', 'option-overruns'] as const),
   ...(['no-end-option', 'superseded', 'overflow', 'waited-too-long', 'rate-limited'] as const),
-  ...(['failed', 'not-from-its-relay', 'newcomers-limited'] as const),
+  ...(['failed', 'not-from-its-relay', 'newcomers-limited', 'the-partners'] as const),
 ];
 const DROPS: readonly string[] = KEPT_DROPS;
 

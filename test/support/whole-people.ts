@@ -17,6 +17,8 @@ import type { FleetDiff } from '../../src/daemon/fleet-diff.ts';
 import { stagesOf } from '../../src/dhcp/rehearsal.ts';
 import { ImageReader } from '../../src/dns/image.ts';
 import { Responder } from '../../src/dns/respond.ts';
+import { AppError } from '../../src/errors.ts';
+import type { PairDesk } from '../../src/http/people/context.ts';
 import { openDnsKeys } from '../../src/inventory/dns-keys.ts';
 import { openDnsSource } from '../../src/inventory/dns-source.ts';
 import { openDnsStore } from '../../src/inventory/dns-store.ts';
@@ -69,6 +71,7 @@ export async function createWholePeople(closers: (() => unknown)[]): Promise<Peo
       ...{ recorder: recorderOf(world), certificateKey: publicKey },
       images: createStoreWorld({}, world).desk(),
       ...{ servedSegments: world.live.served, fleetDiff: async () => NO_DIFFERENCE },
+      standby: STANDBY,
       configuration: describeConfig(parseConfig(''), ''),
       backup: () => backupDatabase(file, { ...kept, now: new Date(clock()) }),
       explain: (mac) => stagesOf({ segments, view, rehearse: inventory.rehearse }, mac, clock()),
@@ -76,6 +79,22 @@ export async function createWholePeople(closers: (() => unknown)[]): Promise<Peo
     world,
   );
 }
+
+/** One of two, whose other one is away. */
+const STANDBY: PairDesk = {
+  status: () => ({
+    ...{ member: 'a', mode: 'active', epoch: 1, addresses: 'half', wholeFrom: null },
+    partner: {
+      ...{ address: '10.0.0.2', inTouch: false, current: false, behind: 3 },
+      ...{ touchAt: 1_000_000, clockAheadMs: -20 },
+    },
+    ...{ witness: 'none', why: 'the first of the two' },
+  }),
+  takeOver: async () => undefined,
+  handBack: async () => {
+    throw new AppError('STANDBY_REFUSED', { detail: 'The other appliance is not in touch.' });
+  },
+};
 
 function bmcsOf({ inventory, clock }: World, closers: (() => unknown)[]) {
   const { serverdb, events, machines, transaction, soon } = inventory;

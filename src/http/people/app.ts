@@ -54,6 +54,7 @@ import { addRequestRoutes } from './routes/requests.ts';
 import { addSegmentRoutes } from './routes/segments.ts';
 import { addSheetRoutes } from './routes/sheets.ts';
 import { addSignInRoutes } from './routes/sign-in.ts';
+import { addStandbyRoutes } from './routes/standby.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
 import { installUpgrades, type Upgrades } from './upgrade.ts';
 
@@ -74,6 +75,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly explain?: PeopleContext['explain'];
   readonly servedSegments?: PeopleContext['servedSegments'];
   readonly fleetDiff?: PeopleContext['fleetDiff'];
+  readonly standby?: PeopleContext['standby'];
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
@@ -129,6 +131,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
       addSheetRoutes,
     ],
     ...[
+      addStandbyRoutes,
       addSegmentRoutes,
       addRecordRoutes,
       addAccessRoutes,
@@ -155,11 +158,11 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
 
 function contextOf(options: PeopleAppOptions): PeopleContext {
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
-  const { backup, dns, oidc, configuration, explain, servedSegments, fleetDiff } = options;
+  const { backup, dns, oidc, configuration, explain, servedSegments, fleetDiff, standby } = options;
   const { bmcs, images, consoles, certificateKey, recorder, provisioning, pools } = options;
   return {
     ...{ inventory, jobs, clock, log, site, settings },
-    ...{ backup, dns, oidc, configuration, explain, servedSegments, fleetDiff },
+    ...{ backup, dns, oidc, configuration, explain, servedSegments, fleetDiff, standby },
     ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools },
     durably: createDurably(inventory, options.whenDurable),
   };

@@ -62,6 +62,42 @@ export interface FleetChangeAsked {
   readonly scripts?: Readonly<Record<string, string>> | undefined;
 }
 
+/** How a member of a pair stands, as people see it. */
+export interface PairStatus {
+  readonly member: 'a' | 'b';
+  readonly mode: 'active' | 'following' | 'apart' | 'waiting';
+  readonly epoch: number;
+  readonly partner: {
+    readonly address: string;
+    readonly inTouch: boolean;
+    /** It has everything that is promised here. */
+    readonly current: boolean;
+    /** Changes that it does not have. */
+    readonly behind: number;
+    /** When the two were last in touch; 0: never. */
+    readonly touchAt: number;
+    readonly clockAheadMs: number;
+  };
+  /** What addresses may be given: all, those of its own half, or none that are new. */
+  readonly addresses: 'whole' | 'half' | 'read-only';
+  /** From when on all of them, where that is known. */
+  readonly wholeFrom: number | null;
+  readonly witness: 'none' | 'heard' | 'silent';
+  readonly why: string;
+}
+
+/** What people may ask of a pair. Each throws AppError STANDBY_REFUSED with what keeps it. */
+export interface PairDesk {
+  status(): PairStatus;
+  /** `fenced`: why the other one is known to be off; empty: it is not known. */
+  takeOver(order: {
+    readonly why: string;
+    readonly fenced: string;
+    readonly who: string;
+  }): Promise<void>;
+  handBack(order: { readonly why: string; readonly who: string }): Promise<void>;
+}
+
 export interface PeopleContext {
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
@@ -95,6 +131,8 @@ export interface PeopleContext {
   readonly servedSegments?: (() => ServedSegments) | undefined;
   /** What would change over the fleet; absent where nothing boots. */
   readonly fleetDiff?: ((change: FleetChangeAsked) => Promise<object>) | undefined;
+  /** The other appliance of the site, where there is one. */
+  readonly standby?: PairDesk | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */

@@ -1,0 +1,186 @@
+/**
+ * The files of a pair: the database that is a copy of the other one's, given and taken, and the few files beside it without which
+ * it could not be used (the key of secrets, the site's membership of the fleet).
+ *
+ * A copy comes whole, is brought to disk beside the database, and takes its place by one rename while nothing has it open. A
+ * database that was no copy (this one was active, or served while it was apart) is set aside once, for people.
+ */
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import type { Config } from '../config.ts';
+import { MIGRATIONS } from '../inventory/schema.ts';
+import { backupDatabase } from '../platform/backup.ts';
+import type { Log } from '../platform/log.ts';
+import { BESIDE, discard, sync } from '../platform/private-files.ts';
+import type { TableChange } from '../standby/change-log.ts';
+import { type Copy, leavePlace, openCopy, placeOf, setPlace } from '../standby/copy.ts';
+import { type Place, type RowsMessage, type StandbyMessage, untold } from '../standby/protocol.ts';
+import { federationFolderOf, keyFileOf } from './core.ts';
+import { FLEET_FILES } from './membership.ts';
+import { openIncoming } from './standby-incoming.ts';
+import type { Line } from './standby-line.ts';
+
+export interface StandbyCopy {
+  readonly schema: number;
+  exists(): boolean;
+  /** Holds machines of its own, and is nobody's copy. */
+  isInUse(): boolean;
+  place(): Place | undefined;
+  /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run on until then. */
+  leave(aheadMs: number): void;
+  /** As a follower: this is the database. */
+  opened(db: Database): void;
+  closed(): void;
+  /** The line broke: what was under way is no copy. */
+  cut(): void;
+  heard(message: Extract<StandbyMessage, { kind: 'file' | 'rows' }>, line: Line): void;
+  bytes(bytes: Uint8Array): void;
+  /** To the other one. */
+  send(line: Line | undefined, place: Place): Promise<void>;
+  sendFiles(line: Line): void;
+  onZones(show: () => void): void;
+}
+
+const SHOW_ZONES_MS = 200;
+
+export interface CopyPorts {
+  readonly config: Config;
+  readonly log: Log;
+  /** A whole copy is on disk: closes the database, runs this, and opens it again. */
+  replace(put: () => void): void;
+  /** What came cannot be used: the line is to begin anew. */
+  onError(error: unknown): void;
+}
+
+export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): StandbyCopy {
+  const { file } = config.database;
+  const incomingFile = `${file}.incoming`;
+  const small: Readonly<Record<string, string>> = {
+    key: keyFileOf(config),
+    certificates: `${file}.certificate-key`,
+    membership: join(federationFolderOf(config), FLEET_FILES.membership),
+    identity: join(federationFolderOf(config), FLEET_FILES.identity),
+  };
+  let copy: Copy | undefined;
+  let place: Place | undefined;
+  let replacing = false;
+  let parts: TableChange[] = [];
+  let waiting: { message: RowsMessage; line: Line }[] = [];
+  let show: (() => void) | undefined;
+  let showing: NodeJS.Timeout | undefined;
+
+  const inFile = <T>(run: (db: Database) => T): T => {
+    const db = new Sqlite(file, { timeout: 5000 });
+    try {
+      return run(db);
+    } finally {
+      db.close();
+    }
+  };
+  const showZones = (changes: readonly TableChange[]): void => {
+    if (!show || !changes.some(({ table }) => table.startsWith('dns_'))) return;
+    showing ??= setTimeout(() => {
+      showing = undefined;
+      try {
+        show?.();
+      } catch (err) {
+        log.error({ err }, 'the zones of the active appliance could not be shown');
+      }
+    }, SHOW_ZONES_MS);
+  };
+  const apply = (message: RowsMessage, line: Line): void => {
+    if (!copy || !place) return;
+    for (const change of untold(message)) parts.push(change);
+    if (message.to === undefined) return;
+    const changes = parts;
+    parts = [];
+    place = { run: place.run, seq: message.to };
+    copy.apply(changes, place);
+    line.send({ kind: 'ack', to: message.to });
+    showZones(changes);
+  };
+  const put = (at: Place): void => {
+    if (existsSync(file) && inFile(placeOf) === undefined) renameSync(file, `${file}.set-aside`);
+    for (const name of BESIDE) discard(`${file}${name}`);
+    renameSync(incomingFile, file);
+    sync(dirname(file));
+    inFile((db) => setPlace(db, at));
+    replacing = false;
+  };
+  const files = openIncoming(small, {
+    ...{ incomingFile, onError },
+    onDatabase(at) {
+      replacing = true;
+      replace(() => put(at));
+    },
+  });
+  const cut = (): void => {
+    files.cut();
+    [parts, waiting] = [[], []];
+  };
+  return {
+    schema: MIGRATIONS.length,
+    exists: () => existsSync(file),
+    isInUse: () => existsSync(file) && inFile(holdsMachines),
+    place: () => (replacing ? undefined : place),
+    leave(aheadMs) {
+      place = undefined;
+      if (!existsSync(file)) return;
+      inFile((db) => {
+        if (!db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get()) return;
+        leavePlace(db);
+        if (aheadMs > 0)
+          db.prepare('UPDATE leases SET expires_at = expires_at + ?').run(Math.round(aheadMs));
+      });
+    },
+    opened(db) {
+      copy = openCopy(db);
+      place = placeOf(db);
+      const had = waiting;
+      waiting = [];
+      for (const { message, line } of had) apply(message, line);
+    },
+    closed() {
+      copy = undefined;
+      show = undefined;
+      clearTimeout(showing);
+      showing = undefined;
+    },
+    cut,
+    heard(message, line) {
+      if (message.kind === 'file') {
+        if (message.name === 'database') [place, waiting, parts] = [undefined, [], []];
+        return files.begin(message);
+      }
+      if (copy && place && !replacing) apply(message, line);
+      else waiting.push({ message, line });
+    },
+    bytes: files.bytes,
+    async send(line, at) {
+      if (!line) throw new Error('there is no line');
+      const folder = join(dirname(file), 'standby-copies');
+      const made = await backupDatabase(file, { folder, keep: 1, now: new Date() });
+      try {
+        await line.sendFile('database', made.file, at);
+      } finally {
+        discard(made.file);
+      }
+    },
+    sendFiles(line) {
+      for (const [name, from] of Object.entries(small))
+        if (existsSync(from)) line.sendBytes(name, readFileSync(from));
+    },
+    onZones(given) {
+      show = given;
+    },
+  };
+}
+
+/** Machines or leases of its own, and no copy of anybody's. */
+function holdsMachines(db: Database): boolean {
+  const has = db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'meta'`).get();
+  if (!has || placeOf(db) !== undefined) return false;
+  const any = (table: string) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get();
+  return (any('machines') ?? any('leases')) !== undefined;
+}

@@ -1,0 +1,97 @@
+/** What people ask of a pair: how it stands, and changing its places. */
+import { AppError } from '../errors.ts';
+import type { PairDesk, PairStatus } from '../http/people/context.ts';
+import { limit } from '../limits.ts';
+import { NEVER } from '../standby/standing.ts';
+import { formatIpv4 } from '../wire/ipv4.ts';
+import { mono, type Pair } from './standby.ts';
+
+export function createPairDesk(pair: Pair): PairDesk {
+  return {
+    status: () => statusOf(pair),
+    takeOver: async ({ why, fenced, who }) => {
+      pair.closing = undefined;
+      const before = pair.right.kept().own;
+      const result = pair.right.takeOver(mono(), { fenced: fenced !== '' });
+      const reason = `${who}: ${why}${fenced === '' ? '' : `; fenced: ${fenced}`}`;
+      if (result === 'active') throw refuse('This appliance is active already.');
+      if (result === 'no-copy') throw refuse('It has no whole copy to take over with.');
+      if (result === 'in-touch') {
+        pair.meeting?.line.send({ kind: 'give' });
+      } else if (result === 'done') {
+        pair.oriented = true;
+        pair.tookOver(fenced === '' ? 'order' : 'fenced', reason);
+        pair.settle();
+      }
+      const until = mono() + 3 * pair.leaseMs;
+      while (pair.right.kept().own === before || pair.mode !== 'active' || pair.busy) {
+        const refusal = pair.closing ?? (result === 'asked' ? pair.right.refusal() : undefined);
+        if (refusal !== undefined) throw refuse(WHY[refusal] ?? refusal);
+        if (mono() > until) throw refuse('Nobody has given the right to it in time.');
+        await new Promise((resolve) => setTimeout(resolve, limit('standbyTickMs')));
+      }
+    },
+    handBack: async ({ why, who }) => handOver(pair, `${who}: ${why}`),
+  };
+}
+
+const refuse = (detail: string) => new AppError('STANDBY_REFUSED', { detail });
+
+/** Stops, and gives the right to the other one once it has everything. @throws AppError STANDBY_REFUSED */
+export async function handOver(pair: Pair, why: string): Promise<void> {
+  const { meeting, telling, right } = pair;
+  if (!pair.isActive()) throw refuse('This appliance is not active.');
+  if (!meeting || !telling || !pair.isCurrent())
+    throw refuse('The other appliance is not in touch, or has not everything yet.');
+  if (pair.standing().mode !== 'whole')
+    throw refuse('Leases of before may still run that neither knows of: later.');
+  await pair.changing;
+  pair.tell({ name: 'standby.handed-over', data: { epoch: right.kept().own, why } });
+  pair.busy = true;
+  // From here on nothing is written or promised; what was is confirmed first.
+  const epoch = right.handOver();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(refuse('It does not answer.')), pair.leaseMs / 2);
+      telling.feeder.confirm((error) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+    meeting.line.send({ kind: 'yours', epoch });
+  } finally {
+    pair.busy = false;
+    pair.settle();
+  }
+}
+
+function statusOf(pair: Pair): PairStatus {
+  const { settings } = pair.parts;
+  const { wholeFrom, touchAt, aheadMs, why } = pair.state.get();
+  const heard = mono() - pair.witnessAt < pair.leaseMs;
+  return {
+    member: settings.member,
+    mode: pair.mode,
+    epoch: pair.right.kept().epoch,
+    partner: {
+      address: formatIpv4(settings.partner),
+      inTouch: pair.meeting !== undefined,
+      current: pair.isCurrent(),
+      behind: pair.telling?.feeder.behind() ?? 0,
+      touchAt: pair.meeting ? Date.now() : touchAt,
+      clockAheadMs: aheadMs,
+    },
+    addresses: pair.standing().mode,
+    wholeFrom: wholeFrom === NEVER || wholeFrom === 0 ? null : wholeFrom,
+    witness: settings.witness ? (heard ? 'heard' : 'silent') : 'none',
+    why,
+  };
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  held: 'The other appliance has the right, by the witness. Order it to hand over, or say why it is fenced.',
+  'not-current':
+    'The copy here is not current, by the witness. Say why the other one is fenced to use it all the same.',
+  superseded: 'The other appliance has a newer right.',
+};

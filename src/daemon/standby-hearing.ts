@@ -1,0 +1,113 @@
+/** What a member of a pair does at each message of the other one, for as long as one line lasts. */
+
+import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
+import { afterMeeting } from '../standby/standing.ts';
+import { mono, type Pair } from './standby.ts';
+import { handOver } from './standby-desk.ts';
+import type { Meeting } from './standby-meeting.ts';
+
+/** Of pings that were not answered; older ones are not counted upon. */
+const PINGS_MAX = 100;
+
+/** @param lost called once, when the line is gone */
+export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => void): void {
+  let begun = false;
+  let n = 0;
+  const pings = new Map<number, number>();
+  const beat = setInterval(() => {
+    if (pair.mode !== 'active' || !pair.isActive()) return meeting.hello();
+    n += 1;
+    pings.set(n, mono());
+    const [oldest] = pings.keys();
+    if (pings.size > PINGS_MAX && oldest !== undefined) pings.delete(oldest);
+    const { epoch } = pair.right.kept();
+    meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now() });
+  }, pair.leaseMs / 8);
+  meeting.use({
+    hello(hello) {
+      greet(pair, hello);
+      meeting.active = hello.active;
+      pair.settle();
+      if (begun || hello.active || pair.mode !== 'active' || !pair.telling) return;
+      begun = true;
+      pair.copy.sendFiles(meeting.line);
+      pair.telling.feeder.begin(hello.place);
+    },
+    heard: (message) => hear(pair, meeting, { message, pings }),
+    bytes(bytes) {
+      if (pair.mode !== 'active') pair.copy.bytes(bytes);
+    },
+    closed(why) {
+      clearInterval(beat);
+      lost(why);
+    },
+  });
+}
+
+function greet(pair: Pair, hello: HelloMessage): void {
+  const { settings } = pair.parts;
+  pair.oriented = true;
+  const isFirst = settings.member === 'a' && hello.epoch === 0;
+  if (isFirst && pair.right.kept().epoch === 0) pair.begin();
+  const before = pair.right.kept();
+  // What it gave while it was active, and we did not hear of, has to end first.
+  const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
+  pair.right.met(hello, mono());
+  if (pair.right.kept().own !== before.own)
+    pair.tookOver('witness', 'the other one knows of our right');
+  if (!pair.isActive() || (hello.active && !wasActive)) return;
+  const met = { now: Date.now(), mcltMs: pair.mcltMs, wasActive };
+  const after = afterMeeting(pair.state.get(), met);
+  if (after !== pair.state.get()) pair.state.put(after);
+}
+
+interface Heard {
+  readonly message: StandbyMessage;
+  readonly pings: ReadonlyMap<number, number>;
+}
+
+function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
+  const { right, telling } = pair;
+  switch (message.kind) {
+    case 'ping':
+      pair.touched(Date.now() - message.clock);
+      if (right.supports(message.epoch, mono())) line.send({ kind: 'pong', n: message.n });
+      return;
+    case 'pong':
+      right.supported(pings.get(message.n) ?? Number.NEGATIVE_INFINITY);
+      pair.touched(pair.state.get().aheadMs);
+      return;
+    case 'ack':
+      telling?.feeder.acked(message.to);
+      telling?.promises.acked(message.to);
+      return;
+    case 'bye':
+      right.left(message.epoch);
+      return;
+    case 'whole':
+      right.copied(message.epoch);
+      return;
+    case 'give':
+      handOver(pair, 'the other one was ordered to take over').catch((err) =>
+        line.send({ kind: 'refused', why: String(err.message).slice(0, 300) }),
+      );
+      return;
+    case 'yours': {
+      const before = right.kept().own;
+      right.given(message.epoch, mono());
+      if (right.kept().own !== before) pair.tookOver('handed', 'the other one handed over');
+      pair.settle();
+      return;
+    }
+    case 'refused':
+      pair.parts.log.warn({ why: message.why }, 'the other appliance refuses');
+      pair.closing = message.why;
+      return;
+    case 'file':
+    case 'rows':
+      if (pair.mode !== 'active') pair.copy.heard(message, line);
+      return;
+    case 'hello':
+      return;
+  }
+}

@@ -1,0 +1,81 @@
+/** Files as they come over the line: a database straight to the disk, the small ones when they are whole. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Place, StandbyMessage } from '../standby/protocol.ts';
+
+type FileMessage = Extract<StandbyMessage, { kind: 'file' }>;
+
+interface Incoming extends Pick<FileMessage, 'name' | 'sizeBytes' | 'place'> {
+  gotBytes: number;
+  readonly parts: Uint8Array[];
+  written: Promise<FileHandle> | undefined;
+}
+
+export interface IncomingFiles {
+  begin(message: FileMessage): void;
+  bytes(bytes: Uint8Array): void;
+  cut(): void;
+}
+
+const SMALL_FILE_BYTES_MAX = 1_048_576;
+
+/** @param small where each of the small files goes, by its name */
+export function openIncoming(
+  small: Readonly<Record<string, string>>,
+  ports: {
+    readonly incomingFile: string;
+    /** All of it is on disk. */
+    onDatabase(place: Place): void;
+    onError(error: unknown): void;
+  },
+): IncomingFiles {
+  let incoming: Incoming | undefined;
+  const take = async ({ written, place }: Incoming): Promise<void> => {
+    const handle = await written;
+    await handle?.sync();
+    await handle?.close();
+    if (!place) throw new Error('a database without its place');
+    ports.onDatabase(place);
+  };
+  return {
+    begin({ name, sizeBytes, place }) {
+      const isDatabase = name === 'database';
+      if (!isDatabase && sizeBytes > SMALL_FILE_BYTES_MAX) throw new Error(`${name} is too large`);
+      incoming = {
+        ...{ name, sizeBytes, place, gotBytes: 0, parts: [] },
+        written: isDatabase ? open(ports.incomingFile, 'w', 0o600) : undefined,
+      };
+    },
+    bytes(bytes) {
+      const to = incoming;
+      if (!to) return;
+      to.gotBytes += bytes.length;
+      if (to.gotBytes > to.sizeBytes) throw new Error(`${to.name} is longer than was said`);
+      const own = Buffer.from(bytes);
+      if (to.written) {
+        to.written = to.written.then(async (handle) => {
+          await handle.write(own);
+          return handle;
+        });
+      } else to.parts.push(own);
+      if (to.gotBytes < to.sizeBytes) return;
+      incoming = undefined;
+      if (to.written) take(to).catch(ports.onError);
+      else putWhole(small[to.name], Buffer.concat(to.parts));
+    },
+    cut() {
+      const { written } = incoming ?? {};
+      written?.then((handle) => handle.close()).catch(() => undefined);
+      incoming = undefined;
+    },
+  };
+}
+
+/** One that nobody has asked for goes nowhere. */
+function putWhole(to: string | undefined, bytes: Uint8Array): void {
+  if (to === undefined || (existsSync(to) && readFileSync(to).equals(bytes))) return;
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  writeFileSync(`${to}.new`, bytes, { mode: 0o600, flush: true });
+  renameSync(`${to}.new`, to);
+}

@@ -1,0 +1,72 @@
+/**
+ * What a member of a pair knows of itself, in a file beside the database: the database may be a copy of the other one's, this never is.
+ * Written whole, and on disk before anything follows from it.
+ */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { makeFolder, sync } from '../platform/private-files.ts';
+import { FRESH } from '../standby/right.ts';
+import { TOGETHER } from '../standby/standing.ts';
+
+const count = z.number().int().min(0);
+
+const schema = z.strictObject({
+  right: z.strictObject({
+    epoch: count,
+    own: count,
+    copy: count,
+    sole: z.boolean(),
+    idle: z.boolean(),
+  }),
+  /** While the other one does not hear of what is promised: since when (times of day). 0: it does. */
+  since: z.number(),
+  lostAt: z.number(),
+  /** Addresses that were promised without its word. */
+  unsure: z.array(z.string()),
+  /** From when on everything has ended that it may have promised unheard; what is known of it to be off. */
+  wholeFrom: z.number(),
+  fenced: z.boolean(),
+  unheard: z.boolean(),
+  quietUntil: z.number(),
+  /** Who said so, or why it was taken over. */
+  why: z.string(),
+  /** When the two were last in touch, and by how much our time of day was ahead. */
+  touchAt: z.number(),
+  aheadMs: z.number(),
+});
+export type PairState = z.output<typeof schema>;
+
+const NEW: PairState = {
+  ...{ ...TOGETHER, right: FRESH, unsure: [], why: '', touchAt: 0, aheadMs: 0 },
+};
+
+export interface PairStateFile {
+  get(): PairState;
+  put(change: Partial<PairState>): void;
+}
+
+/** @throws AppError CONFIG_INVALID for a file that is none of ours: a guess could make two of them active */
+export function openPairState(file: string): PairStateFile {
+  let state = read(file);
+  return {
+    get: () => state,
+    put(change) {
+      state = { ...state, ...change };
+      makeFolder(dirname(file));
+      writeFileSync(`${file}.new`, `${JSON.stringify(state)}\n`, { mode: 0o600, flush: true });
+      renameSync(`${file}.new`, file);
+      sync(dirname(file));
+    },
+  };
+}
+
+function read(file: string): PairState {
+  if (!existsSync(file)) return NEW;
+  try {
+    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', { detail: `(${file} cannot be used)`, cause });
+  }
+}

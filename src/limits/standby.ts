@@ -1,0 +1,13 @@
+/** The limits of two appliances of one site: part of the one table in ../limits.ts. */
+export const STANDBY_LIMITS = {
+  standbyTickMs: {
+    value: 100,
+    why: 'how late a right that has ended, or was given, is acted upon',
+  },
+  standbyAgainMs: { value: 500, why: 'the pause before the other appliance is dialled again' },
+  standbyNoteMs: { value: 1000, why: 'how often is written down that the two are in touch' },
+  standbyDoubtMs: {
+    value: 3000,
+    why: 'of the last moments in touch nobody knows whether the other one had them on disk',
+  },
+} as const;

@@ -1,0 +1,106 @@
+/**
+ * Which addresses one of two appliances may give while the other may not know of it, and for how long.
+ *
+ * RFC 2131 has one server. What two of them must keep between them is from draft-ietf-dhc-failover-12: while they are apart
+ * each gives new addresses from its own half alone, nobody gives away what the other one may have renewed (what ran when they
+ * were last in touch), and no lease runs further beyond what the other one knows than the maximum client lead time (MCLT).
+ * After that time everything that was unknown has ended, and whoever knows that the other one is silent has the whole pool.
+ *
+ * Halves are by the last bit of an address, so that a pool of any form has two. A reserved address is in no half: it is given to
+ * its owner by either.
+ */
+import type { Lease } from '../dhcp/ports.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
+import type { Millis } from '../wire/time.ts';
+import type { Member } from './witness.ts';
+
+export type Standing =
+  /** Everything that is promised is known to the other one before; or the other one is known to be silent for long enough. */
+  | { readonly mode: 'whole' }
+  /**
+   * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what was given
+   * before, and is not unsure, it knows.
+   */
+  | {
+      readonly mode: 'half';
+      readonly member: Member;
+      readonly since: Millis;
+      readonly lostAt: Millis;
+    }
+  /**
+   * Not active: nothing new is promised. `follows`: the database is a copy of the active one's, which keeps what was known to
+   * both as it was while the two are apart; nobody does that for one that was active itself.
+   */
+  | { readonly mode: 'read-only'; readonly follows: boolean };
+
+export interface Wish {
+  readonly segment: string;
+  readonly address: Ipv4;
+  readonly mac: Mac;
+  readonly reserved: boolean;
+  /** What is known of the address. */
+  readonly held: Lease | undefined;
+}
+
+export interface Given {
+  /** Promised to the client without the other one's word: it may not have heard of it. */
+  isUnsure(segment: string, address: Ipv4): boolean;
+  /** Given or renewed here since the other one is away. */
+  isOurs(segment: string, address: Ipv4): boolean;
+  /** Given here since then, when nobody had it: the other one knows nothing of it. */
+  isNew(segment: string, address: Ipv4): boolean;
+}
+
+export const isInHalf = (member: Member, address: Ipv4): boolean =>
+  address % 2 === (member === 'a' ? 0 : 1);
+
+const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): boolean =>
+  lease?.state === 'bound' && lease.mac === mac && lease.expiresAt > at;
+
+/** May this client be given this address, as far as the other appliance is concerned? */
+export function mayGive(standing: Standing, wish: Wish, given: Given, now: Millis): boolean {
+  const { segment, address, mac, held } = wish;
+  switch (standing.mode) {
+    case 'whole':
+      return true;
+    case 'read-only':
+      if (wish.reserved) return true;
+      return standing.follows && isBound(held, mac, (now + DOUBT_SECONDS * 1000) as Millis);
+    case 'half': {
+      const { since, lostAt, member } = standing;
+      const isOurs = given.isOurs(segment, address);
+      const isOthers = held !== undefined && held.mac !== mac && held.state !== 'offered';
+      // Its last holder may have renewed it at the other one.
+      if (isOthers && !given.isNew(segment, address) && held.expiresAt > since) return false;
+      if (wish.reserved) return true;
+      if (given.isUnsure(segment, address) && !isOurs) return false;
+      if (isBound(held, mac, since) && (isOurs || (held?.lastAt ?? 0) <= lostAt)) return true;
+      return isInHalf(member, address);
+    }
+  }
+}
+
+/** How long a lease may be at most, in seconds; undefined: as long as the segment says. */
+export function secondsMax(
+  standing: Standing,
+  { held, mac }: Pick<Wish, 'held' | 'mac'>,
+  { now, mcltSeconds }: { readonly now: Millis; readonly mcltSeconds: number },
+): number | undefined {
+  switch (standing.mode) {
+    case 'whole':
+      return undefined;
+    case 'half':
+      return mcltSeconds;
+    case 'read-only': {
+      if (!held || !isBound(held, mac, now)) return Math.min(mcltSeconds, UNKNOWN_SECONDS);
+      return Math.max(1, Math.floor((held.expiresAt - now) / 1000) - DOUBT_SECONDS);
+    }
+  }
+}
+
+/** How well the two clocks are known to each other: what is said of one is late by the way that it takes. */
+const DOUBT_SECONDS = 2;
+
+/** For a reserved address of which no lease is known, by who is not active: it is moved to another machine seldom, by a person. */
+const UNKNOWN_SECONDS = 120;

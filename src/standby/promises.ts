@@ -1,0 +1,113 @@
+/**
+ * What DHCP has promised that the other appliance may not know of, and the rules that follow from it (`gate.ts`).
+ *
+ * `unsure`: addresses of the other one's half, given while promises waited for its word, whose word has not come. Their
+ * acknowledgements have not left. When the line is lost nobody is given them, not even the client that they were meant for: it
+ * may ask the other one next, which takes them for free. Those too that a client has left for another one, or given back: the other
+ * one would let it have them again. `ours`: what was given or renewed since the line was lost.
+ */
+import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Millis } from '../wire/time.ts';
+import { type Given, isInHalf, mayGive, type Standing, secondsMax } from './gate.ts';
+import type { Member } from './witness.ts';
+
+export interface PromisePorts {
+  readonly member: Member;
+  readonly mcltSeconds: number;
+  readonly leases: Pick<LeaseView, 'byAddress' | 'byMac'>;
+  standing(): Standing;
+  /** Does what is promised now wait for the other one's word? */
+  waits(): boolean;
+  /** The place of the log, the changes of this transaction included. */
+  head(): number;
+  /** By how much our time of day is ahead of the one that leases are kept by, in milliseconds; negative: behind. */
+  aheadMs(): number;
+  /** While the other one does not hear of it: this is to be on disk before anything follows from it. */
+  keep(unsure: string[]): void;
+}
+
+export interface Promises extends PartnerRules {
+  /**
+   * Before and after a lease is entered, in its transaction. What is entered runs as long as the one before it at least: the
+   * other one may let the client go on until then.
+   */
+  entering<T>(change: LeaseChange, now: Millis, enter: (change: LeaseChange) => T): T;
+  /** The other one has everything up to here. */
+  acked(to: number): void;
+  /** The line is lost: what is given from here on is ours. */
+  apart(): void;
+  /** Both know everything. */
+  together(): void;
+  /** To be kept over a restart. */
+  unsure(): string[];
+}
+
+const keyOf = (segment: string, address: Ipv4): string => `${segment} ${address}`;
+
+export function createPromises(ports: PromisePorts, unsureBefore: readonly string[]): Promises {
+  const { member, mcltSeconds, leases } = ports;
+  const unsure = new Map<string, number>(
+    unsureBefore.map((key) => [key, Number.POSITIVE_INFINITY]),
+  );
+  const ours = new Map<string, 'new' | 'renewed'>();
+  const given: Given = {
+    isUnsure: (segment, address) => unsure.has(keyOf(segment, address)),
+    isOurs: (segment, address) => ours.has(keyOf(segment, address)),
+    isNew: (segment, address) => ours.get(keyOf(segment, address)) === 'new',
+  };
+  const wishOf = (wish: PartnerWish) => ({
+    ...wish,
+    held: leases.byAddress(wish.segment, wish.address),
+  });
+  return {
+    isReadOnly: () => ports.standing().mode === 'read-only',
+    mayGive(wish, now) {
+      const standing = ports.standing();
+      const by = standing.mode === 'read-only' ? ((now - ports.aheadMs()) as Millis) : now;
+      return mayGive(standing, wishOf(wish), given, by);
+    },
+    secondsMax(wish, now) {
+      const at = (now - ports.aheadMs()) as Millis;
+      const standing = ports.standing();
+      const by = standing.mode === 'read-only' ? at : now;
+      return secondsMax(standing, wishOf(wish), { now: by, mcltSeconds });
+    },
+    entering(change, now, enter) {
+      const { segment, address, mac, state } = change;
+      if (state !== 'bound' && state !== 'released') return enter(change);
+      const before = leases.byAddress(segment, address);
+      const renews = before?.state === 'bound' && before.mac === mac && before.expiresAt > now;
+      const left = state === 'released' ? change : leases.byMac(segment, mac);
+      const runsOn = renews && state === 'bound' && before.expiresAt > change.expiresAt;
+      const result = enter(runsOn ? { ...change, expiresAt: before.expiresAt } : change);
+      const standing = ports.standing();
+      const isHalf = standing.mode === 'half';
+      const note = (key: string): void => {
+        if (ports.waits()) unsure.set(key, ports.head());
+        else if (isHalf) unsure.set(key, Number.POSITIVE_INFINITY);
+      };
+      const key = keyOf(segment, address);
+      if (isHalf && state === 'bound' && !ours.has(key)) {
+        const isFree = !before || before.state === 'offered' || before.expiresAt <= standing.since;
+        ours.set(key, isFree ? 'new' : 'renewed');
+      }
+      if (ports.waits() && state === 'bound' && !renews && !isInHalf(member, address)) note(key);
+      if (!left || (left.address === address && state === 'bound')) return result;
+      const leftKey = keyOf(segment, left.address);
+      ours.delete(leftKey);
+      note(leftKey);
+      if (isHalf) ports.keep([...unsure.keys()]);
+      return result;
+    },
+    acked(to) {
+      for (const [key, at] of unsure) if (at <= to) unsure.delete(key);
+    },
+    apart: () => ours.clear(),
+    together() {
+      ours.clear();
+      for (const [key, at] of unsure) if (at === Number.POSITIVE_INFINITY) unsure.delete(key);
+    },
+    unsure: () => [...unsure.keys()],
+  };
+}

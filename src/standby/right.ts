@@ -1,0 +1,303 @@
+/**
+ * Who of the two is active: one member's side of it, without a clock, a socket or a disk.
+ *
+ * Each time that somebody becomes active has an epoch, and each epoch has one member (`nextEpoch`). A member is active while the
+ * newest epoch that it has heard of is its own and its right to it has not ended. Without a witness a right ends when a higher
+ * epoch is heard of, and nobody takes over but by a person's order. With one, it lasts for a time from when it was asked for, and is
+ * renewed by the witness or by the other member, which does not ask for it itself for longer than that: two of the three
+ * agree at any time. While the other one cannot take over by itself (`sole`) no renewal is needed, so a site whose
+ * standby and whose central are both away works on; but that has to be said by one of them first.
+ *
+ * Times that are compared are of a clock that never jumps (`now`); what is kept is on disk before it is acted upon.
+ */
+import {
+  type Answer,
+  heldMs,
+  type Member,
+  nextEpoch,
+  otherMember,
+  type Question,
+} from './witness.ts';
+
+export interface KeptRight {
+  /** The highest that was heard of. */
+  readonly epoch: number;
+  /** The last one that was this member's own. */
+  readonly own: number;
+  /** Of which epoch our database is a whole copy, or the original. */
+  readonly copy: number;
+  /** The other one cannot become active but by a person's order. */
+  readonly sole: boolean;
+  /** We have said that we take over nothing by ourselves before our copy is whole again. */
+  readonly idle: boolean;
+}
+
+export const FRESH: KeptRight = { epoch: 0, own: 0, copy: 0, sole: false, idle: false };
+
+export interface RightPorts {
+  readonly member: Member;
+  readonly witness: boolean;
+  readonly leaseMs: number;
+  /** On disk when it returns. */
+  keep(kept: KeptRight): void;
+  /** Asks the witness; the answer, if any, comes by `answered` with the same `id`. */
+  ask(question: Question, id: number): void;
+  /** The time of day, for the order of questions alone. */
+  wall(): number;
+}
+
+export interface Hello {
+  readonly epoch: number;
+  readonly active: boolean;
+}
+
+export type TakeOver = 'done' | 'asked' | 'in-touch' | 'no-copy' | 'active';
+
+export interface Right {
+  kept(): KeptRight;
+  isActive(now: number): boolean;
+  /** Our database is a copy of the newest active one's, and we were not active since. */
+  follows(): boolean;
+  /** What the witness said last, when it refused. */
+  refusal(): string | undefined;
+  tick(now: number): void;
+  /** The line is open and the other one has said who it is. */
+  met(hello: Hello, now: number): void;
+  lost(now: number): void;
+  /** As a follower: may the active one of this epoch count on us? */
+  supports(epoch: number, now: number): boolean;
+  /** As the active one: it does, for what was asked at `sentAt`. */
+  supported(sentAt: number): void;
+  answered(id: number, answer: Answer, now: number): void;
+  /** As the active one: the follower has everything now. It may take over from here on. */
+  caughtUp(): void;
+  /** The other one says that it will not take over before it has caught up again. */
+  left(epoch: number): void;
+  /** As a follower: about to stop, and to say so. @returns the epoch that this is about */
+  leave(): number;
+  /** As a follower: the copy is whole, of this epoch. */
+  copied(epoch: number): void;
+  /** A person's order. `fenced`: the person knows that the other one is off. */
+  takeOver(now: number, options: { readonly fenced: boolean }): TakeOver;
+  /** As the active one: gives its right away, and is not active any more. @returns the epoch for the other one */
+  handOver(): number;
+  /** As a follower: the active one has handed over. */
+  given(epoch: number, now: number): void;
+}
+
+interface Asking {
+  readonly id: number;
+  readonly question: Question;
+  readonly at: number;
+}
+
+export function createRight(ports: RightPorts, from: KeptRight, startedAt: number): Right {
+  return new MemberRight(ports, from, startedAt);
+}
+
+const NEVER = Number.NEGATIVE_INFINITY;
+
+class MemberRight implements Right {
+  private readonly ports: RightPorts;
+  private state: KeptRight;
+  private rightUntil = NEVER;
+  private touch = false;
+  /** As the active one: the follower has everything, on this line. */
+  private current = false;
+  private supportedAt: number;
+  private asking: Asking | undefined;
+  private lastId = 0;
+  private lastN = 0;
+  private denied: string | undefined;
+  /** What the witness has been told last, of this right: may the other one take over? */
+  private told: boolean | undefined;
+  private order = false;
+  private renewedAt = NEVER;
+
+  constructor(ports: RightPorts, from: KeptRight, startedAt: number) {
+    this.ports = ports;
+    this.state = from;
+    this.supportedAt = startedAt;
+  }
+
+  kept(): KeptRight {
+    return this.state;
+  }
+
+  refusal(): string | undefined {
+    return this.denied;
+  }
+
+  follows(): boolean {
+    const { copy, epoch, own } = this.state;
+    return copy > 0 && copy === epoch && own !== epoch;
+  }
+
+  isActive(now: number): boolean {
+    return this.isNewest() && (!this.ports.witness || this.state.sole || now < this.rightUntil);
+  }
+
+  tick(now: number): void {
+    const { witness, leaseMs, member } = this.ports;
+    if (!witness) return;
+    if (this.asking && now - this.asking.at < Math.max(leaseMs / 3, 1000)) return;
+    if (this.isNewest()) {
+      const due = now - this.renewedAt >= leaseMs / 4 || this.told !== this.current;
+      if (due) this.ask('renew', this.state.own, now);
+      return;
+    }
+    if (this.order || this.mayAskToTake(now))
+      this.ask('take', nextEpoch(member, this.state.epoch), now);
+  }
+
+  met({ epoch, active }: Hello, now: number): void {
+    this.touch = true;
+    // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
+    const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch && !active;
+    if (isOurs && this.state.copy > 0) this.given(epoch, now);
+    this.heard(epoch);
+    this.supportedAt = Math.max(this.supportedAt, now);
+    if (!this.isNewest()) this.asking = undefined;
+  }
+
+  lost(now: number): void {
+    [this.touch, this.current] = [false, false];
+    this.asking = undefined;
+    if (this.isNewest()) this.tick(now);
+  }
+
+  supports(epoch: number, now: number): boolean {
+    this.heard(epoch);
+    if (epoch !== this.state.epoch || this.isNewest()) return false;
+    // Whatever we have asked for is not wanted any more: an answer that comes late is not listened to.
+    this.asking = undefined;
+    this.order = false;
+    this.supportedAt = now;
+    return true;
+  }
+
+  supported(sentAt: number): void {
+    if (!this.isNewest()) return;
+    this.rightUntil = Math.max(this.rightUntil, sentAt + this.ports.leaseMs);
+  }
+
+  answered(id: number, answer: Answer, now: number): void {
+    this.lastN = Math.max(this.lastN, answer.n);
+    const { asking } = this;
+    if (asking?.id !== id) {
+      this.heard(answer.granted ? 0 : answer.epoch);
+      return;
+    }
+    const { question, at } = asking;
+    this.asking = undefined;
+    this.denied = answer.granted ? undefined : answer.why;
+    if (!answer.granted) {
+      if (answer.why === 'held' || answer.why === 'not-current') this.order = false;
+      this.heard(answer.epoch);
+      return;
+    }
+    const until = at + this.ports.leaseMs;
+    if (question.kind === 'take') {
+      if (now >= until) return;
+      this.become(question.epoch);
+      this.rightUntil = until;
+    } else if (question.kind === 'renew' && question.epoch === this.state.epoch) {
+      this.renewedAt = at;
+      this.told = question.mayTake;
+      this.rightUntil = Math.max(this.rightUntil, until);
+      // The witness has it in writing that the other one's copy is not current. Nobody may take over but by an order.
+      if (!question.mayTake && !this.current) this.keep({ sole: true });
+    }
+  }
+
+  caughtUp(): void {
+    if (!this.isNewest() || !this.touch) return;
+    this.keep({ sole: false });
+    this.current = true;
+  }
+
+  left(epoch: number): void {
+    if (this.isNewest() && epoch === this.state.own) this.keep({ sole: true });
+  }
+
+  leave(): number {
+    if (!this.isNewest()) this.keep({ idle: true });
+    return this.state.epoch;
+  }
+
+  copied(epoch: number): void {
+    this.heard(epoch);
+    this.keep({ copy: epoch, idle: false });
+  }
+
+  takeOver(now: number, { fenced }: { readonly fenced: boolean }): TakeOver {
+    const { witness, member } = this.ports;
+    const { copy, epoch } = this.state;
+    if (this.isNewest() && !fenced) return 'active';
+    if (this.touch) return 'in-touch';
+    if (copy === 0 && epoch > 0) return 'no-copy';
+    if (!witness || fenced) {
+      this.become(nextEpoch(member, epoch));
+      return 'done';
+    }
+    this.order = true;
+    this.asking = undefined;
+    this.tick(now);
+    return 'asked';
+  }
+
+  handOver(): number {
+    const epoch = nextEpoch(otherMember(this.ports.member), this.state.epoch);
+    this.keep({ epoch, sole: false });
+    this.rightUntil = NEVER;
+    [this.asking, this.current] = [undefined, false];
+    return epoch;
+  }
+
+  given(epoch: number, now: number): void {
+    if (epoch <= this.state.epoch || this.state.copy !== this.state.epoch) return;
+    this.become(epoch);
+    this.rightUntil = now + this.ports.leaseMs;
+  }
+
+  private isNewest(): boolean {
+    return this.state.own > 0 && this.state.own === this.state.epoch;
+  }
+
+  private keep(change: Partial<KeptRight>): void {
+    const next = { ...this.state, ...change };
+    if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next);
+    this.state = next;
+  }
+
+  private heard(epoch: number): void {
+    if (epoch <= this.state.epoch) return;
+    this.keep({ epoch, sole: false });
+    this.rightUntil = NEVER;
+    this.asking = undefined;
+  }
+
+  /** The other one has a right no more, and cannot get one by itself. */
+  private become(epoch: number): void {
+    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false });
+    [this.told, this.order, this.denied] = [undefined, false, undefined];
+  }
+
+  private mayAskToTake(now: number): boolean {
+    const { idle, copy, epoch } = this.state;
+    if (idle || this.touch || copy === 0 || copy !== epoch) return false;
+    return now >= this.supportedAt + heldMs(this.ports.leaseMs);
+  }
+
+  private ask(kind: Question['kind'], epoch: number, now: number): void {
+    const { member, leaseMs } = this.ports;
+    this.lastId += 1;
+    this.lastN = Math.max(this.lastN + 1, this.ports.wall());
+    const question = {
+      ...{ kind, member, epoch, leaseMs, order: kind === 'take' && this.order, n: this.lastN },
+      mayTake: kind === 'renew' && this.current,
+    };
+    this.asking = { id: this.lastId, question, at: now };
+    this.ports.ask(question, this.lastId);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * What follows for addresses from how the two stand: pure, over what a member keeps on disk of it.
+ *
+ * Times are of the member's own time of day. `wholeFrom` is when everything has ended that the other one may have promised
+ * unheard; with `fenced`, that it promises nothing more is known without meeting it.
+ */
+import type { Millis } from '../wire/time.ts';
+import type { Standing } from './gate.ts';
+import type { Member } from './witness.ts';
+
+export interface Apartness {
+  /** While the other one does not hear of what is promised: what it knew for sure was of then. */
+  readonly since: number;
+  /** What was given before, and is not unsure, it knows. */
+  readonly lostAt: number;
+  readonly wholeFrom: number;
+  readonly fenced: boolean;
+  /** Something was promised since that the other one has not heard of. */
+  readonly unheard: boolean;
+  /** Until then what was promised unheard may run, although the database that had it was given up. */
+  readonly quietUntil: number;
+}
+
+export const TOGETHER: Apartness = {
+  ...{ since: 0, lostAt: 0, wholeFrom: 0, fenced: false, unheard: false, quietUntil: 0 },
+};
+
+/** Not before the other one has been met. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
+export interface Now {
+  readonly member: Member;
+  readonly active: boolean;
+  /** The other one has everything, and is waited for. */
+  readonly current: boolean;
+  /** Our database is a copy of the newest active one's. */
+  readonly follows: boolean;
+  readonly now: number;
+}
+
+export function standingOf(kept: Apartness, state: Now): Standing {
+  const { member, active, current, follows, now } = state;
+  if (!active) return { mode: 'read-only', follows };
+  if (now < kept.quietUntil) return { mode: 'read-only', follows: true };
+  if (now >= kept.wholeFrom && (kept.fenced || current)) return { mode: 'whole' };
+  return { mode: 'half', member, since: kept.since as Millis, lostAt: kept.lostAt as Millis };
+}
+
+/** After a crash nobody noted the loss: then it was no later than when the two were surely in touch. */
+export function afterStart(
+  kept: Apartness,
+  { touchAt, doubtMs }: Pick<TakingOver, 'touchAt' | 'doubtMs'>,
+): Apartness {
+  const at = touchAt - doubtMs;
+  if (at <= kept.lostAt || kept.fenced || kept.unheard) return kept;
+  return { ...kept, since: at, lostAt: at, unheard: true };
+}
+
+/** Somebody else is active now, and our database is going to be a copy of that one's. */
+export function afterSteppingDown(
+  kept: Apartness,
+  { now, mcltMs }: Pick<TakingOver, 'now' | 'mcltMs'>,
+): Apartness {
+  return { ...kept, unheard: false, quietUntil: kept.unheard ? now + mcltMs : kept.quietUntil };
+}
+
+export interface TakingOver {
+  /** The witness gave the right; the other one handed it over; a person knows that it is off; a person wants it. */
+  readonly by: 'witness' | 'handed' | 'fenced' | 'order';
+  readonly now: number;
+  /** When the two were last in touch. */
+  readonly touchAt: number;
+  readonly mcltMs: number;
+  /** By how much less than `touchAt` is surely known. */
+  readonly doubtMs: number;
+}
+
+/** What a member keeps when it becomes active. */
+export function afterTakeOver(
+  { quietUntil }: Apartness,
+  { by, now, touchAt, mcltMs, doubtMs }: TakingOver,
+): Apartness {
+  const since = (by === 'handed' ? now : touchAt) - doubtMs;
+  const wholeFrom = by === 'handed' ? 0 : by === 'order' ? NEVER : now + mcltMs;
+  const fenced = by === 'witness' || by === 'fenced';
+  return { since, lostAt: now, wholeFrom, fenced, unheard: true, quietUntil };
+}
+
+/** What the active one keeps when the line is lost. */
+export function afterLoss(
+  kept: Apartness,
+  { now, touchAt, doubtMs }: Pick<TakingOver, 'now' | 'touchAt' | 'doubtMs'>,
+): Apartness {
+  return { ...kept, since: Math.min(now, touchAt) - doubtMs, lostAt: now, unheard: true };
+}
+
+/**
+ * What the active one keeps when it meets the other one: who was active beside us, under whatever right, may have promised what we
+ * have not heard of, for as long as the maximum client lead time.
+ */
+export function afterMeeting(
+  kept: Apartness,
+  { now, mcltMs, wasActive }: { now: number; mcltMs: number; wasActive: boolean },
+): Apartness {
+  if (!wasActive && kept.wholeFrom !== NEVER) return kept;
+  return { ...kept, wholeFrom: now + mcltMs, fenced: wasActive ? false : kept.fenced };
+}

@@ -1,0 +1,395 @@
+/**
+ * Two members of a pair, a witness and clients in one made-up time: the rules themselves (right, feeder, promises, standing), with
+ * everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
+ */
+
+import type { LeaseChange } from '../../../src/dhcp/ports.ts';
+import { createFeeder, type Feeder } from '../../../src/standby/feeder.ts';
+import { createPromises, type Promises } from '../../../src/standby/promises.ts';
+import type { Place } from '../../../src/standby/protocol.ts';
+import { createRight, FRESH, type Right } from '../../../src/standby/right.ts';
+import {
+  afterLoss,
+  afterMeeting,
+  afterStart,
+  afterSteppingDown,
+  afterTakeOver,
+  standingOf,
+  TOGETHER,
+} from '../../../src/standby/standing.ts';
+import { judge, type Member, otherMember } from '../../../src/standby/witness.ts';
+import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Mac } from '../../../src/wire/mac.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+
+import {
+  DOUBT_MS,
+  type Kept,
+  LEASE_MS,
+  LONG_S,
+  MCLT_S,
+  POOL,
+  type Row,
+  type World,
+} from './pair-form.ts';
+
+export class SimMember {
+  up = false;
+  kept: Kept = {
+    ...{ ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [] },
+  };
+  leases = new Map<number, Row>();
+  right!: Right;
+  feeder: Feeder | undefined;
+  promises!: Promises;
+  run = 0;
+  line = 0;
+  oriented = false;
+  startedAt = 0;
+  wasActive = false;
+  head = 0;
+  changes: { seq: number; address: number }[] = [];
+  pings = new Map<number, number>();
+  n = 0;
+  jump = 0;
+  readonly id: Member;
+  readonly world: World;
+  /** Its time of day is off by so much. */
+  readonly skew: number;
+
+  constructor(id: Member, world: World, skew: number) {
+    this.id = id;
+    this.world = world;
+    this.skew = skew;
+  }
+
+  wall(): Millis {
+    return (1_000_000 + this.world.now + this.skew) as Millis;
+  }
+
+  active(): boolean {
+    return this.up && this.oriented && this.right.isActive(this.world.now);
+  }
+
+  start(): void {
+    const { world, id } = this;
+    this.up = true;
+    this.run += 1;
+    this.oriented = false;
+    this.wasActive = false;
+    this.startedAt = world.now;
+    this.right = createRight(
+      {
+        ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
+        keep: (right) => {
+          this.kept = { ...this.kept, right };
+        },
+        wall: () => this.wall() + this.jump,
+        ask: (question, asked) => {
+          const run = this.run;
+          this.send(() => {
+            if (!world.witnessUp) return;
+            const { answer, row } = judge(world.row, question, 5_000_000 + world.now);
+            if (row) world.row = row;
+            this.send(() => {
+              if (!this.up || run !== this.run) return;
+              this.oriented = true;
+              const own = this.right.kept().own;
+              this.right.answered(asked, answer, world.now);
+              if (this.right.kept().own !== own) this.tookOver('witness');
+            });
+          });
+        },
+      },
+      this.kept.right,
+      world.now,
+    );
+    this.kept = {
+      ...this.kept,
+      ...afterStart(this.kept, { touchAt: this.kept.touchAt, doubtMs: DOUBT_MS }),
+    };
+    this.serve();
+    if (id === 'a' && this.kept.right.epoch === 0) {
+      this.right.takeOver(world.now, { fenced: true });
+      this.kept = { ...this.kept, fenced: true, wholeFrom: 0 };
+    }
+  }
+
+  /** A new daemon over what is on disk. */
+  serve(): void {
+    this.head = 0;
+    this.changes = [];
+    this.feeder = createFeeder({
+      log: {
+        head: () => this.head,
+        floor: () => 0,
+        forget: () => undefined,
+        read: (after) => {
+          const changed = this.changes.filter(({ seq }) => seq > after);
+          const rows = [...new Set(changed.map(({ address }) => address))].map((address) =>
+            JSON.stringify(this.leases.get(address as number) ?? { address, gone: true }),
+          );
+          return [{ table: 'leases', columns: ['row'], key: [], rows: [rows], gone: [] }];
+        },
+      },
+      run: `${this.id}${this.run}`,
+      send: (message) => {
+        if (message.kind !== 'rows') return;
+        const rows = message.changes.flatMap(({ rows: [row = []] }) => row.map(String));
+        this.toOther((other) => {
+          for (const text of rows) {
+            const row: Row & { gone?: true } = JSON.parse(text);
+            if (row.gone) other.leases.delete(row.address);
+            else other.leases.set(row.address, row);
+          }
+          const { to } = message;
+          if (to === undefined) return;
+          other.toOther((back) => {
+            back.touched(back.kept.aheadMs);
+            back.feeder?.acked(to);
+            back.promises.acked(to);
+          });
+        });
+      },
+      sendCopy: (place: Place) => this.sendCopy(place),
+      onWhole: () => this.whole(),
+      onError: () => undefined,
+    });
+    this.promises = createPromises(
+      {
+        ...{ member: this.id, mcltSeconds: MCLT_S, head: () => this.head },
+        leases: {
+          byAddress: (_segment, address) => this.leases.get(address),
+          byMac: (_segment, mac) => [...this.leases.values()].find((row) => row.mac === mac),
+        },
+        aheadMs: () => this.kept.aheadMs,
+        keep: (unsure) => {
+          this.kept = { ...this.kept, unsure };
+        },
+        standing: () => this.standing(),
+        waits: () => this.feeder?.waits() ?? false,
+      },
+      this.kept.unsure,
+    );
+  }
+
+  private async sendCopy(_place: Place): Promise<void> {
+    const rows = JSON.stringify([...this.leases]);
+    return new Promise((resolve) => {
+      this.toOther((other) => {
+        other.leases = new Map(JSON.parse(rows));
+      });
+      resolve();
+    });
+  }
+
+  standing() {
+    return standingOf(this.kept, {
+      member: this.id,
+      active: this.active() && this.wasActive,
+      current: this.feeder?.isWhole() ?? false,
+      follows: this.right.follows(),
+      now: this.wall(),
+    });
+  }
+
+  whole(): void {
+    this.right.caughtUp();
+    this.promises.together();
+    this.kept = { ...this.kept, fenced: false, unsure: [], unheard: false };
+    const { own } = this.right.kept();
+    this.toOther((other) => other.right.copied(own));
+  }
+
+  tookOver(by: 'witness' | 'handed' | 'fenced' | 'order'): void {
+    const { touchAt } = this.kept;
+    const mcltMs = MCLT_S * 1000;
+    const how = { by, touchAt, mcltMs, doubtMs: DOUBT_MS, now: this.wall() };
+    const apart = afterTakeOver(this.kept, how);
+    this.kept = { ...this.kept, ...apart, unsure: [] };
+    this.world.log.push(`${this.world.now} ${this.id} took over by ${by} ${this.kept.right.epoch}`);
+  }
+
+  touched(aheadMs: number): void {
+    this.kept = { ...this.kept, touchAt: this.wall(), aheadMs };
+  }
+
+  /** Late, or never. */
+  send(run: () => void): void {
+    const { world } = this;
+    if (world.random() < 0.1) return;
+    world.later.push({ at: world.now + Math.floor(world.random() ** 3 * 6000), run });
+  }
+
+  /** Over the line: in order, or not at all. */
+  toOther(run: (other: SimMember) => void): void {
+    const { world, line } = this;
+    const other = world.members[otherMember(this.id)];
+    const at = Math.max(world.now + Math.floor(world.random() * 300), this.lineAt);
+    this.lineAt = at;
+    world.later.push({
+      at,
+      run: () => {
+        if (line !== 0 && this.line === line && other.up && other.line === line) run(other);
+      },
+    });
+  }
+  lineAt = 0;
+
+  crash(): void {
+    this.up = false;
+    this.cut();
+    this.feeder = undefined;
+  }
+
+  cut(): void {
+    const other = this.world.members[otherMember(this.id)];
+    for (const member of [this, other]) {
+      if (member.line === 0) continue;
+      member.line = 0;
+      if (!member.up) continue;
+      if (member.wasActive && member.feeder) {
+        const wasWhole = member.standing().mode === 'whole';
+        member.feeder.end();
+        member.promises.apart();
+        member.kept = { ...member.kept, unheard: true };
+        if (wasWhole) {
+          const loss = { now: member.wall(), touchAt: member.kept.touchAt, doubtMs: DOUBT_MS };
+          const apart = afterLoss(member.kept, loss);
+          member.kept = { ...member.kept, ...apart, unsure: member.promises.unsure() };
+        }
+      }
+      member.right.lost(this.world.now);
+    }
+  }
+
+  hello(): void {
+    const { epoch, own } = this.right.kept();
+    const active = this.active();
+    this.toOther((other) => other.met({ epoch, own, active }));
+  }
+
+  met(hello: { epoch: number; own: number; active: boolean }): void {
+    const { world } = this;
+    this.oriented = true;
+    const before = this.right.kept();
+    const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
+    this.right.met(hello, world.now);
+    if (this.right.kept().own !== before.own) this.tookOver('witness');
+    if (this.active() && (wasActive || !hello.active))
+      this.kept = {
+        ...this.kept,
+        ...afterMeeting(this.kept, { now: this.wall(), mcltMs: MCLT_S * 1000, wasActive }),
+      };
+    if (hello.active || !this.active() || !this.wasActive || this.begun === this.line) return;
+    this.begun = this.line;
+    this.feeder?.begin(undefined);
+  }
+  begun = 0;
+
+  wasNewest = false;
+
+  tick(): void {
+    const { world } = this;
+    if (!this.up) return;
+    this.right.tick(world.now);
+    const { own, epoch } = this.right.kept();
+    if (this.wasNewest && own !== epoch)
+      this.kept = {
+        ...this.kept,
+        ...afterSteppingDown(this.kept, { now: this.wall(), mcltMs: MCLT_S * 1000 }),
+      };
+    this.wasNewest = own > 0 && own === epoch;
+    if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
+    const active = this.active();
+    if (active && !this.wasActive) {
+      // As the daemon does it: what ran by the other one's clock runs on by ours.
+      const { aheadMs } = this.kept;
+      if (aheadMs > 0)
+        for (const row of this.leases.values()) row.expiresAt = (row.expiresAt + aheadMs) as Millis;
+      this.kept = { ...this.kept, aheadMs: 0 };
+      this.serve();
+      this.begun = 0;
+      if (this.line !== 0) this.hello();
+    }
+    if (!active && this.wasActive) {
+      this.feeder?.end();
+      this.feeder?.release(new Error('not active'));
+    }
+    this.wasActive = active;
+    if (this.line !== 0) this.beat();
+    this.feeder?.pump();
+    if (!this.feeder?.isWhole() && active && (!world.withWitness || this.right.kept().sole))
+      this.feeder?.release();
+  }
+
+  private beat(): void {
+    const { world } = this;
+    if (world.now % 500 !== 0) return;
+    if (!this.active()) {
+      this.hello();
+      return;
+    }
+    this.n += 1;
+    const { n } = this;
+    this.pings.set(n, world.now);
+    const { epoch } = this.right.kept();
+    const clock = this.wall();
+    this.toOther((other) => {
+      other.touched(other.wall() - clock);
+      if (other.right.supports(epoch, world.now))
+        other.toOther((back) => {
+          back.right.supported(back.pings.get(n) ?? Number.NEGATIVE_INFINITY);
+          back.touched(back.kept.aheadMs);
+        });
+    });
+  }
+
+  /** DISCOVER to ACK in one, or a renewal of what the client has. */
+  ask(mac: Mac, has: Ipv4 | undefined): void {
+    if (!this.up || this.active() !== this.wasActive) return;
+    const now = this.wall();
+    const own = has ?? [...this.leases.values()].find((row) => row.mac === mac)?.address;
+    const usable = (address: Ipv4): boolean => {
+      const held = this.leases.get(address);
+      if (held && held.mac !== mac && held.expiresAt > now) return false;
+      return this.promises.mayGive({ segment: 's', address, mac, reserved: false }, now);
+    };
+    const address = own !== undefined && usable(own) ? own : has ? undefined : POOL.find(usable);
+    if (address === undefined) return;
+    const wish = { segment: 's', address, mac, reserved: false };
+    const seconds = Math.min(LONG_S, this.promises.secondsMax(wish, now) ?? LONG_S);
+    if (!this.wasActive) {
+      this.acked(mac, address, seconds);
+      return;
+    }
+    const until = (now + seconds * 1000) as Millis;
+    const change = { segment: 's', address, mac, state: 'bound', expiresAt: until } as LeaseChange;
+    this.promises.entering(change, now, ({ expiresAt }) => {
+      for (const [at, row] of this.leases) {
+        if (row.mac !== mac || at === address) continue;
+        this.leases.delete(at);
+        this.head += 1;
+        this.changes.push({ seq: this.head, address: at });
+      }
+      this.leases.set(address, { address, mac, state: 'bound', expiresAt, lastAt: now });
+      this.head += 1;
+      this.changes.push({ seq: this.head, address });
+    });
+    const { run } = this;
+    this.feeder?.confirm((error) => {
+      if (!error && this.up && run === this.run && this.active())
+        this.acked(mac, address, Math.max(0, seconds - (this.wall() - now) / 1000));
+    });
+  }
+
+  private acked(mac: Mac, address: Ipv4, seconds: number): void {
+    const { world } = this;
+    const { mode } = this.standing();
+    world.given.push(
+      `${world.now} ${this.id} ${mode} gives ${address} to ${mac.slice(-2)} for ${seconds}`,
+    );
+    const others = world.holdings.filter((one) => one.mac !== mac && one.until > world.now);
+    world.holdings = [...others, { mac, address, until: world.now + seconds * 1000 }];
+  }
+}

@@ -1,0 +1,123 @@
+/** The table of docs/standby.md about addresses, and the witness's rules, one by one. */
+import { describe, expect, it } from 'vitest';
+import { type Given, mayGive, type Standing, secondsMax } from '../../../src/standby/gate.ts';
+import { createFrames, encodeFrame } from '../../../src/standby/protocol.ts';
+import { judge, nextEpoch, type Question, type WitnessRow } from '../../../src/standby/witness.ts';
+import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Mac } from '../../../src/wire/mac.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+
+const NOW = 100_000 as Millis;
+const [ONE, TWO] = ['02:00:00:00:00:01', '02:00:00:00:00:02'] as Mac[] as [Mac, Mac];
+const EVEN = 10 as Ipv4;
+const ODD = 11 as Ipv4;
+const half: Standing = {
+  ...{ mode: 'half', member: 'a', since: 90_000 as Millis, lostAt: 91_000 as Millis },
+};
+const nothing: Given = { isUnsure: () => false, isOurs: () => false, isNew: () => false };
+const bound = (mac: Mac, expiresAt: number, lastAt = 80_000) =>
+  ({ address: EVEN, mac, state: 'bound', expiresAt: expiresAt as Millis, lastAt }) as const;
+const wish = (address: Ipv4, held?: ReturnType<typeof bound>, reserved = false) => ({
+  ...{ segment: 's', address, mac: ONE, reserved, held },
+});
+
+describe('which addresses may be given', () => {
+  it.each([
+    ['its own half, free', half, wish(EVEN), true],
+    ["the other one's half, free", half, wish(ODD), false],
+    ["the other one's half, what its client has", half, wish(ODD, bound(ONE, 200_000)), true],
+    ["the other one's half, given after the loss", half, wish(ODD, bound(ONE, 2e5, 95_000)), false],
+    ['what another had when they lost touch', half, wish(EVEN, bound(TWO, 95_000)), false],
+    ['what had ended before', half, wish(EVEN, bound(TWO, 89_000)), true],
+    ["a reserved one of the other one's half", half, wish(ODD, undefined, true), true],
+    ['apart: nothing new', { mode: 'read-only', follows: true }, wish(EVEN), false],
+    [
+      'apart: what it knows',
+      { mode: 'read-only', follows: true },
+      wish(ODD, bound(ONE, 200_000)),
+      true,
+    ],
+    [
+      'apart, once active',
+      { mode: 'read-only', follows: false },
+      wish(ODD, bound(ONE, 200_000)),
+      false,
+    ],
+    ['together: anything', { mode: 'whole' }, wish(ODD), true],
+  ] as const)('%s', (_what, standing, asked, may) => {
+    expect(mayGive(standing, asked, nothing, NOW)).toBe(may);
+  });
+
+  it('gives nobody what was promised without a word of the other one', () => {
+    const unsure = { ...nothing, isUnsure: () => true };
+    expect(mayGive(half, wish(EVEN), unsure, NOW)).toBe(false);
+    expect(mayGive(half, wish(ODD, bound(ONE, 200_000)), unsure, NOW)).toBe(false);
+  });
+
+  it('bounds leases by what the other one may not know', () => {
+    const options = { now: NOW, mcltSeconds: 600 };
+    expect(secondsMax({ mode: 'whole' }, wish(EVEN), options)).toBeUndefined();
+    expect(secondsMax(half, wish(EVEN), options)).toBe(600);
+    const apart = { mode: 'read-only', follows: true } as const;
+    expect(secondsMax(apart, wish(EVEN, bound(ONE, 160_000)), options)).toBe(58);
+    expect(secondsMax(apart, wish(EVEN), options)).toBe(120);
+  });
+});
+
+describe('the witness', () => {
+  const row: WitnessRow = { epoch: 1, holder: 'a', untilMs: 5000, mayTake: true, n: 7 };
+  const asked: Question = {
+    ...{ kind: 'take', member: 'b', epoch: 2, leaseMs: 4000, mayTake: false, order: false, n: 1 },
+  };
+  it.each([
+    ['a right that runs', row, asked, 4999, 'held'],
+    ['a copy that is not current', { ...row, mayTake: false }, asked, 6000, 'not-current'],
+    ['an epoch of before', { ...row, epoch: 3 }, asked, 6000, 'superseded'],
+    ['a site it knows nothing of', undefined, asked, 6000, 'unknown'],
+    [
+      'a renewal after another took over',
+      { ...row, epoch: 2, holder: 'b' as const },
+      { ...asked, kind: 'renew' as const, member: 'a' as const, epoch: 1, n: 9 },
+      1,
+      'superseded',
+    ],
+    [
+      'a question that was overtaken',
+      row,
+      { ...asked, kind: 'renew' as const, member: 'a' as const, epoch: 1, n: 7 },
+      1,
+      'late',
+    ],
+  ] as const)('refuses %s', (_what, was, question, now, why) => {
+    expect(judge(was, question, now)).toMatchObject({ answer: { granted: false, why } });
+    expect(judge(was, question, now).row).toBeUndefined();
+  });
+
+  it('gives the next right when the last one is over, and by order without the word of its holder', () => {
+    expect(judge(row, asked, 5000).row).toEqual({
+      ...{ epoch: 2, holder: 'b', untilMs: 10_000, mayTake: false, n: 1 },
+    });
+    const ordered = judge({ ...row, mayTake: false }, { ...asked, order: true }, 5000);
+    expect(ordered.answer.granted).toBe(true);
+  });
+
+  it('numbers the rights of the two apart', () => {
+    expect([nextEpoch('a', 0), nextEpoch('b', 0), nextEpoch('a', 1), nextEpoch('b', 1)]).toEqual([
+      1, 2, 3, 2,
+    ]);
+  });
+});
+
+it('finds frames in any pieces', () => {
+  const wire = Buffer.concat([encodeFrame('{"a":1}'), encodeFrame(new Uint8Array([1, 2]))]);
+  for (const size of [1, 3, 7, wire.length]) {
+    const frames = createFrames();
+    const found = [];
+    for (let at = 0; at < wire.length; at += size)
+      found.push(...frames.push(wire.subarray(at, at + size)));
+    expect(
+      found.map((frame) => (frame.kind === 'message' ? frame.text : [...frame.bytes])),
+    ).toEqual(['{"a":1}', [1, 2]]);
+  }
+  expect(() => createFrames().push(Buffer.alloc(5, 255))).toThrow('bytes');
+});

@@ -18,6 +18,7 @@ import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
 import { provisioningSchema } from './provisioning/settings.ts';
 import { standbySchema } from './standby/settings.ts';
+import { type Cidr, formatCidr, formatIpv4, type Ipv4 } from './wire/ipv4.ts';
 import { cidrSchema, ipv4Schema } from './wire/schema.ts';
 
 const port = z.number().int().min(1).max(65_535);
@@ -144,12 +145,24 @@ export interface ConfigRow {
   readonly origin: 'file' | 'default';
 }
 
+/** Where a number is an IPv4 address, as the schemas have it. */
+const ADDRESS = /\.(?:address|first|last|via)$|\.(?:routers|dns|ntp|logServers|ipv4)\.\d+$/;
+const cidrShape = z.strictObject({ network: z.number(), prefixBits: z.number() });
+
+/** As the file would say it: networks and addresses are numbers only in here. */
+function asWritten(value: unknown, key: string): unknown {
+  if (typeof value === 'number') return ADDRESS.test(key) ? formatIpv4(value as Ipv4) : value;
+  const cidr = cidrShape.safeParse(value);
+  return cidr.success ? formatCidr(cidr.data as Cidr) : value;
+}
+
 const SECRET = /(?:secret|password|passphrase)$/i;
 
 /** Every value that is in force, and whether it was written in the file. @param text the file, '' for none */
 export function describeConfig(config: Config, text: string): ConfigRow[] {
   const rows: ConfigRow[] = [];
-  const walk = (value: unknown, written: unknown, key: string): void => {
+  const walk = (inForce: unknown, written: unknown, key: string): void => {
+    const value = asWritten(inForce, key);
     if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
       const below = typeof written === 'object' && written !== null ? written : {};
       for (const [name, child] of Object.entries(value))

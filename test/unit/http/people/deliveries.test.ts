@@ -121,6 +121,15 @@ describe('the configuration', () => {
     const row = (key: string) => rows.find((one) => one.key === key);
     expect(row('site')).toEqual({ key: 'site', value: '"lon1"', origin: 'file' });
     expect(row('peopleHttp.port')).toMatchObject({ value: '8081', origin: 'default' });
+    const relays = 'dhcp: { trustedRelays: [192.0.2.0/28] }\n';
+    expect(describeConfig(parseConfig(relays), relays)).toEqual(
+      expect.arrayContaining([
+        { key: 'dhcp.trustedRelays.0', value: '"192.0.2.0/28"', origin: 'file' },
+        { key: 'dhcp.segments.0.address', value: '"10.77.0.1"', origin: 'default' },
+        { key: 'dhcp.segments.0.cidr', value: '"10.77.0.0/24"', origin: 'default' },
+        { key: 'dhcp.segments.0.pools.0.first', value: '"10.77.0.100"', origin: 'default' },
+      ]),
+    );
     const secret = 'c2VjcmV0IHNlY3JldCBzZWNyZXQ=';
     const keyed = `dns: { keys: [{ name: k1, secret: "${secret}" }] }\n`;
     expect(JSON.stringify(describeConfig(parseConfig(keyed), keyed))).not.toContain(secret);

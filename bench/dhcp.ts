@@ -44,7 +44,7 @@ const RATE_MAX = 60_000;
 const PROBE_SECONDS = 3;
 const CONFIRM_SECONDS = 6;
 /** So often a rate is lowered that was not confirmed; then none was found. */
-const CONFIRMATIONS_MAX = 4;
+const CONFIRMATIONS_MAX = 8;
 const PRECISION = 1.1;
 
 interface Bench extends TopicOptions {

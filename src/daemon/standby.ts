@@ -287,7 +287,8 @@ export class Pair {
     this.mode = to;
     if (to === 'waiting') return;
     if (to !== 'following') this.copy.leave(to === 'active' ? this.state.get().aheadMs : 0);
-    if (to === 'active') this.state.put({ aheadMs: 0 });
+    // Until the other one has everything, nothing that is promised is heard of.
+    if (to === 'active') this.state.put({ aheadMs: 0, unheard: true });
     await this.start(to);
     this.meeting?.hello();
     if (to === 'active') {

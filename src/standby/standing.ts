@@ -53,7 +53,7 @@ export function afterStart(
 ): Apartness {
   const at = touchAt - doubtMs;
   if (at <= kept.lostAt || kept.fenced || kept.unheard) return kept;
-  return { ...kept, since: at, lostAt: at, unheard: true };
+  return { ...kept, since: at, lostAt: at };
 }
 
 /** Somebody else is active now, and our database is going to be a copy of that one's. */

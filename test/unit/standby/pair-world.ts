@@ -307,7 +307,7 @@ export class SimMember {
       const { aheadMs } = this.kept;
       if (aheadMs > 0)
         for (const row of this.leases.values()) row.expiresAt = (row.expiresAt + aheadMs) as Millis;
-      this.kept = { ...this.kept, aheadMs: 0 };
+      this.kept = { ...this.kept, aheadMs: 0, unheard: true };
       this.serve();
       this.begun = 0;
       if (this.line !== 0) this.hello();

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Given, mayGive, type Standing, secondsMax } from '../../../src/standby/gate.ts';
 import { createFrames, encodeFrame } from '../../../src/standby/protocol.ts';
+import { afterStart, afterSteppingDown, TOGETHER } from '../../../src/standby/standing.ts';
 import { judge, nextEpoch, type Question, type WitnessRow } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -120,4 +121,12 @@ it('finds frames in any pieces', () => {
     ).toEqual(['{"a":1}', [1, 2]]);
   }
   expect(() => createFrames().push(Buffer.alloc(5, 255))).toThrow('bytes');
+});
+
+it('owes nothing for a crash in which nothing was promised unheard', () => {
+  const kept = afterStart(TOGETHER, { touchAt: 50_000, doubtMs: 3000 });
+  expect(kept).toMatchObject({ since: 47_000, lostAt: 47_000 });
+  const step = { now: 60_000, mcltMs: 30_000 };
+  expect(afterSteppingDown(kept, step).quietUntil).toBe(0);
+  expect(afterSteppingDown({ ...kept, unheard: true }, step).quietUntil).toBe(90_000);
 });

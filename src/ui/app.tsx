@@ -29,6 +29,9 @@ const SitesPage = lazy(async () => (await import('./pages/sites.tsx')).SitesPage
 const FleetMachinePage = lazy(
   async () => (await import('./pages/fleet-machine.tsx')).FleetMachinePage,
 );
+const FleetImagesPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetImagesPage);
+const FleetPoolsPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetPoolsPage);
+const FleetSquadsPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetSquadsPage);
 const RequestsPage = lazy(async () => (await import('./pages/requests.tsx')).RequestsPage);
 const RequestPage = lazy(async () => (await import('./pages/request.tsx')).RequestPage);
 const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')).RequestNewPage);
@@ -41,6 +44,9 @@ const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 /** What central shows otherwise than an appliance, by the first word of the address; '' is a list. */
 const OF_FLEET: Readonly<Record<string, (name: string) => ComponentChild>> = {
   '': () => <SitesPage />,
+  images: () => <FleetImagesPage />,
+  pools: () => <FleetPoolsPage />,
+  squads: () => <FleetSquadsPage />,
   machines: (name) =>
     name === '' ? <MachinesPage /> : <FleetMachinePage key={name} name={name} />,
 };

@@ -116,13 +116,29 @@ describe('the portal of a fleet', () => {
     await page.getByText('machine.state').first().waitFor();
   });
 
+  it('shows what every site is told to keep, and how far each is with it', async () => {
+    await fleet.call('PUT', '/squads/music', { quota: { machines: 7 } });
+    const pool = { role: 'web', image: 'debian-12/stable', sites: { lon: 1, sto: 0 } };
+    expect((await fleet.call('PUT', '/pools/web', pool)).status).toBe(200);
+    await page.getByRole('link', { name: 'Images' }).first().click();
+    // These sites keep no images, and say so.
+    await page.locator('tbody').getByText('refused').first().waitFor();
+    await page.getByText('debian-12@1').waitFor();
+    await page.getByRole('link', { name: 'Squads' }).first().click();
+    await page.locator('tbody').getByText('music').waitFor();
+    await page.getByRole('link', { name: 'Pools' }).first().click();
+    await page.getByText('lon 1 ✓ done').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-pools-desk.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+
   it('says of what is old how old it is', async () => {
     const hour = 3_600_000;
     await fleet.forge(
       `UPDATE sites SET line = 'gone', heard_at = heard_at - ${hour} WHERE name = 'sto'`,
     );
-    await page.locator('main [data-freshness=away]').getByText('60 min ago').waitFor();
     await page.getByRole('link', { name: 'Sites' }).first().click();
+    await panel('sto').getByText('60 min ago').first().waitFor();
     await panel('sto').locator('[data-freshness=away]').waitFor();
     await panel('lon').locator('[data-freshness=current]').waitFor();
     await page.getByRole('link', { name: 'Machines' }).first().click();

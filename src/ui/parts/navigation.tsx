@@ -37,8 +37,12 @@ const FLEET_TARGETS: readonly Target[] = [
   { to: '/', name: 'Sites', icon: 'board' },
   { to: '/machines', name: 'Machines', icon: 'machine' },
   { to: '/requests', name: 'Requests', icon: 'request' },
+  { to: '/pools', name: 'Pools', icon: 'pool' },
+  { to: '/images', name: 'Images', icon: 'image' },
+  { to: '/squads', name: 'Squads', icon: 'squad' },
 ];
 const THUMB: readonly string[] = ['/', '/racks', '/jobs'];
+const FLEET_THUMB: readonly string[] = ['/', '/machines', '/requests'];
 
 const isHere = (to: string): boolean =>
   to === '/' ? path.value === '/' : path.value === to || path.value.startsWith(`${to}/`);
@@ -87,7 +91,7 @@ export function Navigation() {
       </nav>
       <nav class="thumb" aria-label="Pages">
         {targets
-          .filter(({ to }) => fleet || THUMB.includes(to))
+          .filter(({ to }) => (fleet ? FLEET_THUMB : THUMB).includes(to))
           .map((target) => (
             <NavLink key={target.to} {...target} />
           ))}

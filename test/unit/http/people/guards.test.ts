@@ -109,6 +109,8 @@ const NO_MACHINE: readonly RegExp[] = [
   /^\w+ \/(?:racks|subnets|naming-rules|hardware-types|squads|policies|bmc-profiles|roles|breakers)\b/,
   // It is tried on a copy, and changes nothing: test/unit/cli/time-travel.test.ts.
   /^POST \/configuration\/diff$/,
+  // Which of two appliances is the active one: test/unit/standby.
+  /^POST \/standby\/(?:take-over|hand-back)$/,
   // They take capacity, and give it to squads: test/unit/provisioning.
   /^\w+ \/(?:requests|pools|resets)\b/,
 ];

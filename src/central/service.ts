@@ -238,17 +238,25 @@ function serverOf(url: string) {
   return url.startsWith('/blobs/') ? serveBlob : serveJoin;
 }
 
+/** Whose living certificate a request comes with. @throws AppError FORBIDDEN */
+async function certifiedSite(
+  request: IncomingMessage,
+  joining: ApplianceParts['joining'],
+): Promise<string> {
+  const tls = request.socket as TLSSocket;
+  const { serialNumber = '' } = tls.getPeerCertificate();
+  const site = tls.authorized ? await joining.siteOf(serialNumber) : undefined;
+  if (site !== undefined) return site;
+  throw new AppError('FORBIDDEN', { detail: 'It takes a certificate of the fleet.' });
+}
+
 /** The two appliances of a site ask who of them is active. @throws AppError FORBIDDEN, REQUEST_INVALID */
 async function serveWitness(
   request: IncomingMessage,
   response: ServerResponse,
   { joining, rights }: Pick<ApplianceParts, 'joining' | 'rights'>,
 ): Promise<void> {
-  const tls = request.socket as TLSSocket;
-  const { serialNumber = '' } = tls.getPeerCertificate();
-  const site = tls.authorized ? await joining.siteOf(serialNumber) : undefined;
-  if (site === undefined)
-    throw new AppError('FORBIDDEN', { detail: 'It takes a certificate of the fleet.' });
+  const site = await certifiedSite(request, joining);
   if (request.method !== 'POST') throw new AppError('NOT_FOUND');
   const asked = witnessQuestion.safeParse(await readJson(request));
   if (!asked.success) throw new AppError('REQUEST_INVALID');
@@ -261,10 +269,7 @@ async function serveBlob(
   response: ServerResponse,
   { joining, blobs }: Pick<ApplianceParts, 'joining' | 'blobs'>,
 ): Promise<void> {
-  const tls = request.socket as TLSSocket;
-  const { serialNumber = '' } = tls.getPeerCertificate();
-  if (!tls.authorized || (await joining.siteOf(serialNumber)) === undefined)
-    throw new AppError('FORBIDDEN', { detail: 'It takes a certificate of the fleet.' });
+  await certifiedSite(request, joining);
   const [, sha256] = /^\/blobs\/([0-9a-f]{64})$/.exec(request.url ?? '') ?? [];
   if (sha256 === undefined || !['GET', 'HEAD'].includes(request.method ?? ''))
     throw new AppError('NOT_FOUND');

@@ -1,6 +1,7 @@
 /** The command line as a function, over a people's listener of its own. */
 import type { AddressInfo } from 'node:net';
 import { Command } from 'commander';
+import { onTestFinished } from 'vitest';
 import { addPeopleCommands } from '../../src/cli/people/commands.ts';
 import type { CliEnvironment } from '../../src/cli/people/connection.ts';
 import type { ApiProblem } from '../../src/client/client.ts';
@@ -28,12 +29,11 @@ export function commandLine(
   };
 }
 
-/** A daemon's listener and an administrator's command line. The caller closes it. */
+/** A daemon's listener and an administrator's command line, for the length of a test. */
 export async function appliance(): Promise<{
   people: People;
   run: ReturnType<typeof commandLine>;
   url: string;
-  close(): Promise<unknown>;
 }> {
   const people = await createPeople();
   await people.app.listen({ host: '127.0.0.1', port: 0 });
@@ -41,7 +41,11 @@ export async function appliance(): Promise<{
   const { access } = people.world.inventory.serverdb;
   const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
   const run = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: secret });
-  return { people, url, run, close: () => people.app.close() };
+  onTestFinished(async () => {
+    process.exitCode = 0;
+    await people.app.close();
+  });
+  return { people, url, run };
 }
 
 export const codeOf = (call: Promise<unknown>) =>

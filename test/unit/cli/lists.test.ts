@@ -1,21 +1,9 @@
 /** What lists show and say, what a change leaves alone, and that every command speaks to programs. */
 import { Command } from 'commander';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { rackSchema } from '../../../src/inventory/record-kinds.ts';
-import { codeOf, commandLine, appliance as startAppliance } from '../../support/command-line.ts';
-
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-  process.exitCode = 0;
-});
-
-async function appliance() {
-  const made = await startAppliance();
-  closers.push(made.close);
-  return made;
-}
+import { appliance, codeOf, commandLine } from '../../support/command-line.ts';
 
 describe('machines', () => {
   it('are listed in the order that is asked for, and it is told when there are more', async () => {

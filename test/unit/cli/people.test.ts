@@ -3,23 +3,11 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, statSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { renderCompletion } from '../../../src/cli/people/completion.ts';
-import { codeOf, commandLine, appliance as startAppliance } from '../../support/command-line.ts';
+import { appliance, codeOf, commandLine } from '../../support/command-line.ts';
 import type { People } from '../../support/people.ts';
-
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-  process.exitCode = 0;
-});
-
-async function appliance() {
-  const made = await startAppliance();
-  closers.push(made.close);
-  return made;
-}
 
 describe('machines', () => {
   it('are entered, found, changed, moved and forgotten', async () => {

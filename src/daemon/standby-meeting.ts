@@ -11,6 +11,7 @@ import { dialPair, listenForPair, readPairKey } from '../platform/pair-link.ts';
 import { type HelloMessage, STANDBY_PROTOCOL, type StandbyMessage } from '../standby/protocol.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
+import { seldom } from './seldom.ts';
 import { type Line, openLine } from './standby-line.ts';
 
 export interface MeetingUser {
@@ -54,7 +55,11 @@ export async function openMeetings(
   };
   if (settings.member === 'a') {
     const { address, port } = settings;
-    const server = await listenForPair({ host: formatIpv4(address), port, key }, accept);
+    const onStranger = seldom((err: Error) =>
+      log.warn({ err }, 'somebody came who has not the key of the pair'),
+    );
+    const at = { host: formatIpv4(address), port, key, onStranger };
+    const server = await listenForPair(at, accept);
     return {
       port: (server.address() as AddressInfo).port,
       close() {
@@ -64,12 +69,15 @@ export async function openMeetings(
     };
   }
   let timer: NodeJS.Timeout | undefined;
+  const unreached = seldom((err: Error) =>
+    log.warn({ err }, 'the other appliance cannot be reached'),
+  );
   const dial = (): void => {
     if (closed) return;
     const at = { host: formatIpv4(settings.partner), port: settings.port, key };
     const socket = dialPair(at, accept);
     lines.add(socket);
-    socket.on('error', (err) => log.debug({ err }, 'the other appliance cannot be reached'));
+    socket.on('error', unreached);
     socket.once('close', () => {
       lines.delete(socket);
       timer = setTimeout(dial, limit('standbyAgainMs'));

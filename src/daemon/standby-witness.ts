@@ -1,28 +1,37 @@
 /**
  * The way to the witness: central, by the certificate of the site, which both members of the pair have. A question that gets no
- * answer in time has none: the rules are such that what is not known to be granted is not used.
+ * answer in time has none, and the log says why: the rules are such that what is not known to be granted is not used.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
+import type { Log } from '../platform/log.ts';
 import type { Answer, Question } from '../standby/witness.ts';
 import { witnessAnswer } from '../standby/witness-form.ts';
 import { FLEET_FILES, type Membership } from './membership.ts';
+import { seldom } from './seldom.ts';
 
 const ANSWER_BYTES_MAX = 4096;
 
-/** @returns undefined when there is no answer, or no way there */
-export function askWitness(
-  folder: string,
-  question: Question,
-  timeoutMs: number,
-): Promise<Answer | undefined> {
-  const files = [FLEET_FILES.membership, FLEET_FILES.identity].map((name) => join(folder, name));
-  if (!files.every((file) => existsSync(file))) return Promise.resolve(undefined);
-  const [membership = '', identity = ''] = files.map((file) => readFileSync(file, 'utf8'));
+export type AskWitness = (question: Question, timeoutMs: number) => Promise<Answer | undefined>;
+
+/** @returns a way to ask that gives undefined when there is no answer, or no way there, and never fails */
+export function openWitness(folder: string, log: Pick<Log, 'warn'>): AskWitness {
+  const tell = seldom((err: unknown) => log.warn({ err }, 'the witness gave no answer'));
+  return (question, timeoutMs) =>
+    ask(folder, question, timeoutMs).catch((error: unknown) => {
+      tell(error);
+      return undefined;
+    });
+}
+
+/** @throws Error why there is no answer */
+async function ask(folder: string, question: Question, timeoutMs: number): Promise<Answer> {
+  const [membership, identity] = [FLEET_FILES.membership, FLEET_FILES.identity].map((name) =>
+    readFileSync(join(folder, name), 'utf8'),
+  ) as [string, string];
   const { url, authority }: Membership = JSON.parse(membership);
-  return new Promise((resolve) => {
-    const none = () => resolve(undefined);
+  return new Promise((resolve, reject) => {
     const sent = request(
       new URL('/witness', url),
       {
@@ -33,25 +42,26 @@ export function askWitness(
         let text = '';
         answer.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
-          if (text.length > ANSWER_BYTES_MAX) sent.destroy();
+          if (text.length > ANSWER_BYTES_MAX) sent.destroy(new Error('its answer is too long'));
         });
-        answer.once('error', none);
+        answer.once('error', reject);
         answer.once('end', () => {
-          try {
-            const parsed = witnessAnswer.safeParse(JSON.parse(text));
-            resolve(answer.statusCode === 200 && parsed.success ? parsed.data : undefined);
-          } catch {
-            none();
-          }
+          if (answer.statusCode !== 200) reject(new Error(`status ${answer.statusCode}: ${text}`));
+          else resolve(parseAnswer(text));
         });
       },
     );
-    const timer = setTimeout(() => sent.destroy(), timeoutMs);
-    sent.once('error', none);
+    const timer = setTimeout(() => sent.destroy(new Error('no answer in time')), timeoutMs);
+    sent.once('error', reject);
     sent.once('close', () => {
       clearTimeout(timer);
-      none();
+      reject(new Error('it closed the line'));
     });
     sent.end(JSON.stringify(question));
   });
+}
+
+/** A promise, so that what is no answer rejects. */
+async function parseAnswer(text: string): Promise<Answer> {
+  return witnessAnswer.parse(JSON.parse(text));
 }

@@ -33,7 +33,7 @@ import { hearOther } from './standby-hearing.ts';
 import { type Meeting, openMeetings } from './standby-meeting.ts';
 import type { PairSide } from './standby-serving.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
-import { askWitness } from './standby-witness.ts';
+import { openWitness } from './standby-witness.ts';
 
 type Mode = PairStatus['mode'];
 type Core = ReturnType<typeof openCore>;
@@ -88,6 +88,7 @@ export class Pair {
     const { config, settings, log } = parts;
     this.leaseMs = settings.leaseSeconds * 1000;
     this.mcltMs = settings.mcltSeconds * 1000;
+    const askWitness = openWitness(federationFolderOf(config), log);
     this.state = openPairState(`${config.database.file}.standby`);
     this.right = createRight(
       {
@@ -97,7 +98,7 @@ export class Pair {
         keep: (right) => this.state.put({ right }),
         wall: () => Date.now(),
         ask: (question, id) => {
-          askWitness(federationFolderOf(config), question, this.leaseMs / 3).then((answer) => {
+          askWitness(question, this.leaseMs / 3).then((answer) => {
             if (!answer) return;
             this.witnessAt = mono();
             this.oriented = true;

@@ -22,9 +22,17 @@ export function readPairKey(file: string): Buffer {
   return Buffer.from(text, 'hex');
 }
 
-/** @throws AppError LISTEN_FAILED */
+/**
+ * @param at `onStranger` hears why somebody got no line: without the key, or with another one
+ * @throws AppError LISTEN_FAILED
+ */
 export function listenForPair(
-  at: { readonly host: string; readonly port: number; readonly key: Buffer },
+  at: {
+    readonly host: string;
+    readonly port: number;
+    readonly key: Buffer;
+    onStranger(error: Error): void;
+  },
   onLine: (socket: TLSSocket) => void,
 ): Promise<Server> {
   const server = createServer(
@@ -35,8 +43,7 @@ export function listenForPair(
     },
     onLine,
   );
-  // Whoever comes without the key: nothing that he sends is looked at.
-  server.on('tlsClientError', () => undefined);
+  server.on('tlsClientError', at.onStranger);
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new AppError('LISTEN_FAILED', { detail: `TCP ${at.host}:${at.port}`, cause })),

@@ -1,0 +1,64 @@
+/** Why the witness or the other appliance is not heard is in the log, and not with every try. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { FLEET_FILES } from '../../../src/daemon/membership.ts';
+import { seldom } from '../../../src/daemon/seldom.ts';
+import { openWitness } from '../../../src/daemon/standby-witness.ts';
+import { dialPair, listenForPair } from '../../../src/platform/pair-link.ts';
+import type { Question } from '../../../src/standby/witness.ts';
+
+const QUESTION: Question = {
+  ...{ kind: 'renew', member: 'a', epoch: 1, leaseMs: 5000, mayTake: false, order: false, n: 1 },
+};
+
+function witness(membership?: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'witness-'));
+  if (membership !== undefined)
+    for (const name of Object.values(FLEET_FILES)) writeFileSync(join(folder, name), membership);
+  const told: string[] = [];
+  const warn = ({ err }: { err: Error }) => void told.push(err.message);
+  return { ask: openWitness(folder, { warn } as never), told };
+}
+
+it.each([undefined, '{', 'null'])(
+  'says once that there is no way to the witness: %s',
+  async (text) => {
+    const { ask, told } = witness(text);
+    for (let n = 0; n < 3; n++) expect(await ask(QUESTION, 1000)).toBeUndefined();
+    expect(told).toHaveLength(1);
+  },
+);
+
+it('tells a trouble that goes on once a minute', () => {
+  let now = 0;
+  const told: number[] = [];
+  const tell = seldom(
+    (n: number) => void told.push(n),
+    () => now,
+  );
+  for (let n = 0; n < 130; n++) {
+    now = n * 1000;
+    tell(n);
+  }
+  expect(told).toEqual([0, 60, 120]);
+});
+
+it('hears of one who has another key, and gives no line', async () => {
+  let lines = 0;
+  const line = () => {
+    lines += 1;
+  };
+  const stranger = Promise.withResolvers<Error>();
+  const at = { host: '127.0.0.1', port: 0, key: Buffer.alloc(32, 1) };
+  const server = await listenForPair({ ...at, onStranger: stranger.resolve }, line);
+  const { port } = server.address() as AddressInfo;
+  const socket = dialPair({ ...at, port, key: Buffer.alloc(32, 2) }, line);
+  const refused = new Promise<Error>((heard) => socket.once('error', heard));
+  expect(await stranger.promise).toBeInstanceOf(Error);
+  expect(await refused).toBeInstanceOf(Error);
+  expect(lines).toBe(0);
+  await new Promise((closed) => server.close(closed));
+});

@@ -20,11 +20,11 @@ export function createPairDesk(pair: Pair): PairDesk {
         pair.meeting?.line.send({ kind: 'give' });
       } else if (result === 'done') {
         pair.oriented = true;
-        pair.tookOver(fenced === '' ? 'order' : 'fenced', reason);
+        pair.footing.tookOver(fenced === '' ? 'order' : 'fenced', reason);
         pair.settle();
       }
       const until = mono() + 3 * pair.leaseMs;
-      while (pair.right.kept().own === before || pair.mode !== 'active' || pair.busy) {
+      while (pair.right.kept().own === before || pair.mode !== 'active' || pair.part.busy) {
         const refusal = pair.closing ?? (result === 'asked' ? pair.right.refusal() : undefined);
         if (refusal !== undefined) throw refuse(WHY[refusal] ?? refusal);
         if (mono() > until) throw refuse('Nobody has given the right to it in time.');
@@ -39,15 +39,16 @@ const refuse = (detail: string) => new AppError('STANDBY_REFUSED', { detail });
 
 /** Stops, and gives the right to the other one once it has everything. @throws AppError STANDBY_REFUSED */
 export async function handOver(pair: Pair, why: string): Promise<void> {
-  const { meeting, telling, right } = pair;
+  const { meeting, right, part } = pair;
+  const { telling } = part;
   if (!pair.isActive()) throw refuse('This appliance is not active.');
-  if (!meeting || !telling || !pair.isCurrent())
+  if (!meeting || !telling || !part.isCurrent())
     throw refuse('The other appliance is not in touch, or has not everything yet.');
   if (pair.standing().mode !== 'whole')
     throw refuse('Leases of before may still run that neither knows of: later.');
-  await pair.changing;
-  pair.tell({ name: 'standby.handed-over', data: { epoch: right.kept().own, why } });
-  pair.busy = true;
+  await part.changing;
+  part.tell({ name: 'standby.handed-over', data: { epoch: right.kept().own, why } });
+  part.busy = true;
   // From here on nothing is written or promised; what was is confirmed first.
   const epoch = right.handOver();
   try {
@@ -61,7 +62,7 @@ export async function handOver(pair: Pair, why: string): Promise<void> {
     });
     meeting.line.send({ kind: 'yours', epoch });
   } finally {
-    pair.busy = false;
+    part.busy = false;
     pair.settle();
   }
 }
@@ -77,8 +78,8 @@ function statusOf(pair: Pair): PairStatus {
     partner: {
       address: formatIpv4(settings.partner),
       inTouch: pair.meeting !== undefined,
-      current: pair.isCurrent(),
-      behind: pair.telling?.feeder.behind() ?? 0,
+      current: pair.part.isCurrent(),
+      behind: pair.part.telling?.feeder.behind() ?? 0,
       touchAt: pair.meeting ? Date.now() : touchAt,
       clockAheadMs: aheadMs,
     },

@@ -1,7 +1,6 @@
 /** What a member of a pair does at each message of the other one, for as long as one line lasts. */
 
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
-import { afterMeeting } from '../standby/standing.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
 import type { Meeting } from './standby-meeting.ts';
@@ -28,10 +27,10 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
       greet(pair, hello);
       meeting.active = hello.active;
       pair.settle();
-      if (begun || hello.active || pair.mode !== 'active' || !pair.telling) return;
+      if (begun || hello.active || pair.mode !== 'active' || !pair.part.telling) return;
       begun = true;
       pair.copy.sendFiles(meeting.line);
-      pair.telling.feeder.begin(hello.place);
+      pair.part.telling.feeder.begin(hello.place);
     },
     heard: (message) => hear(pair, meeting, { message, pings }),
     bytes(bytes) {
@@ -54,11 +53,9 @@ function greet(pair: Pair, hello: HelloMessage): void {
   const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
   pair.right.met(hello, mono());
   if (pair.right.kept().own !== before.own)
-    pair.tookOver('witness', 'the other one knows of our right');
+    pair.footing.tookOver('witness', 'the other one knows of our right');
   if (!pair.isActive() || (hello.active && !wasActive)) return;
-  const met = { now: Date.now(), mcltMs: pair.mcltMs, wasActive };
-  const after = afterMeeting(pair.state.get(), met);
-  if (after !== pair.state.get()) pair.state.put(after);
+  pair.footing.met(wasActive);
 }
 
 interface Heard {
@@ -67,7 +64,8 @@ interface Heard {
 }
 
 function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
-  const { right, telling } = pair;
+  const { right } = pair;
+  const { telling } = pair.part;
   switch (message.kind) {
     case 'ping':
       pair.touched(Date.now() - message.clock);
@@ -95,7 +93,7 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
     case 'yours': {
       const before = right.kept().own;
       right.given(message.epoch, mono());
-      if (right.kept().own !== before) pair.tookOver('handed', 'the other one handed over');
+      if (right.kept().own !== before) pair.footing.tookOver('handed', 'the other one handed over');
       pair.settle();
       return;
     }

@@ -1,0 +1,89 @@
+/**
+ * On what footing a member of a pair gives addresses: `standing.ts` over the file that it keeps. Each step is on disk before
+ * anything is promised that follows from it.
+ */
+import { limit } from '../limits.ts';
+import type { Log } from '../platform/log.ts';
+import type { Standing } from '../standby/gate.ts';
+import type { Right } from '../standby/right.ts';
+import {
+  afterLoss,
+  afterMeeting,
+  afterStart,
+  afterSteppingDown,
+  afterTakeOver,
+  standingOf,
+  type TakingOver,
+} from '../standby/standing.ts';
+import type { Member } from '../standby/witness.ts';
+import type { PairStateFile } from './standby-state.ts';
+
+export interface FootingParts {
+  readonly member: Member;
+  readonly mcltMs: number;
+  readonly state: PairStateFile;
+  readonly right: Right;
+  readonly log: Log;
+}
+
+export interface Footing {
+  /** `active`: as the active daemon that runs here. */
+  standing(now: { readonly active: boolean; readonly current: boolean }): Standing;
+  /** Something was heard of the other one, whose time of day ours is ahead of by so much. */
+  touched(aheadMs: number): void;
+  /** It has become the newest epoch's. */
+  tookOver(by: TakingOver['by'], why: string): void;
+  /** To be called often: has somebody else become active? What was promised here, and not heard of, is not forgotten with the database. */
+  watch(): void;
+  /** The line is gone, under an active daemon. `unsure`: promised without the other one's word, if it had everything else. */
+  lost(unsure: string[] | undefined): void;
+  /** As the active one: the line is there again. */
+  met(wasActive: boolean): void;
+  /** The follower has everything. */
+  whole(): void;
+}
+
+const DOUBT_MS = limit('standbyDoubtMs');
+
+export function openFooting({ member, mcltMs, state, right, log }: FootingParts): Footing {
+  let notedAt = Number.NEGATIVE_INFINITY;
+  let wasNewest = false;
+  state.put(afterStart(state.get(), { touchAt: state.get().touchAt, doubtMs: DOUBT_MS }));
+  return {
+    standing: ({ active, current }) =>
+      standingOf(state.get(), {
+        ...{ member, active, current, now: Date.now() },
+        follows: right.follows(),
+      }),
+    touched(aheadMs) {
+      const now = performance.now();
+      if (now - notedAt < limit('standbyNoteMs')) return;
+      notedAt = now;
+      state.put({ touchAt: Date.now(), aheadMs: Math.round(aheadMs) });
+    },
+    tookOver(by, why) {
+      const { touchAt } = state.get();
+      const how = { by, touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
+      state.put({ ...afterTakeOver(state.get(), how), why, unsure: [] });
+      log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
+    },
+    watch() {
+      const { own, epoch } = right.kept();
+      const isNewest = own > 0 && own === epoch;
+      if (wasNewest && !isNewest)
+        state.put(afterSteppingDown(state.get(), { now: Date.now(), mcltMs }));
+      wasNewest = isNewest;
+    },
+    lost(unsure) {
+      if (!unsure) return state.put({ unheard: true });
+      const { touchAt } = state.get();
+      const loss = { now: Date.now(), touchAt, doubtMs: DOUBT_MS };
+      state.put({ ...afterLoss(state.get(), loss), unsure });
+    },
+    met(wasActive) {
+      const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
+      if (after !== state.get()) state.put(after);
+    },
+    whole: () => state.put({ fenced: false, unsure: [], unheard: false }),
+  };
+}

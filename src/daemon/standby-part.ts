@@ -1,0 +1,190 @@
+/**
+ * Which daemon runs on a member of a pair: the whole one, the name server over a copy that follows, or what machines need over a
+ * copy that is not told any more. Each is the usual daemon with some of its parts, started over the same file and stopped
+ * before the next: nothing in memory outlives the change.
+ */
+import { type Daemon, startDaemon } from '../daemon.ts';
+import { AppError } from '../errors.ts';
+import type { NewEvent } from '../events.ts';
+import type { PairDesk, PairStatus } from '../http/people/context.ts';
+import { osBootId } from '../platform/os-boot.ts';
+import type { Standing } from '../standby/gate.ts';
+import type { openCore } from './core.ts';
+import type { PairParts } from './standby.ts';
+import type { StandbyCopy } from './standby-copy.ts';
+import { openTelling, type Telling } from './standby-dhcp.ts';
+import type { Line } from './standby-line.ts';
+import type { PairSide } from './standby-serving.ts';
+import type { PairStateFile } from './standby-state.ts';
+
+export type Mode = PairStatus['mode'];
+type Core = ReturnType<typeof openCore>;
+
+export interface PartPorts {
+  readonly parts: PairParts;
+  readonly state: PairStateFile;
+  readonly copy: StandbyCopy;
+  readonly desk: PairDesk;
+  /** What this member is to be now. */
+  wanted(): Mode;
+  isActive(): boolean;
+  epoch(): number;
+  standing(): Standing;
+  line(): Line | undefined;
+  /** Another daemon runs than before. */
+  onChanged(): void;
+  /** The follower has everything. */
+  onWhole(): void;
+  /** What is between the two is to begin anew. */
+  onError(error: unknown, what: string): void;
+}
+
+export class PairPart {
+  mode: Mode = 'waiting';
+  telling: Telling | undefined;
+  /** Ends when the change that is under way has. */
+  changing: Promise<void> = Promise.resolve();
+  /** Nothing is changed for now. */
+  busy = false;
+  private readonly ports: PartPorts;
+  private daemon: Daemon | undefined;
+  private core: Core | undefined;
+  private stopping = false;
+
+  constructor(ports: PartPorts) {
+    this.ports = ports;
+  }
+
+  isCurrent(): boolean {
+    return this.telling?.feeder.isWhole() ?? false;
+  }
+
+  settle(): void {
+    const to = this.ports.wanted();
+    if (this.busy || this.stopping || to === this.mode) return;
+    this.busy = true;
+    this.changing = this.change(to)
+      .catch((err) => {
+        this.ports.parts.log.error({ err }, 'the appliance could not change its part');
+      })
+      .finally(() => {
+        this.busy = false;
+      });
+  }
+
+  private async change(to: Mode): Promise<void> {
+    const { parts, copy, state } = this.ports;
+    const from = this.mode;
+    const epoch = this.ports.epoch();
+    parts.log.info({ from, to, epoch }, 'the appliance changes its part');
+    await this.close('standby');
+    this.mode = to;
+    if (to === 'waiting') return;
+    if (to !== 'following') copy.leave(to === 'active' ? state.get().aheadMs : 0);
+    // Until the other one has everything, nothing that is promised is heard of.
+    if (to === 'active') state.put({ aheadMs: 0, unheard: true });
+    await this.start(to);
+    this.ports.onChanged();
+    if (to !== 'active') return;
+    const { why } = state.get();
+    this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });
+  }
+
+  private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
+    const { parts, copy, desk, isActive } = this.ports;
+    const side: PairSide = {
+      ...{ mode, desk },
+      isOver: () => !isActive(),
+      run: () => {
+        if (mode !== 'active') return {};
+        return { osBoot: osBootId(), mayWrite: () => assertActive(isActive) };
+      },
+      opened: (core) => {
+        this.core = core;
+        if (mode !== 'following') return this.openTelling(core);
+        copy.opened(core.db);
+        const { apply } = core.inventory.leases;
+        return { applyLease: apply, whenDurable: core.groupCommit.whenDurable };
+      },
+      onZones: (show) => copy.onZones(show),
+    };
+    const { config, log, file } = parts;
+    this.daemon = await startDaemon(config, log, { file, pair: side });
+  }
+
+  private openTelling(core: Core): Telling {
+    const { parts, state, copy, standing, line, onWhole, onError } = this.ports;
+    this.telling = openTelling(core, {
+      ...{ settings: parts.settings, standing },
+      unsure: state.get().unsure,
+      aheadMs: () => state.get().aheadMs,
+      keepUnsure: (unsure) => state.put({ unsure }),
+      ports: {
+        send: (message) => line()?.send(message),
+        sendCopy: (place) => copy.send(line(), place),
+        onWhole,
+        onError: (err) => onError(err, 'the standby could not be given a copy'),
+      },
+    });
+    return this.telling;
+  }
+
+  tell(event: NewEvent): void {
+    try {
+      this.core?.inventory.transaction(() => this.core?.inventory.events.append(event));
+    } catch (err) {
+      this.ports.parts.log.warn(
+        { err, event: event.name },
+        'an event of the pair was not recorded',
+      );
+    }
+  }
+
+  /** A whole copy is here: it takes the place of the database while nothing has that open. */
+  replace(put: () => void): void {
+    const before = this.changing;
+    this.changing = before
+      .then(async () => {
+        if (this.mode === 'active' || this.mode === 'apart' || this.stopping) return;
+        this.busy = true;
+        await this.close('standby');
+        put();
+        this.mode = 'following';
+        await this.start('following');
+      })
+      .catch((err) => this.ports.onError(err, 'a copy could not be put in place'))
+      .finally(() => {
+        this.busy = false;
+      });
+  }
+
+  /** Those who wait for the other one's word, when nobody can take over without it any more. */
+  release(settled: boolean): void {
+    if (!this.telling || this.isCurrent()) return;
+    if (!this.ports.isActive()) this.telling.feeder.release(new AppError('NOT_ACTIVE'));
+    else if (settled) this.telling.feeder.release();
+  }
+
+  private async close(signal: string): Promise<void> {
+    const { daemon } = this;
+    this.daemon = undefined;
+    this.telling?.feeder.end();
+    this.telling?.feeder.release(new AppError('NOT_ACTIVE'));
+    this.telling = undefined;
+    this.ports.copy.closed();
+    await daemon?.stop(signal);
+    this.core = undefined;
+  }
+
+  /** @param last what is done when no change is under way any more, and before the daemon ends */
+  async stop(signal: string, last: () => void): Promise<void> {
+    this.stopping = true;
+    await this.changing;
+    last();
+    await this.close(signal);
+  }
+}
+
+function assertActive(isActive: () => boolean): void {
+  if (!isActive()) throw new AppError('NOT_ACTIVE');
+}

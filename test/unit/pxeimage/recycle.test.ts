@@ -363,7 +363,8 @@ Boot00AF  windows\tHD(2,GPT,0c1d)/File(\\EFI\\Microsoft\\Boot\\bootmgfw.efi)`;
   });
 });
 
-it('the script is POSIX', () => {
+it('the scripts are POSIX', () => {
   for (const [program = 'sh', ...words] of SHELLS)
-    execFileSync(program, [...words, '-n', join(AGENT, 'recycle.sh')]);
+    for (const script of ['recycle.sh', 'recycle-methods.sh'])
+      execFileSync(program, [...words, '-n', join(AGENT, script)]);
 });

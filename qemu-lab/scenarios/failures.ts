@@ -208,8 +208,9 @@ async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void
     args: ['--no-sandbox'],
   });
   try {
-    // The board draws what is in sight: all machines have to be.
-    const page = await browser.newPage({ viewport: { width: 1280, height: 2400 } });
+    // The board draws what is in sight: all machines have to be, and each takes up to 160 pixels.
+    const height = 300 + 160 * vms.length;
+    const page = await browser.newPage({ viewport: { width: 1280, height } });
     await page.goto(run.lab.api);
     await page.waitForSelector('[data-diagnosis]');
     await page.screenshot({ path: file, fullPage: true });

@@ -6,6 +6,7 @@
  * from the events where the event says enough, and read anew, many in one call, where it does not.
  */
 import { computed, signal } from '@preact/signals';
+import { saysMore } from '../diagnose/weigh.ts';
 import type { StoredEvent } from '../events.ts';
 import type { Board, BoardDiagnosis } from '../http/people/board.ts';
 import type { FleetMachine } from '../http/people/routes/fleet.ts';
@@ -34,7 +35,7 @@ export interface Row {
 type Diagnosed = Extract<StoredEvent, { name: 'boot.diagnosed' }>;
 export type Diagnosis = Pick<
   BoardDiagnosis,
-  'name' | 'title' | 'next' | 'evidence' | 'at' | 'power'
+  'name' | 'title' | 'next' | 'confidence' | 'place' | 'evidence' | 'at' | 'power'
 >;
 
 export const fleet = new Map<string, Row>();
@@ -168,9 +169,14 @@ function changed(): void {
 }
 
 function takeDiagnosis({ at, boot, mac = '' as never, data }: Diagnosed): void {
-  const { diagnosis: name, title, next, evidence } = data;
-  const found = { name, title, next, evidence, at, power: boot === undefined };
-  if (boot !== undefined) keepDiagnosis(boot, found);
+  const { diagnosis: name, ...said } = data;
+  const found = { name, ...said, at, power: boot === undefined };
+  if (boot !== undefined) {
+    // Of a boot that has just begun, what stopped the one before it.
+    const before = diagnoses.get(boot);
+    if (before && saysMore(before, found)) return;
+    keepDiagnosis(boot, found);
+  }
   const row = fleet.get(byMac.get(mac) ?? mac);
   const latest = row?.timeline;
   if (!latest || latest.boot === boot) return;

@@ -1,9 +1,11 @@
 /**
  * The board as one document: a row for each machine that was seen booting, stalled ones first, then by latest activity.
  * A machine that boots from two NICs, or that is known by now, is one row: its latest boot. One that starts over and over is
- * shown with the cause that its boot before this one had, until this one has come to an end of its own.
+ * shown with the cause that its boot before this one had, until this one has come to an end of its own, and beyond that where
+ * its own is a guess of an attempt that got less far (diagnose/weigh.ts).
  */
 import { ruleOf } from '../../diagnose/table.ts';
+import { saysMore } from '../../diagnose/weigh.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Machine } from '../../inventory/machines.ts';
 import { type BootTimeline, foldTimeline } from '../../inventory/timeline.ts';
@@ -52,6 +54,8 @@ export interface BoardDiagnosis {
   readonly says: string;
   readonly next: string;
   readonly confidence: string;
+  /** Where the boot stood. */
+  readonly place: string;
   readonly evidence: readonly string[];
   /** When it was found. */
   readonly at: number;
@@ -122,12 +126,9 @@ export function readBoard(
     const key = machine?.hardwarename ?? boot.mac;
     const newer = rows.get(key);
     if (newer) {
-      const isNext = !lookedBack.has(key) && !newer.diagnosis;
+      const kept = lookedBack.has(key) ? undefined : diagnoses?.ofBoot(boot.id);
       lookedBack.add(key);
-      const kept = isNext ? diagnoses?.ofBoot(boot.id) : undefined;
-      const repeated =
-        kept && mayRepeat(newer.timeline, kept) && now - kept.at < limit('repeatedBootMs');
-      const diagnosis = repeated ? shown(kept) : undefined;
+      const diagnosis = kept && outlasts(newer, kept, now) ? shown(kept) : undefined;
       if (diagnosis) rows.set(key, { ...newer, diagnosis });
       continue;
     }
@@ -141,6 +142,12 @@ export function readBoard(
   }
   const epoch = inventory.serverdb.history.epoch();
   return { site, now, cursor, epoch, rows: [...rows.values()].sort(byUrgency) };
+}
+
+/** Whether what stopped the boot before is what is to be told of this one. */
+function outlasts({ timeline, diagnosis }: BoardRow, before: KeptDiagnosis, now: number): boolean {
+  const rightAfter = (diagnosis?.at ?? now) - before.at < limit('repeatedBootMs');
+  return rightAfter && (diagnosis ? saysMore(before, diagnosis) : mayRepeat(timeline, before));
 }
 
 /**
@@ -160,11 +167,11 @@ function shownDiagnosis(
 }
 
 function shown(kept: KeptDiagnosis): BoardDiagnosis | undefined {
-  const { name, confidence, evidence, endedAt, at, boot } = kept;
+  const { name, confidence, place, evidence, endedAt, at, boot } = kept;
   const rule = endedAt === undefined ? ruleOf(name) : undefined;
   if (!rule) return undefined;
   const { title, says, next } = rule;
-  return { name, title, says, next, confidence, evidence, at, power: boot === undefined };
+  return { name, title, says, next, confidence, place, evidence, at, power: boot === undefined };
 }
 
 function byUrgency(a: BoardRow, b: BoardRow): number {

@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { readBoard } from '../../../../src/http/people/board.ts';
 import type { KeptDiagnosis } from '../../../../src/recorder/store.ts';
+import type { BootId } from '../../../../src/wire/ids.ts';
 import { A, createWorkWorld } from '../../../support/work-world.ts';
+import { dhcpPacket } from '../../../support/world.ts';
+
+const keptOf = (boot: string, changes: Partial<KeptDiagnosis>): KeptDiagnosis => ({
+  ...{ id: 1, boot, mac: '', hardwarename: '', name: 'disk-not-found' },
+  ...{ confidence: 'certain', place: 'left', evidence: [], also: [], endedAt: undefined },
+  ...{ at: 0, rack: '', switch: '', port: '', model: '', ...changes },
+});
 
 /** A machine in use that is sent to its disk and is back; of its boot before, the cause is known at this moment of the next. */
 async function goesRound(foundAfterMs: number, changes: Partial<KeptDiagnosis> = {}) {
@@ -17,12 +25,7 @@ async function goesRound(foundAfterMs: number, changes: Partial<KeptDiagnosis> =
   };
   const before = await leave();
   const next = await leave();
-  const kept: KeptDiagnosis = {
-    ...{ id: 1, boot: before, mac: '', hardwarename: name, name: 'disk-not-found' },
-    ...{ confidence: 'certain', place: 'left', evidence: [], also: [], endedAt: undefined },
-    ...{ at: world.clock() + foundAfterMs, rack: '', switch: '', port: '', model: '' },
-    ...changes,
-  };
+  const kept = keptOf(before, { at: world.clock() + foundAfterMs, ...changes });
   const diagnoses = {
     ofBoot: (boot: string) => (boot === before ? kept : undefined),
     ofPower: () => undefined,
@@ -48,5 +51,46 @@ describe('a machine that was sent to its disk and is back', () => {
 
   it('is not, once the cause has ended', async () => {
     expect((await goesRound(700, { endedAt: 1 })).row?.diagnosis).toBeUndefined();
+  });
+});
+
+describe('a machine whose firmware goes on to its next boot entry', () => {
+  /** Its boot file was refused; of the attempt after it nothing more is known than that it asked. */
+  async function goesOn(guess: Partial<KeptDiagnosis>, refused: Partial<KeptDiagnosis> = {}) {
+    const world = createWorkWorld();
+    const ask = (client: 'uefi' | 'http'): BootId => {
+      world.pass(60_000);
+      world.dhcp(dhcpPacket({ mac: A, type: 1, client }));
+      return world.inventory.boots.latest(A)?.id ?? expect.fail();
+    };
+    const before = ask('uefi');
+    world.inventory.boots.binaryServed(before);
+    const next = ask('http');
+    expect(next).not.toBe(before);
+    const said = { name: 'secure-boot-refused', confidence: 'likely', place: 'loaded' };
+    const named = new Map<string, KeptDiagnosis>([
+      [before, keptOf(before, { ...said, at: 10_000, ...refused })],
+      [next, keptOf(next, { confidence: 'possible', ...guess })],
+    ]);
+    const diagnoses = { ofBoot: (boot: string) => named.get(boot), ofPower: () => undefined };
+    const { rows } = readBoard(world.inventory, { site: '', clock: world.clock, diagnoses });
+    await world.close();
+    return rows.map(({ diagnosis }) => diagnosis?.name);
+  }
+  const guess = { name: 'offer-not-taken', place: 'offered', at: 70_000 };
+
+  it('is shown with the cause that is known, not with a guess about less', async () => {
+    expect(await goesOn(guess)).toEqual(['secure-boot-refused']);
+  });
+
+  it('is shown with what came of it, where that is no guess, got further, or came later', async () => {
+    const own = [
+      { ...guess, confidence: 'likely' },
+      { ...guess, place: 'linux' },
+      { ...guess, at: 10_000_000 },
+    ];
+    for (const each of own) expect(await goesOn(each)).toEqual(['offer-not-taken']);
+    expect(await goesOn(guess, { confidence: 'possible' })).toEqual(['offer-not-taken']);
+    expect(await goesOn(guess, { endedAt: 20_000 })).toEqual(['offer-not-taken']);
   });
 });

@@ -498,6 +498,7 @@ export type Diagnosis = {
   readonly at: number;
   /** When the machine went on after all */
   readonly endedAt: number | null;
+  readonly site: string;
   readonly rack: string;
   readonly switch: string;
   readonly port: string;
@@ -4568,6 +4569,7 @@ export interface Operations {
     answer: {
       readonly counts: readonly {
         readonly name: string;
+        readonly site: string;
         readonly rack: string;
         readonly switch: string;
         readonly model: string;

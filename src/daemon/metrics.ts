@@ -3,30 +3,24 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DHCP_DROPS } from '../dhcp/server.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import type { DiagnosisCount } from '../recorder/store.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
 import { createHttpMetrics } from './http.ts';
 
 /** Diagnoses by place and model, so that a bad switch shows as one problem. Read from the database when asked. */
 export function addDiagnosisMetrics(
   registry: Registry,
-  counts: (max: number) => readonly {
-    readonly name: string;
-    readonly rack: string;
-    readonly switch: string;
-    readonly model: string;
-    readonly total: number;
-    readonly open: number;
-  }[],
+  counts: (max: number) => readonly DiagnosisCount[],
 ): void {
-  const labelNames = ['diagnosis', 'rack', 'switch', 'model'];
+  const labelNames = ['diagnosis', 'site', 'rack', 'switch', 'model'];
   const gauge = (name: string, help: string, of: 'total' | 'open') =>
     new Gauge({
       ...{ name, help, labelNames, registers: [registry] },
       collect() {
         this.reset();
         for (const one of counts(limit('metricSeriesMax'))) {
-          const { name: diagnosis, rack, switch: port, model } = one;
-          this.set({ diagnosis, rack, switch: port, model }, one[of]);
+          const { name: diagnosis, total, open, ...where } = one;
+          this.set({ diagnosis, ...where }, { total, open }[of]);
         }
       },
     });

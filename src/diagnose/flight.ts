@@ -182,6 +182,8 @@ const flightSchema = z.strictObject({
     .prefault({}),
   place: z
     .strictObject({
+      /** A rack's name is its own within its site only. */
+      site: z.string().default(''),
       rack: z.string().default(''),
       switch: z.string().default(''),
       port: z.string().default(''),

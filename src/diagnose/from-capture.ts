@@ -69,7 +69,7 @@ function flightOf(mac: string, boot: BootTrace, name: string): Flight | undefine
     boot: name,
     mac,
     machine: { hardwarename: '', manufacturer: '', product: '', firmware: '', state: 'unknown' },
-    place: { rack: '', switch: '', port: '', segment: '', proxy: false },
+    place: { site: '', rack: '', switch: '', port: '', segment: '', proxy: false },
     client: client.stage,
     arch: client.archName,
     startedAt: first.atUs / 1000,

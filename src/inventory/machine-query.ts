@@ -59,6 +59,11 @@ export interface MachinePage {
   readonly next?: string;
 }
 
+/** Machines that belong together; a rack's name is its own within its site only. */
+export type MachineGroup =
+  | { readonly by: 'rack'; readonly name: string; readonly site: string }
+  | { readonly by: 'role' | 'site'; readonly name: string };
+
 export interface MachineQuery {
   /** Bounded steps; the value of the last one is the page. @throws AppError REQUEST_INVALID for a strange cursor */
   page(query: ListQuery): Generator<undefined, MachinePage>;
@@ -66,8 +71,8 @@ export interface MachineQuery {
   count(filters: readonly Filter[]): Generator<undefined, number>;
   /** The names of the custom fields that any of them has a value for, in order; in bounded steps too. */
   customNames(filters: readonly Filter[]): Generator<undefined, string[]>;
-  /** Machines of a rack, role or site; counting stops at `most`. */
-  sizeOf(group: 'rack' | 'role' | 'site', name: string, most: number): number;
+  /** How many machines are in it; counting stops at `most`. */
+  sizeOf(group: MachineGroup, most: number): number;
 }
 
 type Row = Record<string, SqlValue>;
@@ -83,18 +88,21 @@ interface Where {
 const INDEXED: readonly FieldName[] = ['rack', 'role', 'hardwareType', 'squad', 'state'];
 
 export function openMachineQuery(db: Database): MachineQuery {
-  const sizes = (['rack', 'role', 'site'] as const).map(
-    (group) =>
-      [
-        group,
-        db.prepare<[string, number], { size: number }>(
-          `SELECT count(*) AS size FROM (SELECT 1 FROM machines WHERE "${group}" = ? LIMIT ?)`,
-        ),
-      ] as const,
-  );
-  const sizeOf = new Map(sizes);
+  const sizeOf = (where: string) =>
+    db.prepare<(string | number)[], { size: number }>(
+      `SELECT count(*) AS size FROM (SELECT 1 FROM machines WHERE ${where} LIMIT ?)`,
+    );
+  const sizes = {
+    rack: sizeOf('rack = ? AND site = ?'),
+    role: sizeOf('role = ?'),
+    site: sizeOf('site = ?'),
+  };
   return {
-    sizeOf: (group, name, most) => sizeOf.get(group)?.get(name, most)?.size ?? 0,
+    sizeOf(group, most) {
+      const { by, name } = group;
+      const names = by === 'rack' ? [name, group.site] : [name];
+      return sizes[by].get(...names, most)?.size ?? 0;
+    },
     *page(query) {
       const after = query.cursor === undefined ? undefined : readCursor(query.cursor, query);
       return query.sort === 'hardwarename'

@@ -69,3 +69,10 @@ export const FLIGHT_INDEXES_SCHEMA = `
   DROP INDEX flight_packets_by_mac;
   DROP INDEX flight_packets_by_age;
 `;
+
+/** A rack's name is its own within its site only. */
+export const DIAGNOSES_SITE_SCHEMA = `
+  ALTER TABLE diagnoses ADD COLUMN site TEXT NOT NULL DEFAULT '';
+  UPDATE diagnoses SET site = coalesce(
+    (SELECT site FROM machines WHERE machines.hardwarename = diagnoses.hardwarename), '');
+`;

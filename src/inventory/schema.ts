@@ -11,7 +11,7 @@ import { CONSOLE_TIMES_SCHEMA, CONSOLES_SCHEMA } from './schema-consoles.ts';
 import { DELIVERIES_SCHEMA } from './schema-deliveries.ts';
 import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA, IPV6_SCHEMA } from './schema-dns.ts';
 import { FEED_SCHEMA } from './schema-feed.ts';
-import { FLIGHT_INDEXES_SCHEMA, FLIGHT_SCHEMA } from './schema-flight.ts';
+import { DIAGNOSES_SITE_SCHEMA, FLIGHT_INDEXES_SCHEMA, FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOB_PAUSES_SCHEMA, JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
@@ -174,6 +174,7 @@ export const MIGRATIONS: readonly string[] = [
   `DROP INDEX leases_by_mac;
   CREATE UNIQUE INDEX leases_by_mac ON leases (mac, segment) WHERE state <> 'declined';`,
   FLIGHT_INDEXES_SCHEMA,
+  DIAGNOSES_SITE_SCHEMA,
 ];
 
 export interface MigrateOptions {

@@ -200,7 +200,8 @@ function machineOf(machine: Machine | undefined): Flight['machine'] {
 /** Where it stands and where it is plugged in, as it last reported; a relay's word is for machines that never did. */
 function placeOf(machine: Machine | undefined, mac: Mac) {
   const nic = machine?.nics.find((one) => one.mac === mac);
-  return { rack: machine?.rack ?? '', switch: nic?.switch ?? '', port: nic?.port ?? '' };
+  const { site = '', rack = '' } = machine ?? {};
+  return { site, rack, switch: nic?.switch ?? '', port: nic?.port ?? '' };
 }
 
 function segmentOf(started: StoredEvent | undefined): string {

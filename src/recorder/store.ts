@@ -1,6 +1,7 @@
 /** The rows behind flight records and diagnoses: packets packed, what was found, which cards got into Linux. */
 import type { Database } from 'better-sqlite3';
 import type { Diagnosis } from '../diagnose/diagnose.ts';
+import type { Flight } from '../diagnose/flight.ts';
 import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
@@ -27,6 +28,7 @@ export interface KeptDiagnosis {
   readonly also: readonly string[];
   readonly at: number;
   readonly endedAt: number | undefined;
+  readonly site: string;
   readonly rack: string;
   readonly switch: string;
   readonly port: string;
@@ -38,7 +40,7 @@ export interface Found {
   readonly mac: Mac;
   readonly hardwarename: Hardwarename | undefined;
   readonly diagnosis: Pick<Diagnosis, 'name' | 'confidence' | 'place' | 'evidence' | 'also'>;
-  readonly place: { readonly rack: string; readonly switch: string; readonly port: string };
+  readonly place: Pick<Flight['place'], 'site' | 'rack' | 'switch' | 'port'>;
   readonly model: string;
 }
 
@@ -54,6 +56,7 @@ export interface DiagnosisQuery {
 
 export interface DiagnosisCount {
   readonly name: string;
+  readonly site: string;
   readonly rack: string;
   readonly switch: string;
   readonly model: string;
@@ -75,6 +78,7 @@ interface Row {
   also: string;
   at: number;
   ended_at: number | null;
+  site: string;
   rack: string;
   switch: string;
   port: string;
@@ -152,8 +156,8 @@ const DAY_MS = 86_400_000;
 
 function openDiagnoses(db: Database, clock: Clock) {
   const insert = db.prepare(
-    `INSERT INTO diagnoses (boot, mac, hardwarename, name, confidence, place, evidence, also, at, rack, switch, port, model)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO diagnoses (boot, mac, hardwarename, name, confidence, place, evidence, also, at, site, rack, switch, port, model)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const ofBoot = db.prepare<[string], Row>(
     'SELECT * FROM diagnoses WHERE boot = ? ORDER BY id DESC LIMIT 1',
@@ -171,8 +175,8 @@ function openDiagnoses(db: Database, clock: Clock) {
     'UPDATE diagnoses SET ended_at = ? WHERE mac = ? AND boot IS NULL AND ended_at IS NULL',
   );
   const counts = db.prepare<[number], DiagnosisCount>(
-    `SELECT name, rack, switch, model, count(*) AS total, sum(ended_at IS NULL) AS open
-     FROM diagnoses GROUP BY name, rack, switch, model ORDER BY total DESC LIMIT ?`,
+    `SELECT name, site, rack, switch, model, count(*) AS total, sum(ended_at IS NULL) AS open
+     FROM diagnoses GROUP BY name, site, rack, switch, model ORDER BY total DESC LIMIT ?`,
   );
   const old = db.prepare(
     'DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses WHERE at < ? ORDER BY id LIMIT ?)',
@@ -198,7 +202,7 @@ function openDiagnoses(db: Database, clock: Clock) {
     },
     found({ boot, mac, hardwarename, diagnosis, place, model }: Found): void {
       const { name, confidence, evidence, also } = diagnosis;
-      const where = [place.rack, place.switch, place.port, model];
+      const where = [place.site, place.rack, place.switch, place.port, model];
       const says = [name, confidence, diagnosis.place, JSON.stringify(evidence)];
       insert.run(
         boot ?? null,

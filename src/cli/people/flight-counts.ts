@@ -7,6 +7,7 @@ import { show } from './output.ts';
 
 export interface Counted {
   readonly name: string;
+  readonly site: string;
   readonly rack: string;
   readonly switch: string;
   readonly model: string;
@@ -26,11 +27,13 @@ export interface Group {
   readonly causes: readonly { readonly name: string; readonly total: number }[];
 }
 
+/** A rack's name is its own within its site only; machines that are not known have neither. */
+const placeOf = (one: Counted, by: CountedBy): string =>
+  by === 'rack' ? `${one.site} ${one.rack}`.trim() : one[by];
+
 /** The place with the most boots that stopped there first. */
 export function groupedBy(counts: readonly Counted[], by: CountedBy): Group[] {
-  const places = [...new Set(counts.map((one) => one[by]))];
-  const groups = places.map((place): Group => {
-    const here = counts.filter((one) => one[by] === place);
+  const groups = [...Map.groupBy(counts, (one) => placeOf(one, by))].map(([place, here]): Group => {
     const sum = (rows: readonly Counted[], of: 'total' | 'open') =>
       rows.reduce((all, row) => all + row[of], 0);
     const causes = [...new Set(here.map(({ name }) => name))]

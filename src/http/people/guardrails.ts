@@ -5,11 +5,12 @@
  */
 import { AppError } from '../../errors.ts';
 import type { MachineRecord } from '../../inventory/machine-fields.ts';
+import type { MachineGroup } from '../../inventory/machine-query.ts';
 import { limit } from '../../limits.ts';
 
 export interface GroupSizes {
-  /** Machines in this rack, role or site; counting may stop at `most`. */
-  sizeOf(group: 'rack' | 'role' | 'site', name: string, most: number): number;
+  /** How many machines are in it; counting may stop at `most`. */
+  sizeOf(group: MachineGroup, most: number): number;
 }
 
 const SHARE = 0.2;
@@ -35,15 +36,20 @@ export function assertConfirmed(
 function reasonToAsk(records: readonly MachineRecord[], sizes: GroupSizes): string | undefined {
   if (records.length > limit('bulkUnconfirmedMax'))
     return `more than ${limit('bulkUnconfirmedMax')} at once`;
-  for (const group of ['rack', 'role', 'site'] as const) {
-    const counts = new Map<string, number>();
-    for (const { [group]: name } of records)
-      if (name !== '') counts.set(name, (counts.get(name) ?? 0) + 1);
-    for (const [name, count] of counts) {
-      const size = sizes.sizeOf(group, name, Math.ceil(count / SHARE) + 1);
+  for (const by of ['rack', 'role', 'site'] as const) {
+    const named = records.filter((record) => record[by] !== '');
+    const groups = Map.groupBy(named, (record) => JSON.stringify(groupOf(record, by)));
+    for (const [key, { length: count }] of groups) {
+      const group = JSON.parse(key) as MachineGroup;
+      const size = sizes.sizeOf(group, Math.ceil(count / SHARE) + 1);
       if (size >= SMALLEST_GROUP && count / size > SHARE)
-        return `${count} of the ${size} in ${group} ${name}`;
+        return `${count} of the ${size} in ${by} ${group.name}`;
     }
   }
   return undefined;
+}
+
+function groupOf(record: MachineRecord, by: MachineGroup['by']): MachineGroup {
+  const name = record[by];
+  return by === 'rack' ? { by, name, site: record.site } : { by, name };
 }

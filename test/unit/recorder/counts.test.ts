@@ -22,7 +22,7 @@ function hall() {
           ...{ name: where.name, confidence: 'likely', place: 'kernel' },
           ...{ evidence: [], also: [] },
         },
-        place: { rack: where.rack, switch: where.switch, port: String(n) },
+        place: { site: 'ams', rack: where.rack, switch: where.switch, port: String(n) },
       }),
     );
   for (let n = 1; n <= PORTS; n++) found(n, { name: 'packet-loss', switch: 'sw-7', rack: 'r7' });
@@ -37,19 +37,30 @@ describe('diagnoses by place', () => {
       { place: 'sw-7', total: PORTS, open: PORTS, causes: [{ name: 'packet-loss', total: PORTS }] },
       { place: 'sw-8', total: 1, open: 1, causes: [{ name: 'kernel-panic', total: 1 }] },
     ]);
-    expect(groupedBy(store.counts(100), 'rack').map(({ place }) => place)).toEqual(['r7', 'r8']);
+    expect(groupedBy(store.counts(100), 'rack').map(({ place }) => place)).toEqual([
+      ...['ams r7', 'ams r8'],
+    ]);
     expect(groupedBy(store.counts(100), 'model').map(({ total }) => total)).toEqual([7, 6]);
   });
 
   it('sort causes and places by how often', () => {
     const one = (name: string, place: string, total: number): Counted => ({
-      ...{ name, rack: '', switch: place, model: '', total, open: 0 },
+      ...{ name, site: '', rack: '', switch: place, model: '', total, open: 0 },
     });
     const counts = [one('a', 's1', 1), one('b', 's1', 3), one('a', 's2', 9)];
     expect(groupedBy(counts, 'switch')).toMatchObject([
       { place: 's2', total: 9 },
       { place: 's1', total: 4, causes: [{ name: 'b' }, { name: 'a' }] },
     ]);
+  });
+
+  it('tell racks of one name in two sites from each other', () => {
+    const one = { name: 'a', rack: 'r1', switch: '', model: '', total: 1, open: 1 };
+    const groups = groupedBy(
+      ['ams', 'lon', ''].map((site) => ({ ...one, site })),
+      'rack',
+    );
+    expect(groups.map(({ place }) => place)).toEqual(['ams r1', 'lon r1', 'r1']);
   });
 
   it('are metrics that add up by switch, and go down when a machine boots', async () => {
@@ -63,7 +74,7 @@ describe('diagnoses by place', () => {
     const bad = 'switch="sw-7"';
     expect(await sum('reveille_boot_diagnoses', bad)).toBe(PORTS);
     expect(await sum('reveille_boot_diagnoses_open', bad)).toBe(PORTS);
-    expect(await sum('reveille_boot_diagnoses', 'switch="sw-8"')).toBe(1);
+    expect(await sum('reveille_boot_diagnoses', 'site="ams",rack="r8",switch="sw-8"')).toBe(1);
     expect(await sum('reveille_boot_diagnoses', 'diagnosis="packet-loss"')).toBe(PORTS);
     const { store } = world.recorder;
     world.inventory.transaction(() => store.endMachine(mac('52:54:00:00:01:01')));

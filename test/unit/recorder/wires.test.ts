@@ -227,7 +227,7 @@ describe('what is over', () => {
             ...{ name: 'wrong-boot-order', confidence: 'likely', place: 'nothing' },
             ...{ evidence: [], also: [] },
           },
-          place: { rack: '', switch: '', port: '' },
+          place: { site: '', rack: '', switch: '', port: '' },
         }),
       );
     found(undefined);
@@ -269,7 +269,7 @@ describe('trouble before a machine booted well', () => {
             ...{ name: 'http-blocked', confidence: 'likely', place: 'asked' },
             ...{ evidence: [], also: [] },
           },
-          place: { rack: '', switch: '', port: '' },
+          place: { site: '', rack: '', switch: '', port: '' },
         });
     });
     const open = () => store.list({ open: true, limit: 9 }).length;

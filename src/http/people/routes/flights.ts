@@ -36,6 +36,7 @@ const diagnosisView = z
     also: z.array(z.string()).describe('Others that fit'),
     at: time,
     endedAt: time.nullable().describe('When the machine went on after all'),
+    site: z.string(),
     rack: z.string(),
     switch: z.string(),
     port: z.string(),
@@ -139,7 +140,8 @@ export function addDiagnosisRoutes(app: PeopleServer, context: PeopleContext): v
         z.object({
           counts: z.array(
             z.object({
-              ...{ name: z.string(), rack: z.string(), switch: z.string(), model: z.string() },
+              ...{ name: z.string(), site: z.string(), rack: z.string() },
+              ...{ switch: z.string(), model: z.string() },
               ...{ total: z.number().int(), open: z.number().int() },
             }),
           ),

@@ -9,7 +9,7 @@ import { dhcpPacket } from '../../../support/world.ts';
 const keptOf = (boot: string, changes: Partial<KeptDiagnosis>): KeptDiagnosis => ({
   ...{ id: 1, boot, mac: '', hardwarename: '', name: 'disk-not-found' },
   ...{ confidence: 'certain', place: 'left', evidence: [], also: [], endedAt: undefined },
-  ...{ at: 0, rack: '', switch: '', port: '', model: '', ...changes },
+  ...{ at: 0, site: '', rack: '', switch: '', port: '', model: '', ...changes },
 });
 
 /** A machine in use that is sent to its disk and is back; of its boot before, the cause is known at this moment of the next. */

@@ -58,6 +58,15 @@ describe('bulk', () => {
     expect((await bulk(['SN-1000', 'SN-1006'])).status).toBe(200);
   });
 
+  it('counts a rack within its site, where another site has one of the same name', async () => {
+    const people = await fleet(20, (n) => ({ rack: 'R1', site: n < 6 ? 'ams' : 'lon' }));
+    const machines = ['SN-1000', 'SN-1001', 'SN-1006', 'SN-1007'];
+    const { body } = await people.admin('POST', '/machines/bulk', {
+      body: { machines, edit: { notes: 'x' }, why: 'x' },
+    });
+    expect(body.detail).toContain('2 of the 6 in rack R1');
+  });
+
   it('releases machines in use only by their names', async () => {
     const people = await fleet(2, () => ({ state: 'in-use' }));
     const { body } = await people.admin('POST', '/machines/bulk', {

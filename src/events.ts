@@ -38,7 +38,7 @@ export interface EventData extends ProvisioningEventData, DnsEventData {
   'dhcp.exhausted': { subnet: string; port?: string };
   /** Boot firmware asks where it is not served: `why` is the reason, `from` the interface or the relay. */
   'dhcp.ignored': { client: ClientStage; why: string; from: string };
-  /** Somebody answers on a free address of the pool: `by` is its MAC. The address is out of use for a while. */
+  /** Somebody answers on a free address of the pool: `by` is its MAC, empty where a relay hides it. The address is out of use for a while. */
   'dhcp.conflict': { address: string; by: string; quarantineSeconds: number };
   /** A BMC was given an address that it did not have before. */
   'bmc.seen': { mac: string; address: string; vendorClass: string; hostname: string };

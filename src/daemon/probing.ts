@@ -1,13 +1,15 @@
 /**
- * Keeps the stock of silent addresses filled, in the background: one round for each segment after another, then a pause.
- * What answers on a free address is quarantined and reported, in one transaction.
+ * Keeps the stock of silent addresses filled, in the background: one round for each segment after another, then a pause; the
+ * segments behind relays share their rounds. What answers on a free address is quarantined and reported, in one transaction.
  */
 import type { LeaseChange, Segment } from '../dhcp/ports.ts';
 import type { QuietStock } from '../dhcp/quiet-stock.ts';
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
-import { openProber, type Prober } from '../platform/probe.ts';
+import { openProber, type Probed, type Prober } from '../platform/probe.ts';
+import { openRoutedProber } from '../platform/probe-routed.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
 
 export interface ProbingOptions {
@@ -23,18 +25,12 @@ export interface ProbingOptions {
 
 /** @returns the way to stop. */
 export function startProbing(options: ProbingOptions): () => void {
-  const { log } = options;
-  const probers = new Map<string, Prober>();
-  for (const { iface, conflictProbe } of options.segments()) {
-    if (!conflictProbe || iface === undefined || probers.has(iface)) continue;
-    const prober = openProber({ iface, waitMs: limit('probeWaitMs'), log });
-    if (prober) probers.set(iface, prober);
-  }
-  let stopped = probers.size === 0;
+  const probers = openProbers(options.log);
+  let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const again = async (): Promise<void> => {
     const busy = await round(options, probers, () => stopped).catch((err: unknown) => {
-      if (!stopped) log.error({ err }, 'probing free addresses failed');
+      if (!stopped) options.log.error({ err }, 'probing free addresses failed');
       return false;
     });
     if (stopped) return;
@@ -42,41 +38,105 @@ export function startProbing(options: ProbingOptions): () => void {
     timer = setTimeout(() => void again(), busy ? 0 : limit('probeEveryMs'));
     timer.unref();
   };
-  if (!stopped) void again();
+  void again();
   return () => {
     stopped = true;
     clearTimeout(timer);
-    for (const prober of probers.values()) prober.close();
+    probers.close();
   };
+}
+
+interface Probers {
+  /** Undefined where nothing is or can be probed. */
+  of(segment: Segment): Prober | undefined;
+  close(): void;
+}
+
+/** One for each interface and one for all that is routed, each opened with its first segment: subnets come while we run. */
+function openProbers(log: Log): Probers {
+  const open = new Map<string, Prober | undefined>();
+  const waitMs = limit('probeWaitMs');
+  return {
+    of({ conflictProbe, iface = '' }) {
+      if (conflictProbe === undefined) return undefined;
+      if (!open.has(iface)) {
+        const isRouted = conflictProbe === 'routed';
+        const made = isRouted
+          ? openRoutedProber({ waitMs, log })
+          : openProber({ iface, waitMs, log });
+        open.set(iface, made);
+      }
+      return open.get(iface);
+    },
+    close() {
+      for (const prober of open.values()) prober?.close();
+    },
+  };
+}
+
+interface Due {
+  readonly segment: Segment;
+  readonly addresses: readonly Ipv4[];
 }
 
 /** @returns whether anything was probed. A prober that was closed on the way is asked nothing more. */
 async function round(
   options: ProbingOptions,
-  probers: ReadonlyMap<string, Prober>,
+  probers: Probers,
   isStopped: () => boolean,
 ): Promise<boolean> {
   let busy = false;
-  for (const segment of options.segments()) {
-    const prober = segment.iface === undefined ? undefined : probers.get(segment.iface);
-    const addresses = prober ? options.stock.next(segment, options.clock()) : [];
-    if (!prober || addresses.length === 0) continue;
-    busy = true;
-    const answers = await prober.probe(addresses);
+  const due = options.segments().flatMap((segment): Due[] => {
+    if (!probers.of(segment)) return [];
+    const addresses = options.stock.next(segment, options.clock());
+    return addresses.length === 0 ? [] : [{ segment, addresses }];
+  });
+  for (const [first, ...more] of together(due)) {
+    const prober = first && probers.of(first.segment);
+    if (!prober) continue;
+    const group = [first, ...more];
+    const probed = await prober.probe(group.flatMap(({ addresses }) => addresses));
     if (isStopped()) return false;
-    const { clock, log } = options;
-    const judged = options.stock.judge(segment, { addresses, answers }, clock());
-    if (judged.answersForAll !== undefined) {
-      const fields = { segment: segment.name, mac: judged.answersForAll };
-      log.warn(fields, 'answers for every free address: addresses of this segment are not probed');
-    }
-    if (judged.conflicts.length === 0) continue;
-    options.transaction(() => {
-      for (const { lease, event } of judged.conflicts) {
-        options.applyLease(lease);
-        options.append(event);
-      }
-    });
+    busy ||= probed.addresses.length > 0;
+    for (const one of group) settle(options, one, probed);
   }
   return busy;
+}
+
+/** What is asked at once: a segment on a wire of ours alone, those behind relays as many as a batch has room for. */
+function together(due: readonly Due[]): Due[][] {
+  const groups: Due[][] = [];
+  let routed: Due[] = [];
+  let count = 0;
+  for (const one of due) {
+    if (one.segment.conflictProbe !== 'routed') {
+      groups.push([one]);
+      continue;
+    }
+    if (routed.length === 0 || count + one.addresses.length > limit('probeRoutedBatchMax')) {
+      routed = [];
+      count = 0;
+      groups.push(routed);
+    }
+    routed.push(one);
+    count += one.addresses.length;
+  }
+  return groups;
+}
+
+function settle(options: ProbingOptions, { segment, addresses }: Due, probed: Probed): void {
+  const { clock, log, stock } = options;
+  const asked = addresses.filter((address) => probed.addresses.includes(address));
+  const judged = stock.judge(segment, { addresses: asked, answers: probed.answers }, clock());
+  if (judged.hopeless !== undefined) {
+    const fields = { segment: segment.name, why: judged.hopeless };
+    log.warn(fields, 'free addresses of this segment are not probed any more');
+  }
+  if (judged.conflicts.length === 0) return;
+  options.transaction(() => {
+    for (const { lease, event } of judged.conflicts) {
+      options.applyLease(lease);
+      options.append(event);
+    }
+  });
 }

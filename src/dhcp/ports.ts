@@ -45,8 +45,8 @@ export interface Segment {
   /** May a machine without a record have a dynamic address? */
   readonly unknownMachines: boolean;
   readonly authoritative: boolean;
-  /** Are free addresses probed before they are given out? Never behind a relay: they are not on our wire. */
-  readonly conflictProbe: boolean;
+  /** How free addresses are probed before they are given out: behind relays by what is routed there. */
+  readonly conflictProbe: 'on-link' | 'routed' | undefined;
   /** How many addresses machines without a record may hold behind one relay port (option 82). */
   readonly guestsPerPortMax: number;
   /** How many addresses clients' refusals (DECLINE) may take out of use at a time. */

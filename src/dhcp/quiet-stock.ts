@@ -3,21 +3,26 @@
  *
  * RFC 2131 2.2 and 4.4.1 ask a server to probe an address before it gives it to somebody new. A probe takes a second,
  * and a boot ROM that waits a second for each offer waits too long; so addresses are probed before anybody asks. This
- * file decides which to probe and what the result means; `platform/probe.ts` does the probing.
+ * file decides which to probe and what the result means; `platform/probe.ts` does the probing on our own wires, and
+ * `platform/probe-routed.ts` behind relays.
  *
  * Only addresses that were never given to anybody are probed: one that has a lease on record is answered for by its
  * owner. When the stock is empty (a hall powers on) addresses are given out unprobed: a conflict costs one machine a
  * DECLINE, a wait would cost all of them their boot.
+ *
+ * Something that answers for whatever is asked makes probing worthless. On a wire it is known by its MAC. Behind a relay nobody's
+ * MAC is seen; there the highest free address is asked with the first of the lowest ones, because a pool is used from below: where that one
+ * answers as well as all others, it is not their users who do.
  */
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import { formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
-import type { Mac } from '../wire/mac.ts';
+import { type Mac, NO_MAC } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import type { LeaseChange, LeaseView, Segment } from './ports.ts';
 
-/** Who answered on an address. */
-export type Answers = ReadonlyMap<Ipv4, Mac>;
+/** Who answered on an address; undefined for somebody behind a relay. */
+export type Answers = ReadonlyMap<Ipv4, Mac | undefined>;
 
 export interface Conflict {
   /** Takes the address out of use for as long as a declined one. */
@@ -27,8 +32,8 @@ export interface Conflict {
 
 export interface Judgement {
   readonly conflicts: readonly Conflict[];
-  /** This one answers for whatever is asked: a router doing proxy ARP. Probing says nothing on this segment. */
-  readonly answersForAll: Mac | undefined;
+  /** Why probing says nothing on this segment: it ends there. */
+  readonly hopeless: string | undefined;
 }
 
 export interface QuietStock {
@@ -55,7 +60,9 @@ interface SegmentStock {
   hopeless: boolean;
 }
 
-export function createQuietStock(leases: Pick<LeaseView, 'byAddress'>): QuietStock {
+type Leases = Pick<LeaseView, 'byAddress' | 'quarantinesBeside'>;
+
+export function createQuietStock(leases: Leases): QuietStock {
   const stocks = new Map<string, SegmentStock>();
   const stockOf = (segment: string): SegmentStock => {
     const known = stocks.get(segment);
@@ -79,31 +86,65 @@ export function createQuietStock(leases: Pick<LeaseView, 'byAddress'>): QuietSto
       stock.list = stock.list.filter((entry) => isFresh(segment.name, entry, now));
       const known = new Set(stock.list.map(({ address }) => address));
       const wanted = Math.min(limit('probeStockMax') - known.size, limit('probeBatchMax'));
-      return neverGiven(segment, wanted, (address) => {
-        return known.has(address) || leases.byAddress(segment.name, address) !== undefined;
-      });
+      const skip = (address: Ipv4): boolean =>
+        known.has(address) || leases.byAddress(segment.name, address) !== undefined;
+      const lowest = neverGiven(segment, wanted, skip);
+      const wantsControl = segment.conflictProbe === 'routed' && known.size === 0;
+      return wantsControl ? withHighest(segment, lowest, skip) : lowest;
     },
     judge(segment, { addresses, answers }, now) {
       const stock = stockOf(segment.name);
       // Who was given an address while the probe was on its way answers for it by right.
       const free = addresses.filter((address) => !leases.byAddress(segment.name, address));
-      const taken = free.flatMap((address) => {
-        const by = answers.get(address);
-        return by === undefined ? [] : [{ address, by }];
-      });
-      for (const { by } of taken) {
-        const count = (stock.answered.get(by) ?? 0) + 1;
-        stock.answered.set(by, count);
-        if (count <= limit('probeAnswersPerMacMax')) continue;
-        stock.hopeless = true;
-        stock.list = [];
-        return { conflicts: [], answersForAll: by };
-      }
+      const taken = free.flatMap((address) =>
+        answers.has(address) ? [{ address, by: answers.get(address) }] : [],
+      );
       for (const address of free) if (!answers.has(address)) stock.list.push({ address, at: now });
-      const conflicts = taken.map((found) => conflict(segment, found, now));
-      return { conflicts, answersForAll: undefined };
+      stock.list.sort((a, b) => a.address - b.address);
+      const hopeless =
+        segment.conflictProbe === 'routed'
+          ? whyHopelessRouted(segment, { taken, stock, leases })
+          : whyHopeless(stock, taken);
+      if (hopeless === undefined) {
+        return { conflicts: taken.map((found) => conflict(segment, found, now)), hopeless };
+      }
+      stock.hopeless = true;
+      stock.list = [];
+      return { conflicts: [], hopeless };
     },
   };
+}
+
+/** An address that answered, and who it was, where that is seen. */
+interface Taken {
+  readonly address: Ipv4;
+  readonly by: Mac | undefined;
+}
+
+/** On a wire: one NIC on more addresses than any machine has. */
+function whyHopeless({ answered }: SegmentStock, taken: readonly Taken[]): string | undefined {
+  for (const { by = NO_MAC } of taken) {
+    const count = (answered.get(by) ?? 0) + 1;
+    answered.set(by, count);
+    if (count > limit('probeAnswersPerMacMax')) return `${by} answers for every free address`;
+  }
+  return undefined;
+}
+
+/** Behind a relay: no address is silent, or so many are not that answers alone would use up the pool. */
+function whyHopelessRouted(
+  { name, quarantinedMax }: Segment,
+  { taken, stock, leases }: { taken: readonly Taken[]; stock: SegmentStock; leases: Leases },
+): string | undefined {
+  const [first] = taken;
+  if (!first) return undefined;
+  if (stock.list.length === 0 && taken.length > limit('probeAnswersPerMacMax')) {
+    return 'something answers for every free address';
+  }
+  const { inSegment } = leases.quarantinesBeside(name, first.address);
+  return inSegment + taken.length > quarantinedMax
+    ? `more than ${quarantinedMax} free addresses answer`
+    : undefined;
 }
 
 /** The lowest dynamic addresses that `skip` does not refuse; a used-up pool is given up after a bounded look. */
@@ -119,19 +160,34 @@ function neverGiven({ pools }: Segment, count: number, skip: (address: Ipv4) => 
   return found;
 }
 
-function conflict(
-  { name }: Segment,
-  { address, by }: { address: Ipv4; by: Mac },
-  now: Millis,
-): Conflict {
+/** The same with the highest one that `skip` does not refuse in the place of the last. */
+function withHighest(
+  { pools }: Segment,
+  lowest: readonly Ipv4[],
+  skip: (address: Ipv4) => boolean,
+): Ipv4[] {
+  let looked = 0;
+  for (const { first, last } of pools.toReversed()) {
+    for (let address: number = last; address >= first; address--) {
+      if (++looked > limit('probeLookMax')) return [...lowest];
+      if (skip(address as Ipv4)) continue;
+      return lowest.includes(address as Ipv4)
+        ? [...lowest]
+        : [...lowest.slice(0, -1), address as Ipv4];
+    }
+  }
+  return [...lowest];
+}
+
+function conflict({ name }: Segment, { address, by }: Taken, now: Millis): Conflict {
   const forMs = limit('declineQuarantineMs');
-  const data = { address: formatIpv4(address), by, quarantineSeconds: forMs / 1000 };
+  const data = { address: formatIpv4(address), by: by ?? '', quarantineSeconds: forMs / 1000 };
   return {
     lease: {
       segment: name,
       address,
       // Should it turn out to be a client of ours whose lease was lost, it is the one that may have it back.
-      mac: by,
+      mac: by ?? NO_MAC,
       state: 'declined',
       expiresAt: (now + forMs) as Millis,
       clientId: undefined,

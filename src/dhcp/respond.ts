@@ -13,6 +13,7 @@
  */
 import { limit } from '../limits.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
+import { NO_MAC } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import {
   establishedPlace,
@@ -285,10 +286,19 @@ function whyNot(asked: Asked, { segment, address, held, chosen }: Wanted): strin
     return `this machine has ${formatIpv4(held.address)}`;
   }
   if (isFreeFor(asked, segment, address)) return undefined;
-  // In quarantine because a probe found this very machine on it, whose lease was lost: it may go on.
-  const other = asked.view.leases.byAddress(segment.name, address);
-  const itself = !chosen && other?.state === 'declined' && other.mac === asked.mac;
-  return itself ? undefined : 'not free for this machine';
+  return !chosen && isWhoWasProbed(asked, segment, address)
+    ? undefined
+    : 'not free for this machine';
+}
+
+/**
+ * In quarantine because a probe found this very machine on it, whose lease was lost: it may go on. Behind a relay a probe sees
+ * no MAC; there it is who uses the address to renew it.
+ */
+function isWhoWasProbed({ view, mac, packet }: Asked, segment: Segment, address: Ipv4): boolean {
+  const other = view.leases.byAddress(segment.name, address);
+  if (other?.state !== 'declined') return false;
+  return other.mac === mac || (other.mac === NO_MAC && packet.ciaddr === address);
 }
 
 interface Granted {

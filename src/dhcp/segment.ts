@@ -41,7 +41,7 @@ export function createSegment(
     serverId: u32(serverAddress),
     unknownMachines: settings.unknownMachines ?? kind !== 'production',
     authoritative: settings.authoritative,
-    conflictProbe: settings.conflictProbe && !settings.relayed && mode === 'server',
+    conflictProbe: probeOf(settings),
     guestsPerPortMax: Math.max(1, Math.floor((sizeOf(pools) * settings.portSharePercent) / 100)),
     quarantinedMax: Math.max(1, Math.floor(sizeOf(pools) * limit('declinedPoolShareMax'))),
     lease: {
@@ -56,6 +56,11 @@ export function createSegment(
     machineNetworks: machineNetworks(settings, machines),
     isDynamic: inRanges(pools),
   };
+}
+
+function probeOf({ conflictProbe, mode, relayed }: SegmentSettings): Segment['conflictProbe'] {
+  if (!conflictProbe || mode === 'proxy') return undefined;
+  return relayed ? 'routed' : 'on-link';
 }
 
 function sizeOf(pools: readonly AddressRange[]): number {

@@ -95,6 +95,10 @@ export const DHCP_LIMITS = {
     value: 32,
     why: 'addresses probed at once: the kernel keeps a neighbour entry for each, of 1024 in all',
   },
+  probeRoutedBatchMax: {
+    value: 128,
+    why: 'addresses behind relays probed at once: their answers have to fit the buffer of a socket, and their last router resolves each',
+  },
   probeWaitMs: {
     value: 1200,
     why: 'the kernel asks again after 1 s: one lost ARP request does not make an address look free',

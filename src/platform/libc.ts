@@ -1,6 +1,6 @@
 /**
  * The few C library calls that Node has no way to make, through koffi (prebuilt, no compiler needed): sockets bound to
- * one device, many datagrams in one call, and raw ICMPv6. Linux on 64 bits only; the constants are those of its ABI.
+ * one device, many datagrams in one call, and raw ICMP. Linux on 64 bits only; the constants are those of its ABI.
  */
 import { createRequire } from 'node:module';
 
@@ -8,6 +8,7 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0x800;
 export const IPPROTO_ICMPV6 = 58;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;

@@ -18,12 +18,19 @@ import { AF_INET, loadLibc, SO_BINDTODEVICE, SOCK_RAW, SOL_SOCKET } from './libc
 import type { Log } from './log.ts';
 
 export interface Prober {
-  /** Who answered, after `waitMs`; never rejects. */
-  probe(addresses: readonly Ipv4[]): Promise<ReadonlyMap<Ipv4, Mac>>;
+  /** What became of the question after `waitMs`; never rejects. */
+  probe(addresses: readonly Ipv4[]): Promise<Probed>;
   close(): void;
 }
 
-const IPPROTO_ICMP = 1;
+export interface Probed {
+  /** Those that could be asked for. */
+  readonly addresses: readonly Ipv4[];
+  /** Who answered; undefined for somebody of whom no MAC is seen. */
+  readonly answers: ReadonlyMap<Ipv4, Mac | undefined>;
+}
+
+export const IPPROTO_ICMP = 1;
 /** Type 8, code 0, checksum, identifier, sequence: an echo request without data (RFC 792). */
 const ECHO = Uint8Array.of(8, 0, 0xf7, 0xff, 0, 0, 0, 0);
 /** ATF_COM: the kernel has the hardware address (linux/if_arp.h). */
@@ -45,7 +52,7 @@ export function openProber(options: {
   }
   const device = Buffer.from(`${iface}\0`);
   libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device.length);
-  let stop: (() => void) | undefined;
+  const waits = createWaits();
   return {
     async probe(addresses) {
       for (const address of addresses) {
@@ -54,26 +61,37 @@ export function openProber(options: {
         to.set(ipv4ToBytes(address), 4);
         libc.sendto(fd, ECHO, ECHO.length, 0, to, to.length);
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, waitMs);
-        stop = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await waits.wait(waitMs);
       const table = await readFile(NEIGHBOURS, 'utf8').catch(() => '');
       const known = new Map([...parseNeighbours(table, iface), ...ownAddresses()]);
-      return new Map(
+      const answers = new Map(
         addresses.flatMap((address): [Ipv4, Mac][] => {
           const mac = known.get(address);
           return mac === undefined ? [] : [[address, mac]];
         }),
       );
+      return { addresses, answers };
     },
     close() {
       libc.close(fd);
-      stop?.();
+      waits.end();
     },
+  };
+}
+
+/** One wait after another, the last of which ends early when it must. */
+export function createWaits(): { wait(ms: number): Promise<void>; end(): void } {
+  let end: (() => void) | undefined;
+  return {
+    wait: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        end = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    end: () => end?.(),
   };
 }
 

@@ -24,10 +24,13 @@ export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (pair) => Number.parseInt(pair, 16));
 }
 
+/** Stands where an address has no MAC that we know. */
+export const NO_MAC = '00:00:00:00:00:00' as Mac;
+
 /** False for all-zero, broadcast and multicast addresses, which identify no machine. */
 export function isUnicastMac(mac: Mac): boolean {
   const first = Number.parseInt(mac.slice(0, 2), 16);
-  return (first & 1) === 0 && mac !== '00:00:00:00:00:00';
+  return (first & 1) === 0 && mac !== NO_MAC;
 }
 
 /** Twelve hex digits without separators, as file names and generated names use them. */

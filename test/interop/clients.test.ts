@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pidIn } from '../support/namespaces.ts';
 
 const ID = `rt${randomBytes(2).toString('hex')}`;
 const [SERVER, CLIENT] = [`${ID}-s`, `${ID}-c`];
@@ -130,7 +131,7 @@ describe('DHCP clients', () => {
     ];
     inside(CLIENT, ...words, 'eth0');
     expect(readFileSync(lease, 'utf8')).toContain('fixed-address 10.77.0.100;');
-    process.kill(Number(readFileSync(join(dir, 'dhclient.pid'), 'utf8')), 'SIGKILL');
+    process.kill(await pidIn(join(dir, 'dhclient.pid')), 'SIGKILL');
     await endDaemon('SIGKILL');
     await startDaemon();
     inside(CLIENT, ...words, 'eth0');

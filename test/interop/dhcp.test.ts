@@ -5,65 +5,20 @@
  * Three wires join the server, a client and a neighbour: on the first the neighbour squats on an address, the second has
  * every kind of option, on the third we are the proxy and dnsmasq, at the neighbour, the server. Needs root.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import Sqlite from 'better-sqlite3';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodePacket } from '../../src/dhcp/packet.ts';
 import { formatIpv4 } from '../../src/wire/ipv4.ts';
+import { createNamespaces, ip, pidIn, until } from '../support/namespaces.ts';
 import { udpDatagrams } from '../support/pcap.ts';
 
-const ID = `rd${randomBytes(2).toString('hex')}`;
-const [SERVER, CLIENT, NEIGHBOUR] = [`${ID}-s`, `${ID}-c`, `${ID}-n`];
-const dir = mkdtempSync(join(tmpdir(), 'reveille-dhcp-'));
-const children: ChildProcess[] = [];
-
-const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });
-const inside = (ns: string, ...words: string[]) =>
-  execFileSync('ip', ['netns', 'exec', ns, ...words], {
-    encoding: 'utf8',
-    cwd: dir,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
-  });
-const start = (ns: string, ...words: string[]) => {
-  const child = spawn('ip', ['netns', 'exec', ns, ...words], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  children.push(child);
-  return child;
-};
-
-/** Asks again until there is an answer; the deadline is the test's failure, not a retry. */
-async function until<T>(what: string, look: () => T | undefined): Promise<T> {
-  const deadline = Date.now() + 20_000;
-  while (Date.now() < deadline) {
-    const found = look();
-    if (found !== undefined) return found;
-    await new Promise((next) => setTimeout(next, 50));
-  }
-  throw new Error(`${what} did not happen`);
-}
-
-function events(name: string): { name: string; data: Record<string, unknown> }[] {
-  const db = new Sqlite(join(dir, 'db'), { readonly: true });
-  try {
-    const rows = db.prepare('SELECT name, data FROM events WHERE name = ? ORDER BY id').all(name);
-    return (rows as { name: string; data: string }[]).map((row) => ({
-      name: row.name,
-      data: JSON.parse(row.data),
-    }));
-  } finally {
-    db.close();
-  }
-}
+const world = createNamespaces('s', 'c', 'n');
+const { dir, inside, start, events } = world;
+const { s: SERVER, c: CLIENT, n: NEIGHBOUR } = world.ns;
+const udhcpc = (iface: string, ...extra: string[]) => world.udhcpc(CLIENT, iface, ...extra);
 
 const CONFIG = `
-database: { file: ${dir}/db }
-log: { file: ${dir}/log }
 dhcp:
   segments:
     - { name: wire, pools: [{ first: 10.77.0.100, last: 10.77.0.110 }] }
@@ -109,10 +64,6 @@ function connect(ns: string, letter: string, mac: string): void {
 }
 
 beforeAll(async () => {
-  for (const ns of [SERVER, CLIENT, NEIGHBOUR]) {
-    ip('netns', 'add', ns);
-    ip('-n', ns, 'link', 'set', 'lo', 'up');
-  }
   for (const [bridge, , ...addresses] of WIRES) {
     ip('-n', SERVER, 'link', 'add', bridge, 'type', 'bridge');
     for (const address of addresses) {
@@ -126,46 +77,10 @@ beforeAll(async () => {
   ip('-n', NEIGHBOUR, 'address', 'add', '10.77.0.100/24', 'dev', 'eth0');
   inside(NEIGHBOUR, 'sysctl', '-qw', 'net.ipv4.icmp_echo_ignore_all=1');
   ip('-n', NEIGHBOUR, 'address', 'add', '10.79.0.2/24', 'dev', 'eth30');
-  writeFileSync(join(dir, 'config.yaml'), CONFIG);
-  start(SERVER, 'bin/reveille', 'serve', '--config', join(dir, 'config.yaml'));
-  await until('the daemon became ready', () => {
-    try {
-      return inside(SERVER, 'curl', '-sf', 'http://127.0.0.1:8081/readyz') || undefined;
-    } catch {
-      return undefined;
-    }
-  });
+  await world.startDaemon(SERVER, CONFIG);
 });
 
-afterAll(() => {
-  for (const child of children) child.kill('SIGKILL');
-  for (const ns of [CLIENT, NEIGHBOUR, SERVER]) {
-    for (const pid of ip('netns', 'pids', ns).split('\n').filter(Boolean))
-      process.kill(Number(pid), 'SIGKILL');
-    ip('netns', 'delete', ns);
-  }
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** What udhcpc hands to its script once it is bound: our options as busybox reads them. */
-function udhcpc(iface: string, ...extra: string[]): Record<string, string> {
-  return udhcpcIn(CLIENT, iface, ...extra);
-}
-
-function udhcpcIn(ns: string, iface: string, ...extra: string[]): Record<string, string> {
-  const [script, out] = [join(dir, 'udhcpc.sh'), join(dir, 'udhcpc.out')];
-  writeFileSync(script, '#!/bin/sh\n[ "$1" = bound ] && env >"$OUT"\nexit 0\n', { mode: 0o755 });
-  rmSync(out, { force: true });
-  const words = ['busybox', 'udhcpc', '-i', iface, '-n', '-q', '-t', '5', '-T', '1', '-s', script];
-  inside(ns, 'env', `OUT=${out}`, ...words, ...extra);
-  const pairs = readFileSync(out, 'utf8')
-    .split('\n')
-    .map((line): [string, string] => [
-      line.slice(0, line.indexOf('=')),
-      line.slice(line.indexOf('=') + 1),
-    ]);
-  return Object.fromEntries(pairs);
-}
+afterAll(() => world.destroy());
 
 describe('an address that somebody squats on', () => {
   it('is found before it is offered, though the squatter answers no echo', async () => {
@@ -182,9 +97,39 @@ describe('an address that somebody squats on', () => {
   });
 });
 
+describe('a subnet of the inventory', () => {
+  it('gives the running server another pool, a router and options; a contradiction is refused', () => {
+    // From the repository, where the configuration's relative paths lead.
+    const reveille = ['env', '-C', resolve('.'), resolve('bin/reveille')];
+    const token = inside(
+      SERVER,
+      ...[...reveille, 'tokens', 'create', 'test', '--local', '--role', 'admin'],
+      ...['--config', join(dir, 'config.yaml')],
+    ).trim();
+    const subnet = {
+      ...{ cidr: '10.77.0.0/24', use: 'provisioning', gateway: '10.77.0.254' },
+      ...{ pools: [{ first: '10.77.0.200', last: '10.77.0.205' }], options: { mtu: 1450 } },
+    };
+    const put = (body: object, version: string) =>
+      inside(
+        SERVER,
+        ...['curl', '-s', '-X', 'PUT', '-H', `Authorization: Bearer ${token}`],
+        ...['-H', `If-Match: "${version}"`, '-H', 'Content-Type: application/json'],
+        ...['-d', JSON.stringify(body), 'http://127.0.0.1:8081/api/v1/subnets/wire'],
+      );
+    expect(JSON.parse(put(subnet, '0'))).toMatchObject({ name: 'wire', version: 1 });
+    expect(udhcpc('eth0', '-O', 'mtu')).toMatchObject({
+      ...{ ip: '10.77.0.200', router: '10.77.0.254', mtu: '1450', serverid: '10.77.0.1' },
+    });
+    // The file says that the wire is a /24.
+    const other = { cidr: '10.77.0.128/25', use: 'provisioning' };
+    expect(JSON.parse(put(other, '1')).code).toBe('SUBNET_CONFLICT');
+  });
+});
+
 describe('a second subnet on the wire', () => {
   it('leases its addresses, and serves TFTP from its own one', () => {
-    const bound = udhcpcIn(NEIGHBOUR, 'eth0');
+    const bound = world.udhcpc(NEIGHBOUR, 'eth0');
     expect(bound).toMatchObject({ ip: '10.80.0.9', serverid: '10.80.0.1' });
     ip('-n', NEIGHBOUR, 'address', 'add', '10.80.0.9/24', 'dev', 'eth0');
     const got = join(dir, 'got.efi');
@@ -216,7 +161,7 @@ describe('options, as busybox and dhclient read them', () => {
     expect(bound.router).toBeUndefined();
   });
 
-  it('dhclient: the same, and a router for a client that does not ask for routes', () => {
+  it('dhclient: the same, and a router for a client that does not ask for routes', async () => {
     const [conf, leases] = [join(dir, 'dhclient.conf'), join(dir, 'dhclient.leases')];
     const wanted =
       'subnet-mask, routers, domain-name, domain-search, ntp-servers, interface-mtu, time-offset';
@@ -225,7 +170,7 @@ describe('options, as busybox and dhclient read them', () => {
     const words = ['-4', '-1', '-cf', conf, '-lf', leases, '-pf', pid, '-sf', '/bin/true'];
     inside(CLIENT, 'dhclient', ...words, 'eth20');
     const text = readFileSync(leases, 'utf8');
-    process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL');
+    process.kill(await pidIn(pid), 'SIGKILL');
     for (const line of [
       'fixed-address 10.78.0.7;',
       'option routers 10.78.0.254;',

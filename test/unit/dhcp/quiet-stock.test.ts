@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createQuietStock } from '../../../src/dhcp/quiet-stock.ts';
+import { type Answers, createQuietStock } from '../../../src/dhcp/quiet-stock.ts';
 import { limit } from '../../../src/limits.ts';
 import { parseNeighbours } from '../../../src/platform/probe.ts';
 import { formatIpv4, type Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
-import { asks, shown } from '../../support/outcomes.ts';
+import { asks, names, shown } from '../../support/outcomes.ts';
 import { createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
 
 const STRANGER = mac('52:54:00:99:00:01');
@@ -17,7 +17,7 @@ function world(yaml = 'dhcp: { segments: [{ pool: { first: 10.77.0.10, last: 10.
   const [segment] = made.segments;
   if (!segment) throw new Error('no segment');
   const next = () => stock.next(segment, made.time.now);
-  const answers = (...found: [string, Mac][]) =>
+  const answers = (...found: [string, Mac][]): Answers =>
     new Map<Ipv4, Mac>(found.map(([address, by]) => [ipv4(address), by]));
   const judge = (addresses: Ipv4[], found = answers()) =>
     stock.judge(segment, { addresses, answers: found }, made.time.now);
@@ -60,7 +60,7 @@ describe('which addresses are probed', () => {
     expect(formatIpv4(again[0] ?? (0 as Ipv4))).toBe('10.77.0.11');
   });
 
-  it.each(['conflictProbe: false', 'mode: proxy', 'relayed: true, sharedNetwork: x'])(
+  it.each(['conflictProbe: false', 'mode: proxy', 'relayed: true, conflictProbe: false'])(
     'none on a segment with %s',
     (fields) => {
       const on = world(`dhcp: { relayInterfaces: [eth0], segments: [{ ${fields} }] }`);
@@ -124,9 +124,99 @@ describe('what an answer means', () => {
     const found = on.answers(
       ...addresses.map((address): [string, Mac] => [formatIpv4(address), STRANGER]),
     );
-    expect(on.judge(addresses, found)).toEqual({ conflicts: [], answersForAll: STRANGER });
+    expect(on.judge(addresses, found)).toEqual({
+      conflicts: [],
+      hopeless: `${STRANGER} answers for every free address`,
+    });
     expect(on.next()).toEqual([]);
     expect(on.discover(1)).toBe('offer 10.77.0.10');
+  });
+});
+
+describe('behind a relay, where nobody’s MAC is seen', () => {
+  const hall = (pool: string) => {
+    const segment = `{ relayed: true, address: 10.77.0.1, cidr: 10.9.0.0/24, pool: { ${pool} } }`;
+    const on = world(`dhcp: { relayInterfaces: [prov0], segments: [${segment}] }`);
+    const somebodyAt = (...addresses: string[]) =>
+      new Map<Ipv4, Mac | undefined>(addresses.map((address) => [ipv4(address), undefined]));
+    const all = (addresses: readonly Ipv4[]) => somebodyAt(...addresses.map(formatIpv4));
+    const ask = (type: number, fields: object, ...addresses: string[]) =>
+      shown(on.dhcp(dhcpPacket({ mac: A, type, ...fields }, addresses.map(asks))));
+    return { ...on, somebodyAt, all, ask };
+  };
+  const WIDE = 'first: 10.9.0.10, last: 10.9.0.90';
+  const relay = { giaddr: ipv4('10.9.0.1') };
+
+  it('the highest free address is asked with the first lowest ones, and given out last', () => {
+    const on = hall(WIDE);
+    const first = on.next();
+    expect(first).toHaveLength(limit('probeBatchMax'));
+    expect([first[0], first[30], first[31]]).toEqual(
+      ['10.9.0.10', '10.9.0.40', '10.9.0.90'].map(ipv4),
+    );
+    on.judge(first);
+    const second = on.next();
+    expect([second[0], second[31]]).toEqual(['10.9.0.41', '10.9.0.72'].map(ipv4));
+    on.judge(second);
+    expect(on.next()).toEqual([]);
+    expect(on.ask(1, relay)).toBe('offer 10.9.0.10');
+  });
+
+  it('somebody there: quarantine and an event, of which no MAC is told', () => {
+    const on = hall(WIDE);
+    on.carryOut(on.judge(on.next(), on.somebodyAt('10.9.0.10', '10.9.0.12')));
+    const [event] = on.inventory.events.after(0, 9);
+    expect(event).toMatchObject({ name: 'dhcp.conflict', data: { address: '10.9.0.10', by: '' } });
+    expect(event?.mac).toBeUndefined();
+    expect(on.ask(1, relay)).toBe('offer 10.9.0.11');
+    expect(on.ask(1, relay, '10.9.0.12')).toBe('offer 10.9.0.11');
+  });
+
+  it('who uses the address to renew it is who answered; who only remembers it, or chooses it, is refused', () => {
+    const on = hall(WIDE);
+    on.carryOut(on.judge(on.next(), on.somebodyAt('10.9.0.10')));
+    expect(on.ask(3, relay, '10.9.0.10')).toBe('nak 0.0.0.0');
+    const chosen = dhcpPacket({ mac: A, type: 3, ...relay }, [asks('10.9.0.10'), names()]);
+    expect(shown(on.dhcp(chosen))).toBe('nak 0.0.0.0');
+    expect(on.ask(3, { ciaddr: ipv4('10.9.0.10') })).toBe('ack 10.9.0.10');
+  });
+
+  it('all but the highest one: they are users, though their leases are lost', () => {
+    const on = hall(WIDE);
+    const addresses = on.next();
+    const judged = on.judge(addresses, on.all(addresses.slice(0, -1)));
+    expect(judged.hopeless).toBeUndefined();
+    expect(judged.conflicts).toHaveLength(limit('probeBatchMax') - 1);
+  });
+
+  it('all of them: something answers for whatever is asked, and probing ends', () => {
+    const on = hall(WIDE);
+    const addresses = on.next();
+    expect(on.judge(addresses, on.all(addresses))).toEqual({
+      conflicts: [],
+      hopeless: 'something answers for every free address',
+    });
+    expect(on.next()).toEqual([]);
+    expect(on.ask(1, relay)).toBe('offer 10.9.0.10');
+  });
+
+  it('a few left, which all answer: they are users', () => {
+    const on = hall('first: 10.9.0.10, last: 10.9.0.12');
+    const addresses = on.next();
+    on.carryOut(on.judge(addresses, on.somebodyAt('10.9.0.10')));
+    expect(on.next()).toEqual([]);
+    expect(on.ask(1, relay)).toBe('offer 10.9.0.11');
+  });
+
+  it('half of the pool at most is out of use because somebody answers', () => {
+    const on = hall('first: 10.9.0.10, last: 10.9.0.17');
+    const addresses = on.next();
+    expect(on.judge(addresses, on.all(addresses.slice(0, 4))).conflicts).toHaveLength(4);
+    const again = hall('first: 10.9.0.10, last: 10.9.0.17');
+    expect(again.judge(addresses, again.all(addresses.slice(0, 5)))).toEqual({
+      conflicts: [],
+      hopeless: 'more than 4 free addresses answer',
+    });
   });
 });
 

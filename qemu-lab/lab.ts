@@ -60,9 +60,13 @@ export interface Lab {
 export interface LabOptions {
   readonly keepFiles?: boolean;
   readonly pxeimage?: string;
-  /** Laid over the appliance's configuration, key by key at the top level. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config?: LabSettings;
 }
+
+/** Laid over the appliance's configuration, key by key at the top level; made when the lab's folder is there, which is its argument. */
+export type LabSettings =
+  | Readonly<Record<string, unknown>>
+  | ((dir: string) => Readonly<Record<string, unknown>>);
 
 export async function createLab(
   machines: readonly RackMachine[],
@@ -209,7 +213,7 @@ function labConfig(
     peopleHttp: { anonymousRead: true },
     ...(pxeimage === undefined ? {} : { boot: { pxeimage } }),
     ...(outOfBand ? { dhcp: { segments: [{}, OUT_OF_BAND.segment] } } : {}),
-    ...config,
+    ...(typeof config === 'function' ? config(dir) : config),
   });
 }
 

@@ -13,7 +13,7 @@ import type { StoredEvent } from '../src/events.ts';
 import type { Machine } from '../src/inventory/machines.ts';
 import type { BootTimeline } from '../src/inventory/timeline.ts';
 import { type Client, createClient } from './client.ts';
-import { createLab, type Lab, type LabVm } from './lab.ts';
+import { createLab, type Lab, type LabSettings, type LabVm } from './lab.ts';
 import type { Negotiated } from './negotiated.ts';
 import { createMoves, waitPatiently } from './patience.ts';
 import type { Tool } from './prerequisites.ts';
@@ -76,7 +76,7 @@ export interface Scenario {
   /** Foreign programs that it starts, beside what every lab needs. */
   readonly tools?: readonly Tool[];
   /** Laid over the appliance's configuration. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config?: LabSettings;
   /** In a lab; absent where `alone` is there. */
   readonly run?: (run: ScenarioRun) => Promise<void>;
   /** Without a lab: it makes all that it needs itself. */

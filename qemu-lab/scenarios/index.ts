@@ -6,6 +6,7 @@ import { clients } from './clients.ts';
 import { failures } from './failures.ts';
 import { federation } from './federation.ts';
 import { federationFaults } from './federation-faults.ts';
+import { https } from './https.ts';
 import { ingest } from './ingest.ts';
 import { ingestHostile } from './ingest-hostile.ts';
 import { ingestKilled } from './ingest-killed.ts';
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   layouts,
   installer,
   burnIn,
+  https,
   federation,
   federationFaults,
 ];

@@ -1,0 +1,70 @@
+/**
+ * An iPXE that trusts the site's CA: a BIOS and a UEFI machine fetch script, kernel and initrd by https, and the agent reports by
+ * https. Nobody asks anything by plain HTTP.
+ *
+ * CA, certificate and both binaries are made with the lines of docs/https.md. Building takes minutes and a copy of iPXE's source,
+ * whose folder `src` is named by IPXE_SOURCE.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildIpxe, makeSiteCa } from '../../test/support/site-ca.ts';
+import { negotiatedBy } from '../negotiated.ts';
+import type { Scenario } from '../scenario.ts';
+import { same } from './boots.ts';
+import { checkRecords, everyoneRegisters } from './ingest.ts';
+
+const SERVER = '10.77.0.1';
+const PORT = 8443;
+
+export const https: Scenario = {
+  name: 'https',
+  about: 'an iPXE built with the site’s CA, BIOS and UEFI: not one request by plain HTTP',
+  byCommand: true,
+  tools: [
+    ['openssl', 'openssl'],
+    ['gcc', 'gcc'],
+    ['make', 'make'],
+    ['/usr/include/lzma.h', 'liblzma-dev'],
+  ],
+  rack: {
+    machines: [
+      { name: 'tls-bios', netboot: 'chain', serial: 'SN-4101', disks: [] },
+      { name: 'tls-uefi', firmware: 'uefi', serial: 'SN-4102', disks: [] },
+    ],
+  },
+  config(dir) {
+    const source = process.env.IPXE_SOURCE;
+    if (!source) throw new Error('IPXE_SOURCE names no folder: it is src of a copy of ipxe/ipxe');
+    const site = makeSiteCa(dir, SERVER);
+    buildIpxe(source, site.ca);
+    const assets = join(dir, 'boot');
+    mkdirSync(assets);
+    for (const file of ['bin-x86_64-efi/snponly.efi', 'bin/undionly.kpxe'])
+      copyFileSync(join(source, file), join(assets, file.split('/').at(-1) ?? ''));
+    const { ca, cert, key } = site;
+    return {
+      boot: { assets },
+      machineHttp: { tls: { port: PORT, cert, key, ca, offer: true } },
+    };
+  },
+  async run(run) {
+    for (const vm of run.lab.vms) run.lab.powerOn(vm);
+    await everyoneRegisters(run, { patiently: true });
+    await checkRecords(run);
+    const capture = await run.capture();
+    for (const { machine } of run.lab.vms) {
+      const check = (holds: boolean, what: string) => run.check(holds, `${machine.name}: ${what}`);
+      const mac = machine.nics.find(({ boot }) => boot)?.mac ?? '';
+      const seen = negotiatedBy(capture, mac);
+      run.negotiated[machine.name] = seen;
+      const scripts = seen.granted.filter(({ stage }) => stage === 'ipxe');
+      same(
+        check,
+        'where iPXE is sent',
+        scripts.map(({ options }) => options[67]),
+        [`"https://${SERVER}:${PORT}/boot/…/script.ipxe"`],
+      );
+      same(check, 'requests by plain HTTP', seen.http, []);
+    }
+  },
+};

@@ -138,8 +138,8 @@ async function failAndName(
     `${name}: ${row.diagnosis.name} after ${seconds} s: ${row.diagnosis.evidence.join('; ')}`,
   );
   run.check(row.diagnosis.name === name, `${name} is called ${row.diagnosis.name}`);
-  await checkDelay(run, vm);
-  await keepRecord(run, name, row.timeline.boot);
+  const boot = await checkDelay(run, vm);
+  await keepRecord(run, name, boot);
   await run.lab.powerOff(vm);
 }
 
@@ -148,8 +148,8 @@ function rowOf(vm: LabVm, { rows }: Board) {
   return rows.find(({ timeline }) => macs.includes(timeline.mac));
 }
 
-/** The name came within 90 s of the last sign of life. */
-async function checkDelay(run: ScenarioRun, vm: LabVm): Promise<void> {
+/** The name came within 90 s of the last sign of life. @returns the boot that has it, which may not be its last */
+async function checkDelay(run: ScenarioRun, vm: LabVm): Promise<string | undefined> {
   const macs: string[] = vm.machine.nics.map(({ mac }) => mac);
   const events = (await run.client.events()).filter(({ mac }) => mac && macs.includes(mac));
   const { name: wanted } = vm.machine;
@@ -166,11 +166,12 @@ async function checkDelay(run: ScenarioRun, vm: LabVm): Promise<void> {
   const delaySeconds = ((named?.at ?? 0) - (own.at(-1)?.at ?? 0)) / 1000;
   run.times[`${vm.machine.name} named after`] = Math.round(delaySeconds * 10) / 10;
   run.check(delaySeconds <= 90, `${vm.machine.name}: named ${delaySeconds} s after its last sign`);
+  return named?.boot;
 }
 
-async function keepRecord(run: ScenarioRun, name: string, boot: string): Promise<void> {
-  // Of a machine that did not even begin to boot there is no boot to ask for.
-  if (!process.env.UPDATE_FIXTURES || (name in POWER_FAILURES && name !== 'install-loop')) return;
+/** @param boot absent for a machine that did not even begin to boot */
+async function keepRecord(run: ScenarioRun, name: string, boot: string | undefined): Promise<void> {
+  if (!process.env.UPDATE_FIXTURES || boot === undefined) return;
   const answer = await fetch(`${run.lab.api}/api/v1/boots/${boot}/flight`);
   const flight = await answer.json();
   const about = `QEMU, scenario failures: ${JSON.stringify(FAILURES[name])}`;
@@ -208,8 +209,8 @@ async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void
     args: ['--no-sandbox'],
   });
   try {
-    // The board draws what is in sight: all machines have to be, and each takes up to 160 pixels.
-    const height = 300 + 160 * vms.length;
+    // The board draws what is in sight: all machines have to be, and each takes up to 130 pixels.
+    const height = 240 + 130 * vms.length;
     const page = await browser.newPage({ viewport: { width: 1280, height } });
     await page.goto(run.lab.api);
     await page.waitForSelector('[data-diagnosis]');

@@ -38,8 +38,10 @@ export function diffText(diff: FleetDiff, json: boolean): string {
 }
 
 const sides = (sign: string, text: string): string =>
-  text
-    .trimEnd()
-    .split('\n')
-    .map((line) => `  ${sign} ${line}\n`)
-    .join('');
+  text === ''
+    ? ''
+    : text
+        .trimEnd()
+        .split('\n')
+        .map((line) => `  ${sign} ${line}\n`)
+        .join('');

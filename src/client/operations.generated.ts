@@ -5340,7 +5340,7 @@ export interface Operations {
     body: undefined;
     answer: PastMoment;
   };
-  /** What would change over the whole fleet (offers, scripts, types, leases, zones) with another configuration, record or template; changes nothing. */
+  /** What would change over the whole fleet (offers, scripts, types, next installs, leases, zones) with another configuration, record, template or channel; changes nothing. */
   'POST /configuration/diff': {
     path: object;
     query: object;
@@ -5365,6 +5365,10 @@ export interface Operations {
         | undefined;
       /** Templates of iPXE scripts by the names of their files */
       readonly scripts?: Readonly<Record<string, string>> | undefined;
+      /** Templates of installers by their images, as installs ask for them */
+      readonly templates?: Readonly<Record<string, string>> | undefined;
+      /** Versions that channels of images would point to */
+      readonly channels?: Readonly<Record<string, string>> | undefined;
     };
     answer: FleetDiff;
   };

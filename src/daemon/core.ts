@@ -152,6 +152,10 @@ export function federationFolderOf({ database, federation }: Config): string {
   return federation.folder || join(dirname(database.file), 'federation');
 }
 
+export function imageFolderOf({ images, database }: Config): string {
+  return images.folder || join(dirname(database.file), 'images');
+}
+
 export function backupFolderOf({ database }: Config): string {
   return database.backups || join(dirname(database.file), 'backups');
 }

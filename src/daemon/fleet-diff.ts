@@ -1,13 +1,13 @@
 /**
- * What would change over the whole fleet if a configuration, a record (subnet, rule, hardware type, ...) or a template of a script
- * were another: asked before it is applied.
+ * What would change over the whole fleet if a configuration, a record (subnet, rule, hardware type, ...), a template of a script or of
+ * an installer, or a channel of images were another: asked before it is applied.
  *
  * Two copies of the database (platform/scratch-copy.ts) answer the same made-up questions, one as it is and one with the
  * proposal carried out in it by the code that would carry it out: the address, its terms and the boot file that each NIC on
- * record would be offered as each kind of client, the script it would be handed, and the hardware type of each machine. Beside
- * that, the leases that are held now, by the segment that would look after them, and every record of every zone.
+ * record would be offered as each kind of client, the script it would be handed, the hardware type of each machine, and what its next
+ * install would tell it (fleet-diff-installs.ts). Beside that, the leases that are held now, by the segment that would look after them, and every record of every zone.
  *
- * The copies hold no history, no token, no password and nothing of jobs: machines in the middle of an install answer as if they had none. The database
+ * The copies hold no history, no token, no password and of jobs but what each machine was last installed with: machines in the middle of an install answer as if they had none. The database
  * itself is read once and never written.
  */
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,12 +19,22 @@ import { AppError } from '../errors.ts';
 import { RECORD_SCHEMAS, type RecordKind } from '../inventory/record-kinds.ts';
 import { retype } from '../inventory/retype.ts';
 import { limit } from '../limits.ts';
-import { copyToScratch } from '../platform/scratch-copy.ts';
+import { copyToScratch, type Kept, NO_ROW } from '../platform/scratch-copy.ts';
+import { changedLines } from '../wire/changed-lines.ts';
 import type { BootToken, Hardwarename } from '../wire/ids.ts';
 import { contains, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import { type Mac, parseMac } from '../wire/mac.ts';
-import { keyFileOf, openCore, systemClock } from './core.ts';
+import { imageFolderOf, keyFileOf, openCore, systemClock } from './core.ts';
 import { zonesOf } from './dns.ts';
+import {
+  assertTemplates,
+  type Channels,
+  LAST_INSTALLS,
+  moveChannels,
+  type NextInstalls,
+  openNextInstalls,
+  type Templates,
+} from './fleet-diff-installs.ts';
 
 export interface Difference {
   readonly machine: string;
@@ -72,19 +82,32 @@ export interface FleetChange {
   readonly records?: readonly RecordChange[] | undefined;
   /** Templates of iPXE scripts by the names of their files. */
   readonly scripts?: Readonly<Record<string, string>> | undefined;
+  /** Templates of installers by the images as installs ask for them (`debian-12/stable`). */
+  readonly templates?: Templates | undefined;
+  readonly channels?: Channels | undefined;
 }
 
 type Core = ReturnType<typeof openCore>;
 
+/** One of the two that are asked the same. */
+interface Side {
+  readonly core: Core;
+  readonly nextInstall: NextInstalls;
+}
+
 /** History, secrets, work: no answer to a machine comes from them, or none that a rehearsal may give. */
-const NOT_COPIED: ReadonlySet<string> = new Set([
+const NOT_COPIED = [
   ...['events', 'reports', 'consoles', 'console_parts', 'flight_packets', 'diagnoses'],
   ...['boot_cards', 'phase_times', 'dns_generations', 'dns_diffs', 'dns_snapshots'],
   ...['dns_snapshot_parts', 'dns_keys', 'users', 'api_tokens', 'sessions', 'credentials'],
   ...['webhooks', 'dead_letters', 'idempotency', 'tokens', 'work_orders', 'work_tokens'],
-  ...['jobs', 'job_log', 'job_steps', 'job_queue', 'request_log', 'certificates', 'erased_disks'],
+  ...['job_log', 'job_steps', 'job_queue', 'request_log', 'certificates', 'erased_disks'],
   ...['deliveries', 'delivery_lines', 'image_uploads', 'outcomes', 'merges', 'bmc_feed'],
-]);
+];
+const COPIED: Kept = {
+  ...Object.fromEntries(NOT_COPIED.map((table) => [table, NO_ROW])),
+  jobs: LAST_INSTALLS,
+};
 const WHO = { who: 'rehearsal', why: 'what would change' };
 /** Stands for the token that a real boot would have: it is the same before and after. */
 const TOKEN = 'x'.repeat(32) as BootToken;
@@ -101,7 +124,7 @@ export function diffFleet(current: Config, change: FleetChange): FleetDiff {
   const opened: Core[] = [];
   const open = (name: string, config: Config): Core => {
     const file = join(folder, name);
-    copyToScratch(current.database.file, file, NOT_COPIED);
+    copyToScratch(current.database.file, file, COPIED);
     const database = { ...current.database, file, keyFile: keyFileOf(current) };
     const core = openCore({ ...config, database });
     opened.push(core);
@@ -114,14 +137,22 @@ export function diffFleet(current: Config, change: FleetChange): FleetDiff {
       before: open('before.db', current),
       after: refusing(() => open('after.db', after)),
     };
-    carryOut(cores.after, change.records ?? []);
+    carryOut(cores.after, change);
+    const sideOf = (core: Core, { dns }: Config, templates: Templates = {}): Side => {
+      const parts = { folder: imageFolderOf(current), domain: dns.domain ?? '', templates };
+      return { core, nextInstall: openNextInstalls(core, parts) };
+    };
+    const sides = {
+      before: sideOf(cores.before, current),
+      after: sideOf(cores.after, after, change.templates),
+    };
     const types = change.records?.some(({ kind }) => kind === 'type') === true;
     const was = { leases: leasesOf(cores.before), ...zonesOf(current, cores.before) };
     const is = { leases: leasesOf(cores.after), ...zonesOf(after, cores.after) };
     const leases = differing(was.leases, is.leases);
     const zones = zonesDiffering(was.zones, is.zones);
     const faults = is.faults.filter((fault) => !was.faults.includes(fault));
-    const { counts, ...answers } = askAll(cores, types);
+    const { counts, ...answers } = askAll(sides, types);
     const records = zones.reduce((sum, one) => sum + one.removed.length + one.added.length, 0);
     return {
       ...{ ...answers, leases: leases.slice(0, LINES_MAX), zones: cut(zones) },
@@ -159,7 +190,8 @@ function refusing<T>(open: () => T): T {
   }
 }
 
-function carryOut({ inventory }: Core, records: readonly RecordChange[]): void {
+function carryOut(core: Core, { records = [], channels = {}, templates = {} }: FleetChange): void {
+  const { inventory } = core;
   const store = inventory.serverdb.records;
   for (const { kind, name, doc } of records) {
     inventory.transaction(() => {
@@ -172,11 +204,13 @@ function carryOut({ inventory }: Core, records: readonly RecordChange[]): void {
       throw new AppError('REQUEST_INVALID', { detail, path });
     });
   }
+  moveChannels(core, channels, WHO);
+  assertTemplates(core, templates);
 }
 
 /** Machine by machine, on both sides, so that nothing but what differs is held, and both are asked the same. */
 function askAll(
-  { before, after }: { before: Core; after: Core },
+  { before, after }: { before: Side; after: Side },
   types: boolean,
 ): Pick<FleetDiff, 'differences' | 'asked' | 'machines'> & {
   readonly counts: { readonly answers: number; readonly machines: number };
@@ -185,7 +219,7 @@ function askAll(
   const differences: Difference[] = [];
   const counts = { answers: 0, machines: 0 };
   let [asked, machines] = [0, 0];
-  const { pageOfNames } = before.inventory.serverdb.addresses;
+  const { pageOfNames } = before.core.inventory.serverdb.addresses;
   for (let last = '', page = pageOfNames(last, PAGE); page.length > 0; ) {
     for (const { hardwarename } of page) {
       machines += 1;
@@ -204,7 +238,11 @@ function askAll(
 }
 
 /** @param types whether the rules for hardware types are applied anew */
-function answersOf(core: Core, hardwarename: Hardwarename, types: boolean): Map<string, string> {
+function answersOf(
+  { core, nextInstall }: Side,
+  hardwarename: Hardwarename,
+  types: boolean,
+): Map<string, string> {
   const { inventory } = core;
   const answers = new Map<string, string>();
   if (types) {
@@ -224,6 +262,8 @@ function answersOf(core: Core, hardwarename: Hardwarename, types: boolean): Map<
     }
     answers.set(`${hardwarename}\t${mac}\tscript`, scriptOf(core, parsed));
   }
+  for (const [what, answer] of nextInstall(hardwarename))
+    answers.set(`${hardwarename}\t\t${what}`, answer);
   return answers;
 }
 
@@ -235,7 +275,7 @@ function differing(
   return [...keys].flatMap((key): Difference[] => {
     const [machine = '', mac = '', what = ''] = key.split('\t');
     const [was, is] = [before.get(key) ?? 'nothing', after.get(key) ?? 'nothing'];
-    return was === is ? [] : [{ machine, mac, what, before: was, after: is }];
+    return was === is ? [] : [{ machine, mac, what, ...changedLines(was, is) }];
   });
 }
 

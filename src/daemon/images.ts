@@ -1,9 +1,8 @@
 /** The image store put together: its folder, its sources, the thread that checks files, and what runs from time to time. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { ImageService } from '../http/machine/image-routes.ts';
 import { createAdmission } from '../images/admission.ts';
@@ -15,14 +14,10 @@ import { checkImageFile } from '../platform/image-check.ts';
 import { openImageFolder } from '../platform/image-folder.ts';
 import { openSources } from '../platform/image-source.ts';
 import { pace } from '../platform/pacing.ts';
-import { federationFolderOf, type Parts } from './core.ts';
+import { federationFolderOf, imageFolderOf, type Parts } from './core.ts';
 import { withFleetSource } from './fleet-images.ts';
 
 const HOUR_MS = 3_600_000;
-
-export function imageFolderOf({ images, database }: Config): string {
-  return images.folder || join(dirname(database.file), 'images');
-}
 
 /** @throws AppError CONFIG_INVALID for a key that is none */
 export function startImages(parts: Parts): { desk: ImageDesk; service: ImageService } {

@@ -9,7 +9,7 @@ import { readKept } from '../platform/boot-files.ts';
 import type { Admission } from './admission.ts';
 import { manifestOf, signerOf, type TrustedKey } from './signature.ts';
 import type { ImageStore } from './store.ts';
-import { checkArguments, type Part, parseTemplate } from './template.ts';
+import { checkArguments, parseImageTemplate } from './template.ts';
 
 export interface ImageDeskParts {
   readonly images: Images;
@@ -81,13 +81,9 @@ function checkTemplate({ kind, doc, files }: ImageVersion, store: ImageStore): v
   if (!file) return;
   if (file.size > limit('imageTemplateBytesMax')) throw invalid('It is too long.');
   if (file.compression !== 'none') throw invalid('It is compressed.');
-  let parts: Part[];
   try {
-    parts = parseTemplate(doc.format, readKept(store.open(file.sha256)));
+    parseImageTemplate(doc.format, readKept(store.open(file.sha256)));
   } catch (error) {
     throw invalid((error as Error).message);
   }
-  // Without it no install by this image could ever end.
-  if (!parts.some((part) => 'value' in part && part.value === 'phoneHomeUrl'))
-    throw invalid('It has no {{ phoneHomeUrl }}, which the installed system is to POST to.');
 }

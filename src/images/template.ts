@@ -75,6 +75,16 @@ export function parseTemplate(format: TemplateFormat, text: string): Part[] {
   return parts;
 }
 
+/**
+ * The template of an image.
+ * @throws Error as `parseTemplate`, and when no install by it could ever end
+ */
+export function parseImageTemplate(format: TemplateFormat, text: string): Part[] {
+  const parts = parseTemplate(format, text);
+  if (parts.some((part) => 'value' in part && part.value === 'phoneHomeUrl')) return parts;
+  throw new Error('It has no {{ phoneHomeUrl }}, which the installed system is to POST to.');
+}
+
 const KNOWN = `${TEMPLATE_VALUES.join(', ')}, metadata.NAME`;
 
 function isKnown(name: string): boolean {

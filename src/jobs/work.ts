@@ -78,7 +78,7 @@ export function createJobWork(
         : withRole(params, records.get('role', role)?.doc);
       const hostname = String(prepared.hostname);
       const image = resolve(String(prepared.image));
-      const detail = detailOf(read(name), image, { ...params, hostname, role, brought });
+      const detail = installDetailOf(read(name), image, { ...params, hostname, role, brought });
       const order = work.arm({ job, hardwarename: name, purpose: 'install', detail });
       return { round: order.round };
     },
@@ -144,7 +144,8 @@ function assertFits({ hardware }: Machine, image: ResolvedImage, params: Install
   if (!choice.ok) throw new AppError(choice.code, { detail: choice.detail });
 }
 
-function detailOf(
+/** What an install with these parameters comes to, on this machine. */
+export function installDetailOf(
   machine: Machine,
   image: ResolvedImage,
   params: InstallParams & {

@@ -1,6 +1,6 @@
 /**
- * A copy of the database to try things on: every table of one moment, but not the rows of those that are named, so that a history of
- * gigabytes and what is secret stay where they are. Whoever writes to the copy writes to nobody, waits for nobody, and holds
+ * A copy of the database to try things on: every table of one moment, with only those rows of some that are asked for, so that a
+ * history of gigabytes and what is secret stay where they are. Whoever writes to the copy writes to nobody, waits for nobody, and holds
  * nobody up; the database itself is only read, in one read transaction.
  *
  * What a virtual table (full text) holds is not copied: it is empty in the copy.
@@ -16,8 +16,13 @@ interface SchemaRow {
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** @param without tables that stay empty in the copy; nothing that is copied may refer to their rows */
-export function copyToScratch(file: string, scratch: string, without: ReadonlySet<string>): void {
+/** For `Kept`: none of its rows; nothing that is copied may refer to them. */
+export const NO_ROW = 'FALSE';
+
+/** Conditions by tables: which rows are in the copy. A table that is not named is copied whole. */
+export type Kept = Readonly<Record<string, string>>;
+
+export function copyToScratch(file: string, scratch: string, kept: Kept): void {
   makePrivate(scratch);
   const db = new Sqlite(scratch);
   try {
@@ -25,7 +30,7 @@ export function copyToScratch(file: string, scratch: string, without: ReadonlySe
     for (const pragma of ['journal_mode = OFF', 'synchronous = OFF', 'foreign_keys = OFF'])
       db.pragma(pragma);
     db.prepare('ATTACH ? AS live').run(file);
-    db.transaction(() => copyTables(db, without))();
+    db.transaction(() => copyTables(db, kept))();
     const version = db.pragma('live.user_version', { simple: true });
     db.prepare('DETACH live').run();
     db.pragma(`user_version = ${version}`);
@@ -34,7 +39,7 @@ export function copyToScratch(file: string, scratch: string, without: ReadonlySe
   }
 }
 
-function copyTables(db: Sqlite.Database, without: ReadonlySet<string>): void {
+function copyTables(db: Sqlite.Database, kept: Kept): void {
   const rows = db
     .prepare<[], SchemaRow>(
       "SELECT type, name, sql FROM live.sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
@@ -48,8 +53,9 @@ function copyTables(db: Sqlite.Database, without: ReadonlySet<string>): void {
   );
   for (const { name, sql } of tables) {
     db.exec(sql);
-    if (without.has(name)) continue;
-    db.exec(`INSERT INTO main.${quoted(name)} SELECT * FROM live.${quoted(name)}`);
+    const [table, which] = [quoted(name), kept[name] ?? 'TRUE'];
+    if (which !== NO_ROW)
+      db.exec(`INSERT INTO main.${table} SELECT * FROM live.${table} WHERE ${which}`);
   }
   for (const { sql } of virtual) db.exec(sql);
   for (const { type, sql } of rows) if (type !== 'table') db.exec(sql);

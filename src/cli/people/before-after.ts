@@ -26,6 +26,8 @@ interface DiffOptions extends CommonOptions {
   readonly record?: readonly string[];
   readonly remove?: readonly string[];
   readonly script?: readonly string[];
+  readonly template?: readonly string[];
+  readonly point?: readonly string[];
 }
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
@@ -65,20 +67,23 @@ export function addBeforeAfterCommands(
     )
     .option('--remove <KIND/NAME>', 'a record that would be deleted; may be repeated', several)
     .option('--script <FILE>', 'a template of a script, by its name; may be repeated', several)
+    .option('--template <IMAGE=FILE>', "an installer's template; may be repeated", several)
+    .option('--point <CHANNEL=VERSION>', 'a channel of images; may be repeated', several)
     .action(async (file: string | undefined, options: DiffOptions) => {
-      const { records, scripts } = proposed(options);
-      if (file === undefined && records.length === 0 && Object.keys(scripts).length === 0)
+      const { records, ...rest } = proposed(options);
+      const named = [records, ...Object.values(rest)].some((part) => Object.keys(part).length > 0);
+      if (file === undefined && !named)
         throw new AppError('REQUEST_INVALID', { detail: 'Nothing is named that would change.' });
       const json = options.json === true;
       if (options.config !== undefined) {
         const next = file === undefined ? undefined : loadConfig(file);
-        const diff = diffFleet(loadConfig(options.config), { config: next, records, scripts });
+        const diff = diffFleet(loadConfig(options.config), { config: next, records, ...rest });
         return context.write(diffText(diff, json));
       }
       const text = file === undefined ? undefined : read(file);
       const { body } = await clientFor<'configuration'>(context, options).call(
         'POST /configuration/diff',
-        { body: { config: text, records: records as SentRecords, scripts } },
+        { body: { config: text, records: records as SentRecords, ...rest } },
       );
       context.write(diffText(body as FleetDiff, json));
     });
@@ -103,9 +108,17 @@ async function explained(
 type SentRecords = NonNullable<Operations['POST /configuration/diff']['body']>['records'];
 
 /** @throws AppError REQUEST_INVALID for what is not of the form, CONFIG_UNREADABLE */
-function proposed({ record = [], remove = [], script = [] }: DiffOptions): {
+function proposed({
+  record = [],
+  remove = [],
+  script = [],
+  template = [],
+  point = [],
+}: DiffOptions): {
   records: RecordChange[];
   scripts: Record<string, string>;
+  templates: Record<string, string>;
+  channels: Record<string, string>;
 } {
   const records = record.map((text): RecordChange => {
     const [, kind = '', name = '', file = ''] = /^([a-z]+)\/([^=]+)=(.+)$/.exec(text) ?? [];
@@ -120,7 +133,19 @@ function proposed({ record = [], remove = [], script = [] }: DiffOptions): {
     return { kind: kind as RecordChange['kind'], name, doc: null };
   });
   const scripts = Object.fromEntries(script.map((file) => [basename(file), read(file)]));
-  return { records: [...records, ...removed], scripts };
+  const templates = template.map((text) => pairOf(text, 'IMAGE=FILE'));
+  return {
+    records: [...records, ...removed],
+    scripts,
+    templates: Object.fromEntries(templates.map(([image, file]) => [image, read(file)])),
+    channels: Object.fromEntries(point.map((text) => pairOf(text, 'CHANNEL=VERSION'))),
+  };
+}
+
+function pairOf(text: string, form: string): [string, string] {
+  const [, name = '', value = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (value !== '') return [name, value];
+  throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not ${form}.` });
 }
 
 function parsed(file: string): unknown {

@@ -7,23 +7,25 @@ import { post } from '../api.ts';
 import { may } from '../session.ts';
 import { Panel } from './common.tsx';
 import { Diff } from './diff.tsx';
-import { type Answer, type Kind, linesOf, proposalOf } from './what-would-change-text.ts';
+import { type Answer, KINDS, type Kind, linesOf, proposalOf } from './what-would-change-text.ts';
 
-const KINDS: readonly (readonly [Kind, string])[] = [
-  ['config', 'the configuration file (YAML)'],
-  ['script', 'a template of iPXE scripts'],
-  ['subnet', 'a subnet (JSON)'],
-  ['type', 'a hardware type (JSON)'],
-  ['naming', 'a naming rule (JSON)'],
-  ['rack', 'a rack (JSON)'],
-  ['bmc', 'a BMC profile (JSON)'],
-];
+/** What its name looks like, where one might not know. */
+const NAMED: Partial<Record<Kind, string>> = {
+  ...{ script: 'pxeimage.ipxe', template: 'debian-12/stable', channel: 'debian-12/stable' },
+};
+/** What is given of it, where that is no record. */
+const GIVEN: Partial<Record<Kind, string>> = {
+  ...{ config: 'The whole text of it', script: 'The whole text of it' },
+  ...{ template: 'The whole text of it', channel: 'The version that it would point to' },
+};
 /** They are the appliance's own files. */
 const FILES: readonly Kind[] = ['config', 'script'];
 
 export function WhatWouldChange() {
-  const kinds = KINDS.filter(([kind]) => may('admin') || !FILES.includes(kind));
-  const [kind, setKind] = useState<Kind>(kinds[0]?.[0] ?? 'subnet');
+  const kinds = (Object.keys(KINDS) as Kind[]).filter(
+    (each) => may('admin') || !FILES.includes(each),
+  );
+  const [kind, setKind] = useState<Kind>(kinds[0] ?? 'subnet');
   const [name, setName] = useState('');
   const [text, setText] = useState('');
   const [busy, setBusy] = useState(false);
@@ -51,9 +53,9 @@ export function WhatWouldChange() {
         <label>
           If this were another:
           <select value={kind} onChange={(event) => setKind(event.currentTarget.value as Kind)}>
-            {kinds.map(([value, says]) => (
+            {kinds.map((value) => (
               <option key={value} value={value}>
-                {says}
+                {KINDS[value]}
               </option>
             ))}
           </select>
@@ -64,13 +66,13 @@ export function WhatWouldChange() {
             <input
               required
               value={name}
-              placeholder={kind === 'script' ? 'pxeimage.ipxe' : ''}
+              placeholder={NAMED[kind] ?? ''}
               onInput={(event) => setName(event.currentTarget.value)}
             />
           </label>
         )}
         <label>
-          {FILES.includes(kind) ? 'The whole text of it' : 'The record; empty: deleted'}
+          {GIVEN[kind] ?? 'The record; empty: deleted'}
           <textarea
             class="mono"
             rows={8}

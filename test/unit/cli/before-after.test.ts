@@ -85,6 +85,8 @@ describe('reveille config diff', () => {
       ...['config', 'diff', fileOf('next.yaml', 'site: x')],
       ...['--record', `subnet/blue=${subnet}`, '--remove', 'rack/R1'],
       ...['--script', fileOf('pxeimage.ipxe', '#!ipxe')],
+      ...['--template', `netinst/stable=${fileOf('preseed.cfg', 'd-i x')}`],
+      ...['--point', 'netinst/stable=12.13'],
     );
     expect(fleetDiff.mock.calls).toEqual([
       [
@@ -95,6 +97,8 @@ describe('reveille config diff', () => {
             { kind: 'rack', name: 'R1', doc: null },
           ],
           scripts: { 'pxeimage.ipxe': '#!ipxe' },
+          templates: { 'netinst/stable': 'd-i x' },
+          channels: { 'netinst/stable': '12.13' },
         },
       ],
     ]);
@@ -107,6 +111,8 @@ describe('reveille config diff', () => {
     await expect(run('config', 'diff')).rejects.toThrow(/Nothing is named/);
     await expect(run('config', 'diff', '--record', 'blue')).rejects.toThrow(/KIND\/NAME=FILE/);
     await expect(run('config', 'diff', '--remove', 'blue')).rejects.toThrow(/KIND\/NAME/);
+    await expect(run('config', 'diff', '--template', 'x')).rejects.toThrow(/IMAGE=FILE/);
+    await expect(run('config', 'diff', '--point', 'x/y')).rejects.toThrow(/CHANNEL=VERSION/);
     expect(fleetDiff).not.toHaveBeenCalled();
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -10,7 +10,7 @@ import { parseConfig } from '../../../src/config.ts';
 import { openCore } from '../../../src/daemon/core.ts';
 import { diffFleet } from '../../../src/daemon/fleet-diff.ts';
 import { openFleetDiffDesk } from '../../../src/daemon/fleet-diff-desk.ts';
-import { copyToScratch } from '../../../src/platform/scratch-copy.ts';
+import { copyToScratch, NO_ROW } from '../../../src/platform/scratch-copy.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { bytesOf, report } from '../../support/reports.ts';
@@ -205,12 +205,14 @@ describe('what a record or a template would change', () => {
     expect(diff({ scripts: { 'pxeimage.ipxe': '{{secret}}' } })).toThrow(/secret/);
   });
   it('leaves no copy behind, and copies no history and no secret', () => {
-    const copies = () => readdirSync(tmpdir()).filter((name) => /^reveille-rehearsal-/.test(name));
-    const before = copies();
+    const copies = join(folder, 'copies');
+    mkdirSync(copies);
+    vi.stubEnv('TMPDIR', copies);
     expect(diffFleet(configOf(), { config: configOf() })).toMatchObject(nothing);
-    expect(copies()).toEqual(before);
+    vi.unstubAllEnvs();
+    expect(readdirSync(copies)).toEqual([]);
     const file = join(folder, 'scratch.db');
-    copyToScratch(join(folder, 'r.db'), file, new Set(['events']));
+    copyToScratch(join(folder, 'r.db'), file, { events: NO_ROW });
     const [live, copy] = [join(folder, 'r.db'), file].map((name) => new Sqlite(name));
     const count = (db: typeof live, table: string) =>
       db?.prepare(`SELECT count(*) AS count FROM ${table}`).get() as { count: number };

@@ -8,6 +8,12 @@ describe('what would change', () => {
     expect(proposalOf('script', 'pxeimage.ipxe', '#!ipxe')).toEqual({
       scripts: { 'pxeimage.ipxe': '#!ipxe' },
     });
+    expect(proposalOf('template', 'netinst/stable', 'd-i x\n')).toEqual({
+      templates: { 'netinst/stable': 'd-i x\n' },
+    });
+    expect(proposalOf('channel', 'netinst/stable', ' 12.13\n')).toEqual({
+      channels: { 'netinst/stable': '12.13' },
+    });
     const records = (doc: unknown) => ({ records: [{ kind: 'subnet', name: 'blue', doc }] });
     expect(proposalOf('subnet', 'blue', '{"cidr":"10.1.0.0/24"}')).toEqual(
       records({ cidr: '10.1.0.0/24' }),
@@ -18,14 +24,25 @@ describe('what would change', () => {
 
   it('is told as lines that come and go, below whom they are about', () => {
     const one = { machine: 'C1', mac: 'aa', what: 'script', before: 'a\nb\n', after: 'c' };
+    const come = { machine: 'C1', mac: '', what: 'template', before: '', after: 'd' };
     const lease = { machine: '', mac: 'bb', what: 'lease of 1.2.3.4', before: 'x', after: 'y' };
     const answer = {
-      ...{ differences: [one], leases: [lease], faults: [], asked: 1, machines: 1 },
+      ...{ differences: [one, come], leases: [lease], faults: [], asked: 1, machines: 1 },
       zones: [{ zone: 'lab.', removed: ['r'], added: ['s'] }],
       counts: { answers: 1, machines: 1, leases: 1, records: 2 },
     };
     expect(linesOf(answer).split('\n')).toEqual([
-      ...['C1 aa, script', '- a', '- b', '+ c', 'bb, lease of 1.2.3.4', '- x', '+ y'],
+      ...[
+        'C1 aa, script',
+        '- a',
+        '- b',
+        '+ c',
+        'C1, template',
+        '+ d',
+        'bb, lease of 1.2.3.4',
+        '- x',
+        '+ y',
+      ],
       ...['zone lab.', '- r', '+ s'],
     ]);
   });

@@ -1,11 +1,12 @@
 /**
  * The past and the future of what machines are answered: what one was offered and served at a moment (time travel), and what would
- * change over the whole fleet if the configuration, records or templates were others, before anybody applies it.
+ * change over the whole fleet if the configuration, records, templates or channels were others, before anybody applies it.
  */
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import { parseMoment } from '../../../inventory/past.ts';
 import { RECORD_SCHEMAS, type RecordKind, recordName } from '../../../inventory/record-kinds.ts';
+import { IMAGE_VERSION, parseImageRef } from '../../../wire/image-ref.ts';
 import { needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -46,6 +47,10 @@ const fleetDiff = z
   })
   .meta({ id: 'FleetDiff' });
 
+const imageRef = z
+  .string()
+  .refine((text) => parseImageRef(text) !== undefined, 'debian-12/stable or debian-12@VERSION');
+
 const KINDS = Object.keys(RECORD_SCHEMAS) as [RecordKind, ...RecordKind[]];
 
 const proposal = z
@@ -68,9 +73,17 @@ const proposal = z
       .record(z.string().max(64), z.string())
       .optional()
       .describe('Templates of iPXE scripts by the names of their files'),
+    templates: z
+      .record(imageRef, z.string())
+      .optional()
+      .describe('Templates of installers by their images, as installs ask for them'),
+    channels: z
+      .record(imageRef, z.string().regex(IMAGE_VERSION))
+      .optional()
+      .describe('Versions that channels of images would point to'),
   })
   .refine(
-    ({ config, records, scripts }) => (config ?? records ?? scripts) !== undefined,
+    (proposed) => Object.values(proposed).some((part) => part !== undefined),
     'names nothing that would change',
   );
 
@@ -108,7 +121,7 @@ export function addBeforeAfterRoutes(app: PeopleServer, context: PeopleContext):
     schema: {
       tags: ['operations'],
       summary:
-        'What would change over the whole fleet (offers, scripts, types, leases, zones) with another configuration, record or template; changes nothing',
+        'What would change over the whole fleet (offers, scripts, types, next installs, leases, zones) with another configuration, record, template or channel; changes nothing',
       body: proposal,
       response: answers(fleetDiff),
     },

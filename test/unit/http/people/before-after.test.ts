@@ -58,13 +58,18 @@ describe('what would change over the fleet', () => {
     expect(await ask(operator, { records: [subnet] })).toBe(200);
     expect(await ask(operator, { config: 'site: lab' })).toBe(403);
     expect(await ask(operator, { scripts: { 'pxeimage.ipxe': '' } })).toBe(403);
-    expect(fleetDiff.mock.calls).toEqual([[{ records: [subnet] }]]);
+    const images = { templates: { 'netinst/stable': 'd-i x' }, channels: { 'netinst/beta': '2' } };
+    expect(await ask(technician, images)).toBe(403);
+    expect(await ask(operator, images)).toBe(200);
+    expect(fleetDiff.mock.calls).toEqual([[{ records: [subnet] }], [images]]);
     const { body } = await admin('POST', '/configuration/diff', { body: { config: 'site: x' } });
     expect(body).toEqual(DIFF);
   });
   it('is refused where nothing is named, or a kind that there is not', async () => {
     const { admin } = await appliance();
-    for (const body of [{}, { colour: 1 }, { records: [{ ...subnet, kind: 'hall' }] }])
+    const templates = { netinst: 'no reference to an image' };
+    const kind = 'hall';
+    for (const body of [{}, { colour: 1 }, { records: [{ ...subnet, kind }] }, { templates }])
       expect((await admin('POST', '/configuration/diff', { body })).status).toBe(400);
   });
 });

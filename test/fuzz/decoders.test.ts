@@ -9,8 +9,11 @@ import { createCaptureReader } from '../../src/capture/pcap.ts';
 import { captureJson } from '../../src/cli/decode-json.ts';
 import { captureText } from '../../src/cli/decode-text.ts';
 import { describePacket } from '../../src/dhcp/describe.ts';
+import { createIntake } from '../../src/dhcp/intake.ts';
 import { decodePacket, encodePacket, replyBytesMax } from '../../src/dhcp/packet.ts';
 import { respond } from '../../src/dhcp/respond.ts';
+import { diagnose } from '../../src/diagnose/diagnose.ts';
+import { flightsOf } from '../../src/diagnose/from-capture.ts';
 import { parseReport } from '../../src/inventory/report.ts';
 import { cleanFileName } from '../../src/tftp/file-name.ts';
 import { negotiate } from '../../src/tftp/negotiate.ts';
@@ -22,7 +25,9 @@ import {
   encodeRequest,
   OPCODE,
 } from '../../src/tftp/packet.ts';
+import { decodeEchoReply } from '../../src/wire/icmp-echo.ts';
 import type { Ipv4 } from '../../src/wire/ipv4.ts';
+import type { Millis } from '../../src/wire/time.ts';
 import { mutate, random } from '../support/mutate.ts';
 import { udpDatagrams } from '../support/pcap.ts';
 import { bytesOf, report } from '../support/reports.ts';
@@ -91,6 +96,35 @@ describe('hostile bytes', () => {
     for (const world of worlds) expect(world.inventory.leases.count()).toBe(0);
   });
 
+  it(`DHCP's queue: ${RUNS} mutated packets come out as they went in, or are shed and counted`, () => {
+    const pick = random(SEED + 4);
+    let shed = 0;
+    const intake = createIntake<string>(() => {
+      shed += 1;
+    });
+    const source = { address: '10.77.0.9', port: 68 };
+    let taken = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const bytes = mutate(packets[pick(packets.length)] ?? new Uint8Array(), pick);
+      intake.add({ socket: 's', bytes, source, at: run as Millis });
+      if (pick(40) === 0) taken += intake.take(64, run as Millis).length;
+    }
+    expect(taken + shed + intake.size()).toBe(RUNS);
+  });
+
+  it(`ICMP: ${RUNS} mutated echo replies`, () => {
+    const pick = random(SEED + 5);
+    const hex = '450000241234400040010000' + '0a09001e0a000001' + '00000000abcd00016865';
+    const reply = Uint8Array.from(Buffer.from(hex, 'hex'));
+    const asked = { identifier: 0xabcd, data: reply.slice(28) };
+    let answers = 0;
+    for (let run = 0; run < RUNS; run++) {
+      if (decodeEchoReply(mutate(reply, pick), asked) !== undefined) answers += 1;
+    }
+    expect(answers).toBeGreaterThan(0);
+    expect(answers).toBeLessThan(RUNS);
+  });
+
   it(`TFTP: ${RUNS} mutated packets`, () => {
     const pick = random(SEED + 1);
     const options = new Map([
@@ -116,8 +150,8 @@ describe('hostile bytes', () => {
 
   it(`captures: ${RUNS / 20} mutated files and ${RUNS} mutated frames`, () => {
     const pick = random(SEED + 3);
-    const files = ['test/fixtures/dhcp/efihttp.pcap', 'test/fixtures/dhcp/proxyefi.pcap'].map(
-      (name) => Uint8Array.from(readFileSync(name).subarray(0, 16_384)),
+    const files = ['dhcp/efihttp.pcap', 'dhcp/proxyefi.pcap', 'pcap/tools/tshark.pcapng'].map(
+      (name) => Uint8Array.from(readFileSync(`test/fixtures/${name}`).subarray(0, 16_384)),
     );
     const read = (file: Uint8Array) => {
       const reader = createCaptureReader();
@@ -136,6 +170,7 @@ describe('hostile bytes', () => {
       }
       const capture = analysis.finish(fault);
       decodedCount += capture.dhcpMessages + capture.tftpTransfers;
+      for (const flight of flightsOf(capture)) diagnose(flight, true);
       const json = captureJson('x', capture);
       JSON.parse(json);
       for (const shown of [captureText(capture, false), json])

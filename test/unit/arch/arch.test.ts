@@ -142,6 +142,27 @@ describe('lists', () => {
   });
 });
 
+describe('decoders and parsers', () => {
+  /** Those that need no run of their own, and why. */
+  const ELSEWHERE: Readonly<Record<string, string>> = {
+    decodeRdata: 'decodeMessage calls it for every record',
+    parseBody: 'a schema of zod behind JSON.parse, as parseSeen is',
+    parseInstallDetail: 'gives back what it is given',
+    parseRecycleDetail: 'gives back what it is given',
+  };
+  it('of src are all fuzzed', () => {
+    const fuzzed = sources('test/fuzz').map(text).join('\n');
+    const found = sources('src').flatMap((file) =>
+      [...text(file).matchAll(/^export function ((?:decode|parse)[A-Z]\w*)/gm)].map(
+        ([, name]) => name ?? '',
+      ),
+    );
+    expect(found.length).toBeGreaterThan(40);
+    const missing = found.filter((name) => !new RegExp(`\\b${name}\\b`).test(fuzzed));
+    expect(missing.sort()).toEqual(Object.keys(ELSEWHERE).sort());
+  });
+});
+
 describe('the README', () => {
   it('names only commands, files and targets that exist', () => {
     const readme = text('README.md');

@@ -38,6 +38,7 @@ const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')
 const PoolsPage = lazy(async () => (await import('./pages/pools.tsx')).PoolsPage);
 const PoolPage = lazy(async () => (await import('./pages/pools.tsx')).PoolPage);
 const SquadsPage = lazy(async () => (await import('./pages/squads.tsx')).SquadsPage);
+const RolesPage = lazy(async () => (await import('./pages/roles.tsx')).RolesPage);
 const ImagesPage = lazy(async () => (await import('./pages/images.tsx')).ImagesPage);
 const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 
@@ -89,6 +90,8 @@ function Page() {
       return name === '' ? <PoolsPage /> : <PoolPage key={name} name={name} />;
     case 'squads':
       return <SquadsPage />;
+    case 'roles':
+      return <RolesPage />;
     case 'images':
       return <ImagesPage />;
     case 'scan':
@@ -102,7 +105,7 @@ const TITLES: Readonly<Record<PageName | '', string>> = {
   ...{ '': 'Board', overview: 'Overview', racks: 'Racks', jobs: 'Jobs', events: 'Events' },
   ...{ dns: 'DNS', people: 'People', deliveries: 'Deliveries', settings: 'Configuration' },
   ...{ scan: 'Scan', machines: 'Machines', boots: 'Boot', requests: 'Requests', pools: 'Pools' },
-  ...{ squads: 'Squads', images: 'Images', 'sign-in': 'Sign in' },
+  ...{ squads: 'Squads', roles: 'Roles', images: 'Images', 'sign-in': 'Sign in' },
 };
 
 export function App() {

@@ -40,6 +40,7 @@ const PAGES: readonly (readonly [name: string, path: string, ready: string])[] =
   ['pools', '/pools', '[data-pool]'],
   ['pool', '/pools/web', 'tbody tr'],
   ['images', '/images', '.channels button'],
+  ['roles', '/roles', '[data-role]'],
   ['squads', '/squads', '[data-squad]'],
   ['overview', '/overview', '.bars'],
   ['jobs', '/jobs', 'tbody tr'],

@@ -147,6 +147,41 @@ describe('a squad', () => {
   });
 });
 
+describe('a role', () => {
+  it('is written from what machines already have, and changed by nobody who saw an older one', async () => {
+    await site.user('alan', 'admin');
+    const other = await visit(browser, site.url, { viewport: DESK });
+    const desk = other.page;
+    await signIn(desk, 'alan');
+    await desk.getByText('Live', { exact: true }).waitFor();
+    await desk.goto(`${site.url}/roles`);
+    const panel = desk.getByRole('region', { name: 'fancydb' });
+    await panel.getByText('It brings nothing to an install.').waitFor();
+    await panel.getByRole('link', { name: '3 machines' }).waitFor();
+    await panel.getByRole('button', { name: 'Change…' }).click();
+    await desk.locator('textarea[name=metadata]').fill('cluster main');
+    await desk.locator('input[name=why]').fill('a new cluster');
+    await desk.getByRole('button', { name: 'Write it' }).click();
+    await desk.getByText("'cluster main' is not a name and a value").waitFor();
+    await desk.locator('textarea[name=metadata]').fill('cluster: main\nreplicas: 3');
+    await desk.getByRole('button', { name: 'Write it' }).click();
+    await panel.getByText('replicas').waitFor();
+    const { records } = site.hall.now.inventory.serverdb;
+    expect(records.get('role', 'fancydb')?.doc).toMatchObject({
+      metadata: { cluster: 'main', replicas: 3 },
+    });
+    await panel.getByRole('button', { name: 'Change…' }).click();
+    expect(await desk.locator('textarea[name=metadata]').inputValue()).toBe(
+      'cluster: main\nreplicas: 3',
+    );
+    await desk.keyboard.press('Escape');
+    await page.goto(`${site.url}/roles`);
+    await page.getByText('replicas').waitFor();
+    expect(await page.getByRole('button', { name: 'Change…' }).count()).toBe(0);
+    await desk.context().close();
+  });
+});
+
 describe('a channel', () => {
   it('is moved back to where it pointed, with the reason in its history', async () => {
     const { inventory } = site.hall.now;

@@ -21,6 +21,7 @@ export const DIALOGS: readonly (readonly [
   ['call-off-request', 'request', 'Call it off…', /^Call .* off/],
   ['reset', '/pools/web', 'Rolling reset…', 'Install web anew'],
   ['channel', '/images', /→/, /\//],
+  ['role', '/roles', 'Change…', /^What .* brings/],
   ['quota', '/squads', 'Quota…', /^Quota of /],
   ['generation', '/dns', 'Generation 1', 'Generation 1'],
   ['user', '/people', 'Change…', 'ada'],

@@ -22,6 +22,13 @@ export function furnishProvisioning(world: World, machines: readonly Hardwarenam
     const quota = { machines: 20, types: { gpu: 4 } };
     const squad = { name: 'music', doc: { contact: 'music@example.org', notes: '', quota } };
     inventory.serverdb.records.put('squad', squad, CAUSE);
+    const fancydb = {
+      metadata: { cluster: 'main', replicas: 3, zones: ['lon1', 'lon2'] },
+      sshKeys: [`ssh-ed25519 ${'A'.repeat(68)} dba@example.org`],
+      userData: '#cloud-config\npackages:\n  - fancydb\n',
+      notes: 'asked for by music',
+    };
+    inventory.serverdb.records.put('role', { name: 'fancydb', doc: fancydb }, CAUSE);
     addImage(inventory, '12.7');
     addImage(inventory, '12.8');
   });

@@ -40,7 +40,7 @@ export const PAGE_HEADERS = {
 /** First words of the addresses that are pages; what follows them is the page's own. */
 export const PAGES = [
   ...['overview', 'machines', 'racks', 'deliveries', 'boots', 'jobs', 'requests', 'pools'],
-  ...['squads', 'images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
+  ...['squads', 'roles', 'images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
 ] as const;
 /** The portal's own switch over its addresses is typed by this, so that neither list has a page that the other lacks. */
 export type PageName = (typeof PAGES)[number];

@@ -28,6 +28,7 @@ const TARGETS: readonly Target[] = [
   { to: '/events', name: 'Events', icon: 'event' },
   { to: '/dns', name: 'DNS', icon: 'dns' },
   { to: '/images', name: 'Images', icon: 'image' },
+  { to: '/roles', name: 'Roles', icon: 'role' },
   { to: '/squads', name: 'Squads', icon: 'squad' },
   { to: '/people', name: 'People', icon: 'people' },
   { to: '/settings', name: 'Configuration', icon: 'settings' },

@@ -77,7 +77,8 @@ function given<Name extends string>(fields: Readonly<Record<Name, string>>) {
   >;
 }
 
-const linesOf = (text: string): string[] =>
+/** Without the empty ones. */
+export const linesOf = (text: string): string[] =>
   text
     .split('\n')
     .map((line) => line.trim())

@@ -70,8 +70,13 @@ post() {
 # --- JSON -------------------------------------------------------------------------------------------------------------
 # A member is one line; a member without a usable value is no line at all, so that unknown fields are left out.
 
-# quoted TEXT: printable ASCII, trimmed, at most 256 characters.
+# quoted TEXT: printable ASCII, trimmed, at most 256 characters. What is that already, which is nearly all of it, is written without
+# a process: a report has hundreds of these.
 quoted() {
+  case $1 in
+    ' '* | *' ' | *[!A-Za-z0-9\ ._:/+=,@%#\(\)-]*) ;;
+    *) [ ${#1} -gt 256 ] || { printf '"%s"\n' "$1"; return; } ;;
+  esac
   printf '%s\n' "$1" | tr '\t\r' '  ' | tr -d '\000-\011\013-\037\177-\377' | head -n 1 | cut -c 1-256 |
     sed -e 's/^ *//' -e 's/ *$//' -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$/"/'
 }
@@ -84,7 +89,8 @@ str() {
 num() {
   case $2 in
     '' | *[!0-9]*) ;;
-    *) printf '"%s":%s\n' "$1" "$(printf '%s' "$2" | sed 's/^0*\(.\)/\1/')" ;;
+    0?*) printf '"%s":%s\n' "$1" "$(printf '%s' "$2" | sed 's/^0*\(.\)/\1/')" ;;
+    *) printf '"%s":%s\n' "$1" "$2" ;;
   esac
 }
 

@@ -64,7 +64,7 @@ disk_section() {
       str serial "$(disk_serial "$disk")"
       str wwn "$(disk_wwn "$disk")"
       # Sectors in sysfs are always 512 bytes.
-      num sizeBytes "$(awk -v n="$sectors" 'BEGIN { printf "%.0f", n * 512 }')"
+      num sizeBytes $((sectors * 512))
       bool rotational "$(first_line "$disk/queue/rotational")"
       str interface "$(disk_interface "$real/")"
       str firmware "$(disk_firmware "$disk")"

@@ -8,8 +8,12 @@
 . "$AGENT/recon-nics.sh"
 . "$AGENT/recon-bmc.sh"
 
-# first_line FILE
-first_line() { head -n 1 "$1" 2>/dev/null | tr -d '\000'; }
+# first_line FILE: without NULs, which no shell keeps in a variable.
+first_line() {
+  line=
+  { IFS= read -r line <"$1"; } 2>/dev/null
+  printf '%s\n' "$line"
+}
 
 # pci_of SYSFS-PATH: the address of the PCI function that a device hangs on.
 pci_of() {

@@ -158,12 +158,16 @@ function stream({ sha256, size, compression, contentSha256, contentSize }: Image
 
 function configure({ detail, job, hardwarename, url, metadataToken }: PlanInput): PlanLine[] {
   const facts = { job, hardwarename, phoneHome: `${url}/phone-home/${metadataToken}` };
+  const [name, ...others] = systemFiles(detail, facts).map(
+    ({ path, mode, text }): PlanLine => ['file', path, mode, base64(text)],
+  );
+  if (!name) throw new Error('a system without a name');
+  // Keys bear the name, which is in the first file, and are made while the others are written.
   return [
-    ...systemFiles(detail, facts).map(
-      ({ path, mode, text }): PlanLine => [...(['file', path, mode, base64(text)] as const)],
-    ),
-    ...SYSTEM_LINKS.map(([path, target]): PlanLine => ['link', path, target]),
+    name,
     ['hostkeys'],
+    ...others,
+    ...SYSTEM_LINKS.map(([path, target]): PlanLine => ['link', path, target]),
   ];
 }
 

@@ -134,6 +134,43 @@ describe('a copy', () => {
     expect([corrupt.code, corrupt.at('code')]).toEqual([1, 'IMAGE_CORRUPT']);
   });
 
+  it('writes only what is not zero where the disk has made itself zeros, and looks whether it has', async () => {
+    const image = Buffer.concat([content, Buffer.alloc(3_000_000), content, Buffer.alloc(70_000)]);
+    const file = zstdCompressSync(image);
+    const old = `head -c ${image.length + 5000} /dev/urandom >"$AT/disk"`;
+    const queue = (spins: number) =>
+      `q="$SYS/block/$AT/disk/queue"; mkdir -p "$q"; echo ${spins} >"$q/rotational"; echo 1024 >"$q/write_zeroes_max_bytes"`;
+    const raw = `grow() { :; }; blockdev() { :; }; wait_for_parts() { :; }
+      write_raw "$AT/disk" ${sha256(file)} ${file.length} zstd ${sha256(image)} ${image.length} sample
+      cat "$AT/asked" 2>/dev/null; head -c ${image.length} "$AT/disk" | sha256sum; wc -c <"$AT/disk"`;
+    const honest =
+      'echo "$5 $6" >"$AT/asked"; dd if=/dev/zero of="$7" bs=$6 count=1 conv=notrunc 2>/dev/null';
+    const disks: [spins: number, discards: string, asked: boolean][] = [
+      [0, honest, true],
+      [0, 'echo "$5 $6" >"$AT/asked"', true],
+      [0, 'false', false],
+      [1, honest, false],
+    ];
+    for (const [spins, discards, asked] of disks) {
+      const { environment } = await store(file);
+      const tool =
+        'printf "#!/bin/sh\\n%s\\n" "$TOOL" >"$AT/tool"; chmod +x "$AT/tool"; BLKDISCARD=$AT/tool; SYS=$AT/sys';
+      const script = `export AT; ${tool}; ${old}; ${queue(spins)}; ${raw}`;
+      const run = await agent(script, { ...environment, TOOL: discards });
+      const length = Math.ceil(image.length / 4096) * 4096;
+      const lines = [...(asked ? [`-l ${length}`] : []), `${sha256(image)}  -`];
+      expect(run.out).toContain(`${lines.join('\n')}\n`);
+      expect(run.out.endsWith(String(image.length + 5000))).toBe(true);
+    }
+  });
+
+  it('has the same SHA-256 of any processor', async () => {
+    for (const flags of ['fpu sse2 sha_ni', 'fpu sse2']) {
+      const script = `echo "flags : ${flags}" >"$AT/cpuinfo"; CPUINFO=$AT/cpuinfo; echo abc | digest`;
+      expect((await agent(script)).out).toBe(sha256(Buffer.from('abc\n')));
+    }
+  });
+
   it('says IMAGE_UNREACHABLE, at once, when the work is over', async () => {
     const { asked, environment } = await store(packed, { first: [410] });
     const run = await agent(copy(sha256(packed), packed.length), environment);

@@ -16,11 +16,13 @@ import type { PeopleServer } from '../http/people/context.ts';
 import { installPages, PAGE_HEADERS } from '../http/people/pages.ts';
 import { installProblems } from '../http/problem.ts';
 import type { Role } from '../inventory/access.ts';
+import { assertEventNames } from '../inventory/event-history.ts';
 import { limit } from '../limits.ts';
 import { readHardware } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import { type FleetAccess, type FleetPrincipal, needSquad } from './access.ts';
 import type { FleetBlobs } from './blobs.ts';
+import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
 import type { Fleet } from './fleet.ts';
 import { capacityRows, type FleetView } from './fleet-view.ts';
 import type { Joining } from './joining.ts';
@@ -38,6 +40,7 @@ import type { FleetStatistics } from './statistics.ts';
 export interface FleetAppParts {
   readonly fleet: Fleet;
   readonly view: FleetView;
+  readonly feed: FleetFeed;
   readonly statistics: FleetStatistics;
   readonly joining: Joining;
   readonly access: FleetAccess;
@@ -101,6 +104,8 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   addRequests(app, parts);
   addRecordRoutes(app, parts);
   addPools(app, parts);
+  addEvents(app, parts);
+  addRest(app, parts);
   if (!(await installPages(app as unknown as PeopleServer, parts.uiRoot)))
     parts.log.warn({ uiRoot: parts.uiRoot }, 'the portal is not built: run `npm run build`');
   return app as unknown as FastifyInstance;
@@ -206,15 +211,20 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
       return { machine, claims, events: await view.events({ hardwarename }, 50) };
     },
   );
+}
+
+function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
   app.get(
     '/api/v1/events',
     {
-      config,
+      config: { fleetRole: 'viewer' },
       schema: {
         querystring: z
           .strictObject({
             ...{ site: siteName.optional(), hardwarename: name, limit: count },
             below: z.coerce.number().int().min(1).optional(),
+            after: z.string().max(FEED_CURSOR_CHARS_MAX).optional(),
+            names: z.string().max(1024).default(''),
           })
           .refine(({ site, below }) => below === undefined || site !== undefined, {
             message: 'numbers are those of a site: name it',
@@ -223,13 +233,29 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
       },
     },
     async (request) => {
-      const { limit: most, ...of } = request.query;
-      const events = await view.events(of, most);
-      const told = new Set(events.map(({ site }) => site));
+      if (request.headers.accept?.includes('text/event-stream'))
+        throw new AppError('SITE_ONLY', { detail: 'Here the feed is read page by page: `after`.' });
+      const { limit: most, after, below, names, ...of } = request.query;
+      const wanted = names.split(',').filter(Boolean);
+      assertEventNames(wanted);
+      const page =
+        after === undefined
+          ? { events: await view.events({ ...of, below }, most), cursor: await feed.end() }
+          : await feed.page({ ...of, after, names: wanted }, most);
+      const told = new Set(page.events.map(({ site }) => site));
       const sites = (await view.sites()).filter(({ site }) => told.has(site));
-      return { events, sites };
+      return { ...page, sites };
     },
   );
+}
+
+/** Whatever else an appliance answers, and what has no meaning over all of them. */
+function addRest(app: FleetApp, { view }: FleetAppParts): void {
+  app.all('/api/v1/*', { config: { fleetRole: 'viewer' } }, async ({ method, url }) => {
+    const sites = (await view.sites()).map(({ site }) => site).join(', ');
+    const detail = `(${method} ${url.split('?')[0]?.slice(0, 200)}; sites: ${sites || 'none yet'})`;
+    throw new AppError('SITE_ONLY', { detail });
+  });
 }
 
 function addIntents(app: FleetApp, { view, fleet, nudge }: FleetAppParts): void {

@@ -59,12 +59,15 @@ export interface EventFilter {
 
 export type Capacity = { site: string; state: string; hardwareType: string; count: number };
 
-/** As an appliance tells it, less what the site alone knows: which of its free machines are warm, and which may not be taken. */
+/** As an appliance tells it; null is what the site alone knows: which of its free machines are warm, and which may not be taken. */
 export interface CapacityRow {
   readonly site: string;
   readonly type: string;
   free: number;
   total: number;
+  readonly warm: null;
+  readonly unfit: null;
+  readonly states: Record<string, number>;
 }
 
 /** As what a machine in a state is counted: of any other it is one of all. */
@@ -79,8 +82,10 @@ export function capacityRows(capacity: readonly Capacity[]): CapacityRow[] {
     const counted = COUNTED[state] ?? ['total'];
     if (counted.length === 0) continue;
     const key = JSON.stringify([type, site]);
-    const row = rows.get(key) ?? { site, type, free: 0, total: 0 };
+    const none = { free: 0, total: 0, warm: null, unfit: null, states: {} };
+    const row: CapacityRow = rows.get(key) ?? { site, type, ...none };
     rows.set(key, row);
+    row.states[state] = (row.states[state] ?? 0) + count;
     for (const as of counted) row[as] += count;
   }
   return [...rows.values()];

@@ -54,7 +54,7 @@ const writerOf = (request: Parameters<typeof principalOf>[0]): string => {
   return principal.who;
 };
 
-const flat = ({ doc, ...rest }: FleetRecord) => ({ ...doc, ...rest });
+const flat = ({ name, doc, ...rest }: FleetRecord) => ({ name, ...doc, ...rest });
 
 export function addRecordRoutes(app: FleetApp, parts: FleetAppParts): void {
   for (const kind of KINDS) addKind(app, parts, kind);
@@ -169,8 +169,12 @@ const imageOf = (
 };
 function channelOf({ name: whole, changedAt, changedBy, doc }: FleetRecord) {
   const [name = '', channel = ''] = whole.split('/');
-  return { ...doc, version: String(doc.version), name, channel, changedAt, changedBy };
+  const changed = { changedAt, changedBy, movedAt: changedAt };
+  return { ...doc, version: String(doc.version), name, channel, ...changed };
 }
+
+/** In an appliance's form; there it stands in the history, and here who has changed it does. */
+const saidWhy = z.string().max(500).optional();
 
 const newImage = z.strictObject({
   name: imageName,
@@ -180,6 +184,7 @@ const newImage = z.strictObject({
   files: imageDocument.shape.files,
   signature: imageDocument.shape.signature.default(''),
   channel: channelName.optional(),
+  why: saidWhy,
 });
 
 function addImages(app: FleetApp, parts: FleetAppParts): void {
@@ -218,7 +223,7 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
   });
   app.post('/api/v1/images', { config, schema: { body: newImage } }, async (request, reply) => {
     const who = writerOf(request);
-    const { name: image, version, channel, kind, files, signature, ...doc } = request.body;
+    const { name: image, version, channel, kind, files, signature, why: _, ...doc } = request.body;
     const name = `${image}@${version}`;
     const lacking = files.find(({ sha256 }) => blobs.sizeOf(sha256) === undefined);
     if (lacking)
@@ -235,6 +240,17 @@ function addImages(app: FleetApp, parts: FleetAppParts): void {
     return reply.code(201).send(imageOf(put, { blobs, channels }));
   });
   const versionParams = z.object({ name: imageName, version: versionName });
+  app.get(
+    '/api/v1/images/:name/versions/:version',
+    { config: { fleetRole: 'viewer' }, schema: { params: versionParams } },
+    async (request) => {
+      const name = `${request.params.name}@${request.params.version}`;
+      const found = await records.get('image', name);
+      if (!found) throw new AppError('NOT_FOUND', { detail: `No image ${name}.` });
+      const channels = await records.list('channel');
+      return { ...imageOf(found, { blobs, channels }), sites: await records.told('image', name) };
+    },
+  );
   app.delete(
     '/api/v1/images/:name/versions/:version',
     { config, schema: { params: versionParams } },
@@ -252,7 +268,8 @@ function addChannels(app: FleetApp, parts: FleetAppParts): void {
   const config = { fleetRole: 'operator' } as const;
   const url = '/api/v1/images/:name/channels/:channel';
   const params = z.object({ name: imageName, channel: channelName });
-  app.put(url, { config, schema: { params, body: channelDocument } }, async (request) => {
+  const body = channelDocument.extend({ why: saidWhy });
+  app.put(url, { config, schema: { params, body } }, async (request) => {
     const { name, channel } = request.params;
     const { version } = request.body;
     const who = writerOf(request);
@@ -262,6 +279,16 @@ function addChannels(app: FleetApp, parts: FleetAppParts): void {
     const put = await records.put({ ...of, doc: { version }, who });
     parts.nudgeAll();
     return { ...channelOf(put), sites: await records.told(of.kind, of.name) };
+  });
+  app.get(url, { config: { fleetRole: 'viewer' }, schema: { params } }, async (request) => {
+    const name = `${request.params.name}/${request.params.channel}`;
+    const found = await records.get('channel', name);
+    if (!found) throw new AppError('NOT_FOUND', { detail: `No channel ${name}.` });
+    const channel = channelOf(found);
+    const { version: to, changedAt: at, changedBy: who } = channel;
+    // Only the last move is kept here.
+    const moves = [{ at, from: '', to, who, why: '' }];
+    return { channel, moves, sites: await records.told('channel', name) };
   });
   app.delete(url, { config, schema: { params } }, async (request, reply) => {
     const name = `${request.params.name}/${request.params.channel}`;

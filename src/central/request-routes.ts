@@ -38,7 +38,7 @@ function addReads(app: FleetApp, { provisioning }: FleetAppParts): void {
   );
 }
 
-function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void {
+function addWrites(app: FleetApp, { provisioning, view, nudge }: FleetAppParts): void {
   const config = { fleetRole: 'operator' } as const;
   app.post(
     '/api/v1/requests',
@@ -60,8 +60,13 @@ function addWrites(app: FleetApp, { provisioning, nudge }: FleetAppParts): void 
       const { missing, waiting } = plan;
       const fitting = request.body.count - missing - waiting;
       const shortOf = missing > 0 ? 'sites that may be asked' : waiting > 0 ? 'free machines' : '';
+      const sites = new Map((await view.sites()).map((one) => [one.site, one]));
+      const parts = plan.parts.map((part) => {
+        const { freshness = 'never', asOf = 0 } = sites.get(part.site) ?? {};
+        return { ...part, freshness, asOf };
+      });
       // Which machines they are, the sites know.
-      return { ...plan, fitting, shortOf, chosen: [], rejected: [] };
+      return { ...plan, parts, fitting, shortOf, chosen: [], rejected: [] };
     },
   );
   app.post(

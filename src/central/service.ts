@@ -22,6 +22,7 @@ import { openFleetAccess } from './access.ts';
 import { createFleetApp } from './app.ts';
 import { issueServer, type KeyAndCertificate, makeAuthority } from './authority.ts';
 import { type FleetBlobs, openFleetBlobs } from './blobs.ts';
+import { openFleetFeed } from './feed.ts';
 import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
 import { type Joining, openJoining } from './joining.ts';
@@ -71,6 +72,7 @@ export async function startCentral(
   const app = await createFleetApp({
     ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
     ...{
+      feed: openFleetFeed(db),
       sessions: openFleetSessions(db, records, clock),
       statistics: openFleetStatistics(db, clock),
       uiRoot: settings.people.ui,

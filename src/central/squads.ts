@@ -40,7 +40,8 @@ export interface Squads {
 export function openSquads(db: FleetDatabase, records: FleetRecords): Squads {
   const show = async ({ doc, ...rest }: FleetRecord): Promise<SquadView> => {
     const { has, promised } = await heldBy(db, rest.name, '');
-    return { ...(doc as unknown as SquadDoc), ...rest, has, promised };
+    const { name, ...changed } = rest;
+    return { name, ...(doc as unknown as SquadDoc), ...changed, has, promised };
   };
   return {
     async get(name) {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addDnsCommands } from '../dns.ts';
 import { addAccessCommands } from './access.ts';
+import { addCapacityCommands } from './capacity.ts';
 import { addCertificateCommands } from './certificates.ts';
 import { addCompletionCommand } from './completion.ts';
 import type { CliContext } from './connection.ts';
@@ -29,6 +30,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addFlightCommands(program, context);
   addConsoleCommand(program, context);
   addRequestCommands(program, context);
+  addCapacityCommands(program, context);
   addPoolCommands(program, context);
   addDeliveryCommands(program, context);
   addLocalCommands(program, context);

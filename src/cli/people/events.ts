@@ -1,6 +1,7 @@
 /** `reveille events`: the feed, as pages or live; and `reveille enc` for configuration management. */
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { ApiProblem } from '../../client/client.ts';
 import { followFeed } from '../../client/feed.ts';
 import type { Event } from '../../client/operations.generated.ts';
 import {
@@ -10,6 +11,7 @@ import {
   reachOf,
   withCommon,
 } from './connection.ts';
+import { type OfSite, tellAge } from './fleet.ts';
 import { time } from './output.ts';
 
 interface EventOptions extends CommonOptions {
@@ -23,14 +25,17 @@ interface EventOptions extends CommonOptions {
 export function addEventCommands(program: Command, context: CliContext): void {
   withCommon(program.command('events'))
     .description('what has happened, oldest first')
-    .option('--after <CURSOR>', 'behind this event: its number, or NUMBER.EPOCH')
+    .option(
+      '--after <CURSOR>',
+      'behind this event: its number, or NUMBER.EPOCH; at central, SITE.NUMBER_SITE.NUMBER',
+    )
     .option('--names <LIST>', 'e.g. machine.state,machine.edited or machine.')
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--limit <COUNT>', 'at most so many', '1000')
     .option('-f, --follow', 'go on until it is interrupted; without --after, from now')
-    .action(async (options: EventOptions) =>
-      options.follow ? follow(context, options) : list(context, options),
-    );
+    .action(async (options: EventOptions) => {
+      await (options.follow ? follow(context, options) : list(context, options));
+    });
 
   withCommon(program.command('enc'))
     .description('classify a machine for Puppet: an external node classifier, as YAML')
@@ -43,14 +48,16 @@ export function addEventCommands(program: Command, context: CliContext): void {
     });
 }
 
-async function list(context: CliContext, options: EventOptions): Promise<void> {
+/** @returns the cursor behind what was printed */
+async function list(context: CliContext, options: EventOptions): Promise<string> {
   const api = clientFor<'events'>(context, options);
   let left = Number(options.limit);
-  for (let after = options.after ?? '0'; left > 0; ) {
+  let after = options.after ?? '0';
+  for (let more = true; more && left > 0; ) {
     const { body } = await api.call('GET /events', {
       query: {
         after,
-        limit: String(Math.min(left, 1000)),
+        limit: String(Math.min(left, PAGE)),
         names: options.names,
         hardwarename: options.machine,
       },
@@ -58,11 +65,36 @@ async function list(context: CliContext, options: EventOptions): Promise<void> {
     for (const event of body.events) context.write(line(event, options.json === true));
     after = body.cursor;
     left -= body.events.length;
-    if (!body.more) return;
+    more = body.more;
+    if (!more || left <= 0)
+      tellAge(context, options, (body as { sites?: readonly OfSite[] }).sites ?? []);
+  }
+  return after;
+}
+
+const PAGE = 1000;
+/** Central has pages alone. */
+const LOOK_MS = 1000;
+
+async function follow(context: CliContext, options: EventOptions): Promise<void> {
+  try {
+    await followLive(context, options);
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.code !== 'SITE_ONLY') throw error;
+    await followPages(context, options);
   }
 }
 
-async function follow(context: CliContext, options: EventOptions): Promise<void> {
+async function followPages(context: CliContext, options: EventOptions): Promise<void> {
+  const api = clientFor<'events'>(context, options);
+  let after = options.after ?? (await api.call('GET /events', { query: { limit: 1 } })).body.cursor;
+  for (;;) {
+    after = await list(context, { ...options, after, limit: String(PAGE) });
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+async function followLive(context: CliContext, options: EventOptions): Promise<void> {
   const reach = reachOf(context.environment, options);
   const { after, names, machine } = options;
   const feed = followFeed({
@@ -89,5 +121,7 @@ const RESYNC: Readonly<Record<string, string>> = {
 function line(event: Event, json: boolean): string {
   if (json) return `${JSON.stringify(event)}\n`;
   const subject = event.hardwarename ?? event.mac ?? '';
-  return `${event.id}  ${time(event.at)}  ${event.name.padEnd(18)}  ${subject.padEnd(18)}  ${JSON.stringify(event.data)}\n`;
+  const { site } = event as OfSite;
+  const id = site === undefined ? event.id : `${site} ${event.id}`;
+  return `${id}  ${time(event.at)}  ${event.name.padEnd(18)}  ${subject.padEnd(18)}  ${JSON.stringify(event.data)}\n`;
 }

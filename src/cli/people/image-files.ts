@@ -75,11 +75,17 @@ async function store(context: CliContext, { word, options, api }: Wanted): Promi
     if (isSha256(known)) return known;
     throw new AppError('REQUEST_INVALID', { detail: `'${word}' is no SHA-256.` });
   }
-  const { id } = /^https?:\/\//i.test(word)
+  const { id, sha256 } = /^https?:\/\//i.test(word)
     ? await announce(api, { from: word, ...hashOf(options.sha256) })
     : await send(context, { word, options, api });
+  if (id === WHOLE.id) return sha256;
   return (await follow(context, { id, word, options, api })).sha256;
 }
+
+type Upload = Pick<ImageUpload, 'id' | 'sha256'>;
+
+/** What was taken in one piece has no upload that one could ask about. */
+const WHOLE = { id: '' } as const;
 
 const hashOf = (sha256: string | undefined) => (sha256 === undefined ? {} : { sha256 });
 
@@ -90,12 +96,17 @@ async function announce(
   return (await api.call('POST /image-uploads', { body })).body;
 }
 
-async function send(context: CliContext, { word, options, api }: Wanted): Promise<ImageUpload> {
+async function send(context: CliContext, { word, options, api }: Wanted): Promise<Upload> {
   const blob = await openAsBlob(word).catch((cause: unknown) => {
     throw new AppError('REQUEST_INVALID', { detail: `${word} cannot be read.`, cause });
   });
   const sha256 = await digestOf(word);
-  let upload = await announce(api, { sizeBytes: blob.size, sha256 });
+  const begun = await announce(api, { sizeBytes: blob.size, sha256 }).catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.code === 'SITE_ONLY') return undefined;
+    throw error;
+  });
+  if (!begun) return putWhole(context, options, { sha256, blob });
+  let upload = begun;
   const bar = progressBar(context, options, word);
   const path = { id: upload.id };
   let tries = 0;
@@ -126,25 +137,52 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Past the client, whose bodies are JSON. */
-async function put(
-  { environment }: CliContext,
+const put = (
+  context: CliContext,
   options: CommonOptions,
   { id, piece, range }: { id: string; piece: Blob; range: string },
-): Promise<ImageUpload> {
-  const { url, token } = reachOf(environment, options);
-  const answer = await fetch(`${url}/api/v1/image-uploads/${encodeURIComponent(id)}`, {
-    method: 'PUT',
+): Promise<ImageUpload> =>
+  putBytes(context, options, {
+    path: `image-uploads/${encodeURIComponent(id)}`,
     body: piece,
+    headers: { 'content-range': range },
+  });
+
+/** To central, which takes a file by its hash. */
+async function putWhole(
+  context: CliContext,
+  options: CommonOptions,
+  { sha256, blob }: { sha256: string; blob: Blob },
+): Promise<Upload> {
+  await putBytes(context, options, { path: `blobs/${sha256}`, body: blob });
+  return { ...WHOLE, sha256 };
+}
+
+interface Bytes {
+  readonly path: string;
+  readonly body: Blob;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Past the client, whose bodies are JSON. */
+async function putBytes<Answer>(
+  { environment }: CliContext,
+  options: CommonOptions,
+  { path, body, headers = {} }: Bytes,
+): Promise<Answer> {
+  const { url, token } = reachOf(environment, options);
+  const answer = await fetch(`${url}/api/v1/${path}`, {
+    method: 'PUT',
+    body,
     headers: {
       'content-type': 'application/octet-stream',
-      'content-range': range,
+      ...headers,
       ...(token ? { authorization: `Bearer ${token}` } : {}),
     },
   });
-  const document = (await answer.json()) as ImageUpload;
-  if (!answer.ok) throw new ApiProblem(answer.status, { ...document });
-  return document;
+  const document: unknown = await answer.json();
+  if (!answer.ok) throw new ApiProblem(answer.status, { ...(document as object) });
+  return document as Answer;
 }
 
 /** Until it is in the store. @throws ApiProblem with the cause when it was given up */

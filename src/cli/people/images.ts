@@ -6,6 +6,7 @@ import type { Image } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { parseImageRef } from '../../wire/image-ref.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { withTold } from './fleet.ts';
 import { addImageUploadCommands, type FileWords, storeFiles } from './image-files.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
 
@@ -40,7 +41,8 @@ function addReads(images: Command, context: CliContext): void {
     .argument('[name]', 'of one image')
     .action(async (name: string | undefined, options: CommonOptions) => {
       const { body } = await api(context, options).call('GET /images', { query: { name } });
-      show(context, options, { document: body, rows: body.images, columns: COLUMNS });
+      const rows = body.images;
+      show(context, options, { document: body, rows, columns: withTold(COLUMNS, rows) });
     });
   withCommon(images.command('show'))
     .description('one version, or where a channel points and has pointed')

@@ -5,6 +5,7 @@ import type { BurnIn, Machine, Operations } from '../../client/operations.genera
 import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { type OfSite, tellAge, withSite } from './fleet.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
 
 const COLUMNS: readonly Column<Machine>[] = [
@@ -52,7 +53,7 @@ function addReads(machines: Command, context: CliContext): void {
     .option('--all', 'every one')
     .action(async (filters: string[], options: ListOptions) => {
       const { rows, more } = await listAll(context, options, filters);
-      show(context, options, { document: { machines: rows }, rows, columns: COLUMNS });
+      showMachines(context, options, { document: { machines: rows }, rows });
       if (more)
         context.tell(`reveille: there are more than these ${rows.length}: --limit, --all\n`);
     });
@@ -68,6 +69,10 @@ function addReads(machines: Command, context: CliContext): void {
       }
       const { hardware: _, ...machine } = body.machine;
       showRecord(context, options, machine);
+      tellAge(context, options, [machine]);
+      const { claims = [] } = body as { claims?: readonly OfSite[] };
+      if (claims.length > 0)
+        context.tell(`reveille: also claimed by ${claims.map(({ site }) => site).join(', ')}\n`);
       if (body.burnIn) context.write(`\nburn-in: ${renderBurnIn(body.burnIn)}\n`);
       context.write('\n');
       for (const { at, name, data } of body.events)
@@ -80,7 +85,7 @@ function addReads(machines: Command, context: CliContext): void {
       const api = clientFor<'machines'>(context, options);
       const { body } = await api.call('GET /machines/search', { query: { q: words.join(' ') } });
       const rows = body.hits.map(({ machine }) => machine);
-      show(context, options, { document: body, rows, columns: COLUMNS });
+      showMachines(context, options, { document: body, rows });
     });
   withCommon(machines.command('states'))
     .description('how many machines are in which state, and what each waits for')
@@ -97,6 +102,16 @@ function addReads(machines: Command, context: CliContext): void {
         ],
       });
     });
+}
+
+/** Of an appliance, or of all sites of a fleet. */
+function showMachines(
+  context: CliContext,
+  options: CommonOptions,
+  { document, rows }: { readonly document: unknown; readonly rows: readonly (Machine & OfSite)[] },
+): void {
+  show(context, options, { document, rows, columns: withSite(COLUMNS, rows) });
+  tellAge(context, options, rows);
 }
 
 async function listAll(

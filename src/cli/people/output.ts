@@ -60,7 +60,7 @@ function textOf(name: string, value: unknown): string {
 }
 
 function numberOf(name: string, value: number): string {
-  if (/At$/.test(name) || name === 'at') return time(value);
+  if (/At$/.test(name) || name === 'at' || name === 'asOf') return time(value);
   if (/Bytes$/.test(name)) return bytes(value);
   return value === 0 ? '' : String(value);
 }

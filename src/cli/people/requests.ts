@@ -1,6 +1,7 @@
-/** `reveille request ...`, `capacity` and `breakers`: ask for machines, rehearse it, follow it, call it off. */
+/** `reveille request ...`: ask for machines, rehearse it, follow it, call it off. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { PartView } from '../../central/request-view.ts';
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
 import type {
   ProvisioningPlan,
@@ -9,7 +10,8 @@ import type {
 } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { type Column, done, show, showRecord, time } from './output.ts';
+import { type OfSite, tellAge } from './fleet.ts';
+import { type Column, done, renderTable, show, showRecord, time } from './output.ts';
 
 const POLL_MS = 1000;
 /** `request watch` of one that was called off, and `create --dry-run` of one that falls short: for scripts. */
@@ -36,8 +38,6 @@ export function addRequestCommands(program: Command, context: CliContext): void 
     .description('machines that are wanted: chosen, named, installed, replaced when they fail');
   addCreate(requests, context);
   addReads(requests, context);
-  addCapacity(program, context);
-  addBreakers(program, context);
 }
 
 /** What requests and pools are given alike. */
@@ -130,6 +130,21 @@ interface CreateOptions extends CommonOptions, WishOptions {
   readonly why?: string;
   readonly dryRun?: boolean;
   readonly watch?: boolean;
+  readonly sites?: string;
+  readonly perSite?: string;
+  readonly evenSites?: boolean;
+}
+
+/** What central alone understands: over which sites, and how. */
+function overSites({ sites, perSite, evenSites }: CreateOptions) {
+  const spread = {
+    ...(perSite === undefined ? {} : { perSiteMax: Number(perSite) }),
+    ...(evenSites ? { even: true } : {}),
+  };
+  return {
+    ...(sites === undefined ? {} : { sites: sites.split(',') }),
+    ...(Object.keys(spread).length === 0 ? {} : { siteSpread: spread }),
+  };
 }
 
 function addCreate(requests: Command, context: CliContext): void {
@@ -140,11 +155,14 @@ function addCreate(requests: Command, context: CliContext): void {
     .option('--why <TEXT>', 'stands in the history', '')
     .option('--dry-run', 'show which machines it would get, and change nothing')
     .option('--watch', 'follow it until it has ended')
+    .option('--sites <LIST>', 'at central: only in these sites, divided by commas')
+    .option('--per-site <COUNT>', 'at central: at most so many in one site')
+    .option('--even-sites', 'at central: as even over the sites as possible')
     .action(async (options: CreateOptions) => {
       const api: Api = clientFor<'requests'>(context, options);
       const { count, priority, why = '' } = options;
       const wanted = { count: Number(count), priority: Number(priority), why };
-      const body = { ...wishOf(options), ...wanted } as never;
+      const body = { ...wishOf(options), ...overSites(options), ...wanted } as never;
       if (options.dryRun) {
         const plan = (await api.call('POST /requests/plan', { body })).body;
         showPlan(context, options, plan);
@@ -157,17 +175,36 @@ function addCreate(requests: Command, context: CliContext): void {
     });
 }
 
+/** How many each site is asked for; which machines they are, it decides. */
+interface FleetPlan {
+  readonly parts?: readonly (Required<OfSite> & { readonly count: number })[];
+  readonly waiting?: number;
+}
+
 function showPlan(context: CliContext, options: CommonOptions, plan: ProvisioningPlan): void {
-  show(context, options, {
-    document: plan,
-    rows: plan.chosen,
-    columns: [
-      { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
-      { title: 'RACK', of: ({ rack }) => rack },
-      { title: 'WHY', of: ({ why }) => why },
-    ],
-  });
+  const { parts, waiting = 0 } = plan as FleetPlan;
+  if (parts) {
+    show(context, options, {
+      document: plan,
+      rows: parts,
+      columns: [
+        { title: 'SITE', of: ({ site }) => site },
+        { title: 'MACHINES', of: ({ count }) => String(count) },
+      ],
+    });
+    tellAge(context, options, parts);
+  } else
+    show(context, options, {
+      document: plan,
+      rows: plan.chosen,
+      columns: [
+        { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+        { title: 'RACK', of: ({ rack }) => rack },
+        { title: 'WHY', of: ({ why }) => why },
+      ],
+    });
   if (options.json) return;
+  if (waiting > 0) context.write(`\n${waiting} would wait for free machines\n`);
   if (plan.missing > 0) context.write(`\n${plan.missing} missing: ${plan.shortOf}\n`);
   if (plan.rejected.length > 0) context.write('\nNot these:\n');
   for (const { why, count, examples } of plan.rejected)
@@ -196,6 +233,8 @@ function addReads(requests: Command, context: CliContext): void {
         query: { status, role, squad, pool, limit } as never,
       });
       show(context, options, { document: body, rows: body.requests, columns: COLUMNS });
+      const parts = (body.requests as readonly FleetParts[]).flatMap(({ parts: own = [] }) => own);
+      tellAge(context, options, parts);
     });
   withCommon(requests.command('show'))
     .description('one request: its places, its whole history')
@@ -205,8 +244,11 @@ function addReads(requests: Command, context: CliContext): void {
         path: { id },
       });
       if (options.json) return context.write(`${JSON.stringify(body)}\n`);
-      showRecord(context, options, body.request);
+      const { parts, ...request } = body.request as ProvisioningRequest & FleetParts;
+      showRecord(context, options, request);
+      if (parts) context.write(`\n${renderParts(parts)}`);
       context.write(`\n${renderPlaces(body)}\n`);
+      tellAge(context, options, parts ?? []);
       for (const { at, entry } of body.log) context.write(`${time(at)}  ${renderEntry(entry)}\n`);
     });
   withCommon(requests.command('watch'))
@@ -223,74 +265,6 @@ function addReads(requests: Command, context: CliContext): void {
         { path: { id }, body: { why: options.why } },
       );
       done(context, options, `request ${id} is ${body.status}`, body);
-    });
-}
-
-function addCapacity(program: Command, context: CliContext): void {
-  withCommon(program.command('capacity'))
-    .description('machines by site and hardware type: free, warm, in which states')
-    .option('--site <SITE>', 'of one site')
-    .option('--hardware <WORDS>', 'only machines that meet it', '')
-    .action(async (options: CommonOptions & { site?: string; hardware: string }) => {
-      const { site, hardware } = options;
-      const { body } = await clientFor<'capacity'>(context, options).call('GET /capacity', {
-        query: { site, hardware } as never,
-      });
-      show(context, options, {
-        document: body,
-        rows: body.rows,
-        columns: [
-          { title: 'SITE', of: (row) => row.site },
-          { title: 'TYPE', of: ({ type }) => type || '-' },
-          { title: 'TOTAL', of: ({ total }) => String(total) },
-          { title: 'FREE', of: ({ free }) => String(free) },
-          { title: 'WARM', of: ({ warm }) => String(warm) },
-          { title: 'UNFIT', of: ({ unfit }) => String(unfit) },
-          {
-            title: 'STATES',
-            of: ({ states }) =>
-              Object.entries(states)
-                .map(([state, count]) => `${state} ${count}`)
-                .join(', '),
-          },
-        ],
-      });
-    });
-}
-
-function addBreakers(program: Command, context: CliContext): void {
-  const breakers = program.command('breakers').description('what too many failures had in common');
-  withCommon(breakers.command('list'))
-    .description('newest first; open ones keep machines out')
-    .action(async (options: CommonOptions) => {
-      const { body } = await clientFor<'breakers'>(context, options).call('GET /breakers');
-      show(context, options, {
-        document: body,
-        rows: body.breakers,
-        columns: [
-          { title: 'ID', of: ({ id }) => String(id) },
-          { title: 'FACTOR', of: ({ factor }) => factor },
-          { title: 'VALUE', of: ({ value }) => value },
-          { title: 'FAILED', of: ({ failed, tried }) => `${failed}/${tried}` },
-          { title: 'OTHERS', of: (row) => `${row.failedOthers}/${row.triedOthers}` },
-          { title: 'OPENED', of: ({ openedAt }) => time(openedAt) },
-          {
-            title: 'CLOSED',
-            of: ({ closedAt, who }) => (closedAt ? `${time(closedAt)} ${who}` : ''),
-          },
-        ],
-      });
-    });
-  withCommon(breakers.command('close'))
-    .description('the cause is gone: machines that share it may be taken again')
-    .argument('<id>')
-    .requiredOption('--why <TEXT>', 'what it was; stands in the history')
-    .action(async (id: string, options: CommonOptions & { why: string }) => {
-      const { body } = await clientFor<'breakers'>(context, options).call(
-        'POST /breakers/{number}/close',
-        { path: { number: id }, body: { why: options.why } } as never,
-      );
-      done(context, options, `breaker ${id} (${body.factor} ${body.value}) is closed`, body);
     });
 }
 
@@ -326,6 +300,21 @@ function renderNow({ request, remainingMs }: ProvisioningRequestDetail): string 
   const left = remainingMs === null ? '' : `; about ${Math.ceil(remainingMs / 1000)} s left`;
   return `${count} of ${all} in use${replaced}${waits}${left}`;
 }
+
+interface FleetParts {
+  readonly parts?: readonly PartView[];
+}
+
+const renderParts = (parts: readonly PartView[]): string =>
+  renderTable([
+    ['SITE', 'STATUS', 'DONE', 'WHY'],
+    ...parts.map(({ site, status, done: has, count, why }) => [
+      site,
+      status,
+      `${has}/${count}`,
+      why,
+    ]),
+  ]);
 
 const MARKS: Readonly<Record<string, string>> = { done: 'x', open: ' ', claimed: '>' };
 

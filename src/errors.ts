@@ -119,7 +119,10 @@ export const ERRORS = {
     httpStatus: 400,
     message: 'No certificate can be made of this.',
   },
-  SITE_ONLY: { httpStatus: 404, message: 'Central does not do that; the appliance of the site does.' },
+  SITE_ONLY: {
+    httpStatus: 404,
+    message: 'Central does not do that; the appliance of the site does.',
+  },
   SITE_UNKNOWN: { httpStatus: 404, message: 'No such site has joined.' },
   CENTRAL_UNREACHABLE: { httpStatus: 502, message: 'Central cannot be reached.' },
   FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },

@@ -107,6 +107,7 @@ function openSite({ name, folder }: SitesPlan['sites'][number], machines: number
     },
     request: () => undefined,
     requestsAfter: () => [],
+    ...{ membersOf: () => [], pools: () => [] },
     carryOut: () => Promise.reject(new Error('nothing is asked of a bench')),
     snapshotId: () => `${name}-${Date.now()}`,
     send: (message) => socket.send(JSON.stringify(message)),

@@ -19,6 +19,7 @@ import {
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { putIntent } from './intents.ts';
+import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
@@ -117,11 +118,13 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         const { requests = [] } = batch;
         await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
         await putPlaces(sql, of, batch.events);
+        await putPoolEvents(sql, of, batch.events);
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
-    applySnapshot: ({ site: of, line }, { snapshot, machines, requests = [], done }) =>
+    applySnapshot: ({ site: of, line }, page) =>
       db.transaction(async (sql) => {
+        const { snapshot, machines, requests = [], members = [], pools = [], done } = page;
         const now = clock();
         // The site's row first, as a batch does: two lines of one site take turns.
         const isOurs = await sql.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
@@ -130,6 +133,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         if (isOurs === 0) return { kind: 'over' };
         await putMachines(sql, { site: of, machines, snapshot }, notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
+        await putMembers(sql, { site: of, members, snapshot });
         if (!done) return { kind: 'page' };
         for (const lost of await loseParts(sql, { site: of, snapshot, now }))
           await notice(
@@ -138,6 +142,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
             'REQUEST_LOST',
             `Its part ${lost} of a request is not there any more.`,
           );
+        await endMembers(sql, { site: of, snapshot, pools });
         const values = [of, snapshot];
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
         await sql.run(

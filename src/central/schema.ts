@@ -264,6 +264,30 @@ const STEPS: readonly (readonly string[])[] = [
       n BIGINT NOT NULL
     )`,
   ],
+  // Which machine is in which pool, as each site tells it, and what keeps a pool there from its size.
+  [
+    `CREATE TABLE fleet_members (
+      site TEXT NOT NULL,
+      hardwarename TEXT NOT NULL,
+      pool TEXT NOT NULL,
+      joined_at BIGINT NOT NULL,
+      -- 0: it is healthy
+      unhealthy_at BIGINT NOT NULL DEFAULT 0,
+      held BIGINT NOT NULL DEFAULT 0,
+      why TEXT NOT NULL DEFAULT '',
+      snapshot TEXT NOT NULL DEFAULT '',
+      PRIMARY KEY (site, hardwarename)
+    )`,
+    'CREATE INDEX fleet_members_by_pool ON fleet_members (pool, site)',
+    `CREATE TABLE fleet_pool_waits (
+      site TEXT NOT NULL,
+      pool TEXT NOT NULL,
+      why TEXT NOT NULL,
+      PRIMARY KEY (site, pool)
+    )`,
+    // What was told before this step held none of it: each site tells all once more.
+    'UPDATE sites SET feed_cursor = NULL',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -22,6 +22,7 @@ import { WebSocket } from 'ws';
 import { AppError } from '../errors.ts';
 import { lookAtDeferred } from '../federation/deferred.ts';
 import { type Intents, openIntents } from '../federation/intents.ts';
+import { openFleetPools } from '../federation/pools.ts';
 import {
   type FromAppliance,
   fromCentral,
@@ -366,6 +367,7 @@ function openSession(
       names.all(after, count).flatMap(({ hardwarename }) => document(hardwarename) ?? []),
     request: requests.byId,
     requestsAfter: requests.after,
+    ...openFleetPools(parts.pools.store),
     carryOut: (intent) =>
       new Promise((resolve, reject) => {
         const result = transactionUnsynced(() => intents.carryOut(intent));

@@ -61,6 +61,25 @@ export const requestDocument = z.strictObject({
 });
 export type RequestDocument = z.output<typeof requestDocument>;
 
+/** Which machine is in which pool. */
+export const memberDocument = z.strictObject({
+  machine: z.string().min(1).max(63),
+  pool: z.string().min(1).max(63),
+  joinedAt: time,
+  /** 0: it is healthy. */
+  unhealthyAt: time,
+  held: z.boolean(),
+  why: z.string().max(1000),
+});
+export type MemberDocument = z.output<typeof memberDocument>;
+
+/** What keeps a pool from its size; empty when nothing does. */
+export const poolDocument = z.strictObject({
+  name: z.string().min(1).max(63),
+  why: z.string().max(1000),
+});
+export type PoolDocument = z.output<typeof poolDocument>;
+
 /**
  * Which event a cursor means: a database that was put back from a copy has other events under the same numbers, and another
  * epoch of its feed. Without an event, of a cursor whose event was compacted away, it is the epoch alone.
@@ -108,6 +127,9 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     snapshot: id,
     machines: z.array(machineDocument),
     requests: z.array(requestDocument).optional(),
+    /** Between two snapshots, events tell of both. */
+    members: z.array(memberDocument).optional(),
+    pools: z.array(poolDocument).optional(),
     /** On the last page: the cursor from which events complete it. */
     done: z.strictObject({ cursor, mark: z.string().max(96).optional() }).optional(),
   }),

@@ -13,7 +13,9 @@ import {
   type FromCentral,
   isSameMark,
   type MachineDocument,
+  type MemberDocument,
   markOf,
+  type PoolDocument,
   PROTOCOL_VERSION,
   type RequestDocument,
   type SentIntent,
@@ -32,6 +34,9 @@ export interface SessionPorts {
   machine(hardwarename: string): MachineDocument | undefined;
   /** Records behind this one by hardwarename. */
   machinesAfter(hardwarename: string, count: number): readonly MachineDocument[];
+  /** Of these machines, by hardwarename. */
+  membersOf(machines: readonly string[]): readonly MemberDocument[];
+  pools(): readonly PoolDocument[];
   /** Of central's own requests; undefined for any other. */
   request(id: string): RequestDocument | undefined;
   /** With their places, behind this one by id. */
@@ -109,7 +114,8 @@ export function createSession(ports: SessionPorts): Session {
     for (const machine of machines) isTold(machine);
     const last = machines.at(-1);
     if (!last) return requestPage({ ...state, of: 'requests', after: '' });
-    ports.send({ kind: 'snapshot', snapshot: state.id, machines: [...machines] });
+    const members = [...ports.membersOf(machines.map(({ hardwarename }) => hardwarename))];
+    ports.send({ kind: 'snapshot', snapshot: state.id, machines: [...machines], members });
     return { ...state, after: last.hardwarename };
   };
   const requestPage = (state: Extract<Phase, { at: 'snapshot' }>): Phase => {
@@ -121,7 +127,7 @@ export function createSession(ports: SessionPorts): Session {
       return { ...state, after: last.id };
     }
     const done = { cursor, mark: markAt(cursor) };
-    ports.send({ kind: 'snapshot', snapshot, machines: [], done });
+    ports.send({ kind: 'snapshot', snapshot, machines: [], pools: [...ports.pools()], done });
     return { at: 'streaming', cursor, ahead: [] };
   };
   const batch = (state: Extract<Phase, { at: 'streaming' }>): boolean => {

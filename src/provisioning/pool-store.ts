@@ -145,6 +145,9 @@ function openMembers(db: Database, clock: Clock, events: EventStore) {
   const of = db.prepare<[string], MemberRow>(
     'SELECT * FROM pool_members WHERE pool = ? ORDER BY hardwarename',
   );
+  const byName = db.prepare<[string], MemberRow>(
+    'SELECT * FROM pool_members WHERE hardwarename = ?',
+  );
   const add = db.prepare(
     `INSERT INTO pool_members (hardwarename, pool, joined_at) VALUES (?, ?, ?)
      ON CONFLICT (hardwarename) DO UPDATE SET pool = excluded.pool, joined_at = excluded.joined_at,
@@ -157,6 +160,10 @@ function openMembers(db: Database, clock: Clock, events: EventStore) {
   return {
     allMembers: () => all.all().map(memberFrom),
     members: (pool: string) => of.all(pool).map(memberFrom),
+    member(hardwarename: string): Member | undefined {
+      const row = byName.get(hardwarename);
+      return row && memberFrom(row);
+    },
     join(pool: string, hardwarename: Hardwarename): void {
       add.run(hardwarename, pool, clock());
       events.append({ name: 'pool.joined', hardwarename, data: { pool } });

@@ -44,7 +44,9 @@ describe('the command line at central', () => {
     expect((await run('machines list site=sto state=available')).split('\n')).toHaveLength(8);
     expect((await run('machines list --all --limit 2')).split('\n')).toHaveLength(14);
     expect(await run('machines search sn00101')).toMatch(/SN00101 +sto/);
-    expect(await run('machines show SN00101')).toMatch(/\nsite +sto\n[^]*\nfreshness +current\n/);
+    expect(await run('machines show SN00101')).toMatch(
+      /\nsite +sto\n[\s\S]*\nfreshness +current\n/,
+    );
     expect(await codeOf(run('machines list hall=H1'))).toBe('REQUEST_INVALID');
   });
 

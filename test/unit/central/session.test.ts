@@ -25,6 +25,7 @@ function answerTo(
     machinesAfter: () => [],
     request: () => undefined,
     requestsAfter: () => [],
+    ...{ membersOf: () => [], pools: () => [] },
     carryOut: () => Promise.reject(new Error('nothing was asked for')),
     snapshotId: () => 'snapshot',
     send: (message) => sent.push(message),
@@ -79,6 +80,7 @@ describe('the feed', () => {
           .map(event),
       ...{ lastId: () => ids.length, floor: () => 0, machine: () => undefined },
       ...{ machinesAfter: () => [], request: () => undefined, requestsAfter: () => [] },
+      ...{ membersOf: () => [], pools: () => [] },
       carryOut: () => Promise.reject(new Error('nothing was asked for')),
       ...{ snapshotId: () => 'snapshot', send: (message) => sent.push(message) },
       ...{ unsentBytes: () => 0, onCertificate: () => undefined, onRefused: () => undefined },
@@ -128,6 +130,7 @@ describe('requests of central', () => {
     const sent = answerTo({ cursor: null }, [1, 2], {
       machinesAfter: (after) => machines.filter((one) => one.hardwarename > after).slice(0, 1),
       requestsAfter: (after) => requests.filter(({ id }) => id > after).slice(0, 2),
+      ...{ membersOf: () => [], pools: () => [] },
     });
     const pages = sent.map((message) =>
       message.kind === 'snapshot'

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { type OfSite, tellAge, withSite } from './fleet.ts';
+import { addMergeCommands, addNicCommand } from './machine-identity.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
 
 const COLUMNS: readonly Column<Machine>[] = [
@@ -38,8 +39,8 @@ export function addMachineCommands(program: Command, context: CliContext): void 
   addEdits(machines, context);
   addMoves(machines, context);
   addSheets(machines, context);
-  addMerges(machines, context);
-  addNics(machines, context);
+  addMergeCommands(machines, context);
+  addNicCommand(machines, context);
 }
 
 function addReads(machines: Command, context: CliContext): void {
@@ -339,65 +340,4 @@ async function sheetOf(
   const api = clientFor<'machines'>(context, options);
   const { body } = await api.call('GET /machines.csv', { query: filtersOf(filters) });
   return body;
-}
-
-function addMerges(machines: Command, context: CliContext): void {
-  withCommon(machines.command('merge'))
-    .description('two records are one machine: keep the first')
-    .argument('<kept>')
-    .argument('<gone>')
-    .requiredOption('--why <TEXT>', 'stands in the history')
-    .action(async (kept: string, gone: string, options: EditOptions) => {
-      const { body } = await clientFor<'machines'>(context, options).call(
-        'POST /machines/{hardwarename}/merge',
-        {
-          path: { hardwarename: kept },
-          body: { gone, why: options.why ?? '' },
-        },
-      );
-      done(context, options, `merge ${body.id}; \`machines split ${body.id}\` takes it back`, body);
-    });
-  withCommon(machines.command('split'))
-    .description('undo a merge')
-    .argument('<merge>', 'its number')
-    .requiredOption('--why <TEXT>', 'stands in the history')
-    .option('--release <HARDWARENAME>', 'the record that was kept, when it is in use')
-    .action(async (merge: string, { release, ...options }: EditOptions & { release?: string }) => {
-      const { body } = await clientFor<'merges'>(context, options).call('POST /merges/{id}/split', {
-        path: { id: merge },
-        body: { why: options.why ?? '', ...(release === undefined ? {} : { release }) },
-      });
-      done(context, options, `${body.gone} has a record of its own again`, body);
-    });
-}
-
-interface NicOptions extends EditOptions {
-  readonly remove?: boolean;
-  readonly release?: boolean;
-}
-
-function addNics(machines: Command, context: CliContext): void {
-  withCommon(machines.command('nic'))
-    .description('put a NIC on record, or take it off')
-    .argument('<hardwarename>')
-    .argument('<mac>')
-    .requiredOption('--why <TEXT>', 'stands in the history')
-    .option('--remove', 'it is in another machine, or in none')
-    .option('--release', 'the machine is in use')
-    .action(async (hardwarename: string, mac: string, options: NicOptions) => {
-      const api = clientFor<'machines'>(context, options);
-      const { why = '', remove, release } = options;
-      if (remove) {
-        const path = { hardwarename, mac };
-        const query = { why, ...(release ? { release: hardwarename } : {}) };
-        await api.call('DELETE /machines/{hardwarename}/nics/{mac}', { path, query });
-        done(context, options, `${hardwarename} has ${mac} no more`, { hardwarename, mac });
-        return;
-      }
-      const { body } = await api.call('POST /machines/{hardwarename}/nics', {
-        path: { hardwarename },
-        body: { mac, why },
-      });
-      done(context, options, `${hardwarename} has ${mac}`, body);
-    });
 }

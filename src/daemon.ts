@@ -88,9 +88,7 @@ export async function startDaemon(
     groupCommit: { ...core.groupCommit, ...(promised && { whenDurable: promised.whenDurable }) },
     closers: [],
   };
-  parts.closers.push(
-    startCheckpoints(core.db, (err) => log.warn({ err }, 'the checkpoint thread failed')),
-  );
+  keepCheckpoints(parts, pair);
   if (pair && pair.mode !== 'active') return startQuietly(parts, pair, () => closeAll(parts));
   const ready = {
     database: true,
@@ -169,6 +167,12 @@ export async function startDaemon(
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+/** Who follows another appliance has the file written by another connection. */
+function keepCheckpoints({ db, log, closers }: Parts, pair: PairSide | undefined): void {
+  if (pair?.mode === 'following') return;
+  closers.push(startCheckpoints(db, (err) => log.warn({ err }, 'the checkpoint thread failed')));
 }
 
 /** Free addresses are looked at before they are given. */

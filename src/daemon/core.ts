@@ -14,14 +14,22 @@ import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
 import type { Flows } from '../http/machine/flows.ts';
 import { openBootFacts } from '../inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../inventory/inventory.ts';
+import { openLeaseRows } from '../inventory/lease-rows.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
 import { limit } from '../limits.ts';
 import { type BackupFile, backupDatabase, copyBeforeMigration } from '../platform/backup.ts';
 import { findBootFile, readText } from '../platform/boot-files.ts';
 import type { Log } from '../platform/log.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
-import { explained, type GroupCommit, openDatabase, openGroupCommit } from '../platform/sqlite.ts';
+import {
+  explained,
+  type GroupCommit,
+  openDatabase,
+  openGroupCommit,
+  openReadOnly,
+} from '../platform/sqlite.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import { keepOwnNotes } from '../standby/own-notes.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { takeInstaller } from './installers.ts';
 import { type LiveSegments, openLiveSegments, subnetCheck } from './live-segments.ts';
@@ -31,14 +39,21 @@ export const VERSION = '0.1.0';
 
 export const systemClock: Clock = () => Date.now() as Millis;
 
+export interface CoreRun {
+  readonly osBoot?: string | undefined;
+  mayWrite?(): void;
+  readonly copy?: { aheadMs(): number };
+}
+
 /**
  * The inventory and the desk alone: what `explain` needs, and what the daemon builds on.
- * @param run of a daemon that begins its run: which start of the operating system it is in, and what may keep it from writing
+ * @param run of a daemon that begins its run: which start of the operating system it is in, and what may keep it from writing;
+ *   `copy`: the file is another appliance's and is written to by who follows it, by whose time of day ours is ahead of
  */
 export function openCore(
   config: Config,
   onError: (error: unknown) => void = () => undefined,
-  { osBoot, mayWrite }: { readonly osBoot?: string | undefined; mayWrite?(): void } = {},
+  { osBoot, mayWrite, copy }: CoreRun = {},
 ): {
   db: Database;
   inventory: Inventory;
@@ -55,7 +70,8 @@ export function openCore(
   close(): void;
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
-  const db = openDatabase(config.database.file);
+  const db = copy ? openReadOnly(config.database.file) : openDatabase(config.database.file);
+  if (copy) keepOwnNotes(db);
   const groupCommit = openGroupCommit(db);
   const inventory = explained(config.database.file, () =>
     openInventory({
@@ -108,7 +124,7 @@ export function openCore(
     get partner() {
       return pairing.rules;
     },
-    leases: inventory.leases,
+    leases: copy ? openLeaseRows(db, copy.aheadMs) : inventory.leases,
     ...{ bootFor: desk.bootFor, hardwarenameOf: desk.hardwarenameOf },
     admits: newcomers.admits,
     trustedRelays: config.dhcp.trustedRelays,

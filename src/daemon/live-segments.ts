@@ -18,6 +18,8 @@ import { formatCidr, formatIpv4, type Ipv4, parseCidr, parseIpv4 } from '../wire
 export interface LiveSegments {
   /** The same list until something changes. */
   segments(): readonly Segment[];
+  /** They are made anew: what they are made of has changed elsewhere. */
+  remake(): void;
   plan(): Plan;
   /** What is in force, for people. */
   served(): ReturnType<typeof servedNow>;
@@ -46,6 +48,9 @@ export function openLiveSegments({ dhcp, records, events, leases }: LiveParts): 
   }, 'machines');
   return {
     segments: () => plan.segments,
+    remake() {
+      plan = make();
+    },
     plan: () => plan,
     served: () => servedNow(plan),
   };

@@ -13,11 +13,11 @@ import { MIGRATIONS } from '../inventory/schema.ts';
 import { backupDatabase } from '../platform/backup.ts';
 import type { Log } from '../platform/log.ts';
 import { BESIDE, discard, sync } from '../platform/private-files.ts';
-import type { TableChange } from '../standby/change-log.ts';
-import { type Copy, leavePlace, openCopy, placeOf, setPlace } from '../standby/copy.ts';
-import { type Place, type RowsMessage, type StandbyMessage, untold } from '../standby/protocol.ts';
+import { leavePlace, placeOf, setPlace } from '../standby/copy.ts';
+import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
 import { federationFolderOf, keyFileOf } from './core.ts';
 import { FLEET_FILES } from './membership.ts';
+import { openFollower } from './standby-follow.ts';
 import { openIncoming } from './standby-incoming.ts';
 import type { Line } from './standby-line.ts';
 
@@ -29,9 +29,11 @@ export interface StandbyCopy {
   place(): Place | undefined;
   /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run on until then. */
   leave(aheadMs: number): void;
-  /** As a follower: this is the database. */
-  opened(db: Database): void;
-  closed(): void;
+  /** As a follower: follows up the file from here on. `onRows`: what has changed, before it is said that it is here. */
+  open(onRows: (tables: ReadonlySet<string>) => void): void;
+  /** Nothing is entered any more. */
+  pause(): void;
+  close(): Promise<void>;
   /** The line broke: what was under way is no copy. */
   cut(): void;
   heard(message: Extract<StandbyMessage, { kind: 'file' | 'rows' }>, line: Line): void;
@@ -41,8 +43,6 @@ export interface StandbyCopy {
   sendFiles(line: Line): void;
   onZones(show: () => void): void;
 }
-
-const SHOW_ZONES_MS = 200;
 
 export interface CopyPorts {
   readonly config: Config;
@@ -62,13 +62,10 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     membership: join(federationFolderOf(config), FLEET_FILES.membership),
     identity: join(federationFolderOf(config), FLEET_FILES.identity),
   };
-  let copy: Copy | undefined;
+  const follower = openFollower(file, log);
   let place: Place | undefined;
   let replacing = false;
-  let parts: TableChange[] = [];
   let waiting: { message: RowsMessage; line: Line }[] = [];
-  let show: (() => void) | undefined;
-  let showing: NodeJS.Timeout | undefined;
 
   const inFile = <T>(run: (db: Database) => T): T => {
     const db = new Sqlite(file, { timeout: 5000 });
@@ -78,27 +75,12 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
       db.close();
     }
   };
-  const showZones = (changes: readonly TableChange[]): void => {
-    if (!show || !changes.some(({ table }) => table.startsWith('dns_'))) return;
-    showing ??= setTimeout(() => {
-      showing = undefined;
-      try {
-        show?.();
-      } catch (err) {
-        log.error({ err }, 'the zones of the active appliance could not be shown');
-      }
-    }, SHOW_ZONES_MS);
-  };
   const apply = (message: RowsMessage, line: Line): void => {
-    if (!copy || !place) return;
-    for (const change of untold(message)) parts.push(change);
-    if (message.to === undefined) return;
-    const changes = parts;
-    parts = [];
-    place = { run: place.run, seq: message.to };
-    copy.apply(changes, place);
-    line.send({ kind: 'ack', to: message.to });
-    showZones(changes);
+    if (!follower.isOpen() || !place) return;
+    const reached = follower.apply(message, place);
+    if (!reached) return;
+    place = reached;
+    line.send({ kind: 'ack', to: reached.seq });
   };
   const put = (at: Place): void => {
     if (existsSync(file) && inFile(placeOf) === undefined) renameSync(file, `${file}.set-aside`);
@@ -117,7 +99,8 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
   });
   const cut = (): void => {
     files.cut();
-    [parts, waiting] = [[], []];
+    follower.cut();
+    waiting = [];
   };
   return {
     schema: MIGRATIONS.length,
@@ -134,26 +117,24 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
           db.prepare('UPDATE leases SET expires_at = expires_at + ?').run(Math.round(aheadMs));
       });
     },
-    opened(db) {
-      copy = openCopy(db);
-      place = placeOf(db);
+    open(onRows) {
+      place = follower.open(onRows);
       const had = waiting;
       waiting = [];
       for (const { message, line } of had) apply(message, line);
     },
-    closed() {
-      copy = undefined;
-      show = undefined;
-      clearTimeout(showing);
-      showing = undefined;
-    },
+    pause: follower.pause,
+    close: follower.close,
     cut,
     heard(message, line) {
       if (message.kind === 'file') {
-        if (message.name === 'database') [place, waiting, parts] = [undefined, [], []];
+        if (message.name === 'database') {
+          [place, waiting] = [undefined, []];
+          follower.cut();
+        }
         return files.begin(message);
       }
-      if (copy && place && !replacing) apply(message, line);
+      if (follower.isOpen() && place && !replacing) apply(message, line);
       else waiting.push({ message, line });
     },
     bytes: files.bytes,
@@ -171,9 +152,7 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
       for (const [name, from] of Object.entries(small))
         if (existsSync(from)) line.sendBytes(name, readFileSync(from));
     },
-    onZones(given) {
-      show = given;
-    },
+    onZones: follower.onZones,
   };
 }
 

@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto';
 import type { LeaseChange } from '../dhcp/ports.ts';
 import { type ChangeLog, openChangeLog } from '../standby/change-log.ts';
 import { createFeeder, type Feeder, type FeederPorts } from '../standby/feeder.ts';
-import type { Standing } from '../standby/gate.ts';
+import { reservedHoldSeconds, type Standing } from '../standby/gate.ts';
+import { type MoveLog, openMoveLog } from '../standby/move-log.ts';
 import { createPromises, type Promises } from '../standby/promises.ts';
 import type { StandbySettings } from '../standby/settings.ts';
+import type { Told } from '../standby/told.ts';
 import type { Mac } from '../wire/mac.ts';
 import { type openCore, systemClock } from './core.ts';
 
@@ -16,6 +18,7 @@ export interface Telling {
   readonly log: ChangeLog;
   readonly feeder: Feeder;
   readonly promises: Promises;
+  readonly moves: MoveLog;
   applyLease(change: LeaseChange): Mac | undefined;
   whenDurable(done: (error?: Error) => void): void;
 }
@@ -24,31 +27,44 @@ export interface TellingParts {
   readonly settings: StandbySettings;
   readonly ports: Omit<FeederPorts, 'log' | 'run'>;
   readonly unsure: readonly string[];
+  readonly told: Told;
   standing(): Standing;
   aheadMs(): number;
-  keepUnsure(unsure: string[]): void;
 }
 
 export function openTelling(core: ReturnType<typeof openCore>, parts: TellingParts): Telling {
   const { settings, standing } = parts;
   const log = openChangeLog(core.db);
   const feeder = createFeeder({ ...parts.ports, log, run: randomUUID() });
+  const moves = openMoveLog(core.db, {
+    ...{ member: settings.member, head: log.head, mono: () => performance.now() },
+    isCurrent: feeder.isWhole,
+    wall: systemClock,
+    holdMs: reservedHoldSeconds(settings.mcltSeconds) * 1000,
+    isAlone() {
+      const now = standing();
+      return now.mode === 'whole' && now.alone;
+    },
+  });
   const promises = createPromises(
     {
       ...{ member: settings.member, mcltSeconds: settings.mcltSeconds, standing },
       leases: core.inventory.leases,
       aheadMs: parts.aheadMs,
-      keep: parts.keepUnsure,
       waits: feeder.waits,
-      head: log.head,
+      ...{ head: log.head, moves, told: parts.told },
     },
     parts.unsure,
   );
   core.pairing.rules = promises;
   return {
-    ...{ log, feeder, promises },
+    ...{ log, feeder, promises, moves },
     applyLease: (change) => promises.entering(change, systemClock(), core.inventory.leases.apply),
-    whenDurable: (done) =>
-      core.groupCommit.whenDurable((error) => (error ? done(error) : feeder.confirm(done))),
+    whenDurable(done) {
+      const confirmed = (error?: Error) => (error ? done(error) : feeder.confirm(done));
+      parts.told.whenKept((error) =>
+        error ? done(error) : core.groupCommit.whenDurable(confirmed),
+      );
+    },
   };
 }

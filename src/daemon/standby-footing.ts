@@ -6,20 +6,21 @@ import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { Right } from '../standby/right.ts';
+import type { StandbySettings } from '../standby/settings.ts';
 import {
   afterLoss,
   afterMeeting,
   afterStart,
   afterSteppingDown,
   afterTakeOver,
+  type Now,
   standingOf,
   type TakingOver,
 } from '../standby/standing.ts';
-import type { Member } from '../standby/witness.ts';
 import type { PairStateFile } from './standby-state.ts';
 
 export interface FootingParts {
-  readonly member: Member;
+  readonly settings: Pick<StandbySettings, 'member' | 'witness'>;
   readonly mcltMs: number;
   readonly state: PairStateFile;
   readonly right: Right;
@@ -27,8 +28,8 @@ export interface FootingParts {
 }
 
 export interface Footing {
-  /** `active`: as the active daemon that runs here. */
-  standing(now: { readonly active: boolean; readonly current: boolean }): Standing;
+  /** `active`: as the active daemon that runs here; `inTouch`: with the one that is. */
+  standing(now: Pick<Now, 'active' | 'current' | 'inTouch'>): Standing;
   /** Something was heard of the other one, whose time of day ours is ahead of by so much. */
   touched(aheadMs: number): void;
   /** It has become the newest epoch's. */
@@ -45,15 +46,15 @@ export interface Footing {
 
 const DOUBT_MS = limit('standbyDoubtMs');
 
-export function openFooting({ member, mcltMs, state, right, log }: FootingParts): Footing {
+export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
   let notedAt = Number.NEGATIVE_INFINITY;
   let wasNewest = false;
   state.put(afterStart(state.get(), { touchAt: state.get().touchAt, doubtMs: DOUBT_MS }));
   return {
-    standing: ({ active, current }) =>
+    standing: (how) =>
       standingOf(state.get(), {
-        ...{ member, active, current, now: Date.now() },
-        follows: right.follows(),
+        ...{ ...how, member: settings.member, witness: settings.witness },
+        ...{ now: Date.now(), follows: right.follows() },
       }),
     touched(aheadMs) {
       const now = performance.now();
@@ -84,6 +85,6 @@ export function openFooting({ member, mcltMs, state, right, log }: FootingParts)
       const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
       if (after !== state.get()) state.put(after);
     },
-    whole: () => state.put({ fenced: false, unsure: [], unheard: false }),
+    whole: () => state.put({ fenced: false, off: false, unsure: [], unheard: false }),
   };
 }

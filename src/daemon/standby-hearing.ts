@@ -78,6 +78,7 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
     case 'ack':
       telling?.feeder.acked(message.to);
       telling?.promises.acked(message.to);
+      telling?.moves.acked(message.to);
       return;
     case 'bye':
       right.left(message.epoch);

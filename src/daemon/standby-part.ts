@@ -1,5 +1,5 @@
 /**
- * Which daemon runs on a member of a pair: the whole one, the name server over a copy that follows, or what machines need over a
+ * Which daemon runs on a member of a pair: the whole one; what machines need, read from a copy that follows; or the same over a
  * copy that is not told any more. Each is the usual daemon with some of its parts, started over the same file and stopped
  * before the next: nothing in memory outlives the change.
  */
@@ -8,14 +8,17 @@ import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { osBootId } from '../platform/os-boot.ts';
+import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
-import type { openCore } from './core.ts';
+import type { Told } from '../standby/told.ts';
+import { type openCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
 import type { StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
 import type { Line } from './standby-line.ts';
 import type { PairSide } from './standby-serving.ts';
 import type { PairStateFile } from './standby-state.ts';
+import { openTold } from './standby-told.ts';
 
 export type Mode = PairStatus['mode'];
 type Core = ReturnType<typeof openCore>;
@@ -50,9 +53,11 @@ export class PairPart {
   private daemon: Daemon | undefined;
   private core: Core | undefined;
   private stopping = false;
+  private readonly told: Told;
 
   constructor(ports: PartPorts) {
     this.ports = ports;
+    this.told = openTold(`${ports.parts.config.database.file}.told`);
   }
 
   isCurrent(): boolean {
@@ -91,20 +96,19 @@ export class PairPart {
   }
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
-    const { parts, copy, desk, isActive } = this.ports;
+    const { parts, state, copy, desk, isActive } = this.ports;
+    if (mode === 'following') copy.open((tables) => this.reread(tables));
     const side: PairSide = {
       ...{ mode, desk },
       isOver: () => !isActive(),
       run: () => {
-        if (mode !== 'active') return {};
+        if (mode === 'following') return { copy: { aheadMs: () => state.get().aheadMs } };
+        if (mode === 'apart') return {};
         return { osBoot: osBootId(), mayWrite: () => assertActive(isActive) };
       },
       opened: (core) => {
         this.core = core;
-        if (mode !== 'following') return this.openTelling(core);
-        copy.opened(core.db);
-        const { apply } = core.inventory.leases;
-        return { applyLease: apply, whenDurable: core.groupCommit.whenDurable };
+        return mode === 'following' ? this.openFollowing(core) : this.openTelling(core);
       },
       onZones: (show) => copy.onZones(show),
     };
@@ -112,13 +116,33 @@ export class PairPart {
     this.daemon = await startDaemon(config, log, { file, pair: side });
   }
 
+  /** What it tells machines is in the copy: there is nothing to enter, and nothing to wait for. */
+  private openFollowing(core: Core): ReturnType<PairSide['opened']> {
+    const { parts, standing } = this.ports;
+    const { mcltSeconds, answerAfterSeconds: standsBackSeconds } = parts.settings;
+    const { leases } = core.view;
+    const rules = createFollowing({
+      ...{ mcltSeconds, standsBackSeconds, leases, standing, told: this.told },
+    });
+    core.pairing.rules = rules;
+    return {
+      applyLease: (change) => rules.entering(change, systemClock()),
+      whenDurable: this.told.whenKept,
+    };
+  }
+
+  /** The copy has changed. */
+  private reread(tables: ReadonlySet<string>): void {
+    this.core?.inventory.reread(tables);
+    if (tables.has('records')) this.core?.live.remake();
+  }
+
   private openTelling(core: Core): Telling {
     const { parts, state, copy, standing, line, onWhole, onError } = this.ports;
     this.telling = openTelling(core, {
-      ...{ settings: parts.settings, standing },
+      ...{ settings: parts.settings, standing, told: this.told },
       unsure: state.get().unsure,
       aheadMs: () => state.get().aheadMs,
-      keepUnsure: (unsure) => state.put({ unsure }),
       ports: {
         send: (message) => line()?.send(message),
         sendCopy: (place) => copy.send(line(), place),
@@ -138,6 +162,13 @@ export class PairPart {
         'an event of the pair was not recorded',
       );
     }
+  }
+
+  /** Forgets what both know. */
+  tidy(): void {
+    const { core } = this;
+    if (core && this.mode === 'active' && this.ports.isActive())
+      this.telling?.moves.tidy(core.inventory.transaction);
   }
 
   /** A whole copy is here: it takes the place of the database while nothing has that open. */
@@ -171,8 +202,9 @@ export class PairPart {
     this.telling?.feeder.end();
     this.telling?.feeder.release(new AppError('NOT_ACTIVE'));
     this.telling = undefined;
-    this.ports.copy.closed();
+    this.ports.copy.pause();
     await daemon?.stop(signal);
+    await this.ports.copy.close();
     this.core = undefined;
   }
 

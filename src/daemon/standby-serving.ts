@@ -1,12 +1,13 @@
 /**
- * What a daemon of a pair is while it is not the active one: its DNS from the copy while it follows; while it is apart, also
- * what machines need to boot, and DHCP for those who have an address. Nothing that it writes then is kept.
+ * What a daemon of a pair is while it is not the active one: names, boot files, scripts, and DHCP for who has an address already, as
+ * far as the rules of the two allow. While it follows it reads the copy and writes nothing; what it writes while it is apart is
+ * not kept.
  */
 import type { Daemon } from '../daemon.ts';
 import type { LeaseChange } from '../dhcp/ports.ts';
 import type { PairDesk } from '../http/people/context.ts';
 import type { Mac } from '../wire/mac.ts';
-import type { openCore, Parts } from './core.ts';
+import type { CoreRun, openCore, Parts } from './core.ts';
 import { startDhcp } from './dhcp.ts';
 import { startDns } from './dns.ts';
 import { startMachineHttp } from './http.ts';
@@ -18,7 +19,7 @@ export interface PairSide {
   /** It is not active any more: nothing is written at the end either. */
   isOver(): boolean;
   /** What `openCore` has to know of it. */
-  run(): { readonly osBoot?: string | undefined; mayWrite?(): void };
+  run(): CoreRun;
   /** Before anything else is done with it. */
   opened(core: ReturnType<typeof openCore>): {
     applyLease(change: LeaseChange): Mac | undefined;
@@ -35,13 +36,10 @@ export async function startQuietly(
   close: () => Promise<void>,
 ): Promise<Daemon> {
   try {
-    if (mode === 'following') await startDns(parts, { frozen: true, onZones });
-    else {
-      await startDns(parts);
-      await startDhcp(parts);
-      await startTftp(parts);
-      await startMachineHttp({ ...parts, readOnly: true }, {});
-    }
+    await startDns(parts, mode === 'following' ? { frozen: true, onZones } : {});
+    await startDhcp(parts);
+    await startTftp(parts);
+    await startMachineHttp({ ...parts, readOnly: true }, {});
   } catch (error) {
     await close();
     throw error;

@@ -30,6 +30,7 @@ const schema = z.strictObject({
   fenced: z.boolean(),
   unheard: z.boolean(),
   quietUntil: z.number(),
+  off: z.boolean().default(false),
   /** Who said so, or why it was taken over. */
   why: z.string(),
   /** When the two were last in touch, and by how much our time of day was ahead. */

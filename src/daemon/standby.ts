@@ -68,7 +68,6 @@ export class Pair {
   constructor(parts: PairParts) {
     this.parts = parts;
     const { config, settings, log } = parts;
-    const { member } = settings;
     this.leaseMs = settings.leaseSeconds * 1000;
     this.mcltMs = settings.mcltSeconds * 1000;
     this.state = openPairState(`${config.database.file}.standby`);
@@ -79,7 +78,7 @@ export class Pair {
       replace: (put) => this.part.replace(put),
       onError: (err) => this.anew(err, 'a copy could not be taken'),
     });
-    this.footing = openFooting({ member, mcltMs, state, log, right: this.right });
+    this.footing = openFooting({ settings, mcltMs, state, log, right: this.right });
     this.desk = createPairDesk(this);
     this.part = new PairPart({
       ...{ parts, state, copy: this.copy, desk: this.desk },
@@ -145,7 +144,7 @@ export class Pair {
   /** The first of the two, and all the addresses are its own: there was never another one. */
   begin(): void {
     this.right.takeOver(mono(), { fenced: true });
-    this.state.put({ fenced: true, wholeFrom: 0, why: 'the first of the two' });
+    this.state.put({ fenced: true, off: true, wholeFrom: 0, why: 'the first of the two' });
     this.oriented = true;
   }
 
@@ -182,6 +181,7 @@ export class Pair {
       const wasWhole = this.standing().mode === 'whole';
       telling.feeder.end();
       telling.promises.apart();
+      telling.moves.apart();
       this.footing.lost(wasWhole ? telling.promises.unsure() : undefined);
       this.part.tell({ name: 'standby.lost', data: { why } });
     }
@@ -197,7 +197,8 @@ export class Pair {
   /** What DHCP may promise now. */
   standing(): Standing {
     const active = this.mode === 'active' && this.isActive();
-    return this.footing.standing({ active, current: this.part.isCurrent() });
+    const inTouch = this.meeting?.active === true;
+    return this.footing.standing({ active, inTouch, current: this.part.isCurrent() });
   }
 
   private tick(): void {
@@ -207,6 +208,7 @@ export class Pair {
     // Nobody says anything: after a while what was kept is all that there is to go by.
     if (now - this.startedAt > 2 * this.leaseMs) this.oriented = true;
     this.part.telling?.feeder.pump();
+    this.part.tidy();
     this.part.release(!this.parts.settings.witness || this.right.kept().sole);
     this.settle();
   }
@@ -233,6 +235,7 @@ export class Pair {
   private whole(): void {
     this.right.caughtUp();
     this.part.telling?.promises.together();
+    this.part.telling?.moves.together();
     this.footing.whole();
     const { own: epoch } = this.right.kept();
     this.meeting?.line.send({ kind: 'whole', epoch });

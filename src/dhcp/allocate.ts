@@ -99,7 +99,8 @@ export function partnerAllows(applicant: Applicant, segment: Segment, address: I
   const { mac, view, now } = applicant;
   if (!view.partner) return true;
   const reserved = reservation(view, segment, mac) === address;
-  return view.partner.mayGive({ segment: segment.name, address, mac, reserved }, now);
+  const dynamic = segment.isDynamic(address);
+  return view.partner.mayGive({ segment: segment.name, address, mac, reserved, dynamic }, now);
 }
 
 /** Does nobody else hold it, and is it in no quarantine? */

@@ -76,7 +76,8 @@ export function leaseSecondsFor(
 ): number {
   const { mac, now, view } = asked;
   const reserved = reservation(view, segment, mac) === address;
-  const wish = { segment: segment.name, address, mac, reserved };
+  const dynamic = segment.isDynamic(address);
+  const wish = { segment: segment.name, address, mac, reserved, dynamic };
   const most = view.partner?.secondsMax(wish, now);
   const usual = usualSeconds(asked, segment, answer);
   return most === undefined ? usual : Math.min(usual, most);

@@ -124,18 +124,21 @@ export interface BootAnswer {
   readonly why: string;
 }
 
-/** An address for a client, and whether it is the one that is reserved for it. */
+/** An address for a client, whether it is the one that is reserved for it, and whether it is in a pool. */
 export interface PartnerWish {
   readonly segment: string;
   readonly address: Ipv4;
   readonly mac: Mac;
   readonly reserved: boolean;
+  readonly dynamic: boolean;
 }
 
 /** What the other appliance of the site, which may give addresses too, has to be able to count on. */
 export interface PartnerRules {
   /** The other one is active: nothing new is promised here, and nobody is refused. */
   isReadOnly(): boolean;
+  /** A client that says that it has been asking for less than this is the other one's to answer. */
+  standsBackSeconds(): number;
   mayGive(wish: PartnerWish, now: Millis): boolean;
   /** How long a lease may be at most, in seconds; undefined: as long as the segment says. */
   secondsMax(wish: PartnerWish, now: Millis): number | undefined;

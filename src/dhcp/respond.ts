@@ -71,6 +71,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   if (!isForUs(packet.options.get(OPTION.serverId), view.segments, relay)) {
     return drop('for-another-server');
   }
+  if (isOthers(request, view)) return drop('the-partners');
   const asked: Asked = {
     packet,
     mac,
@@ -123,6 +124,16 @@ function isForUs(
   for (const { serverId } of segments) if (equal(named, serverId)) return true;
   const override = relay?.serverIdOverride;
   return override !== undefined && equal(named, u32(override));
+}
+
+/**
+ * The other appliance of the site is active and has answered, or will: this one steps in for who has been asking in vain (`secs`,
+ * RFC 2131 table 1) or has taken this one's offer. A server identifier that a relay puts in names both of them.
+ */
+function isOthers({ packet, via }: DhcpRequest, { partner, segments }: DhcpView): boolean {
+  if (!partner || via === 'proxy' || packet.secs >= partner.standsBackSeconds()) return false;
+  const named = packet.options.get(OPTION.serverId);
+  return named?.length !== 4 || !isForUs(named, segments, undefined);
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -36,13 +36,14 @@ export function sendProblem(
     .send(JSON.stringify(body));
 }
 
-/** What SQLite says when it is not our fault, as the error that a person can act upon. */
+/** What SQLite says when it is not our fault, as the error that a person can act upon. Only a copy of another appliance's is read-only. */
 const STORAGE: Readonly<Record<string, ErrorCode>> = {
   SQLITE_FULL: 'STORAGE_FULL',
   SQLITE_IOERR_WRITE: 'STORAGE_FULL',
   SQLITE_CORRUPT: 'DATABASE_CORRUPT',
   SQLITE_CORRUPT_VTAB: 'DATABASE_CORRUPT',
   SQLITE_NOTADB: 'DATABASE_CORRUPT',
+  SQLITE_READONLY: 'NOT_ACTIVE',
 };
 
 /** Maps every thrown error and every unknown route of an app to a problem document. */

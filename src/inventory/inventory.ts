@@ -56,6 +56,8 @@ export interface Inventory {
    * any case, together with others. One that fails is reported and takes no other with it.
    */
   soon(change: () => void): void;
+  /** Somebody else has changed the file: what is kept in memory of records is read anew. Of leases it is not. */
+  reread(tables: ReadonlySet<string>): void;
   /** Runs and always rolls back: for "what would happen". */
   rehearse<T>(run: () => T): T;
 }
@@ -173,6 +175,11 @@ export function openInventory(options: InventoryOptions): Inventory {
     transaction,
     transactionUnsynced: (inside) => commit(inside, false),
     soon,
+    reread(tables) {
+      events.rolledBack();
+      boots.rolledBack();
+      if (tables.has('quirks')) serverdb.quirks.rolledBack();
+    },
     rehearse<T>(inside: () => T): T {
       let result: { value: T } | undefined;
       const undo = new Error('rolled back on purpose');

@@ -39,6 +39,13 @@ export function openDatabase(file: string): Database {
   }
 }
 
+/** A second connection to a file that another one writes to: it can change nothing of it. */
+export function openReadOnly(file: string): Database {
+  const db = new Sqlite(file, { readonly: true, timeout: 5000 });
+  db.pragma(`cache_size = -${CACHE_KIB}`);
+  return db;
+}
+
 /**
  * Runs what opens a database, and names what is wrong with the file in words that a person can act upon.
  * @throws AppError DATABASE_CORRUPT, STORAGE_FULL

@@ -7,7 +7,8 @@
  * After that time everything that was unknown has ended, and whoever knows that the other one is silent has the whole pool.
  *
  * Halves are by the last bit of an address, so that a pool of any form has two. A reserved address is in no half: it is given to
- * its owner by either.
+ * its owner by either, whichever of the two is active. So a reservation that was changed here counts as it was before, until the other
+ * one knows, and what it may have said by then is over (`moves.ts`).
  */
 import type { Lease } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
@@ -16,29 +17,41 @@ import type { Millis } from '../wire/time.ts';
 import type { Member } from './witness.ts';
 
 export type Standing =
-  /** Everything that is promised is known to the other one before; or the other one is known to be silent for long enough. */
-  | { readonly mode: 'whole' }
+  /**
+   * Everything that is promised is known to the other one before; or the other one is known to be silent for long enough.
+   * `alone`: there is no other one, or a person knows that it is off: it says nothing of reserved addresses either.
+   */
+  | { readonly mode: 'whole'; readonly alone: boolean }
   /**
    * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what was given
-   * before, and is not unsure, it knows.
+   * before, and is not unsure, it knows. `rival`: there is no witness, so the other one may be active, too.
    */
   | {
       readonly mode: 'half';
       readonly member: Member;
       readonly since: Millis;
       readonly lostAt: Millis;
+      readonly rival: boolean;
     }
   /**
    * Not active: nothing new is promised. `follows`: the database is a copy of the active one's, which keeps what was known to
-   * both as it was while the two are apart; nobody does that for one that was active itself.
+   * both as it was while the two are apart; nobody does that for one that was active itself. `inTouch`: the active one is there,
+   * and does as it likes with what is not reserved. `quiet`: what was promised here before may run, and the database is another one.
    */
-  | { readonly mode: 'read-only'; readonly follows: boolean };
+  | {
+      readonly mode: 'read-only';
+      readonly follows: boolean;
+      readonly inTouch: boolean;
+      readonly quiet: boolean;
+    };
 
 export interface Wish {
   readonly segment: string;
   readonly address: Ipv4;
   readonly mac: Mac;
   readonly reserved: boolean;
+  /** Somebody without a reservation could have it, if it were not for one. */
+  readonly dynamic: boolean;
   /** What is known of the address. */
   readonly held: Lease | undefined;
 }
@@ -50,6 +63,10 @@ export interface Given {
   isOurs(segment: string, address: Ipv4): boolean;
   /** Given here since then, when nobody had it: the other one knows nothing of it. */
   isNew(segment: string, address: Ipv4): boolean;
+  /** For whom it is reserved as far as the other one knows, '' for nobody; empty when both know the same. */
+  formerly(segment: string, address: Ipv4): readonly (Mac | '')[];
+  /** Another machine was told by us that it has it, when we were not active. */
+  isToldAnother(segment: string, address: Ipv4, mac: Mac): boolean;
 }
 
 export const isInHalf = (member: Member, address: Ipv4): boolean =>
@@ -61,11 +78,21 @@ const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): boolean =>
 /** May this client be given this address, as far as the other appliance is concerned? */
 export function mayGive(standing: Standing, wish: Wish, given: Given, now: Millis): boolean {
   const { segment, address, mac, held } = wish;
+  if (standing.mode === 'whole' && standing.alone) return true;
+  const formerly = given.formerly(segment, address);
+  if (
+    formerly.some((owner) => owner !== '' && owner !== mac) ||
+    given.isToldAnother(segment, address, mac)
+  )
+    return false;
+  const reserved = wish.reserved && (!formerly.includes('') || mayUseNewOne(standing, wish));
   switch (standing.mode) {
     case 'whole':
       return true;
     case 'read-only':
-      if (wish.reserved) return true;
+      if (standing.quiet && !isBound(held, mac, now)) return false;
+      if (standing.inTouch) return reserved && standing.follows;
+      if (reserved) return true;
       return standing.follows && isBound(held, mac, (now + DOUBT_SECONDS * 1000) as Millis);
     case 'half': {
       const { since, lostAt, member } = standing;
@@ -73,12 +100,18 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
       const isOthers = held !== undefined && held.mac !== mac && held.state !== 'offered';
       // Its last holder may have renewed it at the other one.
       if (isOthers && !given.isNew(segment, address) && held.expiresAt > since) return false;
-      if (wish.reserved) return true;
+      if (reserved) return true;
       if (given.isUnsure(segment, address) && !isOurs) return false;
       if (isBound(held, mac, since) && (isOurs || (held?.lastAt ?? 0) <= lostAt)) return true;
       return isInHalf(member, address);
     }
   }
+}
+
+/** The other one takes for free what has become somebody's here: in its pools, and for its own operators where it may be active. */
+function mayUseNewOne(standing: Standing, { dynamic }: Pick<Wish, 'dynamic'>): boolean {
+  if (standing.mode === 'half') return !dynamic && !standing.rival;
+  return standing.mode === 'whole';
 }
 
 /** How long a lease may be at most, in seconds; undefined: as long as the segment says. */
@@ -102,5 +135,9 @@ export function secondsMax(
 /** How well the two clocks are known to each other: what is said of one is late by the way that it takes. */
 const DOUBT_SECONDS = 2;
 
-/** For a reserved address of which no lease is known, by who is not active: it is moved to another machine seldom, by a person. */
+/** For a reserved address of which no lease is known, by who is not active. */
 const UNKNOWN_SECONDS = 120;
+
+/** For so long an address may be with the machine for which it was reserved as far as the other one knew. */
+export const reservedHoldSeconds = (mcltSeconds: number): number =>
+  Math.min(mcltSeconds, UNKNOWN_SECONDS) + DOUBT_SECONDS;

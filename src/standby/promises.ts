@@ -3,13 +3,14 @@
  *
  * `unsure`: addresses of the other one's half, given while promises waited for its word, whose word has not come. Their
  * acknowledgements have not left. When the line is lost nobody is given them, not even the client that they were meant for: it
- * may ask the other one next, which takes them for free. Those too that a client has left for another one, or given back: the other
- * one would let it have them again. `ours`: what was given or renewed since the line was lost.
+ * may ask the other one next, which takes them for free. `ours`: what was given or renewed since the line was lost.
  */
 import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
 import { type Given, isInHalf, mayGive, type Standing, secondsMax } from './gate.ts';
+import type { Moves } from './moves.ts';
+import type { Told } from './told.ts';
 import type { Member } from './witness.ts';
 
 export interface PromisePorts {
@@ -23,8 +24,8 @@ export interface PromisePorts {
   head(): number;
   /** By how much our time of day is ahead of the one that leases are kept by, in milliseconds; negative: behind. */
   aheadMs(): number;
-  /** While the other one does not hear of it: this is to be on disk before anything follows from it. */
-  keep(unsure: string[]): void;
+  readonly moves: Pick<Moves, 'formerly' | 'left'>;
+  readonly told: Told;
 }
 
 export interface Promises extends PartnerRules {
@@ -55,6 +56,8 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     isUnsure: (segment, address) => unsure.has(keyOf(segment, address)),
     isOurs: (segment, address) => ours.has(keyOf(segment, address)),
     isNew: (segment, address) => ours.get(keyOf(segment, address)) === 'new',
+    formerly: ports.moves.formerly,
+    isToldAnother: ports.told.isAnothers,
   };
   const wishOf = (wish: PartnerWish) => ({
     ...wish,
@@ -62,6 +65,7 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
   });
   return {
     isReadOnly: () => ports.standing().mode === 'read-only',
+    standsBackSeconds: () => 0,
     mayGive(wish, now) {
       const standing = ports.standing();
       const by = standing.mode === 'read-only' ? ((now - ports.aheadMs()) as Millis) : now;
@@ -74,30 +78,28 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
       return secondsMax(standing, wishOf(wish), { now: by, mcltSeconds });
     },
     entering(change, now, enter) {
-      const { segment, address, mac, state } = change;
+      const { segment, address, mac, state, expiresAt } = change;
+      if (state === 'bound' && ports.standing().mode === 'read-only')
+        ports.told.tell(segment, address, { mac, seconds: (expiresAt - now) / 1000 });
       if (state !== 'bound' && state !== 'released') return enter(change);
       const before = leases.byAddress(segment, address);
       const renews = before?.state === 'bound' && before.mac === mac && before.expiresAt > now;
-      const left = state === 'released' ? change : leases.byMac(segment, mac);
+      const left = state === 'released' ? before : leases.byMac(segment, mac);
       const runsOn = renews && state === 'bound' && before.expiresAt > change.expiresAt;
       const result = enter(runsOn ? { ...change, expiresAt: before.expiresAt } : change);
       const standing = ports.standing();
       const isHalf = standing.mode === 'half';
-      const note = (key: string): void => {
-        if (ports.waits()) unsure.set(key, ports.head());
-        else if (isHalf) unsure.set(key, Number.POSITIVE_INFINITY);
-      };
       const key = keyOf(segment, address);
       if (isHalf && state === 'bound' && !ours.has(key)) {
         const isFree = !before || before.state === 'offered' || before.expiresAt <= standing.since;
         ours.set(key, isFree ? 'new' : 'renewed');
       }
-      if (ports.waits() && state === 'bound' && !renews && !isInHalf(member, address)) note(key);
+      if (ports.waits() && state === 'bound' && !renews && !isInHalf(member, address))
+        unsure.set(key, ports.head());
       if (!left || (left.address === address && state === 'bound')) return result;
-      const leftKey = keyOf(segment, left.address);
-      ours.delete(leftKey);
-      note(leftKey);
-      if (isHalf) ports.keep([...unsure.keys()]);
+      ours.delete(keyOf(segment, left.address));
+      if (left.state === 'bound' && left.mac === mac && left.expiresAt > now)
+        ports.moves.left(segment, left.address, { mac, leftMs: left.expiresAt - now });
       return result;
     },
     acked(to) {

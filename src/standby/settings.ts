@@ -17,6 +17,8 @@ export const standbySchema = z.strictObject({
   witness: z.boolean().default(false),
   /** How long a right to be active lasts that is not renewed. */
   leaseSeconds: z.number().int().min(2).max(120).default(10),
+  /** While it follows, it answers DHCP for reserved addresses when a client says that it has been asking for so long. */
+  answerAfterSeconds: z.number().int().min(1).max(60).default(4),
   /** How far beyond what the other one knows a lease of DHCP may run: the maximum client lead time. */
   mcltSeconds: z.number().int().min(30).max(86_400).default(1800),
 });

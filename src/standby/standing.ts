@@ -19,10 +19,13 @@ export interface Apartness {
   readonly unheard: boolean;
   /** Until then what was promised unheard may run, although the database that had it was given up. */
   readonly quietUntil: number;
+  /** There is no other one, or a person knows that it is off: not that it has no right any more, but that it says nothing. */
+  readonly off: boolean;
 }
 
 export const TOGETHER: Apartness = {
   ...{ since: 0, lostAt: 0, wholeFrom: 0, fenced: false, unheard: false, quietUntil: 0 },
+  off: false,
 };
 
 /** Not before the other one has been met. */
@@ -35,15 +38,23 @@ export interface Now {
   readonly current: boolean;
   /** Our database is a copy of the newest active one's. */
   readonly follows: boolean;
+  /** Of one that is not active: is the active one there? */
+  readonly inTouch: boolean;
+  readonly witness: boolean;
   readonly now: number;
 }
 
 export function standingOf(kept: Apartness, state: Now): Standing {
-  const { member, active, current, follows, now } = state;
-  if (!active) return { mode: 'read-only', follows };
-  if (now < kept.quietUntil) return { mode: 'read-only', follows: true };
-  if (now >= kept.wholeFrom && (kept.fenced || current)) return { mode: 'whole' };
-  return { mode: 'half', member, since: kept.since as Millis, lostAt: kept.lostAt as Millis };
+  const { member, active, current, follows, inTouch, now } = state;
+  const quiet = now < kept.quietUntil;
+  if (!active) return { mode: 'read-only', follows, inTouch, quiet };
+  if (quiet) return { mode: 'read-only', follows: true, inTouch: false, quiet };
+  if (now >= kept.wholeFrom && (kept.fenced || current))
+    return { mode: 'whole', alone: kept.off && !current };
+  return {
+    ...{ mode: 'half', member, rival: !state.witness },
+    ...{ since: kept.since as Millis, lostAt: kept.lostAt as Millis },
+  };
 }
 
 /** After a crash nobody noted the loss: then it was no later than when the two were surely in touch. */
@@ -83,7 +94,7 @@ export function afterTakeOver(
   const since = (by === 'handed' ? now : touchAt) - doubtMs;
   const wholeFrom = by === 'handed' ? 0 : by === 'order' ? NEVER : now + mcltMs;
   const fenced = by === 'witness' || by === 'fenced';
-  return { since, lostAt: now, wholeFrom, fenced, unheard: true, quietUntil };
+  return { since, lostAt: now, wholeFrom, fenced, unheard: true, quietUntil, off: by === 'fenced' };
 }
 
 /** What the active one keeps when the line is lost. */
@@ -102,6 +113,10 @@ export function afterMeeting(
   kept: Apartness,
   { now, mcltMs, wasActive }: { now: number; mcltMs: number; wasActive: boolean },
 ): Apartness {
-  if (!wasActive && kept.wholeFrom !== NEVER) return kept;
-  return { ...kept, wholeFrom: now + mcltMs, fenced: wasActive ? false : kept.fenced };
+  if (!wasActive && kept.wholeFrom !== NEVER && !kept.off) return kept;
+  const owes = wasActive || kept.wholeFrom === NEVER;
+  return {
+    ...{ ...kept, off: false, wholeFrom: owes ? now + mcltMs : kept.wholeFrom },
+    fenced: wasActive ? false : kept.fenced,
+  };
 }

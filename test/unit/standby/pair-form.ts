@@ -1,4 +1,5 @@
 /** The shapes of a made-up pair. */
+import type { MoveNote } from '../../../src/standby/moves.ts';
 import type { KeptRight } from '../../../src/standby/right.ts';
 import type { Apartness } from '../../../src/standby/standing.ts';
 import type { Member, WitnessRow } from '../../../src/standby/witness.ts';
@@ -26,6 +27,8 @@ export interface Kept extends Apartness {
   touchAt: number;
   aheadMs: number;
   unsure: readonly string[];
+  /** Notes of reservations that were changed here: they are in the database. */
+  moved: readonly (MoveNote & { readonly at: number })[];
 }
 
 export interface Holding {
@@ -46,4 +49,6 @@ export interface World {
   readonly withWitness: boolean;
   readonly log: string[];
   readonly given: string[];
+  /** The last exchange of each client: an answer to an older one it does not listen to. */
+  readonly exchanges: Map<Mac, number>;
 }

@@ -1,6 +1,8 @@
 /** A world of two members from a seed, and what must hold in it at every moment. */
+import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
-import type { World } from './pair-form.ts';
+import { ask, reserve, STATIC } from './pair-clients.ts';
+import { POOL, type World } from './pair-form.ts';
 import { SimMember } from './pair-world.ts';
 
 export function createWorld(seed: number, withWitness: boolean): World {
@@ -13,7 +15,7 @@ export function createWorld(seed: number, withWitness: boolean): World {
   };
   const world = {
     ...{ now: 0, later: [], holdings: [], witnessUp: true, lineUp: true, row: undefined },
-    ...{ random, withWitness, log: [], given: [] },
+    ...{ random, withWitness, log: [], given: [], exchanges: new Map() },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
   Object.assign(world, {
@@ -26,6 +28,7 @@ export function createWorld(seed: number, withWitness: boolean): World {
 }
 
 let lines = 0;
+const ADDRESSES = [...POOL, ...STATIC];
 
 /** @throws Error when an address has two machines, or two are active that must not be */
 export async function runWorld(world: World, steps: number): Promise<void> {
@@ -60,7 +63,12 @@ export async function runWorld(world: World, steps: number): Promise<void> {
       const mac = macs[Math.floor(random() * macs.length)] as Mac;
       const has = world.holdings.find((one) => one.mac === mac && one.until > world.now)?.address;
       const at = random() < 0.5 ? a : b;
-      at.ask(mac, random() < 0.8 ? has : undefined);
+      ask(at, mac, random() < 0.8 ? has : undefined);
+    }
+    if (random() < 0.01) {
+      const to = random() < 0.2 ? '' : (macs[Math.floor(random() * macs.length)] as Mac);
+      const address = ADDRESSES[Math.floor(random() * ADDRESSES.length)] as Ipv4;
+      for (const member of [a, b]) reserve(member, address, to);
     }
     check(world);
   }

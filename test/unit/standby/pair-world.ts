@@ -3,8 +3,10 @@
  * everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
  */
 
-import type { LeaseChange } from '../../../src/dhcp/ports.ts';
 import { createFeeder, type Feeder } from '../../../src/standby/feeder.ts';
+import { createFollowing, type Following } from '../../../src/standby/following.ts';
+import { reservedHoldSeconds } from '../../../src/standby/gate.ts';
+import { createMoves, type MoveNote, type Moves } from '../../../src/standby/moves.ts';
 import { createPromises, type Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import { createRight, FRESH, type Right } from '../../../src/standby/right.ts';
@@ -17,31 +19,31 @@ import {
   standingOf,
   TOGETHER,
 } from '../../../src/standby/standing.ts';
+import { createTold } from '../../../src/standby/told.ts';
 import { judge, type Member, otherMember } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 
-import {
-  DOUBT_MS,
-  type Kept,
-  LEASE_MS,
-  LONG_S,
-  MCLT_S,
-  POOL,
-  type Row,
-  type World,
-} from './pair-form.ts';
+import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, type Row, type World } from './pair-form.ts';
 
 export class SimMember {
   up = false;
   kept: Kept = {
-    ...{ ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [] },
+    ...{ ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [], moved: [] },
   };
   leases = new Map<number, Row>();
+  /** By address. */
+  reserved = new Map<number, Mac>();
   right!: Right;
   feeder: Feeder | undefined;
   promises!: Promises;
+  moves!: Moves;
+  following!: Following;
+  told = createTold({
+    ...{ before: [], mono: () => this.world.now, keep: () => undefined },
+    soon: (task) => task(),
+  });
   run = 0;
   line = 0;
   oriented = false;
@@ -111,7 +113,7 @@ export class SimMember {
     this.serve();
     if (id === 'a' && this.kept.right.epoch === 0) {
       this.right.takeOver(world.now, { fenced: true });
-      this.kept = { ...this.kept, fenced: true, wholeFrom: 0 };
+      this.kept = { ...this.kept, fenced: true, off: true, wholeFrom: 0 };
     }
   }
 
@@ -127,7 +129,10 @@ export class SimMember {
         read: (after) => {
           const changed = this.changes.filter(({ seq }) => seq > after);
           const rows = [...new Set(changed.map(({ address }) => address))].map((address) =>
-            JSON.stringify(this.leases.get(address as number) ?? { address, gone: true }),
+            JSON.stringify({
+              ...(this.leases.get(address as number) ?? { address, gone: true }),
+              owner: this.reserved.get(address as number),
+            }),
           );
           return [{ table: 'leases', columns: ['row'], key: [], rows: [rows], gone: [] }];
         },
@@ -138,9 +143,11 @@ export class SimMember {
         const rows = message.changes.flatMap(({ rows: [row = []] }) => row.map(String));
         this.toOther((other) => {
           for (const text of rows) {
-            const row: Row & { gone?: true } = JSON.parse(text);
-            if (row.gone) other.leases.delete(row.address);
+            const { owner, gone, ...row }: Row & { gone?: true; owner?: Mac } = JSON.parse(text);
+            if (gone) other.leases.delete(row.address);
             else other.leases.set(row.address, row);
+            if (owner === undefined) other.reserved.delete(row.address);
+            else other.reserved.set(row.address, owner);
           }
           const { to } = message;
           if (to === undefined) return;
@@ -148,6 +155,7 @@ export class SimMember {
             back.touched(back.kept.aheadMs);
             back.feeder?.acked(to);
             back.promises.acked(to);
+            back.moves.acked(to);
           });
         });
       },
@@ -155,29 +163,64 @@ export class SimMember {
       onWhole: () => this.whole(),
       onError: () => undefined,
     });
+    this.moves = createMoves({
+      before: this.kept.moved.map(({ text, leftMs, at }) => ({
+        ...{ text, leftMs: leftMs === 0 ? 0 : Math.max(1, leftMs - (this.world.now - at)) },
+      })),
+      isCurrent: () => this.feeder?.isWhole() ?? false,
+      ...{ head: () => this.head, mono: () => this.world.now },
+      holdMs: reservedHoldSeconds(MCLT_S) * 1000,
+    });
+    const leases = {
+      byAddress: (_segment: string, address: Ipv4) => this.leases.get(address),
+      byMac: (_segment: string, mac: Mac) =>
+        [...this.leases.values()].find((row) => row.mac === mac),
+    };
+    const standing = () => this.standing();
+    this.following = createFollowing({
+      ...{ mcltSeconds: MCLT_S, standsBackSeconds: 4, standing, told: this.told },
+      leases: {
+        byAddress: (segment, address) => {
+          const row = leases.byAddress(segment, address);
+          const expiresAt = ((row?.expiresAt ?? 0) + this.kept.aheadMs) as Millis;
+          return row && { ...row, expiresAt };
+        },
+      },
+    });
     this.promises = createPromises(
       {
         ...{ member: this.id, mcltSeconds: MCLT_S, head: () => this.head },
-        leases: {
-          byAddress: (_segment, address) => this.leases.get(address),
-          byMac: (_segment, mac) => [...this.leases.values()].find((row) => row.mac === mac),
-        },
+        ...{ leases, moves: this.keptMoves(), standing, told: this.told },
         aheadMs: () => this.kept.aheadMs,
-        keep: (unsure) => {
-          this.kept = { ...this.kept, unsure };
-        },
-        standing: () => this.standing(),
         waits: () => this.feeder?.waits() ?? false,
       },
       this.kept.unsure,
     );
   }
 
+  /** As the log of moves does it, in the transaction. */
+  private keptMoves(): Pick<Moves, 'formerly' | 'left'> {
+    const { moves } = this;
+    return {
+      formerly: moves.formerly,
+      left: (segment, address, lease) => this.keepMove(moves.left(segment, address, lease)),
+    };
+  }
+
+  keepMove({ text, leftMs }: MoveNote): MoveNote {
+    const others = this.kept.moved.filter((one) => one.text !== text);
+    this.kept = { ...this.kept, moved: [...others, { text, leftMs, at: this.world.now }] };
+    return { text, leftMs };
+  }
+
   private async sendCopy(_place: Place): Promise<void> {
-    const rows = JSON.stringify([...this.leases]);
+    const rows = JSON.stringify([[...this.leases], [...this.reserved]]);
     return new Promise((resolve) => {
       this.toOther((other) => {
-        other.leases = new Map(JSON.parse(rows));
+        const [leases, reserved] = JSON.parse(rows);
+        other.leases = new Map(leases);
+        other.reserved = new Map(reserved);
+        other.kept = { ...other.kept, moved: [] };
       });
       resolve();
     });
@@ -189,14 +232,17 @@ export class SimMember {
       active: this.active() && this.wasActive,
       current: this.feeder?.isWhole() ?? false,
       follows: this.right.follows(),
+      inTouch: this.line !== 0 && this.otherActive,
       now: this.wall(),
+      witness: this.world.withWitness,
     });
   }
 
   whole(): void {
     this.right.caughtUp();
     this.promises.together();
-    this.kept = { ...this.kept, fenced: false, unsure: [], unheard: false };
+    this.moves.together();
+    this.kept = { ...this.kept, fenced: false, off: false, unsure: [], unheard: false };
     const { own } = this.right.kept();
     this.toOther((other) => other.right.copied(own));
   }
@@ -206,7 +252,7 @@ export class SimMember {
     const mcltMs = MCLT_S * 1000;
     const how = { by, touchAt, mcltMs, doubtMs: DOUBT_MS, now: this.wall() };
     const apart = afterTakeOver(this.kept, how);
-    this.kept = { ...this.kept, ...apart, unsure: [] };
+    this.kept = { ...this.kept, ...apart, unsure: [], moved: [] };
     this.world.log.push(`${this.world.now} ${this.id} took over by ${by} ${this.kept.right.epoch}`);
   }
 
@@ -252,6 +298,7 @@ export class SimMember {
         const wasWhole = member.standing().mode === 'whole';
         member.feeder.end();
         member.promises.apart();
+        member.moves.apart();
         member.kept = { ...member.kept, unheard: true };
         if (wasWhole) {
           const loss = { now: member.wall(), touchAt: member.kept.touchAt, doubtMs: DOUBT_MS };
@@ -272,6 +319,7 @@ export class SimMember {
   met(hello: { epoch: number; own: number; active: boolean }): void {
     const { world } = this;
     this.oriented = true;
+    this.otherActive = hello.active;
     const before = this.right.kept();
     const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
     this.right.met(hello, world.now);
@@ -286,6 +334,8 @@ export class SimMember {
     this.feeder?.begin(undefined);
   }
   begun = 0;
+  /** As the other one has said last. */
+  otherActive = false;
 
   wasNewest = false;
 
@@ -343,53 +393,5 @@ export class SimMember {
           back.touched(back.kept.aheadMs);
         });
     });
-  }
-
-  /** DISCOVER to ACK in one, or a renewal of what the client has. */
-  ask(mac: Mac, has: Ipv4 | undefined): void {
-    if (!this.up || this.active() !== this.wasActive) return;
-    const now = this.wall();
-    const own = has ?? [...this.leases.values()].find((row) => row.mac === mac)?.address;
-    const usable = (address: Ipv4): boolean => {
-      const held = this.leases.get(address);
-      if (held && held.mac !== mac && held.expiresAt > now) return false;
-      return this.promises.mayGive({ segment: 's', address, mac, reserved: false }, now);
-    };
-    const address = own !== undefined && usable(own) ? own : has ? undefined : POOL.find(usable);
-    if (address === undefined) return;
-    const wish = { segment: 's', address, mac, reserved: false };
-    const seconds = Math.min(LONG_S, this.promises.secondsMax(wish, now) ?? LONG_S);
-    if (!this.wasActive) {
-      this.acked(mac, address, seconds);
-      return;
-    }
-    const until = (now + seconds * 1000) as Millis;
-    const change = { segment: 's', address, mac, state: 'bound', expiresAt: until } as LeaseChange;
-    this.promises.entering(change, now, ({ expiresAt }) => {
-      for (const [at, row] of this.leases) {
-        if (row.mac !== mac || at === address) continue;
-        this.leases.delete(at);
-        this.head += 1;
-        this.changes.push({ seq: this.head, address: at });
-      }
-      this.leases.set(address, { address, mac, state: 'bound', expiresAt, lastAt: now });
-      this.head += 1;
-      this.changes.push({ seq: this.head, address });
-    });
-    const { run } = this;
-    this.feeder?.confirm((error) => {
-      if (!error && this.up && run === this.run && this.active())
-        this.acked(mac, address, Math.max(0, seconds - (this.wall() - now) / 1000));
-    });
-  }
-
-  private acked(mac: Mac, address: Ipv4, seconds: number): void {
-    const { world } = this;
-    const { mode } = this.standing();
-    world.given.push(
-      `${world.now} ${this.id} ${mode} gives ${address} to ${mac.slice(-2)} for ${seconds}`,
-    );
-    const others = world.holdings.filter((one) => one.mac !== mac && one.until > world.now);
-    world.holdings = [...others, { mac, address, until: world.now + seconds * 1000 }];
   }
 }

@@ -14,12 +14,19 @@ const EVEN = 10 as Ipv4;
 const ODD = 11 as Ipv4;
 const half: Standing = {
   ...{ mode: 'half', member: 'a', since: 90_000 as Millis, lostAt: 91_000 as Millis },
+  rival: false,
 };
-const nothing: Given = { isUnsure: () => false, isOurs: () => false, isNew: () => false };
+const nothing: Given = {
+  ...{ isUnsure: () => false, isOurs: () => false, isNew: () => false },
+  ...{ formerly: () => [] as const, isToldAnother: () => false },
+};
+const apart: Standing = { mode: 'read-only', follows: true, inTouch: false, quiet: false };
+const following: Standing = { ...apart, inTouch: true };
+const together: Standing = { mode: 'whole', alone: false };
 const bound = (mac: Mac, expiresAt: number, lastAt = 80_000) =>
   ({ address: EVEN, mac, state: 'bound', expiresAt: expiresAt as Millis, lastAt }) as const;
 const wish = (address: Ipv4, held?: ReturnType<typeof bound>, reserved = false) => ({
-  ...{ segment: 's', address, mac: ONE, reserved, held },
+  ...{ segment: 's', address, mac: ONE, reserved, held, dynamic: true },
 });
 
 describe('which addresses may be given', () => {
@@ -31,20 +38,14 @@ describe('which addresses may be given', () => {
     ['what another had when they lost touch', half, wish(EVEN, bound(TWO, 95_000)), false],
     ['what had ended before', half, wish(EVEN, bound(TWO, 89_000)), true],
     ["a reserved one of the other one's half", half, wish(ODD, undefined, true), true],
-    ['apart: nothing new', { mode: 'read-only', follows: true }, wish(EVEN), false],
-    [
-      'apart: what it knows',
-      { mode: 'read-only', follows: true },
-      wish(ODD, bound(ONE, 200_000)),
-      true,
-    ],
-    [
-      'apart, once active',
-      { mode: 'read-only', follows: false },
-      wish(ODD, bound(ONE, 200_000)),
-      false,
-    ],
-    ['together: anything', { mode: 'whole' }, wish(ODD), true],
+    ['apart: nothing new', apart, wish(EVEN), false],
+    ['apart: what it knows', apart, wish(ODD, bound(ONE, 200_000)), true],
+    ['apart, once active', { ...apart, follows: false }, wish(ODD, bound(ONE, 200_000)), false],
+    ['following: what is reserved', following, wish(ODD, undefined, true), true],
+    ['following: no lease', following, wish(ODD, bound(ONE, 200_000)), false],
+    ['catching up: nothing', { ...following, follows: false }, wish(ODD, undefined, true), false],
+    ['quiet: not what is reserved', { ...apart, quiet: true }, wish(ODD, undefined, true), false],
+    ['together: anything', together, wish(ODD), true],
   ] as const)('%s', (_what, standing, asked, may) => {
     expect(mayGive(standing, asked, nothing, NOW)).toBe(may);
   });
@@ -55,11 +56,25 @@ describe('which addresses may be given', () => {
     expect(mayGive(half, wish(ODD, bound(ONE, 200_000)), unsure, NOW)).toBe(false);
   });
 
+  it('holds to reservations as the other one knows them, until it knows more', () => {
+    const [moved, made] = [TWO, ''].map((was) => ({ ...nothing, formerly: () => [was as Mac] }));
+    const asked = wish(ODD, undefined, true);
+    for (const standing of [together, half, apart])
+      expect(mayGive(standing, asked, moved as Given, NOW)).toBe(false);
+    expect(mayGive({ ...together, alone: true }, asked, moved as Given, NOW)).toBe(true);
+    expect(mayGive(apart, { ...asked, dynamic: false }, made as Given, NOW)).toBe(false);
+    // Of a half, like any other address that the other one may give.
+    expect(mayGive(half, asked, made as Given, NOW)).toBe(false);
+    expect(mayGive(half, { ...asked, dynamic: false }, made as Given, NOW)).toBe(true);
+    const rivals = { ...half, rival: true };
+    expect(mayGive(rivals, { ...asked, dynamic: false }, made as Given, NOW)).toBe(false);
+    expect(mayGive(half, { ...asked, address: EVEN }, made as Given, NOW)).toBe(true);
+  });
+
   it('bounds leases by what the other one may not know', () => {
     const options = { now: NOW, mcltSeconds: 600 };
-    expect(secondsMax({ mode: 'whole' }, wish(EVEN), options)).toBeUndefined();
+    expect(secondsMax(together, wish(EVEN), options)).toBeUndefined();
     expect(secondsMax(half, wish(EVEN), options)).toBe(600);
-    const apart = { mode: 'read-only', follows: true } as const;
     expect(secondsMax(apart, wish(EVEN, bound(ONE, 160_000)), options)).toBe(58);
     expect(secondsMax(apart, wish(EVEN), options)).toBe(120);
   });

@@ -43,17 +43,24 @@ export function startHousekeeping(parts: Parts): void {
     }
   };
   let again: NodeJS.Timeout | undefined;
-  /** In a storm there is more than one turn of it a second: where many have stopped, the next ones are looked for soon. */
-  const watch = (): void => {
+  /**
+   * In a storm there is more than one turn of it a second: where many have stopped, the next ones are looked for soon; where none
+   * has, the recorder alone goes on with what it has left.
+   */
+  const watch = (looks: boolean): void => {
     clearTimeout(again);
-    const stalled = watchStalls();
+    const stalled = looks ? watchStalls() : [];
     const more = config.recorder.enabled && recorder.tick(stalled);
-    if (more || stalled.length > 0) again = setTimeout(guarded(watch), limit('flightTicksMs'));
+    if (more || stalled.length > 0)
+      again = setTimeout(
+        guarded(() => watch(stalled.length > 0)),
+        limit('flightTicksMs'),
+      );
   };
   const stalls = setInterval(
     guarded(() => {
       flows.sample();
-      watch();
+      watch(true);
     }),
     limit('stallTickMs'),
   );

@@ -176,8 +176,11 @@ function serveBatch(options: Serving, batch: readonly Packet[]): void {
     options,
     made.filter(({ waits }) => !waits),
   );
+  if (waiting.length > 0) sendWhenDurable(options, waiting);
   options.onServed?.(batch.map((packet, index) => exchangeOf(packet, served[index])));
-  if (waiting.length === 0) return;
+}
+
+function sendWhenDurable(options: Serving, waiting: readonly Reply[]): void {
   options.whenDurable((error) => {
     if (!error) {
       options.release(waiting);

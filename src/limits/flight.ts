@@ -14,7 +14,7 @@ export const FLIGHT_LIMITS = {
   },
   flightRingPacketsMax: {
     value: 16_384,
-    why: 'packets that wait in memory to be sorted to their boots, about 8 MB: four seconds of a storm',
+    why: 'packets that were not answered, until their boots are looked for: about 8 MB, a second of a flood',
   },
   flightBootsInMemoryMax: {
     value: 4096,

@@ -36,9 +36,16 @@ export interface FeedWatchParts {
 
 const LOOP_MS = 2_700_000;
 const LOOP_BOOTS = 3;
-/** What is read of the feed: the few events that a verdict or a lesson hangs on. */
-const PAGE = `SELECT * FROM events WHERE id > ? AND (name IN ('boot.started', 'boot.resumed', 'ipxe.script', 'recon.received',
-  'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home') OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
+/**
+ * What is read of the feed: the few events that a verdict or a lesson hangs on. A boot that begins says something of what was before
+ * it: of a NIC that is no machine's and comes for the first time, as thousands do in a storm, there is nothing to say.
+ */
+const PAGE = `SELECT * FROM events WHERE id > ? AND (name IN ('boot.resumed', 'ipxe.script', 'recon.received',
+  'job.step', 'job.retry', 'job.failed', 'agent.failed', 'agent.finished', 'os.phoned-home')
+  OR (name = 'boot.started' AND (hardwarename IS NOT NULL
+    OR EXISTS (SELECT 1 FROM boots WHERE boots.mac = events.mac AND boots.id <> events.boot AND report_digest IS NULL)
+    OR EXISTS (SELECT 1 FROM diagnoses WHERE diagnoses.mac = events.mac AND diagnoses.boot IS NULL AND ended_at IS NULL)))
+  OR (name = 'dhcp.acked' AND boot IS NOT NULL AND data LIKE '{"client":"os"%')
   OR (name = 'dhcp.acked' AND hardwarename IS NOT NULL AND data LIKE '{"client":"os"%')
   OR (name = 'agent.progress' AND data LIKE '{"phase":"linux"%')) ORDER BY id LIMIT ?`;
 

@@ -1,11 +1,11 @@
 /**
- * The DHCP packets of boots: a ring that the packet path writes to, sorted into boots a second later, stored when a boot
- * is over.
+ * The DHCP packets of boots, stored when a boot is over; and a ring of those of which it is to be found out whose they are.
  *
- * The packet path only keeps a reference: the bytes are the intake's own copy and the datagram that was sent, both cut from memory
- * that many packets share. A second later they are copied behind those of their boot, in the form in which they are stored, so
- * that a boot holds one piece of memory, and writing it is one row and no more work. The ring has
- * a fixed number of places and forgets the oldest, so recording can never hold an answer up. What is in memory when the
+ * A packet that was answered says which boot it is of. As soon as its answer has left, both are copied behind the others of that boot,
+ * in the form in which they are stored: a boot holds one piece of memory, and writing it is one row and no more work. To hold a reference
+ * until there is time costs more than the copy: what lives for a second is moved by the collector, and it is all the memory that the
+ * packets were cut from. Of a packet that was dropped, somebody has to look for the boot: it waits in the ring for that, which has a
+ * fixed number of places and forgets the oldest, so a flood can never hold an answer up. What is in memory when the
  * process dies is lost: events are the record of what was decided, packets are the evidence beside it.
  *
  * A boot token in a packet is overwritten before the packet is held: who may read a record may not speak for a machine. What has
@@ -34,7 +34,7 @@ export interface KeptPacket {
 }
 
 export interface PacketRing {
-  add(exchanges: readonly DhcpExchange[]): void;
+  add(exchange: DhcpExchange): void;
   /** Everything since the last call, oldest first. */
   drain(): DhcpExchange[];
   /** How many were forgotten, ever. */
@@ -49,13 +49,11 @@ export function createPacketRing(): PacketRing {
   let dropped = 0;
   return {
     dropped: () => dropped,
-    add(exchanges) {
-      for (const exchange of exchanges) {
-        places[next] = exchange;
-        next = (next + 1) % size;
-        if (count < size) count += 1;
-        else dropped += 1;
-      }
+    add(exchange) {
+      places[next] = exchange;
+      next = (next + 1) % size;
+      if (count < size) count += 1;
+      else dropped += 1;
     },
     drain() {
       const from = (next - count + size) % size;
@@ -86,19 +84,17 @@ export interface PacketLog {
   bytes: Buffer;
   used: number;
   count: number;
-  /** Of the other side, in the newest packet. */
-  peer: { readonly text: string; readonly address: Ipv4 };
 }
 
 const STORED = 6;
 const HEAD_BYTES = 22;
-const LOG_BYTES = 512;
-const UNKNOWN_PEER = { text: '', address: IPV4_ANY };
+/** Two exchanges take 500, and room is made for the worst that a packet can take: most boots of firmware alone need no more. */
+const LOG_BYTES = 1024;
 
 export const openPacketLog = (): PacketLog => {
   const bytes = Buffer.allocUnsafeSlow(LOG_BYTES);
   bytes[0] = STORED;
-  return { bytes, used: 1, count: 0, peer: UNKNOWN_PEER };
+  return { bytes, used: 1, count: 0 };
 };
 
 /** What is stored: valid until the next packet is added. */
@@ -117,11 +113,7 @@ export function addPacket(log: PacketLog, packet: KeptPacket): void {
   into[at + 8] = packet.direction === 'in' ? 0 : 1;
   into[at + 9] = packet.drop === '' ? 0 : DROPS.indexOf(packet.drop) + 1;
   into.writeUInt16BE(packet.port, at + 10);
-  // Mostly that of the packet before: reading it costs more than all the rest of the head.
-  const { address } = packet.peer;
-  if (address !== log.peer.text)
-    log.peer = { text: address, address: parseIpv4(address) ?? IPV4_ANY };
-  into.writeUInt32BE(log.peer.address, at + 12);
+  into.writeUInt32BE(parseIpv4(packet.peer.address) ?? IPV4_ANY, at + 12);
   into.writeUInt16BE(packet.peer.port, at + 16);
   log.used = squeeze(bytes, into, at + HEAD_BYTES);
   into.writeUInt32BE(log.used - at - HEAD_BYTES, at + 18);
@@ -257,7 +249,7 @@ export function logOf(stored: Uint8Array): PacketLog {
     used = end;
     count += 1;
   }
-  return { bytes, used, count, peer: UNKNOWN_PEER };
+  return { bytes, used, count };
 }
 
 export function packetsIn(stored: Uint8Array): KeptPacket[] {

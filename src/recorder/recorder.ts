@@ -1,8 +1,8 @@
 /**
  * The flight recorder: keeps the packets of boots, and finds out why a boot stopped.
  *
- * It runs beside the protocols. Packets come from the DHCP shell as references after the answers have left; once a second
- * they are sorted to their boots. A boot is judged when it stalls, when its machine begins another one, and when a script
+ * It runs beside the protocols. Packets come from the DHCP shell after the answers have left, and are copied behind those of their
+ * boot; those that say of no boot are looked at once a second. A boot is judged when it stalls, when its machine begins another one, and when a script
  * shows a loop; a machine that was switched on is judged when its firmware does not ask. Each verdict is one row and one
  * `boot.diagnosed` event; a boot that goes on after all ends its diagnosis.
  *
@@ -29,24 +29,11 @@ import { type Mac, macFromBytes } from '../wire/mac.ts';
 import type { Clock } from '../wire/time.ts';
 import { type CollectorParts, createCollector } from './collect.ts';
 import { createFeedWatch } from './feed-watch.ts';
+import { holdBoots } from './held.ts';
 import { createLearner } from './learn.ts';
-import {
-  addPacket,
-  createPacketRing,
-  type KeptPacket,
-  openPacketLog,
-  type PacketLog,
-  packetsIn,
-  packetsOf,
-  storedForm,
-} from './packets.ts';
+import { createPacketRing, type KeptPacket, packetsOf } from './packets.ts';
 import type { Expected, PhaseOfBoot, PhaseTimes } from './phase-times.ts';
-import {
-  type AskedQuestion,
-  type AskerWatch,
-  type Booting,
-  createQuestionDesk,
-} from './questions.ts';
+import { type AskedQuestion, type AskerWatch, createQuestionDesk } from './questions.ts';
 import { type FlightStore, openFlightStore } from './store.ts';
 import { createUnnamed, createVerdicts } from './verdicts.ts';
 import { createWorkWatch } from './work-watch.ts';
@@ -99,11 +86,6 @@ export interface Recorder {
   close(): void;
 }
 
-interface Held extends Booting {
-  readonly log: PacketLog;
-  changedAt: number;
-}
-
 const QUIET_MS = 120_000;
 /** A boot that stalled without a name is looked at again until then. */
 const JUDGE_FOR_MS = 120_000;
@@ -118,13 +100,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const store = openFlightStore(db, clock);
   const ring = createPacketRing();
   const questions = createQuestionDesk(parts.watch ?? { set: () => undefined });
-  const held = new Map<BootId, Held>();
-  const packets = (boot: BootId): KeptPacket[] => {
-    const log = held.get(boot)?.log;
-    return log ? packetsIn(storedForm(log)) : [];
-  };
+  const held = holdBoots({ store, inventory, quietMs: parts.quietMs ?? QUIET_MS });
   const collector = createCollector({
-    ...{ db, store, packets, live: parts.live, proxied: parts.proxied },
+    ...{ db, store, packets: held.packets, live: parts.live, proxied: parts.proxied },
     ...{ events: inventory.events, boots: inventory.boots, machines: inventory.machines },
     consoles: inventory.consoles,
   });
@@ -132,9 +110,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const learner = createLearner({ inventory, collector, localBootOf, overrideOf });
   const verdicts = createVerdicts({ inventory, store, collector, clock, learned: learner.failed });
   const unnamed = createUnnamed();
-  const dropped = { boots: 0 };
   let questionsAt = 0;
-  const quietMs = parts.quietMs ?? QUIET_MS;
   const attempt: Attempt = (what, run) => {
     try {
       run();
@@ -153,40 +129,34 @@ export function createRecorder(parts: RecorderParts): Recorder {
     judgeSoon: (boot) => unnamed.add(boot, { until: clock() + JUDGE_FOR_MS, stalled: false }),
   });
 
-  const begin = ({ boot, mac }: Booting): Held => {
-    const one: Held = { boot, mac, log: openPacketLog(), changedAt: 0 };
-    held.set(boot, one);
-    // `write` takes what is above the limit; only a storm that outruns the disk loses packets.
-    if (held.size <= 2 * limit('flightBootsInMemoryMax')) return one;
-    const oldest = held.keys().next().value;
-    if (oldest !== undefined && held.delete(oldest)) dropped.boots += 1;
-    return one;
+  const keep = (exchange: DhcpExchange, boot: BootId): void => {
+    const one = held.of(boot) ?? held.begin({ boot, mac: senderOf(exchange) });
+    held.add(one, packetsOf(exchange), exchange.at);
+    const told = toldAddress(exchange);
+    if (told !== IPV4_ANY) questions.told(told, one, exchange.at);
   };
-
   const sort = () => {
     let ignored = 0;
     for (const exchange of ring.drain()) {
-      if (!exchange.boot && !mayBoot(exchange)) continue;
-      const owner = exchange.boot ?? ownerOf(exchange, inventory);
-      if (owner) {
-        const booting = held.get(owner) ?? begin({ boot: owner, mac: senderOf(exchange) });
-        for (const packet of packetsOf(exchange)) addPacket(booting.log, packet);
-        booting.changedAt = exchange.at;
-        const told = toldAddress(exchange);
-        if (told !== IPV4_ANY) questions.told(told, booting, exchange.at);
-      } else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, parts)) ignored += 1;
+      if (!mayBoot(exchange)) continue;
+      const owner = ownerOf(exchange, inventory);
+      if (owner) keep(exchange, owner);
+      else if (ignored < IGNORED_PER_TICK_MAX && noteIgnored(exchange, parts)) ignored += 1;
     }
-    for (const { booting, packets, at } of questions.drain()) {
-      const one = held.get(booting.boot) ?? begin(booting);
-      for (const packet of packets) addPacket(one.log, packet);
-      one.changedAt = at;
-    }
+    for (const { booting, packets, at } of questions.drain())
+      held.add(held.of(booting.boot) ?? held.begin(booting), packets, at);
   };
   return {
     store,
     // Most packets of a site are renewals of operating systems: they belong to no boot, and are not even held.
-    served: (exchanges) =>
-      ring.add(exchanges.filter(({ boot, drop }) => boot !== undefined || drop !== undefined)),
+    served(exchanges) {
+      attempt('packets', () => {
+        for (const exchange of exchanges) {
+          if (exchange.boot) keep(exchange, exchange.boot);
+          else if (exchange.drop) ring.add(exchange);
+        }
+      });
+    },
     asked: questions.asked,
     tidy: (before) => inventory.transactionUnsynced(() => store.tidy(before)),
     tick(stalled) {
@@ -213,13 +183,13 @@ export function createRecorder(parts: RecorderParts): Recorder {
         more = feed.look();
       });
       attempt('writing', () => {
-        if (write({ held, store, inventory, now, quietMs })) more = true;
+        if (held.write(now)) more = true;
       });
       return more || unjudged;
     },
     dropped: () => ({
       packets: ring.dropped(),
-      boots: dropped.boots,
+      boots: held.dropped(),
       judgements: unnamed.dropped(),
       questions: questions.dropped(),
     }),
@@ -229,7 +199,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     },
     packets: (boot) => {
       sort();
-      return [...store.packets(boot), ...packets(boot)];
+      return [...store.packets(boot), ...held.packets(boot)];
     },
     judge: (boot) => {
       const flight = collector.ofBoot(boot, clock());
@@ -239,7 +209,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     phasesOf: (boot) => phasesOf(boot, { inventory, times: feed.times, clock }),
     close() {
       sort();
-      write({ held, store, inventory, now: Number.POSITIVE_INFINITY, quietMs });
+      held.write(Number.POSITIVE_INFINITY);
     },
   };
 }
@@ -320,33 +290,4 @@ function noteIgnored(
     inventory.events.append({ ...subject, name: 'dhcp.ignored', data });
   });
   return true;
-}
-
-function write({
-  held,
-  store,
-  inventory,
-  now,
-  quietMs,
-}: {
-  held: Map<BootId, Held>;
-  store: FlightStore;
-  inventory: Inventory;
-  now: number;
-  quietMs: number;
-}): boolean {
-  const max = Number.isFinite(now) ? limit('flightWritesMax') : held.size;
-  let surplus = held.size - limit('flightBootsInMemoryMax');
-  const due: Held[] = [];
-  for (const one of held.values()) {
-    if (due.length === max) break;
-    if (surplus-- > 0 || now - one.changedAt >= quietMs) due.push(one);
-  }
-  if (due.length === 0) return false;
-  inventory.transactionUnsynced(() => {
-    for (const { boot, mac, log } of due) store.keep(boot, mac, log);
-    store.trim();
-  });
-  for (const { boot } of due) held.delete(boot);
-  return due.length === max;
 }

@@ -10,19 +10,31 @@ export interface Cidr {
 export const IPV4_ANY = 0 as Ipv4;
 export const IPV4_BROADCAST = 0xffffffff as Ipv4;
 
-const DOTTED = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
+const DOT = 46;
+const ZERO = 48;
+const NINE = 57;
 
-/** Reads strict dotted decimal; no octal, no short forms. */
+/** Reads strict dotted decimal; no octal, no short forms. By character: it is asked for with packets, and a pattern costs a microsecond. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const match = DOTTED.exec(text);
-  if (!match) return undefined;
   let value = 0;
-  for (const part of match.slice(1)) {
-    const octet = Number(part);
-    if (octet > 255 || (part.length > 1 && part.startsWith('0'))) return undefined;
-    value = value * 256 + octet;
+  let dots = 0;
+  let octet = 0;
+  let digits = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === DOT) {
+      if (digits === 0 || ++dots > 3) return undefined;
+      value = value * 256 + octet;
+      octet = digits = 0;
+    } else {
+      // A second digit behind a zero would be octal to some.
+      if (char < ZERO || char > NINE || (digits > 0 && octet === 0)) return undefined;
+      octet = octet * 10 + char - ZERO;
+      digits += 1;
+      if (octet > 255) return undefined;
+    }
   }
-  return value as Ipv4;
+  return dots === 3 && digits > 0 ? ((value * 256 + octet) as Ipv4) : undefined;
 }
 
 export function formatIpv4(address: Ipv4): string {

@@ -32,7 +32,8 @@ it('of 20,000 boots at once keeps the packets of those that there is room for, a
   const written = world.db.prepare('SELECT count(*) FROM flight_packets').pluck().get() as number;
   expect(written).toBeGreaterThan(0);
   expect(boots).toBe(BOOTS - inMemory - (written - limit('flightWritesMax')));
-  world.recorder.served(Array.from({ length: BOOTS }, (_, n) => exchange(n)));
+  const nobodys = { ...exchange(0), boot: undefined, drop: 'pool-exhausted' as const };
+  world.recorder.served(Array.from({ length: BOOTS }, () => nobodys));
   expect(world.recorder.dropped().packets).toBe(BOOTS - limit('flightRingPacketsMax'));
 });
 

@@ -45,8 +45,11 @@ function count({ tftpTransfers, tftpSentBytes }: Parts['metrics'], event: TftpEv
     tftpTransfers.inc({ outcome: event.data.probe ? 'probe' : 'failed' });
 }
 
-/** What was learned of this machine, or of its model. */
-function blksizeMaxOf({ inventory }: Parts, text: string): number | undefined {
+/** What was learned of this machine, or of its model. @param text the address that it asks from */
+export function blksizeMaxOf(
+  { inventory }: Pick<Parts, 'inventory'>,
+  text: string,
+): number | undefined {
   const address = parseIpv4(text);
   const mac = address === undefined ? undefined : inventory.leases.macAt(address);
   if (!mac) return undefined;

@@ -1,6 +1,8 @@
 /** The flight recorder over a world without sockets: one machine that asks, and a clock that steps by seconds. */
 
+import { createBootRules } from '../../src/boot/binaries.ts';
 import { overrideOf as way } from '../../src/boot/quirks.ts';
+import { parseConfig } from '../../src/config.ts';
 import { MESSAGE, OPTION, u32 } from '../../src/dhcp/options.ts';
 import { encodePacket } from '../../src/dhcp/packet.ts';
 import type { DhcpExchange } from '../../src/dhcp/server.ts';
@@ -18,7 +20,15 @@ type Client = keyof typeof CLIENTS;
 export function record(configText = '') {
   const world = createWorld(undefined, configText);
   const { inventory, clock } = world;
-  const localBootOf = () => 'auto';
+  const rules = createBootRules(parseConfig(configText).boot, () => true);
+  const localBootOf = (of: Mac) => {
+    const hardwarename = inventory.machines.stateByMac(of)?.hardwarename;
+    const subject = { mac: of, hardwarename, product: undefined };
+    return rules.localBootOf(
+      subject,
+      inventory.serverdb.quirks.known('local-boot', of, hardwarename),
+    );
+  };
   const overrideOf = (of: Mac) => way(inventory.serverdb.quirks.known('override', of, undefined));
   const watched: number[] = [];
   const watch = {
@@ -72,7 +82,8 @@ export function record(configText = '') {
   const append = (event: Pick<NewEvent, 'name' | 'data'>) =>
     inventory.transaction(() => {
       const boot = inventory.boots.latest(A);
-      inventory.events.append({ ...event, mac: A, boot: boot?.id } as NewEvent);
+      const subject = { mac: A, boot: boot?.id, hardwarename: boot?.hardwarename };
+      inventory.events.append({ ...event, ...subject } as NewEvent);
       if (boot) inventory.boots.touch(boot.id);
     });
   const bootId = () => inventory.boots.latest(A)?.id ?? ('' as BootId);

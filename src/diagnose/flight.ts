@@ -160,7 +160,7 @@ const previousBoot = z.strictObject({
 });
 export type PreviousBoot = z.output<typeof previousBoot>;
 
-const flightSchema = z.strictObject({
+export const flightSchema = z.strictObject({
   format: z.literal(FLIGHT_FORMAT),
   version: z.literal(FLIGHT_VERSION),
   source: z.enum(['daemon', 'capture']),

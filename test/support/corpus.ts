@@ -1,7 +1,7 @@
 /** The corpus of failures and of healthy boots, judged: the files, the scenes, and the captures of real clients. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { judgeFile } from '../../src/cli/diagnose-file.ts';
+import { judgeCase, judgeFile } from '../../src/cli/diagnose-file.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { parseFlight } from '../../src/diagnose/flight.ts';
 import { SCENES } from './failure-scenes.ts';
@@ -29,18 +29,9 @@ export const healthyCaptures = (): string[] => RECORDED.flatMap((folder) => file
 
 /** Every case that has an expected answer: failures, and boots that nothing is wrong with. */
 export async function judgeCorpus(): Promise<Judged[]> {
-  const cases = files(CORPUS, '.json').map(async (file): Promise<Judged> => {
-    const one = JSON.parse(readFileSync(file, 'utf8'));
-    const final = one.final === true;
-    const from = 'recorded';
-    if (one.capture === undefined) {
-      const found = diagnose(parseFlight(one.flight), final)?.name ?? null;
-      return { name: file, from, expect: one.expect, found };
-    }
-    const judged = await judgeFile(join(CORPUS, one.capture), final);
-    const found = judged.find(({ diagnosis }) => diagnosis)?.diagnosis?.name ?? null;
-    return { name: file, from, expect: one.expect, found };
-  });
+  const cases = files(CORPUS, '.json').map(
+    async (file): Promise<Judged> => ({ name: file, from: 'recorded', ...(await judgeCase(file)) }),
+  );
   const scenes = SCENES.map(({ about, expect, flight, final }): Judged => {
     const found = diagnose(parseFlight(JSON.parse(JSON.stringify(flight))), final)?.name ?? null;
     return { name: `${expect}: ${about}`, from: 'scene', expect, found };

@@ -1,10 +1,13 @@
 /** `reveille diagnose`, `boot`, `quirks` and `times`: why machines did not boot, and what was learned from it. */
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { ZodError } from 'zod';
 import type { Diagnosis, Quirk } from '../../client/operations.generated.ts';
+import { parseCase } from '../../diagnose/case.ts';
+import { type Flight, parseFlight } from '../../diagnose/flight.ts';
 import { AppError } from '../../errors.ts';
 import { parseMac } from '../../wire/mac.ts';
-import { diagnoseFile, diagnosisText } from '../diagnose-file.ts';
+import { diagnoseFile, diagnosisText, readBoots } from '../diagnose-file.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { showCounts } from './flight-counts.ts';
 import { done, show, showRecord, time } from './output.ts';
@@ -13,6 +16,12 @@ interface DiagnoseOptions extends CommonOptions {
   readonly final?: boolean;
   readonly all?: boolean;
   readonly by?: string;
+}
+
+interface ExportOptions extends CommonOptions {
+  readonly to?: string;
+  readonly about?: string;
+  readonly expect?: string;
 }
 
 export function addFlightCommands(program: Command, context: CliContext): void {
@@ -85,32 +94,30 @@ function addBootCommands(program: Command, context: CliContext): void {
   const boot = program.command('boot').description('the flight record of a boot');
   withCommon(boot.command('show'))
     .description('every wire that a boot crossed, in the order of time')
-    .argument('<id>')
+    .argument('<id>', 'a boot id; or an exported record, a case of the corpus, a pcap or pcapng')
     .action(async (id: string, options: CommonOptions) => {
-      const { body } = await clientFor<'boots'>(context, options).call('GET /boots/{id}/flight', {
-        path: { id },
-      });
-      if (options.json) return context.write(`${JSON.stringify(body)}\n`);
-      const { entries = [], startedAt = 0 } = body as {
-        entries?: readonly Readonly<Record<string, unknown>>[];
-        startedAt?: number;
+      const asked = async (): Promise<Flight> => {
+        const api = clientFor<'boots'>(context, options);
+        return parseFlight((await api.call('GET /boots/{id}/flight', { path: { id } })).body);
       };
-      for (const { kind, at, ...rest } of entries) {
-        const after = ((Number(at) - startedAt) / 1000).toFixed(3);
-        context.write(`${after.padStart(9)}  ${String(kind).padEnd(7)}  ${wordsOf(rest)}\n`);
-      }
+      const flights = existsSync(id) ? (await readBoots(id)).flights : [await asked()];
+      for (const flight of flights)
+        context.write(options.json ? `${JSON.stringify(flight)}\n` : linesOf(flight));
     });
   withCommon(boot.command('export'))
-    .description('writes ID.json and ID.pcapng, which `reveille diagnose` reads again')
+    .description('writes ID.json and ID.pcapng, which `diagnose` and `boot show` read again')
     .argument('<id>')
     .option('--to <PREFIX>', 'another name than the id')
-    .action(async (id: string, options: CommonOptions & { to?: string }) => {
+    .option('--about <TEXT>', 'as a case of the corpus: what was done to which machine')
+    .option('--expect <NAME>', 'as a case of the corpus: what it has to be called, or `healthy`')
+    .action(async (id: string, options: ExportOptions) => {
       const api = clientFor<'boots'>(context, options);
       const flight = await api.call('GET /boots/{id}/flight', { path: { id } });
       const capture = await api.call('GET /boots/{id}/capture', { path: { id } });
       const to = options.to ?? id;
+      const document = documentOf(flight.body, options);
       try {
-        writeFileSync(`${to}.json`, `${JSON.stringify(flight.body, null, 1)}\n`);
+        writeFileSync(`${to}.json`, `${JSON.stringify(document, null, 1)}\n`);
         writeFileSync(`${to}.pcapng`, Buffer.from(capture.body.pcapng, 'base64'));
       } catch (cause) {
         const detail = `(${to}: ${(cause as Error).message})`;
@@ -118,6 +125,29 @@ function addBootCommands(program: Command, context: CliContext): void {
       }
       done(context, options, `${to}.json and ${to}.pcapng are written`);
     });
+}
+
+/** A bare record, or the case of the corpus that it is to be. @throws AppError REQUEST_INVALID */
+function documentOf(flight: unknown, { about, expect }: ExportOptions): unknown {
+  if (about === undefined && expect === undefined) return flight;
+  const named = expect === 'healthy' ? null : expect;
+  try {
+    return parseCase({ about, expect: named, flight });
+  } catch (cause) {
+    const why = (cause as ZodError).issues
+      .map(({ path, message }) => `--${path.join('.')}: ${message}`)
+      .join('; ');
+    throw new AppError('REQUEST_INVALID', { detail: why, cause });
+  }
+}
+
+function linesOf({ entries, startedAt }: Flight): string {
+  return entries
+    .map(({ kind, at, ...rest }) => {
+      const after = ((at - startedAt) / 1000).toFixed(3);
+      return `${after.padStart(9)}  ${kind.padEnd(7)}  ${wordsOf(rest)}\n`;
+    })
+    .join('');
 }
 
 function wordsOf(entry: Readonly<Record<string, unknown>>): string {

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ZodError } from 'zod';
+import { isCase, parseCase } from '../../src/diagnose/case.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { parseFlight } from '../../src/diagnose/flight.ts';
 import { decodeDiff, decodeRecords, encodeDiff, encodeRecords } from '../../src/dns/record-log.ts';
@@ -204,18 +205,26 @@ describe('files that people bring', () => {
     expect(found).toBeGreaterThan(RUNS / 20);
   });
 
-  it(`${DOCUMENTS} mutated flight records are judged, or refused with the path that is wrong`, () => {
+  it(`${DOCUMENTS} mutated flight records and cases are judged, or refused with the path that is wrong`, () => {
     const pick = random(SEED + 5);
-    const records = readdirSync('test/fixtures/diagnoses').map((name) => {
-      const file = readFileSync(`test/fixtures/diagnoses/${name}`, 'utf8');
-      const { flight } = JSON.parse(file) as { flight: { entries: unknown[] } };
-      return bytesOf({ ...flight, entries: flight.entries.slice(0, 12) });
+    const files = readdirSync('test/fixtures/diagnoses').filter((name) => name.endsWith('.json'));
+    const records = files.flatMap((name) => {
+      const { flight, ...rest } = parseCase(
+        JSON.parse(readFileSync(`test/fixtures/diagnoses/${name}`, 'utf8')),
+      );
+      if (!flight) return [];
+      const short = { ...flight, entries: flight.entries.slice(0, 12) };
+      return [bytesOf(short), bytesOf({ ...rest, flight: short })];
     });
     let judged = 0;
     for (let run = 0; run < DOCUMENTS; run++) {
       const record = text(mutate(one(records, pick), pick));
       const isTaken = taken(
-        () => diagnose(parseFlight(JSON.parse(record)), true),
+        () => {
+          const document = JSON.parse(record);
+          const flight = isCase(document) ? parseCase(document).flight : parseFlight(document);
+          if (flight) diagnose(flight, true);
+        },
         (error) => error instanceof SyntaxError || error instanceof ZodError,
       );
       judged += Number(isTaken);

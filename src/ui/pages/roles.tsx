@@ -101,7 +101,7 @@ function Brings({ role: { metadata, sshKeys, userData, notes } }: { role: RoleRe
       />
       {userData !== '' && (
         <details>
-          <summary>User-data, {plural(userData.split('\n').length, 'line')}</summary>
+          <summary>User-data, {plural(userData.trimEnd().split('\n').length, 'line')}</summary>
           <pre>{userData}</pre>
         </details>
       )}

@@ -76,7 +76,7 @@ export async function startDaemon(
     pair ? pair.run() : { osBoot: osBootId() },
   );
   const promised = pair?.opened(core);
-  const metrics = openMetrics(core.inventory);
+  const metrics = openMetrics(core.inventory, pair?.desk.status);
   const parts: Parts = {
     ...core,
     ...openRecorder(core, config, { registry: metrics.registry, log }),

@@ -45,16 +45,26 @@ export function addStandbyCommands(
     .action((options: Options) => run(options, '/hand-back', { why: options.why }));
 }
 
-function render({ member, mode, epoch, partner, addresses, wholeFrom, witness, why }: Status) {
+function render(status: Status): string {
+  const { member, mode, epoch, partner, addresses, wholeFrom, witness, why, version } = status;
   const touch = partner.inTouch
-    ? `in touch${partner.current ? ', has everything' : `, ${partner.behind} changes behind`}`
+    ? `in touch${partner.behind > 0 ? `, ${partner.behind} changes behind` : ''}`
     : `out of touch since ${partner.touchAt === 0 ? 'ever' : new Date(partner.touchAt).toISOString()}`;
   const until = wholeFrom === null ? '' : ` (all from ${new Date(wholeFrom).toISOString()})`;
+  const other = partner.version === '' || partner.version === version;
   return [
     `member     ${member}, ${mode}, epoch ${epoch}${why === '' ? '' : ` (${why})`}`,
-    `partner    ${partner.address}, ${touch}`,
+    `partner    ${partner.address}, ${touch}${other ? '' : `, version ${partner.version}, and not ${version}`}`,
+    `standby    ${standbyText(status)}`,
     `addresses  ${addresses}${addresses === 'half' ? until : ''}`,
     `witness    ${witness}`,
     '',
   ].join('\n');
+}
+
+/** In the words of the portal. */
+function standbyText({ standby }: Status): string {
+  const { current, behindMs } = standby;
+  const age = behindMs === null ? 'of unknown age' : `${(behindMs / 1000).toFixed(1)} s behind`;
+  return `${current ? 'current' : 'not current'}, ${age}`;
 }

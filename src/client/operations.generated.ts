@@ -974,7 +974,19 @@ export type PairStatus = {
     readonly touchAt: number;
     /** By how much the clock here is ahead of its */
     readonly clockAheadMs: number;
+    /** Of its program; '' while it is not known */
+    readonly version: string;
   };
+  /** The one of the two that follows */
+  readonly standby: {
+    /** It has everything, and may take over */
+    readonly current: boolean;
+    /** How old what it has is, where that is known */
+    readonly behindMs: number | null;
+  };
+  /** How often this one has become active since its start */
+  readonly takeOvers: number;
+  readonly version: string;
   /** Which addresses DHCP may give: all, those of its own half, none that are new */
   readonly addresses: 'whole' | 'half' | 'read-only';
   /** From when on all of them, where that is known */
@@ -3490,6 +3502,8 @@ export interface Operations {
       readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
       /** Send it as X-CSRF-Token with every call that writes */
       readonly csrf?: string | undefined;
+      /** The site has two appliances: see /standby */
+      readonly paired?: boolean | undefined;
     };
   };
   /** How one may sign in here. */
@@ -3526,6 +3540,8 @@ export interface Operations {
       readonly squads: Readonly<Record<string, 'viewer' | 'technician' | 'operator' | 'admin'>>;
       /** Send it as X-CSRF-Token with every call that writes */
       readonly csrf?: string | undefined;
+      /** The site has two appliances: see /standby */
+      readonly paired?: boolean | undefined;
     };
   };
   /** Every user. */

@@ -42,7 +42,11 @@ export const systemClock: Clock = () => Date.now() as Millis;
 export interface CoreRun {
   readonly osBoot?: string | undefined;
   mayWrite?(): void;
-  readonly copy?: { aheadMs(): number };
+  readonly copy?: {
+    aheadMs(): number;
+    /** Machines are served from it: what is noted of them is kept in memory. */
+    readonly serves: boolean;
+  };
 }
 
 /**
@@ -71,7 +75,7 @@ export function openCore(
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
   const db = copy ? openReadOnly(config.database.file) : openDatabase(config.database.file);
-  if (copy) keepOwnNotes(db);
+  if (copy?.serves) keepOwnNotes(db);
   const groupCommit = openGroupCommit(db);
   const inventory = explained(config.database.file, () =>
     openInventory({
@@ -143,6 +147,15 @@ export function openCore(
       return live.segments();
     },
   };
+}
+
+/** Somebody else has changed these tables of its file. */
+export function rereadCore(
+  { inventory, live }: Pick<ReturnType<typeof openCore>, 'inventory' | 'live'>,
+  tables: ReadonlySet<string>,
+): void {
+  if (tables.has('records')) live.remake();
+  inventory.reread(tables);
 }
 
 /** As the name server has it. */

@@ -184,6 +184,7 @@ export async function startPeopleHttp(
     | 'servedSegments'
     | 'fleetDiff'
     | 'standby'
+    | 'passive'
   >,
 ): Promise<void> {
   const { config, inventory, clock, log, metrics } = parts;
@@ -200,7 +201,8 @@ export async function startPeopleHttp(
     onUpgrades: (installed) => {
       upgrades = installed;
     },
-    oidc: oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
+    // Who signs in changes something.
+    oidc: given.passive ? undefined : oidc && createOidcDesk(oidc, clientSecretOf(oidc), clock),
     recorder: parts.recorder,
     metrics: async () => ({
       contentType: metrics.registry.contentType,

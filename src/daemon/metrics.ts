@@ -1,11 +1,13 @@
 /** What Prometheus is told: one registry, made by the daemon and handed to whoever counts. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DHCP_DROPS } from '../dhcp/server.ts';
+import type { PairStatus } from '../http/people/context.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
 import type { DiagnosisCount } from '../recorder/store.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
 import { createHttpMetrics } from './http.ts';
+import { addPairMetrics } from './standby-metrics.ts';
 
 /** Diagnoses by place and model, so that a bad switch shows as one problem. Read from the database when asked. */
 export function addDiagnosisMetrics(
@@ -48,10 +50,11 @@ export function addRecorderMetrics(
 export type Metrics = ReturnType<typeof openMetrics>;
 
 /** Counters that the protocols add to, and gauges that read ServerDb when they are asked. */
-export function openMetrics(inventory: Inventory) {
+export function openMetrics(inventory: Inventory, pair?: () => PairStatus) {
   const registers = [new Registry()] as const;
   const [registry] = registers;
   collectDefaultMetrics({ register: registry });
+  if (pair) addPairMetrics(registry, pair);
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name, help, labelNames, registers: [...registers] });
   new Gauge({

@@ -2,27 +2,20 @@
 import { AppError } from '../errors.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
+import type { TakeOver } from '../standby/right.ts';
 import { NEVER } from '../standby/standing.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
+import { VERSION } from './core.ts';
 import { mono, type Pair } from './standby.ts';
 
 export function createPairDesk(pair: Pair): PairDesk {
   return {
     status: () => statusOf(pair),
-    takeOver: async ({ why, fenced, who }) => {
-      pair.closing = undefined;
+    begin: (order) => void begin(pair, order),
+    takeOver: async (order) => {
       const before = pair.right.kept().own;
-      const result = pair.right.takeOver(mono(), { fenced: fenced !== '' });
-      const reason = `${who}: ${why}${fenced === '' ? '' : `; fenced: ${fenced}`}`;
-      if (result === 'active') throw refuse('This appliance is active already.');
-      if (result === 'no-copy') throw refuse('It has no whole copy to take over with.');
-      if (result === 'in-touch') {
-        pair.meeting?.line.send({ kind: 'give' });
-      } else if (result === 'done') {
-        pair.oriented = true;
-        pair.footing.tookOver(fenced === '' ? 'order' : 'fenced', reason);
-        pair.settle();
-      }
+      const result = begin(pair, order);
+      pair.settle();
       const until = mono() + 3 * pair.leaseMs;
       while (pair.right.kept().own === before || pair.mode !== 'active' || pair.part.busy) {
         const refusal = pair.closing ?? (result === 'asked' ? pair.right.refusal() : undefined);
@@ -33,6 +26,22 @@ export function createPairDesk(pair: Pair): PairDesk {
     },
     handBack: async ({ why, who }) => handOver(pair, `${who}: ${why}`),
   };
+}
+
+/** @throws AppError STANDBY_REFUSED for what cannot be; whether it comes to be shows with time */
+function begin(pair: Pair, { why, fenced, who }: Parameters<PairDesk['begin']>[0]): TakeOver {
+  pair.closing = undefined;
+  const result = pair.right.takeOver(mono(), { fenced: fenced !== '' });
+  const reason = `${who}: ${why}${fenced === '' ? '' : `; fenced: ${fenced}`}`;
+  if (result === 'active') throw refuse('This appliance is active already.');
+  if (result === 'no-copy') throw refuse('It has no whole copy to take over with.');
+  if (result === 'in-touch') {
+    pair.meeting?.line.send({ kind: 'give' });
+  } else if (result === 'done') {
+    pair.oriented = true;
+    pair.footing.tookOver(fenced === '' ? 'order' : 'fenced', reason);
+  }
+  return result;
 }
 
 const refuse = (detail: string) => new AppError('STANDBY_REFUSED', { detail });
@@ -67,6 +76,18 @@ export async function handOver(pair: Pair, why: string): Promise<void> {
   }
 }
 
+/** How old what the follower has is: the other one's copy, or ours. */
+function standbyOf({ mode, meeting, part, right, state, heardAt }: Pair): PairStatus['standby'] {
+  const { touchAt } = state.get();
+  const sinceTouch = touchAt === 0 ? null : Math.max(0, Date.now() - touchAt);
+  if (mode === 'active') {
+    const current = part.isCurrent();
+    return { current, behindMs: current ? part.behindMs() : sinceTouch };
+  }
+  const current = meeting?.active === true && right.follows();
+  return { current, behindMs: current ? Math.round(mono() - heardAt) : sinceTouch };
+}
+
 function statusOf(pair: Pair): PairStatus {
   const { settings } = pair.parts;
   const { wholeFrom, touchAt, aheadMs, why } = pair.state.get();
@@ -82,7 +103,10 @@ function statusOf(pair: Pair): PairStatus {
       behind: pair.part.telling?.feeder.behind() ?? 0,
       touchAt: pair.meeting ? Date.now() : touchAt,
       clockAheadMs: aheadMs,
+      version: pair.meeting?.version ?? '',
     },
+    standby: standbyOf(pair),
+    ...{ takeOvers: pair.part.takeOvers, version: VERSION },
     addresses: pair.standing().mode,
     wholeFrom: wholeFrom === NEVER || wholeFrom === 0 ? null : wholeFrom,
     witness: settings.witness ? (heard ? 'heard' : 'silent') : 'none',

@@ -26,6 +26,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
     hello(hello) {
       greet(pair, hello);
       meeting.active = hello.active;
+      meeting.version = hello.version;
       pair.settle();
       if (begun || hello.active || pair.mode !== 'active' || !pair.part.telling) return;
       begun = true;

@@ -25,6 +25,7 @@ export interface Meeting {
   readonly line: Line;
   /** What the other one has said last. */
   active: boolean;
+  version: string;
   hello(): void;
   use(user: MeetingUser): void;
 }
@@ -124,7 +125,7 @@ function meet(ports: MeetingPorts, socket: TLSSocket): void {
   });
   const meeting: Meeting = {
     line,
-    active: false,
+    ...{ active: false, version: '' },
     hello: () => line.send(ports.hello()),
     use(given) {
       user = given;

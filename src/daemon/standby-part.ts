@@ -11,7 +11,7 @@ import { osBootId } from '../platform/os-boot.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { Told } from '../standby/told.ts';
-import { type openCore, systemClock } from './core.ts';
+import { type openCore, rereadCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
 import type { StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
@@ -52,7 +52,12 @@ export class PairPart {
   private readonly ports: PartPorts;
   private daemon: Daemon | undefined;
   private core: Core | undefined;
+  /** Who reads the copy, and is told what has changed in it. */
+  private readers: ((tables: ReadonlySet<string>) => void)[] = [];
   private stopping = false;
+  takeOvers = 0;
+  /** When the follower had everything last. */
+  private evenAt = Number.NEGATIVE_INFINITY;
   private readonly told: Told;
 
   constructor(ports: PartPorts) {
@@ -91,18 +96,24 @@ export class PairPart {
     await this.start(to);
     this.ports.onChanged();
     if (to !== 'active') return;
+    this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });
   }
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
     const { parts, state, copy, desk, isActive } = this.ports;
-    if (mode === 'following') copy.open((tables) => this.reread(tables));
+    this.readers = [];
+    if (mode === 'following')
+      copy.open((tables) => {
+        for (const reread of this.readers) reread(tables);
+      });
     const side: PairSide = {
       ...{ mode, desk },
       isOver: () => !isActive(),
       run: () => {
-        if (mode === 'following') return { copy: { aheadMs: () => state.get().aheadMs } };
+        if (mode === 'following')
+          return { copy: { serves: true, aheadMs: () => state.get().aheadMs } };
         if (mode === 'apart') return {};
         return { osBoot: osBootId(), mayWrite: () => assertActive(isActive) };
       },
@@ -110,6 +121,7 @@ export class PairPart {
         this.core = core;
         return mode === 'following' ? this.openFollowing(core) : this.openTelling(core);
       },
+      onRows: (reread) => void this.readers.push(reread),
       onZones: (show) => copy.onZones(show),
     };
     const { config, log, file } = parts;
@@ -121,6 +133,7 @@ export class PairPart {
     const { parts, standing } = this.ports;
     const { mcltSeconds, answerAfterSeconds: standsBackSeconds } = parts.settings;
     const { leases } = core.view;
+    this.readers.push((tables) => rereadCore(core, tables));
     const rules = createFollowing({
       ...{ mcltSeconds, standsBackSeconds, leases, standing, told: this.told },
     });
@@ -129,12 +142,6 @@ export class PairPart {
       applyLease: (change) => rules.entering(change, systemClock()),
       whenDurable: this.told.whenKept,
     };
-  }
-
-  /** The copy has changed. */
-  private reread(tables: ReadonlySet<string>): void {
-    this.core?.inventory.reread(tables);
-    if (tables.has('records')) this.core?.live.remake();
   }
 
   private openTelling(core: Core): Telling {
@@ -164,9 +171,16 @@ export class PairPart {
     }
   }
 
-  /** Forgets what both know. */
+  /** How long ago the follower had everything. */
+  behindMs(): number {
+    if ((this.telling?.feeder.behind() ?? 0) === 0) return 0;
+    return Math.round(performance.now() - this.evenAt);
+  }
+
+  /** To be called often: forgets what both know. */
   tidy(): void {
     const { core } = this;
+    if (this.telling?.feeder.behind() === 0) this.evenAt = performance.now();
     if (core && this.mode === 'active' && this.ports.isActive())
       this.telling?.moves.tidy(core.inventory.transaction);
   }

@@ -11,6 +11,7 @@ import type { CoreRun, openCore, Parts } from './core.ts';
 import { startDhcp } from './dhcp.ts';
 import { startDns } from './dns.ts';
 import { startMachineHttp } from './http.ts';
+import { startReadOnlyPeople } from './standby-people.ts';
 import { startTftp } from './tftp.ts';
 
 export interface PairSide {
@@ -25,6 +26,8 @@ export interface PairSide {
     applyLease(change: LeaseChange): Mac | undefined;
     whenDurable(done: (error?: Error) => void): void;
   };
+  /** As a follower: what has changed in the copy. */
+  onRows(reread: (tables: ReadonlySet<string>) => void): void;
   /** As a follower: shows the zones that have come since. */
   onZones(show: () => void): void;
 }
@@ -32,14 +35,16 @@ export interface PairSide {
 /** @param close closes everything that was opened, the database last */
 export async function startQuietly(
   parts: Parts,
-  { mode, onZones }: PairSide,
+  side: PairSide,
   close: () => Promise<void>,
 ): Promise<Daemon> {
+  const { mode, onZones } = side;
   try {
-    await startDns(parts, mode === 'following' ? { frozen: true, onZones } : {});
+    const desk = await startDns(parts, mode === 'following' ? { frozen: true, onZones } : {});
     await startDhcp(parts);
     await startTftp(parts);
     await startMachineHttp({ ...parts, readOnly: true }, {});
+    await startReadOnlyPeople(parts, side, desk);
   } catch (error) {
     await close();
     throw error;

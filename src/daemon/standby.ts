@@ -12,9 +12,10 @@ import type { PairDesk } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
+import { STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
-import { federationFolderOf } from './core.ts';
+import { federationFolderOf, VERSION } from './core.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
@@ -58,7 +59,8 @@ export class Pair {
   private meetings: { close(): Promise<void> } | undefined;
   private control: ControlSocket | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private heardAt = Number.NEGATIVE_INFINITY;
+  /** When the active one was last heard of, by `mono`. */
+  heardAt = Number.NEGATIVE_INFINITY;
   /** Somebody has said how things are since the start: the other one, the witness, or nobody for long enough. */
   oriented = false;
   witnessAt = Number.NEGATIVE_INFINITY;
@@ -126,7 +128,8 @@ export class Pair {
     this.meetings = await openMeetings({
       ...{ settings, log, silenceMs: this.leaseMs * 0.6 },
       hello: () => ({
-        ...{ kind: 'hello', protocol: 1, schema: this.copy.schema, site: config.site },
+        ...{ kind: 'hello', protocol: STANDBY_PROTOCOL, version: VERSION },
+        ...{ schema: this.copy.schema, site: config.site },
         ...{ member: settings.member, epoch: this.right.kept().epoch },
         ...{ own: this.right.kept().own, active: this.isActive() },
         place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,

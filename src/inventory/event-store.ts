@@ -41,6 +41,8 @@ export interface EventStore {
   changes(): number;
   /** For the transaction runner only: tells the followers when something was appended. */
   committed(): void;
+  /** Another connection has changed something: whatever was read may be old. */
+  arrived(): void;
   /** For the transaction runner only: what was appended is gone, and the records are what they were. */
   rolledBack(): void;
 }
@@ -179,8 +181,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const touched = new Set<string>();
   const passesBy = createPassesBy();
   let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
-  let machinesToldAt = 0;
-  let changes = 0;
+  let [machinesToldAt, changes] = [0, 0];
 
   return {
     append(event) {
@@ -254,6 +255,10 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       }
     },
     changes: () => changes,
+    arrived() {
+      changes += 1;
+      for (const wake of [...followers, ...followersOfMachines]) wake();
+    },
     rolledBack() {
       appended = 'nothing';
       touched.clear();

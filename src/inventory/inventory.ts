@@ -176,9 +176,9 @@ export function openInventory(options: InventoryOptions): Inventory {
     transactionUnsynced: (inside) => commit(inside, false),
     soon,
     reread(tables) {
-      events.rolledBack();
       boots.rolledBack();
       if (tables.has('quirks')) serverdb.quirks.rolledBack();
+      events.arrived();
     },
     rehearse<T>(inside: () => T): T {
       let result: { value: T } | undefined;

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { TableChange } from './change-log.ts';
 
-export const STANDBY_PROTOCOL = 1;
+export const STANDBY_PROTOCOL = 2;
 
 const count = z.number().int().min(0);
 const id = z.string().min(1).max(64);
@@ -23,6 +23,8 @@ export type Place = z.output<typeof place>;
 export const hello = z.strictObject({
   kind: z.literal('hello'),
   protocol: count,
+  /** Of the program, for people. */
+  version: z.string().max(64),
   schema: count,
   site: z.string().max(63),
   member: z.enum(['a', 'b']),

@@ -8,6 +8,7 @@ import { ConnectionNotice, Notices } from './parts/banner.tsx';
 import { Empty, Loading } from './parts/common.tsx';
 import { lazy } from './parts/lazy.tsx';
 import { Navigation } from './parts/navigation.tsx';
+import { PairNotice } from './parts/pair.tsx';
 import { SIGN_IN_PATH, SignIn, SignInDialog } from './parts/sign-in.tsx';
 import { path } from './router.ts';
 import { isFleet, session, signInOpen } from './session.ts';
@@ -123,6 +124,7 @@ export function App() {
       <Navigation />
       <div class="content">
         <ConnectionNotice />
+        <PairNotice />
         <main id="main" tabIndex={-1}>
           {/* What nobody may read yet is not asked for: each refusal is an event. */}
           {session.value ? <Page /> : <Loading />}

@@ -15,6 +15,8 @@ export interface Session {
   readonly csrf?: string;
   /** Of central: what is shown is of all sites. */
   readonly fleet?: boolean;
+  /** The site has two appliances. */
+  readonly paired?: boolean;
 }
 
 const RANKS: Readonly<Record<Role, number>> = { viewer: 0, technician: 1, operator: 2, admin: 3 };

@@ -86,11 +86,14 @@ const STANDBY: PairDesk = {
     ...{ member: 'a', mode: 'active', epoch: 1, addresses: 'half', wholeFrom: null },
     partner: {
       ...{ address: '10.0.0.2', inTouch: false, current: false, behind: 3 },
-      ...{ touchAt: 1_000_000, clockAheadMs: -20 },
+      ...{ touchAt: 1_000_000, clockAheadMs: -20, version: '' },
     },
+    standby: { current: false, behindMs: 1000 },
+    ...{ takeOvers: 1, version: '0.1.0' },
     ...{ witness: 'none', why: 'the first of the two' },
   }),
   takeOver: async () => undefined,
+  begin: () => undefined,
   handBack: async () => {
     throw new AppError('STANDBY_REFUSED', { detail: 'The other appliance is not in touch.' });
   },

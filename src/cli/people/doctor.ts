@@ -27,6 +27,7 @@ import {
 } from './doctor-bmcs.ts';
 import { daemonParts } from './doctor-daemon.ts';
 import { ports } from './doctor-ports.ts';
+import { pairParts } from './doctor-standby.ts';
 
 export interface Finding {
   readonly check: string;
@@ -49,6 +50,7 @@ export async function doctor(config: Config): Promise<Finding[]> {
     clock(config),
     ...(await ports(config)),
     ...(await daemonParts(config)),
+    ...(await pairParts(config)),
     ...(await bmcs(config)),
   ];
 }

@@ -7,6 +7,7 @@
  */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { AppError } from '../../errors.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { JobDesk } from '../../jobs/desk.ts';
 import { limit } from '../../limits.ts';
@@ -76,6 +77,8 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly servedSegments?: PeopleContext['servedSegments'];
   readonly fleetDiff?: PeopleContext['fleetDiff'];
   readonly standby?: PeopleContext['standby'];
+  /** Another appliance of the site is active, at this address: here people can only read. */
+  readonly passive?: { readonly active: string } | undefined;
   readonly oidc?: PeopleContext['oidc'];
   readonly bmcs?: PeopleContext['bmcs'];
   readonly images?: PeopleContext['images'];
@@ -118,6 +121,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     if (route.url.startsWith('/api/') && route.config?.access === undefined)
       throw new Error(`${route.url} does not say who may call it`);
   });
+  if (options.passive) refuseChanges(app, options.passive.active);
   const context = contextOf(options);
   await installAccess(app, context);
   await installOpenApi(app);
@@ -154,6 +158,16 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     options.log.warn({ uiRoot: options.uiRoot }, 'the board is not built: run `npm run build`');
   }
   return app as unknown as FastifyInstance;
+}
+
+/** Every answer names the active one. Orders of the pair are carried out here, too. */
+function refuseChanges(app: PeopleServer, active: string): void {
+  app.addHook('onRequest', async ({ method, url }, reply) => {
+    reply.header('reveille-active', active);
+    const reads = method === 'GET' || method === 'HEAD';
+    if (!reads && !url.startsWith('/api/v1/standby/'))
+      throw new AppError('NOT_ACTIVE', { detail: `${active} is the active one.` });
+  });
 }
 
 function contextOf(options: PeopleAppOptions): PeopleContext {

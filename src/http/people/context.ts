@@ -77,7 +77,19 @@ export interface PairStatus {
     /** When the two were last in touch; 0: never. */
     readonly touchAt: number;
     readonly clockAheadMs: number;
+    /** Of its program; '' while it is not known. */
+    readonly version: string;
   };
+  /** The one of the two that follows, as this one sees it. */
+  readonly standby: {
+    /** It has everything, and may take over. */
+    readonly current: boolean;
+    /** How old what it has is; null: not known. */
+    readonly behindMs: number | null;
+  };
+  /** How often this one has become active since its start. */
+  readonly takeOvers: number;
+  readonly version: string;
   /** What addresses may be given: all, those of its own half, or none that are new. */
   readonly addresses: 'whole' | 'half' | 'read-only';
   /** From when on all of them, where that is known. */
@@ -86,15 +98,20 @@ export interface PairStatus {
   readonly why: string;
 }
 
+export interface TakeOverOrder {
+  readonly why: string;
+  /** Why the other one is known to be off; empty: it is not known. */
+  readonly fenced: string;
+  readonly who: string;
+}
+
 /** What people may ask of a pair. Each throws AppError STANDBY_REFUSED with what keeps it. */
 export interface PairDesk {
   status(): PairStatus;
-  /** `fenced`: why the other one is known to be off; empty: it is not known. */
-  takeOver(order: {
-    readonly why: string;
-    readonly fenced: string;
-    readonly who: string;
-  }): Promise<void>;
+  /** Resolves when this one is active. */
+  takeOver(order: TakeOverOrder): Promise<void>;
+  /** The same, for who is cut off by it: returns when it has begun. */
+  begin(order: TakeOverOrder): void;
   handBack(order: { readonly why: string; readonly who: string }): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { counts, fleet, fleetVersion, KIND_ORDER, type Kind, siteName } from '..
 import { Badge, Empty, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { type Generation, GenerationDialog } from '../parts/dns-generation.tsx';
 import { MachineRow } from '../parts/machine-row.tsx';
+import { PairPanel } from '../parts/pair.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { useRates } from '../parts/rates.ts';
 import { named, useRead } from '../resource.ts';
@@ -21,6 +22,7 @@ export function OverviewPage() {
       <div class="panels">
         <StuckPanel />
         <div class="stack">
+          <PairPanel />
           <StatePanel />
           <JobPanel />
         </div>

@@ -65,7 +65,7 @@ dhcp: { segments: [{ name: provisioning, iface: prov0, address: 10.77.0.1, cidr:
   const free = (of: Mac) =>
     transaction(() => serverdb.addresses.free({ mac: of, owner: hardwarenameOf(of) }, 'test'));
   reserve(ONE);
-  const follower = opened({ copy: { aheadMs: () => 0 } });
+  const follower = opened({ copy: { serves: true, aheadMs: () => 0 } });
   return { active, follower, reserve, free };
 }
 

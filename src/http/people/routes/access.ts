@@ -26,6 +26,7 @@ const sessionView = z.object({
   role,
   squads: z.record(z.string(), role),
   csrf: z.string().optional().describe('Send it as X-CSRF-Token with every call that writes'),
+  paired: z.boolean().optional().describe('The site has two appliances: see /standby'),
 });
 
 const shown = ({ who, kind, role, squads }: Principal) => ({
@@ -37,6 +38,7 @@ const shown = ({ who, kind, role, squads }: Principal) => ({
 
 function addSessionRoutes(app: PeopleServer, context: PeopleContext): void {
   const { access } = context.inventory.serverdb;
+  const pair = context.standby ? { paired: true } : {};
   const perMinute = limit('loginsPerMinuteMax');
   const logins = createRateLimit(context.clock, { perSecond: perMinute / 60, burst: perMinute });
   app.route({
@@ -59,7 +61,7 @@ function addSessionRoutes(app: PeopleServer, context: PeopleContext): void {
       const { secret, csrf, user } = await access.login(name, password);
       setSessionCookie(reply, secret, request.protocol === 'https');
       const { role, squads } = user;
-      return { who: name, kind: 'session', role, squads: { ...squads }, csrf };
+      return { who: name, kind: 'session', role, squads: { ...squads }, csrf, ...pair };
     },
   });
   app.route({
@@ -83,7 +85,8 @@ function addSessionRoutes(app: PeopleServer, context: PeopleContext): void {
     },
     handler: async (request) => {
       const session = request.sessionSecret ? access.bySession(request.sessionSecret) : undefined;
-      return { ...shown(principalOf(request)), ...(session && { csrf: session.csrf }) };
+      const { csrf } = session ?? {};
+      return { ...shown(principalOf(request)), ...(csrf !== undefined && { csrf }), ...pair };
     },
   });
 }

@@ -19,7 +19,16 @@ const status = z
       behind: z.number().int().describe('Changes that it does not have'),
       touchAt: z.number().describe('When the two were last in touch; 0: never'),
       clockAheadMs: z.number().describe('By how much the clock here is ahead of its'),
+      version: z.string().describe("Of its program; '' while it is not known"),
     }),
+    standby: z
+      .object({
+        current: z.boolean().describe('It has everything, and may take over'),
+        behindMs: z.number().nullable().describe('How old what it has is, where that is known'),
+      })
+      .describe('The one of the two that follows'),
+    takeOvers: z.number().int().describe('How often this one has become active since its start'),
+    version: z.string(),
     addresses: z
       .enum(['whole', 'half', 'read-only'])
       .describe('Which addresses DHCP may give: all, those of its own half, none that are new'),

@@ -64,7 +64,8 @@ function render(status: Status): string {
 
 /** In the words of the portal. */
 function standbyText({ standby }: Status): string {
-  const { current, behindMs } = standby;
+  const { current, behindMs, images } = standby;
   const age = behindMs === null ? 'of unknown age' : `${(behindMs / 1000).toFixed(1)} s behind`;
-  return `${current ? 'current' : 'not current'}, ${age}`;
+  const left = `, ${images.missing} files of images to copy (${(images.bytes / 1e6).toFixed(1)} MB)`;
+  return `${current ? 'current' : 'not current'}, ${age}${images.missing > 0 ? left : ''}`;
 }

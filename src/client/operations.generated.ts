@@ -983,6 +983,11 @@ export type PairStatus = {
     readonly current: boolean;
     /** How old what it has is, where that is known */
     readonly behindMs: number | null;
+    /** Files of images that it does not have yet */
+    readonly images: {
+      readonly missing: number;
+      readonly bytes: number;
+    };
   };
   /** How often this one has become active since its start */
   readonly takeOvers: number;

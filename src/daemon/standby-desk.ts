@@ -76,16 +76,22 @@ export async function handOver(pair: Pair, why: string): Promise<void> {
   }
 }
 
+const NO_IMAGES = { files: 0, bytes: 0 };
+
 /** How old what the follower has is: the other one's copy, or ours. */
-function standbyOf({ mode, meeting, part, right, state, heardAt }: Pair): PairStatus['standby'] {
+function standbyOf(pair: Pair): PairStatus['standby'] {
+  const { mode, meeting, part, right, state, heardAt } = pair;
+  const { files, bytes } =
+    (mode === 'active' ? meeting?.images : part.images?.missing()) ?? NO_IMAGES;
+  const images = { missing: files, bytes };
   const { touchAt } = state.get();
   const sinceTouch = touchAt === 0 ? null : Math.max(0, Date.now() - touchAt);
   if (mode === 'active') {
     const current = part.isCurrent();
-    return { current, behindMs: current ? part.behindMs() : sinceTouch };
+    return { current, images, behindMs: current ? part.behindMs() : sinceTouch };
   }
   const current = meeting?.active === true && right.follows();
-  return { current, behindMs: current ? Math.round(mono() - heardAt) : sinceTouch };
+  return { current, images, behindMs: current ? Math.round(mono() - heardAt) : sinceTouch };
 }
 
 function statusOf(pair: Pair): PairStatus {

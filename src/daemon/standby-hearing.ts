@@ -4,6 +4,7 @@ import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
 import type { Meeting } from './standby-meeting.ts';
+import { sendPiece } from './standby-pieces.ts';
 
 /** Of pings that were not answered; older ones are not counted upon. */
 const PINGS_MAX = 100;
@@ -27,6 +28,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
       greet(pair, hello);
       meeting.active = hello.active;
       meeting.version = hello.version;
+      meeting.images = hello.images;
       pair.settle();
       if (begun || hello.active || pair.mode !== 'active' || !pair.part.telling) return;
       begun = true;
@@ -35,6 +37,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
     },
     heard: (message) => hear(pair, meeting, { message, pings }),
     bytes(bytes) {
+      if (pair.pieces.bytes(bytes)) return;
       if (pair.mode !== 'active') pair.copy.bytes(bytes);
     },
     closed(why) {
@@ -86,6 +89,16 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
       return;
     case 'whole':
       right.copied(message.epoch);
+      pair.part.images?.wake();
+      return;
+    case 'want':
+      if (pair.mode === 'active')
+        sendPiece(pair.imageFolder(), line, message).catch((err) =>
+          pair.parts.log.warn({ err }, 'a piece of an image could not be sent'),
+        );
+      return;
+    case 'piece':
+      pair.pieces.heard(message);
       return;
     case 'give':
       handOver(pair, 'the other one was ordered to take over').catch((err) =>

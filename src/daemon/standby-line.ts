@@ -13,6 +13,8 @@ import {
 export interface Line {
   send(message: StandbyMessage): void;
   sendBytes(name: string, bytes: Uint8Array): void;
+  /** Of what was announced by a message of its own. */
+  sendRaw(bytes: Uint8Array): void;
   /** Resolves when the last byte of it is in the socket. */
   sendFile(name: string, file: string, place: Place): Promise<void>;
   close(): void;
@@ -64,6 +66,7 @@ export function openLine(socket: TLSSocket, user: LineUser): Line {
   const send = (message: StandbyMessage) => void write(JSON.stringify(message));
   return {
     send,
+    sendRaw: (bytes) => void write(bytes),
     sendBytes(name, bytes) {
       send({ kind: 'file', name, sizeBytes: bytes.length });
       write(bytes);

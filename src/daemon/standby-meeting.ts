@@ -26,6 +26,7 @@ export interface Meeting {
   /** What the other one has said last. */
   active: boolean;
   version: string;
+  images: HelloMessage['images'];
   hello(): void;
   use(user: MeetingUser): void;
 }
@@ -125,7 +126,7 @@ function meet(ports: MeetingPorts, socket: TLSSocket): void {
   });
   const meeting: Meeting = {
     line,
-    ...{ active: false, version: '' },
+    ...{ active: false, version: '', images: { files: 0, bytes: 0 } },
     hello: () => line.send(ports.hello()),
     use(given) {
       user = given;

@@ -38,6 +38,12 @@ export function addPairMetrics(registry: Registry, status: () => PairStatus): vo
     ({ standby }) => (standby.behindMs === null ? -1 : standby.behindMs / 1000),
   );
   gauge(
+    'image_files_missing',
+    'Files of images that the one that follows does not have yet',
+    ({ standby }) => standby.images.missing,
+  );
+  gauge('image_bytes_missing', 'The same in bytes', ({ standby }) => standby.images.bytes);
+  gauge(
     'take_overs',
     'How often this one has become active since its start',
     ({ takeOvers }) => takeOvers,

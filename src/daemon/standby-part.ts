@@ -3,10 +3,13 @@
  * copy that is not told any more. Each is the usual daemon with some of its parts, started over the same file and stopped
  * before the next: nothing in memory outlives the change.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Daemon, startDaemon } from '../daemon.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
+import { checkImageFile } from '../platform/image-check.ts';
+import type { ImageFolder } from '../platform/image-folder.ts';
 import { osBootId } from '../platform/os-boot.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
@@ -15,6 +18,7 @@ import { type openCore, rereadCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
 import type { StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
+import { type FollowedImagePorts, type FollowedImages, followImages } from './standby-images.ts';
 import type { Line } from './standby-line.ts';
 import type { PairSide } from './standby-serving.ts';
 import type { PairStateFile } from './standby-state.ts';
@@ -34,6 +38,10 @@ export interface PartPorts {
   epoch(): number;
   standing(): Standing;
   line(): Line | undefined;
+  /** The copy here is whole, and the active one is there. */
+  follows(): boolean;
+  imageFolder(): ImageFolder;
+  piece: FollowedImagePorts['piece'];
   /** Another daemon runs than before. */
   onChanged(): void;
   /** The follower has everything. */
@@ -56,6 +64,8 @@ export class PairPart {
   private readers: ((tables: ReadonlySet<string>) => void)[] = [];
   private stopping = false;
   takeOvers = 0;
+  /** As a follower. */
+  images: FollowedImages | undefined;
   /** When the follower had everything last. */
   private evenAt = Number.NEGATIVE_INFINITY;
   private readonly told: Told;
@@ -133,7 +143,11 @@ export class PairPart {
     const { parts, standing } = this.ports;
     const { mcltSeconds, answerAfterSeconds: standsBackSeconds } = parts.settings;
     const { leases } = core.view;
-    this.readers.push((tables) => rereadCore(core, tables));
+    this.images = this.openImages(core);
+    this.readers.push((tables) => {
+      rereadCore(core, tables);
+      if (tables.has('image_blobs')) this.images?.wake();
+    });
     const rules = createFollowing({
       ...{ mcltSeconds, standsBackSeconds, leases, standing, told: this.told },
     });
@@ -142,6 +156,17 @@ export class PairPart {
       applyLease: (change) => rules.entering(change, systemClock()),
       whenDurable: this.told.whenKept,
     };
+  }
+
+  private openImages(core: Core): FollowedImages {
+    const { parts, follows, imageFolder, piece } = this.ports;
+    const { log, settings } = parts;
+    return followImages({
+      ...{ log, piece, isCurrent: follows, folder: imageFolder(), check: checkImageFile },
+      bytesPerSecond: (settings.imagesMbps * 1_000_000) / 8,
+      blobs: core.inventory.blobs.list,
+      pause: (ms, signal) => pause(ms, undefined, { signal }),
+    });
   }
 
   private openTelling(core: Core): Telling {
@@ -216,6 +241,9 @@ export class PairPart {
     this.telling?.feeder.end();
     this.telling?.feeder.release(new AppError('NOT_ACTIVE'));
     this.telling = undefined;
+    const { images } = this;
+    this.images = undefined;
+    await images?.stop();
     this.ports.copy.pause();
     await daemon?.stop(signal);
     await this.ports.copy.close();

@@ -10,12 +10,14 @@ import type { Daemon } from '../daemon.ts';
 import { AppError } from '../errors.ts';
 import type { PairDesk } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
+import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
 import { STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
-import { federationFolderOf, VERSION } from './core.ts';
+import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
+
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
@@ -23,6 +25,7 @@ import { type Footing, openFooting } from './standby-footing.ts';
 import { hearOther } from './standby-hearing.ts';
 import { type Meeting, openMeetings } from './standby-meeting.ts';
 import { type Mode, PairPart } from './standby-part.ts';
+import { type AskedPieces, askForPieces } from './standby-pieces.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
 import { openWitness } from './standby-witness.ts';
 
@@ -51,6 +54,7 @@ export class Pair {
   readonly copy: StandbyCopy;
   readonly footing: Footing;
   readonly part: PairPart;
+  readonly pieces: AskedPieces;
   readonly desk: PairDesk;
   readonly leaseMs: number;
   readonly mcltMs: number;
@@ -59,6 +63,8 @@ export class Pair {
   private meetings: { close(): Promise<void> } | undefined;
   private control: ControlSocket | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private folder: ImageFolder | undefined;
+  private imagesAt = 0;
   /** When the active one was last heard of, by `mono`. */
   heardAt = Number.NEGATIVE_INFINITY;
   /** Somebody has said how things are since the start: the other one, the witness, or nobody for long enough. */
@@ -82,6 +88,11 @@ export class Pair {
     });
     this.footing = openFooting({ settings, mcltMs, state, log, right: this.right });
     this.desk = createPairDesk(this);
+    this.pieces = askForPieces((message) => {
+      const line = this.meeting?.active ? this.meeting.line : undefined;
+      line?.send(message);
+      return line !== undefined;
+    });
     this.part = new PairPart({
       ...{ parts, state, copy: this.copy, desk: this.desk },
       wanted: () => this.wanted(),
@@ -89,6 +100,9 @@ export class Pair {
       epoch: () => this.right.kept().epoch,
       standing: () => this.standing(),
       line: () => this.meeting?.line,
+      follows: () => this.meeting?.active === true && this.right.follows(),
+      imageFolder: () => this.imageFolder(),
+      piece: this.pieces.ask,
       onChanged: () => this.meeting?.hello(),
       onWhole: () => this.whole(),
       onError: (err, what) => this.anew(err, what),
@@ -132,6 +146,7 @@ export class Pair {
         ...{ schema: this.copy.schema, site: config.site },
         ...{ member: settings.member, epoch: this.right.kept().epoch },
         ...{ own: this.right.kept().own, active: this.isActive() },
+        images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
         place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
       }),
       onMeeting: (meeting) => this.meet(meeting),
@@ -171,6 +186,7 @@ export class Pair {
       if (this.meeting !== meeting) return;
       this.meeting = undefined;
       this.copy.cut();
+      this.pieces.cut();
       this.lost(why);
     });
     meeting.hello();
@@ -190,6 +206,11 @@ export class Pair {
     }
     this.right.lost(mono());
     this.settle();
+  }
+
+  imageFolder(): ImageFolder {
+    this.folder ??= openImageFolder(imageFolderOf(this.parts.config));
+    return this.folder;
   }
 
   touched(aheadMs: number): void {
@@ -212,6 +233,10 @@ export class Pair {
     if (now - this.startedAt > 2 * this.leaseMs) this.oriented = true;
     this.part.telling?.feeder.pump();
     this.part.tidy();
+    if (now - this.imagesAt > limit('standbyImagesMs')) {
+      this.imagesAt = now;
+      this.part.images?.wake();
+    }
     this.part.release(!this.parts.settings.witness || this.right.kept().sole);
     this.settle();
   }

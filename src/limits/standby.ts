@@ -5,6 +5,10 @@ export const STANDBY_LIMITS = {
     why: 'how late a right that has ended, or was given, is acted upon',
   },
   standbyAgainMs: { value: 500, why: 'the pause before the other appliance is dialled again' },
+  standbyImagesMs: {
+    value: 60_000,
+    why: 'how often a follower tries again to get files of images that it could not have',
+  },
   standbyNoteMs: { value: 1000, why: 'how often is written down that the two are in touch' },
   standbyDoubtMs: {
     value: 3000,

@@ -17,6 +17,8 @@ const id = z.string().min(1).max(64);
 const value = z.union([z.string(), z.number(), z.null(), z.strictObject({ b: z.string() })]);
 const rowSchema = z.array(value).max(200);
 
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 const place = z.strictObject({ run: id, seq: count });
 export type Place = z.output<typeof place>;
 
@@ -34,6 +36,8 @@ export const hello = z.strictObject({
   active: z.boolean(),
   /** Up to where its copy follows which run of the other one's log. */
   place: place.optional(),
+  /** Files of images that its copy knows of and that it has not. */
+  images: z.strictObject({ files: count, bytes: count }),
 });
 export type HelloMessage = z.output<typeof hello>;
 
@@ -64,6 +68,13 @@ export const standbyMessage = z.discriminatedUnion('kind', [
     to: count.optional(),
   }),
   z.strictObject({ kind: z.literal('ack'), to: count }),
+  /** By the follower: a piece of a file of an image. */
+  z.strictObject({ kind: z.literal('want'), sha256, offset: count }),
+  /** Its bytes follow, if there are any; `sizeBytes` is of the whole, 0 when it is not there. */
+  z.strictObject({
+    kind: z.literal('piece'),
+    ...{ sha256, offset: count, sizeBytes: count, lengthBytes: count },
+  }),
   /** By the active one: the follower has everything, and may be counted upon. */
   z.strictObject({ kind: z.literal('whole'), epoch: count }),
   /** By the follower: it stops, and takes over nothing before it is whole again. */

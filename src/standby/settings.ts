@@ -19,6 +19,8 @@ export const standbySchema = z.strictObject({
   leaseSeconds: z.number().int().min(2).max(120).default(10),
   /** While it follows, it answers DHCP for reserved addresses when a client says that it has been asking for so long. */
   answerAfterSeconds: z.number().int().min(1).max(60).default(4),
+  /** What files of images may take of the way between the two; 0 sets no bound. */
+  imagesMbps: z.number().int().min(0).max(1_000_000).default(200),
   /** How far beyond what the other one knows a lease of DHCP may run: the maximum client lead time. */
   mcltSeconds: z.number().int().min(30).max(86_400).default(1800),
 });

@@ -88,7 +88,7 @@ const STANDBY: PairDesk = {
       ...{ address: '10.0.0.2', inTouch: false, current: false, behind: 3 },
       ...{ touchAt: 1_000_000, clockAheadMs: -20, version: '' },
     },
-    standby: { current: false, behindMs: 1000 },
+    standby: { current: false, behindMs: 1000, images: { missing: 2, bytes: 7000 } },
     ...{ takeOvers: 1, version: '0.1.0' },
     ...{ witness: 'none', why: 'the first of the two' },
   }),

@@ -60,6 +60,14 @@ export function judgePair(status: PairStatus, witness: boolean): Finding[] {
       'a copy is on its way, or the line or its disk is slow: `reveille standby status` again in a minute, then its log',
     ),
     found(
+      'images of the standby',
+      standby.images.missing > 0
+        ? `${standby.images.missing} files are missing (${(standby.images.bytes / 1e6).toFixed(1)} MB)`
+        : undefined,
+      'it has all files',
+      'they are on their way (standby.imagesMbps); if not, its log and its disk say why',
+    ),
+    found(
       'clocks of the pair',
       apart > CLOCKS_MS ? `${(apart / 1000).toFixed(1)} s apart` : undefined,
       `${apart} ms apart`,

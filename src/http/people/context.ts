@@ -86,6 +86,8 @@ export interface PairStatus {
     readonly current: boolean;
     /** How old what it has is; null: not known. */
     readonly behindMs: number | null;
+    /** Of the files of images that it has to have. */
+    readonly images: { readonly missing: number; readonly bytes: number };
   };
   /** How often this one has become active since its start. */
   readonly takeOvers: number;

@@ -60,6 +60,8 @@ export function PairPanel() {
             </span>
           )}{' '}
           {value.partner.inTouch ? ageOf(value, at) : `${value.partner.address} is not heard`}
+          {value.standby.images.missing > 0 &&
+            `, ${value.standby.images.missing} files of images to copy`}
         </p>
       )}
     </Panel>

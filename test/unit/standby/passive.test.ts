@@ -12,12 +12,17 @@ const FINE: PairStatus = {
     ...{ address: '10.0.0.2', inTouch: true, current: true, behind: 7, touchAt: 1_000_000 },
     ...{ clockAheadMs: -20, version: '1.2.0' },
   },
-  standby: { current: true, behindMs: 400 },
+  standby: { current: true, behindMs: 400, images: { missing: 0, bytes: 0 } },
   ...{ witness: 'heard', why: '', takeOvers: 2, version: '1.2.0' },
 };
 const partner = (change: Partial<PairStatus['partner']>): PairStatus => ({
   ...FINE,
   partner: { ...FINE.partner, ...change },
+});
+
+const standby = (change: Partial<PairStatus['standby']>): PairStatus => ({
+  ...FINE,
+  standby: { ...FINE.standby, ...change },
 });
 
 it('is found to be well, and each fault is named with what mends it', () => {
@@ -28,8 +33,9 @@ it('is found to be well, and each fault is named with what mends it', () => {
     [partner({ inTouch: false }), 'the other appliance: '],
     [partner({ version: '1.1.9' }), 'versions of the pair: install the same'],
     [partner({ clockAheadMs: 2500 }), 'clocks of the pair: let both follow'],
-    [{ ...FINE, standby: { current: false, behindMs: 400 } }, 'standby: '],
-    [{ ...FINE, standby: { current: true, behindMs: 60_000 } }, 'standby: '],
+    [standby({ current: false }), 'standby: '],
+    [standby({ behindMs: 60_000 }), 'standby: '],
+    [standby({ images: { missing: 1, bytes: 9 } }), 'images of the standby: '],
     [{ ...FINE, witness: 'silent' as const }, 'witness: '],
   ] as const) {
     const found = faults(status);
@@ -44,7 +50,11 @@ it('is in the metrics as it is when they are asked for', async () => {
   let status = FINE;
   addPairMetrics(registry, () => status);
   expect(await registry.metrics()).toContain('reveille_standby_behind_seconds 0.4\n');
-  status = { ...partner({ inTouch: false }), standby: { current: false, behindMs: null } };
+  const away = {
+    ...standby({ current: false, behindMs: null }),
+    partner: partner({ inTouch: false }).partner,
+  };
+  status = away;
   const text = await registry.metrics();
   for (const line of [
     'reveille_standby_role{role="active"} 1',

@@ -25,6 +25,9 @@ const status = z
       .object({
         current: z.boolean().describe('It has everything, and may take over'),
         behindMs: z.number().nullable().describe('How old what it has is, where that is known'),
+        images: z
+          .object({ missing: z.number().int(), bytes: z.number() })
+          .describe('Files of images that it does not have yet'),
       })
       .describe('The one of the two that follows'),
     takeOvers: z.number().int().describe('How often this one has become active since its start'),

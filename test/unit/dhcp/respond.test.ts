@@ -288,10 +288,34 @@ describe('where a reply goes, RFC 2131 4.1', () => {
     ['a relay', of({ giaddr: ipv4('10.9.0.1') }), MESSAGE.offer, '10.9.0.1:67'],
     ['a NAK', of({ ciaddr: ipv4('10.77.0.9') }), MESSAGE.nak, '255.255.255.255:68'],
     ['a client with an address', of({ ciaddr: ipv4('10.77.0.9') }), MESSAGE.ack, '10.77.0.9:68'],
-    ['a client without one', of({}), MESSAGE.offer, '255.255.255.255:68'],
+    [
+      'a relay of a client that renews through it',
+      of({ giaddr: ipv4('10.9.0.1'), ciaddr: ipv4('10.9.0.7') }),
+      MESSAGE.ack,
+      '10.9.0.1:67',
+    ],
+    ['a client without an address', of({}), MESSAGE.offer, '255.255.255.255:68'],
+    [
+      'one that asks for broadcasts',
+      { ...of({}), flags: 0x8000 },
+      MESSAGE.ack,
+      '255.255.255.255:68',
+    ],
+    [
+      'one that left an old address in its DISCOVER, which it does not have',
+      of({ ciaddr: ipv4('10.77.0.9') }),
+      MESSAGE.offer,
+      '255.255.255.255:68',
+    ],
   ])('%s', (_who, packet, type, expected) => {
     const to = destinationOf(packet, { type }, ports);
     expect(`${to.address}:${to.port}`).toBe(expected);
+  });
+
+  it('the flag for broadcasts is the client’s, for its relay to read', () => {
+    const asked = of({ giaddr: ipv4('10.9.0.1') });
+    expect(replyFlags(asked, MESSAGE.offer)).toBe(0);
+    expect(replyFlags({ ...asked, flags: 0x8000 }, MESSAGE.offer)).toBe(0x8000);
   });
 
   it('a NAK through a relay is broadcast by the relay', () => {

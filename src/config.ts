@@ -80,6 +80,7 @@ const schema = z.strictObject({
           key: pemFiles,
           ca: z.string().min(1),
           offer: z.boolean().default(false),
+          offerFirmware: z.boolean().default(false),
         })
         .optional(),
     })

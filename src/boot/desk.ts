@@ -54,6 +54,8 @@ export interface DeskOptions {
   readonly httpPort: number;
   /** Set where an iPXE that speaks HTTPS is to fetch its script by it. */
   readonly httpsPort?: number | undefined;
+  /** Set where UEFI HTTP Boot is to fetch its file by it. */
+  readonly firmwareHttpsPort?: number | undefined;
   readonly rules: BootRules;
   readonly kernelArguments: string;
   readonly scripts: Scripts;
@@ -142,7 +144,7 @@ function bootFor(
   const addresses = {
     server: segment.serverAddress,
     httpPort: options.httpPort,
-    httpsPort: client.ipxeHttps ? options.httpsPort : undefined,
+    httpsPort: httpsPortFor(client, options),
   };
   return {
     boot: sighted?.boot.id,
@@ -151,6 +153,15 @@ function bootFor(
     options: renderDhcp(decision, addresses, token),
     why: decision.reasons.join('; '),
   };
+}
+
+/** What speaks HTTPS does not say which CA it trusts: the site has to know. */
+function httpsPortFor(
+  { stage, ipxeHttps }: DhcpClient,
+  { httpsPort, firmwareHttpsPort }: DeskOptions,
+): number | undefined {
+  if (stage === 'http-boot') return firmwareHttpsPort;
+  return ipxeHttps ? httpsPort : undefined;
 }
 
 const NO_WORK = { work: undefined, installed: false } as const;

@@ -57,8 +57,7 @@ export function renderDhcp(
     case 'chain': {
       const name = delivery.file;
       if (delivery.via === 'tftp') return { siaddr: addresses.server, file: name, label: name };
-      // Firmware trusts no CA but those enrolled in its setup: it is never sent to https unasked.
-      const url = `${baseUrl({ ...addresses, httpsPort: undefined })}/boot/ipxe/${name}`;
+      const url = `${baseUrl(addresses)}/boot/ipxe/${name}`;
       return { siaddr: addresses.server, file: url, label: url, vendorClass: 'HTTPClient' };
     }
   }

@@ -106,7 +106,7 @@ export function openCore(
     },
     {
       httpPort: config.machineHttp.port,
-      httpsPort: config.machineHttp.tls?.offer ? config.machineHttp.tls.port : undefined,
+      ...httpsOffers(config),
       rules: createBootRules(config.boot, (file) => isAsset(config, file)),
       kernelArguments: config.boot.kernelArguments,
       scripts,
@@ -187,6 +187,14 @@ export function imageFolderOf({ images, database }: Config): string {
 
 export function backupFolderOf({ database }: Config): string {
   return database.backups || join(dirname(database.file), 'backups');
+}
+
+/** Whom DHCP sends to the TLS port. */
+export function httpsOffers({ machineHttp: { tls } }: Config) {
+  return {
+    httpsPort: tls?.offer ? tls.port : undefined,
+    firmwareHttpsPort: tls?.offerFirmware ? tls.port : undefined,
+  };
 }
 
 /** The two usual binaries are checked at the start; the others are looked for when a machine wants one. */

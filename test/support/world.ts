@@ -6,7 +6,7 @@ import { createBootDesk } from '../../src/boot/desk.ts';
 import { createNewcomers } from '../../src/boot/newcomers.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
-import { domainOf } from '../../src/daemon/core.ts';
+import { domainOf, httpsOffers } from '../../src/daemon/core.ts';
 import { takeInstaller } from '../../src/daemon/installers.ts';
 import { openLiveSegments, subnetCheck } from '../../src/daemon/live-segments.ts';
 import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
@@ -82,6 +82,7 @@ export function createWorld(
     },
     {
       httpPort: 8080,
+      ...httpsOffers(config),
       rules: createBootRules(config.boot, present),
       kernelArguments: 'quiet',
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),

@@ -12,6 +12,7 @@ const selecting = (address: string) =>
 function beside(rules: Partial<PartnerRules>) {
   const partner: PartnerRules = {
     isReadOnly: () => false,
+    standsBackSeconds: () => 0,
     mayGive: () => true,
     secondsMax: () => undefined,
     ...rules,

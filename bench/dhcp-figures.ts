@@ -32,7 +32,8 @@ export interface Measured {
 /** Of the Kea that has each ACK on disk first, as we have, and of the one that promises less. */
 const TIMES_KEA = 2;
 
-export function summarise(measured: readonly Measured[]): TopicResult {
+/** @param ceiling what perfdhcp counts from a program that answers and does nothing else */
+export function summarise(measured: readonly Measured[], ceiling: Run | undefined): TopicResult {
   const all = Object.fromEntries(measured.map((one) => [one.server.name, figuresOf(one)]));
   const { reveille: ours, ...peers } = all;
   if (!ours) throw new Error('no figures of our own');
@@ -45,7 +46,10 @@ export function summarise(measured: readonly Measured[]): TopicResult {
       ours.light.cpuSecondsPer1000 ?? 0,
     );
   }
-  return { topic: 'dhcp', ours, peers, ratio, verdicts: verdictsOf(ratio, measured), notes: NOTES };
+  return {
+    ...{ topic: 'dhcp', ours, peers, ratio, ceiling: figuresOfRun(ceiling) },
+    ...{ verdicts: verdictsOf(ratio, measured), notes: NOTES },
+  };
 }
 
 function times(ours: number, theirs: number): number {
@@ -90,6 +94,7 @@ function figuresOfRun(run: Run | undefined) {
 const NOTES = [
   '4-way exchanges of 50,000 clients through one relay, every run with an empty lease store; sustained: under 0.1 % lost, mean delay (both halves) under 100 ms, a rate that failed a short run tried twice, the highest confirmed by a longer one',
   'server and generator share the cores: a rate is what both together can do on this machine; light is the generator that leaves most of it to the server, and proves each reply',
+  'ceiling: what perfdhcp counts from a program that answers each packet from a template and keeps nothing',
   'no server probes addresses for conflicts: the clients are behind a relay',
   'durability: traced, one exchange at a time; ackAfterSync is the share of ACKs that left after an fsync or fdatasync that followed their REQUEST; Kea with its memfile never syncs',
 ];

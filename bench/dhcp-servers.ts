@@ -38,6 +38,26 @@ export function dhcpServers(programs: Programs): DhcpServer[] {
   return [ours, kea(program), keaDurable(programs), dnsmasq(other)];
 }
 
+const BARE = join(import.meta.dirname, 'support/dhcp-bare.ts');
+
+/** No peer: what a generator counts from it is the generator's own ceiling on this machine. */
+export const bare: DhcpServer = {
+  name: 'bare',
+  settings: 'answers from a template, keeps nothing',
+  guess: 10_000,
+  warmUpRate: 3000,
+  async start(scope, { server }) {
+    const command = [
+      process.execPath,
+      BARE,
+      JSON.stringify({ address: SERVER_ADDRESS, pool: POOL }),
+    ];
+    const running = start({ scope, namespace: server, command: command as [string, ...string[]] });
+    await running.line(/ready/);
+    return alone(running);
+  },
+};
+
 function alone({ pid }: { pid: number }): RunningServer {
   return { pid, pids: () => [pid] };
 }

@@ -14,6 +14,8 @@ export interface TopicResult {
   readonly peers: Record<string, object>;
   /** Ours divided by the peer's, so that more than 1 is better than the peer whatever the unit; the key says what of. */
   readonly ratio: Record<string, number>;
+  /** What the generator itself can count on this machine, whatever it is measured with. */
+  readonly ceiling?: object;
   /** The targets, each with what was measured; one that is missed ends the command with 1. */
   readonly verdicts?: readonly Verdict[];
   /** What a reader must know to judge the figures: settings, what bounds them, what was not measured. */

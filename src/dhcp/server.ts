@@ -1,7 +1,8 @@
 /**
  * The DHCP shell: receive, limit, queue, then in batches: decode, respond, persist, send.
  *
- * A batch is one transaction. What it decided is committed before a byte is sent; offers and refusals leave at once,
+ * A batch is what has come by then, and one transaction: a socket that is busy is read in turns (platform/receive-turns.ts), so
+ * the more comes, the more share a commit, and nothing waits for company. What it decided is committed before a byte is sent; offers and refusals leave at once,
  * an acknowledgement leaves when the disk has it, and many acknowledgements share one wait for the disk. One bad packet
  * costs one packet: when a batch fails, its packets are taken one by one, and the one that fails is counted and logged.
  */
@@ -105,13 +106,9 @@ interface Serving extends DhcpServerOptions {
 const CHADDR_END = 34;
 /** Looked up once: they are asked for with every packet. */
 const BATCH_MAX = limit('dhcpBatchPacketsMax');
-const GATHER_MS = limit('dhcpGatherMs');
 const ACK_GROUP = limit('dhcpAckBurstMax');
 const ACK_SPREAD_MS = limit('dhcpAckSpreadMs');
 const ACK_PAUSE_MS = 1;
-
-/** The server is busy when it has served a batch within this many gathering times. */
-const GATHER_WHEN_WITHIN = 4;
 
 /** What became of a packet: a reply, the reason for none, or a change that nobody is told of. */
 type Served = Reply | DhcpDrop | undefined;
@@ -127,23 +124,14 @@ export function serveDhcp(given: DhcpServerOptions): void {
   const admit = admitSenders(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
-  let servedAt = 0;
-  // A lone packet is answered at once. Behind another, it waits a moment for company: a batch costs hardly more than a
-  // packet, so a busy server that gathers has time left for more.
-  const gatherMs = (): number => {
-    const full = intake.size() >= BATCH_MAX;
-    const alone = options.clock() - servedAt > GATHER_WHEN_WITHIN * GATHER_MS;
-    return full || alone ? 0 : GATHER_MS;
-  };
   const schedule = (): void => {
     if (scheduled || intake.size() === 0) return;
     scheduled = true;
     options.defer(() => {
       scheduled = false;
       serveBatch(options, intake.take(BATCH_MAX, options.clock()));
-      servedAt = options.clock();
       schedule();
-    }, gatherMs());
+    }, 0);
   };
   for (const socket of options.sockets) {
     socket.onMessage((bytes, source) => {

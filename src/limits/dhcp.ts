@@ -42,10 +42,6 @@ export const DHCP_LIMITS = {
     value: 8,
     why: 'when more wait than some bursts, they are spread over about so long instead: however many they are, a client waits no longer',
   },
-  dhcpGatherMs: {
-    value: 4,
-    why: 'a busy server waits this long for more packets to share a commit: unseen by clients, half the work',
-  },
   timelineGatherMs: {
     value: 5,
     why: 'steps of boots that nobody waits for share a commit: a storm makes thousands in a second',

@@ -1,10 +1,10 @@
 /**
- * When a busy UDP socket is read: in turns, a millisecond apart, instead of with each datagram.
+ * When a busy UDP socket is read: in turns, two milliseconds apart, instead of with each datagram.
  *
  * The event loop wakes for a datagram, makes a buffer of 64 KiB for it, reads it, makes another, reads in vain, and waits again: at
  * ten thousand requests a second that costs more than the answers. So once datagrams come one upon the other, the loop is told
  * to look away, and a timer takes what has come. When a few turns find nothing, the loop watches again. A lone datagram is
- * taken at once, as ever; one of many waits a millisecond at most.
+ * taken at once, as ever; one of many waits two milliseconds at most, for company with which to share what an answer costs.
  */
 import type { Socket } from 'node:dgram';
 
@@ -26,7 +26,7 @@ export interface TurnOptions {
   take(): number;
 }
 
-const TURN_MS = 1;
+const TURN_MS = 2;
 /** Datagrams that come no further apart than this, so many in a row, are a stream. */
 const STREAM_MS = 2;
 const STREAM_LENGTH = 8;

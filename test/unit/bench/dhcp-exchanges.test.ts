@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { bareReply } from '../../../bench/support/dhcp-bare.ts';
 import { createExchanges } from '../../../bench/support/dhcp-exchanges.ts';
 import { MESSAGE, OPTION } from '../../../src/dhcp/options.ts';
 import { decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
@@ -112,5 +113,24 @@ describe('the light generator', () => {
     for (let length = 0; length < offer.length; length++)
       exchanges.take(offer.subarray(0, length), 1);
     expect(exchanges.completed()).toBe(0);
+  });
+});
+
+it('believes the bare server, which is only the ceiling of a generator', () => {
+  const { exchanges, discover, request } = answered();
+  const bare = bareReply({ address: plan.server, pool: plan.pool });
+  const answer = (asked: Buffer): Buffer => {
+    const into = Buffer.alloc(1536);
+    return into.subarray(0, bare(asked, into));
+  };
+  for (let xid = 1; xid <= 100; xid++) {
+    expect(exchanges.take(answer(discover(xid)), 1)).toBe(xid);
+    exchanges.take(answer(request(xid)), 2);
+  }
+  expect(exchanges.report()).toMatchObject({
+    completed: 100,
+    twoOwners: 0,
+    refused: 0,
+    unproved: {},
   });
 });

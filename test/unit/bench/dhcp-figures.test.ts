@@ -21,9 +21,16 @@ describe('the verdict on wrong replies', () => {
     [0, true],
     [3, false],
   ])('%i of ours in any run, the best ones or others: met %s', (wrong, met) => {
-    const { verdicts } = summarise([measured('reveille', wrong), measured('keaDurable', 7)]);
+    const servers = [measured('reveille', wrong), measured('keaDurable', 7)];
+    const { verdicts } = summarise(servers, best);
     expect(verdicts?.find(({ what }) => what === 'wrong replies of ours')).toMatchObject({
       ...{ value: wrong, target: 0, met },
     });
   });
+});
+
+it('tells the ceiling of the generator beside the figures, and compares nothing with it', () => {
+  const { ceiling, peers, ratio } = summarise([measured('reveille', 0)], { ...best, rate: 11_000 });
+  expect(ceiling).toMatchObject({ exchangesPerSecond: 11_000, cpuSecondsPer1000: 0.1 });
+  expect([peers, ratio]).toEqual([{}, {}]);
 });

@@ -190,30 +190,26 @@ describe('the DHCP shell', () => {
     expect(sent).toHaveLength(2);
   });
 
-  it('answers a lone packet at once, and lets the next ones gather', () => {
-    const { receive, work, tasks, world } = shell();
-    world.pass(1);
-    receive(discover(0));
-    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
-    work();
-    receive(discover(1));
-    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([limit('dhcpGatherMs')]);
-    work();
-    world.pass(1000);
-    receive(discover(2));
-    expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+  it('lets no packet wait for another', () => {
+    const { receive, work, tasks, sent } = shell();
+    for (const index of [0, 1, 2]) {
+      receive(discover(index));
+      expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+      work();
+      expect(sent).toHaveLength(index + 1);
+    }
   });
 
-  it('does not gather while a whole batch is waiting', () => {
-    const { receive, tasks, work } = shell();
+  it('serves what has come meanwhile as one batch, and the rest of a flood after it', () => {
+    const { receive, tasks } = shell();
     const most = limit('dhcpBatchPacketsMax');
-    receive(discover(0));
-    work();
-    for (let index = 1; index <= 2 * most; index++) {
+    for (let index = 0; index < 2 * most; index++) {
       receive(encodePacket(dhcpPacket({ mac: mac(numbered(index)), type: MESSAGE.discover })));
     }
     tasks.shift()?.task();
     expect(tasks.map(({ afterMs }) => afterMs)).toEqual([0]);
+    tasks.shift()?.task();
+    expect(tasks).toEqual([]);
   });
 });
 

@@ -47,13 +47,13 @@ describe('the loop', () => {
     expect(done).toEqual(['look away']);
     for (let turn = 0; turn < 3; turn++) {
       comes(5);
-      vi.advanceTimersByTime(1);
+      vi.advanceTimersByTime(2);
     }
-    vi.advanceTimersByTime(3);
+    vi.advanceTimersByTime(6);
     comes(2);
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersByTime(2);
     expect(done).toEqual(['look away', 'took 5', 'took 5', 'took 5', 'took 2']);
-    vi.advanceTimersByTime(4);
+    vi.advanceTimersByTime(8);
     expect(done.at(-1)).toBe('watch');
     expect(vi.getTimerCount()).toBe(0);
     wake(2, 1);

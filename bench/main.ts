@@ -61,6 +61,7 @@ async function runTopic(name: string, quick: boolean) {
     ours,
     peers,
     ratio,
+    ceiling,
     notes = [],
     verdicts = [],
     ...more
@@ -71,7 +72,10 @@ async function runTopic(name: string, quick: boolean) {
     ...(more.missed ?? []),
     ...unmet.map(({ what, target, value }) => `${what}: ${value}, target ${target}`),
   ];
-  return { topic, ours, peers, ratio, machine, quick, seconds, notes, verdicts, missed };
+  return {
+    ...{ topic, ours, peers, ratio, ...(ceiling && { ceiling }) },
+    ...{ machine, quick, seconds, notes, verdicts, missed },
+  };
 }
 
 /** The result for a person, in the order of the JSON document. */

@@ -7,6 +7,9 @@ import { sync } from '../platform/private-files.ts';
 import { createTold, type Told } from '../standby/told.ts';
 import type { Mac } from '../wire/mac.ts';
 
+/** While many machines ask, what they are told is written together. */
+const GATHER_MS = 20;
+
 /** `until` is a time of day. */
 const schema = z.array(z.strictObject({ address: z.string(), mac: z.string(), until: z.number() }));
 
@@ -18,7 +21,7 @@ export function openTold(file: string): Told {
       ...{ address, mac: mac as Mac, leftMs: until - now },
     })),
     mono: () => performance.now(),
-    soon: setImmediate,
+    soon: (task) => void setTimeout(task, GATHER_MS),
     keep(told) {
       const at = Date.now();
       const kept = told.map(({ leftMs, ...one }) => ({ ...one, until: at + leftMs }));

@@ -126,8 +126,11 @@ export function secondsMax(
     case 'half':
       return mcltSeconds;
     case 'read-only': {
-      if (!held || !isBound(held, mac, now)) return Math.min(mcltSeconds, UNKNOWN_SECONDS);
-      return Math.max(1, Math.floor((held.expiresAt - now) / 1000) - DOUBT_SECONDS);
+      const unknown = Math.min(mcltSeconds, UNKNOWN_SECONDS);
+      if (!held || !isBound(held, mac, now)) return unknown;
+      const left = Math.max(1, Math.floor((held.expiresAt - now) / 1000) - DOUBT_SECONDS);
+      // What the active one does with it meanwhile it does not ask for.
+      return standing.inTouch ? Math.min(left, unknown) : left;
     }
   }
 }

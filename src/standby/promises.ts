@@ -79,11 +79,11 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     },
     entering(change, now, enter) {
       const { segment, address, mac, state, expiresAt } = change;
-      if (state === 'bound' && ports.standing().mode === 'read-only')
-        ports.told.tell(segment, address, { mac, seconds: (expiresAt - now) / 1000 });
       if (state !== 'bound' && state !== 'released') return enter(change);
       const before = leases.byAddress(segment, address);
       const renews = before?.state === 'bound' && before.mac === mac && before.expiresAt > now;
+      if (state === 'bound' && ports.standing().mode === 'read-only')
+        ports.told.tell(segment, address, { mac, seconds: (expiresAt - now) / 1000 });
       const left = state === 'released' ? before : leases.byMac(segment, mac);
       const runsOn = renews && state === 'bound' && before.expiresAt > change.expiresAt;
       const result = enter(runsOn ? { ...change, expiresAt: before.expiresAt } : change);

@@ -113,6 +113,8 @@ class MemberRight implements Right {
   private told: boolean | undefined;
   private order = false;
   private renewedAt = NEVER;
+  /** What the witness has given us without our hearing of it in time: nobody else's, and no use any more. */
+  private missed = 0;
 
   constructor(ports: RightPorts, from: KeptRight, startedAt: number) {
     this.ports = ports;
@@ -147,7 +149,7 @@ class MemberRight implements Right {
       return;
     }
     if (this.order || this.mayAskToTake(now))
-      this.ask('take', nextEpoch(member, this.state.epoch), now);
+      this.ask('take', nextEpoch(member, Math.max(this.state.epoch, this.missed)), now);
   }
 
   met({ epoch, active }: Hello, now: number): void {
@@ -185,7 +187,7 @@ class MemberRight implements Right {
     this.lastN = Math.max(this.lastN, answer.n);
     const { asking } = this;
     if (asking?.id !== id) {
-      this.heard(answer.granted ? 0 : answer.epoch);
+      if (!answer.granted) this.refused(answer.epoch);
       return;
     }
     const { question, at } = asking;
@@ -193,7 +195,7 @@ class MemberRight implements Right {
     this.denied = answer.granted ? undefined : answer.why;
     if (!answer.granted) {
       if (answer.why === 'held' || answer.why === 'not-current') this.order = false;
-      this.heard(answer.epoch);
+      this.refused(answer.epoch);
       return;
     }
     const until = at + this.ports.leaseMs;
@@ -268,6 +270,13 @@ class MemberRight implements Right {
     const next = { ...this.state, ...change };
     if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next);
     this.state = next;
+  }
+
+  /** The witness knows of a newer right than the one that was asked for. */
+  private refused(epoch: number): void {
+    const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch;
+    if (isOurs && !this.isNewest()) this.missed = Math.max(this.missed, epoch);
+    else this.heard(epoch);
   }
 
   private heard(epoch: number): void {

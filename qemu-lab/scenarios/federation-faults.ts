@@ -137,6 +137,7 @@ async function hurt(bed: Bed, name: string, fault: Fault): Promise<void> {
   const over = new AbortController();
   const people = [askCentral(bed, over.signal), ...sites.map((site) => work(site, over.signal))];
   for (let round = 0; round < rounds; round++) {
+    await takenAgain(bed);
     await pause(CALM_MS);
     const mend = await fault(bed, round);
     await pause(HURT_MS);
@@ -150,9 +151,20 @@ async function hurt(bed: Bed, name: string, fault: Fault): Promise<void> {
     await onceEach(bed, site);
   }
   run.times[name] = (Date.now() - since) / 1000;
-  const taken = bed.asked.filter(({ isTaken }) => isTaken).length;
   run.say(
-    `${name}: ${rounds} times; central is the union; of ${bed.asked.length} intents so far ${taken} were taken on, each carried out once`,
+    `${name}: ${rounds} times; central is the union; of ${bed.asked.length} intents so far ${takenOf(bed)} were taken on, each carried out once`,
+  );
+}
+
+const takenOf = ({ asked }: Bed): number => asked.filter(({ isTaken }) => isTaken).length;
+
+/** What is hurt is at work: central takes on what is asked of it. */
+async function takenAgain(bed: Bed): Promise<void> {
+  const before = takenOf(bed);
+  const what = 'central to take on an intent after a fault';
+  await bed.run.until(
+    { what, withinMs: SETTLED_MS },
+    async () => takenOf(bed) > before || undefined,
   );
 }
 

@@ -25,8 +25,11 @@ import type { FleetBlobs } from './blobs.ts';
 import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
 import type { Fleet } from './fleet.ts';
 import { capacityRows, type FleetView } from './fleet-view.ts';
+import { addJobs } from './job-routes.ts';
+import type { FleetJobs } from './jobs.ts';
 import type { Joining } from './joining.ts';
 import { addPools } from './pool-routes.ts';
+import type { FleetPools } from './pools.ts';
 import type { FleetProvisioning } from './provisioning.ts';
 import { addRecordRoutes } from './record-routes.ts';
 import type { FleetRecords } from './records.ts';
@@ -46,6 +49,8 @@ export interface FleetAppParts {
   readonly access: FleetAccess;
   readonly sessions: FleetSessions;
   readonly provisioning: FleetProvisioning;
+  readonly pools: FleetPools;
+  readonly jobs: FleetJobs;
   readonly squads: Squads;
   readonly records: FleetRecords;
   readonly resets: FleetResets;
@@ -105,6 +110,7 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   addRecordRoutes(app, parts);
   addPools(app, parts);
   addEvents(app, parts);
+  addJobs(app, parts);
   addRest(app, parts);
   if (!(await installPages(app as unknown as PeopleServer, parts.uiRoot)))
     parts.log.warn({ uiRoot: parts.uiRoot }, 'the portal is not built: run `npm run build`');

@@ -24,11 +24,19 @@ export interface SiteView {
 /** The appliance's own document; what it calls its site is what the fleet calls it. */
 export interface FleetMachine extends Fresh {
   readonly site: string;
+  /** Another site has it: it is shown, and counts for nothing. */
+  readonly claimed: boolean;
   readonly [field: string]: unknown;
 }
 
 /** Of what is this, and how sure. */
 export type Fresh = Pick<SiteView, 'freshness' | 'asOf'>;
+
+interface DocumentRow extends SqlRow {
+  site: string;
+  document: string;
+  claimed: number;
+}
 
 export interface MachineFilter {
   readonly site?: string | undefined;
@@ -98,7 +106,7 @@ export interface FleetView {
     page: { readonly count: number; readonly cursor?: string | undefined },
   ): Promise<{ machines: FleetMachine[]; next?: string }>;
   search(words: string, count: number): Promise<FleetMachine[]>;
-  /** As each site has it that claims it: one, where all is well; the one that was heard of last first. */
+  /** As each site has it that claims it: one, where all is well; the one for which it counts first. */
   machine(hardwarename: string): Promise<FleetMachine[]>;
   /** Machines by site, state and hardware type; '' asks for no site, or no type, in particular. */
   capacity(of: { readonly site: string; readonly hardwareType: string }): Promise<Capacity[]>;
@@ -145,13 +153,11 @@ export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<stri
 export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
   // PostgreSQL's own is the backslash; an index over parts of words wants no more said.
   const backslash = db.engine === 'sqlite' ? " ESCAPE '\\'" : '';
-  const read = async (
-    rows: readonly { site: string; document: string }[],
-  ): Promise<FleetMachine[]> => {
+  const read = async (rows: readonly DocumentRow[]): Promise<FleetMachine[]> => {
     const views = rows.length > 0 ? await siteViews(db, clock()) : new Map<string, SiteView>();
-    return rows.map(({ site, document }) => {
+    return rows.map(({ site, document, claimed }) => {
       const { freshness = 'never', asOf = 0 } = views.get(site) ?? {};
-      return { ...JSON.parse(document), site, freshness, asOf };
+      return { ...JSON.parse(document), site, freshness, asOf, claimed: claimed === 1 };
     });
   };
   return {
@@ -161,8 +167,8 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
     },
     async machines(filter, { count, cursor }) {
       const { where, values } = whereOf(filter, cursor);
-      const rows = await db.all<{ site: string; document: string; hardwarename: string }>(
-        `SELECT site, hardwarename, document FROM machines ${where} ORDER BY hardwarename, site LIMIT ?`,
+      const rows = await db.all<DocumentRow & { hardwarename: string }>(
+        `SELECT site, hardwarename, document, claimed FROM machines ${where} ORDER BY hardwarename, site LIMIT ?`,
         [...values, count + 1],
       );
       const page = rows.slice(0, count);
@@ -177,7 +183,7 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       const where = like.map(() => `w.words LIKE ?${backslash}`).join(' AND ');
       return read(
         await db.all(
-          `SELECT m.site AS site, m.document AS document FROM machine_words w
+          `SELECT m.site AS site, m.document AS document, m.claimed AS claimed FROM machine_words w
            JOIN machines m ON m.hardwarename = w.hardwarename AND m.site = w.site
            WHERE ${where} ORDER BY w.hardwarename, w.site LIMIT ?`,
           [...like, count],
@@ -186,21 +192,21 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
     },
     async machine(hardwarename) {
       const found = await read(
-        await db.all('SELECT site, document FROM machines WHERE hardwarename = ? ORDER BY site', [
-          hardwarename,
-        ]),
+        await db.all(
+          'SELECT site, document, claimed FROM machines WHERE hardwarename = ? ORDER BY site',
+          [hardwarename],
+        ),
       );
-      return found.sort((a, b) => b.asOf - a.asOf);
+      return found.sort((a, b) => Number(a.claimed) - Number(b.claimed) || b.asOf - a.asOf);
     },
     capacity({ site, hardwareType }) {
       const given = Object.entries({ site, hardware_type: hardwareType }).filter(
         ([, value]) => value !== '',
       );
-      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
+      const where = ['claimed = 0', ...given.map(([name]) => `${name} = ?`)].join(' AND ');
       return db.all(
         `SELECT site, state, hardware_type AS "hardwareType", CAST(count(*) AS INTEGER) AS count FROM machines
-         ${where && `WHERE ${where}`}
-         GROUP BY site, state, hardware_type ORDER BY site, state, hardware_type`,
+         WHERE ${where} GROUP BY site, state, hardware_type ORDER BY site, state, hardware_type`,
         given.map(([, value]) => value),
       );
     },
@@ -239,6 +245,8 @@ function masked(row: SqlRow): SqlRow {
     const { passwordHash: _hash, ...doc } = body.doc ?? {};
     return { ...row, body: JSON.stringify({ ...body, doc }) };
   }
+  if (body.kind === 'job')
+    return { ...row, body: JSON.stringify({ ...body, params: maskInstall(body.params) }) };
   if (body.kind !== 'request') return row;
   const install = maskInstall((body.request.install ?? {}) as Record<string, unknown>);
   return { ...row, body: JSON.stringify({ ...body, request: { ...body.request, install } }) };

@@ -18,6 +18,7 @@ import {
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
 import { putIntent } from './intents.ts';
 import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
@@ -144,6 +145,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           );
         await endMembers(sql, { site: of, snapshot, pools });
         const values = [of, snapshot];
+        await releaseUnmentioned(sql, of, snapshot);
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
         await sql.run(
           `DELETE FROM machine_words WHERE site = ? AND NOT EXISTS (SELECT 1 FROM machines m
@@ -236,35 +238,20 @@ async function putMachines(sql: Sql, { site, machines, snapshot }: Machines, not
        WHERE machine_words.words <> excluded.words`,
       words.flat(),
     );
-    await noticeClaims(sql, { site, names: chunk.map(({ hardwarename }) => hardwarename) }, notice);
+    const names = chunk.map(({ hardwarename }) => hardwarename);
+    for (const { hardwarename, holder } of await markClaims(sql, { site, names })) {
+      const detail = `${hardwarename} is claimed by ${[site, holder].sort().join(' and ')}.`;
+      await notice(sql, site, 'MACHINE_CLAIMED', `${detail} It counts for ${holder} alone.`);
+    }
+    await releaseRetired(sql, { site, names });
   }
   for (const chunk of chunks(gone)) {
     const names = chunk.map(({ hardwarename }) => hardwarename);
+    await releaseClaims(sql, { site, names });
     for (const table of ['machines', 'machine_words'])
       await sql.run(`DELETE FROM ${table} WHERE site = ? AND hardwarename IN ${places([names])}`, [
         ...[site, ...names],
       ]);
-  }
-}
-
-/** A machine is at one site: two that claim it are told of once a pair, and both keep what they said. */
-async function noticeClaims(
-  sql: Sql,
-  { site, names }: { readonly site: string; readonly names: readonly string[] },
-  notice: Notice,
-): Promise<void> {
-  const elsewhere = await sql.all<{ hardwarename: string; site: string }>(
-    `SELECT hardwarename, site FROM machines
-     WHERE site <> ? AND state <> 'retired' AND hardwarename IN ${places([names])}`,
-    [site, ...names],
-  );
-  for (const { hardwarename, site: other } of elsewhere) {
-    const detail = `${hardwarename} is claimed by ${[site, other].sort().join(' and ')}.`;
-    const [told] = await sql.all('SELECT id FROM notices WHERE code = ? AND detail = ?', [
-      'MACHINE_CLAIMED',
-      detail,
-    ]);
-    if (!told) await notice(sql, site, 'MACHINE_CLAIMED', detail);
   }
 }
 

@@ -84,7 +84,7 @@ export async function stocksOf(
   const type = hardwareType === '' ? [] : [hardwareType];
   const free = await sql.all<{ site: string; count: number }>(
     `SELECT site, CAST(count(*) AS BIGINT) AS count FROM machines
-     WHERE state = 'available' ${ofType} GROUP BY site`,
+     WHERE state = 'available' AND claimed = 0 ${ofType} GROUP BY site`,
     type,
   );
   const promised = await sql.all<{ site: string; count: number }>(

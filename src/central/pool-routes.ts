@@ -1,70 +1,106 @@
 /** The fleet's API for pools over several sites, and for resets that go through them site by site. */
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
+import { etagOf, versionRead } from '../http/people/commit.ts';
 import { recordName } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
-import { poolSchema, resetSchema } from '../provisioning/pool.ts';
+import { resetSchema } from '../provisioning/pool.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
-import type { FleetRecord, Json } from './records.ts';
-
-/** The appliance's own form; instead of one count, how many each site keeps. */
-export const fleetPoolSchema = poolSchema
-  .omit({ site: true, count: true })
-  .extend({ sites: z.record(siteName, poolSchema.shape.count) });
+import { fleetPoolSchema, fleetSizeSchema, partsOfPool, poolDocOf } from './pools.ts';
+import type { FleetRecord } from './records.ts';
 
 const nameParams = z.object({ name: recordName });
 const viewer = { fleetRole: 'viewer' } as const;
 const operator = { fleetRole: 'operator' } as const;
+/** As an appliance takes it; what stands in the history here is who changed it. */
+const why = z.string().max(500).optional();
+const putQuery = z.strictObject({
+  why,
+  confirm: z.coerce.number().int().min(1).max(1_000_000).optional(),
+});
 
 const squadOf = ({ doc }: FleetRecord): string | undefined =>
   typeof doc.squad === 'string' && doc.squad !== '' ? doc.squad : undefined;
 
 export function addPools(app: FleetApp, parts: FleetAppParts): void {
-  const { records, fleet, nudgeAll } = parts;
-  const show = async ({ doc, ...rest }: FleetRecord) => {
-    const told = new Map((await records.told('pool', rest.name)).map((one) => [one.site, one]));
-    const sites = Object.entries(doc.sites as Record<string, number>).map(([site, count]) => {
-      const { status = 'waiting', code = '', detail = '' } = told.get(site) ?? {};
-      return { site, count, status, code, detail };
-    });
-    const count = sites.reduce((sum, one) => sum + one.count, 0);
-    return { ...doc, ...rest, count, sites };
-  };
+  const { records, pools } = parts;
   const find = async (name: string): Promise<FleetRecord> => {
     const pool = await records.get('pool', name);
     if (!pool) throw new AppError('NOT_FOUND', { detail: `No pool ${name}.` });
     return pool;
   };
-  app.get('/api/v1/pools', { config: viewer }, async () => ({
-    pools: await Promise.all((await records.list('pool')).map(show)),
-  }));
+  app.get('/api/v1/pools', { config: viewer }, async () => ({ pools: await pools.list() }));
   app.get(
     '/api/v1/pools/:name',
     { config: viewer, schema: { params: nameParams } },
-    async (request) => show(await find(request.params.name)),
+    async (request, reply) => {
+      const detail = await pools.get(request.params.name);
+      return reply.header('etag', etagOf(detail.pool.version)).send(detail);
+    },
   );
+  addPoolWrites(app, parts, find);
+  addResets(app, parts, find);
+}
+
+type Find = (name: string) => Promise<FleetRecord>;
+
+function addPoolWrites(
+  app: FleetApp,
+  { records, pools, fleet, nudgeAll }: FleetAppParts,
+  find: Find,
+): void {
+  const write = async (
+    reply: FastifyReply,
+    of: { name: string; template: object; sites: Readonly<Record<string, number>>; who: string },
+  ) => {
+    const { name, template, sites, who } = of;
+    for (const site of Object.keys(sites))
+      if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
+    const version = versionRead(reply.request, false);
+    const doc = poolDocOf(template, sites);
+    const put = await records.put({ kind: 'pool', name, doc, who, version });
+    nudgeAll();
+    const { pool } = await pools.get(name);
+    return reply.header('etag', etagOf(put.version)).send(pool);
+  };
   app.put(
     '/api/v1/pools/:name',
-    { config: operator, schema: { params: nameParams, body: fleetPoolSchema } },
-    async (request) => {
-      const principal = principalOf(request);
+    {
+      config: operator,
+      schema: { params: nameParams, querystring: putQuery, body: fleetPoolSchema },
+    },
+    async (request, reply) => {
+      const { who, ...principal } = principalOf(request);
       const { name } = request.params;
       const before = await records.get('pool', name);
-      if (before) needSquad(principal, squadOf(before));
-      needSquad(principal, request.body.squad);
-      for (const site of Object.keys(request.body.sites))
-        if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
-      const doc = JSON.parse(JSON.stringify(request.body)) as Json;
-      const put = await records.put({ kind: 'pool', name, doc, who: principal.who });
-      nudgeAll();
-      return show(put);
+      if (before) needSquad({ who, ...principal }, squadOf(before));
+      const { sites: _, ...template } = request.body;
+      needSquad({ who, ...principal }, template.squad);
+      const sites = await pools.partsAfter(name, request.body, request.query.confirm);
+      return write(reply, { name, template, sites, who });
+    },
+  );
+  app.put(
+    '/api/v1/pools/:name/size',
+    {
+      config: operator,
+      schema: { params: nameParams, querystring: putQuery, body: fleetSizeSchema },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      const { name } = request.params;
+      const before = await find(name);
+      needSquad(principal, squadOf(before));
+      const sites = await pools.partsAfter(name, request.body, request.query.confirm);
+      return write(reply, { name, template: before.doc, sites, who: principal.who });
     },
   );
   app.delete(
     '/api/v1/pools/:name',
-    { config: operator, schema: { params: nameParams } },
+    { config: operator, schema: { params: nameParams, querystring: z.strictObject({ why }) } },
     async (request, reply) => {
       const principal = principalOf(request);
       const { name } = request.params;
@@ -74,16 +110,11 @@ export function addPools(app: FleetApp, parts: FleetAppParts): void {
       return reply.code(204).send();
     },
   );
-  addResets(app, parts, find);
 }
 
 const TURNS = { pause: 'paused', resume: 'running', abort: 'aborted' } as const;
 
-function addResets(
-  app: FleetApp,
-  { resets, nudgeAll }: FleetAppParts,
-  find: (name: string) => Promise<FleetRecord>,
-): void {
+function addResets(app: FleetApp, { resets, nudgeAll }: FleetAppParts, find: Find): void {
   const idParams = z.object({ id: z.string().min(1).max(64) });
   const page = z.strictObject({
     limit: z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(50),
@@ -94,17 +125,24 @@ function addResets(
   app.get('/api/v1/resets/:id', { config: viewer, schema: { params: idParams } }, (request) =>
     resets.get(request.params.id),
   );
-  const body = resetSchema.extend({
-    pool: recordName,
-    sites: z.array(siteName).min(1).optional().describe('In this order; all of the pool by name'),
-  });
+  const body = resetSchema
+    .extend({
+      pool: recordName,
+      site: siteName.optional(),
+      sites: z.array(siteName).min(1).optional().describe('In this order; all of the pool by name'),
+    })
+    .refine(({ site, sites }) => site === undefined || sites === undefined, {
+      message: 'site and sites are the same: one of them',
+      path: ['sites'],
+    });
   app.post('/api/v1/resets', { config: operator, schema: { body } }, async (request, reply) => {
     const principal = principalOf(request);
-    const { pool, sites: wanted, ...rest } = request.body;
+    const { pool, site, sites: several, ...rest } = request.body;
+    const wanted = site === undefined ? several : [site];
     const record = await find(pool);
     needSquad(principal, squadOf(record));
-    const known = Object.keys(record.doc.sites as Record<string, number>).sort();
-    const foreign = wanted?.find((site) => !known.includes(site));
+    const known = Object.keys(partsOfPool(record)).sort();
+    const foreign = wanted?.find((one) => !known.includes(one));
     if (foreign !== undefined)
       throw new AppError('SITE_UNKNOWN', { detail: `${pool} has no part in ${foreign}.` });
     const sites = [...new Set(wanted ?? known)];

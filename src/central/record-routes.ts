@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { channelDocument, imageDocument, userDocument } from '../federation/records.ts';
+import { etagOf, versionRead } from '../http/people/commit.ts';
 import { channelName, imageName, sha256Text, versionName } from '../http/people/image-views.ts';
 import type { Role } from '../inventory/access.ts';
 import { imageDocSchema } from '../inventory/images.ts';
@@ -75,11 +76,12 @@ function addKind(app: FleetApp, parts: FleetAppParts, of: (typeof KINDS)[number]
   app.get(
     `${url}/:name`,
     { config: { fleetRole: 'viewer' }, schema: { params: nameParams } },
-    async (request) => {
+    async (request, reply) => {
       const { name } = request.params;
       const found = await records.get(kind, name);
       if (!found) throw new AppError('NOT_FOUND', { detail: `No ${kind} ${name}.` });
-      return { ...flat(found), sites: await records.told(kind, name) };
+      const shown = { ...flat(found), sites: await records.told(kind, name) };
+      return reply.header('etag', etagOf(found.version)).send(shown);
     },
   );
   app.put(
@@ -91,7 +93,8 @@ function addKind(app: FleetApp, parts: FleetAppParts, of: (typeof KINDS)[number]
     async (request) => {
       const { name } = request.params;
       const doc = request.body as unknown as Json;
-      const put = await records.put({ kind, name, doc, who: writerOf(request) });
+      const version = versionRead(request, false);
+      const put = await records.put({ kind, name, doc, who: writerOf(request), version });
       parts.nudgeAll();
       return flat(put);
     },
@@ -142,7 +145,8 @@ function addUsers(app: FleetApp, parts: FleetAppParts): void {
     const kept = before?.doc.passwordHash;
     const passwordHash = password === undefined ? kept : await hashPassword(password);
     const doc = { ...rest, ...(passwordHash !== undefined && { passwordHash }) } as Json;
-    const put = await records.put({ kind: 'user', name, doc, who: writerOf(request) });
+    const version = versionRead(request, false);
+    const put = await records.put({ kind: 'user', name, doc, who: writerOf(request), version });
     parts.nudgeAll();
     return userOf(put);
   });
@@ -161,7 +165,8 @@ const imageOf = (
   });
   const mine = channels.map(channelOf).filter((one) => one.name === name);
   return {
-    ...{ ...doc, files, name, version, changedAt, changedBy, createdAt: changedAt },
+    ...{ format: null, ...doc, files, name, version, changedAt, changedBy },
+    ...{ createdAt: changedAt, createdBy: changedBy },
     channels: mine.filter((one) => one.version === version).map(({ channel }) => channel),
     // Each site judges the signature by its own keys.
     ...{ signedBy: '', damaged: '' },

@@ -37,12 +37,14 @@ export interface ToldSite {
 export interface FleetRecords {
   list(kind: FleetRecordKind): Promise<FleetRecord[]>;
   get(kind: FleetRecordKind, name: string): Promise<FleetRecord | undefined>;
-  /** Makes or replaces it, and asks each site to keep it. @throws AppError REQUEST_INVALID when there are too many */
+  /** Makes or replaces it, and asks each site to keep it. @throws AppError VERSION_CONFLICT, REQUEST_INVALID when there are too many */
   put(record: {
     kind: FleetRecordKind;
     name: string;
     doc: Json;
     who: string;
+    /** That was read; else whatever is there. */
+    version?: number | undefined;
   }): Promise<FleetRecord>;
   /** Asks each site that was told of it to remove it. @throws AppError NOT_FOUND */
   remove(of: { kind: FleetRecordKind; name: string; who: string }): Promise<void>;
@@ -81,10 +83,11 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
       );
       return rows.map(readRecord);
     },
-    async put({ kind, name, doc, who }) {
-      await db.transaction((sql) =>
-        write(sql, { kind, name, doc: JSON.stringify(doc), who, now: clock() }),
-      );
+    async put({ kind, name, doc, who, version }) {
+      await db.transaction(async (sql) => {
+        await assertRead(sql, { kind, name, version });
+        await write(sql, { kind, name, doc: JSON.stringify(doc), who, now: clock() });
+      });
       const record = await find(kind, name);
       if (!record) throw new AppError('NOT_FOUND', { detail: `${kind} ${name} is removed again.` });
       return record;
@@ -112,6 +115,22 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
       });
     },
   };
+}
+
+/** The row is held: two who have read the same cannot both write. @throws AppError VERSION_CONFLICT */
+async function assertRead(
+  sql: Sql,
+  { kind, name, version }: { kind: string; name: string; version: number | undefined },
+): Promise<void> {
+  if (version === undefined) return;
+  await sql.run('UPDATE fleet_records SET version = version WHERE kind = ? AND name = ?', [
+    ...[kind, name],
+  ]);
+  const [row] = await sql.all<RecordRow>(
+    `SELECT * FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
+    [kind, name],
+  );
+  if ((row?.version ?? 0) !== version) throw new AppError('VERSION_CONFLICT');
 }
 
 async function write(

@@ -1,5 +1,6 @@
 /** The fleet's API for machines over several sites: requests, and the squads that get them. */
 import { z } from 'zod';
+import { etagOf, versionRead } from '../http/people/commit.ts';
 import { recordName, squadSchema } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
@@ -88,13 +89,20 @@ function addWrites(app: FleetApp, { provisioning, view, nudge }: FleetAppParts):
   );
 }
 
-function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
+function addSquads(app: FleetApp, { squads, view, nudgeAll }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
   app.get('/api/v1/squads', { config, schema: { querystring: recordPage } }, async (request) => ({
     items: pageOf(await squads.list(), request.query),
+    // What they have is what these have told.
+    sites: await view.sites(),
   }));
-  app.get('/api/v1/squads/:name', { config, schema: { params: nameParams } }, async (request) =>
-    squads.get(request.params.name),
+  app.get(
+    '/api/v1/squads/:name',
+    { config, schema: { params: nameParams } },
+    async (request, reply) => {
+      const squad = await squads.get(request.params.name);
+      return reply.header('etag', etagOf(squad.version)).send(squad);
+    },
   );
   app.put(
     '/api/v1/squads/:name',
@@ -103,8 +111,9 @@ function addSquads(app: FleetApp, { squads, nudgeAll }: FleetAppParts): void {
       schema: { params: nameParams, body: writtenAs(squadSchema) },
     },
     async (request) => {
-      const principal = principalOf(request);
-      const put = await squads.put(request.params.name, request.body, principal.who);
+      const { who } = principalOf(request);
+      const version = versionRead(request, false);
+      const put = await squads.put(request.params.name, request.body, { who, version });
       nudgeAll();
       return put;
     },

@@ -26,11 +26,18 @@ export interface ResetSiteView {
 export interface FleetResetView {
   readonly id: string;
   readonly pool: string;
+  /** In their order, divided by commas. */
+  readonly site: string;
   readonly status: string;
   readonly who: string;
   readonly why: string;
+  readonly atOnceMax: number;
   readonly startedAt: number;
+  /** Each site has its own, from when it is asked. */
+  readonly deadlineAt: null;
   readonly endedAt: number | null;
+  /** Which machines a site is at, it says itself. */
+  readonly machines: readonly [];
   readonly asked: ResetBody;
   readonly sites: readonly ResetSiteView[];
 }
@@ -81,14 +88,21 @@ const sitesOf = (sql: Sql, reset: string): Promise<SiteRow[]> =>
   sql.all<SiteRow>('SELECT * FROM fleet_reset_sites WHERE reset = ? ORDER BY place', [reset]);
 
 export function openFleetResets(db: FleetDatabase, clock: Clock): FleetResets {
-  const view = async (row: ResetRow): Promise<FleetResetView> => ({
-    ...{ id: row.id, pool: row.pool, status: row.status, who: row.who, why: row.why },
-    ...{ startedAt: row.asked_at, endedAt: row.ended_at > 0 ? row.ended_at : null },
-    asked: JSON.parse(row.body) as ResetBody,
-    sites: (await sitesOf(db, row.id)).map(({ site, status, number, done, failed, why }) => ({
-      ...{ site, status, number, done, failed, why },
-    })),
-  });
+  const view = async (row: ResetRow): Promise<FleetResetView> => {
+    const asked = JSON.parse(row.body) as ResetBody;
+    const sites = (await sitesOf(db, row.id)).map(
+      ({ site, status, number, done, failed, why }): ResetSiteView => ({
+        ...{ site, status, number, done, failed, why },
+      }),
+    );
+    return {
+      ...{ id: row.id, pool: row.pool, status: row.status, who: row.who, asked, sites },
+      // Why it has ended or is held; until then, what it is for.
+      ...{ why: row.why || asked.why, site: sites.map(({ site }) => site).join(', ') },
+      ...{ startedAt: row.asked_at, endedAt: row.ended_at > 0 ? row.ended_at : null },
+      ...{ atOnceMax: asked.atOnceMax, deadlineAt: null, machines: [] },
+    };
+  };
   const find = async (sql: Sql, id: string): Promise<ResetRow> => {
     const [row] = await sql.all<ResetRow>('SELECT * FROM fleet_resets WHERE id = ?', [id]);
     if (!row) throw new AppError('NOT_FOUND', { detail: `No reset ${id.slice(0, 64)}.` });

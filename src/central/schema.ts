@@ -288,6 +288,13 @@ const STEPS: readonly (readonly string[])[] = [
     // What was told before this step held none of it: each site tells all once more.
     'UPDATE sites SET feed_cursor = NULL',
   ],
+  // A machine that another site has already: it is shown, and counts for nothing.
+  [
+    'ALTER TABLE machines ADD COLUMN claimed BIGINT NOT NULL DEFAULT 0',
+    'CREATE INDEX machines_claimed ON machines (hardwarename) WHERE claimed = 1',
+    'DROP INDEX machines_by_capacity',
+    'CREATE INDEX machines_by_capacity ON machines (state, hardware_type, site, claimed)',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

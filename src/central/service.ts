@@ -25,9 +25,11 @@ import { type FleetBlobs, openFleetBlobs } from './blobs.ts';
 import { openFleetFeed } from './feed.ts';
 import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
+import { openFleetJobs } from './jobs.ts';
 import { type Joining, openJoining } from './joining.ts';
 import { type Keeping, openKeeping } from './keeping.ts';
 import { createLines, type Lines } from './lines.ts';
+import { openFleetPools } from './pools.ts';
 import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
 import { openFleetResets } from './resets.ts';
@@ -73,6 +75,8 @@ export async function startCentral(
     ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
     ...{
       feed: openFleetFeed(db),
+      jobs: openFleetJobs(db, clock),
+      pools: openFleetPools(db, records, clock),
       sessions: openFleetSessions(db, records, clock),
       statistics: openFleetStatistics(db, clock),
       uiRoot: settings.people.ui,

@@ -33,8 +33,12 @@ export interface Squads {
   list(): Promise<SquadView[]>;
   /** @throws AppError NOT_FOUND */
   get(name: string): Promise<SquadView>;
-  /** Makes or replaces it, and tells each site. @throws AppError REQUEST_INVALID when there are too many */
-  put(name: string, doc: SquadDoc, who: string): Promise<SquadView>;
+  /** Makes or replaces it, and tells each site. @throws AppError VERSION_CONFLICT, REQUEST_INVALID when there are too many */
+  put(
+    name: string,
+    doc: SquadDoc,
+    by: { readonly who: string; readonly version: number | undefined },
+  ): Promise<SquadView>;
 }
 
 export function openSquads(db: FleetDatabase, records: FleetRecords): Squads {
@@ -52,8 +56,9 @@ export function openSquads(db: FleetDatabase, records: FleetRecords): Squads {
     async list() {
       return Promise.all((await records.list('squad')).map(show));
     },
-    async put(name, doc, who) {
-      return show(await records.put({ kind: 'squad', name, doc: doc as unknown as Json, who }));
+    async put(name, doc, by) {
+      const squad = { kind: 'squad', name, doc: doc as unknown as Json } as const;
+      return show(await records.put({ ...squad, ...by }));
     },
   };
 }
@@ -72,7 +77,7 @@ async function heldBy(
     hardwareType === '' ? ['', [squad]] : ['AND hardware_type = ?', [squad, hardwareType]];
   const [machines] = await sql.all<{ count: number }>(
     `SELECT CAST(count(*) AS BIGINT) AS count FROM machines
-     WHERE squad = ? AND state NOT IN ('broken', 'retired') ${type}`,
+     WHERE squad = ? AND claimed = 0 AND state NOT IN ('broken', 'retired') ${type}`,
     values,
   );
   const open = OPEN_PARTS.map((status) => `'${status}'`).join(', ');

@@ -56,7 +56,7 @@ export function openFleetStatistics(db: FleetDatabase, clock: Clock): FleetStati
         state: string;
         count: number;
       }>(
-        `SELECT site, state, CAST(count(*) AS BIGINT) AS count FROM machines GROUP BY site, state`,
+        `SELECT site, state, CAST(count(*) AS BIGINT) AS count FROM machines WHERE claimed = 0 GROUP BY site, state`,
       ))
         for (const { machines } of both(site)) machines[state] = (machines[state] ?? 0) + count;
       for (const { site, name, count } of await db.all<{

@@ -5180,6 +5180,21 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
+  /** Make a pool larger or smaller, and change nothing else of it. */
+  'PUT /pools/{name}/size': {
+    path: {
+      readonly name: string;
+    };
+    query: {
+      readonly why?: string | undefined;
+      readonly confirm?: string | number | undefined;
+    };
+    body: {
+      /** How many, always */
+      readonly count: number;
+    };
+    answer: Pool;
+  };
   /** Rolling resets, newest first. */
   'GET /resets': {
     path: object;

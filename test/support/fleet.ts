@@ -168,7 +168,8 @@ export async function differences(fleet: TestFleet, { name, people }: TestSite):
   for (let cursor: string | undefined, more = true; more; ) {
     const query = new URLSearchParams({ site: name, limit: '500', ...(cursor ? { cursor } : {}) });
     const { body } = await fleet.call('GET', `/machines?${query}`);
-    for (const { site, freshness: _freshness, asOf: _asOf, ...machine } of body.machines) {
+    for (const told of body.machines) {
+      const { site, freshness: _freshness, asOf: _asOf, claimed: _claimed, ...machine } = told;
       if (site !== name) found.push(`${machine.hardwarename} is said to be in ${site}`);
       const mine = own.get(machine.hardwarename);
       if (mine === undefined) found.push(`${machine.hardwarename} is only at central`);

@@ -5,6 +5,7 @@ import type { Job, JobDetail, Operations } from '../../client/operations.generat
 import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { type OfSite, tellAge, withSite } from './fleet.ts';
 import { followJobs } from './jobs-live.ts';
 import { type Column, done, show, showRecord } from './output.ts';
 
@@ -59,7 +60,9 @@ function addReads(jobs: Command, context: CliContext): void {
       const { body } = await clientFor(context, options).call('GET /jobs', {
         query: { status, action, requester, target, limit },
       });
-      show(context, options, { document: body, rows: body.jobs, columns: COLUMNS });
+      const rows: readonly (Job & OfSite)[] = body.jobs;
+      show(context, options, { document: body, rows, columns: withSite(COLUMNS, rows) });
+      tellAge(context, options, rows);
     });
   withCommon(jobs.command('show'))
     .description('one job: its steps, what it waits for, its log')

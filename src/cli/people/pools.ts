@@ -1,8 +1,13 @@
 /** `reveille pool ...`: pools of machines, and rolling resets of them. */
 import type { Command } from 'commander';
-import type { Reset } from '../../client/operations.generated.ts';
+import type { PoolSiteView } from '../../central/pools.ts';
+import type { FleetResetView } from '../../central/resets.ts';
+import type { Pool, PoolDetail, Reset } from '../../client/operations.generated.ts';
+import { AppError } from '../../errors.ts';
+import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { done, show, showRecord, time } from './output.ts';
+import { tellAge, withSite } from './fleet.ts';
+import { type Column, done, renderTable, show, showRecord, time } from './output.ts';
 import { type WishOptions, wishOf, withWish } from './requests.ts';
 
 export function addPoolCommands(program: Command, context: CliContext): void {
@@ -15,14 +20,37 @@ export function addPoolCommands(program: Command, context: CliContext): void {
   addResets(pools, context);
 }
 
+/** What central adds: how many each site keeps, and what came of it there. */
+interface OfFleet {
+  readonly sites?: readonly PoolSiteView[];
+}
+
+const MEMBERS: readonly Column<PoolDetail['members'][number]>[] = [
+  { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
+  { title: 'HOSTNAME', of: ({ hostname }) => hostname },
+  { title: 'RACK', of: ({ rack }) => rack },
+  { title: 'JOINED', of: ({ joinedAt }) => time(joinedAt) },
+  { title: 'UNHEALTHY', of: ({ unhealthyAt }) => time(unhealthyAt) },
+  { title: 'WHY', of: ({ why, held }) => (held ? `${why} (held by a breaker)` : why) },
+];
+
+const renderSites = (sites: readonly PoolSiteView[]): string =>
+  renderTable([
+    ['SITE', 'ASKED', 'HEALTHY', 'THERE', 'WHY'],
+    ...sites.map(({ site, status, healthy, count, members, why }) => [
+      ...[site, status, `${healthy}/${count}`, String(members), why],
+    ]),
+  ]);
+
 function addReads(pools: Command, context: CliContext): void {
   withCommon(pools.command('list'))
     .description('all pools, by name')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'pools'>(context, options).call('GET /pools');
+      const rows: readonly (Pool & OfFleet)[] = body.pools;
       show(context, options, {
         document: body,
-        rows: body.pools,
+        rows,
         columns: [
           { title: 'POOL', of: ({ name }) => name },
           { title: 'ROLE', of: ({ role }) => role },
@@ -33,6 +61,11 @@ function addReads(pools: Command, context: CliContext): void {
           { title: 'WHY', of: ({ why }) => why },
         ],
       });
+      tellAge(
+        context,
+        options,
+        rows.flatMap(({ sites = [] }) => sites),
+      );
     });
   withCommon(pools.command('show'))
     .description('one pool with its machines')
@@ -42,31 +75,38 @@ function addReads(pools: Command, context: CliContext): void {
         path: { name },
       });
       if (options.json) return context.write(`${JSON.stringify(body)}\n`);
-      showRecord(context, options, body.pool);
+      const { sites = [], ...pool } = body.pool as Pool & OfFleet;
+      showRecord(context, options, pool);
+      if (sites.length > 0) context.write(`\n${renderSites(sites)}`);
       context.write('\n');
-      show(context, options, {
-        document: body,
-        rows: body.members,
-        columns: [
-          { title: 'MACHINE', of: ({ hardwarename }) => hardwarename },
-          { title: 'HOSTNAME', of: ({ hostname }) => hostname },
-          { title: 'RACK', of: ({ rack }) => rack },
-          { title: 'JOINED', of: ({ joinedAt }) => time(joinedAt) },
-          { title: 'UNHEALTHY', of: ({ unhealthyAt }) => time(unhealthyAt) },
-          { title: 'WHY', of: ({ why, held }) => (held ? `${why} (held by a breaker)` : why) },
-        ],
-      });
+      const rows = body.members;
+      show(context, options, { document: body, rows, columns: withSite(MEMBERS, rows) });
+      tellAge(context, options, sites);
     });
 }
 
-interface PutOptions extends CommonOptions, WishOptions {
-  readonly count: string;
+interface SizeOptions extends CommonOptions {
+  readonly count?: string;
+  readonly site?: string;
+  readonly sites?: string;
+  readonly confirm?: string;
+  readonly why: string;
+}
+
+interface PutOptions extends SizeOptions, WishOptions {
   readonly checkUrl?: string;
   readonly checkEvery?: string;
   readonly checkFailures?: string;
   readonly checkGrace?: string;
-  readonly confirm?: string;
-  readonly why: string;
+}
+
+/** How many; with `--sites lon=3,sto=2`, at central, in each site. @throws AppError REQUEST_INVALID */
+function sizeOf({ count, sites }: SizeOptions) {
+  if ((count === undefined) === (sites === undefined))
+    throw new AppError('REQUEST_INVALID', { detail: 'Give --count, or --sites at central.' });
+  if (sites === undefined) return { count: Number(count) };
+  const each = pairs(sites.split(',')).map(([site, text]) => [site, Number(text)]);
+  return { sites: Object.fromEntries(each) as Record<string, number> };
 }
 
 /** Only what is given: the rest is what the API takes for granted. */
@@ -87,11 +127,14 @@ function healthOf({ checkUrl, checkEvery, checkFailures, checkGrace }: PutOption
   return Object.keys(health).length === 0 ? {} : { health };
 }
 
+const SITES = 'at central: how many in each site, as in lon=3,sto=2';
+
 function addWrites(pools: Command, context: CliContext): void {
   withCommon(withWish(pools.command('put')))
     .description('make a pool, or change it: its size, image, hardware, ...')
     .argument('<name>')
-    .requiredOption('--count <COUNT>', 'how many, always')
+    .option('--count <COUNT>', 'how many, always; at central with --site: there')
+    .option('--sites <LIST>', SITES)
     .option('--check-url <URL>', 'fetched regularly, as http://{address}:80/health')
     .option('--check-every <SECONDS>', 'how often it is fetched')
     .option('--check-failures <COUNT>', 'so many in a row: the machine has failed')
@@ -99,11 +142,29 @@ function addWrites(pools: Command, context: CliContext): void {
     .option('--confirm <COUNT>', 'how many machines go, when it becomes smaller')
     .option('--why <TEXT>', 'stands in the history', 'changed')
     .action(async (name: string, options: PutOptions) => {
-      const { count, confirm, why } = options;
+      const { confirm, why } = options;
       const { body } = await clientFor<'pools'>(context, options).call('PUT /pools/{name}', {
         path: { name },
         query: { why, confirm } as never,
-        body: { ...wishOf(options), count: Number(count), ...healthOf(options) } as never,
+        body: { ...wishOf(options), ...sizeOf(options), ...healthOf(options) } as never,
+        version: '*',
+      });
+      done(context, options, `pool ${name} is to have ${body.count} machines`, body);
+    });
+  withCommon(pools.command('size'))
+    .description('make a pool larger or smaller, and change nothing else of it')
+    .argument('<name>')
+    .option('--count <COUNT>', 'how many, always')
+    .option('--site <SITE>', 'at central: of this site’s part')
+    .option('--sites <LIST>', SITES)
+    .option('--confirm <COUNT>', 'how many machines go, when it becomes smaller')
+    .option('--why <TEXT>', 'stands in the history', 'changed')
+    .action(async (name: string, options: SizeOptions) => {
+      const { site, confirm, why } = options;
+      const { body } = await clientFor<'pools'>(context, options).call('PUT /pools/{name}/size', {
+        path: { name },
+        query: { why, confirm } as never,
+        body: { ...(site === undefined ? {} : { site }), ...sizeOf(options) } as never,
         version: '*',
       });
       done(context, options, `pool ${name} is to have ${body.count} machines`, body);
@@ -132,11 +193,47 @@ interface ResetOptions extends CommonOptions {
   readonly why: string;
 }
 
+const count = ({ machines }: Reset, status: string): string =>
+  String(machines.filter((one) => one.status === status).length);
+
+const RESETS: readonly Column<Reset>[] = [
+  { title: 'ID', of: ({ id }) => String(id) },
+  { title: 'POOL', of: ({ pool, site }) => pool || `all of ${site}` },
+  { title: 'STATUS', of: ({ status }) => status },
+  { title: 'TO DO', of: (reset) => count(reset, 'to-do') },
+  { title: 'RUNNING', of: (reset) => count(reset, 'running') },
+  { title: 'DONE', of: (reset) => count(reset, 'done') },
+  { title: 'FAILED', of: (reset) => count(reset, 'failed') },
+  { title: 'STARTED', of: ({ startedAt }) => time(startedAt) },
+  { title: 'WHY', of: ({ why }) => why },
+];
+
+/** What central adds: the sites, one after the other. Which machines each is at, it says itself. */
+type FleetReset = Partial<Pick<FleetResetView, 'sites'>>;
+
+const FLEET_RESETS: readonly Column<Reset & FleetReset>[] = [
+  { title: 'ID', of: ({ id }) => String(id) },
+  { title: 'POOL', of: ({ pool }) => pool },
+  { title: 'STATUS', of: ({ status }) => status },
+  {
+    title: 'SITES',
+    of: ({ sites = [] }) =>
+      sites
+        .map(({ site, status, done: has, failed }) => {
+          const figures = has + failed > 0 ? ` ${has} done, ${failed} failed` : '';
+          return `${site}: ${status}${figures}`;
+        })
+        .join('; '),
+  },
+  { title: 'STARTED', of: ({ startedAt }) => time(startedAt) },
+  { title: 'WHY', of: ({ why }) => why },
+];
+
 function addResets(pools: Command, context: CliContext): void {
   withCommon(pools.command('reset'))
     .description('install every machine of a pool anew, or of all pools of the site')
     .argument('[name]')
-    .option('--site <SITE>', 'without a pool: of another site')
+    .option('--site <SITE>', 'without a pool: of another site; at central: of this one alone')
     .option('--at-once <COUNT>', 'away at once, whatever for', '1')
     .option('--within <HOURS>', 'nothing begins after that', '24')
     .option('--failures <COUNT>', 'more of them stop it', '0')
@@ -149,29 +246,17 @@ function addResets(pools: Command, context: CliContext): void {
       const { body } = await clientFor<'resets'>(context, options).call('POST /resets', {
         body: { ...wanted, ...JSON.parse(JSON.stringify({ pool, site, image })) },
       });
-      done(context, options, `reset ${body.id} of ${body.machines.length} machines runs`, body);
+      const { sites } = body as Reset & FleetReset;
+      const what = sites ? `${pool} at ${body.site}` : `${body.machines.length} machines`;
+      done(context, options, `reset ${body.id} of ${what} runs`, body);
     });
   withCommon(pools.command('resets'))
     .description('rolling resets, newest first')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'resets'>(context, options).call('GET /resets');
-      const count = ({ machines }: Reset, status: string) =>
-        String(machines.filter((one) => one.status === status).length);
-      show(context, options, {
-        document: body,
-        rows: body.resets,
-        columns: [
-          { title: 'ID', of: ({ id }) => String(id) },
-          { title: 'POOL', of: ({ pool, site }) => pool || `all of ${site}` },
-          { title: 'STATUS', of: ({ status }) => status },
-          { title: 'TO DO', of: (reset) => count(reset, 'to-do') },
-          { title: 'RUNNING', of: (reset) => count(reset, 'running') },
-          { title: 'DONE', of: (reset) => count(reset, 'done') },
-          { title: 'FAILED', of: (reset) => count(reset, 'failed') },
-          { title: 'STARTED', of: ({ startedAt }) => time(startedAt) },
-          { title: 'WHY', of: ({ why }) => why },
-        ],
-      });
+      const rows: readonly (Reset & FleetReset)[] = body.resets;
+      const columns = rows.some(({ sites }) => sites) ? FLEET_RESETS : RESETS;
+      show(context, options, { document: body, rows, columns });
     });
   for (const turn of ['pause', 'resume', 'abort'] as const)
     withCommon(pools.command(`${turn}-reset`))

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { parse } from 'yaml';
 import type { Operations } from '../../client/operations.generated.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { type OfSite, tellAge } from './fleet.ts';
 import { done, show, showRecord } from './output.ts';
 
 const KINDS = {
@@ -42,8 +43,10 @@ function addOf(command: Command, context: CliContext, path: Path): void {
     .action(async (options: CommonOptions) => {
       const api = clientFor<Path>(context, options);
       const rows: Row[] = [];
+      let sites: readonly OfSite[] = [];
       for (let after = ''; ; ) {
         const { body } = await api.call(`GET /${path}`, { query: { limit: PAGE, after } });
+        ({ sites = [] } = body as { sites?: readonly OfSite[] });
         const page = body.items as readonly Row[];
         rows.push(...page);
         after = String(page.at(-1)?.name ?? '');
@@ -55,6 +58,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
         of: (row: Row) => brief(row[name]),
       }));
       show(context, options, { document: { items: rows }, rows, columns });
+      tellAge(context, options, sites);
     });
   withCommon(command.command('show'))
     .description('one of them')

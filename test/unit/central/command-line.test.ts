@@ -59,6 +59,11 @@ describe('the command line at central', () => {
     await run(['squads', 'put', 'music', 'quota={machines: 9}']);
     await run('policies put default holdOnLost=[nic]');
     await run('users put ann --role operator --password', 'a long enough password');
+    // Who changes it sends the version back that was read.
+    await run(['squads', 'put', 'music', 'notes=ours']);
+    expect(await run('squads show music')).toMatch(/\nquota +machines=9\n/);
+    const blind = await fleet.call('PUT', '/squads/music', {}, { 'if-match': '"1"' });
+    expect(blind.body.code).toBe('VERSION_CONFLICT');
     expect(await run('squads list')).toMatch(/^NAME .*\nmusic /);
     await printed('policies show default', /site=lon status=done, site=sto status=done/);
     expect(await run('users put ann --squad music=admin')).toBe('ann: operator music=admin\n');
@@ -105,6 +110,32 @@ describe('the command line at central', () => {
     expect(await run(`request cancel ${more.id} --why enough`)).toContain('is cancelling');
   });
 
+  it('keeps a pool over both sites, sizes it and resets it', async () => {
+    const wish = ['pool', 'put', 'web', '--role', 'web', '--image', 'debian-12/stable'];
+    expect(await codeOf(run([...wish, '--count', '2']))).toBe('REQUEST_INVALID');
+    expect(await codeOf(run(wish))).toBe('REQUEST_INVALID');
+    const made = await run([...wish, '--sites', 'lon=2,sto=1']);
+    expect(made).toBe('pool web is to have 3 machines\n');
+    await printed('pool show web', /\nlon +done +0\/2 +0/);
+    await lon?.hall.until(() => lon?.hall.members('web').length === 2);
+    await sto?.hall.until(() => sto?.hall.members('web').length === 1);
+    await printed('pool list', /\nweb +web +lon, sto +3\/3 +debian-12\/stable/);
+    const shown = await run('pool show web');
+    expect(shown).toMatch(
+      /\nSITE +ASKED +HEALTHY +THERE +WHY\nlon +done +2\/2 +2\nsto +done +1\/1/,
+    );
+    expect(shown).toMatch(/\nMACHINE +SITE +HOSTNAME .*\nSN0000\d +lon +web-/);
+    expect(await codeOf(run('pool size web --site lon --count 1'))).toBe('CONFIRMATION_NEEDED');
+    const sized = await run('pool size web --site lon --count 1 --confirm 1');
+    expect(sized).toBe('pool web is to have 2 machines\n');
+    const reset = await run('pool reset web --site sto --why kernel');
+    const [, id = ''] = /^reset (\S+) of web at sto runs\n$/.exec(reset) ?? [];
+    await printed('pool resets', new RegExp(`${id} +web +running +sto: running`));
+    expect(await run(`pool abort-reset ${id} --why enough`)).toBe(`reset ${id} is aborted\n`);
+    expect(await run('pool remove web')).toBe('pool web is forgotten\n');
+    expect(await run('pool list')).toBe('nothing found\n');
+  });
+
   it('reads the feeds of all sites behind one cursor, and misses none', async () => {
     const all = (await run('events --json'))
       .trim()
@@ -121,6 +152,31 @@ describe('the command line at central', () => {
     expect(await codeOf(run('events --names no.such'))).toBe('REQUEST_INVALID');
   });
 
+  it('asks for a job on a machine of any site, and tells how far it is', async () => {
+    const made = JSON.parse(await run('jobs create release SN00103 --json'));
+    expect(made).toMatchObject({ site: 'sto', status: 'queued', target: 'hardwarename=SN00103' });
+    // What the site's own rules say is what became of it.
+    await printed('jobs list', new RegExp(`${made.id} +sto +release +SN00103 +failed`));
+    expect(await run(`jobs show ${made.id}`)).toMatch(/\ncode +[A-Z_]+\n/);
+    const { body } = await fleet.call('GET', '/machines?role=web&limit=1');
+    const [{ hardwarename, site }] = body.machines;
+    const hall = site === 'lon' ? lon?.hall : sto?.hall;
+    const given = ['image=debian-12/stable', 'hostname=web-9', 'role=web', 'sshKeys=[]'];
+    const params = given.map((word) => `--param ${word}`).join(' ');
+    const job = `jobs create reinstall ${hardwarename} --release ${params}`;
+    const { id } = JSON.parse(await run(`${job} --json`));
+    await until(
+      () => run(`jobs show ${id} --json`).then((text) => JSON.parse(text).job),
+      (one) => one.siteJob !== '',
+    );
+    await hall?.settle();
+    await printed(`jobs show ${id}`, /\nstatus +finished\n[\s\S]*finished/);
+    expect(await run(`jobs list --status finished --machine ${hardwarename}`)).toContain(id);
+    expect(await run('jobs list --action no-such')).toBe('nothing found\n');
+    expect(await codeOf(run('jobs create recon NO-SUCH'))).toBe('MACHINE_UNKNOWN');
+    expect(await codeOf(run(`jobs cancel ${id}`))).toBe('SITE_ONLY');
+  });
+
   it('refuses plainly what a site alone can do', async () => {
     const refused = ['breakers list', 'jobs stats', 'machines states', 'dns zones'];
     for (const line of refused)
@@ -134,7 +190,7 @@ describe('the command line at central', () => {
     await fleet.forge(
       `UPDATE sites SET line = 'gone', heard_at = heard_at - ${hour} WHERE name = 'sto'`,
     );
-    for (const line of ['machines list', 'capacity', 'request list', 'machines show SN00101']) {
+    for (const line of ['machines list', 'capacity', 'request list', 'squads list']) {
       told = '';
       await run(line);
       expect(told).toMatch(/sto is away: what is shown of it is of \d{4}-/);

@@ -333,9 +333,28 @@ describe('strangers', () => {
     expect([body.machine, ...body.claims].map(({ site }) => site).sort()).toEqual(['lon', 'sto']);
     const { notices } = (await fleet.call('GET', '/notices')).body;
     expect(notices).toMatchObject([
-      { code: 'MACHINE_CLAIMED', detail: 'SAME-1 is claimed by lon and sto.' },
+      {
+        ...{ site: 'sto', code: 'MACHINE_CLAIMED' },
+        detail: 'SAME-1 is claimed by lon and sto. It counts for lon alone.',
+      },
     ]);
     await equal(fleet, lon);
+    const counted = async () =>
+      (await fleet.call('GET', '/capacity')).body.rows.map(({ site }: { site: string }) => site);
+    expect(await counted()).toEqual(['lon']);
+    await sto.people.admin('PATCH', '/machines/SAME-1', { body: { notes: 'again' }, version: '*' });
+    await equal(fleet, sto);
+    const list = (await fleet.call('GET', '/machines')).body.machines;
+    expect(list).toMatchObject([
+      { site: 'lon', claimed: false },
+      { site: 'sto', claimed: true, notes: 'again' },
+    ]);
+    expect((await fleet.call('GET', '/notices')).body.notices).toHaveLength(1);
+    // Who has it gives it up: then it is the other's.
+    const gone = await lon.people.admin('DELETE', '/machines/SAME-1', { version: '*' });
+    expect(gone.status).toBe(204);
+    await until(counted, (sites) => sites.join() === 'sto');
+    expect((await fleet.call('GET', '/machines/SAME-1')).body.claims).toEqual([]);
   });
 
   it('without a token, or with too small a role, learn nothing', async () => {

@@ -24,7 +24,7 @@ const web = { role: 'web', image: 'debian-12/stable', squad: 'music' };
 
 const told = (of: TestFleet) =>
   until(
-    async () => (await of.call('GET', '/pools/web')).body,
+    async () => (await of.call('GET', '/pools/web')).body.pool,
     ({ sites }) => sites.every(({ status }: { status: string }) => status === 'done'),
   );
 
@@ -86,9 +86,88 @@ describe('a pool over two sites', () => {
     await fleet.call('PUT', '/pools/web', { ...web, image: 'no-such/image', sites: { lon: 1 } });
     const { body } = await until(
       () => fleet.call('GET', '/pools/web'),
-      ({ body }) => body.sites[0].status === 'refused',
+      ({ body }) => body.pool.sites[0].status === 'refused',
     );
-    expect(body.sites[0]).toMatchObject({ site: 'lon', code: 'REQUEST_INVALID' });
+    expect(body.pool.sites[0]).toMatchObject({ site: 'lon', code: 'REQUEST_INVALID' });
+  });
+});
+
+describe('what is known of a pool at central', () => {
+  /** As central has heard it last. */
+  const seen = (of: TestFleet, isSo: (detail: Detail) => boolean) =>
+    until(async () => (await of.call('GET', '/pools/web')).body as Detail, isSo);
+
+  interface Detail {
+    readonly pool: Record<string, unknown> & { healthy: number; members: number };
+    readonly members: readonly { hardwarename: string; site: string; unhealthyAt: number | null }[];
+  }
+
+  it('is each machine with its site and health, as an appliance shows it', async () => {
+    const { fleet, lon } = await filled();
+    const { pool, members } = await seen(fleet, (detail) => detail.pool.members === 5);
+    expect(pool).toMatchObject({ site: 'lon, sto', squad: 'music', count: 5, healthy: 5, why: '' });
+    expect(pool.sites).toMatchObject([
+      { site: 'lon', count: 2, members: 2, healthy: 2, status: 'done', freshness: 'current' },
+      { site: 'sto', count: 3, members: 3, healthy: 3 },
+    ]);
+    expect(members.map(({ site }) => site)).toEqual(['lon', 'lon', 'sto', 'sto', 'sto']);
+    expect(members[0]).toMatchObject({ unhealthyAt: null, rack: 'R0', freshness: 'current' });
+    const { inventory, pools } = lon.hall.now;
+    const [first] = pools.store.members('web');
+    if (!first) throw new Error('lon has no machine of the pool');
+    inventory.transaction(() => pools.store.setHealth(first, 'a fan'));
+    const sick = await seen(fleet, (detail) => detail.pool.healthy === 4);
+    expect(sick.members.find(({ unhealthyAt }) => unhealthyAt !== null)).toMatchObject({
+      ...{ hardwarename: first.hardwarename, why: 'a fan' },
+    });
+  });
+
+  it('comes anew with a snapshot, and goes with what it does not mention', async () => {
+    const { fleet } = await filled();
+    await seen(fleet, (detail) => detail.pool.members === 5);
+    await fleet.forge(
+      "INSERT INTO fleet_members (site, hardwarename, pool, joined_at) VALUES ('lon', 'GHOST', 'web', 1)",
+      "DELETE FROM fleet_members WHERE site = 'sto'",
+      'UPDATE sites SET feed_cursor = NULL',
+    );
+    expect((await fleet.call('GET', '/pools/web')).body.pool.members).toBe(3);
+    await fleet.restart();
+    const { members } = await seen(fleet, (detail) => detail.pool.members === 5);
+    expect(members.map(({ hardwarename }) => hardwarename)).not.toContain('GHOST');
+  });
+
+  it('asks how many machines go before a part becomes smaller', async () => {
+    const { fleet, lon, sto } = await filled();
+    await seen(fleet, (detail) => detail.pool.members === 5);
+    const size = (body: object, query = '') => fleet.call('PUT', `/pools/web/size${query}`, body);
+    const asked = await size({ site: 'sto', count: 1 });
+    expect(asked.body).toMatchObject({ code: 'CONFIRMATION_NEEDED', count: 2 });
+    expect((await size({ site: 'sto', count: 1 }, '?confirm=1')).status).toBe(409);
+    const whole = { ...web, sites: { lon: 2, sto: 1 } };
+    expect((await fleet.call('PUT', '/pools/web', whole)).body.code).toBe('CONFIRMATION_NEEDED');
+    const done = await size({ site: 'sto', count: 1 }, '?confirm=2');
+    // The other site's part is as it was.
+    expect(done.body).toMatchObject({ count: 3, sites: [{ count: 2 }, { site: 'sto', count: 1 }] });
+    await told(fleet);
+    await grows(sto, 1);
+    await seen(fleet, (detail) => detail.pool.members === 3);
+    expect((await size({ sites: { lon: 4, sto: 2 } })).status).toBe(200);
+    await told(fleet);
+    await grows(lon, 4);
+    await grows(sto, 2);
+    expect((await size({ site: 'lon' })).body.code).toBe('REQUEST_INVALID');
+    expect((await size({ count: 3 })).body.code).toBe('REQUEST_INVALID');
+    expect((await size({ site: 'oslo', count: 3 })).body.code).toBe('SITE_UNKNOWN');
+  });
+
+  it('is changed by whoever has read what is there', async () => {
+    const { fleet } = await filled();
+    const put = (version: string) =>
+      fleet.call('PUT', '/pools/web/size', { site: 'lon', count: 3 }, { 'if-match': version });
+    expect((await put('"7"')).body.code).toBe('VERSION_CONFLICT');
+    expect((await put('"1"')).status).toBe(200);
+    expect((await put('"1"')).body.code).toBe('VERSION_CONFLICT');
+    expect((await put('*')).status).toBe(200);
   });
 });
 

@@ -52,7 +52,7 @@ interface Spoken {
 }
 
 /** A line that says what the test wants, with the site's own certificate, after a proper hello. */
-async function speak(of: TestFleet, { name, folder }: TestSite): Promise<Spoken> {
+async function speak(of: TestFleet, { name, folder }: TestSite, aheadMs = 0): Promise<Spoken> {
   const identity = readFileSync(join(folder, 'appliance.pem'), 'utf8');
   const socket = new WebSocket(`wss://127.0.0.1:${of.central.appliancesPort}/link`, {
     ...{ ca: authorityOf(of).certificate, key: identity, cert: identity },
@@ -64,7 +64,7 @@ async function speak(of: TestFleet, { name, folder }: TestSite): Promise<Spoken>
   await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
   say({
     ...{ kind: 'hello', protocol: 1, site: name, appliance: 'one', program: 'test' },
-    ...{ clock: Date.now(), floor: 0, last: 0 },
+    ...{ clock: Date.now() + aheadMs, floor: 0, last: 0 },
   });
   const [first] = await until(
     async () => heard,
@@ -214,6 +214,27 @@ describe('a site', () => {
     await fleet.restart();
     await Promise.all(over);
   }, 10_000);
+
+  it('whose clock is years off is heard as any other, and its clock is told of', async () => {
+    fleet = await createFleet();
+    const lon = await fleet.site('lon');
+    const yearMs = 365 * DAY_MS;
+    const line = await speak(fleet, lon, -2 * yearMs);
+    const done = { cursor: 0 };
+    const machine = { hardwarename: 'SN-1', version: 1, state: 'available' };
+    line.say({ kind: 'snapshot', snapshot: 'one', machines: [machine], done });
+    const at = Date.now() - 2 * yearMs;
+    const event = { id: 1, at, name: 'machine.edited', hardwarename: 'SN-1', data: {} };
+    line.say({ kind: 'batch', from: 0, to: 1, events: [event], machines: [] });
+    await until(
+      async () => line.heard.at(-1),
+      (last) => last?.kind === 'ack' && last.cursor === 1,
+    );
+    const [site] = (await fleet.call('GET', '/sites')).body.sites;
+    expect(site).toMatchObject({ freshness: 'current', cursor: 1 });
+    expect(Math.abs(site.clockSkewMs + 2 * yearMs)).toBeLessThan(60_000);
+    expect(await notices(fleet, 1)).toMatchObject([{ site: 'lon', code: 'CLOCK_SKEW' }]);
+  });
 
   it('that says the same answer twice is heard once', async () => {
     fleet = await createFleet();

@@ -53,6 +53,24 @@ describe('the API', () => {
     expect(inUse.map(({ state }) => state)).toEqual(['in-use']);
   });
 
+  it('changes the size alone, by who has read it, and asks before machines go', async () => {
+    const { hall, people } = await appliance();
+    const health = { url: 'http://{address}:80/health' };
+    await people.admin('PUT', '/pools/web', { body: { ...body, health }, version: 0 });
+    await hall.until(() => hall.members('web').length === 3);
+    const size = (count: number, query = '', version: number | '*' = '*') =>
+      people.admin('PUT', `/pools/web/size${query}`, { body: { count }, version });
+    expect(problemOf(await size(2))).toBe('409 CONFIRMATION_NEEDED /confirm');
+    expect(problemOf(await size(4, '', 7))).toBe('412 VERSION_CONFLICT');
+    expect((await size(2, '?confirm=1&why=less', 1)).body).toMatchObject({ count: 2, version: 2 });
+    expect(hall.now.pools.store.pool('web')?.doc).toMatchObject({ role: 'web', health });
+    const other = people.as('viewer', { web: 'operator' });
+    const foreign = await other('PUT', '/pools/web/size', { body: { count: 9 }, version: '*' });
+    expect(problemOf(foreign)).toBe('403 FORBIDDEN');
+    const none = await people.admin('PUT', '/pools/no/size', { body: { count: 1 }, version: '*' });
+    expect(problemOf(none)).toBe('404 NOT_FOUND');
+  });
+
   it('is for operators of the squad; a whole site is a site operator’s', async () => {
     const { hall, people } = await appliance();
     const member = people.as('viewer', { music: 'operator' });

@@ -4,17 +4,18 @@
  * Who may: an operator of the squad that has the pool, or of the site where no squad does. A reset of a whole site is a
  * site operator's. A smaller pool wipes machines that somebody uses, so that asks for `confirm`: how many go.
  */
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import type { Principal } from '../../../inventory/access.ts';
 import { recordName } from '../../../inventory/record-kinds.ts';
 import { formatHardware } from '../../../provisioning/hardware-text.ts';
-import { poolSchema, resetSchema } from '../../../provisioning/pool.ts';
+import { type PoolBody, poolSchema, resetSchema } from '../../../provisioning/pool.ts';
 import type { PoolDesk } from '../../../provisioning/pool-desk.ts';
 import { type Pool, RESET_STATUSES, type Reset } from '../../../provisioning/pool-store.ts';
 import { needRole } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
-import { commit, etagOf, versionRead } from '../commit.ts';
+import { type Answer, commit, etagOf, versionRead } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { answers, nameParams, nothing, why, whyQuery } from '../schemas.ts';
 
@@ -151,6 +152,37 @@ function addReads(app: PeopleServer, context: PeopleContext): void {
   });
 }
 
+const putQuery = z.strictObject({
+  ...whyQuery.shape,
+  confirm: z.coerce.number().int().min(1).max(1_000_000).optional(),
+});
+
+type PutRequest = FastifyRequest<{
+  Params: z.output<typeof nameParams>;
+  Querystring: z.output<typeof putQuery>;
+}>;
+
+/** @throws AppError FORBIDDEN, CONFIRMATION_NEEDED when machines would go, and what the desk says */
+function write(context: PeopleContext, request: PutRequest, body: PoolBody): Answer {
+  const desk = deskOf(context);
+  const principal = principalOf(request);
+  const { name } = request.params;
+  const before = desk.store.pool(name);
+  mayWrite(principal, body);
+  if (before) mayWrite(principal, before.doc);
+  const { why: reason = 'changed', confirm } = request.query;
+  const leaving = desk.store.members(name).length - body.count;
+  if (leaving > 0 && confirm !== leaving)
+    throw new AppError('CONFIRMATION_NEEDED', {
+      detail: `${leaving} machines would be released and wiped.`,
+      path: '/confirm',
+      more: { count: leaving },
+    });
+  const cause = { who: principal.who, why: reason, version: versionRead(request) };
+  const pool = desk.put(name, body, cause);
+  return { body: showPool(pool, desk), version: pool.version };
+}
+
 function addWrites(app: PeopleServer, context: PeopleContext): void {
   app.route({
     method: 'PUT',
@@ -160,32 +192,29 @@ function addWrites(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'Make or change a pool: If-Match is the version that was read, "0" for a new one',
       params: nameParams,
-      querystring: z.strictObject({
-        ...whyQuery.shape,
-        confirm: z.coerce.number().int().min(1).max(1_000_000).optional(),
-      }),
+      querystring: putQuery,
       body: poolSchema,
       response: answers(poolView),
     },
     handler: async (request, reply) =>
+      commit(context, { request, reply }, () => write(context, request, request.body)),
+  });
+  app.route({
+    method: 'PUT',
+    url: '/api/v1/pools/:name/size',
+    config: { access: 'any' },
+    schema: {
+      tags,
+      summary: 'Make a pool larger or smaller, and change nothing else of it',
+      params: nameParams,
+      querystring: putQuery,
+      body: poolSchema.pick({ count: true }),
+      response: answers(poolView),
+    },
+    handler: async (request, reply) =>
       commit(context, { request, reply }, () => {
-        const desk = deskOf(context);
-        const principal = principalOf(request);
-        const { name } = request.params;
-        const before = desk.store.pool(name);
-        mayWrite(principal, request.body);
-        if (before) mayWrite(principal, before.doc);
-        const { why: reason = 'changed', confirm } = request.query;
-        const leaving = desk.store.members(name).length - request.body.count;
-        if (leaving > 0 && confirm !== leaving)
-          throw new AppError('CONFIRMATION_NEEDED', {
-            detail: `${leaving} machines would be released and wiped.`,
-            path: '/confirm',
-            more: { count: leaving },
-          });
-        const cause = { who: principal.who, why: reason, version: versionRead(request) };
-        const pool = desk.put(name, request.body, cause);
-        return { body: showPool(pool, desk), version: pool.version };
+        const { doc } = deskOf(context).get(request.params.name);
+        return write(context, request, { ...doc, ...request.body });
       }),
   });
   app.route({

@@ -30,7 +30,7 @@ const PAGES: readonly (readonly [name: string, path: string, ready: string])[] =
   ['history', '/machines/C0MPUT3?tab=history', '.changes'],
   ['explain', '/machines/C0MPUT3?tab=explain', '[data-client]'],
   ['machine-jobs', '/machines/C0MPUT3?tab=jobs', '.chapter'],
-  ['boot', '', '.history'],
+  ['boot', '', '[aria-label="What it said and heard"] td'],
   ['deliveries', '/deliveries', 'tbody tr'],
   ['delivery', '/deliveries/PO-4711', 'tbody tr'],
   ['delivery-racks', '/racks?delivery=PO-4711', '.elevation .expected'],

@@ -15,6 +15,7 @@ export const DIALOGS: readonly (readonly [
   ['place', '/machines/C0MPUT3', 'Place and names…', 'Place and names of C0MPUT3'],
   ['move', '/machines/C0MPUT3', 'Put on hold…', 'C0MPUT3: available → held'],
   ['job', '/machines/C0MPUT3', 'Power cycle…', 'Power cycle: C0MPUT3'],
+  ['quirk', '/machines/C0MPUT3', 'Write…', 'What works, and what does not'],
   ['erase', '/machines/C0MPUT3', 'Install…', 'Install: C0MPUT3'],
   ['packing-list', '/deliveries', 'Take in a packing list…', 'Take in a packing list'],
   ['call-off-job', 'job', 'Call it off…', 'Call this job off'],

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { ZodError } from 'zod';
 import type { Diagnosis, Quirk } from '../../client/operations.generated.ts';
 import { parseCase } from '../../diagnose/case.ts';
+import { entryWords } from '../../diagnose/entry-words.ts';
 import { type Flight, parseFlight } from '../../diagnose/flight.ts';
 import { AppError } from '../../errors.ts';
 import { parseMac } from '../../wire/mac.ts';
@@ -143,18 +144,11 @@ function documentOf(flight: unknown, { about, expect }: ExportOptions): unknown 
 
 function linesOf({ entries, startedAt }: Flight): string {
   return entries
-    .map(({ kind, at, ...rest }) => {
-      const after = ((at - startedAt) / 1000).toFixed(3);
-      return `${after.padStart(9)}  ${kind.padEnd(7)}  ${wordsOf(rest)}\n`;
+    .map((entry) => {
+      const after = ((entry.at - startedAt) / 1000).toFixed(3);
+      return `${after.padStart(9)}  ${entry.kind.padEnd(7)}  ${entryWords(entry)}\n`;
     })
     .join('');
-}
-
-function wordsOf(entry: Readonly<Record<string, unknown>>): string {
-  return Object.entries(entry)
-    .filter(([name, value]) => value !== '' && value !== 0 && value !== false && name !== 'xid')
-    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
-    .join(' ');
 }
 
 interface QuirkOptions extends CommonOptions {

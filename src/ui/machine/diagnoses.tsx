@@ -54,8 +54,7 @@ export function Diagnoses({ of, mine }: { of: string; mine: (event: StoredEvent)
           ))}
           {one.boot !== '' && (
             <p>
-              <a href={`/boots/${one.boot}`}>Boot {one.boot}</a> ·{' '}
-              <a href={`/api/v1/boots/${one.boot}/flight`}>its record</a>
+              <a href={`/boots/${one.boot}`}>Boot {one.boot} and its record</a>
             </p>
           )}
         </section>

@@ -1,8 +1,9 @@
-/** One boot: how far it got, how long each step took, and every event that shows it. */
+/** One boot: how far it got, how long each step took, every event that shows it, and its flight record. */
 import type { StoredEvent } from '../../events.ts';
 import type { BootTimeline } from '../../inventory/timeline.ts';
 import { Steps } from '../machine/condition.tsx';
 import { Diagnoses } from '../machine/diagnoses.tsx';
+import { FlightRecord } from '../machine/flight-record.tsx';
 import { Badge, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { eventWords } from '../parts/event-words.ts';
 import { useRead } from '../resource.ts';
@@ -60,7 +61,7 @@ export function BootPage({ id }: { id: string }) {
           <Steps timeline={timeline} here />
         </Panel>
         <Diagnoses of={`boot=${encodeURIComponent(id)}`} mine={(event) => event.boot === id} />
-        <Panel title="Evidence">
+        <Panel title="Events">
           <ol class="history">
             {events.map((event) => (
               <li key={event.id}>
@@ -72,6 +73,7 @@ export function BootPage({ id }: { id: string }) {
             ))}
           </ol>
         </Panel>
+        <FlightRecord boot={id} />
       </div>
     </>
   );

@@ -1,6 +1,7 @@
-/** The site at a glance: states, what is stuck, how jobs do, the load of each service, and the newest DNS generations. */
+/** The site at a glance: states, what is stuck, how jobs do, where boots stop, the load of each service, and the newest DNS generations. */
 import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
+import { COUNTED_BY, type CountedBy, groupedBy } from '../../diagnose/counts.ts';
 import { counts, fleet, fleetVersion, KIND_ORDER, type Kind, siteName } from '../fleet.ts';
 import { Badge, Empty, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { type Generation, GenerationDialog } from '../parts/dns-generation.tsx';
@@ -14,6 +15,7 @@ type States = Operations['GET /states']['answer'];
 type Stats = Operations['GET /jobs/stats']['answer'];
 type Generations = Operations['GET /dns/generations']['answer'];
 type Status = Operations['GET /dns']['answer'];
+type Counts = Operations['GET /diagnoses/counts']['answer'];
 
 export function OverviewPage() {
   return (
@@ -28,6 +30,7 @@ export function OverviewPage() {
         </div>
         <LoadPanel />
         <RackPanel />
+        <StopsPanel />
         <DnsPanel />
       </div>
     </>
@@ -169,6 +172,53 @@ const mixWords = (sums: Record<Kind, number>): string =>
   KIND_ORDER.filter((kind) => sums[kind] > 0)
     .map((kind) => `${sums[kind]} ${kind}`)
     .join(', ');
+
+/** Where boots stop, the worst place first: a switch that loses packets is one line here, however many machines it stops. */
+function StopsPanel() {
+  const [by, setBy] = useState<CountedBy>('switch');
+  const answer = useRead<Counts>('diagnoses/counts', named('boot.diagnosed'));
+  const groups = groupedBy(answer.value?.counts ?? [], by).slice(0, PLACES_SHOWN);
+  const most = Math.max(1, ...groups.map(({ total }) => total));
+  const choice = (
+    <select
+      aria-label="Counted by"
+      value={by}
+      onChange={(event) => setBy(event.currentTarget.value as CountedBy)}
+    >
+      {COUNTED_BY.map((place) => (
+        <option key={place} value={place}>
+          by {place}
+        </option>
+      ))}
+    </select>
+  );
+  return (
+    <Panel title="Where boots stop" beside={choice}>
+      {groups.length === 0 && <Empty>No boot that stopped is known.</Empty>}
+      <ul class="bars">
+        {groups.map(({ place, total, open, causes }) => (
+          <li key={place} data-place={place}>
+            <span>{place || `${by} not known`}</span>
+            <span class="track">
+              <i class="bad" style={{ width: `${(100 * total) / most}%` }} />
+            </span>
+            <b>{total}</b>
+            <span class="dim">
+              {open} open;{' '}
+              {causes
+                .slice(0, CAUSES_SHOWN)
+                .map(({ name, total: times }) => `${name} ${times}`)
+                .join(', ')}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+const PLACES_SHOWN = 8;
+const CAUSES_SHOWN = 3;
 
 function DnsPanel() {
   const list = useRead<Generations>('dns/generations?limit=6', named('dns.'));

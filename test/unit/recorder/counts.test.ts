@@ -1,8 +1,8 @@
 /** Where boots stop: a bad switch has to show as one problem, in the metrics and on the command line. */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { type Counted, groupedBy } from '../../../src/cli/people/flight-counts.ts';
 import { addDiagnosisMetrics } from '../../../src/daemon/metrics.ts';
+import { type Counted, groupedBy } from '../../../src/diagnose/counts.ts';
 import { A, record } from '../../support/recording.ts';
 import { bytesOf, report } from '../../support/reports.ts';
 import { mac } from '../../support/world.ts';

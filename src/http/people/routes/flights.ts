@@ -211,8 +211,8 @@ export function addFlightRoutes(app: PeopleServer, context: PeopleContext): void
   });
 }
 
-/** A MAC in the one spelling in which it is looked up; anything else as it is. */
-const spelled = (subject: string) => parseMac(subject) ?? subject.trim();
+/** A MAC, or a model, in the one spelling in which it is looked up. */
+const spelled = (subject: string) => parseMac(subject) ?? subject.trim().replace(/\s+/g, ' ');
 
 /** @throws AppError REQUEST_INVALID for what would never be looked up, or never be used */
 function checkedQuirk(quirk: z.output<typeof quirkBody>): z.output<typeof quirkBody> {
@@ -225,7 +225,7 @@ function checkedQuirk(quirk: z.output<typeof quirkBody>): z.output<typeof quirkB
     const detail = `'${value}' is no value of ${trait}.`;
     throw new AppError('REQUEST_INVALID', { detail, path: '/value' });
   }
-  return { ...quirk, subject: scope === 'machine' ? spelled(subject) : subject };
+  return { ...quirk, subject: spelled(subject) };
 }
 
 export function addQuirkRoutes(app: PeopleServer, context: PeopleContext): void {

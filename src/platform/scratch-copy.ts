@@ -19,7 +19,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 /** For `Kept`: none of its rows; nothing that is copied may refer to them. */
 export const NO_ROW = 'FALSE';
 
-/** Conditions by tables: which rows are in the copy. A table that is not named is copied whole. */
+/** Conditions by tables: which rows are in the copy, where `live` is the database. A table that is not named is copied whole. */
 export type Kept = Readonly<Record<string, string>>;
 
 export function copyToScratch(file: string, scratch: string, kept: Kept): void {

@@ -103,10 +103,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
         if (boot) endIfFurther(parts, boot);
         return;
       case 'agent.progress':
-        if (!boot) return;
-        noteCard(parts, boot);
-        if (mac && waits(inventory, boot)) endMachine(parts, event);
-        else endIfFurther(parts, boot);
+        if (boot) hearAgent(parts, times, { boot, event });
         return;
       case 'recon.received':
         endMachine(parts, event);
@@ -205,6 +202,26 @@ function waits({ events }: Inventory, boot: BootId): boolean {
   return own.some((one) => one.name === 'ipxe.script' && isWaiting(one.data.mode));
 }
 
+/** pxeimage runs: its card has a driver, and what stopped it before is over. */
+function hearAgent(
+  parts: FeedWatchParts,
+  times: PhaseTimes,
+  { boot, event }: { boot: BootId; event: StoredEvent },
+): void {
+  const { inventory, clock } = parts;
+  noteCard(parts, boot);
+  if (event.mac && waits(inventory, boot)) endMachine(parts, event);
+  else endIfFurther(parts, boot);
+  if (isUp(inventory, boot, event)) noteTimes(times, inventory, { boot, event, now: clock() });
+}
+
+/** pxeimage runs, by its first word, and no report is to come that would end this boot. */
+function isUp({ events }: Inventory, boot: BootId, { id }: StoredEvent): boolean {
+  const own = events.ofBoot(boot, limit('stallEventsMax'));
+  const reports = own.some((one) => one.name === 'ipxe.script' && one.data.mode === 'recon');
+  return !reports && own.find(({ name }) => name === 'agent.progress')?.id === id;
+}
+
 /** Its card has a driver in pxeimage, where iPXE has told what card it is. */
 function noteCard({ store, collector, clock }: FeedWatchParts, boot: BootId): void {
   const told = collector
@@ -223,7 +240,7 @@ function noteFirmware(
   times.add(model, [{ phase: 'firmware', tookMs: event.at - since.at }]);
 }
 
-/** A boot that has reported: its phases count for its model, and what took unusually long is told. */
+/** A boot that has come to its end, or whose work begins: its phases count for its model, and what took unusually long is told. */
 function noteTimes(
   times: PhaseTimes,
   inventory: Inventory,

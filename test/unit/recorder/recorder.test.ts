@@ -279,6 +279,44 @@ describe('expected times', () => {
   });
 });
 
+describe('a boot that took unusually long', () => {
+  /** Into pxeimage, where it waits for orders: it reports nothing. */
+  function boots(world: ReturnType<typeof record>, kernelMs: number) {
+    world.lease('ipxe');
+    world.append({ name: 'ipxe.script', data: { mode: 'wait', why: '' } });
+    const file = { file: 'vmlinuz', sizeBytes: 8_000_000 };
+    world.append({ name: 'http.started', data: { ...file, offsetBytes: 0 } });
+    world.pass(kernelMs);
+    world.append({ name: 'http.sent', data: { ...file, durationMs: kernelMs } });
+    const data = { phase: 'linux', message: 'pxeimage is running', level: 'info' as const };
+    for (let word = 0; word < 3; word++) {
+      world.pass(5000);
+      world.append({ name: 'agent.progress', data });
+      world.step();
+    }
+    world.pass(3_700_000);
+  }
+
+  it('is flagged though it succeeded, and though it had nothing to report', () => {
+    const world = record();
+    const { inventory } = world;
+    const entry = { serial: 'C0MPUT3', manufacturer: 'LabCorp', product: 'X', state: 'held' };
+    const nics = [{ mac: A, name: 'eth0' }];
+    inventory.transaction(() =>
+      inventory.serverdb.editor.enter({ ...entry, nics } as never, { who: 'test', why: 'test' }),
+    );
+    for (let boot = 0; boot < 10; boot++) boots(world, 4000);
+    boots(world, 40_000);
+    const slow = inventory.events.after(0, 5000).filter(({ name }) => name === 'boot.slow');
+    expect(slow.map(({ data }) => data)).toMatchObject([
+      { phase: 'kernel', tookMs: 40_000, model: 'LabCorp / X' },
+    ]);
+    expect(world.diagnosed()).toEqual([]);
+    const kernel = world.recorder.expectedTimes().find(({ phase }) => phase === 'kernel');
+    expect(kernel?.boots).toBe(11);
+  });
+});
+
 it('a verdict needs nothing but the record', () => {
   const world = record();
   world.lease('uefi');

@@ -18,12 +18,14 @@ import { cpuSeconds, memoryOf, runToEnd, start, treeOf } from './support/process
 import { requirePrograms } from './support/programs.ts';
 import { type Scope, withScope } from './support/scope.ts';
 import { median, round } from './support/stats.ts';
-import type { TopicOptions, TopicResult } from './support/topic.ts';
+import { atMost, type TopicOptions, type TopicResult } from './support/topic.ts';
 
 const ADDRESS = '10.98.0.1';
 const MACHINES = 8;
 const GIB = 2 ** 30;
 const SAMPLE_MS = 50;
+/** Of 16 GiB that pass by: what eight streams hold at once, and what the heap takes for them the first time. */
+const GROWTH_MAX_MIB = 64;
 
 interface Server {
   readonly name: string;
@@ -193,6 +195,15 @@ function summary(
         LOADS.map((load) => [`${name}, ${load}`, round(rate(ours.name, load) / rate(name, load))]),
       ),
     ),
+    verdicts: LOADS.map((load) => {
+      const rss = all(ours.name, load);
+      const growth = rss.map(({ rssBeforeMiB, rssPeakMiB }) => rssPeakMiB - rssBeforeMiB);
+      return atMost(
+        `memory that a load of ${load} takes, MiB`,
+        GROWTH_MAX_MIB,
+        Math.max(...growth),
+      );
+    }),
     notes: [
       `${MACHINES} machines, ${sizeBytes / GIB} GiB each, ${(MACHINES * sizeBytes) / GIB} GiB in all; every client had the whole snapshot.`,
       'Servers and clients share the cores: what bounds both loads here is the processor that copies and hashes. Ten gigabits a second are 1.16 GiB/s.',

@@ -81,6 +81,8 @@ export function openFollower(file: string, log: Log): Follower {
     },
     onZones(given) {
       show = given;
+      // Some may have come while the name server started, with those of before in its hands.
+      showing ??= setTimeout(showZones, SHOW_ZONES_MS);
     },
     pause() {
       [copy, show, onRows] = [undefined, undefined, undefined];

@@ -6,17 +6,15 @@
  *
  * People's calls go through curl inside the namespace that they are about, as from somebody's desk there.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { zstdCompressSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { startDaemon } from '../bench/support/daemon.ts';
 import { createPair, ip } from '../bench/support/network.ts';
 import { startPostgres } from '../bench/support/postgres.ts';
-import { start } from '../bench/support/process.ts';
 import { requirePrograms } from '../bench/support/programs.ts';
 import type { Scope } from '../bench/support/scope.ts';
 import {
@@ -27,30 +25,26 @@ import {
   type Way,
   wayBetween,
 } from './federation-faults.ts';
+import { type Call, type Called, caller, reveille } from './inside.ts';
+import {
+  CENTRAL,
+  hangOn,
+  joinFleet,
+  type LabCentral,
+  openHall,
+  startCentral,
+} from './lab-central.ts';
 import type { SimulatedHardware } from './simulated-agent.ts';
 import type { SimulatedPlan } from './simulated-rack.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const REVEILLE = join(ROOT, 'bin/reveille');
-const CENTRAL = { address: '10.97.0.1', appliances: 8444, people: 8445 } as const;
 const SITE_PEOPLE = 8081;
 const CREDENTIAL = { name: 'lab-bmc', password: 'secret' } as const;
-const COMMAND_MS = 60_000;
 const IMAGE_BYTES = 4 * 1024 * 1024;
 const HOOK = 'up0';
 const BOOT_FILES = ['vmlinuz', 'initrd.img', 'undionly.kpxe', 'snponly.efi'];
 const POSTGRES_DISK = '320m';
 const SITE_DISK = '128m';
-
-const run = promisify(execFile);
-
-export interface Called {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a scenario reads what it expects
-  readonly body: any;
-}
-
-export type Call = (method: string, path: string, body?: object) => Promise<Called>;
 
 export interface FleetSite extends Way {
   readonly name: string;
@@ -89,49 +83,24 @@ export async function startFleet(
   const programs = requirePrograms('ip', 'initdb', 'postgres');
   const id = randomBytes(2).toString('hex');
   const namespace = `rf${id}-c`;
-  addNamespace(scope, namespace);
-  ip('-n', namespace, 'link', 'add', 'hall', 'type', 'bridge');
-  ip('-n', namespace, 'address', 'add', `${CENTRAL.address}/24`, 'dev', 'hall');
-  ip('-n', namespace, 'link', 'set', 'hall', 'up');
+  openHall(scope, namespace);
   const folder = postgresFolderOf(dir);
   mkdirSync(folder, { recursive: true });
   if (hostile) mountSmall(scope, folder, POSTGRES_DISK);
   const postgres = await restartable(() => startPostgres(scope, programs, folder));
-  const config = join(dir, 'central.yaml');
-  writeFileSync(
-    config,
-    stringify({
-      database: `postgresql://postgres@/postgres?host=${encodeURIComponent(folder)}`,
-      folder: join(dir, 'central'),
-      appliances: { address: CENTRAL.address, port: CENTRAL.appliances, names: [CENTRAL.address] },
-      people: { address: CENTRAL.address, port: CENTRAL.people },
-    }),
-  );
-  const clock = hostile ? clockOf(dir, 'central') : [];
-  const command: [string, ...string[]] = [process.execPath, ...clock, join(ROOT, 'src/main.ts')];
-  command.push('central', 'serve', '--config', config);
-  const central = await restartable(async () => {
-    const program = start({ scope, namespace, command, cwd: ROOT });
-    await program.line(/"msg":"central is ready"/);
-    return program;
+  const service = await startCentral(scope, {
+    ...{ namespace, dir, clock: hostile ? clockOf(dir, 'central') : [] },
+    database: `postgresql://postgres@/postgres?host=${encodeURIComponent(folder)}`,
   });
-  const token = await reveille({
-    ...{
-      namespace,
-      words: ['central', 'token', 'scenario', '--role', 'admin', '--config', config],
-    },
-  });
-  const call = caller({ namespace, url: `http://${CENTRAL.address}:${CENTRAL.people}`, token });
+  const { call } = service;
   let count = 0;
   return {
-    ...{ call, namespace, central, postgres },
+    ...{ ...service, namespace, postgres },
     addImage: (image) => addImage(call, dir, image),
     async site(name, machines) {
       count += 1;
-      const { body } = await call('POST', `/sites/${name}/join-code`);
-      const number = count;
       return openSite(scope, {
-        ...{ name, number, machines, code: String(body.code), central: namespace },
+        ...{ name, number: count, machines, service, central: namespace },
         ...{ dir: siteFolderOf(dir, name), clock: hostile ? clockOf(dir, name) : [], hostile },
       });
     },
@@ -155,7 +124,7 @@ interface Opening {
   /** From 1: part of its addresses. */
   readonly number: number;
   readonly machines: number;
-  readonly code: string;
+  readonly service: LabCentral;
   /** The namespace. */
   readonly central: string;
   readonly dir: string;
@@ -165,17 +134,14 @@ interface Opening {
 }
 
 async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
-  const { name, number, machines: count, code, central, dir, clock, hostile } = opening;
+  const { name, number, machines: count, service, central, dir, clock, hostile } = opening;
   const network = `10.99.${number}`;
   const pair = createPair(scope, {
     ...{ serverAddress: `${network}.1/24`, clientAddress: `${network}.2/24` },
   });
   const namespace = pair.server;
-  const peer = `s${number}`;
-  ip('-n', namespace, 'link', 'add', HOOK, 'type', 'veth', 'peer', 'name', peer, 'netns', central);
-  ip('-n', central, 'link', 'set', peer, 'master', 'hall', 'up');
-  ip('-n', namespace, 'address', 'add', `${siteAddress(number)}/24`, 'dev', HOOK);
-  ip('-n', namespace, 'link', 'set', HOOK, 'up');
+  const address = siteAddress(number);
+  hangOn(central, { namespace, hook: HOOK, address, peer: `s${number}` });
   const machines = Array.from({ length: count }, (_, index) => hardwareAt(number, index));
   for (const { bmcAddress } of machines)
     ip('-n', pair.client, 'address', 'add', `${bmcAddress}/24`, 'dev', pair.clientIface);
@@ -187,8 +153,7 @@ async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
   const file = join(dir, 'reveille.yaml');
   const database = { file: join(dir, 'reveille.db') };
   writeFileSync(file, stringify({ database, ...config }));
-  const words = ['federation', 'join', `https://${CENTRAL.address}:${CENTRAL.appliances}`];
-  await reveille({ namespace, words: [...words, '--config', file], input: code });
+  await joinFleet(service, { name, namespace, file });
   const daemon = await restartable(() =>
     startDaemon({ scope, namespace, config, dir, nodeOptions: clock }),
   );
@@ -207,8 +172,8 @@ async function openSite(scope: Scope, opening: Opening): Promise<FleetSite> {
     powerOn: rack.powerOn,
     said: rack.said,
     ...wayBetween(
-      { namespace, hook: HOOK, address: siteAddress(number) },
-      { namespace: central, hook: 'hall', address: CENTRAL.address },
+      { namespace, hook: HOOK, address },
+      { namespace: central, hook: CENTRAL.bridge, address: CENTRAL.address },
     ),
   };
 }
@@ -272,63 +237,4 @@ function startRack(scope: Scope, namespace: string, plan: SimulatedPlan) {
     said: () => said,
     powerOn: (serial: string) => void child.stdin.write(`on ${serial}\n`),
   };
-}
-
-/** `reveille WORDS` in a namespace; what it prints. @throws Error with what it said */
-async function reveille(of: {
-  readonly namespace: string;
-  readonly words: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly input?: string;
-}): Promise<string> {
-  const { namespace, words, environment = {}, input = '' } = of;
-  const asked = run('ip', ['netns', 'exec', namespace, REVEILLE, ...words], {
-    ...{ cwd: ROOT, timeout: COMMAND_MS, env: { ...process.env, ...environment } },
-  });
-  asked.child.stdin?.end(input);
-  try {
-    return (await asked).stdout.trim();
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`reveille ${words.slice(0, 2).join(' ')}: ${stdout}${stderr}`);
-  }
-}
-
-/** The status is the last line that curl prints; 0 when nobody answered. */
-function caller(of: {
-  readonly namespace: string;
-  readonly url: string;
-  readonly token: string;
-}): Call {
-  const { namespace, url, token } = of;
-  return async (method, path, body) => {
-    const words = ['-s', '-m', '20', '-X', method, '-w', '\n%{http_code}', '-K', '-'];
-    if (body && isFile(body))
-      words.push('-H', 'content-type: application/octet-stream', '--data-binary', `@${body.file}`);
-    else if (body) words.push('-H', 'content-type: application/json', '-d', JSON.stringify(body));
-    const command = ['netns', 'exec', namespace, 'curl', ...words, `${url}/api/v1${path}`];
-    const asked = run('ip', command, { maxBuffer: 64 * 1024 * 1024 });
-    // Not among the words, which everybody on the machine may read.
-    asked.child.stdin?.end(`header = "authorization: Bearer ${token}"\n`);
-    const said = await asked.then(
-      ({ stdout }) => stdout,
-      () => '\n0',
-    );
-    const end = said.lastIndexOf('\n');
-    const text = said.slice(0, end);
-    return {
-      status: Number(said.slice(end + 1)),
-      body: text === '' ? undefined : JSON.parse(text),
-    };
-  };
-}
-
-/** Its bytes are the body. */
-const isFile = (body: object): body is { file: string } =>
-  'file' in body && Object.keys(body).length === 1;
-
-function addNamespace(scope: Scope, name: string): void {
-  ip('netns', 'add', name);
-  scope.defer(() => ip('netns', 'delete', name));
-  ip('-n', name, 'link', 'set', 'lo', 'up');
 }

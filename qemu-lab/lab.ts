@@ -217,7 +217,7 @@ function labConfig(
   });
 }
 
-function prepareMachine(dir: string, machine: RackMachine): void {
+export function prepareMachine(dir: string, machine: RackMachine): void {
   mkdirSync(dir, { recursive: true });
   const vars = machine.secureBoot ? FIRMWARE.secureVars : FIRMWARE.vars;
   if (machine.firmware === 'uefi') copyFileSync(vars, join(dir, 'vars.fd'));

@@ -50,6 +50,8 @@ export interface AloneRun {
   say(text: string): void;
   /** For the result. */
   readonly times: Record<string, number>;
+  /** For the result: whatever else was counted. */
+  readonly figures: Record<string, unknown>;
   readonly machines: MachineResult[];
   /** How often to hurt or to repeat; absent: as often as the scenario thinks right. */
   readonly rounds?: number;
@@ -102,6 +104,8 @@ export interface ScenarioResult {
   readonly negotiated: Readonly<Record<string, Negotiated>>;
   /** `total`, and for each registered machine the seconds from power-on to registered. */
   readonly seconds: Readonly<Record<string, number>>;
+  /** What a scenario without a lab has counted. */
+  readonly figures?: Readonly<Record<string, unknown>>;
   readonly failures: readonly string[];
 }
 
@@ -185,6 +189,7 @@ async function runAlone(
   const failures: string[] = [];
   const machines: MachineResult[] = [];
   const times: Record<string, number> = {};
+  const figures: Record<string, unknown> = {};
   await withScope(async (scope) => {
     const dir = mkdtempSync(join(tmpdir(), `reveille-${name}-`));
     // PostgreSQL is another user, and has its folder in there.
@@ -193,12 +198,13 @@ async function runAlone(
     if (keepFiles) say(`files are in ${dir}`);
     const check = (holds: boolean, what: string) => void (holds || failures.push(what));
     const often = rounds === undefined ? {} : { rounds };
-    const run: AloneRun = { dir, scope, check, say, times, machines, ...often, until: patiently };
+    const result = { times, figures, machines };
+    const run: AloneRun = { dir, scope, check, say, ...result, ...often, until: patiently };
     await alone?.(run).catch((error: Error) => void failures.push(error.message));
   });
   const seconds = { total: (Date.now() - startedAt) / 1000, ...times };
   const passed = failures.length === 0;
-  return { scenario: name, passed, machines, negotiated: {}, seconds, failures };
+  return { scenario: name, passed, machines, negotiated: {}, seconds, figures, failures };
 }
 
 const patiently: AloneRun['until'] = async ({ what, withinMs, state }, probe) => {

@@ -7,7 +7,8 @@
  * with what each site's own API says: every machine, and every event that is not traffic.
  */
 import { feedOf, machinesOf, union } from '../federation-union.ts';
-import { type Call, type FleetSite, type FleetWorld, startFleet } from '../federation-world.ts';
+import { type FleetSite, type FleetWorld, startFleet } from '../federation-world.ts';
+import type { Call } from '../inside.ts';
 import type { AloneRun, Scenario } from '../scenario.ts';
 
 const SITES = ['ams', 'lon', 'sto'] as const;

@@ -20,6 +20,7 @@ import { proxy } from './proxy.ts';
 import { quirk } from './quirk.ts';
 import { recycle } from './recycle.ts';
 import { replace } from './replace.ts';
+import { standby, standbyKilled } from './standby.ts';
 import { wake } from './wake.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -44,4 +45,6 @@ export const SCENARIOS: readonly Scenario[] = [
   https,
   federation,
   federationFaults,
+  standbyKilled,
+  standby,
 ];

@@ -3,6 +3,7 @@
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
+import type { Telling } from './standby-dhcp.ts';
 import type { Meeting } from './standby-meeting.ts';
 import { sendPiece } from './standby-pieces.ts';
 
@@ -11,7 +12,8 @@ const PINGS_MAX = 100;
 
 /** @param lost called once, when the line is gone */
 export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => void): void {
-  let begun = false;
+  /** Which of our daemons tells the other one: after a change of places and back, on the same line, it is another. */
+  let begun: Telling | undefined;
   let n = 0;
   const pings = new Map<number, number>();
   const beat = setInterval(() => {
@@ -30,10 +32,11 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
       meeting.version = hello.version;
       meeting.images = hello.images;
       pair.settle();
-      if (begun || hello.active || pair.mode !== 'active' || !pair.part.telling) return;
-      begun = true;
+      const { telling } = pair.part;
+      if (hello.active || pair.mode !== 'active' || !telling || telling === begun) return;
+      begun = telling;
       pair.copy.sendFiles(meeting.line);
-      pair.part.telling.feeder.begin(hello.place);
+      telling.feeder.begin(hello.place);
     },
     heard: (message) => hear(pair, meeting, { message, pings }),
     bytes(bytes) {
@@ -119,6 +122,8 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
     case 'file':
     case 'rows':
       if (pair.mode !== 'active') pair.copy.heard(message, line);
+      // It ends its own part still, and what is lost of a copy is not told twice: on another line it is.
+      else if (!pair.isActive()) line.close();
       return;
     case 'hello':
       return;

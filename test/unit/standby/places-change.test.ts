@@ -1,0 +1,72 @@
+/** The places of two appliances that stay in touch change again and again: the one that follows is told everything each time. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Pair } from '../../../src/daemon/standby.ts';
+import { hearOther } from '../../../src/daemon/standby-hearing.ts';
+import type { Meeting, MeetingUser } from '../../../src/daemon/standby-meeting.ts';
+import type { HelloMessage } from '../../../src/standby/protocol.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const HELLO: HelloMessage = {
+  ...{ kind: 'hello', protocol: 1, schema: 1, site: 's', member: 'b' },
+  ...{ epoch: 2, own: 2, active: false },
+};
+
+/** One line to an appliance with this part. */
+function line(mode: string, telling?: object) {
+  const part: { telling?: object | undefined } = { telling };
+  const pair = {
+    ...{ mode, part, leaseMs: 1000, closing: undefined, oriented: true },
+    parts: { settings: { member: 'a' } },
+    right: { kept: () => ({ epoch: 3, own: 3 }), met: vi.fn() },
+    footing: { met: vi.fn() },
+    copy: { sendFiles: vi.fn(), heard: vi.fn(), bytes: vi.fn() },
+    isActive: () => mode === 'active' && part.telling !== undefined,
+    settle: vi.fn(),
+  };
+  let user: MeetingUser | undefined;
+  const close = vi.fn();
+  const meeting = {
+    ...{ active: false, hello: vi.fn(), line: { send: vi.fn(), close } },
+    use(given: MeetingUser) {
+      user = given;
+    },
+  };
+  hearOther(pair as unknown as Pair, meeting as unknown as Meeting, () => undefined);
+  if (!user) throw new Error('nobody hears');
+  return { pair, user, close };
+}
+
+const telling = () => ({ feeder: { begin: vi.fn() } });
+
+it('tells a follower everything once, and once more when it is active again on the same line', () => {
+  const first = telling();
+  const { pair, user } = line('active', first);
+  user.hello(HELLO);
+  user.hello(HELLO);
+  expect(first.feeder.begin).toHaveBeenCalledTimes(1);
+  // It handed over, was handed the place back, and runs another daemon now.
+  const second = telling();
+  pair.part.telling = second;
+  user.hello(HELLO);
+  user.hello(HELLO);
+  expect(second.feeder.begin).toHaveBeenCalledTimes(1);
+});
+
+it('begins anew on another line when it is told something while it still ends its own part', () => {
+  const { pair, user, close } = line('active');
+  user.heard({ kind: 'file', name: 'key', sizeBytes: 65 });
+  expect(pair.copy.heard).not.toHaveBeenCalled();
+  expect(close).toHaveBeenCalledTimes(1);
+});
+
+it('takes what it is told when it follows, and nothing while it is active itself', () => {
+  const follows = line('following');
+  follows.user.heard({ kind: 'rows', changes: [], to: 1 });
+  expect(follows.pair.copy.heard).toHaveBeenCalledTimes(1);
+  const active = line('active', telling());
+  active.user.heard({ kind: 'rows', changes: [], to: 1 });
+  expect(active.pair.copy.heard).not.toHaveBeenCalled();
+  expect(active.close).not.toHaveBeenCalled();
+});

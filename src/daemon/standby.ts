@@ -197,11 +197,11 @@ export class Pair {
     this.parts.log.warn({ why }, 'the other appliance of the site is out of touch');
     const { telling } = this.part;
     if (telling && this.mode === 'active') {
-      const wasWhole = this.standing().mode === 'whole';
+      const wasCurrent = this.part.isCurrent();
       telling.feeder.end();
-      telling.promises.apart();
+      if (wasCurrent) telling.promises.apart();
       telling.moves.apart();
-      this.footing.lost(wasWhole ? telling.promises.unsure() : undefined);
+      this.footing.lost(wasCurrent ? telling.promises.unsure() : undefined);
       this.part.tell({ name: 'standby.lost', data: { why } });
     }
     this.right.lost(mono());

@@ -3,7 +3,8 @@
  *
  * `unsure`: addresses of the other one's half, given while promises waited for its word, whose word has not come. Their
  * acknowledgements have not left. When the line is lost nobody is given them, not even the client that they were meant for: it
- * may ask the other one next, which takes them for free. `ours`: what was given or renewed since the line was lost.
+ * may ask the other one next, which takes them for free. `ours`: what was given or renewed since both knew everything for the last
+ * time.
  */
 import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
@@ -36,9 +37,9 @@ export interface Promises extends PartnerRules {
   entering<T>(change: LeaseChange, now: Millis, enter: (change: LeaseChange) => T): T;
   /** The other one has everything up to here. */
   acked(to: number): void;
-  /** The line is lost: what is given from here on is ours. */
+  /** The line is lost, and both knew everything: what is given from here on is ours. */
   apart(): void;
-  /** Both know everything. */
+  /** Both know everything. What is ours stays so: it is renewed while what the other one gave before may still run. */
   together(): void;
   /** To be kept over a restart. */
   unsure(): string[];
@@ -107,7 +108,6 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     },
     apart: () => ours.clear(),
     together() {
-      ours.clear();
       for (const [key, at] of unsure) if (at === Number.POSITIVE_INFINITY) unsure.delete(key);
     },
     unsure: () => [...unsure.keys()],

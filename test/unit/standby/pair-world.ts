@@ -295,12 +295,12 @@ export class SimMember {
       member.line = 0;
       if (!member.up) continue;
       if (member.wasActive && member.feeder) {
-        const wasWhole = member.standing().mode === 'whole';
+        const wasCurrent = member.feeder.isWhole();
         member.feeder.end();
-        member.promises.apart();
         member.moves.apart();
         member.kept = { ...member.kept, unheard: true };
-        if (wasWhole) {
+        if (wasCurrent) {
+          member.promises.apart();
           const loss = { now: member.wall(), touchAt: member.kept.touchAt, doubtMs: DOUBT_MS };
           const apart = afterLoss(member.kept, loss);
           member.kept = { ...member.kept, ...apart, unsure: member.promises.unsure() };

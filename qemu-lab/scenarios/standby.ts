@@ -68,6 +68,7 @@ export const standby: Scenario = {
 
 export const standbyKilled: Scenario = {
   name: 'standby-killed',
+  byCommand: true,
   about:
     'the active one of two appliances is killed under load: the other one serves, no address twice',
   tools: TOOLS,

@@ -124,7 +124,9 @@ export function createFeeder(ports: FeederPorts): Feeder {
       whole = false;
     },
     release(error) {
-      if (whole) return;
+      // One that catches up answers them itself, or its line is lost: with those that left meanwhile it would not be whole.
+      const catchesUp = goal !== undefined && cursor !== undefined;
+      if (whole || (catchesUp && !error)) return;
       waits = false;
       const served = queue;
       queue = [];

@@ -9,7 +9,15 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const HELLO: HelloMessage = {
-  ...{ kind: 'hello', protocol: 1, version: '1', schema: 1, site: 's', member: 'b' },
+  ...{
+    kind: 'hello',
+    protocol: 1,
+    version: '1',
+    schema: 1,
+    images: { files: 0, bytes: 0 },
+    site: 's',
+    member: 'b',
+  },
   ...{ epoch: 2, own: 2, active: false },
 };
 

@@ -205,7 +205,8 @@ grow() {
   root=
   # The last first: it is the one that can be grown.
   for part in $(partitions_of "$1" | sort -rV); do
-    mount "$part" "$T" 2>/dev/null || continue
+    # What ext4 does in the background for groups that are new to it is left to the system that starts from there.
+    mount -t ext4 -o noinit_itable "$part" "$T" 2>/dev/null || mount "$part" "$T" 2>/dev/null || continue
     if [ -e "$T/etc/os-release" ]; then
       root=$part
       break

@@ -30,9 +30,9 @@ const SitesPage = lazy(async () => (await import('./pages/sites.tsx')).SitesPage
 const FleetMachinePage = lazy(
   async () => (await import('./pages/fleet-machine.tsx')).FleetMachinePage,
 );
-const FleetImagesPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetImagesPage);
-const FleetPoolsPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetPoolsPage);
-const FleetSquadsPage = lazy(async () => (await import('./pages/fleet-kept.tsx')).FleetSquadsPage);
+const FleetSquadsPage = lazy(
+  async () => (await import('./pages/fleet-squads.tsx')).FleetSquadsPage,
+);
 const RequestsPage = lazy(async () => (await import('./pages/requests.tsx')).RequestsPage);
 const RequestPage = lazy(async () => (await import('./pages/request.tsx')).RequestPage);
 const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')).RequestNewPage);
@@ -46,14 +46,12 @@ const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 /** What central shows otherwise than an appliance, by the first word of the address; '' is a list. */
 const OF_FLEET: Readonly<Record<string, (name: string) => ComponentChild>> = {
   '': () => <SitesPage />,
-  images: () => <FleetImagesPage />,
-  pools: () => <FleetPoolsPage />,
   squads: () => <FleetSquadsPage />,
   machines: (name) =>
     name === '' ? <MachinesPage /> : <FleetMachinePage key={name} name={name} />,
 };
 /** What it shows alike. */
-const SHARED: ReadonlySet<string> = new Set(['requests']);
+const SHARED: ReadonlySet<string> = new Set(['requests', 'pools', 'images']);
 
 function Page() {
   const [, first = '', second = ''] = path.value.split('/');

@@ -16,7 +16,7 @@ import {
   violations,
   visit,
 } from '../support/browser.ts';
-import { createFleet, type TestFleet } from '../support/fleet.ts';
+import { createFleet, type TestFleet, until } from '../support/fleet.ts';
 import { current, type FleetHall, hallAt } from '../support/fleet-halls.ts';
 import { nameOf } from '../support/provision-machines.ts';
 
@@ -91,6 +91,12 @@ describe('the portal of a fleet', () => {
     await page.getByText('Where, how they are called, how fast').click();
     await page.locator('input[name=pattern]').fill('{role}-{site}-{n}');
     await page.locator('[data-fitting="8"]').waitFor();
+    for (const site of ['lon', 'sto'])
+      await panel('What you would get')
+        .locator(`[data-part=${site}]`)
+        .getByText('current')
+        .waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-ask-desk.png` });
     await page.locator('form button[type=submit]').click();
     const parts = panel('By site');
     for (const site of ['lon', 'sto']) await parts.getByText(site).first().waitFor();
@@ -99,6 +105,33 @@ describe('the portal of a fleet', () => {
     await page.getByRole('heading', { name: '8 of 8 machines in use' }).waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-fleet-request-desk.png` });
     expect(await violations(page)).toEqual([]);
+  });
+
+  it('calls off what is asked for too much, and what is in use stays', async () => {
+    await page.getByRole('link', { name: 'Requests' }).first().click();
+    await page.getByRole('link', { name: 'Ask for machines' }).click();
+    await page.locator('input[name=count]').fill('7');
+    await page.locator('input[name=role]').fill('spare');
+    await page.locator('select[name=image]').selectOption('debian-12/stable');
+    await page.getByText('Where, how they are called, how fast').click();
+    await page.locator('input[name=pattern]').fill('{role}-{site}-{n}');
+    // Four are free of twelve.
+    await panel('What you would get').getByText('3 would wait').waitFor();
+    await page.locator('form button[type=submit]').click();
+    await page.getByRole('button', { name: 'Call it off…' }).click();
+    await page.getByRole('dialog').locator('input[name=why]').fill('too many');
+    await page.getByRole('dialog').getByRole('button', { name: 'Call it off' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const id = new URL(page.url()).pathname.split('/').at(-1);
+    await until(
+      async () => {
+        // Time runs at the sites only here, and they hear of it in their own.
+        await Promise.all([lon?.hall.settle(), sto?.hall.settle()]);
+        return (await fleet.call('GET', `/requests/${id}`)).body.request.status;
+      },
+      (status) => status === 'cancelled',
+    );
+    await page.locator('h1').getByText('cancelled').waitFor();
   });
 
   it('finds a machine of any site, shows those of one, and one with its events', async () => {
@@ -118,16 +151,78 @@ describe('the portal of a fleet', () => {
 
   it('shows what every site is told to keep, and how far each is with it', async () => {
     await fleet.call('PUT', '/squads/music', { quota: { machines: 7 } });
-    const pool = { role: 'web', image: 'debian-12/stable', sites: { lon: 1, sto: 0 } };
+    const pool = { role: 'web', image: 'debian-12/stable', sites: { lon: 0, sto: 1 } };
     expect((await fleet.call('PUT', '/pools/web', pool)).status).toBe(200);
     await page.getByRole('link', { name: 'Images' }).first().click();
     // These sites keep no images, and say so.
-    await page.locator('tbody').getByText('refused').first().waitFor();
-    await page.getByText('debian-12@1').waitFor();
+    await panel('debian-12').getByText('refused').first().waitFor();
+    await fleet.call('PUT', '/images/debian-12/channels/beta', { version: '1' });
+    await page.getByRole('button', { name: 'beta → 1' }).click();
+    await page.getByRole('dialog').locator('input[name=why]').fill('as good as it gets');
+    await page.getByRole('dialog').getByRole('button', { name: 'Point it there' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-images-desk.png` });
     await page.getByRole('link', { name: 'Squads' }).first().click();
     await page.locator('tbody').getByText('music').waitFor();
     await page.getByRole('link', { name: 'Pools' }).first().click();
-    await page.getByText('lon 1 ✓ done').waitFor();
+    await page.getByText('sto 0 of 1').waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('makes a pool larger and smaller at a site, and installs its machines anew', async () => {
+    const members = (of: FleetHall | undefined, count: number) =>
+      of?.hall.until(() => of.hall.members('web').length === count);
+    const dialog = page.getByRole('dialog');
+    const size = async (site: string, count: string, going = '') => {
+      await page.getByRole('button', { name: 'Size…' }).click();
+      await dialog.locator(`input[name=${site}]`).fill(count);
+      await dialog.locator('input[name=confirm]').fill(going);
+      await dialog.locator('input[name=why]').fill('load');
+      await dialog.getByRole('button', { name: 'Write it' }).click();
+    };
+    const part = (site: string) => panel('By site').locator(`[data-part=${site}]`);
+    await page.getByRole('link', { name: 'web', exact: true }).click();
+    // Four machines are free, all of them there.
+    await members(sto, 1);
+    await part('sto').getByText('1 of 1').waitFor();
+    await size('sto', '3');
+    await dialog.waitFor({ state: 'detached' });
+    await part('sto').getByText('1 of 3').waitFor();
+    await until(
+      async () => sto?.hall.now.pools.store.pool('web')?.doc.count,
+      (n) => n === 3,
+    );
+    await members(sto, 3);
+    await part('sto').getByText('3 of 3').waitFor();
+    await page.getByRole('heading', { name: '3 of 3 healthy' }).waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-pool-desk.png` });
+    // Whoever makes it smaller says how many machines go.
+    await size('sto', '2');
+    await dialog.getByRole('alert').getByText('1 machine would be released and wiped').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-pool-size-desk.png` });
+    await dialog.locator('input[name=confirm]').fill('1');
+    await dialog.getByRole('button', { name: 'Write it' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await until(
+      async () => sto?.hall.now.pools.store.pool('web')?.doc.count,
+      (n) => n === 2,
+    );
+    await members(sto, 2);
+    await part('sto').getByText('2 of 2').waitFor();
+    await page.getByRole('button', { name: 'Rolling reset…' }).click();
+    await dialog.locator('input[name=why]').fill('new kernel');
+    await dialog.getByRole('button', { name: 'Begin' }).click();
+    const reset = panel('Rolling resets');
+    // London has no machine of it: the next one has its turn.
+    await reset.getByText('1 of 2').first().waitFor();
+    await reset.locator('[data-status=running]').getByText('sto').first().waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-reset-desk.png` });
+    await reset.getByRole('button', { name: 'Abort…' }).click();
+    await dialog.locator('input[name=why]').fill('enough');
+    await dialog.getByRole('button', { name: 'Abort', exact: true }).click();
+    await reset.locator('[data-status=aborted]').waitFor();
+    await page.getByRole('link', { name: 'Pools' }).first().click();
+    await page.getByText('sto 2 of 2').waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-fleet-pools-desk.png` });
     expect(await violations(page)).toEqual([]);
   });
@@ -145,7 +240,12 @@ describe('the portal of a fleet', () => {
     await page.locator('tbody [data-freshness=away]').first().waitFor();
     expect(await page.locator('tbody [data-freshness=away]').count()).toBe(6);
     await page.getByRole('link', { name: 'Requests' }).first().click();
-    await page.locator('tbody [data-freshness=away]').waitFor();
+    await page.locator('tbody [data-freshness=away]').first().waitFor();
+    await page.getByRole('link', { name: 'Pools' }).first().click();
+    await page.locator('tbody [data-freshness=away]').first().waitFor();
+    await page.getByRole('link', { name: 'Squads' }).first().click();
+    await page.locator('[data-old=sto] [data-freshness=away]').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-squads-desk.png` });
   });
 
   it('fits a phone, and offers nobody what he may not do', async () => {

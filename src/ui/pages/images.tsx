@@ -3,17 +3,25 @@
  * installs that begin from now on get; what runs already keeps its version.
  */
 import { useState } from 'preact/hooks';
+import type { ToldSite } from '../../central/records.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { bytes, plural, seconds } from '../format.ts';
 import { ChannelDialog } from '../images/channel-dialog.tsx';
 import { Badge, Empty, Facts, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
+import { ToldSites } from '../provisioning/parts.tsx';
 import { named, useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
+import { isFleet } from '../session.ts';
 import '../styles/provisioning.css';
 
-type List = Operations['GET /images']['answer'];
-type Image = List['images'][number];
-type Channel = List['channels'][number];
+type Answer = Operations['GET /images']['answer'];
+/** At central with what came of it at each site. */
+type Image = Answer['images'][number] & { readonly sites?: readonly ToldSite[] };
+type Channel = Answer['channels'][number];
+interface List {
+  readonly images: readonly Image[];
+  readonly channels: readonly Channel[];
+}
 type Store = Operations['GET /image-store']['answer'];
 type Streams = Operations['GET /image-streams']['answer'];
 type Uploads = Operations['GET /image-uploads']['answer'];
@@ -42,9 +50,13 @@ export function ImagesPage() {
             open={setOpen}
           />
         ))}
-        <StreamPanel />
-        <UploadPanel />
-        <StorePanel />
+        {!isFleet.value && (
+          <>
+            <StreamPanel />
+            <UploadPanel />
+            <StorePanel />
+          </>
+        )}
       </div>
       {open && (
         <ChannelDialog
@@ -67,6 +79,8 @@ interface ImageProps {
   open(channel: Channel): void;
 }
 
+const HEADS = ['Version', 'Kind', { figures: 'Size' }, 'Signed by', 'Made', 'State'];
+
 function ImagePanel({ name, versions, channels, open }: ImageProps) {
   return (
     <Panel title={name} wide>
@@ -83,10 +97,7 @@ function ImagePanel({ name, versions, channels, open }: ImageProps) {
           </li>
         ))}
       </ul>
-      <Table
-        label={`Versions of ${name}`}
-        head={['Version', 'Kind', { figures: 'Size' }, 'Signed by', 'Made', 'State']}
-      >
+      <Table label={`Versions of ${name}`} head={isFleet.value ? [...HEADS, 'Sites'] : HEADS}>
         {versions.map((version) => (
           <Version key={version.version} of={version} />
         ))}
@@ -107,7 +118,7 @@ function Version({ of }: { of: Image }) {
       <td class="number">{bytes(sizeBytes)}</td>
       <td>
         <span class="on-phone">signed by </span>
-        {signedBy || <span class="dim">nobody</span>}
+        {signedBy || <span class="dim">{isFleet.value ? 'each site judges' : 'nobody'}</span>}
       </td>
       <td>
         <When at={createdAt} /> <span class="dim">{createdBy}</span>
@@ -115,6 +126,11 @@ function Version({ of }: { of: Image }) {
       <td>
         {damaged === '' ? channels.join(', ') : <Badge word="broken" />} {damaged}
       </td>
+      {of.sites && (
+        <td>
+          <ToldSites of={of.sites} />
+        </td>
+      )}
     </tr>
   );
 }

@@ -1,17 +1,26 @@
 /** Pools: how many machines each is to have and has, what keeps it from its size, and the breakers and resets beside them. */
+import type { FleetMember, PoolSiteView } from '../../central/pools.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { Badge, Empty, Facts, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
+import { Freshness } from '../parts/freshness.tsx';
 import { BreakerPanel } from '../provisioning/breakers.tsx';
+import { type Pool, PoolSize } from '../provisioning/pool-size.tsx';
 import { BeginReset, ResetPanel } from '../provisioning/resets.tsx';
 import { named, useRead } from '../resource.ts';
 import { go, machinePath } from '../router.ts';
-import { may } from '../session.ts';
+import { isFleet, may } from '../session.ts';
 import '../styles/machine.css';
 import '../styles/provisioning.css';
 
-type List = Operations['GET /pools']['answer'];
-type Pool = List['pools'][number];
-type Detail = Operations['GET /pools/{name}']['answer'];
+interface List {
+  readonly pools: readonly Pool[];
+}
+type Member = Operations['GET /pools/{name}']['answer']['members'][number] & Partial<FleetMember>;
+interface Detail {
+  readonly pool: Pool;
+  readonly members: readonly Member[];
+  readonly requests: readonly string[];
+}
 
 const concerns = named('pool.', 'request.', 'reset.machine');
 const poolPath = (name: string) => `/pools/${encodeURIComponent(name)}`;
@@ -22,7 +31,11 @@ export function PoolsPage() {
   return (
     <>
       <Title
-        beside={pools.length > 0 && may('operator') && <BeginReset pool="" reload={list.reload} />}
+        beside={
+          pools.length > 0 &&
+          !isFleet.value &&
+          may('operator') && <BeginReset pool="" reload={list.reload} />
+        }
       >
         Pools
       </Title>
@@ -31,32 +44,33 @@ export function PoolsPage() {
           <Reading of={list} />
           {list.value && pools.length === 0 && (
             <Empty>
-              No pool is here. <code>reveille pool put NAME</code> makes one.
+              No pool is here.{' '}
+              <code>reveille pool put NAME{isFleet.value && ' --sites SITE=COUNT,SITE=COUNT'}</code>{' '}
+              makes one.
             </Empty>
           )}
           {pools.length > 0 && <Pools pools={pools} />}
         </Panel>
-        <BreakerPanel />
+        {!isFleet.value && <BreakerPanel />}
         <ResetPanel />
       </div>
     </>
   );
 }
 
+const HEADS = [
+  'Pool',
+  { figures: 'Healthy' },
+  { spoken: 'Share' },
+  'Role',
+  'Squad',
+  'Image',
+  'What keeps it',
+];
+
 function Pools({ pools }: { pools: readonly Pool[] }) {
   return (
-    <Table
-      label="Pools"
-      head={[
-        'Pool',
-        { figures: 'Healthy' },
-        { spoken: 'Share' },
-        'Role',
-        'Squad',
-        'Image',
-        'What keeps it',
-      ]}
-    >
+    <Table label="Pools" head={isFleet.value ? [...HEADS, 'Sites'] : HEADS}>
       {pools.map((pool) => (
         <tr
           key={pool.name}
@@ -77,9 +91,28 @@ function Pools({ pools }: { pools: readonly Pool[] }) {
           <td>{pool.squad}</td>
           <td>{pool.image}</td>
           <td>{pool.why}</td>
+          {pool.sites && (
+            <td>
+              {pool.sites.map((site) => (
+                <div key={site.site}>
+                  {site.site} {site.healthy} of {site.count} <Told of={site} />
+                </div>
+              ))}
+            </td>
+          )}
         </tr>
       ))}
     </Table>
+  );
+}
+
+/** Of a part: that its site has not taken it on, or that what is known of it is old. */
+function Told({ of }: { of: PoolSiteView }) {
+  return (
+    <>
+      {of.status !== 'done' && <Badge word={of.status} />}{' '}
+      {of.freshness !== 'current' && <Freshness of={of} />}
+    </>
   );
 }
 
@@ -107,7 +140,14 @@ export function PoolPage({ name }: { name: string }) {
   return (
     <>
       <Title
-        beside={may('operator', pool.squad) && <BeginReset pool={name} reload={detail.reload} />}
+        beside={
+          may('operator', pool.squad) && (
+            <>
+              <PoolSize pool={pool} reload={detail.reload} />
+              <BeginReset pool={name} reload={detail.reload} />
+            </>
+          )
+        }
       >
         {name}{' '}
         <span class="dim">
@@ -121,6 +161,7 @@ export function PoolPage({ name }: { name: string }) {
           {members.length === 0 && <Empty>It has none yet.</Empty>}
           {members.length > 0 && <Members members={members} />}
         </Panel>
+        {pool.sites && <BySite sites={pool.sites} />}
         <Panel title="What it is">
           <Share pool={pool} />
           <Facts
@@ -150,14 +191,45 @@ export function PoolPage({ name }: { name: string }) {
   );
 }
 
-function Members({ members }: { members: Detail['members'] }) {
-  const sick = (one: Detail['members'][number]) => (one.unhealthyAt === null ? 1 : 0);
+function BySite({ sites }: { sites: readonly PoolSiteView[] }) {
   return (
-    <Table label="Machines" head={['Machine', 'Called', 'Rack', 'Joined', 'Health', 'Why']}>
+    <Panel title="By site" wide>
+      <Table
+        label="Parts"
+        head={['Site', 'Asked', { figures: 'Healthy' }, { figures: 'There' }, 'Known', 'Why']}
+      >
+        {sites.map((site) => (
+          <tr key={site.site} data-part={site.site}>
+            <td>{site.site}</td>
+            <td>
+              <Badge word={site.status} />
+            </td>
+            <td class="number">
+              {site.healthy} of {site.count}
+            </td>
+            <td class="number">{site.members}</td>
+            <td>
+              <Freshness of={site} />
+            </td>
+            <td>{site.why}</td>
+          </tr>
+        ))}
+      </Table>
+    </Panel>
+  );
+}
+
+const MEMBER_HEADS = ['Machine', 'Called', 'Rack', 'Joined', 'Health', 'Why'];
+
+function Members({ members }: { members: readonly Member[] }) {
+  const sick = (one: Member) => (one.unhealthyAt === null ? 1 : 0);
+  return (
+    <Table label="Machines" head={isFleet.value ? ['Site', ...MEMBER_HEADS] : MEMBER_HEADS}>
       {members
         .toSorted((a, b) => sick(a) - sick(b) || a.hostname.localeCompare(b.hostname))
-        .map(({ hardwarename, hostname, rack, joinedAt, unhealthyAt, held, why }) => (
-          <tr key={hardwarename}>
+        .map(({ hardwarename, hostname, rack, joinedAt, unhealthyAt, held, why, site }) => (
+          <tr key={`${site} ${hardwarename}`}>
+            {isFleet.value && <td>{site}</td>}
             <td class="mono">
               <a href={machinePath(hardwarename)}>{hardwarename}</a>
             </td>

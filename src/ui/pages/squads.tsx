@@ -154,7 +154,9 @@ function Free({ usage }: { usage: Usage }) {
   );
 }
 
-function QuotaDialog({ squad, close }: { squad: Squad; close(): void }) {
+type Edited = Pick<Squad, 'name' | 'version' | 'contact' | 'notes' | 'quota'>;
+
+export function QuotaDialog({ squad, close }: { squad: Edited; close(): void }) {
   const [failed, setFailed] = useState('');
   const save = async (event: Event) => {
     event.preventDefault();

@@ -1,7 +1,9 @@
 /** What a request would get now: how many, which machines and why these, and why not the others. */
+import type { SiteView } from '../../central/fleet-view.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { plural } from '../format.ts';
 import { Empty, Reading, Table } from '../parts/common.tsx';
+import { Freshness, OldSites } from '../parts/freshness.tsx';
 import { named, useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
 import { isFleet } from '../session.ts';
@@ -11,7 +13,41 @@ export type Capacity = Operations['GET /capacity']['answer'];
 
 const SHOWN = 12;
 
+/** What central plans: how many of each site, as far as it has heard. Which machines they are, the sites know. */
+interface OfFleet {
+  readonly parts?: readonly (Pick<SiteView, 'site' | 'freshness' | 'asOf'> & { count: number })[];
+  readonly waiting?: number;
+}
+
+function FleetMatch({ plan, count }: { plan: Plan & OfFleet; count: number }) {
+  const { fitting, missing, shortOf, waiting = 0, parts = [] } = plan;
+  return (
+    <>
+      <p class={missing + waiting > 0 ? 'note hold' : 'note good'} data-fitting={fitting}>
+        <b>
+          {fitting} of {count}
+        </b>{' '}
+        are free now, by what the sites have told.
+        {waiting > 0 && ` ${waiting} would wait for machines that become free.`}
+        {missing > 0 && ` For ${missing} there are no ${shortOf}.`}
+      </p>
+      <h3 class="spaced">Asked of</h3>
+      <ul class="plain-list reasons">
+        {parts.map((part) => (
+          <li key={part.site} data-part={part.site}>
+            <span>
+              {part.site} <b>{part.count}</b>
+            </span>
+            <Freshness of={part} />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 export function Match({ plan, count }: { plan: Plan; count: number }) {
+  if (isFleet.value) return <FleetMatch plan={plan} count={count} />;
   const { chosen, rejected, fitting, missing, shortOf } = plan;
   return (
     <>
@@ -104,6 +140,7 @@ export function CapacityTable({
           {hardware.trim() === '' ? 'in all' : 'that meet this hardware'}
         </p>
       )}
+      {fleet && <OldSites />}
       {!wrong && capacity.value && rows.length === 0 && <Empty>No machine is like that.</Empty>}
       {!wrong && rows.length > 0 && (
         <Table label="Capacity" head={fleet ? FLEET_HEADS : HEADS}>

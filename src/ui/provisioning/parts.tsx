@@ -1,4 +1,6 @@
-/** The parts of a request of the fleet: what each site is at, and how fresh that is. */
+/** What each site is at with something of the fleet: the parts of a request and how fresh they are, what came of a record. */
+
+import type { ToldSite } from '../../central/records.ts';
 import type { PartView } from '../../central/request-view.ts';
 import { Badge, Table } from '../parts/common.tsx';
 import { Freshness } from '../parts/freshness.tsx';
@@ -37,6 +39,24 @@ export function PartSites({ of: { parts = [] } }: { of: OfFleet }) {
       {parts.map((part) => (
         <div key={part.id}>
           {part.site} {part.freshness !== 'current' && <Freshness of={part} />}
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** What came of something at each site that was told of it: done, still on its way, or refused and why. */
+export function ToldSites({ of }: { of: readonly ToldSite[] }) {
+  return (
+    <>
+      {of.map(({ site, status, code, detail }) => (
+        <div key={site}>
+          {site} <Badge word={status} />{' '}
+          {code !== '' && (
+            <span class="dim">
+              {code}: {detail}
+            </span>
+          )}
         </div>
       ))}
     </>

@@ -1,5 +1,6 @@
 /** Rolling resets: begun, held, let go, ended; each with how far it is. */
 import { useState } from 'preact/hooks';
+import type { FleetResetView, ResetSiteView } from '../../central/resets.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
 import { Badge, Empty, Facts, Panel, Reading, When } from '../parts/common.tsx';
@@ -8,8 +9,11 @@ import { named, useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
 import { may } from '../session.ts';
 
-export type Resets = Operations['GET /resets']['answer'];
-export type Reset = Resets['resets'][number];
+export interface Resets {
+  readonly resets: readonly Reset[];
+}
+export type Reset = Operations['GET /resets']['answer']['resets'][number] &
+  Partial<Pick<FleetResetView, 'sites'>>;
 type Turn = 'pause' | 'resume' | 'abort';
 
 /** @param pool only its own; '' is all @param squad who may turn it */
@@ -54,8 +58,8 @@ interface CardProps {
 
 function ResetCard({ reset, squad, reload }: CardProps) {
   const [turn, setTurn] = useState<Turn | undefined>();
-  const { id, pool, site, status, machines, atOnceMax, startedAt, endedAt, deadlineAt } = reset;
-  const over = machines.filter((one) => ['done', 'failed', 'gone'].includes(one.status)).length;
+  const { id, pool, site, status, machines, sites, atOnceMax, startedAt, endedAt } = reset;
+  const [over, all, what] = sites ? sitesOver(sites) : machinesOver(machines);
   const allowed = pool === '' ? may('operator') : may('operator', squad);
   return (
     <section class="reset" data-reset={id} data-status={status}>
@@ -79,22 +83,22 @@ function ResetCard({ reset, squad, reload }: CardProps) {
         </div>
       </div>
       <progress
-        max={Math.max(1, machines.length)}
+        max={Math.max(1, all)}
         value={over}
-        aria-label={`${over} of ${machines.length} machines`}
+        aria-label={`${over} of ${all} ${what.toLowerCase()}`}
       />
       <Facts
         of={[
-          ['Machines', `${over} of ${machines.length}`],
+          [what, `${over} of ${all}`],
           ['At once', String(atOnceMax)],
           ['Why', reset.why],
           ['By', reset.who],
           ['Begun', <When key="b" at={startedAt} />],
-          ['Begins no more', endedAt === null && <When key="d" at={deadlineAt} />],
+          ['Begins no more', endedAt === null && !sites && <When key="d" at={reset.deadlineAt} />],
           ['Ended', endedAt !== null && <When key="e" at={endedAt} />],
         ]}
       />
-      <Machines reset={reset} />
+      {sites ? <ResetSites sites={sites} /> : <Machines reset={reset} />}
       {turn && (
         <WhyDialog
           title={`${TURNS[turn].word}: rolling reset ${id}`}
@@ -110,6 +114,33 @@ function ResetCard({ reset, squad, reload }: CardProps) {
         />
       )}
     </section>
+  );
+}
+
+const machinesOver = (machines: Reset['machines']): [number, number, string] => {
+  const over = machines.filter((one) => ['done', 'failed', 'gone'].includes(one.status));
+  return [over.length, machines.length, 'Machines'];
+};
+
+const sitesOver = (sites: readonly ResetSiteView[]): [number, number, string] => {
+  const over = sites.filter((one) => !['waiting', 'asked', 'running'].includes(one.status));
+  return [over.length, sites.length, 'Sites'];
+};
+
+/** One after the other, in this order. */
+function ResetSites({ sites }: { sites: readonly ResetSiteView[] }) {
+  return (
+    <ul class="plain-list">
+      {sites.map(({ site, status, done, failed, why }) => (
+        <li key={site}>
+          {site}
+          <span>
+            {(done > 0 || failed > 0) && `${done} done${failed > 0 ? `, ${failed} failed` : ''} `}
+            <span class="dim">{why}</span> <Badge word={status} />
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,0 +1,104 @@
+/** How many machines a pool is to have: at an appliance one number, of a fleet one for each site. */
+import { useState } from 'preact/hooks';
+import type { FleetPoolView } from '../../central/pools.ts';
+import type { Operations } from '../../client/operations.generated.ts';
+import { call } from '../api.ts';
+import { plural } from '../format.ts';
+import { Freshness } from '../parts/freshness.tsx';
+import { WhyDialog } from '../parts/why-dialog.tsx';
+import { isFleet } from '../session.ts';
+import { sites as known } from '../sites.ts';
+
+export type Pool = Operations['GET /pools']['answer']['pools'][number] &
+  Partial<Pick<FleetPoolView, 'sites'>>;
+
+export function PoolSize({ pool, reload }: { pool: Pool; reload(): void }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <button type="button" onClick={() => setOpen(true)}>
+        Size…
+      </button>
+      {open && (
+        <WhyDialog
+          title={`How many machines ${pool.name} has`}
+          says={
+            isFleet.value
+              ? 'Each site brings its part to its size, at once or when it is heard of. A site that is left empty gives its part up, and its machines stay in use.'
+              : 'What is missing is asked for; what is too much is released and wiped, unhealthy machines first.'
+          }
+          word="Write it"
+          told={`${pool.name} has another size.`}
+          act={(why, form) => write(pool, why, form)}
+          close={() => {
+            setOpen(false);
+            reload();
+          }}
+        >
+          {isFleet.value ? <SiteCounts pool={pool} /> : <Count name="count" of={pool.count} />}
+          <label>
+            Machines that go, when there are to be fewer
+            <input name="confirm" type="number" min="0" max="1000000" placeholder="0" />
+          </label>
+        </WhyDialog>
+      )}
+    </>
+  );
+}
+
+function Count({ name, of }: { name: string; of: number | undefined }) {
+  return (
+    <label>
+      {name === 'count' ? 'Machines' : name}
+      <input name={name} type="number" min="0" max="100000" defaultValue={String(of ?? '')} />
+    </label>
+  );
+}
+
+function SiteCounts({ pool: { sites = [] } }: { pool: Pool }) {
+  return (
+    <div class="form-row">
+      {known.value.map((site) => (
+        <div key={site.site}>
+          <Count name={site.site} of={sites.find((one) => one.site === site.site)?.count} />
+          {site.freshness !== 'current' && <Freshness of={site} />}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+interface Sizes {
+  readonly body: { readonly count: number } | { readonly sites: Readonly<Record<string, number>> };
+  /** Machines that are too many then, as far as is known. */
+  readonly leaving: number;
+}
+
+function sizesOf(pool: Pool, form: FormData): Sizes {
+  if (!isFleet.value) {
+    const count = Number(form.get('count'));
+    return { body: { count }, leaving: Math.max(0, pool.members - count) };
+  }
+  const given = known.value
+    .map(({ site }) => [site, String(form.get(site) ?? '').trim()] as const)
+    .filter(([, text]) => text !== '')
+    .map(([site, text]) => [site, Number(text)] as const);
+  const membersAt = (site: string) => pool.sites?.find((one) => one.site === site)?.members ?? 0;
+  const leaving = given.reduce((sum, [site, n]) => sum + Math.max(0, membersAt(site) - n), 0);
+  return { body: { sites: Object.fromEntries(given) }, leaving };
+}
+
+/** @throws Error that says how many machines would go, when that was not said */
+async function write(pool: Pool, why: string, form: FormData): Promise<void> {
+  const { body, leaving } = sizesOf(pool, form);
+  const confirm = Number(form.get('confirm') ?? 0);
+  if (confirm !== leaving)
+    throw new Error(
+      leaving === 0
+        ? 'No machine goes then: leave that field empty.'
+        : `${plural(leaving, 'machine')} would be released and wiped: say so in the last field.`,
+    );
+  const query = new URLSearchParams({ why, ...(confirm > 0 && { confirm: String(confirm) }) });
+  const path = `pools/${encodeURIComponent(pool.name)}/size?${query}`;
+  await call('PUT', path, { body, version: pool.version });
+}

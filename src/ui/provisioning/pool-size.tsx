@@ -95,8 +95,8 @@ async function write(pool: Pool, why: string, form: FormData): Promise<void> {
   if (confirm !== leaving)
     throw new Error(
       leaving === 0
-        ? 'No machine goes then: leave that field empty.'
-        : `${plural(leaving, 'machine')} would be released and wiped: say so in the last field.`,
+        ? 'No machine goes then: leave “Machines that go” empty.'
+        : `${plural(leaving, 'machine')} would be released and wiped: say ${leaving} under “Machines that go”.`,
     );
   const query = new URLSearchParams({ why, ...(confirm > 0 && { confirm: String(confirm) }) });
   const path = `pools/${encodeURIComponent(pool.name)}/size?${query}`;

@@ -35,6 +35,9 @@ export function linkPorts(tap: string): { readonly qemu: number; readonly link: 
 /** OVMF tries PXE over IPv4 and IPv6 for two minutes before HTTP Boot, unless it is told that it has neither. */
 const without = (...names: readonly string[]) =>
   names.flatMap((name) => ['-fw_cfg', `name=opt/org.tianocore/${name},string=n`]);
+/** What OVMF's HTTPS trusts, as if it had been enrolled in its setup; in the folder of the lab, for `netboot: https`. */
+export const CA_LIST = 'cacerts';
+const trusting = (file: string) => ['-fw_cfg', `name=etc/edk2/https/cacerts,file=${file}`];
 const HTTP_BOOT_ONLY = without('IPv4PXESupport', 'IPv6PXESupport');
 
 /**
@@ -109,7 +112,8 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
           ...['-drive', `if=pflash,format=raw,unit=1,file=${place.dir}/vars.fd`],
         ]
       : []),
-    ...(uefi && machine.netboot === 'http' ? HTTP_BOOT_ONLY : []),
+    ...(uefi && machine.netboot.startsWith('http') ? HTTP_BOOT_ONLY : []),
+    ...(machine.netboot === 'https' ? trusting(`${place.dir}/../${CA_LIST}`) : []),
     // What it refused is followed by its next entry, and not by a minute of IPv6 that nobody answers.
     ...(machine.secureBoot ? without('IPv6PXESupport') : []),
     ...(!uefi && machine.netboot === 'chain' && place.first === 'network'

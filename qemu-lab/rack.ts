@@ -87,9 +87,9 @@ const machine = z.strictObject({
   firmware: z.enum(['bios', 'uefi']).default('bios'),
   /**
    * `rom`: the card's ROM is iPXE. `chain`: plain PXE, which is handed iPXE over TFTP. UEFI is always the latter, but
-   * with `http`: then its firmware asks for nothing but HTTP Boot.
+   * with `http` or `https`: then its firmware asks for nothing but HTTP Boot.
    */
-  netboot: z.enum(['rom', 'chain', 'http']).default('rom'),
+  netboot: z.enum(['rom', 'chain', 'http', 'https']).default('rom'),
   /** UEFI only: the firmware starts nothing that is not signed by whom it trusts. */
   secureBoot: z.boolean().default(false),
   link: linkFault.optional(),
@@ -116,10 +116,13 @@ const machine = z.strictObject({
 const rack = z.strictObject({
   machines: z
     .array(
-      machine.refine(({ firmware, netboot }) => firmware === 'uefi' || netboot !== 'http', {
-        path: ['netboot'],
-        message: 'HTTP Boot needs firmware: uefi',
-      }),
+      machine.refine(
+        ({ firmware, netboot }) => firmware === 'uefi' || !netboot.startsWith('http'),
+        {
+          path: ['netboot'],
+          message: 'HTTP Boot needs firmware: uefi',
+        },
+      ),
     )
     .min(1),
 });
@@ -156,7 +159,10 @@ export interface RackMachine
 /** Whether this machine's firmware fetches iPXE over TFTP: an e1000's ROM is iPXE under UEFI as under BIOS. */
 export function chainsOverTftp({ firmware, netboot, nics }: RackMachine): boolean {
   if (firmware === 'bios') return netboot === 'chain';
-  return netboot !== 'http' && nics.some(({ boot, model }) => boot && model === 'virtio-net-pci');
+  return (
+    !netboot.startsWith('http') &&
+    nics.some(({ boot, model }) => boot && model === 'virtio-net-pci')
+  );
 }
 
 export function loadRack(file: string): RackMachine[] {

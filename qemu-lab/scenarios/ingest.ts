@@ -122,7 +122,7 @@ export async function checkRecords(
     const steps = new Map(bootOf(vm, boots)?.steps.map((step) => [step.name, step.state]));
     const chained = chainsOverTftp(vm.machine);
     // By TFTP or by HTTP, where the address of who asks tells whose download it is.
-    const loaded = chained || netboot === 'http';
+    const loaded = chained || netboot.startsWith('http');
     const acked = leasedByUs || (chained && firmware === 'uefi');
     for (const [step, state] of steps) {
       const skipped = (step === 'tftp' && !loaded) || (step === 'ack' && !acked);

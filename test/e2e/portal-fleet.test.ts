@@ -254,7 +254,7 @@ describe('the portal of a fleet', () => {
     });
     await signIn(phone, 'grace', PASSWORD);
     await phone.getByRole('heading', { name: 'Sites' }).waitFor();
-    await phone.goto(page.url());
+    await phone.goto(new URL('/requests', page.url()).href);
     await phone.getByRole('heading', { name: 'Requests' }).waitFor();
     expect(await phone.getByRole('link', { name: 'Ask for machines' }).count()).toBe(0);
     for (const to of ['/', '/machines', '/requests']) {

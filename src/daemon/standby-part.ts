@@ -11,6 +11,7 @@ import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
 import { osBootId } from '../platform/os-boot.ts';
+import { trim } from '../standby/change-log.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { Told } from '../standby/told.ts';
@@ -202,9 +203,10 @@ export class PairPart {
     return Math.round(performance.now() - this.evenAt);
   }
 
-  /** To be called often: forgets what both know. */
+  /** To be called often: forgets what both know, and what nobody is there to be told. */
   tidy(): void {
     const { core } = this;
+    if (this.telling && (this.mode === 'apart' || !this.ports.line())) trim(this.telling.log);
     if (this.telling?.feeder.behind() === 0) this.evenAt = performance.now();
     if (core && this.mode === 'active' && this.ports.isActive())
       this.telling?.moves.tidy(core.inventory.transaction);

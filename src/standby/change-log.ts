@@ -88,7 +88,6 @@ export function openChangeLog(db: Database): ChangeLog {
   const headOf = db
     .prepare<[], number | null>(`SELECT seq FROM temp.sqlite_sequence WHERE name = 'standby_log'`)
     .pluck();
-  const lowest = db.prepare<[], number | null>('SELECT min(seq) FROM temp.standby_log').pluck();
   const drop = db.prepare('DELETE FROM temp.standby_log WHERE seq <= ?');
   const changed = db.prepare<[number], { t: number } & Record<string, Value>>(
     `SELECT DISTINCT t, ${KEY_PARTS.join(', ')} FROM temp.standby_log WHERE seq > ? ORDER BY t`,
@@ -108,7 +107,7 @@ export function openChangeLog(db: Database): ChangeLog {
     drop.run(upTo);
     floor = upTo;
   };
-  return {
+  const log: ChangeLog = {
     head,
     floor: () => floor,
     forget,
@@ -126,14 +125,20 @@ export function openChangeLog(db: Database): ChangeLog {
         if (found) of.rows.push(found);
         else of.gone.push(key);
       }
-      const last = head();
-      if (last - (lowest.get() ?? last) > KEPT_MAX) forget(last - KEPT_MAX / 2);
+      trim(log);
       return [...changes].flatMap(([index, of]) => {
         const table = tables[index];
         return table ? [{ table: table.name, columns: table.columns, key: table.key, ...of }] : [];
       });
     },
   };
+  return log;
+}
+
+/** Nobody takes them: more than may be kept is not kept. Not while a copy of the file is on its way, which they go on from. */
+export function trim(log: Pick<ChangeLog, 'head' | 'floor' | 'forget'>): void {
+  const head = log.head();
+  if (head - log.floor() > KEPT_MAX) log.forget(head - KEPT_MAX / 2);
 }
 
 function addTriggers(db: Database, { name, key }: Table, index: number): void {

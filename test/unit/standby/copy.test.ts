@@ -2,7 +2,7 @@
 import Sqlite, { type Database } from 'better-sqlite3';
 import { afterEach, expect, it } from 'vitest';
 import { openInventory } from '../../../src/inventory/inventory.ts';
-import { openChangeLog, tablesOf } from '../../../src/standby/change-log.ts';
+import { openChangeLog, tablesOf, trim } from '../../../src/standby/change-log.ts';
 import { leavePlace, openCopy, placeOf } from '../../../src/standby/copy.ts';
 import { parseStandby, tell, untold } from '../../../src/standby/protocol.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
@@ -87,6 +87,24 @@ it('is the original after it was told, twice as well as once', () => {
   leavePlace(to.db);
   expect(placeOf(to.db)).toBeUndefined();
   expect(() => log.read(0)).toThrow('does not reach back');
+});
+
+it('keeps the newer half of what nobody has taken for too long', () => {
+  const { db } = database();
+  const log = openChangeLog(db);
+  const change = (count: number) =>
+    db.exec(
+      `INSERT INTO temp.standby_log (t, k1)
+       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+       SELECT 0, i FROM n`,
+    );
+  change(400_000);
+  trim(log);
+  expect(log.floor()).toBe(0);
+  change(1);
+  trim(log);
+  expect(log.floor()).toBe(200_001);
+  expect(db.prepare('SELECT count(*) FROM temp.standby_log').pluck().get()).toBe(200_000);
 });
 
 it('tells in parts what is too much for one message, and all of it', () => {

@@ -1,0 +1,54 @@
+/** One member's part of a pair, where nothing goes as it should: what it keeps meanwhile, and when it tries again. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby-part.ts';
+
+const startDaemon = vi.hoisted(() => vi.fn());
+vi.mock('../../../src/daemon.ts', () => ({ startDaemon }));
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'reveille-part-'));
+  startDaemon.mockReset().mockResolvedValue({ stop: async () => undefined });
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function part(mode: Mode) {
+  const world = {
+    ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn() },
+    copy: { pause: vi.fn(), close: async () => undefined, leave: vi.fn(), open: vi.fn() },
+  };
+  const ports = {
+    ...{ copy: world.copy, onError: world.onError, onChanged: () => undefined },
+    parts: { config: { database: { file: join(folder, 'r.db') } }, log: pino({ level: 'silent' }) },
+    state: { get: () => ({ aheadMs: 0, why: '' }), put: () => undefined },
+    wanted: () => world.wanted,
+    isActive: () => world.wanted === 'active',
+    epoch: () => 1,
+    line: () => world.line,
+  };
+  const made = new PairPart(ports as unknown as PartPorts);
+  made.mode = mode;
+  return { part: made, world };
+}
+
+it('keeps no more changes than it may while nobody is there to be told', () => {
+  const { part: active, world } = part('active');
+  const forget = vi.fn();
+  const log = { head: () => 400_001, floor: () => 0, forget };
+  active.telling = { log, feeder: { behind: () => 1 } } as never;
+  world.line = {};
+  active.tidy();
+  expect(forget).not.toHaveBeenCalled();
+  world.line = undefined;
+  active.tidy();
+  expect(forget).toHaveBeenCalledTimes(1);
+  // One that is apart tells nobody.
+  active.mode = 'apart';
+  world.line = {};
+  active.tidy();
+  expect(forget).toHaveBeenCalledTimes(2);
+});

@@ -40,7 +40,7 @@ export async function markClaims(
   return held;
 }
 
-/** These machines are this site's no more: of those that claim each, the first by name has it. */
+/** These machines are this site's no more: where no other has it, the first by name of those that claim it does. */
 export const releaseClaims = (sql: Sql, { site, names }: Names): Promise<number> =>
   release(sql, site, list(names), names);
 
@@ -63,6 +63,8 @@ const release = (sql: Sql, site: string, which: string, values: readonly SqlValu
   sql.run(
     `UPDATE machines SET claimed = 0 WHERE claimed = 1 AND site <> ? AND hardwarename IN ${which}
      AND site = (SELECT min(other.site) FROM machines other
-       WHERE other.hardwarename = machines.hardwarename AND other.claimed = 1 AND other.site <> ?)`,
-    [site, ...values, site],
+       WHERE other.hardwarename = machines.hardwarename AND other.claimed = 1 AND other.site <> ?)
+     AND NOT EXISTS (SELECT 1 FROM machines holder WHERE holder.hardwarename = machines.hardwarename
+       AND holder.claimed = 0 AND holder.state <> 'retired' AND holder.site <> ?)`,
+    [site, ...values, site, site],
   );

@@ -8,10 +8,11 @@ import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
 import { timeOf } from '../http/people/job-views.ts';
 import { maskInstall } from '../http/people/mask.ts';
+import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { type FleetMachine, type Fresh, type SiteView, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
-import type { FleetDatabase, SqlRow } from './sql.ts';
+import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
 
 /** The appliance's form, of one machine; when it comes is the site's to decide, and so is what goes first. */
 export const fleetJobSchema = z.strictObject({
@@ -106,20 +107,21 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
         body: { kind: 'job', ...body, ...(release !== undefined && { release }) },
       }),
     async list({ status = '', ...of }, count) {
-      const rows = await db.all<IntentRow>(
-        `SELECT * FROM intents WHERE ${OF_JOBS} ORDER BY asked_at DESC, id LIMIT ?`,
-        [count],
-      );
       const sites = await siteViews(db, clock());
-      const jobs = await Promise.all(rows.map(async (row) => (await read(row, sites)).job));
       const wanted = status.split(',').filter(Boolean);
-      return jobs.filter(
-        (job) =>
-          (wanted.length === 0 || wanted.includes(job.status)) &&
-          Object.entries(of).every(
-            ([name, value]) => value === undefined || isSo(job, name, value),
-          ),
-      );
+      const found: FleetJobView[] = [];
+      // The status is in no column: a list by it reads on until there are enough.
+      for (let behind: IntentRow | undefined; ; ) {
+        const rows = await intentsLike(db, of, behind);
+        for (const row of rows) {
+          const { job } = await read(row, sites);
+          if (isLike(job, of) && (wanted.length === 0 || wanted.includes(job.status)))
+            found.push(job);
+          if (found.length === count) return found;
+        }
+        behind = rows.at(-1);
+        if (rows.length < limit('fleetPageMax')) return found;
+      }
     },
     async get(id) {
       const [row] = await db.all<IntentRow>(`SELECT * FROM intents WHERE id = ? AND ${OF_JOBS}`, [
@@ -139,8 +141,36 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
   };
 }
 
-const isSo = (job: FleetJobView, name: string, value: string): boolean =>
-  String(job[name as keyof FleetJobView]).replace('hardwarename=', '') === value;
+type Like = Omit<z.output<typeof jobFilterSchema>, 'status'>;
+
+/** The next of them, newest first. What is in the body is looked for as a text, so that there may be some among them that are not like it. */
+function intentsLike(db: FleetDatabase, of: Like, behind?: IntentRow): Promise<IntentRow[]> {
+  const { site, requester, action, target } = of;
+  const conditions: (readonly [string, ...SqlValue[]])[] = [[OF_JOBS]];
+  if (site !== undefined) conditions.push(['site = ?', site]);
+  if (requester !== undefined) conditions.push(['who = ?', requester]);
+  for (const [name, value] of Object.entries({ action, target }))
+    if (value !== undefined) conditions.push([`body LIKE ? ESCAPE '!'`, likeField(name, value)]);
+  if (behind) {
+    const { asked_at: at, id } = behind;
+    conditions.push(['(asked_at < ? OR (asked_at = ? AND id > ?))', at, at, id]);
+  }
+  return db.all<IntentRow>(
+    `SELECT * FROM intents WHERE ${conditions.map(([text]) => text).join(' AND ')}
+     ORDER BY asked_at DESC, id LIMIT ?`,
+    [...conditions.flatMap(([, ...values]) => values), limit('fleetPageMax')],
+  );
+}
+
+const likeField = (name: string, value: string): string =>
+  `%"${name}":${JSON.stringify(value).replace(/[%_!]/g, '!$&')}%`;
+
+const isLike = (job: FleetJobView, of: Like): boolean =>
+  Object.entries(of).every(
+    ([name, value]) =>
+      value === undefined ||
+      String(job[name as keyof FleetJobView]).replace('hardwarename=', '') === value,
+  );
 
 interface Known {
   readonly body: FleetJobBody;

@@ -3,11 +3,15 @@
  *
  * Numbers are those of a site, and a site that was away tells of what is long past. So the cursor says how far one is in each site,
  * as in `lon.17_sto.9`, and nothing is passed over, whenever it comes. Among sites a page goes by time, as far as clocks agree.
+ *
+ * A snapshot is where a site's events do not continue what was told before: its database was put back from a copy, and old numbers
+ * mean other events, or some were never told. So behind each number is the snapshot that it comes after, as in
+ * `lon.17.5f0c2a9be1d4`, and a cursor from before is refused, as an appliance refuses one of another epoch.
  */
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
 import type { FleetEvent } from './fleet-view.ts';
-import type { FleetDatabase, SqlValue } from './sql.ts';
+import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
 
 /** Some hundred sites. */
 export const FEED_CURSOR_CHARS_MAX = 8192;
@@ -28,13 +32,35 @@ export interface FeedPage {
 }
 
 export interface FleetFeed {
-  /** Oldest first. @throws AppError REQUEST_INVALID for what is no cursor */
+  /**
+   * Oldest first.
+   *
+   * @throws AppError REQUEST_INVALID for what is no cursor, FEED_RESTARTED with the cursor to go on from when one of the sites has
+   *   told everything anew since
+   */
   page(wish: FeedWish, count: number): Promise<FeedPage>;
   /** Behind everything that has come. */
   end(): Promise<string>;
 }
 
-type Cursor = ReadonlyMap<string, number>;
+interface Position {
+  readonly id: number;
+  /** '' where nothing was told yet, and in the cursors of earlier programs. */
+  readonly epoch: string;
+}
+
+type Cursor = ReadonlyMap<string, Position>;
+
+const EPOCH_CHARS = 12;
+
+interface FeedRow extends SqlRow {
+  name: string;
+  snapshot: string;
+}
+
+/** Of what a site has told since its last snapshot. */
+const epochOf = ({ snapshot }: FeedRow): string =>
+  snapshot.replace(/[^0-9A-Za-z]/g, '').slice(0, EPOCH_CHARS);
 
 export function openFleetFeed(db: FleetDatabase): FleetFeed {
   const behind = async (site: string, id: number, { wish, count }: Reading) => {
@@ -46,24 +72,41 @@ export function openFleetFeed(db: FleetDatabase): FleetFeed {
     );
     return rows.map((row): FleetEvent => ({ ...row, data: JSON.parse(row.data) }));
   };
+  const end = async (site: FeedRow): Promise<Position> => {
+    const [row] = await db.all<{ last: number | null }>(
+      'SELECT max(id) AS last FROM events WHERE site = ?',
+      [site.name],
+    );
+    return { id: row?.last ?? 0, epoch: epochOf(site) };
+  };
+  const sites = () => db.all<FeedRow>('SELECT name, snapshot FROM sites ORDER BY name');
   return {
     async page(wish, count) {
       const cursor = new Map(readCursor(wish.after));
-      const rows = await db.all<{ name: string }>('SELECT name FROM sites ORDER BY name');
+      const of = (await sites()).filter(({ name }) => [name, undefined].includes(wish.site));
+      const restarted = of.filter((site) => {
+        const { epoch = '' } = cursor.get(site.name) ?? {};
+        return epoch !== '' && epoch !== epochOf(site);
+      });
+      for (const site of restarted) cursor.set(site.name, await end(site));
+      if (restarted.length > 0)
+        throw new AppError('FEED_RESTARTED', {
+          detail: `(${restarted.map(({ name }) => name).join(', ')})`,
+          more: { oldest: cursorText(cursor) },
+        });
       const feeds: FleetEvent[][] = [];
-      for (const { name } of rows)
-        if (wish.site === undefined || wish.site === name)
-          feeds.push(await behind(name, cursor.get(name) ?? 0, { wish, count: count + 1 }));
+      for (const { name } of of)
+        feeds.push(await behind(name, cursor.get(name)?.id ?? 0, { wish, count: count + 1 }));
       const events = merged(feeds, count);
-      for (const { site, id } of events) cursor.set(site, id);
+      const epochs = new Map(of.map((site) => [site.name, epochOf(site)]));
+      for (const { site, id } of events) cursor.set(site, { id, epoch: epochs.get(site) ?? '' });
       const found = feeds.reduce((sum, feed) => sum + feed.length, 0);
       return { events, cursor: cursorText(cursor), more: found > events.length };
     },
     async end() {
-      const rows = await db.all<{ name: string; feed_cursor: number | null }>(
-        'SELECT name, feed_cursor FROM sites ORDER BY name',
-      );
-      return cursorText(new Map(rows.map(({ name, feed_cursor }) => [name, feed_cursor ?? 0])));
+      const cursor = new Map<string, Position>();
+      for (const site of await sites()) cursor.set(site.name, await end(site));
+      return cursorText(cursor);
     },
   };
 }
@@ -108,13 +151,19 @@ function merged(feeds: readonly FleetEvent[][], count: number): FleetEvent[] {
 }
 
 const cursorText = (cursor: Cursor): string =>
-  [...cursor].map(([site, id]) => `${site}.${id}`).join('_') || '0';
+  [...cursor]
+    .map(([site, { id, epoch }]) => [site, id, ...(epoch ? [epoch] : [])].join('.'))
+    .join('_') || '0';
 
 function readCursor(text: string): Cursor {
   if (text === '0') return new Map();
   const parts = text.split('_').map((part) => part.split('.'));
-  for (const [site, id = '', ...rest] of parts)
-    if (!siteName.safeParse(site).success || !/^\d{1,15}$/.test(id) || rest.length > 0)
-      throw new AppError('REQUEST_INVALID', { detail: 'This is no cursor.', path: '/after' });
-  return new Map(parts.map(([site = '', id]) => [site, Number(id)]));
+  return new Map(
+    parts.map(([site = '', id = '', epoch = '', ...rest]) => {
+      const isOne = /^\d{1,15}$/.test(id) && /^[0-9A-Za-z]{0,12}$/.test(epoch);
+      if (!siteName.safeParse(site).success || !isOne || rest.length > 0)
+        throw new AppError('REQUEST_INVALID', { detail: 'This is no cursor.', path: '/after' });
+      return [site, { id: Number(id), epoch }];
+    }),
+  );
 }

@@ -89,7 +89,13 @@ async function followPages(context: CliContext, options: EventOptions): Promise<
   const api = clientFor<'events'>(context, options);
   let after = options.after ?? (await api.call('GET /events', { query: { limit: 1 } })).body.cursor;
   for (;;) {
-    after = await list(context, { ...options, after, limit: String(PAGE) });
+    try {
+      after = await list(context, { ...options, after, limit: String(PAGE) });
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || error.code !== 'FEED_RESTARTED') throw error;
+      after = String(error.more.oldest);
+      context.tell(`reveille: ${error.message} (${after})\n`);
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

@@ -64,7 +64,8 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
   };
   const follower = openFollower(file, log);
   let place: Place | undefined;
-  let replacing = false;
+  /** A whole one is under way: from its announcement until it is in its place. */
+  let coming = false;
   let waiting: { message: RowsMessage; line: Line }[] = [];
 
   const inFile = <T>(run: (db: Database) => T): T => {
@@ -76,7 +77,11 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     }
   };
   const apply = (message: RowsMessage, line: Line): void => {
-    if (!follower.isOpen() || !place) return;
+    if (!place) {
+      // They follow on a place that was left since: on another line there is a copy instead.
+      line.close();
+      return;
+    }
     const reached = follower.apply(message, place);
     if (!reached) return;
     place = reached;
@@ -88,25 +93,22 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     renameSync(incomingFile, file);
     sync(dirname(file));
     inFile((db) => setPlace(db, at));
-    replacing = false;
+    coming = false;
   };
   const files = openIncoming(small, {
     ...{ incomingFile, onError },
-    onDatabase(at) {
-      replacing = true;
-      replace(() => put(at));
-    },
+    onDatabase: (at) => replace(() => put(at)),
   });
   const cut = (): void => {
     files.cut();
     follower.cut();
-    waiting = [];
+    [coming, waiting] = [false, []];
   };
   return {
     schema: MIGRATIONS.length,
     exists: () => existsSync(file),
     isInUse: () => existsSync(file) && inFile(holdsMachines),
-    place: () => (replacing ? undefined : place),
+    place: () => (coming ? undefined : place),
     leave(aheadMs) {
       place = undefined;
       if (!existsSync(file)) return;
@@ -119,6 +121,7 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     },
     open(onRows) {
       place = follower.open(onRows);
+      if (coming) return;
       const had = waiting;
       waiting = [];
       for (const { message, line } of had) apply(message, line);
@@ -129,12 +132,12 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     heard(message, line) {
       if (message.kind === 'file') {
         if (message.name === 'database') {
-          [place, waiting] = [undefined, []];
+          [coming, place, waiting] = [true, undefined, []];
           follower.cut();
         }
         return files.begin(message);
       }
-      if (follower.isOpen() && place && !replacing) apply(message, line);
+      if (follower.isOpen() && !coming) apply(message, line);
       else waiting.push({ message, line });
     },
     bytes: files.bytes,

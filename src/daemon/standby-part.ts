@@ -217,7 +217,8 @@ export class PairPart {
     const before = this.changing;
     this.changing = before
       .then(async () => {
-        if (this.mode === 'active' || this.mode === 'apart' || this.stopping) return;
+        if (this.stopping) return;
+        if (this.mode === 'active') throw new Error('this appliance is active meanwhile');
         this.busy = true;
         await this.close('standby');
         put();

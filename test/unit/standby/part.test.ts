@@ -52,3 +52,17 @@ it('keeps no more changes than it may while nobody is there to be told', () => {
   active.tidy();
   expect(forget).toHaveBeenCalledTimes(2);
 });
+
+it('takes a copy that came while it was about to be apart, and none when it is active', async () => {
+  const { part: apart } = part('apart');
+  const put = vi.fn();
+  apart.replace(put);
+  await apart.changing;
+  expect(put).toHaveBeenCalledTimes(1);
+  expect(apart.mode).toBe('following');
+  const { part: active, world } = part('active');
+  active.replace(put);
+  await active.changing;
+  expect(put).toHaveBeenCalledTimes(1);
+  expect(world.onError).toHaveBeenCalledTimes(1);
+});

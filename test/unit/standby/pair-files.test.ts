@@ -1,0 +1,101 @@
+/** The files of a pair as a follower takes them: where it goes on, and when it begins anew. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { parseConfig } from '../../../src/config.ts';
+import { openStandbyCopy, type StandbyCopy } from '../../../src/daemon/standby-copy.ts';
+import { openInventory } from '../../../src/inventory/inventory.ts';
+import { openDatabase } from '../../../src/platform/sqlite.ts';
+import { setPlace } from '../../../src/standby/copy.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+
+const BEFORE = { run: 'before', seq: 1 };
+const PLACE = { run: 'now', seq: 7 };
+let folder: string;
+let file: string;
+let whole: Buffer;
+let copy: StandbyCopy;
+let put: (() => void) | undefined;
+const line = { send: vi.fn(), close: vi.fn() };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'reveille-pair-files-'));
+  file = join(folder, 'r.db');
+  const db = openDatabase(file);
+  openInventory({ db, clock: () => 1_000_000 as Millis });
+  whole = db.serialize();
+  setPlace(db, BEFORE);
+  db.close();
+  put = undefined;
+  for (const one of Object.values(line)) one.mockReset();
+  copy = openStandbyCopy({
+    config: parseConfig(`database: { file: ${file} }`),
+    log: pino({ level: 'silent' }),
+    replace: (given) => {
+      put = given;
+    },
+    onError: (error) => {
+      throw error;
+    },
+  });
+});
+afterEach(async () => {
+  copy.pause();
+  await copy.close();
+  rmSync(folder, { recursive: true });
+});
+
+const open = () => copy.open(() => undefined);
+const rows = (to: number) => copy.heard({ kind: 'rows', changes: [], to }, line as never);
+
+async function closed(): Promise<void> {
+  copy.pause();
+  await copy.close();
+}
+
+/** A whole copy comes. @returns when all of it is here, and not in its place yet */
+async function wholeComes(): Promise<() => Promise<void>> {
+  const message = {
+    kind: 'file',
+    name: 'database',
+    sizeBytes: whole.length,
+    place: PLACE,
+  } as const;
+  copy.heard(message, line as never);
+  copy.bytes(whole);
+  return async () => {
+    await expect.poll(() => put, { timeout: 5000 }).toBeDefined();
+    await closed();
+    put?.();
+    open();
+  };
+}
+
+it('begins anew when it is told what follows on a place that it has left', async () => {
+  open();
+  expect(copy.place()).toEqual(BEFORE);
+  // Its hello says so; then it is apart for a moment, with what came meanwhile in its hands.
+  await closed();
+  rows(2);
+  copy.leave(0);
+  open();
+  expect(line.close).toHaveBeenCalled();
+  expect(line.send).not.toHaveBeenCalled();
+  line.close.mockReset();
+  rows(3);
+  expect(line.close).toHaveBeenCalled();
+});
+
+it('takes what follows on a copy that is not in its place yet', async () => {
+  open();
+  const placed = await wholeComes();
+  rows(8);
+  expect(copy.place()).toBeUndefined();
+  expect(line.send).not.toHaveBeenCalled();
+  await placed();
+  expect(copy.place()).toEqual({ ...PLACE, seq: 8 });
+  expect(line.send).toHaveBeenCalledExactlyOnceWith({ kind: 'ack', to: 8 });
+  expect(line.close).not.toHaveBeenCalled();
+});

@@ -3,7 +3,8 @@
  * it could not be used (the key of secrets, the site's membership of the fleet).
  *
  * A copy comes whole, is brought to disk beside the database, and takes its place by one rename while nothing has it open. A
- * database that was no copy (this one was active, or served while it was apart) is set aside once, for people.
+ * database that was active is set aside, for people; the copy of one that only served while it was apart is not, lest it
+ * take the place of one that holds what nobody else has.
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,7 +14,7 @@ import { MIGRATIONS } from '../inventory/schema.ts';
 import { backupDatabase } from '../platform/backup.ts';
 import type { Log } from '../platform/log.ts';
 import { BESIDE, discard, sync } from '../platform/private-files.ts';
-import { leavePlace, placeOf, setPlace } from '../standby/copy.ts';
+import { isFromCopy, leavePlace, placeOf, setPlace } from '../standby/copy.ts';
 import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
 import { federationFolderOf, keyFileOf } from './core.ts';
 import { FLEET_FILES } from './membership.ts';
@@ -28,7 +29,7 @@ export interface StandbyCopy {
   isInUse(): boolean;
   place(): Place | undefined;
   /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run on until then. */
-  leave(aheadMs: number): void;
+  leave(to: 'active' | 'apart', aheadMs: number): void;
   /** As a follower: follows up the file from here on. `onRows`: what has changed, before it is said that it is here. */
   open(onRows: (tables: ReadonlySet<string>) => void): void;
   /** Nothing is entered any more. */
@@ -88,7 +89,7 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     line.send({ kind: 'ack', to: reached.seq });
   };
   const put = (at: Place): void => {
-    if (existsSync(file) && inFile(placeOf) === undefined) renameSync(file, `${file}.set-aside`);
+    if (existsSync(file) && !inFile(isFromCopy)) renameSync(file, `${file}.set-aside`);
     for (const name of BESIDE) discard(`${file}${name}`);
     renameSync(incomingFile, file);
     sync(dirname(file));
@@ -109,12 +110,12 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     exists: () => existsSync(file),
     isInUse: () => existsSync(file) && inFile(holdsMachines),
     place: () => (coming ? undefined : place),
-    leave(aheadMs) {
+    leave(to, aheadMs) {
       place = undefined;
       if (!existsSync(file)) return;
       inFile((db) => {
         if (!db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get()) return;
-        leavePlace(db);
+        leavePlace(db, to);
         if (aheadMs > 0)
           db.prepare('UPDATE leases SET expires_at = expires_at + ?').run(Math.round(aheadMs));
       });

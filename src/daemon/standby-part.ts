@@ -101,7 +101,7 @@ export class PairPart {
     await this.close('standby');
     this.mode = to;
     if (to === 'waiting') return;
-    if (to !== 'following') copy.leave(to === 'active' ? state.get().aheadMs : 0);
+    if (to !== 'following') copy.leave(to, to === 'active' ? state.get().aheadMs : 0);
     // Until the other one has everything, nothing that is promised is heard of.
     if (to === 'active') state.put({ aheadMs: 0, unheard: true });
     await this.start(to);

@@ -15,6 +15,7 @@ export interface Copy {
 }
 
 const PLACE_KEY = 'standby_place';
+const APART_KEY = 'standby_apart';
 
 /** Where a copy follows the other one's log; undefined for what is none, or was written to since. */
 export function placeOf(db: Database): Place | undefined {
@@ -31,8 +32,17 @@ export function setPlace(db: Database, place: Place): void {
 }
 
 /** It is no copy any more from here on: it is going to be written to. */
-export function leavePlace(db: Database): void {
-  db.prepare('DELETE FROM meta WHERE key = ?').run(PLACE_KEY);
+export function leavePlace(db: Database, to: 'active' | 'apart'): void {
+  const forget = db.prepare<[string]>('DELETE FROM meta WHERE key = ?');
+  const wasCopy = forget.run(PLACE_KEY).changes > 0;
+  if (to === 'active') forget.run(APART_KEY);
+  else if (wasCopy) db.prepare('INSERT INTO meta (key, value) VALUES (?, 1)').run(APART_KEY);
+}
+
+/** Is it a copy, or was it one until it served while it was apart? Then what it holds is the active one's. */
+export function isFromCopy(db: Database): boolean {
+  const any = db.prepare<[string, string]>('SELECT 1 FROM meta WHERE key IN (?, ?)');
+  return any.get(PLACE_KEY, APART_KEY) !== undefined;
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;

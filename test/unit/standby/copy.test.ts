@@ -84,7 +84,7 @@ it('is the original after it was told, twice as well as once', () => {
   from.db.exec('DELETE FROM events');
   follow();
   expect(placeOf(to.db)).toEqual({ run: 'r', seq: at });
-  leavePlace(to.db);
+  leavePlace(to.db, 'active');
   expect(placeOf(to.db)).toBeUndefined();
   expect(() => log.read(0)).toThrow('does not reach back');
 });

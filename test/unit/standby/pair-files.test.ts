@@ -1,5 +1,5 @@
-/** The files of a pair as a follower takes them: where it goes on, and when it begins anew. */
-import { mkdtempSync, rmSync } from 'node:fs';
+/** The files of a pair as a follower takes them: where it goes on, when it begins anew, and what is kept of before. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -79,7 +79,7 @@ it('begins anew when it is told what follows on a place that it has left', async
   // Its hello says so; then it is apart for a moment, with what came meanwhile in its hands.
   await closed();
   rows(2);
-  copy.leave(0);
+  copy.leave('apart', 0);
   open();
   expect(line.close).toHaveBeenCalled();
   expect(line.send).not.toHaveBeenCalled();
@@ -98,4 +98,24 @@ it('takes what follows on a copy that is not in its place yet', async () => {
   expect(copy.place()).toEqual({ ...PLACE, seq: 8 });
   expect(line.send).toHaveBeenCalledExactlyOnceWith({ kind: 'ack', to: 8 });
   expect(line.close).not.toHaveBeenCalled();
+});
+
+it('sets aside what was active, also when it was apart since', async () => {
+  copy.leave('active', 0);
+  copy.leave('apart', 0);
+  await (await wholeComes())();
+  expect(existsSync(`${file}.set-aside`)).toBe(true);
+});
+
+it('keeps what was set aside when a copy that was apart for a while is replaced', async () => {
+  copy.leave('apart', 0);
+  copy.leave('apart', 0);
+  await (await wholeComes())();
+  expect(copy.place()).toEqual(PLACE);
+  expect(existsSync(`${file}.set-aside`)).toBe(false);
+  // What becomes active from there has changes of its own again.
+  copy.leave('apart', 0);
+  copy.leave('active', 0);
+  await (await wholeComes())();
+  expect(existsSync(`${file}.set-aside`)).toBe(true);
 });

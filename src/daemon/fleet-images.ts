@@ -59,7 +59,7 @@ async function openFleetFile(
   }
   const offsetBytes = statusCode === 206 ? from.offsetBytes : 0;
   return {
-    bytes: paced(answer, bytesPerSecond),
+    bytes: paced(answer, bytesPerSecond, from.signal),
     offsetBytes,
     sizeBytes: offsetBytes + Number(headers['content-length']),
     tag: sha256,
@@ -68,10 +68,11 @@ async function openFleetFile(
 
 const BURST_MS = 200;
 
-/** No more than so many bytes a second, but for a short burst. */
+/** No more than so many bytes a second, but for a short burst. @throws AbortError when the signal ends it in a pause */
 export async function* paced(
   bytes: AsyncIterable<Uint8Array>,
   bytesPerSecond: number,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let freeAt = performance.now();
   for await (const chunk of bytes) {
@@ -80,6 +81,6 @@ export async function* paced(
     freeAt =
       Math.max(freeAt, performance.now() - BURST_MS) + (chunk.length * 1000) / bytesPerSecond;
     const waitMs = freeAt - performance.now();
-    if (waitMs > 1) await pause(waitMs);
+    if (waitMs > 1) await pause(waitMs, undefined, { signal });
   }
 }

@@ -5,7 +5,7 @@ import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
 import type { Telling } from './standby-dhcp.ts';
 import type { Meeting } from './standby-meeting.ts';
-import { sendPiece } from './standby-pieces.ts';
+import { noPiece, sendPiece } from './standby-pieces.ts';
 
 /** Of pings that were not answered; older ones are not counted upon. */
 const PINGS_MAX = 100;
@@ -95,7 +95,9 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
       pair.part.images?.wake();
       return;
     case 'want':
-      if (pair.mode === 'active')
+      // Who asks waits for an answer, also when there is nothing to give.
+      if (pair.mode !== 'active') line.send(noPiece(message));
+      else
         sendPiece(pair.imageFolder(), line, message).catch((err) =>
           pair.parts.log.warn({ err }, 'a piece of an image could not be sent'),
         );

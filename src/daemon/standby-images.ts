@@ -147,21 +147,34 @@ async function write(
   return there;
 }
 
+/** @throws the signal's reason, also while the other one does not answer */
+async function unless<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([ask(), stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** The active one as a source: the first piece says how large the whole is. */
 function pieces({ piece, bytesPerSecond }: FollowedImagePorts): Sources {
   return {
     async open(sha256, { offsetBytes, signal }): Promise<OpenSource> {
-      const first = await piece(sha256, offsetBytes);
+      const ask = (at: number) => unless(signal, () => piece(sha256, at));
+      const first = await ask(offsetBytes);
       async function* all(): AsyncGenerator<Uint8Array> {
         let at = offsetBytes;
-        for (let next = first; next.bytes.length > 0; next = await piece(sha256, at)) {
-          signal.throwIfAborted();
+        for (let next = first; next.bytes.length > 0; next = await ask(at)) {
           yield next.bytes;
           at += next.bytes.length;
           if (at >= next.sizeBytes) return;
         }
       }
-      const bytes = paced(all(), bytesPerSecond);
+      const bytes = paced(all(), bytesPerSecond, signal);
       return { bytes, offsetBytes, sizeBytes: first.sizeBytes, tag: sha256 };
     },
   };

@@ -14,6 +14,10 @@ type WantMessage = Extract<StandbyMessage, { kind: 'want' }>;
 
 const PIECE_BYTES = 262_144;
 
+export const noPiece = ({ sha256, offset }: WantMessage): PieceMessage => ({
+  ...{ kind: 'piece', sha256, offset, sizeBytes: 0, lengthBytes: 0 },
+});
+
 /** As the active one. @returns when the piece is on its way */
 export async function sendPiece(
   folder: ImageFolder,

@@ -30,7 +30,7 @@ function folderOf(name: string) {
 const PIECE = 262_144;
 
 /** An active one with a file of some pieces, and a follower whose line breaks when it is told to. */
-async function pair({ breaksAfter = Number.POSITIVE_INFINITY } = {}) {
+async function pair({ breaksAfter = Number.POSITIVE_INFINITY, isSilent = false } = {}) {
   const [active, here] = [folderOf('active'), folderOf('follower')];
   const content = randomBytes(5 * PIECE + 77);
   const sha256 = createHash('sha256').update(content).digest('hex');
@@ -49,6 +49,7 @@ async function pair({ breaksAfter = Number.POSITIVE_INFINITY } = {}) {
     if (message.kind !== 'want') return false;
     wanted.push(message.offset);
     left -= 1;
+    if (isSilent) return true;
     if (left < 0) setImmediate(pieces.cut);
     else void sendPiece(active, line as Line, message);
     return true;
@@ -58,9 +59,9 @@ async function pair({ breaksAfter = Number.POSITIVE_INFINITY } = {}) {
     ...{ contentSha256: sha256, contentBytes: content.length },
     ...{ storedAt: 0 as Millis, unusedSince: 0 as Millis },
   };
-  const start = (blobs: readonly Blob[] = [blob]) => {
+  const start = (blobs: readonly Blob[] = [blob], bytesPerSecond = 0) => {
     const images = followImages({
-      ...{ folder: here, log: pino({ level: 'silent' }), bytesPerSecond: 0 },
+      ...{ folder: here, log: pino({ level: 'silent' }), bytesPerSecond },
       ...{ piece: pieces.ask, check: checkImageFile, isCurrent: () => true },
       blobs: () => blobs,
       pause: async () => undefined,
@@ -111,4 +112,20 @@ it('have no name when they are other files than the copy says, or are not there'
   expect(here.keptBytes(sha256)).toBeUndefined();
   expect(here.incomingBytes(sha256.slice(0, 36))).toBeUndefined();
   expect(images.missing()).toMatchObject({ files: 2 });
+});
+
+it('stop at once, though the active one does not answer', async () => {
+  const { wanted, start } = await pair({ isSilent: true });
+  const images = start();
+  await expect.poll(() => wanted.length, { timeout: 10_000 }).toBe(1);
+  await images.stop();
+  expect(wanted).toEqual([0]);
+});
+
+it('stop at once in a pause that is to hold them back', async () => {
+  const { here, sha256, wanted, start } = await pair();
+  const images = start(undefined, 1);
+  await expect.poll(() => here.incomingBytes(sha256.slice(0, 36)), { timeout: 10_000 }).toBe(PIECE);
+  await images.stop();
+  expect(wanted).toEqual([0]);
 });

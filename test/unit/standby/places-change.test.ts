@@ -43,7 +43,7 @@ function line(mode: string, telling?: object) {
   };
   hearOther(pair as unknown as Pair, meeting as unknown as Meeting, () => undefined);
   if (!user) throw new Error('nobody hears');
-  return { pair, user, close };
+  return { pair, user, close, send: meeting.line.send };
 }
 
 const telling = () => ({ feeder: { begin: vi.fn() } });
@@ -77,4 +77,12 @@ it('takes what it is told when it follows, and nothing while it is active itself
   active.user.heard({ kind: 'rows', changes: [], to: 1 });
   expect(active.pair.copy.heard).not.toHaveBeenCalled();
   expect(active.close).not.toHaveBeenCalled();
+});
+
+it('answers who wants a piece of an image while it ends its own part', () => {
+  const { user, send } = line('following');
+  user.heard({ kind: 'want', sha256: 'f'.repeat(64), offset: 5 });
+  expect(send).toHaveBeenCalledExactlyOnceWith({
+    ...{ kind: 'piece', sha256: 'f'.repeat(64), offset: 5, sizeBytes: 0, lengthBytes: 0 },
+  });
 });

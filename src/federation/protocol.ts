@@ -82,18 +82,21 @@ export type PoolDocument = z.output<typeof poolDocument>;
 
 /**
  * Which event a cursor means: a database that was put back from a copy has other events under the same numbers, and another
- * epoch of its feed. Without an event, of a cursor whose event was compacted away, it is the epoch alone.
+ * epoch of its feed. Of a cursor whose event was compacted away it is the epoch alone.
  */
 export const markOf = (
   epoch: string,
   event?: { readonly at: number; readonly name: string },
 ): string => (event ? `${epoch} ${event.at} ${event.name}` : epoch);
 
-/** Whether two marks can be of the same cursor. */
+/**
+ * Whether two marks can be of the same cursor. The event says so, where both know it: a new epoch begins also where what was told
+ * before is still so, when a standby takes over with a copy of the same events. Where one does not, it has to be the same epoch.
+ */
 export const isSameMark = (one: string, other: string): boolean => {
   const [[epoch, ...event], [otherEpoch, ...otherEvent]] = [one.split(' '), other.split(' ')];
   const bothKnown = event.length > 0 && otherEvent.length > 0;
-  return epoch === otherEpoch && (!bothKnown || event.join(' ') === otherEvent.join(' '));
+  return bothKnown ? event.join(' ') === otherEvent.join(' ') : epoch === otherEpoch;
 };
 
 export const fromAppliance = z.discriminatedUnion('kind', [

@@ -55,8 +55,13 @@ describe('a cursor of central', () => {
     expect(answerTo({ cursor: 4, mark: markOf(EPOCH, event(4)) }, ids)).toEqual(streams);
   });
 
+  it('is gone on from when its event is the one that central remembers, whatever the epoch: after a change of places', () => {
+    expect(answerTo({ cursor: 3, mark: markOf('ba9876543210', event(3)) }, ids)).toEqual(streams);
+  });
+
   it.each([
-    ['of another epoch', { cursor: 3, mark: markOf('ba9876543210', event(3)) }],
+    ['of another epoch, on another event', { cursor: 3, mark: markOf('ba9876543210', event(2)) }],
+    ['of another epoch, without its event', { cursor: 3, mark: markOf('ba9876543210') }],
     ['of another epoch, its event compacted away', { cursor: 4, mark: markOf('ba9876543210') }],
     ['on another event', { cursor: 3, mark: markOf(EPOCH, event(2)) }],
     ['as an earlier program has written it', { cursor: 3, mark: '30 machine.state' }],

@@ -41,7 +41,12 @@ export interface StandbyCopy {
   bytes(bytes: Uint8Array): void;
   /** To the other one. */
   send(line: Line | undefined, place: Place): Promise<void>;
-  sendFiles(line: Line): void;
+  /**
+   * The small files.
+   *
+   * @param had what was sent of them on this line, which is not sent again; it is brought up to date
+   */
+  sendFiles(line: Line, had: Map<string, Buffer>): void;
   onZones(show: () => void): void;
 }
 
@@ -152,9 +157,14 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
         discard(made.file);
       }
     },
-    sendFiles(line) {
-      for (const [name, from] of Object.entries(small))
-        if (existsSync(from)) line.sendBytes(name, readFileSync(from));
+    sendFiles(line, had) {
+      for (const [name, from] of Object.entries(small)) {
+        if (!existsSync(from)) continue;
+        const bytes = readFileSync(from);
+        if (had.get(name)?.equals(bytes)) continue;
+        line.sendBytes(name, bytes);
+        had.set(name, bytes);
+      }
     },
     onZones: follower.onZones,
   };

@@ -1,6 +1,7 @@
 /** What a member of a pair does at each message of the other one, for as long as one line lasts. */
 
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
+import { seldom } from './seldom.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
 import type { Telling } from './standby-dhcp.ts';
@@ -14,6 +15,20 @@ const PINGS_MAX = 100;
 export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => void): void {
   /** Which of our daemons tells the other one: after a change of places and back, on the same line, it is another. */
   let begun: Telling | undefined;
+  /** What was sent of the small files: central gives new certificates, and a site joins a fleet, while the two are together. */
+  let had = new Map<string, Buffer>();
+  const unread = seldom((err: unknown) =>
+    pair.parts.log.warn({ err }, 'what goes along with the copy could not be sent'),
+  );
+  const sendChanged = (): void => {
+    // One that has everything has no database on its way, whose bytes these would be taken for.
+    if (!pair.part.isCurrent()) return;
+    try {
+      pair.copy.sendFiles(meeting.line, had);
+    } catch (err) {
+      unread(err);
+    }
+  };
   let n = 0;
   const pings = new Map<number, number>();
   const beat = setInterval(() => {
@@ -24,6 +39,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
     if (pings.size > PINGS_MAX && oldest !== undefined) pings.delete(oldest);
     const { epoch } = pair.right.kept();
     meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now() });
+    sendChanged();
   }, pair.leaseMs / 8);
   meeting.use({
     hello(hello) {
@@ -35,7 +51,8 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
       const { telling } = pair.part;
       if (hello.active || pair.mode !== 'active' || !telling || telling === begun) return;
       begun = telling;
-      pair.copy.sendFiles(meeting.line);
+      had = new Map();
+      pair.copy.sendFiles(meeting.line, had);
       telling.feeder.begin(hello.place);
     },
     heard: (message) => hear(pair, meeting, { message, pings }),

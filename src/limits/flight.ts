@@ -97,6 +97,10 @@ export const FLIGHT_LIMITS = {
     value: 200_000,
     why: 'diagnoses that are kept, about 500 bytes each; events.keepDays ends them sooner',
   },
+  diagnosisCountsMs: {
+    value: 10_000,
+    why: 'how long an answer to how often each was made is kept: 100,000 rows are 170 ms on the thread that answers packets',
+  },
   diagnosesTrimMax: { value: 2000, why: 'rows that one sweep deletes: some milliseconds' },
   bootCardsPerKindMax: {
     value: 16,

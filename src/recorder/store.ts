@@ -239,7 +239,21 @@ function openDiagnoses(db: Database, clock: Clock) {
       const values = wanted.map((key) => query[key]);
       return (db.prepare(sql).all(...values, query.limit) as Row[]).map(fromRow);
     },
-    counts: (max: number): DiagnosisCount[] => counts.all(max),
+    /** The most frequent first; an answer is kept for a while (`diagnosisCountsMs`). */
+    counts: keptFor(limit('diagnosisCountsMs'), clock, (max) => counts.all(max)),
+  };
+}
+
+/** `read` by its few arguments, each anew only when its last answer is old: it goes through a whole table. */
+function keptFor<T>(ms: number, clock: Clock, read: (max: number) => T): (max: number) => T {
+  const kept = new Map<number, { readonly answer: T; readonly at: number }>();
+  return (max) => {
+    const known = kept.get(max);
+    // A clock that was set back makes an answer old, too.
+    if (known && Math.abs(clock() - known.at) < ms) return known.answer;
+    const answer = read(max);
+    kept.set(max, { answer, at: clock() });
+    return answer;
   };
 }
 

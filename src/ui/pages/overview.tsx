@@ -1,7 +1,8 @@
 /** The site at a glance: states, what is stuck, how jobs do, where boots stop, the load of each service, and the newest DNS generations. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { COUNTED_BY, type CountedBy, groupedBy } from '../../diagnose/counts.ts';
+import { onEvents } from '../feed.ts';
 import { counts, fleet, fleetVersion, KIND_ORDER, type Kind, siteName } from '../fleet.ts';
 import { Badge, Empty, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { type Generation, GenerationDialog } from '../parts/dns-generation.tsx';
@@ -176,7 +177,20 @@ const mixWords = (sums: Record<Kind, number>): string =>
 /** Where boots stop, the worst place first: a switch that loses packets is one line here, however many machines it stops. */
 function StopsPanel() {
   const [by, setBy] = useState<CountedBy>('switch');
-  const answer = useRead<Counts>('diagnoses/counts', named('boot.diagnosed'));
+  const answer = useRead<Counts>('diagnoses/counts', DIAGNOSED);
+  // An answer is up to ten seconds old, and may not know the last of them: it is read once more after these.
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = onEvents((events) => {
+      if (!events.some(DIAGNOSED)) return;
+      clearTimeout(timer);
+      timer = setTimeout(answer.reload, COUNTED_ANEW_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, []);
   const groups = groupedBy(answer.value?.counts ?? [], by).slice(0, PLACES_SHOWN);
   const most = Math.max(1, ...groups.map(({ total }) => total));
   const choice = (
@@ -218,6 +232,8 @@ function StopsPanel() {
 }
 
 const PLACES_SHOWN = 8;
+const DIAGNOSED = named('boot.diagnosed');
+const COUNTED_ANEW_MS = 11_000;
 const CAUSES_SHOWN = 3;
 
 function DnsPanel() {

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { addDiagnosisMetrics } from '../../../src/daemon/metrics.ts';
 import { type Counted, groupedBy } from '../../../src/diagnose/counts.ts';
+import { limit } from '../../../src/limits.ts';
 import { A, record } from '../../support/recording.ts';
 import { bytesOf, report } from '../../support/reports.ts';
 import { mac } from '../../support/world.ts';
@@ -78,8 +79,20 @@ describe('diagnoses by place', () => {
     expect(await sum('reveille_boot_diagnoses', 'diagnosis="packet-loss"')).toBe(PORTS);
     const { store } = world.recorder;
     world.inventory.transaction(() => store.endMachine(mac('52:54:00:00:01:01')));
+    world.pass(limit('diagnosisCountsMs'));
     expect(await sum('reveille_boot_diagnoses_open', bad)).toBe(PORTS - 1);
     expect(await sum('reveille_boot_diagnoses', bad)).toBe(PORTS);
+  });
+
+  it('are not read again for every page that asks: an answer is kept for some seconds', () => {
+    const world = hall();
+    const { store } = world.recorder;
+    const read = store.counts(100);
+    world.inventory.transaction(() => store.endMachine(mac('52:54:00:00:01:01')));
+    world.pass(limit('diagnosisCountsMs') - 1);
+    expect(store.counts(100)).toBe(read);
+    world.pass(1);
+    expect(store.counts(100).map(({ open }) => open)).not.toEqual(read.map(({ open }) => open));
   });
 
   it('know the switch from what the machine last reported', () => {

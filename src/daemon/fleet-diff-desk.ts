@@ -6,6 +6,11 @@ import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { FleetChange, FleetDiff } from './fleet-diff.ts';
+import {
+  makeRehearsalFolder,
+  removeLeftRehearsals,
+  removeRehearsalFolder,
+} from './rehearsal-folder.ts';
 
 /** As `FleetChange`, with the configuration as its text. */
 export type FleetProposal = Omit<FleetChange, 'config'> & { readonly config?: string | undefined };
@@ -14,6 +19,11 @@ export interface FleetDiffWork {
   /** The text of the configuration that is in force. */
   readonly current: string;
   readonly change: FleetProposal;
+}
+
+export interface FleetDiffWorkIn extends FleetDiffWork {
+  /** For the copies; it is removed when the thread has ended. */
+  readonly folder: string;
 }
 
 export type FleetDiffNews =
@@ -38,9 +48,11 @@ export interface Comparison {
 }
 
 function compareInThread(work: FleetDiffWork): Comparison {
-  const worker = new Worker(new URL('./fleet-diff-worker.ts', import.meta.url), {
-    workerData: work,
-  });
+  const folder = makeRehearsalFolder();
+  const workerData: FleetDiffWorkIn = { ...work, folder };
+  const worker = new Worker(new URL('./fleet-diff-worker.ts', import.meta.url), { workerData });
+  // A thread that is ended from outside, or that has no memory left, runs no `finally`.
+  worker.once('exit', () => removeRehearsalFolder(folder));
   const answer = new Promise<FleetDiff>((resolve, reject) => {
     worker.once('message', (news: FleetDiffNews) => {
       if (news.kind === 'done') return resolve(news.diff);
@@ -61,6 +73,7 @@ export function openFleetDiffDesk(
   current: string,
   begin: (work: FleetDiffWork) => Comparison = compareInThread,
 ): FleetDiffDesk {
+  removeLeftRehearsals();
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
   let running: Comparison | undefined;

@@ -34,9 +34,15 @@ export type Templates = Readonly<Record<string, string>>;
 /** By channel (`debian-12/stable`): the version that it would point to. */
 export type Channels = Readonly<Record<string, string>>;
 
-/** The last install of each machine that was not given up: what `NextInstalls` needs of the table of jobs. */
-export const LAST_INSTALLS = `number IN (SELECT max(number) FROM live.jobs
-  WHERE kind IN ('install', 'reinstall') AND status NOT IN ('failed', 'cancelled') GROUP BY target)`;
+/**
+ * The last install of each machine that was not given up: what `NextInstalls` needs of the table of jobs. User data is a secret that
+ * no template of an installer is told.
+ */
+export const LAST_INSTALLS = {
+  rows: `number IN (SELECT max(number) FROM live.jobs
+    WHERE kind IN ('install', 'reinstall') AND status NOT IN ('failed', 'cancelled') GROUP BY target)`,
+  as: { params: "json_remove(params, '$.userData')" },
+};
 
 /** What the machine would be told, by what it is. */
 export type NextInstalls = (hardwarename: Hardwarename) => ReadonlyMap<string, string>;

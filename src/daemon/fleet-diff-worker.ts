@@ -3,19 +3,20 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseConfig } from '../config.ts';
 import { AppError } from '../errors.ts';
-import { diffFleet } from './fleet-diff.ts';
-import type { FleetDiffNews, FleetDiffWork } from './fleet-diff-desk.ts';
+import { diffFleetIn } from './fleet-diff.ts';
+import type { FleetDiffNews, FleetDiffWorkIn } from './fleet-diff-desk.ts';
 
 const NICE = 10;
 
-const { current, change } = workerData as FleetDiffWork;
+const { folder, current, change } = workerData as FleetDiffWorkIn;
 // With Linux' threads this is the priority of this thread alone (setpriority(2), "C library/kernel differences").
 setPriority(NICE);
 const say = (news: FleetDiffNews): void => parentPort?.postMessage(news);
 try {
   const { config, ...rest } = change;
   const next = config === undefined ? undefined : { config: parseConfig(config) };
-  say({ kind: 'done', diff: diffFleet(parseConfig(current), { ...rest, ...next }) });
+  const diff = diffFleetIn(folder, parseConfig(current), { ...rest, ...next });
+  say({ kind: 'done', diff });
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
   const { code, detail, path } = error;

@@ -7,11 +7,10 @@
  * record would be offered as each kind of client, the script it would be handed, the hardware type of each machine, and what its next
  * install would tell it (fleet-diff-installs.ts). Beside that, the leases that are held now, by the segment that would look after them, and every record of every zone.
  *
- * The copies hold no history, no token, no password and of jobs but what each machine was last installed with: machines in the middle of an install answer as if they had none. The database
+ * The copies hold no history, no token, no password and of jobs but what each machine was last installed with, without its user data: machines in the middle of an install answer as if they had none. The database
  * itself is read once and never written.
  */
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { type Stage, stagesOf } from '../dhcp/rehearsal.ts';
@@ -35,6 +34,7 @@ import {
   openNextInstalls,
   type Templates,
 } from './fleet-diff-installs.ts';
+import { makeRehearsalFolder, removeRehearsalFolder } from './rehearsal-folder.ts';
 
 export interface Difference {
   readonly machine: string;
@@ -120,7 +120,16 @@ const LINES_MAX = limit('rehearsalLinesMax');
  * @throws AppError for a record or a template that would be refused, as its own change would be
  */
 export function diffFleet(current: Config, change: FleetChange): FleetDiff {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-rehearsal-'));
+  const folder = makeRehearsalFolder();
+  try {
+    return diffFleetIn(folder, current, change);
+  } finally {
+    removeRehearsalFolder(folder);
+  }
+}
+
+/** The same with its copies in a folder that the caller removes, for callers that see it cut off. @throws as above */
+export function diffFleetIn(folder: string, current: Config, change: FleetChange): FleetDiff {
   const opened: Core[] = [];
   const open = (name: string, config: Config): Core => {
     const file = join(folder, name);
@@ -161,7 +170,6 @@ export function diffFleet(current: Config, change: FleetChange): FleetDiff {
     };
   } finally {
     for (const core of opened) core.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -19,8 +19,14 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 /** For `Kept`: none of its rows; nothing that is copied may refer to them. */
 export const NO_ROW = 'FALSE';
 
-/** Conditions by tables: which rows are in the copy, where `live` is the database. A table that is not named is copied whole. */
-export type Kept = Readonly<Record<string, string>>;
+/** Which rows are in the copy: a condition, where `live` is the database, and by its columns what is in place of their values. */
+interface KeptRows {
+  readonly rows: string;
+  readonly as: Readonly<Record<string, string>>;
+}
+
+/** By tables; where nothing is in place of values, the condition alone. A table that is not named is copied whole. */
+export type Kept = Readonly<Record<string, string | KeptRows>>;
 
 export function copyToScratch(file: string, scratch: string, kept: Kept): void {
   makePrivate(scratch);
@@ -40,23 +46,34 @@ export function copyToScratch(file: string, scratch: string, kept: Kept): void {
 }
 
 function copyTables(db: Sqlite.Database, kept: Kept): void {
-  const rows = db
+  const schema = db
     .prepare<[], SchemaRow>(
       "SELECT type, name, sql FROM live.sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
     )
     .all();
-  const virtual = rows.filter(({ sql }) => /^CREATE VIRTUAL/i.test(sql));
+  const virtual = schema.filter(({ sql }) => /^CREATE VIRTUAL/i.test(sql));
   // A virtual table makes its own.
   const isShadow = (name: string) => virtual.some((one) => name.startsWith(`${one.name}_`));
-  const tables = rows.filter(
+  const tables = schema.filter(
     (one) => one.type === 'table' && !virtual.includes(one) && !isShadow(one.name),
   );
   for (const { name, sql } of tables) {
     db.exec(sql);
-    const [table, which] = [quoted(name), kept[name] ?? 'TRUE'];
-    if (which !== NO_ROW)
-      db.exec(`INSERT INTO main.${table} SELECT * FROM live.${table} WHERE ${which}`);
+    const which = kept[name] ?? 'TRUE';
+    if (which === NO_ROW) continue;
+    const { rows, as }: KeptRows = typeof which === 'string' ? { rows: which, as: {} } : which;
+    const table = quoted(name);
+    const values = columnsOf(db, table).map((column) => as[column] ?? quoted(column));
+    db.exec(
+      `INSERT INTO main.${table} SELECT ${values.join(', ')} FROM live.${table} WHERE ${rows}`,
+    );
   }
   for (const { sql } of virtual) db.exec(sql);
-  for (const { type, sql } of rows) if (type !== 'table') db.exec(sql);
+  for (const { type, sql } of schema) if (type !== 'table') db.exec(sql);
+}
+
+/** Of a table as it was made in the copy. @param table quoted */
+function columnsOf(db: Sqlite.Database, table: string): string[] {
+  const columns = db.pragma(`main.table_info(${table})`) as { readonly name: string }[];
+  return columns.map(({ name }) => name);
 }

@@ -1,15 +1,18 @@
 /** What a template of an installer, a channel or a role would change for the next installs of the fleet, before it is applied. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diffText } from '../../../src/cli/config-diff.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { openCore } from '../../../src/daemon/core.ts';
 import { diffFleet, type FleetChange } from '../../../src/daemon/fleet-diff.ts';
+import { LAST_INSTALLS } from '../../../src/daemon/fleet-diff-installs.ts';
 import type { TemplateFormat } from '../../../src/inventory/images.ts';
 import { openImageFolder } from '../../../src/platform/image-folder.ts';
+import { copyToScratch } from '../../../src/platform/scratch-copy.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import { bytesOf, report } from '../../support/reports.ts';
@@ -25,6 +28,7 @@ const PRESEED = [
 ].join('\n');
 const KICKSTART = `network --hostname={{ hostname }}\n%post\ncurl {{ phoneHomeUrl }}\n%end\n`;
 const SECRET = 'hunter2';
+const CLOUD_SECRET = 'correct-horse';
 
 let folder = '';
 const configOf = (more = '') => parseConfig(`database: { file: ${join(folder, 'r.db')} }\n${more}`);
@@ -107,7 +111,7 @@ beforeAll(() => {
   addJob(core, one, { params: { image: 'netinst/stable', metadata: { password: SECRET } } });
   addJob(core, one, { params: { image: 'rocky/stable' }, status: 'failed' });
   addJob(core, two, { params: { image: 'netinst@1', metadata: { password: SECRET } } });
-  addJob(core, three, { params: { image: 'rocky/stable' } });
+  addJob(core, three, { params: { image: 'rocky/stable', userData: CLOUD_SECRET } });
   core.close();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -158,6 +162,21 @@ describe('what a template of an installer would change', () => {
     expect(put('netinst/none', PRESEED)).toThrow(/no sound image netinst\/none/);
     expect(put('netinst/stable', '{{ colour }} {{ phoneHomeUrl }}')).toThrow(/line 1: 'colour'/);
     expect(put('netinst/stable', 'd-i x')).toThrow(/no \{\{ phoneHomeUrl \}\}/);
+  });
+});
+
+describe('what is copied of the jobs', () => {
+  it('is the last installs, without the user data that no template is told', () => {
+    const scratch = join(folder, 'scratch.db');
+    copyToScratch(join(folder, 'r.db'), scratch, { jobs: LAST_INSTALLS });
+    expect(readFileSync(scratch, 'utf8')).not.toContain(CLOUD_SECRET);
+    const copy = new Sqlite(scratch);
+    expect(copy.prepare('SELECT params FROM jobs ORDER BY number').pluck().all()).toEqual([
+      `{"image":"netinst/stable","metadata":{"password":"${SECRET}"}}`,
+      `{"image":"netinst@1","metadata":{"password":"${SECRET}"}}`,
+      '{"image":"rocky/stable"}',
+    ]);
+    copy.close();
   });
 });
 

@@ -235,6 +235,22 @@ describe('what would change, asked of a running appliance', () => {
     await expect(refused).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
     await desk.close();
   });
+  it('leaves no copy behind when it is cut off, nor what was cut off before it', async () => {
+    const copies = join(folder, 'cut-off');
+    // No process has such a number (pid_max is 2^22 at most).
+    const others = `reveille-rehearsal-${process.ppid}-x`;
+    for (const name of ['reveille-rehearsal-99999999-x', others])
+      mkdirSync(join(copies, name), { recursive: true });
+    vi.stubEnv('TMPDIR', copies);
+    const desk = openFleetDiffDesk(text());
+    expect(readdirSync(copies)).toEqual([others]);
+    const ended = desk.diff({ records: [] }).catch((error) => error);
+    await vi.waitUntil(() => readdirSync(copies).length > 1);
+    await desk.close();
+    vi.unstubAllEnvs();
+    expect(await ended).toBeInstanceOf(Error);
+    expect(readdirSync(copies)).toEqual([others]);
+  });
   it('makes one at a time, and asks those beyond a few to wait', async () => {
     let [running, most] = [0, 0];
     const ends: (() => void)[] = [];

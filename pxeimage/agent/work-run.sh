@@ -99,15 +99,17 @@ onto() {
   # shellcheck disable=SC2086
   "$ZSTD" -d -q ${2:-} -c 1<>"$1"
   rc=$?
-  # 70 is zstd's word for what it could not write (EXM_THROW in its fileio); all others are about what it has read.
-  if [ "$rc" = 70 ]; then
-    echo 0 >"$AT/rc.unpack"
-  else
-    echo "$rc" >"$AT/rc.unpack"
-    rc=0
-    dd if=/dev/null of="$1" conv=fsync,notrunc 2>"$AT/dd" || rc=$?
-    [ "$rc" = 0 ] || tail -n 1 "$AT/dd"
-  fi
+  # zstd's words for what it could not write: 70, and the others where it leaves zeros out (EXM_THROW in its fileio_asyncio.c);
+  # all but these are about what it has read.
+  case $rc in
+    69 | 70 | 91 | 92 | 93 | 95) echo 0 >"$AT/rc.unpack" ;;
+    *)
+      echo "$rc" >"$AT/rc.unpack"
+      rc=0
+      dd if=/dev/null of="$1" conv=fsync,notrunc 2>"$AT/dd" || rc=$?
+      [ "$rc" = 0 ] || tail -n 1 "$AT/dd"
+      ;;
+  esac
   echo "$rc" >"$AT/rc.write"
 }
 

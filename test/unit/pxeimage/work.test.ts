@@ -134,6 +134,19 @@ describe('a copy', () => {
     expect([corrupt.code, corrupt.at('code')]).toEqual([1, 'IMAGE_CORRUPT']);
   });
 
+  it('knows all of zstd’s words for a disk that does not take what is written', async () => {
+    const ended = async (status: number) => {
+      const { environment } = await store(packed);
+      const script = `ended() { cat >/dev/null; return ${status}; }
+        copy ${sha256(packed)} ${packed.length} zstd 80 onto "$AT/disk" --sparse; echo copied`;
+      return (await agent(script, { ...environment, ZSTD: 'ended' })).at('code');
+    };
+    for (const status of [69, 70, 91, 92, 93, 95]) {
+      expect([status, await ended(status)]).toEqual([status, 'DISK_FAILED']);
+    }
+    expect(await ended(1)).toBe('IMAGE_CORRUPT');
+  });
+
   it('writes only what is not zero where the disk has made itself zeros, and looks whether it has', async () => {
     const image = Buffer.concat([content, Buffer.alloc(3_000_000), content, Buffer.alloc(70_000)]);
     const file = zstdCompressSync(image);

@@ -242,6 +242,12 @@ export const SCENES: readonly Scene[] = [
     leased(0, 'http-boot', { bootFile: 'http://10.77.0.1:8080/boot/ipxe/snponly.efi' }),
     { client: 'http-boot', arch: 'uefi-x64-http' },
   ),
+  scene(
+    'https-boot-not-trusted',
+    'asked for nothing',
+    leased(0, 'http-boot', { bootFile: 'https://10.77.0.1:8443/boot/ipxe/snponly.efi' }),
+    { client: 'http-boot', arch: 'uefi-x64-http' },
+  ),
   scene('boot-file-not-asked', 'no TFTP', leased(0, 'firmware')),
   scene('secure-boot-refused', 'the next entry at once', LOADED, back(LOADED, 2500, 'http-boot')),
   scene('secure-boot-refused', 'IPv6 first', LOADED, back(LOADED, 70_000, 'http-boot')),

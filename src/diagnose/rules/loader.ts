@@ -30,6 +30,21 @@ const lost = (f: Facts) => {
   return (transfer.retransmits - transfer.unheard) / Math.max(20, transfer.acked);
 };
 
+const isHttps = (url: string): boolean => url.startsWith('https:');
+/** UEFI HTTP Boot has its address and its URL, and does not fetch it. */
+function notFetched(f: Facts): readonly string[] | undefined {
+  if (f.flight.client !== 'http-boot' || f.http.some(({ method }) => method === 'GET'))
+    return undefined;
+  if (f.messages('ack', 'http-boot').length === 0) return undefined;
+  const head = f.http.find(({ method }) => method === 'HEAD');
+  return [
+    head
+      ? `it asked for the size of ${head.file} and did not fetch it`
+      : `it was told ${f.bootFile || 'its URL'} and asked for nothing`,
+    silence(f),
+  ];
+}
+
 export const LOADER_RULES: readonly Rule[] = [
   {
     name: 'no-binary-for-architecture',
@@ -267,23 +282,27 @@ export const LOADER_RULES: readonly Rule[] = [
     confidence: 'likely',
     waitMs: 15_000,
     places: ['acked', 'offered', 'loading'],
-    evidence: (f) => {
-      if (f.flight.client !== 'http-boot') return undefined;
-      const head = f.http.find(({ method }) => method === 'HEAD');
-      const got = f.http.some(({ method }) => method === 'GET');
-      if (got) return undefined;
-      return f.messages('ack', 'http-boot').length > 0
-        ? [
-            head
-              ? `it asked for the size of ${head.file} and did not fetch it`
-              : `it was told ${f.bootFile || 'its URL'} and asked for nothing`,
-            silence(f),
-          ]
-        : undefined;
-    },
+    evidence: (f) => (isHttps(f.bootFile) ? undefined : notFetched(f)),
     says: 'UEFI HTTP Boot was given its URL and does not fetch it. Many servers refuse plain http until that is allowed in their setup.',
     next: 'Allow HTTP connections in the setup of the firmware, or enrol the CA of the site and use https, or boot it by PXE.',
-    not: { 'boot-file-not-asked': 'there PXE firmware asks for nothing by TFTP' },
+    not: {
+      'boot-file-not-asked': 'there PXE firmware asks for nothing by TFTP',
+      'https-boot-not-trusted': 'there the address is https',
+    },
+  },
+  {
+    name: 'https-boot-not-trusted',
+    title: 'The firmware does not trust our certificate',
+    confidence: 'likely',
+    waitMs: 15_000,
+    places: ['acked', 'offered', 'loading'],
+    evidence: (f) => (isHttps(f.bootFile) ? notFetched(f) : undefined),
+    says: 'UEFI HTTP Boot was given an https address and does not fetch it: the CA is not enrolled in its setup, its clock is far off, or it has no TLS.',
+    next: 'Enrol the CA of the site in the setup of the firmware and look at its clock, or send firmware to plain http (machineHttp.tls.offerFirmware: false).',
+    not: {
+      'http-boot-refused': 'there the address is plain http',
+      'https-not-trusted': 'there it is iPXE that was told an https address',
+    },
   },
   {
     name: 'boot-file-not-asked',

@@ -11,7 +11,16 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { decodeEchoReply, encodeEcho } from '../wire/icmp-echo.ts';
 import { type Ipv4, ipv4ToBytes } from '../wire/ipv4.ts';
-import { AF_INET, type Libc, loadLibc, SOCK_NONBLOCK, SOCK_RAW } from './libc.ts';
+import {
+  AF_INET,
+  int32,
+  type Libc,
+  loadLibc,
+  SO_RCVBUF,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from './libc.ts';
 import type { Log } from './log.ts';
 import { createWaits, IPPROTO_ICMP, type Prober } from './probe.ts';
 
@@ -22,6 +31,11 @@ const ALL_BUT_REPLIES = Uint8Array.of(0xfe, 0xff, 0xff, 0xff);
 const ROUNDS = 2;
 /** The longest IP header and an echo reply as long as ours. */
 const PACKET_BYTES_MAX = 128;
+/**
+ * The kernel counts some 2300 bytes for an answer that a NIC received, whatever its length, and gives less than is asked for where
+ * net.core.rmem_max says so: 416 KiB as it comes, which are a whole round of answers and half of another.
+ */
+const BUFFER_BYTES = 1 << 20;
 
 /** @returns `undefined` where nothing can be probed. */
 export function openRoutedProber(options: { waitMs: number; log: Log }): Prober | undefined {
@@ -33,6 +47,8 @@ export function openRoutedProber(options: { waitMs: number; log: Log }): Prober 
     return undefined;
   }
   libc.setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES, ALL_BUT_REPLIES.length);
+  const buffer = int32(BUFFER_BYTES);
+  libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, buffer, buffer.length);
   const waits = createWaits();
   let isOpen = true;
   const asked = { identifier: randomInt(0x1_0000), data: Uint8Array.from(randomBytes(8)) };
@@ -41,18 +57,19 @@ export function openRoutedProber(options: { waitMs: number; log: Log }): Prober 
       // What came since the last round answers nobody's question any more.
       readReplies(libc, fd, () => undefined);
       const sent = new Set<Ipv4>();
+      const answers = new Map<Ipv4, undefined>();
       for (let sequence = 0; sequence < ROUNDS; sequence++) {
         const echo = encodeEcho({ ...asked, sequence });
         for (const address of addresses) if (send(libc, fd, { echo, address })) sent.add(address);
         await waits.wait(waitMs / ROUNDS);
         // The number of a closed socket may be another's by now.
         if (!isOpen) return { addresses: [], answers: new Map() };
+        // After each round: an answer for which there is no room is somebody who looks like nobody.
+        readReplies(libc, fd, (packet) => {
+          const from = decodeEchoReply(packet, asked);
+          if (from !== undefined && sent.has(from)) answers.set(from, undefined);
+        });
       }
-      const answers = new Map<Ipv4, undefined>();
-      readReplies(libc, fd, (packet) => {
-        const from = decodeEchoReply(packet, asked);
-        if (from !== undefined && sent.has(from)) answers.set(from, undefined);
-      });
       return { addresses: addresses.filter((address) => sent.has(address)), answers };
     },
     close() {

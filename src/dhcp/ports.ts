@@ -163,7 +163,7 @@ export interface DhcpView {
   /** The NIC that the inventory keeps an address for. */
   reservedAt?(segment: string, address: Ipv4): Mac | undefined;
   /** A free address on which nobody answered a moment ago; undefined when none is in stock. Never waits. */
-  quietAddress?(segment: string, now: Millis): Ipv4 | undefined;
+  quietAddress?(segment: Segment, now: Millis): Ipv4 | undefined;
 }
 
 export interface DhcpRequest {

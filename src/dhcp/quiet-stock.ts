@@ -38,7 +38,7 @@ export interface Judgement {
 
 export interface QuietStock {
   /** A free address that was silent a moment ago; it stays in stock until it is given out. */
-  candidate(segment: string, now: Millis): Ipv4 | undefined;
+  candidate(segment: Segment, now: Millis): Ipv4 | undefined;
   /** The addresses to probe next: empty when the stock is full and fresh. */
   next(segment: Segment, now: Millis): Ipv4[];
   judge(
@@ -54,6 +54,8 @@ interface Stocked {
 }
 
 interface SegmentStock {
+  /** What is known is known of these. */
+  pools: Segment['pools'];
   list: Stocked[];
   /** For how many addresses a MAC has answered. */
   readonly answered: Map<Mac, number>;
@@ -64,26 +66,29 @@ type Leases = Pick<LeaseView, 'byAddress' | 'quarantinesBeside'>;
 
 export function createQuietStock(leases: Leases): QuietStock {
   const stocks = new Map<string, SegmentStock>();
-  const stockOf = (segment: string): SegmentStock => {
-    const known = stocks.get(segment);
-    if (known) return known;
-    const made = { list: [], answered: new Map<Mac, number>(), hopeless: false };
-    stocks.set(segment, made);
+  const stockOf = ({ name, pools }: Segment): SegmentStock => {
+    const known = stocks.get(name);
+    if (known && samePools(known.pools, pools)) return known;
+    const list = known?.list ?? [];
+    const made = { pools, list, answered: new Map<Mac, number>(), hopeless: false };
+    stocks.set(name, made);
     return made;
   };
-  const isFresh = (segment: string, { address, at }: Stocked, now: Millis): boolean =>
-    now - at <= limit('probeFreshMs') && leases.byAddress(segment, address) === undefined;
+  const isFresh = (segment: Segment, { address, at }: Stocked, now: Millis): boolean =>
+    now - at <= limit('probeFreshMs') &&
+    segment.isDynamic(address) &&
+    leases.byAddress(segment.name, address) === undefined;
 
   return {
     candidate(segment, now) {
-      const stock = stocks.get(segment);
+      const stock = stocks.get(segment.name);
       while (stock?.list[0] && !isFresh(segment, stock.list[0], now)) stock.list.shift();
       return stock?.list[0]?.address;
     },
     next(segment, now) {
-      const stock = stockOf(segment.name);
+      const stock = stockOf(segment);
       if (stock.hopeless || !segment.conflictProbe) return [];
-      stock.list = stock.list.filter((entry) => isFresh(segment.name, entry, now));
+      stock.list = stock.list.filter((entry) => isFresh(segment, entry, now));
       const known = new Set(stock.list.map(({ address }) => address));
       const wanted = Math.min(limit('probeStockMax') - known.size, limit('probeBatchMax'));
       const skip = (address: Ipv4): boolean =>
@@ -93,7 +98,7 @@ export function createQuietStock(leases: Leases): QuietStock {
       return wantsControl ? withHighest(segment, lowest, skip) : lowest;
     },
     judge(segment, { addresses, answers }, now) {
-      const stock = stockOf(segment.name);
+      const stock = stockOf(segment);
       // Who was given an address while the probe was on its way answers for it by right.
       const free = addresses.filter((address) => !leases.byAddress(segment.name, address));
       const taken = free.flatMap((address) =>
@@ -101,16 +106,22 @@ export function createQuietStock(leases: Leases): QuietStock {
       );
       for (const address of free) if (!answers.has(address)) stock.list.push({ address, at: now });
       stock.list.sort((a, b) => a.address - b.address);
-      const hopeless =
-        segment.conflictProbe === 'routed'
-          ? whyHopelessRouted(segment, { taken, stock, leases })
-          : whyHopeless(stock, taken);
-      if (hopeless === undefined) {
-        return { conflicts: taken.map((found) => conflict(segment, found, now)), hopeless };
+      const routed = segment.conflictProbe === 'routed';
+      const liar = routed ? whoAnswersAll(stock, taken) : whoAnswersMuch(stock, taken);
+      if (liar !== undefined) {
+        stock.hopeless = true;
+        stock.list = [];
+        return { conflicts: [], hopeless: `${liar} answers for every free address` };
       }
-      stock.hopeless = true;
-      stock.list = [];
-      return { conflicts: [], hopeless };
+      // What was silent stays in stock, and what answered goes as far as it may: both are true whoever answers.
+      const room = routed ? quarantineRoom(segment, taken, leases) : taken.length;
+      stock.hopeless = taken.length > room;
+      return {
+        conflicts: taken.slice(0, room).map((found) => conflict(segment, found, now)),
+        hopeless: stock.hopeless
+          ? `more than ${segment.quarantinedMax} free addresses answer`
+          : undefined,
+      };
     },
   };
 }
@@ -121,30 +132,37 @@ interface Taken {
   readonly by: Mac | undefined;
 }
 
+const samePools = (some: Segment['pools'], others: Segment['pools']): boolean =>
+  some === others ||
+  (some.length === others.length &&
+    some.every(({ first, last }, n) => first === others[n]?.first && last === others[n]?.last));
+
 /** On a wire: one NIC on more addresses than any machine has. */
-function whyHopeless({ answered }: SegmentStock, taken: readonly Taken[]): string | undefined {
+function whoAnswersMuch({ answered }: SegmentStock, taken: readonly Taken[]): string | undefined {
   for (const { by = NO_MAC } of taken) {
     const count = (answered.get(by) ?? 0) + 1;
     answered.set(by, count);
-    if (count > limit('probeAnswersPerMacMax')) return `${by} answers for every free address`;
+    if (count > limit('probeAnswersPerMacMax')) return by;
   }
   return undefined;
 }
 
-/** Behind a relay: no address is silent, or so many are not that answers alone would use up the pool. */
-function whyHopelessRouted(
-  { name, quarantinedMax }: Segment,
-  { taken, stock, leases }: { taken: readonly Taken[]; stock: SegmentStock; leases: Leases },
-): string | undefined {
-  const [first] = taken;
-  if (!first) return undefined;
-  if (stock.list.length === 0 && taken.length > limit('probeAnswersPerMacMax')) {
-    return 'something answers for every free address';
-  }
-  const { inSegment } = leases.quarantinesBeside(name, first.address);
-  return inSegment + taken.length > quarantinedMax
-    ? `more than ${quarantinedMax} free addresses answer`
+/** Behind a relay: no address is silent. */
+function whoAnswersAll({ list }: SegmentStock, taken: readonly Taken[]): string | undefined {
+  return list.length === 0 && taken.length > limit('probeAnswersPerMacMax')
+    ? 'something'
     : undefined;
+}
+
+/** How many more addresses answers alone may take out of use: not the whole pool. */
+function quarantineRoom(
+  { name, quarantinedMax }: Segment,
+  [first]: readonly Taken[],
+  leases: Leases,
+): number {
+  if (!first) return 0;
+  const { inSegment } = leases.quarantinesBeside(name, first.address);
+  return Math.max(0, quarantinedMax - inSegment);
 }
 
 /** The lowest dynamic addresses that `skip` does not refuse; a used-up pool is given up after a bounded look. */

@@ -55,7 +55,7 @@ describe('which addresses are probed', () => {
     on.judge(all);
     on.discover(1);
     on.pass(limit('probeFreshMs') + 1);
-    expect(on.stock.candidate('provisioning', on.time.now)).toBeUndefined();
+    expect(on.stock.candidate(on.segment, on.time.now)).toBeUndefined();
     const again = on.next();
     expect(formatIpv4(again[0] ?? (0 as Ipv4))).toBe('10.77.0.11');
   });
@@ -115,7 +115,7 @@ describe('what an answer means', () => {
     on.discover(1);
     const judged = on.judge(probed, on.answers(['10.77.0.10', mac('52:54:00:00:01:01')]));
     expect(judged.conflicts).toEqual([]);
-    expect(on.stock.candidate('provisioning', on.time.now)).toBe(ipv4('10.77.0.11'));
+    expect(on.stock.candidate(on.segment, on.time.now)).toBe(ipv4('10.77.0.11'));
   });
 
   it('one NIC on many addresses: a router doing proxy ARP, and probing ends', () => {
@@ -213,10 +213,38 @@ describe('behind a relay, where nobody’s MAC is seen', () => {
     const addresses = on.next();
     expect(on.judge(addresses, on.all(addresses.slice(0, 4))).conflicts).toHaveLength(4);
     const again = hall('first: 10.9.0.10, last: 10.9.0.17');
-    expect(again.judge(addresses, again.all(addresses.slice(0, 5)))).toEqual({
-      conflicts: [],
-      hopeless: 'more than 4 free addresses answer',
-    });
+    const judged = again.judge(addresses, again.all(addresses.slice(0, 5)));
+    expect(judged.conflicts.map(({ lease }) => lease.address)).toEqual(addresses.slice(0, 4));
+    expect(judged.hopeless).toBe('more than 4 free addresses answer');
+    again.carryOut(judged);
+    expect(again.next()).toEqual([]);
+    // Not the one that answered and had no room in quarantine.
+    expect(again.ask(1, relay)).toBe('offer 10.9.0.15');
+  });
+});
+
+describe('a segment whose pools are others', () => {
+  const other = (first: string, last: string) => {
+    const pool = `pool: { first: ${first}, last: ${last} }`;
+    return world(`dhcp: { segments: [{ ${pool} }] }`).segment;
+  };
+
+  it('gives out no address that was silent before, and keeps those that are still in them', () => {
+    const on = world();
+    on.judge([ipv4('10.77.0.30'), ipv4('10.77.0.60')]);
+    const upper = other('10.77.0.50', '10.77.0.80');
+    expect(on.stock.candidate(upper, on.time.now)).toBe(ipv4('10.77.0.60'));
+    on.stock.next(upper, on.time.now);
+    expect(on.stock.candidate(upper, on.time.now)).toBe(ipv4('10.77.0.60'));
+  });
+
+  it('is probed anew where that was hopeless', () => {
+    const on = world();
+    const addresses = on.next();
+    const everywhere = addresses.map((one): [string, Mac] => [formatIpv4(one), STRANGER]);
+    on.judge(addresses, on.answers(...everywhere));
+    expect(on.stock.next(other('10.77.0.10', '10.77.0.80'), on.time.now)).toEqual([]);
+    expect(on.stock.next(other('10.77.0.10', '10.77.0.81'), on.time.now)).not.toEqual([]);
   });
 });
 

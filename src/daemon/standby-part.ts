@@ -8,6 +8,7 @@ import { type Daemon, startDaemon } from '../daemon.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
+import { limit } from '../limits.ts';
 import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
 import { osBootId } from '../platform/os-boot.ts';
@@ -64,6 +65,8 @@ export class PairPart {
   /** Who reads the copy, and is told what has changed in it. */
   private readers: ((tables: ReadonlySet<string>) => void)[] = [];
   private stopping = false;
+  /** What could not be begun, and when it is tried again. */
+  private failed: { readonly to: Mode; readonly againAt: number } | undefined;
   takeOvers = 0;
   /** As a follower. */
   images: FollowedImages | undefined;
@@ -83,11 +86,10 @@ export class PairPart {
   settle(): void {
     const to = this.ports.wanted();
     if (this.busy || this.stopping || to === this.mode) return;
+    if (to === this.failed?.to && performance.now() < this.failed.againAt) return;
     this.busy = true;
     this.changing = this.change(to)
-      .catch((err) => {
-        this.ports.parts.log.error({ err }, 'the appliance could not change its part');
-      })
+      .catch((err) => this.fail(to, err))
       .finally(() => {
         this.busy = false;
       });
@@ -110,6 +112,15 @@ export class PairPart {
     this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });
+  }
+
+  /** Nothing of it stays: what is half open would be in the way of the next try. */
+  private async fail(to: Mode, err: unknown): Promise<void> {
+    const { log } = this.ports.parts;
+    log.error({ err, to }, 'the appliance could not change its part, and tries again');
+    await this.close('standby').catch((err) => log.error({ err }, 'it could not be closed'));
+    this.mode = 'waiting';
+    this.failed = { to, againAt: performance.now() + limit('standbyPartAgainMs') };
   }
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
@@ -137,6 +148,7 @@ export class PairPart {
     };
     const { config, log, file } = parts;
     this.daemon = await startDaemon(config, log, { file, pair: side });
+    this.failed = undefined;
   }
 
   /** What it tells machines is in the copy: there is nothing to enter, and nothing to wait for. */
@@ -220,10 +232,15 @@ export class PairPart {
         if (this.stopping) return;
         if (this.mode === 'active') throw new Error('this appliance is active meanwhile');
         this.busy = true;
-        await this.close('standby');
-        put();
-        this.mode = 'following';
-        await this.start('following');
+        try {
+          await this.close('standby');
+          put();
+          this.mode = 'following';
+          await this.start('following');
+        } catch (err) {
+          await this.fail('following', err);
+          throw err;
+        }
       })
       .catch((err) => this.ports.onError(err, 'a copy could not be put in place'))
       .finally(() => {

@@ -5,6 +5,10 @@ export const STANDBY_LIMITS = {
     why: 'how late a right that has ended, or was given, is acted upon',
   },
   standbyAgainMs: { value: 500, why: 'the pause before the other appliance is dialled again' },
+  standbyPartAgainMs: {
+    value: 5000,
+    why: 'the pause before a part that could not be begun is tried again: what was amiss may be over',
+  },
   standbyImagesMs: {
     value: 60_000,
     why: 'how often a follower tries again to get files of images that it could not have',

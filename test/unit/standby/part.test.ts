@@ -66,3 +66,48 @@ it('takes a copy that came while it was about to be apart, and none when it is a
   expect(put).toHaveBeenCalledTimes(1);
   expect(world.onError).toHaveBeenCalledTimes(1);
 });
+
+it('tries again after a pause what could not be begun, and holds nothing of it meanwhile', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const { part: begun, world } = part('waiting');
+    world.wanted = 'active';
+    const settled = async () => {
+      begun.settle();
+      await begun.changing;
+    };
+    startDaemon.mockRejectedValueOnce(new Error('the disk is full'));
+    await settled();
+    expect(begun.mode).toBe('waiting');
+    expect(world.copy.pause).toHaveBeenCalledTimes(2);
+    await settled();
+    expect(startDaemon).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(5000);
+    await settled();
+    expect(startDaemon).toHaveBeenCalledTimes(2);
+    expect(begun.mode).toBe('active');
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('does another thing at once when something else could not be begun', async () => {
+  const { part: begun, world } = part('waiting');
+  world.wanted = 'following';
+  startDaemon.mockRejectedValueOnce(new Error('a port is in use'));
+  begun.settle();
+  await begun.changing;
+  world.wanted = 'active';
+  begun.settle();
+  await begun.changing;
+  expect(begun.mode).toBe('active');
+});
+
+it('begins anew when the copy that came cannot be followed', async () => {
+  const { part: follows, world } = part('following');
+  startDaemon.mockRejectedValueOnce(new Error('the disk is full'));
+  follows.replace(() => undefined);
+  await follows.changing;
+  expect(follows.mode).toBe('waiting');
+  expect(world.onError).toHaveBeenCalledTimes(1);
+});

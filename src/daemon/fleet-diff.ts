@@ -224,7 +224,7 @@ function askAll(
   readonly counts: { readonly answers: number; readonly machines: number };
 } {
   const until = systemClock() + limit('rehearsalMs');
-  const differences: Difference[] = [];
+  const { differences, tell } = createTold();
   const counts = { answers: 0, machines: 0 };
   let [asked, machines] = [0, 0];
   const { pageOfNames } = before.core.inventory.serverdb.addresses;
@@ -237,12 +237,24 @@ function askAll(
       const found = differing(was, answersOf(after, hardwarename, types));
       counts.answers += found.length;
       counts.machines += found.length > 0 ? 1 : 0;
-      differences.push(...found.slice(0, LINES_MAX - differences.length));
+      for (const difference of found) tell(difference);
     }
     last = page.at(-1)?.hardwarename ?? '';
     page = pageOfNames(last, PAGE);
   }
   return { differences, asked, machines, counts };
+}
+
+/** The first differences, for as long as there is room for another: the one that ends it is told whole. */
+function createTold() {
+  const differences: Difference[] = [];
+  let bytes = limit('rehearsalBytesMax');
+  const tell = (difference: Difference): void => {
+    if (differences.length >= LINES_MAX || bytes <= 0) return;
+    bytes -= Buffer.byteLength(difference.before) + Buffer.byteLength(difference.after);
+    differences.push(difference);
+  };
+  return { differences, tell };
 }
 
 /** @param types whether the rules for hardware types are applied anew */

@@ -55,7 +55,7 @@ interface Stocked {
 
 interface SegmentStock {
   /** What is known is known of these. */
-  pools: Segment['pools'];
+  readonly pools: Segment['pools'];
   list: Stocked[];
   /** For how many addresses a MAC has answered. */
   readonly answered: Map<Mac, number>;

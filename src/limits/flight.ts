@@ -85,6 +85,10 @@ export const FLIGHT_LIMITS = {
     value: 2000,
     why: 'lines of each part of such an answer: a change of everything is read by its counts',
   },
+  rehearsalBytesMax: {
+    value: 2_000_000,
+    why: 'of what machines are told, in such an answer: a line may be a whole script, and a browser shows them all',
+  },
   rehearsalsWaitingMax: {
     value: 4,
     why: 'one is made at a time, because each copies the database; more callers are asked to wait',

@@ -11,6 +11,7 @@ import { openCore } from '../../../src/daemon/core.ts';
 import { diffFleet, type FleetChange } from '../../../src/daemon/fleet-diff.ts';
 import { LAST_INSTALLS } from '../../../src/daemon/fleet-diff-installs.ts';
 import type { TemplateFormat } from '../../../src/inventory/images.ts';
+import { limit } from '../../../src/limits.ts';
 import { openImageFolder } from '../../../src/platform/image-folder.ts';
 import { copyToScratch } from '../../../src/platform/scratch-copy.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
@@ -155,6 +156,16 @@ describe('what a template of an installer would change', () => {
       'SN-0001, template of netinst/stable\n  + # HIDDEN\n' +
         '1 answers change for 1 machine(s); 0 lease(s) get another segment or none; 0 record(s) change in 0 zone(s)\n',
     );
+  });
+
+  it('is told up to so many bytes, and counted beyond', () => {
+    const long = `# ${'x'.repeat(limit('rehearsalBytesMax') / 2)}\n`;
+    const debian = { 'netinst/stable': PRESEED + long, 'netinst@1': PRESEED + long };
+    const { differences, counts } = diff({
+      templates: { ...debian, 'rocky/stable': KICKSTART + long },
+    });
+    expect(counts).toMatchObject({ answers: 3, machines: 3 });
+    expect(differences.map(({ machine }) => machine)).toEqual(['SN-0001', 'SN-0002']);
   });
 
   it('is refused as the store would refuse it', () => {

@@ -237,10 +237,10 @@ describe('what would change, asked of a running appliance', () => {
   });
   it('leaves no copy behind when it is cut off, nor what was cut off before it', async () => {
     const copies = join(folder, 'cut-off');
-    // No process has such a number (pid_max is 2^22 at most).
     const others = `reveille-rehearsal-${process.ppid}-x`;
-    for (const name of ['reveille-rehearsal-99999999-x', others])
-      mkdirSync(join(copies, name), { recursive: true });
+    // No process has such a number: pid_max is 2^22 at most.
+    const left = 'reveille-rehearsal-99999999-x';
+    for (const name of [left, others]) mkdirSync(join(copies, name), { recursive: true });
     vi.stubEnv('TMPDIR', copies);
     const desk = openFleetDiffDesk(text());
     expect(readdirSync(copies)).toEqual([others]);

@@ -85,6 +85,7 @@ export async function startDaemon(
     log,
     metrics,
     applyLease: promised?.applyLease ?? core.inventory.leases.apply,
+    leaseDurable: promised?.leaseDurable ?? core.groupCommit.whenDurable,
     groupCommit: { ...core.groupCommit, ...(promised && { whenDurable: promised.whenDurable }) },
     closers: [],
   };

@@ -6,7 +6,7 @@ import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { type Parts, systemClock } from './core.ts';
 
 export async function startDhcp(parts: Parts): Promise<void> {
-  const { config, view, inventory, groupCommit, log, metrics } = parts;
+  const { config, view, inventory, log, metrics } = parts;
   const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
   const ifaces = listeners.map(({ iface }) => iface);
   for (const { subnet, why } of parts.live.plan().refused)
@@ -30,7 +30,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
     clock: systemClock,
     transaction: inventory.transactionUnsynced,
-    whenDurable: groupCommit.whenDurable,
+    whenDurable: parts.leaseDurable,
     defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),
     applyLease: parts.applyLease,
     append: (event) => void inventory.events.append(event),

@@ -34,7 +34,10 @@ function begin(pair: Pair, { why, fenced, who }: Parameters<PairDesk['begin']>[0
   const result = pair.right.takeOver(mono(), { fenced: fenced !== '' });
   const reason = `${who}: ${why}${fenced === '' ? '' : `; fenced: ${fenced}`}`;
   if (result === 'active') throw refuse('This appliance is active already.');
-  if (result === 'no-copy') throw refuse('It has no whole copy to take over with.');
+  if (result === 'no-copy')
+    throw refuse(
+      'It has no whole copy to take over with; one that never met the other one needs --fenced.',
+    );
   if (result === 'in-touch') {
     pair.meeting?.line.send({ kind: 'give' });
   } else if (result === 'done') {

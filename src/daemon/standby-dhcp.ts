@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { LeaseChange } from '../dhcp/ports.ts';
 import { type ChangeLog, openChangeLog } from '../standby/change-log.ts';
 import { createFeeder, type Feeder, type FeederPorts } from '../standby/feeder.ts';
-import { reservedHoldSeconds, type Standing } from '../standby/gate.ts';
+import { apartHoldSeconds, reservedHoldSeconds, type Standing } from '../standby/gate.ts';
 import { type MoveLog, openMoveLog } from '../standby/move-log.ts';
 import { createPromises, type Promises } from '../standby/promises.ts';
 import type { StandbySettings } from '../standby/settings.ts';
@@ -21,6 +21,8 @@ export interface Telling {
   readonly moves: MoveLog;
   applyLease(change: LeaseChange): Mac | undefined;
   whenDurable(done: (error?: Error) => void): void;
+  /** For acknowledgements: whoever takes over must know of them, or they are not to be told. */
+  leaseDurable(done: (error?: Error) => void): void;
 }
 
 export interface TellingParts {
@@ -41,6 +43,7 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
     isCurrent: feeder.isWhole,
     wall: systemClock,
     holdMs: reservedHoldSeconds(settings.mcltSeconds) * 1000,
+    apartMs: apartHoldSeconds(settings.mcltSeconds) * 1000,
     isAlone() {
       const now = standing();
       return now.mode === 'whole' && now.alone;
@@ -57,14 +60,18 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
     parts.unsure,
   );
   core.pairing.rules = promises;
-  return {
-    ...{ log, feeder, promises, moves },
-    applyLease: (change) => promises.entering(change, systemClock(), core.inventory.leases.apply),
-    whenDurable(done) {
-      const confirmed = (error?: Error) => (error ? done(error) : feeder.confirm(done));
+  const durable =
+    (wait: Feeder['confirm']) =>
+    (done: (error?: Error) => void): void => {
+      const confirmed = (error?: Error) => (error ? done(error) : wait(done));
       parts.told.whenKept((error) =>
         error ? done(error) : core.groupCommit.whenDurable(confirmed),
       );
-    },
+    };
+  return {
+    ...{ log, feeder, promises, moves },
+    applyLease: (change) => promises.entering(change, systemClock(), core.inventory.leases.apply),
+    whenDurable: durable(feeder.confirm),
+    leaseDurable: durable(feeder.promise),
   };
 }

@@ -168,6 +168,7 @@ export class PairPart {
     return {
       applyLease: (change) => rules.entering(change, systemClock()),
       whenDurable: this.told.whenKept,
+      leaseDurable: this.told.whenKept,
     };
   }
 

@@ -25,6 +25,7 @@ export interface PairSide {
   opened(core: ReturnType<typeof openCore>): {
     applyLease(change: LeaseChange): Mac | undefined;
     whenDurable(done: (error?: Error) => void): void;
+    leaseDurable(done: (error?: Error) => void): void;
   };
   /** As a follower: what has changed in the copy. */
   onRows(reread: (tables: ReadonlySet<string>) => void): void;

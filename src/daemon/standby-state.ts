@@ -22,6 +22,7 @@ const schema = z.strictObject({
   }),
   /** While the other one does not hear of what is promised: since when (times of day). 0: it does. */
   since: z.number(),
+  owedSince: z.number().default(0),
   lostAt: z.number(),
   /** Addresses that were promised without its word. */
   unsure: z.array(z.string()),

@@ -34,9 +34,11 @@ export interface Feeder {
   behind(): number;
   /** Calls back when it has everything that is committed so far; at once while there is no standby to wait for. */
   confirm(done: (error?: Error) => void): void;
+  /** The same for what the other one must know before anybody is told of it: an error when that is not to be waited for any more. */
+  promise(done: (error?: Error) => void): void;
   /** The line is lost. Who waits goes on waiting. */
   end(): void;
-  /** Nobody waits any more: with an error, what was promised to them is not to be told. */
+  /** Nobody waits any more: what was promised is not to be told; with an error, nothing is. */
   release(error?: Error): void;
   waiting(): number;
   /** Does what is promised now wait? */
@@ -45,6 +47,7 @@ export interface Feeder {
 
 interface Waiting {
   readonly at: number;
+  readonly isPromise: boolean;
   readonly done: (error?: Error) => void;
 }
 
@@ -69,6 +72,14 @@ export function createFeeder(ports: FeederPorts): Feeder {
     const after = cursor;
     cursor = to;
     for (const message of tell(log.read(after), to)) ports.send(message);
+  };
+  const wait = (isPromise: boolean, done: Waiting['done']): void => {
+    const at = log.head();
+    if (!waits || (cursor !== undefined && at <= acked)) done();
+    else {
+      queue.push({ at, isPromise, done });
+      pump();
+    }
   };
   return {
     pump,
@@ -112,12 +123,8 @@ export function createFeeder(ports: FeederPorts): Feeder {
     },
     isWhole: () => whole,
     behind: () => log.head() - acked,
-    confirm(done) {
-      const at = log.head();
-      if (!waits || (cursor !== undefined && at <= acked)) return done();
-      queue.push({ at, done });
-      pump();
-    },
+    confirm: (done) => wait(false, done),
+    promise: (done) => wait(true, done),
     end() {
       line += 1;
       cursor = undefined;
@@ -130,7 +137,10 @@ export function createFeeder(ports: FeederPorts): Feeder {
       waits = false;
       const served = queue;
       queue = [];
-      for (const { done } of served) done(error);
+      const unheard = new Error(
+        'the standby was lost before it knew of a lease: its client asks again',
+      );
+      for (const { done, isPromise } of served) done(error ?? (isPromise ? unheard : undefined));
     },
     waiting: () => queue.length,
     waits: () => waits,

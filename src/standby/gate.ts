@@ -24,13 +24,14 @@ export type Standing =
   | { readonly mode: 'whole'; readonly alone: boolean }
   /**
    * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what was given
-   * before, and is not unsure, it knows. `rival`: there is no witness, so the other one may be active, too.
+   * before, and is not unsure, it knows. `ranAt`: what ran then it may have renewed. `rival`: there is no witness, so the other one may be active, too.
    */
   | {
       readonly mode: 'half';
       readonly member: Member;
       readonly since: Millis;
       readonly lostAt: Millis;
+      readonly ranAt: Millis;
       readonly rival: boolean;
     }
   /**
@@ -95,14 +96,15 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
       if (reserved) return true;
       return standing.follows && isBound(held, mac, (now + DOUBT_SECONDS * 1000) as Millis);
     case 'half': {
-      const { since, lostAt, member } = standing;
+      const { since, lostAt, ranAt, member } = standing;
       const isOurs = given.isOurs(segment, address);
       const isOthers = held !== undefined && held.mac !== mac && held.state !== 'offered';
       // Its last holder may have renewed it at the other one.
-      if (isOthers && !given.isNew(segment, address) && held.expiresAt > since) return false;
+      if (isOthers && !given.isNew(segment, address) && held.expiresAt > ranAt) return false;
       if (reserved) return true;
       if (given.isUnsure(segment, address) && !isOurs) return false;
-      if (isBound(held, mac, since) && (isOurs || (held?.lastAt ?? 0) <= lostAt)) return true;
+      if (isOurs && isBound(held, mac, since)) return true;
+      if (isBound(held, mac, lostAt) && (held?.lastAt ?? 0) <= lostAt) return true;
       return isInHalf(member, address);
     }
   }
@@ -144,3 +146,6 @@ const UNKNOWN_SECONDS = 120;
 /** For so long an address may be with the machine for which it was reserved as far as the other one knew. */
 export const reservedHoldSeconds = (mcltSeconds: number): number =>
   Math.min(mcltSeconds, UNKNOWN_SECONDS) + DOUBT_SECONDS;
+
+/** For so long after the two have met one that was active, too, may have let anybody have an address. */
+export const apartHoldSeconds = (mcltSeconds: number): number => mcltSeconds + DOUBT_SECONDS;

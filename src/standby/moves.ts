@@ -27,6 +27,8 @@ export interface MovePorts {
   /** Of what was before a restart. */
   readonly before: Iterable<MoveNote>;
   readonly holdMs: number;
+  /** For so long the other one may have promised an address to anybody, if the two were apart: it may have been active, too. */
+  readonly apartMs: number;
   /** The place of the log. Not asked while a change is being made: SQLite answers nothing from within a trigger. */
   head(): number;
   /** Is the other one there, with everything? Otherwise it may be serving. */
@@ -75,7 +77,8 @@ const NOBODY: readonly Owner[] = [];
 
 export const addressKey = (segment: string, address: Ipv4): string => `${segment} ${address}`;
 
-export function createMoves({ before, holdMs, head, isCurrent, mono }: MovePorts): Moves {
+export function createMoves(ports: MovePorts): Moves {
+  const { before, holdMs, apartMs, head, isCurrent, mono } = ports;
   const moves = new Map<string, Move[]>();
   const isOver = ({ until }: Move): boolean => until !== undefined && mono() >= until;
   const note = (key: string, was: Owner, how: Pick<Move, 'at' | 'apart'> & { leftMs: number }) => {
@@ -99,8 +102,8 @@ export function createMoves({ before, holdMs, head, isCurrent, mono }: MovePorts
   }
   const all = () => [...moves.values()].flat();
   const known = (move: Move): void => {
-    const runs = move.apart ? move.runsUntil : 0;
-    move.until ??= Math.max(mono() + move.holdMs, runs);
+    const now = mono();
+    move.until ??= move.apart ? Math.max(now + apartMs, move.runsUntil) : now + move.holdMs;
   };
   const now = (leftMs: number) => ({ at: undefined, apart: !isCurrent(), leftMs });
   return {

@@ -92,14 +92,16 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
       const isHalf = standing.mode === 'half';
       const key = keyOf(segment, address);
       if (isHalf && state === 'bound' && !ours.has(key)) {
-        const isFree = !before || before.state === 'offered' || before.expiresAt <= standing.since;
+        const isFree = !before || before.state === 'offered' || before.expiresAt <= standing.ranAt;
         ours.set(key, isFree ? 'new' : 'renewed');
       }
       if (ports.waits() && state === 'bound' && !renews && !isInHalf(member, address))
         unsure.set(key, ports.head());
       if (!left || (left.address === address && state === 'bound')) return result;
       ours.delete(keyOf(segment, left.address));
-      if (left.state === 'bound' && left.mac === mac && left.expiresAt > now)
+      // What ran when the two lost touch the other one may have renewed, although it is over here.
+      const ranAt = standing.mode === 'half' ? Math.min(now, standing.ranAt) : now;
+      if (left.state === 'bound' && left.mac === mac && left.expiresAt > ranAt)
         ports.moves.left(segment, left.address, { mac, leftMs: left.expiresAt - now });
       return result;
     },

@@ -237,7 +237,8 @@ class MemberRight implements Right {
     const { copy, epoch } = this.state;
     if (this.isNewest() && !fenced) return 'active';
     if (this.touch) return 'in-touch';
-    if (copy === 0 && epoch > 0) return 'no-copy';
+    // Nor does it know what the other one has promised, if the two have never met.
+    if (copy === 0 && (epoch > 0 || !fenced)) return 'no-copy';
     if (!witness || fenced) {
       this.become(nextEpoch(member, epoch));
       return 'done';

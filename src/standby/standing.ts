@@ -11,6 +11,8 @@ import type { Member } from './witness.ts';
 export interface Apartness {
   /** While the other one does not hear of what is promised: what it knew for sure was of then. */
   readonly since: number;
+  /** What ran then the other one may have renewed unheard, until `wholeFrom`. */
+  readonly owedSince: number;
   /** What was given before, and is not unsure, it knows. */
   readonly lostAt: number;
   readonly wholeFrom: number;
@@ -24,7 +26,15 @@ export interface Apartness {
 }
 
 export const TOGETHER: Apartness = {
-  ...{ since: 0, lostAt: 0, wholeFrom: 0, fenced: false, unheard: false, quietUntil: 0 },
+  ...{
+    since: 0,
+    owedSince: 0,
+    lostAt: 0,
+    wholeFrom: 0,
+    fenced: false,
+    unheard: false,
+    quietUntil: 0,
+  },
   off: false,
 };
 
@@ -54,6 +64,7 @@ export function standingOf(kept: Apartness, state: Now): Standing {
   return {
     ...{ mode: 'half', member, rival: !state.witness },
     ...{ since: kept.since as Millis, lostAt: kept.lostAt as Millis },
+    ranAt: (now < kept.wholeFrom ? Math.min(kept.owedSince, kept.since) : kept.since) as Millis,
   };
 }
 
@@ -64,8 +75,12 @@ export function afterStart(
 ): Apartness {
   const at = touchAt - doubtMs;
   if (at <= kept.lostAt || kept.fenced || kept.unheard) return kept;
-  return { ...kept, since: at, lostAt: at };
+  return { ...kept, since: at, owedSince: owedSince(kept, at), lostAt: at };
 }
+
+/** While something may run that the other one has promised unheard, it may be more than what ran at this loss. */
+const owedSince = (kept: Apartness, at: number): number =>
+  at < kept.wholeFrom ? Math.min(kept.owedSince, at) : at;
 
 /** Somebody else is active now, and our database is going to be a copy of that one's. */
 export function afterSteppingDown(
@@ -94,7 +109,8 @@ export function afterTakeOver(
   const since = (by === 'handed' ? now : touchAt) - doubtMs;
   const wholeFrom = by === 'handed' ? 0 : by === 'order' ? NEVER : now + mcltMs;
   const fenced = by === 'witness' || by === 'fenced';
-  return { since, lostAt: now, wholeFrom, fenced, unheard: true, quietUntil, off: by === 'fenced' };
+  const unknown = { since, owedSince: since, lostAt: now, wholeFrom, unheard: true, quietUntil };
+  return { ...unknown, fenced, off: by === 'fenced' };
 }
 
 /** What the active one keeps when the line is lost. */
@@ -102,7 +118,8 @@ export function afterLoss(
   kept: Apartness,
   { now, touchAt, doubtMs }: Pick<TakingOver, 'now' | 'touchAt' | 'doubtMs'>,
 ): Apartness {
-  return { ...kept, since: Math.min(now, touchAt) - doubtMs, lostAt: now, unheard: true };
+  const since = Math.min(now, touchAt) - doubtMs;
+  return { ...kept, since, owedSince: owedSince(kept, since), lostAt: now, unheard: true };
 }
 
 /**

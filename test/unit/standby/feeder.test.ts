@@ -58,6 +58,22 @@ it('answers those who wait when the line is lost', () => {
   expect(waiting).toHaveBeenCalledExactlyOnceWith(undefined);
 });
 
+it('tells nobody of a lease that the standby did not hear of: it may take over, and give the address away', () => {
+  const { feeder, promise } = feeding();
+  feeder.begin({ run: 'r', seq: 5 });
+  promise();
+  feeder.acked(10);
+  promise();
+  const leased = vi.fn();
+  feeder.promise(leased);
+  feeder.end();
+  feeder.release();
+  expect(leased).toHaveBeenCalledExactlyOnceWith(expect.any(Error));
+  const next = vi.fn();
+  feeder.promise(next);
+  expect(next).toHaveBeenCalledExactlyOnceWith();
+});
+
 it('refuses them at once when the right is over', () => {
   const { feeder, promise } = feeding();
   feeder.begin({ run: 'r', seq: 5 });

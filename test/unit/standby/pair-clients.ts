@@ -55,7 +55,7 @@ export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
     note(member, address);
   });
   const { run } = member;
-  member.feeder?.confirm((error) => {
+  member.feeder?.promise((error) => {
     const left = Math.max(0, seconds - (member.wall() - now) / 1000);
     const isHeard = world.exchanges.get(mac) === exchange;
     if (!error && isHeard && member.up && run === member.run && member.active())

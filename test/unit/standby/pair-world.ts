@@ -5,7 +5,7 @@
 
 import { createFeeder, type Feeder } from '../../../src/standby/feeder.ts';
 import { createFollowing, type Following } from '../../../src/standby/following.ts';
-import { reservedHoldSeconds } from '../../../src/standby/gate.ts';
+import { apartHoldSeconds, reservedHoldSeconds } from '../../../src/standby/gate.ts';
 import { createMoves, type MoveNote, type Moves } from '../../../src/standby/moves.ts';
 import { createPromises, type Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
@@ -170,6 +170,7 @@ export class SimMember {
       isCurrent: () => this.feeder?.isWhole() ?? false,
       ...{ head: () => this.head, mono: () => this.world.now },
       holdMs: reservedHoldSeconds(MCLT_S) * 1000,
+      apartMs: apartHoldSeconds(MCLT_S) * 1000,
     });
     const leases = {
       byAddress: (_segment: string, address: Ipv4) => this.leases.get(address),

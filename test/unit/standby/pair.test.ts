@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createWorld, runWorld } from './pair-run.ts';
 
-const RUNS = Number(process.env.STANDBY_RUNS ?? 12);
+const RUNS = Number(process.env.STANDBY_RUNS ?? 60);
 
 describe('two appliances, a witness, clients', () => {
   it('never give one address to two machines, nor are both active', async () => {

@@ -14,7 +14,7 @@ const LEASE_MS = 30_000;
 
 const half = (since: number, lostAt: number): Standing => ({
   ...{ mode: 'half', member: 'a', rival: false },
-  ...{ since: since as Millis, lostAt: lostAt as Millis },
+  ...{ since: since as Millis, lostAt: lostAt as Millis, ranAt: since as Millis },
 });
 
 /** An `a` that took over at 10,000: the two were in touch until 7000, when both knew that `MAC` has the address. */

@@ -14,7 +14,7 @@ const EVEN = 10 as Ipv4;
 const ODD = 11 as Ipv4;
 const half: Standing = {
   ...{ mode: 'half', member: 'a', since: 90_000 as Millis, lostAt: 91_000 as Millis },
-  rival: false,
+  ...{ ranAt: 90_000 as Millis, rival: false },
 };
 const nothing: Given = {
   ...{ isUnsure: () => false, isOurs: () => false, isNew: () => false },

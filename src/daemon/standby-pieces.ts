@@ -18,16 +18,25 @@ export const noPiece = ({ sha256, offset }: WantMessage): PieceMessage => ({
   ...{ kind: 'piece', sha256, offset, sizeBytes: 0, lengthBytes: 0 },
 });
 
-/** As the active one. @returns when the piece is on its way */
+/**
+ * As the active one. @returns when the piece is on its way
+ * @throws Error what kept it from being read, once it is answered that there is none; a file that is gone is no error
+ */
 export async function sendPiece(
   folder: ImageFolder,
   line: Line,
-  { sha256, offset }: WantMessage,
+  wanted: WantMessage,
 ): Promise<void> {
-  const sizeBytes = folder.keptBytes(sha256) ?? 0;
-  const bytes = await readPiece(folder.keptPath(sha256), offset).catch(() => new Uint8Array());
-  line.send({ kind: 'piece', sha256, offset, sizeBytes, lengthBytes: bytes.length });
-  if (bytes.length > 0) line.sendRaw(bytes);
+  const { sha256, offset } = wanted;
+  try {
+    const sizeBytes = folder.keptBytes(sha256) ?? 0;
+    const bytes = await readPiece(folder.keptPath(sha256), offset);
+    line.send({ kind: 'piece', sha256, offset, sizeBytes, lengthBytes: bytes.length });
+    if (bytes.length > 0) line.sendRaw(bytes);
+  } catch (error) {
+    line.send(noPiece(wanted));
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 async function readPiece(path: string, offset: number): Promise<Uint8Array> {

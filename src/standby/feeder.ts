@@ -54,6 +54,9 @@ interface Waiting {
 /** A standby that is so near has the rest within a second: from here on it is waited for. */
 const NEARLY = 5000;
 
+const unheard = () =>
+  new Error('the standby was lost before it knew of a lease: its client asks again');
+
 export function createFeeder(ports: FeederPorts): Feeder {
   const { log, run } = ports;
   let cursor: number | undefined;
@@ -137,10 +140,7 @@ export function createFeeder(ports: FeederPorts): Feeder {
       waits = false;
       const served = queue;
       queue = [];
-      const unheard = new Error(
-        'the standby was lost before it knew of a lease: its client asks again',
-      );
-      for (const { done, isPromise } of served) done(error ?? (isPromise ? unheard : undefined));
+      for (const { done, isPromise } of served) done(error ?? (isPromise ? unheard() : undefined));
     },
     waiting: () => queue.length,
     waits: () => waits,

@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { followImages } from '../../../src/daemon/standby-images.ts';
 import type { Line } from '../../../src/daemon/standby-line.ts';
 import { askForPieces, sendPiece } from '../../../src/daemon/standby-pieces.ts';
 import type { Blob } from '../../../src/inventory/image-blobs.ts';
 import { checkImageFile } from '../../../src/platform/image-check.ts';
-import { openImageFolder } from '../../../src/platform/image-folder.ts';
+import { type ImageFolder, openImageFolder } from '../../../src/platform/image-folder.ts';
 import type { StandbyMessage } from '../../../src/standby/protocol.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 
@@ -128,4 +128,12 @@ it('stop at once in a pause that is to hold them back', async () => {
   await expect.poll(() => here.incomingBytes(sha256.slice(0, 36)), { timeout: 10_000 }).toBe(PIECE);
   await images.stop();
   expect(wanted).toEqual([0]);
+});
+
+it('answers for a file that cannot be read, and tells why', async () => {
+  const folder = { keptBytes: () => 5, keptPath: () => '/' } as unknown as ImageFolder;
+  const send = vi.fn();
+  const asked = { kind: 'want', sha256: 'ab', offset: 0 } as const;
+  await expect(sendPiece(folder, { send } as unknown as Line, asked)).rejects.toThrow('EISDIR');
+  expect(send).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ lengthBytes: 0 }));
 });

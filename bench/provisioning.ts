@@ -135,7 +135,7 @@ function judge(found: {
   if (calm.twice > 0) faults.push(`${calm.twice} machines are in two requests`);
   if (calm.breakers > 0) faults.push('a breaker opened for failures with nothing in common');
   if (calm.errors > 0) faults.push(`${calm.errors} errors of the engines`);
-  if (breakers.join() !== `rack ${rack},image debian-12@2`)
+  if (breakers.join() !== `rack lon/${rack},image debian-12@2`)
     faults.push(`breakers: ${breakers.join()}`);
   if (faults.length > 0) throw new Error(faults.join('; '));
 }

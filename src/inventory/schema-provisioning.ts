@@ -70,3 +70,19 @@ export const PROVISIONING_SCHEMA = `
   ) STRICT;
   CREATE UNIQUE INDEX breakers_open ON breakers (factor, value) WHERE closed_at = 0;
 `;
+
+/**
+ * Racks went by their names, and two of one name were one: they go by their place now (rack-place.ts). An open breaker is that of the
+ * rack in which a machine has failed last; one without any is of no rack that is known, and stays as it is.
+ */
+export const RACK_PLACES_SCHEMA = `
+  UPDATE outcomes SET factors = json_set(factors, '$.rack', json_array(
+      iif(outcomes.site = '', '', outcomes.site || '/') || iif(m.hall = '', '', m.hall || '/') ||
+      iif(m."row" = '', '', m."row" || '/') || m.rack))
+    FROM machines AS m
+    WHERE m.hardwarename = outcomes.hardwarename AND m.rack <> '' AND factors ->> '$.rack[0]' = m.rack;
+  UPDATE breakers SET value = o.factors ->> '$.rack[0]'
+    FROM machines AS m JOIN outcomes AS o ON o.id =
+      (SELECT max(id) FROM outcomes WHERE hardwarename = m.hardwarename AND failed = 1)
+    WHERE factor = 'rack' AND closed_at = 0 AND value = m.rack;
+`;

@@ -15,7 +15,7 @@ import { DIAGNOSES_SITE_SCHEMA, FLIGHT_INDEXES_SCHEMA, FLIGHT_SCHEMA } from './s
 import { IMAGES_SCHEMA } from './schema-images.ts';
 import { JOB_PAUSES_SCHEMA, JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
-import { PROVISIONING_SCHEMA } from './schema-provisioning.ts';
+import { PROVISIONING_SCHEMA, RACK_PLACES_SCHEMA } from './schema-provisioning.ts';
 import { DATA_MARK_SCHEMA, RECYCLE_SCHEMA } from './schema-recycle.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { WORK_SCHEMA } from './schema-work.ts';
@@ -175,6 +175,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX leases_by_mac ON leases (mac, segment) WHERE state <> 'declined';`,
   FLIGHT_INDEXES_SCHEMA,
   DIAGNOSES_SITE_SCHEMA,
+  RACK_PLACES_SCHEMA,
 ];
 
 export interface MigrateOptions {

@@ -20,6 +20,8 @@ export type JobMachine = Pick<
   | 'protected'
   | 'squad'
   | 'site'
+  | 'hall'
+  | 'row'
   | 'rack'
   | 'hardwareType'
   | 'manufacturer'

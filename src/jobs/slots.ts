@@ -2,6 +2,7 @@
  * How many steps may run at once: one on a BMC, a few in a rack, some hundred in a site. A step that may not start yet has a
  * reason, and people are shown it. Pure bookkeeping; a slot is held from the start of a step until it has really ended.
  */
+import { rackPlace } from '../inventory/rack-place.ts';
 import type { JobMachine } from './ports.ts';
 
 export interface SlotLimits {
@@ -26,17 +27,16 @@ export function createSlots({ siteMax, rackMax }: SlotLimits): Slots {
   let running = 0;
   const racks = new Map<string, number>();
   const bmcs = new Map<string, string>();
-  const rackOf = ({ site, rack }: JobMachine) => `${site}/${rack}`;
   const areFree = (machine: JobMachine): boolean =>
     running < siteMax &&
-    (machine.rack === '' || (racks.get(rackOf(machine)) ?? 0) < rackMax) &&
+    (machine.rack === '' || (racks.get(rackPlace(machine)) ?? 0) < rackMax) &&
     !bmcs.has(machine.bmcAddress);
   return {
     areFree,
     blockedBy(machine) {
       if (running >= siteMax) return `the site: ${running} steps are running, the most at once`;
       const { rack, bmcAddress } = machine;
-      const inRack = racks.get(rackOf(machine)) ?? 0;
+      const inRack = racks.get(rackPlace(machine)) ?? 0;
       if (rack !== '' && inRack >= rackMax)
         return `rack ${rack}: ${inRack} steps are running there, the most at once`;
       const by = bmcs.get(bmcAddress);
@@ -44,7 +44,7 @@ export function createSlots({ siteMax, rackMax }: SlotLimits): Slots {
     },
     take(machine, job) {
       if (!areFree(machine)) return undefined;
-      const rack = rackOf(machine);
+      const rack = rackPlace(machine);
       running += 1;
       racks.set(rack, (racks.get(rack) ?? 0) + 1);
       if (machine.bmcAddress !== '') bmcs.set(machine.bmcAddress, job);

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { rackPlace } from '../inventory/rack-place.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import { formatImageRef } from '../wire/image-ref.ts';
 import type { Clock } from '../wire/time.ts';
@@ -135,8 +136,11 @@ function wishOf(
   );
   const placed = new Map<string, number>();
   if (machines.size > 0)
-    for (const { hardwarename, rack } of candidates.read())
-      if (machines.has(hardwarename)) placed.set(rack, (placed.get(rack) ?? 0) + 1);
+    for (const candidate of candidates.read())
+      if (machines.has(candidate.hardwarename)) {
+        const place = rackPlace(candidate);
+        placed.set(place, (placed.get(place) ?? 0) + 1);
+      }
   return {
     ...{ site, hall, racks, hardware, count, spread, placed },
     avoid: new Set(fold?.failed),

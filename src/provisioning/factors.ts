@@ -7,6 +7,8 @@
  * others fail? One that is less probable than `CHANCE`, shared among all values that were asked, is named. Pure.
  */
 
+import { type Place, rackPlace } from '../inventory/rack-place.ts';
+
 export const FACTORS = ['rack', 'switch', 'image', 'firmware', 'bmc-firmware', 'type'] as const;
 export type Factor = (typeof FACTORS)[number];
 
@@ -40,19 +42,20 @@ export const FAILED_MIN = 3;
 /** Once in so many looks a healthy site is suspected wrongly. */
 export const CHANCE = 1e-4;
 
-export function factorsOf(machine: {
-  readonly rack: string;
-  readonly switches: readonly string[];
-  readonly biosVersion: string;
-  readonly bmcFirmware: string;
-  readonly hardware: { readonly type: string; readonly product: string };
-  readonly image?: string | undefined;
-}): Factors {
-  const { rack, switches, biosVersion, bmcFirmware, hardware, image = '' } = machine;
+export function factorsOf(
+  machine: Place & {
+    readonly switches: readonly string[];
+    readonly biosVersion: string;
+    readonly bmcFirmware: string;
+    readonly hardware: { readonly type: string; readonly product: string };
+    readonly image?: string | undefined;
+  },
+): Factors {
+  const { switches, biosVersion, bmcFirmware, hardware, image = '' } = machine;
   const some = (value: string) => (value === '' ? [] : [value]);
   const of = (version: string) => (version === '' ? [] : [`${hardware.product} ${version}`.trim()]);
   return {
-    rack: some(rack),
+    rack: some(rackPlace(machine)),
     switch: [...new Set(switches)].filter((name) => name !== ''),
     image: some(image),
     firmware: of(biosVersion),

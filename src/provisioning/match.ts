@@ -6,17 +6,14 @@
  * before cold; no failures before few; then the exact waste and the name. Waste is how much more a machine has than the
  * smallest that fits. Pure.
  */
+import { type Place, rackPlace } from '../inventory/rack-place.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { type FactorValue, factorsOf } from './factors.ts';
 import { type Hardware, type HardwareFacts, unmet } from './hardware.ts';
 
 /** A machine as the matching sees it. */
-export interface Candidate {
+export interface Candidate extends Place {
   readonly hardwarename: Hardwarename;
-  readonly site: string;
-  readonly hall: string;
-  readonly row: string;
-  readonly rack: string;
   readonly switches: readonly string[];
   readonly biosVersion: string;
   readonly bmcFirmware: string;
@@ -45,7 +42,7 @@ export interface Wish {
   readonly spread: Spread;
   /** Machines that have failed for this request. */
   readonly avoid: ReadonlySet<Hardwarename>;
-  /** How many of the same request or pool stand in a rack already. */
+  /** How many of the same request or pool stand in a rack already, by `rackPlace`. */
   readonly placed: ReadonlyMap<string, number>;
   /** What too many failures have in common: machines that share it are left alone. */
   readonly blocked: readonly FactorValue[];
@@ -179,7 +176,8 @@ function compare(a: Ranked, b: Ranked): number {
 
 /** A queue for each rack and step of waste, best first: a choice looks at the heads alone. */
 interface Queue {
-  readonly rack: string;
+  /** Of its rack. */
+  readonly place: string;
   readonly wasteClass: number;
   readonly ranked: Ranked[];
   next: number;
@@ -194,30 +192,31 @@ function choose(
   const ofType = new Map(wish.quota.leftOfType);
   const left = new Map<string, Hardwarename[]>();
   const chosen: Choice[] = [];
-  const countOf = (rack: string) => inRack.get(rack) ?? 0;
-  const isFull = (rack: string) => countOf(rack) >= (wish.spread.perRackMax ?? Infinity);
+  const countOf = (place: string) => inRack.get(place) ?? 0;
+  const isFull = (place: string) => countOf(place) >= (wish.spread.perRackMax ?? Infinity);
   while (chosen.length < Math.min(wish.count, wish.quota.left)) {
-    const best = bestOf(queues, (queue) => headOf(queue, ofType) && !isFull(queue.rack), {
+    const best = bestOf(queues, (queue) => headOf(queue, ofType) && !isFull(queue.place), {
       even: wish.spread.even === true,
       countOf,
     });
     const head = best?.ranked[best.next];
     if (!best || !head) break;
     best.next += 1;
-    const { candidate } = head;
-    const { rack, hardwarename, hardware } = candidate;
-    chosen.push({ hardwarename, rack, why: explain(head, countOf(rack)) });
-    inRack.set(rack, countOf(rack) + 1);
+    const { rack, hardwarename, hardware } = head.candidate;
+    const count = countOf(best.place);
+    chosen.push({ hardwarename, rack, why: explain(head, count) });
+    inRack.set(best.place, count + 1);
     const quota = ofType.get(hardware.type);
     if (quota !== undefined) ofType.set(hardware.type, quota - 1);
   }
   const taken = new Set(chosen.map(({ hardwarename }) => hardwarename));
-  for (const { hardwarename, rack, hardware } of fitting) {
+  for (const candidate of fitting) {
+    const { hardwarename, hardware } = candidate;
     if (taken.has(hardwarename)) continue;
     const why =
       (ofType.get(hardware.type) ?? 1) <= 0
         ? `is of type ${hardware.type}, of which the squad's quota is used up`
-        : isFull(rack)
+        : isFull(rackPlace(candidate))
           ? 'stands in a rack that has its share'
           : 'fits, and others fit better';
     push(left, why, hardwarename);
@@ -228,9 +227,9 @@ function choose(
 function queuesOf(ranked: Ranked[]): Queue[] {
   const queues = new Map<string, Queue>();
   for (const one of ranked.sort(compare)) {
-    const { rack } = one.candidate;
-    const key = `${one.wasteClass}/${rack}`;
-    const queue = queues.get(key) ?? { rack, wasteClass: one.wasteClass, ranked: [], next: 0 };
+    const place = rackPlace(one.candidate);
+    const key = `${one.wasteClass}/${place}`;
+    const queue = queues.get(key) ?? { place, wasteClass: one.wasteClass, ranked: [], next: 0 };
     queues.set(key, queue);
     queue.ranked.push(one);
   }
@@ -250,10 +249,10 @@ function headOf(queue: Queue, ofType: ReadonlyMap<string, number>): boolean {
 function bestOf(
   queues: readonly Queue[],
   usable: (queue: Queue) => boolean,
-  { even, countOf }: { even: boolean; countOf(rack: string): number },
+  { even, countOf }: { even: boolean; countOf(place: string): number },
 ): Queue | undefined {
   const order = (a: Queue, b: Queue): number => {
-    const racks = countOf(a.rack) - countOf(b.rack);
+    const racks = countOf(a.place) - countOf(b.place);
     const waste = a.wasteClass - b.wasteClass;
     const [one, two] = [a.ranked[a.next], b.ranked[b.next]];
     if (!one || !two) return 0;

@@ -10,6 +10,7 @@
 import { AppError } from '../errors.ts';
 import type { EventStore } from '../inventory/event-store.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { rackPlace } from '../inventory/rack-place.ts';
 import { type MachineState, needsRelease } from '../inventory/states.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import type { JobTimers } from '../jobs/ports.ts';
@@ -161,7 +162,7 @@ class Keeper implements PoolEngine {
       const record = inventory.machines.record(member.hardwarename);
       return {
         ...member,
-        rack: machine?.rack ?? '',
+        place: machine ? rackPlace(machine) : '',
         protected: record?.protected === true,
         atWork: record !== undefined && needsRelease(record.state),
       };

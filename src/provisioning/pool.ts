@@ -56,7 +56,8 @@ export interface Member {
 
 /** A member with what the rules need to know of its machine. */
 export interface SeenMember extends Member {
-  readonly rack: string;
+  /** Of its rack, by `rackPlace`. */
+  readonly place: string;
   readonly protected: boolean;
   /** In use, as opposed to being installed anew. */
   readonly atWork: boolean;
@@ -86,10 +87,10 @@ export function nextSizeAction(
 /** Who goes: what is unhealthy, then out of the rack with the most, then who came last. Never what is protected. */
 export function leaver(members: readonly SeenMember[]): Hardwarename | undefined {
   const inRack = new Map<string, number>();
-  for (const { rack } of members) inRack.set(rack, (inRack.get(rack) ?? 0) + 1);
+  for (const { place } of members) inRack.set(place, (inRack.get(place) ?? 0) + 1);
   const order = (a: SeenMember, b: SeenMember) =>
     Number(b.unhealthyAt > 0) - Number(a.unhealthyAt > 0) ||
-    (inRack.get(b.rack) ?? 0) - (inRack.get(a.rack) ?? 0) ||
+    (inRack.get(b.place) ?? 0) - (inRack.get(a.place) ?? 0) ||
     b.joinedAt - a.joinedAt ||
     (a.hardwarename < b.hardwarename ? -1 : 1);
   const free = members.filter((one) => !one.protected && one.atWork);

@@ -9,6 +9,7 @@
 import type { Database } from 'better-sqlite3';
 import type { EventStore } from '../inventory/event-store.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import { rackPlace } from '../inventory/rack-place.ts';
 import { isCapacity } from '../inventory/states.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import type { JobTimers } from '../jobs/ports.ts';
@@ -112,11 +113,12 @@ function createSight(options: WarmKeeperOptions): () => WarmMachine[] {
   return () =>
     candidates.read().flatMap((machine): WarmMachine[] => {
       if (!isCapacity(machine.state)) return [];
-      const { hardwarename, site, rack, failures } = machine;
+      const { hardwarename, site, failures } = machine;
       const is = stateOf(machine, lastJob.get(hardwarename));
       if (is === undefined) return [];
       const idleSinceAt = is === 'warm' ? idleSince(inventory, hardwarename) : 0;
-      return [{ hardwarename, site, rack, failures, type: machine.hardware.type, is, idleSinceAt }];
+      const [place, { type }] = [rackPlace(machine), machine.hardware];
+      return [{ hardwarename, site, place, failures, type, is, idleSinceAt }];
     });
 }
 

@@ -19,7 +19,8 @@ export interface WarmMachine {
   readonly hardwarename: Hardwarename;
   readonly type: string;
   readonly site: string;
-  readonly rack: string;
+  /** Of its rack, by `rackPlace`. */
+  readonly place: string;
   /** Failed jobs: those with fewer are kept ready. */
   readonly failures: number;
   /** `leaving`: a job that switches it off has been asked for; `other`: in the hands of some other job. */
@@ -95,8 +96,8 @@ function wakers(
   count: number,
 ): WarmMachine[] {
   const inRack = new Map<string, number>();
-  const readyIn = ({ rack }: WarmMachine) => inRack.get(rack) ?? 0;
-  const add = (machine: WarmMachine) => inRack.set(machine.rack, readyIn(machine) + 1);
+  const readyIn = ({ place }: WarmMachine) => inRack.get(place) ?? 0;
+  const add = (machine: WarmMachine) => inRack.set(machine.place, readyIn(machine) + 1);
   for (const machine of ready) add(machine);
   const left = [...cold];
   const order: WarmMachine[] = [];

@@ -91,6 +91,7 @@ const WRITTEN: Readonly<Record<string, (row: number) => unknown>> = {
   'machines.state': (row) => (row === 1 ? 'available' : 'in-use'),
   'events.name': () => 'machine.state',
   'events.data': (row) => JSON.stringify({ from: 'installing', to: row === 1 ? 'held' : 'in-use' }),
+  'outcomes.factors': () => '{}',
   'meta.key': (row) => `kept-${row}`,
 };
 

@@ -20,8 +20,11 @@ const RELEASED = `
   3ccee032d365 3a3198ef7ad8 ab36f1c3526e f9facfde307d 04670c90023e b0946563196a
   36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b 5fe8123e3259 f273a5c8645c
   801baff16d38 096a59110e17 a76b78d613ff 2f4c45aa517b addf3ad02a27 c479e9863e9e
-  3bcab7a143c3 c7442a5c236c 64cee78cf313
+  3bcab7a143c3 c7442a5c236c 64cee78cf313 643466ef080c
 `;
+
+/** The last schema of which that is so. */
+const RACKS_BY_NAME = 33;
 
 const OLD = MIGRATIONS.slice(0, -1).map((_, index) => index + 1);
 
@@ -132,6 +135,45 @@ describe('a database of the first schema', () => {
       hardware: { dmi: { product: report().dmi.product } },
     });
     expect(machines.search.find('serial 1', 5)).not.toEqual([]);
+    db.close();
+  });
+});
+
+describe('a database of when racks went by their names alone', () => {
+  it('keeps its outcomes and its open breaker, by the place of the rack', () => {
+    const { file } = old(RACKS_BY_NAME);
+    const before = new Sqlite(file);
+    const [name = ''] = before.prepare('SELECT hardwarename FROM machines').pluck().all();
+    before.prepare(`UPDATE machines SET hall = 'h1', "row" = '', rack = 'R1'`).run();
+    before.exec('DELETE FROM outcomes; DELETE FROM breakers');
+    const factors = { rack: ['R1'], switch: ['sw1'], image: [], type: [] };
+    const outcome = before.prepare(
+      `INSERT INTO outcomes (at, hardwarename, site, source, failed, code, factors)
+       VALUES (1, ?, 'lon', 'install', 1, 'X', ?)`,
+    );
+    outcome.run(name, JSON.stringify(factors));
+    outcome.run('GONE', JSON.stringify(factors));
+    const breaker = before.prepare(
+      `INSERT INTO breakers (source, factor, value, opened_at, closed_at, evidence)
+       VALUES ('install', ?, ?, 1, ?, '{}')`,
+    );
+    for (const row of [
+      ['rack', 'R1', 0],
+      ['rack', 'R1', 7],
+      ['switch', 'R1', 0],
+    ])
+      breaker.run(row);
+    before.close();
+    const db = openDatabase(file);
+    migrate(db, copy(db));
+    const racks = db.prepare(`SELECT factors ->> '$.rack' FROM outcomes ORDER BY id`).pluck().all();
+    expect(racks).toEqual(['["lon/h1/R1"]', '["R1"]']);
+    const kept = db.prepare('SELECT factor, value, closed_at FROM breakers ORDER BY id').raw();
+    expect(kept.all()).toEqual([
+      ['rack', 'lon/h1/R1', 0],
+      ['rack', 'R1', 7],
+      ['switch', 'R1', 0],
+    ]);
     db.close();
   });
 });

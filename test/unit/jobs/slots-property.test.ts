@@ -4,7 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { rackPlace } from '../../../src/inventory/rack-place.ts';
 import { createKinds, defineJob, later, step } from '../../../src/jobs/definition.ts';
+import type { JobMachine } from '../../../src/jobs/ports.ts';
+import { createSlots } from '../../../src/jobs/slots.ts';
 import { addressOf, createHall, type Hall, nameOf } from '../../support/job-hall.ts';
 import { faultsOf } from '../../support/job-trials.ts';
 
@@ -37,11 +40,11 @@ function watchedHall(seen: Seen): Hall {
         if (now() > sinceAt) return undefined;
         seen.site += 1;
         seen.siteMost = Math.max(seen.siteMost, seen.site);
-        seen.rackMost = Math.max(seen.rackMost, add(racks, machine.rack, 1));
+        seen.rackMost = Math.max(seen.rackMost, add(racks, rackPlace(machine), 1));
         seen.bmcMost = Math.max(seen.bmcMost, add(bmcs, machine.bmcAddress, 1));
         await new Promise<void>((done) => hall?.time.at(hall.time.now() + ms, done));
         seen.site -= 1;
-        add(racks, machine.rack, -1);
+        add(racks, rackPlace(machine), -1);
         add(bmcs, machine.bmcAddress, -1);
         return later(ms, 'its next turn');
       },
@@ -66,6 +69,7 @@ const change = fc.oneof(
     is: fc.constant('rack' as const),
     machine: fc.nat(MACHINES - 1),
     rack: fc.constantFrom(...RACKS),
+    hall: fc.constantFrom('', 'h2'),
   }),
   fc.record({
     is: fc.constant('bmc' as const),
@@ -74,6 +78,17 @@ const change = fc.oneof(
   }),
   fc.record({ is: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 1500 }) }),
 );
+
+describe('a rack', () => {
+  it('is bounded by itself: another of its name in another hall is not', () => {
+    const slots = createSlots({ siteMax: 10, rackMax: 1 });
+    const at = (hall: string, bmcAddress: string) =>
+      ({ site: 'lon', hall, row: '', rack: 'R1', bmcAddress }) as JobMachine;
+    expect(slots.take(at('h1', '10.0.0.1'), 'a')).toBeDefined();
+    expect(slots.blockedBy(at('h1', '10.0.0.2'))).toMatch(/^rack R1: 1 steps/);
+    expect(slots.take(at('h2', '10.0.0.3'), 'b')).toBeDefined();
+  });
+});
 
 describe('any schedule', () => {
   it('keeps the limits, whatever becomes of the records meanwhile', async () => {
@@ -93,7 +108,9 @@ describe('any schedule', () => {
             hall.now.inventory.transaction(() =>
               machines.write(
                 name,
-                each.is === 'rack' ? { rack: each.rack } : { bmcAddress: addressOf(each.as) },
+                each.is === 'rack'
+                  ? { rack: each.rack, hall: each.hall }
+                  : { bmcAddress: addressOf(each.as) },
               ),
             );
         }

@@ -5,6 +5,7 @@ import {
   binomialTail,
   type Exposure,
   type Factors,
+  factorsOf,
   findCommonFactor,
 } from '../../../src/provisioning/factors.ts';
 import { type Candidate, match, type Wish } from '../../../src/provisioning/match.ts';
@@ -65,10 +66,22 @@ describe('a choice', () => {
     );
     expect(names({ count: 3 }, all)).toEqual(['A1', 'B1', 'A2']);
     expect(names({ count: 3, spread: { even: true } }, all)).toEqual(['A1', 'B1', 'C1']);
-    expect(names({ count: 2, placed: new Map([['RA', 1]]) }, all)).toEqual(['B1', 'A1']);
+    expect(names({ count: 2, placed: new Map([['lon/h1/r1/RA', 1]]) }, all)).toEqual(['B1', 'A1']);
     const most = match(wish({ count: 5, spread: { perRackMax: 1 } }), all);
     expect(most.chosen.map(({ rack }) => rack)).toEqual(['RA', 'RB', 'RC']);
     expect(most).toMatchObject({ missing: 2, shortOf: 'racks: at most 1 in each' });
+  });
+  it('tells racks of one name in two halls or rows apart', () => {
+    const all = [
+      candidate('A', { hall: 'h1' }),
+      candidate('B', { hall: 'h1' }),
+      candidate('C', { hall: 'h2' }),
+      candidate('D', { hall: 'h2', row: 'r2' }),
+    ];
+    expect(names({ count: 4, spread: { perRackMax: 1 } }, all)).toEqual(['A', 'C', 'D']);
+    expect(names({ count: 2, spread: { even: true } }, all)).toEqual(['A', 'C']);
+    const rack = { factor: 'rack', value: 'lon/h1/r1/R1' } as const;
+    expect(names({ count: 4, blocked: [rack] }, all)).toEqual(['C', 'D']);
   });
   it('says why, for those that were chosen and for those that were not', () => {
     const all = [
@@ -99,7 +112,8 @@ describe('a choice', () => {
   });
   it('leaves alone what shares an open breaker’s value', () => {
     const all = [candidate('A', { rack: 'R1' }), candidate('B', { rack: 'R2', switches: ['sw2'] })];
-    expect(names({ count: 2, blocked: [{ factor: 'rack', value: 'R1' }] }, all)).toEqual(['B']);
+    const rack = { factor: 'rack', value: 'lon/h1/r1/R1' } as const;
+    expect(names({ count: 2, blocked: [rack] }, all)).toEqual(['B']);
     expect(names({ count: 2, blocked: [{ factor: 'switch', value: 'sw2' }] }, all)).toEqual(['A']);
     expect(names({ count: 2, blocked: [{ factor: 'firmware', value: 'X 1' }] }, all)).toEqual([]);
   });
@@ -218,6 +232,14 @@ describe('a common factor', () => {
     expect(findCommonFactor([...fine, ...dark.slice(0, 3)], 0.1)).toBeUndefined();
     expect(findCommonFactor([...fine, ...dark], 0.1)).toMatchObject({
       ...{ factor: 'rack', value: 'DARK', failed: 8, tried: 8, triedOthers: 100, also: [] },
+    });
+  });
+  it('is not a rack because another of its name fails elsewhere', () => {
+    const of = (site: string) => factorsOf({ ...candidate('A', { site }), image: 'debian-12@1' });
+    const fine = Array.from({ length: 60 }, () => ({ failed: false, factors: of('lon') }));
+    const dark = Array.from({ length: 8 }, () => ({ failed: true, factors: of('nyc') }));
+    expect(findCommonFactor([...fine, ...dark], 0.1)).toMatchObject({
+      ...{ factor: 'rack', value: 'nyc/h1/r1/R1', failed: 8, tried: 8, triedOthers: 60 },
     });
   });
   it('is the image when everything with it fails, and nothing else can be compared', () => {

@@ -140,7 +140,7 @@ describe('a pool', () => {
     for (const name of dark) hall.dead.add(name);
     await hall.time.pass(1_800_000);
     const [breaker] = hall.now.desk.breakers.open();
-    expect(breaker).toMatchObject({ source: 'work', factor: 'rack', value: 'R0' });
+    expect(breaker).toMatchObject({ source: 'work', factor: 'rack', value: 'lon/R0' });
     const gone = dark.filter((name) => !hall.members('web').includes(name));
     expect(gone.length).toBeLessThan(dark.length);
     expect(states(hall).broken).toBe(gone.length);

@@ -136,7 +136,7 @@ describe('free machines', () => {
 describe('what is done next', () => {
   const machine = fc.record({
     type: fc.constantFrom('a', 'b'),
-    rack: fc.constantFrom('R1', 'R2', 'R3'),
+    place: fc.constantFrom('R1', 'R2', 'R3'),
     failures: fc.nat(2),
     is: fc.constantFrom<WarmMachine['is'][]>('warm', 'waking', 'cold', 'leaving', 'other'),
     idleSinceAt: fc.nat(100),

@@ -123,6 +123,7 @@ export const ERRORS = {
     httpStatus: 404,
     message: 'Central does not do that; the appliance of the site does.',
   },
+  SITE_REFUSED: { httpStatus: 409, message: 'The site refuses it.' },
   SITE_UNKNOWN: { httpStatus: 404, message: 'No such site has joined.' },
   CENTRAL_UNREACHABLE: { httpStatus: 502, message: 'Central cannot be reached.' },
   FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },

@@ -1,7 +1,7 @@
 /** Who may do what at central, and its API tokens: 256 random bits each, kept as SHA-256. */
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
-import { ROLES, type Role, type SquadRoles } from '../inventory/access.ts';
+import { type Principal, ROLES, type Role, type SquadRoles } from '../inventory/access.ts';
 import type { Clock } from '../wire/time.ts';
 import type { FleetDatabase } from './sql.ts';
 
@@ -86,4 +86,13 @@ export function needSquad({ role, squads }: FleetPrincipal, squad: string | unde
   if (isAtLeast(isOfFleet ? role : (squads[squad] ?? 'viewer'), 'operator')) return;
   const of = squad === undefined || squad === '' ? 'the fleet' : `squad ${squad}`;
   throw new AppError('FORBIDDEN', { detail: `It takes an operator of ${of}.` });
+}
+
+/** As the rules of an appliance ask for one: of all squads it is about these. */
+export function asPrincipal(
+  { who, kind, role, squads }: FleetPrincipal,
+  ...named: readonly string[]
+): Principal {
+  const own = squads === 'all' ? Object.fromEntries(named.map((one) => [one, role])) : squads;
+  return { who, id: who, kind, role, squads: own };
 }

@@ -12,6 +12,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { askedIntent, siteName } from '../federation/protocol.ts';
+import { etagOf } from '../http/people/commit.ts';
 import type { PeopleServer } from '../http/people/context.ts';
 import { installPages, PAGE_HEADERS } from '../http/people/pages.ts';
 import { installProblems } from '../http/problem.ts';
@@ -21,6 +22,7 @@ import { limit } from '../limits.ts';
 import { readHardware } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import { type FleetAccess, type FleetPrincipal, needSquad } from './access.ts';
+import type { Asking } from './asking.ts';
 import type { FleetBlobs } from './blobs.ts';
 import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
 import type { Fleet } from './fleet.ts';
@@ -28,6 +30,7 @@ import { capacityRows, type FleetView } from './fleet-view.ts';
 import { addJobs } from './job-routes.ts';
 import type { FleetJobs } from './jobs.ts';
 import type { Joining } from './joining.ts';
+import { addOrders } from './order-routes.ts';
 import { addPools } from './pool-routes.ts';
 import type { FleetPools } from './pools.ts';
 import type { FleetProvisioning } from './provisioning.ts';
@@ -50,6 +53,7 @@ export interface FleetAppParts {
   readonly sessions: FleetSessions;
   readonly provisioning: FleetProvisioning;
   readonly pools: FleetPools;
+  readonly asking: Asking;
   readonly jobs: FleetJobs;
   readonly squads: Squads;
   readonly records: FleetRecords;
@@ -105,6 +109,7 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   addSignIn(app, parts);
   addSites(app, parts);
   addMachines(app, parts);
+  addOrders(app, parts);
   addIntents(app, parts);
   addRequests(app, parts);
   addRecordRoutes(app, parts);
@@ -209,11 +214,12 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
   app.get(
     '/api/v1/machines/:hardwarename',
     { config, schema: { params: z.object({ hardwarename: z.string().min(1).max(63) }) } },
-    async (request) => {
+    async (request, reply) => {
       const { hardwarename } = request.params;
       const found = await view.machine(hardwarename);
       const [machine, ...claims] = found;
       if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename });
+      reply.header('etag', etagOf(machine.version));
       return { machine, claims, events: await view.events({ hardwarename }, 50) };
     },
   );

@@ -5,6 +5,7 @@
 import { AppError } from '../errors.ts';
 import type { IntentBody } from '../federation/protocol.ts';
 import { maskInstall } from '../http/people/mask.ts';
+import type { MachineGroup } from '../inventory/machine-query.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
@@ -24,6 +25,8 @@ export interface SiteView {
 /** The appliance's own document; what it calls its site is what the fleet calls it. */
 export interface FleetMachine extends Fresh {
   readonly site: string;
+  readonly hardwarename: string;
+  readonly version: number;
   /** Another site has it: it is shown, and counts for nothing. */
   readonly claimed: boolean;
   readonly [field: string]: unknown;
@@ -108,6 +111,12 @@ export interface FleetView {
   search(words: string, count: number): Promise<FleetMachine[]>;
   /** As each site has it that claims it: one, where all is well; the one for which it counts first. */
   machine(hardwarename: string): Promise<FleetMachine[]>;
+  /** As it is for which it counts. @throws AppError MACHINE_UNKNOWN */
+  living(hardwarename: string): Promise<FleetMachine>;
+  /** Those of these names that are known, as they are for which they count. */
+  named(names: readonly string[]): Promise<ReadonlyMap<string, FleetMachine>>;
+  /** How many are in this group. */
+  sizeOf(group: MachineGroup): Promise<number>;
   /** Machines by site, state and hardware type; '' asks for no site, or no type, in particular. */
   capacity(of: { readonly site: string; readonly hardwareType: string }): Promise<Capacity[]>;
   /** Newest first; of one site by number, so that they can be paged by `below`. */
@@ -160,7 +169,48 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       return { ...JSON.parse(document), site, freshness, asOf, claimed: claimed === 1 };
     });
   };
+  const machine = async (hardwarename: string): Promise<FleetMachine[]> => {
+    const found = await read(
+      await db.all(
+        'SELECT site, document, claimed FROM machines WHERE hardwarename = ? ORDER BY site',
+        [hardwarename],
+      ),
+    );
+    return found.sort((a, b) => Number(a.claimed) - Number(b.claimed) || b.asOf - a.asOf);
+  };
   return {
+    machine,
+    async living(hardwarename) {
+      const [found] = await machine(hardwarename);
+      if (!found) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
+      return found;
+    },
+    async named(names) {
+      const found = new Map<string, FleetMachine>();
+      const size = limit('fleetStatementRowsMax');
+      for (let at = 0; at < names.length; at += size) {
+        const some = names.slice(at, at + size);
+        const rows = await db.all<DocumentRow>(
+          `SELECT site, document, claimed FROM machines
+           WHERE claimed = 0 AND hardwarename IN (${some.map(() => '?').join(', ')})`,
+          some,
+        );
+        for (const one of await read(rows)) found.set(one.hardwarename, one);
+      }
+      return found;
+    },
+    async sizeOf({ by, ...group }) {
+      const of =
+        'site' in group
+          ? ['rack = ? AND site = ?', group.name, group.site]
+          : [`${by} = ?`, group.name];
+      const [where = '', ...values] = of;
+      const [row] = await db.all<{ count: number }>(
+        `SELECT CAST(count(*) AS BIGINT) AS count FROM machines WHERE claimed = 0 AND ${where}`,
+        values,
+      );
+      return row?.count ?? 0;
+    },
     async sites() {
       const rows = await db.all<SiteRow>('SELECT * FROM sites ORDER BY name');
       return rows.map((row) => siteView(row, clock()));
@@ -189,15 +239,6 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
           [...like, count],
         ),
       );
-    },
-    async machine(hardwarename) {
-      const found = await read(
-        await db.all(
-          'SELECT site, document, claimed FROM machines WHERE hardwarename = ? ORDER BY site',
-          [hardwarename],
-        ),
-      );
-      return found.sort((a, b) => Number(a.claimed) - Number(b.claimed) || b.asOf - a.asOf);
     },
     capacity({ site, hardwareType }) {
       const given = Object.entries({ site, hardware_type: hardwareType }).filter(

@@ -12,11 +12,12 @@ export interface NewIntent {
   readonly now: number;
 }
 
-/** @returns its id */
+/** One that is kept already stays as it is. @returns its id */
 export async function putIntent(sql: Sql, intent: NewIntent): Promise<string> {
   const { id = randomUUID(), site, who, body, now } = intent;
-  await sql.run('INSERT INTO intents (id, site, who, body, asked_at) VALUES (?, ?, ?, ?, ?)', [
-    ...[id, site, who, JSON.stringify(body), now],
-  ]);
+  await sql.run(
+    'INSERT INTO intents (id, site, who, body, asked_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+    [id, site, who, JSON.stringify(body), now],
+  );
   return id;
 }

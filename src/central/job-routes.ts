@@ -1,12 +1,13 @@
 /** The fleet's API for jobs on single machines: asked for here, carried out by the machine's site when it hears of it. */
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
-import { fleetJobSchema, jobFilterSchema } from './jobs.ts';
+import { assertTaken } from './asking.ts';
+import { fleetJobSchema, jobFilterSchema, jobIntent } from './jobs.ts';
+import { askerOf, recordOf, why } from './orders.ts';
 
-export function addJobs(app: FleetApp, { jobs, view, nudge }: FleetAppParts): void {
+export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): void {
   const viewer = { fleetRole: 'viewer' } as const;
   const querystring = jobFilterSchema.extend({
     limit: z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100),
@@ -24,15 +25,29 @@ export function addJobs(app: FleetApp, { jobs, view, nudge }: FleetAppParts): vo
     '/api/v1/jobs',
     { config: { fleetRole: 'operator' }, schema: { body: fleetJobSchema } },
     async (request, reply) => {
-      const principal = principalOf(request);
       const { target } = request.body;
-      const [machine] = await view.machine(target);
-      if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: target });
-      needSquad(principal, typeof machine.squad === 'string' ? machine.squad : '');
-      const id = await jobs.ask(machine, request.body, principal.who);
-      nudge(machine.site);
-      const { job } = (await jobs.get(id)) as { job: object };
-      return reply.code(202).send(job);
+      const { site, ...machine } = await view.living(target);
+      needSquad(principalOf(request), recordOf({ site, ...machine }).squad);
+      const [told] = await asking.ask([{ site, body: jobIntent(request.body) }], askerOf(request));
+      return reply.code(202).send(await jobs.byId(told?.id ?? ''));
+    },
+  );
+  app.post(
+    '/api/v1/jobs/:id/cancel',
+    {
+      config: { fleetRole: 'operator' },
+      schema: { params: z.object({ id: z.uuid() }), body: z.strictObject({ why }) },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { site, target, requester } = await jobs.byId(id);
+      const [machine] = await view.machine(target.replace('hardwarename=', ''));
+      const principal = principalOf(request);
+      if (requester !== principal.who) needSquad(principal, machine && recordOf(machine).squad);
+      const body = { kind: 'cancel-job', job: id, why: request.body.why } as const;
+      const asked = await asking.ask([{ site, body }], askerOf(request));
+      for (const told of await asking.settled(asked)) assertTaken(told);
+      return reply.code(202).send(await jobs.byId(id));
     },
   );
 }

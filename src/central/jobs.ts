@@ -10,8 +10,7 @@ import { timeOf } from '../http/people/job-views.ts';
 import { maskInstall } from '../http/people/mask.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { type FleetMachine, type Fresh, type SiteView, siteViews } from './fleet-view.ts';
-import { putIntent } from './intents.ts';
+import { type Fresh, type SiteView, siteViews } from './fleet-view.ts';
 import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
 
 /** The appliance's form, of one machine; when it comes is the site's to decide, and so is what goes first. */
@@ -28,6 +27,7 @@ export const jobFilterSchema = z.strictObject({
   ...{ site: siteName.optional(), target: z.string().max(63).optional() },
   ...{ action: z.string().max(64).optional(), status: z.string().max(200).optional() },
   requester: z.string().max(128).optional(),
+  ids: z.string().max(4000).optional().describe('These, divided by commas'),
 });
 
 export interface FleetJobView extends Fresh {
@@ -49,13 +49,16 @@ export interface FleetJobView extends Fresh {
   readonly detail: string;
 }
 
+export const jobIntent = ({ priority: _, release, ...body }: FleetJobBody) =>
+  ({ kind: 'job', ...body, ...(release !== undefined && { release }) }) as const;
+
 export interface FleetJobs {
-  /** @returns its id */
-  ask(machine: FleetMachine, body: FleetJobBody, who: string): Promise<string>;
   /** Newest first. */
   list(of: z.output<typeof jobFilterSchema>, count: number): Promise<FleetJobView[]>;
-  /** @throws AppError NOT_FOUND */
+  /** With its steps and its log. @throws AppError NOT_FOUND */
   get(id: string): Promise<object>;
+  /** @throws AppError NOT_FOUND */
+  byId(id: string): Promise<FleetJobView>;
 }
 
 interface IntentRow extends SqlRow {
@@ -100,12 +103,14 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
       job: showJob(row, { body, said, siteJob, events, fresh: sites.get(row.site) }),
     };
   };
+  const find = async (id: string) => {
+    const [row] = await db.all<IntentRow>(`SELECT * FROM intents WHERE id = ? AND ${OF_JOBS}`, [
+      id,
+    ]);
+    if (!row) throw new AppError('NOT_FOUND', { detail: `No job ${id} was asked for here.` });
+    return read(row, await siteViews(db, clock()));
+  };
   return {
-    ask: ({ site }, { priority: _, release, ...body }, who) =>
-      putIntent(db, {
-        ...{ site, who, now: clock() },
-        body: { kind: 'job', ...body, ...(release !== undefined && { release }) },
-      }),
     async list({ status = '', ...of }, count) {
       const sites = await siteViews(db, clock());
       const wanted = status.split(',').filter(Boolean);
@@ -123,12 +128,9 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
         if (rows.length < limit('fleetPageMax')) return found;
       }
     },
+    byId: async (id) => (await find(id)).job,
     async get(id) {
-      const [row] = await db.all<IntentRow>(`SELECT * FROM intents WHERE id = ? AND ${OF_JOBS}`, [
-        id,
-      ]);
-      if (!row) throw new AppError('NOT_FOUND', { detail: `No job ${id} was asked for here.` });
-      const { job, events } = await read(row, await siteViews(db, clock()));
+      const { job, events } = await find(id);
       return {
         ...{ job, phase: '', steps: stepsOf(events), waiting_for: '', waiting_until: null },
         ...{ cancelling: events.some(({ name }) => name === 'job.cancelling') },
@@ -145,10 +147,14 @@ type Like = Omit<z.output<typeof jobFilterSchema>, 'status'>;
 
 /** The next of them, newest first. What is in the body is looked for as a text, so that there may be some among them that are not like it. */
 function intentsLike(db: FleetDatabase, of: Like, behind?: IntentRow): Promise<IntentRow[]> {
-  const { site, requester, action, target } = of;
+  const { site, requester, action, target, ids } = of;
   const conditions: (readonly [string, ...SqlValue[]])[] = [[OF_JOBS]];
   if (site !== undefined) conditions.push(['site = ?', site]);
   if (requester !== undefined) conditions.push(['who = ?', requester]);
+  if (ids !== undefined) {
+    const some = ids.split(',');
+    conditions.push([`id IN (${some.map(() => '?').join(', ')})`, ...some]);
+  }
   for (const [name, value] of Object.entries({ action, target }))
     if (value !== undefined) conditions.push([`body LIKE ? ESCAPE '!'`, likeField(name, value)]);
   if (behind) {
@@ -165,7 +171,7 @@ function intentsLike(db: FleetDatabase, of: Like, behind?: IntentRow): Promise<I
 const likeField = (name: string, value: string): string =>
   `%"${name}":${JSON.stringify(value).replace(/[%_!]/g, '!$&')}%`;
 
-const isLike = (job: FleetJobView, of: Like): boolean =>
+const isLike = (job: FleetJobView, { ids: _, ...of }: Like): boolean =>
   Object.entries(of).every(
     ([name, value]) =>
       value === undefined ||
@@ -194,11 +200,13 @@ function showJob(row: IntentRow, { body, said, siteJob, events, fresh }: Known):
   const { code = '', detail = '' } = isRefused ? said : ((end?.data ?? {}) as typeof said);
   const { freshness = 'never', asOf = 0 } = fresh ?? {};
   const status = end ? ENDS[end.name] : steps.length > 0 ? 'running' : 'queued';
+  // Called off before its site had heard of it.
+  const unheard = code === 'JOB_ENDED' ? 'cancelled' : 'failed';
   const endedAt = end?.at ?? (isRefused ? row.ended_at : 0);
   return {
     ...{ id: row.id, site: row.site, siteJob, freshness, asOf },
     ...{ action: body.action, target: `hardwarename=${body.target}`, requester: row.who },
-    ...{ params: maskInstall(body.params), status: isRefused ? 'failed' : (status ?? 'queued') },
+    ...{ params: maskInstall(body.params), status: isRefused ? unheard : (status ?? 'queued') },
     ...{ created_at: timeOf(row.asked_at), started_at: timeOf(steps[0]?.at ?? 0) },
     ...{ ended_at: timeOf(endedAt), step: String(steps.at(-1)?.data.step ?? '') },
     retries: events.filter(({ name }) => name === 'job.retry').length,

@@ -20,6 +20,7 @@ import { witnessQuestion } from '../standby/witness-form.ts';
 import type { Clock } from '../wire/time.ts';
 import { openFleetAccess } from './access.ts';
 import { createFleetApp } from './app.ts';
+import { openAsking } from './asking.ts';
 import { issueServer, type KeyAndCertificate, makeAuthority } from './authority.ts';
 import { type FleetBlobs, openFleetBlobs } from './blobs.ts';
 import { openFleetFeed } from './feed.ts';
@@ -75,6 +76,7 @@ export async function startCentral(
     ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
     ...{
       feed: openFleetFeed(db),
+      asking: openAsking(db, { clock, nudge: lines.nudge }),
       jobs: openFleetJobs(db, clock),
       pools: openFleetPools(db, records, clock),
       sessions: openFleetSessions(db, records, clock),

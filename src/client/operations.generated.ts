@@ -1669,14 +1669,14 @@ export interface Operations {
         | 'broken'
         | 'held'
         | 'retired';
-      /** Why: it stands in the history. */
-      readonly why: string;
       /** The hardwarename, to release a machine in use: what is on it may be lost */
       readonly release?: string | undefined;
       /** Another deadline; 0 for none */
       readonly deadlineAt?: number | undefined;
       /** The next step */
       readonly next?: string | undefined;
+      /** Why: it stands in the history. */
+      readonly why: string;
     };
     answer: Machine;
   };

@@ -137,7 +137,9 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   const { folder, log } = parts;
   if (!existsSync(join(folder, FILES.membership))) return undefined;
   const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
-  const intents = openIntents({ ...parts, keepsImages: parts.images !== undefined });
+  const intents = openIntents({
+    ...{ ...parts, site: membership.site, keepsImages: parts.images !== undefined },
+  });
   const stopErrands = startErrands(parts, intents, (result) => current && send(current, result));
   let stopped = false;
   let pauseMs = limit('federationAgainMs');

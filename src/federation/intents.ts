@@ -12,15 +12,13 @@
  * two for the same record only the newer one counts.
  */
 import type { Database } from 'better-sqlite3';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
-import { resetSchema } from '../provisioning/pool.ts';
 import type { PoolDesk } from '../provisioning/pool-desk.ts';
-import { requestSchema } from '../provisioning/request.ts';
-import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { effectOf, isLong } from './effects.ts';
 import {
   type FromAppliance,
   type Intent,
@@ -29,7 +27,6 @@ import {
   type RecordDocument,
   type SentIntent,
 } from './protocol.ts';
-import { keepRecord, parsed } from './records.ts';
 
 export type IntentResult = Extract<FromAppliance, { kind: 'result' }>;
 
@@ -61,6 +58,8 @@ interface Row {
 export interface IntentParts {
   readonly db: Database;
   readonly clock: Clock;
+  /** As the fleet calls it. */
+  readonly site: string;
   readonly inventory: Inventory;
   readonly jobs: JobDesk;
   readonly provisioning: RequestDesk;
@@ -70,7 +69,6 @@ export interface IntentParts {
 }
 
 type Effect = Pick<IntentResult, 'status' | 'result'>;
-type BodyOf<Kind extends IntentBody['kind']> = Extract<IntentBody, { kind: Kind }>;
 
 export function openIntents(parts: IntentParts): Intents {
   const { db, clock, inventory } = parts;
@@ -102,11 +100,15 @@ export function openIntents(parts: IntentParts): Intents {
   };
   /** Two messages may overtake each other on the way through two instances of central. */
   const refuseBeforehand = ({ who, body }: Intent): void => {
-    if (body.kind !== 'cancel-request') return;
-    const { request: id, why } = body;
-    if (find.get(id) || parts.provisioning.store.byId(id)) return;
-    const result = { code: 'REQUEST_ENDED', detail: `It was called off before it came: ${why}` };
-    keep({ id, who, body }, { status: 'refused', result });
+    const off = calledOff(body);
+    if (!off || find.get(off.id) || parts.provisioning.store.byId(off.id)) return;
+    const result = { code: off.code, detail: `It was called off before it came: ${off.why}` };
+    keep({ id: off.id, who, body }, { status: 'refused', result });
+  };
+  const jobOf = (id: string): string | undefined => {
+    const { result = '{}' } = find.get(id) ?? {};
+    const { job } = JSON.parse(result) as { job?: unknown };
+    return typeof job === 'string' ? job : undefined;
   };
   const refuseReplay = (id: string): IntentResult => {
     const detail = `The intent ${id} comes again with other contents.`.slice(0, 200);
@@ -143,7 +145,7 @@ export function openIntents(parts: IntentParts): Intents {
         }
       }
       const effect: Effect = success
-        ? attempt(() => effectOf(parts, { ...sent, body }))
+        ? attempt(() => effectOf({ ...parts, jobOf }, { ...sent, body }))
         : { status: 'refused', result: UNKNOWN };
       keep(sent, effect);
       return { kind: 'result', intent: id, ...effect };
@@ -161,64 +163,19 @@ export function openIntents(parts: IntentParts): Intents {
 /** Or the one that was called off before it came: what is kept then is the calling off. */
 function isSame({ id, body }: Row, sent: SentIntent): boolean {
   if (body === JSON.stringify(sent.body)) return true;
-  const kept = JSON.parse(body) as { kind?: unknown; request?: unknown };
-  return kept.kind === 'cancel-request' && kept.request === id;
+  return calledOff(JSON.parse(body) as IntentBody)?.id === id;
 }
 
-const UNKNOWN = { code: 'INTENT_UNKNOWN', detail: 'This program does not know what that is.' };
-
-const isLong = (body: IntentBody): boolean =>
-  body.kind === 'record' && body.doc !== null && ['image', 'channel'].includes(body.record);
-
-/** @throws AppError what the site's own API would say */
-function effectOf(parts: IntentParts, { id, who, body }: Intent): Record<string, unknown> {
-  const { inventory, jobs, provisioning, pools } = parts;
-  const requester = `central:${who}`;
+/** The intent that this one ends, and what it is refused with when it comes later. */
+function calledOff(body: IntentBody): { id: string; code: ErrorCode; why: string } | undefined {
   switch (body.kind) {
-    case 'job': {
-      const { action, params, release } = body;
-      const target = body.target as Hardwarename;
-      return { job: jobs.create({ action, target, params, release, requester }).id };
-    }
-    case 'edit': {
-      const cause = { who: requester, why: body.why };
-      const { editor } = inventory.serverdb;
-      return {
-        version: editor.edit(body.target as Hardwarename, body.edit as never, cause).version,
-      };
-    }
-    case 'request':
-      return ask(provisioning, body, { id, requester });
-    case 'cancel-request': {
-      if (!provisioning.store.byId(body.request)) return { request: body.request, was: 'unknown' };
-      const { status } = provisioning.cancel(body.request, { who: requester, why: body.why });
-      return { request: body.request, was: status };
-    }
-    case 'record':
-      if (isLong(body))
-        throw new AppError('NOT_FOUND', { detail: 'This appliance keeps no images.' });
-      return keepRecord({ inventory, pools }, body, {
-        who: requester,
-        why: 'the fleet has changed it',
-      });
-    case 'reset': {
-      const wish = parsed(resetSchema.safeParse(body.reset));
-      return { reset: pools.reset({ pool: body.pool, site: '' }, wish, requester).id };
-    }
-    case 'turn-reset': {
-      const cause = { who: requester, why: body.why };
-      return { status: pools.store.turnReset(body.reset, body.turn, cause).status };
-    }
+    case 'cancel-request':
+      return { id: body.request, code: 'REQUEST_ENDED', why: body.why };
+    case 'cancel-job':
+      return { id: body.job, code: 'JOB_ENDED', why: body.why };
+    default:
+      return undefined;
   }
 }
 
-function ask(
-  provisioning: RequestDesk,
-  { request }: BodyOf<'request'>,
-  by: { readonly id: string; readonly requester: string },
-): Record<string, unknown> {
-  const made =
-    provisioning.store.byId(by.id) ??
-    provisioning.create(parsed(requestSchema.safeParse(request)), by);
-  return { request: made.id, image: made.doc.image };
-}
+const UNKNOWN = { code: 'INTENT_UNKNOWN', detail: 'This program does not know what that is.' };

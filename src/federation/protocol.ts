@@ -148,20 +148,26 @@ export type FromAppliance = z.output<typeof fromAppliance>;
 
 const json = z.record(z.string(), z.json());
 
-const jobOrEdit = [
+const target = z.string().min(1).max(63);
+const why = z.string().min(1).max(500);
+/** The machine's, as it was read; absent: whatever it is now. */
+const version = z.number().int().optional();
+
+/** What people may ask about one machine, in the forms of the site's own API, which are checked there. */
+const orders = [
   z.strictObject({
     kind: z.literal('job'),
     action: z.string().min(1).max(64),
-    target: z.string().min(1).max(63),
+    target,
     params: json.default({}),
     release: z.string().max(63).optional(),
   }),
-  z.strictObject({
-    kind: z.literal('edit'),
-    target: z.string().min(1).max(63),
-    edit: json,
-    why: z.string().min(1).max(500),
-  }),
+  z.strictObject({ kind: z.literal('edit'), target, edit: json, why, version }),
+  z.strictObject({ kind: z.literal('move'), target, move: json, why, version }),
+  /** Its role, and a free hostname by the site's naming rules. */
+  z.strictObject({ kind: z.literal('name'), target, role: target, why, version }),
+  z.strictObject({ kind: z.literal('enter'), entry: json, why }),
+  z.strictObject({ kind: z.literal('forget'), target, why, version }),
 ] as const;
 
 /** Something that the fleet keeps alike at each site, by kind and name. */
@@ -178,16 +184,18 @@ export const recordDocument = z.strictObject({
 export type RecordDocument = z.output<typeof recordDocument>;
 
 /** What people may ask of one site; the others follow from what they ask of the fleet. */
-export const askedIntent = z.discriminatedUnion('kind', jobOrEdit);
+export const askedIntent = z.discriminatedUnion('kind', orders);
 
 export const intentSchema = z.discriminatedUnion('kind', [
-  ...jobOrEdit,
+  ...orders,
+  /** A job that central has asked for, by the id of that intent. */
+  z.strictObject({ kind: z.literal('cancel-job'), job: id, why }),
   /** Machines, in the form of the appliance's own API, without a site: it is this one. */
   z.strictObject({ kind: z.literal('request'), request: json }),
   z.strictObject({
     kind: z.literal('cancel-request'),
     request: id,
-    why: z.string().min(1).max(500),
+    why,
   }),
   recordDocument,
   /** Every machine of a pool here anew, one after the other. */
@@ -197,7 +205,7 @@ export const intentSchema = z.discriminatedUnion('kind', [
     /** The site's own number of it. */
     reset: z.number().int().min(1),
     turn: z.enum(['paused', 'running', 'aborted']),
-    why: z.string().min(1).max(500),
+    why,
   }),
 ]);
 export type IntentBody = z.output<typeof intentSchema>;

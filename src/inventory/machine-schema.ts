@@ -13,6 +13,7 @@ import {
   type WritableName,
 } from './machine-fields.ts';
 import { recordName, text } from './record-kinds.ts';
+import { MACHINE_STATES } from './states.ts';
 
 const day = z.iso.date().or(z.literal(''));
 const orEmpty = <Schema extends z.ZodType>(schema: Schema) => schema.or(z.literal(''));
@@ -94,6 +95,19 @@ export const changesSchema = z.strictObject(fieldSchemas) as unknown as z.ZodTyp
   MachineChanges,
   MachineChanges
 >;
+
+/** The way of one machine into another state. */
+export const moveFields = {
+  to: z.enum(MACHINE_STATES),
+  release: z
+    .string()
+    .min(1)
+    .max(63)
+    .optional()
+    .describe('The hardwarename, to release a machine in use: what is on it may be lost'),
+  deadlineAt: z.number().int().min(0).optional().describe('Another deadline; 0 for none'),
+  next: text.optional().describe('The next step'),
+};
 
 const nicEntry = z.strictObject({
   mac: macText,

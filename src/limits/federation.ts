@@ -61,5 +61,10 @@ export const FEDERATION_LIMITS = {
     why: 'of one kind: squads, users, images; each is told to each site, with the next hello at the latest',
   },
   fleetPageMax: { value: 1000, why: 'machines on one page of the fleet' },
+  fleetAnswerMs: { value: 3000, why: 'a person waits for a site that is heard of, and no longer' },
+  fleetAnswerLookMs: {
+    value: 50,
+    why: 'one read of a few rows; most sites answer within the first',
+  },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },
 } as const;

@@ -59,3 +59,13 @@ const AGES: Readonly<
   'catching-up': (site) => `${site} is catching up: the newest of it is not shown yet`,
   never: (site) => `${site} has not been heard of yet: nothing can be known of it now`,
 };
+
+/** Of an order at central that its site has not answered: what is shown is as before. */
+export function tellAsked(context: CliContext, body: unknown): void {
+  const { asked } = (body ?? {}) as { asked?: { readonly id: string; readonly site: string } };
+  if (!asked) return;
+  const { site, id } = asked;
+  context.tell(
+    `reveille: ${site} has not answered yet; it is asked for as soon as it is heard of (intent ${id})\n`,
+  );
+}

@@ -5,7 +5,7 @@ import type { BurnIn, Machine, Operations } from '../../client/operations.genera
 import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { type OfSite, tellAge, withSite } from './fleet.ts';
+import { type OfSite, tellAge, tellAsked, withSite } from './fleet.ts';
 import { addMergeCommands, addNicCommand } from './machine-identity.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
 
@@ -164,6 +164,7 @@ function addEdits(machines: Command, context: CliContext): void {
         ...(version === undefined ? {} : { version }),
       });
       showRecord(context, options, answer.body);
+      tellAsked(context, answer.body);
     });
   withCommon(machines.command('enter'))
     .description('enter a machine that has not reported, e.g. serial=C0MPUT3 rack=R1 nics=MAC,MAC')
@@ -178,16 +179,18 @@ function addEdits(machines: Command, context: CliContext): void {
         query: { why: options.why },
       });
       showRecord(context, options, answer.body);
+      tellAsked(context, answer.body);
     });
   withCommon(machines.command('forget'))
     .description('forget a machine that was entered and never came')
     .argument('<hardwarename>')
     .action(async (hardwarename: string, options: CommonOptions) => {
       const path = { hardwarename };
-      await clientFor<'machines'>(context, options).call('DELETE /machines/{hardwarename}', {
-        path,
-        version: '*',
-      });
+      const { body } = await clientFor<'machines'>(context, options).call(
+        'DELETE /machines/{hardwarename}',
+        { path, version: '*' },
+      );
+      if (body) return tellAsked(context, body);
       done(context, options, `${hardwarename} is forgotten`);
     });
   withCommon(machines.command('name'))
@@ -200,6 +203,7 @@ function addEdits(machines: Command, context: CliContext): void {
         'POST /machines/{hardwarename}/hostname',
         { path, body: { role } },
       );
+      tellAsked(context, answer.body);
       done(context, options, `${hardwarename} is ${answer.body.hostname}`, answer.body);
     });
   withCommon(machines.command('address'))
@@ -283,14 +287,20 @@ function showResults(
   body: Operations['POST /machines/bulk']['answer'],
 ): void {
   const verb = body.dryRun ? 'would change' : 'changed';
-  context.tell(`${verb} ${body.changed}, ${body.failed} failed\n`);
+  // Of a fleet: sites that are away answer later.
+  const { waiting = 0 } = body as { readonly waiting?: number };
+  const later = waiting > 0 ? `, ${waiting} not answered yet` : '';
+  context.tell(`${verb} ${body.changed}, ${body.failed} failed${later}\n`);
   if (body.failed > 0) process.exitCode = EXIT_SOME_FAILED;
   show(context, options, {
     document: body,
     rows: body.results,
     columns: [
       { title: 'HARDWARENAME', of: ({ hardwarename }) => hardwarename },
-      { title: 'RESULT', of: ({ ok, code }) => (ok ? 'ok' : (code ?? 'failed')) },
+      {
+        title: 'RESULT',
+        of: (row) => (row.ok ? 'ok' : (row.code ?? ('asked' in row ? 'asked' : 'failed'))),
+      },
       { title: 'DETAIL', of: ({ detail }) => detail ?? '' },
     ],
   });

@@ -8,6 +8,9 @@ import type { MachineRecord } from '../../inventory/machine-fields.ts';
 import type { MachineGroup } from '../../inventory/machine-query.ts';
 import { limit } from '../../limits.ts';
 
+/** What of a machine says to which groups it belongs. */
+export type Grouped = Pick<MachineRecord, 'rack' | 'role' | 'site'>;
+
 export interface GroupSizes {
   /** How many machines are in it; counting may stop at `most`. */
   sizeOf(group: MachineGroup, most: number): number;
@@ -19,7 +22,7 @@ const SMALLEST_GROUP = 5;
 
 /** @throws AppError CONFIRMATION_NEEDED that names the count, and the reason */
 export function assertConfirmed(
-  records: readonly MachineRecord[],
+  records: readonly Grouped[],
   confirm: number | undefined,
   sizes: GroupSizes,
 ): void {
@@ -33,23 +36,31 @@ export function assertConfirmed(
   });
 }
 
-function reasonToAsk(records: readonly MachineRecord[], sizes: GroupSizes): string | undefined {
+function reasonToAsk(records: readonly Grouped[], sizes: GroupSizes): string | undefined {
   if (records.length > limit('bulkUnconfirmedMax'))
     return `more than ${limit('bulkUnconfirmedMax')} at once`;
-  for (const by of ['rack', 'role', 'site'] as const) {
-    const named = records.filter((record) => record[by] !== '');
-    const groups = Map.groupBy(named, (record) => JSON.stringify(groupOf(record, by)));
-    for (const [key, { length: count }] of groups) {
-      const group = JSON.parse(key) as MachineGroup;
-      const size = sizes.sizeOf(group, Math.ceil(count / SHARE) + 1);
-      if (size >= SMALLEST_GROUP && count / size > SHARE)
-        return `${count} of the ${size} in ${by} ${group.name}`;
-    }
+  for (const { group, count } of groupsOf(records)) {
+    const size = sizes.sizeOf(group, Math.ceil(count / SHARE) + 1);
+    if (size >= SMALLEST_GROUP && count / size > SHARE)
+      return `${count} of the ${size} in ${group.by} ${group.name}`;
   }
   return undefined;
 }
 
-function groupOf(record: MachineRecord, by: MachineGroup['by']): MachineGroup {
+/** Racks, roles and sites that these machines are in, and how many of them. */
+export function groupsOf(
+  records: readonly Grouped[],
+): { readonly group: MachineGroup; readonly count: number }[] {
+  return (['rack', 'role', 'site'] as const).flatMap((by) => {
+    const named = records.filter((record) => record[by] !== '');
+    const groups = Map.groupBy(named, (record) => JSON.stringify(groupOf(record, by)));
+    return [...groups].map(([key, { length: count }]) => ({
+      ...{ group: JSON.parse(key) as MachineGroup, count },
+    }));
+  });
+}
+
+function groupOf(record: Grouped, by: MachineGroup['by']): MachineGroup {
   const name = record[by];
   return by === 'rack' ? { by, name, site: record.site } : { by, name };
 }

@@ -182,7 +182,7 @@ describe('the command line at central', () => {
     expect(await run(`jobs list --status finished --machine ${hardwarename}`)).toContain(id);
     expect(await run('jobs list --action no-such')).toBe('nothing found\n');
     expect(await codeOf(run('jobs create recon NO-SUCH'))).toBe('MACHINE_UNKNOWN');
-    expect(await codeOf(run(`jobs cancel ${id}`))).toBe('SITE_ONLY');
+    expect(await codeOf(run(`jobs cancel ${id}`))).toBe('JOB_ENDED');
   });
 
   it('refuses plainly what a site alone can do', async () => {

@@ -255,7 +255,7 @@ describe('images of the fleet', () => {
 
 describe('an intent', () => {
   it('that this program does not know is refused, and holds up no other', () => {
-    const intents = openIntents({ ...createWorld(), keepsImages: true });
+    const intents = openIntents({ ...createWorld(), site: 'lon', keepsImages: true });
     const sent = { id: 'one', who: 'ann', body: { kind: 'teleport', to: 'oslo' } };
     const refused = { kind: 'result', intent: 'one', status: 'refused' };
     expect(intents.carryOut(sent)).toMatchObject({
@@ -268,7 +268,7 @@ describe('an intent', () => {
   it('that comes again is answered as before; with other contents it is refused, and told of', () => {
     const world = createWorld();
     const { events, machines } = world.inventory;
-    const intents = openIntents({ ...world, keepsImages: true });
+    const intents = openIntents({ ...world, site: 'lon', keepsImages: true });
     const squad = (contact: string) => ({
       ...{ id: 'one', who: 'ann' },
       body: { kind: 'record', record: 'squad', name: 'music', doc: { contact } },
@@ -293,7 +293,7 @@ describe('an intent', () => {
   });
 
   it('that takes a while is replaced by a newer one of the same name, whichever comes to an end first', () => {
-    const intents = openIntents({ ...createWorld(), keepsImages: true });
+    const intents = openIntents({ ...createWorld(), site: 'lon', keepsImages: true });
     const channel = (id: string, version: string) => ({
       ...{ id, who: 'ann' },
       body: { kind: 'record', record: 'channel', name: 'debian-12/stable', doc: { version } },

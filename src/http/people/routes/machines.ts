@@ -2,7 +2,11 @@
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
-import { changesSchema, machineEntrySchema } from '../../../inventory/machine-schema.ts';
+import {
+  changesSchema,
+  machineEntrySchema,
+  moveFields,
+} from '../../../inventory/machine-schema.ts';
 import { needsRelease, STATE_RULES, TRANSITIONS } from '../../../inventory/states.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
@@ -16,7 +20,6 @@ import { filterShape, filtersOf, listQueryOf, machineListQuery } from '../machin
 import {
   answers,
   eventView,
-  hardwarenameText,
   machineParams,
   machineView,
   nothing,
@@ -274,15 +277,7 @@ function addWrites(app: PeopleServer, context: PeopleContext): void {
       tags,
       summary: 'Move a machine to another state; one in use only with its owner’s explicit release',
       params: machineParams,
-      body: z.strictObject({
-        to: stateName,
-        why,
-        release: hardwarenameText
-          .optional()
-          .describe('The hardwarename, to release a machine in use: what is on it may be lost'),
-        deadlineAt: z.number().int().min(0).optional().describe('Another deadline; 0 for none'),
-        next: z.string().max(limit('fieldTextCharsMax')).optional().describe('The next step'),
-      }),
+      body: z.strictObject({ ...moveFields, why }),
       response: answers(machineView),
     },
     handler: async (request, reply) => {

@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils busybox-static mmdebstrap dosfstools mtools fdisk e2fsprogs grub-common grub-pc-bin grub-efi-amd64-bin openssh-client bind9-dnsutils
-TEST_PACKAGES := busybox-static chromium dnsmasq-base iproute2 isc-dhcp-client isc-dhcp-relay systemd tftp-hpa atftp curl procps kea-admin openssl openipmi ipmitool freeipmi-tools knot nsd bind9 bind9-utils bind9-dnsutils ldnsutils knot-dnssecutils zonemaster-cli postgresql tshark
+TEST_PACKAGES := busybox-static chromium dnsmasq-base iproute2 isc-dhcp-client isc-dhcp-relay systemd tftp-hpa atftp curl procps kea-admin openssl openipmi ipmitool freeipmi-tools knot nsd bind9 bind9-utils bind9-dnsutils ldnsutils knot-dnssecutils zonemaster-cli postgresql tcpdump tshark
 # What the benches measure beside us, and the load generators.
 BENCH_PACKAGES := iproute2 tcpdump strace kea-dhcp4-server kea-admin dnsmasq-base nginx-light tftpd-hpa bind9 knot nsd pdns-server dnsperf curl freeipmi-tools ipmitool postgresql bind9-dnsutils chromium
 

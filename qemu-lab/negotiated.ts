@@ -16,8 +16,9 @@ export interface Granted {
   readonly stage: string;
   readonly arch: string;
   readonly address: string;
-  /** Where the ACK came from. */
+  /** Where the ACK came from, and where it went. */
   readonly from: string;
+  readonly to: string;
   readonly siaddr: string;
   readonly file: string;
   /** Of the REQUEST, by code, as text. */
@@ -80,6 +81,7 @@ function grantedBy(ack: DhcpMessage, messages: readonly DhcpMessage[]): Granted 
     arch: request?.client.archName ?? '',
     address: formatIpv4(packet.yiaddr === IPV4_ANY ? packet.ciaddr : packet.yiaddr),
     from: `${formatIpv4(ack.from.address)}:${ack.from.port}`,
+    to: `${formatIpv4(ack.to.address)}:${ack.to.port}`,
     siaddr: formatIpv4(packet.siaddr),
     file: hideTokens(packet.file),
     asked: request ? byCode(request) : {},

@@ -28,7 +28,7 @@ import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
 import { startImages } from './daemon/images.ts';
 import { openJobs, startJobs } from './daemon/jobs.ts';
 import { openMetrics } from './daemon/metrics.ts';
-import { startProbing } from './daemon/probing.ts';
+import { openProberOf, startProbing } from './daemon/probing.ts';
 import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
 import { openRecycling } from './daemon/recycle.ts';
@@ -182,6 +182,7 @@ function probe({ inventory, live, stock, log, applyLease, closers }: Parts): voi
   closers.push(
     startProbing({
       ...{ segments: live.segments, stock, clock: systemClock, log, transaction, applyLease },
+      open: (segment) => openProberOf(segment, log),
       append: (event) => void events.append(event),
     }),
   );

@@ -92,8 +92,8 @@ export function dhcpBytes({ loader, mac, xid, offer }: Asking): Uint8Array {
   }
   const packet: DhcpPacket = {
     ...{ op: BOOTREQUEST, htype: 1, hlen: 6, hops: 0, xid, secs: 0, chaddr, options },
-    // iPXE asks for a broadcast only where the ROM before it has configured the NIC.
-    flags: loader === 'ipxe-uefi' ? 0 : 0x8000,
+    // The simulated machines share one NIC, which takes no frame that is meant for another address.
+    flags: 0x8000,
     ...{ ciaddr: IPV4_ANY, yiaddr: IPV4_ANY, siaddr: IPV4_ANY, giaddr: IPV4_ANY },
     ...{ sname: '', file: '' },
   };

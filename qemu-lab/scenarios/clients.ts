@@ -218,12 +218,13 @@ const ON_REQUEST: Readonly<Record<number, string>> = {
 };
 
 function judgeDirect(
-  { address, from, asked, options }: Granted,
+  { address, from, to, asked, options }: Granted,
   check: ScenarioRun['check'],
 ): void {
   const codes = (asked[55] ?? '').split(' ');
   check(/^10\.77\.0\.(1\d\d|2[0-4]\d|250)$/.test(address), `address ${address}`);
-  same(check, 'sender', from, '10.77.0.1:67');
+  // None of them asks for broadcasts.
+  same(check, 'sender and destination', [from, to], ['10.77.0.1:67', `${address}:68`]);
   const [mask, dns, domain] = [options[1], options[6], options[15]];
   same(
     check,

@@ -2,10 +2,9 @@
  * Writes pcapng: what `pcap.ts` reads, and Wireshark. One section, one Ethernet interface, an enhanced packet block for each
  * frame, each with a comment where there is something to say (draft-ietf-opsawg-pcapng 4.1 to 4.3). Pure.
  *
- * Frames are made around payloads that were kept without their headers: Ethernet, IPv4 and UDP with lengths and the IPv4
- * checksum right, and no UDP checksum, which IPv4 allows (RFC 768).
+ * Frames are made around payloads that were kept without their headers: Ethernet, IPv4 and UDP as they should have been.
  */
-import { type Ipv4, ipv4ToBytes } from '../wire/ipv4.ts';
+import { UDP_HEADERS_BYTES, type UdpEnds, writeUdpPacket } from '../wire/udp-packet.ts';
 
 export interface WrittenFrame {
   readonly atMs: number;
@@ -13,13 +12,9 @@ export interface WrittenFrame {
   readonly comment?: string;
 }
 
-export interface UdpEnds {
+export interface FrameEnds extends UdpEnds {
   readonly sourceMac: Uint8Array;
   readonly destinationMac: Uint8Array;
-  readonly source: Ipv4;
-  readonly destination: Ipv4;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
 }
 
 const SECTION = 0x0a0d0d0a;
@@ -29,6 +24,8 @@ const BYTE_ORDER = 0x1a2b3c4d;
 const ETHERNET = 1;
 const OPTION = { end: 0, comment: 1, name: 2, application: 4 } as const;
 const PACKET_BYTES_MAX = 65_535;
+const ETHERNET_BYTES = 14;
+const ETHERTYPE_IPV4 = [0x08, 0x00];
 
 export function encodePcapng(frames: readonly WrittenFrame[], about: string): Uint8Array {
   const section = block(SECTION, [
@@ -78,28 +75,12 @@ function block(type: number, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([words(type, length), body, words(length)]);
 }
 
-export function udpFrame(ends: UdpEnds, payload: Uint8Array): Uint8Array {
-  const frame = Buffer.alloc(42 + payload.length);
+/** Ethernet around a datagram. */
+export function udpFrame(ends: FrameEnds, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(ETHERNET_BYTES + UDP_HEADERS_BYTES + payload.length);
   frame.set(ends.destinationMac, 0);
   frame.set(ends.sourceMac, 6);
-  frame.writeUInt16BE(0x0800, 12);
-  frame.set([0x45, 0], 14);
-  frame.writeUInt16BE(28 + payload.length, 16);
-  frame.set([64, 17], 22);
-  frame.set(ipv4ToBytes(ends.source), 26);
-  frame.set(ipv4ToBytes(ends.destination), 30);
-  frame.writeUInt16BE(headerChecksum(frame.subarray(14, 34)), 24);
-  frame.writeUInt16BE(ends.sourcePort, 34);
-  frame.writeUInt16BE(ends.destinationPort, 36);
-  frame.writeUInt16BE(8 + payload.length, 38);
-  frame.set(payload, 42);
+  frame.set(ETHERTYPE_IPV4, 12);
+  writeUdpPacket(frame.subarray(ETHERNET_BYTES), ends, payload);
   return frame;
-}
-
-/** RFC 791: the complement of the sum of the header's 16-bit words, its own field being zero. */
-function headerChecksum(header: Buffer): number {
-  let sum = 0;
-  for (let at = 0; at < header.length; at += 2) sum += header.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

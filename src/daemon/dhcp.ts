@@ -1,19 +1,24 @@
 /** DHCP put together: a socket for each interface, router advertisements, and the leases that answers are made from. */
 import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import { type DhcpSocket, serveDhcp } from '../dhcp/server.ts';
+import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { type Parts, systemClock } from './core.ts';
 
 export async function startDhcp(parts: Parts): Promise<void> {
   const { config, view, inventory, log, metrics } = parts;
-  const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
+  const segments = createSegments(config.dhcp);
+  const listeners = listenersOf(segments, config.dhcp.relayInterfaces);
   const ifaces = listeners.map(({ iface }) => iface);
   for (const { subnet, why } of parts.live.plan().refused)
     log.warn({ subnet, why }, 'a subnet contradicts the configuration, which holds');
   const sockets: DhcpSocket[] = [];
   for (const { iface, proxy } of listeners) {
-    sockets.push(await openSocket(parts, iface, config.dhcp.serverPort));
+    const socket = await openSocket(parts, iface, config.dhcp.serverPort);
+    // Who is given an address on that wire has none yet.
+    const leases = segments.some((one) => one.iface === iface && one.mode === 'server');
+    sockets.push(leases ? withLink(parts, socket) : socket);
     if (!proxy) continue;
     sockets.push({ ...(await openSocket(parts, iface, config.dhcp.proxyPort)), via: 'proxy' });
   }
@@ -47,4 +52,12 @@ async function openSocket(parts: Parts, iface: string, port: number): Promise<Ud
   const socket = await openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
   parts.closers.push(() => socket.close());
   return socket;
+}
+
+function withLink({ log, closers }: Parts, socket: UdpSocket): DhcpSocket {
+  const { iface, port } = socket;
+  const sender = openLinkSender({ iface, port, log });
+  if (!sender) return socket;
+  closers.push(() => sender.close());
+  return reachingByLink(socket, sender);
 }

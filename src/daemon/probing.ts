@@ -1,6 +1,7 @@
 /**
- * Keeps the stock of silent addresses filled, in the background: one round for each segment after another, then a pause; the
- * segments behind relays share their rounds. What answers on a free address is quarantined and reported, in one transaction.
+ * Keeps the stock of silent addresses filled, in the background: rounds for our own wires, one segment after another, and beside them
+ * rounds for what is behind relays, whose segments share theirs: neither waits for the other, because a round behind
+ * relays takes as long as its slowest. What answers on a free address is quarantined and reported, in one transaction.
  */
 import type { LeaseChange, Segment } from '../dhcp/ports.ts';
 import type { QuietStock } from '../dhcp/quiet-stock.ts';
@@ -15,6 +16,8 @@ import type { Clock } from '../wire/time.ts';
 export interface ProbingOptions {
   /** Asked anew for each round. */
   segments(): readonly Segment[];
+  /** With the first segment of an interface, and with the first of all that is routed: subnets come while we run. */
+  open(segment: Segment): Prober | undefined;
   readonly stock: QuietStock;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,9 +26,25 @@ export interface ProbingOptions {
   append(event: NewEvent): void;
 }
 
+type ProbeKind = NonNullable<Segment['conflictProbe']>;
+const KINDS: readonly ProbeKind[] = ['on-link', 'routed'];
+
+/** What asks on this segment's wire, or behind its relays. @returns `undefined` where nothing can be probed */
+export function openProberOf({ conflictProbe, iface = '' }: Segment, log: Log): Prober | undefined {
+  const waitMs = limit('probeWaitMs');
+  return conflictProbe === 'routed'
+    ? openRoutedProber({ waitMs, log })
+    : openProber({ iface, waitMs, log });
+}
+
 /** @returns the way to stop. */
 export function startProbing(options: ProbingOptions): () => void {
-  const probers = openProbers(options.log);
+  const stops = KINDS.map((kind) => startRounds(options, kind));
+  return () => stops.forEach((stop) => void stop());
+}
+
+function startRounds(options: ProbingOptions, kind: ProbeKind): () => void {
+  const probers = openProbers(options, kind);
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const again = async (): Promise<void> => {
@@ -47,29 +66,22 @@ export function startProbing(options: ProbingOptions): () => void {
 }
 
 interface Probers {
-  /** Undefined where nothing is or can be probed. */
+  /** Undefined where nothing is or can be probed, and for segments that are probed in other rounds. */
   of(segment: Segment): Prober | undefined;
   close(): void;
 }
 
-/** One for each interface and one for all that is routed, each opened with its first segment: subnets come while we run. */
-function openProbers(log: Log): Probers {
-  const open = new Map<string, Prober | undefined>();
-  const waitMs = limit('probeWaitMs');
+function openProbers({ open }: ProbingOptions, kind: ProbeKind): Probers {
+  const opened = new Map<string, Prober | undefined>();
   return {
-    of({ conflictProbe, iface = '' }) {
-      if (conflictProbe === undefined) return undefined;
-      if (!open.has(iface)) {
-        const isRouted = conflictProbe === 'routed';
-        const made = isRouted
-          ? openRoutedProber({ waitMs, log })
-          : openProber({ iface, waitMs, log });
-        open.set(iface, made);
-      }
-      return open.get(iface);
+    of(segment) {
+      if (segment.conflictProbe !== kind) return undefined;
+      const { iface = '' } = segment;
+      if (!opened.has(iface)) opened.set(iface, open(segment));
+      return opened.get(iface);
     },
     close() {
-      for (const prober of open.values()) prober?.close();
+      for (const prober of opened.values()) prober?.close();
     },
   };
 }

@@ -1,13 +1,14 @@
 /**
  * Where a reply goes (RFC 2131 section 4.1), as a pure function of request and reply.
  *
- * A plain UDP socket cannot unicast to a client that has no address yet, because that client answers no ARP. The RFC
- * lets a server broadcast then ("MAY"), and every client met so far takes it: edk2 asks for it, iPXE accepts it without
- * asking.
+ * A client that has no address yet answers no ARP, so a plain UDP socket cannot reach it but by broadcast, which interrupts every
+ * NIC of its wire: a hall that powers on broadcasts tens of thousands. So it is sent to by its hardware address, unless it
+ * says that it cannot take that (the broadcast flag), and the socket can. The RFC lets a server broadcast to anybody ("MAY"), and who has been
+ * asking for a while is: whatever keeps it from hearing what was sent to it alone, a person in an aisle would not find it.
  */
-import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import { MESSAGE, OPTION } from './options.ts';
-import { BROADCAST_FLAG, type DhcpPacket } from './packet.ts';
+import { addressOption, BROADCAST_FLAG, type DhcpPacket, HTYPE_ETHERNET } from './packet.ts';
 
 export interface Destination {
   readonly address: string;
@@ -19,7 +20,22 @@ export interface DhcpPorts {
   readonly client: number;
 }
 
+/** How to reach a client by its hardware address: the ends of a frame that no ARP has asked for. */
+export interface ClientLink {
+  /** Six bytes. */
+  readonly mac: Uint8Array;
+  /** The address of ours that the client knows us by. */
+  readonly source: Ipv4;
+  readonly destination: Ipv4;
+}
+
 const EVERYBODY = '255.255.255.255';
+/**
+ * The fourth packet of a boot ROM, and of iPXE, which counts packets in `secs` by fours and has other things in its two lowest bits
+ * (iPXE net/udp/dhcp.c). A client that writes `secs` in the wrong byte order is there with its second.
+ */
+const UNHEARD_SECONDS = 16;
+const GROUP_BIT = 1;
 
 export function destinationOf(
   request: DhcpPacket,
@@ -35,6 +51,24 @@ export function destinationOf(
     return { address: formatIpv4(request.ciaddr), port: ports.client };
   }
   return { address: EVERYBODY, port: ports.client };
+}
+
+/**
+ * The way to a client that everybody else can be spared from hearing.
+ * @returns `undefined` where the reply gives no address, and for who has to be reached by broadcast
+ */
+export function linkOf(
+  request: DhcpPacket,
+  reply: DhcpPacket,
+  to: Destination,
+): ClientLink | undefined {
+  if (to.address !== EVERYBODY || reply.yiaddr === IPV4_ANY) return undefined;
+  const { flags, secs, htype, hlen, chaddr } = request;
+  if ((flags & BROADCAST_FLAG) !== 0 || secs >= UNHEARD_SECONDS) return undefined;
+  const isOneNic = htype === HTYPE_ETHERNET && hlen === 6 && ((chaddr[0] ?? 0) & GROUP_BIT) === 0;
+  const source = addressOption(reply, OPTION.serverId);
+  if (!isOneNic || source === undefined) return undefined;
+  return { mac: chaddr.subarray(0, 6), source, destination: reply.yiaddr };
 }
 
 /**

@@ -9,14 +9,14 @@
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
-import { IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import { createSlab, type TakeBytes } from '../wire/slab.ts';
 import type { Clock } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
 import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './packet.ts';
 import { type DhcpView, DROP_REASONS, type LeaseChange, type Outcome } from './ports.ts';
-import { type DhcpPorts, destinationOf, replyFlags } from './reply-to.ts';
+import { type ClientLink, type DhcpPorts, destinationOf, linkOf, replyFlags } from './reply-to.ts';
 import { respond } from './respond.ts';
 import { admitSenders } from './senders.ts';
 
@@ -24,6 +24,8 @@ export interface DhcpDatagram {
   readonly bytes: Uint8Array;
   readonly port: number;
   readonly address: string;
+  /** That address is not its client's yet: it is sent to by its hardware address. */
+  readonly link?: ClientLink | undefined;
 }
 
 /** The socket of one interface. The bytes it hands over are valid during the call only. */
@@ -31,6 +33,8 @@ export interface DhcpSocket {
   readonly iface: string;
   /** `proxy`: the one on port 4011. */
   readonly via?: 'proxy' | undefined;
+  /** It can send what has a `link`. */
+  readonly reachesByLink?: boolean | undefined;
   onMessage(handler: (bytes: Uint8Array, source: { address: string; port: number }) => void): void;
   sendMany(datagrams: readonly DhcpDatagram[]): void;
 }
@@ -211,10 +215,11 @@ function serve(options: Serving, { socket, bytes: asked, source, mac }: Packet):
   if (outcome.kind === 'silent') return undefined;
   const flags = replyFlags(packet.value, outcome.type);
   const reply = flags === outcome.reply.flags ? outcome.reply : { ...outcome.reply, flags };
-  const { address, port } =
-    outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports);
+  const to = outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports);
+  const link = socket.reachesByLink ? linkOf(packet.value, reply, to) : undefined;
   const bytes = encodePacket(reply, replyBytesMax(packet.value), options.room);
-  const datagram = { bytes, address, port };
+  const address = link ? formatIpv4(link.destination) : to.address;
+  const datagram = { bytes, address, port: to.port, link };
   const waits = outcome.lease !== undefined && outcome.lease.state !== 'offered';
   return { socket, datagram, type: outcome.type, waits, boot: outcome.event?.boot };
 }

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_PACKET = 17;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0x800;
@@ -58,6 +59,8 @@ export interface Libc {
   read(fd: number, bytes: Uint8Array, length: number): number;
   write(fd: number, bytes: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
+  /** The number of a network interface; 0 when there is none of that name. */
+  if_nametoindex(name: string): number;
   /** Where a buffer lies in memory; it must have been made by `Buffer.allocUnsafeSlow` and be kept referenced. */
   addressOf(bytes: Uint8Array): bigint;
   /** The error number of the last call that returned -1. */
@@ -102,6 +105,7 @@ function tryLoad(): Libc | undefined {
       read: lib.func('int64_t read(int fd, void *bytes, size_t length)'),
       write: lib.func('int64_t write(int fd, const void *bytes, size_t length)'),
       getsockname: lib.func('int getsockname(int fd, void *address, void *length)'),
+      if_nametoindex: lib.func('unsigned int if_nametoindex(const char *name)'),
       addressOf: (bytes) => BigInt(koffi.address(bytes)),
       errno: () => koffi.errno(),
     };

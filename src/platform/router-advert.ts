@@ -8,7 +8,6 @@
  *
  * Silent unless something is booting: each `pulse` keeps it going for a while.
  */
-import { readFileSync } from 'node:fs';
 import {
   AF_INET6,
   IPPROTO_ICMPV6,
@@ -58,9 +57,9 @@ export function openRouterAdvert({ iface, log }: { iface: string; log: Log }): R
 
 function openSender(iface: string, log: Log): { send(): void; close(): void } | undefined {
   const libc = loadLibc();
-  const index = interfaceIndex(iface);
-  const fd = libc && index !== undefined ? libc.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : -1;
-  if (!libc || index === undefined || fd < 0) {
+  const index = libc?.if_nametoindex(iface) ?? 0;
+  const fd = libc && index > 0 ? libc.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : -1;
+  if (!libc || fd < 0) {
     log.warn({ iface }, 'no router advertisements: each iPXE stage will take about 15 s longer');
     return undefined;
   }
@@ -88,12 +87,4 @@ function openSender(iface: string, log: Log): { send(): void; close(): void } | 
     }
   };
   return { send, close: () => void libc.close(fd) };
-}
-
-function interfaceIndex(iface: string): number | undefined {
-  try {
-    return Number(readFileSync(`/sys/class/net/${iface}/ifindex`, 'utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -6,7 +6,7 @@
  */
 import {
   encodePcapng,
-  type UdpEnds,
+  type FrameEnds,
   udpFrame,
   type WrittenFrame,
 } from '../capture/pcapng-writer.ts';
@@ -50,7 +50,7 @@ function dhcpFrame(
   const address = parseIpv4(peer.address) ?? IPV4_ANY;
   const toServer = { destinationPort: port, sourcePort: peer.port, source: address };
   const relayed = address !== IPV4_ANY && peer.port === port;
-  const ends: UdpEnds =
+  const ends: FrameEnds =
     direction === 'in'
       ? {
           ...toServer,

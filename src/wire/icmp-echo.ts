@@ -5,6 +5,7 @@
  * A raw socket is handed every echo reply that the machine gets, those to anybody's `ping` too, with the IP header before it. The
  * identifier says whose question it was, and the data, which a replier has to send back, that it heard it.
  */
+import { complement, sumOfWords } from './checksum.ts';
 import { type Ipv4, ipv4FromBytes } from './ipv4.ts';
 
 const REPLY = 0;
@@ -26,7 +27,7 @@ export function encodeEcho({ identifier, sequence, data }: Echo): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + data.length);
   bytes.set([REQUEST, 0, 0, 0, identifier >> 8, identifier, sequence >> 8, sequence]);
   bytes.set(data, HEADER_BYTES);
-  const sum = checksum(bytes);
+  const sum = complement(sumOfWords(bytes, 0, bytes.length));
   bytes.set([sum >> 8, sum], 2);
   return bytes;
 }
@@ -46,14 +47,4 @@ export function decodeEchoReply(
   if (((icmp[4] ?? 0) << 8) + (icmp[5] ?? 0) !== identifier) return undefined;
   if (data.some((byte, index) => icmp[HEADER_BYTES + index] !== byte)) return undefined;
   return ipv4FromBytes(packet, 12);
-}
-
-/** RFC 1071: the complement of the sum of all 16-bit words, in one's complement. */
-function checksum(bytes: Uint8Array): number {
-  let sum = 0;
-  for (let at = 0; at < bytes.length; at += 2) {
-    sum += ((bytes[at] ?? 0) << 8) + (bytes[at + 1] ?? 0);
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

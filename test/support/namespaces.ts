@@ -61,11 +61,14 @@ export function createNamespaces<Name extends string>(...names: Name[]) {
     ns,
     inside,
     start,
-    /** The daemon, ready, with this text as its configuration; its database and log are in the folder. */
-    async startDaemon(name: string, config: string): Promise<void> {
+    /**
+     * The daemon, ready, with this text as its configuration; its database and log are in the folder.
+     * @param through the program that starts it, where that is not `ip` itself
+     */
+    async startDaemon(name: string, config: string, through: string[] = []): Promise<void> {
       const file = join(dir, 'config.yaml');
       writeFileSync(file, `database: { file: ${dir}/db }\nlog: { file: ${dir}/log }\n${config}`);
-      start(name, 'bin/reveille', 'serve', '--config', file);
+      start(name, ...through, 'bin/reveille', 'serve', '--config', file);
       await until('the daemon became ready', () => {
         try {
           return inside(name, 'curl', '-sf', 'http://127.0.0.1:8081/readyz') || undefined;

@@ -14,7 +14,7 @@ import { openFrame } from '../../../src/capture/frame.ts';
 import type { Capture, DhcpMessage } from '../../../src/capture/model.ts';
 import { captureText } from '../../../src/cli/decode-text.ts';
 import { encodePacket, replyBytesMax } from '../../../src/dhcp/packet.ts';
-import { destinationOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
+import { destinationOf, linkOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { type Ends, ethernetFrame, frameOf, framesOf } from '../../support/captures.ts';
@@ -71,9 +71,11 @@ function replay(name: string, capture: Capture): string {
     if (outcome.kind !== 'reply') continue;
     const reply = { ...outcome.reply, flags: replyFlags(packet, outcome.type) };
     const towards = destinationOf(packet, outcome, PORTS);
+    const link = linkOf(packet, reply, towards);
+    const address = link ? formatIpv4(link.destination) : towards.address;
     add(
       ['10.77.0.1', to.port],
-      outcome.to === 'source' ? source : [towards.address, towards.port],
+      outcome.to === 'source' ? source : [address, towards.port],
       encodePacket(reply, replyBytesMax(packet)),
     );
   }

@@ -4,12 +4,13 @@ import { decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
 import { type DhcpDatagram, type DhcpServerOptions, serveDhcp } from '../../../src/dhcp/server.ts';
 import { limit } from '../../../src/limits.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
+import { macFromBytes } from '../../../src/wire/mac.ts';
 import { createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
 
 const SERVER = '10.77.0.1';
 
 /** The shell between a socket that notes what is sent and a disk that is ready when the test says so. */
-function shell(override: Partial<DhcpServerOptions> = {}) {
+function shell(override: Partial<DhcpServerOptions> = {}, reachesByLink = false) {
   const world = createWorld();
   const sent: { type: number | undefined; to: string; address: string }[] = [];
   const drops: string[] = [];
@@ -21,7 +22,7 @@ function shell(override: Partial<DhcpServerOptions> = {}) {
   serveDhcp({
     sockets: [
       {
-        iface: 'prov0',
+        ...{ iface: 'prov0', reachesByLink },
         onMessage(handler) {
           receive = (bytes) => handler(bytes, { address: '10.77.0.9', port: 68 });
         },
@@ -56,12 +57,12 @@ function shell(override: Partial<DhcpServerOptions> = {}) {
   };
 }
 
-function shown({ bytes, address, port }: DhcpDatagram) {
+function shown({ bytes, address, port, link }: DhcpDatagram) {
   const packet = decodePacket(bytes);
   if (!packet.ok) throw new Error(packet.code);
   return {
     type: packet.value.options.get(OPTION.messageType)?.[0],
-    to: `${address}:${port}`,
+    to: `${address}:${port}${link ? ` at ${macFromBytes(link.mac)}` : ''}`,
     address: formatIpv4(packet.value.yiaddr),
   };
 }
@@ -119,6 +120,24 @@ describe('the DHCP shell', () => {
     expect(sent.slice(1)).toEqual(
       offered.map((address) => ({ type: MESSAGE.ack, to: '255.255.255.255:68', address })),
     );
+  });
+
+  it('sends to a client without an address by its hardware address, where the socket can', () => {
+    const { receive, work, sent, disk } = shell({}, true);
+    receive(discover(1));
+    work();
+    const [{ address = '' } = {}] = sent;
+    receive(request(1, address));
+    receive(
+      encodePacket({ ...dhcpPacket({ mac: client(2), type: MESSAGE.discover }), flags: 0x8000 }),
+    );
+    work();
+    disk[0]?.();
+    expect(sent.map(({ type, to }) => [type, to])).toEqual([
+      [MESSAGE.offer, `${address}:68 at ${client(1)}`],
+      [MESSAGE.offer, '255.255.255.255:68'],
+      [MESSAGE.ack, `${address}:68 at ${client(1)}`],
+    ]);
   });
 
   it('lets the ACKs of many batches go in groups that a relay can take, a moment apart, in order', () => {

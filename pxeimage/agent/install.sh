@@ -122,6 +122,9 @@ make_raid() {
   modprobe -q raid1
   mdadm --create "$1" --run --quiet --level=1 --metadata=1.2 --homehost=any --name="$2" --raid-devices=2 "$3" "$4" ||
     fail DISK_FAILED "no mirror of $3 and $4"
+  # Both halves get all that is written from now on. What they held before is made alike by the system that starts from them, which
+  # reads in their superblocks that it has to be: beside the copy it would take the disks away from it.
+  echo frozen >"${SYS:-/sys}/block/${1#/dev/}/md/sync_action" || echo "$1 is made alike at once: its synchronisation does not stop"
 }
 
 # No udev here: LVM makes its own nodes.

@@ -6,16 +6,16 @@
  *
  * The lab and not the appliance looks at the disks, byte by byte; nothing that an agent reports is taken for true.
  */
-import { createReadStream, mkdirSync } from 'node:fs';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LabVm } from '../lab.ts';
+import { countPattern, diskFilesOf, writePattern } from '../pattern.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { eventsOf, machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { everyBmcIsProven } from './ingest.ts';
 
 const CREDENTIAL = 'lab-bmc';
-const PATTERN = Buffer.from('PATTERN-OF-THE-LAST-OWNER. ', 'latin1');
 const SIZE_MB = 64;
 /** Where the pattern is written from: what is before it boots. */
 const FROM_BYTES = 8 * 2 ** 20;
@@ -71,35 +71,16 @@ export const recycle: Scenario = {
   },
 };
 
-const filesOf = (run: ScenarioRun, vm: LabVm): string[] =>
-  vm.machine.disks.map((_, index) => join(run.lab.dir, vm.machine.name, `disk${index}.img`));
-
 async function nameOf(run: ScenarioRun, vm: LabVm): Promise<string> {
   return machineOf(vm, await run.client.machines())?.hardwarename ?? '';
 }
 
 /** Up to its last byte: what lies at the end of a disk is forgotten most easily. */
 async function fill(vm: LabVm, run: ScenarioRun): Promise<void> {
-  const bytes = Buffer.alloc(SIZE_MB * 2 ** 20 - FROM_BYTES, PATTERN);
-  for (const file of filesOf(run, vm)) {
-    const handle = await open(file, 'r+');
-    await handle.write(bytes, 0, bytes.length, FROM_BYTES);
-    await handle.close();
-    run.check((await occurrences(file)) > 0, `${file} does not hold the pattern to begin with`);
+  for (const file of diskFilesOf(run.lab, vm)) {
+    await writePattern(file, FROM_BYTES, SIZE_MB * 2 ** 20 - FROM_BYTES);
+    run.check((await countPattern(file)) > 0, `${file} does not hold the pattern to begin with`);
   }
-}
-
-/** How often the pattern is in a file, across the borders of what is read at once. */
-async function occurrences(file: string): Promise<number> {
-  let count = 0;
-  let kept: Buffer = Buffer.alloc(0);
-  for await (const piece of createReadStream(file, { highWaterMark: 2 ** 20 })) {
-    const text = Buffer.concat([kept, piece as Buffer]);
-    for (let at = text.indexOf(PATTERN); at >= 0; at = text.indexOf(PATTERN, at + PATTERN.length))
-      count += 1;
-    kept = text.subarray(Math.max(0, text.length - PATTERN.length + 1));
-  }
-  return count;
 }
 
 /** As a site does that had machines before it had us: entered from its sheet, then looked over once. */
@@ -127,7 +108,7 @@ async function judge(run: ScenarioRun, people: LabPeople, vm: LabVm): Promise<vo
     return found && ['available', 'broken'].includes(found.state) ? found : undefined;
   });
   const { state, stateWhy, hardwarename } = record;
-  const counts = await Promise.all(filesOf(run, vm).map(occurrences));
+  const counts = await Promise.all(diskFilesOf(run.lab, vm).map(countPattern));
   run.say(`${name} is ${state}: ${stateWhy}; the pattern ${counts.join(', ')} times on its disks`);
   const writable = counts.filter((_, index) => vm.machine.disks[index]?.failWrites === false);
   check(

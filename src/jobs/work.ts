@@ -5,8 +5,8 @@
 import { AppError } from '../errors.ts';
 import { type InstallDetail, parseInstallDetail } from '../install/detail.ts';
 import { ANY_ONE_DISK, chooseDisks } from '../install/disk-rule.ts';
+import { disksWanted, misplacedFor } from '../install/fits.ts';
 import { type Brought, withRole } from '../install/for-role.ts';
-import { disksOf, LAYOUTS } from '../install/layout.ts';
 import type { ResolvedImage } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Machine } from '../inventory/machines.ts';
@@ -127,21 +127,20 @@ export function createJobWork(
 
 /** What the last report says already need not be found out by booting. */
 function assertFits({ hardware }: Machine, image: ResolvedImage, params: InstallParams): void {
-  if (image.kind === 'installer') {
-    const given = (['layout', 'disks', 'network', 'userData'] as const).find(
-      (name) => params[name] !== undefined,
-    );
-    if (given === undefined) return;
-    const detail = `${image.name} is an installer: its template says this, and may have it from metadata.`;
-    throw new AppError('REQUEST_INVALID', { detail, path: `/params/${given}` });
+  const wrong = misplacedFor(image, params);
+  if (wrong) {
+    const path = `/params/${wrong.param}`;
+    throw new AppError('REQUEST_INVALID', { detail: wrong.detail, path });
   }
-  if (image.kind === 'raw' && params.layout !== undefined) {
-    const detail = `${image.name} is a raw disk and brings its own layout.`;
-    throw new AppError('REQUEST_INVALID', { detail, path: '/params/layout' });
-  }
-  const count = image.kind === 'raw' ? 1 : disksOf(params.layout ?? LAYOUTS.plain);
-  const choice = chooseDisks(hardware.disks, params.disks ?? ANY_ONE_DISK, count);
-  if (!choice.ok) throw new AppError(choice.code, { detail: choice.detail });
+  const wanted = disksWanted(image.kind, params);
+  if (!wanted) return;
+  const choice = chooseDisks(hardware.disks, wanted.rule, wanted.count);
+  if (choice.ok) return;
+  const { code, detail } = choice;
+  // That a rule fits nothing of what is known to be there is the fault of the rule, and no reason to call the machine broken.
+  if (code === 'DISK_NONE' && params.disks !== undefined && hardware.disks.length > 0)
+    throw new AppError('REQUEST_INVALID', { detail, path: '/params/disks' });
+  throw new AppError(code, { detail });
 }
 
 /** What an install with these parameters comes to, on this machine. */

@@ -5,7 +5,9 @@
  * It is a copy of nothing that decides: a claim is checked again by the transaction that makes it.
  */
 import type { Database } from 'better-sqlite3';
+import type { SeenDisk } from '../install/disk-rule.ts';
 import { isCapacity, type MachineState } from '../inventory/states.ts';
+import { ASKED_WRONGLY } from '../jobs/kinds/install.ts';
 import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
@@ -75,6 +77,7 @@ const WARM_MS = 2 * limit('heartbeatMs') + 10_000;
 /** Past failures and warmth may be so old: a storm of events asks for them in every one of its moments. */
 const LIVE_AGE_MS = 1000;
 const EVENTS_PAGE = 5000;
+const NOT_ITS_FAULT = ASKED_WRONGLY.map((code) => `'${code}'`).join();
 
 export function openCandidates(
   db: Database,
@@ -162,6 +165,7 @@ function recent(past: Failures | undefined, since: number): string {
 
 function stillOf(row: Row, ownSite: string): Still {
   const { id: _, site, hall, rack, squad, role, hostname } = row;
+  const disks = JSON.parse(row.disks) as SeenDisk[];
   return {
     hardwarename: row.hardwarename as Hardwarename,
     state: row.state as MachineState,
@@ -169,7 +173,7 @@ function stillOf(row: Row, ownSite: string): Still {
     switches: row.switches === '' ? [] : row.switches.split('\n'),
     biosVersion: row.bios_version,
     bmcFirmware: row.bmc_firmware,
-    hardware: hardwareOf(row),
+    ...{ disks, hardware: hardwareOf(row, disks) },
     fixed: fixedFault(row),
   };
 }
@@ -182,19 +186,16 @@ function fixedFault(row: Row): string {
   return row.bmc_address === '' ? 'has no BMC on record' : '';
 }
 
-type DiskRow = readonly [string | null, number | null, number];
-
-function hardwareOf(row: Row): HardwareFacts {
-  const disks = JSON.parse(row.disks) as DiskRow[];
+function hardwareOf(row: Row, disks: readonly SeenDisk[]): HardwareFacts {
   return {
     type: row.hardware_type,
     ...{ manufacturer: row.manufacturer, product: row.product },
     ...{ cpus: row.cpu_count, cores: row.core_count, threads: row.thread_count },
     ...{ gpus: row.gpu_count, memoryBytes: row.memory_bytes },
     disks: disks
-      .filter(([bus]) => bus !== 'usb' && bus !== 'mmc')
-      .map(([bus, rotational, sizeBytes]) => ({
-        kind: diskKindOf(bus ?? '', rotational === null ? undefined : rotational === 1),
+      .filter(({ interface: bus }) => bus !== 'usb' && bus !== 'mmc')
+      .map(({ interface: bus = '', rotational, sizeBytes }) => ({
+        kind: diskKindOf(bus, rotational),
         sizeBytes,
       })),
     nics: JSON.parse(row.nics) as number[],
@@ -204,8 +205,7 @@ function hardwareOf(row: Row): HardwareFacts {
 const COLUMNS = `m.id, m.hardwarename, m.state, m.protected, m.conflict_with, m.site, m.hall, m."row", m.rack,
   m.squad, m.role, m.hostname, m.hardware_type, m.manufacturer, m.product, m.bios_version, m.bmc_firmware,
   m.bmc_address, m.cpu_count, m.core_count, m.thread_count, m.gpu_count, m.memory_bytes,
-  (SELECT json_group_array(json_array(value ->> 'interface', value ->> 'rotational', value ->> 'sizeBytes'))
-    FROM json_each(h.hardware, '$.disks')) AS disks,
+  coalesce(h.hardware -> '$.disks', '[]') AS disks,
   (SELECT json_group_array(coalesce(value ->> 'speedMbps', 0)) FROM json_each(h.hardware, '$.nics')) AS nics,
   (SELECT coalesce(group_concat(switch, char(10)), '') FROM nics WHERE nics.hardwarename = m.hardwarename
     AND switch <> '') AS switches,
@@ -231,7 +231,7 @@ function prepare(db: Database) {
     ),
     failures: db.prepare<[number], Failures>(
       `SELECT target, count(*) AS count, max(ended_at) AS last_at, code FROM jobs
-       WHERE ended_at > ? AND status = 'failed' GROUP BY target`,
+       WHERE ended_at > ? AND status = 'failed' AND code NOT IN (${NOT_ITS_FAULT}) GROUP BY target`,
     ),
   };
 }

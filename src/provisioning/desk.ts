@@ -13,6 +13,7 @@ import type { Clock } from '../wire/time.ts';
 import { type Breakers, openBreakers } from './breakers.ts';
 import { type Candidates, openCandidates } from './candidates.ts';
 import type { RequestFold } from './fold.ts';
+import { checkInstall, disksOfInstall } from './install-wish.ts';
 import { type Match, match, type Wish } from './match.ts';
 import { openQuotas, type Quotas } from './quota.ts';
 import { type RequestBody, type RequestDoc, readHardware } from './request.ts';
@@ -94,15 +95,18 @@ export function openRequestDesk(parts: DeskParts): RequestDesk {
     const image = formatImageRef({ name, version });
     const hardware = readHardware(body.hardware);
     const doc = { ...body, hardware, squad, owner, site: at, image, imageAsked: body.image };
-    checkInstall(jobs, paramsOf(doc, 'sample'));
+    if (!jobs.kinds.newest('install'))
+      throw new AppError('REQUEST_INVALID', { detail: 'This appliance cannot install.' });
+    checkInstall(body, { params: paramsOf(doc, 'sample'), image: resolved });
     serverdb.hostnames.allocate({ role: doc.role, site: at, serial: 'SAMPLE' }, doc.hostname);
     return doc;
   };
   return {
     ...{ store, candidates, breakers, quotas, get, paramsOf, prepare },
     plan(doc, count, fold) {
-      const known = candidates.read();
-      return match(wishOf(doc, count, { fold, breakers, quotas, candidates }), known);
+      const disks = disksOfInstall(images.resolve(doc.image), paramsOf(doc, 'sample'));
+      const wish = wishOf(doc, count, { fold, breakers, quotas, candidates });
+      return match({ ...wish, disks }, candidates.read());
     },
     create(body, { requester, pool = '', id = randomUUID() }) {
       const doc = prepare(body, requester);
@@ -147,19 +151,4 @@ function wishOf(
     blocked: breakers.open(),
     quota: quotas.left(squad),
   };
-}
-
-function checkInstall(jobs: JobDesk, params: Record<string, unknown>): void {
-  const kind = jobs.kinds.newest('install');
-  if (!kind) throw new AppError('REQUEST_INVALID', { detail: 'This appliance cannot install.' });
-  const parsed = kind.params.safeParse(params);
-  if (parsed.success) return;
-  const [issue] = parsed.error.issues;
-  const [first, ...rest] = (issue?.path ?? []).map(String);
-  const top = first === undefined || ['image', 'sshKeys', 'role', 'hostname'].includes(first);
-  const path = [...(top ? [] : ['install']), ...(first === undefined ? [] : [first]), ...rest];
-  throw new AppError('REQUEST_INVALID', {
-    detail: issue?.message ?? '',
-    path: `/${path.join('/')}`,
-  });
 }

@@ -6,6 +6,8 @@
  * before cold; no failures before few; then the exact waste and the name. Waste is how much more a machine has than the
  * smallest that fits. Pure.
  */
+import { chooseDisks, type SeenDisk } from '../install/disk-rule.ts';
+import type { DisksWanted } from '../install/fits.ts';
 import { type Place, rackPlace } from '../inventory/rack-place.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { type FactorValue, factorsOf } from './factors.ts';
@@ -18,6 +20,8 @@ export interface Candidate extends Place {
   readonly biosVersion: string;
   readonly bmcFirmware: string;
   readonly hardware: HardwareFacts;
+  /** As its report has them, those on USB too. */
+  readonly disks: readonly SeenDisk[];
   /** It waits in pxeimage and takes an install without a power cycle. */
   readonly warm: boolean;
   /** Failed jobs that are still remembered. */
@@ -38,6 +42,8 @@ export interface Wish {
   readonly hall?: string | undefined;
   readonly racks?: readonly string[] | undefined;
   readonly hardware: Hardware;
+  /** What its installs are to be written to; absent: that is not known here. */
+  readonly disks?: DisksWanted | undefined;
   readonly count: number;
   readonly spread: Spread;
   /** Machines that have failed for this request. */
@@ -79,6 +85,8 @@ export interface Match {
 }
 
 const EXAMPLES_MAX = 3;
+const DISKLESS = 'has no disk that the install may take';
+const UNDECIDED = 'has several disks for the install, and no rule chooses';
 
 export function match(wish: Wish, candidates: Iterable<Candidate>): Match {
   const rejected = new Map<string, Hardwarename[]>();
@@ -101,7 +109,7 @@ export function match(wish: Wish, candidates: Iterable<Candidate>): Match {
       .sort((a, b) => b.count - a.count || (a.why < b.why ? -1 : 1)),
     fitting: fitting.length,
     missing,
-    shortOf: missing > 0 ? shortOf(wish, fitting.length) : '',
+    shortOf: missing > 0 ? shortOf(wish, fitting.length, rejected.get(UNDECIDED)?.length ?? 0) : '',
   };
 }
 
@@ -111,23 +119,26 @@ function push(map: Map<string, Hardwarename[]>, why: string, name: Hardwarename)
   else map.set(why, [name]);
 }
 
-function shortOf({ quota, spread, count }: Wish, fitting: number): string {
+function shortOf({ quota, spread, count }: Wish, fitting: number, undecided: number): string {
   if (quota.left < Math.min(count, fitting)) return `the squad's quota: ${quota.left} left`;
   if (fitting >= count)
     return spread.perRackMax === undefined
       ? "the squad's quota for a hardware type"
       : `racks: at most ${spread.perRackMax} in each`;
-  return `capacity: ${fitting} free that fit`;
+  const more = undecided > 0 ? `; of ${undecided} more the rule for disks chooses none` : '';
+  return `capacity: ${fitting} free that fit${more}`;
 }
 
 function ruledOut(wish: Wish, candidate: Candidate): string | undefined {
-  const { site, hall, rack, hardware, hardwarename, unfit } = candidate;
+  const { site, hall, rack, hardware, disks, hardwarename, unfit } = candidate;
   if (site !== wish.site) return `is at ${site || 'an unknown site'}`;
   if (wish.hall !== undefined && hall !== wish.hall) return `is not in hall ${wish.hall}`;
   if (wish.racks && !wish.racks.includes(rack)) return 'is in another rack';
   const fault = unmet(wish.hardware, hardware);
   if (fault !== undefined) return fault;
   if (unfit !== '') return unfit;
+  const choice = wish.disks && chooseDisks(disks, wish.disks.rule, wish.disks.count);
+  if (choice && !choice.ok) return choice.code === 'DISK_NONE' ? DISKLESS : UNDECIDED;
   if (wish.avoid.has(hardwarename)) return 'has failed for this request';
   const factors = factorsOf(candidate);
   const shared = wish.blocked.find(({ factor, value }) => factors[factor].includes(value));

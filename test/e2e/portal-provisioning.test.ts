@@ -48,7 +48,7 @@ describe('a request, clicked together', () => {
     const hardware = page.locator('input[name=hardware]');
     await hardware.fill('type high-io, 2 NVMe >= 1 parsec');
     await page.getByText(/'parsec': a unit is missing or unknown here/).waitFor();
-    await hardware.fill('type high-io, 2 NVMe >= 1 TB');
+    await hardware.fill('type high-io, 1 NVMe >= 1 TB');
     await page.locator('[data-free="10"]').waitFor();
   });
 

@@ -28,8 +28,8 @@ export function addImage({ blobs, images }: Inventory, version: string): void {
   blobs.add({ sha256, sizeBytes: 1, compression: 'none', contentSha256: sha256, contentBytes: 1 });
   images.add(
     {
-      ...{ name: 'debian-12', version, kind: 'raw', signedBy: '' },
-      ...{ doc: { description: '', kernelArguments: '' }, files: [{ role: 'disk', sha256 }] },
+      ...{ name: 'debian-12', version, kind: 'tarball', signedBy: '' },
+      ...{ doc: { description: '', kernelArguments: '' }, files: [{ role: 'root', sha256 }] },
     },
     cause,
   );
@@ -64,10 +64,7 @@ export function enter(inventory: Inventory, index: number, hardware: SimHardware
 
 function reportOf(mac: Mac, serial: string, hardware: SimHardware): ReconReport {
   const { memoryBytes = 256 * GB, cores = 32, disks, biosVersion = '1.0' } = hardware;
-  const all = disks ?? [
-    { kind: 'nvme', sizeBytes: 2 * TB } as const,
-    { kind: 'nvme', sizeBytes: 2 * TB } as const,
-  ];
+  const all = disks ?? [{ kind: 'nvme', sizeBytes: 2 * TB } as const];
   return {
     schema: 1,
     agent: { version: 'test' },
@@ -76,7 +73,12 @@ function reportOf(mac: Mac, serial: string, hardware: SimHardware): ReconReport 
     cpus: [{ socket: 0, cores, threads: cores * 2 }],
     memory: { totalBytes: memoryBytes, modules: [] },
     disks: all.map(({ kind, sizeBytes }, index) => ({
-      ...{ name: `disk${index}`, sizeBytes, rotational: kind === 'hdd' },
+      ...{
+        name: `disk${index}`,
+        path: `pci-0000:00:0${index}.0`,
+        sizeBytes,
+        rotational: kind === 'hdd',
+      },
       interface: kind === 'nvme' ? 'nvme' : 'sata',
     })),
     nics: [{ name: 'eth0', mac, speedMbps: 25_000 }],

@@ -87,7 +87,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
 ];
 
 /** Faults of what was asked for, not of the machine. */
-const ASKED_WRONGLY: readonly string[] = [
+export const ASKED_WRONGLY: readonly string[] = [
   ...['NOT_FOUND', 'REQUEST_INVALID', 'IMAGE_INCOMPLETE', 'HOSTNAME_TAKEN', 'NAMES_EXHAUSTED'],
   'DISK_AMBIGUOUS',
 ];

@@ -95,6 +95,17 @@ describe('an install', () => {
     expect(machineFaults(hall)).toEqual([]);
   });
 
+  it.each([
+    ['a comparison that its image does not have', { verify: 'full' }, /no raw disk/],
+    ['a disk that its report does not have', { disks: 'serial=NOBODY' }, /0 fit the rule/],
+  ])('leaves the machine as it was when it is asked for %s', async (_what, more, says) => {
+    const { hall, job, record } = await installed({}, { ...PARAMS, ...more });
+    expect(job).toMatchObject({ status: 'failed', code: 'REQUEST_INVALID' });
+    expect(job.detail).toMatch(says);
+    expect(record).toMatchObject({ state: 'available', hostname: '', role: '' });
+    expect(hall.machine(0).actions).toEqual([]);
+  });
+
   it('is done again when the agent says that this may help', async () => {
     const { hall, job, record, id } = await installed({ rounds: ['retry', 'ok'] });
     expect(job.status).toBe('finished');

@@ -22,7 +22,7 @@ function candidate(
   return {
     hardwarename: name as Hardwarename,
     ...{ site: 'lon', hall: 'h1', row: 'r1', rack: 'R1', switches: [], biosVersion: '1' },
-    ...{ bmcFirmware: '1', warm: false, failures: 0, unfit: '' },
+    ...{ bmcFirmware: '1', warm: false, failures: 0, unfit: '', disks: [] },
     hardware: {
       ...{ type, manufacturer: 'LabCorp', product: 'X', cpus: 2, cores: 32, threads: 64 },
       ...{ gpus: 0, memoryBytes: gb * GB, disks: [], nics: [] },
@@ -109,6 +109,26 @@ describe('a choice', () => {
       { why: 'is broken', count: 1, examples: ['X'] },
       { why: 'is of type web', count: 1, examples: ['Z'] },
     ]);
+  });
+  it('leaves alone what the install could not choose a disk of, and says so', () => {
+    const disk = (name: string) => ({ name, sizeBytes: 1e12, interface: 'sata', path: name });
+    const all = [
+      candidate('ONE', { disks: [disk('a')] }),
+      candidate('TWO', { disks: [disk('a'), disk('b')] }),
+      candidate('NONE', { disks: [{ ...disk('a'), interface: 'usb' }] }),
+    ];
+    const any = { rule: { kind: 'any', pick: 'only' }, count: 1 } as const;
+    const found = match(wish({ count: 2, disks: any }), all);
+    expect(found.chosen.map(({ hardwarename }) => hardwarename)).toEqual(['ONE']);
+    expect(found).toMatchObject({
+      shortOf: 'capacity: 1 free that fit; of 1 more the rule for disks chooses none',
+      rejected: [
+        { why: 'has no disk that the install may take', examples: ['NONE'] },
+        { why: 'has several disks for the install, and no rule chooses', examples: ['TWO'] },
+      ],
+    });
+    const first = { rule: { kind: 'any', pick: 'first' }, count: 1 } as const;
+    expect(names({ count: 2, disks: first }, all)).toEqual(['ONE', 'TWO']);
   });
   it('leaves alone what shares an open breaker’s value', () => {
     const all = [candidate('A', { rack: 'R1' }), candidate('B', { rack: 'R2', switches: ['sw2'] })];

@@ -44,13 +44,13 @@ describe('the API', () => {
       '400',
     );
     const made = await post({
-      hardware: '2 NVMe >= 1 TB, 256 GB memory',
+      hardware: '1 NVMe >= 1 TB, 256 GB memory',
       install: { userData: '#!' },
     });
     expect(made.status).toBe(202);
     expect(made.body).toMatchObject({
       ...{ status: 'working', count: 2, done: 0, image: 'debian-12@1', endedAt: null },
-      hardware: 'memory >= 256 GB, 2 NVMe >= 1 TB',
+      hardware: 'memory >= 256 GB, 1 NVMe >= 1 TB',
     });
     await hall.time.pass(20_000);
     const path = `/requests/${made.body.id}`;

@@ -6,7 +6,10 @@ import {
   type ProvisionHall,
   type ProvisionHallOptions,
 } from '../../support/provision-hall.ts';
-import { nameOf } from '../../support/provision-machines.ts';
+import { nameOf, TB } from '../../support/provision-machines.ts';
+
+const KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
+const TWO_DISKS = [1, 2].map(() => ({ kind: 'nvme' as const, sizeBytes: 2 * TB }));
 
 /** What has to hold at any time; called at the end of each test, and it looks at the whole history. */
 function faultsOf(hall: ProvisionHall): string[] {
@@ -53,10 +56,10 @@ const codeOf = (run: () => unknown): string => {
 
 describe('a request', () => {
   it('ends with its machines in use, named, owned and installed as asked', async () => {
-    const hall = createProvisionHall();
+    const hall = createProvisionHall({ machine: () => ({ disks: TWO_DISKS }) });
     const { id } = hall.ask({
       count: 3,
-      sshKeys: ['ssh-ed25519 AAAA'],
+      sshKeys: [KEY],
       install: { layout: 'raid1' },
     });
     await hall.settle();
@@ -76,7 +79,7 @@ describe('a request', () => {
       const [job] = jobs.store.page({ target: machine?.hardwarename as never }, 10);
       expect(job?.params).toEqual({
         ...{ layout: 'raid1', image: 'debian-12@1', hostname, role: 'fancydb' },
-        sshKeys: ['ssh-ed25519 AAAA'],
+        sshKeys: [KEY],
       });
     }
     const told = inventory.events
@@ -97,7 +100,37 @@ describe('a request', () => {
     expect(codeOf(() => hall.ask({ image: 'debian-13/stable' }))).toBe('REQUEST_INVALID /image');
     expect(codeOf(() => hall.ask({ sshKeys: ['x'] }))).toBe('REQUEST_INVALID /sshKeys/0');
     expect(codeOf(() => hall.ask({ hostname: undefined }))).toBe('NOT_FOUND');
+    const install = (params: Record<string, unknown>, count = 3) =>
+      codeOf(() => hall.ask({ count, install: params }));
+    expect(install({ layout: 'raid5' })).toBe('REQUEST_INVALID /install/layout');
+    expect(install({ disk: 'first disk' })).toBe('REQUEST_INVALID /install/disk');
+    // Passed over in silence, or refused by each machine in turn.
+    expect(install({ sshKeys: [KEY] })).toBe('REQUEST_INVALID /install/sshKeys');
+    expect(install({ verify: 'full' })).toBe('REQUEST_INVALID /install/verify');
+    const network = { kind: 'static', address: '10.0.0.5/24' };
+    expect(install({ network })).toBe('REQUEST_INVALID /install/network');
     expect(hall.now.desk.store.page({}, 10)).toEqual([]);
+  });
+
+  it('takes no machine on whose disks its rule would not decide, says so, and fails none of them', async () => {
+    const hall = createProvisionHall({
+      machines: 4,
+      machine: (index) => (index < 3 ? { disks: TWO_DISKS } : {}),
+    });
+    const { id, doc } = hall.ask({ count: 2 });
+    await hall.until(() => hall.request(id).done === 1);
+    expect(hall.request(id)).toMatchObject({
+      ...{ status: 'waiting', failed: 0 },
+      why: 'capacity: 0 free that fit; of 3 more the rule for disks chooses none',
+    });
+    expect(hall.now.desk.plan(doc, 1).rejected).toContainEqual(
+      expect.objectContaining({
+        ...{ why: 'has several disks for the install, and no rule chooses', count: 3 },
+      }),
+    );
+    hall.ask({ count: 1, install: { disks: 'first nvme' } });
+    await hall.until(() => hall.state(0) === 'in-use');
+    expect(faultsOf(hall)).toEqual([]);
   });
 
   it('replaces machines whose install fails; they are broken, and their names go on', async () => {

@@ -192,6 +192,24 @@ describe('a copy', () => {
   });
 });
 
+describe('a mirror', () => {
+  const script = (action: string) => `
+    SYS=$AT/sys; mkdir -p "$SYS/block/md0/md"; ${action}
+    modprobe() { :; }; mdadm() { echo "$*"; }
+    make_raid /dev/md0 root /dev/sda3 /dev/sdb3; echo made`;
+  it('is not made alike beside the copy', async () => {
+    const run = await agent(script('echo resync >"$SYS/block/md0/md/sync_action"'));
+    expect(run.out).toMatch(
+      /^--create \/dev\/md0 .*--raid-devices=2 \/dev\/sda3 \/dev\/sdb3\nmade$/,
+    );
+    expect(run.at('sys/block/md0/md/sync_action')).toBe('frozen');
+  });
+  it('is made all the same where the kernel does not let go of that', async () => {
+    const run = await agent(script('mkdir "$SYS/block/md0/md/sync_action"'));
+    expect(run.out).toMatch(/made$/);
+  });
+});
+
 /** What efibootmgr 17 prints, of an OVMF, a Dell and a Supermicro. */
 const ORDERS = {
   'OVMF, disk first': [

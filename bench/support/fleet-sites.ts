@@ -23,6 +23,9 @@ import { createSession } from '../../src/federation/session.ts';
 import { machineOf } from '../inventory-fleet.ts';
 import { percentile, round } from './stats.ts';
 
+/** These sites keep no pools. */
+const gone = (name: string) => ({ name, gone: true }) as const;
+
 export interface SitesPlan {
   readonly sites: readonly { readonly name: string; readonly folder: string }[];
   readonly machines: number;
@@ -107,7 +110,7 @@ function openSite({ name, folder }: SitesPlan['sites'][number], machines: number
     },
     request: () => undefined,
     requestsAfter: () => [],
-    ...{ membersOf: () => [], pools: () => [] },
+    ...{ membersOf: () => [], pools: () => [], pool: gone },
     carryOut: () => Promise.reject(new Error('nothing is asked of a bench')),
     snapshotId: () => `${name}-${Date.now()}`,
     send: (message) => socket.send(JSON.stringify(message)),

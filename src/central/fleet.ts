@@ -24,6 +24,7 @@ import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
+import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
@@ -120,6 +121,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
+        await putSitePools(sql, of, batch.pools ?? []);
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
@@ -143,7 +145,8 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
             'REQUEST_LOST',
             `Its part ${lost} of a request is not there any more.`,
           );
-        await endMembers(sql, { site: of, snapshot, pools });
+        await endMembers(sql, { site: of, snapshot });
+        await replaceSitePools(sql, of, pools);
         const values = [of, snapshot];
         await releaseUnmentioned(sql, of, snapshot);
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
@@ -176,26 +179,34 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       );
       return rows.map(({ id, who, body }) => ({ id, who, body: JSON.parse(body) as IntentBody }));
     },
-    answer: (of, answered) =>
-      db.transaction(async (sql) => {
-        const { intent, status, result } = answered;
-        const now = clock();
-        const [own] = await sql.all('SELECT id FROM intents WHERE id = ? AND site = ?', [
-          ...[intent, of],
-        ]);
-        if (!own) return false;
-        await sql.run(
-          `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
-          [status, JSON.stringify(result), now, intent, of],
-        );
-        await answerPart(sql, { site: of, result: answered, now });
-        await answerReset(sql, { site: of, result: answered, now });
-        return true;
-      }),
+    answer: (of, result) =>
+      db.transaction((sql) => keepAnswer(sql, { site: of, result, now: clock() })),
     async notice(of, code, detail) {
       await notice(db, of, code, detail);
     },
   };
+}
+
+/** With whatever follows from it. @returns false when no such intent was this site's */
+async function keepAnswer(
+  sql: Sql,
+  of: { readonly site: string; readonly result: Message<'result'>; readonly now: number },
+): Promise<boolean> {
+  const { site, now } = of;
+  const { intent, status, result } = of.result;
+  const [own] = await sql.all<{ body: string }>(
+    'SELECT body FROM intents WHERE id = ? AND site = ?',
+    [intent, site],
+  );
+  if (!own) return false;
+  await sql.run(
+    `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
+    [status, JSON.stringify(result), now, intent, site],
+  );
+  await answerPart(sql, of);
+  await answerReset(sql, of);
+  if (status === 'done') await answerSitePool(sql, site, own.body);
+  return true;
 }
 
 async function judge(sql: Sql, { site, line }: LineOf, to: number): Promise<BatchVerdict> {

@@ -2,7 +2,7 @@
  * Which machine is in which pool of a site, from what the site tells: whole in a snapshot, by the events of pools between two of
  * them. Told twice it is as told once.
  */
-import type { FeedEvent, MemberDocument, PoolDocument } from '../federation/protocol.ts';
+import type { FeedEvent, MemberDocument } from '../federation/protocol.ts';
 import type { Sql } from './sql.ts';
 
 interface Told {
@@ -26,20 +26,10 @@ export async function putMembers(sql: Sql, { site, members, snapshot }: Told): P
 /** The last page of a snapshot: what it did not mention is not there. */
 export async function endMembers(
   sql: Sql,
-  of: { readonly site: string; readonly snapshot: string; readonly pools: readonly PoolDocument[] },
+  { site, snapshot }: Pick<Told, 'site' | 'snapshot'>,
 ): Promise<void> {
-  const { site, snapshot, pools } = of;
   await sql.run('DELETE FROM fleet_members WHERE site = ? AND snapshot <> ?', [site, snapshot]);
-  await sql.run('DELETE FROM fleet_pool_waits WHERE site = ?', [site]);
-  for (const { name, why } of pools) if (why !== '') await wait(sql, { site, pool: name, why });
 }
-
-const wait = (sql: Sql, { site, pool, why }: { site: string; pool: string; why: string }) =>
-  sql.run(
-    `INSERT INTO fleet_pool_waits (site, pool, why) VALUES (?, ?, ?)
-     ON CONFLICT (site, pool) DO UPDATE SET why = excluded.why`,
-    [site, pool, why],
-  );
 
 /** What the events of a batch change, in their order. */
 export async function putPoolEvents(
@@ -82,12 +72,8 @@ async function put(
     case 'pool.held':
       await mark('held = 1', []);
       return;
-    case 'pool.waiting':
-      await wait(sql, { site, pool, why });
-      return;
     case 'pool.changed':
       if (data.change !== 'removed') return;
-      for (const table of ['fleet_members', 'fleet_pool_waits'])
-        await sql.run(`DELETE FROM ${table} WHERE site = ? AND pool = ?`, [site, pool]);
+      await sql.run('DELETE FROM fleet_members WHERE site = ? AND pool = ?', [site, pool]);
   }
 }

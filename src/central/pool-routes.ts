@@ -1,5 +1,5 @@
 /** The fleet's API for pools over several sites, and for resets that go through them site by site. */
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
@@ -9,8 +9,17 @@ import { limit } from '../limits.ts';
 import { resetSchema } from '../provisioning/pool.ts';
 import { needSquad } from './access.ts';
 import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
-import { fleetPoolSchema, fleetSizeSchema, partsOfPool, poolDocOf } from './pools.ts';
+import { type Asked, assertTaken } from './asking.ts';
+import { askerOf } from './orders.ts';
+import {
+  type FleetSize,
+  fleetPoolSchema,
+  fleetSizeSchema,
+  partsOfPool,
+  poolDocOf,
+} from './pools.ts';
 import type { FleetRecord } from './records.ts';
+import type { SitePool } from './site-pools.ts';
 
 const nameParams = z.object({ name: recordName });
 const viewer = { fleetRole: 'viewer' } as const;
@@ -42,16 +51,13 @@ export function addPools(app: FleetApp, parts: FleetAppParts): void {
     },
   );
   addPoolWrites(app, parts, find);
-  addResets(app, parts, find);
+  addResets(app, parts);
 }
 
 type Find = (name: string) => Promise<FleetRecord>;
 
-function addPoolWrites(
-  app: FleetApp,
-  { records, pools, fleet, nudgeAll }: FleetAppParts,
-  find: Find,
-): void {
+function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
+  const { records, pools, fleet, nudgeAll } = parts;
   const write = async (
     reply: FastifyReply,
     of: { name: string; template: object; sites: Readonly<Record<string, number>>; who: string },
@@ -92,6 +98,11 @@ function addPoolWrites(
     async (request, reply) => {
       const principal = principalOf(request);
       const { name } = request.params;
+      const own = await pools.own(name);
+      if (own.length > 0 && !(await records.get('pool', name))) {
+        await sizeOwn(parts, request, own);
+        return (await pools.get(name)).pool;
+      }
       const before = await find(name);
       needSquad(principal, squadOf(before));
       const sites = await pools.partsAfter(name, request.body, request.query.confirm);
@@ -112,9 +123,64 @@ function addPoolWrites(
   );
 }
 
+type SizeRequest = FastifyRequest<{
+  Params: z.output<typeof nameParams>;
+  Querystring: z.output<typeof putQuery>;
+}> & { readonly body: FleetSize };
+
+/**
+ * Of pools that sites have made themselves: each is asked for its size, and keeps the rest as it is.
+ * @throws AppError SITE_UNKNOWN where it has none, FORBIDDEN, CONFIRMATION_NEEDED, and what the site says
+ */
+async function sizeOwn(
+  { pools, asking }: FleetAppParts,
+  request: SizeRequest,
+  own: readonly SitePool[],
+): Promise<void> {
+  const { name } = request.params;
+  const { site = '', count = 0, sites = { [site]: count } } = request.body;
+  const { confirm, why: reason = 'changed' } = request.query;
+  const foreign = Object.keys(sites).find((one) => !own.some((pool) => pool.site === one));
+  if (foreign !== undefined)
+    throw new AppError('SITE_UNKNOWN', { detail: `${foreign} has no pool ${name}.` });
+  const asked = own.filter((pool) => sites[pool.site] !== undefined);
+  for (const { doc } of asked) needSquad(principalOf(request), doc.squad);
+  const leaving = await pools.confirmed(name, sites, confirm);
+  const version = own.length === 1 ? versionRead(request, false) : undefined;
+  const orders = asked.map((pool): Asked => {
+    const going = leaving[pool.site] ?? 0;
+    return {
+      site: pool.site,
+      body: {
+        ...{ kind: 'size-pool', pool: name, count: sites[pool.site] ?? 0, why: reason },
+        ...(going > 0 && { confirm: going }),
+        ...(version !== undefined && { version }),
+      },
+    };
+  });
+  const told = await asking.settled(await asking.ask(orders, askerOf(request)));
+  for (const one of told) assertTaken(one);
+}
+
 const TURNS = { pause: 'paused', resume: 'running', abort: 'aborted' } as const;
 
-function addResets(app: FleetApp, { resets, nudgeAll }: FleetAppParts, find: Find): void {
+/** Whose it is, and where: also of one that sites have made themselves. */
+async function reachOf(
+  { records, pools }: FleetAppParts,
+  name: string,
+): Promise<{ squads: string[]; sites: string[] }> {
+  const record = await records.get('pool', name);
+  const own = await pools.own(name);
+  if (!record && own.length === 0) throw new AppError('NOT_FOUND', { detail: `No pool ${name}.` });
+  const asked = record ? Object.keys(partsOfPool(record)) : [];
+  return {
+    squads: [...(record ? [squadOf(record) ?? ''] : []), ...own.map(({ doc }) => doc.squad ?? '')],
+    sites: [...asked, ...own.map(({ site }) => site)].sort(),
+  };
+}
+
+function addResets(app: FleetApp, parts: FleetAppParts): void {
+  const { resets, nudgeAll } = parts;
   const idParams = z.object({ id: z.string().min(1).max(64) });
   const page = z.strictObject({
     limit: z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(50),
@@ -139,9 +205,8 @@ function addResets(app: FleetApp, { resets, nudgeAll }: FleetAppParts, find: Fin
     const principal = principalOf(request);
     const { pool, site, sites: several, ...rest } = request.body;
     const wanted = site === undefined ? several : [site];
-    const record = await find(pool);
-    needSquad(principal, squadOf(record));
-    const known = Object.keys(partsOfPool(record)).sort();
+    const { squads, sites: known } = await reachOf(parts, pool);
+    for (const squad of squads) needSquad(principal, squad);
     const foreign = wanted?.find((one) => !known.includes(one));
     if (foreign !== undefined)
       throw new AppError('SITE_UNKNOWN', { detail: `${pool} has no part in ${foreign}.` });
@@ -160,8 +225,8 @@ function addResets(app: FleetApp, { resets, nudgeAll }: FleetAppParts, find: Fin
       async (request) => {
         const principal = principalOf(request);
         const { pool } = await resets.get(request.params.id);
-        const record = await find(pool).catch(() => undefined);
-        needSquad(principal, record && squadOf(record));
+        const { squads } = await reachOf(parts, pool).catch(() => ({ squads: [''] }));
+        for (const squad of squads) needSquad(principal, squad);
         const cause = { who: principal.who, why: request.body.why };
         const turned = await resets.turn(request.params.id, TURNS[turn], cause);
         nudgeAll();

@@ -2,6 +2,8 @@
  * Pools over several sites, in the appliance's shapes: one record that each site gets its part of (records.ts), and what the sites
  * have told of their members (members.ts). How many are healthy is what was last heard, beside how long ago that was.
  *
+ * Pools that sites have made themselves are shown beside them, those of one name together, and changed by orders to their sites.
+ *
  * A part that shrinks wipes machines that somebody uses, so it asks for `confirm` as an appliance does: how many go, as far as central
  * has heard. A site without a part any more keeps its machines in use, and nothing is wiped.
  */
@@ -14,6 +16,7 @@ import { readHardware } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Fresh, siteViews } from './fleet-view.ts';
 import type { FleetRecord, FleetRecords, Json, ToldSite } from './records.ts';
+import { type SitePool, sitePools } from './site-pools.ts';
 import type { FleetDatabase, SqlRow } from './sql.ts';
 
 /** How many each site keeps. */
@@ -45,6 +48,8 @@ type Template = Omit<PoolBody, 'site' | 'count'>;
 
 export interface PoolSiteView extends ToldSite, Fresh {
   readonly count: number;
+  /** The site has made it itself: it is no part of a pool of the fleet. */
+  readonly own: boolean;
   readonly members: number;
   readonly healthy: number;
   /** What keeps it from its size there. */
@@ -91,6 +96,14 @@ export interface FleetPools {
   list(): Promise<FleetPoolView[]>;
   /** @throws AppError NOT_FOUND */
   get(name: string): Promise<FleetPoolDetail>;
+  /** Those that sites have made themselves. */
+  own(name: string): Promise<SitePool[]>;
+  /** How many machines go at each site then. @throws AppError CONFIRMATION_NEEDED unless `confirm` is their number */
+  confirmed(
+    name: string,
+    after: Parts,
+    confirm: number | undefined,
+  ): Promise<Readonly<Record<string, number>>>;
   /** What each site keeps when this is written. @throws AppError CONFIRMATION_NEEDED */
   partsAfter(name: string, size: FleetSize, confirm: number | undefined): Promise<Parts>;
 }
@@ -100,12 +113,6 @@ interface CountRow extends SqlRow {
   site: string;
   members: number;
   healthy: number;
-}
-
-interface WaitRow extends SqlRow {
-  pool: string;
-  site: string;
-  why: string;
 }
 
 export const partsOfPool = ({ doc }: FleetRecord): Parts => doc.sites as Record<string, number>;
@@ -119,71 +126,129 @@ async function readCounts(db: FleetDatabase, name?: string) {
      FROM fleet_members ${where} GROUP BY pool, site`,
     values,
   );
-  const waits = await db.all<WaitRow>(`SELECT * FROM fleet_pool_waits ${where}`, values);
   return (pool: string, site: string) => {
     const isIt = (row: { pool: string; site: string }) => row.pool === pool && row.site === site;
     const { members = 0, healthy = 0 } = counts.find(isIt) ?? {};
-    return { members, healthy, why: waits.find(isIt)?.why ?? '' };
+    return { members, healthy };
   };
 }
 
+/** A pool by its name: what the fleet asks for, and what sites keep under it. */
+interface Named {
+  readonly name: string;
+  readonly record: FleetRecord | undefined;
+  readonly there: readonly SitePool[];
+}
+
+const isPart = (record: FleetRecord | undefined, site: string): boolean =>
+  record !== undefined && site in partsOfPool(record);
+
+const ownIn = ({ record, there }: Named): SitePool[] =>
+  there.filter(({ site }) => !isPart(record, site));
+
 export function openFleetPools(db: FleetDatabase, records: FleetRecords, clock: Clock): FleetPools {
   type Counts = Awaited<ReturnType<typeof readCounts>>;
-  const show = async (record: FleetRecord, countsOf: Counts): Promise<FleetPoolView> => {
-    const { name, version, changedAt, changedBy, doc } = record;
+  const find = async (name: string): Promise<Named> => ({
+    ...{ name, record: await records.get('pool', name), there: await sitePools(db, name) },
+  });
+  const partsOf = async (named: Named, countsOf: Counts): Promise<PoolSiteView[]> => {
+    const { name, record, there } = named;
     const told = new Map((await records.told('pool', name)).map((one) => [one.site, one]));
     const fresh = await siteViews(db, clock());
-    const sites = Object.entries(partsOfPool(record)).map(([site, count]): PoolSiteView => {
+    const view = (site: string, count: number, own: boolean): PoolSiteView => {
       const { freshness = 'never', asOf = 0 } = fresh.get(site) ?? {};
-      const { status = 'waiting', code = '', detail = '' } = told.get(site) ?? {};
-      const { members, healthy, why } = countsOf(name, site);
-      const short = code === '' ? why : `${code}: ${detail}`;
+      const asked = own ? OWN : (told.get(site) ?? WAITING);
+      const { status, code, detail } = asked;
+      const { members, healthy } = countsOf(name, site);
+      const keeps = there.find((one) => one.site === site)?.why ?? '';
+      const short = code === '' ? keeps : `${code}: ${detail}`;
       // It is told when something keeps a pool from its size, and not when nothing does any more.
       return {
-        ...{ site, count, members, healthy, why: healthy < count ? short : '' },
+        ...{ site, count, own, members, healthy, why: healthy < count ? short : '' },
         ...{ status, code, detail, freshness, asOf },
       };
-    });
+    };
+    const asked = record ? Object.entries(partsOfPool(record)) : [];
+    return [
+      ...asked.map(([site, count]) => view(site, count, false)),
+      ...ownIn(named).map(({ site, doc }) => view(site, doc.count, true)),
+    ];
+  };
+  const show = async (named: Named, countsOf: Counts): Promise<FleetPoolView> => {
+    const { name, record } = named;
+    const own = ownIn(named);
+    const sites = await partsOf(named, countsOf);
+    const docs = record ? [record.doc as unknown as Template] : own.map(({ doc }) => doc);
+    // Sites that made a pool of one name may mean different things by it.
+    const words = (of: (doc: Template) => string) =>
+      [...new Set(docs.map(of))].filter(Boolean).join(', ');
     const sum = (of: (one: PoolSiteView) => number) => sites.reduce((all, one) => all + of(one), 0);
-    const { role, squad = '', image, hardware } = doc as unknown as Template;
     const reasons = sites.filter(({ why }) => why !== '').map(({ site, why }) => `${site}: ${why}`);
+    const [first] = own;
     return {
-      ...{ name, version, role, squad, image, sites, who: changedBy, updatedAt: changedAt },
+      ...{
+        name,
+        sites,
+        version: record?.version ?? (own.length === 1 ? (first?.version ?? 0) : 0),
+      },
+      ...{ role: words(({ role }) => role), squad: words(({ squad = '' }) => squad) },
+      image: words(({ image }) => image),
+      hardware: words(({ hardware }) => formatHardware(readHardware(hardware))),
+      who: record?.changedBy ?? first?.who ?? '',
+      updatedAt: record?.changedAt ?? first?.updatedAt ?? 0,
       site: sites.map(({ site }) => site).join(', '),
-      hardware: formatHardware(readHardware(hardware)),
       ...{ count: sum(({ count }) => count), healthy: sum(({ healthy }) => healthy) },
       ...{ members: sum(({ members }) => members), why: reasons.join('; ') },
     };
   };
+  const confirmed = async (name: string, after: Parts, confirm: number | undefined) => {
+    const counts = await readCounts(db, name);
+    const leaving = Object.entries(after).map(
+      ([of, most]) => [of, Math.max(0, counts(name, of).members - most)] as const,
+    );
+    const all = leaving.reduce((sum, [, count]) => sum + count, 0);
+    if (all > 0 && confirm !== all)
+      throw new AppError('CONFIRMATION_NEEDED', {
+        detail: `${all} machines would be released and wiped.`,
+        path: '/confirm',
+        more: { count: all },
+      });
+    return Object.fromEntries(leaving);
+  };
   return {
+    confirmed,
     async list() {
       const counts = await readCounts(db);
-      return Promise.all((await records.list('pool')).map((pool) => show(pool, counts)));
+      const kept = new Map((await records.list('pool')).map((one) => [one.name, one]));
+      const there = Map.groupBy(await sitePools(db), ({ name }) => name);
+      const names = [...new Set([...kept.keys(), ...there.keys()])].sort();
+      return Promise.all(
+        names.map((name) =>
+          show({ name, record: kept.get(name), there: there.get(name) ?? [] }, counts),
+        ),
+      );
     },
     async get(name) {
-      const record = await records.get('pool', name);
-      if (!record) throw new AppError('NOT_FOUND', { detail: `No pool ${name}.` });
-      const pool = await show(record, await readCounts(db, name));
+      const named = await find(name);
+      if (!named.record && named.there.length === 0)
+        throw new AppError('NOT_FOUND', { detail: `No pool ${name}.` });
+      const pool = await show(named, await readCounts(db, name));
       return { pool, members: await membersOf(db, name, clock()), requests: [] };
     },
+    own: async (name) => ownIn(await find(name)),
     async partsAfter(name, { site, count, sites }, confirm) {
       const record = await records.get('pool', name);
       const before = record ? partsOfPool(record) : {};
       const after = sites ?? { ...before, ...(site !== undefined && { [site]: count ?? 0 }) };
-      const counts = await readCounts(db, name);
-      const leaving = Object.entries(after)
-        .map(([of, most]) => Math.max(0, counts(name, of).members - most))
-        .reduce((all, one) => all + one, 0);
-      if (leaving > 0 && confirm !== leaving)
-        throw new AppError('CONFIRMATION_NEEDED', {
-          detail: `${leaving} machines would be released and wiped.`,
-          path: '/confirm',
-          more: { count: leaving },
-        });
+      await confirmed(name, after, confirm);
       return after;
     },
   };
 }
+
+/** Of a part that its site has made itself, nobody was asked. */
+const OWN = { status: 'own', code: '', detail: '' };
+const WAITING = { status: 'waiting', code: '', detail: '' };
 
 /** What is written of a pool: its template, and the parts. */
 export const poolDocOf = (template: object, sites: Parts): Json => {

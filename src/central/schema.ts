@@ -295,6 +295,22 @@ const STEPS: readonly (readonly string[])[] = [
     'DROP INDEX machines_by_capacity',
     'CREATE INDEX machines_by_capacity ON machines (state, hardware_type, site, claimed)',
   ],
+  // Pools as their sites keep them, whoever has made them.
+  [
+    `CREATE TABLE fleet_site_pools (
+      site TEXT NOT NULL,
+      pool TEXT NOT NULL,
+      version BIGINT NOT NULL,
+      doc TEXT NOT NULL,
+      who TEXT NOT NULL,
+      updated_at BIGINT NOT NULL,
+      -- what keeps it from its size; '' when nothing does
+      why TEXT NOT NULL,
+      PRIMARY KEY (site, pool)
+    )`,
+    'DROP TABLE fleet_pool_waits',
+    'UPDATE sites SET feed_cursor = NULL',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

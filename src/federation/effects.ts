@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts';
 import { changesSchema, machineEntrySchema, moveFields } from '../inventory/machine-schema.ts';
 import type { Cause } from '../inventory/records.ts';
 import { needsRelease } from '../inventory/states.ts';
-import { resetSchema } from '../provisioning/pool.ts';
+import { poolSchema, resetSchema } from '../provisioning/pool.ts';
 import { requestSchema } from '../provisioning/request.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Millis } from '../wire/time.ts';
@@ -62,6 +62,12 @@ export function effectOf(parts: EffectParts, { id, who, body }: Intent): Effect 
         who: requester,
         why: 'the fleet has changed it',
       });
+    case 'size-pool': {
+      const { pool, count, confirm, why, version } = body;
+      const doc = parsed(poolSchema.safeParse({ ...pools.get(pool).doc, count }));
+      pools.assertConfirmed(pool, count, confirm);
+      return versionOf(pools.put(pool, doc, { who: requester, why, version }));
+    }
     case 'reset': {
       const wish = parsed(resetSchema.safeParse(body.reset));
       return { reset: pools.reset({ pool: body.pool, site: '' }, wish, requester).id };

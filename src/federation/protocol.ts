@@ -73,11 +73,20 @@ export const memberDocument = z.strictObject({
 });
 export type MemberDocument = z.output<typeof memberDocument>;
 
-/** What keeps a pool from its size; empty when nothing does. */
-export const poolDocument = z.strictObject({
-  name: z.string().min(1).max(63),
-  why: z.string().max(1000),
-});
+/** A pool as its site keeps it, or the word that there is none any more. */
+export const poolDocument = z.union([
+  z.strictObject({
+    name: z.string().min(1).max(63),
+    version: z.number().int(),
+    /** In the form of the appliance's own API. */
+    doc: z.record(z.string(), z.json()),
+    who: z.string().max(200),
+    updatedAt: time,
+    /** What keeps it from its size; empty when nothing does. */
+    why: z.string().max(1000),
+  }),
+  z.strictObject({ name: z.string().min(1).max(63), gone: z.literal(true) }),
+]);
 export type PoolDocument = z.output<typeof poolDocument>;
 
 /**
@@ -123,6 +132,8 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     machines: z.array(machineDocument),
     /** Central's own, that these events have brought further. */
     requests: z.array(requestDocument).optional(),
+    /** That they have changed. */
+    pools: z.array(poolDocument).optional(),
   }),
   z.strictObject({
     kind: z.literal('snapshot'),
@@ -130,7 +141,7 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     snapshot: id,
     machines: z.array(machineDocument),
     requests: z.array(requestDocument).optional(),
-    /** Between two snapshots, events tell of both. */
+    /** Between two snapshots, events tell who comes and goes. */
     members: z.array(memberDocument).optional(),
     pools: z.array(poolDocument).optional(),
     /** On the last page: the cursor from which events complete it. */
@@ -198,6 +209,15 @@ export const intentSchema = z.discriminatedUnion('kind', [
     why,
   }),
   recordDocument,
+  /** Of a pool of the site's own; `confirm` is how many machines go. */
+  z.strictObject({
+    kind: z.literal('size-pool'),
+    pool: z.string().min(1).max(63),
+    count: z.number().int().min(0),
+    confirm: z.number().int().min(1).optional(),
+    why,
+    version,
+  }),
   /** Every machine of a pool here anew, one after the other. */
   z.strictObject({ kind: z.literal('reset'), pool: z.string().min(1).max(63), reset: json }),
   z.strictObject({

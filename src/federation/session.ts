@@ -37,6 +37,8 @@ export interface SessionPorts {
   /** Of these machines, by hardwarename. */
   membersOf(machines: readonly string[]): readonly MemberDocument[];
   pools(): readonly PoolDocument[];
+  /** As it is now, or the word that there is none. */
+  pool(name: string): PoolDocument;
   /** Of central's own requests; undefined for any other. */
   request(id: string): RequestDocument | undefined;
   /** With their places, behind this one by id. */
@@ -70,6 +72,11 @@ const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot)\./;
 /** The request that an event is about. */
 const requestIn = (name: string, data: FeedEvent['data']): string | undefined =>
   name.startsWith('request.') && typeof data.request === 'string' ? data.request : undefined;
+
+/** The pool whose record an event has changed. */
+const poolIn = (name: string, data: FeedEvent['data']): string | undefined =>
+  POOL_RECORD.includes(name) && typeof data.pool === 'string' ? data.pool : undefined;
+const POOL_RECORD = ['pool.changed', 'pool.waiting'];
 
 type Phase =
   | { at: 'greeting' }
@@ -141,9 +148,12 @@ export function createSession(ports: SessionPorts): Session {
     const events = found.filter(({ name }) => !TRAFFIC.test(name));
     const ids = new Set(events.flatMap(({ name, data }) => requestIn(name, data) ?? []));
     const requests = [...ids].flatMap((id) => ports.request(id) ?? []);
+    const named = new Set(events.flatMap(({ name, data }) => poolIn(name, data) ?? []));
+    const pools = [...named].map(ports.pool);
     ports.send({
       ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(ports.epoch(), last) },
       ...{ events, machines, ...(requests.length > 0 && { requests }) },
+      ...(pools.length > 0 && { pools }),
     });
     state.cursor = last.id;
     state.ahead.push(last.id);

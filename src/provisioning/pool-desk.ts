@@ -20,6 +20,8 @@ export interface PoolDesk {
   get(name: string): Pool;
   /** @throws AppError REQUEST_INVALID, VERSION_CONFLICT */
   put(name: string, body: PoolBody, cause: Cause): Pool;
+  /** A smaller pool wipes machines that somebody uses. @throws AppError CONFIRMATION_NEEDED unless `confirm` is how many go */
+  assertConfirmed(name: string, count: number, confirm: number | undefined): void;
   remove(name: string, cause: Cause): void;
   /** The request that brings so many machines. */
   requestOf(pool: Pool, count: number): RequestBody;
@@ -57,6 +59,15 @@ export function openPoolDesk(parts: {
     put(name, body, cause) {
       requests.prepare(bodyOf(body, Math.max(1, body.count), `pool ${name}`), cause.who);
       return store.putPool(name, { ...body, site: body.site ?? ownSite }, cause);
+    },
+    assertConfirmed(name, count, confirm) {
+      const leaving = store.members(name).length - count;
+      if (leaving > 0 && confirm !== leaving)
+        throw new AppError('CONFIRMATION_NEEDED', {
+          detail: `${leaving} machines would be released and wiped.`,
+          path: '/confirm',
+          more: { count: leaving },
+        });
     },
     remove(name, cause) {
       for (const { id } of requests.store.openOfPool(name)) requests.cancel(id, cause);

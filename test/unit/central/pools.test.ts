@@ -172,6 +172,69 @@ describe('what is known of a pool at central', () => {
 });
 
 describe('a reset of a pool', () => {
+  it('of a site’s own is seen, made larger and smaller, reset and let go from here', async () => {
+    const { fleet, lon, sto } = await twoHalls();
+    lon.hall.squad('music');
+    sto.hall.squad('music');
+    const own = { role: 'cache', health: {} };
+    expect(lon.hall.pool('cache', { ...own, count: 2 }).version).toBe(1);
+    await lon.hall.until(() => lon.hall.members('cache').length === 2);
+    const seen = await until(
+      async () => (await fleet.call('GET', '/pools/cache')).body,
+      ({ pool }) => pool?.healthy === 2,
+    );
+    expect(seen.pool).toMatchObject({
+      ...{ site: 'lon', role: 'cache', squad: 'music', count: 2, version: 1 },
+      sites: [{ site: 'lon', own: true, status: 'own', count: 2, members: 2 }],
+    });
+    expect(seen.members).toHaveLength(2);
+    expect((await fleet.call('GET', '/pools')).body.pools).toMatchObject([{ name: 'cache' }]);
+    const size = (body: object, confirm = '') =>
+      fleet.call('PUT', `/pools/cache/size?why=load${confirm}`, body);
+    const larger = await size({ site: 'lon', count: 3 });
+    expect([larger.status, larger.body.count]).toEqual([200, 3]);
+    expect(lon.hall.now.pools.store.pool('cache')).toMatchObject({
+      ...{ who: 'central:token:first-start', doc: { count: 3, role: 'cache' } },
+    });
+    await lon.hall.until(() => lon.hall.members('cache').length === 3);
+    await until(
+      async () => (await fleet.call('GET', '/pools/cache')).body.pool,
+      ({ healthy }) => healthy === 3,
+    );
+    expect((await size({ site: 'lon', count: 1 })).body.code).toBe('CONFIRMATION_NEEDED');
+    expect((await size({ site: 'sto', count: 1 })).body.code).toBe('SITE_UNKNOWN');
+    expect((await size({ site: 'lon', count: 1 }, '&confirm=2')).status).toBe(200);
+    await lon.hall.until(() => lon.hall.members('cache').length === 1);
+    const reset = await fleet.call('POST', '/resets', { pool: 'cache', why: 'kernel' });
+    expect([reset.status, reset.body.site]).toEqual([202, 'lon']);
+    await until(
+      async () => lastReset(lon),
+      (one) => one !== undefined,
+    );
+    await resets(lon);
+    await resetBecomes(fleet, reset.body.id, ({ status }) => status === 'finished');
+    // Another site's of that name is beside it, and what the fleet asks for takes the place of both.
+    sto.hall.pool('cache', { ...own, count: 0 });
+    await until(
+      async () => (await fleet.call('GET', '/pools/cache')).body.pool,
+      ({ site }) => site === 'lon, sto',
+    );
+    const whole = { ...web, role: 'cache', sites: { lon: 1, sto: 0 } };
+    expect((await fleet.call('PUT', '/pools/cache', whole)).status).toBe(200);
+    const fleets = await until(
+      async () => (await fleet.call('GET', '/pools/cache')).body.pool,
+      ({ sites }) => sites.every(({ status }: { status: string }) => status === 'done'),
+    );
+    expect(fleets.sites.map((one: { own: boolean }) => one.own)).toEqual([false, false]);
+    expect((await fleet.call('DELETE', '/pools/cache')).status).toBe(204);
+    expect((await fleet.call('GET', '/pools')).body.pools).toEqual([]);
+    await until(
+      async () => [lon, sto].filter(({ hall }) => hall.now.pools.store.pool('cache')).length,
+      (left) => left === 0,
+    );
+    expect((await fleet.call('GET', '/pools')).body.pools).toEqual([]);
+  });
+
   it('goes through the sites one after the other, and is told of as one', async () => {
     const { fleet, lon, sto } = await filled();
     const made = await fleet.call('POST', '/resets', { pool: 'web', why: 'new kernel' });

@@ -4,6 +4,8 @@ import { type FeedEvent, type FromAppliance, markOf } from '../../../src/federat
 import { createSession, type SessionPorts } from '../../../src/federation/session.ts';
 import { limit } from '../../../src/limits.ts';
 
+const gone = (name: string) => ({ name, gone: true }) as const;
+
 const EPOCH = '0123456789ab';
 const event = (id: number): FeedEvent => ({ id, at: id * 10, name: 'machine.state', data: {} });
 
@@ -25,7 +27,7 @@ function answerTo(
     machinesAfter: () => [],
     request: () => undefined,
     requestsAfter: () => [],
-    ...{ membersOf: () => [], pools: () => [] },
+    ...{ membersOf: () => [], pools: () => [], pool: gone },
     carryOut: () => Promise.reject(new Error('nothing was asked for')),
     snapshotId: () => 'snapshot',
     send: (message) => sent.push(message),
@@ -85,7 +87,7 @@ describe('the feed', () => {
           .map(event),
       ...{ lastId: () => ids.length, floor: () => 0, machine: () => undefined },
       ...{ machinesAfter: () => [], request: () => undefined, requestsAfter: () => [] },
-      ...{ membersOf: () => [], pools: () => [] },
+      ...{ membersOf: () => [], pools: () => [], pool: gone },
       carryOut: () => Promise.reject(new Error('nothing was asked for')),
       ...{ snapshotId: () => 'snapshot', send: (message) => sent.push(message) },
       ...{ unsentBytes: () => 0, onCertificate: () => undefined, onRefused: () => undefined },
@@ -135,7 +137,7 @@ describe('requests of central', () => {
     const sent = answerTo({ cursor: null }, [1, 2], {
       machinesAfter: (after) => machines.filter((one) => one.hardwarename > after).slice(0, 1),
       requestsAfter: (after) => requests.filter(({ id }) => id > after).slice(0, 2),
-      ...{ membersOf: () => [], pools: () => [] },
+      ...{ membersOf: () => [], pools: () => [], pool: gone },
     });
     const pages = sent.map((message) =>
       message.kind === 'snapshot'

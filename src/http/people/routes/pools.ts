@@ -171,13 +171,7 @@ function write(context: PeopleContext, request: PutRequest, body: PoolBody): Ans
   mayWrite(principal, body);
   if (before) mayWrite(principal, before.doc);
   const { why: reason = 'changed', confirm } = request.query;
-  const leaving = desk.store.members(name).length - body.count;
-  if (leaving > 0 && confirm !== leaving)
-    throw new AppError('CONFIRMATION_NEEDED', {
-      detail: `${leaving} machines would be released and wiped.`,
-      path: '/confirm',
-      more: { count: leaving },
-    });
+  desk.assertConfirmed(name, body.count, confirm);
   const cause = { who: principal.who, why: reason, version: versionRead(request) };
   const pool = desk.put(name, body, cause);
   return { body: showPool(pool, desk), version: pool.version };

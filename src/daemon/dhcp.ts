@@ -5,6 +5,7 @@ import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { type Parts, systemClock } from './core.ts';
+import { addOverrunMetrics } from './metrics.ts';
 
 export async function startDhcp(parts: Parts): Promise<void> {
   const { config, view, inventory, log, metrics } = parts;
@@ -29,6 +30,8 @@ export async function startDhcp(parts: Parts): Promise<void> {
     ]),
   );
   parts.closers.push(() => adverts.forEach((advert) => void advert.close()));
+  const { serverPort, proxyPort } = config.dhcp;
+  addOverrunMetrics(metrics.registry, [serverPort, proxyPort, config.tftp.port, config.dns.port]);
   serveDhcp({
     sockets,
     view,

@@ -4,6 +4,7 @@ import { DHCP_DROPS } from '../dhcp/server.ts';
 import type { PairStatus } from '../http/people/context.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import { readOverruns } from '../platform/udp-overruns.ts';
 import type { DiagnosisCount } from '../recorder/store.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
 import { createHttpMetrics } from './http.ts';
@@ -43,6 +44,20 @@ export function addRecorderMetrics(
     collect() {
       this.reset();
       for (const [what, count] of Object.entries(dropped())) this.inc({ what }, count);
+    },
+  });
+}
+
+/** What was lost before any of our programs could count it. */
+export function addOverrunMetrics(registry: Registry, ports: readonly number[]): void {
+  new Counter({
+    name: 'reveille_udp_overruns_total',
+    help: 'Datagrams that the kernel dropped because a receive buffer was full, by port',
+    labelNames: ['port'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [port, count] of readOverruns(ports)) this.inc({ port }, count);
     },
   });
 }

@@ -93,7 +93,7 @@ function receive(libc: Libc, { fd, arena, nameOf }: Channel, handler: DatagramHa
     const address = nameOf(names.readUInt32BE(name + 4));
     words[message + MSG.nameBytes] = SOCKADDR_IN_BYTES;
     const at = index * SLOT_BYTES;
-    if (length > 0 && port !== 0) handler(slots.subarray(at, at + length), { address, port });
+    handler(slots.subarray(at, at + length), { address, port });
   }
   return Math.max(count, 0);
 }

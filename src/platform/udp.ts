@@ -139,8 +139,7 @@ function wrap(
       const watch = batch ? watchOf(socket) : undefined;
       if (watch) turns = createReceiveTurns({ watch, take: () => take(handler) });
       socket.on('message', (bytes, source) => {
-        // A reply to port 0 can go nowhere; an empty datagram says nothing.
-        if (source.port !== 0 && bytes.length > 0) handler(bytes, source);
+        handler(bytes, source);
         take(handler);
         turns?.woken();
       });

@@ -122,6 +122,13 @@ describe('the DHCP shell', () => {
     );
   });
 
+  it('counts a datagram with nothing in it', () => {
+    const { receive, work, drops } = shell();
+    receive(new Uint8Array());
+    work();
+    expect(drops).toEqual(['too-short']);
+  });
+
   it('sends to a client without an address by its hardware address, where the socket can', () => {
     const { receive, work, sent, disk } = shell({}, true);
     receive(discover(1));

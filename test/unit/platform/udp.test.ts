@@ -132,6 +132,18 @@ describe('a UDP socket on one interface', () => {
     await socket.close();
   });
 
+  it('hands over what is empty, too: whoever reads it counts it', async () => {
+    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const client = await peer();
+    const heard = new Promise<number>((resolve) =>
+      socket.onMessage(({ length }) => resolve(length)),
+    );
+    client.send('', socket.port, '127.0.0.1');
+    expect(await heard).toBe(0);
+    client.close();
+    await socket.close();
+  });
+
   it('does nothing after it was closed', async () => {
     const socket = await openUdp({ iface: 'lo', port: 0, log });
     await socket.close();

@@ -23,7 +23,7 @@ import {
   OUT_OF_BAND,
   planNetwork,
 } from './network.ts';
-import { FIRMWARE, linkPorts, PLAIN_PXE_SCRIPT } from './qemu.ts';
+import { firmwareOf, linkPorts, PLAIN_PXE_SCRIPT } from './qemu.ts';
 import { fakeBmcOf, type RackMachine } from './rack.ts';
 import { openSerialHub, type SerialHub } from './serial-hub.ts';
 import { labDir, reapDeadLabs, saveState, startTicks } from './state.ts';
@@ -219,8 +219,7 @@ function labConfig(
 
 export function prepareMachine(dir: string, machine: RackMachine): void {
   mkdirSync(dir, { recursive: true });
-  const vars = machine.secureBoot ? FIRMWARE.secureVars : FIRMWARE.vars;
-  if (machine.firmware === 'uefi') copyFileSync(vars, join(dir, 'vars.fd'));
+  if (machine.firmware === 'uefi') copyFileSync(firmwareOf(machine).vars, join(dir, 'vars.fd'));
   else if (machine.netboot === 'chain')
     writeFileSync(join(dir, 'plain-pxe.ipxe'), PLAIN_PXE_SCRIPT);
   for (const [index, { sizeMb, boots }] of machine.disks.entries()) {

@@ -19,12 +19,37 @@ export interface VmPlace {
   readonly first: 'network' | 'disk';
 }
 
-export const FIRMWARE = {
-  code: '/usr/share/OVMF/OVMF_CODE_4M.fd',
-  vars: '/usr/share/OVMF/OVMF_VARS_4M.fd',
-  secureCode: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd',
-  secureVars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
+interface FirmwareFiles {
+  readonly code: string;
+  /** What is copied for each machine. */
+  readonly vars: string;
+}
+
+/** UEFI firmware by processor, as Debian's packages ovmf, ovmf-ia32 and qemu-efi-aarch64 have it. */
+const FIRMWARE: Readonly<Record<RackMachine['arch'], FirmwareFiles>> = {
+  x64: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  ia32: {
+    code: '/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd',
+    vars: '/usr/share/OVMF/OVMF32_VARS_4M.fd',
+  },
+  arm64: { code: '/usr/share/AAVMF/AAVMF_CODE.fd', vars: '/usr/share/AAVMF/AAVMF_VARS.fd' },
 };
+/** With Microsoft's keys enrolled. */
+const SECURE_FIRMWARE: FirmwareFiles = {
+  code: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd',
+  vars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
+};
+
+export function firmwareOf({
+  arch,
+  secureBoot,
+}: Pick<RackMachine, 'arch' | 'secureBoot'>): FirmwareFiles {
+  return secureBoot ? SECURE_FIRMWARE : FIRMWARE[arch];
+}
+
+export function qemuProgram({ arch }: Pick<RackMachine, 'arch'>): string {
+  return arch === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64';
+}
 
 /** Where QEMU and a bad cable (faulty-link.ts) meet, on the loopback interface of the machines' namespace. */
 export function linkPorts(tap: string): { readonly qemu: number; readonly link: number } {
@@ -57,7 +82,7 @@ sleep 2
 reboot
 `;
 
-/** Variables that only firmware in system management mode may write: without it Secure Boot is off. */
+/** Variables that only firmware in system management mode may write: without it Secure Boot is off, and Debian's ia32 build stops. */
 const SECURE_FLASH = [
   ...['-global', 'driver=cfi.pflash01,property=secure,value=on'],
   ...['-global', 'ICH9-LPC.disable_s3=1'],
@@ -71,6 +96,7 @@ function netdev({ link }: RackMachine, index: number, tap: string): string {
 
 export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
   const uefi = machine.firmware === 'uefi';
+  const guarded = machine.secureBoot || machine.arch === 'ia32';
   const plain = uefi || machine.netboot === 'chain';
   const supervised = fakeBmcOf(machine) !== undefined;
   const [nicIndex, diskIndex] = place.first === 'network' ? [1, 2] : [2, 1];
@@ -83,15 +109,15 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
       '-accel',
       'tcg',
       '-cpu',
-      'max',
+      machine.arch === 'arm64' ? 'cortex-a57' : 'max',
       '-nodefaults',
       '-display',
       'none',
       '-vga',
       'none',
     ],
-    ...['-machine', `${uefi ? 'q35' : 'pc'},graphics=off${machine.secureBoot ? ',smm=on' : ''}`],
-    ...(machine.secureBoot ? SECURE_FLASH : []),
+    ...['-machine', `${boardOf(machine)},graphics=off${guarded ? ',smm=on' : ''}`],
+    ...(guarded ? SECURE_FLASH : []),
     ...['-m', String(machine.memoryMb), '-smp', `${machine.cpus},sockets=1`],
     ...['-boot', 'reboot-timeout=2000'],
     ...['-qmp', `unix:${place.dir}/qmp,server=on,wait=off`],
@@ -105,10 +131,7 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
     ...['-device', 'virtio-rng-pci'],
     ...(uefi
       ? [
-          ...[
-            '-drive',
-            `if=pflash,format=raw,unit=0,readonly=on,file=${machine.secureBoot ? FIRMWARE.secureCode : FIRMWARE.code}`,
-          ],
+          ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${firmwareOf(machine).code}`],
           ...['-drive', `if=pflash,format=raw,unit=1,file=${place.dir}/vars.fd`],
         ]
       : []),
@@ -137,6 +160,11 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
     ],
     ...['-smbios', `type=3,asset=${smbios(machine.asset ?? `ASSET-${machine.name}`)}`],
   ];
+}
+
+function boardOf({ firmware, arch }: RackMachine): string {
+  if (firmware === 'bios') return 'pc';
+  return arch === 'arm64' ? 'virt' : 'q35';
 }
 
 function bmcArguments(machine: RackMachine, dir: string): string[] {

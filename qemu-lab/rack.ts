@@ -85,6 +85,8 @@ const machine = z.strictObject({
   name: z.string().regex(/^[a-z0-9%-]{1,32}$/),
   count: z.number().int().min(1).max(64).default(1),
   firmware: z.enum(['bios', 'uefi']).default('bios'),
+  /** UEFI only: whose firmware. `ia32` is UEFI of 32 bits on the same PC, `arm64` another machine altogether. */
+  arch: z.enum(['x64', 'ia32', 'arm64']).default('x64'),
   /**
    * `rom`: the card's ROM is iPXE. `chain`: plain PXE, which is handed iPXE over TFTP. UEFI is always the latter, but
    * with `http` or `https`: then its firmware asks for nothing but HTTP Boot.
@@ -116,13 +118,15 @@ const machine = z.strictObject({
 const rack = z.strictObject({
   machines: z
     .array(
-      machine.refine(
-        ({ firmware, netboot }) => firmware === 'uefi' || !netboot.startsWith('http'),
-        {
+      machine
+        .refine(({ firmware, netboot }) => firmware === 'uefi' || !netboot.startsWith('http'), {
           path: ['netboot'],
           message: 'HTTP Boot needs firmware: uefi',
-        },
-      ),
+        })
+        .refine(({ firmware, arch }) => firmware === 'uefi' || arch === 'x64', {
+          path: ['arch'],
+          message: 'another processor needs firmware: uefi',
+        }),
     )
     .min(1),
 });

@@ -1,11 +1,13 @@
 /**
  * A disk that boots under BIOS and UEFI and says so, without an operating system: a FAT16 file system (Microsoft's FAT
- * specification 1.03) whose boot sector has a program for BIOS, and `\EFI\BOOT\BOOTX64.EFI` with the same program for UEFI.
+ * specification 1.03) whose boot sector has a program for BIOS, and the same program for UEFI as `BOOTX64.EFI` and `BOOTIA32.EFI`
+ * in `\EFI\BOOT`. `BOOTAA64.EFI` beside them says the same line on the serial port of QEMU's `virt`, and stays.
  *
  * The program prints a line on the first serial port, then echoes what is typed there; `!` resets the machine as an operating
  * system would, by port 0xcf9. It is assembled here, because that takes fewer lines than a toolchain takes packages. It polls
  * the port with interrupts off, so that OVMF's own console does not take characters away from it.
  */
+import { UEFI_PROCESSORS, type UefiProcessor, uefiImage } from './uefi-image.ts';
 
 export const TEST_DISK_SAYS = 'REVEILLE-TEST-DISK';
 /** What is typed to make it reset the machine. */
@@ -28,10 +30,12 @@ type Part = readonly number[] | string | { readonly jump: number; readonly to: s
 const ALWAYS = 0xeb;
 const IF_ZERO = 0x74;
 
-/** The program for 16 or 64 bits: most instructions are the same bytes in both. */
-function program(bits: 16 | 64): Uint8Array {
+const TEXT = Buffer.from(`\r\n${TEST_DISK_SAYS}\r\n\0`, 'latin1');
+
+/** The program for a PC: most instructions are the same bytes in 16, 32 and 64 bits. */
+function program(bits: 16 | 32 | 64): Uint8Array {
   const setDx = (port: number) => [
-    ...(bits === 64 ? [0x66] : []),
+    ...(bits === 16 ? [] : [0x66]),
     ...[0xba, port & 0xff, port >> 8],
   ];
   const [readStatus, toData] = [[...setDx(0x3fd), 0xec], setDx(0x3f8)];
@@ -54,18 +58,45 @@ function program(bits: 16 | 64): Uint8Array {
     // mov al, 6; out dx, al; hlt
     ...[setDx(0xcf9), [0xb0, 0x06, 0xee, 0xf4], { jump: ALWAYS, to: 'reset' }],
   ]);
-  const text = Buffer.from(`\r\n${TEST_DISK_SAYS}\r\n\0`, 'latin1');
-  // cli; cld; then SI points to the text behind the body: lea rsi, [rip + n], or with DS 0, mov si, n.
+  // cli; cld; then SI points to the text behind the body: lea rsi, [rip + n]; call, pop esi and add esi, n; or with DS 0, mov si, n.
   const head = [0xfa, 0xfc];
-  if (bits === 64) {
-    const lea = [0x48, 0x8d, 0x35, body.length & 0xff, body.length >> 8, 0, 0];
-    return Uint8Array.from([...head, ...lea, ...body, ...text]);
+  const distance = (more: number) => [(body.length + more) & 0xff, (body.length + more) >> 8, 0, 0];
+  if (bits === 64)
+    return Uint8Array.from([...head, 0x48, 0x8d, 0x35, ...distance(0), ...body, ...TEXT]);
+  if (bits === 32) {
+    const here = [0xe8, 0, 0, 0, 0, 0x5e, 0x81, 0xc6, ...distance(7)];
+    return Uint8Array.from([...head, ...here, ...body, ...TEXT]);
   }
   const setDs = [0x31, 0xc0, 0x8e, 0xd8];
   const textAt = BOOT_AT + PROGRAM_AT + head.length + setDs.length + 3 + body.length;
   const movSi = [0xbe, textAt & 0xff, textAt >> 8];
-  return Uint8Array.from([...head, ...setDs, ...movSi, ...body, ...text]);
+  return Uint8Array.from([...head, ...setDs, ...movSi, ...body, ...TEXT]);
 }
+
+/** For ARM64 and the PL011 of QEMU's `virt`, whose flag register has bit 5 set while it can take nothing. */
+function armProgram(): Uint8Array {
+  const words = [
+    0x10000141, // adr x1, text
+    0xd2a12002, // mov x2, #0x9000000
+    0x38401423, // next: ldrb w3, [x1], #1
+    0x340000a3, // cbz w3, stay
+    0xb9401844, // full: ldr w4, [x2, #0x18]
+    0x372fffe4, // tbnz w4, #5, full
+    0xb9000043, // str w3, [x2]
+    0x17fffffb, // b next
+    0xd503207f, // stay: wfi
+    0x17ffffff, // b stay
+  ];
+  const code = Buffer.alloc(words.length * 4);
+  for (const [index, word] of words.entries()) code.writeUInt32LE(word, index * 4);
+  return Buffer.concat([code, TEXT]);
+}
+
+const PROGRAMS: Readonly<Record<UefiProcessor, () => Uint8Array>> = {
+  x64: () => program(64),
+  ia32: () => program(32),
+  arm64: armProgram,
+};
 
 function assemble(parts: readonly Part[]): number[] {
   const places = new Map<string, number>();
@@ -81,49 +112,6 @@ function assemble(parts: readonly Part[]): number[] {
     else bytes.push(part.jump, ((places.get(part.to) ?? 0) - bytes.length - 2) & 0xff);
   }
   return bytes;
-}
-
-/** The least that UEFI loads: one section, no relocations because nothing needs any (PE/COFF specification, UEFI 2.10, 2.1.1). */
-function efiProgram(): Uint8Array {
-  const file = Buffer.alloc(2 * SECTOR);
-  const code = program(64);
-  file.write('MZ', 0, 'latin1');
-  file.writeUInt32LE(0x40, 0x3c);
-  file.write('PE\0\0', 0x40, 'latin1');
-  const coff = 0x44;
-  file.writeUInt16LE(0x8664, coff);
-  file.writeUInt16LE(1, coff + 2);
-  file.writeUInt16LE(240, coff + 16);
-  file.writeUInt16LE(0x0022, coff + 18);
-  const optional = coff + 20;
-  const fields: readonly (readonly [at: number, value: number])[] = [
-    // Size of code, entry, base of code; alignments; sizes of the image and its headers; directories.
-    ...([
-      [4, SECTOR],
-      [16, 0x1000],
-      [20, 0x1000],
-      [32, 0x1000],
-      [36, SECTOR],
-    ] as const),
-    ...([
-      [56, 0x2000],
-      [60, SECTOR],
-      [108, 16],
-    ] as const),
-  ];
-  file.writeUInt16LE(0x020b, optional);
-  for (const [at, value] of fields) file.writeUInt32LE(value, optional + at);
-  // An EFI application.
-  file.writeUInt16LE(10, optional + 68);
-  const section = optional + 240;
-  file.write('.text', section, 'latin1');
-  file.writeUInt32LE(code.length, section + 8);
-  file.writeUInt32LE(0x1000, section + 12);
-  file.writeUInt32LE(SECTOR, section + 16);
-  file.writeUInt32LE(SECTOR, section + 20);
-  file.writeUInt32LE(0x60000020, section + 36);
-  file.set(code, SECTOR);
-  return file;
 }
 
 function bootSector(): Uint8Array {
@@ -163,15 +151,20 @@ function entry(name: string, file: { kind: number; cluster: number; size: number
 
 /** The first sectors of the disk; the rest of it is zeros. */
 export function testDisk(): Uint8Array {
-  const [efi, boot, app] = [2, 3, 4];
-  const file = efiProgram();
-  const disk = Buffer.alloc(DATA_AT + 8 * SECTOR);
+  const [efi, boot, first] = [2, 3, 4];
+  const programs = UEFI_PROCESSORS.map((processor, index) => ({
+    name: { x64: 'BOOTX64 EFI', ia32: 'BOOTIA32EFI', arm64: 'BOOTAA64EFI' }[processor],
+    bytes: uefiImage(processor, PROGRAMS[processor]()),
+    cluster: first + 2 * index,
+  }));
+  const disk = Buffer.alloc(DATA_AT + (2 + 2 * programs.length) * SECTOR);
   const folder = (cluster: number) => ({ kind: FOLDER, cluster, size: 0 });
   const put = (cluster: number, bytes: Uint8Array) =>
     disk.set(bytes, DATA_AT + (cluster - 2) * SECTOR);
   disk.set(bootSector());
-  // Media and end marks; both folders have one cluster, the program two.
-  for (const [index, next] of [0xfff8, 0xffff, 0xffff, 0xffff, 5, 0xffff].entries())
+  // Media and end marks; both folders have one cluster, each program two.
+  const chains = programs.flatMap(({ cluster }) => [cluster + 1, 0xffff]);
+  for (const [index, next] of [0xfff8, 0xffff, 0xffff, 0xffff, ...chains].entries())
     disk.writeUInt16LE(next, FAT_AT + index * 2);
   disk.set(entry('EFI', folder(efi)), ROOT_AT);
   const dots = (own: number, parent: number) => [
@@ -179,8 +172,10 @@ export function testDisk(): Uint8Array {
     entry('..', folder(parent)),
   ];
   put(efi, Buffer.concat([...dots(efi, 0), entry('BOOT', folder(boot))]));
-  const application = entry('BOOTX64 EFI', { kind: ARCHIVE, cluster: app, size: file.length });
-  put(boot, Buffer.concat([...dots(boot, efi), application]));
-  put(app, file);
+  const files = programs.map(({ name, bytes, cluster }) =>
+    entry(name, { kind: ARCHIVE, cluster, size: bytes.length }),
+  );
+  put(boot, Buffer.concat([...dots(boot, efi), ...files]));
+  for (const { cluster, bytes } of programs) put(cluster, bytes);
   return disk;
 }

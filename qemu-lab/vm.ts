@@ -10,7 +10,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StartCause } from './fake-bmc-boot.ts';
 import type { LabBmc } from './lab-bmc.ts';
-import { qemuArguments, type VmPlace } from './qemu.ts';
+import { qemuArguments, qemuProgram, type VmPlace } from './qemu.ts';
 import { connectQmp, type Qmp } from './qmp.ts';
 import type { RackMachine } from './rack.ts';
 
@@ -104,7 +104,7 @@ export class Vm {
     rmSync(socket, { force: true });
     const child = this.parts.spawn(
       this.instead?.(first) ?? [
-        'qemu-system-x86_64',
+        qemuProgram(machine),
         ...qemuArguments(machine, { ...place, first }),
       ],
     );

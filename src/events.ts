@@ -74,8 +74,8 @@ export interface EventData extends ProvisioningEventData, DnsEventData {
     /** Of these, how many went unheard at the end. */
     unheard?: number;
   };
-  /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons. */
-  'ipxe.script': { mode: string; why: string };
+  /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons, `refused` the one why it cannot be had. */
+  'ipxe.script': { mode: string; why: string; refused?: string };
   'http.started': { file: string; sizeBytes: number; offsetBytes: number };
   'http.sent': { file: string; sizeBytes: number; durationMs: number; tcp?: TcpFigures };
   'http.aborted': { file: string; sentBytes: number; sizeBytes: number; tcp?: TcpFigures };

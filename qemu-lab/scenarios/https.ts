@@ -12,6 +12,7 @@ import { buildIpxe, makeSiteCa } from '../../test/support/site-ca.ts';
 import { negotiatedBy } from '../negotiated.ts';
 import { CA_LIST } from '../qemu.ts';
 import type { Scenario } from '../scenario.ts';
+import { signatureList } from '../uefi-variables.ts';
 import { same } from './boots.ts';
 import { checkRecords, everyoneRegisters } from './ingest.ts';
 
@@ -46,6 +47,7 @@ export const https: Scenario = {
     for (const file of ['bin-x86_64-efi/snponly.efi', 'bin/undionly.kpxe'])
       copyFileSync(join(source, file), join(assets, file.split('/').at(-1) ?? ''));
     const { ca, cert, key } = site;
+    // edk2 takes the CAs of HTTPS in the form of its variables.
     writeFileSync(join(dir, CA_LIST), signatureList(new X509Certificate(readFileSync(ca)).raw));
     return {
       boot: { assets },
@@ -81,16 +83,3 @@ export const https: Scenario = {
     }
   },
 };
-
-/** EFI_CERT_X509_GUID (UEFI 2.10, 32.4.1), and an owner that nobody reads, as they lie in memory. */
-const X509 = Buffer.from('a159c0a5e494a74a87b5ab155c2bf072', 'hex');
-const OWNER = Buffer.alloc(16);
-
-/** One certificate as an EFI_SIGNATURE_LIST, which is what edk2 takes for the CAs of HTTPS. */
-function signatureList(der: Buffer): Buffer {
-  const sizes = Buffer.alloc(12);
-  const [headBytes, entryBytes] = [X509.length + sizes.length, OWNER.length + der.length];
-  sizes.writeUInt32LE(headBytes + entryBytes, 0);
-  sizes.writeUInt32LE(entryBytes, 8);
-  return Buffer.concat([X509, sizes, OWNER, der]);
-}

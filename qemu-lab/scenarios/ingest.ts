@@ -45,24 +45,24 @@ export const ingest: Scenario = {
 
 /**
  * Waits until each machine's record exists and its boot is done; says each one as it comes.
- * @param options `patiently` where so many boot at once that nobody can say how long it takes
+ * @param options `patiently` where so many boot at once that nobody can say how long it takes; `vms` where not all are on
  */
 export async function everyoneRegisters(
   run: ScenarioRun,
-  { patiently = false }: { patiently?: boolean } = {},
+  { patiently = false, vms = run.lab.vms }: { patiently?: boolean; vms?: readonly LabVm[] } = {},
 ): Promise<void> {
   const told = new Set<string>();
   const what = 'every machine to be registered';
   const probe = async () => {
     const [machines, boots] = [await run.client.machines(), await run.client.boots()];
-    for (const vm of run.lab.vms) {
+    for (const vm of vms) {
       const { name } = vm.machine;
       const record = machineOf(vm, machines);
       if (!record || told.has(name) || bootOf(vm, boots)?.state !== 'done') continue;
       told.add(name);
       run.say(`${name} is ${record.hardwarename}, ${record.state}`);
     }
-    return told.size === run.lab.vms.length ? true : undefined;
+    return told.size === vms.length ? true : undefined;
   };
   await (patiently ? run.patiently(what, probe) : run.until(what, REGISTERED_MS, probe));
 }

@@ -3,14 +3,14 @@
  *
  * Two questions, in this order. *What* should this machine run (its target)? That depends on the state that ServerDb
  * has for it, and on whether a live job token allows something destructive. *How* does the client that is asking get
- * there (its delivery)? Firmware is handed an iPXE binary, iPXE is handed a script, an operating system is handed
- * nothing. DHCP, TFTP, HTTP, the board and the CLI render this result; none of them looks at a machine's state.
+ * there (its delivery)? Firmware is handed an iPXE binary, iPXE is handed a script, or is told why there is none that it could
+ * carry out, an operating system is handed nothing. DHCP, TFTP, HTTP, the board and the CLI render this result; none of them looks at a machine's state.
  *
  * Pure: no clock, no database, no I/O. The table of states is design law: unknown -> recon; held, available -> wait;
  * installing and recycling only with a live work order, else wait (an installed machine whose job still waits for the new
  * system's call: its local disk); in-use -> local disk; broken -> rescue; retired -> nothing.
  */
-import { architecture } from '../dhcp/architecture.ts';
+import { architecture, type BootFamily } from '../dhcp/architecture.ts';
 import type { ClientStage } from '../events.ts';
 import { type MachineState, statesOfWork } from '../inventory/states.ts';
 import type { WorkPurpose } from '../inventory/work.ts';
@@ -58,6 +58,8 @@ export type Target =
 export type Delivery =
   | { readonly kind: 'chain'; readonly file: string; readonly via: 'tftp' | 'http' }
   | { readonly kind: 'script' }
+  /** iPXE's script says why the target cannot be had, and boots nothing. */
+  | { readonly kind: 'refusal'; readonly why: string }
   | { readonly kind: 'none' };
 
 export interface BootDecision {
@@ -70,8 +72,27 @@ export interface BootDecision {
 export function decide(facts: BootFacts): BootDecision {
   if (facts.client.stage === 'bmc') return BMC;
   const what = decideTarget(facts);
-  const how = decideDelivery(facts);
-  return { target: what.target, delivery: how.delivery, reasons: [what.reason, how.reason] };
+  const lacking = lackOf(what.target, facts.client);
+  const how = decideDelivery(facts, lacking);
+  // Firmware is handed its iPXE all the same: what the machine should run may be another thing by then.
+  const foreseen = lacking !== undefined && how.delivery.kind === 'chain' ? [lacking] : [];
+  const reasons = [what.reason, how.reason, ...foreseen];
+  return { target: what.target, delivery: how.delivery, reasons };
+}
+
+/** Whether iPXE comes for a script, whatever that says. */
+export function fetchesScript({ delivery }: BootDecision): boolean {
+  return delivery.kind === 'script' || delivery.kind === 'refusal';
+}
+
+/** pxeimage is built for x86-64, and UEFI of 32 bits starts no kernel of 64, whatever the processor can do. */
+const RUN_PXEIMAGE: readonly BootFamily[] = ['bios', 'uefiX64'];
+
+/** Why this client cannot run its target, if it cannot. An installer is an image's own, for the machines that it is for. */
+function lackOf({ kind }: Target, { arch }: BootClient): string | undefined {
+  const { name, family } = architecture(arch);
+  if (kind !== 'pxeimage' || (family && RUN_PXEIMAGE.includes(family))) return undefined;
+  return `pxeimage is built for x86-64 and does not run on ${name}`;
 }
 
 /** A BMC boots from its own flash, whatever the state of the machine around it. */
@@ -144,21 +165,27 @@ interface Delivered {
   readonly reason: string;
 }
 
-function decideDelivery({ client, binariesServed, binary }: BootFacts): Delivered {
+function decideDelivery(
+  { client, binariesServed, binary }: BootFacts,
+  lacking: string | undefined,
+): Delivered {
+  const script = (reason: string): Delivered =>
+    lacking === undefined
+      ? { delivery: { kind: 'script' }, reason }
+      : { delivery: { kind: 'refusal', why: lacking }, reason: lacking };
   switch (client.stage) {
     case 'os':
     case 'bmc':
       return { delivery: { kind: 'none' }, reason: 'an operating system: addresses only' };
     case 'ipxe':
-      return { delivery: { kind: 'script' }, reason: 'iPXE: its script over HTTP' };
+      return script('iPXE: its script over HTTP');
     case 'http-boot':
       return chain(client, binary, 'http');
     case 'firmware':
       if (client.foreignIpxe && binariesServed >= limit('binariesPerBoot')) {
-        return {
-          delivery: { kind: 'script' },
-          reason: `handed ${binariesServed} binaries already and still asking: this iPXE gets the script`,
-        };
+        return script(
+          `handed ${binariesServed} binaries already and still asking: this iPXE gets the script`,
+        );
       }
       return chain(client, binary, 'tftp');
     default:

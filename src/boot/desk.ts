@@ -3,7 +3,7 @@
  * answer for whoever asks. DHCP and the script route are its only callers; `explain` calls it in a transaction that is
  * rolled back. It runs inside the caller's transaction, because sighting a boot and minting its token are writes.
  */
-import { architecture } from '../dhcp/architecture.ts';
+import { archCode, architecture } from '../dhcp/architecture.ts';
 import { type DhcpClient, isBootClient } from '../dhcp/client-class.ts';
 import type { BootAnswer, BootQuery } from '../dhcp/ports.ts';
 import type { NewEvent } from '../events.ts';
@@ -14,7 +14,7 @@ import type { WorkPurpose } from '../inventory/work.ts';
 import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { BinaryChoice, BootRules, BootSubject } from './binaries.ts';
-import { type BootDecision, decide } from './decide.ts';
+import { type BootDecision, decide, fetchesScript } from './decide.ts';
 import type { Experience, Trait } from './quirks.ts';
 import { renderDhcp } from './render-dhcp.ts';
 import type { Scripts } from './render-ipxe.ts';
@@ -84,7 +84,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       });
       const decideNow = () =>
         decide({
-          client: { stage: 'ipxe', arch: 0, foreignIpxe: false },
+          client: { stage: 'ipxe', arch: archCode(boot.arch), foreignIpxe: false },
           state: machine?.state ?? 'unknown',
           ...workOf(records, machine),
           binariesServed: boot.binariesServed,
@@ -138,7 +138,7 @@ function bootFor(
     localBoot: localBootOf(records, options.rules, subject),
   });
   const token =
-    sighted && decision.delivery.kind === 'script'
+    sighted && fetchesScript(decision)
       ? records.mint(sighted.boot.id, mac, 'boot').token
       : undefined;
   const addresses = {

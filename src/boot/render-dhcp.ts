@@ -45,7 +45,8 @@ export function renderDhcp(
   switch (delivery.kind) {
     case 'none':
       return {};
-    case 'script': {
+    case 'script':
+    case 'refusal': {
       const url = (shown: string) => `${baseUrl(addresses)}/boot/${shown}/script.ipxe`;
       return {
         siaddr: addresses.server,

@@ -29,13 +29,15 @@ const TEMPLATES = {
   'pxeimage tls': 'pxeimage-tls.ipxe',
   installer: 'installer.ipxe',
   nothing: 'nothing.ipxe',
+  refusal: 'refusal.ipxe',
   'local-disk auto': 'local-disk.ipxe',
   'local-disk exit': 'local-disk-exit.ipxe',
   'local-disk exit-success': 'local-disk-exit-success.ipxe',
   'local-disk sanboot': 'local-disk-sanboot.ipxe',
 } as const;
 
-function templateOf({ target }: BootDecision, url: string): keyof typeof TEMPLATES {
+function templateOf({ target, delivery }: BootDecision, url: string): keyof typeof TEMPLATES {
+  if (delivery.kind === 'refusal') return 'refusal';
   if (target.kind === 'pxeimage' && url.startsWith('https:')) return 'pxeimage tls';
   return target.kind === 'local-disk' ? `local-disk ${target.method}` : target.kind;
 }
@@ -47,6 +49,7 @@ const PLACEHOLDERS = [
   'bootif',
   'machine',
   'why',
+  'refusal',
   'kernelArguments',
   'work',
   'installerArguments',
@@ -70,6 +73,7 @@ export function loadScripts(read: (name: string) => string): Scripts {
         bootif: `01-${(macDigits(values.mac).match(/../g) ?? []).join('-')}`,
         machine: values.machine,
         why: decision.reasons[0] ?? '',
+        refusal: decision.delivery.kind === 'refusal' ? decision.delivery.why : '',
         kernelArguments: values.kernelArguments,
         work: values.installer?.work ?? '',
         installerArguments: values.installer?.kernelArguments ?? '',

@@ -22,13 +22,10 @@ export const LOCAL_BOOT_METHODS = ['auto', 'exit', 'exit-success', 'sanboot'] as
 export type LocalBootMethod = (typeof LOCAL_BOOT_METHODS)[number];
 const localBoot = z.enum(LOCAL_BOOT_METHODS);
 
-/** Shim is handed out first; it asks for a second file beside itself, under a name that is built into it. */
-const shimChain = z.strictObject({
-  first: fileName,
-  asksFor: fileName.default('grubx64.efi'),
-  second: fileName,
-});
-export type ShimChain = z.output<typeof shimChain>;
+/** Shim is handed out first; it asks for a second file beside itself, under a name that is built into it (rhboot/shim, DEFAULT_LOADER). */
+const shimChain = (asksFor: string) =>
+  z.strictObject({ first: fileName, asksFor: fileName.default(asksFor), second: fileName });
+export type ShimChain = z.output<ReturnType<typeof shimChain>>;
 
 const override = { binaries: z.strictObject(family).prefault({}), localBoot: localBoot.optional() };
 
@@ -59,9 +56,9 @@ export const bootSchema = z.strictObject({
   alternatives: z.strictObject({ ...family, uefiX64: fileName.default('ipxe.efi') }).prefault({}),
   secureBoot: z
     .strictObject({
-      uefiX64: shimChain.optional(),
-      uefiIa32: shimChain.optional(),
-      uefiArm64: shimChain.optional(),
+      uefiX64: shimChain('grubx64.efi').optional(),
+      uefiIa32: shimChain('grubia32.efi').optional(),
+      uefiArm64: shimChain('grubaa64.efi').optional(),
     })
     .prefault({}),
   localBoot: localBoot.default('auto'),

@@ -70,6 +70,12 @@ export function archName(code: number): string {
   return architecture(code).name;
 }
 
+/** A code of this name: the way back from `archName`, for what was kept as a name. */
+export function archCode(name: string): number {
+  const row = Object.entries(ARCHITECTURES).find(([, known]) => known.name === name);
+  return Number(row?.[0] ?? name.replace('arch-', ''));
+}
+
 /** Of the codes that a client lists, the first that we have a family for; else its first; 0 when it lists none. */
 export function preferredArch(list: Uint8Array): number {
   for (let at = 0; at + 1 < list.length; at += 2) {

@@ -56,6 +56,14 @@ export const STALL_RULES: readonly StallRule[] = [
     next: 'Look at the screen or serial console. If the NIC is new to us, try the metal profile of pxeimage.',
   },
   {
+    name: 'script-refused',
+    after: 'script',
+    deadlineMs: 5_000,
+    fits: (s) => s.refused,
+    cause: 'It boots nothing: {trouble}.',
+    next: 'Leave it out, or register it by hand: what is in use boots its own disk.',
+  },
+  {
     name: 'download-broken',
     after: 'script',
     deadlineMs: 15_000,

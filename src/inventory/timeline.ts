@@ -63,6 +63,8 @@ export interface BootSigns {
   ipxeAcked: boolean;
   bootFile: string;
   mode: string;
+  /** Its script says that it cannot run what it should. */
+  refused: boolean;
   /** The last thing that went wrong, in words; cleared by the next thing that goes right. */
   trouble: string;
 }
@@ -111,6 +113,7 @@ export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns
     ipxeAcked: false,
     bootFile: '',
     mode: '',
+    refused: false,
     trouble: '',
   };
   for (const event of events) {
@@ -194,6 +197,8 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
     case 'ipxe.script':
       signs.mode = event.data.mode;
       mark('script', 'done', MODE_WORDS[event.data.mode] ?? `pxeimage, ${event.data.mode}`);
+      signs.refused = event.data.refused !== undefined;
+      if (event.data.refused !== undefined) mark('kernel', 'failed', event.data.refused);
       return;
     case 'http.started':
     case 'http.sent':

@@ -3,6 +3,7 @@
  * thing that is wrong. Each diagnosis has at least one here or in test/fixtures/diagnoses, and its near neighbours beside it.
  */
 import type { FlightEntry } from '../../src/diagnose/flight.ts';
+import { ARCHITECTURE_SCENES } from './architecture-scenes.ts';
 import {
   ADDRESS,
   AGENT,
@@ -129,23 +130,7 @@ export const SCENES: readonly Scene[] = [
   scene('offer-not-received', 'it goes on asking', [...asking(4), ...offering(4)]),
   scene('offer-not-taken', 'it stops asking', [...asking(1), ...offering(1)]),
 
-  scene(
-    'no-binary-for-architecture',
-    'RISC-V',
-    leased(0, 'firmware', {
-      bootFile: '',
-      why: 'no boot binary for architecture 0x1b (uefi-riscv64)',
-    }),
-    { arch: 'uefi-riscv64' },
-  ),
-  scene('wrong-architecture', 'arm64 for x64', [
-    ...leased(0, 'firmware'),
-    tftp(100, { file: 'snponly-arm64.efi' }),
-  ]),
-  scene('wrong-architecture', 'a .kpxe for UEFI', [
-    ...leased(0, 'firmware'),
-    tftp(100, { file: 'undionly.kpxe' }),
-  ]),
+  ...ARCHITECTURE_SCENES,
   scene(
     'boot-file-missing',
     'a name from elsewhere',

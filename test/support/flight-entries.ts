@@ -64,8 +64,8 @@ export const http = (at: number, file: string, more: Partial<HttpEntry> = {}): F
   ...{ kind: 'http', at: START + at, endAt: START + at + 500, method: 'GET', file },
   ...{ sizeBytes: 8_000_000, offsetBytes: 0, sentBytes: 8_000_000, end: 'complete', ...more },
 });
-export const script = (at: number, mode = 'recon'): FlightEntry => ({
-  ...{ kind: 'script', at: START + at, mode, why: '' },
+export const script = (at: number, mode = 'recon', why = ''): FlightEntry => ({
+  ...{ kind: 'script', at: START + at, mode, why },
 });
 export const agent = (
   at: number,

@@ -63,6 +63,20 @@ export const LOADER_RULES: readonly Rule[] = [
     not: { 'wrong-architecture': 'there it is given a file, of the wrong kind' },
   },
   {
+    name: 'no-pxeimage-for-architecture',
+    title: 'pxeimage does not run on this processor',
+    confidence: 'certain',
+    waitMs: 5000,
+    places: ['script'],
+    evidence: (f) => {
+      const { why = '' } = f.of('script').at(-1) ?? {};
+      return / does not run on /.test(why) ? [why] : undefined;
+    },
+    says: 'Its iPXE runs and was told that there is nothing for it: pxeimage, which looks machines over and installs them, is built for x86-64.',
+    next: 'A 64-bit PC with firmware of 32 bits may have a 64-bit one. Any other machine can be registered by hand: what is in use boots its own disk.',
+    not: { 'no-binary-for-architecture': 'there not even iPXE can be had' },
+  },
+  {
     name: 'wrong-architecture',
     title: 'The boot file is for another processor',
     confidence: 'certain',

@@ -93,7 +93,9 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
   app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {
     const { token, boot } = holder(options, request, ['boot']);
     const { script, decision } = options.desk.scriptFor(boot, token.token, urlOf(request));
-    const data = { mode: targetWord(decision.target), why: decision.reasons.join('; ') };
+    const { target, delivery, reasons } = decision;
+    const refused = delivery.kind === 'refusal' ? { refused: delivery.why } : {};
+    const data = { mode: targetWord(target), why: reasons.join('; '), ...refused };
     note(options, boot, { name: 'ipxe.script', data }, () =>
       options.inventory.boots.scriptServed(boot.id),
     );

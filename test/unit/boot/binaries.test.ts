@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createBootRules, namedFiles } from '../../../src/boot/binaries.ts';
 import { decide } from '../../../src/boot/decide.ts';
 import { parseConfig } from '../../../src/config.ts';
-import { architecture, preferredArch } from '../../../src/dhcp/architecture.ts';
+import { archCode, architecture, archName, preferredArch } from '../../../src/dhcp/architecture.ts';
 import { classify } from '../../../src/dhcp/client-class.ts';
 import { OPTION, text } from '../../../src/dhcp/options.ts';
 import { replyOf } from '../../support/outcomes.ts';
@@ -72,6 +72,12 @@ describe('each architecture, RFC 4578 2.1', () => {
     const odd = [[OPTION.vendorClass, text('PXEClient:Arch:xx')]] as [number, Uint8Array][];
     expect(classify(dhcpPacket({ mac: A, type: 1 }, odd))).toMatchObject({ arch: 0 });
     expect(architecture(0x7777).name).toBe('arch-30583');
+  });
+
+  it('a name leads back to a code that has it', () => {
+    for (let code = 0; code < 60; code += 1)
+      expect(archName(archCode(archName(code)))).toBe(archName(code));
+    expect(archCode('')).toBe(0);
   });
 });
 
@@ -175,7 +181,8 @@ describe('Secure Boot', () => {
 boot:
   secureBoot:
     uefiX64: { first: shimx64.efi, second: ipxe-signed.efi }
-    uefiArm64: { first: shimaa64.efi, asksFor: grubaa64.efi, second: ipxe-signed-arm64.efi }
+    uefiIa32: { first: shimia32.efi, second: ipxe-signed-ia32.efi }
+    uefiArm64: { first: shimaa64.efi, second: ipxe-signed-arm64.efi }
   machines: [{ mac: '${A}', binaries: { uefiX64: ipxe.efi } }]`;
 
   it('hands out the shim, and the signed file under the name that the shim asks for', () => {
@@ -189,8 +196,10 @@ boot:
     expect(rules.choose('uefiArm64', someone, { stuck: false }).file).toBe('shimaa64.efi');
     expect(rules.choose('uefiX64', NOBODY, { stuck: false }).file).toBe('ipxe.efi');
     expect(rules.choose('bios', someone, { stuck: false }).file).toBe('undionly.kpxe');
-    expect(['grubx64.efi', 'grubaa64.efi', 'shimx64.efi'].map(rules.servedAs)).toEqual([
+    const asked = ['grubx64.efi', 'grubia32.efi', 'grubaa64.efi', 'shimx64.efi'];
+    expect(asked.map(rules.servedAs)).toEqual([
       'ipxe-signed.efi',
+      'ipxe-signed-ia32.efi',
       'ipxe-signed-arm64.efi',
       'shimx64.efi',
     ]);

@@ -23,6 +23,8 @@ const CLIENTS: Record<string, BootFacts['client']> = {
   bmc: { ...BIOS, stage: 'bmc' },
   riscv64: { ...BIOS, arch: 27 },
   ia32: { ...BIOS, arch: 6 },
+  'ipxe-arm64': { ...BIOS, stage: 'ipxe', arch: 11 },
+  'ipxe-ia32': { ...BIOS, stage: 'ipxe', arch: 6 },
 };
 const STATES = ['unknown', ...MACHINE_STATES] as const;
 /** ARM binaries are named and not there, as on a site that has built none. */
@@ -102,6 +104,8 @@ describe('every channel about every state', () => {
       bmc: undefined,
       riscv64: undefined,
       ia32: 'snponly-ia32.efi',
+      'ipxe-arm64': `http://10.77.0.1:8080/boot/${'T'.repeat(32)}/script.ipxe`,
+      'ipxe-ia32': `http://10.77.0.1:8080/boot/${'T'.repeat(32)}/script.ipxe`,
     };
     expect(shown.file).toBe(expected[name]);
     expect(shown.label ?? '').not.toContain('TTTT');
@@ -117,7 +121,43 @@ describe('every channel about every state', () => {
     });
     expect(script.startsWith('#!ipxe\n')).toBe(true);
     expect(script).not.toMatch(/\{\{|\}\}/);
-    expect(script.includes('reveille.token=TOKEN')).toBe(decision.target.kind === 'pxeimage');
+    const runs = !/^ipxe-/.test(name);
+    expect(script.includes('reveille.token=TOKEN')).toBe(
+      decision.target.kind === 'pxeimage' && runs,
+    );
+  });
+});
+
+describe('a processor that pxeimage is not built for', () => {
+  const ARM64 = { ...BIOS, stage: 'ipxe', arch: 11 } as const;
+  const LACK = 'pxeimage is built for x86-64 and does not run on uefi-arm64';
+  it.each(STATES)(
+    '%s: its iPXE is told so wherever pxeimage is wanted, and only there',
+    (state) => {
+      const decision = decide(facts({ state, client: ARM64 }));
+      const wanted = decision.target.kind === 'pxeimage';
+      expect(decision.delivery).toEqual(
+        wanted ? { kind: 'refusal', why: LACK } : { kind: 'script' },
+      );
+      expect(decision.reasons.includes(LACK)).toBe(wanted);
+    },
+  );
+
+  it('is named before its firmware is handed iPXE, which it is all the same', () => {
+    const decision = decide(facts({ client: { ...BIOS, arch: 6 } }));
+    expect(decision.delivery).toMatchObject({ kind: 'chain', file: 'snponly-ia32.efi' });
+    expect(decision.reasons).toContain(
+      'pxeimage is built for x86-64 and does not run on uefi-ia32',
+    );
+    expect(decide(facts({ state: 'in-use', client: { ...BIOS, arch: 6 } })).reasons).toEqual([
+      'in use: its local disk',
+      'PXE firmware: iPXE over TFTP',
+    ]);
+  });
+
+  it('may have an installer of its own', () => {
+    const installing = { state: 'installing', work: 'install', installer: true } as const;
+    expect(decide(facts({ ...installing, client: ARM64 })).delivery).toEqual({ kind: 'script' });
   });
 });
 
@@ -130,11 +170,14 @@ describe('loops', () => {
 });
 
 describe('scripts', () => {
-  it.each(['recon', 'local-disk', 'nothing'])('%s is the text beside', async (name) => {
-    const state = { recon: 'unknown', 'local-disk': 'in-use', nothing: 'retired' }[
-      name
-    ] as BootFacts['state'];
-    const script = scripts.render(decide(facts({ state })), {
+  const WANTED: Record<string, Partial<BootFacts>> = {
+    recon: {},
+    refusal: { client: { ...BIOS, stage: 'ipxe', arch: 11 } },
+    'local-disk': { state: 'in-use' },
+    nothing: { state: 'retired' },
+  };
+  it.each(Object.entries(WANTED))('%s is the text beside', async (name, wanted) => {
+    const script = scripts.render(decide(facts(wanted)), {
       url: 'http://10.77.0.1:8080',
       token: 'TOKEN',
       mac: mac('52:54:00:77:00:01'),

@@ -37,6 +37,8 @@ const tftpFailed = (probe: boolean): Short => ({
   data: { file: 'x', why: 'gone', block: 3, probe },
 });
 const script: Short = { name: 'ipxe.script', data: { mode: 'recon', why: '' } };
+const LACK = 'pxeimage is built for x86-64 and does not run on uefi-arm64';
+const told: Short = { name: 'ipxe.script', data: { mode: 'recon', why: LACK, refused: LACK } };
 const linux: Short = {
   name: 'agent.progress',
   data: { phase: 'linux', message: 'up', level: 'info' },
@@ -132,6 +134,14 @@ describe('the fold', () => {
     expect(fold().stall).toBeUndefined();
   });
 
+  it('a machine that cannot run what it should has the reason where the kernel would be', () => {
+    const { world, fold } = bootWith([offered('ipxe'), acked('ipxe'), told]);
+    expect(fold().steps[3]).toMatchObject({ name: 'script', state: 'done' });
+    expect(fold().steps[4]).toMatchObject({ name: 'kernel', state: 'failed', detail: LACK });
+    world.pass(5001);
+    expect(fold().stall?.cause).toBe(`It boots nothing: ${LACK}.`);
+  });
+
   it('an image that is written is no step of the boot', () => {
     const copied = [...ROM.slice(0, 8), file('http.sent', 'debian-12@1 disk')];
     expect(states(copied)).toEqual(states(ROM.slice(0, 8)));
@@ -164,6 +174,7 @@ describe('stalls', () => {
       offered('ipxe'),
     ],
     'script-not-fetched': [offered('ipxe'), acked('ipxe')],
+    'script-refused': [offered('ipxe'), acked('ipxe'), told],
     'kernel-not-fetched': ROM.slice(0, 3),
     'initrd-not-fetched': ROM.slice(0, 5),
     'download-slow': ROM.slice(0, 4),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createFilter } from '../../../qemu-lab/faulty-link.ts';
 import { tapNames } from '../../../qemu-lab/lab.ts';
 import { lldpFrame } from '../../../qemu-lab/lldp.ts';
-import { qemuArguments } from '../../../qemu-lab/qemu.ts';
+import { qemuArguments, qemuProgram } from '../../../qemu-lab/qemu.ts';
 import { chainsOverTftp, expandRack, fakeBmcOf, loadRack } from '../../../qemu-lab/rack.ts';
 import { falseDiagnoses, secondsOf } from '../../../qemu-lab/scenario.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
@@ -57,6 +57,11 @@ describe('a rack', () => {
     ['a bad MAC', { machines: [{ name: 'a', nics: [{ mac: 'x' }] }] }, /not a MAC/],
     ['one name twice', { machines: [{ name: 'a', count: 2 }] }, /same name/],
     ['no machine', { machines: [] }, /machines/],
+    [
+      'BIOS on ARM64',
+      { machines: [{ name: 'a', arch: 'arm64' }] },
+      /processor needs firmware: uefi/,
+    ],
     ['HTTP Boot on BIOS', { machines: [{ name: 'a', netboot: 'http' }] }, /needs firmware: uefi/],
   ])('refuses %s', (_what, rack, message) => expect(() => expandRack(rack)).toThrow(message));
 
@@ -90,6 +95,16 @@ describe('QEMU', () => {
     expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n');
     expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n');
     expect(argumentsOf({ firmware: 'uefi' })).not.toContain('fw_cfg');
+  });
+
+  it('gives each processor its board and its firmware, and ia32 the guarded variables that it stops without', () => {
+    const arm64 = argumentsOf({ firmware: 'uefi', arch: 'arm64' });
+    expect(arm64).toMatch(/-cpu cortex-a57 .*-machine virt,graphics=off .*AAVMF_CODE\.fd/);
+    const ia32 = argumentsOf({ firmware: 'uefi', arch: 'ia32' });
+    expect(ia32).toMatch(/-machine q35,graphics=off,smm=on .*secure,value=on .*OVMF32_CODE/);
+    expect(argumentsOf({ firmware: 'uefi', secureBoot: true })).toContain('OVMF_CODE_4M.ms.fd');
+    expect(qemuProgram({ arch: 'arm64' })).toBe('qemu-system-aarch64');
+    expect(qemuProgram({ arch: 'ia32' })).toBe('qemu-system-x86_64');
   });
 
   it.each([

@@ -28,8 +28,13 @@ describe('the disk that boots', () => {
     expect(disk.subarray(446, 510).every((byte) => byte === 0)).toBe(true);
   });
 
-  it('has the EFI program where UEFI looks for it', () => {
-    const file = find('EFI', 'BOOT', 'BOOTX64 EFI');
+  it.each([
+    // lea rsi, [rip + n] after cli and cld; call, pop esi, add esi, n after them; adr x1, n.
+    ['BOOTX64 EFI', 0x8664, (code: Buffer) => 9 + code.readUInt32LE(5)],
+    ['BOOTIA32EFI', 0x014c, (code: Buffer) => 7 + code.readUInt32LE(10)],
+    ['BOOTAA64EFI', 0xaa64, (code: Buffer) => ((code.readUInt32LE(0) >> 5) & 0x7ffff) * 4],
+  ] as const)('has %s where UEFI looks for it', (name, processor, textOf) => {
+    const file = find('EFI', 'BOOT', name);
     const chain = [file.cluster];
     for (let next = disk.readUInt16LE(fatAt + file.cluster * 2); next < 0xfff0; ) {
       chain.push(next);
@@ -39,13 +44,14 @@ describe('the disk that boots', () => {
     expect(bytes.toString('latin1', 0, 2)).toBe('MZ');
     const pe = bytes.readUInt32LE(0x3c);
     expect(bytes.toString('latin1', pe, pe + 4)).toBe('PE\0\0');
+    expect(bytes.readUInt16LE(pe + 4)).toBe(processor);
     const entry = bytes.readUInt32LE(pe + 24 + 16);
     const section = pe + 24 + bytes.readUInt16LE(pe + 20);
     expect(entry).toBe(bytes.readUInt32LE(section + 12));
     const raw = bytes.readUInt32LE(section + 20);
     expect(bytes.subarray(raw).includes(TEST_DISK_SAYS)).toBe(true);
-    // The text is where the program looks for it: lea rsi, [rip + n] after cli and cld.
-    const text = raw + 9 + bytes.readUInt32LE(raw + 5);
+    // The text is where the program looks for it.
+    const text = raw + textOf(bytes.subarray(raw));
     expect(bytes.toString('latin1', text, text + 2 + TEST_DISK_SAYS.length)).toBe(
       `\r\n${TEST_DISK_SAYS}`,
     );

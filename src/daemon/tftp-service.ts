@@ -275,7 +275,7 @@ async function openPlain(options: Prepared): Promise<TftpService> {
     return engine;
   });
   const ticking = setInterval(() => {
-    for (const engine of engines) if (engine.busy) engine.tick();
+    for (const engine of engines) engine.tick();
   }, TICK_MS);
   return {
     ports: sockets.map(({ port }) => port),

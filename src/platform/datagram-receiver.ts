@@ -11,7 +11,7 @@ import {
   MSG,
   SOCKADDR_IN_BYTES,
 } from './datagram-layout.ts';
-import { ERRNO, MSG_DONTWAIT, MSG_ERRQUEUE } from './libc.ts';
+import { ERRNO, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_WAITFORONE } from './libc.ts';
 
 export const SLOTS = 64;
 /** A TFTP client sends at most 512 bytes; what is longer is seen to be longer. */
@@ -29,6 +29,8 @@ export interface Sender {
 export interface DatagramReceiver {
   /** @returns how many slots are filled: 0 when there is nothing. */
   receive(fd: number): number;
+  /** The same, but waits for the first one, as long as the socket is set to (SO_RCVTIMEO). */
+  await(fd: number): number;
   bytes(slot: number): Uint8Array;
   sender(slot: number): Sender;
   /** Empties the error queue. @returns to whom something was sent whose port is closed. */
@@ -44,6 +46,7 @@ class BatchReceiver implements DatagramReceiver {
   private readonly calls: DatagramCalls;
   private readonly slotBytes: number;
   private readonly batch: Batch;
+  private readonly headersAt: bigint;
   /** The view that each slot was last read by: nearly all that comes is an ACK, four bytes long. */
   private readonly views: Uint8Array[] = [];
   private filled = SLOTS;
@@ -54,13 +57,15 @@ class BatchReceiver implements DatagramReceiver {
     this.batch = createBatch(calls, {
       ...{ count: SLOTS, slotBytes, nameBytes: SOCKADDR_IN_BYTES, controlBytes: CONTROL_BYTES },
     });
+    this.headersAt = calls.addressOf(this.batch.headers);
   }
 
   receive(fd: number): number {
-    this.prepare(this.filled, 0);
-    const count = this.calls.recvmmsg(fd, this.batch.headers, SLOTS, MSG_DONTWAIT, null);
-    this.filled = Math.max(count, 0);
-    return this.filled;
+    return this.fill(fd, MSG_DONTWAIT);
+  }
+
+  await(fd: number): number {
+    return this.fill(fd, MSG_WAITFORONE);
   }
 
   bytes(slot: number): Uint8Array {
@@ -86,7 +91,7 @@ class BatchReceiver implements DatagramReceiver {
     for (;;) {
       this.prepare(SLOTS, CONTROL_BYTES);
       const flags = MSG_ERRQUEUE | MSG_DONTWAIT;
-      const count = this.calls.recvmmsg(fd, this.batch.headers, SLOTS, flags, null);
+      const count = this.calls.recvmmsg(fd, this.headersAt, SLOTS, flags, null);
       for (let slot = 0; slot < count; slot++) {
         const errno = this.batch.control.readUInt32LE(slot * CONTROL_BYTES + CMSG_DATA);
         if (errno === ERRNO.ECONNREFUSED) gone.push(this.sender(slot));
@@ -94,6 +99,13 @@ class BatchReceiver implements DatagramReceiver {
       this.filled = SLOTS;
       if (count < SLOTS) return gone;
     }
+  }
+
+  private fill(fd: number, flags: number): number {
+    this.prepare(this.filled, 0);
+    const count = this.calls.recvmmsg(fd, this.headersAt, SLOTS, flags, null);
+    this.filled = Math.max(count, 0);
+    return this.filled;
   }
 
   /** The kernel overwrites these lengths with what it used of them. */

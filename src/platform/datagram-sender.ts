@@ -73,6 +73,7 @@ class BatchSender implements DatagramSender {
   private readonly messageBytes = room(MESSAGES_MAX * MMSGHDR_BYTES);
   private readonly messages = wordsOf(this.messageBytes);
   private readonly at: { control: number; headers: number; text: number; vectors: number };
+  private readonly messagesAt: bigint;
   private readonly places = new WeakMap<Uint8Array, number>();
   private segmentation = true;
   /** What is gathered: messages, vectors, headers, bytes of text. */
@@ -88,6 +89,7 @@ class BatchSender implements DatagramSender {
     this.fd = fd;
     const at = (bytes: Uint8Array) => Number(calls.addressOf(bytes));
     const names = at(this.names);
+    this.messagesAt = calls.addressOf(this.messageBytes);
     this.at = {
       control: at(this.control),
       headers: at(this.headers),
@@ -137,8 +139,7 @@ class BatchSender implements DatagramSender {
     let from = 0;
     for (let tries = 0; from < this.messageCount && tries < RETRIES_MAX; ) {
       const count = this.messageCount - from;
-      const all = this.messageBytes;
-      const rest = from === 0 ? all : all.subarray(from * MMSGHDR_BYTES);
+      const rest = from === 0 ? this.messagesAt : this.messagesAt + BigInt(from * MMSGHDR_BYTES);
       const sent = this.calls.sendmmsg(this.fd, rest, count, 0);
       if (sent > 0) {
         from += sent;
@@ -153,7 +154,7 @@ class BatchSender implements DatagramSender {
       from += 1;
     }
     this.messageCount = this.vectorCount = this.headerCount = this.textLength = 0;
-    this.kept.length = 0;
+    while (this.kept.length > 0) this.kept.pop();
   }
 
   private block(run: Blocks, index: number): void {

@@ -35,6 +35,9 @@ export const ERRNO = {
   ...{ EMSGSIZE: 90, ECONNREFUSED: 111 },
 } as const;
 
+/** What a call reads or writes: a buffer, or the address of one, which costs less to hand over each time. */
+export type Memory = Uint8Array | bigint;
+
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
@@ -49,12 +52,9 @@ export interface Libc {
   ): number;
   close(fd: number): number;
   /** Both take `count` mmsghdr records at `headers` and return how many datagrams moved, or -1. */
-  recvmmsg(fd: number, headers: Uint8Array, count: number, flags: number, timeout: null): number;
-  sendmmsg(fd: number, headers: Uint8Array, count: number, flags: number): number;
-  /** The same with the address of the records, which costs less than a buffer does to hand over. */
-  recvmmsgAt(fd: number, headers: bigint, count: number, flags: number, timeout: null): number;
-  sendmmsgAt(fd: number, headers: bigint, count: number, flags: number): number;
-  poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  recvmmsg(fd: number, headers: Memory, count: number, flags: number, timeout: null): number;
+  sendmmsg(fd: number, headers: Memory, count: number, flags: number): number;
+  poll(fds: Memory, count: number, timeoutMs: number): number;
   eventfd(value: number, flags: number): number;
   read(fd: number, bytes: Uint8Array, length: number): number;
   write(fd: number, bytes: Uint8Array, length: number): number;
@@ -94,12 +94,6 @@ function tryLoad(): Libc | undefined {
         'int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)',
       ),
       sendmmsg: lib.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)'),
-      recvmmsgAt: lib.func(
-        'int recvmmsg(int fd, uintptr_t headers, unsigned int count, int flags, void *timeout)',
-      ),
-      sendmmsgAt: lib.func(
-        'int sendmmsg(int fd, uintptr_t headers, unsigned int count, int flags)',
-      ),
       poll: lib.func('int poll(void *fds, uint64_t count, int timeout)'),
       eventfd: lib.func('int eventfd(uint32_t value, int flags)'),
       read: lib.func('int64_t read(int fd, void *bytes, size_t length)'),

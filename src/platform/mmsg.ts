@@ -137,7 +137,7 @@ function wrap(libc: Libc, fd: number, addressBytes: 4 | 16): BatchSocket {
       ((names[index * NAME_BYTES + 2] ?? 0) << 8) | (names[index * NAME_BYTES + 3] ?? 0),
     receive() {
       for (let i = 0; i < BATCH; i++) inputWords[i * MMSGHDR_WORDS + MSG.nameBytes] = NAME_BYTES;
-      const count = libc.recvmmsgAt(fd, inputAt, BATCH, MSG_WAITFORONE, null);
+      const count = libc.recvmmsg(fd, inputAt, BATCH, MSG_WAITFORONE, null);
       for (let i = 0; i < count; i++) sizes[i] = inputWords[i * MMSGHDR_WORDS + MSG.length] ?? 0;
       pending = 0;
       return Math.max(count, 0);
@@ -156,7 +156,7 @@ function wrap(libc: Libc, fd: number, addressBytes: 4 | 16): BatchSocket {
     flush() {
       for (let sent = 0; sent < pending; ) {
         const rest = outputAt + BigInt(sent * MMSGHDR_BYTES);
-        const count = libc.sendmmsgAt(fd, rest, pending - sent, 0);
+        const count = libc.sendmmsg(fd, rest, pending - sent, 0);
         // The first of the rest is what the kernel refused (a port 0, no route): the others still go.
         sent += count > 0 ? count : 1;
       }

@@ -16,6 +16,7 @@ import {
   openDatagramSocket,
   SO_BINDTODEVICE,
   SO_RCVBUF,
+  SO_RCVTIMEO,
   SO_REUSEADDR,
   SO_SNDBUF,
   SO_SNDTIMEO,
@@ -27,6 +28,10 @@ const IP_MTU_DISCOVER = 10;
 const IP_RECVERR = 11;
 /** A hall's worth of requests or of windows; the kernel may cap it at net.core.rmem_max and wmem_max. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
+/** Who waits for one socket alone has others to look after: the finest step of a retransmission timer. */
+const RECEIVE_WAIT_US = 5000;
+/** A full queue of the link holds a sender up, but not for ever. */
+const SEND_WAIT_US = 100_000;
 
 export interface TftpNetwork {
   readonly iface: string;
@@ -68,20 +73,25 @@ interface Target {
 
 function openSocket(libc: Libc, { address, port, iface }: Target): number {
   const device = Buffer.from(`${iface ?? ''}\0`);
-  // struct timeval: a full queue of the link holds a sender up, but not for ever.
-  const tenth = new Uint8Array(16);
-  new DataView(tenth.buffer).setInt32(8, 100_000, true);
   return openDatagramSocket(libc, {
     family: AF_INET,
     options: [
       ['SO_REUSEADDR', SOL_SOCKET, SO_REUSEADDR, int32(port === 0 ? 0 : 1)],
       ['SO_RCVBUF', SOL_SOCKET, SO_RCVBUF, int32(BUFFER_BYTES)],
       ['SO_SNDBUF', SOL_SOCKET, SO_SNDBUF, int32(BUFFER_BYTES)],
-      ['SO_SNDTIMEO', SOL_SOCKET, SO_SNDTIMEO, tenth],
+      ['SO_RCVTIMEO', SOL_SOCKET, SO_RCVTIMEO, microseconds(RECEIVE_WAIT_US)],
+      ['SO_SNDTIMEO', SOL_SOCKET, SO_SNDTIMEO, microseconds(SEND_WAIT_US)],
       ['IP_MTU_DISCOVER', IPPROTO_IP, IP_MTU_DISCOVER, int32(0)],
       ['IP_RECVERR', IPPROTO_IP, IP_RECVERR, int32(1)],
       ...(iface ? ([['SO_BINDTODEVICE', SOL_SOCKET, SO_BINDTODEVICE, device]] as const) : []),
     ],
     name: socketName(address, port),
   });
+}
+
+/** A struct timeval of less than a second. */
+function microseconds(value: number): Uint8Array {
+  const time = new Uint8Array(16);
+  new DataView(time.buffer).setInt32(8, value, true);
+  return time;
 }

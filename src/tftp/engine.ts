@@ -27,7 +27,7 @@ import {
   type TftpPacket,
   type TftpRequest,
 } from './packet.ts';
-import type { Endpoint, TftpDrop, TftpPorts, Via } from './ports.ts';
+import { type Endpoint, keyOf, type TftpDrop, type TftpPorts, type Via } from './ports.ts';
 import { check, type Refusal } from './refusal.ts';
 import {
   createTransfer,
@@ -90,9 +90,15 @@ export class TftpEngine {
     return this.running.size;
   }
 
-  /** Whether `tick` has anything to look after. */
+  /** Whether transfers run, and all of them on this socket. */
+  runsOn(via: Via): boolean {
+    for (const one of this.running.values()) if (one.via !== via) return false;
+    return this.running.size > 0;
+  }
+
+  /** Whether somebody waits for what `tick` does. */
   get busy(): boolean {
-    return this.running.size > 0 || this.room.size > 0 || this.ended.size > 0;
+    return this.running.size > 0 || this.room.size > 0;
   }
 
   receive(via: Via, bytes: Uint8Array, client: Endpoint): void {
@@ -116,7 +122,7 @@ export class TftpEngine {
     if (one && one.via === via) this.perform(one, one.transfer.onGone(why), this.clock());
   }
 
-  /** Looks after what is due; to be called every few milliseconds while `busy`. */
+  /** Looks after what is due; to be called every few milliseconds while `busy`, else now and then. */
   tick(): void {
     const now = this.clock();
     for (const one of this.running.values()) {
@@ -278,6 +284,8 @@ export class TftpEngine {
     if (run.first === 0) {
       this.ports.sender.packet(one.client, one.via, encodeOack(one.terms.accepted));
       one.transfer.sent(now);
+      // Read while the client makes up its answer.
+      if (one.file.sizeBytes > 0) this.cache.load(one.file, 0, () => {});
     } else this.sendBlocks(one, run, now);
   }
 
@@ -387,8 +395,3 @@ const NOTHING_REASON = {
   stray: 'stray-ack',
   ended: 'late',
 } as const satisfies Record<string, TftpDrop>;
-
-/** Address and port as one number, which is exact: 48 bits. */
-function keyOf({ ip, port }: Endpoint): number {
-  return ip * 65_536 + port;
-}

@@ -10,6 +10,11 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** Address and port as one number, which is exact: 48 bits. */
+export function keyOf({ ip, port }: Endpoint): number {
+  return ip * 65_536 + port;
+}
+
 /**
  * Which of our sockets: 0 takes requests, 1 and 2 carry transfers. Transfers share sockets, so that one system call can
  * serve many of them; a client's port that comes back is given the other one, so that what is still on its way from

@@ -18,6 +18,7 @@ export interface RetransmitTimer {
 
 /** @param ceilingMs what the client asked for, or the default. */
 export function createRetransmitTimer(ceilingMs: number): RetransmitTimer {
+  const shortestMs = limit('tftpShortestWaitMs');
   let smoothed: number | undefined;
   let variation = 0;
   return {
@@ -37,7 +38,7 @@ export function createRetransmitTimer(ceilingMs: number): RetransmitTimer {
       const base =
         smoothed === undefined
           ? limit('tftpFirstWaitMs')
-          : Math.max(limit('tftpShortestWaitMs'), smoothed + 4 * variation);
+          : Math.max(shortestMs, smoothed + 4 * variation);
       return Math.min(base * 2 ** Math.min(tries, 16), ceilingMs);
     },
   };

@@ -28,45 +28,52 @@ export class Reader {
   }
 
   u8(): number {
-    return this.take(1)[0] ?? 0;
+    return this.bytes[this.step(1)] ?? 0;
   }
 
   u16(): number {
-    const b = this.take(2);
-    return ((b[0] ?? 0) << 8) | (b[1] ?? 0);
+    const { bytes } = this;
+    const at = this.step(2);
+    return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
   }
 
   u32(): number {
-    const b = this.take(4);
-    return (((b[0] ?? 0) << 24) | ((b[1] ?? 0) << 16) | ((b[2] ?? 0) << 8) | (b[3] ?? 0)) >>> 0;
+    const { bytes: b } = this;
+    const at = this.step(4);
+    const high = ((b[at] ?? 0) << 24) | ((b[at + 1] ?? 0) << 16);
+    return (high | ((b[at + 2] ?? 0) << 8) | (b[at + 3] ?? 0)) >>> 0;
   }
 
   u16Le(): number {
-    const b = this.take(2);
-    return ((b[1] ?? 0) << 8) | (b[0] ?? 0);
+    const { bytes } = this;
+    const at = this.step(2);
+    return ((bytes[at + 1] ?? 0) << 8) | (bytes[at] ?? 0);
   }
 
   u32Le(): number {
-    const b = this.take(4);
-    return (((b[3] ?? 0) << 24) | ((b[2] ?? 0) << 16) | ((b[1] ?? 0) << 8) | (b[0] ?? 0)) >>> 0;
+    const { bytes: b } = this;
+    const at = this.step(4);
+    const high = ((b[at + 3] ?? 0) << 24) | ((b[at + 2] ?? 0) << 16);
+    return (high | ((b[at + 1] ?? 0) << 8) | (b[at] ?? 0)) >>> 0;
   }
 
   /** A view (not a copy) of the next `length` bytes; shorter, and marked as failed, when they are not there. */
   take(length: number): Uint8Array {
-    if (length > this.remaining) {
-      this.overrunAt ??= this.position;
-      const rest = this.bytes.subarray(this.position);
-      this.position = this.bytes.length;
-      return rest;
-    }
-    const view = this.bytes.subarray(this.position, this.position + length);
-    this.position += length;
-    return view;
+    const from = this.step(length);
+    return this.bytes.subarray(from, this.position);
   }
 
   /** Everything that is left. */
   rest(): Uint8Array {
     return this.take(this.remaining);
+  }
+
+  /** Passes over `length` bytes, or over those that are left, and is marked as failed then. @returns where they begin */
+  private step(length: number): number {
+    const from = this.position;
+    if (length > this.remaining) this.overrunAt ??= from;
+    this.position += Math.min(length, this.remaining);
+    return from;
   }
 }
 

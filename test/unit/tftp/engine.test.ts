@@ -94,6 +94,18 @@ describe('many clients', () => {
     expect(world.reads).toEqual(['f@0']);
   });
 
+  it('run on one of our sockets until a port comes back', () => {
+    const world = createTftpWorld({ f: file });
+    const { engine } = world;
+    expect(engine.runsOn(1)).toBe(false);
+    world.ask(client, 'f', { tsize: '0' });
+    world.ask(endpoint('10.78.0.2', 4000), 'f');
+    expect([engine.runsOn(1), engine.runsOn(2)]).toEqual([true, false]);
+    world.say(client, 1, encodeError(8, 'the size is enough'));
+    world.ask(client, 'f', { blksize: '512' });
+    expect([engine.runsOn(1), engine.runsOn(2)]).toEqual([false, false]);
+  });
+
   it('of one address: the fifth transfer ends the one that was silent longest', () => {
     const world = createTftpWorld({ f: file });
     for (let n = 0; n < limit('tftpTransfersPerAddressMax'); n++) {
@@ -274,6 +286,13 @@ describe('every datagram that is not served is counted by its reason', () => {
 });
 
 describe('files', () => {
+  it('are read while the client makes up its answer to the options', () => {
+    const world = createTftpWorld({ f: file });
+    world.ask(client, 'f', { tsize: '0' });
+    expect(last(world)).toMatchObject({ opcode: OPCODE.oack });
+    expect(world.reads).toEqual(['f@0']);
+  });
+
   it('that cannot be read any more end the transfer with an ERROR that says so', () => {
     const world = createTftpWorld({ f: file }, { read: (_file, _at, done) => done(undefined) });
     world.ask(client, 'f');

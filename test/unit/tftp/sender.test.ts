@@ -13,14 +13,24 @@ const run = (first: number, count: number) => ({
 /** A kernel that notes what it was asked to send; `answers` are errors to give first, 0 for none. */
 function fakeKernel(answers: number[] = []) {
   const sent: { vectors: number; segmented: boolean }[] = [];
-  let errno = 0;
+  const memory = new Map<bigint, Uint8Array>();
+  let [errno, end] = [0, 4096n];
   const calls = {
-    addressOf: () => 4096,
+    addressOf(bytes: Uint8Array) {
+      const at = end;
+      memory.set(at, bytes);
+      end += BigInt(bytes.length);
+      return at;
+    },
     errno: () => errno,
-    sendmmsg(_fd: number, headers: Uint8Array, count: number) {
+    sendmmsg(_fd: number, at: bigint, count: number) {
       errno = answers.shift() ?? 0;
       if (errno !== 0) return -1;
-      const view = new DataView(headers.buffer, headers.byteOffset);
+      const [start, headers] = [...memory].findLast(([start]) => start <= at) ?? [
+        at,
+        new Uint8Array(),
+      ];
+      const view = new DataView(headers.buffer, headers.byteOffset + Number(at - start));
       for (let index = 0; index < count; index++) {
         const vectors = view.getUint32(index * 64 + 24, true);
         sent.push({ vectors, segmented: view.getUint32(index * 64 + 40, true) > 0 });

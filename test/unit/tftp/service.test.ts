@@ -188,6 +188,27 @@ describe('batched', () => {
     await server.close();
   });
 
+  it('keeps nobody waiting for a client that is waited for alone', async () => {
+    const server = await startTftpServer({ 'big.bin': big, f: Buffer.alloc(100, 'x') });
+    const silent = await openPeer();
+    await silent.send(request('big.bin'), server.port);
+    for (let block = 1; block <= 200; block++) {
+      const { packet, port } = await silent.next();
+      expect(packet).toMatchObject({ opcode: OPCODE.data, block });
+      if (block < 200) await silent.send(encodeAck(block), port);
+    }
+    for (const other of [await openPeer(), await openPeer()]) {
+      await other.send(request('f', { tsize: '0' }), server.port);
+      const { packet, port } = await other.next();
+      expect(packet).toMatchObject({ opcode: OPCODE.oack });
+      await other.send(encodeAck(0), port);
+      expect((await other.next()).packet).toMatchObject({ opcode: OPCODE.data, block: 1 });
+      other.close();
+    }
+    silent.close();
+    await server.close();
+  });
+
   it('starts its thread again when it dies, and stops no sooner than that one has', async () => {
     const started: Worker[] = [];
     const watch = (worker: Worker) => void started.push(worker);

@@ -1,5 +1,6 @@
 /** Who may do what at central, and its API tokens: 256 random bits each, kept as SHA-256. */
 import { createHash, randomBytes } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { type Principal, ROLES, type Role, type SquadRoles } from '../inventory/access.ts';
 import type { Clock } from '../wire/time.ts';
@@ -14,11 +15,23 @@ export interface FleetPrincipal {
   readonly squads: SquadRoles | 'all';
 }
 
+export interface FleetToken {
+  readonly name: string;
+  readonly role: Role;
+  /** That it acts for; none: for all of the fleet. */
+  readonly squads: readonly string[];
+  readonly madeAt: number;
+}
+
 export interface FleetAccess {
   /** @throws AppError ALREADY_EXISTS, REQUEST_INVALID for an admin of squads */
   makeToken(name: string, role: Role, squads?: readonly string[]): Promise<string>;
   /** @throws AppError UNAUTHENTICATED */
   principal(header: string | undefined): Promise<FleetPrincipal>;
+  /** Those that have not been ended, by name. */
+  tokens(): Promise<FleetToken[]>;
+  /** @throws AppError NOT_FOUND */
+  endToken(name: string): Promise<void>;
   /** A token for the first administrator, when there is none at all. */
   bootstrap(): Promise<string | undefined>;
 }
@@ -52,6 +65,19 @@ export function openFleetAccess(db: FleetDatabase, clock: Clock): FleetAccess {
       return squads.length === 0
         ? { ...token, role, squads: 'all' }
         : { ...token, role: 'viewer', squads: Object.fromEntries(squads) };
+    },
+    async tokens() {
+      const rows = await db.all<{ name: string; role: Role; squads: string; made_at: number }>(
+        'SELECT name, role, squads, made_at FROM tokens WHERE revoked_at = 0 ORDER BY name',
+      );
+      return rows.map(({ name, role, squads, made_at: madeAt }) => ({
+        ...{ name, role, madeAt, squads: JSON.parse(squads) as string[] },
+      }));
+    },
+    async endToken(name) {
+      // Its name may be given again.
+      const ended = await db.run('DELETE FROM tokens WHERE name = ?', [name]);
+      if (ended === 0) throw new AppError('NOT_FOUND', { detail: `No token ${name}.` });
     },
     async bootstrap() {
       const [some] = await db.all('SELECT hash FROM tokens LIMIT 1');
@@ -95,4 +121,10 @@ export function asPrincipal(
 ): Principal {
   const own = squads === 'all' ? Object.fromEntries(named.map((one) => [one, role])) : squads;
   return { who, id: who, kind, role, squads: own };
+}
+
+/** Of a route that says who may call it. @throws AppError UNAUTHENTICATED */
+export function principalOf({ fleetPrincipal }: FastifyRequest): FleetPrincipal {
+  if (!fleetPrincipal) throw new AppError('UNAUTHENTICATED');
+  return fleetPrincipal;
 }

@@ -2,12 +2,7 @@
  * The fleet's API: the appliance's shapes with `site` added, over what the sites have told. Reads are answered here; writes
  * become intents, which the site carries out when it hears of them.
  */
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
@@ -21,12 +16,14 @@ import { assertEventNames } from '../inventory/event-history.ts';
 import { limit } from '../limits.ts';
 import { readHardware } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
-import { type FleetAccess, type FleetPrincipal, needSquad } from './access.ts';
+import { type FleetAccess, type FleetPrincipal, needSquad, principalOf } from './access.ts';
 import type { Asking } from './asking.ts';
 import type { FleetBlobs } from './blobs.ts';
+import type { FleetChannels } from './channels.ts';
 import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
 import type { Fleet } from './fleet.ts';
 import { capacityRows, type FleetView } from './fleet-view.ts';
+import { addChannels, addImages } from './image-routes.ts';
 import { addJobs } from './job-routes.ts';
 import type { FleetJobs } from './jobs.ts';
 import type { Joining } from './joining.ts';
@@ -39,9 +36,13 @@ import type { FleetRecords } from './records.ts';
 import { addRequests } from './request-routes.ts';
 import type { FleetResets } from './resets.ts';
 import type { FleetSessions } from './sessions.ts';
+import { addSheet } from './sheet-routes.ts';
 import { addSignIn, installFleetAccess } from './sign-in-routes.ts';
+import { machineIn, refusalOfPath } from './site-only.ts';
 import type { Squads } from './squads.ts';
+import { addStates } from './state-routes.ts';
 import type { FleetStatistics } from './statistics.ts';
+import { addTokens } from './token-routes.ts';
 
 export interface FleetAppParts {
   readonly fleet: Fleet;
@@ -59,6 +60,7 @@ export interface FleetAppParts {
   readonly records: FleetRecords;
   readonly resets: FleetResets;
   readonly blobs: FleetBlobs;
+  readonly channels: FleetChannels;
   readonly log: FastifyBaseLogger;
   readonly clock: Clock;
   /** The folder of the built portal. */
@@ -113,6 +115,11 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   addIntents(app, parts);
   addRequests(app, parts);
   addRecordRoutes(app, parts);
+  addImages(app, parts);
+  addChannels(app, parts);
+  addTokens(app, parts);
+  addStates(app, parts);
+  addSheet(app, parts);
   addPools(app, parts);
   addEvents(app, parts);
   addJobs(app, parts);
@@ -120,12 +127,6 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   if (!(await installPages(app as unknown as PeopleServer, parts.uiRoot)))
     parts.log.warn({ uiRoot: parts.uiRoot }, 'the portal is not built: run `npm run build`');
   return app as unknown as FastifyInstance;
-}
-
-/** Of a route that says who may call it. @throws AppError UNAUTHENTICATED */
-export function principalOf({ fleetPrincipal }: FastifyRequest): FleetPrincipal {
-  if (!fleetPrincipal) throw new AppError('UNAUTHENTICATED');
-  return fleetPrincipal;
 }
 
 const count = z.coerce.number().int().min(1).max(limit('fleetPageMax')).default(100);
@@ -263,10 +264,12 @@ function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
 
 /** Whatever else an appliance answers, and what has no meaning over all of them. */
 function addRest(app: FleetApp, { view }: FleetAppParts): void {
-  app.all('/api/v1/*', { config: { fleetRole: 'viewer' } }, async ({ method, url }) => {
-    const sites = (await view.sites()).map(({ site }) => site).join(', ');
-    const detail = `(${method} ${url.split('?')[0]?.slice(0, 200)}; sites: ${sites || 'none yet'})`;
-    throw new AppError('SITE_ONLY', { detail });
+  app.all('/api/v1/*', { config: { fleetRole: 'viewer' } }, async ({ url }) => {
+    const path = url.replace('/api/v1/', '').split('?')[0] ?? '';
+    const machine = machineIn(path);
+    const known = machine === undefined ? undefined : (await view.named([machine])).get(machine);
+    const sites = known ? [known.site] : (await view.sites()).map(({ site }) => site);
+    throw refusalOfPath(path, sites);
   });
 }
 

@@ -5,28 +5,24 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { siteName } from '../federation/protocol.ts';
 import { assertConfirmed, groupsOf } from '../http/people/guardrails.ts';
 import { changesSchema, moveFields } from '../inventory/machine-schema.ts';
 import { limit } from '../limits.ts';
-import { type FleetPrincipal, needSquad } from './access.ts';
-import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import { type FleetPrincipal, needSquad, principalOf } from './access.ts';
+import type { FleetApp, FleetAppParts } from './app.ts';
 import { type Asked, refusalOf, type Told } from './asking.ts';
 import type { FleetMachine, FleetView } from './fleet-view.ts';
 import { fleetJobSchema, jobIntent } from './jobs.ts';
 import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, why } from './orders.ts';
+import { fleetFilter } from './sheet-routes.ts';
 
 const names = z.array(z.string().min(1).max(63));
-const word = z.string().max(63).optional();
 
 const machinesBody = z
   .strictObject({
     machines: names.min(1).max(limit('bulkItemsMax')).optional(),
     filter: z
-      .strictObject({
-        ...{ site: siteName.optional(), state: word, hardwareType: word },
-        ...{ role: word, squad: word, rack: word },
-      })
+      .strictObject(fleetFilter)
       .refine((filter) => Object.keys(filter).length > 0, 'a filter has a field')
       .optional(),
     edit: changesSchema.optional(),

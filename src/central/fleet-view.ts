@@ -115,6 +115,7 @@ export interface FleetView {
   living(hardwarename: string): Promise<FleetMachine>;
   /** Those of these names that are known, as they are for which they count. */
   named(names: readonly string[]): Promise<ReadonlyMap<string, FleetMachine>>;
+  count(filter: MachineFilter): Promise<number>;
   /** How many are in this group. */
   sizeOf(group: MachineGroup): Promise<number>;
   /** Machines by site, state and hardware type; '' asks for no site, or no type, in particular. */
@@ -185,6 +186,14 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       if (!found) throw new AppError('MACHINE_UNKNOWN', { detail: hardwarename.slice(0, 64) });
       return found;
     },
+    async count(filter) {
+      const { where, values } = whereOf(filter, undefined);
+      const [row] = await db.all<{ count: number }>(
+        `SELECT CAST(count(*) AS BIGINT) AS count FROM machines ${where}`,
+        values,
+      );
+      return row?.count ?? 0;
+    },
     async named(names) {
       const found = new Map<string, FleetMachine>();
       const size = limit('fleetStatementRowsMax');
@@ -251,6 +260,13 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
         given.map(([, value]) => value),
       );
     },
+    ...openLogs(db),
+  };
+}
+
+/** What has happened, what sites were asked for, and what central has noticed. */
+function openLogs(db: FleetDatabase): Pick<FleetView, 'events' | 'intents' | 'intent' | 'notices'> {
+  return {
     async events(of, count) {
       const given = Object.entries({ site: of.site, hardwarename: of.hardwarename }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,

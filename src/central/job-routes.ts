@@ -1,8 +1,8 @@
 /** The fleet's API for jobs on single machines: asked for here, carried out by the machine's site when it hears of it. */
 import { z } from 'zod';
 import { limit } from '../limits.ts';
-import { needSquad } from './access.ts';
-import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import { needSquad, principalOf } from './access.ts';
+import type { FleetApp, FleetAppParts } from './app.ts';
 import { assertTaken } from './asking.ts';
 import { fleetJobSchema, jobFilterSchema, jobIntent } from './jobs.ts';
 import { askerOf, recordOf, why } from './orders.ts';

@@ -4,8 +4,7 @@ import { AppError } from '../errors.ts';
 import { needEdit, needMove } from '../http/people/access-rules.ts';
 import type { MachineChanges, MachineRecord } from '../inventory/machine-fields.ts';
 import { text } from '../inventory/record-kinds.ts';
-import { asPrincipal, type FleetPrincipal } from './access.ts';
-import { principalOf } from './app.ts';
+import { asPrincipal, type FleetPrincipal, principalOf } from './access.ts';
 import type { Asker, Told } from './asking.ts';
 import type { FleetMachine } from './fleet-view.ts';
 

@@ -7,8 +7,8 @@ import { etagOf, versionRead } from '../http/people/commit.ts';
 import { recordName } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
 import { resetSchema } from '../provisioning/pool.ts';
-import { needSquad } from './access.ts';
-import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import { needSquad, principalOf } from './access.ts';
+import type { FleetApp, FleetAppParts } from './app.ts';
 import { type Asked, assertTaken } from './asking.ts';
 import { askerOf } from './orders.ts';
 import {

@@ -311,6 +311,19 @@ const STEPS: readonly (readonly string[])[] = [
     'DROP TABLE fleet_pool_waits',
     'UPDATE sites SET feed_cursor = NULL',
   ],
+  // Where channels of images have pointed; '' is nowhere.
+  [
+    `CREATE TABLE fleet_channel_moves (
+      channel TEXT NOT NULL,
+      n BIGINT NOT NULL,
+      at BIGINT NOT NULL,
+      from_version TEXT NOT NULL,
+      to_version TEXT NOT NULL,
+      who TEXT NOT NULL,
+      why TEXT NOT NULL,
+      PRIMARY KEY (channel, n)
+    )`,
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

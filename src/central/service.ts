@@ -23,6 +23,7 @@ import { createFleetApp } from './app.ts';
 import { openAsking } from './asking.ts';
 import { issueServer, type KeyAndCertificate, makeAuthority } from './authority.ts';
 import { type FleetBlobs, openFleetBlobs } from './blobs.ts';
+import { openFleetChannels } from './channels.ts';
 import { openFleetFeed } from './feed.ts';
 import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
@@ -76,6 +77,7 @@ export async function startCentral(
     ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
     ...{
       feed: openFleetFeed(db),
+      channels: openFleetChannels(db, records, clock),
       asking: openAsking(db, { clock, nudge: lines.nudge }),
       jobs: openFleetJobs(db, clock),
       pools: openFleetPools(db, records, clock),

@@ -9,8 +9,8 @@ import { AppError } from '../errors.ts';
 import { createRateLimit } from '../http/people/rate-limit.ts';
 import { recordName } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
-import { type FleetPrincipal, needFleetRole } from './access.ts';
-import { type FleetApp, type FleetAppParts, principalOf } from './app.ts';
+import { type FleetPrincipal, needFleetRole, principalOf } from './access.ts';
+import type { FleetApp, FleetAppParts } from './app.ts';
 
 /** Not the appliance's: two programs at one address have their cookies in common, whatever their ports. */
 const COOKIE = 'reveille_fleet';

@@ -96,7 +96,9 @@ export async function createFleet(
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await answer.text();
-      return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) };
+      const isJson = answer.headers.get('content-type')?.includes('json') === true;
+      const read = isJson ? JSON.parse(text) : text;
+      return { status: answer.status, body: text === '' ? undefined : read };
     };
   const call = as(token);
   return {

@@ -4,7 +4,11 @@
  * already is not sent at all.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, openAsBlob } from 'node:fs';
+import { createReadStream, createWriteStream, openAsBlob } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { type ApiClient, ApiProblem } from '../../client/client.ts';
 import type { Image, ImageUpload } from '../../client/operations.generated.ts';
@@ -76,7 +80,7 @@ async function store(context: CliContext, { word, options, api }: Wanted): Promi
     throw new AppError('REQUEST_INVALID', { detail: `'${word}' is no SHA-256.` });
   }
   const { id, sha256 } = /^https?:\/\//i.test(word)
-    ? await announce(api, { from: word, ...hashOf(options.sha256) })
+    ? await fetchFrom(context, { word, options, api })
     : await send(context, { word, options, api });
   if (id === WHOLE.id) return sha256;
   return (await follow(context, { id, word, options, api })).sha256;
@@ -94,6 +98,31 @@ async function announce(
   body: { from?: string; sizeBytes?: number; sha256?: string },
 ): Promise<ImageUpload> {
   return (await api.call('POST /image-uploads', { body })).body;
+}
+
+/** By the appliance itself; for central, which fetches nothing, from here: its bytes are sent on when they are known. */
+async function fetchFrom(context: CliContext, { word, options, api }: Wanted): Promise<Upload> {
+  try {
+    return await announce(api, { from: word, ...hashOf(options.sha256) });
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.code !== 'SITE_ONLY') throw error;
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'reveille-'));
+  try {
+    const file = join(folder, 'image');
+    const answer = await fetch(word).catch((cause: unknown) => {
+      throw new AppError('REQUEST_INVALID', { detail: `${word} cannot be read.`, cause });
+    });
+    if (!answer.ok || !answer.body)
+      throw new AppError('REQUEST_INVALID', { detail: `${word}: HTTP ${answer.status}.` });
+    await pipeline(answer.body, createWriteStream(file));
+    const sha256 = await digestOf(file);
+    if (options.sha256 !== undefined && options.sha256 !== sha256)
+      throw new AppError('IMAGE_MISMATCH', { detail: `It is ${sha256}.` });
+    return await putWhole(context, options, { sha256, blob: await openAsBlob(file) });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 async function send(context: CliContext, { word, options, api }: Wanted): Promise<Upload> {

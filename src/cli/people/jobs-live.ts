@@ -8,6 +8,7 @@ import type { Job, Operations } from '../../client/operations.generated.ts';
 import type { CliContext, CommonOptions } from './connection.ts';
 import { clientFor, reachOf } from './connection.ts';
 import { followJobEvents } from './jobs-feed.ts';
+import { pollJobs } from './jobs-poll.ts';
 import { type Column, renderTable } from './output.ts';
 
 const POLL_MS = 1000;
@@ -55,7 +56,12 @@ export async function followJobs(
   const wanted = ids && new Set(ids);
   const jobs = readerOf(clientFor<'jobs'>(context, options), filter);
   // An appliance that is not there, or says no, says so at once; one that goes away later is waited for.
-  let queue = await jobs.queue();
+  const there = await jobs.queue().catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.code === 'SITE_ONLY') return undefined;
+    throw error;
+  });
+  if (!there) return pollJobs(context, options, { filter, pauseMs, ...(ids && { ids }) });
+  let queue = there;
   const feed = followJobEvents({
     ...{ ...reachOf(context.environment, options), ids: wanted },
     onLost: (why, againInMs) =>

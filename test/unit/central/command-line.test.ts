@@ -1,5 +1,8 @@
 /** The commands that people use, at central as at an appliance: what they print of several sites, and what they are refused. */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,8 +14,13 @@ let fleet: TestFleet;
 let [lon, sto]: FleetHall[] = [];
 let run: ReturnType<typeof commandLine>;
 let told = '';
+/** Where images come from. */
+let serving: { readonly server: Server; readonly port: number };
 
 beforeAll(async () => {
+  const server = createServer((_request, response) => response.end('other bytes of an image'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  serving = { server, port: (server.address() as AddressInfo).port };
   fleet = await createFleet();
   lon = await hallAt(fleet, 'lon', { from: 0, count: 6 });
   sto = await hallAt(fleet, 'sto', { from: 100, count: 6 });
@@ -26,6 +34,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   process.exitCode = 0;
+  serving.server.close();
   await fleet?.close();
 });
 
@@ -72,6 +81,17 @@ describe('the command line at central', () => {
     expect(await run('policies list')).toBe('nothing found\n');
   });
 
+  it('follows jobs that it has asked for on several machines to their ends', async () => {
+    const asked = run('jobs create power-off SN00000 SN00100 --watch');
+    await until(
+      () => Promise.all([lon?.hall.settle(), sto?.hall.settle()]).then(() => run('jobs list')),
+      (text) => text.split('\n').filter((line) => /finished/.test(line)).length === 2,
+    );
+    expect(await asked).toMatch(/SN00000 +power-off +finished/);
+    expect(await asked).toMatch(/SN00100 +power-off +finished/);
+    expect(await run('jobs list --follow')).toBe('');
+  });
+
   it('brings an image in, points to it, and says which site has it', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'image-')), 'disk.raw');
     writeFileSync(file, 'the bytes of an image');
@@ -84,6 +104,15 @@ describe('the command line at central', () => {
     expect(await run('images show debian-12@1')).toMatch(/channels +stable\n/);
     expect(await run('images point debian-12/beta 1 --why try')).toBe('debian-12/beta is 1\n');
     expect(await run('images show debian-12/beta')).toMatch(/^debian-12\/beta is 1\n/);
+    // Where it has pointed is kept, and it goes back there.
+    const url = `http://127.0.0.1:${serving.port}/disk.raw`;
+    const second = await run(`images add debian-12@2 --disk ${url} --channel beta --why newer`);
+    expect(second).toContain('debian-12/beta points to it');
+    expect(await run('images rollback debian-12/beta --why worse')).toBe('debian-12/beta is 1\n');
+    const moves = await run('images show debian-12/beta');
+    expect(moves).toMatch(/ 2 +1 +token:first-start +worse\n.* 1 +2 +token:first-start +newer\n/);
+    const wrong = `images upload ${url} --sha256 ${'0'.repeat(64)}`;
+    expect(await codeOf(run(wrong))).toBe('IMAGE_MISMATCH');
     expect(await run('images unpoint debian-12/beta')).toContain('is removed');
     expect(await codeOf(run('images show debian-12/beta'))).toBe('NOT_FOUND');
   });
@@ -160,6 +189,38 @@ describe('the command line at central', () => {
     expect(await codeOf(run('events --names no.such'))).toBe('REQUEST_INVALID');
   });
 
+  it('follows the feeds of all sites in a process of its own', async () => {
+    const url = `http://127.0.0.1:${fleet.central.peoplePort}`;
+    const words = 'src/main.ts events --follow --names machine.edited'.split(' ');
+    const child = spawn(process.execPath, words, {
+      env: { ...process.env, REVEILLE_URL: url, REVEILLE_TOKEN: fleet.token },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    const seen = async (name: string) => {
+      // Until it has begun to follow, what happens is not told: it goes on happening.
+      for (let n = 0; !new RegExp(`machine.edited +${name}`).test(output); n++) {
+        await fleet.call('PATCH', `/machines/${name}`, { notes: `${n}` }, { 'if-match': '*' });
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    await seen('SN00001');
+    await seen('SN00101');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
+    const numbers = output
+      .trim()
+      .split('\n')
+      .map((line) => line.split('  ')[0]);
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(output).toMatch(/^lon \d+ {2}/m);
+    expect(output).toMatch(/^sto \d+ {2}/m);
+  });
+
   it('asks for a job on a machine of any site, and tells how far it is', async () => {
     const made = JSON.parse(await run('jobs create release SN00103 --json'));
     expect(made).toMatchObject({ site: 'sto', status: 'queued', target: 'hardwarename=SN00103' });
@@ -186,11 +247,11 @@ describe('the command line at central', () => {
   });
 
   it('refuses plainly what a site alone can do', async () => {
-    const refused = ['breakers list', 'jobs stats', 'machines states', 'dns zones'];
+    const refused = ['breakers list', 'jobs stats', 'dns zones'];
     for (const line of refused)
       expect([line, await codeOf(run(line))]).toEqual([line, 'SITE_ONLY']);
     const problem = await run('breakers list').catch((error: Error) => error.message);
-    expect(problem).toContain('sites: lon, sto');
+    expect(problem).toContain('Ask the appliance of lon or sto.');
   });
 
   it('says of what is old how old it is', async () => {

@@ -1,0 +1,55 @@
+/** Jobs at central, whose queues are those of its sites: asked for once a second, a line for each that has changed, until none is left. */
+import type { ApiClient, CallsBelow } from '../../client/client.ts';
+import type { Job } from '../../client/operations.generated.ts';
+import { type CliContext, type CommonOptions, clientFor } from './connection.ts';
+import type { Followed } from './jobs-live.ts';
+
+const POLL_MS = 1000;
+const IDS_MAX = 100;
+
+/** @returns how many of those that were followed have ended without finishing */
+export async function pollJobs(
+  context: CliContext,
+  options: CommonOptions,
+  { ids, filter = {}, pauseMs = POLL_MS }: Followed,
+): Promise<number> {
+  const api = clientFor<'jobs'>(context, options);
+  const seen = new Map<string, Job>();
+  for (;;) {
+    // What was open and is listed no more has ended.
+    const open = [...seen.values()].filter(isOpen).map(({ id }) => id);
+    const found = ids
+      ? await byIds(api, seen.size === 0 ? ids : open)
+      : [...(await unfinished(api, filter)), ...(await byIds(api, open))];
+    for (const job of found) {
+      const before = seen.get(job.id);
+      seen.set(job.id, job);
+      if (before && lineOf(before) === lineOf(job)) continue;
+      context.write(options.json ? `${JSON.stringify(job)}\n` : `${lineOf(job)}\n`);
+    }
+    const all = [...seen.values()];
+    if (!all.some(isOpen)) return all.filter(({ status }) => status !== 'finished').length;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+const isOpen = ({ ended_at }: Job): boolean => ended_at === null;
+
+const lineOf = ({ id, target, action, status, step, code }: Job): string =>
+  [id, target.replace('hardwarename=', ''), action, status, step, code].filter(Boolean).join('  ');
+
+type Api = ApiClient<CallsBelow<'jobs'>>;
+
+async function byIds(api: Api, ids: readonly string[]): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let from = 0; from < ids.length; from += IDS_MAX) {
+    const query = { ids: ids.slice(from, from + IDS_MAX).join(','), limit: String(IDS_MAX) };
+    jobs.push(...(await api.call('GET /jobs', { query })).body.jobs);
+  }
+  return jobs;
+}
+
+async function unfinished(api: Api, filter: Followed['filter'] & object): Promise<readonly Job[]> {
+  const query = { ...filter, status: 'queued,running', limit: '1000' };
+  return (await api.call('GET /jobs', { query })).body.jobs;
+}

@@ -57,7 +57,8 @@ export function createHealthWatch(
     one.failures = why === '' ? 0 : one.failures + 1;
     if (why !== '' && one.failures < pool.doc.health.failuresMax) return;
     if (why === '' ? member.unhealthyAt === 0 : member.unhealthyAt > 0) return;
-    options.transaction(() => pools.store.setHealth(member, why));
+    const told = why === '' ? '' : `Its check has failed ${one.failures} times in a row: ${why}.`;
+    options.transaction(() => pools.store.setHealth(member, told));
     wake();
   };
   /** In the hands of a job, which switches it off or writes its disks: silence says nothing about it. */

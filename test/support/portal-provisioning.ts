@@ -41,7 +41,7 @@ export function furnishProvisioning(world: World, machines: readonly Hardwarenam
       pools.store.join('web', name);
     }
     const [sick] = pools.store.members('web');
-    if (sick) pools.store.setHealth(sick, 'its check URL does not answer: ECONNREFUSED');
+    if (sick) pools.store.setHealth(sick, 'Its check has failed 3 times in a row: ECONNREFUSED.');
     const reset = resetSchema.parse({ why: 'a new kernel', atOnceMax: 1 });
     pools.reset({ pool: 'web', site: '' }, reset, 'ada');
   });

@@ -116,7 +116,7 @@ describe('a pool', () => {
       state: 'broken',
       hostname: '',
       role: '',
-      stateWhy: 'ECONNREFUSED',
+      stateWhy: 'Its check has failed 3 times in a row: ECONNREFUSED.',
     });
     const told = hall.now.inventory.events
       .ofMachine(one as Hardwarename, 1000)

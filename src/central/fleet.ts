@@ -117,6 +117,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         if (moved === 0) return judge(sql, { site: of, line }, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
         await putEvents(sql, of, batch.events);
+        for (const { name, data } of batch.events)
+          if (name === 'federation.refused' && data.code === 'INTENT_MISMATCH')
+            await notice(sql, of, data.code, String(data.detail));
         const { requests = [] } = batch;
         await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
         await putPlaces(sql, of, batch.events);

@@ -17,6 +17,7 @@ import { addMachineCommands } from './machines.ts';
 import { addPoolCommands } from './pools.ts';
 import { addRecordCommands } from './records.ts';
 import { addRequestCommands } from './requests.ts';
+import { addSiteCommands } from './sites.ts';
 
 export function addPeopleCommands(program: Command, context: CliContext): void {
   addMachineCommands(program, context);
@@ -33,6 +34,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addCapacityCommands(program, context);
   addPoolCommands(program, context);
   addDeliveryCommands(program, context);
+  addSiteCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
 }

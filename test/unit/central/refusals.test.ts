@@ -9,6 +9,7 @@ import { issueAppliance, makeAuthority } from '../../../src/central/authority.ts
 import { makeRequest } from '../../../src/federation/certificates.ts';
 import type { FromAppliance, FromCentral } from '../../../src/federation/protocol.ts';
 import { limit } from '../../../src/limits.ts';
+import { commandLine } from '../../support/command-line.ts';
 import { createFleet, type TestFleet, type TestSite, until } from '../../support/fleet.ts';
 
 let fleet: TestFleet | undefined;
@@ -52,7 +53,11 @@ interface Spoken {
 }
 
 /** A line that says what the test wants, with the site's own certificate, after a proper hello. */
-async function speak(of: TestFleet, { name, folder }: TestSite, aheadMs = 0): Promise<Spoken> {
+async function speak(
+  of: TestFleet,
+  { name, folder }: Pick<TestSite, 'name' | 'folder'>,
+  { aheadMs = 0, appliance = 'one' } = {},
+): Promise<Spoken> {
   const identity = readFileSync(join(folder, 'appliance.pem'), 'utf8');
   const socket = new WebSocket(`wss://127.0.0.1:${of.central.appliancesPort}/link`, {
     ...{ ca: authorityOf(of).certificate, key: identity, cert: identity },
@@ -63,7 +68,7 @@ async function speak(of: TestFleet, { name, folder }: TestSite, aheadMs = 0): Pr
   const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
   await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
   say({
-    ...{ kind: 'hello', protocol: 1, site: name, appliance: 'one', program: 'test' },
+    ...{ kind: 'hello', protocol: 1, site: name, appliance, program: 'test' },
     ...{ clock: Date.now() + aheadMs, floor: 0, last: 0 },
   });
   const [first] = await until(
@@ -219,7 +224,7 @@ describe('a site', () => {
     fleet = await createFleet();
     const lon = await fleet.site('lon');
     const yearMs = 365 * DAY_MS;
-    const line = await speak(fleet, lon, -2 * yearMs);
+    const line = await speak(fleet, lon, { aheadMs: -2 * yearMs });
     const done = { cursor: 0 };
     const machine = { hardwarename: 'SN-1', version: 1, state: 'available' };
     line.say({ kind: 'snapshot', snapshot: 'one', machines: [machine], done });
@@ -254,5 +259,57 @@ describe('a site', () => {
     expect([body.status, again.status, again.result]).toEqual(['done', 'done', body.result]);
     // A batch that does not continue what is there ends the line as well.
     expect(await notices(fleet, 1)).toMatchObject([{ code: 'CURSOR_GAP' }]);
+  });
+});
+
+describe('what was refused', () => {
+  it('is seen by whoever looks after the fleet: where it came from, and what it was', async () => {
+    fleet = await createFleet();
+    const of = fleet;
+    const lon = await fleet.site('lon');
+    const sto = await fleet.site('sto');
+    const url = `http://127.0.0.1:${fleet.central.peoplePort}`;
+    const run = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: fleet.token });
+    const seen = (what: RegExp) =>
+      until(
+        () => run('notices'),
+        (text) => what.test(text),
+      );
+    lon.connect();
+    await until(
+      () => run('sites list'),
+      (text) => /^lon +current /m.test(text),
+    );
+    // The key and the certificate of a disk that was carried away, in other hardware.
+    await expect(speak(fleet, lon, { appliance: 'a thief' })).rejects.toThrow('APPLIANCE_MISMATCH');
+    await seen(/ lon +APPLIANCE_MISMATCH +Another appliance has joined as lon/);
+    // The same, for a site that it is not.
+    const sites = { name: 'lon', folder: sto.folder };
+    await expect(speak(fleet, sites)).rejects.toThrow('SITE_MISMATCH');
+    await seen(/ sto +SITE_MISMATCH +A certificate of sto says that it is lon/);
+    const { key, request } = await makeRequest('appliance');
+    const before = Date.now() - limit('applianceCertificateMs') - DAY_MS;
+    const over = await issueAppliance(authorityOf(fleet), { site: 'sto', request }, before);
+    expect(await dial(fleet, key + over.certificate)).toBe(403);
+    await seen(/ sto +CERTIFICATE_REFUSED .*CERT_HAS_EXPIRED/);
+    // An order that lon has carried out comes again, for another machine.
+    const entry = { kind: 'enter', entry: { serial: 'SAME-1' }, why: 'expected' };
+    const { id } = (await fleet.call('POST', '/sites/lon/intents', entry)).body;
+    const answered = () => of.call('GET', `/intents/${id}`);
+    await until(answered, ({ body }) => body.status === 'done');
+    const forged = JSON.stringify({ ...entry, entry: { serial: 'EVIL-1' } });
+    await fleet.forge(
+      `UPDATE intents SET status = 'waiting', body = '${forged}' WHERE id = '${id}'`,
+    );
+    await seen(new RegExp(` lon +INTENT_MISMATCH +The intent ${id} comes again`));
+    expect((await fleet.call('GET', '/machines/EVIL-1')).status).toBe(404);
+    // And a site that says that it has a machine of another one.
+    const thief = await speak(fleet, sto);
+    const machine = { hardwarename: 'SAME-1', version: 1, state: 'available' };
+    thief.say({ kind: 'snapshot', snapshot: 's', machines: [machine], done: { cursor: 0 } });
+    await seen(/ sto +MACHINE_CLAIMED +SAME-1 is claimed by lon and sto. It counts for lon alone/);
+    expect((await fleet.call('GET', '/machines/SAME-1')).body.machine.site).toBe('lon');
+    expect(await run('capacity --site sto')).toBe('nothing found\n');
+    expect(await run('sites revoke lon')).toMatch(/^lon is shut out: 1 /);
   });
 });

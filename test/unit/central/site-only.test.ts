@@ -103,7 +103,12 @@ pool reset x --why x
 pool resets
 pool pause-reset x
 pool resume-reset x
-pool abort-reset x`;
+pool abort-reset x
+sites list
+sites join-code par
+sites revoke par
+notices
+statistics`;
 
 const SITE = `
 machines address SN00000 52:54:00:00:00:01 lab
@@ -252,7 +257,7 @@ describe('the command line at central', () => {
 });
 
 const ASK = / (Ask the appliance of (lon|sto|lon or sto)\.)/;
-const MISSING = 'NOT_FOUND MACHINE_UNKNOWN IMAGE_INCOMPLETE REQUEST_ENDED'.split(' ');
+const MISSING = 'NOT_FOUND SITE_UNKNOWN MACHINE_UNKNOWN IMAGE_INCOMPLETE REQUEST_ENDED'.split(' ');
 
 /** The rows of the table below a heading of docs/central.md. */
 function tableBelow(heading: string): string[] {

@@ -15,6 +15,8 @@ import { backupDatabase } from '../platform/backup.ts';
 import type { Log } from '../platform/log.ts';
 import { BESIDE, discard, sync } from '../platform/private-files.ts';
 import { isFromCopy, leavePlace, placeOf, setPlace } from '../standby/copy.ts';
+import { reservedHoldSeconds } from '../standby/gate.ts';
+import { inheritMoves } from '../standby/move-log.ts';
 import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
 import { federationFolderOf, keyFileOf } from './core.ts';
 import { FLEET_FILES } from './membership.ts';
@@ -28,7 +30,7 @@ export interface StandbyCopy {
   /** Holds machines of its own, and is nobody's copy. */
   isInUse(): boolean;
   place(): Place | undefined;
-  /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run on until then. */
+  /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run by ours from here on. */
   leave(to: 'active' | 'apart', aheadMs: number): void;
   /** As a follower: follows up the file from here on. `onRows`: what has changed, before it is said that it is here. */
   open(onRows: (tables: ReadonlySet<string>) => void): void;
@@ -120,9 +122,16 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
       if (!existsSync(file)) return;
       inFile((db) => {
         if (!db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get()) return;
-        leavePlace(db, to);
-        if (aheadMs > 0)
-          db.prepare('UPDATE leases SET expires_at = expires_at + ?').run(Math.round(aheadMs));
+        db.transaction(() => {
+          const holdMs = reservedHoldSeconds(config.standby?.mcltSeconds ?? 0) * 1000;
+          const inherits = to === 'active' && isFromCopy(db);
+          if (inherits) inheritMoves(db, { now: Date.now(), holdMs, aheadMs });
+          leavePlace(db, to);
+          if (inherits && aheadMs !== 0)
+            db.prepare(
+              'UPDATE leases SET expires_at = expires_at + ?1, last_at = last_at + ?1',
+            ).run(Math.round(aheadMs));
+        }).immediate();
       });
     },
     open(onRows) {

@@ -2,6 +2,7 @@
 import { AppError } from '../errors.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
+import { isTogether } from '../standby/gate.ts';
 import type { TakeOver } from '../standby/right.ts';
 import { NEVER } from '../standby/standing.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
@@ -38,6 +39,7 @@ function begin(pair: Pair, { why, fenced, who }: Parameters<PairDesk['begin']>[0
     throw refuse(
       'It has no whole copy to take over with; one that never met the other one needs --fenced.',
     );
+  if (result === 'not-current') throw refuse(NOT_CURRENT);
   if (result === 'in-touch') {
     pair.meeting?.line.send({ kind: 'give' });
   } else if (result === 'done') {
@@ -56,7 +58,7 @@ export async function handOver(pair: Pair, why: string): Promise<void> {
   if (!pair.isActive()) throw refuse('This appliance is not active.');
   if (!meeting || !telling || !part.isCurrent())
     throw refuse('The other appliance is not in touch, or has not everything yet.');
-  if (pair.standing().mode !== 'whole')
+  if (!isTogether(pair.standing()))
     throw refuse('Leases of before may still run that neither knows of: later.');
   await part.changing;
   part.tell({ name: 'standby.handed-over', data: { epoch: right.kept().own, why } });
@@ -101,6 +103,7 @@ function statusOf(pair: Pair): PairStatus {
   const { settings } = pair.parts;
   const { wholeFrom, touchAt, aheadMs, why } = pair.state.get();
   const heard = mono() - pair.witnessAt < pair.leaseMs;
+  const standing = pair.standing();
   return {
     member: settings.member,
     mode: pair.mode,
@@ -116,16 +119,19 @@ function statusOf(pair: Pair): PairStatus {
     },
     standby: standbyOf(pair),
     ...{ takeOvers: pair.part.takeOvers, version: VERSION },
-    addresses: pair.standing().mode,
+    addresses: standing.quiet ? 'read-only' : standing.mode,
     wholeFrom: wholeFrom === NEVER || wholeFrom === 0 ? null : wholeFrom,
     witness: settings.witness ? (heard ? 'heard' : 'silent') : 'none',
     why,
   };
 }
 
+const NOT_CURRENT =
+  'The copy here may not be current. Say why the other one is fenced to use it all the same.';
+
 const WHY: Readonly<Record<string, string>> = {
   held: 'The other appliance has the right, by the witness. Order it to hand over, or say why it is fenced.',
-  'not-current':
-    'The copy here is not current, by the witness. Say why the other one is fenced to use it all the same.',
+  'not-current': NOT_CURRENT,
+  unknown: 'The witness knows nothing of this site yet. Say why the other one is fenced.',
   superseded: 'The other appliance has a newer right.',
 };

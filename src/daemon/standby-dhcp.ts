@@ -6,11 +6,18 @@ import { randomUUID } from 'node:crypto';
 import type { LeaseChange } from '../dhcp/ports.ts';
 import { type ChangeLog, openChangeLog } from '../standby/change-log.ts';
 import { createFeeder, type Feeder, type FeederPorts } from '../standby/feeder.ts';
-import { apartHoldSeconds, reservedHoldSeconds, type Standing } from '../standby/gate.ts';
+import {
+  apartHoldSeconds,
+  isSilent,
+  isTogether,
+  reservedHoldSeconds,
+  type Standing,
+} from '../standby/gate.ts';
 import { type MoveLog, openMoveLog } from '../standby/move-log.ts';
 import { createPromises, type Promises } from '../standby/promises.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import type { Told } from '../standby/told.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import { type openCore, systemClock } from './core.ts';
 
@@ -30,6 +37,8 @@ export interface TellingParts {
   readonly ports: Omit<FeederPorts, 'log' | 'run'>;
   readonly unsure: readonly string[];
   readonly told: Told;
+  /** Of one that serves while it is apart nobody takes over anything. */
+  readonly active: boolean;
   standing(): Standing;
   aheadMs(): number;
 }
@@ -39,9 +48,9 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
   const log = openChangeLog(core.db);
   const feeder = createFeeder({ ...parts.ports, log, run: randomUUID() });
   const moves = openMoveLog(core.db, {
-    ...{ member: settings.member, head: log.head, mono: () => performance.now() },
-    isCurrent: feeder.isWhole,
-    wall: systemClock,
+    ...{ head: log.head, mono: () => performance.now(), wall: systemClock },
+    isTogether: () => isTogether(standing()),
+    isSilent: () => isSilent(standing()),
     holdMs: reservedHoldSeconds(settings.mcltSeconds) * 1000,
     apartMs: apartHoldSeconds(settings.mcltSeconds) * 1000,
     isAlone() {
@@ -60,6 +69,7 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
     parts.unsure,
   );
   core.pairing.rules = promises;
+  if (parts.active) core.inventory.transaction(() => noteWords(moves, parts.told));
   const durable =
     (wait: Feeder['confirm']) =>
     (done: (error?: Error) => void): void => {
@@ -74,4 +84,12 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
     whenDurable: durable(feeder.confirm),
     leaseDurable: durable(feeder.promise),
   };
+}
+
+/** What was told while this one was not active, for the one that serves from this database next. */
+function noteWords(moves: MoveLog, told: Told): void {
+  for (const { address, mac, leftMs } of told.running()) {
+    const end = address.lastIndexOf(' ');
+    moves.told(address.slice(0, end), Number(address.slice(end + 1)) as Ipv4, { mac, leftMs });
+  }
 }

@@ -5,7 +5,7 @@
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
-import type { Right } from '../standby/right.ts';
+import type { KeptRight, Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import {
   afterLoss,
@@ -17,7 +17,7 @@ import {
   standingOf,
   type TakingOver,
 } from '../standby/standing.ts';
-import type { PairStateFile } from './standby-state.ts';
+import type { PairState, PairStateFile } from './standby-state.ts';
 
 export interface FootingParts {
   readonly settings: Pick<StandbySettings, 'member' | 'witness'>;
@@ -30,8 +30,8 @@ export interface FootingParts {
 export interface Footing {
   /** `active`: as the active daemon that runs here; `inTouch`: with the one that is. */
   standing(now: Pick<Now, 'active' | 'current' | 'inTouch'>): Standing;
-  /** Something was heard of the other one, whose time of day ours is ahead of by so much. */
-  touched(aheadMs: number): void;
+  /** Something was heard of the other one, whose time of day ours is ahead of by so much. `inStep`: and each has what the other one has. */
+  touched(aheadMs: number, inStep: boolean): void;
   /** It has become the newest epoch's. */
   tookOver(by: TakingOver['by'], why: string): void;
   /** To be called often: has somebody else become active? What was promised here, and not heard of, is not forgotten with the database. */
@@ -45,6 +45,20 @@ export interface Footing {
 }
 
 const DOUBT_MS = limit('standbyDoubtMs');
+/** A difference of the clocks that is news. */
+const CLOCK_MS = 500;
+
+/** A new epoch of our own is on disk with the least that it can mean: a crash before it is known why it was begun promises nothing. */
+export function withRight(
+  state: PairState,
+  right: KeptRight,
+  { mcltMs, stale }: Pick<TakingOver, 'mcltMs' | 'stale'>,
+): Partial<PairState> {
+  if (right.own === state.right.own) return { right };
+  const { touchAt } = state;
+  const how = { by: 'order', touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs } as const;
+  return { right, ...afterTakeOver(state, { ...how, stale }) };
+}
 
 export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
   let notedAt = Number.NEGATIVE_INFINITY;
@@ -56,16 +70,19 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
         ...{ ...how, member: settings.member, witness: settings.witness },
         ...{ now: Date.now(), follows: right.follows() },
       }),
-    touched(aheadMs) {
+    touched(measuredMs, inStep) {
       const now = performance.now();
-      if (now - notedAt < limit('standbyNoteMs')) return;
-      notedAt = now;
-      state.put({ touchAt: Date.now(), aheadMs: Math.round(aheadMs) });
+      const aheadMs = Math.round(measuredMs);
+      const isDue = inStep && now - notedAt >= limit('standbyNoteMs');
+      if (!isDue && Math.abs(aheadMs - state.get().aheadMs) < CLOCK_MS) return;
+      if (inStep) notedAt = now;
+      state.put({ aheadMs, ...(inStep && { touchAt: Date.now() }) });
     },
     tookOver(by, why) {
       const { touchAt } = state.get();
       const how = { by, touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
-      state.put({ ...afterTakeOver(state.get(), how), why, unsure: [] });
+      const apart = afterTakeOver(state.get(), { ...how, stale: right.isStale() });
+      state.put({ ...apart, why });
       log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
     },
     watch() {
@@ -85,6 +102,6 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
       const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
       if (after !== state.get()) state.put(after);
     },
-    whole: () => state.put({ fenced: false, off: false, unsure: [], unheard: false }),
+    whole: () => state.put({ fenced: false, off: false, unheard: false }),
   };
 }

@@ -32,19 +32,22 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
   let n = 0;
   const pings = new Map<number, number>();
   const beat = setInterval(() => {
-    if (pair.mode !== 'active' || !pair.isActive()) return meeting.hello();
+    // Who has the newest epoch and not the right to it may be renewed by the other one.
+    if (!pair.isActive()) meeting.hello();
+    if (!pair.right.isNewest()) return;
     n += 1;
     pings.set(n, mono());
     const [oldest] = pings.keys();
     if (pings.size > PINGS_MAX && oldest !== undefined) pings.delete(oldest);
     const { epoch } = pair.right.kept();
     meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now() });
-    sendChanged();
+    if (pair.isActive()) sendChanged();
   }, pair.leaseMs / 8);
   meeting.use({
     hello(hello) {
       greet(pair, hello);
       meeting.active = hello.active;
+      if (!hello.active) meeting.wholeOf = 0;
       meeting.version = hello.version;
       meeting.images = hello.images;
       pair.settle();
@@ -70,14 +73,19 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
 function greet(pair: Pair, hello: HelloMessage): void {
   const { settings } = pair.parts;
   pair.oriented = true;
+  pair.footing.touched(Date.now() - hello.clock, false);
   const isFirst = settings.member === 'a' && hello.epoch === 0;
   if (isFirst && pair.right.kept().epoch === 0) pair.begin();
   const before = pair.right.kept();
   // What it gave while it was active, and we did not hear of, has to end first.
   const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
   pair.right.met(hello, mono());
+  // Without a witness nobody knows whether the other one was told to take over since.
   if (pair.right.kept().own !== before.own)
-    pair.footing.tookOver('witness', 'the other one knows of our right');
+    pair.footing.tookOver(
+      settings.witness ? 'witness' : 'order',
+      'the other one knows of our right',
+    );
   if (!pair.isActive() || (hello.active && !wasActive)) return;
   pair.footing.met(wasActive);
 }
@@ -87,17 +95,18 @@ interface Heard {
   readonly pings: ReadonlyMap<number, number>;
 }
 
-function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
+function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
   const { right } = pair;
+  const { line } = meeting;
   const { telling } = pair.part;
   switch (message.kind) {
     case 'ping':
-      pair.touched(Date.now() - message.clock);
+      pair.touched(Date.now() - message.clock, meeting.wholeOf === message.epoch);
       if (right.supports(message.epoch, mono())) line.send({ kind: 'pong', n: message.n });
       return;
     case 'pong':
       right.supported(pings.get(message.n) ?? Number.NEGATIVE_INFINITY);
-      pair.touched(pair.state.get().aheadMs);
+      pair.touched(pair.state.get().aheadMs, true);
       return;
     case 'ack':
       telling?.feeder.acked(message.to);
@@ -108,7 +117,8 @@ function hear(pair: Pair, { line }: Meeting, { message, pings }: Heard): void {
       right.left(message.epoch);
       return;
     case 'whole':
-      right.copied(message.epoch);
+      right.copied(message.epoch, mono());
+      meeting.wholeOf = message.epoch;
       pair.part.images?.wake();
       return;
     case 'want':

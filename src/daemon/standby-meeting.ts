@@ -25,6 +25,8 @@ export interface Meeting {
   readonly line: Line;
   /** What the other one has said last. */
   active: boolean;
+  /** As the follower: of which epoch we have everything, as it said on this line and as long as it is active; 0: of none. */
+  wholeOf: number;
   version: string;
   images: HelloMessage['images'];
   hello(): void;
@@ -126,7 +128,7 @@ function meet(ports: MeetingPorts, socket: TLSSocket): void {
   });
   const meeting: Meeting = {
     line,
-    ...{ active: false, version: '', images: { files: 0, bytes: 0 } },
+    ...{ active: false, wholeOf: 0, version: '', images: { files: 0, bytes: 0 } },
     hello: () => line.send(ports.hello()),
     use(given) {
       user = given;

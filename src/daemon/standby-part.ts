@@ -13,8 +13,10 @@ import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
 import { osBootId } from '../platform/os-boot.ts';
 import { trim } from '../standby/change-log.ts';
+import { isFromCopy } from '../standby/copy.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
+import { readMoves } from '../standby/move-log.ts';
 import type { Told } from '../standby/told.ts';
 import { type openCore, rereadCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
@@ -156,13 +158,15 @@ export class PairPart {
     const { parts, standing } = this.ports;
     const { mcltSeconds, answerAfterSeconds: standsBackSeconds } = parts.settings;
     const { leases } = core.view;
+    const moves = readMoves(core.db);
     this.images = this.openImages(core);
     this.readers.push((tables) => {
       rereadCore(core, tables);
+      if (tables.has('meta')) moves.reread();
       if (tables.has('image_blobs')) this.images?.wake();
     });
     const rules = createFollowing({
-      ...{ mcltSeconds, standsBackSeconds, leases, standing, told: this.told },
+      ...{ mcltSeconds, standsBackSeconds, leases, standing, moves, told: this.told },
     });
     core.pairing.rules = rules;
     return {
@@ -185,10 +189,12 @@ export class PairPart {
 
   private openTelling(core: Core): Telling {
     const { parts, state, copy, standing, line, onWhole, onError } = this.ports;
+    // What is no copy is kept by our own clock.
+    const isCopy = isFromCopy(core.db);
     this.telling = openTelling(core, {
-      ...{ settings: parts.settings, standing, told: this.told },
+      ...{ settings: parts.settings, standing, told: this.told, active: this.mode === 'active' },
       unsure: state.get().unsure,
-      aheadMs: () => state.get().aheadMs,
+      aheadMs: () => (isCopy ? state.get().aheadMs : 0),
       ports: {
         send: (message) => line()?.send(message),
         sendCopy: (place) => copy.send(line(), place),
@@ -221,8 +227,11 @@ export class PairPart {
     const { core } = this;
     if (this.telling && (this.mode === 'apart' || !this.ports.line())) trim(this.telling.log);
     if (this.telling?.feeder.behind() === 0) this.evenAt = performance.now();
-    if (core && this.mode === 'active' && this.ports.isActive())
-      this.telling?.moves.tidy(core.inventory.transaction);
+    if (!core || !this.telling || this.mode !== 'active' || !this.ports.isActive()) return;
+    this.telling.moves.tidy(core.inventory.transaction);
+    const { state } = this.ports;
+    if (state.get().unsure.length > 0 && this.telling.promises.unsure().length === 0)
+      state.put({ unsure: [] });
   }
 
   /** A whole copy is here: it takes the place of the database while nothing has that open. */
@@ -236,6 +245,8 @@ export class PairPart {
         try {
           await this.close('standby');
           put();
+          // What was promised without a word was so in the database of before.
+          this.ports.state.put({ unsure: [] });
           this.mode = 'following';
           await this.start('following');
         } catch (err) {

@@ -21,7 +21,7 @@ import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
-import { type Footing, openFooting } from './standby-footing.ts';
+import { type Footing, openFooting, withRight } from './standby-footing.ts';
 import { hearOther } from './standby-hearing.ts';
 import { type Meeting, openMeetings } from './standby-meeting.ts';
 import { type Mode, PairPart } from './standby-part.ts';
@@ -117,7 +117,8 @@ export class Pair {
         member: settings.member,
         witness: settings.witness,
         leaseMs: this.leaseMs,
-        keep: (right) => this.state.put({ right }),
+        keep: (right, stale) =>
+          this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, stale })),
         wall: () => Date.now(),
         ask: (question, id) => {
           askWitness(question, this.leaseMs / 3).then((answer) => {
@@ -147,6 +148,7 @@ export class Pair {
         ...{ member: settings.member, epoch: this.right.kept().epoch },
         ...{ own: this.right.kept().own, active: this.isActive() },
         images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
+        clock: Date.now(),
         place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
       }),
       onMeeting: (meeting) => this.meet(meeting),
@@ -213,9 +215,10 @@ export class Pair {
     return this.folder;
   }
 
-  touched(aheadMs: number): void {
+  /** @param inStep what either of the two knows the other one knows, but for the last moments */
+  touched(aheadMs: number, inStep: boolean): void {
     this.heardAt = mono();
-    this.footing.touched(aheadMs);
+    this.footing.touched(aheadMs, inStep);
   }
 
   /** What DHCP may promise now. */
@@ -261,7 +264,7 @@ export class Pair {
 
   /** The follower has everything: from here on it may take over. */
   private whole(): void {
-    this.right.caughtUp();
+    this.right.caughtUp(mono());
     this.part.telling?.promises.together();
     this.part.telling?.moves.together();
     this.footing.whole();

@@ -7,8 +7,8 @@
  * After that time everything that was unknown has ended, and whoever knows that the other one is silent has the whole pool.
  *
  * Halves are by the last bit of an address, so that a pool of any form has two. A reserved address is in no half: it is given to
- * its owner by either, whichever of the two is active. So a reservation that was changed here counts as it was before, until the other
- * one knows, and what it may have said by then is over (`moves.ts`).
+ * its owner by either, whichever of the two is active. So an address that has left a machine counts as that machine's until the other
+ * one knows, and what it may have said by then is over; the note of it is in the database, for whoever serves from it (`moves.ts`).
  */
 import type { Lease } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
@@ -16,15 +16,21 @@ import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import type { Member } from './witness.ts';
 
-export type Standing =
+/**
+ * `quiet`: what was promised here before may run, and the database is another one; or it is not the newest, and anything may run.
+ * Nothing is given meanwhile but what a machine has by this database, and for no longer than it has it.
+ */
+export type Standing = Footing & { readonly quiet: boolean };
+
+type Footing =
   /**
-   * Everything that is promised is known to the other one before; or the other one is known to be silent for long enough.
+   * Everything that is promised is known to the other one before (`heard`); or the other one is known to be silent for long enough.
    * `alone`: there is no other one, or a person knows that it is off: it says nothing of reserved addresses either.
    */
-  | { readonly mode: 'whole'; readonly alone: boolean }
+  | { readonly mode: 'whole'; readonly heard: boolean; readonly alone: boolean }
   /**
    * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what was given
-   * before, and is not unsure, it knows. `ranAt`: what ran then it may have renewed. `rival`: there is no witness, so the other one may be active, too.
+   * before, and is not unsure, it knows. `ranAt`: what ran then it may have renewed.
    */
   | {
       readonly mode: 'half';
@@ -32,19 +38,32 @@ export type Standing =
       readonly since: Millis;
       readonly lostAt: Millis;
       readonly ranAt: Millis;
-      readonly rival: boolean;
+      readonly other: Other;
     }
   /**
    * Not active: nothing new is promised. `follows`: the database is a copy of the active one's, which keeps what was known to
    * both as it was while the two are apart; nobody does that for one that was active itself. `inTouch`: the active one is there,
-   * and does as it likes with what is not reserved. `quiet`: what was promised here before may run, and the database is another one.
+   * and does as it likes with what is not reserved.
    */
   | {
       readonly mode: 'read-only';
       readonly follows: boolean;
       readonly inTouch: boolean;
-      readonly quiet: boolean;
     };
+
+/**
+ * What the other one may be doing unheard. `rival`: there is no witness, so it may be active, too. `owes`: it is not, but what it
+ * promised while it was may run. `silent`: it says what its copy says, and nothing else.
+ */
+export type Other = 'rival' | 'owes' | 'silent';
+
+/** The other one has everything, and nothing runs that only one of the two knows of. */
+export const isTogether = (standing: Standing): boolean =>
+  standing.mode === 'whole' && standing.heard && !standing.quiet;
+
+/** The other one says what its copy says, and nothing else. */
+export const isSilent = (standing: Standing): boolean =>
+  standing.mode === 'whole' || (standing.mode === 'half' && standing.other === 'silent');
 
 export interface Wish {
   readonly segment: string;
@@ -64,7 +83,7 @@ export interface Given {
   isOurs(segment: string, address: Ipv4): boolean;
   /** Given here since then, when nobody had it: the other one knows nothing of it. */
   isNew(segment: string, address: Ipv4): boolean;
-  /** For whom it is reserved as far as the other one knows, '' for nobody; empty when both know the same. */
+  /** Whose it may be by another word than this database's, '' for nobody's; empty when both know the same. */
   formerly(segment: string, address: Ipv4): readonly (Mac | '')[];
   /** Another machine was told by us that it has it, when we were not active. */
   isToldAnother(segment: string, address: Ipv4, mac: Mac): boolean;
@@ -73,12 +92,13 @@ export interface Given {
 export const isInHalf = (member: Member, address: Ipv4): boolean =>
   address % 2 === (member === 'a' ? 0 : 1);
 
-const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): boolean =>
+const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): lease is Lease =>
   lease?.state === 'bound' && lease.mac === mac && lease.expiresAt > at;
 
 /** May this client be given this address, as far as the other appliance is concerned? */
 export function mayGive(standing: Standing, wish: Wish, given: Given, now: Millis): boolean {
   const { segment, address, mac, held } = wish;
+  if (standing.quiet && !isBound(held, mac, now)) return false;
   if (standing.mode === 'whole' && standing.alone) return true;
   const formerly = given.formerly(segment, address);
   if (
@@ -86,14 +106,16 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
     given.isToldAnother(segment, address, mac)
   )
     return false;
-  const reserved = wish.reserved && (!formerly.includes('') || mayUseNewOne(standing, wish));
+  // The other one takes it for free still: in its pools, and for its own operators.
+  const isUnknown = formerly.includes('');
+  const reserved = wish.reserved && (!isUnknown || standing.mode === 'whole');
   switch (standing.mode) {
     case 'whole':
       return true;
     case 'read-only':
-      if (standing.quiet && !isBound(held, mac, now)) return false;
       if (standing.inTouch) return reserved && standing.follows;
       if (reserved) return true;
+      if (given.isUnsure(segment, address)) return false;
       return standing.follows && isBound(held, mac, (now + DOUBT_SECONDS * 1000) as Millis);
     case 'half': {
       const { since, lostAt, ranAt, member } = standing;
@@ -102,6 +124,7 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
       // Its last holder may have renewed it at the other one.
       if (isOthers && !given.isNew(segment, address) && held.expiresAt > ranAt) return false;
       if (reserved) return true;
+      if (isUnknown && !wish.dynamic) return wish.reserved && mayUseStatic(standing, address);
       if (given.isUnsure(segment, address) && !isOurs) return false;
       if (isOurs && isBound(held, mac, since)) return true;
       if (isBound(held, mac, lostAt) && (held?.lastAt ?? 0) <= lostAt) return true;
@@ -110,11 +133,12 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
   }
 }
 
-/** The other one takes for free what has become somebody's here: in its pools, and for its own operators where it may be active. */
-function mayUseNewOne(standing: Standing, { dynamic }: Pick<Wish, 'dynamic'>): boolean {
-  if (standing.mode === 'half') return !dynamic && !standing.rival;
-  return standing.mode === 'whole';
+/** Outside of the pools, an address of which the other one does not know that it is somebody's: an operator there may give it, too. */
+function mayUseStatic({ other, member }: Half, address: Ipv4): boolean {
+  return other === 'silent' || (other === 'rival' && isInHalf(member, address));
 }
+
+type Half = Extract<Standing, { mode: 'half' }>;
 
 /** How long a lease may be at most, in seconds; undefined: as long as the segment says. */
 export function secondsMax(
@@ -122,19 +146,15 @@ export function secondsMax(
   { held, mac }: Pick<Wish, 'held' | 'mac'>,
   { now, mcltSeconds }: { readonly now: Millis; readonly mcltSeconds: number },
 ): number | undefined {
-  switch (standing.mode) {
-    case 'whole':
-      return undefined;
-    case 'half':
-      return mcltSeconds;
-    case 'read-only': {
-      const unknown = Math.min(mcltSeconds, UNKNOWN_SECONDS);
-      if (!held || !isBound(held, mac, now)) return unknown;
-      const left = Math.max(1, Math.floor((held.expiresAt - now) / 1000) - DOUBT_SECONDS);
-      // What the active one does with it meanwhile it does not ask for.
-      return standing.inTouch ? Math.min(left, unknown) : left;
-    }
-  }
+  const unknown = Math.min(mcltSeconds, UNKNOWN_SECONDS);
+  const left = isBound(held, mac, now)
+    ? Math.max(1, Math.floor((held.expiresAt - now) / 1000) - DOUBT_SECONDS)
+    : unknown;
+  if (standing.mode === 'read-only')
+    // What the active one does with it meanwhile it does not ask for.
+    return standing.inTouch ? Math.min(left, unknown) : left;
+  if (standing.quiet) return Math.min(left, mcltSeconds);
+  return standing.mode === 'whole' && standing.heard ? undefined : mcltSeconds;
 }
 
 /** How well the two clocks are known to each other: what is said of one is late by the way that it takes. */

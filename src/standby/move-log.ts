@@ -1,12 +1,21 @@
 /**
- * Notes each address that leaves a machine in the database, in the transaction by which it does, for as long as the other appliance
- * may know it as that machine's (`moves.ts`): after a restart it is still known. Whoever takes over with a copy of this database is no
- * party to these notes, so they bear the name of their member.
+ * The notes of `moves.ts` as rows of the database: written in the transaction by which an address leaves a machine, told to the
+ * follower with it, and taken away when they are over. A row counts for as long as it is there, for whoever serves from
+ * this database or from a copy of it; only the one that is active knows when it is over.
  */
 import type { Database } from 'better-sqlite3';
 import type { Ipv4 } from '../wire/ipv4.ts';
-import { createMoves, type MoveNote, type MovePorts, type Moves, type Owner } from './moves.ts';
-import type { Member } from './witness.ts';
+import {
+  addressKey,
+  createMoves,
+  type Held,
+  MOVE_KINDS,
+  type MoveKind,
+  type MoveNote,
+  type MovePorts,
+  type Moves,
+  type Owner,
+} from './moves.ts';
 
 export interface MoveLog extends Moves {
   /** Forgets what is over. Within a transaction; does nothing, and costs nothing, when there is nothing. */
@@ -14,36 +23,95 @@ export interface MoveLog extends Moves {
 }
 
 export interface MoveLogPorts extends Omit<MovePorts, 'before'> {
-  readonly member: Member;
   /** The time of day. */
   wall(): number;
   /** There is no other one that could know anything. */
   isAlone(): boolean;
 }
 
+const PREFIX = 'standby_moved ';
+
+const keyOf = ({ kind, segment, address, was }: Omit<MoveNote, 'leftMs'>): string =>
+  `${PREFIX}${kind} ${segment} ${address} ${was}`;
+
+/** With when it ends, of the writer's time of day; 0: when the other one knows. */
+interface NoteRow {
+  readonly note: Omit<MoveNote, 'leftMs'>;
+  readonly end: number;
+}
+
+function rowsOf(db: Database): NoteRow[] {
+  const found = db
+    .prepare<[string, string], { key: string; value: string }>(
+      'SELECT key, value FROM meta WHERE key >= ? AND key < ?',
+    )
+    .all(PREFIX, `${PREFIX.trimEnd()}!`);
+  return found.flatMap(({ key, value }) => {
+    const [, kind, segment, address, was] =
+      /^(\w+) (.+) (\d+) (\S*)$/.exec(key.slice(PREFIX.length)) ?? [];
+    if (!MOVE_KINDS.includes(kind as MoveKind) || segment === undefined) return [];
+    const note = { kind: kind as MoveKind, segment, address: Number(address) as Ipv4 };
+    return [{ note: { ...note, was: was as Owner }, end: Number(value) }];
+  });
+}
+
+const putNote = (db: Database) =>
+  db.prepare<[string, string]>(
+    `INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE
+       SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))`,
+  );
+
+/** Whose an address may be for another one than this copy, as its writer has noted: read anew when `meta` has changed. */
+export function readMoves(db: Database): { formerly: Moves['formerly']; reread(): void } {
+  let owners = new Map<string, Owner[]>();
+  const reread = (): void => {
+    owners = new Map();
+    for (const { note } of rowsOf(db)) {
+      const key = addressKey(note.segment, note.address);
+      owners.set(key, [...(owners.get(key) ?? []), note.was]);
+    }
+  };
+  reread();
+  return { formerly: (segment, address) => owners.get(addressKey(segment, address)) ?? [], reread };
+}
+
+/**
+ * A copy becomes the database of one that is active: it knows what its writer knew, so what is noted ends by itself, when what
+ * either of them has said is over.
+ */
+export function inheritMoves(db: Database, { now, holdMs, aheadMs }: Inheritance): void {
+  const put = putNote(db);
+  const drop = db.prepare('DELETE FROM meta WHERE key = ?');
+  for (const { note, end } of rowsOf(db)) {
+    drop.run(keyOf(note));
+    const ends = note.kind === 'reserved' ? now + holdMs : end + aheadMs;
+    put.run(keyOf({ ...note, kind: 'until' }), String(Math.round(ends)));
+  }
+}
+
+export interface Inheritance {
+  readonly now: number;
+  readonly holdMs: number;
+  /** By how much our time of day is ahead of the writer's; negative: behind. */
+  readonly aheadMs: number;
+}
+
 /** Notes from here on. To be called once for a connection. */
 export function openMoveLog(db: Database, ports: MoveLogPorts): MoveLog {
-  const { member, wall, isAlone } = ports;
-  const prefix = `standby_moved ${member} `;
-  const kept = db
-    .prepare<[string], { key: string; value: string }>(
-      "SELECT key, value FROM meta WHERE key LIKE ? || '%'",
-    )
-    .all(prefix);
-  const before = kept.map(({ key, value }): MoveNote => {
-    const leftMs = value === '' ? 0 : Math.max(1, Number(value) - wall());
-    return { text: key.slice(prefix.length), leftMs };
+  const { wall, isAlone } = ports;
+  const before = rowsOf(db).map(({ note, end }): MoveNote => {
+    const leftMs = end === 0 ? 0 : Math.max(1, end - wall());
+    return { ...note, leftMs };
   });
   const moves = createMoves({ ...ports, before });
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');
-  const put = db.prepare(
-    `INSERT INTO meta (key, value) VALUES (?, ?)
-     ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`,
-  );
-  const keep = ({ text, leftMs }: MoveNote): void =>
-    void put.run(`${prefix}${text}`, leftMs === 0 ? '' : String(Math.round(wall() + leftMs)));
+  const put = putNote(db);
+  const keep = (note: MoveNote): MoveNote => {
+    if (!isAlone()) put.run(keyOf(note), String(Math.round(wall() + note.leftMs)));
+    return note;
+  };
   db.function('standby_moved', (subnet, address, was) =>
-    isAlone() ? null : moves.changed(String(subnet), Number(address) as Ipv4, was as Owner).text,
+    isAlone() ? null : keyOf(moves.changed(String(subnet), Number(address) as Ipv4, was as Owner)),
   );
   for (const [what, row, was] of [
     ['INSERT', 'NEW', "''"],
@@ -52,24 +120,20 @@ export function openMoveLog(db: Database, ports: MoveLogPorts): MoveLog {
     db.exec(
       `CREATE TEMP TRIGGER standby_moved_${what} AFTER ${what} ON main.addresses BEGIN
          INSERT INTO meta (key, value)
-           SELECT '${prefix}' || note, ''
-             FROM (SELECT standby_moved(${row}.subnet, ${row}.address, ${was}) AS note)
+           SELECT note, '0' FROM (SELECT standby_moved(${row}.subnet, ${row}.address, ${was}) AS note)
              WHERE note IS NOT NULL
            ON CONFLICT (key) DO NOTHING;
        END`,
     );
   return {
     ...moves,
-    left(segment, address, lease) {
-      const note = moves.left(segment, address, lease);
-      if (!isAlone()) keep(note);
-      return note;
-    },
+    left: (segment, address, lease: Held) => keep(moves.left(segment, address, lease)),
+    told: (segment, address, word: Held) => keep(moves.told(segment, address, word)),
     tidy(transaction) {
       const over = moves.over();
       if (over.length > 0)
         transaction(() => {
-          for (const text of over) drop.run(`${prefix}${text}`);
+          for (const note of over) drop.run(keyOf(note));
         });
     },
   };

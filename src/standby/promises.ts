@@ -3,13 +3,13 @@
  *
  * `unsure`: addresses of the other one's half, given while promises waited for its word, whose word has not come. Their
  * acknowledgements have not left. When the line is lost nobody is given them, not even the client that they were meant for: it
- * may ask the other one next, which takes them for free. `ours`: what was given or renewed since both knew everything for the last
+ * may ask the other one next, which takes them for free, until nothing runs any more that it may have promised. `ours`: what was given or renewed since both knew everything for the last
  * time.
  */
 import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
-import { type Given, isInHalf, mayGive, type Standing, secondsMax } from './gate.ts';
+import { type Given, isInHalf, isTogether, mayGive, type Standing, secondsMax } from './gate.ts';
 import type { Moves } from './moves.ts';
 import type { Told } from './told.ts';
 import type { Member } from './witness.ts';
@@ -45,13 +45,16 @@ export interface Promises extends PartnerRules {
   unsure(): string[];
 }
 
+/** Of before the two were apart. */
+const BEFORE = Number.POSITIVE_INFINITY;
+
 const keyOf = (segment: string, address: Ipv4): string => `${segment} ${address}`;
 
 export function createPromises(ports: PromisePorts, unsureBefore: readonly string[]): Promises {
   const { member, mcltSeconds, leases } = ports;
-  const unsure = new Map<string, number>(
-    unsureBefore.map((key) => [key, Number.POSITIVE_INFINITY]),
-  );
+  const unsure = new Map<string, number>(unsureBefore.map((key) => [key, BEFORE]));
+  /** The other one has what was before the two were apart, too. */
+  let met = false;
   const ours = new Map<string, 'new' | 'renewed'>();
   const given: Given = {
     isUnsure: (segment, address) => unsure.has(keyOf(segment, address)),
@@ -65,7 +68,10 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     held: leases.byAddress(wish.segment, wish.address),
   });
   return {
-    isReadOnly: () => ports.standing().mode === 'read-only',
+    isReadOnly() {
+      const { mode, quiet } = ports.standing();
+      return mode === 'read-only' || quiet;
+    },
     standsBackSeconds: () => 0,
     mayGive(wish, now) {
       const standing = ports.standing();
@@ -106,11 +112,17 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
       return result;
     },
     acked(to) {
-      for (const [key, at] of unsure) if (at <= to) unsure.delete(key);
+      if (unsure.size === 0) return;
+      const isOver = met && isTogether(ports.standing());
+      for (const [key, at] of unsure) if (at <= to || (isOver && at === BEFORE)) unsure.delete(key);
     },
-    apart: () => ours.clear(),
+    apart() {
+      ours.clear();
+      met = false;
+      for (const key of unsure.keys()) unsure.set(key, BEFORE);
+    },
     together() {
-      for (const [key, at] of unsure) if (at === Number.POSITIVE_INFINITY) unsure.delete(key);
+      met = true;
     },
     unsure: () => [...unsure.keys()],
   };

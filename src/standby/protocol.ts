@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { TableChange } from './change-log.ts';
 
-export const STANDBY_PROTOCOL = 2;
+export const STANDBY_PROTOCOL = 3;
 
 const count = z.number().int().min(0);
 const id = z.string().min(1).max(64);
@@ -38,6 +38,8 @@ export const hello = z.strictObject({
   place: place.optional(),
   /** Files of images that its copy knows of and that it has not. */
   images: z.strictObject({ files: count, bytes: count }),
+  /** Its time of day. */
+  clock: z.number().int(),
 });
 export type HelloMessage = z.output<typeof hello>;
 

@@ -38,8 +38,8 @@ export interface RightPorts {
   readonly member: Member;
   readonly witness: boolean;
   readonly leaseMs: number;
-  /** On disk when it returns. */
-  keep(kept: KeptRight): void;
+  /** On disk when it returns; with `stale` when it is of a new epoch of ours (`isStale`). */
+  keep(kept: KeptRight, stale: boolean): void;
   /** Asks the witness; the answer, if any, comes by `answered` with the same `id`. */
   ask(question: Question, id: number): void;
   /** The time of day, for the order of questions alone. */
@@ -51,13 +51,17 @@ export interface Hello {
   readonly active: boolean;
 }
 
-export type TakeOver = 'done' | 'asked' | 'in-touch' | 'no-copy' | 'active';
+export type TakeOver = 'done' | 'asked' | 'in-touch' | 'no-copy' | 'not-current' | 'active';
 
 export interface Right {
   kept(): KeptRight;
   isActive(now: number): boolean;
+  /** The newest epoch is ours, whether or not the right to it runs: the other one may renew it. */
+  isNewest(): boolean;
   /** Our database is a copy of the newest active one's, and we were not active since. */
   follows(): boolean;
+  /** It became active with a copy that is not the newest, or after a time without a right: the other one may have had the whole pool since. */
+  isStale(): boolean;
   /** What the witness said last, when it refused. */
   refusal(): string | undefined;
   tick(now: number): void;
@@ -69,14 +73,14 @@ export interface Right {
   /** As the active one: it does, for what was asked at `sentAt`. */
   supported(sentAt: number): void;
   answered(id: number, answer: Answer, now: number): void;
-  /** As the active one: the follower has everything now. It may take over from here on. */
-  caughtUp(): void;
+  /** As the active one: the follower has everything now. It may take over from here on, but not before it has been silent for long enough. */
+  caughtUp(now: number): void;
   /** The other one says that it will not take over before it has caught up again. */
   left(epoch: number): void;
   /** As a follower: about to stop, and to say so. @returns the epoch that this is about */
   leave(): number;
   /** As a follower: the copy is whole, of this epoch. */
-  copied(epoch: number): void;
+  copied(epoch: number, now: number): void;
   /** A person's order. `fenced`: the person knows that the other one is off. */
   takeOver(now: number, options: { readonly fenced: boolean }): TakeOver;
   /** As the active one: gives its right away, and is not active any more. @returns the epoch for the other one */
@@ -115,6 +119,7 @@ class MemberRight implements Right {
   private renewedAt = NEVER;
   /** What the witness has given us without our hearing of it in time: nobody else's, and no use any more. */
   private missed = 0;
+  private stale = false;
 
   constructor(ports: RightPorts, from: KeptRight, startedAt: number) {
     this.ports = ports;
@@ -128,6 +133,10 @@ class MemberRight implements Right {
 
   refusal(): string | undefined {
     return this.denied;
+  }
+
+  isStale(): boolean {
+    return this.stale;
   }
 
   follows(): boolean {
@@ -148,7 +157,7 @@ class MemberRight implements Right {
       if (due) this.ask('renew', this.state.own, now);
       return;
     }
-    if (this.order || this.mayAskToTake(now))
+    if ((this.order && this.isCurrent()) || this.mayAskToTake(now))
       this.ask('take', nextEpoch(member, Math.max(this.state.epoch, this.missed)), now);
   }
 
@@ -194,7 +203,7 @@ class MemberRight implements Right {
     this.asking = undefined;
     this.denied = answer.granted ? undefined : answer.why;
     if (!answer.granted) {
-      if (answer.why === 'held' || answer.why === 'not-current') this.order = false;
+      if (answer.why !== 'superseded' && answer.why !== 'late') this.order = false;
       this.refused(answer.epoch);
       return;
     }
@@ -212,8 +221,10 @@ class MemberRight implements Right {
     }
   }
 
-  caughtUp(): void {
+  caughtUp(now: number): void {
     if (!this.isNewest() || !this.touch) return;
+    // Its copy was not whole until now, nor had the witness in writing that it is: so long nobody takes over.
+    if (this.state.sole) this.rightUntil = Math.max(this.rightUntil, now + this.ports.leaseMs);
     this.keep({ sole: false });
     this.current = true;
   }
@@ -227,8 +238,9 @@ class MemberRight implements Right {
     return this.state.epoch;
   }
 
-  copied(epoch: number): void {
+  copied(epoch: number, now: number): void {
     this.heard(epoch);
+    this.supportedAt = Math.max(this.supportedAt, now);
     this.keep({ copy: epoch, idle: false });
   }
 
@@ -240,9 +252,11 @@ class MemberRight implements Right {
     // Nor does it know what the other one has promised, if the two have never met.
     if (copy === 0 && (epoch > 0 || !fenced)) return 'no-copy';
     if (!witness || fenced) {
-      this.become(nextEpoch(member, epoch));
+      this.become(nextEpoch(member, epoch), this.isNewest() && !this.isActive(now));
       return 'done';
     }
+    // The other one may count on our not taking over: then nobody but a person can know that it is not active.
+    if (!this.isCurrent()) return 'not-current';
     this.order = true;
     this.asking = undefined;
     this.tick(now);
@@ -263,13 +277,13 @@ class MemberRight implements Right {
     this.rightUntil = now + this.ports.leaseMs;
   }
 
-  private isNewest(): boolean {
+  isNewest(): boolean {
     return this.state.own > 0 && this.state.own === this.state.epoch;
   }
 
   private keep(change: Partial<KeptRight>): void {
     const next = { ...this.state, ...change };
-    if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next);
+    if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next, this.stale);
     this.state = next;
   }
 
@@ -288,15 +302,20 @@ class MemberRight implements Right {
   }
 
   /** The other one has a right no more, and cannot get one by itself. */
-  private become(epoch: number): void {
+  private become(epoch: number, lapsed = false): void {
+    this.stale = lapsed || this.state.copy !== this.state.epoch;
     this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false });
     [this.told, this.order, this.denied] = [undefined, false, undefined];
   }
 
   private mayAskToTake(now: number): boolean {
+    return !this.touch && this.isCurrent() && now >= this.supportedAt + heldMs(this.ports.leaseMs);
+  }
+
+  /** As far as is known here the active one counts on us. */
+  private isCurrent(): boolean {
     const { idle, copy, epoch } = this.state;
-    if (idle || this.touch || copy === 0 || copy !== epoch) return false;
-    return now >= this.supportedAt + heldMs(this.ports.leaseMs);
+    return !idle && copy > 0 && copy === epoch;
   }
 
   private ask(kind: Question['kind'], epoch: number, now: number): void {
@@ -304,7 +323,7 @@ class MemberRight implements Right {
     this.lastId += 1;
     this.lastN = Math.max(this.lastN + 1, this.ports.wall());
     const question = {
-      ...{ kind, member, epoch, leaseMs, order: kind === 'take' && this.order, n: this.lastN },
+      ...{ kind, member, epoch, leaseMs, n: this.lastN },
       mayTake: kind === 'renew' && this.current,
     };
     this.asking = { id: this.lastId, question, at: now };

@@ -5,7 +5,7 @@
  * unheard; with `fenced`, that it promises nothing more is known without meeting it.
  */
 import type { Millis } from '../wire/time.ts';
-import type { Standing } from './gate.ts';
+import type { Other, Standing } from './gate.ts';
 import type { Member } from './witness.ts';
 
 export interface Apartness {
@@ -58,15 +58,23 @@ export function standingOf(kept: Apartness, state: Now): Standing {
   const { member, active, current, follows, inTouch, now } = state;
   const quiet = now < kept.quietUntil;
   if (!active) return { mode: 'read-only', follows, inTouch, quiet };
-  if (quiet) return { mode: 'read-only', follows: true, inTouch: false, quiet };
   if (now >= kept.wholeFrom && (kept.fenced || current))
-    return { mode: 'whole', alone: kept.off && !current };
+    return { mode: 'whole', heard: current, alone: kept.off && !current, quiet };
+  const other: Other = now < kept.wholeFrom ? 'owes' : 'silent';
   return {
-    ...{ mode: 'half', member, rival: !state.witness },
+    ...{ mode: 'half', quiet, member, other: state.witness ? other : 'rival' },
     ...{ since: kept.since as Millis, lostAt: kept.lostAt as Millis },
-    ranAt: (now < kept.wholeFrom ? Math.min(kept.owedSince, kept.since) : kept.since) as Millis,
+    ranAt: ranAt(kept, state) as Millis,
   };
 }
+
+/** What ran then the other one may have renewed: nothing, once it is known to be silent, beyond what the clocks differ by. */
+function ranAt(kept: Apartness, { witness, now }: Pick<Now, 'witness' | 'now'>): number {
+  if (now < kept.wholeFrom) return Math.min(kept.owedSince, kept.since);
+  return witness ? now - DOUBT_MS : kept.since;
+}
+
+const DOUBT_MS = 2000;
 
 /** After a crash nobody noted the loss: then it was no later than when the two were surely in touch. */
 export function afterStart(
@@ -99,17 +107,22 @@ export interface TakingOver {
   readonly mcltMs: number;
   /** By how much less than `touchAt` is surely known. */
   readonly doubtMs: number;
+  /** Our database is not surely the newest one: what the other one gave since it knew nothing of us may be anywhere in the pools. */
+  readonly stale: boolean;
 }
 
 /** What a member keeps when it becomes active. */
 export function afterTakeOver(
-  { quietUntil }: Apartness,
-  { by, now, touchAt, mcltMs, doubtMs }: TakingOver,
+  kept: Apartness,
+  { by, now, touchAt, mcltMs, doubtMs, stale }: TakingOver,
 ): Apartness {
+  const quietUntil = stale ? Math.max(kept.quietUntil, now + mcltMs) : kept.quietUntil;
   const since = (by === 'handed' ? now : touchAt) - doubtMs;
   const wholeFrom = by === 'handed' ? 0 : by === 'order' ? NEVER : now + mcltMs;
   const fenced = by === 'witness' || by === 'fenced';
-  const unknown = { since, owedSince: since, lostAt: now, wholeFrom, unheard: true, quietUntil };
+  // What ends this very moment by the other one's clock is over.
+  const lostAt = now + DOUBT_MS;
+  const unknown = { since, owedSince: since, lostAt, wholeFrom, unheard: true, quietUntil };
   return { ...unknown, fenced, off: by === 'fenced' };
 }
 

@@ -1,6 +1,7 @@
 /**
  * What this member has told machines while it was not active: no database that lasts has it, and it holds to it all the same,
- * as the follower of another database, apart, or active, until it is over; also after a restart.
+ * as the follower of another database, apart, or active, until it is over; also after a restart. When it becomes active its words
+ * become notes of the database (`moves.ts`): the other one serves from that next.
  */
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
@@ -17,6 +18,8 @@ export interface Told {
   tell(segment: string, address: Ipv4, to: { readonly mac: Mac; readonly seconds: number }): void;
   /** Another machine than this one has been told that the address is its own. */
   isAnothers(segment: string, address: Ipv4, mac: Mac): boolean;
+  /** What has been told and is not over. */
+  running(): ToldOne[];
   /** Calls back when everything that was told is kept. */
   whenKept(done: (error?: Error) => void): void;
 }
@@ -42,15 +45,16 @@ export function createTold({ before, mono, keep, soon }: ToldPorts): Told {
   const tidy = (): void => {
     for (const [key, { until }] of told) if (mono() >= until) told.delete(key);
   };
+  const running = (): ToldOne[] => {
+    tidy();
+    return [...told].map(([address, { mac, until }]) => ({ address, mac, leftMs: until - mono() }));
+  };
   const flush = (): void => {
     const served = waiting;
     waiting = [];
     let failed: Error | undefined;
     try {
-      tidy();
-      keep(
-        [...told].map(([address, { mac, until }]) => ({ address, mac, leftMs: until - mono() })),
-      );
+      keep(running());
       isKept = true;
     } catch (error) {
       failed = error as Error;
@@ -68,6 +72,7 @@ export function createTold({ before, mono, keep, soon }: ToldPorts): Told {
       const one = told.get(addressKey(segment, address));
       return one !== undefined && one.mac !== mac && mono() < one.until;
     },
+    running,
     whenKept(done) {
       if (isKept) return done();
       if (waiting.push(done) === 1) soon(flush);

@@ -10,7 +10,6 @@ export const witnessQuestion = z.strictObject({
   epoch: count.min(1),
   leaseMs: z.number().int().min(1000).max(120_000),
   mayTake: z.boolean(),
-  order: z.boolean(),
   n: count,
 }) satisfies z.ZodType<Question>;
 

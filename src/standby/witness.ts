@@ -28,8 +28,6 @@ export interface Question {
   readonly epoch: number;
   readonly leaseMs: number;
   readonly mayTake: boolean;
-  /** A person's order: also without the word of the holder. */
-  readonly order: boolean;
   /** Goes up with each question of a member. */
   readonly n: number;
 }
@@ -85,11 +83,11 @@ export function judge(
       if (!isHolder) return denied('superseded');
       return granted({ epoch, holder, untilMs: 0, mayTake: true });
     case 'take':
-      if (!row)
-        return asked.order ? granted({ epoch, holder, untilMs, mayTake }) : denied('unknown');
+      if (!row) return denied('unknown');
       if (epoch <= row.epoch) return denied('superseded');
       if (nowMs < row.untilMs && row.holder !== holder) return denied('held');
-      if (!row.mayTake && !asked.order && row.holder !== holder) return denied('not-current');
+      // Whom nobody can replace needs no renewal, and may be active whatever the time: a person has to know that it is off.
+      if (!row.mayTake && row.holder !== holder) return denied('not-current');
       return granted({ epoch, holder, untilMs, mayTake });
   }
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import { afterEach, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config.ts';
 import { type CoreRun, openCore } from '../../../src/daemon/core.ts';
@@ -11,7 +12,7 @@ import { enterLease } from '../../../src/dhcp/server.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import { openChangeLog } from '../../../src/standby/change-log.ts';
 import { createFollowing } from '../../../src/standby/following.ts';
-import { openMoveLog } from '../../../src/standby/move-log.ts';
+import { inheritMoves, openMoveLog, readMoves } from '../../../src/standby/move-log.ts';
 import { createTold, type ToldOne } from '../../../src/standby/told.ts';
 import { parseBootToken } from '../../../src/wire/ids.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -69,6 +70,16 @@ dhcp: { segments: [{ name: provisioning, iface: prov0, address: 10.77.0.1, cidr:
   return { active, follower, reserve, free };
 }
 
+/** The notes of an active one that is not in touch. */
+const logAt = (time: { now: number }) => ({
+  ...{ holdMs: 122_000, apartMs: 122_000, wall: () => time.now, mono: () => time.now },
+  ...{ head: () => 7, isTogether: () => false, isSilent: () => false, isAlone: () => false },
+});
+
+const endLog = (db: Database) => {
+  for (const what of ['INSERT', 'DELETE']) db.exec(`DROP TRIGGER temp.standby_moved_${what}`);
+};
+
 function toldAt(time: { now: number }, before: ToldOne[] = []) {
   const kept: ToldOne[][] = [];
   const told = createTold({
@@ -81,8 +92,9 @@ function toldAt(time: { now: number }, before: ToldOne[] = []) {
 function serving({ follower }: Pick<ReturnType<typeof pair>, 'follower'>) {
   const time = { now: Date.now() };
   const { told, kept } = toldAt(time);
+  const moves = readMoves(follower.db);
   const rules = createFollowing({
-    ...{ mcltSeconds: 600, standsBackSeconds: 4, leases: follower.view.leases, told },
+    ...{ mcltSeconds: 600, standsBackSeconds: 4, leases: follower.view.leases, told, moves },
     standing: () => ({ mode: 'read-only', follows: true, inTouch: true, quiet: false }),
   });
   follower.pairing.rules = rules;
@@ -94,7 +106,7 @@ function serving({ follower }: Pick<ReturnType<typeof pair>, 'follower'>) {
       if (event) follower.inventory.events.append(event);
       return outcome;
     });
-  return { ask, told, kept, time };
+  return { ask, told, kept, time, moves };
 }
 
 it('steps in for a reserved address alone, when its machine has been asking for some time', () => {
@@ -169,17 +181,7 @@ it('notes whose an address was with the change, until the other one knows and wh
   const { db, inventory } = both.active;
   const time = { now: 0 };
   const { head } = openChangeLog(db);
-  const open = () =>
-    openMoveLog(db, {
-      ...{
-        member: 'a',
-        holdMs: 122_000,
-        apartMs: 122_000,
-        wall: () => time.now,
-        mono: () => time.now,
-      },
-      ...{ head, isCurrent: () => true, isAlone: () => false },
-    });
+  const open = () => openMoveLog(db, { ...logAt(time), head, isTogether: () => true });
   const log = open();
   both.free(ONE);
   both.reserve(TWO);
@@ -193,7 +195,7 @@ it('notes whose an address was with the change, until the other one knows and wh
   log.acked(head() - 1);
   time.now += 122_000;
   expect(log.formerly('provisioning', X)).toEqual([ONE, '', TWO]);
-  for (const what of ['INSERT', 'DELETE']) db.exec(`DROP TRIGGER temp.standby_moved_${what}`);
+  endLog(db);
   const restarted = open();
   expect([...restarted.formerly('provisioning', X)].sort()).toEqual(['', ONE]);
   restarted.acked(head());
@@ -211,16 +213,9 @@ it('notes whose an address was with the change, until the other one knows and wh
 it('keeps an address that a client has left for what it may have been told of it while they were apart', () => {
   const both = pair();
   const time = { now: 0 };
-  let current = true;
+  let [current, silent] = [true, false];
   const log = openMoveLog(both.active.db, {
-    ...{
-      member: 'a',
-      holdMs: 122_000,
-      apartMs: 122_000,
-      wall: () => time.now,
-      mono: () => time.now,
-    },
-    ...{ head: () => 7, isCurrent: () => current, isAlone: () => false },
+    ...{ ...logAt(time), isTogether: () => current, isSilent: () => silent },
   });
   log.left('provisioning', X, { mac: ONE, leftMs: 600_000 });
   expect(log.formerly('provisioning', X)).toEqual([ONE]);
@@ -231,5 +226,51 @@ it('keeps an address that a client has left for what it may have been told of it
   log.acked(8);
   expect(log.formerly('provisioning', X)).toEqual([ONE]);
   time.now += 600_000;
+  expect(log.formerly('provisioning', X)).toEqual([]);
+  // While it may be active itself it may renew it again and again; else it says what its copy says.
+  log.left('provisioning', X, { mac: ONE, leftMs: 600_000 });
+  time.now += 602_000;
+  expect(log.formerly('provisioning', X)).toEqual([ONE]);
+  silent = true;
+  expect(log.formerly('provisioning', X)).toEqual([]);
+});
+
+it('says of a moved address, as a follower, what the active one has noted of it', () => {
+  const both = pair();
+  const { ask, moves } = serving(both);
+  const log = openMoveLog(both.active.db, logAt({ now: 0 }));
+  const asked = (of: Mac) =>
+    shown(ask(dhcpPacket({ mac: of, type: 3 }, [[OPTION.requestedAddress, u32(X)]]), 9));
+  both.free(ONE);
+  both.reserve(TWO);
+  both.follower.inventory.reread(new Set(['addresses']));
+  moves.reread();
+  expect(log.formerly('provisioning', X)).toContain(ONE);
+  expect(asked(TWO)).toBe('drop the-partners');
+  // It is over for both of them when the active one says so.
+  both.active.db.prepare("DELETE FROM meta WHERE key LIKE 'standby_moved%'").run();
+  moves.reread();
+  return expect.poll(() => asked(TWO), { timeout: 5000 }).toBe('ack 10.77.0.20');
+});
+
+it('holds to what is noted when it takes over with its copy, and to what it has told itself', () => {
+  const both = pair();
+  const { db } = both.active;
+  const time = { now: 0 };
+  openMoveLog(db, logAt(time)).left('provisioning', X, { mac: TWO, leftMs: 300_000 });
+  both.free(ONE);
+  endLog(db);
+  // What is noted by another clock, 50 seconds ahead of ours.
+  inheritMoves(db, { now: -50_000, holdMs: 122_000, aheadMs: -50_000 });
+  time.now = -50_000;
+  const log = openMoveLog(db, logAt(time));
+  expect([...log.formerly('provisioning', X)].sort()).toEqual([ONE, TWO]);
+  time.now += 122_000;
+  expect(log.formerly('provisioning', X)).toEqual([TWO]);
+  time.now += 178_000;
+  expect(log.formerly('provisioning', X)).toEqual([]);
+  log.told('provisioning', X, { mac: ONE, leftMs: 60_000 });
+  expect(readMoves(db).formerly('provisioning', X)).toContain(ONE);
+  time.now += 60_000;
   expect(log.formerly('provisioning', X)).toEqual([]);
 });

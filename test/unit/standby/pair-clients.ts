@@ -1,18 +1,15 @@
-/** What clients and operators of the made-up pair do: asking for an address, moving a reservation. */
+/** What clients and operators of the made-up pair do: asking for an address, giving it back, moving a reservation. */
 import type { LeaseChange } from '../../../src/dhcp/ports.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { LONG_S, POOL } from './pair-form.ts';
+import { LONG_S, POOL, tell } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
-
-/** No dynamic address, whoever it is kept for. */
-export const STATIC = [20, 21] as Ipv4[];
 
 /** DISCOVER to ACK in one, or a renewal of what the client has. As of src/dhcp: its reservation, its lease, a free address. */
 export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
-  if (!member.up || member.active() !== member.wasActive) return;
-  const { world } = member;
+  if (!isServing(member)) return;
+  const { world, store } = member;
   const now = member.wall();
   const exchange = (world.exchanges.get(mac) ?? 0) + 1;
   world.exchanges.set(mac, exchange);
@@ -22,18 +19,18 @@ export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
   const rules =
     standing.mode === 'read-only' && standing.inTouch ? member.following : member.promises;
   const wishFor = (address: Ipv4) => ({
-    ...{ segment: 's', address, mac, reserved: member.reserved.get(address) === mac },
+    ...{ segment: 's', address, mac, reserved: store.reserved.get(address) === mac },
     dynamic: POOL.includes(address),
   });
   const mayHave = (address: Ipv4): boolean => {
-    const owner = member.reserved.get(address);
+    const owner = store.reserved.get(address);
     if (owner !== mac && (owner !== undefined || !POOL.includes(address))) return false;
-    const held = member.leases.get(address);
+    const held = store.leases.get(address);
     if (held && held.mac !== mac && held.expiresAt > now) return false;
     return rules.mayGive(wishFor(address), now);
   };
-  const reserved = [...member.reserved].find(([, owner]) => owner === mac)?.[0] as Ipv4 | undefined;
-  const own = [...member.leases.values()].find((row) => row.mac === mac)?.address;
+  const reserved = [...store.reserved].find(([, owner]) => owner === mac)?.[0] as Ipv4 | undefined;
+  const own = [...store.leases.values()].find((row) => row.mac === mac)?.address;
   const wanted = has ?? [reserved, own].find((one) => one !== undefined && mayHave(one));
   const address = wanted ?? POOL.find(mayHave);
   if (address === undefined || !mayHave(address)) return;
@@ -46,13 +43,13 @@ export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
   const expiresAt = (now + seconds * 1000) as Millis;
   const change = { segment: 's', address, mac, state: 'bound', expiresAt } as LeaseChange;
   member.promises.entering(change, now, ({ expiresAt }) => {
-    for (const [at, row] of member.leases) {
+    for (const [at, row] of store.leases) {
       if (row.mac !== mac || at === address) continue;
-      member.leases.delete(at);
-      note(member, at);
+      store.leases.delete(at);
+      store.changed(at);
     }
-    member.leases.set(address, { address, mac, state: 'bound', expiresAt, lastAt: now });
-    note(member, address);
+    store.leases.set(address, { address, mac, state: 'bound', expiresAt, lastAt: now });
+    store.changed(address);
   });
   const { run } = member;
   member.feeder?.promise((error) => {
@@ -63,32 +60,48 @@ export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
   });
 }
 
+/** A client gives its address back, to whoever hears it. */
+export function release(member: SimMember, mac: Mac, address: Ipv4): void {
+  const { world, store } = member;
+  world.holdings = world.holdings.filter((one) => one.mac !== mac);
+  world.exchanges.set(mac, (world.exchanges.get(mac) ?? 0) + 1);
+  const held = store.leases.get(address);
+  if (!isServing(member) || !member.wasActive || member.promises.isReadOnly()) return;
+  if (held?.mac !== mac) return;
+  const now = member.wall();
+  const change = { segment: 's', address, mac, state: 'released', expiresAt: now } as LeaseChange;
+  member.promises.entering(change, now, () => {
+    store.leases.delete(address);
+    store.changed(address);
+  });
+}
+
 /** An address is kept for this machine from now on, and for nobody else; '' for nobody. */
 export function reserve(member: SimMember, address: Ipv4, mac: Mac | ''): void {
+  const { store } = member;
   if (!member.active() || !member.wasActive) return;
-  const held = member.leases.get(address);
+  const held = store.leases.get(address);
   if (mac && held && held.mac !== mac && held.expiresAt > member.wall()) return;
-  for (const [at, owner] of member.reserved)
+  for (const [at, owner] of store.reserved)
     if (owner === mac || at === address) {
-      member.reserved.delete(at);
+      store.reserved.delete(at);
       changed(member, at as Ipv4, owner);
     }
   if (!mac) return;
-  member.reserved.set(address, mac);
+  store.reserved.set(address, mac);
   changed(member, address, '');
 }
 
-function changed(member: SimMember, address: Ipv4, was: Mac | ''): void {
-  const standing = member.standing();
-  if (standing.mode !== 'whole' || !standing.alone) {
-    member.keepMove(member.moves.changed('s', address, was));
-  }
-  note(member, address);
-}
+/** Its daemon runs as what it is. */
+const isServing = (member: SimMember): boolean =>
+  member.up && !member.handing && member.active() === member.wasActive;
 
-function note(member: SimMember, address: number): void {
-  member.head += 1;
-  member.changes.push({ seq: member.head, address });
+function changed(member: SimMember, address: Ipv4, was: Mac | ''): void {
+  const { id, moves, store } = member;
+  const now = store.reserved.get(address)?.slice(-2) ?? 'nobody';
+  tell(member.world, `${id} ${member.standing().mode} keeps it for ${now}`, address);
+  member.note(moves.changed('s', address, was));
+  store.changed(address);
 }
 
 function acked(
@@ -96,10 +109,11 @@ function acked(
   { mac, address, seconds }: { mac: Mac; address: Ipv4; seconds: number },
 ): void {
   const { world, id } = member;
-  const { mode } = member.standing();
-  world.given.push(
-    `${world.now} ${id} ${mode} gives ${address} to ${mac.slice(-2)} for ${seconds}`,
-  );
+  const lost = world.random() < 0.1;
+  const how = JSON.stringify(member.standing());
+  const what = `${id} gives it to ${mac.slice(-2)} for ${seconds}${lost ? ', unheard' : ''} ${how}`;
+  tell(world, what, address);
+  if (lost) return;
   const others = world.holdings.filter((one) => one.mac !== mac && one.until > world.now);
   world.holdings = [...others, { mac, address, until: world.now + seconds * 1000 }];
 }

@@ -1,11 +1,12 @@
 /** A world of two members from a seed, and what must hold in it at every moment. */
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
-import { ask, reserve, STATIC } from './pair-clients.ts';
-import { POOL, type World } from './pair-form.ts';
+import { ask, release, reserve } from './pair-clients.ts';
+import { POOL, STATIC, tell, type World } from './pair-form.ts';
+import { stepLine } from './pair-line.ts';
 import { SimMember } from './pair-world.ts';
 
-export function createWorld(seed: number, withWitness: boolean): World {
+export function createWorld(seed: number, people: World['people'] & { witness: boolean }): World {
   let state = seed >>> 0 || 1;
   const random = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -15,7 +16,8 @@ export function createWorld(seed: number, withWitness: boolean): World {
   };
   const world = {
     ...{ now: 0, later: [], holdings: [], witnessUp: true, lineUp: true, row: undefined },
-    ...{ random, withWitness, log: [], given: [], exchanges: new Map() },
+    ...{ random, withWitness: people.witness, people, takeOvers: 0, story: [] },
+    exchanges: new Map(),
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
   Object.assign(world, {
@@ -27,31 +29,17 @@ export function createWorld(seed: number, withWitness: boolean): World {
   return world;
 }
 
-let lines = 0;
 const ADDRESSES = [...POOL, ...STATIC];
+const MACS = Array.from({ length: 9 }, (_, index) => `02:00:00:00:00:0${index}` as Mac);
 
 /** @throws Error when an address has two machines, or two are active that must not be */
 export async function runWorld(world: World, steps: number): Promise<void> {
-  const { members, random } = world;
-  const { a, b } = members;
-  const macs = Array.from({ length: 9 }, (_, index) => `02:00:00:00:00:0${index}` as Mac);
+  const { a, b } = world.members;
   for (const member of [a, b]) if (!member.up) member.start();
   for (let step = 0; step < steps; step += 1) {
     world.now += 100;
-    const roll = random();
-    if (roll < 0.002) world.lineUp = !world.lineUp;
-    else if (roll < 0.004) world.witnessUp = !world.witnessUp;
-    else if (roll < 0.0055) a.crash();
-    else if (roll < 0.007) b.crash();
-    else if (roll < 0.0072) a.jump = (random() - 0.5) * 86_400_000;
-    if (!world.lineUp && a.line !== 0) a.cut();
-    for (const member of [a, b]) if (!member.up && random() < 0.006) member.start();
-    if (world.lineUp && a.up && b.up && a.line === 0 && random() < 0.2) {
-      lines += 1;
-      for (const member of [a, b]) Object.assign(member, { line: lines, lineAt: world.now });
-      a.hello();
-      b.hello();
-    }
+    breakThings(world);
+    stepLine(world);
     const due = world.later.filter(({ at }) => at <= world.now).sort((x, y) => x.at - y.at);
     for (const one of due) world.later.splice(world.later.indexOf(one), 1);
     for (const one of due) one.run();
@@ -59,37 +47,74 @@ export async function runWorld(world: World, steps: number): Promise<void> {
     await Promise.resolve();
     await Promise.resolve();
     for (const member of [a, b]) member.tick();
-    if (random() < 0.5) {
-      const mac = macs[Math.floor(random() * macs.length)] as Mac;
-      const has = world.holdings.find((one) => one.mac === mac && one.until > world.now)?.address;
-      const at = random() < 0.5 ? a : b;
-      ask(at, mac, random() < 0.8 ? has : undefined);
-    }
-    if (random() < 0.01) {
-      const to = random() < 0.2 ? '' : (macs[Math.floor(random() * macs.length)] as Mac);
-      const address = ADDRESSES[Math.floor(random() * ADDRESSES.length)] as Ipv4;
-      for (const member of [a, b]) reserve(member, address, to);
-    }
+    beClients(world);
+    bePeople(world);
     check(world);
   }
 }
 
+function breakThings(world: World): void {
+  const { random, members } = world;
+  const { a, b } = members;
+  const roll = random();
+  if (roll < 0.002) {
+    world.lineUp = !world.lineUp;
+    tell(world, `the network ${world.lineUp ? 'works' : 'fails'}`);
+  } else if (roll < 0.004) world.witnessUp = !world.witnessUp;
+  else if (roll < 0.0055) a.crash();
+  else if (roll < 0.007) b.crash();
+  else if (roll < 0.0072) a.jump = (random() - 0.5) * 86_400_000;
+  else if (roll < 0.0077) (random() < 0.5 ? a : b).stop();
+  for (const member of [a, b]) if (!member.up && random() < 0.006) member.start();
+}
+
+function beClients(world: World): void {
+  const { random, members } = world;
+  if (random() > 0.5) return;
+  const mac = MACS[Math.floor(random() * MACS.length)] as Mac;
+  const has = world.holdings.find((one) => one.mac === mac && one.until > world.now)?.address;
+  const at = random() < 0.5 ? members.a : members.b;
+  const roll = random();
+  if (has !== undefined && roll > 0.98) release(at, mac, has);
+  else ask(at, mac, roll < 0.8 ? has : undefined);
+}
+
+function bePeople(world: World): void {
+  const { random, members, people } = world;
+  const all = Object.values(members);
+  const some = () => all[Math.floor(random() * all.length)] as SimMember;
+  if (random() < 0.01) {
+    const both = random() < 0.5;
+    for (const member of both ? all : [some()]) {
+      const to = random() < 0.2 ? '' : (MACS[Math.floor(random() * MACS.length)] as Mac);
+      reserve(member, ADDRESSES[Math.floor(random() * ADDRESSES.length)] as Ipv4, to);
+    }
+  }
+  if (random() < 0.001) some().handOver();
+  if (!people.order || random() > 0.003) return;
+  const member = some();
+  if (member.up)
+    member.mayTakeOver('order', () => void member.right.takeOver(world.now, { fenced: false }));
+}
+
 function check(world: World): void {
   const { a, b } = world.members;
-  const story = () => `at ${world.now}: ${JSON.stringify([a.kept, b.kept, world.log.slice(-6)])}`;
   if (a.active() && b.active() && (world.withWitness || a.kept.right.epoch === b.kept.right.epoch))
-    throw new Error(`both are active ${story()}`);
+    throw new Error(`both are active ${storyOf(world)}`);
   const holders = new Map<number, Mac>();
   for (const { mac, address, until } of world.holdings) {
     if (until <= world.now) continue;
     const other = holders.get(address);
     if (other !== undefined && other !== mac)
-      throw new Error(
-        `${address} is ${mac}'s and ${other}'s ${story()} ${world.given
-          .filter((one) => one.includes(`gives ${address}`))
-          .slice(-8)
-          .join('; ')}`,
-      );
+      throw new Error(`${address} is ${mac}'s and ${other}'s ${storyOf(world, address)}`);
     holders.set(address, mac);
   }
+}
+
+/** What was last, of this address and of both members. */
+function storyOf(world: World, address?: number): string {
+  const told = world.story.filter((one) => one.address === undefined || one.address === address);
+  const kept = Object.values(world.members).map((one) => JSON.stringify(one.kept));
+  const lines = told.slice(-Number(process.env.STANDBY_STORY ?? 30));
+  return [`at ${world.now}`, ...kept, ...lines.map(({ at, text }) => `${at} ${text}`)].join('\n');
 }

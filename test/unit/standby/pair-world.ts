@@ -1,13 +1,13 @@
 /**
- * Two members of a pair, a witness and clients in one made-up time: the rules themselves (right, feeder, promises, standing), with
- * everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
+ * Two members of a pair, a witness and clients in one made-up time: the rules themselves (right, feeder, promises, moves, standing),
+ * with everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
  */
 
-import { createFeeder, type Feeder } from '../../../src/standby/feeder.ts';
-import { createFollowing, type Following } from '../../../src/standby/following.ts';
-import { apartHoldSeconds, reservedHoldSeconds } from '../../../src/standby/gate.ts';
-import { createMoves, type MoveNote, type Moves } from '../../../src/standby/moves.ts';
-import { createPromises, type Promises } from '../../../src/standby/promises.ts';
+import type { Feeder } from '../../../src/standby/feeder.ts';
+import type { Following } from '../../../src/standby/following.ts';
+import { isTogether, type Standing } from '../../../src/standby/gate.ts';
+import type { MoveNote, Moves } from '../../../src/standby/moves.ts';
+import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import { createRight, FRESH, type Right } from '../../../src/standby/right.ts';
 import {
@@ -17,24 +17,33 @@ import {
   afterSteppingDown,
   afterTakeOver,
   standingOf,
+  type TakingOver,
   TOGETHER,
 } from '../../../src/standby/standing.ts';
 import { createTold } from '../../../src/standby/told.ts';
-import { judge, type Member, otherMember } from '../../../src/standby/witness.ts';
+import { judge, type Member, type Question } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
-import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { HOLD_MS, startSimDaemon } from './pair-daemon.ts';
+import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
+import { endLine, SimLine } from './pair-line.ts';
+import { SimStore } from './pair-store.ts';
 
-import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, type Row, type World } from './pair-form.ts';
+const MCLT_MS = MCLT_S * 1000;
+
+interface Hello {
+  readonly epoch: number;
+  readonly own: number;
+  readonly active: boolean;
+  readonly place: Place | undefined;
+  readonly clock: number;
+}
 
 export class SimMember {
   up = false;
-  kept: Kept = {
-    ...{ ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [], moved: [] },
-  };
-  leases = new Map<number, Row>();
-  /** By address. */
-  reserved = new Map<number, Mac>();
+  kept: Kept = { ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [] };
+  readonly store = new SimStore();
+  readonly line = new SimLine(this);
   right!: Right;
   feeder: Feeder | undefined;
   promises!: Promises;
@@ -45,15 +54,22 @@ export class SimMember {
     soon: (task) => task(),
   });
   run = 0;
-  line = 0;
   oriented = false;
   startedAt = 0;
+  /** As which its daemon runs. */
   wasActive = false;
-  head = 0;
-  changes: { seq: number; address: number }[] = [];
   pings = new Map<number, number>();
   n = 0;
   jump = 0;
+  /** On which line the other one has been told everything. */
+  begun = 0;
+  /** As the other one has said last. */
+  otherActive = false;
+  /** Of which epoch it has everything, as it was told on this line. */
+  wholeOf = 0;
+  /** It has handed over, and waits for the other one to have everything. */
+  handing = false;
+  wasNewest = false;
   readonly id: Member;
   readonly world: World;
   /** Its time of day is off by so much. */
@@ -73,325 +89,279 @@ export class SimMember {
     return this.up && this.oriented && this.right.isActive(this.world.now);
   }
 
+  keep(change: Partial<Kept>): void {
+    this.kept = { ...this.kept, ...change };
+  }
+
   start(): void {
     const { world, id } = this;
+    tell(world, `${id} starts`);
     this.up = true;
     this.run += 1;
-    this.oriented = false;
-    this.wasActive = false;
+    [this.oriented, this.wasActive, this.handing, this.wasNewest] = [false, false, false, false];
     this.startedAt = world.now;
     this.right = createRight(
       {
         ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
-        keep: (right) => {
-          this.kept = { ...this.kept, right };
-        },
+        keep: (right, stale) => this.keepRight(right, stale),
         wall: () => this.wall() + this.jump,
-        ask: (question, asked) => {
-          const run = this.run;
-          this.send(() => {
-            if (!world.witnessUp) return;
-            const { answer, row } = judge(world.row, question, 5_000_000 + world.now);
-            if (row) world.row = row;
-            this.send(() => {
-              if (!this.up || run !== this.run) return;
-              this.oriented = true;
-              const own = this.right.kept().own;
-              this.right.answered(asked, answer, world.now);
-              if (this.right.kept().own !== own) this.tookOver('witness');
-            });
-          });
-        },
+        ask: (question, asked) => this.ask(question, asked),
       },
       this.kept.right,
       world.now,
     );
-    this.kept = {
-      ...this.kept,
-      ...afterStart(this.kept, { touchAt: this.kept.touchAt, doubtMs: DOUBT_MS }),
-    };
+    this.keep(afterStart(this.kept, { touchAt: this.kept.touchAt, doubtMs: DOUBT_MS }));
     this.serve();
     if (id === 'a' && this.kept.right.epoch === 0) {
       this.right.takeOver(world.now, { fenced: true });
-      this.kept = { ...this.kept, fenced: true, off: true, wholeFrom: 0 };
+      this.keep({ fenced: true, off: true, wholeFrom: 0 });
     }
+  }
+
+  /** As the daemon does it: what a new epoch means at least is on disk with it. */
+  private keepRight(right: Kept['right'], stale: boolean): void {
+    const isNew = right.own !== this.kept.right.own;
+    this.keep({ right });
+    if (isNew) this.keep(afterTakeOver(this.kept, this.how('order', stale)));
+  }
+
+  private how(by: TakingOver['by'], stale: boolean): TakingOver {
+    const { touchAt } = this.kept;
+    return { by, touchAt, mcltMs: MCLT_MS, doubtMs: DOUBT_MS, now: this.wall(), stale };
+  }
+
+  private ask(question: Question, asked: number): void {
+    const { world, run } = this;
+    this.send(() => {
+      if (!world.witnessUp) return;
+      const { answer, row } = judge(world.row, question, 5_000_000 + world.now);
+      if (row) world.row = row;
+      this.send(() => {
+        if (!this.up || run !== this.run) return;
+        this.oriented = true;
+        this.mayTakeOver('witness', () => this.right.answered(asked, answer, world.now));
+      });
+    });
+  }
+
+  /** Now and then it crashes when it has an epoch of its own, and has not noted why. */
+  mayTakeOver(by: TakingOver['by'], how: () => void): void {
+    const before = this.right.kept().own;
+    how();
+    const { own } = this.right.kept();
+    if (own === before) return;
+    this.world.takeOvers += 1;
+    tell(
+      this.world,
+      `${this.id} takes over by ${by}: ${own}${this.right.isStale() ? ' stale' : ''}`,
+    );
+    if (this.world.random() < 0.03) this.crash();
+    else this.keep(afterTakeOver(this.kept, this.how(by, this.right.isStale())));
   }
 
   /** A new daemon over what is on disk. */
   serve(): void {
-    this.head = 0;
-    this.changes = [];
-    this.feeder = createFeeder({
-      log: {
-        head: () => this.head,
-        floor: () => 0,
-        forget: () => undefined,
-        read: (after) => {
-          const changed = this.changes.filter(({ seq }) => seq > after);
-          const rows = [...new Set(changed.map(({ address }) => address))].map((address) =>
-            JSON.stringify({
-              ...(this.leases.get(address as number) ?? { address, gone: true }),
-              owner: this.reserved.get(address as number),
-            }),
-          );
-          return [{ table: 'leases', columns: ['row'], key: [], rows: [rows], gone: [] }];
-        },
-      },
-      run: `${this.id}${this.run}`,
-      send: (message) => {
-        if (message.kind !== 'rows') return;
-        const rows = message.changes.flatMap(({ rows: [row = []] }) => row.map(String));
-        this.toOther((other) => {
-          for (const text of rows) {
-            const { owner, gone, ...row }: Row & { gone?: true; owner?: Mac } = JSON.parse(text);
-            if (gone) other.leases.delete(row.address);
-            else other.leases.set(row.address, row);
-            if (owner === undefined) other.reserved.delete(row.address);
-            else other.reserved.set(row.address, owner);
-          }
-          const { to } = message;
-          if (to === undefined) return;
-          other.toOther((back) => {
-            back.touched(back.kept.aheadMs);
-            back.feeder?.acked(to);
-            back.promises.acked(to);
-            back.moves.acked(to);
-          });
-        });
-      },
-      sendCopy: (place: Place) => this.sendCopy(place),
-      onWhole: () => this.whole(),
-      onError: () => undefined,
-    });
-    this.moves = createMoves({
-      before: this.kept.moved.map(({ text, leftMs, at }) => ({
-        ...{ text, leftMs: leftMs === 0 ? 0 : Math.max(1, leftMs - (this.world.now - at)) },
-      })),
-      isCurrent: () => this.feeder?.isWhole() ?? false,
-      ...{ head: () => this.head, mono: () => this.world.now },
-      holdMs: reservedHoldSeconds(MCLT_S) * 1000,
-      apartMs: apartHoldSeconds(MCLT_S) * 1000,
-    });
-    const leases = {
-      byAddress: (_segment: string, address: Ipv4) => this.leases.get(address),
-      byMac: (_segment: string, mac: Mac) =>
-        [...this.leases.values()].find((row) => row.mac === mac),
-    };
-    const standing = () => this.standing();
-    this.following = createFollowing({
-      ...{ mcltSeconds: MCLT_S, standsBackSeconds: 4, standing, told: this.told },
-      leases: {
-        byAddress: (segment, address) => {
-          const row = leases.byAddress(segment, address);
-          const expiresAt = ((row?.expiresAt ?? 0) + this.kept.aheadMs) as Millis;
-          return row && { ...row, expiresAt };
-        },
-      },
-    });
-    this.promises = createPromises(
-      {
-        ...{ member: this.id, mcltSeconds: MCLT_S, head: () => this.head },
-        ...{ leases, moves: this.keptMoves(), standing, told: this.told },
-        aheadMs: () => this.kept.aheadMs,
-        waits: () => this.feeder?.waits() ?? false,
-      },
-      this.kept.unsure,
-    );
+    this.store.restart();
+    Object.assign(this, startSimDaemon(this));
+  }
+
+  /** It writes nothing over the database of an active daemon: of one that ends, another line is to begin. */
+  mayTake(): boolean {
+    if (this.wasActive && !this.active()) this.lost();
+    return !this.wasActive;
   }
 
   /** As the log of moves does it, in the transaction. */
-  private keptMoves(): Pick<Moves, 'formerly' | 'left'> {
-    const { moves } = this;
-    return {
-      formerly: moves.formerly,
-      left: (segment, address, lease) => this.keepMove(moves.left(segment, address, lease)),
-    };
+  note(note: MoveNote): MoveNote {
+    const standing = this.standing();
+    if (standing.mode !== 'whole' || !standing.alone) this.store.put(note, this.wall());
+    tell(this.world, `${this.id} notes ${note.kind} '${note.was.slice(-2)}'`, note.address);
+    return note;
   }
 
-  keepMove({ text, leftMs }: MoveNote): MoveNote {
-    const others = this.kept.moved.filter((one) => one.text !== text);
-    this.kept = { ...this.kept, moved: [...others, { text, leftMs, at: this.world.now }] };
-    return { text, leftMs };
-  }
-
-  private async sendCopy(_place: Place): Promise<void> {
-    const rows = JSON.stringify([[...this.leases], [...this.reserved]]);
-    return new Promise((resolve) => {
-      this.toOther((other) => {
-        const [leases, reserved] = JSON.parse(rows);
-        other.leases = new Map(leases);
-        other.reserved = new Map(reserved);
-        other.kept = { ...other.kept, moved: [] };
-      });
-      resolve();
-    });
-  }
-
-  standing() {
+  standing(): Standing {
     return standingOf(this.kept, {
       member: this.id,
       active: this.active() && this.wasActive,
       current: this.feeder?.isWhole() ?? false,
       follows: this.right.follows(),
-      inTouch: this.line !== 0 && this.otherActive,
+      inTouch: this.line.id !== 0 && this.otherActive,
       now: this.wall(),
       witness: this.world.withWitness,
     });
   }
 
   whole(): void {
-    this.right.caughtUp();
+    tell(this.world, `${this.id} has told everything`);
+    this.right.caughtUp(this.world.now);
     this.promises.together();
     this.moves.together();
-    this.kept = { ...this.kept, fenced: false, off: false, unsure: [], unheard: false };
+    this.keep({ fenced: false, off: false, unheard: false });
     const { own } = this.right.kept();
-    this.toOther((other) => other.right.copied(own));
+    this.line.send((other) => {
+      other.right.copied(own, other.world.now);
+      other.wholeOf = own;
+    });
   }
 
-  tookOver(by: 'witness' | 'handed' | 'fenced' | 'order'): void {
-    const { touchAt } = this.kept;
-    const mcltMs = MCLT_S * 1000;
-    const how = { by, touchAt, mcltMs, doubtMs: DOUBT_MS, now: this.wall() };
-    const apart = afterTakeOver(this.kept, how);
-    this.kept = { ...this.kept, ...apart, unsure: [], moved: [] };
-    this.world.log.push(`${this.world.now} ${this.id} took over by ${by} ${this.kept.right.epoch}`);
+  touched(aheadMs: number, inStep: boolean): void {
+    this.keep({ aheadMs, ...(inStep && { touchAt: this.wall() }) });
   }
 
-  touched(aheadMs: number): void {
-    this.kept = { ...this.kept, touchAt: this.wall(), aheadMs };
-  }
-
-  /** Late, or never. */
+  /** To the witness and back: late, or never. */
   send(run: () => void): void {
     const { world } = this;
     if (world.random() < 0.1) return;
     world.later.push({ at: world.now + Math.floor(world.random() ** 3 * 6000), run });
   }
 
-  /** Over the line: in order, or not at all. */
-  toOther(run: (other: SimMember) => void): void {
-    const { world, line } = this;
-    const other = world.members[otherMember(this.id)];
-    const at = Math.max(world.now + Math.floor(world.random() * 300), this.lineAt);
-    this.lineAt = at;
-    world.later.push({
-      at,
-      run: () => {
-        if (line !== 0 && this.line === line && other.up && other.line === line) run(other);
-      },
-    });
-  }
-  lineAt = 0;
-
   crash(): void {
+    if (!this.up) return;
+    tell(this.world, `${this.id} crashes`);
     this.up = false;
-    this.cut();
+    endLine(this);
+    this.wholeOf = 0;
     this.feeder = undefined;
+    const { world, run } = this;
+    // Somebody pulled the wrong plug, or the service manager starts it anew.
+    if (world.random() < 0.3)
+      world.later.push({
+        at: world.now + Math.floor(world.random() * 3000),
+        run: () => {
+          if (!this.up && run === this.run) this.start();
+        },
+      });
   }
 
-  cut(): void {
-    const other = this.world.members[otherMember(this.id)];
-    for (const member of [this, other]) {
-      if (member.line === 0) continue;
-      member.line = 0;
-      if (!member.up) continue;
-      if (member.wasActive && member.feeder) {
-        const wasCurrent = member.feeder.isWhole();
-        member.feeder.end();
-        member.moves.apart();
-        member.kept = { ...member.kept, unheard: true };
-        if (wasCurrent) {
-          member.promises.apart();
-          const loss = { now: member.wall(), touchAt: member.kept.touchAt, doubtMs: DOUBT_MS };
-          const apart = afterLoss(member.kept, loss);
-          member.kept = { ...member.kept, ...apart, unsure: member.promises.unsure() };
-        }
+  /** In order: a follower says that it will not take over. */
+  stop(): void {
+    const { world } = this;
+    if (!this.up || this.active()) return;
+    const epoch = this.right.leave();
+    this.line.send((other) => other.right.left(epoch));
+    world.later.push({ at: world.now + 300, run: () => this.crash() });
+  }
+
+  /** It notices that the line is gone. */
+  lost(): void {
+    if (this.line.id === 0) return;
+    tell(this.world, `${this.id} has lost touch`);
+    endLine(this);
+    [this.handing, this.wholeOf] = [false, 0];
+    // Its part changes, or not, before the next line: then it goes on from where it was.
+    if (this.world.random() < 0.5) this.store.place = undefined;
+    if (this.wasActive && this.feeder) {
+      const wasCurrent = this.feeder.isWhole();
+      this.feeder.end();
+      this.moves.apart();
+      this.keep({ unheard: true });
+      if (wasCurrent) {
+        this.promises.apart();
+        const loss = { now: this.wall(), touchAt: this.kept.touchAt, doubtMs: DOUBT_MS };
+        this.keep({ ...afterLoss(this.kept, loss), unsure: this.promises.unsure() });
       }
-      member.right.lost(this.world.now);
     }
+    this.right.lost(this.world.now);
   }
 
   hello(): void {
     const { epoch, own } = this.right.kept();
-    const active = this.active();
-    this.toOther((other) => other.met({ epoch, own, active }));
+    const place = this.wasActive ? undefined : this.store.place;
+    const hello = { epoch, own, active: this.active(), place, clock: this.wall() };
+    this.line.send((other) => other.met(hello));
   }
 
-  met(hello: { epoch: number; own: number; active: boolean }): void {
+  met(hello: Hello): void {
     const { world } = this;
     this.oriented = true;
     this.otherActive = hello.active;
+    if (!hello.active) this.wholeOf = 0;
+    this.touched(this.wall() - hello.clock, false);
     const before = this.right.kept();
     const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
-    this.right.met(hello, world.now);
-    if (this.right.kept().own !== before.own) this.tookOver('witness');
-    if (this.active() && (wasActive || !hello.active))
-      this.kept = {
-        ...this.kept,
-        ...afterMeeting(this.kept, { now: this.wall(), mcltMs: MCLT_S * 1000, wasActive }),
-      };
-    if (hello.active || !this.active() || !this.wasActive || this.begun === this.line) return;
-    this.begun = this.line;
-    this.feeder?.begin(undefined);
+    const by = world.withWitness ? 'witness' : 'order';
+    this.mayTakeOver(by, () => this.right.met(hello, world.now));
+    if (this.active() && (wasActive || !hello.active)) {
+      const how = { now: this.wall(), mcltMs: MCLT_MS, wasActive };
+      this.keep(afterMeeting(this.kept, how));
+    }
+    if (hello.active || !this.active() || !this.wasActive || this.begun === this.line.id) return;
+    this.begun = this.line.id;
+    this.feeder?.begin(hello.place);
   }
-  begun = 0;
-  /** As the other one has said last. */
-  otherActive = false;
 
-  wasNewest = false;
+  /** To the other one, when that has everything; as `handOver` of the daemon does it. */
+  handOver(): void {
+    const standing = this.standing();
+    if (!this.active() || !this.wasActive || this.handing || !isTogether(standing)) return;
+    tell(this.world, `${this.id} hands over`);
+    this.handing = true;
+    const epoch = this.right.handOver();
+    const { run } = this;
+    this.feeder?.confirm((error) => {
+      if (error || !this.handing || run !== this.run) return;
+      this.handing = false;
+      this.line.send((other) =>
+        other.mayTakeOver('handed', () => other.right.given(epoch, other.world.now)),
+      );
+    });
+  }
 
   tick(): void {
     const { world } = this;
     if (!this.up) return;
     this.right.tick(world.now);
     const { own, epoch } = this.right.kept();
-    if (this.wasNewest && own !== epoch)
-      this.kept = {
-        ...this.kept,
-        ...afterSteppingDown(this.kept, { now: this.wall(), mcltMs: MCLT_S * 1000 }),
-      };
-    this.wasNewest = own > 0 && own === epoch;
+    const isNewest = own > 0 && own === epoch;
+    if (this.wasNewest && !isNewest)
+      this.keep(afterSteppingDown(this.kept, { now: this.wall(), mcltMs: MCLT_MS }));
+    this.wasNewest = isNewest;
     if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
     const active = this.active();
-    if (active && !this.wasActive) {
-      // As the daemon does it: what ran by the other one's clock runs on by ours.
-      const { aheadMs } = this.kept;
-      if (aheadMs > 0)
-        for (const row of this.leases.values()) row.expiresAt = (row.expiresAt + aheadMs) as Millis;
-      this.kept = { ...this.kept, aheadMs: 0, unheard: true };
-      this.serve();
-      this.begun = 0;
-      if (this.line !== 0) this.hello();
-    }
-    if (!active && this.wasActive) {
+    if (active && !this.wasActive) this.begin();
+    if (!active && this.wasActive && !this.handing) {
       this.feeder?.end();
       this.feeder?.release(new Error('not active'));
     }
-    this.wasActive = active;
-    if (this.line !== 0) this.beat();
+    this.wasActive = active || (this.wasActive && this.handing);
+    if (this.line.id !== 0 && world.now % 500 === 0) this.beat();
     this.feeder?.pump();
-    if (!this.feeder?.isWhole() && active && (!world.withWitness || this.right.kept().sole))
+    if (!active) return;
+    for (const note of this.moves.over()) this.store.drop(note);
+    if (this.promises.unsure().length === 0) this.keep({ unsure: [] });
+    if (!this.feeder?.isWhole() && (!world.withWitness || this.right.kept().sole))
       this.feeder?.release();
+  }
+
+  /** As the daemon does it: what is noted, and what ran by the other one's clock, runs on by ours; our words become notes. */
+  private begin(): void {
+    const { store, kept, world } = this;
+    tell(world, `${this.id} is active`);
+    if (store.fromCopy) store.inherit(this.wall(), HOLD_MS, kept.aheadMs);
+    this.keep({ aheadMs: 0, unheard: true });
+    this.wasActive = true;
+    this.serve();
+    for (const { address, mac, leftMs } of this.told.running())
+      this.note(this.moves.told('s', Number(address.split(' ')[1]) as Ipv4, { mac, leftMs }));
+    this.begun = 0;
+    if (this.line.id !== 0) this.hello();
   }
 
   private beat(): void {
     const { world } = this;
-    if (world.now % 500 !== 0) return;
-    if (!this.active()) {
-      this.hello();
-      return;
-    }
+    if (!this.active()) this.hello();
+    if (!this.right.isNewest()) return;
     this.n += 1;
     const { n } = this;
     this.pings.set(n, world.now);
     const { epoch } = this.right.kept();
     const clock = this.wall();
-    this.toOther((other) => {
-      other.touched(other.wall() - clock);
+    this.line.send((other) => {
+      other.touched(other.wall() - clock, other.wholeOf === epoch);
       if (other.right.supports(epoch, world.now))
-        other.toOther((back) => {
+        other.line.send((back) => {
           back.right.supported(back.pings.get(n) ?? Number.NEGATIVE_INFINITY);
-          back.touched(back.kept.aheadMs);
+          back.touched(back.kept.aheadMs, true);
         });
     });
   }

@@ -15,6 +15,7 @@ const HELLO: HelloMessage = {
     version: '1',
     schema: 1,
     images: { files: 0, bytes: 0 },
+    clock: 0,
     site: 's',
     member: 'b',
   },
@@ -27,8 +28,8 @@ function line(mode: string, telling?: object) {
   const pair = {
     ...{ mode, part, leaseMs: 1000, closing: undefined, oriented: true },
     parts: { settings: { member: 'a' } },
-    right: { kept: () => ({ epoch: 3, own: 3 }), met: vi.fn() },
-    footing: { met: vi.fn() },
+    right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
+    footing: { met: vi.fn(), touched: vi.fn() },
     copy: { sendFiles: vi.fn(), heard: vi.fn(), bytes: vi.fn() },
     isActive: () => mode === 'active' && part.telling !== undefined,
     settle: vi.fn(),

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { Lease, LeaseChange } from '../../../src/dhcp/ports.ts';
 import type { Standing } from '../../../src/standby/gate.ts';
 import { createPromises } from '../../../src/standby/promises.ts';
+import { createTold } from '../../../src/standby/told.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
@@ -11,9 +12,10 @@ const MAC = '02:00:00:00:00:01' as Mac;
 /** Of the half of `b`. */
 const ODD = 101 as Ipv4;
 const LEASE_MS = 30_000;
+const NOTE = { kind: 'left', segment: 's', was: MAC, leftMs: 0 } as const;
 
 const half = (since: number, lostAt: number): Standing => ({
-  ...{ mode: 'half', member: 'a', rival: false },
+  ...{ mode: 'half', member: 'a', other: 'silent', quiet: false },
   ...{ since: since as Millis, lostAt: lostAt as Millis, ranAt: since as Millis },
 });
 
@@ -25,8 +27,13 @@ function afterTakeOver() {
   const promises = createPromises(
     {
       ...{ member: 'a', mcltSeconds: 30, aheadMs: () => 0, head: () => 1 },
-      moves: { formerly: () => [], left: () => ({ text: '', leftMs: 0 }) },
-      told: { tell: () => undefined, isAnothers: () => false, whenKept: (done) => done() },
+      moves: { formerly: () => [], left: (...of) => ({ ...NOTE, address: of[1] }) },
+      told: createTold({
+        before: [],
+        mono: () => 0,
+        keep: () => undefined,
+        soon: (task) => task(),
+      }),
       standing: () => standing,
       waits: () => waits,
       leases: {

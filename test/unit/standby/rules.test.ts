@@ -14,7 +14,7 @@ const EVEN = 10 as Ipv4;
 const ODD = 11 as Ipv4;
 const half: Standing = {
   ...{ mode: 'half', member: 'a', since: 90_000 as Millis, lostAt: 91_000 as Millis },
-  ...{ ranAt: 90_000 as Millis, rival: false },
+  ...{ ranAt: 90_000 as Millis, other: 'silent', quiet: false },
 };
 const nothing: Given = {
   ...{ isUnsure: () => false, isOurs: () => false, isNew: () => false },
@@ -22,7 +22,8 @@ const nothing: Given = {
 };
 const apart: Standing = { mode: 'read-only', follows: true, inTouch: false, quiet: false };
 const following: Standing = { ...apart, inTouch: true };
-const together: Standing = { mode: 'whole', alone: false };
+const alone = { mode: 'whole', heard: false, alone: true, quiet: false } as const;
+const together: Standing = { mode: 'whole', heard: true, alone: false, quiet: false };
 const bound = (mac: Mac, expiresAt: number, lastAt = 80_000) =>
   ({ address: EVEN, mac, state: 'bound', expiresAt: expiresAt as Millis, lastAt }) as const;
 const wish = (address: Ipv4, held?: ReturnType<typeof bound>, reserved = false) => ({
@@ -45,6 +46,8 @@ describe('which addresses may be given', () => {
     ['following: no lease', following, wish(ODD, bound(ONE, 200_000)), false],
     ['catching up: nothing', { ...following, follows: false }, wish(ODD, undefined, true), false],
     ['quiet: not what is reserved', { ...apart, quiet: true }, wish(ODD, undefined, true), false],
+    ['quiet: nothing of its half', { ...half, quiet: true }, wish(EVEN), false],
+    ['quiet: nothing of the pools', { ...together, quiet: true }, wish(ODD), false],
     ['together: anything', together, wish(ODD), true],
   ] as const)('%s', (_what, standing, asked, may) => {
     expect(mayGive(standing, asked, nothing, NOW)).toBe(may);
@@ -59,21 +62,29 @@ describe('which addresses may be given', () => {
   it('holds to reservations as the other one knows them, until it knows more', () => {
     const [moved, made] = [TWO, ''].map((was) => ({ ...nothing, formerly: () => [was as Mac] }));
     const asked = wish(ODD, undefined, true);
-    for (const standing of [together, half, apart])
+    for (const standing of [together, half, apart, following])
       expect(mayGive(standing, asked, moved as Given, NOW)).toBe(false);
-    expect(mayGive({ ...together, alone: true }, asked, moved as Given, NOW)).toBe(true);
+    expect(mayGive(alone, asked, moved as Given, NOW)).toBe(true);
     expect(mayGive(apart, { ...asked, dynamic: false }, made as Given, NOW)).toBe(false);
     // Of a half, like any other address that the other one may give.
     expect(mayGive(half, asked, made as Given, NOW)).toBe(false);
     expect(mayGive(half, { ...asked, dynamic: false }, made as Given, NOW)).toBe(true);
-    const rivals = { ...half, rival: true };
-    expect(mayGive(rivals, { ...asked, dynamic: false }, made as Given, NOW)).toBe(false);
+    for (const other of ['owes', 'rival'] as const)
+      expect(mayGive({ ...half, other }, { ...asked, dynamic: false }, made as Given, NOW)).toBe(
+        false,
+      );
+    const ownStatic = { ...asked, address: EVEN, dynamic: false };
+    expect(mayGive({ ...half, other: 'rival' }, ownStatic, made as Given, NOW)).toBe(true);
+    // An operator of the other one may have made it somebody else's while that was active.
+    expect(mayGive({ ...half, other: 'owes' }, ownStatic, made as Given, NOW)).toBe(false);
     expect(mayGive(half, { ...asked, address: EVEN }, made as Given, NOW)).toBe(true);
   });
 
   it('bounds leases by what the other one may not know', () => {
     const options = { now: NOW, mcltSeconds: 600 };
     expect(secondsMax(together, wish(EVEN), options)).toBeUndefined();
+    expect(secondsMax(alone, wish(EVEN), options)).toBe(600);
+    expect(secondsMax({ ...half, quiet: true }, wish(EVEN, bound(ONE, 160_000)), options)).toBe(58);
     expect(secondsMax(half, wish(EVEN), options)).toBe(600);
     expect(secondsMax(apart, wish(EVEN, bound(ONE, 160_000)), options)).toBe(58);
     expect(secondsMax(apart, wish(EVEN), options)).toBe(120);
@@ -83,7 +94,7 @@ describe('which addresses may be given', () => {
 describe('the witness', () => {
   const row: WitnessRow = { epoch: 1, holder: 'a', untilMs: 5000, mayTake: true, n: 7 };
   const asked: Question = {
-    ...{ kind: 'take', member: 'b', epoch: 2, leaseMs: 4000, mayTake: false, order: false, n: 1 },
+    ...{ kind: 'take', member: 'b', epoch: 2, leaseMs: 4000, mayTake: false, n: 1 },
   };
   it.each([
     ['a right that runs', row, asked, 4999, 'held'],
@@ -109,12 +120,10 @@ describe('the witness', () => {
     expect(judge(was, question, now).row).toBeUndefined();
   });
 
-  it('gives the next right when the last one is over, and by order without the word of its holder', () => {
+  it('gives the next right when the last one is over', () => {
     expect(judge(row, asked, 5000).row).toEqual({
       ...{ epoch: 2, holder: 'b', untilMs: 10_000, mayTake: false, n: 1 },
     });
-    const ordered = judge({ ...row, mayTake: false }, { ...asked, order: true }, 5000);
-    expect(ordered.answer.granted).toBe(true);
   });
 
   it('numbers the rights of the two apart', () => {

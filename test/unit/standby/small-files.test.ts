@@ -13,7 +13,14 @@ import type { HelloMessage } from '../../../src/standby/protocol.ts';
 
 const log = pino({ level: 'silent' });
 const HELLO: HelloMessage = {
-  ...{ kind: 'hello', protocol: 1, version: '1', schema: 1, images: { files: 0, bytes: 0 } },
+  ...{
+    kind: 'hello',
+    protocol: 1,
+    version: '1',
+    schema: 1,
+    images: { files: 0, bytes: 0 },
+    clock: 0,
+  },
   ...{ site: 's', member: 'b', epoch: 2, own: 2, active: false },
 };
 
@@ -41,8 +48,8 @@ function active() {
     ...{ mode: 'active', leaseMs: 800, parts: { settings: { member: 'a' }, log } },
     copy: openStandbyCopy({ config, log, replace: vi.fn(), onError: vi.fn() }),
     part: { telling: { feeder: { begin: vi.fn() } }, isCurrent: () => world.isCurrent },
-    right: { kept: () => ({ epoch: 3, own: 3 }), met: vi.fn() },
-    footing: { tookOver: vi.fn(), met: vi.fn() },
+    right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
+    footing: { tookOver: vi.fn(), met: vi.fn(), touched: vi.fn() },
     ...{ isActive: () => world.isActive, settle: vi.fn() },
   };
   let user: MeetingUser | undefined;

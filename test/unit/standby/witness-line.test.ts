@@ -11,7 +11,7 @@ import { dialPair, listenForPair } from '../../../src/platform/pair-link.ts';
 import type { Question } from '../../../src/standby/witness.ts';
 
 const QUESTION: Question = {
-  ...{ kind: 'renew', member: 'a', epoch: 1, leaseMs: 5000, mayTake: false, order: false, n: 1 },
+  ...{ kind: 'renew', member: 'a', epoch: 1, leaseMs: 5000, mayTake: false, n: 1 },
 };
 
 function witness(membership?: string) {

@@ -172,6 +172,7 @@ function guardedWork({ world: { work }, transaction }: AttemptInput, alive: () =
     isTaken: (job) => work.isTaken(job),
     isListening: (machine) => work.isListening(machine),
     gone: inside((machine) => work.gone(machine)),
+    freeAddress: inside((machine) => work.freeAddress(machine)),
     restoreNames: inside((machine, names) => work.restoreNames(machine, names)),
   };
 }

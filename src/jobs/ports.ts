@@ -88,6 +88,8 @@ export interface JobWork {
   isListening(machine: Hardwarename): boolean;
   /** Its power is off: whatever it has asked before, it is not listening. */
   gone(machine: Hardwarename): void;
+  /** Gives back the address that its boot NIC has. */
+  freeAddress(machine: Hardwarename): void;
   restoreNames(
     machine: Hardwarename,
     names: { readonly hostname: string; readonly role: string },

@@ -36,7 +36,7 @@ export interface InstallPolicy {
   readonly bmcPatienceMs: number;
 }
 /**
- * What is to be installed, looked up once; the name and the role are the machine's from here on. A machine out of the capacity
+ * What is to be installed, looked up once; the name, the role and a static address are the machine's from here on. A machine out of the capacity
  * had none before, one in use keeps what it has.
  */
 const prepare = (fresh: boolean) =>
@@ -46,7 +46,8 @@ const prepare = (fresh: boolean) =>
       work.prepareInstall({
         ...{ job, machine: machine.hardwarename, params: params as InstallParams },
       }),
-    undo: async ({ work, machine }) => {
+    undo: async ({ work, machine, outputs }) => {
+      if (outputs.prepare?.address !== undefined) work.freeAddress(machine.hardwarename);
       if (fresh) work.restoreNames(machine.hardwarename, { hostname: '', role: '' });
     },
   });
@@ -89,7 +90,7 @@ const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [
 /** Faults of what was asked for, not of the machine. */
 export const ASKED_WRONGLY: readonly string[] = [
   ...['NOT_FOUND', 'REQUEST_INVALID', 'IMAGE_INCOMPLETE', 'HOSTNAME_TAKEN', 'NAMES_EXHAUSTED'],
-  'DISK_AMBIGUOUS',
+  ...['DISK_AMBIGUOUS', 'ADDRESS_TAKEN'],
 ];
 
 /** @param before where a machine goes back to on whose disks nothing was written */

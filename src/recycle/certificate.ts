@@ -8,6 +8,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { isMethod, LEVELS, type Level, METHODS } from './methods.ts';
+import { missingFrom } from './missing.ts';
 import type { Erased } from './seen.ts';
 
 export interface CertificateFacts {
@@ -56,8 +57,8 @@ export function publicPem(key: KeyObject): string {
 
 export function issue(facts: CertificateFacts, key: KeyObject): Certificate {
   const disks = facts.disks.map((disk) => describe(disk, facts.level));
-  const known = new Set(facts.disks.map(({ serial }) => serial));
-  const missing = facts.expected.filter((serial) => !known.has(serial));
+  const known = facts.disks.map(({ serial }) => serial);
+  const missing = missingFrom(known, facts.expected);
   const fault =
     facts.failure ||
     disks.find(({ result }) => result !== 'sanitized')?.detail ||

@@ -8,6 +8,7 @@
  */
 import { AppError } from '../errors.ts';
 import { type Level, methodsFor } from './methods.ts';
+import { missingFrom } from './missing.ts';
 import type { ErasableDisk, SeenForRecycle } from './seen.ts';
 
 export const BLOCK_BYTES = 4096;
@@ -45,8 +46,8 @@ export interface RecyclePlanInput {
 
 /** @throws AppError DISK_NONE when a disk of the last report has gone, or none is there */
 export function recyclePlan({ detail, seen, job, random }: RecyclePlanInput): string {
-  const there = new Set(seen.disks.map(({ serial = '' }) => serial));
-  const gone = detail.expected.filter((serial) => !there.has(serial));
+  const there = seen.disks.map(({ serial = '' }) => serial);
+  const gone = missingFrom(there, detail.expected);
   if (gone.length > 0) {
     const text = `${gone.join(', ')} of the last report ${gone.length > 1 ? 'are' : 'is'} not there.`;
     throw new AppError('DISK_NONE', { detail: `Nothing can be said of its data: ${text}` });

@@ -76,6 +76,14 @@ describe('a plan', () => {
   });
   it('is none when a disk of the last report has gone', () =>
     expect(() => plan({ expected: ['D1', 'D2'] })).toThrow(/D2 of the last report is not there/));
+  it('is none when one of two disks has gone that have one serial, or none', () => {
+    expect(() => plan({ expected: ['D1', 'D1'] })).toThrow(/D1 of the last report is not there/);
+    const nameless = [{ ...DISK, serial: undefined, offers: [] }];
+    expect(() => plan({ expected: ['', ''] }, nameless)).toThrow(
+      /one without a serial of the last/,
+    );
+    expect(plan({ expected: [''] }, nameless)).toMatch(/^plan/);
+  });
   it('samples the first, the last and each part of a disk of any size', () =>
     fc.assert(
       fc.property(

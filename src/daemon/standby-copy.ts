@@ -2,12 +2,12 @@
  * The files of a pair: the database that is a copy of the other one's, given and taken, and the few files beside it without which
  * it could not be used (the key of secrets, the site's membership of the fleet).
  *
- * A copy comes whole, is brought to disk beside the database, and takes its place by one rename while nothing has it open. A
- * database that was active is set aside, for people; the copy of one that only served while it was apart is not, lest it
- * take the place of one that holds what nobody else has.
+ * A copy comes whole, is brought to disk beside the database, and takes its place by one rename while nothing has it open: at each moment
+ * there is a database, and the place that it is at is in it. One that was active is set aside; the copy of one that only served while it
+ * was apart is not, for it holds nothing that nobody else has.
  */
-import { existsSync, readFileSync, renameSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import { MIGRATIONS } from '../inventory/schema.ts';
@@ -20,8 +20,9 @@ import { inheritMoves } from '../standby/move-log.ts';
 import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
 import { federationFolderOf, keyFileOf } from './core.ts';
 import { FLEET_FILES } from './membership.ts';
+import { setAside } from './standby-aside.ts';
 import { openFollower } from './standby-follow.ts';
-import { openIncoming } from './standby-incoming.ts';
+import { type IncomingDatabase, openIncoming } from './standby-incoming.ts';
 import type { Line } from './standby-line.ts';
 
 export interface StandbyCopy {
@@ -63,7 +64,6 @@ export interface CopyPorts {
 
 export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): StandbyCopy {
   const { file } = config.database;
-  const incomingFile = `${file}.incoming`;
   const small: Readonly<Record<string, string>> = {
     key: keyFileOf(config),
     certificates: `${file}.certificate-key`,
@@ -72,12 +72,13 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
   };
   const follower = openFollower(file, log);
   let place: Place | undefined;
-  /** A whole one is under way: from its announcement until it is in its place. */
-  let coming = false;
+  /** The newest that is under way, from its announcement until it is in its place. */
+  let coming: string | undefined;
+  let made = 0;
   let waiting: { message: RowsMessage; line: Line }[] = [];
 
-  const inFile = <T>(run: (db: Database) => T): T => {
-    const db = new Sqlite(file, { timeout: 5000 });
+  const inFile = <T>(run: (db: Database) => T, at = file): T => {
+    const db = new Sqlite(at, { timeout: 5000 });
     try {
       return run(db);
     } finally {
@@ -95,28 +96,31 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     place = reached;
     line.send({ kind: 'ack', to: reached.seq });
   };
-  const put = (at: Place): void => {
-    if (existsSync(file) && !inFile(isFromCopy)) renameSync(file, `${file}.set-aside`);
+  const put = (come: IncomingDatabase): void => {
+    inFile((db) => setPlace(db, come.place), come.file);
+    if (existsSync(file) && !inFile(isFromCopy)) setAside(file, new Date());
     for (const name of BESIDE) discard(`${file}${name}`);
-    renameSync(incomingFile, file);
+    renameSync(come.file, file);
     sync(dirname(file));
-    inFile((db) => setPlace(db, at));
-    coming = false;
+    // What follows on a newer one waits for that.
+    if (coming === come.file) coming = undefined;
   };
+  const incomingOf = (n: number) => `${file}.incoming-${n}`;
+  discardAll(file, incomingOf(0).slice(0, -1));
   const files = openIncoming(small, {
-    ...{ incomingFile, onError },
-    onDatabase: (at) => replace(() => put(at)),
+    ...{ incomingFile: () => incomingOf(made), onError },
+    onDatabase: (come) => replace(() => put(come)),
   });
   const cut = (): void => {
     files.cut();
     follower.cut();
-    [coming, waiting] = [false, []];
+    [coming, waiting] = [undefined, []];
   };
   return {
     schema: MIGRATIONS.length,
     exists: () => existsSync(file),
     isInUse: () => existsSync(file) && inFile(holdsMachines),
-    place: () => (coming ? undefined : place),
+    place: () => (coming === undefined ? place : undefined),
     leave(to, aheadMs) {
       place = undefined;
       if (!existsSync(file)) return;
@@ -136,7 +140,7 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     },
     open(onRows) {
       place = follower.open(onRows);
-      if (coming) return;
+      if (coming !== undefined) return;
       const had = waiting;
       waiting = [];
       for (const { message, line } of had) apply(message, line);
@@ -147,12 +151,13 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     heard(message, line) {
       if (message.kind === 'file') {
         if (message.name === 'database') {
-          [coming, place, waiting] = [true, undefined, []];
+          made += 1;
+          [coming, place, waiting] = [incomingOf(made), undefined, []];
           follower.cut();
         }
         return files.begin(message);
       }
-      if (follower.isOpen() && !coming) apply(message, line);
+      if (follower.isOpen() && coming === undefined) apply(message, line);
       else waiting.push({ message, line });
     },
     bytes: files.bytes,
@@ -177,6 +182,14 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     },
     onZones: follower.onZones,
   };
+}
+
+/** What a daemon before this one has left of copies that were under way. */
+function discardAll(file: string, prefix: string): void {
+  const folder = dirname(file);
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.startsWith(basename(prefix))) discard(join(folder, name));
 }
 
 /** Machines or leases of its own, and no copy of anybody's. */

@@ -1,7 +1,11 @@
-/** Files as they come over the line: a database straight to the disk, the small ones when they are whole. */
+/**
+ * Files as they come over the line: a database straight to the disk, the small ones when they are whole. Each database has a file of its
+ * own until it takes its place: one that is whole may wait for that while another one comes.
+ */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { discard } from '../platform/private-files.ts';
 import type { Place, StandbyMessage } from '../standby/protocol.ts';
 
 type FileMessage = Extract<StandbyMessage, { kind: 'file' }>;
@@ -9,7 +13,15 @@ type FileMessage = Extract<StandbyMessage, { kind: 'file' }>;
 interface Incoming extends Pick<FileMessage, 'name' | 'sizeBytes' | 'place'> {
   gotBytes: number;
   readonly parts: Uint8Array[];
+  /** Of a database. */
+  readonly file: string;
   written: Promise<FileHandle> | undefined;
+}
+
+/** A whole one, on disk. */
+export interface IncomingDatabase {
+  readonly file: string;
+  readonly place: Place;
 }
 
 export interface IncomingFiles {
@@ -24,27 +36,40 @@ const SMALL_FILE_BYTES_MAX = 1_048_576;
 export function openIncoming(
   small: Readonly<Record<string, string>>,
   ports: {
-    readonly incomingFile: string;
-    /** All of it is on disk. */
-    onDatabase(place: Place): void;
+    /** A name that nothing has, for each. */
+    incomingFile(): string;
+    onDatabase(database: IncomingDatabase): void;
     onError(error: unknown): void;
   },
 ): IncomingFiles {
   let incoming: Incoming | undefined;
-  const take = async ({ written, place }: Incoming): Promise<void> => {
-    const handle = await written;
-    await handle?.sync();
-    await handle?.close();
-    if (!place) throw new Error('a database without its place');
-    ports.onDatabase(place);
+  const take = async ({ written, place, file }: Incoming): Promise<void> => {
+    try {
+      const handle = await written;
+      await handle?.sync();
+      await handle?.close();
+      if (!place) throw new Error('a database without its place');
+    } catch (error) {
+      discard(file);
+      throw error;
+    }
+    ports.onDatabase({ file, place });
+  };
+  const cut = (): void => {
+    const left = incoming;
+    incoming = undefined;
+    const gone = () => void (left && discard(left.file));
+    left?.written?.then((handle) => handle.close()).then(gone, gone);
   };
   return {
     begin({ name, sizeBytes, place }) {
       const isDatabase = name === 'database';
       if (!isDatabase && sizeBytes > SMALL_FILE_BYTES_MAX) throw new Error(`${name} is too large`);
+      cut();
+      const file = isDatabase ? ports.incomingFile() : '';
       incoming = {
-        ...{ name, sizeBytes, place, gotBytes: 0, parts: [] },
-        written: isDatabase ? open(ports.incomingFile, 'w', 0o600) : undefined,
+        ...{ name, sizeBytes, place, gotBytes: 0, parts: [], file },
+        written: isDatabase ? open(file, 'w', 0o600) : undefined,
       };
     },
     bytes(bytes) {
@@ -64,11 +89,7 @@ export function openIncoming(
       if (to.written) take(to).catch(ports.onError);
       else putWhole(small[to.name], Buffer.concat(to.parts));
     },
-    cut() {
-      const { written } = incoming ?? {};
-      written?.then((handle) => handle.close()).catch(() => undefined);
-      incoming = undefined;
-    },
+    cut,
   };
 }
 

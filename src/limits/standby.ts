@@ -13,6 +13,10 @@ export const STANDBY_LIMITS = {
     value: 60_000,
     why: 'how often a follower tries again to get files of images that it could not have',
   },
+  standbySetAsideKept: {
+    value: 3,
+    why: 'databases in whose place a copy was put: one may hold what nobody else has, and each is as large as the database',
+  },
   standbyNoteMs: { value: 1000, why: 'how often is written down that the two are in touch' },
   standbyDoubtMs: {
     value: 3000,

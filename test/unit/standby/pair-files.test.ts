@@ -1,5 +1,5 @@
 /** The files of a pair as a follower takes them: where it goes on, when it begins anew, and what is kept of before. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -8,7 +8,7 @@ import { parseConfig } from '../../../src/config.ts';
 import { openStandbyCopy, type StandbyCopy } from '../../../src/daemon/standby-copy.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
-import { setPlace } from '../../../src/standby/copy.ts';
+import { placeOf, setPlace } from '../../../src/standby/copy.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 
 const BEFORE = { run: 'before', seq: 1 };
@@ -57,6 +57,7 @@ async function closed(): Promise<void> {
 
 /** A whole copy comes. @returns when all of it is here, and not in its place yet */
 async function wholeComes(): Promise<() => Promise<void>> {
+  put = undefined;
   const message = {
     kind: 'file',
     name: 'database',
@@ -100,11 +101,75 @@ it('takes what follows on a copy that is not in its place yet', async () => {
   expect(line.close).not.toHaveBeenCalled();
 });
 
+const setAside = () =>
+  readdirSync(folder)
+    .filter((name) => name.startsWith('r.db.set-aside'))
+    .sort();
+
 it('sets aside what was active, also when it was apart since', async () => {
   copy.leave('active', 0);
   copy.leave('apart', 0);
   await (await wholeComes())();
-  expect(existsSync(`${file}.set-aside`)).toBe(true);
+  expect(setAside()).toHaveLength(1);
+});
+
+it('keeps the newest of what was set aside, each as it was', async () => {
+  for (const mark of [1, 2, 3, 4, 5]) {
+    copy.leave('active', 0);
+    const db = openDatabase(file);
+    db.pragma(`user_version = ${mark}`);
+    db.close();
+    await (await wholeComes())();
+    await closed();
+  }
+  const marks = setAside().map((name) => {
+    const db = openDatabase(join(folder, name));
+    const mark = db.pragma('user_version', { simple: true });
+    db.close();
+    return mark;
+  });
+  expect(marks).toEqual([3, 4, 5]);
+});
+
+it('puts no copy in place that another line has only begun to send', async () => {
+  open();
+  const placed = await wholeComes();
+  await expect.poll(() => put, { timeout: 5000 }).toBeDefined();
+  const first = put;
+  // The line breaks, and on the next one a copy comes that is not whole before the first one takes its place.
+  copy.cut();
+  const newer = { run: 'newer', seq: 3 };
+  copy.heard(
+    { kind: 'file', name: 'database', sizeBytes: whole.length, place: newer },
+    line as never,
+  );
+  copy.bytes(whole.subarray(0, 100));
+  await placed();
+  expect(whole.equals(readFileSync(file))).toBe(false);
+  const db = openDatabase(file);
+  expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+  expect(placeOf(db)).toEqual(PLACE);
+  db.close();
+  // What follows on the newer one waits for it.
+  rows(8);
+  expect(line.send).not.toHaveBeenCalled();
+  expect(copy.place()).toBeUndefined();
+  copy.bytes(whole.subarray(100));
+  await expect.poll(() => put !== first, { timeout: 5000 }).toBe(true);
+  await closed();
+  put?.();
+  open();
+  expect(copy.place()).toEqual({ ...newer, seq: 8 });
+});
+
+it('leaves nothing of a copy that did not come to its end', async () => {
+  open();
+  const message = { kind: 'file', name: 'database', sizeBytes: 9, place: PLACE } as const;
+  copy.heard(message, line as never);
+  copy.bytes(Buffer.from('half'));
+  copy.cut();
+  const incoming = () => readdirSync(folder).filter((name) => name.includes('incoming'));
+  await expect.poll(incoming, { timeout: 5000 }).toEqual([]);
 });
 
 it('keeps what was set aside when a copy that was apart for a while is replaced', async () => {
@@ -112,10 +177,10 @@ it('keeps what was set aside when a copy that was apart for a while is replaced'
   copy.leave('apart', 0);
   await (await wholeComes())();
   expect(copy.place()).toEqual(PLACE);
-  expect(existsSync(`${file}.set-aside`)).toBe(false);
+  expect(setAside()).toEqual([]);
   // What becomes active from there has changes of its own again.
   copy.leave('apart', 0);
   copy.leave('active', 0);
   await (await wholeComes())();
-  expect(existsSync(`${file}.set-aside`)).toBe(true);
+  expect(setAside()).toHaveLength(1);
 });

@@ -13,6 +13,6 @@ export function setAside(file: string, now: Date): void {
   const prefix = `${basename(file)}.set-aside-`;
   linkSync(file, join(folder, `${prefix}${now.toISOString().replace(/[-:.]/g, '')}`));
   const names = readdirSync(folder).filter((name) => name.startsWith(prefix));
-  const kept = names.sort().slice(-limit('standbySetAsideKept'));
+  const kept = names.sort().slice(-limit('standbySetAsideMax'));
   for (const name of names) if (!kept.includes(name)) discard(join(folder, name));
 }

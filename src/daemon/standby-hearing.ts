@@ -33,8 +33,8 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
   const pings = new Map<number, number>();
   const beat = setInterval(() => {
     // Who has the newest epoch and not the right to it may be renewed by the other one.
-    if (!pair.isActive()) meeting.hello();
-    if (!pair.right.isNewest()) return;
+    if (!pair.serves()) meeting.hello();
+    if (!pair.right.isNewest() || pair.part.couldNot('active')) return;
     n += 1;
     pings.set(n, mono());
     const [oldest] = pings.keys();
@@ -80,11 +80,11 @@ function greet(pair: Pair, hello: HelloMessage): void {
   // What it gave while it was active, and we did not hear of, has to end first.
   const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
   pair.right.met(hello, mono());
-  // Without a witness nobody knows whether the other one was told to take over since.
+  // Without the other one's word on what it has promised. Without a witness it may be told to take over again, too.
   if (pair.right.kept().own !== before.own)
     pair.footing.tookOver(
       settings.witness ? 'witness' : 'order',
-      'the other one knows of our right',
+      'the other one has left its place to this one',
     );
   if (!pair.isActive() || (hello.active && !wasActive)) return;
   pair.footing.met(wasActive);

@@ -48,6 +48,8 @@ export interface PartPorts {
   piece: FollowedImagePorts['piece'];
   /** Another daemon runs than before. */
   onChanged(): void;
+  /** The active one's part runs. */
+  onBegun(): void;
   /** The follower has everything. */
   onWhole(): void;
   /** What is between the two is to begin anew. */
@@ -85,6 +87,11 @@ export class PairPart {
     return this.telling?.feeder.isWhole() ?? false;
   }
 
+  /** It was tried, and is tried again. */
+  couldNot(begin: Mode): boolean {
+    return this.failed?.to === begin;
+  }
+
   settle(): void {
     const to = this.ports.wanted();
     if (this.busy || this.stopping || to === this.mode) return;
@@ -111,6 +118,7 @@ export class PairPart {
     await this.start(to);
     this.ports.onChanged();
     if (to !== 'active') return;
+    this.ports.onBegun();
     this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });

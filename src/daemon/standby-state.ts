@@ -19,6 +19,7 @@ const schema = z.strictObject({
     copy: count,
     sole: z.boolean(),
     idle: z.boolean(),
+    unbegun: count.default(0),
   }),
   /** While the other one does not hear of what is promised: since when (times of day). 0: it does. */
   since: z.number(),

@@ -14,7 +14,7 @@ import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
 import { STANDBY_PROTOCOL } from '../standby/protocol.ts';
-import { createRight, type Right } from '../standby/right.ts';
+import { createRight, type KeptRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
 
@@ -28,6 +28,8 @@ import { type Mode, PairPart } from './standby-part.ts';
 import { type AskedPieces, askForPieces } from './standby-pieces.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
 import { openWitness } from './standby-witness.ts';
+
+const heldOf = ({ epoch, own, copy, unbegun }: KeptRight) => ({ epoch, own, copy, unbegun });
 
 /** Not the time of day, which may jump. */
 export const mono = () => performance.now();
@@ -104,6 +106,7 @@ export class Pair {
       imageFolder: () => this.imageFolder(),
       piece: this.pieces.ask,
       onChanged: () => this.meeting?.hello(),
+      onBegun: () => this.right.begun(),
       onWhole: () => this.whole(),
       onError: (err, what) => this.anew(err, what),
     });
@@ -120,6 +123,7 @@ export class Pair {
         keep: (right, stale) =>
           this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, stale })),
         wall: () => Date.now(),
+        canServe: () => !this.part.couldNot('active'),
         ask: (question, id) => {
           askWitness(question, this.leaseMs / 3).then((answer) => {
             if (!answer) return;
@@ -145,8 +149,7 @@ export class Pair {
       hello: () => ({
         ...{ kind: 'hello', protocol: STANDBY_PROTOCOL, version: VERSION },
         ...{ schema: this.copy.schema, site: config.site },
-        ...{ member: settings.member, epoch: this.right.kept().epoch },
-        ...{ own: this.right.kept().own, active: this.isActive() },
+        ...{ member: settings.member, active: this.serves(), ...heldOf(this.right.kept()) },
         images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
         clock: Date.now(),
         place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
@@ -179,6 +182,11 @@ export class Pair {
 
   isActive(): boolean {
     return this.oriented && this.right.isActive(mono());
+  }
+
+  /** Active, and not for want of what it needs to be so. */
+  serves(): boolean {
+    return this.isActive() && !this.part.couldNot('active');
   }
 
   private meet(meeting: Meeting): void {
@@ -231,6 +239,7 @@ export class Pair {
   private tick(): void {
     const now = mono();
     this.right.tick(now);
+    if (this.part.couldNot('active')) this.yieldPlace();
     this.footing.watch();
     // Nobody says anything: after a while what was kept is all that there is to go by.
     if (now - this.startedAt > 2 * this.leaseMs) this.oriented = true;
@@ -242,6 +251,15 @@ export class Pair {
     }
     this.part.release(!this.parts.settings.witness || this.right.kept().sole);
     this.settle();
+  }
+
+  /** It is to be active and could not begin: the other one can, if it has everything. */
+  private yieldPlace(): void {
+    if (this.part.busy || !this.right.mayYield()) return;
+    const epoch = this.right.handOver();
+    this.parts.log.warn({ epoch }, 'what cannot be begun here is left to the other appliance');
+    // Which takes its place by what that says.
+    this.meeting?.hello();
   }
 
   private wanted(): Mode {

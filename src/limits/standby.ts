@@ -13,7 +13,7 @@ export const STANDBY_LIMITS = {
     value: 60_000,
     why: 'how often a follower tries again to get files of images that it could not have',
   },
-  standbySetAsideKept: {
+  standbySetAsideMax: {
     value: 3,
     why: 'databases in whose place a copy was put: one may hold what nobody else has, and each is as large as the database',
   },

@@ -33,6 +33,9 @@ export const hello = z.strictObject({
   epoch: count,
   /** In which it was active last. */
   own: count,
+  /** Of which epoch its database is a copy, and which one it was when it became active and could not begin. */
+  copy: count,
+  unbegun: count,
   active: z.boolean(),
   /** Up to where its copy follows which run of the other one's log. */
   place: place.optional(),

@@ -30,9 +30,13 @@ export interface KeptRight {
   readonly sole: boolean;
   /** We have said that we take over nothing by ourselves before our copy is whole again. */
   readonly idle: boolean;
+  /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
+  readonly unbegun: number;
 }
 
-export const FRESH: KeptRight = { epoch: 0, own: 0, copy: 0, sole: false, idle: false };
+export const FRESH: KeptRight = {
+  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0 },
+};
 
 export interface RightPorts {
   readonly member: Member;
@@ -42,12 +46,13 @@ export interface RightPorts {
   keep(kept: KeptRight, stale: boolean): void;
   /** Asks the witness; the answer, if any, comes by `answered` with the same `id`. */
   ask(question: Question, id: number): void;
+  /** What an active one does can be done here, as far as is known: who cannot keeps no right from the other one. */
+  canServe(): boolean;
   /** The time of day, for the order of questions alone. */
   wall(): number;
 }
 
-export interface Hello {
-  readonly epoch: number;
+export interface Hello extends Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun'> {
   readonly active: boolean;
 }
 
@@ -83,7 +88,11 @@ export interface Right {
   copied(epoch: number, now: number): void;
   /** A person's order. `fenced`: the person knows that the other one is off. */
   takeOver(now: number, options: { readonly fenced: boolean }): TakeOver;
-  /** As the active one: gives its right away, and is not active any more. @returns the epoch for the other one */
+  /** It is active here, and serves. */
+  begun(): void;
+  /** We have a right and cannot serve. Has the other one everything that the site has, so that it can take our place? */
+  mayYield(): boolean;
+  /** As the active one: gives its right away, and is not active any more; a hello says so, too. @returns the epoch for the other one */
   handOver(): number;
   /** As a follower: the active one has handed over. */
   given(epoch: number, now: number): void;
@@ -120,6 +129,8 @@ class MemberRight implements Right {
   /** What the witness has given us without our hearing of it in time: nobody else's, and no use any more. */
   private missed = 0;
   private stale = false;
+  /** What the other one has said last on this line. */
+  private other: Hello | undefined;
 
   constructor(ports: RightPorts, from: KeptRight, startedAt: number) {
     this.ports = ports;
@@ -153,6 +164,7 @@ class MemberRight implements Right {
     if (!witness) return;
     if (this.asking && now - this.asking.at < Math.max(leaseMs / 3, 1000)) return;
     if (this.isNewest()) {
+      if (!this.ports.canServe()) return;
       const due = now - this.renewedAt >= leaseMs / 4 || this.told !== this.current;
       if (due) this.ask('renew', this.state.own, now);
       return;
@@ -161,8 +173,10 @@ class MemberRight implements Right {
       this.ask('take', nextEpoch(member, Math.max(this.state.epoch, this.missed)), now);
   }
 
-  met({ epoch, active }: Hello, now: number): void {
+  met(hello: Hello, now: number): void {
+    const { epoch, active } = hello;
     this.touch = true;
+    this.other = hello;
     // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
     const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch && !active;
     if (isOurs && this.state.copy > 0) this.given(epoch, now);
@@ -172,7 +186,7 @@ class MemberRight implements Right {
   }
 
   lost(now: number): void {
-    [this.touch, this.current] = [false, false];
+    [this.touch, this.current, this.other] = [false, false, undefined];
     this.asking = undefined;
     if (this.isNewest()) this.tick(now);
   }
@@ -241,7 +255,7 @@ class MemberRight implements Right {
   copied(epoch: number, now: number): void {
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
-    this.keep({ copy: epoch, idle: false });
+    this.keep({ copy: epoch, idle: false, unbegun: 0 });
   }
 
   takeOver(now: number, { fenced }: { readonly fenced: boolean }): TakeOver {
@@ -252,7 +266,8 @@ class MemberRight implements Right {
     // Nor does it know what the other one has promised, if the two have never met.
     if (copy === 0 && (epoch > 0 || !fenced)) return 'no-copy';
     if (!witness || fenced) {
-      this.become(nextEpoch(member, epoch), this.isNewest() && !this.isActive(now));
+      const lapsed = this.isNewest() && !this.isActive(now);
+      this.become(nextEpoch(member, epoch), lapsed ? 'stale' : undefined);
       return 'done';
     }
     // The other one may count on our not taking over: then nobody but a person can know that it is not active.
@@ -261,6 +276,17 @@ class MemberRight implements Right {
     this.asking = undefined;
     this.tick(now);
     return 'asked';
+  }
+
+  begun(): void {
+    this.keep({ unbegun: 0 });
+  }
+
+  mayYield(): boolean {
+    const { own, sole, unbegun } = this.state;
+    if (!this.isNewest() || !this.other || this.other.active) return false;
+    const follows = !sole && this.other.copy === own;
+    return follows || (unbegun > 0 && this.other.own === unbegun && this.other.copy === unbegun);
   }
 
   handOver(): number {
@@ -272,8 +298,11 @@ class MemberRight implements Right {
   }
 
   given(epoch: number, now: number): void {
-    if (epoch <= this.state.epoch || this.state.copy !== this.state.epoch) return;
-    this.become(epoch);
+    const { own, copy } = this.state;
+    // It took our place and could not begin: nobody has written since to anything but our own database.
+    const isBack = own > 0 && copy === own && this.other?.unbegun === own;
+    if (epoch <= this.state.epoch || (copy !== this.state.epoch && !isBack)) return;
+    this.become(epoch, isBack ? 'fresh' : undefined);
     this.rightUntil = now + this.ports.leaseMs;
   }
 
@@ -302,9 +331,11 @@ class MemberRight implements Right {
   }
 
   /** The other one has a right no more, and cannot get one by itself. */
-  private become(epoch: number, lapsed = false): void {
-    this.stale = lapsed || this.state.copy !== this.state.epoch;
-    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false });
+  private become(epoch: number, known?: 'stale' | 'fresh'): void {
+    const { copy, own } = this.state;
+    this.stale = known ? known === 'stale' : copy !== this.state.epoch;
+    const unbegun = copy === own ? 0 : copy;
+    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun });
     [this.told, this.order, this.denied] = [undefined, false, undefined];
   }
 

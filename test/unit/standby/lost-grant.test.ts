@@ -23,6 +23,7 @@ it.each([
   const right = createRight(
     {
       ...{ member: 'b', witness: true, leaseMs: LEASE_MS, keep: () => undefined },
+      canServe: () => true,
       wall: () => now,
       ask(question: Question, id) {
         const said = judge(row, question, now);

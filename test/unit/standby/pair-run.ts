@@ -65,6 +65,10 @@ function breakThings(world: World): void {
   else if (roll < 0.007) b.crash();
   else if (roll < 0.0072) a.jump = (random() - 0.5) * 86_400_000;
   else if (roll < 0.0077) (random() < 0.5 ? a : b).stop();
+  else if (roll < 0.0087) {
+    const member = random() < 0.5 ? a : b;
+    member.unable = !member.unable;
+  }
   for (const member of [a, b]) if (!member.up && random() < 0.006) member.start();
 }
 

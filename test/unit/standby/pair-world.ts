@@ -9,7 +9,7 @@ import { isTogether, type Standing } from '../../../src/standby/gate.ts';
 import type { MoveNote, Moves } from '../../../src/standby/moves.ts';
 import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
-import { createRight, FRESH, type Right } from '../../../src/standby/right.ts';
+import { createRight, FRESH, type Hello, type Right } from '../../../src/standby/right.ts';
 import {
   afterLoss,
   afterMeeting,
@@ -31,10 +31,7 @@ import { SimStore } from './pair-store.ts';
 
 const MCLT_MS = MCLT_S * 1000;
 
-interface Hello {
-  readonly epoch: number;
-  readonly own: number;
-  readonly active: boolean;
+interface Met extends Hello {
   readonly place: Place | undefined;
   readonly clock: number;
 }
@@ -70,6 +67,9 @@ export class SimMember {
   /** It has handed over, and waits for the other one to have everything. */
   handing = false;
   wasNewest = false;
+  /** Its disk is full, or a port is in use: no active daemon can be begun. */
+  unable = false;
+  failing = false;
   readonly id: Member;
   readonly world: World;
   /** Its time of day is off by so much. */
@@ -97,6 +97,7 @@ export class SimMember {
     const { world, id } = this;
     tell(world, `${id} starts`);
     this.up = true;
+    this.failing = false;
     this.run += 1;
     [this.oriented, this.wasActive, this.handing, this.wasNewest] = [false, false, false, false];
     this.startedAt = world.now;
@@ -104,7 +105,7 @@ export class SimMember {
       {
         ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
         keep: (right, stale) => this.keepRight(right, stale),
-        wall: () => this.wall() + this.jump,
+        ...{ wall: () => this.wall() + this.jump, canServe: () => !this.failing },
         ask: (question, asked) => this.ask(question, asked),
       },
       this.kept.right,
@@ -265,13 +266,15 @@ export class SimMember {
   }
 
   hello(): void {
-    const { epoch, own } = this.right.kept();
     const place = this.wasActive ? undefined : this.store.place;
-    const hello = { epoch, own, active: this.active(), place, clock: this.wall() };
+    const hello = {
+      ...{ ...this.right.kept(), active: this.active() && !this.failing },
+      ...{ place, clock: this.wall() },
+    };
     this.line.send((other) => other.met(hello));
   }
 
-  met(hello: Hello): void {
+  met(hello: Met): void {
     const { world } = this;
     this.oriented = true;
     this.otherActive = hello.active;
@@ -307,6 +310,14 @@ export class SimMember {
     });
   }
 
+  private yieldPlace(): void {
+    const { world } = this;
+    if (!this.right.mayYield()) return;
+    tell(world, `${this.id} yields`);
+    this.right.handOver();
+    this.hello();
+  }
+
   tick(): void {
     const { world } = this;
     if (!this.up) return;
@@ -318,15 +329,17 @@ export class SimMember {
     this.wasNewest = isNewest;
     if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
     const active = this.active();
-    if (active && !this.wasActive) this.begin();
+    this.failing = active && !this.wasActive && this.unable;
+    if (this.failing) this.yieldPlace();
+    else if (active && !this.wasActive) this.begin();
     if (!active && this.wasActive && !this.handing) {
       this.feeder?.end();
       this.feeder?.release(new Error('not active'));
     }
-    this.wasActive = active || (this.wasActive && this.handing);
+    this.wasActive = (active && !this.failing) || (this.wasActive && this.handing);
     if (this.line.id !== 0 && world.now % 500 === 0) this.beat();
     this.feeder?.pump();
-    if (!active) return;
+    if (!this.wasActive || !active) return;
     for (const note of this.moves.over()) this.store.drop(note);
     if (this.promises.unsure().length === 0) this.keep({ unsure: [] });
     if (!this.feeder?.isWhole() && (!world.withWitness || this.right.kept().sole))
@@ -343,14 +356,15 @@ export class SimMember {
     this.serve();
     for (const { address, mac, leftMs } of this.told.running())
       this.note(this.moves.told('s', Number(address.split(' ')[1]) as Ipv4, { mac, leftMs }));
+    this.right.begun();
     this.begun = 0;
     if (this.line.id !== 0) this.hello();
   }
 
   private beat(): void {
     const { world } = this;
-    if (!this.active()) this.hello();
-    if (!this.right.isNewest()) return;
+    if (!this.active() || this.failing) this.hello();
+    if (!this.right.isNewest() || this.failing) return;
     this.n += 1;
     const { n } = this;
     this.pings.set(n, world.now);

@@ -18,11 +18,16 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function part(mode: Mode) {
   const world = {
-    ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn() },
+    ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn(), onBegun: vi.fn() },
     copy: { pause: vi.fn(), close: async () => undefined, leave: vi.fn(), open: vi.fn() },
   };
   const ports = {
-    ...{ copy: world.copy, onError: world.onError, onChanged: () => undefined },
+    ...{
+      copy: world.copy,
+      onError: world.onError,
+      onBegun: world.onBegun,
+      onChanged: () => undefined,
+    },
     parts: { config: { database: { file: join(folder, 'r.db') } }, log: pino({ level: 'silent' }) },
     state: { get: () => ({ aheadMs: 0, why: '' }), put: () => undefined },
     wanted: () => world.wanted,
@@ -80,12 +85,15 @@ it('tries again after a pause what could not be begun, and holds nothing of it m
     await settled();
     expect(begun.mode).toBe('waiting');
     expect(world.copy.pause).toHaveBeenCalledTimes(2);
+    expect(begun.couldNot('active')).toBe(true);
     await settled();
     expect(startDaemon).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(5000);
     await settled();
     expect(startDaemon).toHaveBeenCalledTimes(2);
     expect(begun.mode).toBe('active');
+    expect(begun.couldNot('active')).toBe(false);
+    expect(world.onBegun).toHaveBeenCalledTimes(1);
   } finally {
     vi.useRealTimers();
   }

@@ -16,6 +16,8 @@ const HELLO: HelloMessage = {
     schema: 1,
     images: { files: 0, bytes: 0 },
     clock: 0,
+    copy: 1,
+    unbegun: 0,
     site: 's',
     member: 'b',
   },
@@ -25,13 +27,14 @@ const HELLO: HelloMessage = {
 /** One line to an appliance with this part. */
 function line(mode: string, telling?: object) {
   const part: { telling?: object | undefined } = { telling };
+  const isActive = () => mode === 'active' && part.telling !== undefined;
   const pair = {
     ...{ mode, part, leaseMs: 1000, closing: undefined, oriented: true },
     parts: { settings: { member: 'a' } },
     right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
     footing: { met: vi.fn(), touched: vi.fn() },
     copy: { sendFiles: vi.fn(), heard: vi.fn(), bytes: vi.fn() },
-    isActive: () => mode === 'active' && part.telling !== undefined,
+    ...{ isActive, serves: isActive },
     settle: vi.fn(),
   };
   let user: MeetingUser | undefined;

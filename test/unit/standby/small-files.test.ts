@@ -20,6 +20,8 @@ const HELLO: HelloMessage = {
     schema: 1,
     images: { files: 0, bytes: 0 },
     clock: 0,
+    copy: 3,
+    unbegun: 0,
   },
   ...{ site: 's', member: 'b', epoch: 2, own: 2, active: false },
 };
@@ -47,10 +49,14 @@ function active() {
   const pair = {
     ...{ mode: 'active', leaseMs: 800, parts: { settings: { member: 'a' }, log } },
     copy: openStandbyCopy({ config, log, replace: vi.fn(), onError: vi.fn() }),
-    part: { telling: { feeder: { begin: vi.fn() } }, isCurrent: () => world.isCurrent },
+    part: {
+      telling: { feeder: { begin: vi.fn() } },
+      isCurrent: () => world.isCurrent,
+      couldNot: () => false,
+    },
     right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
     footing: { tookOver: vi.fn(), met: vi.fn(), touched: vi.fn() },
-    ...{ isActive: () => world.isActive, settle: vi.fn() },
+    ...{ isActive: () => world.isActive, serves: () => world.isActive, settle: vi.fn() },
   };
   let user: MeetingUser | undefined;
   const meeting = {

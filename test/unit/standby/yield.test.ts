@@ -1,0 +1,93 @@
+/** Who has the right to be active and cannot begin leaves it to the other one: on the line they have, or by the witness when they have none. */
+import { expect, it } from 'vitest';
+import { createRight, FRESH, type KeptRight, type Right } from '../../../src/standby/right.ts';
+import { judge, type Member, type WitnessRow } from '../../../src/standby/witness.ts';
+
+const LEASE_MS = 4000;
+
+function pair(kept: Record<Member, Partial<KeptRight>>) {
+  const world = {
+    now: 0,
+    can: { a: true, b: true },
+    row: undefined as WitnessRow | undefined,
+  };
+  const made = (member: Member): Right => {
+    const right: Right = createRight(
+      {
+        ...{ member, witness: true, leaseMs: LEASE_MS, keep: () => undefined },
+        ...{ wall: () => world.now, canServe: () => world.can[member] },
+        ask(question, id) {
+          const { answer, row } = judge(world.row, question, world.now);
+          world.row = row ?? world.row;
+          queueMicrotask(() => right.answered(id, answer, world.now));
+        },
+      },
+      { ...FRESH, ...kept[member] },
+      0,
+    );
+    return right;
+  };
+  const [a, b] = [made('a'), made('b')];
+  const hello = (from: Right, to: Right) => to.met({ ...from.kept(), active: false }, world.now);
+  const run = async (ms: number) => {
+    for (const end = world.now + ms; world.now < end; world.now += 100) {
+      for (const right of [a, b]) right.tick(world.now);
+      await Promise.resolve();
+    }
+  };
+  return { world, a, b, hello, run };
+}
+
+const BOTH = { epoch: 1, copy: 1 };
+
+it('in touch, to a follower that has everything', () => {
+  const { a, b, hello } = pair({ a: { ...BOTH, own: 1 }, b: BOTH });
+  expect(a.mayYield()).toBe(false);
+  hello(b, a);
+  expect(a.mayYield()).toBe(true);
+  expect(a.handOver()).toBe(2);
+  hello(a, b);
+  expect(b.isActive(0)).toBe(true);
+  expect(b.isStale()).toBe(false);
+  expect(b.kept()).toMatchObject({ epoch: 2, own: 2, copy: 2, unbegun: 1 });
+});
+
+it('and back, when that one cannot begin either; not any more once it has', () => {
+  const { a, b, hello } = pair({
+    a: { epoch: 2, own: 1, copy: 1 },
+    b: { epoch: 2, own: 2, copy: 2, sole: true, unbegun: 1 },
+  });
+  hello(a, b);
+  expect(b.mayYield()).toBe(true);
+  b.handOver();
+  hello(b, a);
+  expect(a.isActive(0)).toBe(true);
+  expect(a.isStale()).toBe(false);
+  const begun = pair({
+    a: { epoch: 2, own: 1, copy: 1 },
+    b: { epoch: 2, own: 2, copy: 2, sole: true, unbegun: 1 },
+  });
+  begun.b.begun();
+  begun.hello(begun.a, begun.b);
+  expect(begun.b.mayYield()).toBe(false);
+});
+
+it('not to one that has not everything: what it would take over with is of before', () => {
+  const { a, b, hello } = pair({ a: { ...BOTH, own: 1, sole: true }, b: BOTH });
+  hello(b, a);
+  expect(a.mayYield()).toBe(false);
+  const behind = pair({ a: { epoch: 3, own: 3, copy: 3 }, b: { epoch: 3, copy: 1 } });
+  behind.hello(behind.b, behind.a);
+  expect(behind.a.mayYield()).toBe(false);
+});
+
+it('out of touch, by not renewing it: the other one has it when its time and a quarter is over', async () => {
+  const { world, a, b, run } = pair({ a: { ...BOTH, own: 1 }, b: BOTH });
+  world.row = { epoch: 1, holder: 'a', untilMs: 5000, mayTake: true, n: 0 };
+  world.can.a = false;
+  await run(4900);
+  expect(b.isActive(world.now)).toBe(false);
+  await run(1500);
+  expect(b.isActive(world.now)).toBe(true);
+  expect(a.isActive(world.now)).toBe(false);
+});

@@ -12,6 +12,7 @@ import type { MachineRecord } from '../inventory/machine-fields.ts';
 import type { Machines } from '../inventory/machines.ts';
 import { needsRelease } from '../inventory/states.ts';
 import type { Hardwarename } from '../wire/ids.ts';
+import { issueOf } from '../wire/schema.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { JobDefinition, JobKinds, JobParams } from './definition.ts';
 import { pausedUntil } from './pauses.ts';
@@ -182,7 +183,9 @@ function assertAllowed(
 function parseParams({ params }: JobDefinition, given: unknown): JobParams {
   const parsed = params.safeParse(given);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = ['', 'params', ...(issue?.path ?? [])].join('/');
-  throw new AppError('REQUEST_INVALID', { detail: issue?.message ?? '', path });
+  const { path, message } = issueOf(parsed.error);
+  throw new AppError('REQUEST_INVALID', {
+    detail: message,
+    path: `/${['params', ...path].join('/')}`,
+  });
 }

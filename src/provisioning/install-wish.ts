@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts';
 import { type DisksWanted, disksWanted, misplacedFor } from '../install/fits.ts';
 import type { ResolvedImage } from '../inventory/images.ts';
 import { installParams } from '../jobs/kinds/install-params.ts';
+import { issueOf } from '../wire/schema.ts';
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -22,11 +23,8 @@ export function checkInstall(
     throw refused(['install', twice], `${twice} stands in the request itself.`);
   const parsed = installParams.safeParse(params);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-    const place = [...(issue?.path ?? []), ...unknown].map(String);
-    const own = OWN_PARAMS.includes(place[0] ?? '');
-    throw refused(own ? place : ['install', ...place], issue?.message ?? '');
+    const { path, message } = issueOf(parsed.error);
+    throw refused(OWN_PARAMS.includes(path[0] ?? '') ? path : ['install', ...path], message);
   }
   const wrong = misplacedFor(image, parsed.data);
   if (wrong) throw refused(['install', wrong.param], wrong.detail);

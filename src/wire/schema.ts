@@ -54,3 +54,31 @@ export const rangeSchema = z.string().transform((text, context): AddressRange =>
   }
   return { first, last };
 });
+
+export interface FirstIssue {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/**
+ * What to tell whoever wrote it. Of forms of which one had to be met, what is wrong with the one that was meant: the one that went wrong
+ * inside, or else one that is not of another type altogether. A key that nobody knows is a part of the place.
+ */
+export function issueOf({ issues: [first] }: z.ZodError): FirstIssue {
+  return first ? toldOf(first) : { path: [], message: '' };
+}
+
+function toldOf(issue: z.core.$ZodIssue): FirstIssue {
+  const path = issue.path.map(String);
+  const { message } = issue;
+  if (issue.code === 'unrecognized_keys')
+    return { path: [...path, ...issue.keys.slice(0, 1)], message };
+  if (issue.code !== 'invalid_union') return { path, message };
+  const firsts = issue.errors.flatMap((branch) => branch.slice(0, 1));
+  const meant =
+    firsts.find((one) => one.path.length > 0 || one.code === 'unrecognized_keys') ??
+    firsts.find((one) => one.code !== 'invalid_type');
+  if (!meant) return { path, message };
+  const within = toldOf(meant);
+  return { path: [...path, ...within.path], message: within.message };
+}

@@ -36,15 +36,21 @@ export function MainFields({ wish, roles }: { wish: Wish; roles: readonly string
         <ImageField chosen={wish.image} />
         <SquadField chosen={wish.squad} />
       </div>
-      <label>
-        Hardware, in words; empty takes any
-        <input
-          name="hardware"
-          placeholder="2 NVMe >= 1 TB, 256 GB memory"
-          value={wish.hardware}
-          {...PLAIN}
-        />
-      </label>
+      <div class="form-row">
+        <label>
+          Hardware, in words; empty takes any
+          <input
+            name="hardware"
+            placeholder="2 NVMe >= 1 TB, 256 GB memory"
+            value={wish.hardware}
+            {...PLAIN}
+          />
+        </label>
+        <label>
+          Disk to install on, where there are several
+          <input name="disks" placeholder="smallest ssd" value={wish.disks} {...PLAIN} />
+        </label>
+      </div>
     </>
   );
 }

@@ -11,6 +11,8 @@ export interface Wish {
   readonly count: string;
   readonly image: string;
   readonly hardware: string;
+  /** Which disks an install may take, as in `smallest ssd`. */
+  readonly disks: string;
   readonly squad: string;
   readonly site: string;
   readonly hall: string;
@@ -27,7 +29,8 @@ export interface Wish {
 }
 
 export const NO_WISH: Wish = {
-  ...{ role: '', count: '1', image: '', hardware: '', squad: '', site: '', hall: '', racks: '' },
+  ...{ role: '', count: '1', image: '', hardware: '', disks: '' },
+  ...{ squad: '', site: '', hall: '', racks: '' },
   ...{ perRackMax: '', even: false, sshKeys: '', pattern: '', parallel: '', priority: '', why: '' },
 };
 
@@ -61,6 +64,7 @@ export function bodyOf(wish: Wish): RequestBody {
     image: wish.image,
     ...given({ hardware: wish.hardware, squad: wish.squad, site: wish.site, hall: wish.hall }),
     ...given({ why: wish.why }),
+    ...(wish.disks.trim() !== '' && { install: { disks: wish.disks.trim() } }),
     ...(racks.length > 0 && { racks }),
     ...(Object.keys(spread).length > 0 && { spread }),
     ...(sshKeys.length > 0 && { sshKeys }),

@@ -64,7 +64,7 @@ describe('asking for a job', () => {
       '400 REQUEST_INVALID /params/seconds',
     );
     expect(await post({ action: 'reset', target, params: { x: 1 } })).toBe(
-      '400 REQUEST_INVALID /params',
+      '400 REQUEST_INVALID /params/x',
     );
     hall.submit('netboot');
     expect(await post({ action: 'reset', target })).toBe('409 JOB_EXISTS');

@@ -30,13 +30,14 @@ describe('a request form', () => {
       ...{ hardware: '2 NVMe >= 1 TB', squad: 'music', site: 'lon', hall: 'H1' },
       ...{ racks: 'R01, R02 R03', perRackMax: '2', even: true, pattern: '{role}{n:2}' },
       ...{ sshKeys: 'ssh-ed25519 AAAA ada\n\n ssh-ed25519 BBBB grace \n', why: 'more load' },
-      ...{ parallel: '20', priority: '-5' },
+      ...{ parallel: '20', priority: '-5', disks: ' smallest ssd ' },
     });
     expect(body.racks).toEqual(['R01', 'R02', 'R03']);
     expect(body.sshKeys).toEqual(['ssh-ed25519 AAAA ada', 'ssh-ed25519 BBBB grace']);
     expect(body).toMatchObject({
       parallel: 20,
       priority: -5,
+      install: { disks: 'smallest ssd' },
       spread: { perRackMax: 2, even: true },
     });
     expect(requestSchema.parse(body)).toMatchObject({

@@ -1,5 +1,6 @@
 /** Every scenario, in the order in which `npm run lab -- scenarios` lists them. */
 import type { Scenario } from '../scenario.ts';
+import { architectures } from './architectures.ts';
 import { BOOTS } from './boots.ts';
 import { burnIn } from './burn-in.ts';
 import { clients } from './clients.ts';
@@ -43,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   installer,
   burnIn,
   https,
+  architectures,
   federation,
   federationFaults,
   standbyKilled,

@@ -44,8 +44,11 @@ function configFor(name: string, machine: string, address: string): string {
   if (name.startsWith('proxy-')) return stringify({ dhcp: { segments: [{ mode: 'proxy' }] } });
   const segments = PROGRAMS.includes(name) ? CLIENTS_CONFIG.dhcp.segments : [{}];
   const reservations = [{ mac: machine, address }];
+  const shim = { uefiX64: { first: 'shimx64.efi', second: 'snponly-signed.efi' } };
   const index = name === 'relayed' ? 1 : 0;
   return stringify({
+    ...(name === 'uefi-shim' ? { boot: { secureBoot: shim } } : {}),
+    ...(name === 'uefi-full' ? { boot: { binaries: { uefiX64: 'ipxe.efi' } } } : {}),
     dhcp: { segments: segments.map((one, at) => (at === index ? { ...one, reservations } : one)) },
   });
 }
@@ -122,6 +125,7 @@ it('the recorded clients are all there', () =>
     expect.arrayContaining([
       ...PROGRAMS,
       ...['bios-rom', 'bios-chain', 'uefi-pxe', 'uefi-http', 'uefi-e1000'],
+      ...['uefi-ia32', 'uefi-arm64', 'uefi-arm64-http', 'uefi-shim', 'uefi-full'],
       ...['proxy-bios-rom', 'proxy-bios-chain', 'proxy-uefi-pxe', 'proxy-uefi-http'],
     ]),
   ));

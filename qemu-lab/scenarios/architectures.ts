@@ -156,9 +156,9 @@ async function enterInUse({ machine }: LabVm, people: LabPeople): Promise<void> 
 }
 
 async function startsItsDisk(run: ScenarioRun, vm: LabVm): Promise<void> {
-  const log = join(run.lab.dir, vm.machine.name, 'serial.log');
+  const log = serialLog(run, vm);
   await run.until('its disk to start', THERE_MS, async () =>
-    readFileSync(log, 'latin1').includes(TEST_DISK_SAYS) ? true : undefined,
+    existsSync(log) && readFileSync(log, 'latin1').includes(TEST_DISK_SAYS) ? true : undefined,
   );
   const boot = bootOf(vm, await run.client.boots());
   const script = eventsOf(vm, await run.client.events()).find(({ name }) => name === 'ipxe.script');
@@ -186,7 +186,14 @@ async function isTold(run: ScenarioRun, vm: LabVm, people: LabPeople): Promise<v
 
 async function isRegistered(run: ScenarioRun, vm: LabVm): Promise<void> {
   await everyoneRegisters(run, { patiently: true, vms: [vm] });
+  const { name, secureBoot } = vm.machine;
+  const kernel = readFileSync(serialLog(run, vm), 'latin1');
+  const locked = kernel.includes('Kernel is locked down from EFI Secure Boot');
+  run.check(locked === secureBoot, `${name}: its kernel sees Secure Boot ${locked ? 'on' : 'off'}`);
 }
+
+const serialLog = ({ lab }: ScenarioRun, { machine }: LabVm): string =>
+  join(lab.dir, machine.name, 'serial.log');
 
 async function checkWire(run: ScenarioRun, vm: LabVm, expected: Expected): Promise<void> {
   const { name, nics } = vm.machine;

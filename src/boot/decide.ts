@@ -92,7 +92,7 @@ const RUN_PXEIMAGE: readonly BootFamily[] = ['bios', 'uefiX64'];
 function lackOf({ kind }: Target, { arch }: BootClient): string | undefined {
   const { name, family } = architecture(arch);
   if (kind !== 'pxeimage' || (family && RUN_PXEIMAGE.includes(family))) return undefined;
-  return `pxeimage is built for x86-64 and does not run on ${name}`;
+  return `pxeimage is built for x86-64 and does not run on ${name.replace(/-http$/, '')}`;
 }
 
 /** A BMC boots from its own flash, whatever the state of the machine around it. */

@@ -7,6 +7,10 @@ import { endOf } from './tftp-trace.ts';
 /** Numbers of which the server may grant less than was asked for, and never more. */
 const AT_MOST = ['blksize', 'windowsize'];
 
+/** What iPXE 2.0.0 (`autoexec.ipxe`) and shim 16.1 (what to revoke, and whom to trust) ask for in case it is there. */
+const IN_CASE = /^\/*(autoexec\.ipxe|revocations(_\w+)?\.efi|shim_certificate_\d+\.efi)$/;
+const FILE_NOT_FOUND = 1;
+
 export function checkTransfer(transfer: TftpTransfer): Problem[] {
   const { file, asked, granted, error, retransmits, requests, block, bytes } = transfer;
   const found: Problem[] = [];
@@ -19,7 +23,10 @@ export function checkTransfer(transfer: TftpTransfer): Problem[] {
       say('tftp-unanswered', `${requests} request(s)`);
       break;
     case 'refused':
-      say('tftp-error', failure);
+      say(
+        error?.code === FILE_NOT_FOUND && IN_CASE.test(file) ? 'tftp-not-there' : 'tftp-error',
+        failure,
+      );
       break;
     case 'aborted':
       say('tftp-aborted', `${failure} after block ${block}`);

@@ -74,6 +74,10 @@ export const CHECKS = {
   ],
   'tftp-unanswered': ['error', 'A TFTP request got no answer.'],
   'tftp-error': ['error', 'The TFTP server refused the request.'],
+  'tftp-not-there': [
+    'note',
+    'The client asked for a file that it can do without, and it is not there.',
+  ],
   'tftp-aborted': ['error', 'The client gave up a TFTP transfer.'],
   'tftp-option-refused': [
     'note',

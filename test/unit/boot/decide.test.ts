@@ -155,6 +155,11 @@ describe('a processor that pxeimage is not built for', () => {
     ]);
   });
 
+  it('is called the same where it came by HTTP Boot', () => {
+    const decision = decide(facts({ client: { ...ARM64, arch: 19 } }));
+    expect(decision.delivery).toEqual({ kind: 'refusal', why: LACK });
+  });
+
   it('may have an installer of its own', () => {
     const installing = { state: 'installing', work: 'install', installer: true } as const;
     expect(decide(facts({ ...installing, client: ARM64 })).delivery).toEqual({ kind: 'script' });

@@ -294,6 +294,7 @@ const CASES: Partial<
   'ipxe-waits-for-proxy': [() => exchange('ipxe', { offer: without(OPTION.ipxe) })],
   'tftp-unanswered': [() => [rrq()]],
   'tftp-error': [() => [rrq(), say(encodeError(1, 'File not found'))]],
+  'tftp-not-there': [() => [rrq(asked, 'autoexec.ipxe'), say(encodeError(1, 'File not found'))]],
   'tftp-aborted': [
     () => [rrq(), say(encodeOack(granted)), block(1, 512), hear(encodeError(3, 'Disk full'))],
   ],

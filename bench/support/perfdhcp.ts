@@ -7,6 +7,7 @@
  */
 import { udpBufferDrops } from './network.ts';
 import { cpuTimes, start } from './process.ts';
+import { lengthenReceiveBuffer } from './receive-buffer.ts';
 import { withScope } from './scope.ts';
 
 export interface LoadOptions {
@@ -38,6 +39,10 @@ export interface Load {
 /** For stragglers: longer than any client waits for its answer, before its exchange counts as lost. */
 const STRAGGLERS_US = 1_000_000;
 
+const RELAY_PORT = 67;
+/** As the light generator's: what is lost shall be lost by the server. */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
 export async function runLoad(options: LoadOptions): Promise<Load> {
   const { rate, seconds, namespace } = options;
   const dropsBefore = udpBufferDrops(namespace);
@@ -53,6 +58,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
         options.server,
       ],
     });
+    await lengthenReceiveBuffer(program.pid, RELAY_PORT, RECEIVE_BUFFER_BYTES);
     const { code } = await program.ended;
     // 3: some exchanges were not completed, which is a result and no failure.
     if (code !== 0 && code !== 3)

@@ -126,7 +126,7 @@ class Keeper implements PoolEngine {
         if (why !== pool.why) this.options.transaction(() => pools.store.setPoolWhy(pool, why));
         return;
       case 'ask':
-        this.options.transaction(() => {
+        this.orSayWhy(pool, () => {
           const body = pools.requestOf(pool, action.count);
           requests.create(body, { requester: pool.who, pool: pool.name });
         });
@@ -227,25 +227,30 @@ class Keeper implements PoolEngine {
       this.options.transaction(() => pools.store.setPoolWhy(pool, why));
       return;
     }
+    this.orSayWhy(pool, () => {
+      const record = inventory.machines.record(machine);
+      const who = `pool ${pool.name}`;
+      const why = 'the pool has become smaller';
+      if (record && !kind.allowedFrom.includes(record.state)) {
+        const cause = { by: 'owner', who, why, release: machine } as const;
+        inventory.serverdb.editor.move(machine, 'recycling', cause);
+      }
+      jobs.create({ action: 'recycle', target: machine, requester: who, release: machine });
+      // A transition by a job ends no assignment: without this its name and its squad's quota stay taken.
+      const none = { hostname: '', role: '', squad: '', owner: '' };
+      inventory.serverdb.editor.edit(machine, none, { who, why });
+      const member = pools.store.members(pool.name).find((one) => one.hardwarename === machine);
+      if (member) pools.store.leave(member, why);
+    });
+  }
+
+  /** What cannot be done is the pool's to say, for whoever looks at it. */
+  private orSayWhy(pool: Pool, run: () => void): void {
     try {
-      this.options.transaction(() => {
-        const record = inventory.machines.record(machine);
-        const who = `pool ${pool.name}`;
-        const why = 'the pool has become smaller';
-        if (record && !kind.allowedFrom.includes(record.state)) {
-          const cause = { by: 'owner', who, why, release: machine } as const;
-          inventory.serverdb.editor.move(machine, 'recycling', cause);
-        }
-        jobs.create({ action: 'recycle', target: machine, requester: who, release: machine });
-        // A transition by a job ends no assignment: without this its name and its squad's quota stay taken.
-        const none = { hostname: '', role: '', squad: '', owner: '' };
-        inventory.serverdb.editor.edit(machine, none, { who, why });
-        const member = pools.store.members(pool.name).find((one) => one.hardwarename === machine);
-        if (member) pools.store.leave(member, why);
-      });
+      this.options.transaction(run);
     } catch (error) {
       if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
-      this.options.transaction(() => pools.store.setPoolWhy(pool, error.message));
+      this.options.transaction(() => this.options.pools.store.setPoolWhy(pool, error.message));
     }
   }
 

@@ -151,6 +151,23 @@ describe('a pool', () => {
     expect(states(hall).broken).toBe(gone.length);
   });
 
+  it('says what keeps it from asking for machines, and asks when that is mended', async () => {
+    const hall = createProvisionHall();
+    hall.pool('web', { count: 2 });
+    await hall.until(() => hall.members('web').length === 2);
+    const { blobs } = hall.now.inventory;
+    const damaged = (why: string) => blobs.setDamaged('a'.repeat(64), why);
+    damaged('its SHA-256 is another');
+    hall.dead.add(hall.members('web')[0] ?? '');
+    await hall.until(() => hall.now.pools.get('web').why !== '', 3_600_000);
+    expect(hall.now.pools.get('web').why).toMatch(/There is no sound image debian-12/);
+    damaged('');
+    await hall.until(() => hall.members('web').length === 2, 3_600_000);
+    await hall.time.pass(60_000);
+    expect(hall.now.pools.get('web').why).toBe('');
+    expect(hall.now.life.errors).toEqual([]);
+  });
+
   it('lets go of a machine that somebody has taken out, and fills the place', async () => {
     const hall = createProvisionHall();
     hall.pool('web', { count: 2 });

@@ -11,6 +11,7 @@ import { captureText } from '../../src/cli/decode-text.ts';
 import { describePacket } from '../../src/dhcp/describe.ts';
 import { createIntake } from '../../src/dhcp/intake.ts';
 import { decodePacket, encodePacket, replyBytesMax } from '../../src/dhcp/packet.ts';
+import { destinationOf, linkOf } from '../../src/dhcp/reply-to.ts';
 import { respond } from '../../src/dhcp/respond.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { flightsOf } from '../../src/diagnose/from-capture.ts';
@@ -28,6 +29,7 @@ import {
 import { decodeEchoReply } from '../../src/wire/icmp-echo.ts';
 import type { Ipv4 } from '../../src/wire/ipv4.ts';
 import type { Millis } from '../../src/wire/time.ts';
+import { UDP_HEADERS_BYTES, writeUdpPacket } from '../../src/wire/udp-packet.ts';
 import { mutate, random } from '../support/mutate.ts';
 import { udpDatagrams } from '../support/pcap.ts';
 import { bytesOf, report } from '../support/reports.ts';
@@ -54,11 +56,14 @@ const DHCP_SITES = [
   'dhcp: { segments: [{ kind: out-of-band }] }',
 ];
 
+const PORTS = { server: 67, client: 68 };
+
 describe('hostile bytes', () => {
-  it(`DHCP: ${RUNS} mutated packets go through decode, rules and encode`, () => {
+  it(`DHCP: ${RUNS} mutated packets go through decode, rules and encode, to their frame`, () => {
     const pick = random(SEED);
     const worlds = DHCP_SITES.map((yaml) => createWorld(undefined, yaml));
-    let decodedCount = 0;
+    const frame = new Uint8Array(1500);
+    let [decodedCount, linked] = [0, 0];
     for (let run = 0; run < RUNS; run++) {
       const bytes = mutate(packets[pick(packets.length)] ?? new Uint8Array(), pick);
       const packet = decodePacket(bytes);
@@ -89,10 +94,16 @@ describe('hostile bytes', () => {
           expect(reply.length).toBeGreaterThanOrEqual(300);
           expect(reply.length).toBeLessThanOrEqual(1472);
           expect(decodePacket(reply).ok).toBe(true);
+          const link = linkOf(asked, outcome.reply, destinationOf(asked, outcome, PORTS));
+          if (!link) return;
+          linked += 1;
+          const ends = { ...link, sourcePort: PORTS.server, destinationPort: PORTS.client };
+          expect(writeUdpPacket(frame, ends, reply)).toBe(UDP_HEADERS_BYTES + reply.length);
         }
       });
     }
     expect(decodedCount).toBeGreaterThan(RUNS / 20);
+    expect(linked).toBeGreaterThan(0);
     for (const world of worlds) expect(world.inventory.leases.count()).toBe(0);
   });
 

@@ -122,7 +122,6 @@ export class Pair {
         leaseMs: this.leaseMs,
         keep: (right, stale) =>
           this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, stale })),
-        wall: () => Date.now(),
         canServe: () => !this.part.couldNot('active'),
         ask: (question, id) => {
           askWitness(question, this.leaseMs / 3).then((answer) => {

@@ -99,13 +99,10 @@ const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): lease is Lease
 export function mayGive(standing: Standing, wish: Wish, given: Given, now: Millis): boolean {
   const { segment, address, mac, held } = wish;
   if (standing.quiet && !isBound(held, mac, now)) return false;
-  if (standing.mode === 'whole' && standing.alone) return true;
   const formerly = given.formerly(segment, address);
-  if (
-    formerly.some((owner) => owner !== '' && owner !== mac) ||
-    given.isToldAnother(segment, address, mac)
-  )
-    return false;
+  if (formerly.some((owner) => owner !== '' && owner !== mac)) return false;
+  if (given.isToldAnother(segment, address, mac)) return false;
+  if (standing.mode === 'whole' && standing.alone) return true;
   // The other one takes it for free still: in its pools, and for its own operators.
   const isUnknown = formerly.includes('');
   const reserved = wish.reserved && (!isUnknown || standing.mode === 'whole');

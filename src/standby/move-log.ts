@@ -25,8 +25,6 @@ export interface MoveLog extends Moves {
 export interface MoveLogPorts extends Omit<MovePorts, 'before'> {
   /** The time of day. */
   wall(): number;
-  /** There is no other one that could know anything. */
-  isAlone(): boolean;
 }
 
 const PREFIX = 'standby_moved ';
@@ -107,7 +105,8 @@ export function openMoveLog(db: Database, ports: MoveLogPorts): MoveLog {
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');
   const put = putNote(db);
   const keep = (note: MoveNote): MoveNote => {
-    if (!isAlone()) put.run(keyOf(note), String(Math.round(wall() + note.leftMs)));
+    if (note.kind === 'until' || !isAlone())
+      put.run(keyOf(note), String(Math.round(wall() + note.leftMs)));
     return note;
   };
   db.function('standby_moved', (subnet, address, was) =>

@@ -49,6 +49,8 @@ export interface MovePorts {
   isTogether(): boolean;
   /** It is not active, and nothing runs that it promised while it was. */
   isSilent(): boolean;
+  /** There is no other one that could know anything: only what was told here counts. */
+  isAlone(): boolean;
   /** Of a clock that does not jump. */
   mono(): number;
 }
@@ -96,7 +98,7 @@ const DOUBT_MS = 2000;
 export const addressKey = (segment: string, address: Ipv4): string => `${segment} ${address}`;
 
 export function createMoves(ports: MovePorts): Moves {
-  const { before, holdMs, apartMs, head, isTogether, isSilent, mono } = ports;
+  const { before, holdMs, apartMs, head, isTogether, isSilent, isAlone, mono } = ports;
   const moves = new Map<string, Move[]>();
   const isOver = ({ kind, until, runsUntil }: Move): boolean => {
     const now = mono();
@@ -131,7 +133,8 @@ export function createMoves(ports: MovePorts): Moves {
     formerly(segment, address) {
       if (moves.size === 0) return NOBODY;
       const found = moves.get(addressKey(segment, address)) ?? [];
-      return found.filter((move) => !isOver(move)).map(({ was }) => was);
+      const counts = (move: Move) => !isOver(move) && (move.kind === 'until' || !isAlone());
+      return found.filter(counts).map(({ was }) => was);
     },
     changed: (segment, address, was) =>
       note({ kind: 'reserved', segment, address, was, leftMs: 0 }),

@@ -32,10 +32,12 @@ export interface KeptRight {
   readonly idle: boolean;
   /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
   readonly unbegun: number;
+  /** No question to the witness has had a higher number: one that is under way since before a restart is older than all that follow. */
+  readonly n: number;
 }
 
 export const FRESH: KeptRight = {
-  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0 },
+  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0, n: 0 },
 };
 
 export interface RightPorts {
@@ -48,8 +50,6 @@ export interface RightPorts {
   ask(question: Question, id: number): void;
   /** What an active one does can be done here, as far as is known: who cannot keeps no right from the other one. */
   canServe(): boolean;
-  /** The time of day, for the order of questions alone. */
-  wall(): number;
 }
 
 export interface Hello extends Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun'> {
@@ -109,6 +109,8 @@ export function createRight(ports: RightPorts, from: KeptRight, startedAt: numbe
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
+/** So many questions have their numbers from one writing. */
+const NUMBERS_KEPT = 1000;
 
 class MemberRight implements Right {
   private readonly ports: RightPorts;
@@ -120,11 +122,12 @@ class MemberRight implements Right {
   private supportedAt: number;
   private asking: Asking | undefined;
   private lastId = 0;
-  private lastN = 0;
+  private lastN: number;
   private denied: string | undefined;
   /** What the witness has been told last, of this right: may the other one take over? */
   private told: boolean | undefined;
-  private order = false;
+  /** It has said that it stops: what it is told still makes it no less so. */
+  private leaving = false;
   private renewedAt = NEVER;
   /** What the witness has given us without our hearing of it in time: nobody else's, and no use any more. */
   private missed = 0;
@@ -136,6 +139,7 @@ class MemberRight implements Right {
     this.ports = ports;
     this.state = from;
     this.supportedAt = startedAt;
+    this.lastN = from.n;
   }
 
   kept(): KeptRight {
@@ -169,7 +173,7 @@ class MemberRight implements Right {
       if (due) this.ask('renew', this.state.own, now);
       return;
     }
-    if ((this.order && this.isCurrent()) || this.mayAskToTake(now))
+    if (this.mayAskToTake(now))
       this.ask('take', nextEpoch(member, Math.max(this.state.epoch, this.missed)), now);
   }
 
@@ -196,7 +200,6 @@ class MemberRight implements Right {
     if (epoch !== this.state.epoch || this.isNewest()) return false;
     // Whatever we have asked for is not wanted any more: an answer that comes late is not listened to.
     this.asking = undefined;
-    this.order = false;
     this.supportedAt = now;
     return true;
   }
@@ -217,7 +220,6 @@ class MemberRight implements Right {
     this.asking = undefined;
     this.denied = answer.granted ? undefined : answer.why;
     if (!answer.granted) {
-      if (answer.why !== 'superseded' && answer.why !== 'late') this.order = false;
       this.refused(answer.epoch);
       return;
     }
@@ -248,6 +250,7 @@ class MemberRight implements Right {
   }
 
   leave(): number {
+    this.leaving = true;
     if (!this.isNewest()) this.keep({ idle: true });
     return this.state.epoch;
   }
@@ -255,7 +258,7 @@ class MemberRight implements Right {
   copied(epoch: number, now: number): void {
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
-    this.keep({ copy: epoch, idle: false, unbegun: 0 });
+    this.keep({ copy: epoch, idle: this.leaving, unbegun: 0 });
   }
 
   takeOver(now: number, { fenced }: { readonly fenced: boolean }): TakeOver {
@@ -272,8 +275,7 @@ class MemberRight implements Right {
     }
     // The other one may count on our not taking over: then nobody but a person can know that it is not active.
     if (!this.isCurrent()) return 'not-current';
-    this.order = true;
-    this.asking = undefined;
+    // As soon as it may be asked for: an order shortens no time that the other one counts on.
     this.tick(now);
     return 'asked';
   }
@@ -336,7 +338,7 @@ class MemberRight implements Right {
     this.stale = known ? known === 'stale' : copy !== this.state.epoch;
     const unbegun = copy === own ? 0 : copy;
     this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun });
-    [this.told, this.order, this.denied] = [undefined, false, undefined];
+    [this.told, this.denied] = [undefined, undefined];
   }
 
   private mayAskToTake(now: number): boolean {
@@ -352,7 +354,8 @@ class MemberRight implements Right {
   private ask(kind: Question['kind'], epoch: number, now: number): void {
     const { member, leaseMs } = this.ports;
     this.lastId += 1;
-    this.lastN = Math.max(this.lastN + 1, this.ports.wall());
+    this.lastN += 1;
+    if (this.lastN > this.state.n) this.keep({ n: this.lastN + NUMBERS_KEPT });
     const question = {
       ...{ kind, member, epoch, leaseMs, n: this.lastN },
       mayTake: kind === 'renew' && this.current,

@@ -263,14 +263,19 @@ it('holds to what is noted when it takes over with its copy, and to what it has 
   // What is noted by another clock, 50 seconds ahead of ours.
   inheritMoves(db, { now: -50_000, holdMs: 122_000, aheadMs: -50_000 });
   time.now = -50_000;
-  const log = openMoveLog(db, logAt(time));
+  let alone = false;
+  const log = openMoveLog(db, { ...logAt(time), isAlone: () => alone });
   expect([...log.formerly('provisioning', X)].sort()).toEqual([ONE, TWO]);
   time.now += 122_000;
   expect(log.formerly('provisioning', X)).toEqual([TWO]);
   time.now += 178_000;
   expect(log.formerly('provisioning', X)).toEqual([]);
+  log.left('provisioning', X, { mac: TWO, leftMs: 300_000 });
   log.told('provisioning', X, { mac: ONE, leftMs: 60_000 });
-  expect(readMoves(db).formerly('provisioning', X)).toContain(ONE);
+  expect(new Set(readMoves(db).formerly('provisioning', X))).toEqual(new Set([ONE, TWO]));
+  // Where there is no other one, what was told here holds all the same.
+  alone = true;
+  expect(log.formerly('provisioning', X)).toEqual([ONE]);
   time.now += 60_000;
   expect(log.formerly('provisioning', X)).toEqual([]);
 });

@@ -24,7 +24,6 @@ it.each([
     {
       ...{ member: 'b', witness: true, leaseMs: LEASE_MS, keep: () => undefined },
       canServe: () => true,
-      wall: () => now,
       ask(question: Question, id) {
         const said = judge(row, question, now);
         row = said.row ?? row;

@@ -33,6 +33,7 @@ export function startSimDaemon(member: SimMember): SimDaemon {
     before: store.before(member.wall()),
     ...{ head: () => store.head, mono: () => world.now },
     ...{ isTogether: () => isTogether(standing()), isSilent: () => isSilent(standing()) },
+    isAlone: () => member.isAlone(),
     ...{ holdMs: HOLD_MS, apartMs: apartHoldSeconds(MCLT_S) * 1000 },
   });
   const leases = {

@@ -34,6 +34,8 @@ export interface Holding {
 export interface People {
   /** Each of them tells either of the two to take over, now and then. */
   readonly order: boolean;
+  /** The share of moments in which a reservation is moved. */
+  readonly moves: number;
 }
 
 export interface World {
@@ -47,6 +49,8 @@ export interface World {
   random(): number;
   readonly withWitness: boolean;
   readonly people: People;
+  /** How much oftener things break than once in some minutes. */
+  readonly trouble: number;
   takeOvers: number;
   /** What happened, for who looks into a seed. */
   readonly story: { readonly at: number; readonly address: number | undefined; text: string }[];

@@ -6,7 +6,12 @@ import { POOL, STATIC, tell, type World } from './pair-form.ts';
 import { stepLine } from './pair-line.ts';
 import { SimMember } from './pair-world.ts';
 
-export function createWorld(seed: number, people: World['people'] & { witness: boolean }): World {
+interface Kind extends Pick<World['people'], 'order'> {
+  readonly witness: boolean;
+}
+
+/** Calm ones, ones in which people move reservations all the time, ones in which everything breaks, and both, as the seed says. */
+export function createWorld(seed: number, { witness, order }: Kind): World {
   let state = seed >>> 0 || 1;
   const random = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -16,7 +21,9 @@ export function createWorld(seed: number, people: World['people'] & { witness: b
   };
   const world = {
     ...{ now: 0, later: [], holdings: [], witnessUp: true, lineUp: true, row: undefined },
-    ...{ random, withWitness: people.witness, people, takeOvers: 0, story: [] },
+    ...{ random, withWitness: witness, takeOvers: 0, story: [] },
+    people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
+    trouble: [1, 2, 4][seed % 3],
     exchanges: new Map(),
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
@@ -56,20 +63,19 @@ export async function runWorld(world: World, steps: number): Promise<void> {
 function breakThings(world: World): void {
   const { random, members } = world;
   const { a, b } = members;
-  const roll = random();
+  const roll = random() / world.trouble;
   if (roll < 0.002) {
     world.lineUp = !world.lineUp;
     tell(world, `the network ${world.lineUp ? 'works' : 'fails'}`);
   } else if (roll < 0.004) world.witnessUp = !world.witnessUp;
   else if (roll < 0.0055) a.crash();
   else if (roll < 0.007) b.crash();
-  else if (roll < 0.0072) a.jump = (random() - 0.5) * 86_400_000;
   else if (roll < 0.0077) (random() < 0.5 ? a : b).stop();
   else if (roll < 0.0087) {
     const member = random() < 0.5 ? a : b;
     member.unable = !member.unable;
   }
-  for (const member of [a, b]) if (!member.up && random() < 0.006) member.start();
+  for (const member of [a, b]) if (!member.up && random() < 0.006 * world.trouble) member.start();
 }
 
 function beClients(world: World): void {
@@ -87,7 +93,7 @@ function bePeople(world: World): void {
   const { random, members, people } = world;
   const all = Object.values(members);
   const some = () => all[Math.floor(random() * all.length)] as SimMember;
-  if (random() < 0.01) {
+  if (random() < people.moves) {
     const both = random() < 0.5;
     for (const member of both ? all : [some()]) {
       const to = random() < 0.2 ? '' : (MACS[Math.floor(random() * MACS.length)] as Mac);

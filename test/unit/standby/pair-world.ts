@@ -57,7 +57,6 @@ export class SimMember {
   wasActive = false;
   pings = new Map<number, number>();
   n = 0;
-  jump = 0;
   /** On which line the other one has been told everything. */
   begun = 0;
   /** As the other one has said last. */
@@ -105,7 +104,7 @@ export class SimMember {
       {
         ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
         keep: (right, stale) => this.keepRight(right, stale),
-        ...{ wall: () => this.wall() + this.jump, canServe: () => !this.failing },
+        canServe: () => !this.failing,
         ask: (question, asked) => this.ask(question, asked),
       },
       this.kept.right,
@@ -174,10 +173,14 @@ export class SimMember {
 
   /** As the log of moves does it, in the transaction. */
   note(note: MoveNote): MoveNote {
-    const standing = this.standing();
-    if (standing.mode !== 'whole' || !standing.alone) this.store.put(note, this.wall());
+    if (note.kind === 'until' || !this.isAlone()) this.store.put(note, this.wall());
     tell(this.world, `${this.id} notes ${note.kind} '${note.was.slice(-2)}'`, note.address);
     return note;
+  }
+
+  isAlone(): boolean {
+    const standing = this.standing();
+    return standing.mode === 'whole' && standing.alone;
   }
 
   standing(): Standing {

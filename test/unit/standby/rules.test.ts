@@ -64,7 +64,9 @@ describe('which addresses may be given', () => {
     const asked = wish(ODD, undefined, true);
     for (const standing of [together, half, apart, following])
       expect(mayGive(standing, asked, moved as Given, NOW)).toBe(false);
-    expect(mayGive(alone, asked, moved as Given, NOW)).toBe(true);
+    // Of one that is alone these are its own words and nothing else.
+    expect(mayGive(alone, asked, moved as Given, NOW)).toBe(false);
+    expect(mayGive(alone, asked, nothing, NOW)).toBe(true);
     expect(mayGive(apart, { ...asked, dynamic: false }, made as Given, NOW)).toBe(false);
     // Of a half, like any other address that the other one may give.
     expect(mayGive(half, asked, made as Given, NOW)).toBe(false);

@@ -15,7 +15,7 @@ function pair(kept: Record<Member, Partial<KeptRight>>) {
     const right: Right = createRight(
       {
         ...{ member, witness: true, leaseMs: LEASE_MS, keep: () => undefined },
-        ...{ wall: () => world.now, canServe: () => world.can[member] },
+        canServe: () => world.can[member],
         ask(question, id) {
           const { answer, row } = judge(world.row, question, world.now);
           world.row = row ?? world.row;

@@ -1,0 +1,64 @@
+/** What the right of one of the two must not forget over a stop, a restart, or the first moments with a new follower. */
+import { expect, it } from 'vitest';
+import { createRight, FRESH, type KeptRight } from '../../../src/standby/right.ts';
+import type { Question } from '../../../src/standby/witness.ts';
+
+const LEASE_MS = 4000;
+
+function right(from: Partial<KeptRight>, member: 'a' | 'b' = 'b') {
+  const asked: Question[] = [];
+  let kept: KeptRight = { ...FRESH, ...from };
+  const made = createRight(
+    {
+      ...{ member, witness: true, leaseMs: LEASE_MS, canServe: () => true },
+      keep: (next) => {
+        kept = next;
+      },
+      ask: (question) => void asked.push(question),
+    },
+    kept,
+    0,
+  );
+  return { right: made, asked, kept: () => kept };
+}
+
+const hello = { epoch: 1, own: 0, copy: 1, unbegun: 0, active: false };
+
+it('a follower that has said that it stops takes nothing over, also when it hears that it has everything', () => {
+  const { right: follower, kept } = right({ epoch: 1, copy: 1 });
+  follower.leave();
+  follower.copied(1, 0);
+  const again = right(kept());
+  again.right.tick(60_000);
+  expect(again.asked).toEqual([]);
+  expect(again.right.takeOver(60_000, { fenced: false })).toBe('not-current');
+});
+
+it('a question of before a restart is older than those that follow', () => {
+  const before = right({ epoch: 1, own: 1, copy: 1 }, 'a');
+  before.right.tick(0);
+  before.right.tick(5000);
+  const after = right(before.kept(), 'a');
+  after.right.tick(0);
+  expect(after.asked[0]?.n).toBeGreaterThan(before.asked[1]?.n ?? 0);
+});
+
+it('an order does not ask while the active one may count on what it was told', () => {
+  const { right: follower, asked } = right({ epoch: 1, copy: 1 });
+  follower.met({ ...hello, own: 1, active: true }, 10_000);
+  expect(follower.supports(1, 10_000)).toBe(true);
+  follower.lost(11_000);
+  expect(follower.takeOver(11_000, { fenced: false })).toBe('asked');
+  expect(asked).toEqual([]);
+  follower.tick(15_000);
+  expect(asked).toMatchObject([{ kind: 'take', epoch: 2 }]);
+});
+
+it('one that nobody could replace goes on when its new follower has everything, also without the witness', () => {
+  const { right: active } = right({ epoch: 1, own: 1, copy: 1, sole: true }, 'a');
+  active.met(hello, 50_000);
+  active.caughtUp(50_000);
+  expect(active.kept().sole).toBe(false);
+  expect(active.isActive(50_000)).toBe(true);
+  expect(active.isActive(54_000)).toBe(false);
+});

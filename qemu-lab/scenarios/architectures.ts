@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { runSnippet } from '../../test/support/doc-snippets.ts';
 import { saveFixture } from '../fixtures.ts';
 import type { LabVm } from '../lab.ts';
-import { errorsOf, type Negotiated, negotiatedBy } from '../negotiated.ts';
+import { errorsOf, negotiatedBy } from '../negotiated.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import type { RackDescription } from '../rack.ts';
 import { bootOf, eventsOf, type Scenario, type ScenarioRun } from '../scenario.ts';
@@ -31,6 +31,7 @@ const UEFI: Omit<RackDescription['machines'][number], 'name'> = { firmware: 'uef
 const LACK = 'pxeimage is built for x86-64 and does not run on uefi-arm64';
 /** From power-on to its disk or its diagnosis, thrice over. */
 const THERE_MS = 300_000;
+const WRITTEN_MS = 15_000;
 
 interface Expected {
   /** `stage arch file`, in the order of the ACKs, Linux included. */
@@ -125,9 +126,9 @@ export const architectures: Scenario = {
       run.lab.powerOn(vm);
       await expected
         .ends(run, vm, people)
+        .then(() => checkWire(run, vm, expected))
         .catch((error: Error) => run.check(false, `${vm.machine.name}: ${error.message}`));
       await run.lab.powerOff(vm);
-      await checkWire(run, vm, expected);
     }
   },
 };
@@ -197,8 +198,13 @@ const serialLog = ({ lab }: ScenarioRun, { machine }: LabVm): string =>
 
 async function checkWire(run: ScenarioRun, vm: LabVm, expected: Expected): Promise<void> {
   const { name, nics } = vm.machine;
-  const [capture, mac] = [await run.capture(), nics[0]?.mac ?? ''];
-  const seen: Negotiated = negotiatedBy(capture, mac);
+  const mac = nics[0]?.mac ?? '';
+  // tcpdump is handed packets by the block: the last of them come a moment after the machine has gone on.
+  const { capture, seen } = await run.until('its script on the wire', WRITTEN_MS, async () => {
+    const capture = await run.capture();
+    const seen = negotiatedBy(capture, mac);
+    return seen.http.some((line) => /\/script\.ipxe /.test(line)) ? { capture, seen } : undefined;
+  });
   run.negotiated[name] = seen;
   const check: ScenarioRun['check'] = (holds, what) => run.check(holds, `${name}: ${what}`);
   const stages = seen.granted.map(({ stage, arch, file }) => `${stage} ${arch} ${file}`.trim());

@@ -125,7 +125,7 @@ it('the recorded clients are all there', () =>
     expect.arrayContaining([
       ...PROGRAMS,
       ...['bios-rom', 'bios-chain', 'uefi-pxe', 'uefi-http', 'uefi-e1000'],
-      ...['uefi-arm64-http', 'uefi-shim', 'uefi-full'],
+      ...['uefi-ia32', 'uefi-arm64', 'uefi-arm64-http', 'uefi-shim', 'uefi-full'],
       ...['proxy-bios-rom', 'proxy-bios-chain', 'proxy-uefi-pxe', 'proxy-uefi-http'],
     ]),
   ));

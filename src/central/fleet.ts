@@ -19,6 +19,7 @@ import {
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
+import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
 import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
@@ -92,6 +93,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
     sql.run('INSERT INTO notices (id, at, site, code, detail) VALUES (?, ?, ?, ?, ?)', [
       ...[randomUUID(), clock(), of, code, detail.slice(0, 500)],
     ]);
+  const count = openCounting(db);
   return {
     site,
     sites: () => db.all<SiteRow>('SELECT * FROM sites ORDER BY name'),
@@ -128,8 +130,8 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
-    applySnapshot: ({ site: of, line }, page) =>
-      db.transaction(async (sql) => {
+    async applySnapshot({ site: of, line }, page) {
+      const verdict = await db.transaction(async (sql): Promise<PageVerdict> => {
         const { snapshot, machines, requests = [], members = [], pools = [], done } = page;
         const now = clock();
         // The site's row first, as a batch does: two lines of one site take turns.
@@ -168,7 +170,10 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await forgetTold(sql, of);
         await tellRecords(sql, [of], now);
         return { kind: 'applied', cursor: done.cursor };
-      }),
+      });
+      if (page.machines.length > 0) await count();
+      return verdict;
+    },
     async heard({ site: of, line }) {
       await db.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
         ...[clock(), of, line],

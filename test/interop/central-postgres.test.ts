@@ -4,6 +4,7 @@ import { temporaryDir } from '../../bench/support/daemon.ts';
 import { startPostgres } from '../../bench/support/postgres.ts';
 import { requirePrograms } from '../../bench/support/programs.ts';
 import { type Scope, withScope } from '../../bench/support/scope.ts';
+import { openFleetDatabase } from '../../src/central/sql.ts';
 import {
   createFleet,
   differences,
@@ -66,6 +67,13 @@ describe('central over PostgreSQL', () => {
       const { body } = await fleet.call('GET', '/machines/search?q=lon-24&limit=100');
       expect(body.hits).toHaveLength(11);
       expect((await fleet.call('GET', '/machines/search?q=%25&limit=100')).body.hits).toEqual([]);
+      // It plans by what there is, also in its first minute.
+      const db = openFleetDatabase(fleet.database);
+      const counted = await db.all<{ relname: string }>(
+        "SELECT relname FROM pg_class WHERE relname LIKE 'machine%' AND relkind = 'r' AND reltuples > 0",
+      );
+      await db.close();
+      expect(counted.map(({ relname }) => relname).sort()).toEqual(['machine_words', 'machines']);
       const { capacity } = (await fleet.call('GET', '/capacity')).body;
       expect(capacity).toEqual([{ site: 'lon', state: 'held', hardwareType: '', count: 249 }]);
     });

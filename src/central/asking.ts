@@ -37,6 +37,8 @@ export interface Told {
 export interface Asking {
   /** In the same order. @throws AppError IDEMPOTENCY_MISMATCH, and then nothing is asked */
   ask(orders: readonly Asked[], by: Asker): Promise<Told[]>;
+  /** One, and until it is answered. @throws AppError what its site says, IDEMPOTENCY_MISMATCH */
+  one(order: Asked, by: Asker): Promise<Told>;
   /** Until each is answered, or a moment has passed. Those whose site is away are not waited for. */
   settled(asked: readonly Told[]): Promise<Told[]>;
 }
@@ -69,24 +71,31 @@ export function openAsking(
       await new Promise((resolve) => setTimeout(resolve, limit('fleetAnswerLookMs')));
     }
   };
+  const ask: Asking['ask'] = async (orders, { who, key }) => {
+    const now = clock();
+    const asked = await db.transaction(async (sql) => {
+      const told: Told[] = [];
+      for (const [place, { site, body }] of orders.entries()) {
+        const id = key === undefined ? randomUUID() : idOf(`${who} ${key} ${place}`);
+        await putIntent(sql, { id, site, who, body, now });
+        const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
+        if (kept?.body !== JSON.stringify(body) || kept.site !== site)
+          throw new AppError('IDEMPOTENCY_MISMATCH');
+        told.push(toldOf(kept));
+      }
+      return told;
+    });
+    for (const site of new Set(orders.map((one) => one.site))) nudge(site);
+    return asked;
+  };
   return {
     settled,
-    async ask(orders, { who, key }) {
-      const now = clock();
-      const asked = await db.transaction(async (sql) => {
-        const told: Told[] = [];
-        for (const [place, { site, body }] of orders.entries()) {
-          const id = key === undefined ? randomUUID() : idOf(`${who} ${key} ${place}`);
-          await putIntent(sql, { id, site, who, body, now });
-          const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
-          if (kept?.body !== JSON.stringify(body) || kept.site !== site)
-            throw new AppError('IDEMPOTENCY_MISMATCH');
-          told.push(toldOf(kept));
-        }
-        return told;
-      });
-      for (const site of new Set(orders.map((one) => one.site))) nudge(site);
-      return asked;
+    ask,
+    async one(order, by) {
+      const [told] = await settled(await ask([order], by));
+      if (!told) throw new Error('an order vanished inside its own transaction');
+      assertTaken(told);
+      return told;
     },
   };
 }

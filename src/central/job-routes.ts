@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { limit } from '../limits.ts';
 import { needSquad, principalOf } from './access.ts';
 import type { FleetApp, FleetAppParts } from './app.ts';
-import { assertTaken } from './asking.ts';
 import { fleetJobSchema, jobFilterSchema, jobIntent } from './jobs.ts';
 import { askerOf, recordOf, why } from './orders.ts';
 
@@ -45,8 +44,7 @@ export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): v
       const principal = principalOf(request);
       if (requester !== principal.who) needSquad(principal, machine && recordOf(machine).squad);
       const body = { kind: 'cancel-job', job: id, why: request.body.why } as const;
-      const asked = await asking.ask([{ site, body }], askerOf(request));
-      for (const told of await asking.settled(asked)) assertTaken(told);
+      await asking.one({ site, body }, askerOf(request));
       return reply.code(202).send(await jobs.byId(id));
     },
   );

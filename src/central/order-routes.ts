@@ -14,7 +14,7 @@ import { text } from '../inventory/record-kinds.ts';
 import { limit } from '../limits.ts';
 import { asPrincipal, principalOf } from './access.ts';
 import type { FleetApp, FleetAppParts } from './app.ts';
-import { type Asked, assertTaken } from './asking.ts';
+import type { Asked } from './asking.ts';
 import { addBulkOrders } from './bulk-orders.ts';
 import type { FleetMachine } from './fleet-view.ts';
 import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, why } from './orders.ts';
@@ -39,9 +39,7 @@ async function order(
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
   { site, body }: { readonly site: string; readonly body: Body },
 ): Promise<FastifyReply> {
-  const [told] = await asking.settled(await asking.ask([{ site, body }], askerOf(request)));
-  if (!told) throw new Error('an order vanished');
-  assertTaken(told);
+  const told = await asking.one({ site, body }, askerOf(request));
   const version = Number(told.result.version ?? 0);
   const machine = await copied({ view }, { hardwarename: body.target, version });
   if (told.status === 'waiting') return reply.code(202).send({ ...machine, asked: askedOf(told) });
@@ -139,9 +137,7 @@ function addComingAndGoing(app: FleetApp, parts: FleetAppParts): void {
         entry: JSON.parse(JSON.stringify(entry)),
         why: reason,
       } as const;
-      const [told] = await asking.settled(await asking.ask([{ site, body }], askerOf(request)));
-      if (!told) throw new Error('an order vanished');
-      assertTaken(told);
+      const told = await asking.one({ site, body }, askerOf(request));
       if (told.status === 'waiting') return reply.code(202).send({ asked: askedOf(told) });
       const { hardwarename, version } = told.result as { hardwarename: string; version: number };
       reply.header('location', `/api/v1/machines/${hardwarename}`).code(201);
@@ -161,9 +157,8 @@ function addComingAndGoing(app: FleetApp, parts: FleetAppParts): void {
       const { why: reason = 'never came' } = request.query;
       const { hardwarename: target, site } = machine;
       const body = { kind: 'forget', target, why: reason, ...read(request, true) } as const;
-      const [told] = await asking.settled(await asking.ask([{ site, body }], askerOf(request)));
-      if (told) assertTaken(told);
-      if (told?.status === 'waiting') return reply.code(202).send({ asked: askedOf(told) });
+      const told = await asking.one({ site, body }, askerOf(request));
+      if (told.status === 'waiting') return reply.code(202).send({ asked: askedOf(told) });
       return reply.code(204).send();
     },
   );

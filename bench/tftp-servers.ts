@@ -22,8 +22,6 @@ export interface ServersOptions {
   readonly programs: Record<'in.tftpd' | 'dnsmasq', string>;
   /** The folder that all of them serve. */
   readonly root: string;
-  /** Processors that all of them share, as taskset(1) writes them. */
-  readonly cpus?: string;
 }
 
 export async function startServers(options: ServersOptions): Promise<TftpServer[]> {
@@ -40,12 +38,11 @@ export function makeRoot(scope: Scope, files: Record<string, Uint8Array>): strin
   return root;
 }
 
-async function ours({ scope, pair, root, cpus }: ServersOptions): Promise<TftpServer> {
+async function ours({ scope, pair, root }: ServersOptions): Promise<TftpServer> {
   const port = 6969;
   const program = await startDaemon({
     scope,
     namespace: pair.server,
-    ...(cpus === undefined ? {} : { cpus }),
     config: {
       tftp: { port },
       boot: { assets: root, pxeimage: root },
@@ -62,13 +59,11 @@ async function ours({ scope, pair, root, cpus }: ServersOptions): Promise<TftpSe
   return { name: 'reveille', settings: 'the whole daemon, defaults', port, program };
 }
 
-async function tftpdHpa(options: ServersOptions): Promise<TftpServer> {
-  const { scope, pair, programs, root, cpus } = options;
+async function tftpdHpa({ scope, pair, programs, root }: ServersOptions): Promise<TftpServer> {
   const port = 6970;
   const program = start({
     scope,
     namespace: pair.server,
-    ...(cpus === undefined ? {} : { cpus }),
     command: [
       ...([
         programs['in.tftpd'],
@@ -87,14 +82,12 @@ async function tftpdHpa(options: ServersOptions): Promise<TftpServer> {
   };
 }
 
-async function dnsmasq(options: ServersOptions): Promise<TftpServer> {
-  const { scope, pair, programs, root, cpus } = options;
+async function dnsmasq({ scope, pair, programs, root }: ServersOptions): Promise<TftpServer> {
   const dir = temporaryDir(scope);
   mkdirSync(dir, { recursive: true });
   const program = start({
     scope,
     namespace: pair.server,
-    ...(cpus === undefined ? {} : { cpus }),
     command: [
       ...([programs.dnsmasq, '--keep-in-foreground', '--conf-file=/dev/null', '--port=0'] as const),
       ...['--user=root', '--log-facility=-', '--quiet-tftp', `--pid-file=${join(dir, 'pid')}`],

@@ -7,12 +7,10 @@
  * asked for alike: who ignores it serves in lockstep, which is then what is compared. Before anything is timed, each
  * server's bytes are verified by SHA-256; the runs with loss are verified altogether.
  *
- * The clients have a processor of their own and the servers share the others, as machines that boot do not run on their
- * server's. Where the scheduler chooses, a lone client in lockstep measures its choice: on the same processor as its server it is
- * woken for a microsecond, on another for twenty, and one and the same server then sends 11 to 71 MiB/s.
+ * A lone client in lockstep measures the scheduler, too: on the same processor as its server it is woken for a microsecond, on
+ * another one for twenty and more, and one and the same server then sends 11 to 71 MiB/s. Hence the more runs.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createPair, ip, type Pair } from './support/network.ts';
 import { runToEnd } from './support/process.ts';
@@ -53,16 +51,9 @@ interface Measured {
   readonly windowGranted: number;
 }
 
-/** Who runs where, as taskset(1) writes it; without a second processor everybody shares the only one. */
-interface Placement {
-  readonly clients?: string;
-  readonly servers?: string;
-}
-
 interface Bench extends TopicOptions {
   readonly scope: Scope;
   readonly pair: Pair;
-  readonly placement: Placement;
   readonly digests: ReadonlyMap<string, string>;
 }
 
@@ -78,15 +69,11 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
     }
     const files = new Map(SIZES_MIB.map((mib) => [fileOf(mib), randomBytes(mib * MIB)]));
     const root = makeRoot(scope, Object.fromEntries(files));
-    const placement = placementOn(cpus().length);
-    const servers = await startServers({
-      ...{ scope, pair, programs, root },
-      ...(placement.servers === undefined ? {} : { cpus: placement.servers }),
-    });
+    const servers = await startServers({ scope, pair, programs, root });
     const digests = new Map(
       [...files].map(([name, bytes]) => [name, createHash('sha256').update(bytes).digest('hex')]),
     );
-    const bench = { ...options, scope, pair, placement, digests };
+    const bench = { ...options, scope, pair, digests };
     await verifyAll(bench, servers);
     const cases = casesOf(options.quick);
     const results = new Map(servers.map(({ name }) => [name, new Map<string, Measured[]>()]));
@@ -106,10 +93,6 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
     }
     return summarise(servers, results);
   });
-}
-
-function placementOn(processors: number): Placement {
-  return processors < 2 ? {} : { clients: '0', servers: `1-${processors - 1}` };
 }
 
 function casesOf(quick: boolean): Case[] {
@@ -162,10 +145,9 @@ async function measure(
     ...{ verify, loss: one.loss, timeoutMs: 60_000 },
     warmUp: { file: fileOf(1), sizeBytes: MIB },
   };
-  const { clients: cpus } = bench.placement;
   const program = join(import.meta.dirname, 'tftp-client.ts');
   const output = await runToEnd({
-    ...{ scope: bench.scope, namespace: bench.pair.client, ...(cpus && { cpus }) },
+    ...{ scope: bench.scope, namespace: bench.pair.client },
     command: [process.execPath, program, JSON.stringify(plan)],
   });
   const result = JSON.parse(output) as Result;
@@ -224,7 +206,6 @@ function summarise(
     notes: [
       ...servers.map(({ name, settings }) => `${name}: ${settings}`),
       `blksize ${BLKSIZE}; the figure is all bytes over the time of the slowest client, the median of the rounds`,
-      'clients on processor 0, all servers on the others',
       'loss is made by the clients, which throw away 1 % of the datagrams in each direction',
     ],
   };

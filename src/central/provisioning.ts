@@ -109,7 +109,7 @@ export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetPro
     async get(id) {
       const row = await find(db, id);
       const places = await db.all<PlaceRow>(
-        `SELECT p.site AS site, l.place AS place, l.hardwarename AS machine, l.hostname AS hostname,
+        `SELECT p.intent AS part, p.site AS site, l.place AS place, l.hardwarename AS machine, l.hostname AS hostname,
            l.status AS status
          FROM fleet_places l JOIN fleet_parts p ON p.intent = l.intent
          WHERE p.request = ? ORDER BY p.site, l.intent, l.place`,

@@ -48,6 +48,8 @@ export interface FleetRequestView {
 }
 
 export interface PlaceRow extends SqlRow {
+  /** The intent of the part that it belongs to. */
+  part: string;
   site: string;
   place: number;
   machine: string;
@@ -102,12 +104,16 @@ export function showDetail(
   },
 ): FleetRequestDetail {
   const asked = JSON.parse(row.body) as RequestBody;
+  // A site's record of a request may come a batch before the event of its last machine.
+  const whole = of.parts.filter(({ status }) => status === 'fulfilled');
+  const isWhole = (part: string) => whole.some(({ intent }) => intent === part);
   const unknown = { rack: '', why: '', job: '', step: '', waitingFor: '' };
   return {
     request: showRequest(row, of.parts, of.sites),
     asked: { ...asked, install: maskInstall(asked.install) },
-    places: of.places.map(({ status, ...place }) => ({
-      ...{ ...place, status: status === 'installed' ? 'done' : 'claimed', ...unknown },
+    places: of.places.map(({ status, part, ...place }) => ({
+      ...{ ...place, status: status === 'installed' || isWhole(part) ? 'done' : 'claimed' },
+      ...unknown,
       ...{ tries: 1, sinceAt: null, remainingMs: null },
     })),
     remainingMs: null,

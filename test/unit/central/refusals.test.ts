@@ -169,6 +169,27 @@ describe('a site', () => {
     expect(body.places).toEqual([]);
   });
 
+  it('that tells the end of a request before that of its last machine is not half believed', async () => {
+    fleet = await createFleet();
+    const lon = await fleet.site('lon');
+    const wish = { role: 'web', image: 'debian-12/stable', count: 1, site: 'lon' };
+    const { id, parts } = (await fleet.call('POST', '/requests', wish)).body;
+    const request = parts[0].id as string;
+    const line = await speak(fleet, lon);
+    line.say({ kind: 'snapshot', snapshot: 's', machines: [], done: { cursor: 0 } });
+    const data = { request, place: 0, hostname: 'web-1' };
+    line.say({
+      ...{ kind: 'batch', from: 0, to: 1, machines: [] },
+      events: [{ id: 1, at: 1, name: 'request.claimed', hardwarename: 'SN-1', data }],
+      requests: [{ id: request, status: 'fulfilled', done: 1, failed: 0, why: '', endedAt: 1 }],
+    });
+    const { body } = await until(
+      () => (fleet as TestFleet).call('GET', `/requests/${id}`),
+      (answer) => answer.body.request.status === 'fulfilled',
+    );
+    expect(body.places).toMatchObject([{ machine: 'SN-1', status: 'done' }]);
+  });
+
   it('whose older line still speaks is heard on the newest one alone', async () => {
     fleet = await createFleet();
     const lon = await fleet.site('lon');

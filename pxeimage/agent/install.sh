@@ -3,6 +3,7 @@
 
 T=/mnt/target
 TAB=$(printf '\t')
+: "${ESP:=/mnt/esp}"
 : "${BLKDISCARD:=/usr/sbin/blkdiscard}" # busybox's knows no zeros
 
 perform() {
@@ -48,7 +49,7 @@ perform() {
       boot-uefi) boot_uefi ;;
       esp-copy) esp_copy "$a" ;;
       network-first) network_first ;;
-      verify) verify "$a" ;;
+      verify) verify "$a" "${b:-}" ;;
       *) fail AGENT_FAILED "the plan has a verb that this agent does not know: $verb" ;;
     esac || fail AGENT_FAILED "$verb ${a:-}: $(tail -n 1 "$AT/log")"
   done 3<"$AT/plan"
@@ -277,7 +278,19 @@ boot_uefi() {
 }
 
 esp_copy() {
-  mkdir -p /mnt/esp && mount "$1" /mnt/esp && cp -r "$T/boot/efi/." /mnt/esp/ && umount /mnt/esp || fail DISK_FAILED "$1"
+  mkdir -p "$ESP" && mount "$1" "$ESP" && cp -r "$T/boot/efi/." "$ESP/" && umount "$ESP" || fail DISK_FAILED "$1"
+}
+
+# has_loader DISK: where firmware looks that was not told of any.
+has_loader() {
+  mkdir -p "$ESP"
+  for part in $(partitions_of "$1"); do
+    mount -t vfat -o ro "$part" "$ESP" 2>/dev/null || continue
+    loader=$(ls "$ESP/EFI/BOOT/BOOTX64.EFI" 2>/dev/null)
+    umount "$ESP"
+    [ -z "$loader" ] || return 0
+  done
+  return 1
 }
 
 # Network entries go before all others: the next netboot must not depend on who wrote the order last. A firmware that does
@@ -327,6 +340,8 @@ verify() {
     [ ! -d /sys/firmware/efi ] || [ -s "$T/boot/efi/EFI/BOOT/BOOTX64.EFI" ] || fail INSTALL_UNVERIFIED "the EFI system partition has no loader"
     uuid=$(awk '$2 == "/" { sub(/^UUID=/, "", $1); print $1 }' "$T/etc/fstab")
     grep -q "$uuid" "$grub" || grep -q 'root=/dev/mapper/\|root=/dev/md' "$grub" || fail INSTALL_UNVERIFIED "grub.cfg does not name the root file system $uuid"
+  elif [ -d /sys/firmware/efi ]; then
+    has_loader "$2" || fail INSTALL_UNVERIFIED "no partition of the image has a loader for UEFI (EFI/BOOT/BOOTX64.EFI)"
   fi
   # Of a raw image's own files nothing is known but what the disk says: what was copied is read, what was written is compared.
   sort -u "$AT/files" >"$AT/check"

@@ -235,6 +235,17 @@ describe('row 17: the boot order after an install', () => {
     expect(out).toBe(wanted);
   });
 
+  it.each([
+    ['found on whichever partition has it', 'p2', 'yes'],
+    ['missed where none has it', 'p9', 'no'],
+  ])('a loader of a raw image is %s', async (_what, holder, says) => {
+    const { out } = await agent(`ESP=$AT/esp; partitions_of() { echo p1 p2 p3; }
+      mount() { [ "$5" != p1 ] || return 1; [ "$5" != ${holder} ] || { mkdir -p "$ESP/EFI/BOOT"; echo MZ >"$ESP/EFI/BOOT/BOOTX64.EFI"; }; }
+      umount() { rm -rf "$1/EFI"; }
+      if has_loader /dev/sda; then echo yes; else echo no; fi; ls "$ESP"`);
+    expect(out).toBe(says);
+  });
+
   it('makes no entry of its own: the loader is where firmware looks without one', () => {
     const script = readFileSync(join(AGENT, 'install.sh'), 'utf8');
     expect(script).toContain('--removable --no-nvram');

@@ -131,10 +131,12 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
           const inherits = to === 'active' && isFromCopy(db);
           if (inherits) inheritMoves(db, { now: Date.now(), holdMs, aheadMs });
           leavePlace(db, to);
-          if (inherits && aheadMs !== 0)
-            db.prepare(
-              'UPDATE leases SET expires_at = expires_at + ?1, last_at = last_at + ?1',
-            ).run(Math.round(aheadMs));
+          if (!inherits) return;
+          const byMs = Math.round(aheadMs);
+          db.prepare('UPDATE leases SET expires_at = expires_at + ?, last_at = last_at + ?').run(
+            byMs,
+            byMs,
+          );
         }).immediate();
       });
     },

@@ -184,3 +184,22 @@ it('keeps what was set aside when a copy that was apart for a while is replaced'
   await (await wholeComes())();
   expect(setAside()).toHaveLength(1);
 });
+
+it('goes on by its own clock when it becomes active with a copy, and only then', () => {
+  const lease = (change: string) => {
+    const db = openDatabase(file);
+    const row = db.prepare<[], { ends: number; last: number }>(change).get();
+    db.close();
+    return row;
+  };
+  lease(
+    `INSERT INTO leases (segment, address, mac, state, hostname, expires_at, first_at, last_at)
+     VALUES ('s', 7, '02:00:00:00:00:01', 'bound', '', 5000, 1000, 1000) RETURNING expires_at AS ends, last_at AS last`,
+  );
+  const now = 'SELECT expires_at AS ends, last_at AS last FROM leases';
+  copy.leave('active', -300);
+  expect(lease(now)).toEqual({ ends: 4700, last: 700 });
+  // It is its own from here on.
+  copy.leave('active', 300);
+  expect(lease(now)).toEqual({ ends: 4700, last: 700 });
+});

@@ -40,6 +40,9 @@ export interface FleetJobView extends Fresh {
   readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
   readonly params: Readonly<Record<string, unknown>>;
   readonly requester: string;
+  readonly user: string;
+  readonly result: null;
+  readonly priority: number;
   readonly created_at: string | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
@@ -205,12 +208,18 @@ function showJob(row: IntentRow, { body, said, siteJob, events, fresh }: Known):
   const endedAt = end?.at ?? (isRefused ? row.ended_at : 0);
   return {
     ...{ id: row.id, site: row.site, siteJob, freshness, asOf },
-    ...{ action: body.action, target: `hardwarename=${body.target}`, requester: row.who },
+    ...{
+      action: body.action,
+      target: `hardwarename=${body.target}`,
+      requester: row.who,
+      user: row.who,
+    },
     ...{ params: maskInstall(body.params), status: isRefused ? unheard : (status ?? 'queued') },
     ...{ created_at: timeOf(row.asked_at), started_at: timeOf(steps[0]?.at ?? 0) },
     ...{ ended_at: timeOf(endedAt), step: String(steps.at(-1)?.data.step ?? '') },
     retries: events.filter(({ name }) => name === 'job.retry').length,
-    ...{ code, detail },
+    // What its steps said, its site keeps.
+    ...{ code, detail, result: null, priority: 0 },
   };
 }
 

@@ -33,6 +33,9 @@ const FleetMachinePage = lazy(
 const FleetSquadsPage = lazy(
   async () => (await import('./pages/fleet-squads.tsx')).FleetSquadsPage,
 );
+const FleetEventsPage = lazy(
+  async () => (await import('./pages/fleet-events.tsx')).FleetEventsPage,
+);
 const RequestsPage = lazy(async () => (await import('./pages/requests.tsx')).RequestsPage);
 const RequestPage = lazy(async () => (await import('./pages/request.tsx')).RequestPage);
 const RequestNewPage = lazy(async () => (await import('./pages/request-new.tsx')).RequestNewPage);
@@ -47,11 +50,14 @@ const ScanPage = lazy(async () => (await import('./pages/scan.tsx')).ScanPage);
 const OF_FLEET: Readonly<Record<string, (name: string) => ComponentChild>> = {
   '': () => <SitesPage />,
   squads: () => <FleetSquadsPage />,
+  events: () => <FleetEventsPage />,
   machines: (name) =>
     name === '' ? <MachinesPage /> : <FleetMachinePage key={name} name={name} />,
 };
 /** What it shows alike. */
-const SHARED: ReadonlySet<string> = new Set(['requests', 'pools', 'images']);
+const SHARED: ReadonlySet<string> = new Set([
+  ...['requests', 'pools', 'images', 'jobs', 'roles', 'people'],
+]);
 
 function Page() {
   const [, first = '', second = ''] = path.value.split('/');

@@ -149,6 +149,42 @@ describe('the portal of a fleet', () => {
     await page.getByText('machine.state').first().waitFor();
   });
 
+  it('changes a machine at its site, and shows what was asked of it', async () => {
+    const dialog = page.getByRole('dialog');
+    const record = () => sto?.hall.now.inventory.machines.record(nameOf(101) as never);
+    await page.getByRole('button', { name: 'Place and names…' }).click();
+    await dialog.locator('input[name=notes]').fill('its fan is loud');
+    await dialog.locator('input[name=why]').fill('heard');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(record()?.notes).toBe('its fan is loud');
+    await panel('What its site has told').getByText('its fan is loud').waitFor();
+    // What its site refuses is said where it was asked.
+    await page.getByRole('button', { name: 'Place and names…' }).click();
+    await dialog.locator('input[name=hostname]').fill('NO NAME');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByRole('alert').getByText('not valid').waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    const job = { action: 'netboot', target: nameOf(101), release: nameOf(101) };
+    expect((await fleet.call('POST', '/jobs', job)).status).toBe(202);
+    await panel('Jobs that were asked for here').getByRole('link', { name: 'netboot' }).waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-machine-desk.png` });
+    await page.getByRole('link', { name: 'Jobs' }).first().click();
+    const row = page.locator('tbody tr').filter({ hasText: nameOf(101) });
+    await row.getByText('sto').waitFor();
+    await row.getByRole('link', { name: 'netboot' }).click();
+    await page.getByRole('heading', { name: 'Netboot' }).waitFor();
+    await page.getByRole('link', { name: 'Events' }).first().click();
+    await page.locator('tbody tr').filter({ hasText: 'machine.edited' }).first().waitFor();
+    await page.locator('select[aria-label=Site]').selectOption('lon');
+    await page.locator('tbody tr').filter({ hasText: 'lon' }).first().waitFor();
+    await expect
+      .poll(() => page.locator('tbody tr').filter({ hasText: 'machine.edited' }).count())
+      .toBe(0);
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-events-desk.png` });
+    expect(await violations(page)).toEqual([]);
+  });
+
   it('shows what every site is told to keep, and how far each is with it', async () => {
     await fleet.call('PUT', '/squads/music', { quota: { machines: 7 } });
     const pool = { role: 'web', image: 'debian-12/stable', sites: { lon: 0, sto: 1 } };
@@ -246,6 +282,49 @@ describe('the portal of a fleet', () => {
     await page.getByRole('link', { name: 'Squads' }).first().click();
     await page.locator('[data-old=sto] [data-freshness=away]').waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-fleet-squads-desk.png` });
+  });
+
+  it('lets an administrator write users, tokens and roles of the fleet', async () => {
+    await user('root', 'admin');
+    const at = new URL('/people', page.url()).href;
+    const { page: admin, problems } = await visit(browser, at, { viewport: DESK });
+    await signIn(admin, 'root', PASSWORD);
+    const dialog = admin.getByRole('dialog');
+    await admin.getByRole('button', { name: 'New user…' }).click();
+    await dialog.locator('input[name=name]').fill('lin');
+    await dialog.locator('select[name=role]').selectOption('technician');
+    await dialog.locator('input[name=password]').fill(PASSWORD);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await admin.getByRole('cell', { name: 'lin' }).waitFor();
+    await until(
+      async () => lon?.hall.now.inventory.serverdb.access.users().map(({ name }) => name),
+      (names) => names?.includes('lin') === true,
+    );
+    await admin.getByRole('button', { name: 'New token…' }).click();
+    await dialog.locator('input[name=name]').fill('robot');
+    await dialog.getByRole('button', { name: 'Make it' }).click();
+    const secret = (await dialog.locator('pre').textContent())?.trim() ?? '';
+    expect((await fleet.as(secret)('GET', '/sites')).status).toBe(200);
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await admin.getByRole('cell', { name: 'robot' }).waitFor();
+    await admin.screenshot({ path: `${SHOTS}/portal-fleet-people-desk.png` });
+    expect(await violations(admin)).toEqual([]);
+    await admin.getByRole('link', { name: 'Roles' }).first().click();
+    await admin.getByRole('button', { name: 'New role…' }).click();
+    await dialog.locator('input[name=name]').fill('cache');
+    await dialog.locator('textarea[name=metadata]').fill('cluster: main');
+    await dialog.locator('input[name=why]').fill('as everywhere');
+    await dialog.getByRole('button', { name: 'Write it' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await admin.getByRole('region', { name: 'cache' }).getByText('main').waitFor();
+    await until(
+      async () => sto?.hall.now.inventory.serverdb.records.get('role', 'cache')?.doc.metadata,
+      (metadata) => metadata?.cluster === 'main',
+    );
+    await admin.screenshot({ path: `${SHOTS}/portal-fleet-roles-desk.png` });
+    expect(problems.filter((text) => !/status of 401/.test(text))).toEqual([]);
+    await admin.context().close();
   });
 
   it('fits a phone, and offers nobody what he may not do', async () => {

@@ -9,7 +9,7 @@ import { now } from '../feed.ts';
 import { tellProblem } from '../notices.ts';
 import { Panel } from '../parts/common.tsx';
 import { useRead } from '../resource.ts';
-import { isSignedIn, may, signInOpen } from '../session.ts';
+import { isFleet, isSignedIn, may, signInOpen } from '../session.ts';
 import { jobWords } from './calls.ts';
 import { EditDialog } from './edit-dialog.tsx';
 import { JobDialog, type JobKind } from './job-dialog.tsx';
@@ -28,7 +28,8 @@ const LAMP_SECONDS = 120;
 export function Actions({ machine, reload }: { machine: MachineView; reload(): void }) {
   const [open, setOpen] = useState<Open | undefined>();
   const states = useRead<States>('states');
-  const kinds = useRead<{ kinds: readonly JobKind[] }>('jobs/kinds');
+  // Which kinds of job there are, an appliance says.
+  const kinds = useRead<{ kinds: readonly JobKind[] }>(isFleet.value ? '' : 'jobs/kinds');
   if (!may('technician', machine.squad) && !may('technician'))
     return (
       <Panel title="Actions">

@@ -3,15 +3,22 @@ import { call, post } from '../api.ts';
 import { go } from '../router.ts';
 import type { MachineView } from './types.ts';
 
-/** @throws Problem VERSION_CONFLICT when somebody else was faster */
+/** What is told of a change; of one at central whose site has not answered, that it is asked. */
+export function changeWords(answer: unknown, words: string): string {
+  const { asked } = (answer ?? {}) as { readonly asked?: { readonly site: string } };
+  if (!asked) return words;
+  return `${asked.site} has not answered yet: it is asked for when it is heard of.`;
+}
+
+/** @returns the answer. @throws Problem VERSION_CONFLICT when somebody else was faster */
 export async function patchMachine(
   { hardwarename, version }: MachineView,
   changes: Readonly<Record<string, unknown>>,
   why: string,
-): Promise<void> {
+): Promise<unknown> {
   const reason = why.trim() === '' ? '' : `?why=${encodeURIComponent(why.trim())}`;
   const path = `machines/${encodeURIComponent(hardwarename)}${reason}`;
-  await call('PATCH', path, { body: changes, version });
+  return (await call('PATCH', path, { body: changes, version })).body;
 }
 
 /** Asks for a job and goes to it. @throws Problem */

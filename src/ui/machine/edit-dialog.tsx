@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { tell } from '../notices.ts';
 import { Dialog } from '../parts/common.tsx';
 import { may } from '../session.ts';
-import { patchMachine } from './calls.ts';
+import { changeWords, patchMachine } from './calls.ts';
 import type { MachineView } from './types.ts';
 
 type Name = keyof MachineView & string;
@@ -38,8 +38,8 @@ export function EditDialog({ machine, close }: { machine: MachineView; close(): 
     }
     if (Object.keys(changes).length === 0) return close();
     try {
-      await patchMachine(machine, changes, String(form.get('why') ?? ''));
-      tell(`${machine.hardwarename} is changed.`, 'good');
+      const answer = await patchMachine(machine, changes, String(form.get('why') ?? ''));
+      tell(changeWords(answer, `${machine.hardwarename} is changed.`), 'good');
       close();
     } catch (error) {
       setFailed((error as Error).message);

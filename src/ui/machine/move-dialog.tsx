@@ -4,6 +4,7 @@ import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
 import { tell } from '../notices.ts';
 import { Dialog } from '../parts/common.tsx';
+import { changeWords } from './calls.ts';
 import type { MachineView } from './types.ts';
 
 export type Transition = Operations['GET /states']['answer']['transitions'][number];
@@ -29,8 +30,8 @@ export function MoveDialog({
       ...(release && { release: String(form.get('release')).trim() }),
     };
     try {
-      await post(`machines/${encodeURIComponent(hardwarename)}/transitions`, body);
-      tell(`${hardwarename} is ${row.to}.`, 'good');
+      const path = `machines/${encodeURIComponent(hardwarename)}/transitions`;
+      tell(changeWords((await post(path, body)).body, `${hardwarename} is ${row.to}.`), 'good');
       close();
     } catch (error) {
       setFailed((error as Error).message);

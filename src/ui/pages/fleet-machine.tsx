@@ -1,11 +1,14 @@
 /**
- * One machine as central knows it: what its site has told, how fresh that is, and its events. Work on it is asked for at its site,
- * whose own rules decide.
+ * One machine as central knows it: what its site has told, how fresh that is, its events, and what was asked of it here. Its place, names and state are
+ * changed as at an appliance; the site's own rules decide.
  */
 import type { FleetEvent, FleetMachine } from '../../central/fleet-view.ts';
 import { slot } from '../format.ts';
+import { Actions } from '../machine/actions.tsx';
+import type { MachineView } from '../machine/types.ts';
 import { Badge, Empty, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
 import { Freshness } from '../parts/freshness.tsx';
+import { Jobs, type JobView } from '../parts/job-list.tsx';
 import { useRead } from '../resource.ts';
 import '../styles/machine.css';
 
@@ -28,6 +31,8 @@ const text = (machine: FleetMachine, name: string): string => {
 
 export function FleetMachinePage({ name }: { name: string }) {
   const detail = useRead<Detail>(`machines/${encodeURIComponent(name)}`, () => false);
+  const asked = `jobs?target=${encodeURIComponent(name)}&limit=10`;
+  const jobs = useRead<{ jobs: readonly JobView[] }>(asked, () => false);
   if (!detail.value)
     return (
       <>
@@ -53,6 +58,11 @@ export function FleetMachinePage({ name }: { name: string }) {
       <div class="panels">
         <Panel title="What its site has told">
           <Facts of={Object.entries(FACTS).map(([key, word]) => [word, text(machine, key)])} />
+        </Panel>
+        {/* What its site has told is the record that these dialogs are about. */}
+        <Actions machine={machine as unknown as MachineView} reload={detail.reload} />
+        <Panel title="Jobs that were asked for here" wide>
+          <Jobs jobs={jobs.value?.jobs ?? []} target={false} />
         </Panel>
         <Panel title="Its last events">
           {events.length === 0 && <Empty>None that central has.</Empty>}

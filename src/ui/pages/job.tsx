@@ -6,13 +6,13 @@ import { readTime, seconds } from '../format.ts';
 import { jobWords } from '../machine/calls.ts';
 import { tell } from '../notices.ts';
 import { Badge, Dialog, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
-import { jobDuration, targetName } from '../parts/job-list.tsx';
+import { type JobView, jobDuration, targetName } from '../parts/job-list.tsx';
 import { useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
 import { may, session } from '../session.ts';
 import '../styles/machine.css';
 
-type Detail = Operations['GET /jobs/{id}']['answer'];
+type Detail = Operations['GET /jobs/{id}']['answer'] & { readonly job: JobView };
 
 export function JobPage({ id }: { id: string }) {
   const detail = useRead<Detail>(
@@ -67,6 +67,7 @@ export function JobPage({ id }: { id: string }) {
                 ),
               ],
               ['Result', job.result !== null && <code key="r">{JSON.stringify(job.result)}</code>],
+              ['Site', job.site],
               ['Id', <code key="i">{job.id}</code>],
             ]}
           />

@@ -8,7 +8,7 @@ import { Chips, Empty, Panel, Reading, Table, Title } from '../parts/common.tsx'
 import { Jobs, type JobView } from '../parts/job-list.tsx';
 import { named, useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
-import { may } from '../session.ts';
+import { isFleet, may } from '../session.ts';
 
 type Queue = Operations['GET /jobs/queue']['answer'];
 type Stats = Operations['GET /jobs/stats']['answer'];
@@ -19,8 +19,11 @@ export function JobsPage() {
   const status = query.value.get('status') ?? '';
   const filter = status === '' ? '' : `&status=${status}`;
   const jobs = useRead<{ jobs: readonly JobView[] }>(`jobs?limit=100${filter}`, named('job'));
-  const queue = useRead<Queue>('jobs/queue', named('job'));
-  const stats = useRead<Stats>('jobs/stats', named('job.finished', 'job.failed'));
+  const queue = useRead<Queue>(isFleet.value ? '' : 'jobs/queue', named('job'));
+  const stats = useRead<Stats>(
+    isFleet.value ? '' : 'jobs/stats',
+    named('job.finished', 'job.failed'),
+  );
   return (
     <>
       <Title beside={queue.value && <Hold queue={queue.value} reload={queue.reload} />}>Jobs</Title>
@@ -34,6 +37,9 @@ export function JobsPage() {
         chosen={status}
         choose={(value) => setQuery({ status: value })}
       />
+      {isFleet.value && (
+        <p class="dim">Jobs that were asked for here; a site's own are in its portal.</p>
+      )}
       <div class="panels">
         <Panel title="Newest first" wide>
           <Reading of={jobs} />

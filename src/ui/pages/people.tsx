@@ -8,7 +8,7 @@ import { squadWords } from '../people/squad-roles.ts';
 import { TokenDialog } from '../people/token-dialog.tsx';
 import { type User, UserDialog } from '../people/user-dialog.tsx';
 import { named, useRead } from '../resource.ts';
-import { isSignedIn, may, signInOpen } from '../session.ts';
+import { isFleet, isSignedIn, may, signInOpen } from '../session.ts';
 
 type Token = Operations['GET /tokens']['answer']['tokens'][number];
 
@@ -35,7 +35,7 @@ export function PeoplePage() {
       <Title>People</Title>
       <div class="panels">
         {may('admin') && <Users />}
-        <Tokens />
+        {(may('admin') || !isFleet.value) && <Tokens />}
       </div>
     </>
   );

@@ -10,7 +10,7 @@ import { Empty, Facts, Panel, Reading, Title } from '../parts/common.tsx';
 import { RoleDialog } from '../provisioning/role-dialog.tsx';
 import { keyWord, metadataWord, rolesOf } from '../provisioning/role-text.ts';
 import { named, useRead } from '../resource.ts';
-import { may } from '../session.ts';
+import { isFleet, may } from '../session.ts';
 import '../styles/provisioning.css';
 
 type List = Operations['GET /roles']['answer'];
@@ -42,9 +42,7 @@ export function RolesPage() {
         Roles and what they bring
       </Title>
       <Reading of={list} />
-      {list.value && records.length + bare.length === 0 && (
-        <Empty>No machine has a role, and none is on record.</Empty>
-      )}
+      {list.value && records.length + bare.length === 0 && <Empty>No role is on record.</Empty>}
       <div class="panels">
         {records.map((role) => (
           <Panel key={role.name} title={role.name} beside={<Change to={() => edit(role)} />}>
@@ -85,7 +83,10 @@ function Change({ to }: { to(): void }) {
 function Machines({ role, count }: { role: string; count: number }) {
   return (
     <p data-role={role}>
-      <a href={`/machines?role=${encodeURIComponent(role)}`}>{plural(count, 'machine')}</a>
+      <a href={`/machines?role=${encodeURIComponent(role)}`}>
+        {/* The portal of central has no fleet in memory that it could count. */}
+        {isFleet.value ? 'Its machines' : plural(count, 'machine')}
+      </a>
     </p>
   );
 }

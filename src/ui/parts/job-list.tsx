@@ -1,11 +1,17 @@
 /** Jobs in a list: what, on which machine, how it stands, and how long it took. */
+
+import type { Fresh } from '../../central/fleet-view.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { now } from '../feed.ts';
 import { readTime, seconds } from '../format.ts';
 import { go, machinePath } from '../router.ts';
+import { isFleet } from '../session.ts';
 import { Badge, Empty, Table, When } from './common.tsx';
+import { Freshness } from './freshness.tsx';
 
-export type JobView = Operations['GET /jobs']['answer']['jobs'][number];
+/** At central with its site, and how fresh that is. */
+export type JobView = Operations['GET /jobs']['answer']['jobs'][number] &
+  Partial<Fresh & { readonly site: string }>;
 
 export const targetName = (target: string): string => target.replace(/^hardwarename=/, '');
 
@@ -23,6 +29,7 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
       head={[
         'Job',
         ...(target ? ['Machine'] : []),
+        ...(isFleet.value ? ['Site'] : []),
         'Status',
         'Step',
         'Asked',
@@ -38,6 +45,11 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
           {target && (
             <td class="mono">
               <a href={machinePath(targetName(job.target))}>{targetName(job.target)}</a>
+            </td>
+          )}
+          {isFleet.value && (
+            <td>
+              {job.site} {job.freshness && job.freshness !== 'current' && <Known of={job} />}
             </td>
           )}
           <td>
@@ -56,4 +68,8 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
       ))}
     </Table>
   );
+}
+
+function Known({ of: { freshness = 'never', asOf = 0 } }: { of: JobView }) {
+  return <Freshness of={{ freshness, asOf }} />;
 }

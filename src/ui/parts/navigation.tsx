@@ -39,8 +39,12 @@ const FLEET_TARGETS: readonly Target[] = [
   { to: '/machines', name: 'Machines', icon: 'machine' },
   { to: '/requests', name: 'Requests', icon: 'request' },
   { to: '/pools', name: 'Pools', icon: 'pool' },
+  { to: '/jobs', name: 'Jobs', icon: 'job' },
+  { to: '/events', name: 'Events', icon: 'event' },
   { to: '/images', name: 'Images', icon: 'image' },
+  { to: '/roles', name: 'Roles', icon: 'role' },
   { to: '/squads', name: 'Squads', icon: 'squad' },
+  { to: '/people', name: 'People', icon: 'people' },
 ];
 const THUMB: readonly string[] = ['/', '/racks', '/jobs'];
 const FLEET_THUMB: readonly string[] = ['/', '/machines', '/requests'];

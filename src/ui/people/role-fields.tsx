@@ -1,5 +1,6 @@
 /** What somebody may do: for the site, and beyond that in single squads. */
 import type { Role } from '../../inventory/access.ts';
+import { isFleet } from '../session.ts';
 import { squadRolesText } from './squad-roles.ts';
 
 export const ROLES: readonly Role[] = ['viewer', 'technician', 'operator', 'admin'];
@@ -15,7 +16,7 @@ export function RoleFields({ own, squads, offered }: RoleFieldsProps) {
   return (
     <>
       <label>
-        Role for the site
+        Role for {isFleet.value ? 'the fleet' : 'the site'}
         <select name="role">
           {offered.map((one) => (
             <option key={one} selected={one === own}>

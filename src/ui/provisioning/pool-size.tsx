@@ -24,7 +24,7 @@ export function PoolSize({ pool, reload }: { pool: Pool; reload(): void }) {
           title={`How many machines ${pool.name} has`}
           says={
             isFleet.value
-              ? 'Each site brings its part to its size, at once or when it is heard of. A site that is left empty gives its part up, and its machines stay in use.'
+              ? 'Each site brings its part to its size, at once or when it is heard of. A site that is left empty gives its part up, and its machines stay in use; a pool that a site has made itself stays as it is.'
               : 'What is missing is asked for; what is too much is released and wiped, unhealthy machines first.'
           }
           word="Write it"

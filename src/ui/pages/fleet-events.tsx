@@ -64,7 +64,9 @@ function List({ events }: { events: readonly FleetEvent[] }) {
           <td>{event.site}</td>
           <td class="mono">{event.name}</td>
           <td class="mono">
-            <a href={machinePath(event.hardwarename)}>{event.hardwarename}</a>
+            {event.hardwarename !== '' && (
+              <a href={machinePath(event.hardwarename)}>{event.hardwarename}</a>
+            )}
           </td>
           {/* The appliance's own event, with its site. */}
           <td>{eventWords(event as unknown as StoredEvent)}</td>

@@ -35,7 +35,11 @@ export function PeoplePage() {
       <Title>People</Title>
       <div class="panels">
         {may('admin') && <Users />}
-        {(may('admin') || !isFleet.value) && <Tokens />}
+        {may('admin') || !isFleet.value ? (
+          <Tokens />
+        ) : (
+          <Empty>Users and tokens of the fleet are an administrator's.</Empty>
+        )}
       </div>
     </>
   );
@@ -88,6 +92,9 @@ function Users() {
   );
 }
 
+/** Central does not note it. */
+const neverUsed = () => (isFleet.value ? 'not noted' : 'never');
+
 function Tokens() {
   const tokens = useRead<{ tokens: readonly Token[] }>('tokens', named('access.changed'));
   const [open, setOpen] = useState(false);
@@ -124,7 +131,7 @@ function Tokens() {
               </td>
               <td>
                 <span class="on-phone">used </span>
-                {token.lastUsedAt === null ? 'never' : <When at={token.lastUsedAt} ago />}
+                {token.lastUsedAt === null ? neverUsed() : <When at={token.lastUsedAt} ago />}
               </td>
               <td>
                 <button type="button" class="danger" onClick={() => void end(token)}>

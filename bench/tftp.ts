@@ -3,7 +3,7 @@
  *
  * All servers run at the same time on one end of a veth pair and take turns, transfer by transfer, with the same clients
  * (bench/tftp-client.ts) on the other end; every round measures each server once (with one client, whose run is short, three
- * times), and the median counts. All clients of a run start together and the time is that of the last one. The window is
+ * times; the runs with loss, whose repairs take the time, only once), and the median counts. All clients of a run start together and the time is that of the last one. The window is
  * asked for alike: who ignores it serves in lockstep, which is then what is compared. Before anything is timed, each
  * server's bytes are verified by SHA-256; the runs with loss are verified altogether.
  *

@@ -71,18 +71,23 @@ export const PROVISIONING_SCHEMA = `
   CREATE UNIQUE INDEX breakers_open ON breakers (factor, value) WHERE closed_at = 0;
 `;
 
+/** As `rackPlace` has it. */
+const RACK_PLACE = `iif(o.site = '', '', o.site || '/') || iif(m.hall = '', '', m.hall || '/') ||
+      iif(m."row" = '', '', m."row" || '/') || m.rack`;
+
 /**
- * Racks went by their names, and two of one name were one: they go by their place now (rack-place.ts). An open breaker is that of the
- * rack in which a machine has failed last; one without any is of no rack that is known, and stays as it is.
+ * Racks went by their names, and two of one name were one: they go by their place now (rack-place.ts). A breaker is that of the
+ * rack in which a machine has failed last until it was closed; one without any is of no rack that is known, and stays as it is.
  */
 export const RACK_PLACES_SCHEMA = `
-  UPDATE outcomes SET factors = json_set(factors, '$.rack', json_array(
-      iif(outcomes.site = '', '', outcomes.site || '/') || iif(m.hall = '', '', m.hall || '/') ||
-      iif(m."row" = '', '', m."row" || '/') || m.rack))
+  UPDATE outcomes AS o SET factors = json_set(factors, '$.rack', json_array(${RACK_PLACE}))
     FROM machines AS m
-    WHERE m.hardwarename = outcomes.hardwarename AND m.rack <> '' AND factors ->> '$.rack[0]' = m.rack;
-  UPDATE breakers SET value = o.factors ->> '$.rack[0]'
-    FROM machines AS m JOIN outcomes AS o ON o.id =
-      (SELECT max(id) FROM outcomes WHERE hardwarename = m.hardwarename AND failed = 1)
-    WHERE factor = 'rack' AND closed_at = 0 AND value = m.rack;
+    WHERE m.hardwarename = o.hardwarename AND m.rack <> '' AND factors ->> '$.rack[0]' = m.rack;
+  UPDATE breakers SET value = coalesce((
+      SELECT ${RACK_PLACE} AS place
+        FROM outcomes AS o JOIN machines AS m ON m.hardwarename = o.hardwarename
+        WHERE o.failed = 1 AND m.rack = breakers.value AND o.factors ->> '$.rack[0]' = place
+          AND (closed_at = 0 OR o.at <= closed_at)
+        ORDER BY o.id DESC LIMIT 1), value)
+    WHERE factor = 'rack';
 `;

@@ -150,7 +150,10 @@ class BatchLinkSender implements LinkSender {
 
   private flush(datagrams: readonly Linked[], refused: Linked[]): void {
     // The number of a closed socket may be another's by now.
-    if (this.fd === undefined) return;
+    if (this.fd === undefined) {
+      refused.push(...datagrams);
+      return;
+    }
     for (const [slot, datagram] of datagrams.entries()) this.lay(slot, datagram);
     for (let at = 0; at < datagrams.length; ) {
       const headers = this.batch.headers.subarray(at * MMSGHDR_BYTES);

@@ -116,10 +116,14 @@ function wrap(
     batch: UdpBatch | undefined;
   },
 ): UdpSocket {
-  const send = (datagram: Outgoing): void =>
-    socket.send(datagram.bytes, datagram.port, datagram.address, (err) => {
-      if (err) unsent(datagram, err);
-    });
+  const send = (datagram: Outgoing): void => {
+    // To answer whoever asked from port 0: `dgram` throws where the kernel refuses.
+    if (datagram.port === 0) unsent(datagram);
+    else
+      socket.send(datagram.bytes, datagram.port, datagram.address, (err) => {
+        if (err) unsent(datagram, err);
+      });
+  };
   let open = true;
   let turns: ReceiveTurns | undefined;
   /** @returns how many datagrams were handed over */

@@ -20,7 +20,7 @@ const RELEASED = `
   3ccee032d365 3a3198ef7ad8 ab36f1c3526e f9facfde307d 04670c90023e b0946563196a
   36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b 5fe8123e3259 f273a5c8645c
   801baff16d38 096a59110e17 a76b78d613ff 2f4c45aa517b addf3ad02a27 c479e9863e9e
-  3bcab7a143c3 c7442a5c236c 64cee78cf313 643466ef080c
+  3bcab7a143c3 c7442a5c236c 64cee78cf313 625157fb6f1b
 `;
 
 /** The last schema of which that is so. */
@@ -140,19 +140,27 @@ describe('a database of the first schema', () => {
 });
 
 describe('a database of when racks went by their names alone', () => {
-  it('keeps its outcomes and its open breaker, by the place of the rack', () => {
+  it('keeps its outcomes and its breakers, by the places of the racks', () => {
     const { file } = old(RACKS_BY_NAME);
     const before = new Sqlite(file);
-    const [name = ''] = before.prepare('SELECT hardwarename FROM machines').pluck().all();
-    before.prepare(`UPDATE machines SET hall = 'h1', "row" = '', rack = 'R1'`).run();
     before.exec('DELETE FROM outcomes; DELETE FROM breakers');
-    const factors = { rack: ['R1'], switch: ['sw1'], image: [], type: [] };
+    const names = before.prepare('SELECT hardwarename FROM machines').pluck().all() as string[];
+    const [first = '', moved = ''] = names;
+    const place = before.prepare(
+      `UPDATE machines SET hall = ?, "row" = '', rack = ? WHERE hardwarename = ?`,
+    );
+    place.run('h1', 'R1', first);
+    place.run('h2', 'R3', moved);
     const outcome = before.prepare(
       `INSERT INTO outcomes (at, hardwarename, site, source, failed, code, factors)
        VALUES (1, ?, 'lon', 'install', 1, 'X', ?)`,
     );
-    outcome.run(name, JSON.stringify(factors));
-    outcome.run('GONE', JSON.stringify(factors));
+    const failedIn = (name: string, ...rack: readonly string[]) =>
+      outcome.run(name, JSON.stringify({ rack, switch: ['sw1'], image: [], type: [] }));
+    failedIn(first, 'R1');
+    failedIn('GONE', 'R1');
+    failedIn(moved, 'R2');
+    failedIn(moved);
     const breaker = before.prepare(
       `INSERT INTO breakers (source, factor, value, opened_at, closed_at, evidence)
        VALUES ('install', ?, ?, 1, ?, '{}')`,
@@ -160,6 +168,8 @@ describe('a database of when racks went by their names alone', () => {
     for (const row of [
       ['rack', 'R1', 0],
       ['rack', 'R1', 7],
+      ['rack', 'R2', 0],
+      ['rack', 'R3', 0],
       ['switch', 'R1', 0],
     ])
       breaker.run(row);
@@ -167,11 +177,13 @@ describe('a database of when racks went by their names alone', () => {
     const db = openDatabase(file);
     migrate(db, copy(db));
     const racks = db.prepare(`SELECT factors ->> '$.rack' FROM outcomes ORDER BY id`).pluck().all();
-    expect(racks).toEqual(['["lon/h1/R1"]', '["R1"]']);
+    expect(racks).toEqual(['["lon/h1/R1"]', '["R1"]', '["R2"]', '[]']);
     const kept = db.prepare('SELECT factor, value, closed_at FROM breakers ORDER BY id').raw();
     expect(kept.all()).toEqual([
       ['rack', 'lon/h1/R1', 0],
-      ['rack', 'R1', 7],
+      ['rack', 'lon/h1/R1', 7],
+      ['rack', 'R2', 0],
+      ['rack', 'R3', 0],
       ['switch', 'R1', 0],
     ]);
     db.close();

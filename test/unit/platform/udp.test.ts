@@ -75,6 +75,19 @@ describe('a UDP socket on one interface', () => {
     await socket.close();
   });
 
+  it('counts as not sent what is for port 0, one by one or many', async () => {
+    let unsent = 0;
+    const onUnsent = () => {
+      unsent += 1;
+    };
+    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
+    const datagram = { bytes: Buffer.from('to nobody'), port: 0, address: '127.0.0.1' };
+    socket.send(datagram.bytes, datagram.port, datagram.address);
+    socket.sendMany([datagram]);
+    expect(unsent).toBe(2);
+    await socket.close();
+  });
+
   it('sends runs to one place as they are: every datagram whole, in order, whatever its length', async () => {
     let unsent = 0;
     const onUnsent = () => {

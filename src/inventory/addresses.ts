@@ -45,11 +45,20 @@ export interface AddressView {
   readonly hardwarename: Hardwarename;
 }
 
+export interface WantedAddress {
+  readonly hardwarename: Hardwarename;
+  readonly mac: Mac;
+  readonly subnet: string;
+  readonly address?: string | undefined;
+}
+
 export interface Addresses {
   /** A subnet is a DHCP segment by having its name. Asked with every packet: remembered until something changes. */
   reservationFor(segment: string, mac: Mac): Reservation | undefined;
   /** The NIC that this address is kept for. */
   reservedAt(segment: string, address: Ipv4): Mac | undefined;
+  /** What this NIC has. */
+  ofMac(mac: Mac): AddressView | undefined;
   /** Machines by hardwarename, above `after`: a page of at most `count`, so that nobody blocks the loop. */
   pageOfNames(after: string, count: number): NamedMachine[];
   /**
@@ -58,9 +67,11 @@ export interface Addresses {
    * @throws AppError ADDRESS_TAKEN, ADDRESSES_EXHAUSTED, NOT_FOUND, REQUEST_INVALID
    */
   reserve(
-    wanted: { hardwarename: Hardwarename; mac: Mac; subnet: string; address?: string | undefined },
+    wanted: WantedAddress,
     who: string,
   ): { readonly reserved: AddressView; readonly changed: boolean };
+  /** Throws what `reserve` would, and changes nothing. */
+  assertFree(wanted: WantedAddress): void;
   /** Gives an address back; false when this machine has none for this MAC. */
   free(whose: { mac: Mac; owner: Hardwarename }, who: string): boolean;
   ofSubnet(subnet: string, page: { after: number; count: number }): AddressView[];
@@ -108,8 +119,46 @@ export function openAddresses(
     const { address, subnet, mac, hardwarename } = view(row);
     events.append({ name, hardwarename, mac, data: { address, mac, subnet, who } });
   };
+  /** @returns `row`, what it is to have: `has` itself when that is what it wants */
+  const choose = ({ hardwarename, mac, subnet, address }: WantedAddress) => {
+    const range = rangeOf(records, subnet);
+    const has = statements.byMac.get(mac);
+    if (has && has.hardwarename !== hardwarename) {
+      const detail = `${mac} has ${formatIpv4(has.address as Ipv4)}, as a part of ${has.hardwarename}.`;
+      throw new AppError('ADDRESS_TAKEN', { detail, path: '/mac' });
+    }
+    const isWanted = !address || parseIpv4(address) === has?.address;
+    if (has?.subnet === subnet && isWanted) return { has, row: has };
+    const leasedTo = (one: Ipv4) => statements.leased.get(subnet, one, mac, clock())?.mac;
+    const bmcAt = (one: Ipv4) => ownership.ofAddress(formatIpv4(one), hardwarename);
+    const chosen =
+      address === undefined
+        ? lowestFree(statements, range, (one) => !bmcAt(one) && !leasedTo(one))
+        : wanted(address, range);
+    const taken = statements.byAddress.get(chosen);
+    const bmc = taken ? undefined : bmcAt(chosen);
+    const client = taken || bmc ? undefined : leasedTo(chosen);
+    if (client) {
+      const detail = `${formatIpv4(chosen)} is leased to ${client}, or in quarantine after it.`;
+      throw new AppError('ADDRESS_TAKEN', { detail });
+    }
+    if (bmc) {
+      const detail = `${formatIpv4(chosen)} is the address of ${bmc.hardwarename}'s BMC.`;
+      throw new AppError('ADDRESS_TAKEN', { detail });
+    }
+    if (taken && taken.mac !== mac) {
+      const detail = `${formatIpv4(chosen)} is ${taken.hardwarename}'s, ${taken.mac}.`;
+      throw new AppError('ADDRESS_TAKEN', { detail });
+    }
+    return { has, row: { address: chosen, subnet, mac, hardwarename } };
+  };
 
   return {
+    ofMac(mac) {
+      const row = statements.byMac.get(mac);
+      return row && view(row);
+    },
+    assertFree: (wanted) => void choose(wanted),
     reservationFor(segment, mac) {
       const found = hasReservation(mac) ? reservationOf(mac) : undefined;
       return found?.subnet === segment ? found : undefined;
@@ -127,42 +176,15 @@ export function openAddresses(
         bmcAddress: row.bmc_address,
         addresses: statements.ofMachine.all(row.hardwarename),
       })),
-    reserve({ hardwarename, mac, subnet, address }, who) {
-      const range = rangeOf(records, subnet);
-      const has = statements.byMac.get(mac);
-      if (has && has.hardwarename !== hardwarename) {
-        const detail = `${mac} has ${formatIpv4(has.address as Ipv4)}, as a part of ${has.hardwarename}.`;
-        throw new AppError('ADDRESS_TAKEN', { detail, path: '/mac' });
-      }
-      const isWanted = !address || parseIpv4(address) === has?.address;
-      if (has?.subnet === subnet && isWanted) return { reserved: view(has), changed: false };
-      const leasedTo = (one: Ipv4) => statements.leased.get(subnet, one, mac, clock())?.mac;
-      const bmcAt = (one: Ipv4) => ownership.ofAddress(formatIpv4(one), hardwarename);
-      const chosen =
-        address === undefined
-          ? lowestFree(statements, range, (one) => !bmcAt(one) && !leasedTo(one))
-          : wanted(address, range);
-      const taken = statements.byAddress.get(chosen);
-      const bmc = taken ? undefined : bmcAt(chosen);
-      const client = taken || bmc ? undefined : leasedTo(chosen);
-      if (client) {
-        const detail = `${formatIpv4(chosen)} is leased to ${client}, or in quarantine after it.`;
-        throw new AppError('ADDRESS_TAKEN', { detail });
-      }
-      if (bmc) {
-        const detail = `${formatIpv4(chosen)} is the address of ${bmc.hardwarename}'s BMC.`;
-        throw new AppError('ADDRESS_TAKEN', { detail });
-      }
-      if (taken && taken.mac !== mac) {
-        const detail = `${formatIpv4(chosen)} is ${taken.hardwarename}'s, ${taken.mac}.`;
-        throw new AppError('ADDRESS_TAKEN', { detail });
-      }
+    reserve(wanted, who) {
+      const { has, row } = choose(wanted);
+      if (row === has) return { reserved: view(has), changed: false };
       if (has) {
-        statements.drop.run(mac);
+        statements.drop.run(has.mac);
         note('address.freed', has, who);
       }
-      const row = { address: chosen, subnet, mac, hardwarename };
-      statements.put.run(chosen, subnet, mac, hardwarename, clock());
+      const { address, subnet, mac, hardwarename } = row;
+      statements.put.run(address, subnet, mac, hardwarename, clock());
       note('address.reserved', row, who);
       return { reserved: view(row), changed: true };
     },

@@ -172,7 +172,7 @@ function guardedWork({ world: { work }, transaction }: AttemptInput, alive: () =
     isTaken: (job) => work.isTaken(job),
     isListening: (machine) => work.isListening(machine),
     gone: inside((machine) => work.gone(machine)),
-    freeAddress: inside((machine) => work.freeAddress(machine)),
+    restoreAddress: inside((of) => work.restoreAddress(of)),
     restoreNames: inside((machine, names) => work.restoreNames(machine, names)),
   };
 }

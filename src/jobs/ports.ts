@@ -56,12 +56,16 @@ export interface Login {
 /** The work of machines in pxeimage, and what an install needs looked up. Each call is one transaction. */
 export interface JobWork {
   /**
-   * Looks up what is to be installed and gives the machine its name and role.
-   * @throws AppError NOT_FOUND for the image, DISK_AMBIGUOUS, DISK_NONE, HOSTNAME_TAKEN, NAMES_EXHAUSTED
+   * Looks up what is to be installed and gives the machine its name and role. A static address is not reserved yet: what the
+   * machine had before is in the job's log first.
+   * @throws AppError NOT_FOUND for the image, DISK_AMBIGUOUS, DISK_NONE, HOSTNAME_TAKEN, NAMES_EXHAUSTED, ADDRESS_TAKEN
    */
   prepareInstall(wanted: InstallWanted): Output;
-  /** Arms the order of this round. `prepared` is what `prepareInstall` returned. @throws AppError NOT_FOUND */
-  armInstall(wanted: InstallWanted & { readonly prepared: Output }): Output;
+  /**
+   * Arms the order of this round and reserves its static address.
+   * @throws AppError NOT_FOUND, ADDRESS_TAKEN
+   */
+  armInstall(wanted: InstallWanted & PreparedInstall): Output;
   /** What the netboot of a recycle needs to know. */
   prepareRecycle(machine: Hardwarename): Output;
   /** Arms the order of this round. */
@@ -88,12 +92,22 @@ export interface JobWork {
   isListening(machine: Hardwarename): boolean;
   /** Its power is off: whatever it has asked before, it is not listening. */
   gone(machine: Hardwarename): void;
-  /** Gives back the address that its boot NIC has. */
-  freeAddress(machine: Hardwarename): void;
+  /**
+   * Takes back what `armInstall` reserved, unless the job may have written to a disk or somebody else has changed it since.
+   * @throws AppError ADDRESS_TAKEN when what the machine had before is another's by now: it keeps the new one then
+   */
+  restoreAddress(of: PreparedInstall): void;
   restoreNames(
     machine: Hardwarename,
     names: { readonly hostname: string; readonly role: string },
   ): void;
+}
+
+export interface PreparedInstall {
+  readonly job: string;
+  readonly machine: Hardwarename;
+  /** What `prepareInstall` returned. */
+  readonly prepared: Output;
 }
 
 export interface InstallWanted {

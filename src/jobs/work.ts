@@ -13,9 +13,9 @@ import type { Machine } from '../inventory/machines.ts';
 import { limit } from '../limits.ts';
 import type { RecycleDetail } from '../recycle/plan.ts';
 import type { Hardwarename } from '../wire/ids.ts';
-import { contains, parseCidr, parseIpv4 } from '../wire/ipv4.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import type { Output } from './definition.ts';
+import { createInstallAddress } from './install-address.ts';
 import type { InstallParams } from './kinds/install-params.ts';
 import type { JobWork } from './ports.ts';
 
@@ -31,7 +31,8 @@ export function createJobWork(
   clock: Clock,
 ): JobWork {
   const { work, images, machines, tokens, certificates } = inventory;
-  const { addresses, editor, hostnames, records } = inventory.serverdb;
+  const { editor, hostnames, records } = inventory.serverdb;
+  const address = createInstallAddress(inventory, WHO);
   const read = (name: Hardwarename): Machine => {
     const machine = machines.byHardwarename(name);
     if (!machine) throw new AppError('MACHINE_UNKNOWN', { detail: name });
@@ -55,19 +56,6 @@ export function createJobWork(
       return hardwarename.toLowerCase().replace(/[^a-z0-9-]+/g, '-');
     }
   };
-  /** @returns the address, when it was not the machine's before */
-  const reserve = (machine: Machine, { network }: InstallParams): string | undefined => {
-    if (network?.kind !== 'static') return undefined;
-    const [address = ''] = network.address.split('/');
-    const subnet = records.list('subnet').find(({ doc }) => isIn(doc.cidr, address));
-    if (!subnet) {
-      const detail = `${address} is in no subnet on record: no name could lead there.`;
-      throw new AppError('REQUEST_INVALID', { detail, path: '/params/network/address' });
-    }
-    const { hardwarename, bootMac: mac } = machine;
-    const wanted = { hardwarename, mac, subnet: subnet.name, address };
-    return addresses.reserve(wanted, WHO).changed ? address : undefined;
-  };
 
   return {
     prepareInstall({ machine: name, params }): Output {
@@ -76,13 +64,13 @@ export function createJobWork(
       assertFits(machine, image, params);
       const hostname = nameFor(machine, params);
       const role = params.role ?? machine.role;
-      const address = reserve(machine, params);
+      const planned = address.plan(machine, params);
       editor.edit(name, { hostname, role }, { who: WHO, why: 'It is installed for this.' });
       const uefi = machine.hardware.agent.bootMode === 'uefi';
       const installer = image.kind === 'installer';
       const bytes = image.files.reduce((sum, { contentSize }) => sum + contentSize, 0);
       const found = { image: `${image.name}@${image.version}`, bytes, hostname, role, uefi };
-      return { ...found, ...(installer && { installer }), ...(address && { address }) };
+      return { ...found, ...(installer && { installer }), ...planned };
     },
     armInstall({ job, machine: name, params, prepared }): Output {
       const role = String(prepared.role);
@@ -94,6 +82,7 @@ export function createJobWork(
       const hostname = String(prepared.hostname);
       const image = resolve(String(prepared.image));
       const detail = installDetailOf(read(name), image, { ...params, hostname, role, brought });
+      address.reserve(name, prepared);
       const order = work.arm({ job, hardwarename: name, purpose: 'install', detail });
       return { round: order.round };
     },
@@ -133,20 +122,12 @@ export function createJobWork(
     gone(name) {
       for (const { mac } of machines.nicsOf(name)) tokens.gone(mac, silentMs);
     },
-    freeAddress(name) {
-      const owner = machines.byHardwarename(name);
-      if (owner) addresses.free({ mac: owner.bootMac, owner: name }, WHO);
-    },
+    restoreAddress: address.restore,
     restoreNames(name, names) {
       if (!machines.record(name)) return;
       editor.edit(name, names, { who: WHO, why: 'Its install has ended early.' });
     },
   };
-}
-
-function isIn(cidr: string, text: string): boolean {
-  const [network, address] = [parseCidr(cidr), parseIpv4(text)];
-  return network !== undefined && address !== undefined && contains(network, address);
 }
 
 /** What the last report says already need not be found out by booting. */

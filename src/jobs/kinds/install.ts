@@ -36,7 +36,7 @@ export interface InstallPolicy {
   readonly bmcPatienceMs: number;
 }
 /**
- * What is to be installed, looked up once; the name, the role and a static address are the machine's from here on. A machine out of the capacity
+ * What is to be installed, looked up once; the name and the role are the machine's from here on. A machine out of the capacity
  * had none before, one in use keeps what it has.
  */
 const prepare = (fresh: boolean) =>
@@ -46,12 +46,12 @@ const prepare = (fresh: boolean) =>
       work.prepareInstall({
         ...{ job, machine: machine.hardwarename, params: params as InstallParams },
       }),
-    undo: async ({ work, machine, outputs }) => {
-      if (outputs.prepare?.address !== undefined) work.freeAddress(machine.hardwarename);
+    undo: async ({ work, machine }) => {
       if (fresh) work.restoreNames(machine.hardwarename, { hostname: '', role: '' });
     },
   });
 
+/** The order, and the static address that it installs: what the machine had before is in the log by now. */
 const arm = step<JobParams>('arm', {
   ...quick,
   run: async ({ work, job, machine, params, outputs }) =>
@@ -59,7 +59,12 @@ const arm = step<JobParams>('arm', {
       ...{ job, machine: machine.hardwarename, params: params as InstallParams },
       prepared: outputs.prepare ?? {},
     }),
-  undo: endWork,
+  undo: async (context) => {
+    await endWork(context);
+    const { work, job, machine, outputs } = context;
+    const prepared = outputs.prepare ?? {};
+    work.restoreAddress({ job, machine: machine.hardwarename, prepared });
+  },
 });
 
 const stepsFor = ({ bmcPatienceMs }: InstallPolicy) => [

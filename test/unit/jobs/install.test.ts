@@ -1,8 +1,6 @@
 /** Installs on simulated machines: warm and cold, wrong, silent and looping ones, called off at any moment; trials.test.ts has the rest. */
 import { describe, expect, it } from 'vitest';
-import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import { limit } from '../../../src/limits.ts';
-import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Hall } from '../../support/job-hall.ts';
 import { EPOCH, nameOf } from '../../support/job-hall.ts';
@@ -106,54 +104,6 @@ describe('an install', () => {
     expect(job.detail).toMatch(says);
     expect(record).toMatchObject({ state: 'available', hostname: '', role: '' });
     expect(hall.machine(0).actions).toEqual([]);
-  });
-
-  describe('with a static address', () => {
-    const params = { ...PARAMS, network: { kind: 'static', address: '10.9.0.5/24' } };
-    const prepared = (knobs: AgentKnobs = {}) => {
-      const hall = createInstallHall(knobs);
-      const { inventory } = hall.now;
-      const doc = subnetSchema.parse({ cidr: '10.9.0.0/24' });
-      const cause = { who: 'ann', why: 'a new network' };
-      inventory.transaction(() =>
-        inventory.serverdb.records.put('subnet', { name: 'production', doc }, cause),
-      );
-      const addresses = () =>
-        inventory.serverdb.addresses
-          .pageOfNames('', 10)
-          .flatMap(({ addresses }) => addresses.map(({ address }) => formatIpv4(address)));
-      return { hall, addresses };
-    };
-    it.each([
-      ['keeps it for the machine, so that its name leads there', {}, 'finished', ['10.9.0.5']],
-      ['gives it back when it fails', { rounds: ['disk'] } as const, 'failed', []],
-    ])('%s', async (_what, knobs, status, kept) => {
-      const { hall, addresses } = prepared(knobs);
-      const id = begin(hall, params);
-      await hall.settle();
-      expect(hall.job(id)).toMatchObject({ status });
-      expect(addresses()).toEqual(kept);
-    });
-    it('is refused where that is another NIC’s, or nobody’s to give', async () => {
-      const { hall } = prepared();
-      const { inventory } = hall.now;
-      const other = { hardwarename: machine, mac: '52:54:00:00:00:99' as Mac };
-      inventory.transaction(() =>
-        inventory.serverdb.addresses.reserve(
-          { ...other, subnet: 'production', address: '10.9.0.5' },
-          'ann',
-        ),
-      );
-      for (const [address, code] of [
-        ['10.9.0.5/24', 'ADDRESS_TAKEN'],
-        ['10.10.0.5/24', 'REQUEST_INVALID'],
-      ] as const) {
-        const id = begin(hall, { ...params, network: { kind: 'static', address } });
-        await hall.settle();
-        expect(hall.job(id)).toMatchObject({ status: 'failed', code });
-        expect(stateOf(hall)).toMatchObject({ state: 'available', hostname: '' });
-      }
-    });
   });
 
   it('is done again when the agent says that this may help', async () => {

@@ -21,6 +21,7 @@ export interface Boot {
   readonly mac: Mac;
   readonly hardwarename: Hardwarename | undefined;
   readonly client: ClientStage;
+  /** As it last said: the script has to be for what DHCP has answered, and a loader may not have said. No system says any. */
   readonly arch: string;
   readonly startedAt: Millis;
   readonly lastAt: Millis;
@@ -127,7 +128,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
     `INSERT INTO boots (id, mac, hardwarename, client, arch, started_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   const seen = db.prepare(
-    `UPDATE boots SET client = ?, last_at = ?, stalled_at = NULL, hardwarename = coalesce(hardwarename, ?) WHERE id = ?`,
+    `UPDATE boots SET client = ?, arch = ?, last_at = ?, stalled_at = NULL, hardwarename = coalesce(hardwarename, ?) WHERE id = ?`,
   );
   const byId = db.prepare<[string], BootRow>('SELECT * FROM boots WHERE id = ?');
   const latest = db.prepare<[string], BootRow>(
@@ -189,23 +190,23 @@ export function openBoots(db: Database, clock: Clock): Boots {
   };
 
   return {
-    sight({ mac, client, arch, hardwarename }) {
+    sight({ mac, client, arch: says, hardwarename }) {
       if (client === 'os' && !booting.has(mac)) return undefined;
       const now = clock();
       const row = latest.get(mac);
       const latestBoot = row && fromRow(row);
       if (latestBoot && continuesBoot(latestBoot, client, now)) {
-        seen.run(client, now, hardwarename ?? null, latestBoot.id);
+        const arch = client === 'os' ? latestBoot.arch : says;
+        seen.run(client, arch, now, hardwarename ?? null, latestBoot.id);
         moved(latestBoot, now);
         seenBooting(mac, now);
-        const resumed = latestBoot.stalledAt !== undefined;
-        const boot = { ...latestBoot, client, lastAt: now, stalledAt: undefined };
-        return { boot, begun: false, resumed };
+        const boot = { ...latestBoot, client, arch, lastAt: now, stalledAt: undefined };
+        return { boot, begun: false, resumed: latestBoot.stalledAt !== undefined };
       }
       if (client === 'os') return undefined;
       seenBooting(mac, now);
       const id = newBootId();
-      insert.run(id, mac, hardwarename ?? null, client, arch, now, now);
+      insert.run(id, mac, hardwarename ?? null, client, says, now, now);
       unfinished().set(id, now);
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);

@@ -44,6 +44,41 @@ describe('what is one boot', () => {
   ])('%s: %i', (_what, expected, sequence) => expect(boots(sequence)).toBe(expected));
 });
 
+describe('the architecture of a boot', () => {
+  /** One boot of these packets, each with its option 93, or none: what it is kept as, and what its script is for. */
+  function bootOf(sequence: readonly [Client, number?][]) {
+    const world = createWorld();
+    for (const [client, arch] of sequence) {
+      const option93 = [93, Uint8Array.of(0, arch ?? 0)] as const;
+      const options = arch === undefined ? [] : [option93];
+      world.dhcp(dhcpPacket({ mac: A, type: 1, client }, options));
+      world.pass(2000);
+    }
+    const [boot, ...more] = world.inventory.boots.list(10);
+    if (!boot || more.length > 0) throw new Error('these are not one boot');
+    const { decision } = world.inventory.transaction(() =>
+      world.desk.scriptFor(boot, 'x' as never, 'http://10.0.0.1:8080'),
+    );
+    return [boot.arch, decision.delivery.kind];
+  }
+
+  it.each<[string, Parameters<typeof bootOf>[0], string, string]>([
+    ['an iPXE, after a loader that did not say', [['bios'], ['ipxe', 11]], 'uefi-arm64', 'refusal'],
+    [
+      'the processor that firmware asks for next',
+      [
+        ['uefi', 6],
+        ['uefi', 7],
+      ],
+      'uefi-x64',
+      'script',
+    ],
+    ['an iPXE, whatever pxeimage says', [['ipxe', 11], ['os']], 'uefi-arm64', 'refusal'],
+  ])('is that of %s: the script is for what DHCP has answered', (_what, sequence, arch, kind) =>
+    expect(bootOf(sequence)).toEqual([arch, kind]),
+  );
+});
+
 describe('the event feed', () => {
   it('wakes followers for what was gathered, though the transaction after it fails', () => {
     const inventory = openInventory({

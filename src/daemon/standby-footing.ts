@@ -5,7 +5,7 @@
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
-import type { KeptRight, Right } from '../standby/right.ts';
+import { isNewest, type KeptRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import {
   afterLoss,
@@ -34,8 +34,6 @@ export interface Footing {
   touched(aheadMs: number, inStep: boolean): void;
   /** It has become the newest epoch's. */
   tookOver(by: TakingOver['by'], why: string): void;
-  /** To be called often: has somebody else become active? What was promised here, and not heard of, is not forgotten with the database. */
-  watch(): void;
   /** The line is gone, under an active daemon. `unsure`: promised without the other one's word, if it had everything else. */
   lost(unsure: string[] | undefined): void;
   /** As the active one: the line is there again. */
@@ -48,21 +46,28 @@ const DOUBT_MS = limit('standbyDoubtMs');
 /** A difference of the clocks that is news. */
 const CLOCK_MS = 500;
 
-/** A new epoch of our own is on disk with the least that it can mean: a crash before it is known why it was begun promises nothing. */
+/**
+ * A right is on disk with what follows from it. A new epoch of our own with the least that it can mean: a crash before it is known why
+ * it was begun promises nothing. One that is lost with what was promised here and not heard of, which is not forgotten with the
+ * database.
+ */
 export function withRight(
   state: PairState,
   right: KeptRight,
   { mcltMs, stale }: Pick<TakingOver, 'mcltMs' | 'stale'>,
 ): Partial<PairState> {
-  if (right.own === state.right.own) return { right };
+  const now = Date.now();
+  if (right.own === state.right.own) {
+    const isLost = isNewest(state.right) && !isNewest(right);
+    return { ...(isLost && afterSteppingDown(state, { now, mcltMs })), right };
+  }
   const { touchAt } = state;
-  const how = { by: 'order', touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs } as const;
-  return { right, ...afterTakeOver(state, { ...how, stale }) };
+  const how = { by: 'order', touchAt, doubtMs: DOUBT_MS, now, mcltMs } as const;
+  return { ...afterTakeOver(state, { ...how, stale }), right };
 }
 
 export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
   let notedAt = Number.NEGATIVE_INFINITY;
-  let wasNewest = false;
   state.put(afterStart(state.get(), { touchAt: state.get().touchAt, doubtMs: DOUBT_MS }));
   return {
     standing: (how) =>
@@ -84,13 +89,6 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
       const apart = afterTakeOver(state.get(), { ...how, stale: right.isStale() });
       state.put({ ...apart, why });
       log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
-    },
-    watch() {
-      const { own, epoch } = right.kept();
-      const isNewest = own > 0 && own === epoch;
-      if (wasNewest && !isNewest)
-        state.put(afterSteppingDown(state.get(), { now: Date.now(), mcltMs }));
-      wasNewest = isNewest;
     },
     lost(unsure) {
       if (!unsure) return state.put({ unheard: true });

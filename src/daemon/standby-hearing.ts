@@ -81,7 +81,7 @@ function greet(pair: Pair, hello: HelloMessage): void {
   const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
   pair.right.met(hello, mono());
   // Without the other one's word on what it has promised. Without a witness it may be told to take over again, too.
-  if (pair.right.kept().own !== before.own)
+  if (pair.right.kept().own !== before.own && pair.right.isNewest())
     pair.footing.tookOver(
       settings.witness ? 'witness' : 'order',
       'the other one has left its place to this one',

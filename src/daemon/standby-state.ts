@@ -20,6 +20,7 @@ const schema = z.strictObject({
     sole: z.boolean(),
     idle: z.boolean(),
     unbegun: count.default(0),
+    ahead: z.boolean().default(false),
     n: count.default(0),
   }),
   /** While the other one does not hear of what is promised: since when (times of day). 0: it does. */

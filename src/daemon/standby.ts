@@ -29,7 +29,9 @@ import { type AskedPieces, askForPieces } from './standby-pieces.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
 import { openWitness } from './standby-witness.ts';
 
-const heldOf = ({ epoch, own, copy, unbegun }: KeptRight) => ({ epoch, own, copy, unbegun });
+const heldOf = ({ epoch, own, copy, unbegun, ahead }: KeptRight) => ({
+  ...{ epoch, own, copy, unbegun, ahead },
+});
 
 /** Not the time of day, which may jump. */
 export const mono = () => performance.now();
@@ -239,7 +241,6 @@ export class Pair {
     const now = mono();
     this.right.tick(now);
     if (this.part.couldNot('active')) this.yieldPlace();
-    this.footing.watch();
     // Nobody says anything: after a while what was kept is all that there is to go by.
     if (now - this.startedAt > 2 * this.leaseMs) this.oriented = true;
     this.part.telling?.feeder.pump();
@@ -275,7 +276,6 @@ export class Pair {
   }
 
   settle(): void {
-    this.footing.watch();
     this.part.settle();
   }
 

@@ -36,6 +36,8 @@ export const hello = z.strictObject({
   /** Of which epoch its database is a copy, and which one it was when it became active and could not begin. */
   copy: count,
   unbegun: count,
+  /** It has served since the other one had everything. */
+  ahead: z.boolean().default(false),
   active: z.boolean(),
   /** Up to where its copy follows which run of the other one's log. */
   place: place.optional(),

@@ -32,13 +32,19 @@ export interface KeptRight {
   readonly idle: boolean;
   /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
   readonly unbegun: number;
+  /** We have served in our database since the other one had everything: there may be in it what that one never hears of. */
+  readonly ahead: boolean;
   /** No question to the witness has had a higher number: one that is under way since before a restart is older than all that follow. */
   readonly n: number;
 }
 
 export const FRESH: KeptRight = {
-  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0, n: 0 },
+  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0, ahead: false, n: 0 },
 };
+
+/** The newest epoch is its own, whether or not the right to it runs. */
+export const isNewest = ({ own, epoch }: Pick<KeptRight, 'own' | 'epoch'>): boolean =>
+  own > 0 && own === epoch;
 
 export interface RightPorts {
   readonly member: Member;
@@ -52,7 +58,7 @@ export interface RightPorts {
   canServe(): boolean;
 }
 
-export interface Hello extends Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun'> {
+export interface Hello extends Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun' | 'ahead'> {
   readonly active: boolean;
 }
 
@@ -119,6 +125,8 @@ class MemberRight implements Right {
   private touch = false;
   /** As the active one: the follower has everything, on this line. */
   private current = false;
+  /** As the follower: of which epoch the active one has told us everything, on this line. */
+  private wholeOf = 0;
   private supportedAt: number;
   private asking: Asking | undefined;
   private lastId = 0;
@@ -183,15 +191,21 @@ class MemberRight implements Right {
     this.other = hello;
     // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
     const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch && !active;
+    if (!active) this.wholeOf = 0;
     if (isOurs && this.state.copy > 0) this.given(epoch, now);
+    // While we had not heard of it that one has served, counting on our not listening to it: its database is the newer one.
+    if (isOurs && hello.ahead && this.mayYield()) this.handOver();
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
     if (!this.isNewest()) this.asking = undefined;
   }
 
   lost(now: number): void {
+    const wasCurrent = this.current;
     [this.touch, this.current, this.other] = [false, false, undefined];
-    this.asking = undefined;
+    [this.asking, this.wholeOf] = [undefined, 0];
+    // With a witness nothing is acknowledged from here on before that one has it in writing (`sole`).
+    if (wasCurrent && !this.ports.witness) this.keep({ ahead: true });
     if (this.isNewest()) this.tick(now);
   }
 
@@ -201,6 +215,8 @@ class MemberRight implements Right {
     // Whatever we have asked for is not wanted any more: an answer that comes late is not listened to.
     this.asking = undefined;
     this.supportedAt = now;
+    // It may acknowledge what our copy has not: it waits for us only from when it has told us everything.
+    if (this.wholeOf !== epoch) this.keep({ idle: true });
     return true;
   }
 
@@ -241,7 +257,7 @@ class MemberRight implements Right {
     if (!this.isNewest() || !this.touch) return;
     // Its copy was not whole until now, nor had the witness in writing that it is: so long nobody takes over.
     if (this.state.sole) this.rightUntil = Math.max(this.rightUntil, now + this.ports.leaseMs);
-    this.keep({ sole: false });
+    this.keep({ sole: false, ahead: false });
     this.current = true;
   }
 
@@ -259,6 +275,7 @@ class MemberRight implements Right {
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
     this.keep({ copy: epoch, idle: this.leaving, unbegun: 0 });
+    this.wholeOf = epoch;
   }
 
   takeOver(now: number, { fenced }: { readonly fenced: boolean }): TakeOver {
@@ -281,13 +298,13 @@ class MemberRight implements Right {
   }
 
   begun(): void {
-    this.keep({ unbegun: 0 });
+    this.keep({ unbegun: 0, ahead: !this.current });
   }
 
   mayYield(): boolean {
-    const { own, sole, unbegun } = this.state;
+    const { own, sole, ahead, unbegun } = this.state;
     if (!this.isNewest() || !this.other || this.other.active) return false;
-    const follows = !sole && this.other.copy === own;
+    const follows = !sole && !ahead && this.other.copy === own;
     return follows || (unbegun > 0 && this.other.own === unbegun && this.other.copy === unbegun);
   }
 
@@ -309,7 +326,7 @@ class MemberRight implements Right {
   }
 
   isNewest(): boolean {
-    return this.state.own > 0 && this.state.own === this.state.epoch;
+    return isNewest(this.state);
   }
 
   private keep(change: Partial<KeptRight>): void {
@@ -337,7 +354,7 @@ class MemberRight implements Right {
     const { copy, own } = this.state;
     this.stale = known ? known === 'stale' : copy !== this.state.epoch;
     const unbegun = copy === own ? 0 : copy;
-    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun });
+    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun, ahead: false });
     [this.told, this.denied] = [undefined, undefined];
   }
 

@@ -3,6 +3,7 @@ import type { LeaseChange } from '../../../src/dhcp/ports.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { acknowledge } from './pair-changes.ts';
 import { LONG_S, POOL, tell } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
 
@@ -102,6 +103,7 @@ function changed(member: SimMember, address: Ipv4, was: Mac | ''): void {
   tell(member.world, `${id} ${member.standing().mode} keeps it for ${now}`, address);
   member.note(moves.changed('s', address, was));
   store.changed(address);
+  acknowledge(member, address);
 }
 
 function acked(

@@ -85,6 +85,11 @@ function openFeeder(member: SimMember): Feeder {
     });
   const sendCopy = async (place: Place): Promise<void> => {
     const whole = store.whole();
+    const { id } = line;
+    await new Promise<void>((run) => {
+      world.later.push({ at: world.now + Math.floor(world.random() * 4000), run });
+    });
+    if (line.id !== id) throw new Error('the line is lost');
     line.send((other) => {
       if (!other.mayTake()) return;
       other.store.replace(whole);

@@ -54,10 +54,21 @@ export interface World {
   takeOvers: number;
   /** What happened, for who looks into a seed. */
   readonly story: { readonly at: number; readonly address: number | undefined; text: string }[];
+  /** Of each address the number of the newest change that was acknowledged, and how many changes there were. */
+  acknowledged: Map<number, number>;
+  changes: number;
   /** The last exchange of each client: an answer to an older one it does not listen to. */
   readonly exchanges: Map<Mac, number>;
 }
 
 export function tell(world: World, text: string, address?: number): void {
   world.story.push({ at: world.now, address, text });
+}
+
+/** What was last, of this address and of both members. */
+export function storyOf(world: World, address?: number): string {
+  const told = world.story.filter((one) => one.address === undefined || one.address === address);
+  const kept = Object.values(world.members).map((one) => JSON.stringify(one.kept));
+  const lines = told.slice(-Number(process.env.STANDBY_STORY ?? 30));
+  return [`at ${world.now}`, ...kept, ...lines.map(({ at, text }) => `${at} ${text}`)].join('\n');
 }

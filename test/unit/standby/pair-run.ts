@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import { ask, release, reserve } from './pair-clients.ts';
-import { POOL, STATIC, tell, type World } from './pair-form.ts';
+import { POOL, STATIC, storyOf, tell, type World } from './pair-form.ts';
 import { stepLine } from './pair-line.ts';
 import { SimMember } from './pair-world.ts';
 
@@ -24,7 +24,7 @@ export function createWorld(seed: number, { witness, order }: Kind): World {
     ...{ random, withWitness: witness, takeOvers: 0, story: [] },
     people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
     trouble: [1, 2, 4][seed % 3],
-    exchanges: new Map(),
+    ...{ exchanges: new Map(), acknowledged: new Map(), changes: 0 },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
   Object.assign(world, {
@@ -39,7 +39,7 @@ export function createWorld(seed: number, { witness, order }: Kind): World {
 const ADDRESSES = [...POOL, ...STATIC];
 const MACS = Array.from({ length: 9 }, (_, index) => `02:00:00:00:00:0${index}` as Mac);
 
-/** @throws Error when an address has two machines, or two are active that must not be */
+/** @throws Error when an address has two machines, two are active that must not be, or one is without what was acknowledged */
 export async function runWorld(world: World, steps: number): Promise<void> {
   const { a, b } = world.members;
   for (const member of [a, b]) if (!member.up) member.start();
@@ -103,8 +103,12 @@ function bePeople(world: World): void {
   if (random() < 0.001) some().handOver();
   if (!people.order || random() > 0.003) return;
   const member = some();
-  if (member.up)
-    member.mayTakeOver('order', () => void member.right.takeOver(world.now, { fenced: false }));
+  if (!member.up) return;
+  member.mayTakeOver('order', () => {
+    const result = member.right.takeOver(world.now, { fenced: false });
+    // Without a witness a person answers for what the other one has acknowledged since.
+    if (result === 'done') world.acknowledged = new Map(member.store.numbers);
+  });
 }
 
 function check(world: World): void {
@@ -119,12 +123,4 @@ function check(world: World): void {
       throw new Error(`${address} is ${mac}'s and ${other}'s ${storyOf(world, address)}`);
     holders.set(address, mac);
   }
-}
-
-/** What was last, of this address and of both members. */
-function storyOf(world: World, address?: number): string {
-  const told = world.story.filter((one) => one.address === undefined || one.address === address);
-  const kept = Object.values(world.members).map((one) => JSON.stringify(one.kept));
-  const lines = told.slice(-Number(process.env.STANDBY_STORY ?? 30));
-  return [`at ${world.now}`, ...kept, ...lines.map(({ at, text }) => `${at} ${text}`)].join('\n');
 }

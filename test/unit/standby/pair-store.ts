@@ -24,6 +24,8 @@ export class SimStore {
   /** By address. */
   reserved = new Map<number, Mac>();
   notes = new Map<string, Kept>();
+  /** The number of the last change of the reservation of an address. */
+  numbers = new Map<number, number>();
   /** It is a copy, or was one until its member became active. */
   fromCopy = false;
   /** Where it follows the other one's log; gone when it was left. */
@@ -86,6 +88,7 @@ export class SimStore {
     return [...new Set(changed)].map((address) =>
       JSON.stringify({
         ...{ address, lease: this.leases.get(address), owner: this.reserved.get(address) },
+        number: this.numbers.get(address) ?? 0,
         notes: [...this.notes].filter(([, note]) => note.address === address),
       }),
     );
@@ -93,7 +96,8 @@ export class SimStore {
 
   apply(rows: readonly string[]): void {
     for (const text of rows) {
-      const { address, lease, owner, notes } = JSON.parse(text);
+      const { address, lease, owner, number, notes } = JSON.parse(text);
+      this.numbers.set(address, number);
       if (lease) this.leases.set(address, lease);
       else this.leases.delete(address);
       if (owner) this.reserved.set(address, owner);
@@ -104,14 +108,17 @@ export class SimStore {
   }
 
   whole(): string {
-    return JSON.stringify([[...this.leases], [...this.reserved], [...this.notes]]);
+    return JSON.stringify(
+      [this.leases, this.reserved, this.notes, this.numbers].map((all) => [...all]),
+    );
   }
 
   replace(whole: string): void {
-    const [leases, reserved, notes] = JSON.parse(whole);
+    const [leases, reserved, notes, numbers] = JSON.parse(whole);
     this.leases = new Map(leases);
     this.reserved = new Map(reserved);
     this.notes = new Map(notes);
+    this.numbers = new Map(numbers);
     this.fromCopy = true;
   }
 }

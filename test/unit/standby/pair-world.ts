@@ -9,7 +9,13 @@ import { isTogether, type Standing } from '../../../src/standby/gate.ts';
 import type { MoveNote, Moves } from '../../../src/standby/moves.ts';
 import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
-import { createRight, FRESH, type Hello, type Right } from '../../../src/standby/right.ts';
+import {
+  createRight,
+  FRESH,
+  type Hello,
+  isNewest,
+  type Right,
+} from '../../../src/standby/right.ts';
 import {
   afterLoss,
   afterMeeting,
@@ -24,6 +30,7 @@ import { createTold } from '../../../src/standby/told.ts';
 import { judge, type Member, type Question } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { knowsAll } from './pair-changes.ts';
 import { HOLD_MS, startSimDaemon } from './pair-daemon.ts';
 import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
 import { endLine, SimLine } from './pair-line.ts';
@@ -65,7 +72,6 @@ export class SimMember {
   wholeOf = 0;
   /** It has handed over, and waits for the other one to have everything. */
   handing = false;
-  wasNewest = false;
   /** Its disk is full, or a port is in use: no active daemon can be begun. */
   unable = false;
   failing = false;
@@ -98,7 +104,7 @@ export class SimMember {
     this.up = true;
     this.failing = false;
     this.run += 1;
-    [this.oriented, this.wasActive, this.handing, this.wasNewest] = [false, false, false, false];
+    [this.oriented, this.wasActive, this.handing] = [false, false, false];
     this.startedAt = world.now;
     this.right = createRight(
       {
@@ -118,9 +124,11 @@ export class SimMember {
     }
   }
 
-  /** As the daemon does it: what a new epoch means at least is on disk with it. */
+  /** As the daemon does it: what follows from it at least is on disk with it. */
   private keepRight(right: Kept['right'], stale: boolean): void {
     const isNew = right.own !== this.kept.right.own;
+    const how = { now: this.wall(), mcltMs: MCLT_MS };
+    if (isNewest(this.kept.right) && !isNewest(right)) this.keep(afterSteppingDown(this.kept, how));
     this.keep({ right });
     if (isNew) this.keep(afterTakeOver(this.kept, this.how('order', stale)));
   }
@@ -149,7 +157,7 @@ export class SimMember {
     const before = this.right.kept().own;
     how();
     const { own } = this.right.kept();
-    if (own === before) return;
+    if (own === before || !this.right.isNewest()) return;
     this.world.takeOvers += 1;
     tell(
       this.world,
@@ -325,11 +333,6 @@ export class SimMember {
     const { world } = this;
     if (!this.up) return;
     this.right.tick(world.now);
-    const { own, epoch } = this.right.kept();
-    const isNewest = own > 0 && own === epoch;
-    if (this.wasNewest && !isNewest)
-      this.keep(afterSteppingDown(this.kept, { now: this.wall(), mcltMs: MCLT_MS }));
-    this.wasNewest = isNewest;
     if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
     const active = this.active();
     this.failing = active && !this.wasActive && this.unable;
@@ -353,6 +356,7 @@ export class SimMember {
   private begin(): void {
     const { store, kept, world } = this;
     tell(world, `${this.id} is active`);
+    knowsAll(this);
     if (store.fromCopy) store.inherit(this.wall(), HOLD_MS, kept.aheadMs);
     this.keep({ aheadMs: 0, unheard: true });
     this.wasActive = true;

@@ -18,6 +18,7 @@ const HELLO: HelloMessage = {
     clock: 0,
     copy: 1,
     unbegun: 0,
+    ahead: false,
     site: 's',
     member: 'b',
   },

@@ -22,7 +22,7 @@ function right(from: Partial<KeptRight>, member: 'a' | 'b' = 'b') {
   return { right: made, asked, kept: () => kept };
 }
 
-const hello = { epoch: 1, own: 0, copy: 1, unbegun: 0, active: false };
+const hello = { epoch: 1, own: 0, copy: 1, unbegun: 0, ahead: false, active: false };
 
 it('a follower that has said that it stops takes nothing over, also when it hears that it has everything', () => {
   const { right: follower, kept } = right({ epoch: 1, copy: 1 });
@@ -46,11 +46,28 @@ it('a question of before a restart is older than those that follow', () => {
 it('an order does not ask while the active one may count on what it was told', () => {
   const { right: follower, asked } = right({ epoch: 1, copy: 1 });
   follower.met({ ...hello, own: 1, active: true }, 10_000);
+  follower.copied(1, 10_000);
   expect(follower.supports(1, 10_000)).toBe(true);
   follower.lost(11_000);
   expect(follower.takeOver(11_000, { fenced: false })).toBe('asked');
   expect(asked).toEqual([]);
   follower.tick(15_000);
+  expect(asked).toMatchObject([{ kind: 'take', epoch: 2 }]);
+});
+
+it('a follower takes nothing over before it has everything on this line: what is acknowledged meanwhile it has not', () => {
+  const { right: follower, asked, kept } = right({ epoch: 1, copy: 1 });
+  follower.met({ ...hello, own: 1, active: true }, 0);
+  follower.supports(1, 0);
+  follower.lost(1000);
+  follower.tick(60_000);
+  expect(asked).toEqual([]);
+  expect(right(kept()).right.takeOver(60_000, { fenced: false })).toBe('not-current');
+  follower.met({ ...hello, own: 1, active: true }, 60_000);
+  follower.copied(1, 60_000);
+  follower.supports(1, 61_000);
+  follower.lost(62_000);
+  follower.tick(70_000);
   expect(asked).toMatchObject([{ kind: 'take', epoch: 2 }]);
 });
 

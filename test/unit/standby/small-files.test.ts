@@ -22,6 +22,7 @@ const HELLO: HelloMessage = {
     clock: 0,
     copy: 3,
     unbegun: 0,
+    ahead: false,
   },
   ...{ site: 's', member: 'b', epoch: 2, own: 2, active: false },
 };

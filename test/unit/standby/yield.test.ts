@@ -5,7 +5,7 @@ import { judge, type Member, type WitnessRow } from '../../../src/standby/witnes
 
 const LEASE_MS = 4000;
 
-function pair(kept: Record<Member, Partial<KeptRight>>) {
+function pair(kept: Record<Member, Partial<KeptRight>>, witness = true) {
   const world = {
     now: 0,
     can: { a: true, b: true },
@@ -14,7 +14,7 @@ function pair(kept: Record<Member, Partial<KeptRight>>) {
   const made = (member: Member): Right => {
     const right: Right = createRight(
       {
-        ...{ member, witness: true, leaseMs: LEASE_MS, keep: () => undefined },
+        ...{ member, witness, leaseMs: LEASE_MS, keep: () => undefined },
         canServe: () => world.can[member],
         ask(question, id) {
           const { answer, row } = judge(world.row, question, world.now);
@@ -79,6 +79,38 @@ it('not to one that has not everything: what it would take over with is of befor
   const behind = pair({ a: { epoch: 3, own: 3, copy: 3 }, b: { epoch: 3, copy: 1 } });
   behind.hello(behind.b, behind.a);
   expect(behind.a.mayYield()).toBe(false);
+});
+
+it('gives a right back that it hears of only after the other one has served without it', () => {
+  const kept = { a: { epoch: 2, own: 1, copy: 1, ahead: true }, b: { ...BOTH, idle: true } };
+  const { a, b, hello } = pair(kept);
+  hello(a, b);
+  expect(b.isNewest()).toBe(false);
+  hello(b, a);
+  expect(a.isActive(0)).toBe(true);
+  expect(a.isStale()).toBe(false);
+});
+
+it.each([
+  ['with', true],
+  ['without', false],
+])('not to one that has not what was changed since the start, %s a witness', (_how, witness) => {
+  const { a, b, hello } = pair({ a: { ...BOTH, own: 1 }, b: BOTH }, witness);
+  hello(b, a);
+  a.begun();
+  expect(a.mayYield()).toBe(false);
+  a.caughtUp(0);
+  expect(a.mayYield()).toBe(true);
+  // Days after the other one was lost it is started anew, and cannot begin: with a witness that has it in writing.
+  a.lost(0);
+  const again = pair({ a: a.kept(), b: b.kept() }, witness);
+  again.hello(again.b, again.a);
+  expect(again.a.mayYield()).toBe(witness);
+  // One that has not begun has changed nothing, however often the line breaks.
+  const unbegun = pair({ a: { ...BOTH, own: 1 }, b: BOTH }, witness);
+  unbegun.a.lost(0);
+  unbegun.hello(unbegun.b, unbegun.a);
+  expect(unbegun.a.mayYield()).toBe(true);
 });
 
 it('out of touch, by not renewing it: the other one has it when its time and a quarter is over', async () => {

@@ -106,7 +106,7 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
     if (coming === come.file) coming = undefined;
   };
   const incomingOf = (n: number) => `${file}.incoming-${n}`;
-  discardAll(file, incomingOf(0).slice(0, -1));
+  discardAll(file, `${file}.incoming`);
   const files = openIncoming(small, {
     ...{ incomingFile: () => incomingOf(made), onError },
     onDatabase: (come) => replace(() => put(come)),

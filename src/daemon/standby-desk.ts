@@ -20,8 +20,11 @@ export function createPairDesk(pair: Pair): PairDesk {
       const until = mono() + 3 * pair.leaseMs;
       while (pair.right.kept().own === before || pair.mode !== 'active' || pair.part.busy) {
         const refusal = pair.closing ?? (result === 'asked' ? pair.right.refusal() : undefined);
-        if (refusal !== undefined) throw refuse(WHY[refusal] ?? refusal);
-        if (mono() > until) throw refuse('Nobody has given the right to it in time.');
+        const isOver = mono() > until;
+        // The time of a right that nobody renews goes by, and the witness is asked again.
+        if (refusal !== undefined && (refusal !== 'held' || isOver))
+          throw refuse(WHY[refusal] ?? refusal);
+        if (isOver) throw refuse('Nobody has given the right to it in time.');
         await new Promise((resolve) => setTimeout(resolve, limit('standbyTickMs')));
       }
     },

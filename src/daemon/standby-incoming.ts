@@ -15,7 +15,8 @@ interface Incoming extends Pick<FileMessage, 'name' | 'sizeBytes' | 'place'> {
   readonly parts: Uint8Array[];
   /** Of a database. */
   readonly file: string;
-  written: Promise<FileHandle> | undefined;
+  readonly handle: Promise<FileHandle> | undefined;
+  written: Promise<unknown>;
 }
 
 /** A whole one, on disk. */
@@ -43,11 +44,15 @@ export function openIncoming(
   },
 ): IncomingFiles {
   let incoming: Incoming | undefined;
-  const take = async ({ written, place, file }: Incoming): Promise<void> => {
+  const take = async ({ handle, written, place, file }: Incoming): Promise<void> => {
     try {
-      const handle = await written;
-      await handle?.sync();
-      await handle?.close();
+      const opened = await handle;
+      try {
+        await written;
+        await opened?.sync();
+      } finally {
+        await opened?.close();
+      }
       if (!place) throw new Error('a database without its place');
     } catch (error) {
       discard(file);
@@ -59,7 +64,14 @@ export function openIncoming(
     const left = incoming;
     incoming = undefined;
     const gone = () => void (left && discard(left.file));
-    left?.written?.then((handle) => handle.close()).then(gone, gone);
+    const close = async () => (await left?.handle)?.close();
+    left?.written.then(close, close).then(gone, gone);
+  };
+  /** What is left of it is not waited for. One that has come whole says so itself. */
+  const failed = (one: Incoming) => (error: unknown) => {
+    if (incoming !== one) return;
+    cut();
+    ports.onError(error);
   };
   return {
     begin({ name, sizeBytes, place }) {
@@ -69,8 +81,10 @@ export function openIncoming(
       const file = isDatabase ? ports.incomingFile() : '';
       incoming = {
         ...{ name, sizeBytes, place, gotBytes: 0, parts: [], file },
-        written: isDatabase ? open(file, 'w', 0o600) : undefined,
+        handle: isDatabase ? open(file, 'w', 0o600) : undefined,
+        written: Promise.resolve(),
       };
+      incoming.handle?.catch(failed(incoming));
     },
     bytes(bytes) {
       const to = incoming;
@@ -78,15 +92,14 @@ export function openIncoming(
       to.gotBytes += bytes.length;
       if (to.gotBytes > to.sizeBytes) throw new Error(`${to.name} is longer than was said`);
       const own = Buffer.from(bytes);
-      if (to.written) {
-        to.written = to.written.then(async (handle) => {
-          await handle.write(own);
-          return handle;
-        });
+      const { handle } = to;
+      if (handle) {
+        to.written = to.written.then(async () => (await handle).writeFile(own));
+        to.written.catch(failed(to));
       } else to.parts.push(own);
       if (to.gotBytes < to.sizeBytes) return;
       incoming = undefined;
-      if (to.written) take(to).catch(ports.onError);
+      if (handle) take(to).catch(ports.onError);
       else putWhole(small[to.name], Buffer.concat(to.parts));
     },
     cut,

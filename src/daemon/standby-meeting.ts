@@ -48,10 +48,14 @@ export async function openMeetings(
   const key = readPairKey(settings.keyFile);
   const lines = new Set<TLSSocket>();
   let closed = false;
+  const unmet = seldom((why: string) =>
+    log.warn({ why }, 'a line ended before the two appliances knew each other'),
+  );
+  const onUnmet = (why: string) => void (closed || unmet(why));
   const accept = (socket: TLSSocket): void => {
     lines.add(socket);
     socket.once('close', () => lines.delete(socket));
-    meet(ports, socket);
+    meet({ ...ports, onUnmet }, socket);
   };
   const endAll = (): void => {
     closed = true;
@@ -107,17 +111,23 @@ function wrong(theirs: HelloMessage, ours: HelloMessage): string | undefined {
   return undefined;
 }
 
-function meet(ports: MeetingPorts, socket: TLSSocket): void {
+/** @param ports.onUnmet the line has ended before the other one has said who it is in a way that is understood */
+function meet(ports: MeetingPorts & { onUnmet(why: string): void }, socket: TLSSocket): void {
   let user: MeetingUser | undefined;
+  let isTold = false;
   const line = openLine(socket, {
     silenceMs: ports.silenceMs,
     bytes: (bytes) => user?.bytes(bytes),
-    closed: (why) => user?.closed(why),
+    closed(why) {
+      if (user) user.closed(why);
+      else if (!isTold) ports.onUnmet(why);
+    },
     heard(message) {
       if (message.kind === 'refused') ports.log.warn({ why: message.why }, 'the pair does not fit');
       if (message.kind !== 'hello') return user?.heard(message);
       const why = wrong(message, ports.hello());
       if (why !== undefined) {
+        isTold = true;
         ports.log.warn({ why }, 'what calls itself the other appliance is not');
         line.send({ kind: 'refused', why });
         return line.close();

@@ -7,7 +7,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import type { Log } from '../platform/log.ts';
 import type { Answer, Question } from '../standby/witness.ts';
-import { witnessAnswer } from '../standby/witness-form.ts';
+import { formatQuestion, witnessAnswer } from '../standby/witness-form.ts';
 import { FLEET_FILES, type Membership } from './membership.ts';
 import { seldom } from './seldom.ts';
 
@@ -57,7 +57,7 @@ async function ask(folder: string, question: Question, timeoutMs: number): Promi
       clearTimeout(timer);
       reject(new Error('it closed the line'));
     });
-    sent.end(JSON.stringify(question));
+    sent.end(formatQuestion(question));
   });
 }
 

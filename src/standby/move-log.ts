@@ -5,10 +5,12 @@
  */
 import type { Database } from 'better-sqlite3';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import { isFromCopy } from './copy.ts';
 import {
   addressKey,
   createMoves,
   type Held,
+  leftMsOf,
   MOVE_KINDS,
   type MoveKind,
   type MoveNote,
@@ -53,6 +55,17 @@ function rowsOf(db: Database): NoteRow[] {
   });
 }
 
+/** Rows of before there were kinds: a reservation had no end, a lease had one, and the member that wrote it stood in place of the kind. */
+function renameOld(db: Database): void {
+  for (const member of ['a', 'b'])
+    db.prepare<[string, string, string]>(
+      `UPDATE OR REPLACE meta
+         SET key = ? || iif(value = '', 'reserved', 'left') || substr(key, length('${PREFIX}a') + 1),
+             value = iif(value = '', '0', value)
+       WHERE key >= ? AND key < ?`,
+    ).run(PREFIX, `${PREFIX}${member} `, `${PREFIX}${member}!`);
+}
+
 const putNote = (db: Database) =>
   db.prepare<[string, string]>(
     `INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE
@@ -78,6 +91,7 @@ export function readMoves(db: Database): { formerly: Moves['formerly']; reread()
  * either of them has said is over.
  */
 export function inheritMoves(db: Database, { now, holdMs, aheadMs }: Inheritance): void {
+  renameOld(db);
   const put = putNote(db);
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');
   for (const { note, end } of rowsOf(db)) {
@@ -97,10 +111,9 @@ export interface Inheritance {
 /** Notes from here on. To be called once for a connection. */
 export function openMoveLog(db: Database, ports: MoveLogPorts): MoveLog {
   const { wall, isAlone } = ports;
-  const before = rowsOf(db).map(({ note, end }): MoveNote => {
-    const leftMs = end === 0 ? 0 : Math.max(1, end - wall());
-    return { ...note, leftMs };
-  });
+  renameOld(db);
+  const at = { now: wall(), isCopy: isFromCopy(db) };
+  const before = rowsOf(db).map(({ note, end }) => ({ ...note, leftMs: leftMsOf(end, at) }));
   const moves = createMoves({ ...ports, before });
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');
   const put = putNote(db);

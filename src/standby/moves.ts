@@ -37,6 +37,15 @@ export interface MoveNote {
   readonly leftMs: number;
 }
 
+/** How much is left of what is noted until then; of a copy only its writer knows when it is over (0: when the other one knows). */
+export const leftMsOf = (
+  end: number,
+  { now, isCopy }: { now: number; isCopy: boolean },
+): number => {
+  if (end === 0) return 0;
+  return isCopy ? Number.POSITIVE_INFINITY : Math.max(1, end - now);
+};
+
 export interface MovePorts {
   /** What the database had of them at the start. */
   readonly before: Iterable<MoveNote>;

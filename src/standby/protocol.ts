@@ -94,9 +94,16 @@ export const standbyMessage = z.discriminatedUnion('kind', [
 export type StandbyMessage = z.output<typeof standbyMessage>;
 export type RowsMessage = Extract<StandbyMessage, { kind: 'rows' }>;
 
-/** @throws Error for what is no message */
+const otherProtocol = z.object({ kind: z.literal('hello'), protocol: count });
+
+/** @throws Error for what is no message, or a hello of another protocol */
 export function parseStandby(text: string): StandbyMessage {
-  const parsed = standbyMessage.safeParse(JSON.parse(text));
+  const said: unknown = JSON.parse(text);
+  const other = otherProtocol.safeParse(said);
+  // Of another form, too: what is to be said of it is not which field is missing.
+  if (other.success && other.data.protocol !== STANDBY_PROTOCOL)
+    throw new Error(`protocol ${other.data.protocol}, and not ${STANDBY_PROTOCOL}`);
+  const parsed = standbyMessage.safeParse(said);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);

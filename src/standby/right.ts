@@ -292,6 +292,7 @@ class MemberRight implements Right {
     }
     // The other one may count on our not taking over: then nobody but a person can know that it is not active.
     if (!this.isCurrent()) return 'not-current';
+    this.denied = undefined;
     // As soon as it may be asked for: an order shortens no time that the other one counts on.
     this.tick(now);
     return 'asked';

@@ -4,14 +4,21 @@ import { type Answer, DENIALS, type Question } from './witness.ts';
 
 const count = z.number().int().min(0);
 
-export const witnessQuestion = z.strictObject({
-  kind: z.enum(['renew', 'take', 'release']),
-  member: z.enum(['a', 'b']),
-  epoch: count.min(1),
-  leaseMs: z.number().int().min(1000).max(120_000),
-  mayTake: z.boolean(),
-  n: count,
-}) satisfies z.ZodType<Question>;
+/** `order` is of the version before: its members say it, and its witnesses ask for it. It changes nothing any more. */
+export const witnessQuestion = z
+  .strictObject({
+    kind: z.enum(['renew', 'take', 'release']),
+    member: z.enum(['a', 'b']),
+    epoch: count.min(1),
+    leaseMs: z.number().int().min(1000).max(120_000),
+    mayTake: z.boolean(),
+    n: count,
+    order: z.boolean().optional(),
+  })
+  .transform(({ order: _, ...question }): Question => question);
+
+export const formatQuestion = (question: Question): string =>
+  JSON.stringify({ ...question, order: false });
 
 export const witnessAnswer = z
   .strictObject({

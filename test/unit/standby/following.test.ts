@@ -11,6 +11,7 @@ import { respond } from '../../../src/dhcp/respond.ts';
 import { enterLease } from '../../../src/dhcp/server.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import { openChangeLog } from '../../../src/standby/change-log.ts';
+import { setPlace } from '../../../src/standby/copy.ts';
 import { createFollowing } from '../../../src/standby/following.ts';
 import { inheritMoves, openMoveLog, readMoves } from '../../../src/standby/move-log.ts';
 import { createTold, type ToldOne } from '../../../src/standby/told.ts';
@@ -278,4 +279,40 @@ it('holds to what is noted when it takes over with its copy, and to what it has 
   expect(log.formerly('provisioning', X)).toEqual([ONE]);
   time.now += 60_000;
   expect(log.formerly('provisioning', X)).toEqual([]);
+});
+
+it("holds to a note of its copy for as long as that is there when it is apart: its own clock may be ahead of the writer's", () => {
+  const both = pair();
+  const { db } = both.active;
+  const time = { now: 0 };
+  openMoveLog(db, logAt(time)).told('provisioning', X, { mac: ONE, leftMs: 60_000 });
+  endLog(db);
+  db.transaction(() => setPlace(db, { run: 'r', seq: 1 }))();
+  time.now += 90_000;
+  const apart = openMoveLog(db, logAt(time));
+  time.now += 90_000;
+  expect(apart.formerly('provisioning', X)).toEqual([ONE]);
+});
+
+it('goes on with what the version before has noted', () => {
+  const { active } = pair();
+  const { db, inventory } = active;
+  const time = { now: 0 };
+  const put = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+  put.run(`standby_moved a provisioning ${X} ${ONE}`, '');
+  put.run(`standby_moved b provisioning ${X} ${TWO}`, '600000');
+  put.run(`standby_moved b provisioning ${X + 1} `, '');
+  const rows = db.prepare("SELECT key, value FROM meta WHERE key LIKE 'standby_moved%'").raw();
+  const log = openMoveLog(db, { ...logAt(time), isTogether: () => true });
+  expect(rows.all()).toEqual([
+    [`standby_moved left provisioning ${X} ${TWO}`, '600000'],
+    [`standby_moved reserved provisioning ${X} ${ONE}`, '0'],
+    [`standby_moved reserved provisioning ${X + 1} `, '0'],
+  ]);
+  expect([...log.formerly('provisioning', X)].sort()).toEqual([ONE, TWO]);
+  log.acked(8);
+  log.together();
+  time.now += 700_000;
+  log.tidy(inventory.transaction);
+  expect(rows.all()).toEqual([]);
 });

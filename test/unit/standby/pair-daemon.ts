@@ -56,8 +56,8 @@ export function startSimDaemon(member: SimMember): SimDaemon {
       ...{ member: member.id, mcltSeconds: MCLT_S, head: () => store.head },
       ...{ leases, standing, told },
       moves: {
-        // One that is apart has the notes of its copy, as they were when it lost touch.
-        formerly: (...of) => (member.wasActive ? moves : store).formerly(...of),
+        formerly: (...of) =>
+          (member.wasActive || member.line.id === 0 ? moves : store).formerly(...of),
         left: (...of) => member.note(moves.left(...of)),
       },
       aheadMs: () => (store.fromCopy ? member.kept.aheadMs : 0),

@@ -1,5 +1,5 @@
 /** The database of a member of the made-up pair: leases, reservations and the notes of moves, told to a copy row by row or whole. */
-import type { MoveNote, Owner } from '../../../src/standby/moves.ts';
+import { leftMsOf, type MoveNote, type Owner } from '../../../src/standby/moves.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -76,7 +76,7 @@ export class SimStore {
 
   before(now: number): MoveNote[] {
     return [...this.notes.values()].map(({ end, ...rest }) => ({
-      ...{ ...rest, leftMs: end === 0 ? 0 : Math.max(1, end - now) },
+      ...{ ...rest, leftMs: leftMsOf(end, { now, isCopy: this.fromCopy }) },
     }));
   }
 

@@ -273,6 +273,8 @@ export class SimMember {
         this.keep({ ...afterLoss(this.kept, loss), unsure: this.promises.unsure() });
       }
     }
+    // One that is apart runs another daemon, over its copy as it is now.
+    else this.serve();
     this.right.lost(this.world.now);
   }
 

@@ -79,3 +79,12 @@ it('one that nobody could replace goes on when its new follower has everything, 
   expect(active.isActive(50_000)).toBe(true);
   expect(active.isActive(54_000)).toBe(false);
 });
+
+it('an order has its own answer, and not the refusal of one before', () => {
+  const { right: follower } = right({ epoch: 1, copy: 1 });
+  follower.tick(60_000);
+  follower.answered(1, { granted: false, epoch: 1, n: 1, why: 'held' }, 60_000);
+  expect(follower.refusal()).toBe('held');
+  expect(follower.takeOver(61_000, { fenced: false })).toBe('asked');
+  expect(follower.refusal()).toBeUndefined();
+});

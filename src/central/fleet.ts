@@ -207,13 +207,14 @@ async function keepAnswer(
     [intent, site],
   );
   if (!own) return false;
-  await sql.run(
+  const isNew = await sql.run(
     `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
     [status, JSON.stringify(result), now, intent, site],
   );
   await answerPart(sql, of);
   await answerReset(sql, of);
-  if (status === 'done') await answerSitePool(sql, site, own.body);
+  // The site may have made it again since.
+  if (isNew > 0 && status === 'done') await answerSitePool(sql, site, own.body);
   return true;
 }
 

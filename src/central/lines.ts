@@ -120,7 +120,7 @@ function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): v
   };
   const work = async (text: string): Promise<void> => {
     try {
-      const message = parseMessage(fromAppliance, text);
+      const message = understood(text);
       if (line) return await hear(parts, line, message);
       if (message.kind !== 'hello') throw new Refusal('PROTOCOL', 'The first message is a hello.');
       line = await greet(parts, { socket, message, serial: serialNumber });
@@ -157,6 +157,16 @@ function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): v
     if (line && lines.get(line.site) === line) lines.delete(line.site);
   });
   socket.on('error', (err) => log.warn({ err, site: claimed }, 'a line of an appliance broke'));
+}
+
+/** @throws Refusal for what another version may say */
+function understood(text: string): FromAppliance {
+  try {
+    return parseMessage(fromAppliance, text);
+  } catch (error) {
+    const detail = `This central does not know what it says: ${(error as Error).message}`;
+    throw new Refusal('PROTOCOL', detail.slice(0, 500));
+  }
 }
 
 /** @throws Refusal */

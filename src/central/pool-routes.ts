@@ -15,6 +15,7 @@ import {
   type FleetSize,
   fleetPoolSchema,
   fleetSizeSchema,
+  type Parts,
   partsOfPool,
   poolDocOf,
 } from './pools.ts';
@@ -86,6 +87,8 @@ function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
       const { sites: _, ...template } = request.body;
       needSquad({ who, ...principal }, template.squad);
       const sites = await pools.partsAfter(name, request.body, request.query.confirm);
+      for (const { doc } of ownOf(await pools.own(name), sites))
+        needSquad({ who, ...principal }, doc.squad);
       return write(reply, { name, template, sites, who });
     },
   );
@@ -106,6 +109,7 @@ function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
       const before = await find(name);
       needSquad(principal, squadOf(before));
       const sites = await pools.partsAfter(name, request.body, request.query.confirm);
+      assertNotOwn(ownOf(own, sites));
       return write(reply, { name, template: before.doc, sites, who: principal.who });
     },
   );
@@ -121,6 +125,19 @@ function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
       return reply.code(204).send();
     },
   );
+}
+
+/** Those whose place a part would take. */
+const ownOf = (own: readonly SitePool[], sites: Parts): SitePool[] =>
+  own.filter(({ site }) => sites[site] !== undefined);
+
+/** A size says nothing of whose pool it is then. @throws AppError ALREADY_EXISTS */
+function assertNotOwn([pool]: readonly SitePool[]): void {
+  if (pool)
+    throw new AppError('ALREADY_EXISTS', {
+      detail: `${pool.site} has made its own ${pool.name}: leave it out, or put the whole pool in its place.`,
+      path: '/sites',
+    });
 }
 
 type SizeRequest = FastifyRequest<{
@@ -143,7 +160,7 @@ async function sizeOwn(
   const foreign = Object.keys(sites).find((one) => !own.some((pool) => pool.site === one));
   if (foreign !== undefined)
     throw new AppError('SITE_UNKNOWN', { detail: `${foreign} has no pool ${name}.` });
-  const asked = own.filter((pool) => sites[pool.site] !== undefined);
+  const asked = ownOf(own, sites);
   for (const { doc } of asked) needSquad(principalOf(request), doc.squad);
   const leaving = await pools.confirmed(name, sites, confirm);
   const version = own.length === 1 ? versionRead(request, false) : undefined;

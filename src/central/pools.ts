@@ -171,16 +171,16 @@ export function openFleetPools(db: FleetDatabase, records: FleetRecords, clock: 
     const asked = record ? Object.entries(partsOfPool(record)) : [];
     return [
       ...asked.map(([site, count]) => view(site, count, false)),
-      ...ownIn(named).map(({ site, doc }) => view(site, doc.count, true)),
+      ...ownIn(named).map(({ site, doc }) => view(site, doc.count ?? 0, true)),
     ];
   };
   const show = async (named: Named, countsOf: Counts): Promise<FleetPoolView> => {
     const { name, record } = named;
     const own = ownIn(named);
     const sites = await partsOf(named, countsOf);
-    const docs = record ? [record.doc as unknown as Template] : own.map(({ doc }) => doc);
+    const docs = record ? [record.doc as Partial<Template>] : own.map(({ doc }) => doc);
     // Sites that made a pool of one name may mean different things by it.
-    const words = (of: (doc: Template) => string) =>
+    const words = (of: (doc: Partial<Template>) => string | undefined) =>
       [...new Set(docs.map(of))].filter(Boolean).join(', ');
     const sum = (of: (one: PoolSiteView) => number) => sites.reduce((all, one) => all + of(one), 0);
     const reasons = sites.filter(({ why }) => why !== '').map(({ site, why }) => `${site}: ${why}`);
@@ -191,9 +191,9 @@ export function openFleetPools(db: FleetDatabase, records: FleetRecords, clock: 
         sites,
         version: record?.version ?? (own.length === 1 ? (first?.version ?? 0) : 0),
       },
-      ...{ role: words(({ role }) => role), squad: words(({ squad = '' }) => squad) },
+      ...{ role: words(({ role }) => role), squad: words(({ squad }) => squad) },
       image: words(({ image }) => image),
-      hardware: words(({ hardware }) => formatHardware(readHardware(hardware))),
+      hardware: words(({ hardware }) => hardwareWords(hardware)),
       who: record?.changedBy ?? first?.who ?? '',
       updatedAt: record?.changedAt ?? first?.updatedAt ?? 0,
       site: sites.map(({ site }) => site).join(', '),
@@ -244,6 +244,15 @@ export function openFleetPools(db: FleetDatabase, records: FleetRecords, clock: 
       return after;
     },
   };
+}
+
+/** As it stands where it cannot be read: a newer site may demand what is unknown here. */
+function hardwareWords(hardware: PoolBody['hardware'] = ''): string {
+  try {
+    return formatHardware(readHardware(hardware));
+  } catch {
+    return typeof hardware === 'string' ? hardware : JSON.stringify(hardware);
+  }
 }
 
 /** Of a part that its site has made itself, nobody was asked. */

@@ -10,7 +10,8 @@ export interface SitePool {
   readonly site: string;
   readonly name: string;
   readonly version: number;
-  readonly doc: PoolBody;
+  /** As far as the site's version has it. */
+  readonly doc: Partial<PoolBody>;
   readonly who: string;
   readonly updatedAt: number;
   /** What keeps it from its size. */
@@ -37,6 +38,7 @@ export async function putSitePools(
       await dropSitePool(sql, site, pool.name);
       continue;
     }
+    if (!('doc' in pool)) continue;
     const { name, version, doc, who, updatedAt, why } = pool;
     await sql.run(
       `INSERT INTO fleet_site_pools (site, pool, version, doc, who, updated_at, why)

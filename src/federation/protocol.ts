@@ -86,6 +86,8 @@ export const poolDocument = z.union([
     why: z.string().max(1000),
   }),
   z.strictObject({ name: z.string().min(1).max(63), gone: z.literal(true) }),
+  /** From a site that is not upgraded yet: too little to show. */
+  z.strictObject({ name: z.string().min(1).max(63), why: z.string().max(1000) }),
 ]);
 export type PoolDocument = z.output<typeof poolDocument>;
 

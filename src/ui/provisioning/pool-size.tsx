@@ -55,10 +55,18 @@ function Count({ name, of }: { name: string; of: number | undefined }) {
   );
 }
 
-function SiteCounts({ pool: { sites = [] } }: { pool: Pool }) {
+/** Of a pool of the fleet without those that have made one of its name themselves. */
+function sitesFor({ sites = [] }: Pool) {
+  const isFleets = sites.some(({ own }) => !own);
+  const isLeftOut = (name: string) => sites.some(({ site, own }) => site === name && own);
+  return known.value.filter(({ site }) => !(isFleets && isLeftOut(site)));
+}
+
+function SiteCounts({ pool }: { pool: Pool }) {
+  const { sites = [] } = pool;
   return (
     <div class="form-row">
-      {known.value.map((site) => (
+      {sitesFor(pool).map((site) => (
         <div key={site.site}>
           <Count name={site.site} of={sites.find((one) => one.site === site.site)?.count} />
           {site.freshness !== 'current' && <Freshness of={site} />}
@@ -79,7 +87,7 @@ function sizesOf(pool: Pool, form: FormData): Sizes {
     const count = Number(form.get('count'));
     return { body: { count }, leaving: Math.max(0, pool.members - count) };
   }
-  const given = known.value
+  const given = sitesFor(pool)
     .map(({ site }) => [site, String(form.get(site) ?? '').trim()] as const)
     .filter(([, text]) => text !== '')
     .map(([site, text]) => [site, Number(text)] as const);

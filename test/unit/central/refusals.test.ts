@@ -262,6 +262,29 @@ describe('a site', () => {
     expect(await notices(fleet, 1)).toMatchObject([{ site: 'lon', code: 'CLOCK_SKEW' }]);
   });
 
+  it('of an earlier version tells of its pools in another form, and is heard all the same', async () => {
+    fleet = await createFleet();
+    const line = await speak(fleet, await fleet.site('lon'));
+    const pools = [{ name: 'web', why: 'no machine fits' }];
+    line.say({ kind: 'snapshot', snapshot: 's', machines: [], pools, done: { cursor: 4 } });
+    await until(
+      async () => line.heard.at(-1),
+      (last) => last?.kind === 'ack' && last.cursor === 4,
+    );
+    expect((await fleet.call('GET', '/pools')).body.pools).toEqual([]);
+  });
+
+  it('that says what this central does not know is told so, and told of', async () => {
+    fleet = await createFleet();
+    const line = await speak(fleet, await fleet.site('lon'));
+    const pools = [{ name: 'web', shape: 'of a later version' }] as never;
+    line.say({ kind: 'snapshot', snapshot: 's', machines: [], pools, done: { cursor: 4 } });
+    await line.closed;
+    const detail = expect.stringContaining('pools.0');
+    expect(line.heard.at(-1)).toEqual({ kind: 'refused', code: 'PROTOCOL', detail });
+    expect(await notices(fleet, 1)).toMatchObject([{ site: 'lon', code: 'PROTOCOL', detail }]);
+  });
+
   it('that says the same answer twice is heard once', async () => {
     fleet = await createFleet();
     const lon = await fleet.site('lon');

@@ -1,0 +1,118 @@
+/** Pools that sites have made themselves, beside those of the fleet: whose they are, and what of them a central of another version can read. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { openFleet } from '../../../src/central/fleet.ts';
+import { migrateFleet } from '../../../src/central/schema.ts';
+import { sitePools } from '../../../src/central/site-pools.ts';
+import { openFleetDatabase } from '../../../src/central/sql.ts';
+import type { Clock, Millis } from '../../../src/wire/time.ts';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+
+let fleet: TestFleet | undefined;
+afterEach(async () => {
+  await fleet?.close();
+  fleet = undefined;
+});
+
+/** As if the site had told of it. */
+const tells = (of: TestFleet, site: string, name: string, doc: object) =>
+  of.forge(
+    `INSERT INTO fleet_site_pools (site, pool, version, doc, who, updated_at, why)
+     VALUES ('${site}', '${name}', 1, '${JSON.stringify(doc)}', 'ann', 1, '')`,
+  );
+
+const web = { role: 'web', image: 'debian-12/stable' };
+
+/** With a pool that sto has made itself, of the squad b, and somebody who acts for the squad a alone. */
+async function twoSquads() {
+  fleet = await createFleet();
+  for (const site of ['lon', 'sto']) await fleet.site(site);
+  for (const squad of ['a', 'b']) await fleet.call('PUT', `/squads/${squad}`, {});
+  await tells(fleet, 'sto', 'web', { ...web, squad: 'b', count: 5 });
+  const token = { name: 'ops-a', squads: { a: 'operator' } };
+  const { body } = await fleet.call('POST', '/tokens', token);
+  return { fleet, asA: fleet.as(body.secret) };
+}
+
+const sitesOf = async (of: TestFleet) =>
+  (await of.call('GET', '/pools/web')).body.pool.sites.map(
+    ({ site, count, own }: { site: string; count: number; own: boolean }) => [site, count, own],
+  );
+
+describe('a pool that a site has made itself', () => {
+  it('is not taken over by who may do nothing with its squad', async () => {
+    const { fleet, asA } = await twoSquads();
+    const ours = { ...web, squad: 'a' };
+    for (const sites of [{ sto: 0 }, { lon: 1, sto: 5 }]) {
+      const put = await asA('PUT', '/pools/web?confirm=5', { ...ours, sites });
+      expect([put.status, put.body.code]).toEqual([403, 'FORBIDDEN']);
+    }
+    expect(await sitesOf(fleet)).toEqual([['sto', 5, true]]);
+    // Beside it there is room for a pool of the fleet.
+    expect((await asA('PUT', '/pools/web', { ...ours, sites: { lon: 1 } })).status).toBe(200);
+    const one = await asA('PUT', '/pools/web', { ...ours, site: 'sto', count: 5 });
+    expect(one.body.code).toBe('FORBIDDEN');
+  });
+
+  it('is not taken over by a size of the fleet’s of that name', async () => {
+    const { fleet } = await twoSquads();
+    await fleet.call('PUT', '/pools/web', { ...web, squad: 'a', sites: { lon: 1 } });
+    const size = (body: object) => fleet.call('PUT', '/pools/web/size', body);
+    for (const body of [{ sites: { lon: 2, sto: 5 } }, { site: 'sto', count: 5 }]) {
+      const { status, body: said } = await size(body);
+      expect([status, said.code]).toEqual([409, 'ALREADY_EXISTS']);
+    }
+    expect((await size({ sites: { lon: 2 } })).status).toBe(200);
+    expect(await sitesOf(fleet)).toEqual([
+      ['lon', 2, false],
+      ['sto', 5, true],
+    ]);
+  });
+
+  it('is shown as far as it can be read when a newer site has made it', async () => {
+    fleet = await createFleet();
+    await fleet.site('lon');
+    await tells(fleet, 'lon', 'bare', {});
+    await tells(fleet, 'lon', 'later', { ...web, count: 1, hardware: '2 warp drives' });
+    await tells(fleet, 'lon', 'odd', { ...web, count: 1, hardware: { warp: { min: 2 } } });
+    await tells(fleet, 'lon', 'web', { ...web, count: 1, hardware: '2 nvme' });
+    const { status, body } = await fleet.call('GET', '/pools');
+    expect(status).toBe(200);
+    expect(
+      body.pools.map(({ name, hardware, count }: Record<string, unknown>) => [
+        ...[name, hardware, count],
+      ]),
+    ).toEqual([
+      ['bare', '', 0],
+      ['later', '2 warp drives', 1],
+      ['odd', expect.any(String), 1],
+      ['web', '2 NVMe', 1],
+    ]);
+  });
+
+  it('is still known when it was made again before the answer to its removal comes twice', async () => {
+    const db = openFleetDatabase('sqlite::memory:');
+    await migrateFleet(db);
+    const kept = openFleet(db, (() => 1_000 as Millis) satisfies Clock);
+    await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
+    const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one' } as const;
+    await kept.greet({ ...hello, program: '', clock: 0, floor: 0, last: 0 }, 'line');
+    const of = { site: 'lon', line: 'line' };
+    const pool = { name: 'web', version: 1, doc: { ...web, count: 1 }, who: 'ann', updatedAt: 1 };
+    await kept.applySnapshot(of, {
+      ...{ kind: 'snapshot', snapshot: 's', machines: [], done: { cursor: 0 } },
+      pools: [{ ...pool, why: '' }],
+    });
+    const removal = { kind: 'record', record: 'pool', name: 'web', doc: null } as const;
+    const intent = await kept.ask('lon', 'bob', removal);
+    const done = { kind: 'result', intent, status: 'done', result: {} } as const;
+    await kept.answer('lon', done);
+    expect(await sitePools(db)).toEqual([]);
+    await kept.applyBatch(of, {
+      ...{ kind: 'batch', from: 0, to: 1, events: [], machines: [] },
+      pools: [{ ...pool, why: '' }],
+    });
+    await kept.answer('lon', done);
+    expect(await sitePools(db)).toMatchObject([{ site: 'lon', name: 'web' }]);
+    await db.close();
+  });
+});

@@ -79,7 +79,7 @@ export function openAsking(
         const id = key === undefined ? randomUUID() : idOf(`${who} ${key} ${place}`);
         await putIntent(sql, { id, site, who, body, now });
         const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
-        if (kept?.body !== JSON.stringify(body) || kept.site !== site)
+        if (!kept || kept.site !== site || wishOf(JSON.parse(kept.body)) !== wishOf(body))
           throw new AppError('IDEMPOTENCY_MISMATCH');
         told.push(toldOf(kept));
       }
@@ -137,6 +137,9 @@ const toldOf = ({ id, site, status, result }: IntentRow): Told => ({
   ...{ id, site, status: status as Told['status'] },
   result: result === '' ? {} : JSON.parse(result),
 });
+
+/** What people have said of it: what central knew of the machine has changed when they say it again. */
+const wishOf = (body: IntentBody): string => JSON.stringify({ ...body, seen: undefined });
 
 /** RFC 9562, section 5.8: a UUID of our own making. */
 function idOf(text: string): string {

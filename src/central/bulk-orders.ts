@@ -13,7 +13,7 @@ import type { FleetApp, FleetAppParts } from './app.ts';
 import { type Asked, refusalOf, type Told } from './asking.ts';
 import type { FleetMachine, FleetView } from './fleet-view.ts';
 import { fleetJobSchema, jobIntent } from './jobs.ts';
-import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, why } from './orders.ts';
+import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, seenOf, why } from './orders.ts';
 import { fleetFilter } from './sheet-routes.ts';
 
 const names = z.array(z.string().min(1).max(63));
@@ -93,7 +93,7 @@ export function addBulkOrders(app: FleetApp, parts: FleetAppParts): void {
           needSquad(principal, recordOf(machine).squad);
           const target = machine.hardwarename;
           const word = released.has(target) ? { release: target } : {};
-          return jobIntent({ ...body, ...word, target });
+          return { ...jobIntent({ ...body, ...word, target }), ...seenOf(machine) };
         }),
       );
       const orders = rows.flatMap(({ order }) => order ?? []);
@@ -184,10 +184,16 @@ function orderFor(
   if (move) {
     needFleetMove(principal, machine, move.to);
     const release = move.release.includes(target) ? { release: target } : {};
-    return { kind: 'move', target, move: { to: move.to, ...release }, why: reason };
+    return {
+      ...{ kind: 'move', target, move: { to: move.to, ...release }, why: reason },
+      ...seenOf(machine),
+    };
   }
   needFleetEdit(principal, machine, edit ?? {});
-  return { kind: 'edit', target, edit: JSON.parse(JSON.stringify(edit)), why: reason };
+  return {
+    ...{ kind: 'edit', target, edit: JSON.parse(JSON.stringify(edit)), why: reason },
+    ...seenOf(machine),
+  };
 }
 
 /** What the sites have said to each within a moment. */

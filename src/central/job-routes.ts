@@ -4,7 +4,7 @@ import { limit } from '../limits.ts';
 import { needSquad, principalOf } from './access.ts';
 import type { FleetApp, FleetAppParts } from './app.ts';
 import { fleetJobSchema, jobFilterSchema, jobIntent } from './jobs.ts';
-import { askerOf, recordOf, why } from './orders.ts';
+import { askerOf, recordOf, seenOf, why } from './orders.ts';
 
 export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): void {
   const viewer = { fleetRole: 'viewer' } as const;
@@ -25,9 +25,10 @@ export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): v
     { config: { fleetRole: 'operator' }, schema: { body: fleetJobSchema } },
     async (request, reply) => {
       const { target } = request.body;
-      const { site, ...machine } = await view.living(target);
-      needSquad(principalOf(request), recordOf({ site, ...machine }).squad);
-      const [told] = await asking.ask([{ site, body: jobIntent(request.body) }], askerOf(request));
+      const machine = await view.living(target);
+      needSquad(principalOf(request), recordOf(machine).squad);
+      const body = { ...jobIntent(request.body), ...seenOf(machine) };
+      const [told] = await asking.ask([{ site: machine.site, body }], askerOf(request));
       return reply.code(202).send(await jobs.byId(told?.id ?? ''));
     },
   );

@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
-import { needRole } from '../http/people/access-rules.ts';
+import { needEdit, needRole, writableOf } from '../http/people/access-rules.ts';
 import { etagOf, versionRead } from '../http/people/commit.ts';
 import { changesSchema, machineEntrySchema, moveFields } from '../inventory/machine-schema.ts';
 import { text } from '../inventory/record-kinds.ts';
@@ -17,7 +17,7 @@ import type { FleetApp, FleetAppParts } from './app.ts';
 import type { Asked } from './asking.ts';
 import { addBulkOrders } from './bulk-orders.ts';
 import type { FleetMachine } from './fleet-view.ts';
-import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, why } from './orders.ts';
+import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, seenOf, why } from './orders.ts';
 
 const whyQuery = z.strictObject({ why: why.optional() });
 const machineParams = z.object({ hardwarename: z.string().min(1).max(63) });
@@ -67,12 +67,14 @@ function addChanges(app: FleetApp, parts: FleetAppParts): void {
       schema: { params: machineParams, querystring: whyQuery, body: changesSchema },
     },
     async (request, reply) => {
-      const { site, ...machine } = await parts.view.living(request.params.hardwarename);
-      needFleetEdit(principalOf(request), { site, ...machine }, request.body);
+      const machine = await parts.view.living(request.params.hardwarename);
+      needFleetEdit(principalOf(request), machine, request.body);
       const { why: reason = 'edited' } = request.query;
       const edit = request.body as Extract<Body, { kind: 'edit' }>['edit'];
-      const body = { kind: 'edit', target: machine.hardwarename, edit, why: reason } as const;
-      return order(parts, { request, reply }, { site, body: { ...body, ...read(request, true) } });
+      const { hardwarename: target, site } = machine;
+      const by = { ...read(request, true), ...seenOf(machine) };
+      const body = { kind: 'edit', target, edit, why: reason, ...by } as const;
+      return order(parts, { request, reply }, { site, body });
     },
   );
   app.post(
@@ -88,7 +90,8 @@ function addChanges(app: FleetApp, parts: FleetAppParts): void {
       const machine = await parts.view.living(request.params.hardwarename);
       needFleetEdit(principalOf(request), machine, { hostname: '', role: '' });
       const { hardwarename: target, site } = machine;
-      const body = { kind: 'name', target, ...request.body, ...read(request, false) } as const;
+      const by = { ...read(request, false), ...seenOf(machine) };
+      const body = { kind: 'name', target, ...request.body, ...by } as const;
       return order(parts, { request, reply }, { site, body });
     },
   );
@@ -112,8 +115,9 @@ function addMoves(app: FleetApp, parts: FleetAppParts): void {
       needFleetMove(principalOf(request), machine, rest.to);
       const move = JSON.parse(JSON.stringify(rest));
       const { hardwarename: target, site } = machine;
-      const body = { kind: 'move', target, move, why: reason } as const;
-      return order(parts, { request, reply }, { site, body: { ...body, ...read(request, false) } });
+      const by = { ...read(request, false), ...seenOf(machine) };
+      const body = { kind: 'move', target, move, why: reason, ...by } as const;
+      return order(parts, { request, reply }, { site, body });
     },
   );
 }
@@ -130,7 +134,9 @@ function addComingAndGoing(app: FleetApp, parts: FleetAppParts): void {
       const { site: wanted, ...entry } = request.body;
       const site = siteName.safeParse(wanted).data ?? '';
       if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { path: '/site' });
-      needRole(asPrincipal(principalOf(request)), '', 'operator');
+      const principal = asPrincipal(principalOf(request), entry.squad ?? '');
+      needRole(principal, '', 'operator');
+      needEdit(principal, { squad: '' }, writableOf(entry));
       const { why: reason = 'entered' } = request.query;
       const body = {
         kind: 'enter',
@@ -156,7 +162,8 @@ function addComingAndGoing(app: FleetApp, parts: FleetAppParts): void {
       needRole(asPrincipal(principalOf(request), squad), squad, 'operator');
       const { why: reason = 'never came' } = request.query;
       const { hardwarename: target, site } = machine;
-      const body = { kind: 'forget', target, why: reason, ...read(request, true) } as const;
+      const by = { ...read(request, true), ...seenOf(machine) };
+      const body = { kind: 'forget', target, why: reason, ...by } as const;
       const told = await asking.one({ site, body }, askerOf(request));
       if (told.status === 'waiting') return reply.code(202).send({ asked: askedOf(told) });
       return reply.code(204).send();

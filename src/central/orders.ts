@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { needEdit, needMove } from '../http/people/access-rules.ts';
 import type { MachineChanges, MachineRecord } from '../inventory/machine-fields.ts';
 import { text } from '../inventory/record-kinds.ts';
+import { needsRelease } from '../inventory/states.ts';
 import { asPrincipal, type FleetPrincipal, principalOf } from './access.ts';
 import type { Asker, Told } from './asking.ts';
 import type { FleetMachine } from './fleet-view.ts';
@@ -17,6 +18,12 @@ export const askedOf = ({ id, site, status }: Told) => ({ id, site, status });
 /** As the rules look at it: what a site has told is a machine's record. */
 export const recordOf = (machine: FleetMachine): MachineRecord =>
   machine as unknown as MachineRecord;
+
+/** By what it is decided who may: its site compares it with what the machine is then. */
+export const seenOf = (machine: FleetMachine) => {
+  const { squad = '', state } = recordOf(machine);
+  return { seen: { squad, inUse: needsRelease(state) } };
+};
 
 export const askerOf = (request: FastifyRequest): Asker => {
   const key = request.headers['idempotency-key'];

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import type { MachineRecord } from '../inventory/machine-fields.ts';
 import { changesSchema, machineEntrySchema, moveFields } from '../inventory/machine-schema.ts';
 import type { Cause } from '../inventory/records.ts';
 import { needsRelease } from '../inventory/states.ts';
@@ -35,6 +36,7 @@ export function effectOf(parts: EffectParts, { id, who, body }: Intent): Effect 
     case 'job': {
       const { action, params, release } = body;
       const target = body.target as Hardwarename;
+      assertSeen(inventory.machines.record(target), body.seen);
       return { job: jobs.create({ action, target, params, release, requester }).id };
     }
     case 'cancel-job': {
@@ -95,6 +97,7 @@ function orderOf({ inventory, site }: EffectParts, body: Order, who: string): Ef
   const machine = body.target as Hardwarename;
   const record = inventory.machines.record(machine);
   if (!record) throw new AppError('MACHINE_UNKNOWN', { detail: machine });
+  assertSeen(record, body.seen);
   switch (body.kind) {
     case 'edit':
       return versionOf(editor.edit(machine, parsed(changesSchema.safeParse(body.edit)), cause));
@@ -117,6 +120,14 @@ function orderOf({ inventory, site }: EffectParts, body: Order, who: string): Ef
       editor.forget(machine, cause);
       return {};
   }
+}
+
+/** Who may was decided by what central had heard, which may be days old. @throws AppError VERSION_CONFLICT */
+function assertSeen(now: MachineRecord | undefined, seen: BodyOf<'job'>['seen']): void {
+  if (!now || !seen) return;
+  if (now.squad === seen.squad && needsRelease(now.state) === seen.inUse) return;
+  const detail = `It is ${now.state} now, of ${now.squad === '' ? 'no squad' : now.squad}.`;
+  throw new AppError('VERSION_CONFLICT', { detail });
 }
 
 const versionOf = ({ version }: { readonly version: number }): Effect => ({ version });

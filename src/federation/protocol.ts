@@ -165,6 +165,8 @@ const target = z.string().min(1).max(63);
 const why = z.string().min(1).max(500);
 /** The machine's, as it was read; absent: whatever it is now. */
 const version = z.number().int().optional();
+/** Whose the machine was, by which central has decided who may: the site refuses what it is no more. Absent: whoever's it is. */
+const seen = z.strictObject({ squad: z.string(), inUse: z.boolean() }).optional();
 
 /** What people may ask about one machine, in the forms of the site's own API, which are checked there. */
 const orders = [
@@ -174,13 +176,14 @@ const orders = [
     target,
     params: json.default({}),
     release: z.string().max(63).optional(),
+    seen,
   }),
-  z.strictObject({ kind: z.literal('edit'), target, edit: json, why, version }),
-  z.strictObject({ kind: z.literal('move'), target, move: json, why, version }),
+  z.strictObject({ kind: z.literal('edit'), target, edit: json, why, version, seen }),
+  z.strictObject({ kind: z.literal('move'), target, move: json, why, version, seen }),
   /** Its role, and a free hostname by the site's naming rules. */
-  z.strictObject({ kind: z.literal('name'), target, role: target, why, version }),
+  z.strictObject({ kind: z.literal('name'), target, role: target, why, version, seen }),
   z.strictObject({ kind: z.literal('enter'), entry: json, why }),
-  z.strictObject({ kind: z.literal('forget'), target, why, version }),
+  z.strictObject({ kind: z.literal('forget'), target, why, version, seen }),
 ] as const;
 
 /** Something that the fleet keeps alike at each site, by kind and name. */

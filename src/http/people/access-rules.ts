@@ -71,6 +71,14 @@ export function needEdit(
   if (detail !== undefined) throw new AppError('FORBIDDEN', { detail, path: '/squad' });
 }
 
+/** The fields of an entry that a patch could write too: the same people may. */
+export function writableOf(entry: object): MachineChanges {
+  const own = ['serial', 'manufacturer', 'product', 'state', 'nics'];
+  return Object.fromEntries(
+    Object.entries(entry).filter(([name, value]) => value !== undefined && !own.includes(name)),
+  );
+}
+
 /**
  * In use, only the squad that has it moves it. Otherwise the site's people do: a technician puts it on hold or calls it
  * broken, an operator does the rest.

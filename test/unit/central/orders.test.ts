@@ -129,6 +129,10 @@ describe('an order for one machine', () => {
     expect((await all('PATCH', '/machines/SN00003', { hostname: 'm-1' }, any)).status).toBe(200);
     const guard = { protected: true };
     expect((await all('PATCH', '/machines/SN00003', guard, any)).body.code).toBe('FORBIDDEN');
+    for (const field of [guard, { bmcCredential: 'site-admin', bmcAddress: '192.0.2.9' }]) {
+      const entered = await all('POST', '/machines', { site: 'lon', serial: 'ADM-1', ...field });
+      expect([entered.status, entered.body.code]).toEqual([403, 'FORBIDDEN']);
+    }
     // Nor past these rules: what is asked of a site as it stands is an administrator's.
     const past = { kind: 'edit', target: 'SN00003', edit: guard, why: 'past them' };
     expect((await all('POST', '/sites/lon/intents', past)).body.code).toBe('FORBIDDEN');
@@ -215,5 +219,43 @@ describe('a site that is away', () => {
     );
     const jobs = sto?.hall.now.jobs.store.page({ target: 'SN00111' as never }, 5) ?? [];
     expect(jobs.filter(({ status: is }) => is !== 'cancelled')).toEqual([]);
+  });
+
+  it('refuses what was decided by whose machine it was, once it is somebody else’s', async () => {
+    await fleet.call('PUT', '/squads/music', {});
+    const editor = sto?.hall.now.inventory.serverdb.editor;
+    const give = async () =>
+      editor?.edit('SN00107' as never, { squad: 'music' }, { who: 'ann', why: 'promised' });
+    await until(
+      async () => sto?.hall.now.inventory.serverdb.records.get('squad', 'music'),
+      (squad) => squad !== undefined,
+    );
+    leaveSto();
+    await fleet.forge("UPDATE sites SET line = 'gone', heard_at = 1 WHERE name = 'sto'");
+    await give();
+    const before = record(sto, 'SN00107');
+    const why = 'by what was known';
+    const path = '/machines/SN00107';
+    const job = { action: 'netboot', target: 'SN00107' };
+    const many = { machines: ['SN00107'], edit: { notes: 'mine' }, why };
+    const asked = [
+      (await fleet.call('PATCH', path, { notes: 'mine' }, any)).body.asked.id,
+      (await fleet.call('POST', `${path}/hostname`, { role: 'cache' })).body.asked.id,
+      (await fleet.call('POST', `${path}/transitions`, { to: 'held', why })).body.asked.id,
+      (await fleet.call('DELETE', path, undefined, any)).body.asked.id,
+      (await fleet.call('POST', '/machines/bulk', many)).body.results[0].asked.id,
+      (await fleet.call('POST', '/jobs', job)).body.id,
+      (await fleet.call('POST', '/jobs/bulk', { action: 'netboot', targets: ['SN00107'] })).body
+        .results[0].id,
+    ];
+    leaveSto = sto?.site.connect() ?? leaveSto;
+    for (const id of asked) {
+      const { body } = await until(
+        () => fleet.call('GET', `/intents/${id}`),
+        (intent) => intent.body.status !== 'waiting',
+      );
+      expect([body.status, JSON.parse(body.result).code]).toEqual(['refused', 'VERSION_CONFLICT']);
+    }
+    expect(record(sto, 'SN00107')).toEqual(before);
   });
 });

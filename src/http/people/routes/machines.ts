@@ -11,7 +11,7 @@ import { needsRelease, STATE_RULES, TRANSITIONS } from '../../../inventory/state
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import type { Millis } from '../../../wire/time.ts';
-import { needEdit, needMove, needRole } from '../access-rules.ts';
+import { needEdit, needMove, needRole, writableOf } from '../access-rules.ts';
 import { principalOf } from '../authenticate.ts';
 import { commit, etagOf, versionRead } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
@@ -297,17 +297,4 @@ function addWrites(app: PeopleServer, context: PeopleContext): void {
       });
     },
   });
-}
-
-/** The fields of an entry that a patch could write too: the same people may. */
-function writableOf<Entry extends object>(entry: Entry) {
-  const {
-    serial: _s,
-    manufacturer: _m,
-    product: _p,
-    state: _t,
-    nics: _n,
-    ...rest
-  } = entry as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
 }

@@ -192,9 +192,10 @@ class MemberRight implements Right {
     // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
     const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch && !active;
     if (!active) this.wholeOf = 0;
+    const wasNewest = this.isNewest();
     if (isOurs && this.state.copy > 0) this.given(epoch, now);
     // While we had not heard of it that one has served, counting on our not listening to it: its database is the newer one.
-    if (isOurs && hello.ahead && this.mayYield()) this.handOver();
+    if (!wasNewest && hello.ahead && this.mayYield()) this.handOver();
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
     if (!this.isNewest()) this.asking = undefined;
@@ -274,7 +275,7 @@ class MemberRight implements Right {
   copied(epoch: number, now: number): void {
     this.heard(epoch);
     this.supportedAt = Math.max(this.supportedAt, now);
-    this.keep({ copy: epoch, idle: this.leaving, unbegun: 0 });
+    this.keep({ copy: epoch, idle: this.leaving, unbegun: 0, ahead: false });
     this.wholeOf = epoch;
   }
 

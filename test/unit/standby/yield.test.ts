@@ -91,6 +91,15 @@ it('gives a right back that it hears of only after the other one has served with
   expect(a.isStale()).toBe(false);
 });
 
+it('keeps its own right when a follower that has everything was ahead of it once', () => {
+  const { a, b, hello } = pair({
+    a: { epoch: 2, own: 1, copy: 2, ahead: true },
+    b: { epoch: 2, own: 2, copy: 2 },
+  });
+  hello(a, b);
+  expect(b.isNewest()).toBe(true);
+});
+
 it.each([
   ['with', true],
   ['without', false],

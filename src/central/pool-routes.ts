@@ -1,5 +1,5 @@
 /** The fleet's API for pools over several sites, and for resets that go through them site by site. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
@@ -9,18 +9,9 @@ import { limit } from '../limits.ts';
 import { resetSchema } from '../provisioning/pool.ts';
 import { needSquad, principalOf } from './access.ts';
 import type { FleetApp, FleetAppParts } from './app.ts';
-import { type Asked, assertTaken } from './asking.ts';
-import { askerOf } from './orders.ts';
-import {
-  type FleetSize,
-  fleetPoolSchema,
-  fleetSizeSchema,
-  type Parts,
-  partsOfPool,
-  poolDocOf,
-} from './pools.ts';
+import { assertNotOwn, ownOf, sizeOwn } from './own-pools.ts';
+import { fleetPoolSchema, fleetSizeSchema, partsOfPool, poolDocOf } from './pools.ts';
 import type { FleetRecord } from './records.ts';
-import type { SitePool } from './site-pools.ts';
 
 const nameParams = z.object({ name: recordName });
 const viewer = { fleetRole: 'viewer' } as const;
@@ -103,8 +94,9 @@ function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
       const { name } = request.params;
       const own = await pools.own(name);
       if (own.length > 0 && !(await records.get('pool', name))) {
-        await sizeOwn(parts, request, own);
-        return (await pools.get(name)).pool;
+        const asked = await sizeOwn(parts, request, own);
+        const { pool } = await pools.get(name);
+        return asked.length === 0 ? pool : reply.code(202).send({ ...pool, asked });
       }
       const before = await find(name);
       needSquad(principal, squadOf(before));
@@ -125,58 +117,6 @@ function addPoolWrites(app: FleetApp, parts: FleetAppParts, find: Find): void {
       return reply.code(204).send();
     },
   );
-}
-
-/** Those whose place a part would take. */
-const ownOf = (own: readonly SitePool[], sites: Parts): SitePool[] =>
-  own.filter(({ site }) => sites[site] !== undefined);
-
-/** A size says nothing of whose pool it is then. @throws AppError ALREADY_EXISTS */
-function assertNotOwn([pool]: readonly SitePool[]): void {
-  if (pool)
-    throw new AppError('ALREADY_EXISTS', {
-      detail: `${pool.site} has made its own ${pool.name}: leave it out, or put the whole pool in its place.`,
-      path: '/sites',
-    });
-}
-
-type SizeRequest = FastifyRequest<{
-  Params: z.output<typeof nameParams>;
-  Querystring: z.output<typeof putQuery>;
-}> & { readonly body: FleetSize };
-
-/**
- * Of pools that sites have made themselves: each is asked for its size, and keeps the rest as it is.
- * @throws AppError SITE_UNKNOWN where it has none, FORBIDDEN, CONFIRMATION_NEEDED, and what the site says
- */
-async function sizeOwn(
-  { pools, asking }: FleetAppParts,
-  request: SizeRequest,
-  own: readonly SitePool[],
-): Promise<void> {
-  const { name } = request.params;
-  const { site = '', count = 0, sites = { [site]: count } } = request.body;
-  const { confirm, why: reason = 'changed' } = request.query;
-  const foreign = Object.keys(sites).find((one) => !own.some((pool) => pool.site === one));
-  if (foreign !== undefined)
-    throw new AppError('SITE_UNKNOWN', { detail: `${foreign} has no pool ${name}.` });
-  const asked = ownOf(own, sites);
-  for (const { doc } of asked) needSquad(principalOf(request), doc.squad);
-  const leaving = await pools.confirmed(name, sites, confirm);
-  const version = own.length === 1 ? versionRead(request, false) : undefined;
-  const orders = asked.map((pool): Asked => {
-    const going = leaving[pool.site] ?? 0;
-    return {
-      site: pool.site,
-      body: {
-        ...{ kind: 'size-pool', pool: name, count: sites[pool.site] ?? 0, why: reason },
-        ...(going > 0 && { confirm: going }),
-        ...(version !== undefined && { version }),
-      },
-    };
-  });
-  const told = await asking.settled(await asking.ask(orders, askerOf(request)));
-  for (const one of told) assertTaken(one);
 }
 
 const TURNS = { pause: 'paused', resume: 'running', abort: 'aborted' } as const;

@@ -60,12 +60,16 @@ const AGES: Readonly<
   never: (site) => `${site} has not been heard of yet: nothing can be known of it now`,
 };
 
-/** Of an order at central that its site has not answered: what is shown is as before. */
+interface AskedSite {
+  readonly id: string;
+  readonly site: string;
+}
+
+/** Of orders at central that their sites have not answered: what is shown is as before. */
 export function tellAsked(context: CliContext, body: unknown): void {
-  const { asked } = (body ?? {}) as { asked?: { readonly id: string; readonly site: string } };
-  if (!asked) return;
-  const { site, id } = asked;
-  context.tell(
-    `reveille: ${site} has not answered yet; it is asked for as soon as it is heard of (intent ${id})\n`,
-  );
+  const { asked = [] } = (body ?? {}) as { asked?: AskedSite | readonly AskedSite[] };
+  for (const { site, id } of [asked].flat())
+    context.tell(
+      `reveille: ${site} has not answered yet; it is asked for as soon as it is heard of (intent ${id})\n`,
+    );
 }

@@ -6,7 +6,7 @@ import type { Pool, PoolDetail, Reset } from '../../client/operations.generated.
 import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { tellAge, withSite } from './fleet.ts';
+import { tellAge, tellAsked, withSite } from './fleet.ts';
 import { type Column, done, renderTable, show, showRecord, time } from './output.ts';
 import { type WishOptions, wishOf, withWish } from './requests.ts';
 
@@ -167,6 +167,7 @@ function addWrites(pools: Command, context: CliContext): void {
         body: { ...(site === undefined ? {} : { site }), ...sizeOf(options) } as never,
         version: '*',
       });
+      tellAsked(context, body);
       done(context, options, `pool ${name} is to have ${body.count} machines`, body);
     });
   withCommon(pools.command('remove'))

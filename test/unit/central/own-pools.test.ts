@@ -6,6 +6,7 @@ import { sitePools } from '../../../src/central/site-pools.ts';
 import { openFleetDatabase } from '../../../src/central/sql.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { current } from '../../support/fleet-halls.ts';
 
 let fleet: TestFleet | undefined;
 afterEach(async () => {
@@ -66,6 +67,22 @@ describe('a pool that a site has made itself', () => {
       ['lon', 2, false],
       ['sto', 5, true],
     ]);
+  });
+
+  it('is said to be asked for a size while its site is away, and by which site it is refused', async () => {
+    const { fleet } = await twoSquads();
+    const size = (sites: object) => fleet.call('PUT', '/pools/web/size', { sites });
+    const { status, body } = await size({ sto: 6 });
+    expect([status, body.asked]).toMatchObject([202, [{ site: 'sto', status: 'waiting' }]]);
+    expect(body).toMatchObject({ name: 'web', count: 5 });
+    // Of this one only central believes that it is there.
+    (await fleet.site('oslo')).connect();
+    await current(fleet, 'oslo');
+    await tells(fleet, 'oslo', 'web', { ...web, count: 1 });
+    const refused = await size({ oslo: 2, sto: 7 });
+    expect([refused.status, refused.body.code]).toEqual([409, 'SITE_REFUSED']);
+    expect(refused.body.detail).toMatch(/oslo: NOT_FOUND .*; sto: waiting/);
+    expect((await size({ oslo: 2 })).body.code).toBe('NOT_FOUND');
   });
 
   it('is shown as far as it can be read when a newer site has made it', async () => {

@@ -3,8 +3,8 @@
  * central looks for a moment whether the site has answered. A site that is heard of answers within some milliseconds, so that a change at
  * central looks like one at an appliance; one that is away hears of it when it comes back, and the answer says so.
  *
- * With an `Idempotency-Key` the ids of the intents follow from who asks and the key: the same call is the same intents, at
- * whichever instance, and a site carries each of them out once.
+ * With an `Idempotency-Key` the ids of the intents follow from who asks and the key, and of many at once from the site and the machine of
+ * each: the same call is the same intents, at whichever instance, and a site carries each of them out once.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
@@ -37,6 +37,10 @@ export interface Told {
 export interface Asking {
   /** In the same order. @throws AppError IDEMPOTENCY_MISMATCH, and then nothing is asked */
   ask(orders: readonly Asked[], by: Asker): Promise<Told[]>;
+  /** @throws AppError IDEMPOTENCY_MISMATCH */
+  askOne(order: Asked, by: Asker): Promise<Told>;
+  /** What was asked for as one with this key before. */
+  again(by: Asker): Promise<(Told & Pick<Asked, 'body'>) | undefined>;
   /** One, and until it is answered. @throws AppError what its site says, IDEMPOTENCY_MISMATCH */
   one(order: Asked, by: Asker): Promise<Told>;
   /** Until each is answered, or a moment has passed. Those whose site is away are not waited for. */
@@ -71,12 +75,11 @@ export function openAsking(
       await new Promise((resolve) => setTimeout(resolve, limit('fleetAnswerLookMs')));
     }
   };
-  const ask: Asking['ask'] = async (orders, { who, key }) => {
+  const keep = async (orders: readonly (Asked & { readonly id: string })[], who: string) => {
     const now = clock();
     const asked = await db.transaction(async (sql) => {
       const told: Told[] = [];
-      for (const [place, { site, body }] of orders.entries()) {
-        const id = key === undefined ? randomUUID() : idOf(`${who} ${key} ${place}`);
+      for (const { id, site, body } of orders) {
         await putIntent(sql, { id, site, who, body, now });
         const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
         if (!kept || kept.site !== site || wishOf(JSON.parse(kept.body)) !== wishOf(body))
@@ -88,12 +91,22 @@ export function openAsking(
     for (const site of new Set(orders.map((one) => one.site))) nudge(site);
     return asked;
   };
+  const askOne: Asking['askOne'] = async (order, by) =>
+    first(await keep([{ ...order, id: idFor(by) }], by.who));
   return {
-    settled,
-    ask,
+    ...{ settled, askOne },
+    ask: (orders, by) => {
+      const targetOf = ({ body }: Asked) => ('target' in body ? body.target : '');
+      const ids = orders.map((one) => ({ ...one, id: idFor(by, one.site, targetOf(one)) }));
+      return keep(ids, by.who);
+    },
+    async again(by) {
+      if (by.key === undefined) return undefined;
+      const [row] = await db.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [idFor(by)]);
+      return row && { ...toldOf(row), body: JSON.parse(row.body) };
+    },
     async one(order, by) {
-      const [told] = await settled(await ask([order], by));
-      if (!told) throw new Error('an order vanished inside its own transaction');
+      const told = first(await settled([await askOne(order, by)]));
       assertTaken(told);
       return told;
     },
@@ -140,6 +153,14 @@ const toldOf = ({ id, site, status, result }: IntentRow): Told => ({
 
 /** What people have said of it: what central knew of the machine has changed when they say it again. */
 const wishOf = (body: IntentBody): string => JSON.stringify({ ...body, seen: undefined });
+
+function first([told]: readonly Told[]): Told {
+  if (!told) throw new Error('an order vanished inside its own transaction');
+  return told;
+}
+
+const idFor = ({ who, key }: Asker, ...part: readonly string[]): string =>
+  key === undefined ? randomUUID() : idOf([who, key, ...part].join(' '));
 
 /** RFC 9562, section 5.8: a UUID of our own making. */
 function idOf(text: string): string {

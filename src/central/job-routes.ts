@@ -28,8 +28,8 @@ export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): v
       const machine = await view.living(target);
       needSquad(principalOf(request), recordOf(machine).squad);
       const body = { ...jobIntent(request.body), ...seenOf(machine) };
-      const [told] = await asking.ask([{ site: machine.site, body }], askerOf(request));
-      return reply.code(202).send(await jobs.byId(told?.id ?? ''));
+      const { id } = await asking.askOne({ site: machine.site, body }, askerOf(request));
+      return reply.code(202).send(await jobs.byId(id));
     },
   );
   app.post(
@@ -41,7 +41,9 @@ export function addJobs(app: FleetApp, { jobs, view, asking }: FleetAppParts): v
     async (request, reply) => {
       const { id } = request.params;
       const { site, target, requester } = await jobs.byId(id);
-      const [machine] = await view.machine(target.replace('hardwarename=', ''));
+      // Another site may claim it, too.
+      const claims = await view.machine(target.replace('hardwarename=', ''));
+      const machine = claims.find((one) => one.site === site);
       const principal = principalOf(request);
       if (requester !== principal.who) needSquad(principal, machine && recordOf(machine).squad);
       const body = { kind: 'cancel-job', job: id, why: request.body.why } as const;

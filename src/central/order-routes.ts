@@ -37,24 +37,25 @@ type Body = Extract<Asked['body'], { target: string }>;
 async function order(
   { asking, view }: FleetAppParts,
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
-  { site, body }: { readonly site: string; readonly body: Body },
+  { known, body }: { readonly known: FleetMachine; readonly body: Body },
 ): Promise<FastifyReply> {
-  const told = await asking.one({ site, body }, askerOf(request));
+  const told = await asking.one({ site: known.site, body }, askerOf(request));
   const version = Number(told.result.version ?? 0);
-  const machine = await copied({ view }, { hardwarename: body.target, version });
-  if (told.status === 'waiting') return reply.code(202).send({ ...machine, asked: askedOf(told) });
+  const machine = await copied({ view }, { known, version });
+  if (told.status === 'waiting' || machine.version < version)
+    return reply.code(202).send({ ...machine, asked: askedOf(told) });
   return reply.header('etag', etagOf(machine.version)).send(machine);
 }
 
-/** The site's answer comes a moment before its record. */
+/** The site's answer comes a moment before its record. One that does not come, or goes meanwhile, is as it was. */
 async function copied(
   { view }: Pick<FleetAppParts, 'view'>,
-  { hardwarename, version }: { readonly hardwarename: string; readonly version: number },
+  { known, version }: { readonly known: FleetMachine; readonly version: number },
 ): Promise<FleetMachine> {
   const end = performance.now() + limit('fleetAnswerMs');
   for (;;) {
-    const machine = await view.living(hardwarename);
-    if (machine.version >= version || performance.now() > end) return machine;
+    const [machine = known] = await view.machine(known.hardwarename);
+    if (machine === known || machine.version >= version || performance.now() > end) return machine;
     await new Promise((resolve) => setTimeout(resolve, limit('fleetAnswerLookMs')));
   }
 }
@@ -71,10 +72,10 @@ function addChanges(app: FleetApp, parts: FleetAppParts): void {
       needFleetEdit(principalOf(request), machine, request.body);
       const { why: reason = 'edited' } = request.query;
       const edit = request.body as Extract<Body, { kind: 'edit' }>['edit'];
-      const { hardwarename: target, site } = machine;
+      const { hardwarename: target } = machine;
       const by = { ...read(request, true), ...seenOf(machine) };
       const body = { kind: 'edit', target, edit, why: reason, ...by } as const;
-      return order(parts, { request, reply }, { site, body });
+      return order(parts, { request, reply }, { known: machine, body });
     },
   );
   app.post(
@@ -89,10 +90,10 @@ function addChanges(app: FleetApp, parts: FleetAppParts): void {
     async (request, reply) => {
       const machine = await parts.view.living(request.params.hardwarename);
       needFleetEdit(principalOf(request), machine, { hostname: '', role: '' });
-      const { hardwarename: target, site } = machine;
+      const { hardwarename: target } = machine;
       const by = { ...read(request, false), ...seenOf(machine) };
       const body = { kind: 'name', target, ...request.body, ...by } as const;
-      return order(parts, { request, reply }, { site, body });
+      return order(parts, { request, reply }, { known: machine, body });
     },
   );
 }
@@ -114,10 +115,10 @@ function addMoves(app: FleetApp, parts: FleetAppParts): void {
       const { why: reason, ...rest } = request.body;
       needFleetMove(principalOf(request), machine, rest.to);
       const move = JSON.parse(JSON.stringify(rest));
-      const { hardwarename: target, site } = machine;
+      const { hardwarename: target } = machine;
       const by = { ...read(request, false), ...seenOf(machine) };
       const body = { kind: 'move', target, move, why: reason, ...by } as const;
-      return order(parts, { request, reply }, { site, body });
+      return order(parts, { request, reply }, { known: machine, body });
     },
   );
 }
@@ -157,16 +158,23 @@ function addComingAndGoing(app: FleetApp, parts: FleetAppParts): void {
       schema: { params: machineParams, querystring: whyQuery },
     },
     async (request, reply) => {
-      const machine = await view.living(request.params.hardwarename);
+      const { hardwarename: target } = request.params;
+      const asker = askerOf(request);
+      // Forgotten with this key already: the machine is not there to be asked about.
+      const again = await asking.again(asker);
+      if (again?.status === 'done' && isForget(again.body, target)) return reply.code(204).send();
+      const machine = await view.living(target);
       const { squad } = recordOf(machine);
       needRole(asPrincipal(principalOf(request), squad), squad, 'operator');
       const { why: reason = 'never came' } = request.query;
-      const { hardwarename: target, site } = machine;
       const by = { ...read(request, true), ...seenOf(machine) };
       const body = { kind: 'forget', target, why: reason, ...by } as const;
-      const told = await asking.one({ site, body }, askerOf(request));
+      const told = await asking.one({ site: machine.site, body }, asker);
       if (told.status === 'waiting') return reply.code(202).send({ asked: askedOf(told) });
       return reply.code(204).send();
     },
   );
 }
+
+const isForget = (body: Asked['body'], target: string): boolean =>
+  body.kind === 'forget' && body.target === target;

@@ -63,13 +63,17 @@ const AGES: Readonly<
 interface AskedSite {
   readonly id: string;
   readonly site: string;
+  readonly status: string;
 }
 
-/** Of orders at central that their sites have not answered: what is shown is as before. */
+/** Of orders at central that their sites have not answered, or whose records have not come: what is shown is as before. */
 export function tellAsked(context: CliContext, body: unknown): void {
   const { asked = [] } = (body ?? {}) as { asked?: AskedSite | readonly AskedSite[] };
-  for (const { site, id } of [asked].flat())
-    context.tell(
-      `reveille: ${site} has not answered yet; it is asked for as soon as it is heard of (intent ${id})\n`,
-    );
+  for (const { site, id, status } of [asked].flat()) {
+    const word =
+      status === 'done'
+        ? 'has done it; what is shown is from before'
+        : 'has not answered yet; it is asked for as soon as it is heard of';
+    context.tell(`reveille: ${site} ${word} (intent ${id})\n`);
+  }
 }

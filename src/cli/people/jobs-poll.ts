@@ -28,7 +28,11 @@ export async function pollJobs(
       context.write(options.json ? `${JSON.stringify(job)}\n` : `${lineOf(job)}\n`);
     }
     const all = [...seen.values()];
-    if (!all.some(isOpen)) return all.filter(({ status }) => status !== 'finished').length;
+    if (!all.some(isOpen)) {
+      const lost = (ids ?? []).filter((id) => !seen.has(id));
+      for (const id of lost) context.write(`${id}  is not there any more\n`);
+      return lost.length + all.filter(({ status }) => status !== 'finished').length;
+    }
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

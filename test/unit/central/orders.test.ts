@@ -1,6 +1,8 @@
 /** Changes of machines that people ask central for: carried out at the site of each, by its rules, once; and answered as an appliance answers. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openFleetAccess } from '../../../src/central/access.ts';
+import { openFleetDatabase } from '../../../src/central/sql.ts';
 import { codeOf, commandLine } from '../../support/command-line.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
 import { current, type FleetHall, hallAt } from '../../support/fleet-halls.ts';
@@ -14,6 +16,15 @@ let told = '';
 const any = { 'if-match': '*' };
 const record = (of: FleetHall | undefined, name: string) =>
   of?.hall.now.inventory.machines.record(name as never);
+
+/** An operator of these squads, or of the fleet. */
+async function bot(name: string, squads: readonly string[] = []) {
+  const opened = openFleetDatabase(fleet.database);
+  const access = openFleetAccess(opened, () => Date.now() as never);
+  const token = await access.makeToken(name, 'operator', squads);
+  await opened.close();
+  return fleet.as(token);
+}
 
 beforeAll(async () => {
   fleet = await createFleet();
@@ -90,9 +101,17 @@ describe('an order for one machine', () => {
       () => fleet.call('GET', `/machines/${hardwarename}`),
       ({ status }) => status === 200,
     );
-    const gone = await fleet.call('DELETE', `/machines/${hardwarename}`, undefined, any);
-    expect(gone.status).toBe(204);
+    const forget = (headers: object) =>
+      fleet.call('DELETE', `/machines/${hardwarename}`, undefined, { ...any, ...headers });
+    const key = { 'idempotency-key': randomUUID() };
+    expect((await forget(key)).status).toBe(204);
     expect(record(sto, hardwarename)).toBeUndefined();
+    const unknown = await until(
+      () => forget({}),
+      ({ status }) => status === 404,
+    );
+    expect(unknown.body.code).toBe('MACHINE_UNKNOWN');
+    expect((await forget(key)).status).toBe(204);
     const nowhere = await fleet.call('POST', '/machines', { ...entry, site: 'par' });
     expect(nowhere.body.code).toBe('SITE_UNKNOWN');
   });
@@ -108,15 +127,21 @@ describe('an order for one machine', () => {
     expect([other.status, other.body.code]).toEqual([422, 'IDEMPOTENCY_MISMATCH']);
   });
 
+  it('of many, each is known again by its machine, whatever others are asked for', async () => {
+    const key = { 'idempotency-key': randomUUID() };
+    const edit = (...machines: string[]) => {
+      const body = { machines, edit: { notes: 'once' }, why: 'a look' };
+      return fleet.call('POST', '/machines/bulk', body, key);
+    };
+    const first = await edit('SN00009', 'SN00010');
+    expect(first.body).toMatchObject({ changed: 2, failed: 0 });
+    const again = await edit('SN00010');
+    expect(again.body.results).toEqual([first.body.results[1]]);
+  });
+
   it('is for those who may at the site: a squad for its own machines', async () => {
-    const [db] = [fleet.database];
-    const { openFleetAccess } = await import('../../../src/central/access.ts');
-    const { openFleetDatabase } = await import('../../../src/central/sql.ts');
-    const opened = openFleetDatabase(db);
-    const access = openFleetAccess(opened, () => Date.now() as never);
-    const squad = fleet.as(await access.makeToken('music-bot', 'operator', ['music']));
-    const all = fleet.as(await access.makeToken('all-bot', 'operator'));
-    await opened.close();
+    const squad = await bot('music-bot', ['music']);
+    const all = await bot('all-bot');
     await fleet.call('PUT', '/squads/music', {});
     const give = () => fleet.call('PATCH', '/machines/SN00003', { squad: 'music' }, any);
     await until(give, ({ status }) => status === 200);
@@ -136,6 +161,26 @@ describe('an order for one machine', () => {
     // Nor past these rules: what is asked of a site as it stands is an administrator's.
     const past = { kind: 'edit', target: 'SN00003', edit: guard, why: 'past them' };
     expect((await all('POST', '/sites/lon/intents', past)).body.code).toBe('FORBIDDEN');
+  });
+});
+
+describe('a job on a machine that two sites claim', () => {
+  it('is called off by whoever may where the job is', async () => {
+    const squad = await bot('music-too', ['music']);
+    await fleet.call('PUT', '/squads/music', {});
+    const give = () => fleet.call('PATCH', '/machines/SN00006', { squad: 'music' }, any);
+    await until(give, ({ status }) => status === 200);
+    expect((await fleet.call('POST', '/machines', { site: 'sto', serial: 'SN00006' })).status).toBe(
+      201,
+    );
+    await until(
+      () => fleet.call('GET', '/machines/SN00006'),
+      ({ body }) => body.claims?.length > 0,
+    );
+    const job = { kind: 'job', action: 'netboot', target: 'SN00006' };
+    const { id } = (await fleet.call('POST', '/sites/sto/intents', job)).body;
+    const { status } = await squad('POST', `/jobs/${id}/cancel`, { why: 'mine' });
+    expect(status).toBe(403);
   });
 });
 

@@ -285,6 +285,33 @@ describe('a site', () => {
     expect(await notices(fleet, 1)).toMatchObject([{ site: 'lon', code: 'PROTOCOL', detail }]);
   });
 
+  it.each([
+    ['has not come yet', []],
+    ['goes meanwhile', [{ hardwarename: 'SN-1', gone: true as const }]],
+  ])('that has done what was asked is said to have, where the record %s', async (_, machines) => {
+    fleet = await createFleet();
+    const of = fleet;
+    const line = await speak(of, await of.site('lon'));
+    const machine = { hardwarename: 'SN-1', version: 1, state: 'held' };
+    line.say({ kind: 'snapshot', snapshot: 's', machines: [machine], done: { cursor: 0 } });
+    await until(
+      () => of.call('GET', '/machines/SN-1'),
+      ({ status }) => status === 200,
+    );
+    const asked = of.call('PATCH', '/machines/SN-1', { notes: 'x' }, { 'if-match': '*' });
+    const { id } = await until(
+      async () => line.heard.flatMap((one) => (one.kind === 'intents' ? one.intents : []))[0],
+      (intent) => intent !== undefined,
+    ).then((intent) => intent ?? { id: '' });
+    line.say({ kind: 'result', intent: id, status: 'done', result: { version: 7 } });
+    line.say({ kind: 'batch', from: 0, to: 1, events: [], machines });
+    const { status, body } = await asked;
+    expect([status, body]).toMatchObject([
+      202,
+      { ...machine, asked: { id, site: 'lon', status: 'done' } },
+    ]);
+  });
+
   it('that says the same answer twice is heard once', async () => {
     fleet = await createFleet();
     const lon = await fleet.site('lon');

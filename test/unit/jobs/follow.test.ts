@@ -6,6 +6,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { followJobs } from '../../../src/cli/people/jobs-live.ts';
+import { pollJobs } from '../../../src/cli/people/jobs-poll.ts';
 
 const PAGE = 2;
 
@@ -197,5 +198,21 @@ describe('following some jobs', () => {
       'lost  is not there any more',
     ]);
     expect(asked).toEqual(['feed job.,jobs.', 'ids j5,j1,lost', 'ids j1', 'ids j5']);
+  });
+});
+
+describe('following jobs at central', () => {
+  it('counts those that it does not list as not finished', async () => {
+    const central = await appliance(['j1']);
+    central.silently('j1', 'finished');
+    const written: string[] = [];
+    const context = { environment: {}, write: (text: string) => void written.push(text.trim()) };
+    const unfinished = await pollJobs(
+      { ...context, tell: () => undefined, readInput: async () => '' },
+      { url: central.url },
+      { ids: ['j1', 'lost'], pauseMs: 1 },
+    ).finally(central.close);
+    expect(unfinished).toBe(1);
+    expect(written).toEqual(['j1  j1  reset  finished', 'lost  is not there any more']);
   });
 });

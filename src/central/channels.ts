@@ -2,7 +2,7 @@
 import { AppError } from '../errors.ts';
 import type { Clock } from '../wire/time.ts';
 import type { FleetRecord, FleetRecords } from './records.ts';
-import type { FleetDatabase, SqlRow } from './sql.ts';
+import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
 export interface ChannelMove {
   readonly at: number;
@@ -22,7 +22,7 @@ interface Cause {
 export interface FleetChannels {
   /** @param name as in `debian-12/stable` @throws AppError NOT_FOUND when there is no such version */
   point(name: string, version: string, cause: Cause): Promise<FleetRecord>;
-  /** To where it pointed before its last move. @throws AppError NOT_FOUND */
+  /** To where it pointed before its last move. @throws AppError NOT_FOUND, VERSION_CONFLICT when it moves meanwhile */
   moveBack(name: string, cause: Cause): Promise<FleetRecord>;
   /** @throws AppError NOT_FOUND */
   remove(name: string, cause: Cause): Promise<void>;
@@ -42,22 +42,27 @@ export function openFleetChannels(
   records: FleetRecords,
   clock: Clock,
 ): FleetChannels {
-  const versionAt = async (name: string): Promise<string> =>
-    String((await records.get('channel', name))?.doc.version ?? '');
-  const note = (name: string, { from, to }: { from: string; to: string }, { who, why }: Cause) =>
-    db.run(
+  const note = async (sql: Sql, name: string, move: Omit<ChannelMove, 'at'>) => {
+    const { from, to, who, why } = move;
+    if (from === to) return;
+    await sql.run(
       `INSERT INTO fleet_channel_moves (channel, n, at, from_version, to_version, who, why)
        SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ? FROM fleet_channel_moves WHERE channel = ?`,
       [name, clock(), from, to, who, why, name],
     );
-  const point: FleetChannels['point'] = async (name, version, cause) => {
+  };
+  const move = async (
+    name: string,
+    { to, read }: { readonly to: string; readonly read?: number },
+    { who, why }: Cause,
+  ): Promise<FleetRecord> => {
     const [image = ''] = name.split('/');
-    if (!(await records.get('image', `${image}@${version}`)))
-      throw new AppError('NOT_FOUND', { detail: `No image ${image}@${version}.` });
-    const from = await versionAt(name);
-    const put = await records.put({ kind: 'channel', name, doc: { version }, who: cause.who });
-    if (from !== version) await note(name, { from, to: version }, cause);
-    return put;
+    if (!(await records.get('image', `${image}@${to}`)))
+      throw new AppError('NOT_FOUND', { detail: `No image ${image}@${to}.` });
+    return records.put({
+      ...{ kind: 'channel', name, doc: { version: to }, who, version: read },
+      also: (sql, before) => note(sql, name, { from: versionOf(before), to, who, why }),
+    });
   };
   const moves: FleetChannels['moves'] = async (name, count) => {
     const rows = await db.all<MoveRow>(
@@ -69,18 +74,21 @@ export function openFleetChannels(
     }));
   };
   return {
-    point,
     moves,
+    point: (name, version, cause) => move(name, { to: version }, cause),
     async moveBack(name, cause) {
+      const there = await records.get('channel', name);
       const [last] = await moves(name, 1);
-      if (!last || last.from === '' || last.to !== (await versionAt(name)))
+      if (!there || !last || last.from === '' || last.to !== versionOf(there))
         throw new AppError('NOT_FOUND', { detail: `${name} has pointed to nothing else.` });
-      return point(name, last.from, cause);
+      return move(name, { to: last.from, read: there.version }, cause);
     },
-    async remove(name, cause) {
-      const from = await versionAt(name);
-      await records.remove({ kind: 'channel', name, who: cause.who });
-      await note(name, { from, to: '' }, cause);
-    },
+    remove: (name, { who, why }) =>
+      records.remove({
+        ...{ kind: 'channel', name, who },
+        also: (sql, before) => note(sql, name, { from: versionOf(before), to: '', who, why }),
+      }),
   };
 }
+
+const versionOf = (channel: FleetRecord | undefined): string => String(channel?.doc.version ?? '');

@@ -34,6 +34,9 @@ export interface ToldSite {
   readonly detail: string;
 }
 
+/** What is written with a record or not at all, by what was there before; nobody else writes that record meanwhile. */
+type Also = (sql: Sql, before: FleetRecord | undefined) => Promise<unknown>;
+
 export interface FleetRecords {
   list(kind: FleetRecordKind): Promise<FleetRecord[]>;
   get(kind: FleetRecordKind, name: string): Promise<FleetRecord | undefined>;
@@ -45,9 +48,10 @@ export interface FleetRecords {
     who: string;
     /** That was read; else whatever is there. */
     version?: number | undefined;
+    also?: Also;
   }): Promise<FleetRecord>;
   /** Asks each site that was told of it to remove it. @throws AppError NOT_FOUND */
-  remove(of: { kind: FleetRecordKind; name: string; who: string }): Promise<void>;
+  remove(of: { kind: FleetRecordKind; name: string; who: string; also?: Also }): Promise<void>;
   told(kind: FleetRecordKind, name: string): Promise<ToldSite[]>;
 }
 
@@ -67,13 +71,7 @@ export const readRecord = (row: RecordRow): FleetRecord => ({
 });
 
 export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords {
-  const find = async (kind: string, name: string): Promise<FleetRecord | undefined> => {
-    const [row] = await db.all<RecordRow>(
-      `SELECT * FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
-      [kind, name],
-    );
-    return row && readRecord(row);
-  };
+  const find: FleetRecords['get'] = (kind, name) => findIn(db, { kind, name });
   return {
     get: find,
     async list(kind) {
@@ -83,23 +81,24 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
       );
       return rows.map(readRecord);
     },
-    async put({ kind, name, doc, who, version }) {
+    async put({ kind, name, doc, who, version, also }) {
       await db.transaction(async (sql) => {
-        await assertRead(sql, { kind, name, version });
+        const before = await hold(sql, { kind, name });
+        if (version !== undefined && (before?.version ?? 0) !== version)
+          throw new AppError('VERSION_CONFLICT');
         await write(sql, { kind, name, doc: JSON.stringify(doc), who, now: clock() });
+        await also?.(sql, before);
       });
       const record = await find(kind, name);
       if (!record) throw new AppError('NOT_FOUND', { detail: `${kind} ${name} is removed again.` });
       return record;
     },
-    remove: ({ kind, name, who }) =>
+    remove: ({ kind, name, who, also }) =>
       db.transaction(async (sql) => {
-        const there = await sql.all(
-          `SELECT name FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
-          [kind, name],
-        );
-        if (there.length === 0) throw new AppError('NOT_FOUND', { detail: `No ${kind} ${name}.` });
+        const before = await hold(sql, { kind, name });
+        if (!before) throw new AppError('NOT_FOUND', { detail: `No ${kind} ${name}.` });
         await write(sql, { kind, name, doc: '', who, now: clock() });
+        await also?.(sql, before);
       }),
     async told(kind, name) {
       const rows = await db.all<{ site: string; status: string | null; result: string | null }>(
@@ -117,20 +116,27 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
   };
 }
 
-/** The row is held: two who have read the same cannot both write. @throws AppError VERSION_CONFLICT */
-async function assertRead(
-  sql: Sql,
-  { kind, name, version }: { kind: string; name: string; version: number | undefined },
-): Promise<void> {
-  if (version === undefined) return;
-  await sql.run('UPDATE fleet_records SET version = version WHERE kind = ? AND name = ?', [
-    ...[kind, name],
-  ]);
+interface Key {
+  readonly kind: string;
+  readonly name: string;
+}
+
+async function findIn(sql: Sql, { kind, name }: Key): Promise<FleetRecord | undefined> {
   const [row] = await sql.all<RecordRow>(
     `SELECT * FROM fleet_records WHERE kind = ? AND name = ? AND doc <> ''`,
     [kind, name],
   );
-  if ((row?.version ?? 0) !== version) throw new AppError('VERSION_CONFLICT');
+  return row && readRecord(row);
+}
+
+/** The row, also one that is only to come: who writes the same waits, and reads what was written. @returns what is there */
+async function hold(sql: Sql, { kind, name }: Key): Promise<FleetRecord | undefined> {
+  await sql.run(
+    `INSERT INTO fleet_records (kind, name, doc, version, changed_at, changed_by) VALUES (?, ?, '', 0, 0, '')
+     ON CONFLICT (kind, name) DO UPDATE SET version = fleet_records.version`,
+    [kind, name],
+  );
+  return findIn(sql, { kind, name });
 }
 
 async function write(

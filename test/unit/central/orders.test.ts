@@ -303,4 +303,27 @@ describe('a site that is away', () => {
     }
     expect(record(sto, 'SN00107')).toEqual(before);
   });
+
+  it('refuses what was decided by a machine in use, once it is not', async () => {
+    const entry = { site: 'sto', serial: 'USED-1', state: 'in-use' };
+    const target = (await fleet.call('POST', '/machines', entry)).body.hardwarename;
+    await until(
+      () => fleet.call('GET', `/machines/${target}`),
+      ({ status }) => status === 200,
+    );
+    leaveSto();
+    await fleet.forge("UPDATE sites SET line = 'gone', heard_at = 1 WHERE name = 'sto'");
+    const cause = { who: 'ann', why: 'given back', release: target };
+    sto?.hall.now.inventory.serverdb.editor.move(target, 'broken', { ...cause, by: 'owner' });
+    const job = { action: 'netboot', target, release: target };
+    const { id } = (await fleet.call('POST', '/jobs', job)).body;
+    leaveSto = sto?.site.connect() ?? leaveSto;
+    const { body } = await until(
+      () => fleet.call('GET', `/intents/${id}`),
+      (intent) => intent.body.status !== 'waiting',
+    );
+    expect([body.status, JSON.parse(body.result)]).toMatchObject([
+      ...['refused', { code: 'VERSION_CONFLICT', detail: expect.stringContaining('broken now') }],
+    ]);
+  });
 });

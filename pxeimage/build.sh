@@ -85,6 +85,16 @@ kernel_package() {
   apt-cache "${APT[@]}" depends linux-image-amd64 | sed -n 's/^  Depends: //p' | grep '^linux-image-' | head -n 1
 }
 
+# Where a path of an unpacked tree is. Its absolute links mean the tree, and not the machine that builds: Debian's ipxe links
+# from /usr/lib/ipxe to /boot, where another ipxe may be installed, or none.
+inside() {
+  local tree=$1 path=$2 target
+  while target=$(readlink "$tree$path"); do
+    case $target in /*) path=$target ;; *) path=$(dirname "$path")/$target ;; esac
+  done
+  echo "$tree$path"
+}
+
 manifest_line() { dpkg-deb -W --showformat='${Package} ${Version}\n' "$1"; }
 
 build_boot() {
@@ -93,10 +103,10 @@ build_boot() {
   work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
   dpkg-deb -x "$deb" "$work"
   for name in undionly.kpxe snponly.efi ipxe.efi; do
-    install -m 644 "$work/usr/lib/ipxe/$name" "$out/boot/.$name" && mv "$out/boot/.$name" "$out/boot/$name"
+    install -m 644 "$(inside "$work" "/usr/lib/ipxe/$name")" "$out/boot/.$name" && mv "$out/boot/.$name" "$out/boot/$name"
   done
   # Only the lab starts this one: a BIOS machine whose ROM is not ours.
-  install -m 644 "$work/usr/lib/ipxe/ipxe.lkrn" "$out/boot/ipxe.lkrn"
+  install -m 644 "$(inside "$work" /usr/lib/ipxe/ipxe.lkrn)" "$out/boot/ipxe.lkrn"
   manifest_line "$deb" >"$out/boot/manifest.txt"
   rm -rf "$work"; trap - EXIT
   say "iPXE binaries are in $out/boot"
@@ -157,7 +167,9 @@ copy_programs() {
   install -m 755 "$loader" "$root/lib/ld-linux-x86-64.so.2"
   while read -r program; do
     found=
-    for lib in usr/sbin sbin usr/bin bin; do [ -e "$sys/$lib/$program" ] && found=$sys/$lib/$program && break; done
+    for lib in usr/sbin sbin usr/bin bin; do
+      found=$(inside "$sys" "/$lib/$program"); [ -e "$found" ] && break; found=
+    done
     [ -n "$found" ] || fail "no package of this profile has the program $program"
     install -m 755 "$(readlink -f "$found")" "$root/usr/sbin/$program"
     while read -r lib; do

@@ -167,6 +167,7 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
       perMessageDeflate: false,
     });
     current = socket;
+    let welcomedAt = Number.POSITIVE_INFINITY;
     hold(parts, socket, {
       intents,
       site: membership.site,
@@ -174,11 +175,13 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
       onRefused,
       onWelcome() {
         refused = '';
-        pauseMs = limit('federationAgainMs');
+        welcomedAt = performance.now();
       },
     });
     socket.once('close', (code, reason) => {
       if (stopped) return;
+      // One that is let in and thrown out again at once is no reason to hurry.
+      if (performance.now() - welcomedAt > pauseMs) pauseMs = limit('federationAgainMs');
       // Half of it is chance: a fleet that lost central does not come back in one instant.
       const waitMs = pauseMs * (0.5 + Math.random() / 2);
       log.warn({ code, reason: String(reason), waitMs }, 'the line to central is closed');
@@ -370,16 +373,20 @@ function openSession(
     request: requests.byId,
     requestsAfter: requests.after,
     ...openFleetPools(parts.pools.store),
-    carryOut: (intent) =>
-      new Promise((resolve, reject) => {
-        const result = transactionUnsynced(() => intents.carryOut(intent));
+    carryOut(intent) {
+      const result = transactionUnsynced(() => intents.carryOut(intent));
+      return new Promise((resolve, reject) => {
         whenDurable((error) => (error ? reject(error) : resolve(result)));
-      }),
+      });
+    },
     snapshotId: randomUUID,
     send: (message) => send(socket, message),
     unsentBytes: () => socket.bufferedAmount,
     ...{ onCertificate, onRefused },
-    onError: (err) => log.error({ err }, 'an intent of central was not carried out'),
+    onError(err) {
+      log.error({ err }, 'an intent of central was not carried out; central is to ask again');
+      socket.close(1011);
+    },
   });
 }
 

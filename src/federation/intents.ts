@@ -8,13 +8,17 @@
  *
  * An id that comes again with other contents is somebody's replay: it is refused, and an event tells of it.
  *
+ * What the disk forbids is no answer: it is thrown, and central asks again. What is wrong in this program would be wrong every time, and
+ * everything behind it would wait: it is refused, and the log says why.
+ *
  * Images and channels take a while: such an intent is kept as `working` at first (deferred.ts), and answered when it has ended. Of
  * two for the same record only the newer one counts.
  */
 import type { Database } from 'better-sqlite3';
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
+import type { Log } from '../platform/log.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
 import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Clock, Millis } from '../wire/time.ts';
@@ -31,7 +35,7 @@ import {
 export type IntentResult = Extract<FromAppliance, { kind: 'result' }>;
 
 export interface Intents {
-  /** In the caller's transaction. @returns undefined for one that takes a while */
+  /** In the caller's transaction. @returns undefined for one that takes a while @throws what the disk says */
   carryOut(intent: SentIntent): IntentResult | undefined;
   /** Those that take a while, oldest first. */
   working(): readonly WorkingIntent[];
@@ -66,12 +70,13 @@ export interface IntentParts {
   readonly pools: PoolDesk;
   /** Without it what concerns images is refused. */
   readonly keepsImages: boolean;
+  readonly log: Pick<Log, 'error'>;
 }
 
 type Effect = Pick<IntentResult, 'status' | 'result'>;
 
 export function openIntents(parts: IntentParts): Intents {
-  const { db, clock, inventory } = parts;
+  const { db, clock, inventory, log } = parts;
   const find = db.prepare<[string], Row>(
     'SELECT id, body, status, result FROM intents WHERE id = ?',
   );
@@ -89,13 +94,16 @@ export function openIntents(parts: IntentParts): Intents {
   ): void => {
     insert.run(id, who, JSON.stringify(body), status, JSON.stringify(result), clock());
   };
-  const attempt = (run: () => Effect['result']): Effect => {
+  const attempt = (id: string, run: () => Effect['result']): Effect => {
     try {
       const result = inventory.serverdb.savepoint(run);
       return { status: 'done', result };
     } catch (error) {
-      if (!(error instanceof AppError) || error.httpStatus >= 500) throw error;
-      return { status: 'refused', result: { code: error.code, detail: error.message } };
+      if (isForNow(error)) throw error;
+      if (!(error instanceof AppError))
+        log.error({ err: error, intent: id }, ERRORS.INTERNAL.message);
+      const { code, message } = error instanceof AppError ? error : new AppError('INTERNAL');
+      return { status: 'refused', result: { code, detail: message } };
     }
   };
   /** Two messages may overtake each other on the way through two instances of central. */
@@ -145,20 +153,27 @@ export function openIntents(parts: IntentParts): Intents {
         }
       }
       const effect: Effect = success
-        ? attempt(() => effectOf({ ...parts, jobOf }, { ...sent, body }))
+        ? attempt(id, () => effectOf({ ...parts, jobOf }, { ...sent, body }))
         : { status: 'refused', result: UNKNOWN };
       keep(sent, effect);
       return { kind: 'result', intent: id, ...effect };
     },
     working: read,
     end(id, run) {
-      const { status, result } = attempt(run);
+      const { status, result } = attempt(id, run);
       change.run(status, JSON.stringify(result), id);
       return { kind: 'result', intent: id, status, result };
     },
     forget: (before) => forget.run(before).changes,
   };
 }
+
+/** It may go well when the disk has room or is whole again, or after what is too much just now. */
+const isForNow = (error: unknown): boolean =>
+  error instanceof AppError
+    ? error.httpStatus >= 500
+    : STORAGE.test(String((error as { code?: unknown } | null)?.code ?? ''));
+const STORAGE = /^SQLITE_(FULL|IOERR|BUSY|READONLY|CORRUPT|NOTADB|CANTOPEN|NOMEM)/;
 
 /** Or the one that was called off before it came: what is kept then is the calling off. */
 function isSame({ id, body }: Row, sent: SentIntent): boolean {

@@ -46,6 +46,8 @@ export interface SessionPorts {
   /**
    * Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk; to
    * undefined when it takes a while, and is answered later.
+   *
+   * @throws what the disk says: then nothing has happened
    */
   carryOut(intent: SentIntent): Promise<Extract<FromAppliance, { kind: 'result' }> | undefined>;
   snapshotId(): string;
@@ -54,7 +56,7 @@ export interface SessionPorts {
   unsentBytes(): number;
   onCertificate(pem: string): void;
   onRefused(code: string, detail: string): void;
-  /** An intent was not carried out; central asks again on the next connection. */
+  /** An intent was not carried out. This line has to end: central asks again on the next one, in the same order. */
   onError(error: unknown): void;
 }
 
@@ -167,6 +169,22 @@ export function createSession(ports: SessionPorts): Session {
     while (phase.ahead.length < limit('federationBatchesAheadMax') && hasRoom())
       if (!batch(phase)) return;
   };
+  /** What comes behind it must not overtake it: nothing is carried out on this line any more. */
+  let isOver = false;
+  const fail = (error: unknown): void => {
+    isOver = true;
+    ports.onError(error);
+  };
+  const carryOut = (intents: readonly SentIntent[]): void => {
+    for (const intent of intents) {
+      if (isOver) return;
+      try {
+        ports.carryOut(intent).then((result) => result && ports.send(result), fail);
+      } catch (error) {
+        fail(error);
+      }
+    }
+  };
   return {
     pump,
     open: () =>
@@ -185,9 +203,7 @@ export function createSession(ports: SessionPorts): Session {
             phase.ahead = phase.ahead.filter((end) => end > message.cursor);
           return pump();
         case 'intents':
-          for (const intent of message.intents)
-            ports.carryOut(intent).then((result) => result && ports.send(result), ports.onError);
-          return;
+          return carryOut(message.intents);
         case 'certificate':
           return ports.onCertificate(message.certificate);
         case 'refused':

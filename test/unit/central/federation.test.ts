@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { issueAppliance, makeAuthority } from '../../../src/central/authority.ts';
@@ -127,6 +128,21 @@ describe('a copy', () => {
   });
 });
 
+/** No page is left in it. @returns gives it room again */
+function fillDatabase(db: Database): () => void {
+  db.exec('CREATE TABLE ballast (bytes BLOB)');
+  db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
+  for (let bytes = 4096; bytes > 0; ) {
+    try {
+      db.prepare('INSERT INTO ballast VALUES (zeroblob(?))').run(bytes);
+    } catch (error) {
+      expect((error as { code?: string }).code).toBe('SQLITE_FULL');
+      bytes = Math.floor(bytes / 2);
+    }
+  }
+  return () => db.pragma('max_page_count = 1000000');
+}
+
 describe('an intent', () => {
   const ask = async (of: TestFleet, site: string, body: object) =>
     (await of.call('POST', `/sites/${site}/intents`, body)).body.id as string;
@@ -156,6 +172,33 @@ describe('an intent', () => {
     lon.connect();
     expect((await ended(fleet, id)).body.result).toBe(body.result);
     expect(lon.people.world.inventory.machines.list()[0]?.version).toBe(version);
+  });
+
+  it('that meets a full disk is asked again, with those behind it in their order', async () => {
+    const { fleet, lon } = await twoSites();
+    await enter(lon, 'SN-1');
+    lon.connect();
+    await equal(fleet, lon);
+    const { db, inventory } = lon.people.world;
+    const free = fillDatabase(db);
+    const words = ['first', 'second', 'third'];
+    const ids: string[] = [];
+    for (const why of words) {
+      // More than there is room for on pages that are begun.
+      const notes = why.padEnd(4000, '.');
+      ids.push(await ask(fleet, 'lon', { ...edit('SN-1', notes), why }));
+    }
+    // Longer than it takes to be asked once more.
+    await new Promise((next) => setTimeout(next, 2 * limit('federationAgainMs')));
+    const { body } = await fleet.call('GET', '/intents');
+    expect(body.intents).toHaveLength(words.length);
+    for (const { status } of body.intents) expect(status).toBe('waiting');
+    free();
+    for (const id of ids) expect((await ended(fleet, id)).body.status).toBe('done');
+    const edits = inventory.events
+      .after(0, 1000)
+      .flatMap(({ name, data }) => (name === 'machine.edited' && 'why' in data ? data.why : []));
+    expect(edits).toEqual(words);
   });
 
   it('that the site’s own rules refuse comes back with the reason', async () => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { paced, withFleetSource } from '../../../src/daemon/fleet-images.ts';
 import { openIntents } from '../../../src/federation/intents.ts';
@@ -253,9 +254,11 @@ describe('images of the fleet', () => {
   });
 });
 
+const OF_LON = { site: 'lon', keepsImages: true, log: pino({ level: 'silent' }) };
+
 describe('an intent', () => {
   it('that this program does not know is refused, and holds up no other', () => {
-    const intents = openIntents({ ...createWorld(), site: 'lon', keepsImages: true });
+    const intents = openIntents({ ...createWorld(), ...OF_LON });
     const sent = { id: 'one', who: 'ann', body: { kind: 'teleport', to: 'oslo' } };
     const refused = { kind: 'result', intent: 'one', status: 'refused' };
     expect(intents.carryOut(sent)).toMatchObject({
@@ -265,10 +268,23 @@ describe('an intent', () => {
     expect(intents.carryOut(sent)).toMatchObject(refused);
   });
 
+  it('that this program trips over is refused for good, and holds up no other', () => {
+    const world = createWorld();
+    const get = () => {
+      throw new TypeError('a mistake of ours');
+    };
+    const intents = openIntents({ ...world, ...OF_LON, pools: { ...world.pools, get } });
+    const body = { kind: 'size-pool', pool: 'web', count: 1, why: 'test' };
+    const sent = { id: 'one', who: 'ann', body };
+    const refused = { status: 'refused', result: { code: 'INTERNAL' } };
+    expect(intents.carryOut(sent)).toMatchObject(refused);
+    expect(intents.carryOut(sent)).toMatchObject(refused);
+  });
+
   it('that comes again is answered as before; with other contents it is refused, and told of', () => {
     const world = createWorld();
     const { events, machines } = world.inventory;
-    const intents = openIntents({ ...world, site: 'lon', keepsImages: true });
+    const intents = openIntents({ ...world, ...OF_LON });
     const squad = (contact: string) => ({
       ...{ id: 'one', who: 'ann' },
       body: { kind: 'record', record: 'squad', name: 'music', doc: { contact } },
@@ -293,7 +309,7 @@ describe('an intent', () => {
   });
 
   it('that takes a while is replaced by a newer one of the same name, whichever comes to an end first', () => {
-    const intents = openIntents({ ...createWorld(), site: 'lon', keepsImages: true });
+    const intents = openIntents({ ...createWorld(), ...OF_LON });
     const channel = (id: string, version: string) => ({
       ...{ id, who: 'ann' },
       body: { kind: 'record', record: 'channel', name: 'debian-12/stable', doc: { version } },

@@ -2,8 +2,11 @@
  * What a lab leaves on disk so that another process can find it, and clean up after one that was killed: one folder for
  * each lab with `state.json` in it. A lab is dead when the process that ran it is gone; start time and pid together name
  * a process for good.
+ *
+ * Everybody may write to the folder above, and a lab runs as root: what is removed and ended is told by the folder's owner and
+ * name, and by nothing that somebody else could have written into it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { destroyNetwork, type LabNetwork } from './network.ts';
@@ -20,9 +23,10 @@ export interface LabState {
 
 const PREFIX = 'reveille-lab-';
 
+/** @throws Error when there is such a folder: it may be anybody's */
 export function labDir(id: string): string {
   const dir = join(tmpdir(), `${PREFIX}${id}`);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  mkdirSync(dir, { mode: 0o700 });
   return dir;
 }
 
@@ -47,15 +51,23 @@ export function saveState(state: LabState): void {
 export function listLabs(): LabState[] {
   return readdirSync(tmpdir())
     .filter((name) => name.startsWith(PREFIX))
-    .map((name) => join(tmpdir(), name, 'state.json'))
-    .filter((file) => existsSync(file))
-    .flatMap((file) => {
+    .filter((name) => isOurs(join(tmpdir(), name)))
+    .flatMap((name) => {
+      const dir = join(tmpdir(), name);
       try {
-        return [JSON.parse(readFileSync(file, 'utf8')) as LabState];
+        const state = JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as LabState;
+        return [{ ...state, dir }];
       } catch {
+        // A lab that begins has not written it yet.
         return [];
       }
     });
+}
+
+/** Neither a link to elsewhere nor a folder of another user. */
+function isOurs(dir: string): boolean {
+  const stat = lstatSync(dir, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && stat.uid === process.getuid?.();
 }
 
 /** Removes what dead labs have left behind; returns their ids. */

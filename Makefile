@@ -4,7 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 BIN := $(CURDIR)/node_modules/.bin
-export PATH := $(BIN):$(PATH)
+# `su` without a dash leaves out the folders that dpkg and others look for programs in.
+export PATH := $(BIN):$(PATH):/usr/sbin:/sbin
+# Two at once would wait for one lock of apt's, or fail.
+.NOTPARALLEL:
 
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils busybox-static mmdebstrap dosfstools mtools fdisk e2fsprogs grub-common grub-pc-bin grub-efi-amd64-bin openssh-client bind9-dnsutils
@@ -58,8 +61,8 @@ setup-lab: node_modules/.package-lock.json
 setup-test: node_modules/.package-lock.json
 	@./test/install-packages.sh $(TEST_PACKAGES)
 
-## setup-bench: install the peers and load generators that npm run bench needs
-setup-bench: node_modules/.package-lock.json
+## setup-bench: install the peers and load generators that npm run bench needs, and what the lab does
+setup-bench: setup-lab
 	@./test/install-packages.sh $(BENCH_PACKAGES)
 
 .PHONY: help lab test pxeimage pxeimage-metal snapshots ui check clean setup-lab setup-test setup-bench

@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config';
+// The workers inherit it.
+import './bench/support/system-path.ts';
 
 const project = (name: string, testTimeout: number, parallel: boolean) => ({
   test: {

@@ -17,12 +17,12 @@ import Sqlite from 'better-sqlite3';
 import { createClient } from '../qemu-lab/client.ts';
 import { createLab, type Lab, type LabVm } from '../qemu-lab/lab.ts';
 import { type LabPeople, openPeople } from '../qemu-lab/people.ts';
+import { requirePrerequisites } from '../qemu-lab/prerequisites.ts';
 import { expandRack } from '../qemu-lab/rack.ts';
 import { machineOf } from '../qemu-lab/scenario.ts';
-import { SNAPSHOT } from '../qemu-lab/scenarios/install.ts';
+import { SNAPSHOT, SNAPSHOT_BUILT } from '../qemu-lab/scenarios/install.ts';
 import type { StoredEvent } from '../src/events.ts';
 import { BY_HAND, makePxeimageByHand } from './install-by-hand.ts';
-import { requirePrograms } from './support/programs.ts';
 import { type Scope, withScope } from './support/scope.ts';
 import { median, round } from './support/stats.ts';
 import { atMost, type TopicOptions, type TopicResult } from './support/topic.ts';
@@ -60,7 +60,7 @@ interface Installed {
 }
 
 export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
-  requirePrograms('ip', 'curl');
+  requirePrerequisites({ tools: ['curl', 'cpio'], built: SNAPSHOT_BUILT });
   return withScope(async (scope) => {
     const site = await openSite(scope);
     const install = async (what: string, words: readonly string[], hostname: string) => {

@@ -9,6 +9,7 @@
  * were missed, and the status is 1.
  */
 import '../src/platform/require-node.ts';
+import './support/system-path.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';

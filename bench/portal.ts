@@ -8,10 +8,10 @@
  * people's listener in a process of its own, and its events are made by the code that makes them in the daemon.
  */
 import { fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BoardPage, type Interaction, openBoard } from './portal-page.ts';
 import type { Answer, Command } from './portal-site.ts';
+import { requireBuilt, UI } from './support/built.ts';
 import { requirePrograms } from './support/programs.ts';
 import { type Scope, withScope } from './support/scope.ts';
 import { median, percentile, round } from './support/stats.ts';
@@ -41,8 +41,7 @@ interface Site {
 
 export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
   const { chromium } = requirePrograms('chromium');
-  if (!existsSync('build/ui/index.html'))
-    throw new Error('the portal is not built: run `npm run build`');
+  requireBuilt(UI);
   return withScope(async (scope) => {
     const site = await startSite(scope, MACHINES);
     log(`${site.names.length} machines are on record, each with a boot`);

@@ -6,6 +6,7 @@
  * then twenty thousand within a minute against us alone, to see that nobody is lost for good.
  */
 import { type Stack, stormStacks } from './storm-stacks.ts';
+import { BOOT_FILES, PXEIMAGE, requireBuilt } from './support/built.ts';
 import type { Outcome, Plan } from './support/firmware.ts';
 import { createPair, ip, type Pair } from './support/network.ts';
 import { cpuSeconds, memoryOf, type Program, start, treeOf } from './support/process.ts';
@@ -32,6 +33,7 @@ interface Run extends Outcome {
 
 export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
   const programs = requirePrograms('ip', 'dnsmasq', 'nginx');
+  requireBuilt(BOOT_FILES, PXEIMAGE);
   const stacks = stormStacks({ ...programs, server: SERVER, pool: POOL });
   const storm: Plan = {
     ...{ machines: quick ? 200 : 1000, overMs: 1000, deadlineMs: 180_000, server: SERVER },

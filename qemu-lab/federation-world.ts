@@ -71,6 +71,9 @@ export interface FleetOptions {
   readonly hostile?: boolean;
 }
 
+/** What startFleet starts. */
+export const FLEET_TOOLS = ['ip', 'curl', 'initdb', 'postgres'] as const;
+
 export const postgresFolderOf = (dir: string): string => join(dir, 'postgres');
 export const siteFolderOf = (dir: string, name: string): string => join(dir, name);
 

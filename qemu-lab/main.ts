@@ -8,7 +8,7 @@ import { createClient } from './client.ts';
 import { askControl, serveControl } from './control.ts';
 import { createLab, type Lab } from './lab.ts';
 import { destroyNetwork } from './network.ts';
-import { missingPrerequisites, type Tool } from './prerequisites.ts';
+import { requirePrerequisites } from './prerequisites.ts';
 import { loadRack } from './rack.ts';
 import { runScenario, type ScenarioResult } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
@@ -67,7 +67,7 @@ program
       throw new Error(
         `there is no scenario '${name}'; there are: ${SCENARIOS.map((one) => one.name).join(', ')}`,
       );
-    requirePrerequisites(scenario.tools);
+    requirePrerequisites(scenario);
     const say = options.json ? (text: string) => void process.stderr.write(`${text}\n`) : out;
     if (scenario.alone) endWith({ destroy: closeScopes });
     const result = await runScenario(scenario, {
@@ -164,12 +164,6 @@ function theLab() {
   if (!lab) throw new Error('no lab is running: start one with `npm run lab -- create`');
   if (others.length > 0) throw new Error('several labs are running: end all but one');
   return lab;
-}
-
-function requirePrerequisites(tools?: readonly Tool[]): void {
-  const missing = missingPrerequisites(tools);
-  if (missing.length > 0)
-    throw new Error(`the lab cannot run here. Missing:\n  ${missing.join('\n  ')}`);
 }
 
 /** Puts the board on a port of this host's loopback; another one is taken when the wanted one is in use. */

@@ -1,37 +1,41 @@
-/** What the lab needs of the machine that it runs on, and which Debian package has it. */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+/** What the lab needs of the machine that it runs on, and how to come by it. */
+import { join } from 'node:path';
+import { BOOT_FILES, type Built, missingFiles, PXEIMAGE, UI } from '../bench/support/built.ts';
+import { find, type Needed, PACKAGES } from '../bench/support/programs.ts';
 
-/** A program (a name to look for in PATH, or a whole path) and the Debian package that has it. */
-export type Tool = readonly [tool: string, debianPackage: string];
+/** What one scenario needs beside what all need. */
+export interface Needs {
+  /** Foreign programs and files. */
+  readonly tools?: readonly Needed[];
+  readonly built?: readonly Built[];
+}
 
-const TOOLS: readonly Tool[] = [
-  ['qemu-system-x86_64', 'qemu-system-x86'],
-  ['ip', 'iproute2'],
-  ['tcpdump', 'tcpdump'],
-  ['busybox', 'busybox-static'],
-];
-const FILES: readonly (readonly [file: string, remedy: string])[] = [
-  ['/usr/share/OVMF/OVMF_CODE_4M.fd', 'apt-get install ovmf'],
-  ['/usr/lib/ipxe/qemu', 'apt-get install ipxe-qemu'],
-  ['build/boot/ipxe.lkrn', 'make pxeimage'],
-  ['build/pxeimage/lab/initrd.img', 'make pxeimage'],
-  ['build/ui/index.html', 'npm run build'],
+/** What every lab needs. */
+export const TOOLS: readonly Needed[] = [
+  ...(['qemu-system-x86_64', 'ip', 'tcpdump', 'busybox'] as const),
+  ...(['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/lib/ipxe/qemu'] as const),
 ];
 
-/**
- * One line for each thing that is missing, with what to do about it.
- * @param more what one scenario needs beside what all need
- */
-export function missingPrerequisites(more: readonly Tool[] = []): string[] {
-  const path = (process.env.PATH ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
+/** The source that some scenarios build an iPXE from. */
+export const IPXE_SOURCE: Built = [
+  join(process.env.IPXE_SOURCE ?? 'IPXE_SOURCE', 'Makefile'),
+  'git clone --branch v2.0.0 https://github.com/ipxe/ipxe, and IPXE_SOURCE=/path/of/ipxe/src',
+];
+
+/** One line for each thing that is missing, with what to do about it. */
+export function missingPrerequisites({ tools = [], built = [] }: Needs = {}): string[] {
   return [
     ...(process.getuid?.() === 0 ? [] : ['root: network namespaces and taps need it']),
-    ...[...TOOLS, ...more]
-      .filter(([tool]) =>
-        tool.startsWith('/') ? !existsSync(tool) : !path.some((dir) => existsSync(join(dir, tool))),
-      )
-      .map(([tool, name]) => `${tool}: apt-get install ${name}`),
-    ...FILES.filter(([file]) => !existsSync(file)).map(([file, remedy]) => `${file}: ${remedy}`),
+    ...[...new Set([...TOOLS, ...tools])]
+      .filter((tool) => find(tool) === undefined)
+      .map((tool) => `${tool}: apt-get install ${PACKAGES[tool]}`),
+    ...missingFiles([BOOT_FILES, PXEIMAGE, UI, ...built]),
   ];
+}
+
+/** @throws Error naming all that is missing */
+export function requirePrerequisites(needs?: Needs): void {
+  const missing = missingPrerequisites(needs);
+  if (missing.length > 0)
+    throw new Error(`the lab cannot run here. Missing:\n  ${missing.join('\n  ')}`);
 }

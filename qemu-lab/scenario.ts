@@ -16,7 +16,7 @@ import { type Client, createClient } from './client.ts';
 import { createLab, type Lab, type LabSettings, type LabVm } from './lab.ts';
 import type { Negotiated } from './negotiated.ts';
 import { createMoves, waitPatiently } from './patience.ts';
-import type { Tool } from './prerequisites.ts';
+import type { Needs } from './prerequisites.ts';
 import { chainsOverTftp, expandRack, type RackDescription } from './rack.ts';
 
 export interface ScenarioRun {
@@ -66,7 +66,7 @@ export interface Awaited {
   state?(): Promise<string>;
 }
 
-export interface Scenario {
+export interface Scenario extends Needs {
   readonly name: string;
   readonly about: string;
   /** It takes too long for every run of all tests: people run it when they have changed what it is about. */
@@ -75,8 +75,6 @@ export interface Scenario {
   readonly sick?: readonly string[] | 'all';
   /** None: the clients are programs, not machines. */
   readonly rack?: RackDescription;
-  /** Foreign programs that it starts, beside what every lab needs. */
-  readonly tools?: readonly Tool[];
   /** Laid over the appliance's configuration. */
   readonly config?: LabSettings;
   /** In a lab; absent where `alone` is there. */

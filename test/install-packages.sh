@@ -13,7 +13,17 @@ fi
 echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-if ! { apt-get -q update && apt-get -q -y install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+
+# A new machine updates itself in its first minutes, and apt waits for only one of the two locks that this holds.
+update() {
+  local left=60
+  until apt-get -q update >"$log" 2>&1; do
+    grep -q 'Could not get lock' "$log" && [ $((left -= 1)) -gt 0 ] || return 1
+    sleep 5
+  done
+}
+
+if ! { update && apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" >"$log" 2>&1; }; then
   tail -n 20 "$log" >&2
   echo "apt-get could not install: ${missing[*]}" >&2
   exit 1

@@ -11,12 +11,13 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { runSnippet } from '../../test/support/doc-snippets.ts';
 import { saveFixture } from '../fixtures.ts';
 import type { LabVm } from '../lab.ts';
 import { errorsOf, negotiatedBy } from '../negotiated.ts';
 import { type LabPeople, openPeople } from '../people.ts';
+import { IPXE_SOURCE } from '../prerequisites.ts';
 import type { RackDescription } from '../rack.ts';
 import { bootOf, eventsOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { TEST_DISK_SAYS } from '../test-disk.ts';
@@ -85,15 +86,17 @@ export const architectures: Scenario = {
   byCommand: true,
   sick: ['uefi-arm64-http'],
   tools: [
-    ['qemu-system-aarch64', 'qemu-system-arm'],
-    ['/usr/share/AAVMF/AAVMF_CODE.fd', 'qemu-efi-aarch64'],
-    ['/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd', 'ovmf-ia32'],
-    ['gcc', 'gcc'],
-    ['aarch64-linux-gnu-gcc', 'gcc-aarch64-linux-gnu'],
-    ['make', 'make'],
-    ['openssl', 'openssl'],
-    ['sbsign', 'sbsigntool'],
+    'qemu-system-aarch64',
+    '/usr/share/AAVMF/AAVMF_CODE.fd',
+    '/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd',
+    'gcc',
+    'aarch64-linux-gnu-gcc',
+    'make',
+    'openssl',
+    'sbsign',
+    '/usr/include/lzma.h',
   ],
+  built: [IPXE_SOURCE],
   rack: {
     machines: [
       { name: 'uefi-ia32', serial: 'SN-4201', ...UEFI, arch: 'ia32', disks: [{ boots: true }] },
@@ -135,9 +138,7 @@ export const architectures: Scenario = {
 
 /** Everything of docs/boot-files.md, in a folder of the lab; the firmware of the last machine is told the site's key. */
 function makeBootFiles(dir: string): string {
-  const source = process.env.IPXE_SOURCE;
-  if (!source || !existsSync(join(source, 'Makefile')))
-    throw new Error('IPXE_SOURCE names no folder: it is src of a copy of ipxe/ipxe');
+  const source = dirname(IPXE_SOURCE[0]);
   const assets = join(dir, 'boot');
   mkdirSync(assets);
   runSnippet({ page: PAGE, name: 'other-ipxe' }, source, { ASSETS: assets });

@@ -6,7 +6,6 @@
  * by the reset button, as a machine does whose power supply gives way when its disks spin.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -69,8 +68,6 @@ export async function setPowerStage(run: ScenarioRun, people: LabPeople, vm: Lab
 
 async function putSystem({ lab }: ScenarioRun, vm: LabVm): Promise<void> {
   const { raw } = SNAPSHOT;
-  if (!existsSync(raw))
-    throw new Error(`${raw} is missing: run pxeimage/snapshots/build.sh debian-12`);
   const file = join(lab.dir, vm.machine.name, 'disk0.img');
   await exec('zstd', ['-q', '-d', '-f', '--sparse', raw, '-o', file]);
   await truncate(file, (vm.machine.disks[0]?.sizeMb ?? 0) * 2 ** 20);

@@ -16,6 +16,7 @@ import type { RackDescription } from '../rack.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
 import { CREDENTIAL, POWER_FAILURES, powerStage, setPowerStage } from './failures-of-power.ts';
 import { REGISTERED_MS } from './ingest.ts';
+import { SNAPSHOT_BUILT } from './install.ts';
 
 /** A name, from the stall on: at most 90 s after it, by the machine's own clock of events; the rest is emulation. */
 const NAMED_MS = 600_000;
@@ -49,10 +50,8 @@ export const failures: Scenario = {
   name: 'failures',
   about: 'machines that fail in sixteen ways, each named on the board',
   sick: 'all',
-  tools: [
-    ['dnsmasq', 'dnsmasq-base'],
-    ['zstd', 'zstd'],
-  ],
+  tools: ['dnsmasq', 'zstd', ...(process.env.SCREENSHOT ? (['chromium'] as const) : [])],
+  built: SNAPSHOT_BUILT,
   config: {
     jobs: { bmcSetup: { credential: CREDENTIAL } },
     boot: {

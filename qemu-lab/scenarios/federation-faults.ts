@@ -10,6 +10,7 @@
 import { fillDisk, jump } from '../federation-faults.ts';
 import { feedOf, union } from '../federation-union.ts';
 import {
+  FLEET_TOOLS,
   type FleetSite,
   type FleetWorld,
   postgresFolderOf,
@@ -108,10 +109,7 @@ export const federationFaults: Scenario = {
   about:
     'central, sites, their database, ways, disks and clocks hurt at random moments; a checker compares',
   byCommand: true,
-  tools: [
-    ['curl', 'curl'],
-    ['setpriv', 'util-linux'],
-  ],
+  tools: [...FLEET_TOOLS, 'mount', 'umount'],
   async alone(run) {
     const seed = Date.now() % 1_000_000;
     run.say(`seed ${seed}`);

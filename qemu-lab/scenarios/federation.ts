@@ -7,7 +7,7 @@
  * with what each site's own API says: every machine, and every event that is not traffic.
  */
 import { feedOf, machinesOf, union } from '../federation-union.ts';
-import { type FleetSite, type FleetWorld, startFleet } from '../federation-world.ts';
+import { FLEET_TOOLS, type FleetSite, type FleetWorld, startFleet } from '../federation-world.ts';
 import type { Call } from '../inside.ts';
 import type { AloneRun, Scenario } from '../scenario.ts';
 
@@ -30,10 +30,7 @@ export const federation: Scenario = {
   name: 'federation',
   about: 'three sites and central: machines in two of them by one request, each cut off in turn',
   byCommand: true,
-  tools: [
-    ['curl', 'curl'],
-    ['setpriv', 'util-linux'],
-  ],
+  tools: FLEET_TOOLS,
   async alone(run) {
     const fleet = await startFleet(run.scope, run.dir);
     const sites: FleetSite[] = [];

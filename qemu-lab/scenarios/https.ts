@@ -7,9 +7,10 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buildIpxe, makeSiteCa } from '../../test/support/site-ca.ts';
 import { negotiatedBy } from '../negotiated.ts';
+import { IPXE_SOURCE } from '../prerequisites.ts';
 import { CA_LIST } from '../qemu.ts';
 import type { Scenario } from '../scenario.ts';
 import { signatureList } from '../uefi-variables.ts';
@@ -24,12 +25,8 @@ export const https: Scenario = {
   about:
     'an iPXE built with the site’s CA, BIOS and UEFI, and HTTPS Boot: not one request by plain HTTP',
   byCommand: true,
-  tools: [
-    ['openssl', 'openssl'],
-    ['gcc', 'gcc'],
-    ['make', 'make'],
-    ['/usr/include/lzma.h', 'liblzma-dev'],
-  ],
+  tools: ['openssl', 'gcc', 'make', '/usr/include/lzma.h'],
+  built: [IPXE_SOURCE],
   rack: {
     machines: [
       { name: 'tls-bios', netboot: 'chain', serial: 'SN-4101', disks: [] },
@@ -38,8 +35,7 @@ export const https: Scenario = {
     ],
   },
   config(dir) {
-    const source = process.env.IPXE_SOURCE;
-    if (!source) throw new Error('IPXE_SOURCE names no folder: it is src of a copy of ipxe/ipxe');
+    const source = dirname(IPXE_SOURCE[0]);
     const site = makeSiteCa(dir, SERVER);
     buildIpxe(source, site.ca);
     const assets = join(dir, 'boot');

@@ -4,10 +4,10 @@
  * disk by itself, calls home, has its name in DNS and takes the key that the job was given.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { Built } from '../../bench/support/built.ts';
 import type { StoredEvent } from '../../src/events.ts';
 import type { LabVm } from '../lab.ts';
 import { type LabPeople, openPeople } from '../people.ts';
@@ -23,16 +23,17 @@ export const SNAPSHOT = {
   tarball: join(ROOT, 'build/images/debian-12.tar.zst'),
   raw: join(ROOT, 'build/images/debian-12.raw.zst'),
 };
+export const SNAPSHOT_BUILT: readonly Built[] = Object.values(SNAPSHOT).map((file) => [
+  file,
+  'make snapshots',
+]);
 const ANSWER_MS = 60_000;
 
 export const install: Scenario = {
   name: 'install',
   about: 'two machines, BIOS and UEFI, installed by jobs: one where it waits, one by its BMC',
-  tools: [
-    ['dig', 'bind9-dnsutils'],
-    ['ssh', 'openssh-client'],
-    ['ssh-keygen', 'openssh-client'],
-  ],
+  tools: ['dig', 'ssh', 'ssh-keygen'],
+  built: SNAPSHOT_BUILT,
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } }, dns: { domain: DOMAIN } },
   rack: {
     machines: [
@@ -73,9 +74,6 @@ export const install: Scenario = {
 };
 
 export async function addImages(people: LabPeople): Promise<void> {
-  for (const file of Object.values(SNAPSHOT))
-    if (!existsSync(file))
-      throw new Error(`${file} is missing: run pxeimage/snapshots/build.sh debian-12`);
   const { tarball, raw } = SNAPSHOT;
   await people.reveille([
     ...['images', 'add', 'debian-12-tar@1', '--root', tarball, '--channel', 'stable'],

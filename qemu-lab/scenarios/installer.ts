@@ -52,7 +52,7 @@ export const installer: Scenario = {
   name: 'installer',
   about: "Debian's own installer is booted, fetches its preseed file and asks its mirror",
   byCommand: true,
-  tools: [['busybox', 'busybox-static']],
+  built: ['linux', 'initrd.gz'].map((name) => [join(FOLDER, name), BUILD]),
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } }, dns: { domain: 'lab.test' } },
   rack: {
     machines: [
@@ -97,8 +97,6 @@ export const installer: Scenario = {
 async function addImage(run: ScenarioRun, people: LabPeople): Promise<void> {
   const folder = join(ROOT, FOLDER);
   const [kernel, initrd] = [join(folder, 'linux'), join(folder, 'initrd.gz')];
-  for (const file of [kernel, initrd])
-    if (!existsSync(file)) throw new Error(`${file} is missing: run ${BUILD}`);
   const template = join(run.lab.dir, 'preseed.cfg');
   writeFileSync(template, PRESEED);
   await people.reveille([

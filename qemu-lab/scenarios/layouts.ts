@@ -8,7 +8,6 @@
  * It takes a Debian that has mdadm and LVM in it, which the snapshot of all other tests has not.
  * `LAYOUTS=raid1-uefi,lvm-bios` takes these two of the six.
  */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LAYOUTS } from '../../src/install/layout.ts';
 import type { LabVm } from '../lab.ts';
@@ -71,16 +70,12 @@ export const layouts: Scenario = {
   name: 'layouts',
   about: 'machines installed on RAID 1, on LVM and on both, BIOS and UEFI, and started from them',
   byCommand: true,
-  tools: [
-    ['dig', 'bind9-dnsutils'],
-    ['ssh', 'openssh-client'],
-    ['ssh-keygen', 'openssh-client'],
-  ],
+  tools: ['dig', 'ssh', 'ssh-keygen'],
+  built: [[SNAPSHOT, BUILD]],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } }, dns: { domain: DOMAIN } },
   rack: { machines: MACHINES.filter(({ name }) => CHOSEN.includes(name)) },
   async run(run) {
     const file = join(ROOT, SNAPSHOT);
-    if (!existsSync(file)) throw new Error(`${file} is missing: run ${BUILD}`);
     const people = await openPeople(run.lab);
     await people.reveille(['credentials', 'put', CREDENTIAL, 'admin'], 'secret');
     const key = await makeKey(run);

@@ -8,7 +8,14 @@
 import type { StoredEvent } from '../../src/events.ts';
 import { type LabPeople, openPeople } from '../people.ts';
 import { machineOf, type Scenario, type ScenarioRun } from '../scenario.ts';
-import { capacity, feedOf, IMAGE_REF, PROVISION_CONFIG, smallMachine } from './provision.ts';
+import {
+  capacity,
+  feedOf,
+  IMAGE_REF,
+  PROVISION_CONFIG,
+  PROVISION_NEEDS,
+  smallMachine,
+} from './provision.ts';
 
 const SIZE = 3;
 
@@ -26,6 +33,7 @@ export const pool: Scenario = {
   name: 'pool',
   about: 'a pool of three: one machine dies and is replaced, then all are installed anew in turn',
   byCommand: true,
+  ...PROVISION_NEEDS,
   config: PROVISION_CONFIG,
   rack: { machines: [1, 2, 3, 4].map((number) => smallMachine(`vm-${number}`, 9100 + number)) },
   async run(run) {

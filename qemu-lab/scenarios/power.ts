@@ -21,10 +21,7 @@ export const power: Scenario = {
   name: 'power',
   about:
     'machines behind BMCs, BIOS and UEFI: found in-band, netbooted once by a job, then from disk',
-  tools: [
-    ['ipmitool', 'ipmitool'],
-    ['chromium', 'chromium'],
-  ],
+  tools: ['ipmitool', 'chromium'],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {
     machines: [

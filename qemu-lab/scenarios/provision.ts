@@ -5,11 +5,11 @@
  * The image is `tiny` (pxeimage/snapshots/tiny): five machines that are installed over and over share two cores under
  * emulation, and what is shown here is about machines, not about what runs on them. Scenario `install` takes a real Debian.
  */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { StoredEvent } from '../../src/events.ts';
 import type { LabVm } from '../lab.ts';
 import type { LabPeople } from '../people.ts';
+import type { Needs } from '../prerequisites.ts';
 import type { RackDescription } from '../rack.ts';
 import { machineOf, type ScenarioRun } from '../scenario.ts';
 import { everyBmcIsProven, everyoneRegisters } from './ingest.ts';
@@ -19,6 +19,12 @@ const CREDENTIAL = 'lab-bmc';
 
 const IMAGE = 'tiny';
 export const IMAGE_REF = `${IMAGE}/stable`;
+const DISK = join(ROOT, `build/images/${IMAGE}.raw.zst`);
+
+export const PROVISION_NEEDS: Needs = {
+  tools: ['curl'],
+  built: [[DISK, `make setup-lab pxeimage && pxeimage/snapshots/build.sh ${IMAGE}`]],
+};
 
 /** Its BMC's login is found by this, and a silent BMC is given up after a minute: sites wait for five. */
 export const PROVISION_CONFIG = {
@@ -55,11 +61,8 @@ export async function capacity(run: ScenarioRun, people: LabPeople): Promise<voi
 
 /** Puts the BMCs' login and the image where the appliance finds them. */
 async function prepare(people: LabPeople): Promise<void> {
-  const file = join(ROOT, `build/images/${IMAGE}.raw.zst`);
-  if (!existsSync(file))
-    throw new Error(`${file} is missing: run pxeimage/snapshots/build.sh ${IMAGE}`);
   await people.reveille(['credentials', 'put', CREDENTIAL, 'admin'], 'secret');
-  await people.reveille(['images', 'add', `${IMAGE}@1`, '--disk', file, '--channel', 'stable']);
+  await people.reveille(['images', 'add', `${IMAGE}@1`, '--disk', DISK, '--channel', 'stable']);
 }
 
 export async function nameOf(run: ScenarioRun, vm: LabVm): Promise<string> {

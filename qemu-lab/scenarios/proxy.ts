@@ -40,7 +40,7 @@ export const proxy: Scenario = {
   name: 'proxy',
   about:
     'ProxyDHCP beside dnsmasq: BIOS, iPXE in ROM, OVMF PXE and HTTP Boot; no address of ours, no file of theirs',
-  tools: [['dnsmasq', 'dnsmasq-base']],
+  tools: ['dnsmasq'],
   config: { dhcp: { segments: [{ mode: 'proxy' }] } },
   rack: {
     machines: [

@@ -18,7 +18,7 @@ export const quirk: Scenario = {
   name: 'quirk',
   about:
     'firmware that refuses its boot file boots at the second attempt, and directly at the third',
-  tools: [['tshark', 'tshark']],
+  tools: ['tshark'],
   config: { boot: { binaries: { uefiX64: REFUSED }, alternatives: { uefiX64: WORKS } } },
   sick: 'all',
   rack: { machines: [{ name: 'picky', firmware: 'uefi', serial: 'SN-7001', disks: [] }] },

@@ -31,7 +31,7 @@ export const recycle: Scenario = {
   name: 'recycle',
   about: 'machines handed back: one erased, proven and certified; one with a bad disk kept out',
   sick: ['stubborn'],
-  tools: [['openssl', 'openssl']],
+  tools: ['openssl'],
   config: { jobs: { bmcSetup: { credential: CREDENTIAL } } },
   rack: {
     machines: [

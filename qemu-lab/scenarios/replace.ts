@@ -16,6 +16,7 @@ import {
   IMAGE_REF,
   nameOf,
   PROVISION_CONFIG,
+  PROVISION_NEEDS,
   smallMachine,
 } from './provision.ts';
 
@@ -40,7 +41,7 @@ export const replace: Scenario = {
   about: 'three requested; a disk that fails and a BMC that dies are replaced, and named',
   byCommand: true,
   sick: ['bad-disk', 'dead-bmc'],
-  tools: [['curl', 'curl']],
+  ...PROVISION_NEEDS,
   config: PROVISION_CONFIG,
   rack: {
     machines: [

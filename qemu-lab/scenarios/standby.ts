@@ -6,6 +6,8 @@
  * A virtual machine that is known keeps its reserved address at the other appliance; one that is being ingested when the
  * active one dies is ingested by the other one. `CENTRAL=postgres` puts central on PostgreSQL.
  */
+
+import type { Needed } from '../../bench/support/programs.ts';
 import { formatIpv4 } from '../../src/wire/ipv4.ts';
 import { checkAddresses } from '../address-check.ts';
 import type { AloneRun, Scenario } from '../scenario.ts';
@@ -27,10 +29,10 @@ import type { Vm } from '../vm.ts';
 const INGESTED_MS = 300_000;
 const RESERVED = '10.77.0.50';
 const isOnPostgres = () => process.env.CENTRAL === 'postgres';
-const TOOLS = [
-  ['curl', 'curl'],
-  ['setpriv', 'util-linux'],
-] as const;
+const TOOLS: readonly Needed[] = [
+  'curl',
+  ...(isOnPostgres() ? (['initdb', 'postgres'] as const) : []),
+];
 
 export const standby: Scenario = {
   name: 'standby',

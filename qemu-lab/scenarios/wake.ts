@@ -17,7 +17,7 @@ export const wake: Scenario = {
   name: 'wake',
   about:
     'machines that are off and known to nobody: woken through their BMCs, ingested, their BMCs set up',
-  tools: [['ipmitool', 'ipmitool']],
+  tools: ['ipmitool'],
   config: {
     jobs: { bmcSetup: { credential: SITE.name, factory: [FACTORY.name] } },
     bmc: { wake: 'auto', setUp: true },

@@ -137,9 +137,8 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   const { folder, log } = parts;
   if (!existsSync(join(folder, FILES.membership))) return undefined;
   const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
-  const intents = openIntents({
-    ...{ ...parts, site: membership.site, keepsImages: parts.images !== undefined },
-  });
+  const keepsImages = parts.images !== undefined;
+  const intents = openIntents({ ...parts, site: membership.site, keepsImages });
   const stopErrands = startErrands(parts, intents, (result) => current && send(current, result));
   let stopped = false;
   let pauseMs = limit('federationAgainMs');
@@ -396,8 +395,6 @@ function applianceId(db: Database): string {
     "INSERT INTO meta (key, value) VALUES ('appliance', ?) ON CONFLICT DO NOTHING",
   );
   put.run(randomUUID());
-  const row = db
-    .prepare<[], { value: string }>("SELECT value FROM meta WHERE key = 'appliance'")
-    .get();
-  return row?.value ?? '';
+  const find = db.prepare<[], { value: string }>("SELECT value FROM meta WHERE key = 'appliance'");
+  return find.get()?.value ?? '';
 }

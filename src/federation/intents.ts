@@ -18,7 +18,6 @@ import type { Database } from 'better-sqlite3';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
-import type { Log } from '../platform/log.ts';
 import type { RequestDesk } from '../provisioning/desk.ts';
 import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Clock, Millis } from '../wire/time.ts';
@@ -70,7 +69,7 @@ export interface IntentParts {
   readonly pools: PoolDesk;
   /** Without it what concerns images is refused. */
   readonly keepsImages: boolean;
-  readonly log: Pick<Log, 'error'>;
+  readonly log: { error(bindings: object, message: string): void };
 }
 
 type Effect = Pick<IntentResult, 'status' | 'result'>;

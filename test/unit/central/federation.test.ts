@@ -2,7 +2,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
-import type { Database } from 'better-sqlite3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { issueAppliance, makeAuthority } from '../../../src/central/authority.ts';
@@ -16,6 +15,7 @@ import {
   type TestSite,
   until,
 } from '../../support/fleet.ts';
+import { fillDatabase } from '../../support/full-database.ts';
 
 let fleet: TestFleet | undefined;
 afterEach(async () => {
@@ -127,21 +127,6 @@ describe('a copy', () => {
     expect((await fleet.call('GET', '/machines/A-4')).status).toBe(404);
   });
 });
-
-/** No page is left in it. @returns gives it room again */
-function fillDatabase(db: Database): () => void {
-  db.exec('CREATE TABLE ballast (bytes BLOB)');
-  db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
-  for (let bytes = 4096; bytes > 0; ) {
-    try {
-      db.prepare('INSERT INTO ballast VALUES (zeroblob(?))').run(bytes);
-    } catch (error) {
-      expect((error as { code?: string }).code).toBe('SQLITE_FULL');
-      bytes = Math.floor(bytes / 2);
-    }
-  }
-  return () => db.pragma('max_page_count = 1000000');
-}
 
 describe('an intent', () => {
   const ask = async (of: TestFleet, site: string, body: object) =>

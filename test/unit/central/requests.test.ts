@@ -1,7 +1,5 @@
-/** Requests over several sites, with real appliances behind real sockets: spread, carried out once, told of, called off. */
-import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
+import { commandLine } from '../../support/command-line.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
 import { current, hallAt, inUse } from '../../support/fleet-halls.ts';
 import { addImage } from '../../support/provision-machines.ts';
@@ -205,23 +203,11 @@ describe('the command line', () => {
     const db = openFleetDatabase(fleet.database);
     const token = await openFleetAccess(db, () => Date.now() as never).makeToken('cli', 'admin');
     await db.close();
-    const run = async (...words: string[]): Promise<string> => {
-      let output = '';
-      const program = new Command('reveille').exitOverride();
-      addPeopleCommands(program, {
-        environment: {
-          REVEILLE_URL: `http://127.0.0.1:${fleet.central.peoplePort}`,
-          REVEILLE_TOKEN: token,
-        },
-        write: (text) => {
-          output += text;
-        },
-        tell: () => undefined,
-        readInput: async () => '',
-      });
-      await program.parseAsync(words, { from: 'user' });
-      return output;
-    };
+    const line = commandLine({
+      REVEILLE_URL: `http://127.0.0.1:${fleet.central.peoplePort}`,
+      REVEILLE_TOKEN: token,
+    });
+    const run = (...words: string[]) => line(words);
     const wish = ['--role', 'fancydb', '--image', 'debian-12/stable', '--squad', 'music'];
     const create = ['request', 'create', ...wish, '--count', '2', '--hostname', '{role}-{n}'];
     const rehearsed = JSON.parse(await run(...create, '--dry-run', '--json'));

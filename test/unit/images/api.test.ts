@@ -6,11 +6,10 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import type { ApiProblem } from '../../../src/client/client.ts';
 import { openSources } from '../../../src/platform/image-source.ts';
+import { commandLineOf } from '../../support/command-line.ts';
 import { createStoreWorld, type StoreWorld, sha256 } from '../../support/image-store.ts';
 import { createPeople, type People, problemOf } from '../../support/people.ts';
 
@@ -33,7 +32,6 @@ async function appliance(): Promise<Appliance> {
   const sources = openSources({ folder: dir, idleMs: 2000 });
   const made = createStoreWorld({ sources });
   const people = await createPeople({ images: made.desk() }, made.world);
-  await people.app.listen({ host: '127.0.0.1', port: 0 });
   closers.push(async () => {
     await people.app.close();
     await made.store.stop();
@@ -41,24 +39,7 @@ async function appliance(): Promise<Appliance> {
     rmSync(dir, { recursive: true });
     expect(made.errors).toEqual([]);
   });
-  const url = `http://127.0.0.1:${(people.app.server.address() as AddressInfo).port}`;
-  const { access } = made.world.inventory.serverdb;
-  const { secret } = access.createToken({ name: 'cli', role: 'operator', squads: {} }, 'test');
-  const environment = { REVEILLE_URL: url, REVEILLE_TOKEN: secret };
-  const run = async (line: string) => {
-    let output = '';
-    const program = new Command('reveille').exitOverride();
-    addPeopleCommands(program, {
-      environment,
-      write: (text) => {
-        output += text;
-      },
-      tell: () => undefined,
-      readInput: async () => '',
-    });
-    await program.parseAsync(line.split(' '), { from: 'user' });
-    return output;
-  };
+  const { url, secret, run } = await commandLineOf(people, 'operator');
   return { people, made, url, dir, secret, run };
 }
 

@@ -4,8 +4,9 @@ import type { Machine } from '../../../src/inventory/machines.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';
 import type { MachineState } from '../../../src/inventory/states.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
+import { bootToken } from '../../support/deliver.ts';
 import { bytesOf, type Report, report } from '../../support/reports.ts';
-import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
+import { createWorld, mac, type World } from '../../support/world.ts';
 
 const M1 = '52:54:00:00:00:01';
 const M2 = '52:54:00:00:00:02';
@@ -18,12 +19,7 @@ const CAUSE = { who: 'test', why: 'test' };
 
 /** Boots `from` (the NIC that the report says it booted from, unless told) and delivers the report with its token. */
 function deliver(world: World, body: Report, from = body.bootMac): Machine {
-  world.pass(4_000_000);
-  world.dhcp(dhcpPacket({ mac: mac(from), type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(mac(from));
-  if (!boot) throw new Error('no boot');
-  world.inventory.boots.scriptServed(boot.id);
-  const token = world.inventory.tokens.mint(boot.id, mac(from), 'boot');
+  const token = bootToken(world, from);
   const { machine } = world.inventory.ingest({ token, body: bytesOf(body) });
   // Told twice, it is answered alike and nothing changes.
   const last = world.inventory.events.lastId();

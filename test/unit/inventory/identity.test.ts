@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { hardwarenameOf, isUsableSerial, usableUuid } from '../../../src/inventory/identity.ts';
-import type { Machine } from '../../../src/inventory/machines.ts';
 import {
   assertTransition,
   MACHINE_STATES,
@@ -10,20 +9,9 @@ import {
   TRANSITIONS,
 } from '../../../src/inventory/states.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
-import { bytesOf, type Report, report } from '../../support/reports.ts';
+import { deliver } from '../../support/deliver.ts';
+import { bytesOf, report } from '../../support/reports.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
-
-/** Boots the report's boot NIC and delivers the report with its token. */
-function deliver(world: World, body: Report): Machine {
-  world.pass(120_000);
-  const bootMac = mac(body.bootMac);
-  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(bootMac);
-  if (!boot) throw new Error('no boot');
-  world.inventory.boots.scriptServed(boot.id);
-  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
-  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
-}
 
 const find = (world: World, name: string) =>
   world.inventory.machines.byHardwarename(name as Hardwarename);

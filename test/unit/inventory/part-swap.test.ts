@@ -1,22 +1,10 @@
 /** A machine that comes for the first time, with parts of one on record: docs/identity.md, the table in the middle. */
 import { describe, expect, it } from 'vitest';
 import { machineEntrySchema } from '../../../src/inventory/machine-schema.ts';
-import type { Machine } from '../../../src/inventory/machines.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
-import { bytesOf, type Report, report } from '../../support/reports.ts';
-import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
-
-/** Boots the report's boot NIC and delivers the report with its token. */
-function deliver(world: World, body: Report): Machine {
-  world.pass(120_000);
-  const bootMac = mac(body.bootMac);
-  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(bootMac);
-  if (!boot) throw new Error('no boot');
-  world.inventory.boots.scriptServed(boot.id);
-  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
-  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
-}
+import { deliver } from '../../support/deliver.ts';
+import { type Report, report } from '../../support/reports.ts';
+import { createWorld, type World } from '../../support/world.ts';
 
 const find = (world: World, name: string) =>
   world.inventory.machines.byHardwarename(name as Hardwarename);

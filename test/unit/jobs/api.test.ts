@@ -1,8 +1,5 @@
-/** Jobs through the API and the command line: who may ask for what, what is refused, and what people are shown. */
-import type { AddressInfo } from 'node:net';
-import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
+import { commandLineOf } from '../../support/command-line.ts';
 import { createHall, nameOf } from '../../support/job-hall.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
 import type { World } from '../../support/world.ts';
@@ -224,24 +221,7 @@ describe('the queue', () => {
 describe('reveille jobs', () => {
   it('asks, follows, lists and cancels', async () => {
     const { hall, people } = await appliance();
-    await people.app.listen({ host: '127.0.0.1', port: 0 });
-    const { access } = hall.now.inventory.serverdb;
-    const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
-    const port = (people.app.server.address() as AddressInfo).port;
-    const run = async (line: string): Promise<string> => {
-      let output = '';
-      const program = new Command('reveille').exitOverride();
-      addPeopleCommands(program, {
-        environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
-        write: (text) => {
-          output += text;
-        },
-        tell: () => undefined,
-        readInput: async () => '',
-      });
-      await program.parseAsync(line.split(' '), { from: 'user' });
-      return output;
-    };
+    const { run } = await commandLineOf(people);
     const made = JSON.parse(await run('jobs create identify SIM00000 --param seconds=30 --json'));
     await hall.settle();
     expect(await run(`jobs watch ${made.id}`)).toMatch(

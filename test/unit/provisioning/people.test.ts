@@ -1,8 +1,5 @@
-/** Requests through the API and the command line: who may ask for what, what a dry run says, what people are shown. */
-import type { AddressInfo } from 'node:net';
-import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
+import { commandLineOf } from '../../support/command-line.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
 import { createProvisionHall, type ProvisionHallOptions } from '../../support/provision-hall.ts';
 import { nameOf } from '../../support/provision-machines.ts';
@@ -141,24 +138,8 @@ describe('the command line', () => {
     const { hall, people } = await appliance({
       machine: (index) => ({ type: index < 6 ? 'high-io' : 'web' }),
     });
-    await people.app.listen({ host: '127.0.0.1', port: 0 });
-    const { access } = hall.now.inventory.serverdb;
-    const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
-    const port = (people.app.server.address() as AddressInfo).port;
-    const run = async (...words: string[]): Promise<string> => {
-      let output = '';
-      const program = new Command('reveille').exitOverride();
-      addPeopleCommands(program, {
-        environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
-        write: (text) => {
-          output += text;
-        },
-        tell: () => undefined,
-        readInput: async () => '',
-      });
-      await program.parseAsync(words, { from: 'user' });
-      return output;
-    };
+    const { run: line } = await commandLineOf(people);
+    const run = (...words: string[]) => line(words);
     const wish = [
       '--role',
       'fancydb',

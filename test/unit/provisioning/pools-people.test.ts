@@ -1,8 +1,5 @@
-/** Pools and resets through the API and the command line. */
-import type { AddressInfo } from 'node:net';
-import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
+import { commandLineOf } from '../../support/command-line.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
 import { createProvisionHall } from '../../support/provision-hall.ts';
 import type { World } from '../../support/world.ts';
@@ -109,24 +106,8 @@ describe('the API', () => {
 describe('reveille pool', () => {
   it('makes, shows, resets and forgets', async () => {
     const { hall, people } = await appliance();
-    await people.app.listen({ host: '127.0.0.1', port: 0 });
-    const { access } = hall.now.inventory.serverdb;
-    const { secret } = access.createToken({ name: 'cli', role: 'admin', squads: {} }, 'test');
-    const port = (people.app.server.address() as AddressInfo).port;
-    const run = async (...words: string[]): Promise<string> => {
-      let output = '';
-      const program = new Command('reveille').exitOverride();
-      addPeopleCommands(program, {
-        environment: { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret },
-        write: (text) => {
-          output += text;
-        },
-        tell: () => undefined,
-        readInput: async () => '',
-      });
-      await program.parseAsync(words, { from: 'user' });
-      return output;
-    };
+    const { run: line } = await commandLineOf(people);
+    const run = (...words: string[]) => line(words);
     const wish = ['--role', 'web', '--squad', 'music', '--image', 'debian-12/stable'];
     const url = ['--check-url', 'http://{address}:80/health'];
     expect(await run('pool', 'put', 'web', ...wish, ...url, '--count', '3')).toContain(

@@ -2,17 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { isGenuine, signingKey } from '../../../src/recycle/certificate.ts';
 import { openRecycleDesk } from '../../../src/recycle/desk.ts';
 import { METHODS, methodsFor } from '../../../src/recycle/methods.ts';
 import { type RecycleDetail, recyclePlan, sampled } from '../../../src/recycle/plan.ts';
+import { commandLineOf } from '../../support/command-line.ts';
 import { createPeople } from '../../support/people.ts';
 import { A, createWorkWorld } from '../../support/work-world.ts';
 import { createWorld } from '../../support/world.ts';
@@ -220,26 +218,9 @@ describe('the command line', () => {
     await tell('erased', ERASED);
     await tell('result', LAST);
     const people = await createPeople({ certificateKey: desk.publicKey }, world);
-    await people.app.listen({ host: '127.0.0.1', port: 0 });
     closers.push(() => people.app.close());
-    const { port } = people.app.server.address() as AddressInfo;
-    const { access } = world.inventory.serverdb;
-    const { secret } = access.createToken({ name: 'cli', role: 'viewer', squads: {} }, 'test');
-    const environment = { REVEILLE_URL: `http://127.0.0.1:${port}`, REVEILLE_TOKEN: secret };
-    const run = async (...words: string[]) => {
-      let output = '';
-      const program = new Command('reveille').exitOverride();
-      addPeopleCommands(program, {
-        environment,
-        write: (text) => {
-          output += text;
-        },
-        tell: () => undefined,
-        readInput: async () => '',
-      });
-      await program.parseAsync(['certificates', ...words], { from: 'user' });
-      return output;
-    };
+    const { run: line } = await commandLineOf(people, 'viewer');
+    const run = (...words: string[]) => line(['certificates', ...words]);
     expect(await run('list')).toMatch(/SN-0001 .* sanitized +clear +1\n/);
     const dir = mkdtempSync(join(tmpdir(), 'certificate-'));
     closers.push(() => rmSync(dir, { recursive: true }));

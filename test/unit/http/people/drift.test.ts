@@ -1,19 +1,8 @@
 /** The policy on parts that changed between two reports. */
 import { describe, expect, it } from 'vitest';
+import { deliver } from '../../../support/deliver.ts';
 import { createPeople, type People } from '../../../support/people.ts';
-import { bytesOf, report } from '../../../support/reports.ts';
-import { dhcpPacket, mac, type World } from '../../../support/world.ts';
-
-/** A report as a machine delivers it: boot, token, body. */
-function deliver(world: World, body: ReturnType<typeof report>) {
-  const bootMac = mac(body.bootMac);
-  world.pass(4_000_000);
-  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(bootMac);
-  if (!boot) throw new Error('no boot');
-  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
-  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
-}
+import { report } from '../../../support/reports.ts';
 
 const put = (people: People, path: string, body: object, version: number | '*' = 0) =>
   people.admin('PUT', path, { body, version });

@@ -1,23 +1,13 @@
 /** Two records that are one machine, and back: what goes along, and who is told. */
 import { describe, expect, it } from 'vitest';
 import type { Hardwarename } from '../../../../src/wire/ids.ts';
+import { deliver } from '../../../support/deliver.ts';
 import { createPeople, problemOf } from '../../../support/people.ts';
-import { bytesOf, report } from '../../../support/reports.ts';
-import { dhcpPacket, mac, type World } from '../../../support/world.ts';
+import { report } from '../../../support/reports.ts';
+import { mac } from '../../../support/world.ts';
 
 const M1 = '52:54:00:77:00:01';
 const M2 = '52:54:00:77:00:02';
-
-/** A report as a machine delivers it: boot, token, body. */
-function deliver(world: World, body: ReturnType<typeof report>) {
-  const bootMac = mac(body.bootMac);
-  world.pass(4_000_000);
-  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(bootMac);
-  if (!boot) throw new Error('no boot');
-  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
-  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
-}
 
 describe('merge and split', () => {
   it('make two records one, and give both back as they were', async () => {

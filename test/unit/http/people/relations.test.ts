@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Hardwarename } from '../../../../src/wire/ids.ts';
+import { deliver } from '../../../support/deliver.ts';
 import { createPeople, type People, problemOf } from '../../../support/people.ts';
-import { bytesOf, report } from '../../../support/reports.ts';
-import { dhcpPacket, ipv4, mac, type World } from '../../../support/world.ts';
+import { report } from '../../../support/reports.ts';
+import { ipv4, mac } from '../../../support/world.ts';
 
 const M1 = '52:54:00:77:00:01';
 const M2 = '52:54:00:77:00:02';
-
-/** A report as a machine delivers it: boot, token, body. */
-function deliver(world: World, body: ReturnType<typeof report>) {
-  const bootMac = mac(body.bootMac);
-  world.pass(4_000_000);
-  world.dhcp(dhcpPacket({ mac: bootMac, type: 1, client: 'ipxe' }));
-  const boot = world.inventory.boots.latest(bootMac);
-  if (!boot) throw new Error('no boot');
-  const token = world.inventory.tokens.mint(boot.id, bootMac, 'boot');
-  return world.inventory.ingest({ token, body: bytesOf(body) }).machine;
-}
 
 const put = (people: People, path: string, body: object, version: number | '*' = 0) =>
   people.admin('PUT', path, { body, version });

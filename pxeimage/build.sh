@@ -10,7 +10,7 @@
 # A profile is three lists in pxeimage/profiles/: PROFILE.packages, PROFILE.modules and PROFILE.programs.
 set -euo pipefail
 umask 022
-export LC_ALL=C TZ=UTC
+export LC_ALL=C TZ=UTC PATH=$PATH:/usr/sbin:/sbin
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,25 +41,35 @@ private_apt() {
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
     [ -s "$file" ] && grep -qi debian "$file" || continue
     case $file in
-      *.sources) sed -E 's/^(Components:.*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file")" ;;
-      *) sed -E 's/^(deb .*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file" .list).list" ;;
+      *.sources) sed -E '/non-free-firmware/!s/^(Components:.*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file")" ;;
+      *) sed -E '/non-free-firmware/!s/^(deb .*\bmain\b)(.*)$/\1\2 non-free-firmware/' "$file" >"$etc/sources.list.d/$(basename "$file" .list).list" ;;
     esac
   done
   ls "$etc"/sources.list.d/* >/dev/null 2>&1 || fail "no Debian package source found in /etc/apt"
   APT=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$etc/sources.list.d"
     -o "Dir::State::lists=$out/cache/apt/lists" -o "Dir::Cache::archives=$out/cache/apt/archives"
     -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o "APT::Sandbox::User=root" -o "APT::Get::List-Cleanup=0")
-  local stamp=$out/cache/apt/updated
-  if [ ! -e "$stamp" ] || [ -n "$(find "$stamp" -mmin +720)" ]; then
-    say "reading the package lists"
-    apt-get "${APT[@]}" -q update >"$out/cache/apt/update.log" 2>&1 ||
-      fail "apt-get update failed: $(grep -m1 '^[EW]:' "$out/cache/apt/update.log")"
-    touch "$stamp"
-  fi
+  lists_read=$out/cache/apt/updated
+  if [ ! -e "$lists_read" ] || [ -n "$(find "$lists_read" -mmin +720)" ]; then read_lists; fi
 }
 
-# Downloads one package by name into the cache and prints its file.
+read_lists() {
+  say "reading the package lists" >&2
+  apt-get "${APT[@]}" -q update >"$out/cache/apt/update.log" 2>&1 ||
+    fail "apt-get update failed: $(grep -m1 '^[EW]:' "$out/cache/apt/update.log")"
+  touch "$lists_read"
+}
+
+# Downloads one package by name into the cache and prints its file. What the lists of some hours ago name may have been
+# replaced, and be gone from the mirror.
 fetch() {
+  download "$1" && return
+  [ -n "$(find "$lists_read" -mmin +5)" ] || return 1
+  read_lists
+  download "$1"
+}
+
+download() {
   local name=$1 candidate file
   candidate=$(apt-cache "${APT[@]}" policy "$name" | sed -n 's/^  Candidate: //p')
   [ -n "$candidate" ] && [ "$candidate" != '(none)' ] || return 1
@@ -173,7 +183,9 @@ copy_programs() {
     [ -n "$found" ] || fail "no package of this profile has the program $program"
     install -m 755 "$(readlink -f "$found")" "$root/usr/sbin/$program"
     while read -r lib; do
-      case $lib in "$sys"/*) install -D -m 755 "$(readlink -f "$lib")" "$root/lib/$(basename "$lib")" ;; esac
+      # The loader looks in this machine's own folders, too, when the packages do not have it.
+      case $lib in "$sys"/*) ;; *) fail "$program needs a library that no package of this profile has: $lib" ;; esac
+      install -D -m 755 "$(readlink -f "$(inside "$sys" "${lib#"$sys"}")")" "$root/lib/$(basename "$lib")"
     done < <("$loader" --library-path "$dirs" --list "$found" 2>/dev/null | sed -n 's/.* => \([^ ]*\) .*/\1/p')
     # The applet of the same name must not win over the real program.
     rm -f "$root/bin/$program"

@@ -43,10 +43,15 @@ need() {
 
 # This machine's own Debian sources: a mirror near it, if it has one.
 sources() {
-  local file
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+  local file found=
+  for file in /etc/apt/sources.list.d/*.sources; do
     [ -s "$file" ] && grep -q "$suite" "$file" && grep -qi 'debian-archive\|debian.org/debian' "$file" || continue
-    case $file in *.sources) cat "$file"; echo ;; esac
+    cat "$file"; echo; found=1
+  done
+  [ -z "$found" ] || return 0
+  # Or in the older form; one of them may be a CD.
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ ! -s "$file" ] || grep -E "^deb (\[[^]]*\] )?http[^ ]*debian[^ ]* $suite" "$file" || true
   done
 }
 

@@ -230,6 +230,12 @@ const FLEET_RESETS: readonly Column<Reset & FleetReset>[] = [
   { title: 'WHY', of: ({ why }) => why },
 ];
 
+const TURNS = {
+  pause: 'begin no more machines of a rolling reset',
+  resume: 'go on with a rolling reset',
+  abort: 'end a rolling reset here: what is installed anew stays so',
+};
+
 function addResets(pools: Command, context: CliContext): void {
   withCommon(pools.command('reset'))
     .description('install every machine of a pool anew, or of all pools of the site')
@@ -261,7 +267,7 @@ function addResets(pools: Command, context: CliContext): void {
     });
   for (const turn of ['pause', 'resume', 'abort'] as const)
     withCommon(pools.command(`${turn}-reset`))
-      .description({ pause: 'begin no more', resume: 'go on', abort: 'end it here' }[turn])
+      .description(TURNS[turn])
       .argument('<id>')
       .option('--why <TEXT>', 'stands in the history', turn)
       .action(async (id: string, options: CommonOptions & { why: string }) => {

@@ -2,6 +2,7 @@
 import { AppError } from '../errors.ts';
 import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
+import { likelyMs } from '../standby/clock-difference.ts';
 import { isTogether } from '../standby/gate.ts';
 import type { TakeOver } from '../standby/right.ts';
 import { NEVER } from '../standby/standing.ts';
@@ -104,7 +105,7 @@ function standbyOf(pair: Pair): PairStatus['standby'] {
 
 function statusOf(pair: Pair): PairStatus {
   const { settings } = pair.parts;
-  const { wholeFrom, touchAt, aheadMs, why } = pair.state.get();
+  const { wholeFrom, touchAt, why } = pair.state.get();
   const heard = mono() - pair.witnessAt < pair.leaseMs;
   const standing = pair.standing();
   return {
@@ -117,7 +118,7 @@ function statusOf(pair: Pair): PairStatus {
       current: pair.part.isCurrent(),
       behind: pair.part.telling?.feeder.behind() ?? 0,
       touchAt: pair.meeting ? Date.now() : touchAt,
-      clockAheadMs: aheadMs,
+      clockAheadMs: likelyMs(pair.footing.ahead()),
       version: pair.meeting?.version ?? '',
     },
     standby: standbyOf(pair),

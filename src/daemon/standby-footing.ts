@@ -4,6 +4,11 @@
  */
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
+import {
+  type ClockBounds,
+  createClockDifference,
+  NOTHING_HEARD,
+} from '../standby/clock-difference.ts';
 import type { Standing } from '../standby/gate.ts';
 import { isNewest, type KeptRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
@@ -30,8 +35,12 @@ export interface FootingParts {
 export interface Footing {
   /** `active`: as the active daemon that runs here; `inTouch`: with the one that is. */
   standing(now: Pick<Now, 'active' | 'current' | 'inTouch'>): Standing;
-  /** Something was heard of the other one, whose time of day ours is ahead of by so much. `inStep`: and each has what the other one has. */
-  touched(aheadMs: number, inStep: boolean): void;
+  /** Another line begins: the clock of either may have been set since the last one. */
+  begins(): void;
+  /** Something was heard of the other one. `inStep`: and each has what the other one has. */
+  touched(reading: Reading, inStep: boolean): void;
+  /** By how much our time of day is ahead of its. */
+  ahead(): ClockBounds;
   /** It has become the newest epoch's. */
   tookOver(by: TakingOver['by'], why: string): void;
   /** The line is gone, under an active daemon. `unsure`: promised without the other one's word, if it had everything else. */
@@ -40,6 +49,12 @@ export interface Footing {
   met(wasActive: boolean): void;
   /** The follower has everything. */
   whole(): void;
+}
+
+/** What the other one says of its time of day. */
+export interface Reading {
+  readonly clock: number;
+  readonly roundTripMs: number | undefined;
 }
 
 const DOUBT_MS = limit('standbyDoubtMs');
@@ -68,6 +83,7 @@ export function withRight(
 
 export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
   let notedAt = Number.NEGATIVE_INFINITY;
+  let clocks = createClockDifference(...keptClocks(state.get()));
   state.put(afterStart(state.get(), { touchAt: state.get().touchAt, doubtMs: DOUBT_MS }));
   return {
     standing: (how) =>
@@ -75,14 +91,20 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
         ...{ ...how, member: settings.member, witness: settings.witness },
         ...{ now: Date.now(), follows: right.follows() },
       }),
-    touched(measuredMs, inStep) {
-      const now = performance.now();
-      const aheadMs = Math.round(measuredMs);
-      const isDue = inStep && now - notedAt >= limit('standbyNoteMs');
-      if (!isDue && Math.abs(aheadMs - state.get().aheadMs) < CLOCK_MS) return;
-      if (inStep) notedAt = now;
-      state.put({ aheadMs, ...(inStep && { touchAt: Date.now() }) });
+    begins() {
+      clocks = createClockDifference(NOTHING_HEARD, performance.now());
     },
+    touched({ clock, roundTripMs }, inStep) {
+      const now = performance.now();
+      clocks.heard({ ours: Date.now(), theirs: clock, roundTripMs }, now);
+      const { leastMs, mostMs } = clocks.bounds(now);
+      const next = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
+      const isDue = inStep && now - notedAt >= limit('standbyNoteMs');
+      if (!isDue && !isNews(state.get(), next)) return;
+      if (inStep) notedAt = now;
+      state.put({ ...next, ...(inStep && { touchAt: Date.now() }) });
+    },
+    ahead: () => clocks.bounds(performance.now()),
     tookOver(by, why) {
       const { touchAt } = state.get();
       const how = { by, touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
@@ -102,4 +124,16 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
     },
     whole: () => state.put({ fenced: false, off: false, unheard: false }),
   };
+}
+
+type KeptClocks = Pick<PairState, 'aheadMs' | 'leastAheadMs' | 'touchAt'>;
+
+const isNews = (before: KeptClocks, now: Pick<KeptClocks, 'aheadMs' | 'leastAheadMs'>): boolean =>
+  Math.abs(now.aheadMs - before.aheadMs) >= CLOCK_MS ||
+  Math.abs(now.leastAheadMs - before.leastAheadMs) >= CLOCK_MS;
+
+/** As they were when the two were in touch last, with what they may have parted since. */
+function keptClocks(kept: KeptClocks): [ClockBounds, number] {
+  const sinceMs = kept.touchAt === 0 ? 0 : Math.max(0, Date.now() - kept.touchAt);
+  return [{ leastMs: kept.leastAheadMs, mostMs: kept.aheadMs }, performance.now() - sinceMs];
 }

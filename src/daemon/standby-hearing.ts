@@ -31,20 +31,27 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
   };
   let n = 0;
   const pings = new Map<number, number>();
-  const beat = setInterval(() => {
-    // Who has the newest epoch and not the right to it may be renewed by the other one.
-    if (!pair.serves()) meeting.hello();
-    if (!pair.right.isNewest() || pair.part.couldNot('active')) return;
+  /** The hello that was heard last: its `at`, and when it came. */
+  let greeted: { readonly at: number; readonly cameAt: number } | undefined;
+  const ping = (): void => {
     n += 1;
     pings.set(n, mono());
     const [oldest] = pings.keys();
     if (pings.size > PINGS_MAX && oldest !== undefined) pings.delete(oldest);
     const { epoch } = pair.right.kept();
-    meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now() });
+    const heard = greeted && { at: greeted.at, heldMs: Math.max(0, mono() - greeted.cameAt) };
+    meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now(), heard });
+  };
+  const beat = setInterval(() => {
+    // Who has the newest epoch and not the right to it may be renewed by the other one.
+    if (!pair.serves()) meeting.hello();
+    if (!pair.right.isNewest() || pair.part.couldNot('active')) return;
+    ping();
     if (pair.isActive()) sendChanged();
   }, pair.leaseMs / 8);
   meeting.use({
     hello(hello) {
+      greeted = { at: hello.at, cameAt: mono() };
       greet(pair, hello);
       meeting.active = hello.active;
       if (!hello.active) meeting.wholeOf = 0;
@@ -73,7 +80,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
 function greet(pair: Pair, hello: HelloMessage): void {
   const { settings } = pair.parts;
   pair.oriented = true;
-  pair.footing.touched(Date.now() - hello.clock, false);
+  pair.footing.touched({ clock: hello.clock, roundTripMs: undefined }, false);
   const isFirst = settings.member === 'a' && hello.epoch === 0;
   if (isFirst && pair.right.kept().epoch === 0) pair.begin();
   const before = pair.right.kept();
@@ -101,13 +108,23 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
   const { telling } = pair.part;
   switch (message.kind) {
     case 'ping':
-      pair.touched(Date.now() - message.clock, meeting.wholeOf === message.epoch);
-      if (right.supports(message.epoch, mono())) line.send({ kind: 'pong', n: message.n });
+      pair.touched(
+        {
+          clock: message.clock,
+          roundTripMs: message.heard && mono() - message.heard.at - message.heard.heldMs,
+        },
+        meeting.wholeOf === message.epoch,
+      );
+      if (right.supports(message.epoch, mono()))
+        line.send({ kind: 'pong', n: message.n, clock: Date.now() });
       return;
-    case 'pong':
-      right.supported(pings.get(message.n) ?? Number.NEGATIVE_INFINITY);
-      pair.touched(pair.state.get().aheadMs, true);
+    case 'pong': {
+      const sentAt = pings.get(message.n);
+      right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
+      const roundTripMs = sentAt === undefined ? undefined : mono() - sentAt;
+      pair.touched({ clock: message.clock, roundTripMs }, true);
       return;
+    }
     case 'ack':
       telling?.feeder.acked(message.to);
       telling?.promises.acked(message.to);

@@ -13,6 +13,7 @@ import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
 import { osBootId } from '../platform/os-boot.ts';
 import { trim } from '../standby/change-log.ts';
+import type { ClockBounds } from '../standby/clock-difference.ts';
 import { isFromCopy } from '../standby/copy.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
@@ -41,6 +42,8 @@ export interface PartPorts {
   isActive(): boolean;
   epoch(): number;
   standing(): Standing;
+  /** By how much our time of day is ahead of the other one's. */
+  ahead(): ClockBounds;
   line(): Line | undefined;
   /** The copy here is whole, and the active one is there. */
   follows(): boolean;
@@ -105,16 +108,17 @@ export class PairPart {
   }
 
   private async change(to: Mode): Promise<void> {
-    const { parts, copy, state } = this.ports;
+    const { parts, copy, state, ahead } = this.ports;
     const from = this.mode;
     const epoch = this.ports.epoch();
     parts.log.info({ from, to, epoch }, 'the appliance changes its part');
     await this.close('standby');
     this.mode = to;
     if (to === 'waiting') return;
-    if (to !== 'following') copy.leave(to, to === 'active' ? state.get().aheadMs : 0);
+    // No lease of the other one's ends sooner by our clock than by its own.
+    if (to !== 'following') copy.leave(to, to === 'active' ? ahead().mostMs : 0);
     // Until the other one has everything, nothing that is promised is heard of.
-    if (to === 'active') state.put({ aheadMs: 0, unheard: true });
+    if (to === 'active') state.put({ unheard: true });
     await this.start(to);
     this.ports.onChanged();
     if (to !== 'active') return;
@@ -134,7 +138,7 @@ export class PairPart {
   }
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
-    const { parts, state, copy, desk, isActive } = this.ports;
+    const { parts, copy, desk, isActive, ahead } = this.ports;
     this.readers = [];
     if (mode === 'following')
       copy.open((tables) => {
@@ -145,7 +149,7 @@ export class PairPart {
       isOver: () => !isActive(),
       run: () => {
         if (mode === 'following')
-          return { copy: { serves: true, aheadMs: () => state.get().aheadMs } };
+          return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
         if (mode === 'apart') return {};
         return { osBoot: osBootId(), mayWrite: () => assertActive(isActive) };
       },
@@ -196,13 +200,14 @@ export class PairPart {
   }
 
   private openTelling(core: Core): Telling {
-    const { parts, state, copy, standing, line, onWhole, onError } = this.ports;
+    const { parts, state, copy, standing, ahead, line, onWhole, onError } = this.ports;
     // What is no copy is kept by our own clock.
     const isCopy = isFromCopy(core.db);
     this.telling = openTelling(core, {
       ...{ settings: parts.settings, standing, told: this.told, active: this.mode === 'active' },
       unsure: state.get().unsure,
-      aheadMs: () => (isCopy ? state.get().aheadMs : 0),
+      // Nor does one run for longer that we tell a machine of.
+      aheadMs: () => (isCopy ? ahead().leastMs : 0),
       ports: {
         send: (message) => line()?.send(message),
         sendCopy: (place) => copy.send(line(), place),

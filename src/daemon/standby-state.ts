@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { makeFolder, sync } from '../platform/private-files.ts';
+import { UNKNOWN_MS } from '../standby/clock-difference.ts';
 import { FRESH } from '../standby/right.ts';
 import { TOGETHER } from '../standby/standing.ts';
 
@@ -37,14 +38,16 @@ const schema = z.strictObject({
   off: z.boolean().default(false),
   /** Who said so, or why it was taken over. */
   why: z.string(),
-  /** When the two were last in touch, and by how much our time of day was ahead. */
+  /** When the two were last in touch, and by how much our time of day was ahead: at most, and at least. */
   touchAt: z.number(),
   aheadMs: z.number(),
+  leastAheadMs: z.number().default(-UNKNOWN_MS),
 });
 export type PairState = z.output<typeof schema>;
 
 const NEW: PairState = {
-  ...{ ...TOGETHER, right: FRESH, unsure: [], why: '', touchAt: 0, aheadMs: 0 },
+  ...{ ...TOGETHER, right: FRESH, unsure: [], why: '', touchAt: 0 },
+  ...{ aheadMs: UNKNOWN_MS, leastAheadMs: -UNKNOWN_MS },
 };
 
 export interface PairStateFile {

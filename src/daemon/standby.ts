@@ -21,7 +21,7 @@ import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
-import { type Footing, openFooting, withRight } from './standby-footing.ts';
+import { type Footing, openFooting, type Reading, withRight } from './standby-footing.ts';
 import { hearOther } from './standby-hearing.ts';
 import { type Meeting, openMeetings } from './standby-meeting.ts';
 import { type Mode, PairPart } from './standby-part.ts';
@@ -103,6 +103,7 @@ export class Pair {
       isActive: () => this.isActive(),
       epoch: () => this.right.kept().epoch,
       standing: () => this.standing(),
+      ahead: () => this.footing.ahead(),
       line: () => this.meeting?.line,
       follows: () => this.meeting?.active === true && this.right.follows(),
       imageFolder: () => this.imageFolder(),
@@ -152,7 +153,7 @@ export class Pair {
         ...{ schema: this.copy.schema, site: config.site },
         ...{ member: settings.member, active: this.serves(), ...heldOf(this.right.kept()) },
         images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
-        clock: Date.now(),
+        ...{ clock: Date.now(), at: mono() },
         place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
       }),
       onMeeting: (meeting) => this.meet(meeting),
@@ -193,6 +194,7 @@ export class Pair {
   private meet(meeting: Meeting): void {
     this.meeting?.line.close();
     this.meeting = meeting;
+    this.footing.begins();
     hearOther(this, meeting, (why) => {
       if (this.meeting !== meeting) return;
       this.meeting = undefined;
@@ -225,9 +227,9 @@ export class Pair {
   }
 
   /** @param inStep what either of the two knows the other one knows, but for the last moments */
-  touched(aheadMs: number, inStep: boolean): void {
+  touched(reading: Reading, inStep: boolean): void {
     this.heardAt = mono();
-    this.footing.touched(aheadMs, inStep);
+    this.footing.touched(reading, inStep);
   }
 
   /** What DHCP may promise now. */

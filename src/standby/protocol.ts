@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { TableChange } from './change-log.ts';
 
-export const STANDBY_PROTOCOL = 3;
+export const STANDBY_PROTOCOL = 4;
 
 const count = z.number().int().min(0);
 const id = z.string().min(1).max(64);
@@ -43,16 +43,20 @@ export const hello = z.strictObject({
   place: place.optional(),
   /** Files of images that its copy knows of and that it has not. */
   images: z.strictObject({ files: count, bytes: count }),
-  /** Its time of day. */
+  /** Its time of day; and when it says this, by a clock of its own that does not jump: for who answers. */
   clock: z.number().int(),
+  at: z.number(),
 });
 export type HelloMessage = z.output<typeof hello>;
 
 export const standbyMessage = z.discriminatedUnion('kind', [
   hello,
-  /** By the active one; `clock` is its time of day. */
-  z.strictObject({ kind: z.literal('ping'), n: count, epoch: count, clock: z.number().int() }),
-  z.strictObject({ kind: z.literal('pong'), n: count }),
+  /** By the active one; `clock` is its time of day. `heard`: what hello it has heard last, by its `at`, and for how long it has it. */
+  z.strictObject({
+    ...{ kind: z.literal('ping'), n: count, epoch: count, clock: z.number().int() },
+    heard: z.strictObject({ at: z.number(), heldMs: z.number().min(0) }).optional(),
+  }),
+  z.strictObject({ kind: z.literal('pong'), n: count, clock: z.number().int() }),
   /** Its bytes follow, so many of them; a database is at this place. */
   z.strictObject({
     kind: z.literal('file'),

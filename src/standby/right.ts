@@ -142,6 +142,8 @@ class MemberRight implements Right {
   private stale = false;
   /** What the other one has said last on this line. */
   private other: Hello | undefined;
+  /** When it was last noticed that its right is over. */
+  private lapsedAt = NEVER;
 
   constructor(ports: RightPorts, from: KeptRight, startedAt: number) {
     this.ports = ports;
@@ -174,6 +176,7 @@ class MemberRight implements Right {
   tick(now: number): void {
     const { witness, leaseMs, member } = this.ports;
     if (!witness) return;
+    this.noticeLapse(now);
     if (this.asking && now - this.asking.at < Math.max(leaseMs / 3, 1000)) return;
     if (this.isNewest()) {
       if (!this.ports.canServe()) return;
@@ -222,7 +225,8 @@ class MemberRight implements Right {
   }
 
   supported(sentAt: number): void {
-    if (!this.isNewest()) return;
+    // Who was asked before our right was over has not heard that it was.
+    if (!this.isNewest() || sentAt <= this.lapsedAt) return;
     this.rightUntil = Math.max(this.rightUntil, sentAt + this.ports.leaseMs);
   }
 
@@ -335,6 +339,16 @@ class MemberRight implements Right {
     const next = { ...this.state, ...change };
     if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next, this.stale);
     this.state = next;
+  }
+
+  /**
+   * The daemon that served ends, and the next one tells the other one everything anew, although the line is the same: until then
+   * nobody has what is acknowledged, so neither of those who could renew the right may hold the other one for current.
+   */
+  private noticeLapse(now: number): void {
+    if (!this.isNewest() || this.isActive(now) || this.rightUntil === NEVER) return;
+    [this.current, this.told, this.asking] = [false, undefined, undefined];
+    [this.rightUntil, this.lapsedAt] = [NEVER, now];
   }
 
   /** The witness knows of a newer right than the one that was asked for. */

@@ -20,7 +20,6 @@ export const DOUBT_MS = 3000;
 export interface Kept extends Apartness {
   right: KeptRight;
   touchAt: number;
-  aheadMs: number;
   unsure: readonly string[];
 }
 

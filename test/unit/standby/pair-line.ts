@@ -15,6 +15,8 @@ export class SimLine {
   private readonly member: SimMember;
   private sentAt = 0;
   private heardAt = 0;
+  /** Something large is on its way here: what is said comes behind it, and the line is not silent. */
+  private busyUntil = 0;
 
   constructor(member: SimMember) {
     this.member = member;
@@ -22,16 +24,18 @@ export class SimLine {
 
   open(id: number): void {
     const { now } = this.member.world;
-    Object.assign(this, { id, mute: false, sentAt: now, heardAt: now });
+    Object.assign(this, { id, mute: false, sentAt: now, heardAt: now, busyUntil: 0 });
   }
 
   send(run: (other: SimMember) => void): void {
     const { world, id } = this.member;
     const { id: line } = this;
     const other = world.members[otherMember(id)];
-    const at = Math.max(world.now + Math.floor(world.random() * 300), this.sentAt);
+    const busy = world.random() < 0.002 ? Math.floor(world.random() * BUSY_MS) : 0;
+    const at = Math.max(world.now + Math.floor(world.random() * 300) + busy, this.sentAt);
     this.sentAt = at;
     if (line === 0 || this.mute) return;
+    if (busy > 0 && other.line.id === line) other.line.busyUntil = at;
     world.later.push({
       at,
       run: () => {
@@ -44,9 +48,13 @@ export class SimLine {
 
   /** Is nothing heard for too long? */
   isSilent(): boolean {
-    return this.id !== 0 && this.member.world.now - this.heardAt > SILENCE_MS;
+    const { now } = this.member.world;
+    return this.id !== 0 && now - Math.max(this.heardAt, Math.min(this.busyUntil, now)) > SILENCE_MS;
   }
 }
+
+/** How long something large may be on its way. */
+const BUSY_MS = 12_000;
 
 let lines = 0;
 

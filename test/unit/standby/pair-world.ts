@@ -3,6 +3,11 @@
  * with everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
  */
 
+import {
+  type ClockBounds,
+  createClockDifference,
+  NOTHING_HEARD,
+} from '../../../src/standby/clock-difference.ts';
 import type { Feeder } from '../../../src/standby/feeder.ts';
 import type { Following } from '../../../src/standby/following.ts';
 import { isTogether, type Standing } from '../../../src/standby/gate.ts';
@@ -41,11 +46,12 @@ const MCLT_MS = MCLT_S * 1000;
 interface Met extends Hello {
   readonly place: Place | undefined;
   readonly clock: number;
+  readonly at: number;
 }
 
 export class SimMember {
   up = false;
-  kept: Kept = { ...TOGETHER, right: FRESH, touchAt: 0, aheadMs: 0, unsure: [] };
+  kept: Kept = { ...TOGETHER, right: FRESH, touchAt: 0, unsure: [] };
   readonly store = new SimStore();
   readonly line = new SimLine(this);
   right!: Right;
@@ -70,6 +76,10 @@ export class SimMember {
   otherActive = false;
   /** Of which epoch it has everything, as it was told on this line. */
   wholeOf = 0;
+  clocks = createClockDifference(NOTHING_HEARD, 0);
+  /** On which line the other one has said who it is, and its last hello. */
+  metOn = 0;
+  greeted: { readonly at: number; readonly cameAt: number } | undefined;
   /** It has handed over, and waits for the other one to have everything. */
   handing = false;
   /** Its disk is full, or a port is in use: no active daemon can be begun. */
@@ -216,8 +226,13 @@ export class SimMember {
     });
   }
 
-  touched(aheadMs: number, inStep: boolean): void {
-    this.keep({ aheadMs, ...(inStep && { touchAt: this.wall() }) });
+  touched(theirs: number, roundTripMs: number | undefined, inStep: boolean): void {
+    this.clocks.heard({ ours: this.wall(), theirs, roundTripMs }, this.world.now);
+    if (inStep) this.keep({ touchAt: this.wall() });
+  }
+
+  ahead(): ClockBounds {
+    return this.clocks.bounds(this.world.now);
   }
 
   /** To the witness and back: late, or never. */
@@ -279,10 +294,11 @@ export class SimMember {
   }
 
   hello(): void {
+    const { world } = this;
     const place = this.wasActive ? undefined : this.store.place;
     const hello = {
       ...{ ...this.right.kept(), active: this.active() && !this.failing },
-      ...{ place, clock: this.wall() },
+      ...{ place, clock: this.wall(), at: world.now },
     };
     this.line.send((other) => other.met(hello));
   }
@@ -292,7 +308,10 @@ export class SimMember {
     this.oriented = true;
     this.otherActive = hello.active;
     if (!hello.active) this.wholeOf = 0;
-    this.touched(this.wall() - hello.clock, false);
+    // The clock of either may have been set while the two were apart.
+    if (this.metOn !== this.line.id) this.clocks = createClockDifference(NOTHING_HEARD, world.now);
+    [this.metOn, this.greeted] = [this.line.id, { at: hello.at, cameAt: world.now }];
+    this.touched(hello.clock, undefined, false);
     const before = this.right.kept();
     const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
     const by = world.withWitness ? 'witness' : 'order';
@@ -356,11 +375,11 @@ export class SimMember {
 
   /** As the daemon does it: what is noted, and what ran by the other one's clock, runs on by ours; our words become notes. */
   private begin(): void {
-    const { store, kept, world } = this;
+    const { store, world } = this;
     tell(world, `${this.id} is active`);
     knowsAll(this);
-    if (store.fromCopy) store.inherit(this.wall(), HOLD_MS, kept.aheadMs);
-    this.keep({ aheadMs: 0, unheard: true });
+    if (store.fromCopy) store.inherit(this.wall(), HOLD_MS, this.ahead().mostMs);
+    this.keep({ unheard: true });
     this.wasActive = true;
     this.serve();
     for (const { address, mac, leftMs } of this.told.running())
@@ -379,13 +398,18 @@ export class SimMember {
     this.pings.set(n, world.now);
     const { epoch } = this.right.kept();
     const clock = this.wall();
+    const { greeted } = this;
+    const heard = greeted && { at: greeted.at, heldMs: world.now - greeted.cameAt };
     this.line.send((other) => {
-      other.touched(other.wall() - clock, other.wholeOf === epoch);
-      if (other.right.supports(epoch, world.now))
-        other.line.send((back) => {
-          back.right.supported(back.pings.get(n) ?? Number.NEGATIVE_INFINITY);
-          back.touched(back.kept.aheadMs, true);
-        });
+      const roundTripMs = heard && world.now - heard.at - heard.heldMs;
+      other.touched(clock, roundTripMs, other.wholeOf === epoch);
+      if (!other.right.supports(epoch, world.now)) return;
+      const theirs = other.wall();
+      other.line.send((back) => {
+        const sentAt = back.pings.get(n);
+        back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
+        back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, true);
+      });
     });
   }
 }

@@ -29,11 +29,12 @@ function part(mode: Mode) {
       onChanged: () => undefined,
     },
     parts: { config: { database: { file: join(folder, 'r.db') } }, log: pino({ level: 'silent' }) },
-    state: { get: () => ({ aheadMs: 0, why: '' }), put: () => undefined },
+    state: { get: () => ({ why: '' }), put: () => undefined },
     wanted: () => world.wanted,
     isActive: () => world.wanted === 'active',
     epoch: () => 1,
     line: () => world.line,
+    ahead: () => ({ leastMs: 0, mostMs: 0 }),
   };
   const made = new PairPart(ports as unknown as PartPorts);
   made.mode = mode;

@@ -16,6 +16,7 @@ const HELLO: HelloMessage = {
     schema: 1,
     images: { files: 0, bytes: 0 },
     clock: 0,
+    at: 0,
     copy: 1,
     unbegun: 0,
     ahead: false,

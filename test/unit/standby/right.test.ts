@@ -88,3 +88,24 @@ it('an order has its own answer, and not the refusal of one before', () => {
   expect(follower.takeOver(61_000, { fenced: false })).toBe('asked');
   expect(follower.refusal()).toBeUndefined();
 });
+
+it('one whose right was over and is given again holds nobody for current before that one has everything anew', () => {
+  const { right: active, asked } = right({ epoch: 1, own: 1, copy: 1 }, 'a');
+  active.tick(0);
+  active.answered(1, { granted: true, epoch: 1, n: 1 }, 0);
+  active.met(hello, 0);
+  active.caughtUp(0);
+  active.tick(1000);
+  expect(asked.at(-1)).toMatchObject({ kind: 'renew', mayTake: true });
+  active.answered(2, { granted: true, epoch: 1, n: 2 }, 1000);
+  // Nobody renews it in time, and the line is there all the while.
+  active.tick(5100);
+  expect(active.isActive(5100)).toBe(false);
+  expect(asked.at(-1)).toMatchObject({ kind: 'renew', mayTake: false });
+  // What the other one was asked before counts no more: it has not heard that another daemon serves next.
+  active.supported(5000);
+  expect(active.isActive(5200)).toBe(false);
+  active.answered(3, { granted: true, epoch: 1, n: 3 }, 5200);
+  expect(active.isActive(5200)).toBe(true);
+  expect(active.kept().sole).toBe(true);
+});

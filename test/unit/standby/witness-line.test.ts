@@ -93,7 +93,7 @@ it('says which protocol the other appliance speaks when it is another one, whate
     socket.write(old);
   });
   await ended.promise;
-  await expect.poll(() => told).toEqual(['protocol 2, and not 3']);
+  await expect.poll(() => told).toEqual(['protocol 2, and not 4']);
   expect(onMeeting).not.toHaveBeenCalled();
   await meetings.close();
 });

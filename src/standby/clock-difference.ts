@@ -1,0 +1,68 @@
+/**
+ * By how much our time of day is ahead of the other appliance's: bounds, from what it says its time of day is.
+ *
+ * What it says is late by an unknown part of its way, which may be many seconds (behind the bytes of a copy, or of a network that
+ * sends them again). So one message alone says only that we are ahead by no more than it seems. One that answers a word of ours says that
+ * it was under way for no longer than the round trip, so the difference is no less than that either (as NTP has it, RFC 5905, 8). What
+ * several say holds of all of them, as far as the two clocks keep pace. A message that cannot be true beside the ones before says
+ * that a clock was set: it counts from there on, and they do not.
+ */
+export interface ClockReading {
+  /** Times of day, in milliseconds: ours when it came, its own when it was sent. */
+  readonly ours: number;
+  readonly theirs: number;
+  /** From when we said what it answers, without the time in which it had that; undefined when it answers nothing. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** Milliseconds; `least` is as low as `UNKNOWN_MS` below when nothing bounds it. */
+export interface ClockBounds {
+  readonly leastMs: number;
+  readonly mostMs: number;
+}
+
+export interface ClockDifference {
+  heard(reading: ClockReading, now: number): void;
+  bounds(now: number): ClockBounds;
+}
+
+/** Longer than any lease of which it could be asked whether it still runs. */
+export const UNKNOWN_MS = 400 * 86_400_000;
+
+/** How far two clocks may part in a time: that one kernel slews by 500 parts in a million is the most that it does. */
+const DRIFT_SHARE = 1 / 1000;
+/** What is lost of a time of day in whole milliseconds. */
+const ROUNDING_MS = 1;
+
+/** @param from what was known, at this time of a clock that does not jump (`at`, as every `now` here) */
+export function createClockDifference(from: ClockBounds, at: number): ClockDifference {
+  let known = from;
+  let knownAt = at;
+  const bounds = (now: number): ClockBounds => {
+    const driftMs = Math.max(0, now - knownAt) * DRIFT_SHARE;
+    return { leastMs: known.leastMs - driftMs, mostMs: known.mostMs + driftMs };
+  };
+  return {
+    bounds,
+    heard({ ours, theirs, roundTripMs = UNKNOWN_MS }, now) {
+      const before = bounds(now);
+      const mostMs = ours - theirs + ROUNDING_MS;
+      const leastMs = mostMs - 2 * ROUNDING_MS - Math.max(0, roundTripMs) * (1 + DRIFT_SHARE);
+      const both = {
+        leastMs: Math.max(before.leastMs, leastMs),
+        mostMs: Math.min(before.mostMs, mostMs),
+      };
+      known = both.leastMs <= both.mostMs ? both : { leastMs, mostMs };
+      knownAt = now;
+    },
+  };
+}
+
+/** For people: what it is most likely to be; 0 when nothing is known. */
+export function likelyMs({ leastMs, mostMs }: ClockBounds): number {
+  if (mostMs >= UNKNOWN_MS) return 0;
+  return Math.round(mostMs - leastMs < UNKNOWN_MS / 2 ? (leastMs + mostMs) / 2 : mostMs);
+}
+
+/** Nothing has been heard of the other one. */
+export const NOTHING_HEARD: ClockBounds = { leastMs: -UNKNOWN_MS, mostMs: UNKNOWN_MS };

@@ -97,3 +97,28 @@ export function endLine(member: SimMember): void {
     },
   });
 }
+
+/** What one says again and again while the line is there. */
+export function beat(member: SimMember): void {
+  const { world } = member;
+  if (!member.active() || member.failing) member.hello();
+  if (!member.right.isNewest() || member.failing) return;
+  member.n += 1;
+  const { n } = member;
+  member.pings.set(n, world.now);
+  const { epoch } = member.right.kept();
+  const clock = member.wall();
+  const { greeted } = member;
+  const heard = greeted && { at: greeted.at, heldMs: world.now - greeted.cameAt };
+  member.line.send((other) => {
+    const roundTripMs = heard && world.now - heard.at - heard.heldMs;
+    other.touched(clock, roundTripMs, other.wholeOf === epoch);
+    if (!other.right.supports(epoch, world.now)) return;
+    const theirs = other.wall();
+    other.line.send((back) => {
+      const sentAt = back.pings.get(n);
+      back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
+      back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, true);
+    });
+  });
+}

@@ -38,7 +38,7 @@ import type { Millis } from '../../../src/wire/time.ts';
 import { knowsAll } from './pair-changes.ts';
 import { HOLD_MS, startSimDaemon } from './pair-daemon.ts';
 import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
-import { endLine, SimLine } from './pair-line.ts';
+import { beat, endLine, SimLine } from './pair-line.ts';
 import { SimStore } from './pair-store.ts';
 
 const MCLT_MS = MCLT_S * 1000;
@@ -364,7 +364,7 @@ export class SimMember {
       this.feeder?.release(new Error('not active'));
     }
     this.wasActive = (active && !this.failing) || (this.wasActive && this.handing);
-    if (this.line.id !== 0 && world.now % 500 === 0) this.beat();
+    if (this.line.id !== 0 && world.now % 500 === 0) beat(this);
     this.feeder?.pump();
     if (!this.wasActive || !active) return;
     for (const note of this.moves.over()) this.store.drop(note);
@@ -387,29 +387,5 @@ export class SimMember {
     this.right.begun();
     this.begun = 0;
     if (this.line.id !== 0) this.hello();
-  }
-
-  private beat(): void {
-    const { world } = this;
-    if (!this.active() || this.failing) this.hello();
-    if (!this.right.isNewest() || this.failing) return;
-    this.n += 1;
-    const { n } = this;
-    this.pings.set(n, world.now);
-    const { epoch } = this.right.kept();
-    const clock = this.wall();
-    const { greeted } = this;
-    const heard = greeted && { at: greeted.at, heldMs: world.now - greeted.cameAt };
-    this.line.send((other) => {
-      const roundTripMs = heard && world.now - heard.at - heard.heldMs;
-      other.touched(clock, roundTripMs, other.wholeOf === epoch);
-      if (!other.right.supports(epoch, world.now)) return;
-      const theirs = other.wall();
-      other.line.send((back) => {
-        const sentAt = back.pings.get(n);
-        back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
-        back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, true);
-      });
-    });
   }
 }

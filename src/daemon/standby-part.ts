@@ -148,8 +148,7 @@ export class PairPart {
       ...{ mode, desk },
       isOver: () => !isActive(),
       run: () => {
-        if (mode === 'following')
-          return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
+        if (mode === 'following') return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
         if (mode === 'apart') return {};
         return { osBoot: osBootId(), mayWrite: () => assertActive(isActive) };
       },

@@ -49,7 +49,9 @@ export class SimLine {
   /** Is nothing heard for too long? */
   isSilent(): boolean {
     const { now } = this.member.world;
-    return this.id !== 0 && now - Math.max(this.heardAt, Math.min(this.busyUntil, now)) > SILENCE_MS;
+    return (
+      this.id !== 0 && now - Math.max(this.heardAt, Math.min(this.busyUntil, now)) > SILENCE_MS
+    );
   }
 }
 

@@ -5,45 +5,20 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { bulkMachinesBody } from '../http/people/bulk-body.ts';
 import { assertConfirmed, groupsOf } from '../http/people/guardrails.ts';
-import { changesSchema, moveFields } from '../inventory/machine-schema.ts';
 import { limit } from '../limits.ts';
 import { type FleetPrincipal, needSquad, principalOf } from './access.ts';
 import type { FleetApp, FleetAppParts } from './app.ts';
 import { type Asked, refusalOf, type Told } from './asking.ts';
 import type { FleetMachine, FleetView } from './fleet-view.ts';
 import { fleetJobSchema, jobIntent } from './jobs.ts';
-import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, seenOf, why } from './orders.ts';
+import { askedOf, askerOf, needFleetEdit, needFleetMove, recordOf, seenOf } from './orders.ts';
 import { fleetFilter } from './sheet-routes.ts';
 
 const names = z.array(z.string().min(1).max(63));
 
-const machinesBody = z
-  .strictObject({
-    machines: names.min(1).max(limit('bulkItemsMax')).optional(),
-    filter: z
-      .strictObject(fleetFilter)
-      .refine((filter) => Object.keys(filter).length > 0, 'a filter has a field')
-      .optional(),
-    edit: changesSchema.optional(),
-    move: z
-      .strictObject({
-        to: moveFields.to,
-        release: names.max(limit('bulkItemsMax')).default([]),
-      })
-      .optional(),
-    why,
-    confirm: z.number().int().min(1).optional(),
-    dryRun: z.boolean().default(false),
-  })
-  .refine(({ machines, filter }) => (machines === undefined) !== (filter === undefined), {
-    message: 'either machines or filter',
-    path: ['machines'],
-  })
-  .refine(({ edit, move }) => (edit === undefined) !== (move === undefined), {
-    message: 'either edit or move',
-    path: ['edit'],
-  });
+const machinesBody = bulkMachinesBody(fleetFilter);
 type MachinesBody = z.output<typeof machinesBody>;
 
 const jobsBody = fleetJobSchema.omit({ target: true, release: true }).extend({

@@ -5,7 +5,8 @@ import { read } from '../api.ts';
 import { onEvents } from '../feed.ts';
 import { Empty, Failure, Table, Title, When } from '../parts/common.tsx';
 import { eventWords } from '../parts/event-words.ts';
-import { machinePath, query, setQuery } from '../router.ts';
+import { ChoiceFilter, WordFilter } from '../parts/filters.tsx';
+import { machinePath, query } from '../router.ts';
 
 const KEPT_MAX = 500;
 const BACK = 400;
@@ -71,24 +72,8 @@ export function EventsPage() {
         Events
       </Title>
       <div class="filters">
-        <input
-          type="search"
-          aria-label="Any word of an event"
-          placeholder="Any word of an event"
-          value={query.value.get('q') ?? ''}
-          onInput={(event) => setQuery({ q: event.currentTarget.value })}
-        />
-        <select
-          aria-label="Kind"
-          value={group}
-          onChange={(event) => setQuery({ names: event.currentTarget.value })}
-        >
-          {GROUPS.map(([value, word]) => (
-            <option key={value} value={value}>
-              {word}
-            </option>
-          ))}
-        </select>
+        <WordFilter label="Any word of an event" />
+        <ChoiceFilter label="Kind" name="names" options={GROUPS} />
       </div>
       {failed !== '' && <Failure says={failed} />}
       {shown.length === 0 ? <Empty>Nothing of the kind lately.</Empty> : <List events={shown} />}

@@ -3,10 +3,10 @@ import type { FleetEvent } from '../../central/fleet-view.ts';
 import type { StoredEvent } from '../../events.ts';
 import { Empty, Reading, Table, Title, When } from '../parts/common.tsx';
 import { eventWords } from '../parts/event-words.ts';
+import { SiteFilter, WordFilter } from '../parts/filters.tsx';
 import { OldSites } from '../parts/freshness.tsx';
 import { useRead } from '../resource.ts';
-import { machinePath, query, setQuery } from '../router.ts';
-import { sites } from '../sites.ts';
+import { machinePath, query } from '../router.ts';
 
 const SHOWN = 300;
 
@@ -25,25 +25,8 @@ export function FleetEventsPage() {
     <>
       <Title>Events</Title>
       <div class="filters">
-        <input
-          type="search"
-          aria-label="Any word of an event"
-          placeholder="Any word of an event"
-          value={query.value.get('q') ?? ''}
-          onInput={(event) => setQuery({ q: event.currentTarget.value })}
-        />
-        <select
-          aria-label="Site"
-          value={site}
-          onChange={(event) => setQuery({ site: event.currentTarget.value })}
-        >
-          <option value="">All sites</option>
-          {sites.value.map(({ site: name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
+        <WordFilter label="Any word of an event" />
+        <SiteFilter />
       </div>
       <OldSites />
       <Reading of={page} />

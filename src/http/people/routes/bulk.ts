@@ -9,50 +9,20 @@ import { z } from 'zod';
 import { AppError, type ErrorCode } from '../../../errors.ts';
 import type { Principal } from '../../../inventory/access.ts';
 import type { MachineRecord } from '../../../inventory/machine-fields.ts';
-import { changesSchema } from '../../../inventory/machine-schema.ts';
 import { needsRelease } from '../../../inventory/states.ts';
 import { limit } from '../../../limits.ts';
 import type { Hardwarename } from '../../../wire/ids.ts';
 import { needEdit, needMove } from '../access-rules.ts';
 import { noteRefused, principalOf } from '../authenticate.ts';
+import { bulkMachinesBody } from '../bulk-body.ts';
 import { commitInParts } from '../commit.ts';
 import type { PeopleContext, PeopleServer } from '../context.ts';
 import { assertConfirmed } from '../guardrails.ts';
 import { filterShape, filtersOf } from '../machine-list-query.ts';
-import { answers, hardwarenameText, stateName, why } from '../schemas.ts';
+import { answers } from '../schemas.ts';
 import { finish, inChunks } from '../slices.ts';
 
-const bulkBody = z
-  .strictObject({
-    machines: z.array(hardwarenameText).min(1).max(limit('bulkItemsMax')).optional(),
-    filter: z
-      .strictObject(filterShape)
-      .refine((filter) => Object.keys(filter).length > 0, 'a filter has a field')
-      .optional()
-      .describe('As the query of the list'),
-    edit: changesSchema.optional(),
-    move: z
-      .strictObject({
-        to: stateName,
-        release: z
-          .array(hardwarenameText)
-          .max(limit('bulkItemsMax'))
-          .default([])
-          .describe('The hardwarenames of the machines in use that are released'),
-      })
-      .optional(),
-    why,
-    confirm: z.number().int().min(1).optional().describe('How many machines it will change'),
-    dryRun: z.boolean().default(false),
-  })
-  .refine(({ machines, filter }) => (machines === undefined) !== (filter === undefined), {
-    message: 'either machines or filter',
-    path: ['machines'],
-  })
-  .refine(({ edit, move }) => (edit === undefined) !== (move === undefined), {
-    message: 'either edit or move',
-    path: ['edit'],
-  });
+const bulkBody = bulkMachinesBody(filterShape);
 
 export const itemResult = z
   .object({

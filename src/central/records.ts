@@ -169,16 +169,17 @@ const SUPERSEDED = JSON.stringify({ code: 'SUPERSEDED', detail: 'A newer version
 /** Asks these sites for what they were not asked for yet. A version that two ask for at once is heard twice, and is the same. */
 export async function tellRecords(sql: Sql, sites: readonly string[], now: number): Promise<void> {
   for (const site of sites) {
-    const rows = await sql.all<RecordRow & { told: string | null }>(
-      `SELECT r.*, t.intent AS told FROM fleet_records r
+    const rows = await sql.all<RecordRow & { told: string | null; said: string | null }>(
+      `SELECT r.*, t.intent AS told, i.result AS said FROM fleet_records r
        LEFT JOIN record_sites t ON t.site = ? AND t.kind = r.kind AND t.name = r.name
+       LEFT JOIN intents i ON i.id = t.intent AND i.status = 'refused'
        WHERE coalesce(t.version, 0) < r.version AND (r.doc <> '' OR t.intent IS NOT NULL)
        ORDER BY r.kind, r.name`,
       [site],
     );
-    for (const { kind, name, doc, version, changed_by: who, told } of rows) {
+    for (const { kind, name, doc, version, changed_by: who, told, said } of rows) {
       const wanted = doc === '' ? null : docFor(kind, JSON.parse(doc), site);
-      if (wanted === null && told === null) continue;
+      if (wanted === null && (told === null || isOwn(kind, said))) continue;
       await sql.run(
         `UPDATE intents SET status = 'refused', result = ?, ended_at = ? WHERE id = ? AND status = 'waiting'`,
         [SUPERSEDED, now, told ?? ''],
@@ -194,6 +195,10 @@ export async function tellRecords(sql: Sql, sites: readonly string[], now: numbe
     }
   }
 }
+
+/** A pool that its site has made for another squad is not the fleet's to remove. */
+const isOwn = (kind: string, said: string | null): boolean =>
+  kind === 'pool' && (JSON.parse(said || '{}') as { code?: string }).code === 'ALREADY_EXISTS';
 
 /** Of a pool its own part; null for a site that has none. */
 function docFor(kind: string, doc: Json, site: string): Json | null {

@@ -1,5 +1,6 @@
 /**
- * What central asks for and takes a while: images, whose files are fetched in the background, and channels, which point to them.
+ * What central asks for and takes a while: images, whose files are fetched in the background, channels, which point to them, and pools of a
+ * squad or an image that is still to come: a site that is new, or was put back from a copy, is told of all records at once, in no order.
  *
  * Nothing of it is in memory: the intents that are `working` say what is wanted, the image store what is there and what is on its
  * way, also after a restart. Files come one after another, each going on where it broke off and taken only if its hash is the
@@ -11,17 +12,26 @@ import type { ImageDesk } from '../images/desk.ts';
 import type { Upload } from '../inventory/image-blobs.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import { parseImageRef } from '../wire/image-ref.ts';
 import type { IntentResult, Intents, WorkingIntent } from './intents.ts';
-import { channelDocument, type ImageDocument, imageDocument, parsed } from './records.ts';
+import {
+  channelDocument,
+  type ImageDocument,
+  imageDocument,
+  isLacking,
+  keepRecord,
+  parsed,
+} from './records.ts';
 
 /** What the image store is told to fetch; platform code knows how. */
 export const fleetSource = (sha256: string): string => `central:${sha256}`;
 
 export interface DeferredParts {
   readonly intents: Intents;
-  readonly inventory: Pick<Inventory, 'blobs' | 'images' | 'transaction'>;
+  readonly inventory: Pick<Inventory, 'blobs' | 'images' | 'transaction' | 'serverdb'>;
   readonly desk: ImageDesk;
+  readonly pools: PoolDesk;
   now(): number;
 }
 
@@ -32,7 +42,7 @@ const WAITING: Look = { is: 'waiting' };
 export function lookAtDeferred(parts: DeferredParts): IntentResult[] {
   const working = parts.intents.working();
   return working.flatMap((intent) => {
-    const look = intent.body.record === 'image' ? lookAtImage : lookAtChannel;
+    const look = LOOKS[intent.body.record as keyof typeof LOOKS] ?? lookAtChannel;
     const seen = look(parts, intent, working);
     return seen.is === 'over' ? [seen.result] : [];
   });
@@ -123,3 +133,23 @@ function lookAtChannel(
   };
   return { is: 'over', result: inventory.transaction(() => intents.end(id, move)) };
 }
+
+function lookAtPool(
+  { intents, inventory, pools, now }: DeferredParts,
+  intent: WorkingIntent,
+  working: readonly WorkingIntent[],
+): Look {
+  const { id, body, at } = intent;
+  const ref = parseImageRef(String(body.doc?.image ?? ''));
+  const isComing = working.some(
+    ({ body: { record, name } }) =>
+      (record === 'image' || record === 'channel') && parseImageRef(name)?.name === ref?.name,
+  );
+  const isEarly = isComing || now() < at + limit('fleetChannelWaitMs');
+  if (isEarly && isLacking(inventory, body)) return WAITING;
+  // What is not there by now is the reason of the refusal.
+  const keep = () => keepRecord({ inventory, pools }, body, causeOf(intent));
+  return { is: 'over', result: inventory.transaction(() => intents.end(id, keep)) };
+}
+
+const LOOKS = { image: lookAtImage, channel: lookAtChannel, pool: lookAtPool };

@@ -11,8 +11,8 @@
  * What the disk forbids is no answer: it is thrown, and central asks again. What is wrong in this program would be wrong every time, and
  * everything behind it would wait: it is refused, and the log says why.
  *
- * Images and channels take a while: such an intent is kept as `working` at first (deferred.ts), and answered when it has ended. Of
- * two for the same record only the newer one counts.
+ * Images and channels take a while, and so does a pool of an image that is to come: such an intent is kept as `working` at first
+ * (deferred.ts), and answered when it has ended. Of two for the same record only the newer one counts.
  */
 import type { Database } from 'better-sqlite3';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
@@ -30,6 +30,7 @@ import {
   type RecordDocument,
   type SentIntent,
 } from './protocol.ts';
+import { isLacking } from './records.ts';
 
 export type IntentResult = Extract<FromAppliance, { kind: 'result' }>;
 
@@ -146,7 +147,8 @@ export function openIntents(parts: IntentParts): Intents {
       if (success) {
         refuseBeforehand({ ...sent, body });
         if (body.kind === 'record') supersede(body);
-        if (isLong(body) && parts.keepsImages) {
+        const takesLong = isLong(body) || (body.kind === 'record' && isLacking(inventory, body));
+        if (takesLong && parts.keepsImages) {
           keep(sent, { status: 'working', result: {} });
           return undefined;
         }

@@ -10,8 +10,9 @@ import { ROLES } from '../inventory/access.ts';
 import { FILE_ROLES, IMAGE_KINDS, imageDocSchema } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { RECORD_SCHEMAS, recordName } from '../inventory/record-kinds.ts';
-import { poolSchema } from '../provisioning/pool.ts';
+import { type PoolBody, poolSchema } from '../provisioning/pool.ts';
 import type { PoolDesk } from '../provisioning/pool-desk.ts';
+import type { Pool } from '../provisioning/pool-store.ts';
 import { IMAGE_VERSION, parseImageRef } from '../wire/image-ref.ts';
 
 const role = z.enum(ROLES);
@@ -69,6 +70,17 @@ export interface RecordKeepers {
   readonly pools: PoolDesk;
 }
 
+/** Of what else the fleet is to tell, before this site can keep it: a squad, an image. */
+export function isLacking(
+  { serverdb, images }: Pick<Inventory, 'serverdb' | 'images'>,
+  { record, doc }: RecordChange,
+): boolean {
+  if (record !== 'pool' || doc === null) return false;
+  const { squad = '', image = '' } = doc;
+  const isSquadThere = squad === '' || serverdb.records.get('squad', String(squad)) !== undefined;
+  return !isSquadThere || images.resolve(String(image)) === undefined;
+}
+
 /** In the caller's transaction. @throws AppError what the site's own API would say */
 export function keepRecord(
   { inventory, pools }: RecordKeepers,
@@ -85,6 +97,7 @@ export function keepRecord(
   if (record === 'pool') {
     const body = parsed(poolSchema.safeParse(doc));
     const there = pools.store.pool(name);
+    assertNotOwn(there, body);
     const isSo = there && isDeepStrictEqual(there.doc, { ...body, site: there.doc.site });
     return { version: isSo ? there.version : pools.put(name, body, cause).version };
   }
@@ -93,6 +106,20 @@ export function keepRecord(
   const there = records.get(record, name);
   if (there && isDeepStrictEqual(there.doc, read)) return { version: there.version };
   return { version: records.put(record, { name, doc: read as never }, cause).version };
+}
+
+/**
+ * Who asked at central acts for the squads that it knew of. A pool of this name that another squad has made here, and of which central has not
+ * heard, would be given up with its machines.
+ *
+ * @throws AppError ALREADY_EXISTS
+ */
+function assertNotOwn(there: Pool | undefined, { squad = '' }: PoolBody): void {
+  if (!there || there.who.startsWith('central:')) return;
+  const { squad: own = '' } = there.doc;
+  if (own === squad) return;
+  const of = own === '' ? 'of no squad' : `of ${own}`;
+  throw new AppError('ALREADY_EXISTS', { detail: `This site has a pool ${there.name} ${of}.` });
 }
 
 /** What is not there needs no removal. */

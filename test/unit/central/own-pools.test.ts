@@ -5,8 +5,8 @@ import { migrateFleet } from '../../../src/central/schema.ts';
 import { sitePools } from '../../../src/central/site-pools.ts';
 import { openFleetDatabase } from '../../../src/central/sql.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
-import { createFleet, type TestFleet } from '../../support/fleet.ts';
-import { current } from '../../support/fleet-halls.ts';
+import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
+import { current, hallAt } from '../../support/fleet-halls.ts';
 
 let fleet: TestFleet | undefined;
 afterEach(async () => {
@@ -131,5 +131,47 @@ describe('a pool that a site has made itself', () => {
     await kept.answer('lon', done);
     expect(await sitePools(db)).toMatchObject([{ site: 'lon', name: 'web' }]);
     await db.close();
+  });
+
+  it('is kept by its site from a pool for another squad of which central had asked unknowing', async () => {
+    fleet = await createFleet();
+    const lon = await hallAt(fleet, 'lon', { from: 0, count: 2 });
+    const squads = ['music', 'video'];
+    for (const squad of squads) await fleet.call('PUT', `/squads/${squad}`, {});
+    for (const squad of squads) lon.hall.squad(squad);
+    lon.hall.pool('web', { squad: 'video', count: 0 });
+    const put = (name: string, squad: string) =>
+      fleet?.call('PUT', `/pools/${name}`, { ...web, squad, sites: { lon: 0 } });
+    expect((await put('web', 'music'))?.status).toBe(200);
+    expect((await put('odd', 'nobody'))?.status).toBe(200);
+    lon.site.connect();
+    const at = (name: string) =>
+      until(
+        async () => (await fleet?.call('GET', `/pools/${name}`))?.body.pool.sites[0],
+        ({ status }) => status === 'refused',
+      );
+    expect(await at('web')).toMatchObject({
+      code: 'ALREADY_EXISTS',
+      detail: expect.stringContaining('a pool web of video'),
+    });
+    expect(await at('odd')).toMatchObject({
+      code: 'REQUEST_INVALID',
+      detail: expect.stringContaining('No squad nobody.'),
+    });
+    expect(lon.hall.now.pools.store.pool('web')).toMatchObject({ doc: { squad: 'video' } });
+    // What is not the fleet's is not removed with it.
+    expect((await fleet.call('DELETE', '/pools/web')).status).toBe(204);
+    await fleet.call('PUT', '/squads/later', {});
+    await until(
+      async () => lon.hall.now.inventory.serverdb.records.get('squad', 'later'),
+      (found) => found !== undefined,
+    );
+    expect(lon.hall.now.pools.store.pool('web')).toMatchObject({ doc: { squad: 'video' } });
+    // For its own squad the fleet's takes its place.
+    await put('web', 'video');
+    await until(
+      async () => lon.hall.now.pools.store.pool('web')?.who ?? '',
+      (who) => who.startsWith('central:'),
+    );
   });
 });

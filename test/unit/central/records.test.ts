@@ -243,6 +243,36 @@ describe('images of the fleet', () => {
     expect(images[0].sites[0].code).toBe('NOT_FOUND');
   });
 
+  it('and squads are waited for by a pool that is told of before them', async () => {
+    fleet = await createFleet();
+    const { site } = await siteWithImages(fleet, 'lon');
+    site.connect();
+    const pool = { role: 'web', image: 'debian-12/stable', squad: 'late', sites: { lon: 0 } };
+    expect((await fleet.call('PUT', '/pools/web', pool)).status).toBe(200);
+    const { store } = site.people.world.pools;
+    const { db } = site.people.world;
+    await until(
+      async () => db.prepare('SELECT status FROM intents').all(),
+      (kept) => kept.length === 1,
+    );
+    expect(db.prepare('SELECT status FROM intents').all()).toEqual([{ status: 'working' }]);
+    await fleet.call('PUT', '/squads/late', {});
+    const { records } = site.people.world.inventory.serverdb;
+    await until(
+      async () => records.get('squad', 'late'),
+      (found) => found !== undefined,
+    );
+    expect(store.pool('web')).toBeUndefined();
+    const sha256 = await upload(fleet, Buffer.alloc(1000, 'x'), fleet.token);
+    await fleet.call('POST', '/images', { ...image('1', sha256), channel: 'stable' });
+    const [part] = await until(
+      async () => (await (fleet as TestFleet).call('GET', '/pools/web')).body.pool.sites,
+      ([one]) => one.status !== 'waiting',
+    );
+    expect(part).toMatchObject({ site: 'lon', status: 'done', code: '', detail: '' });
+    expect(store.pool('web')).toMatchObject({ doc: { squad: 'late' } });
+  });
+
   it('travel no faster than they may', async () => {
     const pieces = Array.from({ length: 20 }, () => new Uint8Array(10_000));
     const startedAt = performance.now();

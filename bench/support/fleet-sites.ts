@@ -111,6 +111,8 @@ function openSite({ name, folder }: SitesPlan['sites'][number], machines: number
     request: () => undefined,
     requestsAfter: () => [],
     ...{ membersOf: () => [], pools: () => [], pool: gone },
+    job: (id) => ({ id, gone: true }),
+    jobIds: () => [],
     carryOut: () => Promise.reject(new Error('nothing is asked of a bench')),
     snapshotId: () => `${name}-${Date.now()}`,
     send: (message) => socket.send(JSON.stringify(message)),

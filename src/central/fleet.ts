@@ -25,8 +25,10 @@ import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
+import { answerSiteJob, endSiteJobs, putSiteJobs } from './site-jobs.ts';
 import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import { applyWhole, toldAtHello, toldBy } from './told.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
 
@@ -41,6 +43,8 @@ export interface SiteRow extends SqlRow {
   connected_at: number;
   skew_ms: number;
   last_event: number;
+  /** The kinds of documents of which it has told all, divided by spaces. */
+  told: string;
 }
 
 /** One connection of a site. */
@@ -73,11 +77,18 @@ export interface Fleet {
   /**
    * The first hello of a site fixes which appliance it is; the last one, which line may change anything.
    *
+   * @param isUnderstood a welcome that says what central takes and lacks
    * @returns undefined when it is another appliance
    */
-  greet(hello: Message<'hello'>, line: string): Promise<SiteRow | undefined>;
+  greet(
+    hello: Message<'hello'>,
+    line: string,
+    isUnderstood?: boolean,
+  ): Promise<SiteRow | undefined>;
   applyBatch(of: LineOf, batch: Message<'batch'>): Promise<BatchVerdict>;
   applySnapshot(of: LineOf, page: Message<'snapshot'>): Promise<PageVerdict>;
+  /** @returns false when the line is over */
+  applyWhole(of: LineOf, page: Message<'whole'>): Promise<boolean>;
   heard(of: LineOf): Promise<void>;
   ask(site: string, who: string, body: IntentBody): Promise<string>;
   waiting(site: string, count: number): Promise<Intent[]>;
@@ -97,10 +108,15 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
   return {
     site,
     sites: () => db.all<SiteRow>('SELECT * FROM sites ORDER BY name'),
-    async greet({ site: name, appliance, program, clock: theirs, last }, line) {
+    async greet(
+      { site: name, appliance, program, clock: theirs, last },
+      line,
+      isUnderstood = false,
+    ) {
       const now = clock();
       const changed = await db.run(
-        `UPDATE sites SET appliance = ?, program = ?, heard_at = ?, connected_at = ?, skew_ms = ?, last_event = ?, line = ?
+        `UPDATE sites SET appliance = ?, program = ?, heard_at = ?, connected_at = ?, skew_ms = ?, last_event = ?, line = ?,
+           told = ${toldAtHello(isUnderstood)}
          WHERE name = ? AND (appliance = '' OR appliance = ?)`,
         [appliance, program, now, now, theirs - now, last, line, name, appliance],
       );
@@ -112,9 +128,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       db.transaction(async (sql) => {
         const { from, to, mark = '' } = batch;
         const moved = await sql.run(
-          `UPDATE sites SET feed_cursor = ?, mark = ?, heard_at = ?, last_event = ?
+          `UPDATE sites SET feed_cursor = ?, told_to = ?, mark = ?, heard_at = ?, last_event = ?
            WHERE name = ? AND feed_cursor = ? AND line = ?`,
-          [to, mark, clock(), to, of, from, line],
+          [to, to, mark, clock(), to, of, from, line],
         );
         if (moved === 0) return judge(sql, { site: of, line }, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
@@ -127,12 +143,14 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
+        await putSiteJobs(sql, { site: of, jobs: batch.jobs ?? [], snapshot: '' });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
     async applySnapshot({ site: of, line }, page) {
       const verdict = await db.transaction(async (sql): Promise<PageVerdict> => {
         const { snapshot, machines, requests = [], members = [], pools = [], done } = page;
+        const { jobs = [] } = page;
         const now = clock();
         // The site's row first, as a batch does: two lines of one site take turns.
         const isOurs = await sql.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
@@ -142,6 +160,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putMachines(sql, { site: of, machines, snapshot }, notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
         await putMembers(sql, { site: of, members, snapshot });
+        await putSiteJobs(sql, { site: of, jobs, snapshot });
         if (!done) return { kind: 'page' };
         for (const lost of await loseParts(sql, { site: of, snapshot, now }))
           await notice(
@@ -152,6 +171,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           );
         await endMembers(sql, { site: of, snapshot });
         await replaceSitePools(sql, of, pools);
+        if (page.jobs) await endSiteJobs(sql, { site: of, snapshot });
         const values = [of, snapshot];
         await releaseUnmentioned(sql, of, snapshot);
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
@@ -163,8 +183,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         // What lies above was told by a database that has been put back since.
         await sql.run('DELETE FROM events WHERE site = ? AND id > ?', [of, done.cursor]);
         await sql.run(
-          'UPDATE sites SET feed_cursor = ?, mark = ?, snapshot = ?, heard_at = ? WHERE name = ?',
-          [done.cursor, done.mark ?? '', snapshot, clock(), of],
+          `UPDATE sites SET feed_cursor = ?, told_to = ?, told = ?, mark = ?, snapshot = ?, heard_at = ?
+           WHERE name = ?`,
+          [done.cursor, done.cursor, toldBy(page), done.mark ?? '', snapshot, clock(), of],
         );
         // A database that was put back has the records of then.
         await forgetTold(sql, of);
@@ -174,6 +195,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       if (page.machines.length > 0) await count();
       return verdict;
     },
+    applyWhole: (of, page) => applyWhole(db, of, { page, clock }),
     async heard({ site: of, line }) {
       await db.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
         ...[clock(), of, line],
@@ -214,7 +236,10 @@ async function keepAnswer(
   await answerPart(sql, of);
   await answerReset(sql, of);
   // The site may have made it again since.
-  if (isNew > 0 && status === 'done') await answerSitePool(sql, site, own.body);
+  if (isNew > 0 && status === 'done') {
+    await answerSitePool(sql, site, own.body);
+    await answerSiteJob(sql, site, { intent, body: own.body, result });
+  }
   return true;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Jobs that were asked for here, in the appliance's shapes: an intent to the site of the machine, and how far it is, folded from the
- * events that the site has told of it. The id is the intent's; the site's own is beside it. What people and pools ask of a site is
- * in its events alone.
+ * Jobs of all sites, in the appliance's shapes. One that was asked for here has the id of its intent, and the site's own beside it; any other
+ * has the site's. How far it is, its site tells; of a site that cannot tell yet it follows from the events of what was asked
+ * for here. Steps follow from events.
  */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
@@ -11,7 +11,19 @@ import { maskInstall } from '../http/people/mask.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Fresh, type SiteView, siteViews } from './fleet-view.ts';
-import type { FleetDatabase, SqlRow, SqlValue } from './sql.ts';
+import {
+  askedJobs,
+  cursorOf,
+  inOrder,
+  type KnownJob,
+  knownJob,
+  ownJobs,
+  type Place,
+  type Refusal,
+  readCursor,
+} from './job-list.ts';
+import type { LivingJob } from './site-jobs.ts';
+import type { FleetDatabase } from './sql.ts';
 
 /** The appliance's form, of one machine; when it comes is the site's to decide, and so is what goes first. */
 export const fleetJobSchema = z.strictObject({
@@ -29,11 +41,12 @@ export const jobFilterSchema = z.strictObject({
   requester: z.string().max(128).optional(),
   ids: z.string().max(4000).optional().describe('These, divided by commas'),
 });
+export type JobFilter = z.output<typeof jobFilterSchema>;
 
 export interface FleetJobView extends Fresh {
   readonly id: string;
   readonly site: string;
-  /** Its number at the site; '' until the site has taken it on. */
+  /** Its id at the site; '' until the site has taken it on. The same as `id` when it was not asked for here. */
   readonly siteJob: string;
   readonly action: string;
   readonly target: string;
@@ -42,6 +55,7 @@ export interface FleetJobView extends Fresh {
   readonly requester: string;
   readonly user: string;
   readonly result: null;
+  readonly version: number;
   readonly priority: number;
   readonly created_at: string | null;
   readonly started_at: string | null;
@@ -56,23 +70,18 @@ export const jobIntent = ({ priority: _, release, ...body }: FleetJobBody) =>
   ({ kind: 'job', ...body, ...(release !== undefined && { release }) }) as const;
 
 export interface FleetJobs {
-  /** Newest first. */
-  list(of: z.output<typeof jobFilterSchema>, count: number): Promise<FleetJobView[]>;
+  /** Newest first. @throws AppError REQUEST_INVALID for what is no cursor */
+  page(of: JobFilter, page: { count: number; cursor?: string | undefined }): Promise<FleetJobPage>;
   /** With its steps and its log. @throws AppError NOT_FOUND */
   get(id: string): Promise<object>;
   /** @throws AppError NOT_FOUND */
   byId(id: string): Promise<FleetJobView>;
 }
 
-interface IntentRow extends SqlRow {
-  id: string;
-  site: string;
-  who: string;
-  body: string;
-  asked_at: number;
-  status: string;
-  result: string;
-  ended_at: number;
+export interface FleetJobPage {
+  readonly jobs: FleetJobView[];
+  /** The cursor of the next page. */
+  readonly next?: string;
 }
 
 interface JobEvent {
@@ -82,11 +91,9 @@ interface JobEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-const OF_JOBS = `body LIKE '{"kind":"job",%'`;
-
 export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
-  const eventsOf = async ({ site }: IntentRow, target: string, job: string) => {
-    if (job === '') return [];
+  const eventsOf = async ({ site, target, siteJob }: KnownJob): Promise<JobEvent[]> => {
+    if (siteJob === '') return [];
     const rows = await db.all<{ id: number; at: number; name: string; data: string }>(
       `SELECT id, at, name, data FROM events
        WHERE hardwarename = ? AND site = ? AND name LIKE 'job.%' ORDER BY id`,
@@ -94,48 +101,55 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
     );
     return rows
       .map((row): JobEvent => ({ ...row, data: JSON.parse(row.data) }))
-      .filter(({ data }) => data.job === job);
+      .filter(({ data }) => data.job === siteJob);
   };
-  const read = async (row: IntentRow, sites: ReadonlyMap<string, SiteView>) => {
-    const body = JSON.parse(row.body) as FleetJobBody;
-    const said = JSON.parse(row.result || '{}') as Partial<Record<string, string>>;
-    const siteJob = row.status === 'done' ? String(said.job ?? '') : '';
-    const events = await eventsOf(row, body.target, siteJob);
-    return {
-      events,
-      job: showJob(row, { body, said, siteJob, events, fresh: sites.get(row.site) }),
-    };
-  };
+  const show = async (known: KnownJob, sites: ReadonlyMap<string, SiteView>) =>
+    showJob(known, {
+      fresh: sites.get(known.site),
+      events: known.told ? [] : await eventsOf(known),
+    });
   const find = async (id: string) => {
-    const [row] = await db.all<IntentRow>(`SELECT * FROM intents WHERE id = ? AND ${OF_JOBS}`, [
-      id,
-    ]);
-    if (!row) throw new AppError('NOT_FOUND', { detail: `No job ${id} was asked for here.` });
-    return read(row, await siteViews(db, clock()));
+    const known = await knownJob(db, id);
+    if (!known) throw new AppError('NOT_FOUND', { detail: `No job ${id} is known here.` });
+    return { known, sites: await siteViews(db, clock()) };
   };
   return {
-    async list({ status = '', ...of }, count) {
+    async page({ status = '', ...of }, { count, cursor }) {
       const sites = await siteViews(db, clock());
       const wanted = status.split(',').filter(Boolean);
-      const found: FleetJobView[] = [];
-      // The status is in no column: a list by it reads on until there are enough.
-      for (let behind: IntentRow | undefined; ; ) {
-        const rows = await intentsLike(db, of, behind);
-        for (const row of rows) {
-          const { job } = await read(row, sites);
-          if (isLike(job, of) && (wanted.length === 0 || wanted.includes(job.status)))
-            found.push(job);
-          if (found.length === count) return found;
+      const behind = cursor === undefined ? undefined : readCursor(cursor);
+      const found: { place: Place; job: FleetJobView }[] = [];
+      for (const known of await ownJobs(db, { ...of, wanted }, { behind, count: count + 1 }))
+        found.push({ place: known, job: await show(known, sites) });
+      let asked = 0;
+      // How far one is that its site has not told of is in no column: a list reads on until there are enough.
+      for (let last: Place | undefined = behind; asked <= count; ) {
+        const jobs = await askedJobs(db, { ...of, wanted }, last);
+        for (const known of jobs) {
+          const job = await show(known, sites);
+          if (!isLike(job, of) || (wanted.length > 0 && !wanted.includes(job.status))) continue;
+          found.push({ place: known, job });
+          asked += 1;
+          if (asked > count) break;
         }
-        behind = rows.at(-1);
-        if (rows.length < limit('fleetPageMax')) return found;
+        last = jobs.at(-1);
+        if (jobs.length < limit('fleetPageMax')) break;
       }
+      found.sort(({ place: one }, { place: other }) => inOrder(one, other));
+      const page = found.slice(0, count);
+      const end = found.length > count ? page.at(-1)?.place : undefined;
+      return { jobs: page.map(({ job }) => job), ...(end && { next: cursorOf(end) }) };
     },
-    byId: async (id) => (await find(id)).job,
+    async byId(id) {
+      const { known, sites } = await find(id);
+      return show(known, sites);
+    },
     async get(id) {
-      const { job, events } = await find(id);
+      const { known, sites } = await find(id);
+      const events = await eventsOf(known);
       return {
-        ...{ job, phase: '', steps: stepsOf(events), waiting_for: '', waiting_until: null },
+        job: showJob(known, { fresh: sites.get(known.site), events }),
+        ...{ phase: '', steps: stepsOf(events), waiting_for: '', waiting_until: null },
         ...{ cancelling: events.some(({ name }) => name === 'job.cancelling') },
         ...{ remaining_seconds: null, remaining_is_guess: false },
         log: events.map(({ id: seq, at, name, data: { job: _, ...entry } }) => ({
@@ -146,49 +160,13 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
   };
 }
 
-type Like = Omit<z.output<typeof jobFilterSchema>, 'status'>;
-
-/** The next of them, newest first. What is in the body is looked for as a text, so that there may be some among them that are not like it. */
-function intentsLike(db: FleetDatabase, of: Like, behind?: IntentRow): Promise<IntentRow[]> {
-  const { site, requester, action, target, ids } = of;
-  const conditions: (readonly [string, ...SqlValue[]])[] = [[OF_JOBS]];
-  if (site !== undefined) conditions.push(['site = ?', site]);
-  if (requester !== undefined) conditions.push(['who = ?', requester]);
-  if (ids !== undefined) {
-    const some = ids.split(',');
-    conditions.push([`id IN (${some.map(() => '?').join(', ')})`, ...some]);
-  }
-  for (const [name, value] of Object.entries({ action, target }))
-    if (value !== undefined) conditions.push([`body LIKE ? ESCAPE '!'`, likeField(name, value)]);
-  if (behind) {
-    const { asked_at: at, id } = behind;
-    conditions.push(['(asked_at < ? OR (asked_at = ? AND id > ?))', at, at, id]);
-  }
-  return db.all<IntentRow>(
-    `SELECT * FROM intents WHERE ${conditions.map(([text]) => text).join(' AND ')}
-     ORDER BY asked_at DESC, id LIMIT ?`,
-    [...conditions.flatMap(([, ...values]) => values), limit('fleetPageMax')],
-  );
-}
-
-const likeField = (name: string, value: string): string =>
-  `%"${name}":${JSON.stringify(value).replace(/[%_!]/g, '!$&')}%`;
-
-const isLike = (job: FleetJobView, { ids: _, ...of }: Like): boolean =>
+/** What is in a body is looked for as a text, so that there may be some among them that are not like it. */
+const isLike = (job: FleetJobView, { ids: _, status: _status, ...of }: JobFilter): boolean =>
   Object.entries(of).every(
     ([name, value]) =>
       value === undefined ||
       String(job[name as keyof FleetJobView]).replace('hardwarename=', '') === value,
   );
-
-interface Known {
-  readonly body: FleetJobBody;
-  /** The site's answer. */
-  readonly said: Partial<Record<string, string>>;
-  readonly siteJob: string;
-  readonly events: readonly JobEvent[];
-  readonly fresh: SiteView | undefined;
-}
 
 const ENDS: Readonly<Record<string, FleetJobView['status']>> = {
   'job.finished': 'finished',
@@ -196,30 +174,49 @@ const ENDS: Readonly<Record<string, FleetJobView['status']>> = {
   'job.cancelled': 'cancelled',
 };
 
-function showJob(row: IntentRow, { body, said, siteJob, events, fresh }: Known): FleetJobView {
+interface Beside {
+  readonly events: readonly JobEvent[];
+  readonly fresh: SiteView | undefined;
+}
+
+function showJob(known: KnownJob, { events, fresh }: Beside): FleetJobView {
+  const { id, site, siteJob, target, requester, action, params, told } = known;
+  const { freshness = 'never', asOf = 0 } = fresh ?? {};
+  return {
+    ...{ id, site, siteJob, freshness, asOf, action, target: `hardwarename=${target}` },
+    ...{ requester, user: requester, params: maskInstall(params), created_at: timeOf(known.at) },
+    ...(told ? stateTold(told) : stateFolded(known, events)),
+    // Who asked for it here is the one for whom it is.
+    ...(told && id === siteJob && { user: told.user }),
+    // What its steps said, its site keeps.
+    result: null,
+  };
+}
+
+type State = 'status' | 'started_at' | 'ended_at' | 'step' | 'retries' | 'code' | 'detail';
+type StateView = Pick<FleetJobView, State | 'version' | 'priority'>;
+
+function stateTold({ status, step, retries, code, detail, ...told }: LivingJob): StateView {
+  const { version, priority, startedAt, endedAt } = told;
+  return {
+    ...{ status, step, retries, code, detail, version, priority },
+    ...{ started_at: timeOf(startedAt), ended_at: timeOf(endedAt) },
+  };
+}
+
+/** Of one that was asked for here, while its site cannot tell of jobs, or has not yet. */
+function stateFolded({ refusal }: KnownJob, events: readonly JobEvent[]): StateView {
   const end = events.find(({ name }) => name in ENDS);
   const steps = events.filter(({ name }) => name === 'job.step');
-  const isRefused = row.status === 'refused';
-  const { code = '', detail = '' } = isRefused ? said : ((end?.data ?? {}) as typeof said);
-  const { freshness = 'never', asOf = 0 } = fresh ?? {};
+  const { code = '', detail = '' } = refusal ?? (end?.data as Partial<Refusal> | undefined) ?? {};
   const status = end ? ENDS[end.name] : steps.length > 0 ? 'running' : 'queued';
   // Called off before its site had heard of it.
   const unheard = code === 'JOB_ENDED' ? 'cancelled' : 'failed';
-  const endedAt = end?.at ?? (isRefused ? row.ended_at : 0);
   return {
-    ...{ id: row.id, site: row.site, siteJob, freshness, asOf },
-    ...{
-      action: body.action,
-      target: `hardwarename=${body.target}`,
-      requester: row.who,
-      user: row.who,
-    },
-    ...{ params: maskInstall(body.params), status: isRefused ? unheard : (status ?? 'queued') },
-    ...{ created_at: timeOf(row.asked_at), started_at: timeOf(steps[0]?.at ?? 0) },
-    ...{ ended_at: timeOf(endedAt), step: String(steps.at(-1)?.data.step ?? '') },
+    ...{ code, detail, version: 0, priority: 0, status: refusal ? unheard : (status ?? 'queued') },
+    ...{ started_at: timeOf(steps[0]?.at ?? 0), ended_at: timeOf(end?.at ?? refusal?.at ?? 0) },
+    step: String(steps.at(-1)?.data.step ?? ''),
     retries: events.filter(({ name }) => name === 'job.retry').length,
-    // What its steps said, its site keeps.
-    ...{ code, detail, result: null, priority: 0 },
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What is too old is not kept: events, notices, answers, requests that are over, codes, certificates and sessions that have ended. One instance
+ * What is too old is not kept: events, notices, answers, jobs and requests that are over, codes, certificates and sessions that have ended. One instance
  * at a time does it, by a lease in the database, in transactions of some milliseconds; what another one has begun it goes on with.
  */
 import { randomUUID } from 'node:crypto';
@@ -31,6 +31,11 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
         `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
          AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)`,
         [before],
+      );
+      gone += await db.run('DELETE FROM fleet_jobs WHERE ended_at > 0 AND ended_at < ?', [before]);
+      gone += await db.run(
+        `DELETE FROM fleet_jobs WHERE status = ''
+         AND NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = fleet_jobs.intent)`,
       );
       gone += await dropRequests(db, { before, most: 100 });
       gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);

@@ -20,6 +20,7 @@ import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { Fleet, LineOf } from './fleet.ts';
 import type { Joining } from './joining.ts';
+import { lackingOf, understandsWelcome } from './told.ts';
 
 export interface LineParts {
   readonly fleet: Fleet;
@@ -29,8 +30,12 @@ export interface LineParts {
 }
 
 export interface Lines {
-  /** A connection whose certificate our authority has signed; what it is worth is looked up here. */
-  accept(socket: WebSocket, tls: TLSSocket): void;
+  /**
+   * A connection whose certificate our authority has signed; what it is worth is looked up here.
+   *
+   * @param of.welcome what of a welcome it says that it understands
+   */
+  accept(socket: WebSocket, of: { readonly tls: TLSSocket; readonly welcome: unknown }): void;
   /** Intents of this site may be waiting. */
   nudge(site: string): void;
   /** Of all of them. */
@@ -79,8 +84,9 @@ export function createLines(parts: LineParts): Lines {
     for (const line of lines.values()) void sendIntents(line);
   }, limit('federationPollMs'));
   return {
-    accept(socket, tls) {
-      openLine(parts, { socket, tls, lines, onReady: sendIntents });
+    accept(socket, { tls, welcome }) {
+      const isUnderstood = understandsWelcome(welcome);
+      openLine(parts, { socket, tls, lines, isUnderstood, onReady: sendIntents });
     },
     nudge(site) {
       const line = lines.get(site);
@@ -103,10 +109,13 @@ interface Opening {
   readonly socket: WebSocket;
   readonly tls: TLSSocket;
   readonly lines: Map<string, Line>;
+  /** A welcome that says what central takes and lacks. */
+  readonly isUnderstood: boolean;
   onReady(line: Line): Promise<void>;
 }
 
-function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): void {
+function openLine(parts: LineParts, opening: Opening): void {
+  const { socket, tls, lines, isUnderstood, onReady } = opening;
   const { fleet, joining, log } = parts;
   const { serialNumber = '', subject } = tls.getPeerCertificate();
   const claimed = String(subject?.CN ?? '').slice(0, 63);
@@ -123,7 +132,7 @@ function openLine(parts: LineParts, { socket, tls, lines, onReady }: Opening): v
       const message = understood(text);
       if (line) return await hear(parts, line, message);
       if (message.kind !== 'hello') throw new Refusal('PROTOCOL', 'The first message is a hello.');
-      line = await greet(parts, { socket, message, serial: serialNumber });
+      line = await greet(parts, { socket, message, serial: serialNumber, isUnderstood });
       lines.get(line.site)?.socket.close(1000, REPLACED);
       lines.set(line.site, line);
       await onReady(line);
@@ -176,9 +185,10 @@ async function greet(
     readonly socket: WebSocket;
     readonly message: Extract<FromAppliance, { kind: 'hello' }>;
     readonly serial: string;
+    readonly isUnderstood: boolean;
   },
 ): Promise<Line> {
-  const { socket, message, serial } = of;
+  const { socket, message, serial, isUnderstood } = of;
   const { site, protocol } = message;
   if (protocol !== PROTOCOL_VERSION)
     throw new Refusal('PROTOCOL', `Protocol ${protocol}; this central speaks ${PROTOCOL_VERSION}.`);
@@ -188,7 +198,7 @@ async function greet(
   if (own !== site)
     throw new Refusal('SITE_MISMATCH', `A certificate of ${own} says that it is ${site}.`);
   const id = randomUUID();
-  const row = await fleet.greet(message, id);
+  const row = await fleet.greet(message, id, isUnderstood);
   if (!row)
     throw new Refusal('APPLIANCE_MISMATCH', `Another appliance has joined as ${site}; join again.`);
   await joining.arrived(site, serial);
@@ -196,7 +206,9 @@ async function greet(
     await fleet.notice(site, 'CLOCK_SKEW', `Its clock differs by ${row.skew_ms} ms.`);
   const { feed_cursor: cursor, mark } = row;
   const known = mark === '' ? {} : { mark };
-  send(socket, { kind: 'welcome', cursor, ...known, clock: clock() });
+  // One of the version before ends a line that says what it does not know.
+  const more = isUnderstood && { takes: ['jobs'], lacks: lackingOf(row) };
+  send(socket, { kind: 'welcome', cursor, ...known, clock: clock(), ...more });
   return { site, line: id, socket, sent: new Set(), sending: false };
 }
 
@@ -222,6 +234,9 @@ async function hear(
         ? undefined
         : send(socket, { kind: 'ack', cursor: verdict.cursor });
     }
+    case 'whole':
+      if (!(await fleet.applyWhole(line, message))) throw new Replaced();
+      return;
     case 'result':
       if (!(await fleet.answer(site, message))) {
         const detail = `${site} answers the intent ${message.intent}, which is not its own.`;

@@ -324,6 +324,38 @@ const STEPS: readonly (readonly string[])[] = [
       PRIMARY KEY (channel, n)
     )`,
   ],
+  // Jobs as their sites keep them, under the site's id, whoever has asked for them.
+  [
+    `CREATE TABLE fleet_jobs (
+      site TEXT NOT NULL,
+      job TEXT NOT NULL,
+      -- what central has asked for; '' for any other
+      intent TEXT NOT NULL DEFAULT '',
+      action TEXT NOT NULL DEFAULT '',
+      hardwarename TEXT NOT NULL DEFAULT '',
+      requester TEXT NOT NULL DEFAULT '',
+      -- '' while the site has not told of it
+      status TEXT NOT NULL DEFAULT '',
+      created_at BIGINT NOT NULL DEFAULT 0,
+      ended_at BIGINT NOT NULL DEFAULT 0,
+      document TEXT NOT NULL DEFAULT '',
+      snapshot TEXT NOT NULL DEFAULT '',
+      PRIMARY KEY (site, job)
+    )`,
+    'CREATE INDEX fleet_jobs_by_id ON fleet_jobs (job)',
+    'CREATE INDEX fleet_jobs_by_intent ON fleet_jobs (intent)',
+    'CREATE INDEX fleet_jobs_by_time ON fleet_jobs (created_at, job)',
+    'CREATE INDEX fleet_jobs_by_status ON fleet_jobs (status, created_at)',
+    'CREATE INDEX fleet_jobs_by_machine ON fleet_jobs (hardwarename, created_at)',
+    'CREATE INDEX fleet_jobs_by_end ON fleet_jobs (ended_at)',
+    `INSERT INTO fleet_jobs (site, job, intent)
+     SELECT site, replace(replace(result, '{"job":"', ''), '"}', ''), id FROM intents
+     WHERE status = 'done' AND body LIKE '{"kind":"job",%' AND result LIKE '{"job":"%"}'
+     ON CONFLICT (site, job) DO NOTHING`,
+    // Of which kinds of documents all were told, and up to where a program has kept them that knows of this.
+    `ALTER TABLE sites ADD COLUMN told TEXT NOT NULL DEFAULT ''`,
+    'ALTER TABLE sites ADD COLUMN told_to BIGINT NOT NULL DEFAULT -1',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

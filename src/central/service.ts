@@ -13,6 +13,7 @@ import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { WELCOME_HEADER } from '../federation/protocol.ts';
 import { createRateLimit, type RateLimit } from '../http/people/rate-limit.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
@@ -238,7 +239,9 @@ function createApplianceServer(parts: ApplianceParts): Server {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (opened) => lines.accept(opened, tls));
+    sockets.handleUpgrade(request, socket, head, (opened) =>
+      lines.accept(opened, { tls, welcome: request.headers[WELCOME_HEADER] }),
+    );
   });
   return server;
 }

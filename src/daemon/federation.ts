@@ -4,17 +4,8 @@
  * Everything is dialled from here, because datacenters are behind firewalls. While central or the way to it is gone, the
  * site works on as before and dials again, less often each time; what happened meanwhile is in the feed.
  */
-import { randomUUID, X509Certificate } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
@@ -22,15 +13,19 @@ import { WebSocket } from 'ws';
 import { AppError } from '../errors.ts';
 import { lookAtDeferred } from '../federation/deferred.ts';
 import { type Intents, openIntents } from '../federation/intents.ts';
+import { openFleetJobs } from '../federation/jobs.ts';
 import { openFleetPools } from '../federation/pools.ts';
 import {
   type FromAppliance,
   fromCentral,
   type LivingMachine,
   parseMessage,
+  WELCOME_FIELDS,
+  WELCOME_HEADER,
 } from '../federation/protocol.ts';
 import { openFleetRequests } from '../federation/requests.ts';
 import { createSession, type Session } from '../federation/session.ts';
+import { maskInstall } from '../http/people/mask.ts';
 import type { ImageDesk } from '../images/desk.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { JobDesk } from '../jobs/desk.ts';
@@ -41,6 +36,7 @@ import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { VERSION } from './core.ts';
+import { createRenewal, writeFleetFile } from './fleet-identity.ts';
 import { FLEET_FILES as FILES, type Membership } from './membership.ts';
 
 /**
@@ -66,20 +62,10 @@ export async function joinFleet(folder: string, url: string, code: string): Prom
   const answer = await ask(new URL('/join', url), tls, JSON.stringify({ secret, request }));
   const { site = '', certificate = '' } = answer;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  write(folder, FILES.identity, key + certificate);
+  writeFleetFile(folder, FILES.identity, key + certificate);
   const membership: Membership = { url, site, authority };
-  write(folder, FILES.membership, `${JSON.stringify(membership, null, 2)}\n`);
+  writeFleetFile(folder, FILES.membership, `${JSON.stringify(membership, null, 2)}\n`);
   return site;
-}
-
-/** Whole or not at all, for good once it returns, and readable by us alone. */
-function write(folder: string, name: string, text: string): void {
-  const file = join(folder, name);
-  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
-  renameSync(`${file}.new`, file);
-  const fd = openSync(folder, 'r');
-  fsyncSync(fd);
-  closeSync(fd);
 }
 
 function ask(
@@ -159,7 +145,7 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
     const identity = readFileSync(join(folder, FILES.identity), 'utf8');
     const socket = new WebSocket(new URL('/link', membership.url.replace(/^http/, 'ws')), {
       ca: membership.authority,
-      ...{ key: identity, cert: identity },
+      ...{ key: identity, cert: identity, headers: { [WELCOME_HEADER]: WELCOME_FIELDS } },
       minVersion: 'TLSv1.3',
       handshakeTimeout: limit('signInProviderMs'),
       maxPayload: limit('federationMessageBytesMax'),
@@ -214,7 +200,8 @@ function startErrands(
   const look = setInterval(
     guarded(() => {
       if (!desk) return;
-      for (const result of lookAtDeferred({ intents, inventory, desk, now: clock })) tell(result);
+      const deferred = { intents, inventory, desk, pools: parts.pools, now: clock };
+      for (const result of lookAtDeferred(deferred)) tell(result);
     }),
     limit('federationErrandMs'),
   );
@@ -249,11 +236,12 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
     intents: held.intents,
     onCertificate: renewal.finish,
     onRefused: held.onRefused,
+    onSent: () => wake(),
   });
   // Not the time of day, which may jump.
   let heardAt = performance.now();
   let scheduled = false;
-  // One look for all that is committed meanwhile: a storm of packets costs the feed a batch, not a wake for each.
+  // One look for all that is committed or sent meanwhile: a storm of packets costs the feed a batch, not a wake for each.
   const wake = () => {
     if (scheduled) return;
     scheduled = true;
@@ -303,39 +291,8 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
 
 const GATHER_MS = 20;
 
-function send(socket: WebSocket, message: FromAppliance): void {
-  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
-}
-
-/** A new certificate for a new key, asked for once on a line. */
-function createRenewal(
-  { folder, clock, log }: FederationParts,
-  identity: string,
-  onRenewed: () => void,
-) {
-  const dueAt = Date.parse(new X509Certificate(identity).validFrom) + limit('applianceRenewMs');
-  let nextKey: string | undefined;
-  let isAsked = false;
-  return {
-    begin(ask: (request: string) => void): void {
-      if (isAsked || clock() < dueAt) return;
-      isAsked = true;
-      import('../federation/certificates.ts')
-        .then(({ makeRequest }) => makeRequest('appliance'))
-        .then(({ key, request }) => {
-          nextKey = key;
-          ask(request);
-        })
-        .catch((err) => log.error({ err }, 'the certificate for central could not be renewed'));
-    },
-    finish(certificate: string): void {
-      if (nextKey === undefined) return;
-      write(folder, FILES.identity, nextKey + certificate);
-      nextKey = undefined;
-      log.info('the certificate for central has been renewed');
-      onRenewed();
-    },
-  };
+function send(socket: WebSocket, message: FromAppliance, onSent?: () => void): void {
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message), () => onSent?.());
 }
 
 interface Opened {
@@ -343,12 +300,14 @@ interface Opened {
   readonly intents: Intents;
   onCertificate(pem: string): void;
   onRefused(code: string, detail: string): void;
+  /** The socket may have room again: a large snapshot on a quiet site waits for nothing else. */
+  onSent(): void;
 }
 
 function openSession(
   parts: FederationParts,
   socket: WebSocket,
-  { site, intents, onCertificate, onRefused }: Opened,
+  { site, intents, onCertificate, onRefused, onSent }: Opened,
 ): Session {
   const { db, inventory, provisioning, clock, log, whenDurable } = parts;
   const { events, machines, serverdb, transactionUnsynced } = inventory;
@@ -372,6 +331,7 @@ function openSession(
     request: requests.byId,
     requestsAfter: requests.after,
     ...openFleetPools(parts.pools.store),
+    ...openFleetJobs(db, parts.jobs.store, maskInstall),
     carryOut(intent) {
       const result = transactionUnsynced(() => intents.carryOut(intent));
       return new Promise((resolve, reject) => {
@@ -379,7 +339,7 @@ function openSession(
       });
     },
     snapshotId: randomUUID,
-    send: (message) => send(socket, message),
+    send: (message) => send(socket, message, onSent),
     unsentBytes: () => socket.bufferedAmount,
     ...{ onCertificate, onRefused },
     onError(err) {

@@ -44,6 +44,11 @@ export function effectOf(parts: EffectParts, { id, who, body }: Intent): Effect 
       if (job === undefined) return { was: 'unknown' };
       return { job: jobs.cancel(job, { who: requester, why: body.why }).id };
     }
+    case 'stop-job': {
+      const machine = inventory.machines.record(jobs.get(body.job).target);
+      if (machine && machine.squad !== body.squad) throw otherNow(machine);
+      return { job: jobs.cancel(body.job, { who: requester, why: body.why }).id };
+    }
     case 'edit':
     case 'move':
     case 'name':
@@ -126,9 +131,13 @@ function orderOf({ inventory, site }: EffectParts, body: Order, who: string): Ef
 function assertSeen(now: MachineRecord | undefined, seen: BodyOf<'job'>['seen']): void {
   if (!now || !seen) return;
   if (now.squad === seen.squad && needsRelease(now.state) === seen.inUse) return;
-  const detail = `It is ${now.state} now, of ${now.squad === '' ? 'no squad' : now.squad}.`;
-  throw new AppError('VERSION_CONFLICT', { detail });
+  throw otherNow(now);
 }
+
+const otherNow = ({ state, squad }: MachineRecord): AppError =>
+  new AppError('VERSION_CONFLICT', {
+    detail: `It is ${state} now, of ${squad === '' ? 'no squad' : squad}.`,
+  });
 
 const versionOf = ({ version }: { readonly version: number }): Effect => ({ version });
 

@@ -91,6 +91,44 @@ export const poolDocument = z.union([
 ]);
 export type PoolDocument = z.output<typeof poolDocument>;
 
+/** A job of a site, whoever has asked for it, or the word that the site has forgotten it. Its steps are told by its events. */
+export const jobDocument = z.union([
+  z.strictObject({
+    id: z.uuid(),
+    action: z.string().min(1).max(64),
+    /** Of its kind. */
+    version: z.number().int(),
+    machine: z.string().min(1).max(63),
+    /** Without what is for the machine alone. */
+    params: z.record(z.string(), z.json()),
+    requester: z.string().max(200),
+    user: z.string().max(200),
+    priority: z.number().int(),
+    status: z.enum(['queued', 'running', 'finished', 'failed', 'cancelled']),
+    step: z.string().max(64),
+    retries: z.number().int().min(0),
+    code: z.string().max(64),
+    detail: z.string().max(1000),
+    createdAt: time,
+    /** 0: not yet. */
+    startedAt: time,
+    endedAt: time,
+  }),
+  z.strictObject({ id: z.uuid(), gone: z.literal(true) }),
+]);
+export type JobDocument = z.output<typeof jobDocument>;
+
+/**
+ * A header of the appliance's when it dials: the fields of a welcome, beyond those of the version before, that it understands. A central
+ * that does not know the header sends none of them, and takes none of what they ask for.
+ */
+export const WELCOME_HEADER = 'reveille-welcome';
+export const WELCOME_FIELDS = 'takes lacks';
+
+/** Documents that are told whole: in a snapshot, or by themselves where central has none of them. */
+export const WHOLE_KINDS = ['pools', 'jobs'] as const;
+export type WholeKind = (typeof WHOLE_KINDS)[number];
+
 /**
  * Which event a cursor means: a database that was put back from a copy has other events under the same numbers, and another
  * epoch of its feed. Of a cursor whose event was compacted away it is the epoch alone.
@@ -136,6 +174,7 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     requests: z.array(requestDocument).optional(),
     /** That they have changed. */
     pools: z.array(poolDocument).optional(),
+    jobs: z.array(jobDocument).optional(),
   }),
   z.strictObject({
     kind: z.literal('snapshot'),
@@ -146,8 +185,20 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     /** Between two snapshots, events tell who comes and goes. */
     members: z.array(memberDocument).optional(),
     pools: z.array(poolDocument).optional(),
+    /** Those that have not ended, and the newest that have; on the last page, too, of a site that tells of jobs. */
+    jobs: z.array(jobDocument).optional(),
     /** On the last page: the cursor from which events complete it. */
     done: z.strictObject({ cursor, mark: z.string().max(96).optional() }).optional(),
+  }),
+  /** What the welcome has said that central lacks, beside records and events that it has: before the first batch. */
+  z.strictObject({
+    kind: z.literal('whole'),
+    /** The same for all of its pages. */
+    whole: id,
+    pools: z.array(poolDocument).optional(),
+    jobs: z.array(jobDocument).optional(),
+    /** Of which there are no others. */
+    done: z.array(z.enum(WHOLE_KINDS)).optional(),
   }),
   z.strictObject({
     kind: z.literal('result'),
@@ -206,6 +257,8 @@ export const intentSchema = z.discriminatedUnion('kind', [
   ...orders,
   /** A job that central has asked for, by the id of that intent. */
   z.strictObject({ kind: z.literal('cancel-job'), job: id, why }),
+  /** Any other job of the site; `squad` is that of its machine, by which central has decided who may. */
+  z.strictObject({ kind: z.literal('stop-job'), job: z.uuid(), squad: z.string(), why }),
   /** Machines, in the form of the appliance's own API, without a site: it is this one. */
   z.strictObject({ kind: z.literal('request'), request: json }),
   z.strictObject({
@@ -257,6 +310,10 @@ export const fromCentral = z.discriminatedUnion('kind', [
     cursor: cursor.nullable(),
     mark: z.string().max(96).optional(),
     clock: time,
+    /** What central takes beyond what the version before has told; others may come to be. */
+    takes: z.array(z.string().max(32)).optional(),
+    /** Of which central has nothing yet, whatever its cursor says. */
+    lacks: z.array(z.string().max(32)).optional(),
   }),
   z.strictObject({ kind: z.literal('ack'), cursor }),
   z.strictObject({ kind: z.literal('intents'), intents: z.array(sentIntent) }),

@@ -12,6 +12,7 @@ import {
   type FromAppliance,
   type FromCentral,
   isSameMark,
+  type JobDocument,
   type MachineDocument,
   type MemberDocument,
   markOf,
@@ -19,6 +20,8 @@ import {
   PROTOCOL_VERSION,
   type RequestDocument,
   type SentIntent,
+  WHOLE_KINDS,
+  type WholeKind,
 } from './protocol.ts';
 
 export interface SessionPorts {
@@ -39,6 +42,10 @@ export interface SessionPorts {
   pools(): readonly PoolDocument[];
   /** As it is now, or the word that there is none. */
   pool(name: string): PoolDocument;
+  /** As it is now, or the word that it is forgotten. */
+  job(id: string): JobDocument;
+  /** Of those that have not ended, and of the newest that have. */
+  jobIds(): readonly string[];
   /** Of central's own requests; undefined for any other. */
   request(id: string): RequestDocument | undefined;
   /** With their places, behind this one by id. */
@@ -75,14 +82,31 @@ const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot)\./;
 const requestIn = (name: string, data: FeedEvent['data']): string | undefined =>
   name.startsWith('request.') && typeof data.request === 'string' ? data.request : undefined;
 
+/** The job that an event is about. */
+const jobIn = (name: string, data: FeedEvent['data']): string | undefined =>
+  name.startsWith('job.') && typeof data.job === 'string' ? data.job : undefined;
+
 /** The pool whose record an event has changed. */
 const poolIn = (name: string, data: FeedEvent['data']): string | undefined =>
   POOL_RECORD.includes(name) && typeof data.pool === 'string' ? data.pool : undefined;
 const POOL_RECORD = ['pool.changed', 'pool.waiting'];
 
+type Welcome = Extract<FromCentral, { kind: 'welcome' }>;
+
 type Phase =
   | { at: 'greeting' }
   | { at: 'snapshot'; id: string; of: 'machines' | 'requests'; after: string; cursor: number }
+  | {
+      /** The end of a snapshot, or what central lacks beside what it has. */
+      at: 'telling';
+      id: string;
+      cursor: number;
+      /** Jobs that are still to be told. */
+      left: readonly string[];
+      takesJobs: boolean;
+      /** Absent at the end of a snapshot. */
+      lacks?: readonly WholeKind[];
+    }
   | {
       at: 'streaming';
       cursor: number;
@@ -90,8 +114,49 @@ type Phase =
       ahead: number[];
     };
 
+type Telling = Extract<Phase, { at: 'telling' }>;
+
+/** A page of jobs; behind the last one all pools, and that this is the end. */
+function tell(ports: SessionPorts, state: Telling, markAt: (cursor: number) => string): Phase {
+  const { id, cursor, left, lacks, takesJobs } = state;
+  const jobs = left.slice(0, limit('federationJobsMax')).map(ports.job);
+  const isEnd = jobs.length === 0;
+  if (lacks)
+    ports.send({
+      ...{ kind: 'whole', whole: id },
+      ...(isEnd ? { done: [...lacks] } : { jobs }),
+      ...(isEnd && lacks.includes('pools') && { pools: [...ports.pools()] }),
+    });
+  else
+    ports.send({
+      ...{ kind: 'snapshot', snapshot: id, machines: [] },
+      ...(takesJobs && { jobs }),
+      ...(isEnd && { pools: [...ports.pools()], done: { cursor, mark: markAt(cursor) } }),
+    });
+  return isEnd
+    ? { at: 'streaming', cursor, ahead: [] }
+    : { ...state, left: left.slice(jobs.length) };
+}
+
+/** The documents that events have changed, beside machines, as they are now: each kind only where there is one. */
+function changedBy(ports: SessionPorts, events: readonly FeedEvent[], takesJobs: boolean) {
+  const named = (nameIn: typeof jobIn) => [
+    ...new Set(events.flatMap(({ name, data }) => nameIn(name, data) ?? [])),
+  ];
+  const requests = named(requestIn).flatMap((id) => ports.request(id) ?? []);
+  const pools = named(poolIn).map(ports.pool);
+  const jobs = takesJobs ? named(jobIn).map(ports.job) : [];
+  return {
+    ...(requests.length > 0 && { requests }),
+    ...(pools.length > 0 && { pools }),
+    ...(jobs.length > 0 && { jobs }),
+  };
+}
+
 export function createSession(ports: SessionPorts): Session {
   let phase: Phase = { at: 'greeting' };
+  /** A central of the version before has no use for jobs, and ends a line that tells of them. */
+  let takesJobs = false;
   /** Versions that central has had on this connection: a hundred events of one machine send its record once. */
   const told = new Map<string, number>();
   const isTold = (document: MachineDocument): boolean => {
@@ -109,12 +174,18 @@ export function createSession(ports: SessionPorts): Session {
     const [event] = cursor > 0 ? ports.after(cursor - 1, 1) : [];
     return markOf(ports.epoch(), event?.id === cursor ? event : undefined);
   };
-  const begin = (cursor: number | null, mark: string | undefined): Phase => {
+  const begin = ({ cursor, mark, takes = [], lacks = [] }: Welcome): Phase => {
+    takesJobs = takes.includes('jobs');
     const isOther = mark !== undefined && cursor !== null && !isSameMark(mark, markAt(cursor));
     const isOurs =
       cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
-    if (isOurs) return { at: 'streaming', cursor, ahead: [] };
     const id = ports.snapshotId();
+    const lacking = WHOLE_KINDS.filter((kind) => lacks.includes(kind));
+    if (isOurs && lacking.length > 0) {
+      const left = lacking.includes('jobs') ? ports.jobIds() : [];
+      return { at: 'telling', id, cursor, left, lacks: lacking, takesJobs };
+    }
+    if (isOurs) return { at: 'streaming', cursor, ahead: [] };
     return { at: 'snapshot', id, of: 'machines', after: '', cursor: ports.lastId() };
   };
   const page = (state: Extract<Phase, { at: 'snapshot' }>): Phase => {
@@ -135,9 +206,8 @@ export function createSession(ports: SessionPorts): Session {
       ports.send({ kind: 'snapshot', snapshot, machines: [], requests: [...requests] });
       return { ...state, after: last.id };
     }
-    const done = { cursor, mark: markAt(cursor) };
-    ports.send({ kind: 'snapshot', snapshot, machines: [], pools: [...ports.pools()], done });
-    return { at: 'streaming', cursor, ahead: [] };
+    const left = takesJobs ? ports.jobIds() : [];
+    return { at: 'telling', id: snapshot, cursor, left, takesJobs };
   };
   const batch = (state: Extract<Phase, { at: 'streaming' }>): boolean => {
     const found = ports.after(state.cursor, limit('federationBatchEventsMax'));
@@ -148,14 +218,9 @@ export function createSession(ports: SessionPorts): Session {
       .map((name) => ports.machine(name) ?? ({ hardwarename: name, gone: true } as const))
       .filter((document) => !isTold(document));
     const events = found.filter(({ name }) => !TRAFFIC.test(name));
-    const ids = new Set(events.flatMap(({ name, data }) => requestIn(name, data) ?? []));
-    const requests = [...ids].flatMap((id) => ports.request(id) ?? []);
-    const named = new Set(events.flatMap(({ name, data }) => poolIn(name, data) ?? []));
-    const pools = [...named].map(ports.pool);
     ports.send({
       ...{ kind: 'batch', from: state.cursor, to: last.id, mark: markOf(ports.epoch(), last) },
-      ...{ events, machines, ...(requests.length > 0 && { requests }) },
-      ...(pools.length > 0 && { pools }),
+      ...{ events, machines, ...changedBy(ports, events, takesJobs) },
     });
     state.cursor = last.id;
     state.ahead.push(last.id);
@@ -164,6 +229,7 @@ export function createSession(ports: SessionPorts): Session {
   const hasRoom = () => ports.unsentBytes() < limit('federationUnsentBytesMax');
   const pump = (): void => {
     while (phase.at === 'snapshot' && hasRoom()) phase = page(phase);
+    while (phase.at === 'telling' && hasRoom()) phase = tell(ports, phase, markAt);
     if (phase.at !== 'streaming') return;
     // What comes while so many are on their way gathers for the next one: a busy central gets fewer and larger batches.
     while (phase.ahead.length < limit('federationBatchesAheadMax') && hasRoom())
@@ -196,7 +262,7 @@ export function createSession(ports: SessionPorts): Session {
     heard(message) {
       switch (message.kind) {
         case 'welcome':
-          if (phase.at === 'greeting') phase = begin(message.cursor, message.mark);
+          if (phase.at === 'greeting') phase = begin(message);
           return pump();
         case 'ack':
           if (phase.at === 'streaming')

@@ -7,6 +7,15 @@ export const FEDERATION_LIMITS = {
     value: 20,
     why: 'requests on one page of a snapshot, with up to 5000 places each: below the largest message',
   },
+  federationJobsMax: { value: 200, why: 'jobs on one page: about 150 KB in one message' },
+  federationJobParamsCharsMax: {
+    value: 8192,
+    why: 'a batch of 500 jobs with the largest parameters stays below the largest message; of larger ones the names are told',
+  },
+  federationEndedJobsMax: {
+    value: 1000,
+    why: 'jobs that have ended, in a snapshot: the newest fill some pages; those of later come one by one',
+  },
   federationToldMax: {
     value: 100_000,
     why: 'versions that central has had on this connection; beyond, a record is told again',
@@ -42,7 +51,10 @@ export const FEDERATION_LIMITS = {
     why: 'how often is looked whether an image of the fleet has come: a read of few rows',
   },
   fleetImageAgainMs: { value: 60_000, why: 'a file that failed is fetched again, not in a loop' },
-  fleetChannelWaitMs: { value: 60_000, why: 'a channel may be told of before its image' },
+  fleetChannelWaitMs: {
+    value: 60_000,
+    why: 'a channel may be told of before its image, a pool before both',
+  },
   fleetImageStreamsMax: { value: 8, why: 'files sent at once by one instance; others come again' },
   federationIntentKeptMs: {
     value: 400 * 86_400_000,

@@ -167,7 +167,7 @@ describe('the portal of a fleet', () => {
     await dialog.getByRole('button', { name: 'Close' }).click();
     const job = { action: 'netboot', target: nameOf(101), release: nameOf(101) };
     expect((await fleet.call('POST', '/jobs', job)).status).toBe(202);
-    await panel('Jobs that were asked for here').getByRole('link', { name: 'netboot' }).waitFor();
+    await panel('Its jobs').getByRole('link', { name: 'netboot' }).waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-fleet-machine-desk.png` });
     await page.getByRole('link', { name: 'Jobs' }).first().click();
     const row = page.locator('tbody tr').filter({ hasText: nameOf(101) });
@@ -181,6 +181,40 @@ describe('the portal of a fleet', () => {
     await expect.poll(async () => [...new Set(await told())]).toEqual(['lon']);
     await page.screenshot({ path: `${SHOTS}/portal-fleet-events-desk.png` });
     expect(await violations(page)).toEqual([]);
+  });
+
+  it('shows the jobs that a site has begun itself, and calls one off', async () => {
+    if (!sto) throw new Error('there is no second site');
+    const { inventory, jobs } = sto.hall.now;
+    const free = inventory.machines
+      .list()
+      .find(({ state, hardwarename }) => state === 'available' && hardwarename !== nameOf(101));
+    const target = free?.hardwarename ?? nameOf(0);
+    const wanted = { action: 'power-off', target, requester: 'eve' };
+    const { id } = inventory.transaction(() => jobs.create(wanted));
+    await page.getByRole('link', { name: 'Jobs' }).first().click();
+    await page.locator('select[aria-label=Site]').selectOption('sto');
+    const row = page.locator('tbody tr').filter({ hasText: 'power-off' });
+    await row.getByText('eve').waitFor();
+    const told = () => page.locator('tbody tr td:nth-child(3)').allTextContents();
+    await expect
+      .poll(async () => [...new Set((await told()).map((text) => text.trim()))])
+      .toEqual(['sto']);
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-jobs-desk.png` });
+    expect(await violations(page)).toEqual([]);
+    await row.getByRole('link', { name: 'power-off' }).click();
+    await page.getByRole('button', { name: 'Call it off…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('input[name=why]').fill('not now');
+    await dialog.getByRole('button', { name: 'Call it off' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await until(
+      async () => jobs.store.logOf(jobs.get(id).number),
+      (log) => log.some(({ entry }) => entry.is === 'cancelling' && entry.why === 'not now'),
+    );
+    await sto.hall.settle();
+    await page.locator('h1').getByText('cancelled').waitFor();
+    await page.screenshot({ path: `${SHOTS}/portal-fleet-job-desk.png` });
   });
 
   it('shows what every site is told to keep, and how far each is with it', async () => {

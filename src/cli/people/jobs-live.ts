@@ -32,6 +32,8 @@ export interface Followed {
     readonly action?: string | undefined;
     readonly target?: string | undefined;
     readonly requester?: string | undefined;
+    /** At central. */
+    readonly site?: string | undefined;
   };
 }
 

@@ -1,4 +1,7 @@
-/** Jobs at central, whose queues are those of its sites: asked for once a second, a line for each that has changed, until none is left. */
+/**
+ * Jobs at central, whose queues are those of its sites: asked for once a second, a line for each that has changed, until none is left. One that
+ * had not ended and is known no more (its site was put back from a copy, or is no site of the fleet any more) is left as it was last.
+ */
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
 import type { Job } from '../../client/operations.generated.ts';
 import { type CliContext, type CommonOptions, clientFor } from './connection.ts';
@@ -15,23 +18,32 @@ export async function pollJobs(
 ): Promise<number> {
   const api = clientFor<'jobs'>(context, options);
   const seen = new Map<string, Job>();
-  for (;;) {
+  const lost = new Set<string>();
+  const isFollowed = (job: Job): boolean => isOpen(job) && !lost.has(job.id);
+  for (let isFirst = true; ; isFirst = false) {
     // What was open and is listed no more has ended.
-    const open = [...seen.values()].filter(isOpen).map(({ id }) => id);
-    const found = ids
-      ? await byIds(api, seen.size === 0 ? ids : open)
-      : [...(await unfinished(api, filter)), ...(await byIds(api, open))];
+    const open = [...seen.values()].filter(isFollowed).map(({ id }) => id);
+    const named = isFirst ? (ids ?? []) : open;
+    const listed = ids ? [] : await unfinished(api, filter);
+    const found = [...listed, ...(await byIds(api, named))];
     for (const job of found) {
       const before = seen.get(job.id);
       seen.set(job.id, job);
+      lost.delete(job.id);
       if (before && lineOf(before) === lineOf(job)) continue;
       context.write(options.json ? `${JSON.stringify(job)}\n` : `${lineOf(job)}\n`);
     }
+    const answered = new Set(found.map(({ id }) => id));
+    for (const id of named) {
+      if (answered.has(id)) continue;
+      lost.add(id);
+      const last = seen.get(id);
+      context.write(`${last ? lineOf(last) : id}  is not there any more\n`);
+    }
     const all = [...seen.values()];
-    if (!all.some(isOpen)) {
-      const lost = (ids ?? []).filter((id) => !seen.has(id));
-      for (const id of lost) context.write(`${id}  is not there any more\n`);
-      return lost.length + all.filter(({ status }) => status !== 'finished').length;
+    if (!all.some(isFollowed)) {
+      const unseen = [...lost].filter((id) => !seen.has(id)).length;
+      return unseen + all.filter(({ status }) => status !== 'finished').length;
     }
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
@@ -54,6 +66,12 @@ async function byIds(api: Api, ids: readonly string[]): Promise<Job[]> {
 }
 
 async function unfinished(api: Api, filter: Followed['filter'] & object): Promise<readonly Job[]> {
+  const jobs: Job[] = [];
   const query = { ...filter, status: 'queued,running', limit: '1000' };
-  return (await api.call('GET /jobs', { query })).body.jobs;
+  for (let cursor: string | undefined; ; ) {
+    const { body } = await api.call('GET /jobs', { query: { ...query, cursor } });
+    jobs.push(...body.jobs);
+    if (body.next === undefined) return jobs;
+    cursor = String(body.next);
+  }
 }

@@ -5,7 +5,7 @@ import type { Job, JobDetail, Operations } from '../../client/operations.generat
 import { AppError } from '../../errors.ts';
 import { pairs } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { type OfSite, tellAge, withSite } from './fleet.ts';
+import { type OfSite, tellAge, tellAsked, withSite } from './fleet.ts';
 import { followJobs } from './jobs-live.ts';
 import { type Column, done, show, showRecord } from './output.ts';
 
@@ -38,6 +38,7 @@ interface ListOptions extends CommonOptions {
   readonly action?: string;
   readonly machine?: string;
   readonly requester?: string;
+  readonly site?: string;
   readonly limit?: string;
   readonly follow?: boolean;
 }
@@ -49,16 +50,18 @@ function addReads(jobs: Command, context: CliContext): void {
     .option('--action <KIND>', 'of one kind')
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--requester <NAME>', 'asked for by')
+    .option('--site <SITE>', 'at central: of one site')
     .option('--limit <COUNT>', 'at most so many', '100')
     .option('--follow', 'those that have not ended, live, until none is left')
     .action(async ({ machine: target, ...options }: ListOptions) => {
-      const { status, action, requester, limit } = options;
+      const { status, action, requester, site, limit } = options;
       if (options.follow) {
-        await followJobs(context, options, { filter: { action, requester, target } });
+        await followJobs(context, options, { filter: { action, requester, target, site } });
         return;
       }
       const { body } = await clientFor(context, options).call('GET /jobs', {
-        query: { status, action, requester, target, limit },
+        // An appliance has one site, and no such question.
+        query: { status, action, requester, target, limit, site } as never,
       });
       const rows: readonly (Job & OfSite)[] = body.jobs;
       show(context, options, { document: body, rows, columns: withSite(COLUMNS, rows) });
@@ -207,6 +210,7 @@ function addControls(jobs: Command, context: CliContext): void {
         body: { why: options.why },
       });
       done(context, options, `job ${id} is asked to stop`, body);
+      tellAsked(context, body);
     });
   withCommon(jobs.command('queue'))
     .description('whether the queue runs, and how many jobs are in which status')

@@ -3,13 +3,6 @@ import { call, post } from '../api.ts';
 import { go } from '../router.ts';
 import type { MachineView } from './types.ts';
 
-/** What is told of a change; of one at central whose site has not answered, that it is asked. */
-export function changeWords(answer: unknown, words: string): string {
-  const { asked } = (answer ?? {}) as { readonly asked?: { readonly site: string } };
-  if (!asked) return words;
-  return `${asked.site} has not answered yet: it is asked for when it is heard of.`;
-}
-
 /** @returns the answer. @throws Problem VERSION_CONFLICT when somebody else was faster */
 export async function patchMachine(
   { hardwarename, version }: MachineView,

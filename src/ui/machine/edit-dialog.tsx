@@ -1,9 +1,10 @@
 /** Where the machine is and what it is called: each field that this person may write. */
 import { useState } from 'preact/hooks';
+import { changeWords } from '../asked-words.ts';
 import { tell } from '../notices.ts';
 import { Dialog } from '../parts/common.tsx';
 import { may } from '../session.ts';
-import { changeWords, patchMachine } from './calls.ts';
+import { patchMachine } from './calls.ts';
 import type { MachineView } from './types.ts';
 
 type Name = keyof MachineView & string;

@@ -2,9 +2,9 @@
 import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
+import { changeWords } from '../asked-words.ts';
 import { tell } from '../notices.ts';
 import { Dialog } from '../parts/common.tsx';
-import { changeWords } from './calls.ts';
 import type { MachineView } from './types.ts';
 
 export type Transition = Operations['GET /states']['answer']['transitions'][number];

@@ -61,7 +61,7 @@ export function FleetMachinePage({ name }: { name: string }) {
         </Panel>
         {/* What its site has told is the record that these dialogs are about. */}
         <Actions machine={machine as unknown as MachineView} reload={detail.reload} />
-        <Panel title="Jobs that were asked for here" wide>
+        <Panel title="Its jobs" wide>
           <Jobs jobs={jobs.value?.jobs ?? []} target={false} />
         </Panel>
         <Panel title="Its last events">

@@ -2,11 +2,12 @@
 import { useState } from 'preact/hooks';
 import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
+import { changeWords } from '../asked-words.ts';
 import { readTime, seconds } from '../format.ts';
 import { jobWords } from '../machine/calls.ts';
 import { tell } from '../notices.ts';
 import { Badge, Dialog, Facts, Panel, Reading, Title, When } from '../parts/common.tsx';
-import { type JobView, jobDuration, targetName } from '../parts/job-list.tsx';
+import { JobFreshness, type JobView, jobDuration, targetName } from '../parts/job-list.tsx';
 import { useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
 import { may, session } from '../session.ts';
@@ -67,7 +68,14 @@ export function JobPage({ id }: { id: string }) {
                 ),
               ],
               ['Result', job.result !== null && <code key="r">{JSON.stringify(job.result)}</code>],
-              ['Site', job.site],
+              [
+                'Site',
+                job.site && (
+                  <span key="s">
+                    {job.site} <JobFreshness of={job} />
+                  </span>
+                ),
+              ],
               ['Id', <code key="i">{job.id}</code>],
             ]}
           />
@@ -135,8 +143,8 @@ function Cancel({ job, reload }: { job: Detail['job']; reload(): void }) {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     try {
-      await post(`jobs/${job.id}/cancel`, { why: String(form.get('why')).trim() });
-      tell('It is being called off.', 'good');
+      const answer = await post(`jobs/${job.id}/cancel`, { why: String(form.get('why')).trim() });
+      tell(changeWords(answer.body, 'It is being called off.'), 'good');
       setOpen(false);
       reload();
     } catch (error) {

@@ -5,6 +5,8 @@ import { seconds } from '../format.ts';
 import { jobWords } from '../machine/calls.ts';
 import { tell, tellProblem } from '../notices.ts';
 import { Chips, Empty, Panel, Reading, Table, Title } from '../parts/common.tsx';
+import { SiteFilter } from '../parts/filters.tsx';
+import { OldSites } from '../parts/freshness.tsx';
 import { Jobs, type JobView } from '../parts/job-list.tsx';
 import { named, useRead } from '../resource.ts';
 import { query, setQuery } from '../router.ts';
@@ -17,8 +19,10 @@ const STATUSES = ['running', 'queued', 'failed', 'finished', 'cancelled'];
 
 export function JobsPage() {
   const status = query.value.get('status') ?? '';
-  const filter = status === '' ? '' : `&status=${status}`;
-  const jobs = useRead<{ jobs: readonly JobView[] }>(`jobs?limit=100${filter}`, named('job'));
+  const site = isFleet.value ? (query.value.get('site') ?? '') : '';
+  const given = Object.entries({ status, site }).filter(([, value]) => value !== '');
+  const filter = new URLSearchParams([['limit', '100'], ...given]);
+  const jobs = useRead<{ jobs: readonly JobView[] }>(`jobs?${filter}`, named('job'));
   const queue = useRead<Queue>(isFleet.value ? '' : 'jobs/queue', named('job'));
   const stats = useRead<Stats>(
     isFleet.value ? '' : 'jobs/stats',
@@ -38,7 +42,12 @@ export function JobsPage() {
         choose={(value) => setQuery({ status: value })}
       />
       {isFleet.value && (
-        <p class="dim">Jobs that were asked for here; a site's own are in its portal.</p>
+        <>
+          <div class="filters">
+            <SiteFilter />
+          </div>
+          <OldSites />
+        </>
       )}
       <div class="panels">
         <Panel title="Newest first" wide>

@@ -49,7 +49,7 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
           )}
           {isFleet.value && (
             <td>
-              {job.site} {job.freshness && job.freshness !== 'current' && <Known of={job} />}
+              {job.site} <JobFreshness of={job} />
             </td>
           )}
           <td>
@@ -70,6 +70,7 @@ export function Jobs({ jobs, target = true }: { jobs: readonly JobView[]; target
   );
 }
 
-function Known({ of: { freshness = 'never', asOf = 0 } }: { of: JobView }) {
-  return <Freshness of={{ freshness, asOf }} />;
+/** At central, where it is not current. */
+export function JobFreshness({ of: { freshness = 'current', asOf = 0 } }: { of: JobView }) {
+  return freshness === 'current' ? null : <Freshness of={{ freshness, asOf }} />;
 }

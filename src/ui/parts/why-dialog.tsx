@@ -10,8 +10,8 @@ export interface WhyDialogProps {
   readonly says?: ComponentChildren;
   /** On the button. */
   readonly word: string;
-  /** Told when it is done. */
-  readonly told: string;
+  /** Told when it is done, by what was answered. */
+  readonly told: string | ((answer: unknown) => string);
   readonly danger?: boolean;
   /** The API takes it without a reason. */
   readonly optional?: boolean;
@@ -31,8 +31,8 @@ export function WhyDialog(props: WhyDialogProps) {
     const form = new FormData(event.currentTarget as HTMLFormElement);
     setBusy(true);
     try {
-      await props.act(String(form.get('why')).trim(), form);
-      tell(told, 'good');
+      const answer = await props.act(String(form.get('why')).trim(), form);
+      tell(typeof told === 'string' ? told : told(answer), 'good');
       close();
     } catch (error) {
       setFailed((error as Error).message);

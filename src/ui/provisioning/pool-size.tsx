@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { FleetPoolView } from '../../central/pools.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { call } from '../api.ts';
+import { sizeWords } from '../asked-words.ts';
 import { plural } from '../format.ts';
 import { Freshness } from '../parts/freshness.tsx';
 import { WhyDialog } from '../parts/why-dialog.tsx';
@@ -28,7 +29,7 @@ export function PoolSize({ pool, reload }: { pool: Pool; reload(): void }) {
               : 'What is missing is asked for; what is too much is released and wiped, unhealthy machines first.'
           }
           word="Write it"
-          told={`${pool.name} has another size.`}
+          told={(answer) => sizeWords(answer as Pool, `${pool.name} has another size.`)}
           act={(why, form) => write(pool, why, form)}
           close={() => {
             setOpen(false);
@@ -97,7 +98,7 @@ function sizesOf(pool: Pool, form: FormData): Sizes {
 }
 
 /** @throws Error that says how many machines would go, when that was not said */
-async function write(pool: Pool, why: string, form: FormData): Promise<void> {
+async function write(pool: Pool, why: string, form: FormData): Promise<unknown> {
   const { body, leaving } = sizesOf(pool, form);
   const confirm = Number(form.get('confirm') ?? 0);
   if (confirm !== leaving)
@@ -108,5 +109,5 @@ async function write(pool: Pool, why: string, form: FormData): Promise<void> {
     );
   const query = new URLSearchParams({ why, ...(confirm > 0 && { confirm: String(confirm) }) });
   const path = `pools/${encodeURIComponent(pool.name)}/size?${query}`;
-  await call('PUT', path, { body, version: pool.version });
+  return (await call('PUT', path, { body, version: pool.version })).body;
 }

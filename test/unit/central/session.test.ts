@@ -11,7 +11,7 @@ const event = (id: number): FeedEvent => ({ id, at: id * 10, name: 'machine.stat
 
 /** What is sent after a welcome with this cursor. @param ids of the events that are there */
 function answerTo(
-  welcome: { cursor: number | null; mark?: string },
+  welcome: { cursor: number | null; mark?: string; takes?: string[]; lacks?: string[] },
   ids: readonly number[],
   { of = event, ...ports }: Partial<SessionPorts> & { of?: (id: number) => FeedEvent } = {},
 ) {
@@ -28,6 +28,7 @@ function answerTo(
     request: () => undefined,
     requestsAfter: () => [],
     ...{ membersOf: () => [], pools: () => [], pool: gone },
+    ...{ job: (id: string) => ({ id, gone: true }) as const, jobIds: () => [] },
     carryOut: () => Promise.reject(new Error('nothing was asked for')),
     snapshotId: () => 'snapshot',
     send: (message) => sent.push(message),
@@ -88,6 +89,7 @@ describe('the feed', () => {
       ...{ lastId: () => ids.length, floor: () => 0, machine: () => undefined },
       ...{ machinesAfter: () => [], request: () => undefined, requestsAfter: () => [] },
       ...{ membersOf: () => [], pools: () => [], pool: gone },
+      ...{ job: (id: string) => ({ id, gone: true }) as const, jobIds: () => [] },
       carryOut: () => Promise.reject(new Error('nothing was asked for')),
       ...{ snapshotId: () => 'snapshot', send: (message) => sent.push(message) },
       ...{ unsentBytes: () => 0, onCertificate: () => undefined, onRefused: () => undefined },
@@ -149,5 +151,52 @@ describe('requests of central', () => {
         : message.kind,
     );
     expect(pages).toEqual([['A'], ['B'], ['fleet-1', 'fleet-2'], ['fleet-3'], ['done']]);
+  });
+});
+
+describe('jobs of the site', () => {
+  const ended = { retries: 0, code: '', detail: '', createdAt: 1, startedAt: 2, endedAt: 3 };
+  const job = (id: string) => ({
+    ...{ id, action: 'reset', version: 1, machine: 'A', params: {}, requester: 'eve', user: 'eve' },
+    ...{ priority: 0, status: 'finished' as const, step: 'reset', ...ended },
+  });
+  const of = (id: number): FeedEvent => ({
+    ...event(id),
+    ...{ name: 'job.step', data: { job: `job-${Math.min(id, 2)}` } },
+  });
+  const ports = { of, job, jobIds: () => ['job-1', 'job-2'] };
+  const known = { cursor: 0, mark: markOf(EPOCH) };
+
+  it('travel with the events that have brought them further, each once, to a central that takes them', () => {
+    const [batch] = answerTo({ ...known, takes: ['jobs', 'other'] }, [1, 2, 3], ports);
+    expect(batch).toMatchObject({ kind: 'batch', to: 3, jobs: [job('job-1'), job('job-2')] });
+    const [toOlder] = answerTo(known, [1, 2, 3], ports);
+    expect(toOlder).toMatchObject({ kind: 'batch', to: 3 });
+    expect(toOlder).not.toHaveProperty('jobs');
+  });
+
+  it('are in a snapshot for a central that takes them alone', () => {
+    const pages = answerTo({ cursor: null, takes: ['jobs'] }, [1], ports);
+    expect(pages).toMatchObject([
+      { kind: 'snapshot', jobs: [{ id: 'job-1' }, { id: 'job-2' }] },
+      { kind: 'snapshot', jobs: [], pools: [], done: { cursor: 1 } },
+    ]);
+    const [older, ...others] = answerTo({ cursor: null }, [1], ports);
+    expect([Object.keys(older ?? {}).sort(), others]).toEqual([
+      ['done', 'kind', 'machines', 'pools', 'snapshot'],
+      [],
+    ]);
+  });
+
+  it('and pools are told whole, before the events, when central lacks them', () => {
+    const welcome = { ...known, takes: ['jobs'] };
+    const all = answerTo({ ...welcome, lacks: ['pools', 'jobs', 'other'] }, [1], ports);
+    expect(all.map(({ kind }) => kind)).toEqual(['whole', 'whole', 'batch']);
+    expect(all[0]).toMatchObject({ jobs: [{ id: 'job-1' }, { id: 'job-2' }] });
+    expect(all[1]).toMatchObject({ whole: 'snapshot', pools: [], done: ['pools', 'jobs'] });
+    const [pools, batch] = answerTo({ ...welcome, lacks: ['pools'] }, [1], ports);
+    expect(pools).toEqual({ kind: 'whole', whole: 'snapshot', pools: [], done: ['pools'] });
+    expect(batch).toMatchObject({ kind: 'batch' });
+    expect(answerTo({ ...welcome, lacks: [] }, [1], ports)).toMatchObject([{ kind: 'batch' }]);
   });
 });

@@ -67,6 +67,7 @@ async function appliance(names: readonly string[]) {
     },
     /** Without a word. */
     silently: (id: string, status: string) => void jobs.set(id, { status, step: '' }),
+    forget: (id: string) => void jobs.delete(id),
     /** It is started anew, and answers nothing so many times. */
     refuse: (times: number) => {
       refusals = times;
@@ -214,5 +215,24 @@ describe('following jobs at central', () => {
     ).finally(central.close);
     expect(unfinished).toBe(1);
     expect(written).toEqual(['j1  j1  reset  finished', 'lost  is not there any more']);
+  });
+
+  it('ends with what is known of one that is listed no more', async () => {
+    const central = await appliance(['j1', 'j2']);
+    const written: string[] = [];
+    const write = (text: string) => {
+      written.push(text.trim());
+      if (written.length === 2) central.forget('j1');
+      if (text.includes('any more')) central.silently('j2', 'finished');
+    };
+    const context = { environment: {}, write, tell: () => undefined, readInput: async () => '' };
+    const unfinished = await pollJobs(context, { url: central.url }, { pauseMs: 1 }).finally(
+      central.close,
+    );
+    expect(unfinished).toBe(1);
+    expect(written.slice(2)).toEqual([
+      'j1  j1  reset  running  is not there any more',
+      'j2  j2  reset  finished',
+    ]);
   });
 });

@@ -147,10 +147,11 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
     async get(id) {
       const { known, sites } = await find(id);
       const events = await eventsOf(known);
+      const job = showJob(known, { fresh: sites.get(known.site), events });
+      const isAsked = events.some(({ name }) => name === 'job.cancelling');
       return {
-        job: showJob(known, { fresh: sites.get(known.site), events }),
+        ...{ job, cancelling: isAsked && job.ended_at === null },
         ...{ phase: '', steps: stepsOf(events), waiting_for: '', waiting_until: null },
-        ...{ cancelling: events.some(({ name }) => name === 'job.cancelling') },
         ...{ remaining_seconds: null, remaining_is_guess: false },
         log: events.map(({ id: seq, at, name, data: { job: _, ...entry } }) => ({
           ...{ seq, at: timeOf(at), entry: { is: name.replace('job.', ''), ...entry } },

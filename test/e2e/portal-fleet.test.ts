@@ -170,7 +170,10 @@ describe('the portal of a fleet', () => {
     await panel('Its jobs').getByRole('link', { name: 'netboot' }).waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-fleet-machine-desk.png` });
     await page.getByRole('link', { name: 'Jobs' }).first().click();
-    const row = page.locator('tbody tr').filter({ hasText: nameOf(101) });
+    const row = page
+      .locator('tbody tr')
+      .filter({ hasText: nameOf(101) })
+      .filter({ hasText: 'netboot' });
     await row.getByText('sto').waitFor();
     await row.getByRole('link', { name: 'netboot' }).click();
     await page.getByRole('heading', { name: 'Netboot' }).waitFor();

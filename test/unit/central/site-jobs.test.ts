@@ -101,6 +101,7 @@ describe('a job that a site has begun itself', () => {
       .filter(({ name }) => name === 'job.cancelling');
     expect(event?.data).toMatchObject({ who: 'central:token:music', why: 'wrong one' });
     await lists(fleet, 'status=cancelled', ({ length }) => length === 1);
+    expect((await fleet.call('GET', `/jobs/${id}`)).body.cancelling).toBe(false);
     expect((await cancel(music)).body.code).toBe('JOB_ENDED');
   });
 

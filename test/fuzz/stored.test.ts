@@ -155,10 +155,12 @@ describe('what our daemons tell each other', () => {
     },
     { kind: 'file', name: 'reveille.db', sizeBytes: 9, place: { run: 'r', seq: 1 } },
   ].map(bytesOf);
+  const WHOLE_JOB = '00000000-0000-8000-a000-000000000000';
   const fleet = [
     { kind: 'result', intent: 'i1', status: 'done', result: { job: 'x' } },
     { kind: 'batch', from: 1, to: 2, events: [], machines: [] },
-    { kind: 'welcome', cursor: null, clock: 1_700_000_000_000 },
+    { kind: 'welcome', cursor: 1, clock: 1_700_000_000_000, takes: ['jobs'], lacks: ['pools'] },
+    { kind: 'whole', whole: 's', jobs: [{ id: WHOLE_JOB, gone: true }], done: ['jobs'] },
     { kind: 'refused', code: 'NO', detail: 'x' },
   ].map(bytesOf);
 

@@ -19,6 +19,15 @@ export interface FleetCliContext {
   untilStopped(stop: () => Promise<void>): void;
 }
 
+const JSON_OPTION = 'print JSON for programs';
+
+interface TokenOptions {
+  readonly config?: string;
+  readonly role: string;
+  readonly squad?: string[];
+  readonly json?: boolean;
+}
+
 export function addFleetCommands(program: Command, context: FleetCliContext): void {
   const central = program
     .command('central')
@@ -48,7 +57,8 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
     .option('-c, --config <FILE>', 'YAML configuration')
     .option('--role <ROLE>', ROLES.join(', '), 'viewer')
     .option('--squad <NAMES...>', 'it acts for these alone')
-    .action(async (name: string, options: { config?: string; role: string; squad?: string[] }) => {
+    .option('--json', JSON_OPTION)
+    .action(async (name: string, options: TokenOptions) => {
       const { config, role, squad } = options;
       if (!ROLES.includes(role as Role))
         throw new AppError('REQUEST_INVALID', { detail: `Roles are ${ROLES.join(', ')}.` });
@@ -59,7 +69,8 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
       try {
         await migrateFleet(db);
         const secret = await openFleetAccess(db, systemClock).makeToken(name, role as Role, squad);
-        context.write(`${secret}\n`);
+        const document = { name, role, squads: squad ?? [], token: secret };
+        context.write(`${options.json ? JSON.stringify(document) : secret}\n`);
       } finally {
         await db.close();
       }
@@ -71,11 +82,13 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
     .description('join with a code made at central, read from standard input')
     .argument('<url>', "where central's appliances dial in, as in https://central.example:8444")
     .option('-c, --config <FILE>', "the daemon's configuration")
-    .action(async (url: string, { config }: { config?: string }) => {
+    .option('--json', JSON_OPTION)
+    .action(async (url: string, { config, json }: { config?: string; json?: boolean }) => {
       if (!URL.canParse(url) || !url.startsWith('https:'))
         throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no https URL.` });
       const folder = federationFolderOf(loadConfig(config));
       const site = await joinFleet(folder, url, await context.readInput());
-      context.write(`joined as ${site}; a running daemon takes part after its restart\n`);
+      const text = `joined as ${site}; a running daemon takes part after its restart`;
+      context.write(`${json ? JSON.stringify({ site }) : text}\n`);
     });
 }

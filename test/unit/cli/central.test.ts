@@ -1,0 +1,53 @@
+/** `reveille central …` without a running central. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { openFleetAccess } from '../../../src/central/access.ts';
+import { openFleetDatabase } from '../../../src/central/sql.ts';
+import { addFleetCommands } from '../../../src/cli/central.ts';
+
+const NOW = 1_700_000_000_000 as never;
+
+async function run(...words: string[]): Promise<string> {
+  let output = '';
+  const program = new Command('reveille').exitOverride();
+  addFleetCommands(program, {
+    write: (text) => {
+      output += text;
+    },
+    tell: () => undefined,
+    readInput: async () => '',
+    untilStopped: () => undefined,
+  });
+  await program.parseAsync(words, { from: 'user' });
+  return output;
+}
+
+describe('central token', () => {
+  it('prints a token that works, and nothing else; with --json what it is of, too', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'central-'));
+    const database = `sqlite:${join(dir, 'fleet.db')}`;
+    const config = join(dir, 'central.yaml');
+    writeFileSync(config, `database: ${database}\nfolder: ${dir}\n`);
+    const plain = (await run('central', 'token', 'ops', '--role', 'admin', '-c', config)).trim();
+    const words = ['central', 'token', 'music', '--squad', 'music', '--json', '-c', config];
+    const document = JSON.parse(await run(...words));
+    expect(document).toEqual({
+      ...{ name: 'music', role: 'viewer', squads: ['music'] },
+      token: expect.stringMatching(/^\S{20,}$/),
+    });
+    const db = openFleetDatabase(database);
+    const access = openFleetAccess(db, () => NOW);
+    expect(await access.principal(`Bearer ${plain}`)).toMatchObject({ role: 'admin' });
+    expect(await access.principal(`Bearer ${document.token}`)).toMatchObject({
+      squads: { music: 'viewer' },
+    });
+    await db.close();
+  });
+
+  it('is of a role that there is', async () => {
+    await expect(run('central', 'token', 'ops', '--role', 'king')).rejects.toThrow('Roles are');
+  });
+});

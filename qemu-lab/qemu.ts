@@ -13,6 +13,8 @@ export interface VmPlace {
   readonly dir: string;
   /** Tap of each NIC, in the order of the rack. */
   readonly taps: readonly string[];
+  /** Where they are no taps: what each NIC is plugged into, a `-netdev` without its id. */
+  readonly cables?: readonly string[] | undefined;
   /** iPXE as a kernel, for `netboot: chain`. */
   readonly ipxeKernel: string;
   /** What the firmware tries before the rest. */
@@ -88,7 +90,10 @@ const SECURE_FLASH = [
   ...['-global', 'ICH9-LPC.disable_s3=1'],
 ];
 
-function netdev({ link }: RackMachine, index: number, tap: string): string {
+function netdev({ link }: RackMachine, index: number, { taps, cables }: VmPlace): string {
+  const cable = cables?.[index];
+  if (cable) return cable.replace(',', `,id=net${index},`);
+  const tap = taps[index] ?? '';
   if (!link) return `tap,id=net${index},ifname=${tap},script=no,downscript=no`;
   const ports = linkPorts(tap);
   return `socket,id=net${index},udp=127.0.0.1:${ports.link},localaddr=127.0.0.1:${ports.qemu}`;
@@ -143,7 +148,7 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),
     ...machine.nics.flatMap((nic, index) => [
-      ...['-netdev', netdev(machine, index, place.taps[index] ?? '')],
+      ...['-netdev', netdev(machine, index, place)],
       '-device',
       `${nic.model},netdev=net${index},mac=${nic.mac}${nic.boot ? `,bootindex=${nicIndex}` : ''}${withoutRom(nic.model) ? ',romfile=' : ''}`,
     ]),

@@ -8,6 +8,7 @@
  */
 import type { LeaseGiven } from './events/dhcp.ts';
 import { DNS_EVENT_NAMES, type DnsEventData } from './events/dns.ts';
+import { INTERFACE_EVENT_NAMES, type InterfaceEventData } from './events/interfaces.ts';
 import { PROVISIONING_EVENT_NAMES, type ProvisioningEventData } from './events/provisioning.ts';
 import type { BootId, Hardwarename } from './wire/ids.ts';
 import type { Mac } from './wire/mac.ts';
@@ -16,7 +17,7 @@ import type { Millis } from './wire/time.ts';
 /** Who asked: firmware PXE, UEFI HTTP Boot, iPXE, an operating system (pxeimage included), or a BMC. */
 export type ClientStage = 'firmware' | 'http-boot' | 'ipxe' | 'os' | 'bmc';
 
-export interface EventData extends ProvisioningEventData, DnsEventData {
+export interface EventData extends ProvisioningEventData, DnsEventData, InterfaceEventData {
   'daemon.started': { version: string; pid: number };
   'daemon.stopped': { signal: string };
   /** One of the two appliances of the site is active: under which epoch, and what it was `from` then. */
@@ -278,14 +279,7 @@ export interface TcpFigures {
   readonly quietMs: number;
 }
 
-/** Where a relayed packet came from, as the relay tells it: often a switch and its port. */
-export interface RelayPlace {
-  /** `giaddr`. */
-  readonly agent: string;
-  /** Sub-options 1 and 2 of option 82: text where they are text, else hex digits; empty when absent. */
-  readonly circuit: string;
-  readonly remote: string;
-}
+export type { RelayPlace } from './events/dhcp.ts';
 
 export interface HardwareChange {
   /** e.g. `nic`, `disk`, `memory`, `bios`. */
@@ -370,6 +364,7 @@ export const EVENT_NAMES = [
   'events.compacted',
   'nic.moved',
   ...DNS_EVENT_NAMES,
+  ...INTERFACE_EVENT_NAMES,
   'job.queued',
   'job.step',
   'job.retry',

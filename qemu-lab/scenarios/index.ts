@@ -22,6 +22,7 @@ import { quirk } from './quirk.ts';
 import { recycle } from './recycle.ts';
 import { replace } from './replace.ts';
 import { standby, standbyKilled } from './standby.ts';
+import { vlans } from './vlans.ts';
 import { wake } from './wake.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -45,6 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
   burnIn,
   https,
   architectures,
+  vlans,
   federation,
   federationFaults,
   standbyKilled,

@@ -34,7 +34,8 @@ interface Machine {
 
 interface State {
   readonly machines: Map<string, Machine>;
-  readonly owners: Map<Ipv4, string>;
+  /** Who was acknowledged an address, by VLAN and address: two VLANs may have the same numbers. */
+  readonly owners: Map<string, string>;
   readonly tracker: ReturnType<typeof createTftpTracker>;
   readonly general: Problem[];
   readonly counts: { frames: number; dhcp: number; tftp: number; http: number; tcp: number };
@@ -110,7 +111,7 @@ function takeMessage(state: State, datagram: Datagram): void {
   const message = messageOf(datagram, packet.value, cut);
   append(state, machineKey(packet.value), message);
   if (message.fromServer && message.type === MESSAGE.ack && packet.value.yiaddr !== 0) {
-    state.owners.set(packet.value.yiaddr, machineKey(packet.value));
+    state.owners.set(placed(datagram.vlans, packet.value.yiaddr), machineKey(packet.value));
   }
 }
 
@@ -190,9 +191,11 @@ function sentAgain({ requests }: State, datagram: Datagram): boolean {
   return false;
 }
 
-function ownerOf(state: State, { source, sourceMac }: Datagram): string {
-  return state.owners.get(source) ?? sourceMac ?? formatIpv4(source);
+function ownerOf(state: State, { source, sourceMac, vlans }: Datagram): string {
+  return state.owners.get(placed(vlans, source)) ?? sourceMac ?? formatIpv4(source);
 }
+
+const placed = (vlans: readonly number[], address: Ipv4): string => `${vlans} ${address}`;
 
 function append(state: State, key: string, entry: Entry): void {
   const known = state.machines.get(key);

@@ -198,13 +198,15 @@ export function checkAddresses(machines: readonly MachineTrace[]): Problem[] {
       ),
     )
     .sort((a, b) => a.message.frame - b.message.frame);
-  const holders = new Map<Ipv4, { key: string; untilUs: number }>();
+  // By VLAN and address: two VLANs may have one network each, of the same numbers.
+  const holders = new Map<string, { key: string; untilUs: number }>();
   const found: Problem[] = [];
   for (const { key, message } of messages) {
     const { packet, type, atUs } = message;
-    if (type === MESSAGE.release) holders.delete(packet.ciaddr);
+    const at = (address: Ipv4) => `${message.vlans} ${address}`;
+    if (type === MESSAGE.release) holders.delete(at(packet.ciaddr));
     if (type !== MESSAGE.ack || packet.yiaddr === IPV4_ANY) continue;
-    const holder = holders.get(packet.yiaddr);
+    const holder = holders.get(at(packet.yiaddr));
     if (holder && holder.key !== key && atUs < holder.untilUs) {
       found.push(
         problem(
@@ -216,7 +218,7 @@ export function checkAddresses(machines: readonly MachineTrace[]): Problem[] {
     }
     const seconds = packet.options.get(OPTION.leaseTime);
     const leaseUs = seconds?.length === 4 ? Buffer.from(seconds).readUInt32BE(0) * 1_000_000 : 0;
-    holders.set(packet.yiaddr, { key, untilUs: atUs + leaseUs });
+    holders.set(at(packet.yiaddr), { key, untilUs: atUs + leaseUs });
   }
   return found;
 }

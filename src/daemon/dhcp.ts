@@ -1,10 +1,13 @@
 /** DHCP put together: a socket for each interface, router advertisements, and the leases that answers are made from. */
-import { createSegments, listenersOf } from '../dhcp/segment.ts';
+import { createSegments, type Listener, listenersOf } from '../dhcp/segment.ts';
 import { type DhcpSocket, serveDhcp } from '../dhcp/server.ts';
+import type { NewEvent } from '../events.ts';
 import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { type Parts, systemClock } from './core.ts';
+import { createSeat, type DhcpSeat } from './dhcp-seat.ts';
+import { followInterfaces } from './interfaces.ts';
 import { addOverrunMetrics } from './metrics.ts';
 
 export async function startDhcp(parts: Parts): Promise<void> {
@@ -14,15 +17,24 @@ export async function startDhcp(parts: Parts): Promise<void> {
   const ifaces = listeners.map(({ iface }) => iface);
   for (const { subnet, why } of parts.live.plan().refused)
     log.warn({ subnet, why }, 'a subnet contradicts the configuration, which holds');
-  const sockets: DhcpSocket[] = [];
-  for (const { iface, proxy } of listeners) {
-    const socket = await openSocket(parts, iface, config.dhcp.serverPort);
-    // Who is given an address on that wire has none yet.
-    const leases = segments.some((one) => one.iface === iface && one.mode === 'server');
-    sockets.push(leases ? withLink(parts, socket) : socket);
-    if (!proxy) continue;
-    sockets.push({ ...(await openSocket(parts, iface, config.dhcp.proxyPort)), via: 'proxy' });
-  }
+  const seats = new Map(listeners.map((listener) => [listener.iface, seatsOf(parts, listener)]));
+  const tell = (event: NewEvent) => inventory.soon(() => void inventory.events.append(event));
+  const following = await followInterfaces(ifaces, {
+    async open(iface) {
+      // Who is given an address on that wire has none yet.
+      const leases = segments.some((one) => one.iface === iface && one.mode === 'server');
+      return sit(parts, seats.get(iface) ?? [], leases);
+    },
+    onServed(iface) {
+      log.info({ iface }, 'the interface is there: it is served');
+      tell({ name: 'interface.served', data: { iface } });
+    },
+    onLost(iface, why) {
+      log.warn({ iface, why }, 'an interface is not served until it is there');
+      tell({ name: 'interface.lost', data: { iface, why } });
+    },
+  });
+  parts.closers.push(() => following.close());
   const adverts = new Map(
     (config.dhcp.routerAdvert ? ifaces : []).map((iface) => [
       iface,
@@ -33,7 +45,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
   const { serverPort, proxyPort } = config.dhcp;
   addOverrunMetrics(metrics.registry, [serverPort, proxyPort, config.tftp.port, config.dns.port]);
   serveDhcp({
-    sockets,
+    sockets: [...seats.values()].flat(),
     view,
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
     clock: systemClock,
@@ -50,14 +62,46 @@ export async function startDhcp(parts: Parts): Promise<void> {
   });
 }
 
-async function openSocket(parts: Parts, iface: string, port: number): Promise<UdpSocket> {
-  const { log, metrics } = parts;
-  const socket = await openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
-  parts.closers.push(() => socket.close());
-  return socket;
+function seatsOf({ metrics }: Parts, { iface, proxy }: Listener): DhcpSeat[] {
+  const seat = (via?: 'proxy') => createSeat({ iface, via }, (count) => metrics.unsent.inc(count));
+  return proxy ? [seat(), seat('proxy')] : [seat()];
 }
 
-function withLink({ log, closers }: Parts, socket: UdpSocket): DhcpSocket {
+/** Opens a socket for each seat of an interface. @returns how to close them */
+async function sit(
+  parts: Parts,
+  seats: readonly DhcpSeat[],
+  leases: boolean,
+): Promise<() => Promise<unknown>> {
+  const { serverPort, proxyPort } = parts.config.dhcp;
+  const closers: (() => unknown)[] = [];
+  const close = async () => {
+    for (const seat of seats) seat.leave();
+    await Promise.all(closers.map((one) => one()));
+  };
+  try {
+    for (const seat of seats) {
+      const port = seat.via === 'proxy' ? proxyPort : serverPort;
+      const socket = await openSocket(parts, seat.iface, port);
+      closers.push(() => socket.close());
+      seat.take(leases && !seat.via ? withLink(parts, socket, closers) : socket);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return close;
+}
+
+function openSocket({ log, metrics }: Parts, iface: string, port: number): Promise<UdpSocket> {
+  return openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
+}
+
+function withLink(
+  { log }: Parts,
+  socket: UdpSocket,
+  closers: (() => unknown)[],
+): Omit<DhcpSocket, 'iface' | 'via'> {
   const { iface, port } = socket;
   const sender = openLinkSender({ iface, port, log });
   if (!sender) return socket;

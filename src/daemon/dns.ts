@@ -13,6 +13,8 @@ import type { ThreadChange } from '../nameserver/udp-threads.ts';
 import { readOrMakeKey } from '../platform/secret-key.ts';
 import type { AskedQuestion } from '../recorder/questions.ts';
 import { keyFileOf, type openCore, type Parts, systemClock } from './core.ts';
+import { ifacesOf } from './http.ts';
+import { onceOurs } from './interfaces.ts';
 
 type Core = Pick<ReturnType<typeof openCore>, 'db' | 'inventory'>;
 
@@ -24,7 +26,7 @@ export async function startDns(
   parts: Parts,
   { frozen, onZones }: { readonly frozen?: boolean; onZones?(show: () => void): void } = {},
 ): Promise<DnsDesk | undefined> {
-  const { config, db, inventory, log, metrics, recorder, askers } = parts;
+  const { config, db, inventory, log, metrics, recorder, askers, segments } = parts;
   if (!config.dns.enabled) return undefined;
   const { events, transaction } = inventory;
   const site = siteDefaults(config.dhcp.segments);
@@ -36,6 +38,11 @@ export async function startDns(
     store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
     source: openDnsSource(db),
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
+    onceOurs: (address, open) =>
+      onceOurs(
+        { address, ifaces: ifacesOf(segments, address), what: 'DNS over TCP', ...parts },
+        open,
+      ),
     nowSeconds: () => Math.floor(systemClock() / 1000),
     onThread(change) {
       if (!frozen) transaction(() => events.append(threadEvent(change)));

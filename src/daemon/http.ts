@@ -38,6 +38,7 @@ import { openSendThreads } from '../platform/sendfile.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Clock } from '../wire/time.ts';
+import { onceOurs } from './interfaces.ts';
 import type { Metrics } from './metrics.ts';
 import { whoHas } from './who-has.ts';
 
@@ -145,18 +146,30 @@ export async function startMachineHttp(
       app.addHook('onRequest', async ({ method }) => {
         if (method !== 'GET' && method !== 'HEAD') throw new AppError('NOT_ACTIVE');
       });
-    await listen(parts, app, { host, port });
-    if (!tls) continue;
+    parts.closers.push(() => app.close());
     const prepare = (server: WebServer) => {
       boundTimes(server);
       guard.watch(server);
     };
-    await listenTls(
-      parts,
-      { host, port: tls.port },
-      { app, files: tls, profile: 'machines', prepare },
-    );
+    const open = async (): Promise<void> => {
+      await listening({ host, port }, app.listen({ host, port }));
+      if (!tls) return;
+      const at = { host, port: tls.port };
+      await listenTls(parts, at, { app, files: tls, profile: 'machines', prepare });
+    };
+    const ifaces = ifacesOf(segments, host);
+    await onceOurs({ address: host, ifaces, what: 'HTTP for machines', ...parts }, open);
   }
+}
+
+/** Which interfaces are to have that address: none where clients come through relays. */
+export function ifacesOf(
+  segments: readonly Pick<Segment, 'iface' | 'serverAddress'>[],
+  address: string,
+): string[] {
+  return segments.flatMap(({ iface, serverAddress }) =>
+    iface !== undefined && formatIpv4(serverAddress) === address ? [iface] : [],
+  );
 }
 
 /** @throws AppError SECRET_KEY_INVALID when the file cannot be read, or others can read it */

@@ -30,7 +30,7 @@ export interface TftpClient {
 }
 
 export interface TftpServiceOptions {
-  /** One for each interface. */
+  /** One for each address of ours. */
   readonly networks: readonly TftpNetwork[];
   /** The folder that is served. */
   readonly root: string;
@@ -90,7 +90,7 @@ export type ToWorker =
     }
   | { readonly kind: 'stop' };
 
-/** @throws AppError INTERFACE_MISSING, LISTEN_FAILED */
+/** @throws AppError LISTEN_FAILED */
 export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
   const files = openTftpFiles(options.root);
   const libc = options.io === 'dgram' ? undefined : loadLibc();

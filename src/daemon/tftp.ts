@@ -13,14 +13,9 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
   const { config, desk, log, metrics } = parts;
   const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
   const holder = whoHas(parts);
+  const addresses = new Set(listeners.flatMap((listener) => listener.addresses.map(formatIpv4)));
   const service = await openTftpService({
-    networks: listeners.flatMap(({ iface, addresses }) =>
-      addresses.map((address) => ({
-        iface,
-        address: formatIpv4(address),
-        port: config.tftp.port,
-      })),
-    ),
+    networks: [...addresses].map((address) => ({ address, port: config.tftp.port })),
     root: config.boot.assets,
     servedAs: desk.servedAs,
     blksizeMaxOf: (address) => blksizeMaxOf(parts, address),

@@ -12,6 +12,7 @@
  */
 import { type Cidr, contains, formatCidr, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import type { AddressRange } from '../wire/schema.ts';
+import { parseVlanName } from '../wire/vlan-name.ts';
 import { type OptionSettings, overlayOptions } from './option-settings.ts';
 import type { Segment } from './ports.ts';
 import { createSegment } from './segment.ts';
@@ -103,7 +104,7 @@ function againstSegment(base: SegmentSettings, subnet: Subnet): Contradiction | 
     return { path: '/relayed', why: `${of} is on interface ${base.iface}` };
   if (server !== undefined && server !== base.address)
     return { path: '/server', why: `${of} is served by ${formatIpv4(base.address)}` };
-  const tag = base.relayed ? undefined : vlanOf(base.iface);
+  const tag = base.relayed ? undefined : parseVlanName(base.iface)?.tag;
   if (vlan !== undefined && tag !== undefined && vlan !== tag)
     return { path: '/vlan', why: `${of} is on interface ${base.iface}, which is VLAN ${tag}` };
   if (base.mode === 'proxy' && pools.length > 0)
@@ -172,12 +173,6 @@ function relayedBase(dhcp: DhcpSettings, { name, cidr, use, server }: Subnet): S
     ...{ name, kind: use, cidr: formatCidr(cidr), domain: first?.domain ?? '' },
     address: formatIpv4(server ?? home?.address ?? (0 as Ipv4)),
   });
-}
-
-/** A name like `eth0.100` is a VLAN's, by everybody's habit. */
-function vlanOf(iface: string): number | undefined {
-  const tag = /\.(\d{1,4})$/.exec(iface)?.[1];
-  return tag === undefined ? undefined : Number(tag);
 }
 
 function overlap(a: Cidr, b: Cidr): boolean {

@@ -42,6 +42,10 @@ export const DHCP_LIMITS = {
     value: 8,
     why: 'when more wait than some bursts, they are spread over about so long instead: however many they are, a client waits no longer',
   },
+  interfaceLookMs: {
+    value: 1000,
+    why: 'an interface that comes or goes is noticed within a second, before firmware has asked twice; a look costs some 50 microseconds',
+  },
   timelineGatherMs: {
     value: 5,
     why: 'steps of boots that nobody waits for share a commit: a storm makes thousands in a second',

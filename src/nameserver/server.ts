@@ -48,6 +48,8 @@ export interface NameserverOptions
   readonly onThread?: ((change: ThreadChange) => void) | undefined;
   /** The zones are another appliance's: nothing is made or written here, and `Keeper.reload` shows what has come. */
   readonly frozen?: boolean;
+  /** Opens what is bound to an address now, or once it is ours; absent: now. */
+  readonly onceOurs?: ((address: string, open: () => Promise<void>) => Promise<void>) | undefined;
   /** Wakes after each commit that added events; returns the way to stop. */
   follow(wake: () => void): () => void;
 }
@@ -138,8 +140,11 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     await Promise.all([signing?.close(), threads?.close(), ...tcps.map((tcp) => tcp.close())]);
   };
   try {
-    for (const address of options.listen)
-      tcps.push(await listenTcp(options, address, { ...shared, responder, slow }));
+    for (const address of options.listen) {
+      const open = async () =>
+        void tcps.push(await listenTcp(options, address, { ...shared, responder, slow }));
+      await (options.onceOurs ? options.onceOurs(address, open) : open());
+    }
     threads = await listenUdp(options, keeper, { responder, slow, keys: signing?.keyring.keys() });
   } catch (error) {
     await closeAll();

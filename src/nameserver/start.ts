@@ -66,6 +66,7 @@ export interface DnsParts {
   readonly asking?: NameserverOptions['asking'];
   readonly onThread?: NameserverOptions['onThread'];
   readonly frozen?: boolean;
+  readonly onceOurs?: NameserverOptions['onceOurs'];
   lastEvent(): number;
   nowSeconds(): number;
   follow(wake: () => void): () => void;

@@ -41,6 +41,9 @@ export const SEND_BYTES = 1536;
 
 /** Room for either family. */
 const NAME_BYTES = SOCKADDR_IN6_BYTES;
+const IPPROTO_IP = 0;
+const IP_FREEBIND = 15;
+const IPV6_FREEBIND = 78;
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
 export interface BatchSocket {
@@ -111,6 +114,10 @@ function openDescriptor(libc: Libc, { address, port, waitMs }: BatchTarget): num
       ['SO_RCVBUF', SOL_SOCKET, SO_RCVBUF, int32(SOCKET_BUFFER_BYTES)],
       ['SO_SNDBUF', SOL_SOCKET, SO_SNDBUF, int32(SOCKET_BUFFER_BYTES)],
       ['SO_RCVTIMEO', SOL_SOCKET, SO_RCVTIMEO, wait],
+      // The address may be one of an interface that comes later, or that comes again.
+      six
+        ? ['IPV6_FREEBIND', IPPROTO_IPV6, IPV6_FREEBIND, int32(1)]
+        : ['IP_FREEBIND', IPPROTO_IP, IP_FREEBIND, int32(1)],
       ...(six ? ([['IPV6_V6ONLY', IPPROTO_IPV6, IPV6_V6ONLY, int32(1)]] as const) : []),
     ],
     name: socketName(address, port),

@@ -51,10 +51,14 @@ export function openProber(options: {
     return undefined;
   }
   const device = Buffer.from(`${iface}\0`);
-  libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device.length);
   const waits = createWaits();
   return {
     async probe(addresses) {
+      // Each time: an interface that was made anew is another one to the kernel. Of one that is gone nobody can be asked.
+      if (libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device.length) !== 0) {
+        await waits.wait(waitMs);
+        return { addresses: [], answers: new Map() };
+      }
       for (const address of addresses) {
         const to = Buffer.alloc(16);
         to.writeUInt16LE(AF_INET, 0);

@@ -57,22 +57,24 @@ export function openRouterAdvert({ iface, log }: { iface: string; log: Log }): R
 
 function openSender(iface: string, log: Log): { send(): void; close(): void } | undefined {
   const libc = loadLibc();
-  const index = libc?.if_nametoindex(iface) ?? 0;
-  const fd = libc && index > 0 ? libc.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : -1;
+  const fd = libc ? libc.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : -1;
   if (!libc || fd < 0) {
     log.warn({ iface }, 'no router advertisements: each iPXE stage will take about 15 s longer');
     return undefined;
   }
-  libc.setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, int32(index), 4);
   libc.setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, int32(255), 4);
   // sockaddr_in6: family, port, flow, ff02::1 (all nodes), scope = the interface.
   const everyNode = Buffer.alloc(28);
   everyNode.writeUInt16LE(AF_INET6, 0);
   everyNode.set([0xff, 0x02], 8);
   everyNode[23] = 1;
-  everyNode.writeUInt32LE(index, 24);
   let warned = false;
   const send = (): void => {
+    // An interface that was made anew has another number.
+    const index = libc.if_nametoindex(iface);
+    if (index === 0) return;
+    libc.setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, int32(index), 4);
+    everyNode.writeUInt32LE(index, 24);
     const sent = libc.sendto(
       fd,
       ADVERTISEMENT,

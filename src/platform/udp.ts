@@ -7,9 +7,9 @@
  * by a plain socket.
  */
 import dgram from 'node:dgram';
-import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
 import { socketName } from './datagram-layout.ts';
+import { requireUp } from './interfaces.ts';
 import {
   AF_INET,
   int32,
@@ -56,12 +56,7 @@ export async function openUdp(options: {
   onUnsent?(): void;
 }): Promise<UdpSocket> {
   const { iface, port, log } = options;
-  if (!(iface in networkInterfaces())) {
-    const present = Object.keys(networkInterfaces()).join(', ');
-    throw new AppError('INTERFACE_MISSING', {
-      detail: `'${iface}' is not there or not up; there are: ${present}. Name the provisioning interface in dhcp.segments.iface, or run \`make lab\` for a virtual one.`,
-    });
-  }
+  requireUp(iface);
   const libc = loadLibc();
   if (!libc)
     log.warn({ iface }, 'koffi is not available: listening without binding to the interface');

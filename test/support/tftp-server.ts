@@ -27,7 +27,7 @@ export async function startTftpServer(
   };
   const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
   const service = await openTftpService({
-    networks: [{ iface: 'lo', address: '127.0.0.1', port: 0 }],
+    networks: [{ address: '127.0.0.1', port: 0 }],
     ...{ root, log, io, servedAs: (name) => name },
     ...options,
     onThreadLost() {

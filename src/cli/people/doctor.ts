@@ -18,6 +18,7 @@ import {
 } from '../../platform/private-files.ts';
 import { readOrMakeKey } from '../../platform/secret-key.ts';
 import { formatIpv4 } from '../../wire/ipv4.ts';
+import { wayUp } from '../../wire/vlan-name.ts';
 import {
   type BmcOnRecord,
   bmcsOnRecord,
@@ -73,26 +74,19 @@ function interfaces({ dhcp }: Config): Finding[] {
     const has = there[iface]?.some((one) => one.address === text);
     const fault = there[iface] === undefined ? MISSING : has ? undefined : `has no ${text}`;
     const give = `ip address add ${text}/${cidr.prefixBits} dev ${iface}`;
-    const mend = `${upOf(iface)}; ${give}; or name another in dhcp.segments`;
+    const mend = `${wayUp(iface)}; ${give}; or name another in dhcp.segments`;
     return finding(`interface ${iface}`, fault, { ok: text, mend });
   });
   // Relayed requests come in by an interface that needs no address of a segment.
   const relays = dhcp.relayInterfaces.map((iface) => {
     const fault = there[iface] === undefined ? MISSING : undefined;
-    const mend = `${upOf(iface)}; or name another in dhcp.relayInterfaces`;
+    const mend = `${wayUp(iface)}; or name another in dhcp.relayInterfaces`;
     return finding(`interface ${iface}`, fault, { ok: 'carries relayed requests', mend });
   });
   return [...segments, ...relays];
 }
 
 const MISSING = 'is not there or is down';
-
-/** A name like `eth0.100` is a VLAN's, by everybody's habit. */
-function upOf(iface: string): string {
-  const [, parent, id] = /^(.+)\.(\d{1,4})$/.exec(iface) ?? [];
-  const make = parent ? `ip link add link ${parent} name ${iface} type vlan id ${id}; ` : '';
-  return `${make}ip link set ${iface} up`;
-}
 
 function assets({ boot }: Config): Finding[] {
   const { bios, uefiX64 } = boot.binaries;

@@ -6,6 +6,7 @@
  * four bytes, then erased flash (MdeModulePkg, VariableFormat.h, the authenticated format).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { Mac } from '../src/wire/mac.ts';
 
 /** EFI_CERT_X509_GUID (UEFI 2.10, 32.4.1), and an owner that nobody reads, as they lie in memory. */
 const X509 = Buffer.from('a159c0a5e494a74a87b5ab155c2bf072', 'hex');
@@ -37,6 +38,17 @@ const BOOT_SERVICES = 2;
 export function mokList(der: Uint8Array): UefiVariable {
   const attributes = NON_VOLATILE | BOOT_SERVICES;
   return { vendor: SHIM, name: 'MokList', attributes, data: signatureList(der) };
+}
+
+/** EFI_VLAN_CONFIG_PROTOCOL_GUID (UEFI 2.10, 27.1), 9e23d768-d2f3-4366-9fc3-3a7aba864374. */
+const VLAN_CONFIG = Buffer.from('68d7239ef3d266439fc33a7aba864374', 'hex');
+
+/** What the firmware's own form for VLANs leaves behind: this NIC speaks with that tag (edk2, NetworkPkg, MnpVlan.c). */
+export function vlanOfNic(mac: Mac, tag: number): UefiVariable {
+  const data = Buffer.alloc(2);
+  data.writeUInt16LE(tag);
+  const name = mac.replaceAll(':', '').toUpperCase();
+  return { vendor: VLAN_CONFIG, name, attributes: NON_VOLATILE | BOOT_SERVICES, data };
 }
 
 /** Where the volume says how long its header is, and the length of the store's own. */

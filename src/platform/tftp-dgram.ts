@@ -1,7 +1,7 @@
 /**
  * TFTP's sockets by Node's dgram: the way without koffi. The same engine behind it gives the same answers; it costs a
- * system call and a copy for each datagram, the sockets are not bound to their interface, and a client that is gone is
- * known by its silence only.
+ * system call and a copy for each datagram, requests are heard on every address, and a client that is gone is known by
+ * its silence only.
  */
 import dgram from 'node:dgram';
 import { AppError } from '../errors.ts';

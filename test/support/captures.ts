@@ -25,6 +25,7 @@ export interface Shot {
   readonly sourceMac?: Mac;
   /** The IPv4 word of flags and fragment offset. */
   readonly piece?: number;
+  readonly vlans?: readonly number[];
 }
 
 const word = (value: number) => [(value >> 8) & 255, value & 255];
@@ -39,11 +40,16 @@ export function ipv4Packet({ from, to, payload, piece = 0 }: Omit<Shot, 'atMs'>)
   ]);
 }
 
-export function ethernetFrame(shot: Omit<Shot, 'atMs'>, vlans: readonly number[] = []): Uint8Array {
+/** @param outerType of the first tag: another for 802.1ad */
+export function ethernetFrame(
+  shot: Omit<Shot, 'atMs'>,
+  vlans: readonly number[] = shot.vlans ?? [],
+  outerType = 0x8100,
+): Uint8Array {
   const source = shot.sourceMac ?? (shot.from[1] === 68 ? MACHINE : SERVER_MAC);
   return Uint8Array.from([
     ...[...new Array(6).fill(255), ...macToBytes(source)],
-    ...vlans.flatMap((vlan) => [0x81, 0, ...word(vlan)]),
+    ...vlans.flatMap((vlan, index) => [...word(index === 0 ? outerType : 0x8100), ...word(vlan)]),
     ...[8, 0, ...ipv4Packet(shot)],
   ]);
 }

@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { textOf } from '../../../qemu-lab/fixtures.ts';
 import { negotiatedBy } from '../../../qemu-lab/negotiated.ts';
 import { CLIENTS_CONFIG } from '../../../qemu-lab/scenarios/clients.ts';
+import { VLANS_CONFIG } from '../../../qemu-lab/vlan-world.ts';
 import { createAnalysis } from '../../../src/capture/analysis.ts';
 import { openFrame } from '../../../src/capture/frame.ts';
 import type { Capture, DhcpMessage } from '../../../src/capture/model.ts';
@@ -25,6 +26,8 @@ const NAMES = readdirSync(DIR)
   .filter((name) => name.endsWith('.pcap'))
   .map((name) => name.replace('.pcap', ''));
 const PROGRAMS = ['udhcpc', 'dhclient', 'networkd', 'relayed'];
+/** In the order of their segments. */
+const VLAN_NAMES = ['vlan-native', 'vlan-bios-rom', 'vlan-uefi-pxe'];
 const PORTS = { server: 67, client: 68, proxy: 4011 };
 
 function golden(name: string, text: string): string {
@@ -39,18 +42,31 @@ function captureOf(file: Uint8Array): Capture {
   return analysis.finish(undefined);
 }
 
+function segmentsFor(name: string): readonly object[] {
+  if (VLAN_NAMES.includes(name)) return VLANS_CONFIG.dhcp.segments;
+  return PROGRAMS.includes(name) ? CLIENTS_CONFIG.dhcp.segments : [{}];
+}
+
 /** The configuration that the recording was made with, and the recorded address for this machine. */
 function configFor(name: string, machine: string, address: string): string {
   if (name.startsWith('proxy-')) return stringify({ dhcp: { segments: [{ mode: 'proxy' }] } });
-  const segments = PROGRAMS.includes(name) ? CLIENTS_CONFIG.dhcp.segments : [{}];
+  const segments = segmentsFor(name);
   const reservations = [{ mac: machine, address }];
   const shim = { uefiX64: { first: 'shimx64.efi', second: 'snponly-signed.efi' } };
-  const index = name === 'relayed' ? 1 : 0;
+  const index = name === 'relayed' ? 1 : Math.max(0, VLAN_NAMES.indexOf(name));
   return stringify({
     ...(name === 'uefi-shim' ? { boot: { secureBoot: shim } } : {}),
     ...(name === 'uefi-full' ? { boot: { binaries: { uefiX64: 'ipxe.efi' } } } : {}),
     dhcp: { segments: segments.map((one, at) => (at === index ? { ...one, reservations } : one)) },
   });
+}
+
+/** Where a request came in: on a trunk that is told by its tag. */
+function segmentOf(name: string, { vlans }: DhcpMessage): { iface: string; address: string } {
+  const other = { iface: 'prov0', address: '10.77.0.1' };
+  if (!VLAN_NAMES.includes(name)) return other;
+  const iface = ['eth0', ...vlans].join('.');
+  return VLANS_CONFIG.dhcp.segments.find((segment) => segment.iface === iface) ?? other;
 }
 
 /** What a capture would hold if these requests had come to us now. */
@@ -60,26 +76,32 @@ function replay(name: string, capture: Capture): string {
   const world = createWorld(undefined, configFor(name, machine, address));
   const analysis = createAnalysis();
   let number = 0;
-  const add = (from: Ends, to: Ends, payload: Uint8Array) => {
+  const add = (from: Ends, to: Ends, payload: Uint8Array, vlans: readonly number[]) => {
     number += 1;
-    const bytes = ethernetFrame({ from, to, payload });
+    const bytes = ethernetFrame({ from, to, payload }, vlans);
     analysis.add({ number, ...frameOf(bytes, world.time.now * 1000) });
   };
   for (const message of requestsOf(capture)) {
-    const { packet, from, to, atUs } = message;
+    const { packet, from, to, atUs, vlans } = message;
+    const segment = segmentOf(name, message);
     world.time.now = Math.floor(atUs / 1000) as Millis;
     const source: Ends = [formatIpv4(from.address), from.port];
-    add(source, [formatIpv4(to.address), to.port], encodePacket(packet));
-    const outcome = world.dhcp(packet, 'prov0', to.port === PORTS.proxy ? 'proxy' : undefined);
+    add(source, [formatIpv4(to.address), to.port], encodePacket(packet), vlans);
+    const outcome = world.dhcp(
+      packet,
+      segment.iface,
+      to.port === PORTS.proxy ? 'proxy' : undefined,
+    );
     if (outcome.kind !== 'reply') continue;
     const reply = { ...outcome.reply, flags: replyFlags(packet, outcome.type) };
     const towards = destinationOf(packet, outcome, PORTS);
     const link = linkOf(packet, reply, towards);
     const address = link ? formatIpv4(link.destination) : towards.address;
     add(
-      ['10.77.0.1', to.port],
+      [segment.address, to.port],
       outcome.to === 'source' ? source : [address, towards.port],
       encodePacket(reply, replyBytesMax(packet)),
+      vlans,
     );
   }
   return captureText(analysis.finish(undefined), false);
@@ -126,6 +148,7 @@ it('the recorded clients are all there', () =>
       ...PROGRAMS,
       ...['bios-rom', 'bios-chain', 'uefi-pxe', 'uefi-http', 'uefi-e1000'],
       ...['uefi-ia32', 'uefi-arm64', 'uefi-arm64-http', 'uefi-shim', 'uefi-full'],
+      ...VLAN_NAMES,
       ...['proxy-bios-rom', 'proxy-bios-chain', 'proxy-uefi-pxe', 'proxy-uefi-http'],
     ]),
   ));

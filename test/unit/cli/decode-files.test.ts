@@ -188,7 +188,17 @@ describe('frames', () => {
   it.each([
     ['Ethernet', 1, ethernetFrame(shot), [], MACHINE],
     ['802.1Q', 1, ethernetFrame(shot, [120]), [120], MACHINE],
+    ['802.1Q with a priority', 1, ethernetFrame(shot, [0xe078]), [120], MACHINE],
     ['two tags', 1, ethernetFrame(shot, [7, 120]), [7, 120], MACHINE],
+    ['802.1ad', 1, ethernetFrame(shot, [7, 120], 0x88a8), [7, 120], MACHINE],
+    ['802.1ad as it was before', 1, ethernetFrame(shot, [7, 120], 0x9100), [7, 120], MACHINE],
+    [
+      'cooked, tagged',
+      113,
+      Uint8Array.from([...cooked, 0x81, 0, 0, 9, 8, 0, ...packet]),
+      [9],
+      MACHINE,
+    ],
     ['Linux cooked', 113, Uint8Array.from([...cooked, 8, 0, ...packet]), [], MACHINE],
     ['Linux cooked v2', 276, Uint8Array.from([...cooked2, ...packet]), [], MACHINE],
     ['raw IP', 101, packet, [], undefined],

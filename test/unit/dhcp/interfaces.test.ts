@@ -1,8 +1,8 @@
 /** Interfaces that come and go under a daemon that runs. */
 import { describe, expect, it } from 'vitest';
 import { createSeat } from '../../../src/daemon/dhcp-seat.ts';
-import { followInterfaces, onceOurs } from '../../../src/daemon/interfaces.ts';
 import { ifacesOf } from '../../../src/daemon/http.ts';
+import { followInterfaces, onceOurs } from '../../../src/daemon/interfaces.ts';
 import type { DhcpDatagram } from '../../../src/dhcp/server.ts';
 import { absence } from '../../../src/platform/interfaces.ts';
 import { loadLibc } from '../../../src/platform/libc.ts';
@@ -12,7 +12,10 @@ import { ipv4 } from '../../support/world.ts';
 
 const NEVER_MS = 1_000_000;
 
-async function follow(there: Record<string, number | undefined>, refuse: () => boolean = () => false) {
+async function follow(
+  there: Record<string, number | undefined>,
+  refuse: () => boolean = () => false,
+) {
   const said: string[] = [];
   const following = await followInterfaces(Object.keys(there), {
     look: (iface) => there[iface],
@@ -111,7 +114,8 @@ it('a seat keeps its handler from socket to socket, and loses what is sent witho
       onMessage: (handler: typeof hear) => {
         hear = handler;
       },
-      sendMany: (datagrams: readonly DhcpDatagram[]) => heard.push(`${name} sends ${datagrams.length}`),
+      sendMany: (datagrams: readonly DhcpDatagram[]) =>
+        heard.push(`${name} sends ${datagrams.length}`),
       hear: (text: string) => hear(Buffer.from(text), { address: '0.0.0.0', port: 68 }),
     };
   };

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { addVariable, mokList } from '../../../qemu-lab/uefi-variables.ts';
+import { addVariable, mokList, vlanOfNic } from '../../../qemu-lab/uefi-variables.ts';
+import { mac } from '../../support/world.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'reveille-uefi-'));
 const file = join(dir, 'vars.fd');
@@ -24,6 +25,13 @@ beforeEach(() => {
 const CERTIFICATE = Buffer.from('a certificate, as DER');
 
 describe('a variable', () => {
+  it('that is the VLAN of a NIC has its MAC for a name, and the tag for data', () => {
+    expect(vlanOfNic(mac('52:54:00:c6:4c:0a'), 100)).toMatchObject({
+      name: '525400C64C0A',
+      data: Buffer.of(100, 0),
+    });
+  });
+
   it('is a record in the first erased place', () => {
     addVariable(file, mokList(CERTIFICATE));
     const flash = readFileSync(file);

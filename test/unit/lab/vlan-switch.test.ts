@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createUnframer, createVlanSwitch, entering, leaving } from '../../../qemu-lab/vlan-switch.ts';
+import {
+  createUnframer,
+  createVlanSwitch,
+  entering,
+  leaving,
+} from '../../../qemu-lab/vlan-switch.ts';
 
 const A = '0200000000aa';
 const B = '0200000000bb';

@@ -1,0 +1,84 @@
+/**
+ * Interfaces that are not there when the daemon starts, and that are removed and made anew under it: what the kernel tells apart
+ * by number and people by name. A client that nobody here wrote is served by each protocol when the interface is there. The
+ * interfaces are links of another kind with the names of VLANs; on real tags this is the lab's scenario `vlans`. Needs root.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createNamespaces, ip, until } from '../support/namespaces.ts';
+
+const world = createNamespaces('s', 'c');
+const { dir, inside, events } = world;
+const { s: SERVER, c: CLIENT } = world.ns;
+
+const CONFIG = `
+dns: { domain: lab.example }
+dhcp:
+  segments:
+    - { name: first, pools: [{ first: 10.77.0.100, last: 10.77.0.110 }], conflictProbe: false }
+    - { name: late, iface: eth0.300, address: 10.83.0.1, cidr: 10.83.0.0/24, pools: [{ first: 10.83.0.100, last: 10.83.0.110 }] }
+`;
+
+/** The daemon's end of a wire; it takes the client's end with it when it is removed. */
+function plug(iface: string, nic: string, address: string): void {
+  ip('-n', SERVER, 'link', 'add', iface, 'type', 'veth', 'peer', 'name', nic, 'netns', CLIENT);
+  ip('-n', SERVER, 'address', 'add', `${address}/24`, 'dev', iface);
+  ip('-n', SERVER, 'link', 'set', iface, 'up');
+  ip('-n', CLIENT, 'link', 'set', nic, 'address', '52:54:00:99:00:07', 'up');
+}
+
+beforeAll(async () => {
+  plug('prov0', 'eth0', '10.77.0.1');
+  await world.startDaemon(SERVER, CONFIG);
+});
+
+afterAll(() => world.destroy());
+
+const seen = (name: string, count: number) =>
+  until(`${name} of eth0.300, ${count}`, () => {
+    const found = events(name).filter(({ data }) => data.iface === 'eth0.300');
+    return found.length >= count ? found.at(-1) : undefined;
+  });
+
+/** DHCP, then TFTP, HTTP and DNS at the address that it is told. */
+async function isServed(): Promise<void> {
+  expect(world.udhcpc(CLIENT, 'eth300')).toMatchObject({ serverid: '10.83.0.1', siaddr: '10.83.0.1' });
+  ip('-n', CLIENT, 'address', 'replace', '10.83.0.50/24', 'dev', 'eth300');
+  inside(CLIENT, 'busybox', 'tftp', '-g', '-r', 'undionly.kpxe', '-l', `${dir}/got`, '10.83.0.1');
+  expect(readFileSync(join(dir, 'got'))).toEqual(readFileSync('build/boot/undionly.kpxe'));
+  // Over HTTP the listener may take one more look.
+  await until('HTTP at 10.83.0.1', () => {
+    try {
+      return inside(CLIENT, 'curl', '-sf', 'http://10.83.0.1:8080/boot/ipxe/undionly.kpxe', '-o', `${dir}/web`) === '';
+    } catch {
+      return undefined;
+    }
+  });
+  expect(readFileSync(join(dir, 'web'))).toEqual(readFileSync('build/boot/undionly.kpxe'));
+  for (const how of ['+notcp', '+tcp'])
+    expect(inside(CLIENT, 'dig', how, '+short', '@10.83.0.1', 'lab.example', 'SOA')).toMatch(/\d+ \d+/);
+}
+
+it('one that is missing at the start keeps nobody else from being served, and is named', async () => {
+  expect(world.udhcpc(CLIENT, 'eth0')).toMatchObject({ ip: '10.77.0.100' });
+  const lost = await seen('interface.lost', 1);
+  expect(lost?.data.why).toMatch(
+    /^'eth0\.300' is not there; .*ip link add link eth0 name eth0\.300 type vlan id 300/,
+  );
+});
+
+it('is served by every protocol when it comes', async () => {
+  plug('eth0.300', 'eth300', '10.83.0.1');
+  await seen('interface.served', 1);
+  await isServed();
+});
+
+it('and when it is removed and made anew', async () => {
+  ip('-n', SERVER, 'link', 'delete', 'eth0.300');
+  await seen('interface.lost', 2);
+  plug('eth0.300', 'eth300', '10.83.0.1');
+  await seen('interface.served', 2);
+  await isServed();
+  expect(events('daemon.started')).toHaveLength(1);
+});

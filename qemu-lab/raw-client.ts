@@ -28,6 +28,7 @@ export interface RawClient {
 
 const AGAIN_MS = 3000;
 const ANSWERED_MS = 60_000;
+const FINAL = [MESSAGE.ack, MESSAGE.nak];
 const ETHERTYPE_IPV4 = Uint8Array.of(8, 0);
 const PORTS = { sourcePort: 68, destinationPort: 67 };
 
@@ -62,14 +63,16 @@ export function createRawClient(
   };
   const ask = async (
     options: readonly (readonly [number, Uint8Array])[],
-    withinMs: number,
+    { withinMs, xid }: { withinMs: number; xid: number },
+    wanted: readonly number[],
   ): Promise<DhcpPacket | undefined> => {
-    const xid = firstXid + xids.length;
-    xids.push(xid);
     let again: NodeJS.Timeout | undefined;
     let over: NodeJS.Timeout | undefined;
     const reply = await new Promise<DhcpPacket | undefined>((resolve) => {
-      waiting.set(xid, resolve);
+      waiting.set(xid, (packet) => {
+        // An offer that comes once more is no answer to the REQUEST.
+        if (wanted.includes(packet.options.get(OPTION.messageType)?.[0] ?? 0)) resolve(packet);
+      });
       send(xid, options);
       again = setInterval(() => send(xid, options), AGAIN_MS);
       over = setTimeout(() => resolve(undefined), withinMs);
@@ -79,10 +82,17 @@ export function createRawClient(
     clearTimeout(over);
     return reply;
   };
+  const nextXid = (): number => {
+    const xid = firstXid + xids.length;
+    xids.push(xid);
+    return xid;
+  };
   return {
     ...{ port, xids },
     async lease(withinMs = ANSWERED_MS) {
-      const offer = await ask([[OPTION.messageType, u8(MESSAGE.discover)]], withinMs);
+      // One transaction (RFC 2131 section 4.4.1).
+      const of = { withinMs, xid: nextXid() };
+      const offer = await ask([[OPTION.messageType, u8(MESSAGE.discover)]], of, [MESSAGE.offer]);
       const server = offer?.options.get(OPTION.serverId);
       if (!offer || !server) return undefined;
       return ask(
@@ -91,7 +101,8 @@ export function createRawClient(
           [OPTION.serverId, server],
           [OPTION.requestedAddress, u32(offer.yiaddr)],
         ],
-        withinMs,
+        of,
+        FINAL,
       );
     },
     keep: (address) =>
@@ -100,7 +111,8 @@ export function createRawClient(
           [OPTION.messageType, u8(MESSAGE.request)],
           [OPTION.requestedAddress, u32(address)],
         ],
-        ANSWERED_MS,
+        { withinMs: ANSWERED_MS, xid: nextXid() },
+        FINAL,
       ),
   };
 }

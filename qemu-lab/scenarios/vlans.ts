@@ -156,7 +156,8 @@ async function registers(world: World, place: Place): Promise<void> {
     ...{ name, firmware: vm.machine.firmware, netboot: vm.machine.netboot, seconds },
     ...{ hardwarename: record?.hardwarename, state: record?.state ?? 'unknown', mac: macOf(vm) },
   });
-  run.times[`${name} in ${tag || 'native'}`] = seconds.registered ?? 0;
+  const key = `${name} in ${tag || 'native'}`;
+  run.times[key in run.times ? `${key} again` : key] = seconds.registered ?? 0;
   const { net } = networkOf(tag);
   const given = [...new Set(await acksOf(world, place))];
   const right = given.length > 0 && given.every((address) => address.startsWith(`${net}.1`));

@@ -176,8 +176,11 @@ function checkStory(messages: readonly DhcpMessage[]): Problem[] {
   const acks = messages.filter(
     ({ type, packet }) => type === MESSAGE.ack && packet.yiaddr !== IPV4_ANY,
   );
-  const first = acks[0]?.packet.yiaddr;
-  const moved = acks.find(({ packet }) => packet.yiaddr !== first);
+  // In another VLAN it has another one, and may be in both.
+  const firstOf = ({ vlans }: DhcpMessage) =>
+    acks.find((ack) => `${ack.vlans}` === `${vlans}`)?.packet.yiaddr;
+  const moved = acks.find((ack) => ack.packet.yiaddr !== firstOf(ack));
+  const first = moved && firstOf(moved);
   if (moved && first !== undefined) {
     const detail = `${formatIpv4(first)}, then ${formatIpv4(moved.packet.yiaddr)}`;
     found.push(problem('address-changed', moved, detail));

@@ -2,12 +2,13 @@
  * Interfaces that come and go while the daemon runs: VLANs above all, which are made when the trunk is configured, and made anew.
  *
  * What is bound to an interface is bound to its number, and hears nothing once another one has its name. So every interface is looked at
- * once in a while; what is open on one that is gone is closed, and opened again when something has its name and is up. The others
- * are served meanwhile, also at the start: nothing but an appliance without any interface refuses to start.
+ * once in a while; what is open on one that is gone is closed, and opened again when something has its name and is up. One that is only
+ * down keeps what is open on it. The others are served meanwhile, also at the start: nothing but an appliance without any interface
+ * refuses to start.
  */
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
-import { absence, isOurs, isUp, upAs } from '../platform/interfaces.ts';
+import { absence, isOurs, isUp, type SeenInterface, seeInterface } from '../platform/interfaces.ts';
 import type { Log } from '../platform/log.ts';
 
 export interface InterfaceUse {
@@ -16,8 +17,7 @@ export interface InterfaceUse {
   /** After it was not: not at the start. */
   onServed(iface: string): void;
   onLost(iface: string, why: string): void;
-  /** Its number while it is up. */
-  readonly look?: (iface: string) => number | undefined;
+  readonly look?: (iface: string) => SeenInterface | undefined;
   readonly everyMs?: number;
 }
 
@@ -40,7 +40,7 @@ export async function followInterfaces(
   ifaces: readonly string[],
   use: InterfaceUse,
 ): Promise<Following> {
-  const { look: numberOf = upAs, everyMs = limit('interfaceLookMs') } = use;
+  const { look: see = seeInterface, everyMs = limit('interfaceLookMs') } = use;
   const all = ifaces.map((iface): Followed => ({ iface, open: undefined, told: undefined }));
   const lost = (one: Followed, why: string): void => {
     if (one.told !== why) use.onLost(one.iface, why);
@@ -50,17 +50,17 @@ export async function followInterfaces(
     one.open = { number, close: await use.open(one.iface) };
   };
   const follow = async (one: Followed): Promise<void> => {
-    const number = numberOf(one.iface);
-    if (one.open && one.open.number === number) return;
-    if (one.open) {
+    const seen = see(one.iface);
+    if (one.open && one.open.number !== seen?.number) {
       const { close } = one.open;
       one.open = undefined;
       await close();
-      lost(one, number === undefined ? absence(one.iface) : 'another interface has its name now');
+      if (seen) lost(one, 'another interface has its name now');
     }
-    if (number === undefined) return;
+    if (!seen?.isUp) return lost(one, absence(one.iface));
+    if (one.open && one.told === undefined) return;
     try {
-      await openAs(one, number);
+      if (!one.open) await openAs(one, seen.number);
       one.told = undefined;
       use.onServed(one.iface);
     } catch (error) {
@@ -73,15 +73,15 @@ export async function followInterfaces(
     for (const one of all) one.open = undefined;
     await Promise.all(open.map((one) => one.close()));
   };
-  const numbers = all.map(({ iface }) => numberOf(iface));
+  const seen = all.map(({ iface }) => see(iface));
   const [first] = all;
-  if (first && numbers.every((number) => number === undefined))
+  if (first && !seen.some((one) => one?.isUp))
     throw new AppError('INTERFACE_MISSING', { detail: absence(first.iface) });
   try {
     for (const [index, one] of all.entries()) {
-      const number = numbers[index];
-      if (number === undefined) lost(one, absence(one.iface));
-      else await openAs(one, number);
+      const found = seen[index];
+      if (found?.isUp) await openAs(one, found.number);
+      else lost(one, absence(one.iface));
     }
   } catch (error) {
     await close();

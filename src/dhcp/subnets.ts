@@ -12,7 +12,7 @@
  */
 import { type Cidr, contains, formatCidr, formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import type { AddressRange } from '../wire/schema.ts';
-import { parseVlanName } from '../wire/vlan-name.ts';
+import { vlanNamed } from '../wire/vlan-name.ts';
 import { type OptionSettings, overlayOptions } from './option-settings.ts';
 import type { Segment } from './ports.ts';
 import { createSegment } from './segment.ts';
@@ -104,7 +104,7 @@ function againstSegment(base: SegmentSettings, subnet: Subnet): Contradiction | 
     return { path: '/relayed', why: `${of} is on interface ${base.iface}` };
   if (server !== undefined && server !== base.address)
     return { path: '/server', why: `${of} is served by ${formatIpv4(base.address)}` };
-  const tag = base.relayed ? undefined : parseVlanName(base.iface)?.tag;
+  const tag = base.relayed ? undefined : vlanNamed(base.iface)?.tag;
   if (vlan !== undefined && tag !== undefined && vlan !== tag)
     return { path: '/vlan', why: `${of} is on interface ${base.iface}, which is VLAN ${tag}` };
   if (base.mode === 'proxy' && pools.length > 0)

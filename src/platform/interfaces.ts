@@ -1,23 +1,24 @@
 /** Which network interfaces there are. A name may go and come again as another interface: the kernel tells them apart by number. */
 import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
-import { parseVlanName, wayUp } from '../wire/vlan-name.ts';
+import { vlanNamed, wayUp } from '../wire/vlan-name.ts';
 import { loadLibc } from './libc.ts';
 
 /** It is there, up, has a carrier and an address of any kind. */
 export const isUp = (iface: string): boolean => iface in networkInterfaces();
 
-/** @returns its number; nothing while it is not `isUp` */
-export function upAs(iface: string): number | undefined {
-  if (!isUp(iface)) return undefined;
-  const libc = loadLibc();
-  // Without koffi nothing is bound to a number.
-  return libc ? libc.if_nametoindex(iface) || undefined : 0;
+export interface SeenInterface {
+  readonly number: number;
+  readonly isUp: boolean;
 }
 
-/** Whether it is there at all: `isUp` is false for one without a carrier, too. */
-export function isThere(iface: string): boolean {
-  return (loadLibc()?.if_nametoindex(iface) ?? 0) > 0;
+/** @returns nothing when none has that name */
+export function seeInterface(iface: string): SeenInterface | undefined {
+  const libc = loadLibc();
+  const up = isUp(iface);
+  // Without koffi nothing is bound to a number, and what is down is not seen.
+  const number = libc ? libc.if_nametoindex(iface) : Number(up);
+  return number > 0 ? { number, isUp: up } : undefined;
 }
 
 /** Whether an address is one of this machine's, so that a socket can be bound to it. */
@@ -29,8 +30,8 @@ export function isOurs(address: string): boolean {
 
 /** What is wrong with one that is not up, and what to do. */
 export function absence(iface: string): string {
-  if (isThere(iface)) return `'${iface}' is there, and is down or has no carrier or no address`;
-  const vlan = parseVlanName(iface);
+  if (seeInterface(iface)) return `'${iface}' is there, and is down or has no carrier or no address`;
+  const vlan = vlanNamed(iface);
   const present = Object.keys(networkInterfaces()).join(', ');
   const mend = vlan
     ? `For VLAN ${vlan.tag} of ${vlan.parent}: ${wayUp(iface)}; and its address. docs/dhcp.md has it for networkd and ifupdown.`

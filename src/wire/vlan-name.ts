@@ -5,7 +5,7 @@ export interface VlanName {
   readonly tag: number;
 }
 
-export function parseVlanName(iface: string): VlanName | undefined {
+export function vlanNamed(iface: string): VlanName | undefined {
   const [, parent = '', digits = ''] = /^(.+)\.(\d{1,4})$/.exec(iface) ?? [];
   const tag = Number(digits);
   return parent !== '' && tag >= 1 && tag <= 4094 ? { parent, tag } : undefined;
@@ -13,7 +13,7 @@ export function parseVlanName(iface: string): VlanName | undefined {
 
 /** Words for a shell that make the interface, should it be a VLAN's, and bring it up. */
 export function wayUp(iface: string): string {
-  const vlan = parseVlanName(iface);
+  const vlan = vlanNamed(iface);
   const make = vlan
     ? `ip link add link ${vlan.parent} name ${iface} type vlan id ${vlan.tag}; `
     : '';

@@ -43,21 +43,32 @@ const seen = (name: string, count: number) =>
 
 /** DHCP, then TFTP, HTTP and DNS at the address that it is told. */
 async function isServed(): Promise<void> {
-  expect(world.udhcpc(CLIENT, 'eth300')).toMatchObject({ serverid: '10.83.0.1', siaddr: '10.83.0.1' });
+  expect(world.udhcpc(CLIENT, 'eth300')).toMatchObject({ serverid: '10.83.0.1' });
   ip('-n', CLIENT, 'address', 'replace', '10.83.0.50/24', 'dev', 'eth300');
   inside(CLIENT, 'busybox', 'tftp', '-g', '-r', 'undionly.kpxe', '-l', `${dir}/got`, '10.83.0.1');
   expect(readFileSync(join(dir, 'got'))).toEqual(readFileSync('build/boot/undionly.kpxe'));
   // Over HTTP the listener may take one more look.
   await until('HTTP at 10.83.0.1', () => {
     try {
-      return inside(CLIENT, 'curl', '-sf', 'http://10.83.0.1:8080/boot/ipxe/undionly.kpxe', '-o', `${dir}/web`) === '';
+      return (
+        inside(
+          CLIENT,
+          'curl',
+          '-sf',
+          'http://10.83.0.1:8080/boot/ipxe/undionly.kpxe',
+          '-o',
+          `${dir}/web`,
+        ) === ''
+      );
     } catch {
       return undefined;
     }
   });
   expect(readFileSync(join(dir, 'web'))).toEqual(readFileSync('build/boot/undionly.kpxe'));
   for (const how of ['+notcp', '+tcp'])
-    expect(inside(CLIENT, 'dig', how, '+short', '@10.83.0.1', 'lab.example', 'SOA')).toMatch(/\d+ \d+/);
+    expect(inside(CLIENT, 'dig', how, '+short', '@10.83.0.1', 'lab.example', 'SOA')).toMatch(
+      /\d+ \d+/,
+    );
 }
 
 it('one that is missing at the start keeps nobody else from being served, and is named', async () => {

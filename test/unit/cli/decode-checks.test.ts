@@ -28,7 +28,6 @@ import {
   answer,
   ask,
   exchange,
-  MACHINE,
   type Message,
   SERVER,
   type Shot,
@@ -309,42 +308,6 @@ const CASES: Partial<
   'tftp-name-garbage': [() => [rrq(asked, 'undionly.kpxe\xff'), ...transfer().slice(1)]],
   fragmented: [() => exchange('bios', { ack: { piece: 0x2000 } })],
 };
-
-describe('VLANs', () => {
-  const inVlan = (vlan: number, shots: readonly Shot[]) =>
-    shots.map((shot) => ({ ...shot, vlans: [vlan] }));
-  const theirs = exchange('os', {
-    discover: { machine: elsewhere },
-    offer: { machine: elsewhere },
-    request: { machine: elsewhere, options: WANTED },
-    ack: { machine: elsewhere },
-  });
-
-  it('one address in two of them is no conflict, and is one in the same', () => {
-    const ours = inVlan(100, exchange('os'));
-    expect(idsOf([...ours, ...inVlan(200, theirs)])).toEqual([]);
-    expect(idsOf([...ours, ...inVlan(100, theirs)])).toEqual(['address-conflict']);
-  });
-
-  it('a transfer is of the machine that has the address in its VLAN', () => {
-    const routed = (vlan: number) =>
-      inVlan(vlan, transfer()).map((shot) => ({ ...shot, sourceMac: mac('52:54:00:ff:00:02') }));
-    const both = [...inVlan(100, exchange('os')), ...inVlan(200, theirs)];
-    const transfersOf = (shots: readonly Shot[]) =>
-      analyse(shots).machines.map(({ key, boots }) => [
-        key,
-        boots.flatMap(({ entries }) => entries).filter(({ kind }) => kind === 'tftp').length,
-      ]);
-    expect(transfersOf([...both, ...routed(100)])).toEqual([
-      [MACHINE, 1],
-      [elsewhere, 0],
-    ]);
-    expect(transfersOf([...both, ...routed(200)])).toEqual([
-      [MACHINE, 0],
-      [elsewhere, 1],
-    ]);
-  });
-});
 
 describe('each check', () => {
   /** These two are about the file, not about what is said in it: decode-files.test.ts. */

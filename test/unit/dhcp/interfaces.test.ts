@@ -12,13 +12,17 @@ import { ipv4 } from '../../support/world.ts';
 
 const NEVER_MS = 1_000_000;
 
+/** @param there their numbers; a negative one is down */
 async function follow(
   there: Record<string, number | undefined>,
   refuse: () => boolean = () => false,
 ) {
   const said: string[] = [];
   const following = await followInterfaces(Object.keys(there), {
-    look: (iface) => there[iface],
+    look: (iface) => {
+      const number = there[iface];
+      return number === undefined ? undefined : { number: Math.abs(number), isUp: number > 0 };
+    },
     everyMs: NEVER_MS,
     open: async (iface) => {
       if (refuse()) throw new Error(`${iface} cannot be opened`);
@@ -74,6 +78,25 @@ describe('following interfaces', () => {
       'open eth0.100 as 8',
       'served eth0.100',
     ]);
+    await following.close();
+  });
+
+  it('keeps what is open on one that is down, and says so', async () => {
+    const there: Record<string, number | undefined> = { 'eth0.100': 7, 'eth0.200': -8 };
+    const { following, flush } = await follow(there);
+    expect(flush()).toEqual(['open eth0.100 as 7', "lost eth0.200: 'eth0.200' is not there"]);
+    there['eth0.100'] = -7;
+    await following.look();
+    await following.look();
+    expect(flush()).toEqual(["lost eth0.100: 'eth0.100' is not there"]);
+    there['eth0.100'] = 7;
+    there['eth0.200'] = 8;
+    await following.look();
+    await following.look();
+    expect(flush()).toEqual(['served eth0.100', 'open eth0.200 as 8', 'served eth0.200']);
+    there['eth0.200'] = -9;
+    await following.look();
+    expect(flush()[0]).toBe('close eth0.200');
     await following.close();
   });
 

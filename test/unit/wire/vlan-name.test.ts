@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseVlanName, wayUp } from '../../../src/wire/vlan-name.ts';
+import { vlanNamed, wayUp } from '../../../src/wire/vlan-name.ts';
 
 it.each([
   ['eth0.100', { parent: 'eth0', tag: 100 }],
@@ -13,7 +13,7 @@ it.each([
   ['eth0.4095', undefined],
   ['eth0.12345', undefined],
   ['eth0.1x', undefined],
-])('%s', (name, vlan) => expect(parseVlanName(name)).toEqual(vlan));
+])('%s', (name, vlan) => expect(vlanNamed(name)).toEqual(vlan));
 
 it('says how to bring it up', () => {
   expect(wayUp('eth0')).toBe('ip link set eth0 up');

@@ -30,7 +30,8 @@ export function isOurs(address: string): boolean {
 
 /** What is wrong with one that is not up, and what to do. */
 export function absence(iface: string): string {
-  if (seeInterface(iface)) return `'${iface}' is there, and is down or has no carrier or no address`;
+  if (seeInterface(iface))
+    return `'${iface}' is there, and is down or has no carrier or no address`;
   const vlan = vlanNamed(iface);
   const present = Object.keys(networkInterfaces()).join(', ');
   const mend = vlan

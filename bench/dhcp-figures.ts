@@ -16,7 +16,8 @@ export interface Run extends ProvedLoad {
   readonly serverDrops: number;
 }
 
-export type GeneratorName = 'perfdhcp' | 'light';
+export const GENERATORS = ['light', 'perfdhcp'] as const;
+export type GeneratorName = (typeof GENERATORS)[number];
 
 /** By generator: the run that confirmed the highest rate, or none when no rate was sustained. */
 export type Best = Readonly<Record<GeneratorName, Run | undefined>>;
@@ -32,18 +33,31 @@ export interface Measured {
 /** Of the Kea that has each ACK on disk first, as we have, and of the one that promises less. */
 const TIMES_KEA = 2;
 
-/** @param ceiling what perfdhcp counts from a program that answers and does nothing else */
-export function summarise(measured: readonly Measured[], ceiling: Run | undefined): TopicResult {
-  const all = Object.fromEntries(measured.map((one) => [one.server.name, figuresOf(one)]));
+export interface Asked {
+  /** Those that the servers were asked by. */
+  readonly generators: readonly GeneratorName[];
+  /** What perfdhcp counts from a program that answers and does nothing else. */
+  readonly ceiling: Run | undefined;
+}
+
+export function summarise(
+  measured: readonly Measured[],
+  { generators, ceiling }: Asked,
+): TopicResult {
+  const all = Object.fromEntries(
+    measured.map((one) => [one.server.name, figuresOf(one, generators)]),
+  );
   const { reveille: ours, ...peers } = all;
   if (!ours) throw new Error('no figures of our own');
   const ratio: Record<string, number> = {};
   for (const [name, peer] of Object.entries(peers)) {
-    ratio[name] = times(ours.exchangesPerSecond, peer.exchangesPerSecond);
-    ratio[`${name}Light`] = times(ours.light.exchangesPerSecond, peer.light.exchangesPerSecond);
+    if (generators.includes('perfdhcp'))
+      ratio[name] = times(ours.exchangesPerSecond, peer.exchangesPerSecond);
+    if (!generators.includes('light')) continue;
+    ratio[`${name}Light`] = times(ours.light?.exchangesPerSecond, peer.light?.exchangesPerSecond);
     ratio[`${name}CpuPerExchange`] = times(
-      peer.light.cpuSecondsPer1000 ?? 0,
-      ours.light.cpuSecondsPer1000 ?? 0,
+      peer.light?.cpuSecondsPer1000,
+      ours.light?.cpuSecondsPer1000,
     );
   }
   return {
@@ -52,29 +66,39 @@ export function summarise(measured: readonly Measured[], ceiling: Run | undefine
   };
 }
 
-function times(ours: number, theirs: number): number {
+function times(ours = 0, theirs = 0): number {
   return theirs === 0 ? 0 : round(ours / theirs);
 }
 
+/** Of what was measured: a run of some parts says nothing of the others. */
 function verdictsOf(ratio: Record<string, number>, measured: readonly Measured[]): Verdict[] {
-  const own = measured.find(({ server }) => server.name === 'reveille');
-  const durable = (name: string) =>
-    measured.find(({ server }) => server.name === name)?.durability.ackAfterSync ?? 0;
+  const of = (name: string) => measured.find(({ server }) => server.name === name);
+  const timesKea = (who: string, key: string): Verdict[] => {
+    const value = ratio[key];
+    return value === undefined ? [] : [atLeast(`times Kea ${who}`, TIMES_KEA, value)];
+  };
+  const durable = (what: string, name: string): Verdict[] => {
+    const one = of(name);
+    return one
+      ? [atLeast(`share of ${what} ACKs after their sync`, 1, one.durability.ackAfterSync)]
+      : [];
+  };
   return [
-    atLeast('times Kea, every ACK durable, perfdhcp', TIMES_KEA, ratio.keaDurable ?? 0),
-    atLeast('times Kea, every ACK durable, light', TIMES_KEA, ratio.keaDurableLight ?? 0),
-    atLeast('times Kea with its memfile, perfdhcp', TIMES_KEA, ratio.kea ?? 0),
-    atLeast('times Kea with its memfile, light', TIMES_KEA, ratio.keaLight ?? 0),
-    atLeast('share of our ACKs after their sync', 1, durable('reveille')),
-    atLeast('share of durable Kea’s ACKs after their sync', 1, durable('keaDurable')),
+    ...timesKea('with a synced database, perfdhcp', 'keaDurable'),
+    ...timesKea('with a synced database, light', 'keaDurableLight'),
+    ...timesKea('with its memfile, perfdhcp', 'kea'),
+    ...timesKea('with its memfile, light', 'keaLight'),
+    ...durable('our', 'reveille'),
+    ...durable('durable Kea’s', 'keaDurable'),
     // A run with one is never the best: of the best runs alone, the sum could be nothing but 0.
-    atMost('wrong replies of ours', 0, own?.wrong ?? Number.POSITIVE_INFINITY),
+    atMost('wrong replies of ours', 0, of('reveille')?.wrong ?? Number.POSITIVE_INFINITY),
   ];
 }
 
-function figuresOf({ server, best, durability }: Measured) {
-  const light = figuresOfRun(best.light);
-  return { ...figuresOfRun(best.perfdhcp), light, durability, settings: server.settings };
+function figuresOf({ server, best, durability }: Measured, generators: Asked['generators']) {
+  const of = (name: GeneratorName) =>
+    generators.includes(name) ? figuresOfRun(best[name]) : undefined;
+  return { ...of('perfdhcp'), light: of('light'), durability, settings: server.settings };
 }
 
 /** A server that sustained no rate has none, and no other figures. */

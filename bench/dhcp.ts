@@ -17,7 +17,7 @@
  * at a time (bench/dhcp-durability.ts).
  */
 import { type Durability, lookAtDurability } from './dhcp-durability.ts';
-import { type GeneratorName, type Run, summarise } from './dhcp-figures.ts';
+import { GENERATORS, type GeneratorName, type Run, summarise } from './dhcp-figures.ts';
 import { type LoadGenerator, lightLoad, perfdhcpLoad } from './dhcp-loads.ts';
 import {
   bare,
@@ -69,6 +69,9 @@ interface Attempt {
   readonly seconds: number;
 }
 
+/** What `--only` may name: generators, and who is measured beside ours. Where none of a kind is named, all of it is measured. */
+export const parts = [...GENERATORS, 'kea', 'keaDurable', 'dnsmasq', 'bare'];
+
 export async function run(options: TopicOptions): Promise<TopicResult> {
   const programs = requirePrograms(
     ...([
@@ -88,18 +91,21 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
       clientAddress: `${RELAY_ADDRESS}/16`,
     });
     const bench = { ...options, pair };
-    const servers = dhcpServers(programs);
+    const { servers, generators } = chosen(dhcpServers(programs), options.only);
     const independent = perfdhcpLoad(programs.perfdhcp);
-    const contests = [
-      ...servers.map((server) => contest(server, lightLoad)),
-      ...[...servers, bare].map((server) => contest(server, independent)),
-    ];
+    const contests = [lightLoad, independent]
+      .filter(({ name }) => generators.includes(name))
+      .flatMap((generator) =>
+        servers
+          .filter((server) => server !== bare || generator === independent)
+          .map((server) => contest(server, generator)),
+      );
     await searchAll(bench, contests);
     for (const one of contests) await confirm(bench, one);
     const bestOf = (server: DhcpServer, name: GeneratorName) =>
       contests.find((one) => one.server === server && one.generator.name === name)?.confirmed;
     const measured = [];
-    for (const server of servers) {
+    for (const server of servers.filter((one) => one !== bare)) {
       measured.push({
         server,
         best: { light: bestOf(server, 'light'), perfdhcp: bestOf(server, 'perfdhcp') },
@@ -107,8 +113,23 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
         wrong: contests.reduce((sum, one) => sum + (one.server === server ? one.wrong : 0), 0),
       });
     }
-    return summarise(measured, bestOf(bare, 'perfdhcp'));
+    return summarise(measured, { generators, ceiling: bestOf(bare, 'perfdhcp') });
   });
+}
+
+/** Ours is always among them: a figure of a peer is told beside it. */
+function chosen(
+  all: readonly DhcpServer[],
+  only: ReadonlySet<string> = new Set(),
+): { servers: readonly DhcpServer[]; generators: readonly GeneratorName[] } {
+  const servers = [...all, bare];
+  const peers = servers.filter(({ name }) => only.has(name));
+  const generators = GENERATORS.filter((name) => only.has(name));
+  return {
+    servers:
+      peers.length === 0 ? servers : servers.filter((one) => one === all[0] || peers.includes(one)),
+    generators: generators.length === 0 ? GENERATORS : generators,
+  };
 }
 
 function contest(server: DhcpServer, generator: LoadGenerator): Contest {

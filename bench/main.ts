@@ -1,5 +1,5 @@
 /**
- * The benches' command line: `npm run bench -- TOPIC --json [--quick]`.
+ * The benches' command line: `npm run bench -- TOPIC --json [--quick] [--only PARTS]`.
  *
  * A topic is one file beside this one, named by one word (`bench/dhcp.ts`); a file with a hyphen in its name, and what is
  * in `support/`, only helps a topic. A topic measures the appliance beside its peers in the same run, on the same machine,
@@ -15,7 +15,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { closeScopes } from './support/scope.ts';
-import type { TopicOptions, TopicResult } from './support/topic.ts';
+import type { TopicModule, TopicOptions } from './support/topic.ts';
 
 const EXIT_FAILED = 70;
 /** It was measured, and is not good enough. */
@@ -36,10 +36,27 @@ function aboutTopic(name: string): string {
   return words.trim().split(/\.(?=\s|$)/)[0] ?? '';
 }
 
-async function runTopic(name: string, quick: boolean) {
+interface Given {
+  readonly json?: boolean;
+  readonly quick?: boolean;
+  /** Separated by commas. */
+  readonly only?: string;
+}
+
+function partsOf({ parts = [] }: TopicModule, name: string, only: string): ReadonlySet<string> {
+  const wanted = only.split(',');
+  const odd = wanted.filter((part) => !parts.includes(part));
+  if (odd.length === 0) return new Set(wanted);
+  const there = parts.length === 0 ? 'it is measured as a whole' : `it has: ${parts.join(', ')}`;
+  throw new Error(`${name} has no part '${odd.join("', '")}'; ${there}`);
+}
+
+async function runTopic(name: string, { quick = false, only }: Given) {
+  const module = (await import(`./${name}.ts`)) as TopicModule;
   const started = Date.now();
   const options: TopicOptions = {
     quick,
+    ...(only && { only: partsOf(module, name, only) }),
     log(line) {
       const at = ((Date.now() - started) / 1000).toFixed(1).padStart(6);
       process.stderr.write(`${at}s ${name}: ${line}\n`);
@@ -53,9 +70,6 @@ async function runTopic(name: string, quick: boolean) {
     node: process.version,
     kernel: release(),
     loadBefore: loadavg()[0] ?? 0,
-  };
-  const module = (await import(`./${name}.ts`)) as {
-    run(options: TopicOptions): Promise<TopicResult>;
   };
   const {
     topic,
@@ -75,7 +89,7 @@ async function runTopic(name: string, quick: boolean) {
   ];
   return {
     ...{ topic, ours, peers, ratio, ...(ceiling && { ceiling }) },
-    ...{ machine, quick, seconds, notes, verdicts, missed },
+    ...{ machine, quick, ...(only && { only }), seconds, notes, verdicts, missed },
   };
 }
 
@@ -89,7 +103,8 @@ const program = new Command('bench')
   .argument('[topic]', 'what to measure; without it, the topics are listed')
   .option('--json', 'one JSON object as the last line of standard output')
   .option('--quick', 'shorter runs and fewer rounds: a smoke test, not a measurement')
-  .action(async (name: string | undefined, options: { json?: boolean; quick?: boolean }) => {
+  .option('--only <parts>', 'of a topic that has parts, these, separated by commas')
+  .action(async (name: string | undefined, options: Given) => {
     const known = topics();
     if (name === undefined) {
       for (const [topic, about] of known) process.stdout.write(`${topic.padEnd(10)} ${about}\n`);
@@ -98,7 +113,7 @@ const program = new Command('bench')
     if (!known.has(name)) {
       throw new Error(`there is no topic '${name}'; there are: ${[...known.keys()].join(', ')}`);
     }
-    const result = await runTopic(name, options.quick === true);
+    const result = await runTopic(name, options);
     process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : describe(result));
     for (const target of result.missed) process.stderr.write(`bench: missed: ${target}\n`);
     if (result.missed.length > 0) process.exitCode = EXIT_MISSED;

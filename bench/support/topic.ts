@@ -3,8 +3,17 @@
 export interface TopicOptions {
   /** Shorter runs and fewer rounds: enough to see that the bench works, not to quote a figure. */
   readonly quick: boolean;
+  /** Of the topic's parts (`TopicModule.parts`), those that are to be measured; all of them without it. */
+  readonly only?: ReadonlySet<string>;
   /** One line of progress, for a person who waits. */
   log(line: string): void;
+}
+
+/** A file beside bench/main.ts that is named by one word. */
+export interface TopicModule {
+  run(options: TopicOptions): Promise<TopicResult>;
+  /** What `--only` may name. */
+  readonly parts?: readonly string[];
 }
 
 export interface TopicResult {

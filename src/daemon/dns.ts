@@ -32,11 +32,12 @@ export async function startDns(
   const site = siteDefaults(config.dhcp.segments);
   const plan = planOf(config.dns, site);
   const secrets = createSecretBox(() => readOrMakeKey(keyFileOf(config)));
+  const source = openDnsSource(db);
   const nameserver = await startDnsServer(config.dns, site, {
     ...{ plan, log, lastEvent: events.lastId, frozen: frozen ?? false },
     follow: (wake) => events.follow(wake, 'machines'),
     store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
-    source: openDnsSource(db),
+    source: { ...source, changedSince: (id) => source.changedSince(events.pastGuests(id)) },
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
     onceOurs: (address, open) =>
       onceOurs(

@@ -10,6 +10,7 @@ import type { EventName, NewEvent, StoredEvent } from '../events.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { createGuestRun } from './guest-run.ts';
 
 export interface EventStore {
   /** Adds one event at the current time and returns its number. */
@@ -37,6 +38,11 @@ export interface EventStore {
   follow(wake: () => void, only?: 'machines'): () => void;
   /** The same for events about one machine (its hardwarename) or one NIC (its MAC): what thousands may follow. */
   followOne(subject: Hardwarename | Mac, wake: () => void): () => void;
+  /**
+   * Where a reader of what concerns machines may go on from: behind `after`, the newest of what guests were offered and given, when there is
+   * nothing else in between, and `after` otherwise.
+   */
+  pastGuests(after: number): number;
   /** Differs after each event that may tell of a change of a record, and after a rollback. */
   changes(): number;
   /** For the transaction runner only: tells the followers when something was appended. */
@@ -147,14 +153,8 @@ function createPassesBy(): (name: string) => boolean {
   };
 }
 
-export function openEventStore(db: Database, clock: Clock): EventStore {
-  const insert = db.prepare(
-    'INSERT INTO events (at, name, mac, boot, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)',
-  );
-  const page = db.prepare<[number, number], EventRow>(
-    'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
-  );
-  const ofBoot = eventsOfBoot(db);
+/** Its own events and those of its latest boots, each found by an index and no more of them than can be wanted. */
+function newestOfMachine(db: Database): (hardwarename: string, count: number) => EventRow[] {
   const ofMachine = db.prepare<[string, number], EventRow>(
     'SELECT * FROM events WHERE hardwarename = ? ORDER BY id DESC LIMIT ?',
   );
@@ -164,8 +164,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const newestOfBoot = db.prepare<[string, number], EventRow>(
     'SELECT * FROM events WHERE boot = ? ORDER BY id DESC LIMIT ?',
   );
-  /** Its own events and those of its latest boots, each found by an index and no more of them than can be wanted. */
-  const newestOf = (hardwarename: string, count: number): EventRow[] => {
+  return (hardwarename, count) => {
     const own = ofMachine.all(hardwarename, count);
     const boots = bootsOf.all(hardwarename, Math.max(count, BOOTS_LOOKED_AT));
     const rows = new Map(own.map((row) => [row.id, row]));
@@ -173,6 +172,17 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       for (const row of newestOfBoot.all(id, count)) rows.set(row.id, row);
     return [...rows.values()].sort((one, other) => one.id - other.id).slice(-count);
   };
+}
+
+export function openEventStore(db: Database, clock: Clock): EventStore {
+  const insert = db.prepare(
+    'INSERT INTO events (at, name, mac, boot, hardwarename, data) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const page = db.prepare<[number, number], EventRow>(
+    'SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?',
+  );
+  const ofBoot = eventsOfBoot(db);
+  const newestOf = newestOfMachine(db);
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
   const followers = new Set<() => void>();
   const followersOfMachines = new Set<() => void>();
@@ -180,6 +190,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   /** Whom the events of the running transaction are about, as far as somebody follows them. */
   const touched = new Set<string>();
   const passesBy = createPassesBy();
+  const guestRun = createGuestRun();
   let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
   let [machinesToldAt, changes] = [0, 0];
 
@@ -202,7 +213,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
         event.hardwarename ?? null,
         JSON.stringify(event.data),
       );
-      return Number(lastInsertRowid);
+      return guestRun.note(Number(lastInsertRowid), event);
     },
     after: (after, count) => page.all(after, count).map(eventFromRow),
     ofMachinesAfter: eventsOfMachines(db),
@@ -254,12 +265,15 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
         for (const wake of followersOfOne.get(subject) ?? []) wake();
       }
     },
+    pastGuests: guestRun.past,
     changes: () => changes,
     arrived() {
+      guestRun.forget();
       changes += 1;
       for (const wake of [...followers, ...followersOfMachines]) wake();
     },
     rolledBack() {
+      guestRun.forget();
       appended = 'nothing';
       touched.clear();
       changes += 1;

@@ -13,7 +13,7 @@ export interface EngineOptions {
   readonly kinds: JobKinds;
   readonly world: JobWorld;
   readonly timers: JobTimers;
-  readonly events: Pick<EventStore, 'follow' | 'lastId'>;
+  readonly events: Pick<EventStore, 'follow' | 'lastId' | 'pastGuests'>;
   readonly machines: Pick<Machines, 'transition'>;
   readonly limits: SlotLimits;
   /** Whether the job's work may have destroyed something on the machine's disks. */

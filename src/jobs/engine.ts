@@ -105,8 +105,9 @@ class Runner implements Engine {
   }
 
   private readSignals(): void {
-    const { store } = this.options;
+    const { store, events } = this.options;
     const count = 500;
+    this.cursor = events.pastGuests(this.cursor);
     for (let page = store.signals(this.cursor, count); page.length > 0; ) {
       for (const { id, name, hardwarename } of page) {
         if (name === 'jobs.paused' || name === 'jobs.resumed') this.turned();

@@ -154,6 +154,7 @@ export function createFeedWatch(parts: FeedWatchParts) {
     /** @returns whether there is more to read */
     look(): boolean {
       const newest = inventory.events.lastId();
+      cursor = inventory.events.pastGuests(cursor);
       const rows = page.all(cursor, limit('flightEventsMax'));
       try {
         if (rows.length > 0) inventory.transactionUnsynced(() => rows.forEach(takeRow));

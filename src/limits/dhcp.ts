@@ -31,8 +31,8 @@ export const DHCP_LIMITS = {
   },
   dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
   dhcpBatchPacketsMax: {
-    value: 64,
-    why: 'answered in one transaction and sent at once: enough to share a commit, and no burst that overruns the buffer of a relay (212 KB by default, which is 166 packets)',
+    value: 128,
+    why: 'answered in one transaction, whose offers leave at once: a commit costs as much as ten packets, and the buffer of a relay (212 KB by default) holds 166',
   },
   dhcpAckBurstMax: {
     value: 16,
@@ -51,8 +51,8 @@ export const DHCP_LIMITS = {
     why: 'steps of boots that nobody waits for share a commit: a storm makes thousands in a second',
   },
   dhcpWaitingMax: {
-    value: 4096,
-    why: 'packets of a storm held until they are answered, 2 MB; above it the oldest is dropped',
+    value: 8192,
+    why: 'packets of a storm held until they are answered, 4 MB: what is answered in a quarter of a second, less than a client waits; above it the oldest is dropped',
   },
   dhcpWaitMaxMs: {
     value: 1000,

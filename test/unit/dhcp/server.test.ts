@@ -150,10 +150,13 @@ describe('the DHCP shell', () => {
   it('lets the ACKs of many batches go in groups that a relay can take, a moment apart, in order', () => {
     const { receive, work, sent, disk, tasks } = shell();
     const wanted = Array.from({ length: 100 }, (_, index) => `10.77.0.${100 + index}`);
-    for (const [index, address] of wanted.entries()) receive(request(index, address));
+    for (const [index, address] of wanted.entries()) {
+      receive(request(index, address));
+      if (index === 60) work();
+    }
     work();
     expect(sent).toEqual([]);
-    expect(disk.length).toBeGreaterThan(1);
+    expect(disk).toHaveLength(2);
     for (const done of disk) done();
     const group = limit('dhcpAckBurstMax');
     const acknowledged = () => sent.map(({ type, address }) => [type, address]);

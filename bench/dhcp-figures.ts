@@ -16,11 +16,14 @@ export interface Run extends ProvedLoad {
   readonly serverDrops: number;
 }
 
-export const GENERATORS = ['light', 'perfdhcp'] as const;
+/** `perfdhcp` by one thread; `perfdhcpTwo` by its usual two, which is measured where it is asked for. */
+export const GENERATORS = ['light', 'perfdhcp', 'perfdhcpTwo'] as const;
 export type GeneratorName = (typeof GENERATORS)[number];
+/** What a ratio's key has behind the peer's name. */
+const SUFFIX = { light: 'Light', perfdhcp: '', perfdhcpTwo: 'Two' } as const;
 
 /** By generator: the run that confirmed the highest rate, or none when no rate was sustained. */
-export type Best = Readonly<Record<GeneratorName, Run | undefined>>;
+export type Best = Readonly<Partial<Record<GeneratorName, Run | undefined>>>;
 
 export interface Measured {
   readonly server: Pick<DhcpServer, 'name' | 'settings'>;
@@ -50,20 +53,23 @@ export function summarise(
   const { reveille: ours, ...peers } = all;
   if (!ours) throw new Error('no figures of our own');
   const ratio: Record<string, number> = {};
-  for (const [name, peer] of Object.entries(peers)) {
-    if (generators.includes('perfdhcp'))
-      ratio[name] = times(ours.exchangesPerSecond, peer.exchangesPerSecond);
-    if (!generators.includes('light')) continue;
-    ratio[`${name}Light`] = times(ours.light?.exchangesPerSecond, peer.light?.exchangesPerSecond);
-    ratio[`${name}CpuPerExchange`] = times(
-      peer.light?.cpuSecondsPer1000,
-      ours.light?.cpuSecondsPer1000,
-    );
+  for (const [peerName, peer] of Object.entries(peers)) {
+    for (const name of generators)
+      ratio[`${peerName}${SUFFIX[name]}`] = times(rateOf(ours, name), rateOf(peer, name));
+    if (generators.includes('light'))
+      ratio[`${peerName}CpuPerExchange`] = times(
+        peer.light?.cpuSecondsPer1000,
+        ours.light?.cpuSecondsPer1000,
+      );
   }
   return {
-    ...{ topic: 'dhcp', ours, peers, ratio, ceiling: figuresOfRun(ceiling) },
+    ...{ topic: 'dhcp', ours, peers, ratio, ...(ceiling && { ceiling: figuresOfRun(ceiling) }) },
     ...{ verdicts: verdictsOf(ratio, measured), notes: NOTES },
   };
+}
+
+function rateOf(figures: Figures, name: GeneratorName): number | undefined {
+  return (name === 'perfdhcp' ? figures : figures[name])?.exchangesPerSecond;
 }
 
 function times(ours = 0, theirs = 0): number {
@@ -87,6 +93,7 @@ function verdictsOf(ratio: Record<string, number>, measured: readonly Measured[]
     ...timesKea('with a synced database, perfdhcp', 'keaDurable'),
     ...timesKea('with a synced database, light', 'keaDurableLight'),
     ...timesKea('with its memfile, perfdhcp', 'kea'),
+    ...timesKea('with its memfile, perfdhcp of two threads', 'keaTwo'),
     ...timesKea('with its memfile, light', 'keaLight'),
     ...durable('our', 'reveille'),
     ...durable('durable Kea’s', 'keaDurable'),
@@ -98,8 +105,11 @@ function verdictsOf(ratio: Record<string, number>, measured: readonly Measured[]
 function figuresOf({ server, best, durability }: Measured, generators: Asked['generators']) {
   const of = (name: GeneratorName) =>
     generators.includes(name) ? figuresOfRun(best[name]) : undefined;
-  return { ...of('perfdhcp'), light: of('light'), durability, settings: server.settings };
+  const [light, perfdhcpTwo] = [of('light'), of('perfdhcpTwo')];
+  return { ...of('perfdhcp'), light, perfdhcpTwo, durability, settings: server.settings };
 }
+
+type Figures = ReturnType<typeof figuresOf>;
 
 /** A server that sustained no rate has none, and no other figures. */
 function figuresOfRun(run: Run | undefined) {

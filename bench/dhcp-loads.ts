@@ -1,5 +1,6 @@
 /** The two load generators of bench/dhcp.ts: perfdhcp, the independent figure, and our light one, which leaves the machine to the server. */
 import { join } from 'node:path';
+import type { GeneratorName } from './dhcp-figures.ts';
 import type { GeneratorReport } from './support/dhcp-generator.ts';
 import { type Pair, udpBufferDrops } from './support/network.ts';
 import { type Load, runLoad } from './support/perfdhcp.ts';
@@ -26,17 +27,21 @@ export interface ProvedLoad extends Load {
 }
 
 export interface LoadGenerator {
-  readonly name: 'perfdhcp' | 'light';
+  readonly name: GeneratorName;
   run(plan: LoadPlan): Promise<ProvedLoad>;
 }
 
-export function perfdhcpLoad(perfdhcp: string): LoadGenerator {
+export function perfdhcpLoad(perfdhcp: string, threads: 'single' | 'multi'): LoadGenerator {
   return {
-    name: 'perfdhcp',
+    name: threads === 'single' ? 'perfdhcp' : 'perfdhcpTwo',
     async run({ pair, warmUp, firmware, ...plan }) {
       if (firmware) throw new Error('perfdhcp plays no firmware');
       const macs = warmUp ? { macBase: '00:0d:00:00:00:00' } : {};
-      const load = await runLoad({ perfdhcp, namespace: pair.client, ...plan, ...macs });
+      const load = await runLoad({
+        ...{ perfdhcp, threads, namespace: pair.client },
+        ...plan,
+        ...macs,
+      });
       return { ...load, wrong: 0 };
     },
   };

@@ -45,7 +45,7 @@ export const bare: DhcpServer = {
   name: 'bare',
   settings: 'answers from a template, keeps nothing',
   guess: 10_000,
-  warmUpRate: 3000,
+  warmUpRate: 4000,
   async start(scope, { server }) {
     const command = [
       process.execPath,
@@ -66,7 +66,7 @@ const ours: DhcpServer = {
   name: 'reveille',
   settings: 'defaults, no conflict probes; SQLite in WAL mode with synchronous=FULL',
   guess: 10_000,
-  warmUpRate: 3000,
+  warmUpRate: 4000,
   start: async (scope, { server, serverIface }) =>
     alone(
       await startDaemon({
@@ -92,7 +92,7 @@ function kea(program: string): DhcpServer {
     settings:
       'memfile, persist, lfc-interval 0 (no clean-up of the lease file during a run), two packet threads, UDP sockets, queue of 64',
     guess: 10_000,
-    warmUpRate: 3000,
+    warmUpRate: 4000,
     async start(scope, pair) {
       const dir = temporaryDir(scope);
       const leases = { type: 'memfile', persist: true, name: join(dir, 'leases.csv') };

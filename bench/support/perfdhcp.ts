@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly clients: number;
   /** First MAC of the clients; another one makes them other clients. */
   readonly macBase?: string;
+  /** `multi` receives on a thread of its own, which is what it does unless it is told; `single` costs less for an exchange. */
+  readonly threads?: 'single' | 'multi';
 }
 
 export interface Load {
@@ -54,6 +56,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
       command: [
         ...([options.perfdhcp, '-4', '-r', String(rate), '-p', String(seconds)] as const),
         ...['-R', String(options.clients), '-W', String(STRAGGLERS_US)],
+        ...(options.threads ? ['-g', options.threads] : []),
         ...(options.macBase ? ['-b', `mac=${options.macBase}`] : []),
         options.server,
       ],

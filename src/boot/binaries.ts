@@ -45,6 +45,8 @@ export interface BootRules {
   localBootOf(subject: BootSubject, experience?: Experience): LocalBootMethod;
   /** The file behind a name that a client asks for: the second stage of a shim has the name that shim wants. */
   servedAs(name: string): string;
+  /** All names that stand for another file. */
+  readonly standIns: ReadonlyMap<string, string>;
 }
 
 type RuleSettings = Pick<
@@ -102,6 +104,7 @@ export function createBootRules(
       return choose([settings.localBoot, ...others], experience).value;
     },
     servedAs: (name) => names.get(name) ?? name,
+    standIns: names,
   };
 }
 

@@ -70,6 +70,7 @@ export interface BootDesk {
   scriptFor(boot: Boot, token: BootToken, url: string): { script: string; decision: BootDecision };
   /** The file behind a name that a client asks for by TFTP or HTTP. */
   servedAs(name: string): string;
+  readonly standIns: BootRules['standIns'];
 }
 
 export function createBootDesk(records: DeskRecords, options: DeskOptions): BootDesk {
@@ -109,6 +110,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       return { script, decision };
     },
     servedAs: options.rules.servedAs,
+    standIns: options.rules.standIns,
   };
 }
 

@@ -13,7 +13,12 @@ import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-c
 import { type Libc, loadLibc } from '../platform/libc.ts';
 import type { Log } from '../platform/log.ts';
 import { openDgramTftp } from '../platform/tftp-dgram.ts';
-import { openTftpFiles, type TftpFiles } from '../platform/tftp-files.ts';
+import {
+  findStored,
+  openTftpFiles,
+  type ServedFolder,
+  type TftpFiles,
+} from '../platform/tftp-files.ts';
 import {
   openTftpSockets,
   type TftpDescriptors,
@@ -32,10 +37,7 @@ export interface TftpClient {
 export interface TftpServiceOptions {
   /** One for each address of ours. */
   readonly networks: readonly TftpNetwork[];
-  /** The folder that is served. */
-  readonly root: string;
-  /** The file in it that a client means by a name. */
-  servedAs(name: string): string;
+  readonly folder: ServedFolder;
   /** The largest block that a client bears; `undefined` for what it asks. */
   blksizeMaxOf?(address: string): number | undefined;
   readonly log: Log;
@@ -55,6 +57,11 @@ export interface TftpService {
   /** The request port of each network. */
   readonly ports: readonly number[];
   readonly io: 'batched' | 'dgram';
+  /**
+   * Whether `blksizeMaxOf` may have something to say of anybody. While it has not, which nearly always holds, the thread finds
+   * files without asking. True until it is said.
+   */
+  setBlksizeCaps(known: boolean): void;
   /** False while its thread is gone, or turns no more. */
   alive(): boolean;
   close(): Promise<void>;
@@ -66,6 +73,14 @@ export interface WorkerStart {
   readonly wakeFd: number;
   /** One 32-bit number: the thread adds to it with each turn, so that one that hangs is seen. */
   readonly turns: SharedArrayBuffer;
+  readonly folder: ServedFolder;
+  /** One 32-bit number: not 0 while a file may be found by the main thread only (`setBlksizeCaps`). */
+  readonly caps: SharedArrayBuffer;
+}
+
+export interface ToldEvent {
+  readonly event: TftpEvent;
+  readonly client: Endpoint;
 }
 
 export type FromWorker =
@@ -77,7 +92,8 @@ export type FromWorker =
       readonly offset: number;
       readonly length: number;
     }
-  | { readonly kind: 'event'; readonly event: TftpEvent; readonly client: Endpoint }
+  | { readonly kind: 'events'; readonly events: readonly ToldEvent[] }
+  | { readonly kind: 'find-failed'; readonly name: string; readonly error: string }
   | { readonly kind: 'drops'; readonly counts: readonly (readonly [TftpDrop, number])[] }
   | { readonly kind: 'error'; readonly error: string }
   | { readonly kind: 'stopped' };
@@ -92,7 +108,7 @@ export type ToWorker =
 
 /** @throws AppError LISTEN_FAILED */
 export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
-  const files = openTftpFiles(options.root);
+  const files = openTftpFiles();
   const libc = options.io === 'dgram' ? undefined : loadLibc();
   if (libc) return openBatched({ ...options, files, libc });
   options.log.warn('TFTP runs on dgram: koffi is not available');
@@ -107,7 +123,11 @@ const RESTART_MS = 1000;
 const TFTP_THREAD = new URL('./tftp-worker.ts', import.meta.url);
 
 function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
-  const { libc, files, log } = options;
+  const { libc, files, log, folder } = options;
+  const caps = new SharedArrayBuffer(4);
+  const setBlksizeCaps = (known: boolean) =>
+    void Atomics.store(new Int32Array(caps), 0, known ? 1 : 0);
+  setBlksizeCaps(options.blksizeMaxOf !== undefined);
   const networks: TftpDescriptors[] = [];
   const closeSockets = () => networks.flat().forEach((fd) => void libc.close(fd));
   let waker: Waker;
@@ -134,7 +154,7 @@ function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
     pulse = createPulse(options, lost);
     const { turns } = pulse;
     const started = new Worker(options.thread ?? TFTP_THREAD, {
-      workerData: { networks, wakeFd: waker.fd, turns } satisfies WorkerStart,
+      workerData: { networks, wakeFd: waker.fd, turns, folder, caps } satisfies WorkerStart,
     });
     worker = started;
     const post = (message: ToWorker, transfer: ArrayBuffer[] = []) => {
@@ -163,6 +183,7 @@ function openBatched(options: Prepared & { readonly libc: Libc }): TftpService {
   return {
     ports: networks.map(([requests]) => localPort(requests)),
     io: 'batched',
+    setBlksizeCaps,
     alive: () => restart === undefined && pulse.proven() && !pulse.hangs(),
     async close() {
       closing = true;
@@ -224,8 +245,11 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
           ),
         );
       return;
-    case 'event':
-      options.onEvent(message.event, clientOf(message.client));
+    case 'events':
+      for (const { event, client } of message.events) options.onEvent(event, clientOf(client));
+      return;
+    case 'find-failed':
+      log.error({ err: message.error, name: message.name }, FIND_FAILED);
       return;
     case 'drops':
       for (const [reason, count] of message.counts) options.onDrop(reason, count);
@@ -237,18 +261,20 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
   }
 }
 
+const FIND_FAILED = 'a TFTP file could not be looked up';
+
 /** A file system that fails is logged; for the client the file is not there. */
 function find(
-  { files, servedAs, log, blksizeMaxOf }: Prepared,
+  { folder, log, blksizeMaxOf }: Prepared,
   name: string,
   client: Endpoint,
 ): FileVersion | undefined {
   try {
-    const file = files.find(servedAs(name));
+    const file = findStored(folder, name);
     const blksizeBytesMax = file && blksizeMaxOf?.(clientOf(client).address);
     return file && blksizeBytesMax !== undefined ? { ...file, blksizeBytesMax } : file;
   } catch (err) {
-    log.error({ err, name }, 'a TFTP file could not be looked up');
+    log.error({ err, name }, FIND_FAILED);
     return undefined;
   }
 }
@@ -280,6 +306,7 @@ async function openPlain(options: Prepared): Promise<TftpService> {
   return {
     ports: sockets.map(({ port }) => port),
     io: 'dgram',
+    setBlksizeCaps: () => undefined,
     alive: () => true,
     async close() {
       clearInterval(ticking);

@@ -1,17 +1,18 @@
 /**
  * The thread that serves TFTP: it waits, takes what has come in with one call for each socket, lets the engine answer, and
- * sends what the engine said with one call. It holds no state that matters: the main thread opened the sockets, finds and
- * reads the files, and records the events. A thread of its own keeps a hall that powers on from delaying DHCP, and the
- * other way round.
+ * sends what the engine said with one call. It holds no state that matters: the main thread opened the sockets, reads the
+ * files, and records the events. Only names are looked up here, as long as nothing is known of any client that bears less
+ * than it asks for: sixteen that ask at once would wait for one another, and for whatever the main thread does between. A
+ * thread of its own keeps a hall that powers on from delaying DHCP, and the other way round.
  *
  * The thread never returns to its event loop. Messages from the main thread come with a touch of an eventfd, and are
- * read synchronously. What is told to the main thread is told once the answers of a turn have left.
+ * read synchronously. Events are told once the answers of a turn have left, those of a few milliseconds in one message.
  *
  * It waits in poll(2) for all sockets, or, while all transfers run on one of them and nothing is awaited from the main thread,
  * in the call that receives from that one: two system calls for each block instead of three. All are looked at again every
- * millisecond, and after five in which that one was silent. It always lies down to wait, also in lockstep, where the next ACK is a few microseconds away. A thread that
- * asks the socket over and over instead sits on one processor while its client sleeps on another, and waking a processor that sleeps
- * costs more than the block: measured with one client, 0.4 to 0.6 times what dnsmasq sends, and 0.6 to 1.1 times without.
+ * millisecond, and after five in which that one was silent. Before the thread lies down there it asks the socket again for some
+ * microseconds, as long as that pays (`tftp/linger.ts`): waking a processor that sleeps costs more than a block. With one
+ * transfer it lets whoever else is there have the processor between two askings: a client on the same one could not answer otherwise.
  */
 import { performance } from 'node:perf_hooks';
 import {
@@ -20,20 +21,25 @@ import {
   receiveMessageOnPort,
   workerData,
 } from 'node:worker_threads';
+import { limit } from '../limits.ts';
 import { type DatagramCalls, loadDatagramCalls } from '../platform/datagram-calls.ts';
 import { room } from '../platform/datagram-layout.ts';
 import { createReceiver, type DatagramReceiver, SLOTS } from '../platform/datagram-receiver.ts';
 import { createSender, type DatagramSender } from '../platform/datagram-sender.ts';
 import { loadLibc, POLLERR, POLLIN } from '../platform/libc.ts';
+import { findStored, type ServedFolder } from '../platform/tftp-files.ts';
 import { createChunkCache, type FileVersion } from '../tftp/chunk-cache.ts';
 import { TftpEngine } from '../tftp/engine.ts';
+import { createLinger } from '../tftp/linger.ts';
 import type { BlockRun, Endpoint, TftpDrop, TftpEvent, Via } from '../tftp/ports.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './tftp-service.ts';
+import type { FromWorker, ToldEvent, ToWorker, WorkerStart } from './tftp-service.ts';
 
 /** The finest step of a retransmission timer, and how long an idle thread sleeps. */
 const TICK_MS = 5;
 const IDLE_MS = 250;
 const REPORT_DROPS_MS = 200;
+/** Events share a message, and with it the main thread's turn, which costs more than they do. */
+const TELL_MS = 5;
 /** How long one socket alone is waited for while there may be something in another. */
 const LOOK_MS = 1;
 /** Answers that leave together: enough to share a call, few enough that clients work while the rest is made. */
@@ -61,8 +67,8 @@ class TftpThread {
   private readonly sockets: Socket[] = [];
   private readonly engines: TftpEngine[] = [];
   private readonly awaited = new Map<number, (answer: Answer | undefined) => void>();
-  /** Events of this turn: told once its answers have left. */
-  private events: FromWorker[] = [];
+  private events: ToldEvent[] = [];
+  private toldAt = 0;
   private readonly drops = new Map<TftpDrop, number>();
   private dropsReportedAt = 0;
   /** The time of this turn, and when all sockets were looked at. */
@@ -73,10 +79,16 @@ class TftpThread {
   private alone: Socket | undefined;
   private tickets = 0;
   private stopping = false;
+  private readonly lingers = createLinger();
   private readonly turns: Int32Array;
+  private readonly folder: ServedFolder;
+  private readonly caps: Int32Array;
+
   constructor(calls: DatagramCalls, main: MessagePort, start: WorkerStart) {
-    const { networks, wakeFd, turns } = start;
+    const { networks, wakeFd, turns, folder, caps } = start;
     this.turns = new Int32Array(turns);
+    this.folder = folder;
+    this.caps = new Int32Array(caps);
     this.calls = calls;
     this.main = main;
     this.wakeFd = wakeFd;
@@ -94,18 +106,19 @@ class TftpThread {
           packet: (to: Endpoint, via: Via, bytes: Uint8Array) => senders[via]?.packet(to, bytes),
           blocks: (to: Endpoint, via: Via, run: BlockRun) => senders[via]?.blocks(to, run),
         },
-        find: (name: string, done: (file: FileVersion | undefined) => void, client: Endpoint) =>
+        find: (name: string, done: (file: FileVersion | undefined) => void, client: Endpoint) => {
+          if (Atomics.load(this.caps, 0) === 0) return done(this.find(name));
           this.ask(
             (id) => ({ kind: 'find', id, name, client }),
             (answer) => done(answer instanceof Uint8Array ? undefined : answer),
-          ),
-        onEvent: (event: TftpEvent, client: Endpoint) =>
-          void this.events.push({ kind: 'event', event, client }),
+          );
+        },
+        onEvent: (event: TftpEvent, client: Endpoint) => void this.events.push({ event, client }),
         onDrop: (reason: TftpDrop) =>
           void this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1),
         onError: (error: unknown) => this.tell({ kind: 'error', error: asText(error) }),
       };
-      const engine = new TftpEngine(ports, cache, clock);
+      const engine = new TftpEngine(ports, cache, () => this.now);
       this.engines.push(engine);
       descriptors.forEach((fd, index) => {
         const sender = senders[index];
@@ -125,9 +138,9 @@ class TftpThread {
       Atomics.add(this.turns, 0, 1);
       this.takeWhatComes(fds, fdsAt);
       this.flush();
-      this.tellEvents();
       this.look();
     }
+    this.tellEvents();
     this.reportDrops();
   }
 
@@ -135,14 +148,16 @@ class TftpThread {
   private takeWhatComes(fds: Buffer, fdsAt: bigint): void {
     const { alone } = this;
     if (alone && this.mayWaitFor(alone)) {
-      const count = this.receiver.await(alone.fd);
+      const count = this.linger(alone) || this.receiver.await(alone.fd);
+      this.now = clock();
       if (count > 0) {
         this.take(alone, count);
         return;
       }
     }
-    const timed = this.engines.some((engine) => engine.busy);
-    const ready = this.calls.poll(fdsAt, this.sockets.length + 1, timed ? TICK_MS : IDLE_MS);
+    const waitMs = this.busy() ? TICK_MS : IDLE_MS;
+    const ready = this.calls.poll(fdsAt, this.sockets.length + 1, waitMs);
+    this.now = clock();
     this.polledAt = this.now;
     this.alone = undefined;
     if (ready <= 0) return;
@@ -154,6 +169,27 @@ class TftpThread {
       if (found === POLLIN && this.carriesAll(socket)) this.alone = socket;
     });
     if (fds.readInt16LE(this.sockets.length * 8 + 6) & POLLIN) this.hearMain();
+  }
+
+  /** Asks the socket for a moment before it is waited for. @returns how much came */
+  private linger({ fd, engine }: Socket): number {
+    if (!this.lingers.pays()) return 0;
+    const alone = engine.active === 1;
+    const until = clock() + limit(alone ? 'tftpAskAloneMs' : 'tftpAskAgainMs');
+    let count = 0;
+    let now = 0;
+    do {
+      if (alone) this.calls.sched_yield();
+      count = this.receiver.receive(fd);
+      now = clock();
+    } while (count === 0 && now < until);
+    // What came later was not waited for, but for the processor: others need it.
+    this.lingers.ended(count > 0 && now < until);
+    return count;
+  }
+
+  private busy(): boolean {
+    return this.engines.some((engine) => engine.busy);
   }
 
   /** What begins a transfer or goes on with one comes from the main thread, and by poll(2) only. */
@@ -174,13 +210,14 @@ class TftpThread {
     const { receiver } = this;
     for (let round = 1; ; round++) {
       for (let slot = 0; slot < count; slot++) {
-        const { ip, port } = receiver.sender(slot);
+        const client = receiver.sender(slot) as Endpoint;
         const bytes = receiver.bytes(slot);
-        if (port !== 0 && bytes.length > 0) engine.receive(via, bytes, { ip, port } as Endpoint);
+        if (client.port !== 0 && bytes.length > 0) engine.receive(via, bytes, client);
         if (slot % ANSWERS_PER_FLUSH === ANSWERS_PER_FLUSH - 1) this.flush();
       }
       if (count < SLOTS || round === ROUNDS_MAX) return;
       count = receiver.receive(fd);
+      this.now = clock();
     }
   }
 
@@ -191,12 +228,14 @@ class TftpThread {
   }
 
   private look(): void {
-    const now = clock();
-    this.now = now;
+    const { now } = this;
     if (now - this.tickedAt >= TICK_MS) {
       this.tickedAt = now;
       for (const engine of this.engines) engine.tick();
       this.flush();
+    }
+    if (this.events.length > 0 && (now - this.toldAt >= TELL_MS || !this.busy())) {
+      this.toldAt = now;
       this.tellEvents();
     }
     if (now - this.dropsReportedAt >= REPORT_DROPS_MS) {
@@ -207,7 +246,7 @@ class TftpThread {
 
   private tellEvents(): void {
     if (this.events.length === 0) return;
-    for (const event of this.events) this.tell(event);
+    this.tell({ kind: 'events', events: this.events });
     this.events = [];
   }
 
@@ -231,6 +270,16 @@ class TftpThread {
         this.awaited.delete(message.id);
         done?.(message.answer);
       }
+    }
+  }
+
+  /** A file system that fails is the log's matter; for the client the file is not there. */
+  private find(name: string): FileVersion | undefined {
+    try {
+      return findStored(this.folder, name);
+    } catch (error) {
+      this.tell({ kind: 'find-failed', name, error: asText(error) });
+      return undefined;
     }
   }
 

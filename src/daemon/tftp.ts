@@ -16,8 +16,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
   const addresses = new Set(listeners.flatMap((listener) => listener.addresses.map(formatIpv4)));
   const service = await openTftpService({
     networks: [...addresses].map((address) => ({ address, port: config.tftp.port })),
-    root: config.boot.assets,
-    servedAs: desk.servedAs,
+    folder: { root: config.boot.assets, standIns: desk.standIns },
     blksizeMaxOf: (address) => blksizeMaxOf(parts, address),
     log,
     onEvent(event, client) {
@@ -28,6 +27,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
     onThreadLost: () => metrics.threadsLost.inc({ thread: 'tftp' }),
   });
   parts.closers.push(() => service.close());
+  parts.closers.push(followBlksizeCaps(parts, service.setBlksizeCaps));
   return service;
 }
 
@@ -38,6 +38,16 @@ function count({ tftpTransfers, tftpSentBytes }: Parts['metrics'], event: TftpEv
     tftpSentBytes.inc(event.data.sizeBytes);
   } else if (event.name === 'tftp.failed')
     tftpTransfers.inc({ outcome: event.data.probe ? 'probe' : 'failed' });
+}
+
+/** Tells whether there is anybody who bears less than it asks for, now and after each change. @returns the way to stop */
+export function followBlksizeCaps(
+  { inventory }: Pick<Parts, 'inventory'>,
+  tell: (known: boolean) => void,
+): () => void {
+  const note = () => tell(inventory.serverdb.quirks.tells('blksize'));
+  note();
+  return inventory.events.follow(note, 'machines');
 }
 
 /** What was learned of this machine, or of its model. @param text the address that it asks from */

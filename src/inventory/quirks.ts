@@ -63,6 +63,8 @@ export interface Quirks {
   /** Is anything known of this trait of a MAC or model? */
   has(trait: QuirkTrait, subject: string): boolean;
   isEmpty(): boolean;
+  /** Is anything known of this trait of anybody? */
+  tells(trait: QuirkTrait): boolean;
   /** Within the caller's transaction. */
   learn(quirk: LearnedWord): void;
   /** A person's word, which learning does not change. @throws AppError REQUEST_INVALID */
@@ -112,6 +114,7 @@ export function openQuirks(db: Database, clock: Clock, append: (event: NewEvent)
     row: table.row,
     has: (trait, subject) => table.of(trait, subject).length > 0,
     isEmpty: table.isEmpty,
+    tells: table.tells,
     known(trait, mac, hardwarename) {
       if (table.isEmpty()) return NOTHING;
       const own = table.of(trait, mac);
@@ -192,9 +195,11 @@ function openTable(db: Database) {
   let memory: Map<string, Quirk[]> | undefined;
   let models = 0;
   let learned = 0;
+  const ofTrait = new Map<QuirkTrait, number>();
   /** How many may be learned before it is worth a look whether they are too many. */
   let enoughUntil = 0;
-  const note = ({ scope, source }: Quirk, change: 1 | -1) => {
+  const note = ({ scope, source, trait }: Quirk, change: 1 | -1) => {
+    ofTrait.set(trait, (ofTrait.get(trait) ?? 0) + change);
     if (scope === 'model') models += change;
     else if (source === 'learned') learned += change;
   };
@@ -203,6 +208,7 @@ function openTable(db: Database) {
     const rows = all.all();
     models = 0;
     learned = 0;
+    ofTrait.clear();
     enoughUntil = 0;
     for (const row of rows) note(row, 1);
     memory = Map.groupBy(rows, keyOf);
@@ -229,6 +235,7 @@ function openTable(db: Database) {
     of,
     row,
     isEmpty: () => read().size === 0,
+    tells: (trait: QuirkTrait) => read() && (ofTrait.get(trait) ?? 0) > 0,
     aboutModels: () => read() && models > 0,
     put(quirk: Quirk): void {
       put.run(quirk);

@@ -61,6 +61,14 @@ export const TFTP_LIMITS = {
     value: 262_144,
     why: 'one read of a disk: about 2 ms of a slow one, and 178 blocks for whoever waits',
   },
+  tftpAskAgainMs: {
+    value: 0.02,
+    why: 'with several transfers the next ACK comes sooner; a processor takes longer to sleep and to wake',
+  },
+  tftpAskAloneMs: {
+    value: 0.05,
+    why: 'the client of a lone transfer has to be woken before it can answer: 0.02 to 0.04 on a virtual machine',
+  },
   tftpThreadSilenceMs: {
     value: 15_000,
     why: 'its thread turns four times a second with nothing to do; a busy machine may take seconds to start it',

@@ -9,7 +9,7 @@ import { SOCKADDR_IN_BYTES } from './datagram-layout.ts';
 import { EFD_NONBLOCK, type Libc } from './libc.ts';
 
 export interface DatagramCalls
-  extends Pick<Libc, 'poll' | 'recvmmsg' | 'sendmmsg' | 'addressOf' | 'errno'> {
+  extends Pick<Libc, 'poll' | 'sched_yield' | 'recvmmsg' | 'sendmmsg' | 'addressOf' | 'errno'> {
   /** Takes back what was written to an eventfd. */
   read8(fd: number): void;
   /** The local port of a bound socket. */
@@ -20,6 +20,7 @@ export function loadDatagramCalls(libc: Libc): DatagramCalls {
   const eight = Buffer.alloc(8);
   return {
     poll: libc.poll,
+    sched_yield: libc.sched_yield,
     recvmmsg: libc.recvmmsg,
     sendmmsg: libc.sendmmsg,
     addressOf: libc.addressOf,

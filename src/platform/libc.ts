@@ -55,6 +55,8 @@ export interface Libc {
   recvmmsg(fd: number, headers: Memory, count: number, flags: number, timeout: null): number;
   sendmmsg(fd: number, headers: Memory, count: number, flags: number): number;
   poll(fds: Memory, count: number, timeoutMs: number): number;
+  /** Lets whoever waits for this processor have it first. */
+  sched_yield(): number;
   eventfd(value: number, flags: number): number;
   read(fd: number, bytes: Uint8Array, length: number): number;
   write(fd: number, bytes: Uint8Array, length: number): number;
@@ -95,6 +97,7 @@ function tryLoad(): Libc | undefined {
       ),
       sendmmsg: lib.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)'),
       poll: lib.func('int poll(void *fds, uint64_t count, int timeout)'),
+      sched_yield: lib.func('int sched_yield()'),
       eventfd: lib.func('int eventfd(uint32_t value, int flags)'),
       read: lib.func('int64_t read(int fd, void *bytes, size_t length)'),
       write: lib.func('int64_t write(int fd, const void *bytes, size_t length)'),

@@ -9,8 +9,8 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 export function resolveInside(root: string, name: string): string | undefined {
   if (name === '' || name.includes('\0') || isAbsolute(name)) return undefined;
   try {
-    const realRoot = realpathSync(root);
-    const real = realpathSync(join(realRoot, name));
+    const realRoot = realpathSync.native(root);
+    const real = realpathSync.native(join(realRoot, name));
     const path = relative(realRoot, real);
     return path === '' || path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path)
       ? undefined

@@ -4,7 +4,7 @@
  * A version's key holds path, inode, size and modification time. Bytes are handed out only while the file still is that
  * version: it is looked at again after each read, so a transfer never mixes two. A file that was replaced (rename, as
  * tools install files) keeps being served from its open descriptor to those who began with it. Reading is
- * asynchronous; finding asks the file system for names and attributes only.
+ * asynchronous; finding asks the file system for names and attributes only, and needs nothing that is open.
  */
 import { statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -15,8 +15,13 @@ export interface StoredFile {
   readonly sizeBytes: number;
 }
 
+/** What is served: a folder, and the names that stand for another file in it. */
+export interface ServedFolder {
+  readonly root: string;
+  readonly standIns: ReadonlyMap<string, string>;
+}
+
 export interface TftpFiles {
-  find(name: string): StoredFile | undefined;
   /** The bytes in memory of their own, or `undefined` when they cannot be had any more. */
   read(file: StoredFile, at: { offset: number; length: number }): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
@@ -25,7 +30,16 @@ export interface TftpFiles {
 /** Descriptors kept open; the one used longest ago is closed. */
 const HANDLES_MAX = 64;
 
-export function openTftpFiles(root: string): TftpFiles {
+/** @returns `undefined` when there is no such file in the folder. @throws Error when the file system fails */
+export function findStored({ root, standIns }: ServedFolder, name: string): StoredFile | undefined {
+  const path = resolveInside(root, standIns.get(name) ?? name);
+  if (path === undefined) return undefined;
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (!stat?.isFile()) return undefined;
+  return { key: keyOf(stat, path), sizeBytes: Number(stat.size) };
+}
+
+export function openTftpFiles(): TftpFiles {
   const handles = new Map<string, Promise<FileHandle>>();
 
   const handleOf = (key: string): Promise<FileHandle> => {
@@ -43,13 +57,6 @@ export function openTftpFiles(root: string): TftpFiles {
   };
 
   return {
-    find(name) {
-      const path = resolveInside(root, name);
-      if (path === undefined) return undefined;
-      const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-      if (!stat?.isFile()) return undefined;
-      return { key: keyOf(stat, path), sizeBytes: Number(stat.size) };
-    },
     async read({ key }, { offset, length }) {
       const opened = handleOf(key);
       try {

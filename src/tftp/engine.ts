@@ -19,6 +19,7 @@ import type { ChunkCache, FileVersion } from './chunk-cache.ts';
 import { negotiate, type TransferTerms } from './negotiate.ts';
 import { endEvent, startedData } from './outcome.ts';
 import {
+  ackedBlock,
   decodeTftp,
   encodeError,
   encodeOack,
@@ -104,6 +105,14 @@ export class TftpEngine {
   receive(via: Via, bytes: Uint8Array, client: Endpoint): void {
     if (this.closed) return;
     try {
+      const acked = via === 0 ? undefined : ackedBlock(bytes);
+      const one = acked === undefined ? undefined : this.running.get(keyOf(client));
+      if (acked !== undefined && one?.via === via) {
+        const now = this.clock();
+        one.heardAt = now;
+        this.perform(one, one.transfer.onAck(acked, now), now);
+        return;
+      }
       const packet = decodeTftp(bytes);
       if (!packet.ok) this.ports.onDrop(packet.code);
       else if (via !== 0) this.onAnswer(via, packet.value, client);
@@ -248,14 +257,8 @@ export class TftpEngine {
     } else if (!one || one.via !== via) {
       if (one || this.ended.has(key)) this.ports.onDrop('late');
       else this.onStranger(via, packet, client);
-    } else {
-      const now = this.clock();
-      one.heardAt = now;
-      const step =
-        packet.opcode === OPCODE.ack
-          ? one.transfer.onAck(packet.block, now)
-          : one.transfer.onError(packet.code, packet.message);
-      this.perform(one, step, now);
+    } else if (packet.opcode === OPCODE.error) {
+      this.perform(one, one.transfer.onError(packet.code, packet.message), this.clock());
     }
   }
 

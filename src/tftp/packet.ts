@@ -71,6 +71,15 @@ export function decodeTftp(bytes: Uint8Array): Decoded<TftpPacket, TftpFault> {
   }
 }
 
+/**
+ * The block that an ACK names; `undefined` for whatever `decodeTftp` takes for something else. An ACK comes for each block that
+ * leaves in lockstep, so it is read without making a packet of it.
+ */
+export function ackedBlock(bytes: Uint8Array): number | undefined {
+  const isAck = bytes.length >= 4 && bytes[0] === 0 && bytes[1] === OPCODE.ack;
+  return isAck ? ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0) : undefined;
+}
+
 function decodeRequest(
   bytes: Uint8Array,
   opcode: TftpRequest['opcode'],

@@ -18,28 +18,40 @@ export interface RetransmitTimer {
 
 /** @param ceilingMs what the client asked for, or the default. */
 export function createRetransmitTimer(ceilingMs: number): RetransmitTimer {
-  const shortestMs = limit('tftpShortestWaitMs');
-  let smoothed: number | undefined;
-  let variation = 0;
-  return {
-    get smoothedMs() {
-      return smoothed;
-    },
-    sample(roundTripMs) {
-      if (smoothed === undefined) {
-        smoothed = roundTripMs;
-        variation = roundTripMs / 2;
-        return;
-      }
-      variation += (Math.abs(smoothed - roundTripMs) - variation) / 4;
-      smoothed += (roundTripMs - smoothed) / 8;
-    },
-    waitMs(tries) {
-      const base =
-        smoothed === undefined
-          ? limit('tftpFirstWaitMs')
-          : Math.max(shortestMs, smoothed + 4 * variation);
-      return Math.min(base * 2 ** Math.min(tries, 16), ceilingMs);
-    },
-  };
+  return new RetransmitClock(ceilingMs);
+}
+
+/** Fields, and no variables of a closure: each sample writes two numbers, which there would be two new objects. */
+class RetransmitClock implements RetransmitTimer {
+  private readonly ceilingMs: number;
+  private readonly shortestMs = limit('tftpShortestWaitMs');
+  private measured = false;
+  private smooth = Number.NaN;
+  private variation = Number.NaN;
+
+  constructor(ceilingMs: number) {
+    this.ceilingMs = ceilingMs;
+  }
+
+  get smoothedMs(): number | undefined {
+    return this.measured ? this.smooth : undefined;
+  }
+
+  sample(roundTripMs: number): void {
+    if (!this.measured) {
+      this.measured = true;
+      this.smooth = roundTripMs;
+      this.variation = roundTripMs / 2;
+      return;
+    }
+    this.variation += (Math.abs(this.smooth - roundTripMs) - this.variation) / 4;
+    this.smooth += (roundTripMs - this.smooth) / 8;
+  }
+
+  waitMs(tries: number): number {
+    const base = this.measured
+      ? Math.max(this.shortestMs, this.smooth + 4 * this.variation)
+      : limit('tftpFirstWaitMs');
+    return Math.min(tries === 0 ? base : base * 2 ** Math.min(tries, 16), this.ceilingMs);
+  }
 }

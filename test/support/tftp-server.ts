@@ -13,7 +13,9 @@ import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
 export async function startTftpServer(
   files: Record<string, Uint8Array>,
   io: 'auto' | 'dgram' = 'auto',
-  options: Pick<TftpServiceOptions, 'thread' | 'silenceMs'> = {},
+  options: Pick<TftpServiceOptions, 'thread' | 'silenceMs' | 'blksizeMaxOf'> & {
+    standIns?: ReadonlyMap<string, string>;
+  } = {},
 ) {
   const root = mkdtempSync(join(tmpdir(), 'reveille-tftp-'));
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(root, name), bytes);
@@ -28,7 +30,7 @@ export async function startTftpServer(
   const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
   const service = await openTftpService({
     networks: [{ address: '127.0.0.1', port: 0 }],
-    ...{ root, log, io, servedAs: (name) => name },
+    ...{ log, io, folder: { root, standIns: options.standIns ?? new Map() } },
     ...options,
     onThreadLost() {
       lost += 1;
@@ -47,6 +49,7 @@ export async function startTftpServer(
     port: service.ports[0] ?? 0,
     ...{ root, events, drops, errors, io: service.io },
     alive: service.alive,
+    setBlksizeCaps: service.setBlksizeCaps,
     /** Threads that ended without being asked to. */
     lost: () => lost,
     /** Resolves as soon as what was observed satisfies `holds`. */

@@ -203,6 +203,9 @@ boot:
       'ipxe-signed-arm64.efi',
       'shimx64.efi',
     ]);
+    expect(asked.map((name) => rules.standIns.get(name) ?? name)).toEqual(
+      asked.map(rules.servedAs),
+    );
   });
 
   it('is what firmware is offered', () => {

@@ -1,7 +1,7 @@
 /** What is learned, and unlearned: an accident undoes nothing that is proven, and no value is given up for good. */
 import { describe, expect, it } from 'vitest';
 import { choose } from '../../../src/boot/quirks.ts';
-import { SURPLUS_ROWS } from '../../../src/inventory/quirks.ts';
+import { QUIRK_TRAITS, SURPLUS_ROWS } from '../../../src/inventory/quirks.ts';
 import { limit } from '../../../src/limits.ts';
 import { A, record } from '../../support/recording.ts';
 
@@ -132,6 +132,23 @@ describe('the table', () => {
       }),
     ).toThrow('no');
     expect(known()).toBe(false);
-    expect(quirks.isEmpty()).toBe(true);
+    expect([quirks.isEmpty(), quirks.tells('binary')]).toEqual([true, false]);
+  });
+
+  it('knows of which traits it has anything to tell', () => {
+    const { inventory } = record();
+    const { quirks } = inventory.serverdb;
+    const traits = () => QUIRK_TRAITS.filter((trait) => quirks.tells(trait));
+    const key = { scope: 'model', subject: 'Acme / R1', trait: 'blksize', value: '1468' } as const;
+    const change = (run: () => void) => void inventory.transaction(run);
+    expect(traits()).toEqual([]);
+    change(() => void quirks.put({ ...key, outcome: 'fails', why: '' }, 'someone'));
+    change(() => quirks.learn({ ...fails(A), why: '', since: 0 }));
+    change(() => void quirks.put({ ...key, outcome: 'works', why: '' }, 'someone'));
+    expect(traits()).toEqual(['binary', 'blksize']);
+    quirks.rolledBack();
+    expect(traits()).toEqual(['binary', 'blksize']);
+    change(() => void quirks.remove(key, 'someone'));
+    expect(traits()).toEqual(['binary']);
   });
 });

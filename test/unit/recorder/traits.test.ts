@@ -3,7 +3,7 @@
  * alternative by itself, what worked at once from then on, for another machine of the model, too.
  */
 import { describe, expect, it } from 'vitest';
-import { blksizeMaxOf } from '../../../src/daemon/tftp.ts';
+import { blksizeMaxOf, followBlksizeCaps } from '../../../src/daemon/tftp.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import { A, record } from '../../support/recording.ts';
@@ -65,6 +65,25 @@ describe('a block size', () => {
     world.pass(HOUR);
     return granted;
   }
+
+  it('of somebody is known from the commit on, and forgotten with the last one', () => {
+    const { inventory } = record();
+    const { quirks } = inventory.serverdb;
+    const told: boolean[] = [];
+    const stop = followBlksizeCaps({ inventory } as World, (known) => void told.push(known));
+    const key = { scope: 'machine', subject: A, trait: 'blksize', value: '1468' } as const;
+    inventory.transaction(() => {
+      quirks.learn({ ...key, outcome: 'fails', why: '', since: 0 });
+      expect(told).toEqual([false]);
+    });
+    expect(told.at(-1)).toBe(true);
+    inventory.transaction(() => quirks.remove(key, 'someone'));
+    expect(told.at(-1)).toBe(false);
+    const count = told.length;
+    stop();
+    inventory.transaction(() => quirks.learn({ ...key, outcome: 'fails', why: '', since: 0 }));
+    expect(told.length).toBe(count);
+  });
 
   it('that is refused gives way to a smaller one, which is granted from then on', () => {
     const world = record();

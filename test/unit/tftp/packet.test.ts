@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { resolveInside } from '../../../src/platform/safe-path.ts';
 import { cleanFileName } from '../../../src/tftp/file-name.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import {
+  ackedBlock,
   decodeTftp,
   encodeAck,
   encodeData,
@@ -52,6 +54,20 @@ describe('packets', () => {
     expect(decodeTftp(bytes)).toMatchObject({
       value: { mode: 'octet', options: options({ blksize: '1024' }) },
     });
+  });
+});
+
+describe('the block of an ACK', () => {
+  it('is read of the same packets, and to the same number, as by the decoder', () => {
+    for (let n = 0; n < 20_000; n++) {
+      const bytes = randomBytes(n % 8);
+      if (bytes.length > 1) bytes.set([0, n % 7]);
+      const packet = decodeTftp(bytes);
+      const isAck = packet.ok && packet.value.opcode === OPCODE.ack;
+      expect(ackedBlock(bytes)).toBe(isAck ? packet.value.block : undefined);
+    }
+    expect(ackedBlock(encodeAck(65_535))).toBe(65_535);
+    expect(ackedBlock(Uint8Array.of(1, 4, 0, 1))).toBe(undefined);
   });
 });
 

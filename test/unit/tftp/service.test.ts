@@ -3,12 +3,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -99,6 +101,56 @@ describe.each(['auto', 'dgram'] as const)('the service, io %s', (io) => {
     await peer.send(request('nothing'), server.port);
     expect((await peer.next()).packet).toMatchObject({ opcode: OPCODE.error, code: 1 });
     peer.close();
+  });
+
+  it('grants a client no larger block than it bears, from when that is known', async () => {
+    server = await startTftpServer({ f: Buffer.alloc(3000, 'x') }, io, {
+      blksizeMaxOf: (address) => (address === '127.0.0.1' ? 1024 : undefined),
+    });
+    const granted = async () => {
+      const peer = await openPeer();
+      await peer.send(request('f', { blksize: '1468' }), server?.port ?? 0);
+      const { packet } = await peer.next();
+      peer.close();
+      return packet.opcode === OPCODE.oack ? packet.options.get('blksize') : packet;
+    };
+    expect(await granted()).toBe('1024');
+    if (io === 'auto') {
+      server.setBlksizeCaps(false);
+      expect(await granted()).toBe('1468');
+    }
+    server.setBlksizeCaps(true);
+    expect(await granted()).toBe('1024');
+  });
+
+  it('serves another file under the name that stands for it, and tells of the name', async () => {
+    const standIns = new Map([['grubx64.efi', 'ipxe.efi']]);
+    server = await startTftpServer({ 'ipxe.efi': Buffer.from('iPXE') }, io, { standIns });
+    const peer = await openPeer();
+    await peer.send(request('grubx64.efi'), server.port);
+    const { packet, port } = await peer.next();
+    expect(packet).toMatchObject({ opcode: OPCODE.data, bytes: Buffer.from('iPXE') });
+    await peer.send(encodeAck(1), port);
+    const { events, until } = server;
+    await until(() => events.length === 2);
+    expect(events.map(({ name, data }) => [name, data.file])).toEqual([
+      ['tftp.started', 'grubx64.efi'],
+      ['tftp.sent', 'grubx64.efi'],
+    ]);
+    peer.close();
+  });
+
+  it('has no file where there is a folder, a link that leads nowhere, or a path through a file', async () => {
+    server = await startTftpServer({ 'big.bin': big }, io);
+    mkdirSync(join(server.root, 'folder'));
+    symlinkSync('loop', join(server.root, 'loop'));
+    for (const name of ['folder', 'loop', 'big.bin/x']) {
+      const peer = await openPeer();
+      await peer.send(request(name), server.port);
+      expect((await peer.next()).packet).toMatchObject({ opcode: OPCODE.error, code: 1 });
+      peer.close();
+    }
+    expect(server.errors).toEqual([]);
   });
 
   it('counts random datagrams on all of its ports, and goes on', async () => {
@@ -249,7 +301,7 @@ describe('batched', () => {
 
   it('keeps no file open that cannot be read', async () => {
     const root = realpathSync(mkdtempSync(join(tmpdir(), 'reveille-tftp-')));
-    const files = openTftpFiles(root);
+    const files = openTftpFiles();
     // A folder can be opened like a file, and then not be read.
     expect(await files.read({ key: `1-1-1 ${root}`, sizeBytes: 1 }, { offset: 0, length: 1 })).toBe(
       undefined,

@@ -292,7 +292,8 @@ class MemberRight implements Right {
     if (copy === 0 && (epoch > 0 || !fenced)) return 'no-copy';
     if (!witness || fenced) {
       const lapsed = this.isNewest() && !this.isActive(now);
-      this.become(nextEpoch(member, epoch), lapsed ? 'stale' : undefined);
+      // Without a copy nothing is known of what the other one has promised.
+      this.become(nextEpoch(member, epoch), lapsed || copy === 0 ? 'stale' : undefined);
       return 'done';
     }
     // The other one may count on our not taking over: then nobody but a person can know that it is not active.

@@ -130,7 +130,7 @@ export class SimMember {
     this.serve();
     if (id === 'a' && this.kept.right.epoch === 0) {
       this.right.takeOver(world.now, { fenced: true });
-      this.keep({ fenced: true, off: true, wholeFrom: 0 });
+      this.keep({ fenced: true, off: true, wholeFrom: 0, quietUntil: 0 });
     }
   }
 

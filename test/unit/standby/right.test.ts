@@ -109,3 +109,12 @@ it('one whose right was over and is given again holds nobody for current before 
   expect(active.isActive(5200)).toBe(true);
   expect(active.kept().sole).toBe(true);
 });
+
+it('one that never met the other one, and takes over because that is off, may know nothing of what it has promised', () => {
+  const { right: never } = right({});
+  expect(never.takeOver(0, { fenced: true })).toBe('done');
+  expect(never.isStale()).toBe(true);
+  const { right: follower } = right({ epoch: 1, copy: 1 });
+  expect(follower.takeOver(0, { fenced: true })).toBe('done');
+  expect(follower.isStale()).toBe(false);
+});

@@ -282,6 +282,8 @@ export class PairPart {
   private async close(signal: string): Promise<void> {
     const { daemon } = this;
     this.daemon = undefined;
+    // It would come after what the next daemon tells, as something older: on another line it does not.
+    if (this.telling?.feeder.isCopying()) this.ports.line()?.close();
     this.telling?.feeder.end();
     this.telling?.feeder.release(new AppError('NOT_ACTIVE'));
     this.telling = undefined;

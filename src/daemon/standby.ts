@@ -169,7 +169,13 @@ export class Pair {
   /** The first of the two, and all the addresses are its own: there was never another one. */
   begin(): void {
     this.right.takeOver(mono(), { fenced: true });
-    this.state.put({ fenced: true, off: true, wholeFrom: 0, quietUntil: 0, why: 'the first of the two' });
+    this.state.put({
+      fenced: true,
+      off: true,
+      wholeFrom: 0,
+      quietUntil: 0,
+      why: 'the first of the two',
+    });
     this.oriented = true;
   }
 

@@ -28,6 +28,8 @@ export interface Feeder {
   acked(to: number): void;
   /** Something may have been committed. */
   pump(): void;
+  /** Is the whole database on its way? What follows it on this line would be lost in it, or be followed by it. */
+  isCopying(): boolean;
   /** Has it had everything once, on this line? */
   isWhole(): boolean;
   /** How many changes it does not have. */
@@ -67,6 +69,7 @@ export function createFeeder(ports: FeederPorts): Feeder {
   /** Where the log was when promises began to wait: with everything up to here, the standby is whole. */
   let goal: number | undefined;
   let line = 0;
+  let copying = 0;
   let queue: Waiting[] = [];
   const pump = (): void => {
     if (cursor === undefined || acked < cursor) return;
@@ -99,7 +102,11 @@ export function createFeeder(ports: FeederPorts): Feeder {
       }
       const at = log.head();
       cursor = undefined;
-      ports.sendCopy({ run, seq: at }).then(() => {
+      copying += 1;
+      const sent = ports.sendCopy({ run, seq: at }).finally(() => {
+        copying -= 1;
+      });
+      sent.then(() => {
         if (own !== line) return;
         cursor = at;
         // Not before it says so itself: what is in the socket is on nobody's disk.
@@ -124,6 +131,7 @@ export function createFeeder(ports: FeederPorts): Feeder {
       }
       pump();
     },
+    isCopying: () => copying > 0,
     isWhole: () => whole,
     behind: () => log.head() - acked,
     confirm: (done) => wait(false, done),

@@ -360,6 +360,7 @@ export class SimMember {
     if (this.failing) this.yieldPlace();
     else if (active && !this.wasActive) this.begin();
     if (!active && this.wasActive && !this.handing) {
+      if (this.feeder?.isCopying()) this.lost();
       this.feeder?.end();
       this.feeder?.release(new Error('not active'));
     }

@@ -120,3 +120,18 @@ it('begins anew when the copy that came cannot be followed', async () => {
   expect(follows.mode).toBe('waiting');
   expect(world.onError).toHaveBeenCalledTimes(1);
 });
+
+it('begins another line when it ends while a copy is on its way: what the next daemon tells would come before it', async () => {
+  for (const copying of [true, false]) {
+    const { part: ends, world } = part('active');
+    const close = vi.fn();
+    world.line = { close };
+    const feeder = { isCopying: () => copying, end: vi.fn(), release: vi.fn() };
+    ends.telling = { feeder } as never;
+    world.wanted = 'following';
+    ends.settle();
+    await ends.changing;
+    expect(ends.mode).toBe('following');
+    expect(close).toHaveBeenCalledTimes(copying ? 1 : 0);
+  }
+});

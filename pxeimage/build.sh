@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds pxeimage, the small Linux that machines boot to be looked over, and collects the iPXE binaries.
+# Builds pxeimage, the small Linux that machines boot to be looked over, and collects the boot loaders.
 #
-#   pxeimage/build.sh boot           iPXE binaries            -> build/boot/
+#   pxeimage/build.sh boot           iPXE, shim and GRUB      -> build/boot/
 #   pxeimage/build.sh lab            small: virtual machines  -> build/pxeimage/lab/
 #   pxeimage/build.sh metal          servers: drivers, firmware, disk and BMC tools -> build/pxeimage/metal/
 #
@@ -109,17 +109,24 @@ manifest_line() { dpkg-deb -W --showformat='${Package} ${Version}\n' "$1"; }
 
 build_boot() {
   mkdir -p "$out/boot"
-  local deb; deb=$(fetch ipxe) || fail "the Debian package ipxe cannot be downloaded"
+  local name deb debs=()
   work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-  dpkg-deb -x "$deb" "$work"
+  # The last two are for Secure Boot: they are used as they are, with the signatures that they come with.
+  for name in ipxe shim-signed grub-efi-amd64-signed; do
+    deb=$(fetch "$name") || fail "the Debian package $name cannot be downloaded"
+    dpkg-deb -x "$deb" "$work"
+    debs+=("$deb")
+  done
   for name in undionly.kpxe snponly.efi ipxe.efi; do
     install -m 644 "$(inside "$work" "/usr/lib/ipxe/$name")" "$out/boot/.$name" && mv "$out/boot/.$name" "$out/boot/$name"
   done
   # Only the lab starts this one: a BIOS machine whose ROM is not ours.
   install -m 644 "$(inside "$work" /usr/lib/ipxe/ipxe.lkrn)" "$out/boot/ipxe.lkrn"
-  manifest_line "$deb" >"$out/boot/manifest.txt"
+  install -m 644 "$work/usr/lib/shim/shimx64.efi.signed" "$out/boot/shimx64.efi"
+  install -m 644 "$work/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed" "$out/boot/grubnetx64.efi"
+  for deb in "${debs[@]}"; do manifest_line "$deb"; done >"$out/boot/manifest.txt"
   rm -rf "$work"; trap - EXIT
-  say "iPXE binaries are in $out/boot"
+  say "boot loaders are in $out/boot"
 }
 
 build_profile() {

@@ -205,15 +205,19 @@ function labConfig(
   dir: string,
   { pxeimage, config, outOfBand }: LabOptions & { outOfBand: boolean },
 ): string {
+  const laid = typeof config === 'function' ? config(dir) : config;
   return stringify({
     site: 'lab',
     log: { level: 'info', file: `${dir}/reveille.log` },
     database: { file: `${dir}/reveille.db` },
     // The board is read from this host, which is another machine to the appliance; nobody else reaches its network.
     peopleHttp: { anonymousRead: true },
-    ...(pxeimage === undefined ? {} : { boot: { pxeimage } }),
     ...(outOfBand ? { dhcp: { segments: [{}, OUT_OF_BAND.segment] } } : {}),
-    ...(typeof config === 'function' ? config(dir) : config),
+    ...laid,
+    // The image that was asked for on the command line, whatever else a scenario says of booting.
+    ...(pxeimage === undefined
+      ? {}
+      : { boot: { ...(laid?.boot as object | undefined), pxeimage } }),
   });
 }
 

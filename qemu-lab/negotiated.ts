@@ -53,7 +53,7 @@ export function negotiatedBy(capture: Capture, mac: string): Negotiated {
     tftp: entries
       .filter((entry) => entry.kind === 'tftp')
       .map((transfer) => ({
-        ...{ file: transfer.file, end: endOf(transfer), bytes: transfer.bytes },
+        ...{ file: hideTokens(transfer.file), end: endOf(transfer), bytes: transfer.bytes },
         asked: Object.fromEntries(transfer.asked),
         granted: Object.fromEntries(transfer.granted ?? []),
       })),

@@ -202,6 +202,7 @@ function configure(dir: string, member: Member): string {
         assets: join(ROOT, 'build/boot'),
         pxeimage: join(ROOT, 'build/pxeimage/lab'),
         scripts: join(ROOT, 'ipxe-scripts'),
+        grubScripts: join(ROOT, 'grub-scripts'),
       },
       standby: {
         ...{ member, partner: PAIR[member === 'a' ? 'b' : 'a'], keyFile: join(dir, 'pair.key') },

@@ -75,8 +75,8 @@ export interface EventData extends ProvisioningEventData, DnsEventData, Interfac
     /** Of these, how many went unheard at the end. */
     unheard?: number;
   };
-  /** iPXE fetched its script: `mode` is what the boot decision said, `why` its reasons, `refused` the one why it cannot be had. */
-  'ipxe.script': { mode: string; why: string; refused?: string };
+  /** iPXE, or `loader`, fetched its script: `mode` is what the boot decision said, `why` its reasons, `refused` why it cannot be had. */
+  'ipxe.script': { mode: string; why: string; refused?: string; loader?: 'grub' };
   'http.started': { file: string; sizeBytes: number; offsetBytes: number };
   'http.sent': { file: string; sizeBytes: number; durationMs: number; tcp?: TcpFigures };
   'http.aborted': { file: string; sentBytes: number; sizeBytes: number; tcp?: TcpFigures };

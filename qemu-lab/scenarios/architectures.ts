@@ -151,13 +151,13 @@ function makeBootFiles(dir: string): string {
   return assets;
 }
 
-async function enterInUse({ machine }: LabVm, people: LabPeople): Promise<void> {
+export async function enterInUse({ machine }: LabVm, people: LabPeople): Promise<void> {
   const nics = machine.nics.map(({ mac }) => mac).join(',');
   const fields = [`serial=${machine.serial}`, `nics=${nics}`, 'state=in-use'];
   await people.reveille(['machines', 'enter', ...fields]);
 }
 
-async function startsItsDisk(run: ScenarioRun, vm: LabVm): Promise<void> {
+export async function startsItsDisk(run: ScenarioRun, vm: LabVm): Promise<void> {
   const log = serialLog(run, vm);
   await run.until('its disk to start', THERE_MS, async () =>
     existsSync(log) && readFileSync(log, 'latin1').includes(TEST_DISK_SAYS) ? true : undefined,
@@ -194,7 +194,7 @@ async function isRegistered(run: ScenarioRun, vm: LabVm): Promise<void> {
   run.check(locked === secureBoot, `${name}: its kernel sees Secure Boot ${locked ? 'on' : 'off'}`);
 }
 
-const serialLog = ({ lab }: ScenarioRun, { machine }: LabVm): string =>
+export const serialLog = ({ lab }: ScenarioRun, { machine }: LabVm): string =>
   join(lab.dir, machine.name, 'serial.log');
 
 async function checkWire(run: ScenarioRun, vm: LabVm, expected: Expected): Promise<void> {

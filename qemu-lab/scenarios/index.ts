@@ -21,6 +21,7 @@ import { proxy } from './proxy.ts';
 import { quirk } from './quirk.ts';
 import { recycle } from './recycle.ts';
 import { replace } from './replace.ts';
+import { secureBoot } from './secure-boot.ts';
 import { standby, standbyKilled } from './standby.ts';
 import { vlans } from './vlans.ts';
 import { wake } from './wake.ts';
@@ -47,6 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
   https,
   architectures,
   vlans,
+  secureBoot,
   federation,
   federationFaults,
   standbyKilled,

@@ -14,7 +14,7 @@ import type { BootFamily } from '../dhcp/architecture.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import { choose, type Experience, LOCAL_BOOT_ORDER, NO_EXPERIENCE } from './quirks.ts';
-import type { BootSettings, LocalBootMethod, ShimChain } from './settings.ts';
+import type { BootSettings, Loader, LocalBootMethod, ShimChain } from './settings.ts';
 
 /** The machine that a rule may be about. */
 export interface BootSubject {
@@ -30,6 +30,8 @@ export interface BinaryChoice {
   readonly present: boolean;
   /** Why this one, when it is not the family's usual file. */
   readonly why: string | undefined;
+  /** What it is, or what a shim goes on to. */
+  readonly loader: Loader;
 }
 
 export interface BootRules {
@@ -63,13 +65,20 @@ export function createBootRules(
   const { binaries, alternatives, secureBoot } = settings;
   const overrides = collectOverrides(settings);
   const names = secondStages(secureBoot);
-  const pick = (file: string, why?: string): BinaryChoice => ({
-    file,
-    present: present(file),
-    why,
-  });
   return {
     choose(family, subject, { stuck, experience = NO_EXPERIENCE }) {
+      const shim = family in secureBoot ? secureBoot[family as keyof typeof secureBoot] : undefined;
+      const pick = (file: string, why?: string): BinaryChoice => {
+        const chain = shim?.first === file ? shim : undefined;
+        // A shim without its second file boots nothing: what is missing is what is told.
+        const lacks = chain && present(file) && !present(chain.second);
+        return {
+          file: lacks ? chain.second : file,
+          present: present(file) && !lacks,
+          why,
+          loader: chain?.loader ?? 'ipxe',
+        };
+      };
       for (const [own, whose] of overrides(subject)) {
         const file = own.binaries[family];
         if (file !== undefined) return pick(file, `configured for ${whose}`);
@@ -89,7 +98,6 @@ export function createBootRules(
       ) {
         return pick(alternative, 'its last boot fetched the usual file and iPXE never came up');
       }
-      const shim = family in secureBoot ? secureBoot[family as keyof typeof secureBoot] : undefined;
       return shim
         ? pick(shim.first, `Secure Boot: it then asks for ${shim.asksFor}`)
         : pick(binaries[family]);

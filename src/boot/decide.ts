@@ -17,7 +17,7 @@ import type { WorkPurpose } from '../inventory/work.ts';
 import { limit } from '../limits.ts';
 import { unreachable } from '../wire/result.ts';
 import type { BinaryChoice } from './binaries.ts';
-import type { LocalBootMethod } from './settings.ts';
+import type { Loader, LocalBootMethod } from './settings.ts';
 
 /** The modes of pxeimage. */
 export type PxeimageMode = 'recon' | 'wait' | 'install' | 'recycle' | 'burn-in' | 'rescue';
@@ -38,10 +38,13 @@ export interface BootFacts {
   readonly binary: BinaryChoice | undefined;
   /** How this machine's firmware is made to go on to its disk. */
   readonly localBoot: LocalBootMethod;
+  /** Another server leases the addresses of its segment. */
+  readonly proxied?: boolean;
 }
 
 export interface BootClient {
-  readonly stage: ClientStage;
+  /** GRUB asks for a script and never for an address. */
+  readonly stage: ClientStage | 'grub';
   /** Option 93, IANA "Processor Architecture Types". */
   readonly arch: number;
   /** An iPXE that says it is not ours: it is treated as firmware, and must not loop. */
@@ -56,9 +59,14 @@ export type Target =
   | { readonly kind: 'nothing' };
 
 export type Delivery =
-  | { readonly kind: 'chain'; readonly file: string; readonly via: 'tftp' | 'http' }
+  | {
+      readonly kind: 'chain';
+      readonly file: string;
+      readonly via: 'tftp' | 'http';
+      readonly loader: Loader;
+    }
   | { readonly kind: 'script' }
-  /** iPXE's script says why the target cannot be had, and boots nothing. */
+  /** The script says why the target cannot be had, and boots nothing. */
   | { readonly kind: 'refusal'; readonly why: string }
   | { readonly kind: 'none' };
 
@@ -80,8 +88,9 @@ export function decide(facts: BootFacts): BootDecision {
   return { target: what.target, delivery: how.delivery, reasons };
 }
 
-/** Whether iPXE comes for a script, whatever that says. */
-export function fetchesScript({ delivery }: BootDecision): boolean {
+/** Whether a script is fetched with what this client is told, whatever that script says: it is told a token, then. */
+export function leadsToScript({ delivery }: BootDecision): boolean {
+  if (delivery.kind === 'chain') return delivery.loader === 'grub';
   return delivery.kind === 'script' || delivery.kind === 'refusal';
 }
 
@@ -166,7 +175,7 @@ interface Delivered {
 }
 
 function decideDelivery(
-  { client, binariesServed, binary }: BootFacts,
+  { client, binariesServed, binary, proxied = false }: BootFacts,
   lacking: string | undefined,
 ): Delivered {
   const script = (reason: string): Delivered =>
@@ -179,28 +188,44 @@ function decideDelivery(
       return { delivery: { kind: 'none' }, reason: 'an operating system: addresses only' };
     case 'ipxe':
       return script('iPXE: its script over HTTP');
+    case 'grub':
+      return script('GRUB: its script over TFTP');
     case 'http-boot':
-      return chain(client, binary, 'http');
+      return chain({ client, binary, proxied }, 'http');
     case 'firmware':
       if (client.foreignIpxe && binariesServed >= limit('binariesPerBoot')) {
         return script(
           `handed ${binariesServed} binaries already and still asking: this iPXE gets the script`,
         );
       }
-      return chain(client, binary, 'tftp');
+      return chain({ client, binary, proxied }, 'tftp');
     default:
       return unreachable(client.stage);
   }
 }
 
 const CHAIN_REASONS = {
-  tftp: 'PXE firmware: iPXE over TFTP',
-  http: 'UEFI HTTP Boot: iPXE over HTTP',
+  'ipxe tftp': 'PXE firmware: iPXE over TFTP',
+  'ipxe http': 'UEFI HTTP Boot: iPXE over HTTP',
+  'grub tftp': 'PXE firmware: GRUB over TFTP',
+  'grub http': 'UEFI HTTP Boot: GRUB over HTTP',
 };
 
+/** Debian's signed GRUB has no HTTP in it and may load no more, and looks for its server in the answer with its address. */
+function lackOfGrub(via: 'tftp' | 'http', proxied: boolean): string | undefined {
+  if (via === 'http')
+    return 'UEFI HTTP Boot: the GRUB behind the shim speaks TFTP only; this machine has to boot by PXE';
+  return proxied
+    ? 'PXE firmware: the GRUB behind the shim finds only the server that leases the addresses, and another one does'
+    : undefined;
+}
+
 function chain(
-  { arch }: BootClient,
-  binary: BinaryChoice | undefined,
+  {
+    client: { arch },
+    binary,
+    proxied,
+  }: { client: BootClient; binary: BinaryChoice | undefined; proxied: boolean },
   via: 'tftp' | 'http',
 ): Delivered {
   const nothing = (reason: string): Delivered => ({ delivery: { kind: 'none' }, reason });
@@ -209,11 +234,13 @@ function chain(
     const code = `0x${arch.toString(16).padStart(2, '0')}`;
     return nothing(`no boot binary for architecture ${code} (${name})`);
   }
-  const { file, present, why } = binary;
+  const { file, present, why, loader } = binary;
   if (!present) {
     return nothing(`${file} for ${name} is not in boot.assets: put it there, or name another file`);
   }
-  const usual = CHAIN_REASONS[via];
+  const lacks = loader === 'grub' ? lackOfGrub(via, proxied) : undefined;
+  if (lacks !== undefined) return nothing(lacks);
+  const usual = CHAIN_REASONS[`${loader} ${via}`];
   const reason = why === undefined ? usual : `${usual} as ${file} (${why})`;
-  return { delivery: { kind: 'chain', file, via }, reason };
+  return { delivery: { kind: 'chain', file, via, loader }, reason };
 }

@@ -14,10 +14,12 @@ import type { WorkPurpose } from '../inventory/work.ts';
 import type { BootId, BootToken, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { BinaryChoice, BootRules, BootSubject } from './binaries.ts';
-import { type BootDecision, decide, fetchesScript } from './decide.ts';
+import { type BootDecision, decide, leadsToScript } from './decide.ts';
 import type { Experience, Trait } from './quirks.ts';
 import { renderDhcp } from './render-dhcp.ts';
-import type { Scripts } from './render-ipxe.ts';
+import type { GrubScripts } from './render-grub.ts';
+import type { Loader } from './settings.ts';
+import type { Scripts } from './templates.ts';
 
 /** What the desk needs of ServerDb. */
 export interface DeskRecords {
@@ -59,6 +61,7 @@ export interface DeskOptions {
   readonly rules: BootRules;
   readonly kernelArguments: string;
   readonly scripts: Scripts;
+  readonly grubScripts: GrubScripts;
 }
 
 export interface BootDesk {
@@ -66,8 +69,14 @@ export interface BootDesk {
   hardwarenameOf(mac: Mac): Hardwarename | undefined;
   /** For a DHCP client: its boot, and the boot part of the reply. */
   bootFor(query: BootQuery): BootAnswer;
-  /** For an iPXE that shows its boot's token: the script, and the decision behind it. */
-  scriptFor(boot: Boot, token: BootToken, url: string): { script: string; decision: BootDecision };
+  /** For a loader that shows its boot's token: the script in its language, and the decision behind it. */
+  scriptFor(
+    boot: Boot,
+    token: BootToken,
+    { url, loader }: { readonly url: string; readonly loader: Loader },
+  ): { script: string; decision: BootDecision };
+  /** What every GRUB asks for first. */
+  readonly grubStart: string;
   /** The file behind a name that a client asks for by TFTP or HTTP. */
   servedAs(name: string): string;
   readonly standIns: BootRules['standIns'];
@@ -77,7 +86,8 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
   return {
     hardwarenameOf: (mac) => records.machineByMac(mac)?.hardwarename,
     bootFor: (query) => bootFor(records, options, query),
-    scriptFor(boot, token, url) {
+    grubStart: options.grubScripts.start,
+    scriptFor(boot, token, { url, loader }) {
       const machine = records.machineByMac(boot.mac);
       const subject = subjectOf(records, options.rules, {
         mac: boot.mac,
@@ -85,7 +95,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       });
       const decideNow = () =>
         decide({
-          client: { stage: 'ipxe', arch: archCode(boot.arch), foreignIpxe: false },
+          client: { stage: loader, arch: archCode(boot.arch), foreignIpxe: false },
           state: machine?.state ?? 'unknown',
           ...workOf(records, machine),
           binariesServed: boot.binariesServed,
@@ -99,7 +109,8 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
           : undefined;
       // An order that was refused has failed by that: what is left is decided anew.
       const decision = first.target.kind === 'installer' && !installer ? decideNow() : first;
-      const script = options.scripts.render(decision, {
+      const scripts = loader === 'grub' ? options.grubScripts : options.scripts;
+      const script = scripts.render(decision, {
         url,
         token,
         mac: boot.mac,
@@ -138,9 +149,10 @@ function bootFor(
     binariesServed: sighted?.boot.binariesServed ?? 0,
     binary: binaryFor(records, options.rules, { client, subject, boot: sighted?.boot.id }),
     localBoot: localBootOf(records, options.rules, subject),
+    proxied: segment.mode === 'proxy',
   });
   const token =
-    sighted && fetchesScript(decision)
+    sighted && leadsToScript(decision)
       ? records.mint(sighted.boot.id, mac, 'boot').token
       : undefined;
   const addresses = {

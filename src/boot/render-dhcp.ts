@@ -1,13 +1,14 @@
 /**
  * Renders a boot decision as the boot part of a DHCP reply. Which fields which client needs, and which would stop it:
  *
- * - PXE firmware: `siaddr` and the file name. Never option 60 without option 43: edk2 then asks port 4011 and gives up
+ * - PXE firmware: `siaddr` and the file name, below a token where a script follows that no DHCP packet leads to. Never option 60 without option 43: edk2 then asks port 4011 and gives up
  *   when nobody answers (edk2 PxeBcDhcp4.c, BINL offers).
  * - UEFI HTTP Boot: option 60 `HTTPClient` and an absolute URL with a literal address (UEFI 2.10, 24.7).
  * - iPXE: a URL, and option 175.176 = 1, which spares it two seconds of waiting for a ProxyDHCP server.
  */
 import { formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import type { BootDecision } from './decide.ts';
+import { tokenPath } from './token-path.ts';
 
 export interface BootOptions {
   readonly siaddr?: Ipv4;
@@ -57,6 +58,12 @@ export function renderDhcp(
     }
     case 'chain': {
       const name = delivery.file;
+      if (delivery.via === 'tftp' && delivery.loader === 'grub')
+        return {
+          siaddr: addresses.server,
+          file: tokenPath(token ?? 'none', name),
+          label: tokenPath('…', name),
+        };
       if (delivery.via === 'tftp') return { siaddr: addresses.server, file: name, label: name };
       const url = `${baseUrl(addresses)}/boot/ipxe/${name}`;
       return { siaddr: addresses.server, file: url, label: url, vendorClass: 'HTTPClient' };

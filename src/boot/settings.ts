@@ -22,9 +22,18 @@ export const LOCAL_BOOT_METHODS = ['auto', 'exit', 'exit-success', 'sanboot'] as
 export type LocalBootMethod = (typeof LOCAL_BOOT_METHODS)[number];
 const localBoot = z.enum(LOCAL_BOOT_METHODS);
 
+/** What runs in the end, and is given a script: iPXE asks a DHCP server for it, GRUB finds it beside itself. */
+const LOADERS = ['ipxe', 'grub'] as const;
+export type Loader = (typeof LOADERS)[number];
+
 /** Shim is handed out first; it asks for a second file beside itself, under a name that is built into it (rhboot/shim, DEFAULT_LOADER). */
 const shimChain = (asksFor: string) =>
-  z.strictObject({ first: fileName, asksFor: fileName.default(asksFor), second: fileName });
+  z.strictObject({
+    first: fileName,
+    asksFor: fileName.default(asksFor),
+    second: fileName,
+    loader: z.enum(LOADERS).default('ipxe'),
+  });
 export type ShimChain = z.output<ReturnType<typeof shimChain>>;
 
 const override = { binaries: z.strictObject(family).prefault({}), localBoot: localBoot.optional() };
@@ -44,6 +53,7 @@ export const bootSchema = z.strictObject({
   assets: z.string().default('build/boot'),
   pxeimage: z.string().default('build/pxeimage/lab'),
   scripts: z.string().default('ipxe-scripts'),
+  grubScripts: z.string().default('grub-scripts'),
   binaries: z
     .strictObject({
       bios: fileName.default('undionly.kpxe'),

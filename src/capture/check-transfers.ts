@@ -1,23 +1,28 @@
 /** What is wrong with one TFTP transfer (RFC 1350, 2347, 2348, 2349, 7440). */
 import { printable } from '../dhcp/option-plain.ts';
 import { type Problem, problem } from './checks.ts';
+import { hideTokens } from './hide-tokens.ts';
 import type { TftpTransfer } from './model.ts';
 import { endOf } from './tftp-trace.ts';
 
 /** Numbers of which the server may grant less than was asked for, and never more. */
 const AT_MOST = ['blksize', 'windowsize'];
 
-/** What iPXE 2.0.0 (`autoexec.ipxe`) and shim 16.1 (what to revoke, and whom to trust) ask for in case it is there. */
-const IN_CASE = /^\/*(autoexec\.ipxe|revocations(_\w+)?\.efi|shim_certificate_\d+\.efi)$/;
+/**
+ * What is asked for in case it is there: by iPXE 2.0.0 `autoexec.ipxe`, by shim 16.1 what to revoke and whom to trust, by GRUB 2.06 the
+ * lists of what its modules can do.
+ */
+const IN_CASE =
+  /^\/*(?:boot\/[^/]+\/)?(autoexec\.ipxe|revocations(_\w+)?\.efi|shim_certificate_\d+\.efi|grub\/[a-z0-9_]+-efi\/(command|fs|crypto|terminal)\.lst)$/;
 const FILE_NOT_FOUND = 1;
 
 export function checkTransfer(transfer: TftpTransfer): Problem[] {
   const { file, asked, granted, error, retransmits, requests, block, bytes } = transfer;
   const found: Problem[] = [];
-  const name = `"${printable(file)}"`;
+  const name = `"${hideTokens(printable(file))}"`;
   const say = (check: Problem['check'], detail: string) =>
     void found.push(problem(check, transfer, `${name}: ${detail}`));
-  const failure = error ? `error ${error.code}, "${printable(error.message)}"` : '';
+  const failure = error ? `error ${error.code}, "${hideTokens(printable(error.message))}"` : '';
   switch (endOf(transfer)) {
     case 'unanswered':
       say('tftp-unanswered', `${requests} request(s)`);

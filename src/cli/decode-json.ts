@@ -70,7 +70,7 @@ function tftpJson(transfer: TftpTransfer) {
   const { file, write, asked, granted, requests, block, bytes, retransmits, error } = transfer;
   return {
     ...{
-      file,
+      file: hideTokens(file),
       write,
       asked: Object.fromEntries(asked),
       requests,

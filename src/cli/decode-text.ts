@@ -127,7 +127,7 @@ function tftpLine(head: string, transfer: TftpTransfer): string {
     'nothing';
   const repeats = requests > 1 ? `, ${requests} requests` : '';
   return (
-    `${head} TFTP ${write ? 'write' : 'read'} "${printable(file)}" ${formatIpv4(from.address)}:${from.port} > ${formatIpv4(to.address)}` +
+    `${head} TFTP ${write ? 'write' : 'read'} ${shown(file)} ${formatIpv4(from.address)}:${from.port} > ${formatIpv4(to.address)}` +
     `, asked ${options(transfer.asked)}, granted ${options(transfer.granted)}${repeats}` +
     `: ${ending(transfer)}, ${block} blocks, ${bytes} bytes, ${retransmits} again, ${seconds(endUs - atUs)} s`
   );
@@ -138,7 +138,7 @@ function ending(transfer: TftpTransfer): string {
   const end = endOf(transfer);
   if (end === 'complete') return acknowledged ? 'complete' : 'complete but for the last ACK';
   if (end === 'probe') return 'size probe, aborted on purpose';
-  return error ? `${end}, error ${error.code} "${printable(error.message)}"` : end;
+  return error ? `${end}, error ${error.code} ${shown(error.message)}` : end;
 }
 
 function httpLine(head: string, { method, path, userAgent, ...ends }: HttpRequest): string {

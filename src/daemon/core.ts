@@ -7,6 +7,7 @@ import type { Database } from 'better-sqlite3';
 import { createBootRules } from '../boot/binaries.ts';
 import { type BootDesk, createBootDesk } from '../boot/desk.ts';
 import { createNewcomers, type Newcomers } from '../boot/newcomers.ts';
+import { loadGrubScripts } from '../boot/render-grub.ts';
 import { loadScripts } from '../boot/render-ipxe.ts';
 import type { Config } from '../config.ts';
 import type { DhcpView, PartnerRules, Segment } from '../dhcp/ports.ts';
@@ -74,6 +75,7 @@ export function openCore(
   close(): void;
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
+  const grubScripts = loadGrubScripts((name) => readText(config.boot.grubScripts, name));
   const db = copy ? openReadOnly(config.database.file) : openDatabase(config.database.file);
   if (copy?.serves) keepOwnNotes(db);
   const groupCommit = openGroupCommit(db);
@@ -110,6 +112,7 @@ export function openCore(
       rules: createBootRules(config.boot, (file) => isAsset(config, file)),
       kernelArguments: config.boot.kernelArguments,
       scripts,
+      grubScripts,
     },
   );
   const { records } = inventory.serverdb;

@@ -356,6 +356,8 @@ function scriptOf({ inventory, desk }: Core, mac: Mac): string {
       hardwarename: machine?.hardwarename,
     } as const;
     const sighted = inventory.boots.sight(sighting);
-    return sighted ? desk.scriptFor(sighted.boot, TOKEN, 'http://appliance').script : '';
+    return sighted
+      ? desk.scriptFor(sighted.boot, TOKEN, { url: 'http://appliance', loader: 'ipxe' }).script
+      : '';
   });
 }

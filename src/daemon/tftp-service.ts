@@ -7,11 +7,12 @@
  * repeat what they asked.
  */
 import { Worker } from 'node:worker_threads';
+import { isMade } from '../boot/token-path.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-calls.ts';
 import { type Libc, loadLibc } from '../platform/libc.ts';
-import type { Log } from '../platform/log.ts';
+import { type Log, maskTokens } from '../platform/log.ts';
 import { openDgramTftp } from '../platform/tftp-dgram.ts';
 import {
   findStored,
@@ -38,6 +39,11 @@ export interface TftpServiceOptions {
   /** One for each address of ours. */
   readonly networks: readonly TftpNetwork[];
   readonly folder: ServedFolder;
+  /**
+   * What is behind a name that is no file of the folder (`isMade`). It is asked once for each transfer.
+   * @param server the address of ours that was asked
+   */
+  made?(name: string, server: string): Served | undefined;
   /** The largest block that a client bears; `undefined` for what it asks. */
   blksizeMaxOf?(address: string): number | undefined;
   readonly log: Log;
@@ -52,6 +58,9 @@ export interface TftpServiceOptions {
   /** For tests: how long a thread may say nothing. */
   readonly silenceMs?: number;
 }
+
+/** A file of a folder, or a text that was made for who asks. */
+export type Served = { readonly folder: string; readonly name: string } | { readonly text: string };
 
 export interface TftpService {
   /** The request port of each network. */
@@ -84,7 +93,14 @@ export interface ToldEvent {
 }
 
 export type FromWorker =
-  | { readonly kind: 'find'; readonly id: number; readonly name: string; readonly client: Endpoint }
+  | {
+      readonly kind: 'find';
+      readonly id: number;
+      readonly name: string;
+      readonly client: Endpoint;
+      /** Which of the networks it was asked on. */
+      readonly network: number;
+    }
   | {
       readonly kind: 'read';
       readonly id: number;
@@ -108,7 +124,7 @@ export type ToWorker =
 
 /** @throws AppError LISTEN_FAILED */
 export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
-  const files = openTftpFiles();
+  const files = openTftpFiles({ textsMax: limit('tftpTextsMax') });
   const libc = options.io === 'dgram' ? undefined : loadLibc();
   if (libc) return openBatched({ ...options, files, libc });
   options.log.warn('TFTP runs on dgram: koffi is not available');
@@ -233,7 +249,7 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
   const { files, log } = options;
   switch (message.kind) {
     case 'find':
-      post({ kind: 'answer', id: message.id, answer: find(options, message.name, message.client) });
+      post({ kind: 'answer', id: message.id, answer: find(options, message) });
       return;
     case 'read':
       void files
@@ -249,7 +265,7 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
       for (const { event, client } of message.events) options.onEvent(event, clientOf(client));
       return;
     case 'find-failed':
-      log.error({ err: message.error, name: message.name }, FIND_FAILED);
+      log.error({ err: message.error, name: maskTokens(message.name) }, FIND_FAILED);
       return;
     case 'drops':
       for (const [reason, count] of message.counts) options.onDrop(reason, count);
@@ -265,18 +281,28 @@ const FIND_FAILED = 'a TFTP file could not be looked up';
 
 /** A file system that fails is logged; for the client the file is not there. */
 function find(
-  { folder, log, blksizeMaxOf }: Prepared,
-  name: string,
-  client: Endpoint,
+  { files, folder, made, networks, log, blksizeMaxOf }: Prepared,
+  { name, client, network }: { name: string; client: Endpoint; network: number },
 ): FileVersion | undefined {
   try {
-    const file = findStored(folder, name);
+    const file = isMade(name)
+      ? stored(files, made?.(name, networks[network]?.address ?? ''))
+      : findStored(folder, name);
     const blksizeBytesMax = file && blksizeMaxOf?.(clientOf(client).address);
     return file && blksizeBytesMax !== undefined ? { ...file, blksizeBytesMax } : file;
   } catch (err) {
-    log.error({ err, name }, FIND_FAILED);
+    log.error({ err, name: maskTokens(name) }, FIND_FAILED);
     return undefined;
   }
+}
+
+const NO_STAND_INS = new Map<string, string>();
+
+function stored(files: TftpFiles, what: Served | undefined): FileVersion | undefined {
+  if (what === undefined) return undefined;
+  return 'text' in what
+    ? files.hold(what.text)
+    : findStored({ root: what.folder, standIns: NO_STAND_INS }, what.name);
 }
 
 const TICK_MS = 10;
@@ -285,11 +311,11 @@ async function openPlain(options: Prepared): Promise<TftpService> {
   const { files, log } = options;
   const cache = createChunkCache((file, at, done) => void files.read(file, at).then(done));
   const sockets = await Promise.all(options.networks.map(openDgramTftp));
-  const engines = sockets.map((socket) => {
+  const engines = sockets.map((socket, network) => {
     const engine = new TftpEngine(
       {
         sender: socket,
-        find: (name, done, client) => done(find(options, name, client)),
+        find: (name, done, client) => done(find(options, { name, client, network })),
         onEvent: (event, client) => options.onEvent(event, clientOf(client)),
         onDrop: (reason) => options.onDrop(reason, 1),
         onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),

@@ -21,6 +21,7 @@ import {
   receiveMessageOnPort,
   workerData,
 } from 'node:worker_threads';
+import { isMade } from '../boot/token-path.ts';
 import { limit } from '../limits.ts';
 import { type DatagramCalls, loadDatagramCalls } from '../platform/datagram-calls.ts';
 import { room } from '../platform/datagram-layout.ts';
@@ -99,7 +100,7 @@ class TftpThread {
         (answer) => done(answer instanceof Uint8Array ? answer : undefined),
       ),
     );
-    for (const descriptors of networks) {
+    for (const [network, descriptors] of networks.entries()) {
       const senders = descriptors.map((fd) => createSender(calls, fd));
       const ports = {
         sender: {
@@ -107,9 +108,9 @@ class TftpThread {
           blocks: (to: Endpoint, via: Via, run: BlockRun) => senders[via]?.blocks(to, run),
         },
         find: (name: string, done: (file: FileVersion | undefined) => void, client: Endpoint) => {
-          if (Atomics.load(this.caps, 0) === 0) return done(this.find(name));
+          if (Atomics.load(this.caps, 0) === 0 && !isMade(name)) return done(this.find(name));
           this.ask(
-            (id) => ({ kind: 'find', id, name, client }),
+            (id) => ({ kind: 'find', id, name, client, network }),
             (answer) => done(answer instanceof Uint8Array ? undefined : answer),
           );
         },

@@ -1,10 +1,12 @@
 /** TFTP in the daemon: where it listens, and whose boot a transfer belongs to. */
 import { blksizeCap } from '../boot/quirks.ts';
+import { parseTokenPath } from '../boot/token-path.ts';
 import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
+import { bootOf, lookUp, shownName } from './tftp-lookup.ts';
 import { openTftpService, type TftpClient, type TftpService } from './tftp-service.ts';
 import { whoHas } from './who-has.ts';
 
@@ -17,6 +19,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
   const service = await openTftpService({
     networks: [...addresses].map((address) => ({ address, port: config.tftp.port })),
     folder: { root: config.boot.assets, standIns: desk.standIns },
+    made: (name, server) => lookUp(parts, name, server),
     blksizeMaxOf: (address) => blksizeMaxOf(parts, address),
     log,
     onEvent(event, client) {
@@ -63,8 +66,8 @@ export function blksizeMaxOf(
 }
 
 /**
- * TFTP carries no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength of these events, so none of them waits for the
- * disk: in a storm those waits would starve DHCP.
+ * Most names carry no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength of
+ * these events, so none of them waits for the disk: in a storm those waits would starve DHCP.
  */
 function noteTftp(
   { parts, holder }: { parts: Parts; holder: ReturnType<typeof whoHas> },
@@ -74,13 +77,17 @@ function noteTftp(
   const { inventory, log } = parts;
   try {
     const address = parseIpv4(client.address);
-    const mac = address === undefined ? undefined : holder(address);
-    const boot = mac && inventory.boots.latest(mac);
+    const holding = address === undefined ? undefined : holder(address);
+    const { file, why } = withoutToken(parts, event);
+    const path = parseTokenPath(event.data.file);
+    const boot = (path && bootOf(parts, path)) ?? (holding && inventory.boots.latest(holding));
+    const mac = boot?.mac ?? holding;
+    const data = { ...event.data, file, ...(why === undefined ? {} : { why }) };
     inventory.soon(() => {
       const subject = { mac, boot: boot?.id, hardwarename: boot?.hardwarename };
-      inventory.events.append({ ...subject, ...event } as NewEvent);
+      inventory.events.append({ ...subject, name: event.name, data } as NewEvent);
       if (!boot) return;
-      if (event.name === 'tftp.sent') inventory.boots.binaryServed(boot.id);
+      if (event.name === 'tftp.sent' && isLoader(file)) inventory.boots.binaryServed(boot.id);
       if (inventory.boots.touch(boot.id)) {
         inventory.events.append({ ...subject, name: 'boot.resumed', data: { after: event.name } });
       }
@@ -89,3 +96,15 @@ function noteTftp(
     log.error({ err, event: event.name }, 'a TFTP event could not be recorded');
   }
 }
+
+/** No token is ever in an event: neither in the name of the file nor in what was said of it. */
+function withoutToken(
+  parts: Parts,
+  { data, name }: TftpEvent,
+): { readonly file: string; readonly why?: string } {
+  const file = shownName(parts, data.file);
+  return name === 'tftp.failed' ? { file, why: data.why.replace(data.file, file) } : { file };
+}
+
+/** What firmware and a shim fetch to run it: fetched over and over, it is a loop. */
+const isLoader = (file: string): boolean => !/(^|\/)(grub\.cfg|vmlinuz|initrd\.img)$| /.test(file);

@@ -62,6 +62,8 @@ export interface Facts {
   readonly firmware: readonly DhcpEntry['stage'][];
   readonly uefi: boolean;
   readonly bootFile: string;
+  /** It was handed a shim that goes on to GRUB, which asks for no address. */
+  readonly grub: boolean;
   /** Every server that offered an address, or that the machine named in a REQUEST. */
   readonly servers: readonly string[];
   readonly relay: string;
@@ -83,7 +85,12 @@ export function readFacts(flight: Flight, final = false): Facts {
   const { entries } = flight;
   const of = <Kind extends FlightEntry['kind']>(kind: Kind) =>
     entries.filter((entry): entry is Of<Kind> => entry.kind === kind);
-  const [dhcp, tftp, http] = [of('dhcp'), of('tftp'), of('http').map(asPayload)];
+  const dhcp = of('dhcp');
+  // What GRUB fetches by TFTP is to every question what iPXE fetches by HTTP; what is left are loaders.
+  const tftp = of('tftp').filter(({ file }) => !ofGrub(file));
+  const http = entries
+    .flatMap((one) => (one.kind === 'http' ? [one] : one.kind === 'tftp' ? fetchedByGrub(one) : []))
+    .map(asPayload);
   const messages = (type: DhcpEntry['type'], ...stages: DhcpEntry['stage'][]) =>
     dhcp.filter((one) => one.type === type && (stages.length === 0 || stages.includes(one.stage)));
   const lastAt = entries
@@ -117,6 +124,7 @@ export function readFacts(flight: Flight, final = false): Facts {
     uefi: flight.arch.startsWith('uefi'),
     bootFile:
       [...messages('ack'), ...messages('offer')].find(({ bootFile }) => bootFile)?.bootFile ?? '',
+    grub: messages('ack', ...FIRMWARE).some(({ bootFile }) => bootFile.startsWith('/boot/…/')),
     servers: serversOf(dhcp),
     relay: dhcp.find(({ relay }) => relay !== '')?.relay ?? '',
     previous: flight.previous,
@@ -147,6 +155,29 @@ function asPayload(entry: HttpEntry): HttpEntry {
 }
 const isPayload = (file: string): boolean => file === 'vmlinuz' || file === 'initrd.img';
 
+/** GRUB's own script, in the folder with the token: a name without a folder, where tokens are hidden. */
+const GRUB_SCRIPT = 'grub.cfg';
+const SCRIPTS: readonly string[] = ['script.ipxe', GRUB_SCRIPT];
+const ofGrub = (file: string): boolean =>
+  isPayload(file) || file === GRUB_SCRIPT || PART_OF_INSTALLER.test(file);
+
+function fetchedByGrub(entry: TftpEntry): HttpEntry[] {
+  const { at, endAt, file, sizeBytes, end, acked } = entry;
+  if (!ofGrub(file) || end === 'probe' || end === 'unanswered' || end === 'refused') return [];
+  const whole = end === 'complete';
+  const sentBytes = whole ? sizeBytes : Math.max(0, acked) * blksizeOf(entry);
+  const begun = {
+    kind: 'http',
+    at,
+    endAt,
+    method: 'GET',
+    file,
+    sizeBytes,
+    offsetBytes: 0,
+  } as const;
+  return [{ ...begun, sentBytes, end: whole || end === 'running' ? end : 'aborted' }];
+}
+
 /** A ProxyDHCP server gives no address, so its offers do not make it a second one. */
 function serversOf(dhcp: readonly DhcpEntry[]): string[] {
   const named = dhcp.filter(
@@ -172,7 +203,7 @@ function placeOf({
   if (script && (script.mode === 'local-disk' || script.mode === 'nothing')) return 'left';
   if (of('agent').length > 0 || of('report').length > 0) return 'agent';
   const took = (file: string) => http.some((one) => one.file === file);
-  const scriptAt = script?.at ?? http.find(({ file }) => file === 'script.ipxe')?.at;
+  const scriptAt = script?.at ?? http.find(({ file }) => SCRIPTS.includes(file))?.at;
   const osAfter = messages('ack', 'os').some(({ at }) => scriptAt !== undefined && at >= scriptAt);
   if (osAfter && took('initrd.img')) return 'linux';
   if (took('initrd.img')) return 'initrd';
@@ -181,7 +212,9 @@ function placeOf({
   if (messages('ack', 'ipxe').length > 0) return 'ipxe-acked';
   if (messages('offer', 'ipxe').length > 0) return 'ipxe-offered';
   if (messages('discover', 'ipxe').length > 0) return 'ipxe-asked';
-  const loaders = http.filter(({ method, file }) => method === 'GET' && !isPayload(file));
+  const loaders = http.filter(
+    ({ method, file }) => method === 'GET' && !isPayload(file) && !SCRIPTS.includes(file),
+  );
   const whole = tftp.some(({ end }) => end === 'complete');
   if (whole || loaders.some(({ end }) => end === 'complete' || end === 'asked')) return 'loaded';
   if (tftp.length > 0 || http.length > 0) return 'loading';

@@ -118,7 +118,7 @@ function tftpOf(transfer: TftpTransfer): FlightEntry {
     kind: 'tftp',
     at: atUs / 1000,
     endAt: endUs / 1000,
-    file,
+    file: withoutToken(file),
     asked: Object.fromEntries(asked),
     granted: Object.fromEntries(granted ?? []),
     sizeBytes: Number(granted?.get('tsize') ?? 0),
@@ -130,6 +130,10 @@ function tftpOf(transfer: TftpTransfer): FlightEntry {
     why: error?.by === 'client' ? `the client aborted: ${said}` : said,
   };
 }
+
+/** Below a token a file is known by its name alone. */
+const withoutToken = (file: string): string =>
+  /^\/?(?:boot|installer)\/[A-Za-z0-9_-]{32}\/(.*)$/.exec(file)?.[1] ?? file;
 
 /** The path tells what is asked for; the token in it is not kept. */
 function httpOf({ atUs, method, path }: HttpRequest): FlightEntry[] {

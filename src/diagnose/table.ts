@@ -11,6 +11,7 @@ import type { Rule } from './rule.ts';
 import { ADDRESS_RULES } from './rules/address.ts';
 import { AGENT_RULES } from './rules/agent.ts';
 import { DOWNLOAD_RULES } from './rules/download.ts';
+import { GRUB_RULES } from './rules/grub.ts';
 import { LOADER_RULES } from './rules/loader.ts';
 import { SYSTEM_RULES } from './rules/system.ts';
 
@@ -25,6 +26,7 @@ const LAST = [
   'initrd-not-fetched',
   'kernel-not-fetched',
   'http-blocked',
+  'grub-never-asked',
   'ipxe-never-asked',
   'tftp-cut',
   'boot-file-not-asked',
@@ -38,6 +40,7 @@ const UNORDERED = [
   ...SYSTEM_RULES,
   ...DOWNLOAD_RULES,
   ...LOADER_RULES,
+  ...GRUB_RULES,
   ...ADDRESS_RULES,
 ];
 

@@ -137,6 +137,7 @@ export const reportSchema = z
       profile: text.optional(),
       kernel: text.optional(),
       bootMode: z.enum(['bios', 'uefi']).optional(),
+      secureBoot: z.boolean().optional(),
     }),
     bootMac: mac,
     dmi,

@@ -85,15 +85,15 @@ export const STALL_RULES: readonly StallRule[] = [
     deadlineMs: 20_000,
     fits: (s) => is(s, 'kernel', 'done'),
     cause: 'The kernel was sent, but the machine asked for no initrd within {s} s.',
-    next: 'Look at the screen for an iPXE error: too little memory below 4 GB, or an old iPXE in the card, looks like this.',
+    next: 'Look at the screen for an error: too little memory below 4 GB, or an old iPXE in the card, looks like this.',
   },
   {
     name: 'kernel-not-fetched',
     after: 'script',
     deadlineMs: 20_000,
     fits: (s) => is(s, 'script', 'done'),
-    cause: 'iPXE has its script but asked for no kernel within {s} s.',
-    next: 'Look at the screen for an iPXE error. An old iPXE in the card may lack what the script needs: update the card.',
+    cause: 'The loader has its script but asked for no kernel within {s} s.',
+    next: 'Look at the screen for an error. An old iPXE in the card may lack what the script needs: update the card.',
   },
   {
     name: 'script-not-fetched',
@@ -111,6 +111,15 @@ export const STALL_RULES: readonly StallRule[] = [
     cause:
       'iPXE was offered an address but did not take it within {s} s: another DHCP server may have won, or the offer did not reach it.',
     next: 'Look for a second DHCP server in this VLAN.',
+  },
+  {
+    name: 'grub-silent',
+    after: 'tftp',
+    deadlineMs: 30_000,
+    fits: (s) => s.grub && is(s, 'tftp', 'done'),
+    cause:
+      'Shim or GRUB was loaded over TFTP and has fetched no script for {s} s: one of the two was refused, or GRUB does not work with this NIC.',
+    next: 'Look at the screen. "Verification failed" is shim, which refused GRUB: boot.assets has to have two files that Debian has signed for each other.',
   },
   {
     name: 'ipxe-silent',

@@ -62,6 +62,8 @@ export interface BootSigns {
   ipxeOffered: boolean;
   ipxeAcked: boolean;
   bootFile: string;
+  /** It was handed a shim that goes on to GRUB, which asks for its script and for no address. */
+  grub: boolean;
   mode: string;
   /** Its script says that it cannot run what it should. */
   refused: boolean;
@@ -112,6 +114,7 @@ export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns
     ipxeOffered: false,
     ipxeAcked: false,
     bootFile: '',
+    grub: false,
     mode: '',
     refused: false,
     trouble: '',
@@ -173,6 +176,7 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
       }
       if (event.data.client === 'ipxe') signs.ipxeAcked = true;
       signs.bootFile = event.data.bootFile;
+      signs.grub = leadsToGrub(event.data.bootFile);
       mark('ack', 'done', event.data.address);
       return;
     case 'dhcp.ignored':
@@ -185,17 +189,16 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
       signs.trouble = `address ${event.data.requested} refused: ${event.data.why}`;
       return;
     case 'tftp.started':
-      mark('tftp', 'running', event.data.file);
-      return;
     case 'tftp.sent':
-      mark('tftp', 'done', `${event.data.file}, ${kilobytes(event.data.sizeBytes)}`);
-      return;
     case 'tftp.failed':
-      if (event.data.probe) steps.tftp.evidence.push(event.id);
-      else mark('tftp', 'failed', `${event.data.file}: ${event.data.why}`);
+      readTransfer(event, steps, mark);
+      // A distribution's own installer says nothing until it is done: its job watches it.
+      if (event.name === 'tftp.sent' && imageRole(event.data.file) === 'initrd')
+        signs.mode = 'work';
       return;
     case 'ipxe.script':
       signs.mode = event.data.mode;
+      signs.grub = event.data.loader === 'grub';
       mark('script', 'done', MODE_WORDS[event.data.mode] ?? `pxeimage, ${event.data.mode}`);
       signs.refused = event.data.refused !== undefined;
       if (event.data.refused !== undefined) mark('kernel', 'failed', event.data.refused);
@@ -231,6 +234,33 @@ function readEvent(signs: BootSigns, event: StoredEvent): void {
       return;
     default:
       return;
+  }
+}
+
+/** Its first file is in the folder of its token (boot/token-path.ts), which events do not show. */
+const leadsToGrub = (bootFile: string): boolean => bootFile.startsWith('/boot/…/');
+
+type Transfer = Extract<StoredEvent, { name: 'tftp.started' | 'tftp.sent' | 'tftp.failed' }>;
+
+/** A GRUB fetches by TFTP what an iPXE fetches by HTTP: the same steps. */
+function readTransfer(
+  event: Transfer,
+  steps: BootSigns['steps'],
+  mark: (name: StepName, state: TimelineStep['state'], detail: string) => void,
+): void {
+  const { file } = event.data;
+  const step = stepOf(file) ?? 'tftp';
+  const named = step === 'tftp' ? `${file}, ` : '';
+  switch (event.name) {
+    case 'tftp.started':
+      mark(step, 'running', step === 'tftp' ? file : kilobytes(event.data.sizeBytes));
+      return;
+    case 'tftp.sent':
+      mark(step, 'done', `${named}${kilobytes(event.data.sizeBytes)}`);
+      return;
+    case 'tftp.failed':
+      if (event.data.probe) steps[step].evidence.push(event.id);
+      else mark(step, 'failed', `${file}: ${event.data.why}`);
   }
 }
 

@@ -73,5 +73,9 @@ export const TFTP_LIMITS = {
     value: 15_000,
     why: 'its thread turns four times a second with nothing to do; a busy machine may take seconds to start it',
   },
+  tftpTextsMax: {
+    value: 1024,
+    why: 'scripts of GRUB, 2 KB each, read within seconds of being made: twice as many as there are transfers',
+  },
   tftpReadsMax: { value: 16, why: 'reads under way: 4 MiB, and a queue that a disk can sort' },
 } as const;

@@ -6,7 +6,7 @@ export type Log = Logger;
 /** Replaces the token in `/boot/TOKEN/…`, `/recon/TOKEN` and `/agent/TOKEN/…` by its first four characters. */
 export function maskTokens(text: string): string {
   return text.replace(
-    /(\/(?:boot|recon|agent)\/)([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])/g,
+    /((?:^|\/)(?:boot|installer|recon|agent)\/)([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])/g,
     '$1$2****',
   );
 }

@@ -1,11 +1,12 @@
 /**
- * The files of one folder, for TFTP: found by name, read by position, named by version.
+ * Files of folders, for TFTP: found by name, read by position, named by version; and texts, which are held for a while.
  *
  * A version's key holds path, inode, size and modification time. Bytes are handed out only while the file still is that
  * version: it is looked at again after each read, so a transfer never mixes two. A file that was replaced (rename, as
  * tools install files) keeps being served from its open descriptor to those who began with it. Reading is
  * asynchronous; finding asks the file system for names and attributes only, and needs nothing that is open.
  */
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { resolveInside } from './safe-path.ts';
@@ -22,6 +23,8 @@ export interface ServedFolder {
 }
 
 export interface TftpFiles {
+  /** A text that is no file, until so many others were held since. */
+  hold(text: string): StoredFile;
   /** The bytes in memory of their own, or `undefined` when they cannot be had any more. */
   read(file: StoredFile, at: { offset: number; length: number }): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
@@ -39,8 +42,10 @@ export function findStored({ root, standIns }: ServedFolder, name: string): Stor
   return { key: keyOf(stat, path), sizeBytes: Number(stat.size) };
 }
 
-export function openTftpFiles(): TftpFiles {
+/** @param textsMax how many texts are held */
+export function openTftpFiles({ textsMax }: { readonly textsMax: number }): TftpFiles {
   const handles = new Map<string, Promise<FileHandle>>();
+  const texts = new Map<string, Uint8Array>();
 
   const handleOf = (key: string): Promise<FileHandle> => {
     const handle = handles.get(key) ?? open(key.slice(key.indexOf(' ') + 1));
@@ -57,7 +62,18 @@ export function openTftpFiles(): TftpFiles {
   };
 
   return {
+    hold(text) {
+      const bytes = new TextEncoder().encode(text);
+      const key = `text ${createHash('sha256').update(bytes).digest('hex')}`;
+      texts.delete(key);
+      texts.set(key, bytes);
+      const [oldest] = texts.size > textsMax ? texts.keys() : [];
+      if (oldest !== undefined) texts.delete(oldest);
+      return { key, sizeBytes: bytes.length };
+    },
     async read({ key }, { offset, length }) {
+      // A copy: what is handed out is the reader's, and may be given away to another thread.
+      if (key.startsWith('text ')) return texts.get(key)?.slice(offset, offset + length);
       const opened = handleOf(key);
       try {
         const handle = await opened;

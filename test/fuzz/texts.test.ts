@@ -4,6 +4,7 @@
  * error, and nothing that takes long. FUZZ_RUNS sets the count.
  */
 import { describe, expect, it } from 'vitest';
+import { parseTokenPath, type TokenPath } from '../../src/boot/token-path.ts';
 import { parseConfig } from '../../src/config.ts';
 import { parseHex } from '../../src/dhcp/option-values.ts';
 import { nameOf, parseName } from '../../src/dns/name.ts';
@@ -50,6 +51,8 @@ function stable<T>(
   if (value !== undefined) expect(parse(format(value))).toEqual(value);
 }
 
+const pathText = ({ folder, token, file }: TokenPath) => `/${folder}/${token}/${file}`;
+
 interface Parser {
   readonly name: string;
   readonly good: readonly string[];
@@ -77,10 +80,14 @@ const PARSERS: readonly Parser[] = [
   },
   {
     name: 'MACs and boot tokens',
-    good: ['52:54:00:12:34:56', '52-54-00-12-34-56', '525400123456', 'A'.repeat(32)],
+    good: [
+      ...['52:54:00:12:34:56', '52-54-00-12-34-56', '525400123456', 'A'.repeat(32)],
+      `/boot/${'A'.repeat(32)}/grub.cfg`,
+    ],
     read(text) {
       stable(parseMac(text), String, parseMac);
       stable(parseBootToken(text), String, parseBootToken);
+      stable(parseTokenPath(text), pathText, parseTokenPath);
     },
   },
   {

@@ -40,6 +40,7 @@ import {
   tftp,
   WAITING,
 } from './flight-entries.ts';
+import { GRUB_SCENES } from './grub-scenes.ts';
 import { HEALTHY_SCENES } from './healthy-scenes.ts';
 import { FAILED_INSTALLERS } from './installer-scenes.ts';
 
@@ -237,6 +238,7 @@ export const SCENES: readonly Scene[] = [
   scene('secure-boot-refused', 'the next entry at once', LOADED, back(LOADED, 2500, 'http-boot')),
   scene('secure-boot-refused', 'IPv6 first', LOADED, back(LOADED, 70_000, 'http-boot')),
   scene('ipxe-never-asked', 'silence', LOADED),
+  ...GRUB_SCENES,
 
   scene('https-not-trusted', 'an https address', [
     ...LOADED,

@@ -4,6 +4,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { createBootRules } from '../../src/boot/binaries.ts';
 import { createBootDesk } from '../../src/boot/desk.ts';
 import { createNewcomers } from '../../src/boot/newcomers.ts';
+import { loadGrubScripts } from '../../src/boot/render-grub.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { parseConfig } from '../../src/config.ts';
 import { domainOf, httpsOffers } from '../../src/daemon/core.ts';
@@ -86,6 +87,7 @@ export function createWorld(
       rules: createBootRules(config.boot, present),
       kernelArguments: 'quiet',
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),
+      grubScripts: loadGrubScripts((name) => readText('grub-scripts', name)),
     },
   );
   const { records } = inventory.serverdb;

@@ -204,25 +204,25 @@ export const DOWNLOAD_RULES: readonly Rule[] = [
       f.fetched('vmlinuz')
         ? ['vmlinuz was fetched whole, and no request for initrd.img came', silence(f)]
         : undefined,
-    says: 'iPXE got the kernel and did not go on: it did not accept it, for want of memory or because the kernel is of another architecture.',
-    next: 'Look at the screen for an error of iPXE. Check that pxeimage is built for this processor, and the memory of the machine.',
+    says: 'The loader, iPXE or GRUB, got the kernel and did not go on: it did not accept it, for want of memory, because the kernel is of another architecture, or because Secure Boot does not trust who signed it.',
+    next: 'Look at the screen for its error. Check that pxeimage is built for this processor, and the memory of the machine.',
     not: { 'http-stalled': 'there the kernel did not arrive whole' },
   },
   {
     name: 'kernel-not-fetched',
-    title: 'iPXE does not carry its script out',
+    title: 'The script is not carried out',
     confidence: 'likely',
     waitMs: 20_000,
     places: ['script'],
     evidence: (f) =>
       f.http.every(({ file }) => file !== 'vmlinuz')
         ? [
-            `iPXE has its script${f.mode ? ` (${f.mode})` : ''}, and asked for no kernel`,
+            `${f.grub ? 'GRUB' : 'iPXE'} has its script${f.mode ? ` (${f.mode})` : ''}, and asked for no kernel`,
             silence(f),
           ]
         : undefined,
-    says: 'iPXE has its script and does not do what it says. An old iPXE in the card may lack a command that the script needs.',
-    next: 'Look at the screen for an error of iPXE; hand this machine our own binary, or update the firmware of the card.',
+    says: 'The loader, iPXE or GRUB, has its script and does not do what it says. An old iPXE in the card may lack a command that the script needs.',
+    next: 'Look at the screen for its error; hand this machine our own binary, or update the firmware of the card.',
     not: { 'http-blocked': 'there it did not even get the script' },
     remedy: 'binary',
   },

@@ -372,7 +372,8 @@ export const LOADER_RULES: readonly Rule[] = [
     // By then firmware that has refused the file is at its next entry, and says so by asking again.
     waitMs: 85_000,
     places: ['loaded'],
-    evidence: (f) => (loaded(f) ? [`${loaded(f)} was fetched whole`, silence(f)] : undefined),
+    evidence: (f) =>
+      !f.grub && loaded(f) ? [`${loaded(f)} was fetched whole`, silence(f)] : undefined,
     says: 'iPXE started and has not been heard of since: it hangs at this NIC ("initialising devices"), or its link went down and stayed down.',
     next: 'The next attempt is handed another iPXE binary. If that hangs too, update the firmware of the card, and make the port an edge port.',
     not: {

@@ -92,7 +92,8 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
 
   app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {
     const { token, boot } = holder(options, request, ['boot']);
-    const { script, decision } = options.desk.scriptFor(boot, token.token, urlOf(request));
+    const at = { url: urlOf(request), loader: 'ipxe' } as const;
+    const { script, decision } = options.desk.scriptFor(boot, token.token, at);
     const { target, delivery, reasons } = decision;
     const refused = delivery.kind === 'refusal' ? { refused: delivery.why } : {};
     const data = { mode: targetWord(target), why: reasons.join('; '), ...refused };

@@ -72,7 +72,7 @@ export function holder(
  * each download would starve DHCP.
  */
 export function note(
-  { inventory }: MachineAppOptions,
+  { inventory }: Pick<MachineAppOptions, 'inventory'>,
   boot: Boot,
   event: Pick<NewEvent, 'name' | 'data'>,
   also?: () => void,

@@ -29,7 +29,7 @@ export function Hardware({ machine }: { machine: MachineView }) {
             ['Board', `${dmi?.board?.product ?? ''} ${dmi?.board?.serial ?? ''}`.trim()],
             ['Chassis', `${dmi?.chassis?.type ?? ''} ${dmi?.chassis?.serial ?? ''}`.trim()],
             ['Firmware', `${dmi?.bios?.vendor ?? ''} ${dmi?.bios?.version ?? ''}`.trim()],
-            ['Boots by', agent?.bootMode ?? ''],
+            ['Boots by', bootsBy(agent)],
             ['BMC', `${bmc?.address ?? ''} ${bmc?.firmware ?? ''}`.trim()],
             ['UUID', machine.uuid],
           ]}
@@ -155,4 +155,15 @@ function Cards({ gpus }: { gpus: ReconReport['pci'] }) {
 function speed(mbps = 0): string {
   if (mbps === 0) return 'link';
   return mbps >= 1000 ? `${mbps / 1000} Gbit/s` : `${mbps} Mbit/s`;
+}
+
+function bootsBy(
+  agent:
+    | { readonly bootMode?: string | undefined; readonly secureBoot?: boolean | undefined }
+    | undefined,
+): string {
+  const { bootMode = '', secureBoot } = agent ?? {};
+  return secureBoot === undefined
+    ? bootMode
+    : `${bootMode}, Secure Boot ${secureBoot ? 'on' : 'off'}`;
 }

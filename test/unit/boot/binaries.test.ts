@@ -121,7 +121,7 @@ describe('who is asking', () => {
       work: undefined,
       installed: false,
       binariesServed: 3,
-      binary: { file: 'snponly.efi', present: true, why: undefined },
+      binary: { file: 'snponly.efi', present: true, why: undefined, loader: 'ipxe' },
       localBoot: 'auto',
     });
     expect(decision.delivery).toEqual({ kind: 'script' });
@@ -192,6 +192,7 @@ boot:
       file: 'shimx64.efi',
       present: true,
       why: 'Secure Boot: it then asks for grubx64.efi',
+      loader: 'ipxe',
     });
     expect(rules.choose('uefiArm64', someone, { stuck: false }).file).toBe('shimaa64.efi');
     expect(rules.choose('uefiX64', NOBODY, { stuck: false }).file).toBe('ipxe.efi');

@@ -144,7 +144,9 @@ describe('row 19: `exit` works on one of six models', () => {
     discover(world, 'ipxe');
     const boot = world.inventory.boots.latest(A);
     if (!boot) throw new Error('no boot');
-    const { script } = world.desk.scriptFor(boot, 'T'.repeat(32) as never, 'http://10.77.0.1');
+    const { script } = world.desk.scriptFor(boot, 'T'.repeat(32) as never, {
+      ...{ url: 'http://10.77.0.1', loader: 'ipxe' },
+    });
     expect(script).toContain('sanboot --no-describe --drive 0x80 || exit 1');
     expect(script).not.toContain('iseq');
   });

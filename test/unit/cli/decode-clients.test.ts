@@ -53,9 +53,11 @@ function configFor(name: string, machine: string, address: string): string {
   const segments = segmentsFor(name);
   const reservations = [{ mac: machine, address }];
   const shim = { uefiX64: { first: 'shimx64.efi', second: 'snponly-signed.efi' } };
+  const grub = { uefiX64: { first: 'shimx64.efi', second: 'grubnetx64.efi', loader: 'grub' } };
   const index = name === 'relayed' ? 1 : Math.max(0, VLAN_NAMES.indexOf(name));
   return stringify({
     ...(name === 'uefi-shim' ? { boot: { secureBoot: shim } } : {}),
+    ...(name.startsWith('grub-') ? { boot: { secureBoot: grub } } : {}),
     ...(name === 'uefi-full' ? { boot: { binaries: { uefiX64: 'ipxe.efi' } } } : {}),
     dhcp: { segments: segments.map((one, at) => (at === index ? { ...one, reservations } : one)) },
   });
@@ -149,6 +151,7 @@ it('the recorded clients are all there', () =>
       ...['bios-rom', 'bios-chain', 'uefi-pxe', 'uefi-http', 'uefi-e1000'],
       ...['uefi-ia32', 'uefi-arm64', 'uefi-arm64-http', 'uefi-shim', 'uefi-full'],
       ...VLAN_NAMES,
+      ...['grub-recon', 'grub-disk'],
       ...['proxy-bios-rom', 'proxy-bios-chain', 'proxy-uefi-pxe', 'proxy-uefi-http'],
     ]),
   ));

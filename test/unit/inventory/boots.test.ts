@@ -57,7 +57,7 @@ describe('the architecture of a boot', () => {
     const [boot, ...more] = world.inventory.boots.list(10);
     if (!boot || more.length > 0) throw new Error('these are not one boot');
     const { decision } = world.inventory.transaction(() =>
-      world.desk.scriptFor(boot, 'x' as never, 'http://10.0.0.1:8080'),
+      world.desk.scriptFor(boot, 'x' as never, { url: 'http://10.0.0.1:8080', loader: 'ipxe' }),
     );
     return [boot.arch, decision.delivery.kind];
   }

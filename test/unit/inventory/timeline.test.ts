@@ -51,6 +51,24 @@ const received: Short = {
   name: 'recon.received',
   data: { digest: 'd', sizeBytes: 1000, repeated: false },
 };
+/** What a machine does that is handed shim and GRUB: every file by TFTP, and no second DHCP. */
+const shimAcked: Short = {
+  name: 'dhcp.acked',
+  data: { ...acked('firmware').data, bootFile: '/boot/…/shimx64.efi' } as never,
+};
+const tftpOf = (name: 'tftp.started' | 'tftp.sent', of: string): Short =>
+  name === 'tftp.sent'
+    ? { name, data: { ...tftpSent.data, file: of } as never }
+    : { name, data: { ...tftpStarted.data, file: of } as never };
+const GRUB_LOADED = [
+  ...[offered('firmware'), shimAcked, tftpOf('tftp.started', 'shimx64.efi')],
+  ...[tftpOf('tftp.sent', 'shimx64.efi'), tftpOf('tftp.sent', 'grubx64.efi')],
+];
+const GRUB_SCRIPTED: Short[] = [
+  ...[...GRUB_LOADED, tftpOf('tftp.sent', 'grub/grub.cfg')],
+  { name: 'ipxe.script', data: { mode: 'recon', why: '', loader: 'grub' } },
+  tftpOf('tftp.sent', 'grub.cfg'),
+];
 const exhausted: Short = { name: 'dhcp.exhausted', data: { subnet: 'provisioning' } };
 
 const DOWNLOADS = [
@@ -116,6 +134,21 @@ describe('the fold', () => {
     ).toEqual(['offer done', 'ack done', 'tftp done', 'script done']);
   });
 
+  it('what GRUB fetches by TFTP are the steps that iPXE takes by HTTP', () => {
+    expect(states(GRUB_SCRIPTED).slice(2, 5)).toEqual([
+      'tftp done',
+      'script done',
+      'kernel waiting',
+    ]);
+    const fetching = [...GRUB_SCRIPTED, tftpOf('tftp.sent', 'vmlinuz')];
+    const begun = [...fetching, tftpOf('tftp.started', 'initrd.img')];
+    expect(states(begun).slice(4, 6)).toEqual(['kernel done', 'initrd running']);
+    const whole = [...begun, tftpOf('tftp.sent', 'initrd.img'), linux, received];
+    expect(states(whole).every((state) => state.endsWith(' done'))).toBe(true);
+    const broken = { name: 'tftp.failed', data: { ...tftpFailed(false).data, file: 'initrd.img' } };
+    expect(states([...begun, broken as never])[5]).toBe('initrd failed');
+  });
+
   it('a download that is taken up again is no failure', () => {
     expect(states([...ROM.slice(0, 6), aborted])[5]).toBe('initrd failed');
     expect(states([...ROM.slice(0, 6), aborted, ...ROM.slice(5)])[5]).toBe('initrd done');
@@ -166,6 +199,7 @@ describe('stalls', () => {
     'tftp-slow': [offered('firmware'), acked('firmware'), tftpStarted],
     'tftp-broken': [offered('firmware'), acked('firmware'), tftpStarted, tftpFailed(false)],
     'ipxe-silent': [offered('firmware'), acked('firmware'), tftpStarted, tftpSent],
+    'grub-silent': GRUB_LOADED,
     'ipxe-no-request': [
       offered('firmware'),
       acked('firmware'),

@@ -235,4 +235,24 @@ describe('recon', () => {
     );
     expect(parsed.ok && parsed.report.dmi.serial).toBe('A'.repeat(256));
   });
+
+  /** The variable as efivarfs has it: attributes, then the value. */
+  const SECURE_BOOT = 'sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+  it.each(
+    SHELLS.flatMap((shell) =>
+      [
+        { value: Buffer.from([6, 0, 0, 0, 1]), secureBoot: true },
+        { value: Buffer.from([6, 0, 0, 0, 0]), secureBoot: false },
+        { value: Buffer.from([6, 0, 0, 0]), secureBoot: undefined },
+      ].map((one) => ({ ...one, shell, name: shell.join(' ') })),
+    ),
+  )('under $name says that Secure Boot is $secureBoot', ({ value, secureBoot, shell }) => {
+    const root = server();
+    mkdirSync(dirname(join(root, SECURE_BOOT)), { recursive: true });
+    writeFileSync(join(root, SECURE_BOOT), value);
+    const parsed = parseReport(recon(root, shell));
+    if (!parsed.ok) throw new Error(`${parsed.path}: ${parsed.why}`);
+    expect(parsed.report.agent).toMatchObject({ bootMode: 'uefi' });
+    expect(parsed.report.agent.secureBoot).toBe(secureBoot);
+  });
 });

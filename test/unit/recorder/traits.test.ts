@@ -117,7 +117,9 @@ describe('a way to the local disk', () => {
     const scriptOf = (of: Mac) => {
       const boot = inventory.boots.latest(of) ?? expect.fail();
       return inventory.transaction(() => {
-        const { script, decision } = desk.scriptFor(boot, 'x'.repeat(32) as never, 'http://a');
+        const { script, decision } = desk.scriptFor(boot, 'x'.repeat(32) as never, {
+          ...{ url: 'http://a', loader: 'ipxe' },
+        });
         expect(decision.target.kind).toBe('local-disk');
         return script;
       });

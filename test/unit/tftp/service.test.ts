@@ -299,9 +299,19 @@ describe('batched', () => {
     await server.close();
   });
 
+  it('holds a text, and of too many the newest', async () => {
+    const files = openTftpFiles({ textsMax: 2 });
+    const held = ['one', 'two', 'three'].map((text) => files.hold(text));
+    const read = held.map((file) => files.read(file, { offset: 1, length: file.sizeBytes - 1 }));
+    const texts = (await Promise.all(read)).map((bytes) => bytes && Buffer.from(bytes).toString());
+    expect(texts).toEqual([undefined, 'wo', 'hree']);
+    expect(files.hold('three')).toEqual(held[2]);
+    await files.close();
+  });
+
   it('keeps no file open that cannot be read', async () => {
     const root = realpathSync(mkdtempSync(join(tmpdir(), 'reveille-tftp-')));
-    const files = openTftpFiles();
+    const files = openTftpFiles({ textsMax: 2 });
     // A folder can be opened like a file, and then not be read.
     expect(await files.read({ key: `1-1-1 ${root}`, sizeBytes: 1 }, { offset: 0, length: 1 })).toBe(
       undefined,

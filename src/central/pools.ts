@@ -16,7 +16,7 @@ import { readHardware } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Fresh, siteViews } from './fleet-view.ts';
 import type { FleetRecord, FleetRecords, Json, ToldSite } from './records.ts';
-import { type SitePool, sitePools } from './site-pools.ts';
+import { isSitesOwn, type SitePool, sitePools } from './site-pools.ts';
 import type { FleetDatabase, SqlRow } from './sql.ts';
 
 /** How many each site keeps. */
@@ -96,7 +96,7 @@ export interface FleetPools {
   list(): Promise<FleetPoolView[]>;
   /** @throws AppError NOT_FOUND */
   get(name: string): Promise<FleetPoolDetail>;
-  /** Those that sites have made themselves. */
+  /** Those that sites have made themselves, also where the fleet has a part that they have given up, or refused, for another squad's. */
   own(name: string): Promise<SitePool[]>;
   /** How many machines go at each site then. @throws AppError CONFIRMATION_NEEDED unless `confirm` is their number */
   confirmed(
@@ -235,7 +235,15 @@ export function openFleetPools(db: FleetDatabase, records: FleetRecords, clock: 
       const pool = await show(named, await readCounts(db, name));
       return { pool, members: await membersOf(db, name, clock()), requests: [] };
     },
-    own: async (name) => ownIn(await find(name)),
+    async own(name) {
+      const named = await find(name);
+      const { record, there } = named;
+      const taken = there.filter(
+        (pool) =>
+          record && isPart(record, pool.site) && isSitesOwn(pool, String(record.doc.squad ?? '')),
+      );
+      return [...ownIn(named), ...taken];
+    },
     async partsAfter(name, { site, count, sites }, confirm) {
       const record = await records.get('pool', name);
       const before = record ? partsOfPool(record) : {};

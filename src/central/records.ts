@@ -12,6 +12,7 @@ import type { RecordDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { putIntent } from './intents.ts';
+import { isSitesOwn, sitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
 export type FleetRecordKind = RecordDocument['record'];
@@ -169,23 +170,27 @@ const SUPERSEDED = JSON.stringify({ code: 'SUPERSEDED', detail: 'A newer version
 /** Asks these sites for what they were not asked for yet. A version that two ask for at once is heard twice, and is the same. */
 export async function tellRecords(sql: Sql, sites: readonly string[], now: number): Promise<void> {
   for (const site of sites) {
-    const rows = await sql.all<RecordRow & { told: string | null; said: string | null }>(
-      `SELECT r.*, t.intent AS told, i.result AS said FROM fleet_records r
+    const rows = await sql.all<ToldRow>(
+      `SELECT r.*, t.intent AS told, t.version AS told_version, i.body AS asked,
+         CASE WHEN i.status = 'refused' THEN i.result END AS said FROM fleet_records r
        LEFT JOIN record_sites t ON t.site = ? AND t.kind = r.kind AND t.name = r.name
-       LEFT JOIN intents i ON i.id = t.intent AND i.status = 'refused'
+       LEFT JOIN intents i ON i.id = t.intent
        WHERE coalesce(t.version, 0) < r.version AND (r.doc <> '' OR t.intent IS NOT NULL)
        ORDER BY r.kind, r.name`,
       [site],
     );
-    for (const { kind, name, doc, version, changed_by: who, told, said } of rows) {
+    for (const row of rows) {
+      const { kind, name, doc, version, changed_by: who, told } = row;
       const wanted = doc === '' ? null : docFor(kind, JSON.parse(doc), site);
-      if (wanted === null && (told === null || isOwn(kind, said))) continue;
+      if (wanted === null && told === null) continue;
+      const ours = wanted === null && kind === 'pool' ? await partAt(sql, site, row) : {};
+      if (ours === undefined) continue;
       await sql.run(
         `UPDATE intents SET status = 'refused', result = ?, ended_at = ? WHERE id = ? AND status = 'waiting'`,
         [SUPERSEDED, now, told ?? ''],
       );
       const record = kind as FleetRecordKind;
-      const body = { kind: 'record', record, name, doc: wanted } as const;
+      const body = { kind: 'record', record, name, ...ours, doc: wanted } as const;
       const intent = await putIntent(sql, { site, who, body, now });
       await sql.run(
         `INSERT INTO record_sites (site, kind, name, version, intent) VALUES (?, ?, ?, ?, ?)
@@ -196,9 +201,35 @@ export async function tellRecords(sql: Sql, sites: readonly string[], now: numbe
   }
 }
 
-/** A pool that its site has made for another squad is not the fleet's to remove. */
-const isOwn = (kind: string, said: string | null): boolean =>
-  kind === 'pool' && (JSON.parse(said || '{}') as { code?: string }).code === 'ALREADY_EXISTS';
+interface ToldRow extends RecordRow {
+  /** The intent by which the site was asked last, its body, and why it was refused, where that is still known. */
+  told: string | null;
+  told_version: number | null;
+  asked: string | null;
+  said: string | null;
+}
+
+/**
+ * What a site that is to give up its part of a pool hears of it: whose it was asked for. A site that does not tell of jobs does not know that
+ * field, and would refuse it.
+ *
+ * @returns undefined when what is there is not the fleet's: refused, given up already, or made anew by the site for another squad
+ */
+async function partAt(
+  sql: Sql,
+  site: string,
+  { name, told_version: toldVersion, asked, said }: ToldRow,
+): Promise<{ squad?: string } | undefined> {
+  if ((JSON.parse(said || '{}') as { code?: string }).code === 'ALREADY_EXISTS') return undefined;
+  const last = asked === null ? undefined : (JSON.parse(asked) as RecordDocument);
+  if (last?.doc === null && said === null && toldVersion !== 0) return undefined;
+  const squad = last && (last.doc === null ? last.squad : String(last.doc.squad ?? ''));
+  const [there] = await sitePools(sql, name, site);
+  if (there && isSitesOwn(there, squad)) return undefined;
+  const [of] = await sql.all<{ told: string }>('SELECT told FROM sites WHERE name = ?', [site]);
+  const knows = of?.told.split(' ').includes('jobs');
+  return knows && squad !== undefined ? { squad } : {};
+}
 
 /** Of a pool its own part; null for a site that has none. */
 function docFor(kind: string, doc: Json, site: string): Json | null {

@@ -70,9 +70,19 @@ export async function answerSitePool(sql: Sql, site: string, intent: string): Pr
     await dropSitePool(sql, site, body.name);
 }
 
-/** Of all pools, or of one. What the fleet has just asked the site to give up counts as gone. */
-export async function sitePools(sql: Sql, name?: string): Promise<SitePool[]> {
-  const [where, values] = name === undefined ? ['', []] : ['AND p.pool = ?', [name]];
+/**
+ * Made by the site for another squad, or of one of whom nobody knows whose the fleet's was: not the fleet's to change or to remove, whatever
+ * part its name has there.
+ */
+export const isSitesOwn = ({ who, doc }: SitePool, squad: string | undefined): boolean =>
+  !who.startsWith('central:') && (doc.squad ?? '') !== squad;
+
+/** Of all pools, or of one, also at one site. What the fleet has just asked the site to give up counts as gone. */
+export async function sitePools(sql: Sql, name?: string, site?: string): Promise<SitePool[]> {
+  const [where, values] = [
+    `${name === undefined ? '' : 'AND p.pool = ?'} ${site === undefined ? '' : 'AND p.site = ?'}`,
+    [name, site].filter((value) => value !== undefined),
+  ];
   const rows = await sql.all<Row>(
     `SELECT p.* FROM fleet_site_pools p WHERE NOT EXISTS (
        SELECT 1 FROM record_sites t JOIN intents i ON i.id = t.intent

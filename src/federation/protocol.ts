@@ -245,6 +245,8 @@ export const recordDocument = z.strictObject({
     ...(['user', 'image', 'channel', 'pool'] as const),
   ]),
   name: z.string().min(1).max(127),
+  /** Of a pool that is removed: whose it was, as far as central has asked for it. Absent: nobody knows. */
+  squad: z.string().optional(),
   /** Null: it is removed. */
   doc: json.nullable(),
 });

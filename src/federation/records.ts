@@ -10,7 +10,7 @@ import { ROLES } from '../inventory/access.ts';
 import { FILE_ROLES, IMAGE_KINDS, imageDocSchema } from '../inventory/images.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { RECORD_SCHEMAS, recordName } from '../inventory/record-kinds.ts';
-import { type PoolBody, poolSchema } from '../provisioning/pool.ts';
+import { poolSchema } from '../provisioning/pool.ts';
 import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Pool } from '../provisioning/pool-store.ts';
 import { IMAGE_VERSION, parseImageRef } from '../wire/image-ref.ts';
@@ -61,6 +61,8 @@ export type RecordKindOfFleet = keyof typeof RECORD_DOCUMENTS;
 export interface RecordChange {
   readonly record: RecordKindOfFleet;
   readonly name: string;
+  /** Of a pool that is removed: whose central has asked for. Absent: an older central's. */
+  readonly squad?: string | undefined;
   /** Null: it is removed. */
   readonly doc: Record<string, unknown> | null;
 }
@@ -84,10 +86,10 @@ export function isLacking(
 /** In the caller's transaction. @throws AppError what the site's own API would say */
 export function keepRecord(
   { inventory, pools }: RecordKeepers,
-  { record, name, doc }: RecordChange,
+  { record, name, doc, squad }: RecordChange,
   cause: { readonly who: string; readonly why: string },
 ): Record<string, unknown> {
-  if (doc === null) return dropRecord({ inventory, pools }, { record, name }, cause);
+  if (doc === null) return dropRecord({ inventory, pools }, { record, name, squad }, cause);
   const { records, access } = inventory.serverdb;
   if (record === 'image' || record === 'channel') throw new Error(`${record} takes a while`);
   if (record === 'user') {
@@ -97,7 +99,7 @@ export function keepRecord(
   if (record === 'pool') {
     const body = parsed(poolSchema.safeParse(doc));
     const there = pools.store.pool(name);
-    assertNotOwn(there, body);
+    assertNotOwn(there, body.squad ?? '');
     const isSo = there && isDeepStrictEqual(there.doc, { ...body, site: there.doc.site });
     return { version: isSo ? there.version : pools.put(name, body, cause).version };
   }
@@ -112,9 +114,10 @@ export function keepRecord(
  * Who asked at central acts for the squads that it knew of. A pool of this name that another squad has made here, and of which central has not
  * heard, would be given up with its machines.
  *
+ * @param squad undefined when nobody knows: then none that was made or changed here
  * @throws AppError ALREADY_EXISTS
  */
-function assertNotOwn(there: Pool | undefined, { squad = '' }: PoolBody): void {
+function assertNotOwn(there: Pool | undefined, squad: string | undefined): void {
   if (!there || there.who.startsWith('central:')) return;
   const { squad: own = '' } = there.doc;
   if (own === squad) return;
@@ -122,12 +125,13 @@ function assertNotOwn(there: Pool | undefined, { squad = '' }: PoolBody): void {
   throw new AppError('ALREADY_EXISTS', { detail: `This site has a pool ${there.name} ${of}.` });
 }
 
-/** What is not there needs no removal. */
+/** What is not there needs no removal. @throws AppError ALREADY_EXISTS for a pool that is not the fleet's */
 function dropRecord(
   { inventory: { serverdb, images }, pools }: RecordKeepers,
-  { record, name }: Pick<RecordChange, 'record' | 'name'>,
+  { record, name, squad }: Omit<RecordChange, 'doc'>,
   cause: { readonly who: string; readonly why: string },
 ): Record<string, unknown> {
+  if (record === 'pool') assertNotOwn(pools.store.pool(name), squad);
   try {
     if (record === 'pool') pools.remove(name, cause);
     else if (record === 'user') serverdb.access.removeUser(name, cause.who);

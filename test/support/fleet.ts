@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { type Central, startCentral } from '../../src/central/service.ts';
 import { centralSchema } from '../../src/central/settings.ts';
-import { openFleetDatabase } from '../../src/central/sql.ts';
+import { openFleetDatabase, type SqlRow } from '../../src/central/sql.ts';
 import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
 import type { ImageDesk } from '../../src/images/desk.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
@@ -53,6 +53,8 @@ export interface TestFleet {
   another(): Promise<Central>;
   /** Changes central's database behind its back, as if something had been lost. */
   forge(...statements: string[]): Promise<void>;
+  /** What central's database says, behind its back. */
+  look<Row extends SqlRow>(query: string): Promise<Row[]>;
   /** Ends central and starts it again over the same database, on the same ports. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -129,6 +131,10 @@ export async function createFleet(
       const db = openFleetDatabase(url);
       for (const statement of statements) await db.run(statement);
       await db.close();
+    },
+    async look(query) {
+      const db = openFleetDatabase(url);
+      return db.all<never>(query).finally(() => db.close());
     },
     another: () => startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now }),
     async restart() {

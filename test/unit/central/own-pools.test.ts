@@ -174,4 +174,80 @@ describe('a pool that a site has made itself', () => {
       (who) => who.startsWith('central:'),
     );
   });
+
+  describe('in the place of the fleet’s', () => {
+    /** The fleet's of music is kept at both; lon's people have put one of video in its place since. */
+    async function retaken(isHeard: boolean) {
+      const of = await createFleet();
+      fleet = of;
+      const lon = await hallAt(of, 'lon', { from: 0, count: 2 });
+      const sto = await hallAt(of, 'sto', { from: 100, count: 2 });
+      for (const squad of ['music', 'video']) await of.call('PUT', `/squads/${squad}`, {});
+      lon.site.connect();
+      sto.site.connect();
+      await current(of, 'lon', 'sto');
+      const sites = async () => (await of.call('GET', '/pools/web')).body.pool?.sites ?? [];
+      await of.call('PUT', '/pools/web', { ...web, squad: 'music', sites: { lon: 0, sto: 0 } });
+      await until(sites, (all) => all.every(({ status }: Told) => status === 'done'));
+      const { inventory, pools } = lon.hall.now;
+      inventory.transaction(() => pools.remove('web', { who: 'ann', why: 'x' }));
+      lon.hall.pool('web', { squad: 'video', count: 1 });
+      const seen = () =>
+        of.look("SELECT doc FROM fleet_site_pools WHERE site = 'lon' AND who NOT LIKE 'central:%'");
+      await until(seen, (rows) => rows.length === 1);
+      // Its site is away from when it did so: central knows nothing of it.
+      if (!isHeard)
+        await of.forge(
+          "UPDATE fleet_site_pools SET who = 'central:eve', doc = '{\"squad\":\"music\"}' WHERE site = 'lon'",
+        );
+      const token = { name: 'ops', squads: { music: 'operator' } };
+      const { body } = await of.call('POST', '/tokens', token);
+      const told = () =>
+        of.look("SELECT body FROM intents WHERE site = 'lon' AND body LIKE '%\"doc\":null}'");
+      /** All that was asked before is answered then. */
+      const answered = async () => {
+        await of.call('PUT', '/squads/later', {});
+        for (const { hall } of [lon, sto])
+          await until(
+            async () => hall.now.inventory.serverdb.records.get('squad', 'later'),
+            (found) => found !== undefined,
+          );
+      };
+      const poolAt = ({ hall }: typeof lon) => hall.now.pools.store.pool('web');
+      return { fleet: of, asMusic: of.as(body.secret), lon, sto, told, answered, poolAt, sites };
+    }
+
+    interface Told {
+      readonly status: string;
+    }
+
+    for (const isHeard of [true, false])
+      it(`is not removed with it, ${isHeard ? 'as central knows' : 'of which central has not heard'}`, async () => {
+        const of = await retaken(isHeard);
+        expect((await of.asMusic('DELETE', '/pools/web')).status).toBe(204);
+        await of.answered();
+        await until(
+          async () => of.poolAt(of.sto),
+          (pool) => pool === undefined,
+        );
+        expect(of.poolAt(of.lon)).toMatchObject({ doc: { squad: 'video', count: 1 } });
+        expect((await of.told()).length).toBe(isHeard ? 0 : 1);
+      });
+
+    it('is not reset with it, and is left alone once its site has no part any more', async () => {
+      const of = await retaken(true);
+      const reset = await of.asMusic('POST', '/resets', { pool: 'web', why: 'x' });
+      expect([reset.status, reset.body.code]).toEqual([403, 'FORBIDDEN']);
+      const put = (sites: object) =>
+        of.asMusic('PUT', '/pools/web', { ...web, squad: 'music', sites });
+      expect((await put({ lon: 0, sto: 0 })).body.code).toBe('FORBIDDEN');
+      expect((await put({ sto: 0 })).status).toBe(200);
+      await of.answered();
+      expect(of.poolAt(of.lon)).toMatchObject({ doc: { squad: 'video' } });
+      expect(await of.sites()).toMatchObject([
+        { site: 'sto', own: false },
+        { site: 'lon', own: true },
+      ]);
+    });
+  });
 });

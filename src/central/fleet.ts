@@ -138,12 +138,12 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         for (const { name, data } of batch.events)
           if (name === 'federation.refused' && data.code === 'INTENT_MISMATCH')
             await notice(sql, of, data.code, String(data.detail));
-        const { requests = [] } = batch;
+        const { requests = [], jobs = [], events } = batch;
         await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
-        await putSiteJobs(sql, { site: of, jobs: batch.jobs ?? [], snapshot: '' });
+        await putSiteJobs(sql, { site: of, jobs, events, snapshot: '', now: clock() });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
@@ -160,7 +160,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putMachines(sql, { site: of, machines, snapshot }, notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
         await putMembers(sql, { site: of, members, snapshot });
-        await putSiteJobs(sql, { site: of, jobs, snapshot });
+        await putSiteJobs(sql, { site: of, jobs, snapshot, now });
         if (!done) return { kind: 'page' };
         for (const lost of await loseParts(sql, { site: of, snapshot, now }))
           await notice(
@@ -171,7 +171,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           );
         await endMembers(sql, { site: of, snapshot });
         await replaceSitePools(sql, of, pools);
-        if (page.jobs) await endSiteJobs(sql, { site: of, snapshot });
+        if (page.jobs) await endSiteJobs(sql, { site: of, snapshot, now });
         const values = [of, snapshot];
         await releaseUnmentioned(sql, of, snapshot);
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);

@@ -5,7 +5,7 @@
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { FleetJobBody, JobFilter } from './jobs.ts';
-import type { LivingJob } from './site-jobs.ts';
+import type { KeptJob } from './site-jobs.ts';
 import type { Sql, SqlRow, SqlValue } from './sql.ts';
 
 /** In a list. */
@@ -29,7 +29,7 @@ export interface KnownJob extends Place {
   readonly params: Readonly<Record<string, unknown>>;
   readonly requester: string;
   /** What its site says of it; absent of one that was asked for here and not told of. */
-  readonly told?: LivingJob;
+  readonly told?: KeptJob;
   readonly refusal?: Refusal;
 }
 
@@ -58,13 +58,14 @@ interface OwnRow extends SqlRow {
 
 const ASKED = `SELECT i.id AS id, i.site AS site, i.who AS who, i.body AS body, i.asked_at AS asked_at,
     i.status AS status, i.result AS result, i.ended_at AS ended_at, j.document AS told
-  FROM intents i LEFT JOIN fleet_jobs j ON j.intent = i.id AND j.site = i.site AND j.status <> ''`;
+  FROM intents i LEFT JOIN fleet_jobs j ON j.intent = i.id AND j.intent <> '' AND j.site = i.site
+    AND j.status <> ''`;
 const OF_JOBS = `i.body LIKE '{"kind":"job",%'`;
 
 function askedJob({ id, site, who, body, asked_at: at, status, ...row }: AskedRow): KnownJob {
   const { action, target, params } = JSON.parse(body) as FleetJobBody;
   const said = JSON.parse(row.result || '{}') as Partial<Record<string, string>>;
-  const told = row.told === null ? undefined : (JSON.parse(row.told) as LivingJob);
+  const told = row.told === null ? undefined : (JSON.parse(row.told) as KeptJob);
   const { code = '', detail = '' } = said;
   return {
     ...{ id, at, site, action, target, params, requester: who },
@@ -75,7 +76,7 @@ function askedJob({ id, site, who, body, asked_at: at, status, ...row }: AskedRo
 }
 
 function ownJob({ site, job: id, document }: OwnRow): KnownJob {
-  const told = JSON.parse(document) as LivingJob;
+  const told = JSON.parse(document) as KeptJob;
   const { createdAt: at, action, machine: target, params, requester } = told;
   return { id, at, site, siteJob: id, action, target, params, requester, told };
 }
@@ -100,6 +101,13 @@ const oneOf = (column: string, values: readonly string[]): Condition => [
   `${column} IN (${values.map(() => '?').join(', ')})`,
   ...values,
 ];
+
+/** By the id of its intent, or by the site's own. */
+function byIds(ids: readonly string[]): Condition {
+  const [[asked], [own]] = [oneOf('i.id', ids), oneOf('f.job', ids)];
+  const its = `SELECT f.intent FROM fleet_jobs f WHERE ${own} AND f.intent <> ''`;
+  return [`(${asked} OR i.id IN (${its}))`, ...ids, ...ids];
+}
 
 const behindOf = (columns: Record<keyof Place, string>, place?: Place): Condition[] =>
   place === undefined
@@ -142,7 +150,7 @@ export async function askedJobs(
       [OF_JOBS],
       ...(site === undefined ? [] : [['i.site = ?', site] as const]),
       ...(requester === undefined ? [] : [['i.who = ?', requester] as const]),
-      ...(ids === undefined ? [] : [oneOf('i.id', ids.split(','))]),
+      ...(ids === undefined ? [] : [byIds(ids.split(','))]),
       ...(wanted.length === 0 ? [] : [[`(j.status IS NULL OR ${told})`, ...statuses] as const]),
       ...like,
       ...behindOf({ at: 'i.asked_at', id: 'i.id' }, behind),
@@ -151,9 +159,14 @@ export async function askedJobs(
   return rows.map(askedJob);
 }
 
-/** The job of an intent may be told of before the site's answer says that it is its own. */
-const NOT_ASKED = `j.intent = '' AND j.status <> '' AND NOT (j.requester LIKE 'central:%' AND EXISTS (
-  SELECT 1 FROM intents i WHERE i.site = j.site AND i.status = 'waiting' AND ${OF_JOBS}
+/**
+ * The job of an intent may be told of before the site's answer says that it is its own: one that was made since it was asked for, as far as
+ * the two clocks can say, and still goes on.
+ */
+const NOT_ASKED = `j.intent = '' AND j.status <> '' AND NOT (j.ended_at = 0 AND j.requester LIKE 'central:%' AND EXISTS (
+  SELECT 1 FROM intents i JOIN sites s ON s.name = i.site
+  WHERE i.site = j.site AND i.status = 'waiting' AND ${OF_JOBS}
+    AND j.created_at - s.skew_ms >= i.asked_at - ${limit('clockSkewMs')}
     AND i.body LIKE '%"target":"' || j.hardwarename || '"%'))`;
 
 /** The next of all others, newest first. */

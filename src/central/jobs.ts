@@ -22,7 +22,7 @@ import {
   type Refusal,
   readCursor,
 } from './job-list.ts';
-import type { LivingJob } from './site-jobs.ts';
+import { ENDS, type KeptJob } from './site-jobs.ts';
 import type { FleetDatabase } from './sql.ts';
 
 /** The appliance's form, of one machine; when it comes is the site's to decide, and so is what goes first. */
@@ -50,7 +50,8 @@ export interface FleetJobView extends Fresh {
   readonly siteJob: string;
   readonly action: string;
   readonly target: string;
-  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
+  /** `lost`: it had not ended when its site told of it no more, as one that was put back from an older copy. */
+  readonly status: KeptJob['status'];
   readonly params: Readonly<Record<string, unknown>>;
   readonly requester: string;
   readonly user: string;
@@ -169,12 +170,6 @@ const isLike = (job: FleetJobView, { ids: _, status: _status, ...of }: JobFilter
       String(job[name as keyof FleetJobView]).replace('hardwarename=', '') === value,
   );
 
-const ENDS: Readonly<Record<string, FleetJobView['status']>> = {
-  'job.finished': 'finished',
-  'job.failed': 'failed',
-  'job.cancelled': 'cancelled',
-};
-
 interface Beside {
   readonly events: readonly JobEvent[];
   readonly fresh: SiteView | undefined;
@@ -197,7 +192,7 @@ function showJob(known: KnownJob, { events, fresh }: Beside): FleetJobView {
 type State = 'status' | 'started_at' | 'ended_at' | 'step' | 'retries' | 'code' | 'detail';
 type StateView = Pick<FleetJobView, State | 'version' | 'priority'>;
 
-function stateTold({ status, step, retries, code, detail, ...told }: LivingJob): StateView {
+function stateTold({ status, step, retries, code, detail, ...told }: KeptJob): StateView {
   const { version, priority, startedAt, endedAt } = told;
   return {
     ...{ status, step, retries, code, detail, version, priority },

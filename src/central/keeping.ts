@@ -29,14 +29,19 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       gone += await db.run('DELETE FROM notices WHERE at < ?', [before]);
       gone += await db.run(
         `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
-         AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)`,
-        [before],
+         AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)
+         AND NOT EXISTS (SELECT 1 FROM fleet_jobs j WHERE j.intent = intents.id AND j.intent <> ''
+           AND j.status <> '' AND (j.ended_at = 0 OR j.ended_at >= ?))`,
+        [before, before],
       );
-      gone += await db.run('DELETE FROM fleet_jobs WHERE ended_at > 0 AND ended_at < ?', [before]);
-      gone += await db.run(
-        `DELETE FROM fleet_jobs WHERE status = ''
-         AND NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = fleet_jobs.intent)`,
-      );
+      gone += await dropJobs(db, {
+        where: 'ended_at > 0 AND ended_at < ?',
+        values: [before],
+        most,
+      });
+      // Of which nothing was told, and what was asked is not kept any more.
+      const where = `status = '' AND NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = fleet_jobs.intent)`;
+      gone += await dropJobs(db, { where, values: [], most });
       gone += await dropRequests(db, { before, most: 100 });
       gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);
       gone += await db.run('DELETE FROM sessions WHERE ends_at < ?', [now]);
@@ -77,6 +82,21 @@ async function dropEvents(
     if (!last) return gone;
     gone += await db.run('DELETE FROM events WHERE site = ? AND id <= ?', [site, last.id]);
     if (last.id !== oldest.at(-1)?.id) return gone;
+  }
+}
+
+async function dropJobs(
+  db: FleetDatabase,
+  { where, values, most }: { where: string; values: readonly number[]; most: number },
+): Promise<number> {
+  for (let gone = 0; ; ) {
+    const some = await db.run(
+      `DELETE FROM fleet_jobs WHERE (site, job) IN
+         (SELECT site, job FROM fleet_jobs WHERE ${where} LIMIT ?)`,
+      [...values, most],
+    );
+    gone += some;
+    if (some < most) return gone;
   }
 }
 

@@ -37,12 +37,13 @@ import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
 import { openFleetResets } from './resets.ts';
 import { openRights, type Rights } from './rights.ts';
-import { indexWords, migrateFleet } from './schema.ts';
+import { migrateFleet } from './schema.ts';
 import { openFleetSessions } from './sessions.ts';
 import type { CentralSettings } from './settings.ts';
 import { openFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
 import { openFleetStatistics } from './statistics.ts';
+import { indexWords } from './word-index.ts';
 
 export interface Central {
   /** Where appliances and people reach it. */

@@ -50,13 +50,14 @@ export function applyWhole(
   return db.transaction(async (sql) => {
     const { whole: snapshot, jobs = [], pools = [], done } = page;
     // The site's row first, as a batch does: two lines of one site take turns.
+    const now = clock();
     const isOurs = await sql.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
-      ...[clock(), site, line],
+      ...[now, site, line],
     ]);
     if (isOurs === 0) return false;
-    await putSiteJobs(sql, { site, jobs, snapshot });
+    await putSiteJobs(sql, { site, jobs, snapshot, now });
     if (!done) return true;
-    if (done.includes('jobs')) await endSiteJobs(sql, { site, snapshot });
+    if (done.includes('jobs')) await endSiteJobs(sql, { site, snapshot, now });
     if (done.includes('pools')) await replaceSitePools(sql, site, pools);
     await note(sql, site, done);
     return true;

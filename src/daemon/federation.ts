@@ -183,6 +183,8 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   };
 }
 
+const NOT_LOOKED_AT = 'what central asks for could not be looked at';
+
 /** What takes a while is looked at again and again, also while central is gone; old intents are forgotten. */
 function startErrands(
   parts: FederationParts,
@@ -194,14 +196,17 @@ function startErrands(
     try {
       run();
     } catch (err) {
-      log.error({ err }, 'what central asks for could not be looked at');
+      log.error({ err }, NOT_LOOKED_AT);
     }
   };
   const look = setInterval(
     guarded(() => {
       if (!desk) return;
       const deferred = { intents, inventory, desk, pools: parts.pools, now: clock };
-      for (const result of lookAtDeferred(deferred)) tell(result);
+      lookAtDeferred(deferred, {
+        tell,
+        failed: (err, { id }) => log.error({ err, intent: id }, NOT_LOOKED_AT),
+      });
     }),
     limit('federationErrandMs'),
   );

@@ -38,14 +38,25 @@ export interface DeferredParts {
 type Look = { readonly is: 'waiting' } | { readonly is: 'over'; readonly result: IntentResult };
 const WAITING: Look = { is: 'waiting' };
 
-/** Looks at all of them once, and begins what can be begun. @returns the answers of those that have ended now */
-export function lookAtDeferred(parts: DeferredParts): IntentResult[] {
+export interface Hearers {
+  /** The answer of one that has ended: what comes behind it may fail. */
+  tell(result: IntentResult): void;
+  /** One could not be looked at, or not be ended, as on a full disk. It is looked at again. */
+  failed(error: unknown, intent: WorkingIntent): void;
+}
+
+/** Looks at all of them once, each by itself, and begins what can be begun. */
+export function lookAtDeferred(parts: DeferredParts, { tell, failed }: Hearers): void {
   const working = parts.intents.working();
-  return working.flatMap((intent) => {
+  for (const intent of working) {
     const look = LOOKS[intent.body.record as keyof typeof LOOKS] ?? lookAtChannel;
-    const seen = look(parts, intent, working);
-    return seen.is === 'over' ? [seen.result] : [];
-  });
+    try {
+      const seen = look(parts, intent, working);
+      if (seen.is === 'over') tell(seen.result);
+    } catch (error) {
+      failed(error, intent);
+    }
+  }
 }
 
 const causeOf = ({ who }: WorkingIntent) => ({

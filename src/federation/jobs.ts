@@ -36,14 +36,17 @@ export function openFleetJobs(
   };
 }
 
-const [WHO_CHARS_MAX, DETAIL_CHARS_MAX] = [200, 1000];
+const [WORD_CHARS_MAX, WHO_CHARS_MAX, DETAIL_CHARS_MAX] = [64, 200, 1000];
+
+/** A message with one that is longer would be no message to central. */
+const word = (text: string): string => text.slice(0, WORD_CHARS_MAX);
 
 const documentOf = (job: Job): Omit<Living, 'params'> => {
   const { id, kind, version, target, requester, user, priority, status, step, retries } = job;
   return {
-    ...{ id, action: kind, version, machine: target },
+    ...{ id, action: word(kind), version, machine: target },
     ...{ requester: requester.slice(0, WHO_CHARS_MAX), user: user.slice(0, WHO_CHARS_MAX) },
-    ...{ priority, status, step, retries, code: job.code },
+    ...{ priority, status, step: word(step), retries, code: word(job.code) },
     detail: job.detail.slice(0, DETAIL_CHARS_MAX),
     ...{ createdAt: job.createdAt, startedAt: job.startedAt, endedAt: job.endedAt },
   };

@@ -3,9 +3,12 @@
  * had not ended and is known no more (its site was put back from a copy, or is no site of the fleet any more) is left as it was last.
  */
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
-import type { Job } from '../../client/operations.generated.ts';
+import type { Job as JobHere } from '../../client/operations.generated.ts';
 import { type CliContext, type CommonOptions, clientFor } from './connection.ts';
 import type { Followed } from './jobs-live.ts';
+
+/** With what central says beyond an appliance. */
+type Job = JobHere & { readonly siteJob?: string };
 
 const POLL_MS = 1000;
 const IDS_MAX = 100;
@@ -33,12 +36,14 @@ export async function pollJobs(
       if (before && lineOf(before) === lineOf(job)) continue;
       context.write(options.json ? `${JSON.stringify(job)}\n` : `${lineOf(job)}\n`);
     }
-    const answered = new Set(found.map(({ id }) => id));
+    // One that central has asked for is found by its site's id, too.
+    const answered = new Set(found.flatMap(({ id, siteJob }) => [id, siteJob]));
     for (const id of named) {
       if (answered.has(id)) continue;
       lost.add(id);
       const last = seen.get(id);
-      context.write(`${last ? lineOf(last) : id}  is not there any more\n`);
+      const words = `${last ? lineOf(last) : id}  is not there any more`;
+      context.write(options.json ? `${JSON.stringify({ id, lost: true })}\n` : `${words}\n`);
     }
     const all = [...seen.values()];
     if (!all.some(isFollowed)) {

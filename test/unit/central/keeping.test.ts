@@ -78,6 +78,25 @@ describe('what is too old', () => {
     expect(await keeping.run(NOW)).toBe(0);
   });
 
+  it('is no job that goes on, nor what was asked for it', async () => {
+    const db = await openDatabase();
+    const [old, fresh] = [NOW - 101 * DAY_MS, NOW - 99 * DAY_MS];
+    const jobs = { open: ['running', 0], over: ['finished', old], late: ['finished', fresh] };
+    for (const [id, [status, endedAt]] of Object.entries(jobs)) {
+      await db.run(
+        `INSERT INTO intents (id, site, who, body, asked_at, status) VALUES (?, 'lon', '', '{}', 1, 'done')`,
+        [id],
+      );
+      await db.run(
+        `INSERT INTO fleet_jobs (site, job, intent, status, ended_at) VALUES ('lon', ?, ?, ?, ?)`,
+        [`of-${id}`, id, ...[status ?? '', endedAt ?? 0]],
+      );
+    }
+    expect(await openKeeping(db, 100).run(NOW)).toBe(2);
+    expect(await left(db, 'intents')).toEqual(['late', 'open']);
+    expect(await left(db, 'fleet_jobs', 'job')).toEqual(['of-late', 'of-open']);
+  });
+
   it('goes in as many pieces as it takes', async () => {
     const db = await openDatabase();
     await db.transaction(async (sql) => {
@@ -88,7 +107,10 @@ describe('what is too old', () => {
           `INSERT INTO events (site, id, at, name, hardwarename, data) VALUES ${values(from)}`,
         );
     });
-    expect(await openKeeping(db, 1).run(NOW)).toBe(2 * limit('fleetKeepingRowsMax'));
+    await db.run(
+      "INSERT INTO fleet_jobs (site, job, status, ended_at) SELECT site, id, 'failed', 1 FROM events",
+    );
+    expect(await openKeeping(db, 1).run(NOW)).toBe(4 * limit('fleetKeepingRowsMax'));
   });
 
   it('is one instance’s business at a time, and another’s when that one is gone', async () => {

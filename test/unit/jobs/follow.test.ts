@@ -235,4 +235,18 @@ describe('following jobs at central', () => {
       'j2  j2  reset  finished',
     ]);
   });
+
+  it('says as JSON, too, that one is not there any more', async () => {
+    const central = await appliance([]);
+    const written: string[] = [];
+    const context = { environment: {}, write: (text: string) => void written.push(text) };
+    const unfinished = await pollJobs(
+      { ...context, tell: () => undefined, readInput: async () => '' },
+      { url: central.url, json: true },
+      { ids: ['gone'], pauseMs: 1 },
+    ).finally(central.close);
+    expect([unfinished, written.map((text) => JSON.parse(text))]).toEqual([
+      ...[1, [{ id: 'gone', lost: true }]],
+    ]);
+  });
 });

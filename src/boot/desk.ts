@@ -61,7 +61,8 @@ export interface DeskOptions {
   readonly rules: BootRules;
   readonly kernelArguments: string;
   readonly scripts: Scripts;
-  readonly grubScripts: GrubScripts;
+  /** Absent where no chain ends in GRUB. */
+  readonly grubScripts?: GrubScripts | undefined;
 }
 
 export interface BootDesk {
@@ -75,8 +76,8 @@ export interface BootDesk {
     token: BootToken,
     { url, loader }: { readonly url: string; readonly loader: Loader },
   ): { script: string; decision: BootDecision };
-  /** What every GRUB asks for first. */
-  readonly grubStart: string;
+  /** What every GRUB asks for first; undefined where no chain ends in one. */
+  readonly grubStart: string | undefined;
   /** The file behind a name that a client asks for by TFTP or HTTP. */
   servedAs(name: string): string;
   readonly standIns: BootRules['standIns'];
@@ -86,7 +87,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
   return {
     hardwarenameOf: (mac) => records.machineByMac(mac)?.hardwarename,
     bootFor: (query) => bootFor(records, options, query),
-    grubStart: options.grubScripts.start,
+    grubStart: options.grubScripts?.start,
     scriptFor(boot, token, { url, loader }) {
       const machine = records.machineByMac(boot.mac);
       const subject = subjectOf(records, options.rules, {
@@ -110,6 +111,7 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
       // An order that was refused has failed by that: what is left is decided anew.
       const decision = first.target.kind === 'installer' && !installer ? decideNow() : first;
       const scripts = loader === 'grub' ? options.grubScripts : options.scripts;
+      if (!scripts) throw new Error('no chain ends in GRUB');
       const script = scripts.render(decision, {
         url,
         token,

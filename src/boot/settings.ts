@@ -1,13 +1,17 @@
 /** The `boot:` part of the configuration: which file firmware is handed, and how a machine leaves for its local disk. */
 import { z } from 'zod';
 import { macSchema } from '../wire/schema.ts';
+import { tokenPath } from './token-path.ts';
+
+const FILE_MAX = 127;
+const A_TOKEN = '-'.repeat(32);
 
 /** A file in the assets folder, under one name for TFTP and HTTP. */
 const fileName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/, 'is not the name of a file in boot.assets')
   // With its NUL it must fit the `file` field of a reply, which old ROMs read and nothing else.
-  .max(127);
+  .max(FILE_MAX);
 
 const family = {
   bios: fileName.optional(),
@@ -28,12 +32,17 @@ export type Loader = (typeof LOADERS)[number];
 
 /** Shim is handed out first; it asks for a second file beside itself, under a name that is built into it (rhboot/shim, DEFAULT_LOADER). */
 const shimChain = (asksFor: string) =>
-  z.strictObject({
-    first: fileName,
-    asksFor: fileName.default(asksFor),
-    second: fileName,
-    loader: z.enum(LOADERS).default('ipxe'),
-  });
+  z
+    .strictObject({
+      first: fileName,
+      asksFor: fileName.default(asksFor),
+      second: fileName,
+      loader: z.enum(LOADERS).default('ipxe'),
+    })
+    .refine(
+      ({ first, loader }) => loader !== 'grub' || tokenPath(A_TOKEN, first).length <= FILE_MAX,
+      'is too long below a token: the name of a boot file has 127 bytes',
+    );
 export type ShimChain = z.output<ReturnType<typeof shimChain>>;
 
 const override = { binaries: z.strictObject(family).prefault({}), localBoot: localBoot.optional() };
@@ -77,3 +86,7 @@ export const bootSchema = z.strictObject({
   kernelArguments: z.string().max(512).default('console=tty0 console=ttyS0,115200'),
 });
 export type BootSettings = z.output<typeof bootSchema>;
+
+/** Whether GRUB is what some machines run in the end. */
+export const hasGrub = ({ secureBoot }: Pick<BootSettings, 'secureBoot'>): boolean =>
+  Object.values(secureBoot).some((chain) => chain?.loader === 'grub');

@@ -35,7 +35,7 @@ export function isGrubStart(name: string): boolean {
   return /^\/?grub\/([a-z0-9_]+-efi\/)?grub\.cfg$/.test(name);
 }
 
-/** Whether there is more behind a name than a file of `boot.assets`. */
+/** Whether there may be more behind a name than a file of `boot.assets`. */
 export function isMade(name: string): boolean {
   return isGrubStart(name) || parseTokenPath(name) !== undefined;
 }

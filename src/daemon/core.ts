@@ -9,6 +9,7 @@ import { type BootDesk, createBootDesk } from '../boot/desk.ts';
 import { createNewcomers, type Newcomers } from '../boot/newcomers.ts';
 import { loadGrubScripts } from '../boot/render-grub.ts';
 import { loadScripts } from '../boot/render-ipxe.ts';
+import { hasGrub } from '../boot/settings.ts';
 import type { Config } from '../config.ts';
 import type { DhcpView, PartnerRules, Segment } from '../dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
@@ -75,7 +76,9 @@ export function openCore(
   close(): void;
 } {
   const scripts = loadScripts((name) => readText(config.boot.scripts, name));
-  const grubScripts = loadGrubScripts((name) => readText(config.boot.grubScripts, name));
+  const grubScripts = hasGrub(config.boot)
+    ? loadGrubScripts((name) => readText(config.boot.grubScripts, name))
+    : undefined;
   const db = copy ? openReadOnly(config.database.file) : openDatabase(config.database.file);
   if (copy?.serves) keepOwnNotes(db);
   const groupCommit = openGroupCommit(db);

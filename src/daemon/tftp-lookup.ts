@@ -24,13 +24,15 @@ const PXEIMAGE_FILES = ['vmlinuz', 'initrd.img'];
  */
 export function lookUp(parts: LookUpParts, name: string, server: string): Served | undefined {
   const { config, desk } = parts;
-  if (isGrubStart(name)) return { text: desk.grubStart };
+  const { grubStart } = desk;
+  if (isGrubStart(name)) return grubStart === undefined ? undefined : { text: grubStart };
   const path = parseTokenPath(name);
   if (!path) return undefined;
   if (path.folder === 'installer') return installerFile(parts, path);
   const boot = bootOf(parts, path);
   if (!boot) return undefined;
-  if (path.file === GRUB_SCRIPT) return { text: scriptOf(parts, { path, boot, server }) };
+  if (path.file === GRUB_SCRIPT && grubStart !== undefined)
+    return { text: scriptOf(parts, { path, boot, server }) };
   const isPayload = PXEIMAGE_FILES.includes(path.file);
   return isPayload
     ? { folder: config.boot.pxeimage, name: path.file }

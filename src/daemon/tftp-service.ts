@@ -7,7 +7,7 @@
  * repeat what they asked.
  */
 import { Worker } from 'node:worker_threads';
-import { isMade } from '../boot/token-path.ts';
+import { isMade, parseTokenPath } from '../boot/token-path.ts';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-calls.ts';
@@ -285,9 +285,10 @@ function find(
   { name, client, network }: { name: string; client: Endpoint; network: number },
 ): FileVersion | undefined {
   try {
-    const file = isMade(name)
-      ? stored(files, made?.(name, networks[network]?.address ?? ''))
-      : findStored(folder, name);
+    // Whoever keeps a GRUB of his own in the folder has its start there, too.
+    const file =
+      (parseTokenPath(name) ? undefined : findStored(folder, name)) ??
+      (isMade(name) ? stored(files, made?.(name, networks[network]?.address ?? '')) : undefined);
     const blksizeBytesMax = file && blksizeMaxOf?.(clientOf(client).address);
     return file && blksizeBytesMax !== undefined ? { ...file, blksizeBytesMax } : file;
   } catch (err) {

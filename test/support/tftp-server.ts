@@ -13,7 +13,7 @@ import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
 export async function startTftpServer(
   files: Record<string, Uint8Array>,
   io: 'auto' | 'dgram' = 'auto',
-  options: Pick<TftpServiceOptions, 'thread' | 'silenceMs' | 'blksizeMaxOf'> & {
+  options: Pick<TftpServiceOptions, 'thread' | 'silenceMs' | 'blksizeMaxOf' | 'made'> & {
     standIns?: ReadonlyMap<string, string>;
   } = {},
 ) {

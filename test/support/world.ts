@@ -6,6 +6,7 @@ import { createBootDesk } from '../../src/boot/desk.ts';
 import { createNewcomers } from '../../src/boot/newcomers.ts';
 import { loadGrubScripts } from '../../src/boot/render-grub.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
+import { hasGrub } from '../../src/boot/settings.ts';
 import { parseConfig } from '../../src/config.ts';
 import { domainOf, httpsOffers } from '../../src/daemon/core.ts';
 import { takeInstaller } from '../../src/daemon/installers.ts';
@@ -87,7 +88,9 @@ export function createWorld(
       rules: createBootRules(config.boot, present),
       kernelArguments: 'quiet',
       scripts: loadScripts((name) => readText('ipxe-scripts', name)),
-      grubScripts: loadGrubScripts((name) => readText('grub-scripts', name)),
+      grubScripts: hasGrub(config.boot)
+        ? loadGrubScripts((name) => readText('grub-scripts', name))
+        : undefined,
     },
   );
   const { records } = inventory.serverdb;

@@ -173,6 +173,22 @@ describe('a chain of shim and GRUB', () => {
     expect(offered(halved)?.why).toContain('grubnetx64.efi for uefi-x64 is not in boot.assets');
   });
 
+  it('has a first file that fits into a reply with its token', () => {
+    const named = (length: number) =>
+      parseConfig(
+        `boot: { secureBoot: { uefiX64: { first: ${'s'.repeat(length)}, second: g, loader: grub } } }`,
+      );
+    expect(named(88).boot.secureBoot.uefiX64?.first).toHaveLength(88);
+    expect(() => named(89)).toThrow(/too long below a token/);
+  });
+
+  it('leaves GRUB’s first question to the folder of boot files where no chain ends in it', () => {
+    const world = createWorld();
+    expect(lookUp({ ...world, config: parseConfig('') }, '/grub/grub.cfg', '10.77.0.1')).toBe(
+      undefined,
+    );
+  });
+
   it('is what an override names, and is not where an override names another file', () => {
     const yaml = `boot: { ${CHAIN}, machines: [{ mac: '${A}', binaries: { uefiX64: snponly.efi } }] }`;
     expect(replyOf(createWorld(undefined, yaml).dhcp(uefi)).file).toBe('snponly.efi');

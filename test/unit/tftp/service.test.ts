@@ -140,6 +140,22 @@ describe.each(['auto', 'dgram'] as const)('the service, io %s', (io) => {
     peer.close();
   });
 
+  it('serves what GRUB asks for first out of the folder, where somebody has his own there', async () => {
+    const made = (name: string) => ({ text: `made for ${name}` });
+    server = await startTftpServer({ 'big.bin': big }, io, { made });
+    const answer = async () => {
+      const peer = await openPeer();
+      await peer.send(request('grub/grub.cfg'), server?.port ?? 0);
+      const { packet } = await peer.next();
+      peer.close();
+      return packet.opcode === OPCODE.data ? packet.bytes.toString() : packet;
+    };
+    expect(await answer()).toBe('made for grub/grub.cfg');
+    mkdirSync(join(server.root, 'grub'));
+    writeFileSync(join(server.root, 'grub', 'grub.cfg'), 'his own');
+    expect(await answer()).toBe('his own');
+  });
+
   it('has no file where there is a folder, a link that leads nowhere, or a path through a file', async () => {
     server = await startTftpServer({ 'big.bin': big }, io);
     mkdirSync(join(server.root, 'folder'));

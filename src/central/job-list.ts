@@ -114,7 +114,8 @@ const behindOf = (columns: Record<keyof Place, string>, place?: Place): Conditio
     ? []
     : [
         [
-          `(${columns.at} < ? OR (${columns.at} = ? AND ${columns.id} > ?))`,
+          // The first of them is what an index begins at.
+          `(${columns.at} <= ? AND (${columns.at} < ? OR ${columns.id} > ?))`,
           ...[place.at, place.at, place.id],
         ],
       ];

@@ -360,6 +360,8 @@ const STEPS: readonly (readonly string[])[] = [
   [
     'DROP INDEX fleet_jobs_by_intent',
     "CREATE INDEX fleet_jobs_by_intent ON fleet_jobs (intent) WHERE intent <> ''",
+    // Those of one site were read and sorted whole for a page.
+    'CREATE INDEX fleet_jobs_by_site ON fleet_jobs (site, created_at, job)',
   ],
 ];
 

@@ -119,6 +119,10 @@ it('the lists read neither all jobs nor all that have no intent', async () => {
   } as FleetDatabase;
   await ownJobs(sql, { wanted: [] }, { count: 10 });
   await askedJobs(sql, { wanted: ['running'] });
+  await ownJobs(sql, { wanted: [], site: 'lon' }, { count: 10 });
+  await ownJobs(sql, { wanted: [] }, { count: 10, behind: { at: 5, id: 'x' } });
+  expect(plans[2]).toContain('SEARCH j USING INDEX fleet_jobs_by_site (site=?)');
+  expect(plans[3]).toContain('SEARCH j USING INDEX fleet_jobs_by_time (created_at<?)');
   expect(plans[0]).toContain('SCAN j USING INDEX fleet_jobs_by_time');
   expect(plans[1]).toMatch(/SEARCH j USING INDEX (fleet_jobs_by_intent|sqlite_autoindex)/);
   expect(plans.join()).not.toMatch(/SCAN j(?! USING INDEX fleet_jobs_by_time)/);

@@ -2,10 +2,10 @@
  * Which boot file a machine's firmware is handed: the configuration's rules, looked up once for each question.
  *
  * From the most particular to the most general: the machine by MAC, the machine by hardwarename, its hardware type (the
- * SMBIOS product name), what was learned of it (quirks.ts), the last boot's experience, the Secure Boot chain of its
- * family, the family's usual file. The
+ * SMBIOS product name), the Secure Boot chain of its family, what was learned of it (quirks.ts), the last boot's
+ * experience, the family's usual file. The
  * DHCP request does not show whether Secure Boot is on, and shim starts without it as well: a family with a shim chain
- * is always handed the shim.
+ * is always handed the shim, and no alternative, which nobody has signed, after a boot that stopped.
  *
  * A file that is not there is no error of the start: a site without ARM machines builds no ARM binary. The decision then
  * carries the reason, and `reveille explain` shows it before a machine does.
@@ -41,6 +41,7 @@ export interface BootRules {
     subject: BootSubject,
     past: { readonly stuck: boolean; readonly experience?: Experience },
   ): BinaryChoice;
+  /** Never beside a Secure Boot chain. */
   hasAlternative(family: BootFamily): boolean;
   /** Some rule is about a hardware type: only then is a machine's product worth a question. */
   readonly usesProducts: boolean;
@@ -65,9 +66,11 @@ export function createBootRules(
   const { binaries, alternatives, secureBoot } = settings;
   const overrides = collectOverrides(settings);
   const names = secondStages(secureBoot);
+  const chainOf = (family: BootFamily): ShimChain | undefined =>
+    family in secureBoot ? secureBoot[family as keyof typeof secureBoot] : undefined;
   return {
     choose(family, subject, { stuck, experience = NO_EXPERIENCE }) {
-      const shim = family in secureBoot ? secureBoot[family as keyof typeof secureBoot] : undefined;
+      const shim = chainOf(family);
       const pick = (file: string, why?: string): BinaryChoice => {
         const chain = shim?.first === file ? shim : undefined;
         // A shim without its second file boots nothing: what is missing is what is told.
@@ -83,6 +86,7 @@ export function createBootRules(
         const file = own.binaries[family];
         if (file !== undefined) return pick(file, `configured for ${whose}`);
       }
+      if (shim) return pick(shim.first, `Secure Boot: it then asks for ${shim.asksFor}`);
       const alternative = alternatives[family];
       const usual = binaries[family];
       const others = alternative !== undefined && present(alternative) ? [alternative] : [];
@@ -98,12 +102,10 @@ export function createBootRules(
       ) {
         return pick(alternative, 'its last boot fetched the usual file and iPXE never came up');
       }
-      return shim
-        ? pick(shim.first, `Secure Boot: it then asks for ${shim.asksFor}`)
-        : pick(binaries[family]);
+      return pick(usual);
     },
     usesProducts: settings.hardwareTypes.length > 0,
-    hasAlternative: (family) => alternatives[family] !== undefined,
+    hasAlternative: (family) => alternatives[family] !== undefined && !chainOf(family),
     localBootOf(subject, experience = NO_EXPERIENCE) {
       for (const [own] of overrides(subject)) {
         if (own.localBoot !== undefined) return own.localBoot;

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { targetWord } from '../boot/decide.ts';
 import { GRUB_SCRIPT, isGrubStart, parseTokenPath, type TokenPath } from '../boot/token-path.ts';
+import { AppError } from '../errors.ts';
 import { note } from '../http/machine/holder.ts';
 import { parseInstallDetail } from '../install/detail.ts';
 import type { Boot } from '../inventory/boots.ts';
@@ -70,14 +71,21 @@ interface InstallerPart {
   readonly sha256: string;
 }
 
-/** Kernel or initrd of the live install that this token is of. @throws AppError TOKEN_UNKNOWN, TOKEN_EXPIRED, WORK_ENDED */
-function installerPart(
-  { inventory }: LookUpParts,
-  { token, file }: TokenPath,
-): InstallerPart | undefined {
+/** A token of no work, or of work that is over, is no fault to log: anybody can ask for any name. */
+function workOf({ inventory }: LookUpParts, token: TokenPath['token']): WorkToken | undefined {
+  try {
+    return inventory.work.find(token);
+  } catch (err) {
+    if (err instanceof AppError) return undefined;
+    throw err;
+  }
+}
+
+/** Kernel or initrd of the live install that this token is of. */
+function installerPart(parts: LookUpParts, { token, file }: TokenPath): InstallerPart | undefined {
   if (file !== 'kernel' && file !== 'initrd') return undefined;
-  const work = inventory.work.find(token);
-  if (!isForInstaller(work.order) || work.order.state !== 'armed') return undefined;
+  const work = workOf(parts, token);
+  if (!work || !isForInstaller(work.order) || work.order.state !== 'armed') return undefined;
   const { name, version, files } = parseInstallDetail(work.order.detail).image;
   const sha256 = files.find(({ role }) => role === file)?.sha256;
   return sha256 === undefined ? undefined : { work, shown: `${name}@${version} ${file}`, sha256 };
@@ -87,12 +95,7 @@ function installerPart(
 export function shownName(parts: LookUpParts, name: string): string {
   const path = parseTokenPath(name);
   if (path?.folder !== 'installer') return path?.file ?? name;
-  try {
-    return installerPart(parts, path)?.shown ?? path.file;
-  } catch {
-    // Its work is over: the image is not known any more.
-    return path.file;
-  }
+  return installerPart(parts, path)?.shown ?? path.file;
 }
 
 function installerFile(parts: LookUpParts, path: TokenPath): Served | undefined {

@@ -1,8 +1,10 @@
 /** TFTP in the daemon: where it listens, and whose boot a transfer belongs to. */
 import { blksizeCap } from '../boot/quirks.ts';
 import { parseTokenPath } from '../boot/token-path.ts';
+import { hideTokens } from '../capture/hide-tokens.ts';
 import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
+import { maskTokens } from '../platform/log.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
@@ -97,14 +99,21 @@ function noteTftp(
   }
 }
 
-/** No token is ever in an event: neither in the name of the file nor in what was said of it. */
-function withoutToken(
-  parts: Parts,
+/**
+ * No token is ever in an event: neither in the name of the file nor in what was said of it, however oddly it was asked for: with a
+ * folder too many a name is no path of ours, and still has the token.
+ */
+export function withoutToken(
+  parts: Parameters<typeof shownName>[0],
   { data, name }: TftpEvent,
 ): { readonly file: string; readonly why?: string } {
-  const file = shownName(parts, data.file);
-  return name === 'tftp.failed' ? { file, why: data.why.replace(data.file, file) } : { file };
+  const file = masked(shownName(parts, data.file));
+  if (name !== 'tftp.failed') return { file };
+  // A function: in a text `$&` would put the name back.
+  return { file, why: masked(data.why.replaceAll(data.file, () => file)) };
 }
+
+const masked = (text: string): string => maskTokens(hideTokens(text));
 
 /** What firmware and a shim fetch to run it: fetched over and over, it is a loop. */
 const isLoader = (file: string): boolean => !/(^|\/)(grub\.cfg|vmlinuz|initrd\.img)$| /.test(file);

@@ -124,7 +124,7 @@ export function readFacts(flight: Flight, final = false): Facts {
     uefi: flight.arch.startsWith('uefi'),
     bootFile:
       [...messages('ack'), ...messages('offer')].find(({ bootFile }) => bootFile)?.bootFile ?? '',
-    grub: messages('ack', ...FIRMWARE).some(({ bootFile }) => bootFile.startsWith('/boot/…/')),
+    grub: messages('ack', ...FIRMWARE).some(({ bootFile }) => isBelowToken(bootFile)),
     servers: serversOf(dhcp),
     relay: dhcp.find(({ relay }) => relay !== '')?.relay ?? '',
     previous: flight.previous,
@@ -155,11 +155,18 @@ function asPayload(entry: HttpEntry): HttpEntry {
 }
 const isPayload = (file: string): boolean => file === 'vmlinuz' || file === 'initrd.img';
 
+/** What a chain of shim and GRUB is told, the token hidden (boot/token-path.ts). */
+export const isBelowToken = (bootFile: string): boolean => bootFile.startsWith('/boot/…/');
+
 /** GRUB's own script, in the folder with the token: a name without a folder, where tokens are hidden. */
 const GRUB_SCRIPT = 'grub.cfg';
 const SCRIPTS: readonly string[] = ['script.ipxe', GRUB_SCRIPT];
-const ofGrub = (file: string): boolean =>
-  isPayload(file) || file === GRUB_SCRIPT || PART_OF_INSTALLER.test(file);
+/** Below `grub/` is what GRUB starts with: the script that is for all, and the lists of its modules. */
+export const ofGrub = (file: string): boolean =>
+  isPayload(file) ||
+  file === GRUB_SCRIPT ||
+  /^\/?grub\//.test(file) ||
+  PART_OF_INSTALLER.test(file);
 
 function fetchedByGrub(entry: TftpEntry): HttpEntry[] {
   const { at, endAt, file, sizeBytes, end, acked } = entry;

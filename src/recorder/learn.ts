@@ -6,6 +6,7 @@
  * the machine and, once it is known, for its model and firmware. Machines that never had trouble leave no rows.
  */
 import type { Diagnosis } from '../diagnose/diagnose.ts';
+import { isBelowToken, ofGrub } from '../diagnose/facts.ts';
 import type { Flight, TftpEntry } from '../diagnose/flight.ts';
 import type { Remedy } from '../diagnose/rule.ts';
 import type { StoredEvent } from '../events.ts';
@@ -38,7 +39,7 @@ export function createLearner(parts: LearnerParts) {
     trait: QuirkTrait,
     value: string,
   ): void => {
-    if (!mac || value === '') return;
+    if (!mac || !isUsable(value)) return;
     const known = quirks.known(trait, mac, hardwarename);
     const key = { scope: 'machine', subject: mac, trait, value } as const;
     const own = quirks.row(key);
@@ -74,9 +75,9 @@ export function createLearner(parts: LearnerParts) {
     failed(flight: Flight, { remedy, name, confidence }: Diagnosis): void {
       if (remedy === undefined || flight.mac === '') return;
       const value = usedValue(flight, remedy, parts);
-      if (value === '') return;
       const subject = flight.mac;
       const trait = TRAIT_OF[remedy];
+      if (!isUsable(value)) return;
       const key = { scope: 'machine', subject, trait, value } as const;
       const weight = { certain: confidence === 'certain', since: flight.startedAt };
       quirks.learn({ ...key, ...weight, outcome: 'fails', why: name });
@@ -86,14 +87,16 @@ export function createLearner(parts: LearnerParts) {
       const { mac, boot } = event;
       if (!mac || !boot || quirks.isEmpty()) return;
       const events = inventory.events.ofBoot(boot);
-      const started = events.findLast(({ name }) => name === 'tftp.started');
+      // What GRUB fetches by itself, scripts of some hundred bytes among it, proves neither a boot file nor a block size.
+      const isOther = ({ file }: { readonly file: string }) => !ofGrub(file);
+      const started = events.findLast((one) => one.name === 'tftp.started' && isOther(one.data));
       const sent = events.findLast(
         ({ name, data }) =>
-          name === 'tftp.sent' ||
+          (name === 'tftp.sent' && isOther(data as { file: string })) ||
           (name === 'http.sent' && /\.(efi|kpxe)$/.test((data as { file: string }).file)),
       );
       if (!sent || !('file' in sent.data)) return;
-      works(event, 'binary', String(sent.data.file));
+      works(event, 'binary', shimOf(events) ?? String(sent.data.file));
       if (started?.name === 'tftp.started') {
         works(event, 'blksize', String(started.data.blksizeBytes));
       }
@@ -114,10 +117,20 @@ export function createLearner(parts: LearnerParts) {
   };
 }
 
+/** No value of any trait has a folder in it (boot/quirks.ts, isValueOf): a row with one would never be used. */
+const isUsable = (value: string): boolean => value !== '' && !value.includes('/');
+
 function sentToDisk({ events }: Inventory, boot: BootId): boolean {
   return events
     .ofBoot(boot)
     .some((one) => one.name === 'ipxe.script' && one.data.mode === 'local-disk');
+}
+
+/** The first file of a chain of shim and GRUB: the one that was chosen. What the shim goes on to is not handed to anybody. */
+function shimOf(events: readonly StoredEvent[]): string | undefined {
+  const acked = events.findLast((one) => one.name === 'dhcp.acked' && one.data.bootFile !== '');
+  const told = acked?.name === 'dhcp.acked' ? acked.data.bootFile : '';
+  return isBelowToken(told) ? told.split('/').at(-1) : undefined;
 }
 
 function usedValue(
@@ -125,14 +138,19 @@ function usedValue(
   remedy: NonNullable<Diagnosis['remedy']>,
   { localBootOf, overrideOf }: Pick<LearnerParts, 'localBootOf' | 'overrideOf'>,
 ): string {
-  const transfer = entries.findLast((one): one is TftpEntry => one.kind === 'tftp');
+  const transfer = entries.findLast(
+    (one): one is TftpEntry => one.kind === 'tftp' && !ofGrub(one.file),
+  );
   switch (remedy) {
     case 'binary': {
       const fetched = entries.findLast(
         (one) => one.kind === 'http' && /\.(efi|kpxe)$/.test(one.file),
       );
       const told = entries.findLast((one) => one.kind === 'dhcp' && one.bootFile !== '');
+      const first =
+        told?.kind === 'dhcp' && isBelowToken(told.bootFile) ? told.bootFile : undefined;
       const file =
+        first ??
         transfer?.file ??
         (fetched?.kind === 'http' ? fetched.file : undefined) ??
         (told?.kind === 'dhcp' ? told.bootFile : '');

@@ -12,7 +12,10 @@ export const GRUB_RULES: readonly Rule[] = [
     evidence: (f) => {
       const file = f.tftp.findLast(({ end }) => end === 'complete')?.file;
       return f.grub && file
-        ? [`${file} was fetched whole, and no request for grub.cfg came`, silence(f)]
+        ? [
+            `${file} was fetched whole, and no request for the grub.cfg below its token came`,
+            silence(f),
+          ]
         : undefined;
     },
     says: 'The shim was started and went no further: it refused GRUB and waits for somebody to say yes, or GRUB does not work with this NIC.',
@@ -21,6 +24,5 @@ export const GRUB_RULES: readonly Rule[] = [
       'secure-boot-refused': 'there the firmware goes on at once',
       'ipxe-never-asked': 'there it is iPXE that was handed out',
     },
-    remedy: 'binary',
   },
 ];

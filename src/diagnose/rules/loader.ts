@@ -30,6 +30,12 @@ const lost = (f: Facts) => {
   return (transfer.retransmits - transfer.unheard) / Math.max(20, transfer.acked);
 };
 
+function mostOften(files: readonly string[]): [string, number] | undefined {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(file, (counts.get(file) ?? 0) + 1);
+  return [...counts].toSorted(([, a], [, b]) => b - a)[0];
+}
+
 const isHttps = (url: string): boolean => url.startsWith('https:');
 /** UEFI HTTP Boot has its address and its URL, and does not fetch it. */
 function notFetched(f: Facts): readonly string[] | undefined {
@@ -272,7 +278,9 @@ export const LOADER_RULES: readonly Rule[] = [
     waitMs: 0,
     places: ['loading', 'loaded', 'acked', 'offered'],
     evidence: (f) => {
-      const whole = f.tftp.filter(({ end }) => end === 'complete').length;
+      const whole = f.tftp.filter(({ end }) => end === 'complete').map(({ file }) => file);
+      // A shim goes on to its second file: only one that is fetched again is a loop.
+      const [most = '', count = 0] = mostOften(whole) ?? [];
       const before = f.previous.filter(
         ({ mode, reported, lastAt }) =>
           mode === '' && !reported && f.flight.startedAt - lastAt < 600_000,
@@ -281,8 +289,10 @@ export const LOADER_RULES: readonly Rule[] = [
         ({ diagnosis }) =>
           diagnosis === 'secure-boot-refused' || diagnosis === 'wrong-architecture',
       );
-      return whole >= 3 && named.length === 0
-        ? [`${whole} boot files fetched whole in one boot, and no iPXE of ours asked for a script`]
+      return count >= 3 && named.length === 0
+        ? [
+            `${most} fetched whole ${times(count, 'time')} in one boot, and no iPXE of ours asked for a script`,
+          ]
         : undefined;
     },
     says: 'The machine fetches its boot file again and again: what it starts hands it back to the firmware, or to an iPXE that is not ours.',

@@ -209,6 +209,19 @@ boot:
     );
   });
 
+  it('is handed out whatever became of the last boots: no alternative is signed', () => {
+    const rules = rulesOf(yaml);
+    const someone = { ...NOBODY, mac: mac('52:54:00:00:00:0b') };
+    const chosen = (stuck: boolean, works: string | undefined, ...fails: string[]) =>
+      rules.choose('uefiX64', someone, { stuck, experience: { works, fails: new Set(fails) } });
+    expect(chosen(true, undefined).file).toBe('shimx64.efi');
+    expect(chosen(false, undefined, 'snponly.efi', 'shimx64.efi').file).toBe('shimx64.efi');
+    expect(chosen(true, 'ipxe.efi').file).toBe('shimx64.efi');
+    expect(rules.hasAlternative('uefiX64')).toBe(false);
+    expect(rulesOf('').hasAlternative('uefiX64')).toBe(true);
+    expect(rulesOf('').choose('uefiX64', someone, { stuck: true }).file).toBe('ipxe.efi');
+  });
+
   it('is what firmware is offered', () => {
     const world = createWorld(undefined, yaml);
     const packet = dhcpPacket({ mac: mac('52:54:00:00:00:0b'), type: 1, client: 'uefi' });

@@ -9,6 +9,7 @@ import { loadGrubScripts } from '../../../src/boot/render-grub.ts';
 import { LOCAL_BOOT_METHODS } from '../../../src/boot/settings.ts';
 import { isGrubStart, parseTokenPath, tokenPath } from '../../../src/boot/token-path.ts';
 import { parseConfig } from '../../../src/config.ts';
+import { withoutToken } from '../../../src/daemon/tftp.ts';
 import { lookUp, shownName } from '../../../src/daemon/tftp-lookup.ts';
 import { replyOf } from '../../support/outcomes.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
@@ -240,7 +241,32 @@ describe('a chain of shim and GRUB', () => {
     expect(ask(`/boot/${wait}/vmlinuz`)).toBeUndefined();
     world.pass(4_000_000);
     expect(ask(below('grub.cfg'))).toBeUndefined();
-    expect(() => ask(`/installer/${TOKEN}/kernel`)).toThrow();
+    // As with each other one, without an error: any stranger can ask for it.
+    expect(ask(`/installer/${TOKEN}/kernel`)).toBeUndefined();
+    expect(ask(`/installer/${TOKEN}/initrd`)).toBeUndefined();
+  });
+
+  it('is offered again after a boot that fetched the shim and was not heard of again', () => {
+    const { world } = booted();
+    const boot = world.inventory.boots.latest(A);
+    world.inventory.boots.binaryServed(boot?.id as never);
+    world.pass(200_000);
+    expect(replyOf(world.dhcp(uefi)).file).toMatch(/\/shimx64\.efi$/);
+    expect(world.inventory.boots.latest(A)?.id).not.toBe(boot?.id);
+  });
+
+  it.each([
+    [`/boot/${TOKEN}/$&`, 'no file', { file: '$&', why: 'no file: $&' }],
+    [`/boot/${TOKEN}/a/b`, 'no file', { file: '/boot/…/a/b', why: 'no file: /boot/…/a/b' }],
+    [`//boot/${TOKEN}/a`, 'no file', { file: '//boot/…/a', why: 'no file: //boot/…/a' }],
+    [`/boot/${TOKEN}.efi`, 'odd', { file: '/boot/TTTT****.efi', why: 'odd: /boot/TTTT****.efi' }],
+    ['x', `recon/${TOKEN}`, { file: 'x', why: 'recon/TTTT****: x' }],
+  ])('is told of in events without a token: %s', (name, said, shown) => {
+    const { world } = booted();
+    const why = `${said}: ${name}`;
+    const numbers = { block: -1, acked: -1, probe: false, retransmits: 0, unheard: 0 };
+    const failed = { name: 'tftp.failed', data: { file: name, why, ...numbers } } as const;
+    expect(withoutToken({ ...world, config: parseConfig(YAML) }, failed)).toEqual(shown);
   });
 
   it('has names of files in events without their token', () => {

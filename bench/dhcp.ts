@@ -1,7 +1,7 @@
 /**
  * DHCP: the rate of 4-way exchanges that is sustained, beside Kea and dnsmasq.
  *
- * A generator plays a relay with 50,000 clients. Every run starts a server with an empty lease store and warms it with some
+ * A generator plays a relay with 200,000 clients. Every run starts a server with an empty lease store and warms it with some
  * other clients, so each exchange makes a new lease until the clients repeat. A rate is sustained when fewer than one
  * exchange in a thousand is lost and the mean delay shows that no queue grows: a server with a long receive buffer could
  * otherwise hide its backlog until the end of the run. The highest such rate is searched for by short runs, which take turns
@@ -35,7 +35,7 @@ import { createSearch, type Search } from './support/search.ts';
 import { round } from './support/stats.ts';
 import type { TopicOptions, TopicResult } from './support/topic.ts';
 
-const CLIENTS = 50_000;
+const CLIENTS = 200_000;
 /** As many exchanges as the fastest warm-up makes; both have their addresses in the pool. */
 const WARM_UP_CLIENTS = 12_000;
 const RELAY_ADDRESS = '10.99.0.2';
@@ -89,8 +89,8 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
   );
   return withScope(async (scope) => {
     const pair = createPair(scope, {
-      serverAddress: `${SERVER_ADDRESS}/16`,
-      clientAddress: `${RELAY_ADDRESS}/16`,
+      serverAddress: `${SERVER_ADDRESS}/13`,
+      clientAddress: `${RELAY_ADDRESS}/13`,
     });
     const bench = { ...options, pair };
     const { servers, generators } = chosen(dhcpServers(programs), options.only);

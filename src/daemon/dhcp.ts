@@ -5,6 +5,7 @@ import type { NewEvent } from '../events.ts';
 import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
+import { formatIpv4 } from '../wire/ipv4.ts';
 import { type Parts, systemClock } from './core.ts';
 import { createSeat, type DhcpSeat } from './dhcp-seat.ts';
 import { followInterfaces } from './interfaces.ts';
@@ -19,7 +20,10 @@ export async function startDhcp(parts: Parts): Promise<void> {
     log.warn({ subnet, why }, 'a subnet contradicts the configuration, which holds');
   const seats = new Map(listeners.map((listener) => [listener.iface, seatsOf(parts, listener)]));
   const tell = (event: NewEvent) => inventory.soon(() => void inventory.events.append(event));
-  const following = await followInterfaces(ifaces, {
+  const addressesOf = (iface: string): string[] =>
+    segments.flatMap((one) => (one.iface === iface ? formatIpv4(one.serverAddress) : []));
+  const needed = new Map(ifaces.map((iface) => [iface, addressesOf(iface)]));
+  const following = await followInterfaces(needed, {
     async open(iface) {
       // Who is given an address on that wire has none yet.
       const leases = segments.some((one) => one.iface === iface && one.mode === 'server');
@@ -33,6 +37,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
       log.warn({ iface, why }, 'an interface is not served until it is there');
       tell({ name: 'interface.lost', data: { iface, why } });
     },
+    onError: (err) => log.error({ err }, 'the interfaces could not be looked at'),
   });
   parts.closers.push(() => following.close());
   const adverts = new Map(

@@ -111,9 +111,15 @@ async function listenTls(
     log,
     onNotAfter: (ms) => metrics.http.tlsNotAfter.set({ listener: options.profile }, ms / 1000),
   });
-  closers.push(() => https.close());
   prepare?.(https.server);
-  await listening(at, listenAt(https.server, at));
+  try {
+    await listening(at, listenAt(https.server, at));
+  } catch (error) {
+    // Who tries again makes a new one.
+    await https.close();
+    throw error;
+  }
+  closers.push(() => https.close());
 }
 
 export async function startMachineHttp(
@@ -151,14 +157,16 @@ export async function startMachineHttp(
       boundTimes(server);
       guard.watch(server);
     };
-    const open = async (): Promise<void> => {
-      await listening({ host, port }, app.listen({ host, port }));
-      if (!tls) return;
-      const at = { host, port: tls.port };
-      await listenTls(parts, at, { app, files: tls, profile: 'machines', prepare });
-    };
-    const ifaces = ifacesOf(segments, host);
-    await onceOurs({ address: host, ifaces, what: 'HTTP for machines', ...parts }, open);
+    const of = { address: host, ifaces: ifacesOf(segments, host), ...parts };
+    // Apart: what listens cannot be opened again because the other one failed.
+    await onceOurs({ what: 'HTTP for machines', ...of }, () =>
+      listening({ host, port }, app.listen({ host, port })),
+    );
+    if (!tls) continue;
+    const at = { host, port: tls.port };
+    await onceOurs({ what: 'HTTPS for machines', ...of }, () =>
+      listenTls(parts, at, { app, files: tls, profile: 'machines', prepare }),
+    );
   }
 }
 

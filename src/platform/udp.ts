@@ -80,6 +80,7 @@ export async function openUdp(options: {
       });
     });
   } catch (cause) {
+    socket.close();
     if (libc && fd !== undefined) libc.close(fd);
     throw failed(cause);
   }

@@ -7,29 +7,39 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createNamespaces, ip, until } from '../support/namespaces.ts';
+import { makeSiteCa } from '../support/site-ca.ts';
 
 const world = createNamespaces('s', 'c');
 const { dir, inside, events } = world;
 const { s: SERVER, c: CLIENT } = world.ns;
 
 const CONFIG = `
+machineHttp: { tls: { cert: ${dir}/machines.crt, key: ${dir}/machines.key, ca: ${dir}/ca.crt } }
 dns: { domain: lab.example }
 dhcp:
   segments:
     - { name: first, pools: [{ first: 10.77.0.100, last: 10.77.0.110 }], conflictProbe: false }
     - { name: late, iface: eth0.300, address: 10.83.0.1, cidr: 10.83.0.0/24, pools: [{ first: 10.83.0.100, last: 10.83.0.110 }] }
+    - { name: never, iface: eth0.500, address: 10.85.0.1, cidr: 10.85.0.0/24, pools: [{ first: 10.85.0.100, last: 10.85.0.110 }] }
+    - { name: bare, iface: eth0.400, address: 10.84.0.1, cidr: 10.84.0.0/24, pools: [{ first: 10.84.0.100, last: 10.84.0.110 }] }
 `;
 
-/** The daemon's end of a wire; it takes the client's end with it when it is removed. */
-function plug(iface: string, nic: string, address: string): void {
+/** The daemon's end of a wire; it takes the client's end with it when it is removed. Without an address it has an IPv6 one only. */
+function plug(iface: string, nic: string, address?: string): void {
   ip('-n', SERVER, 'link', 'add', iface, 'type', 'veth', 'peer', 'name', nic, 'netns', CLIENT);
-  ip('-n', SERVER, 'address', 'add', `${address}/24`, 'dev', iface);
+  if (address) give(iface, address);
+  else ip('-n', SERVER, 'address', 'add', 'fe80::1/64', 'dev', iface, 'nodad');
   ip('-n', SERVER, 'link', 'set', iface, 'up');
   ip('-n', CLIENT, 'link', 'set', nic, 'address', '52:54:00:99:00:07', 'up');
 }
 
+const give = (iface: string, address: string) =>
+  ip('-n', SERVER, 'address', 'add', `${address}/24`, 'dev', iface);
+
 beforeAll(async () => {
+  makeSiteCa(dir, '10.84.0.1');
   plug('prov0', 'eth0', '10.77.0.1');
+  plug('eth0.400', 'eth400');
   await world.startDaemon(SERVER, CONFIG);
 });
 
@@ -87,4 +97,47 @@ it('and when it is removed and made anew', async () => {
   await seen('interface.served', 2);
   await isServed();
   expect(events('daemon.started')).toHaveLength(1);
+});
+
+it('one that is up without its address is not served, and is when it has it, also by another label', async () => {
+  const lost = events('interface.lost').filter(({ data }) => data.iface === 'eth0.400');
+  expect(lost.map(({ data }) => data.why)).toEqual([
+    "'eth0.400' is there, and is down or has no carrier or lacks 10.84.0.1",
+  ]);
+  expect(() => world.udhcpc(CLIENT, 'eth400')).toThrow();
+  inside(SERVER, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind');
+  const listen = "require('net').createServer().listen(8443, '10.84.0.1')";
+  const squatter = world.start(SERVER, process.execPath, '-e', listen);
+  await until('the port was taken', () =>
+    inside(SERVER, 'ss', '-ltn').includes('10.84.0.1:8443') ? true : undefined,
+  );
+  ip(...['-n', SERVER, 'address', 'add', '10.84.0.1/24'], 'dev', 'eth0.400', 'label', 'eth0.400:1');
+  await until('eth0.400 was served', () =>
+    events('interface.served').find(({ data }) => data.iface === 'eth0.400'),
+  );
+  expect(world.udhcpc(CLIENT, 'eth400')).toMatchObject({ serverid: '10.84.0.1' });
+  ip('-n', CLIENT, 'address', 'replace', '10.84.0.50/24', 'dev', 'eth400');
+  const web = (...words: string[]) =>
+    answered('HTTP', 'curl', '-sf', '--cacert', `${dir}/ca.crt`, ...words, '-o', `${dir}/bare`);
+  const file = readFileSync('build/boot/undionly.kpxe');
+  await web('http://10.84.0.1:8080/boot/ipxe/undionly.kpxe');
+  expect(readFileSync(join(dir, 'bare'))).toEqual(file);
+  // HTTPS finds its port taken, says so once, and is there when the port is free; HTTP has nothing to do with it.
+  const refused = () =>
+    readFileSync(join(dir, 'log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('cannot be served yet'));
+  await until('HTTPS was refused', () => refused()[0]);
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  expect(refused()).toHaveLength(1);
+  expect(refused()[0]).toMatch(/EADDRINUSE.*HTTPS for machines/);
+  squatter.kill();
+  await web('https://10.84.0.1:8443/boot/ipxe/undionly.kpxe');
+  await web('http://10.84.0.1:8080/boot/ipxe/undionly.kpxe');
+  expect(readFileSync(join(dir, 'bare'))).toEqual(file);
+});
+
+it('one that never comes is told of once, however many others come and go', () => {
+  const lost = events('interface.lost').filter(({ data }) => data.iface === 'eth0.500');
+  expect(lost).toHaveLength(1);
 });

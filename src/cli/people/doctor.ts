@@ -3,12 +3,12 @@
  * and is as useful before the first start as when something has stopped.
  */
 import { existsSync, statfsSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config.ts';
 import { backupFolderOf, keyFileOf } from '../../daemon/core.ts';
 import { backupsIn, checkDatabase } from '../../platform/backup.ts';
 import { findBootFile } from '../../platform/boot-files.ts';
+import { isUp } from '../../platform/interfaces.ts';
 import {
   BESIDE,
   FILE_WIDEST,
@@ -67,19 +67,17 @@ function finding(
 }
 
 function interfaces({ dhcp }: Config): Finding[] {
-  const there = networkInterfaces();
   const own = dhcp.segments.filter(({ relayed }) => !relayed);
   const segments = own.map(({ iface, address, cidr }) => {
     const text = formatIpv4(address);
-    const has = there[iface]?.some((one) => one.address === text);
-    const fault = there[iface] === undefined ? MISSING : has ? undefined : `has no ${text}`;
+    const fault = !isUp(iface) ? MISSING : isUp(iface, [text]) ? undefined : `has no ${text}`;
     const give = `ip address add ${text}/${cidr.prefixBits} dev ${iface}`;
     const mend = `${wayUp(iface)}; ${give}; or name another in dhcp.segments`;
     return finding(`interface ${iface}`, fault, { ok: text, mend });
   });
   // Relayed requests come in by an interface that needs no address of a segment.
   const relays = dhcp.relayInterfaces.map((iface) => {
-    const fault = there[iface] === undefined ? MISSING : undefined;
+    const fault = isUp(iface) ? undefined : MISSING;
     const mend = `${wayUp(iface)}; or name another in dhcp.relayInterfaces`;
     return finding(`interface ${iface}`, fault, { ok: 'carries relayed requests', mend });
   });

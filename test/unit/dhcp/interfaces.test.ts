@@ -4,7 +4,7 @@ import { createSeat } from '../../../src/daemon/dhcp-seat.ts';
 import { ifacesOf } from '../../../src/daemon/http.ts';
 import { followInterfaces, onceOurs } from '../../../src/daemon/interfaces.ts';
 import type { DhcpDatagram } from '../../../src/dhcp/server.ts';
-import { absence } from '../../../src/platform/interfaces.ts';
+import { absence, isUp } from '../../../src/platform/interfaces.ts';
 import { loadLibc } from '../../../src/platform/libc.ts';
 import { openLog } from '../../../src/platform/log.ts';
 import { openTftpSockets } from '../../../src/platform/tftp-sockets.ts';
@@ -12,14 +12,17 @@ import { ipv4 } from '../../support/world.ts';
 
 const NEVER_MS = 1_000_000;
 
-/** @param there their numbers; a negative one is down */
+/** @param there their numbers; a negative one is down. `refuse` throws where an interface is opened, `blind` where one is looked at */
 async function follow(
   there: Record<string, number | undefined>,
   refuse: () => boolean = () => false,
+  blind: (iface: string) => boolean = () => false,
 ) {
   const said: string[] = [];
-  const following = await followInterfaces(Object.keys(there), {
+  const ifaces = Object.keys(there).map((iface): [string, string[]] => [iface, []]);
+  const following = await followInterfaces(new Map(ifaces), {
     look: (iface) => {
+      if (blind(iface)) throw new Error('EMFILE');
       const number = there[iface];
       return number === undefined ? undefined : { number: Math.abs(number), isUp: number > 0 };
     },
@@ -31,6 +34,7 @@ async function follow(
     },
     onServed: (iface) => said.push(`served ${iface}`),
     onLost: (iface, why) => said.push(`lost ${iface}: ${why.split(';')[0]}`),
+    onError: (error) => said.push((error as Error).message),
   });
   return { following, flush: () => said.splice(0) };
 }
@@ -116,6 +120,78 @@ describe('following interfaces', () => {
     await following.close();
   });
 
+  it('tells why again when that is another reason, and not when only the words are', async () => {
+    const there: Record<string, number | undefined> = { eth0: 2, eth1: 3, eth2: 4 };
+    let refusals = 0;
+    const { following, flush } = await follow(there, () => {
+      if (refusals > 0) throw new Error(`refusal ${refusals++}`);
+      return false;
+    });
+    flush();
+    there.eth1 = -3;
+    await following.look();
+    there.eth1 = undefined;
+    await following.look();
+    expect(flush().map((line) => line.split(':')[0])).toEqual([
+      'lost eth1',
+      'close eth1',
+      'lost eth1',
+    ]);
+    there.eth1 = 5;
+    refusals = 1;
+    await following.look();
+    await following.look();
+    expect(refusals).toBe(3);
+    expect(flush()).toEqual(['lost eth1: refusal 1']);
+    await following.close();
+  });
+
+  it('looks on after a look that failed, at the others meanwhile, and tells once', async () => {
+    const there: Record<string, number | undefined> = { eth0: 2, eth1: undefined, eth2: undefined };
+    let blind = false;
+    const { following, flush } = await follow(
+      there,
+      () => false,
+      (iface) => blind && iface !== 'eth2',
+    );
+    flush();
+    blind = true;
+    Object.assign(there, { eth1: 3, eth2: 4 });
+    await following.look();
+    await following.look();
+    expect(flush()).toEqual(['EMFILE', 'open eth2 as 4', 'served eth2']);
+    blind = false;
+    await following.look();
+    expect(flush()).toEqual(['open eth1 as 3', 'served eth1']);
+    blind = true;
+    await following.look();
+    expect(flush()).toEqual(['EMFILE']);
+    await following.close();
+  });
+
+  it('one without the address of its segment is down, and says which', async () => {
+    const said: string[] = [];
+    const use = {
+      everyMs: NEVER_MS,
+      open: async (iface: string) => {
+        said.push(`open ${iface}`);
+        return async () => undefined;
+      },
+      onServed: () => undefined,
+      onLost: (_: string, why: string) => said.push(why),
+      onError: () => undefined,
+    };
+    const lo = (address: string) => new Map([['lo', [address]]]);
+    await (await followInterfaces(lo('127.0.0.1'), use)).close();
+    expect(said).toEqual(['open lo']);
+    await expect(followInterfaces(lo('10.83.0.1'), use)).rejects.toMatchObject({
+      code: 'INTERFACE_MISSING',
+      detail: "'lo' is there, and is down or has no carrier or lacks 10.83.0.1",
+    });
+    expect(isUp('lo')).toBe(true);
+    expect(isUp('lo', ['127.0.0.1', '10.83.0.1'])).toBe(false);
+  });
+
   it('refuses to start without any, and when one that is there cannot be served', async () => {
     await expect(follow({ 'eth0.100': undefined, 'eth0.200': undefined })).rejects.toMatchObject({
       code: 'INTERFACE_MISSING',
@@ -163,7 +239,7 @@ describe('what is bound to an address', () => {
   const log = openLog({ level: 'silent' });
   const of = { address: '127.0.0.1', what: 'HTTP', log };
 
-  it('is opened at once where no interface is to have it, or one is up: a mistake is told', async () => {
+  it('is opened at once where no interface is to have it, or it is ours: a mistake is told', async () => {
     for (const ifaces of [[], ['lo'], ['lo', 'eth9.100']]) {
       const closers: (() => unknown)[] = [];
       const refuse = () => Promise.reject(new Error('EADDRNOTAVAIL'));
@@ -172,27 +248,36 @@ describe('what is bound to an address', () => {
     }
   });
 
-  it('waits for the interface otherwise, and not for ever', async () => {
+  it('waits for the address otherwise, on an interface that is up too, and not for ever', async () => {
     const closers: (() => void)[] = [];
-    let opened = 0;
+    const steps: string[] = [];
+    let isThere = false;
+    const ours = () => {
+      steps.push('look');
+      if (steps.length === 2) throw new Error('EMFILE');
+      return isThere;
+    };
     let done = () => {};
-    const open = new Promise<void>((resolve) => {
+    const opened = new Promise<void>((resolve) => {
       done = resolve;
     });
-    const waits = { ...of, ifaces: ['eth9.100'], closers };
+    const waits = { ...of, ifaces: ['lo'], closers, ours, everyMs: 1 };
     await onceOurs(waits, async () => {
-      opened += 1;
+      steps.push('open');
+      if (steps.filter((step) => step === 'open').length < 3) throw new Error('EADDRINUSE');
       done();
     });
-    expect(opened).toBe(0);
-    // The address is the loopback's: the next look finds it.
-    await open;
-    await onceOurs({ ...waits, address: '192.0.2.1' }, async () => {
-      opened += 1;
+    expect(steps).toEqual(['look']);
+    isThere = true;
+    await opened;
+    // Neither a look that failed nor an opening that did ends the waiting; success does.
+    expect(steps).toEqual(['look', 'look', ...Array(3).fill(['look', 'open']).flat()]);
+    await onceOurs({ ...of, address: '192.0.2.1', ifaces: ['lo'], closers }, async () => {
+      steps.push('never');
     });
     expect(closers).toHaveLength(2);
     for (const close of closers) close();
-    expect(opened).toBe(1);
+    expect(steps).not.toContain('never');
   });
 
   it('TFTP may be bound before the address is there', () => {

@@ -1,5 +1,6 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openLog } from '../../../src/platform/log.ts';
 import { openUdp } from '../../../src/platform/udp.ts';
@@ -163,6 +164,27 @@ describe('a UDP socket on one interface', () => {
     expect(() =>
       socket.sendMany([{ bytes: Buffer.from('late'), port: 9, address: '127.0.0.1' }]),
     ).not.toThrow();
+  });
+
+  it('leaves no socket behind where the kernel refuses the port', async () => {
+    const squat = dgram.createSocket('udp4');
+    squat.bind(0, '0.0.0.0');
+    await once(squat, 'listening');
+    // A handle is gone in the turn of the event loop after the one that closed it.
+    const held = async () => {
+      for (let turn = 0; turn < 2; turn++) await new Promise((next) => setImmediate(next));
+      const sockets = process.getActiveResourcesInfo().filter((one) => one === 'UDPWrap');
+      return [sockets.length, readdirSync('/proc/self/fd').length];
+    };
+    const before = await held();
+    for (let turn = 0; turn < 5; turn++) {
+      const { port } = squat.address();
+      await expect(openUdp({ iface: 'lo', port, log })).rejects.toMatchObject({
+        code: 'LISTEN_FAILED',
+      });
+    }
+    expect(await held()).toEqual(before);
+    squat.close();
   });
 
   it('names the interfaces that there are when one is missing', async () => {

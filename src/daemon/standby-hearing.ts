@@ -1,6 +1,7 @@
 /** What a member of a pair does at each message of the other one, for as long as one line lasts. */
 
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
+import { mayHaveServed } from '../standby/standing.ts';
 import { seldom } from './seldom.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
@@ -85,7 +86,7 @@ function greet(pair: Pair, hello: HelloMessage): void {
   if (isFirst && pair.right.kept().epoch === 0) pair.begin();
   const before = pair.right.kept();
   // What it gave while it was active, and we did not hear of, has to end first.
-  const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
+  const wasActive = mayHaveServed(hello, { own: before.own, witness: settings.witness });
   pair.right.met(hello, mono());
   // Without the other one's word on what it has promised. Without a witness it may be told to take over again, too.
   if (pair.right.kept().own !== before.own && pair.right.isNewest())
@@ -93,8 +94,8 @@ function greet(pair: Pair, hello: HelloMessage): void {
       settings.witness ? 'witness' : 'order',
       'the other one has left its place to this one',
     );
-  if (!pair.isActive() || (hello.active && !wasActive)) return;
-  pair.footing.met(wasActive);
+  const isNew = wasActive && pair.right.isNewest();
+  if (isNew || (pair.isActive() && !hello.active)) pair.footing.met(wasActive);
 }
 
 interface Heard {
@@ -120,7 +121,7 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
       return;
     case 'pong': {
       const sentAt = pings.get(message.n);
-      right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
+      right.supported(sentAt ?? Number.NEGATIVE_INFINITY, mono());
       const roundTripMs = sentAt === undefined ? undefined : mono() - sentAt;
       pair.touched({ clock: message.clock, roundTripMs }, true);
       return;

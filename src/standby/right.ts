@@ -82,7 +82,7 @@ export interface Right {
   /** As a follower: may the active one of this epoch count on us? */
   supports(epoch: number, now: number): boolean;
   /** As the active one: it does, for what was asked at `sentAt`. */
-  supported(sentAt: number): void;
+  supported(sentAt: number, now: number): void;
   answered(id: number, answer: Answer, now: number): void;
   /** As the active one: the follower has everything now. It may take over from here on, but not before it has been silent for long enough. */
   caughtUp(now: number): void;
@@ -224,26 +224,21 @@ class MemberRight implements Right {
     return true;
   }
 
-  supported(sentAt: number): void {
+  supported(sentAt: number, now: number): void {
+    this.noticeLapse(now);
     // Who was asked before our right was over has not heard that it was.
     if (!this.isNewest() || sentAt <= this.lapsedAt) return;
     this.rightUntil = Math.max(this.rightUntil, sentAt + this.ports.leaseMs);
   }
 
   answered(id: number, answer: Answer, now: number): void {
+    this.noticeLapse(now);
     this.lastN = Math.max(this.lastN, answer.n);
     const { asking } = this;
-    if (asking?.id !== id) {
-      if (!answer.granted) this.refused(answer.epoch);
-      return;
-    }
+    if (asking?.id === id) [this.asking, this.denied] = [undefined, answer.why];
+    if (!answer.granted) this.refused(answer.epoch);
+    if (!answer.granted || asking?.id !== id) return;
     const { question, at } = asking;
-    this.asking = undefined;
-    this.denied = answer.granted ? undefined : answer.why;
-    if (!answer.granted) {
-      this.refused(answer.epoch);
-      return;
-    }
     const until = at + this.ports.leaseMs;
     if (question.kind === 'take') {
       if (now >= until) return;
@@ -344,7 +339,8 @@ class MemberRight implements Right {
 
   /**
    * The daemon that served ends, and the next one tells the other one everything anew, although the line is the same: until then
-   * nobody has what is acknowledged, so neither of those who could renew the right may hold the other one for current.
+   * nobody has what is acknowledged, so neither of those who could renew the right may hold the other one for current. Whatever could
+   * renew it looks first: what comes a moment late must not hide that it was over.
    */
   private noticeLapse(now: number): void {
     if (!this.isNewest() || this.isActive(now) || this.rightUntil === NEVER) return;

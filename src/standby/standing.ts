@@ -136,6 +136,24 @@ export function afterLoss(
 }
 
 /**
+ * Whether the other one, as it says of itself when the two meet, may have promised what we have not heard of. One that had not heard of our
+ * right may have served by its own until now; also if it is not active at this moment, because it was started anew. With a witness its own was over before ours began.
+ *
+ * @param ours the epoch that we had a right of before
+ */
+export function mayHaveServed(
+  {
+    own,
+    epoch,
+    active,
+  }: { readonly own: number; readonly epoch: number; readonly active: boolean },
+  ours: { readonly own: number; readonly witness: boolean },
+): boolean {
+  if (active) return own > 0 && epoch <= ours.own;
+  return !ours.witness && own > 0 && own === epoch && epoch < ours.own;
+}
+
+/**
  * What the active one keeps when it meets the other one: who was active beside us, under whatever right, may have promised what we
  * have not heard of, for as long as the maximum client lead time.
  */

@@ -119,7 +119,7 @@ export function beat(member: SimMember): void {
     const theirs = other.wall();
     other.line.send((back) => {
       const sentAt = back.pings.get(n);
-      back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY);
+      back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY, world.now);
       back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, true);
     });
   });

@@ -27,6 +27,7 @@ import {
   afterStart,
   afterSteppingDown,
   afterTakeOver,
+  mayHaveServed,
   standingOf,
   type TakingOver,
   TOGETHER,
@@ -313,10 +314,10 @@ export class SimMember {
     [this.metOn, this.greeted] = [this.line.id, { at: hello.at, cameAt: world.now }];
     this.touched(hello.clock, undefined, false);
     const before = this.right.kept();
-    const wasActive = hello.own > 0 && hello.active && hello.epoch <= before.own;
+    const wasActive = mayHaveServed(hello, { own: before.own, witness: world.withWitness });
     const by = world.withWitness ? 'witness' : 'order';
     this.mayTakeOver(by, () => this.right.met(hello, world.now));
-    if (this.active() && (wasActive || !hello.active)) {
+    if ((wasActive && this.right.isNewest()) || (this.active() && !hello.active)) {
       const how = { now: this.wall(), mcltMs: MCLT_MS, wasActive };
       this.keep(afterMeeting(this.kept, how));
     }

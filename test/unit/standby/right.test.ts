@@ -103,12 +103,31 @@ it('one whose right was over and is given again holds nobody for current before 
   expect(active.isActive(5100)).toBe(false);
   expect(asked.at(-1)).toMatchObject({ kind: 'renew', mayTake: false });
   // What the other one was asked before counts no more: it has not heard that another daemon serves next.
-  active.supported(5000);
+  active.supported(5000, 5150);
   expect(active.isActive(5200)).toBe(false);
   active.answered(3, { granted: true, epoch: 1, n: 3 }, 5200);
   expect(active.isActive(5200)).toBe(true);
   expect(active.kept().sole).toBe(true);
 });
+
+it.each(['the other one', 'the witness'])(
+  'one whose right was over for a moment, before %s renews it late, knows that it was',
+  (who) => {
+    const { right: active, asked } = right({ epoch: 1, own: 1, copy: 1 }, 'a');
+    active.tick(0);
+    active.answered(1, { granted: true, epoch: 1, n: 1 }, 0);
+    active.met(hello, 0);
+    active.caughtUp(0);
+    active.tick(3000);
+    // Between two ticks: its daemon may have ended by now, for whoever asked.
+    expect(active.isActive(4010)).toBe(false);
+    if (who === 'the witness') active.answered(2, { granted: true, epoch: 1, n: 2 }, 4020);
+    else active.supported(3500, 4020);
+    expect(active.isActive(4020)).toBe(false);
+    active.tick(4100);
+    expect(asked.at(-1)).toMatchObject({ kind: 'renew', mayTake: false });
+  },
+);
 
 it('one that never met the other one, and takes over because that is off, may know nothing of what it has promised', () => {
   const { right: never } = right({});

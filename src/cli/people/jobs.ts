@@ -46,7 +46,7 @@ interface ListOptions extends CommonOptions {
 function addReads(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('list'))
     .description('jobs, newest first')
-    .option('--status <LIST>', 'queued, running, finished, failed, cancelled')
+    .option('--status <LIST>', 'queued, running, finished, failed, cancelled; at central also lost')
     .option('--action <KIND>', 'of one kind')
     .option('--machine <HARDWARENAME>', 'of one machine')
     .option('--requester <NAME>', 'asked for by')

@@ -36,7 +36,8 @@ export function lampOf(job: LampJob | undefined, now: number): Lamp {
       const why = [job.code, job.detail].filter(Boolean).join(' ');
       return now < endedAt + TOLD_MS ? { is: 'failed', why } : { is: 'dark' };
     }
-    case 'cancelled':
+    // Cancelled; and central has jobs that are lost, of which nobody knows any more.
+    default:
       return { is: 'dark' };
   }
 }

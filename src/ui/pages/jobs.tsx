@@ -16,6 +16,8 @@ type Queue = Operations['GET /jobs/queue']['answer'];
 type Stats = Operations['GET /jobs/stats']['answer'];
 
 const STATUSES = ['running', 'queued', 'failed', 'finished', 'cancelled'];
+/** Of a site that tells of them no more. */
+const LOST = 'lost';
 
 export function JobsPage() {
   const status = query.value.get('status') ?? '';
@@ -37,7 +39,10 @@ export function JobsPage() {
         </p>
       )}
       <Chips
-        of={STATUSES.map((value) => ({ value, count: queue.value?.counts[value] }))}
+        of={[...STATUSES, ...(isFleet.value ? [LOST] : [])].map((value) => ({
+          value,
+          count: queue.value?.counts[value],
+        }))}
         chosen={status}
         choose={(value) => setQuery({ status: value })}
       />

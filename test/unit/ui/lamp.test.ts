@@ -33,6 +33,12 @@ describe('the lamp of a machine', () => {
       T + 60_000,
       { is: 'dark' },
     ],
+    [
+      'is dark where its site tells of it no more',
+      job({ status: 'lost' as LampJob['status'], code: 'JOB_LOST' }),
+      T,
+      { is: 'dark' },
+    ],
     ['is dark when it was called off', job({ status: 'cancelled' }), T, { is: 'dark' }],
   ] as const)('%s', (_, of, now, expected) => {
     expect(lampOf(of, now)).toEqual(expected);

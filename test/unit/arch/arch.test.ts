@@ -18,13 +18,12 @@ const imports = (file: string) =>
 /** `src/dhcp/packet.ts` -> `dhcp`, `src/limits.ts` -> `limits`. */
 const placeOf = (file: string) => file.split('/')[1]?.replace(/\.tsx?$/, '') ?? '';
 
-/** Rows of the first table below a heading of a page: the code spans of each cell. */
+/** Rows of the tables below a heading of a page, without their heads: the cells of each. */
 function table(page: string, heading: string): string[][] {
   const section = text(page).split(`## ${heading}`)[1]?.split('\n## ')[0] ?? '';
   return section
     .split('\n')
-    .filter((line) => line.startsWith('| '))
-    .slice(1)
+    .filter((line, n, lines) => line.startsWith('| ') && !lines[n + 1]?.startsWith('|---'))
     .map((line) =>
       line
         .split('|')

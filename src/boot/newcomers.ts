@@ -3,9 +3,9 @@
  *
  * Whoever makes up MACs makes a row, an event or a record of each of them. Addresses are bounded by their pools; this bounds
  * the rest. Each segment has two buckets, one of boots and one of clients that boot nothing and hold no address. They are as
- * deep as a hall of 20,000 that powers on within a minute needs, so that no real one is ever held up, and they fill up slowly:
- * a flood has what is in them once, and a trickle from then on. Machines on record are never counted, nor is a client that
- * goes on with what it has begun, nor is another segment's.
+ * deep as a hall of 20,000 that powers on within a minute needs, the second one as deep as large pools have addresses, so
+ * that no real one is ever held up, and they fill up slowly: a flood has what is in them once, and a trickle from then on.
+ * Machines on record are never counted, nor is a client that goes on with what it has begun, nor is another segment's.
  *
  * What is refused is dropped without a trace but its count. A client asks again, and has its turn with the trickle.
  */
@@ -34,30 +34,30 @@ export interface Newcomers {
 const OUTSIDE = '';
 
 export function createNewcomers({ clock, boots, isOnRecord }: NewcomerParts): Newcomers {
-  const begun = createBuckets(clock, {
-    deep: limit('unknownBootsBurstMax'),
-    perSecond: limit('unknownBootsPerSecond'),
-  });
-  const arrived = createBuckets(clock, {
-    deep: limit('newcomersBurstMax'),
-    perSecond: limit('newcomersPerSecond'),
-  });
+  const begun = createBuckets(clock, limit('unknownBootsPerSecond'));
+  const arrived = createBuckets(clock, limit('newcomersPerSecond'));
   const mayBoot = (mac: Mac, client: ClientStage, where: string): boolean =>
-    !boots.begins(mac, client) || begun(where);
+    !boots.begins(mac, client) || begun(where, limit('unknownBootsBurstMax'));
   return {
     admits({ client, mac, segment, established }) {
       if (isOnRecord(mac)) return true;
       if (isBootClient(client)) return mayBoot(mac, client.stage, segment.name);
-      return established || arrived(segment.name);
+      return established || arrived(segment.name, arrivalsAtOnce(segment));
     },
     admitsOutside: (mac, client) => isOnRecord(mac) || mayBoot(mac, client, OUTSIDE),
   };
 }
 
+function arrivalsAtOnce({ pools }: NewcomerQuery['segment']): number {
+  let addresses = 0;
+  for (const { first, last } of pools) addresses += last - first + 1;
+  return Math.max(limit('newcomersBurstMax'), Math.min(addresses, limit('newcomersOfPoolsMax')));
+}
+
 /** One for each segment of the configuration; a client can name none. */
-function createBuckets(clock: Clock, { deep, perSecond }: { deep: number; perSecond: number }) {
+function createBuckets(clock: Clock, perSecond: number) {
   const buckets = new Map<string, { left: number; at: number }>();
-  return (of: string): boolean => {
+  return (of: string, deep: number): boolean => {
     const now = clock();
     const bucket = buckets.get(of) ?? { left: deep, at: now };
     // A clock that is set back fills nothing, and empties nothing either.

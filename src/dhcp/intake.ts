@@ -51,13 +51,15 @@ const CHADDR_AT = 28;
 /** One kind of packets, the oldest first. */
 interface Queue<Socket> {
   readonly waiting: Map<string, Waiting<Socket>>;
+  /** Where the oldest is. It is kept: one that is made anew looks through the places of all that were taken. */
+  order: MapIterator<string>;
   /** How many wait of each relay; 0 are the clients that no relay speaks for. */
   readonly crowds: Map<number, number>;
 }
 
 export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Intake<Socket> {
-  const requests: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
-  const others: Queue<Socket> = { waiting: new Map(), crowds: new Map() };
+  const requests = createQueue<Socket>();
+  const others = createQueue<Socket>();
   const room = createSlab();
   /** REQUESTs taken since something else was. */
   let inARow = 0;
@@ -66,8 +68,12 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
     const [fromRequests, fromOthers] = [largest(requests), largest(others)];
     const queue = fromRequests.count > fromOthers.count ? requests : others;
     const { relay } = queue === requests ? fromRequests : fromOthers;
+    if (relay === undefined || queue.crowds.size === 1) {
+      if (takeOldest(queue)) onShed('overflow');
+      return;
+    }
     for (const [key, { bytes }] of queue.waiting) {
-      if (relay !== undefined && relayOf(bytes) !== relay) continue;
+      if (relayOf(bytes) !== relay) continue;
       remove(queue, key);
       onShed('overflow');
       return;
@@ -85,8 +91,7 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
     const isTurnOfOthers = inARow >= REQUESTS_IN_A_ROW && others.waiting.size > 0;
     const queue = isTurnOfOthers || requests.waiting.size === 0 ? others : requests;
     inARow = queue === requests ? inARow + 1 : 0;
-    const { value: key } = queue.waiting.keys().next();
-    return key === undefined ? undefined : remove(queue, key);
+    return takeOldest(queue);
   };
   return {
     add(packet) {
@@ -113,6 +118,21 @@ export function createIntake<Socket>(onShed: (reason: ShedReason) => void): Inta
     },
     size,
   };
+}
+
+function createQueue<Socket>(): Queue<Socket> {
+  const waiting = new Map<string, Waiting<Socket>>();
+  return { waiting, order: waiting.keys(), crowds: new Map() };
+}
+
+function takeOldest<Socket>(queue: Queue<Socket>): Waiting<Socket> | undefined {
+  let next = queue.order.next();
+  if (next.done) {
+    // Once at its end, it stays there.
+    queue.order = queue.waiting.keys();
+    next = queue.order.next();
+  }
+  return next.done ? undefined : remove(queue, next.value);
 }
 
 function remove<Socket>(queue: Queue<Socket>, key: string): Waiting<Socket> | undefined {

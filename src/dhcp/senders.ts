@@ -23,6 +23,8 @@ const SENDERS_MAX = limit('dhcpTrackedMacs');
 /** @returns for each packet its sender's address; nothing when that has sent too much */
 export function admitSenders(clock: Clock): (bytes: Uint8Array) => Mac | undefined {
   const senders = new Map<number, Sender>();
+  /** In the order of their coming. One for good: a new one would look through the places of all that are forgotten. */
+  const oldest = senders.keys();
   return (bytes) => {
     const now = clock();
     const number = macNumber(bytes, CHADDR_AT);
@@ -38,8 +40,8 @@ export function admitSenders(clock: Clock): (bytes: Uint8Array) => Mac | undefin
     const mac = macFromBytes(bytes.subarray(CHADDR_AT, CHADDR_AT + 6));
     senders.set(number, { mac, startedAt: now, count: 1 });
     if (senders.size > SENDERS_MAX) {
-      const { value: oldest } = senders.keys().next();
-      if (oldest !== undefined) senders.delete(oldest);
+      const { value } = oldest.next();
+      if (value !== undefined) senders.delete(value);
     }
     return mac;
   };

@@ -95,6 +95,7 @@ export function openDnsSource(db: Database): DnsSource {
     networks: () => subnets.all().map(({ cidr }) => cidr),
     changedSince(eventId) {
       const last = newest.get(eventId, EVENTS_PAGE)?.id ?? eventId;
+      if (last === eventId) return { eventId, machines: [], networks: false };
       const machines = changed.all(eventId, last, eventId, last).map((row) => row.hardwarename);
       const networks = subnetChanged.get(eventId, last) !== undefined;
       return { eventId: last, machines, networks };

@@ -18,7 +18,11 @@ export const DHCP_LIMITS = {
   },
   newcomersBurstMax: {
     value: 100_000,
-    why: 'clients that boot nothing and have no lease, on one segment at once: more than a /16 has addresses',
+    why: 'clients that boot nothing and have no lease, on one segment at once: more than a /16 has addresses; where the pools of a segment have more, as many as those',
+  },
+  newcomersOfPoolsMax: {
+    value: 1_000_000,
+    why: 'and never more than this, however large the pools: a quarter of a gigabyte of events',
   },
   newcomersPerSecond: {
     value: 20,

@@ -47,6 +47,22 @@ describe('what waits to be answered', () => {
     expect(take(3)).toEqual([]);
   });
 
+  it('answers in the order in which they came also what comes between, and after it was empty', () => {
+    const { add, take } = intake();
+    const came: string[] = [];
+    const taken: string[] = [];
+    for (let round = 0; round < 100; round++) {
+      for (let count = 0; count < 3; count++) {
+        const index = came.length % 250;
+        add(packetOf(index, MESSAGE.discover));
+        came.push(`1:${index}`);
+      }
+      taken.push(...take(round % 10 === 9 ? 99 : 2));
+    }
+    expect(take(1)).toEqual([]);
+    expect(taken).toEqual(came);
+  });
+
   it('keeps each packet as it came, in memory of its own, whatever its length', () => {
     const { queue } = intake();
     const buffer = Buffer.alloc(2048);

@@ -10,7 +10,13 @@ import { createWorld, dhcpPacket, ipv4 } from '../../support/world.ts';
 
 const madeUp = (n: number) => macFromBytes(Uint8Array.of(2, 6, 6, n >> 16, n >> 8, n & 255));
 
-function gate() {
+/** @param addresses in the pools of each segment */
+function gate(addresses = 1000) {
+  const half = Math.floor(addresses / 2);
+  const pools = [
+    { first: 1, last: half },
+    { first: 1_000_000_000, last: 1_000_000_000 + addresses - half - 1 },
+  ];
   const time = { now: 1_700_000_000_000 };
   const running = new Set<Mac>();
   const known = new Set<Mac>();
@@ -23,7 +29,7 @@ function gate() {
     newcomers.admits({
       client: { stage } as NewcomerQuery['client'],
       mac: madeUp(n),
-      segment: { name: more.at ?? 'hall' } as NewcomerQuery['segment'],
+      segment: { name: more.at ?? 'hall', pools } as unknown as NewcomerQuery['segment'],
       established: more.has ?? false,
     });
   /** How many of so many new ones, evenly over so many seconds, are admitted. */
@@ -61,6 +67,16 @@ describe('machines without a record', () => {
       expect(ask(1_000_000, stage)).toBe(true);
     },
   );
+
+  it.each([
+    [250_000, 250_000],
+    [5_000_000, limit('newcomersOfPoolsMax')],
+  ])('%i addresses in pools may be asked for by as many at once, up to a bound', (has, deep) => {
+    const { admitted } = gate(has);
+    expect(admitted(deep, 1, 'os')).toBe(deep);
+    expect(admitted(1000, 1, 'os')).toBeLessThanOrEqual(2 * limit('newcomersPerSecond') + 1);
+    expect(admitted(deep, 1, 'firmware')).toBeLessThan(limit('unknownBootsBurstMax') + 20);
+  });
 
   it('of a flood pay nothing: who is on record, who goes on with a boot, who has an address, who is elsewhere', () => {
     const { admitted, running, known, ask } = gate();

@@ -1,5 +1,6 @@
 /** What is wrong with one TFTP transfer (RFC 1350, 2347, 2348, 2349, 7440). */
 import { printable } from '../dhcp/option-plain.ts';
+import { inCase } from '../tftp/file-name.ts';
 import { type Problem, problem } from './checks.ts';
 import { hideTokens } from './hide-tokens.ts';
 import type { TftpTransfer } from './model.ts';
@@ -8,12 +9,6 @@ import { endOf } from './tftp-trace.ts';
 /** Numbers of which the server may grant less than was asked for, and never more. */
 const AT_MOST = ['blksize', 'windowsize'];
 
-/**
- * What is asked for in case it is there: by iPXE 2.0.0 `autoexec.ipxe`, by shim 16.1 what to revoke and whom to trust, by GRUB 2.06 the
- * lists of what its modules can do.
- */
-const IN_CASE =
-  /^\/*(?:boot\/[^/]+\/)?(autoexec\.ipxe|revocations(_\w+)?\.efi|shim_certificate_\d+\.efi|grub\/[a-z0-9_]+-efi\/(command|fs|crypto|terminal)\.lst)$/;
 const FILE_NOT_FOUND = 1;
 
 export function checkTransfer(transfer: TftpTransfer): Problem[] {
@@ -29,7 +24,9 @@ export function checkTransfer(transfer: TftpTransfer): Problem[] {
       break;
     case 'refused':
       say(
-        error?.code === FILE_NOT_FOUND && IN_CASE.test(file) ? 'tftp-not-there' : 'tftp-error',
+        error?.code === FILE_NOT_FOUND && inCase(file) !== undefined
+          ? 'tftp-not-there'
+          : 'tftp-error',
         failure,
       );
       break;

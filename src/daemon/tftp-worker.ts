@@ -2,7 +2,7 @@
  * The thread that serves TFTP: it waits, takes what has come in with one call for each socket, lets the engine answer, and
  * sends what the engine said with one call. It holds no state that matters: the main thread opened the sockets, reads the
  * files, and records the events. Only names are looked up here, as long as nothing is known of any client that bears less
- * than it asks for: sixteen that ask at once would wait for one another, and for whatever the main thread does between. A
+ * than it asks for, and always those of files that loaders do without: sixteen that ask at once would wait for one another, and for whatever the main thread does between. A
  * thread of its own keeps a hall that powers on from delaying DHCP, and the other way round.
  *
  * The thread never returns to its event loop. Messages from the main thread come with a touch of an eventfd, and are
@@ -31,6 +31,7 @@ import { loadLibc, POLLERR, POLLIN } from '../platform/libc.ts';
 import { findStored, type ServedFolder } from '../platform/tftp-files.ts';
 import { createChunkCache, type FileVersion } from '../tftp/chunk-cache.ts';
 import { TftpEngine } from '../tftp/engine.ts';
+import { inCase } from '../tftp/file-name.ts';
 import { createLinger } from '../tftp/linger.ts';
 import type { BlockRun, Endpoint, TftpDrop, TftpEvent, Via } from '../tftp/ports.ts';
 import type { FromWorker, ToldEvent, ToWorker, WorkerStart } from './tftp-service.ts';
@@ -108,7 +109,11 @@ class TftpThread {
           blocks: (to: Endpoint, via: Via, run: BlockRun) => senders[via]?.blocks(to, run),
         },
         find: (name: string, done: (file: FileVersion | undefined) => void, client: Endpoint) => {
-          if (Atomics.load(this.caps, 0) === 0 && !isMade(name)) return done(this.find(name));
+          const made = isMade(name);
+          if (!made && Atomics.load(this.caps, 0) === 0) return done(this.find(name));
+          // Behind a token such a name is a file of the folder, or nothing, whatever token that is.
+          const kept = made ? inCase(name) : undefined;
+          if (kept !== undefined && this.find(kept) === undefined) return done(undefined);
           this.ask(
             (id) => ({ kind: 'find', id, name, client, network }),
             (answer) => done(answer instanceof Uint8Array ? undefined : answer),

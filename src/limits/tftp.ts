@@ -7,7 +7,7 @@ export const TFTP_LIMITS = {
   tftpTransfersPerAddressMax: { value: 4, why: 'firmware opens one, or two around its size probe' },
   tftpBegunPerAddressPerSecond: {
     value: 50,
-    why: 'a boot loader fetches its small files one after the other; each costs two events, so a loop must not fill the record',
+    why: 'a boot loader fetches its small files one after the other, and is refused some; each may cost two events, so a loop must not fill the record',
   },
   tftpShedSilenceMs: {
     value: 1000,
@@ -24,8 +24,16 @@ export const TFTP_LIMITS = {
   },
   tftpLingerMax: { value: 4096, why: 'finished endpoints remembered; the oldest is forgotten' },
   tftpRefusalsPerSecond: {
+    value: 10_000,
+    why: 'of each network: shim and GRUB do without seven files a boot, so a hall of 1,400 within a second; above it senders are made up',
+  },
+  tftpRefusalEventsBurstMax: {
+    value: 2000,
+    why: 'of each network: a hall whose boot file is missing, so that each of its machines can be explained',
+  },
+  tftpRefusalEventsPerSecond: {
     value: 50,
-    why: 'each costs an ERROR and an event; a flood of bad requests is only counted',
+    why: 'and from then on: a flood of bad requests from made-up addresses must not fill the record',
   },
   tftpBlksizeBytesMax: {
     value: 1468,

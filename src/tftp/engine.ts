@@ -29,7 +29,7 @@ import {
   type TftpRequest,
 } from './packet.ts';
 import { type Endpoint, keyOf, type TftpDrop, type TftpPorts, type Via } from './ports.ts';
-import { check, type Refusal } from './refusal.ts';
+import { check, createRefusals, notFound, type Refusal } from './refusal.ts';
 import {
   createTransfer,
   type Run,
@@ -75,7 +75,7 @@ export class TftpEngine {
   private readonly beginnings = createBeginnings();
   /** Endpoints whose transfer is over: what they still send is late, and their next transfer takes the other socket. */
   private readonly ended = new Map<number, { readonly via: Via; readonly at: number }>();
-  private refusals = { since: Number.NEGATIVE_INFINITY, count: 0 };
+  private readonly refusals = createRefusals();
   private closed = false;
   private serving = false;
 
@@ -164,6 +164,10 @@ export class TftpEngine {
     const signature = [request.file, request.mode, ...[...request.options].flat()].join('\0');
     const before = this.running.get(key);
     if (before && !this.replaces(before, signature)) return;
+    if (!this.beginnings.allow(client.ip, this.clock())) {
+      this.ports.onDrop('begun-too-often');
+      return;
+    }
     const checked = check(request);
     if ('why' in checked) this.refuse(client, request.file, checked);
     else this.place({ key, client, request, name: checked.name, signature });
@@ -193,10 +197,6 @@ export class TftpEngine {
 
   private place(asked: Asked): void {
     const now = this.clock();
-    if (!this.beginnings.allow(asked.client.ip, now)) {
-      this.ports.onDrop('begun-too-often');
-      return;
-    }
     const table = {
       running: this.running.values(),
       count: this.running.size + this.opening.size,
@@ -221,10 +221,8 @@ export class TftpEngine {
     const found = (file: FileVersion | undefined) => {
       if (this.closed || this.opening.get(asked.key) !== asked) return;
       this.opening.delete(asked.key);
-      if (!file) {
-        const why = `there is no file ${asked.name}`;
-        this.refuse(asked.client, asked.name, { code: TFTP_ERROR.notFound, why });
-      } else if (file.sizeBytes > limit('tftpFileBytesMax')) {
+      if (!file) this.refuse(asked.client, asked.name, notFound(asked.name));
+      else if (file.sizeBytes > limit('tftpFileBytesMax')) {
         const why = 'this file is too large for TFTP, fetch it by HTTP';
         this.refuse(asked.client, asked.name, { code: TFTP_ERROR.undefined, why });
       } else this.begin(asked, file);
@@ -265,7 +263,7 @@ export class TftpEngine {
   /** An ERROR is never answered, or two of us would go on for ever. */
   private onStranger(via: Via, packet: TftpPacket, client: Endpoint): void {
     this.ports.onDrop('unknown-transfer');
-    if (packet.opcode !== OPCODE.ack || !this.worthAnswering()) return;
+    if (packet.opcode !== OPCODE.ack || !this.refusals.worthAnswering(this.clock())) return;
     const bytes = encodeError(TFTP_ERROR.unknownTransfer, 'there is no such transfer');
     this.ports.sender.packet(client, via, bytes);
   }
@@ -374,22 +372,15 @@ export class TftpEngine {
     this.serving = false;
   }
 
-  private refuse(client: Endpoint, file: string, { code, why }: Refusal): void {
-    if (!this.worthAnswering()) {
-      this.ports.onDrop('refusals-limited');
-      return;
-    }
+  private refuse(client: Endpoint, file: string, refusal: Refusal): void {
+    const verdict = this.refusals.weigh(file, refusal, this.clock());
+    if (verdict !== 'told') this.ports.onDrop(verdict);
+    if (verdict === 'refusals-limited') return;
+    const { code, why } = refusal;
     this.ports.sender.packet(client, 0, encodeError(code, why));
+    if (verdict !== 'told') return;
     const data = { file: file.slice(0, 128), why, block: 0, probe: false };
     this.ports.onEvent({ name: 'tftp.failed', data }, client);
-  }
-
-  /** An ERROR and an event for each of so many refusals: a flood of bad requests is not worth more. */
-  private worthAnswering(): boolean {
-    const now = this.clock();
-    if (now - this.refusals.since >= 1000) this.refusals = { since: now, count: 0 };
-    this.refusals.count += 1;
-    return this.refusals.count <= limit('tftpRefusalsPerSecond');
   }
 }
 

@@ -13,3 +13,15 @@ export function cleanFileName(raw: string): string | undefined {
   if (name === '' || name.split('/').some((part) => part === '..')) return undefined;
   return name;
 }
+
+/**
+ * What is asked for in case it is there: by iPXE 2.0.0 `autoexec.ipxe`, by shim 16.1 what to revoke and whom to trust, by GRUB 2.06 the
+ * lists of what its modules can do. Each machine asks for them with each boot, and goes on without.
+ */
+const IN_CASE =
+  /^\/*(?:boot\/[^/]+\/)?(autoexec\.ipxe|revocations(_\w+)?\.efi|shim_certificate_\d+\.efi|grub\/[a-z0-9_]+-efi\/(command|fs|crypto|terminal)\.lst)$/;
+
+/** Its name in the folder of boot files when a loader does without it; undefined for every other. */
+export function inCase(name: string): string | undefined {
+  return IN_CASE.exec(name)?.[1];
+}

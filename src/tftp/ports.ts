@@ -77,9 +77,13 @@ export const TFTP_DROP_REASONS = [
   'queued',
   /** Its turn did not come in time; the client's own repetition asks again. */
   'queue-expired',
-  /** More refusals than are worth an answer and an event each. */
+  /** A file that its loader asks for in case it is there: it was told that it is not, and nobody else is. */
+  'optional-file',
+  /** It was refused with an ERROR, and left no event: there were too many of them. */
+  'refusals-untold',
+  /** More refusals on one network than any hall asks for: it is not answered. */
   'refusals-limited',
-  /** One address began more transfers in this second than any client does. */
+  /** One address asked for more in this second than any client does. */
   'begun-too-often',
   /** The handler failed; the log says how. */
   'failed',

@@ -163,15 +163,22 @@ export interface Fetch {
   readonly outcome: () => 'running' | 'whole' | string;
 }
 
+/** When a client says again what was not answered, and how often. */
+export interface Patience {
+  readonly afterMs: number;
+  readonly times: number;
+}
+
 /**
  * A receiver that follows the RFCs to the letter and is as naive as they allow: it acknowledges every repetition again.
- * It repeats what it said last after a second, and gives up after eight in a row.
+ * It repeats what it said last after a second, and gives up after eight in a row, unless another patience is named.
  */
 export function fetchFile(
   world: TftpWorld,
   client: Endpoint,
   file: string,
   words: Record<string, string> = {},
+  { afterMs, times }: Patience = { afterMs: 1000, times: 8 },
 ): Fetch {
   const blocks: Uint8Array[] = [];
   let blksize = 512;
@@ -183,14 +190,14 @@ export function fetchFile(
     ...{ opcode: OPCODE.rrq, file, mode: 'octet', options: new Map(Object.entries(words)) },
   });
   let turn = 0;
-  let patience = 8;
+  let patience = times;
   const say = (bytes: Uint8Array) => {
     last = bytes;
     const mine = ++turn;
     for (const ms of world.link.deliver()) {
       world.later(ms, () => world.engine.receive(via, bytes, client));
     }
-    world.later(1000, () => {
+    world.later(afterMs, () => {
       if (outcome !== 'running' || mine !== turn) return;
       if (--patience === 0) outcome = 'the client gave up';
       else say(last);
@@ -213,7 +220,7 @@ export function fetchFile(
     if (packet.value.opcode !== OPCODE.data) return;
     const expected = blockNumber(blocks.length + 1, words.rollover === '1' ? 1 : 0);
     if (packet.value.block !== expected) return acknowledge();
-    patience = 8;
+    patience = times;
     blocks.push(packet.value.bytes);
     inWindow += 1;
     const end = packet.value.bytes.length < blksize;

@@ -233,6 +233,9 @@ describe('every datagram that is not served is counted by its reason', () => {
       many(limit('tftpTransfersMax') + limit('tftpQueuedMax') + 1, (n) =>
         world.ask(machine(n), 'f'),
       ),
+    'optional-file': (world) => world.ask(client, 'grub/x86_64-efi/fs.lst'),
+    'refusals-untold': (world) =>
+      many(limit('tftpRefusalEventsBurstMax') + 1, (n) => world.ask(machine(n), 'nothing')),
     'refusals-limited': (world) =>
       many(limit('tftpRefusalsPerSecond') + 1, (n) => world.ask(machine(n), 'nothing')),
     'begun-too-often': (world) =>
@@ -271,6 +274,20 @@ describe('every datagram that is not served is counted by its reason', () => {
     world.run(1000);
     loop();
     expect(started()).toBe(2 * limit('tftpBegunPerAddressPerSecond') + 1);
+  });
+
+  it('a hall whose boot file is missing is told of, each machine; made-up senders fill no record', () => {
+    const world = createTftpWorld({});
+    const burst = limit('tftpRefusalEventsBurstMax');
+    const ask = (count: number) => many(count, (n) => world.ask(machine(n), 'undionly.kpxe'));
+    ask(3 * burst);
+    expect(world.sent).toHaveLength(3 * burst);
+    expect(world.events).toHaveLength(burst);
+    world.run(10_000);
+    ask(3 * burst);
+    const more = 10 * limit('tftpRefusalEventsPerSecond');
+    expect(world.events).toHaveLength(burst + more);
+    expect(world.drops.filter((one) => one === 'refusals-untold')).toHaveLength(5 * burst - more);
   });
 
   it('a stranger’s ACK is answered with ERROR 5, and hurts nobody', () => {

@@ -256,6 +256,23 @@ describe('batched', () => {
     await server.close();
   });
 
+  it('asks nobody for what a loader does without, unless the folder has it', async () => {
+    const token = randomBytes(24).toString('base64url');
+    const asked: string[] = [];
+    const made = (name: string) => void asked.push(name);
+    const server = await startTftpServer({ 'revocations_sku.efi': big }, 'auto', { made });
+    const peer = await openPeer();
+    for (const name of ['revocations_sbat.efi', 'revocations_sku.efi']) {
+      await peer.send(request(`/boot/${token}/${name}`), server.port);
+      expect((await peer.next()).packet).toMatchObject({ opcode: OPCODE.error, code: 1 });
+    }
+    expect(asked).toEqual([`boot/${token}/revocations_sku.efi`]);
+    await server.until(() => server.drops.get('optional-file') === 2);
+    expect(server.events).toEqual([]);
+    peer.close();
+    await server.close();
+  });
+
   it('keeps nobody waiting for a client that is waited for alone', async () => {
     const server = await startTftpServer({ 'big.bin': big, f: Buffer.alloc(100, 'x') });
     const silent = await openPeer();

@@ -3,8 +3,9 @@
  *
  * What is bound to an interface is bound to its number, and hears nothing once another one has its name. So every interface is looked at
  * once in a while; what is open on one that is gone is closed, and opened again when something has its name and is up. One that is only
- * down keeps what is open on it. One without the address of its segment is down: its clients would be sent to nobody. The others are served meanwhile, also at the start: nothing but an appliance without any interface
- * refuses to start.
+ * down keeps what is open on it: nothing comes in. One that hears its clients without having the address of its segment would send them
+ * to nobody, so it is closed, too, until it has it. The others are served meanwhile, also at the start: nothing but an appliance
+ * without any interface refuses to start.
  */
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
@@ -30,7 +31,7 @@ export interface Following {
 }
 
 /** Why one is not served. The words change with what other interfaces there are; this does not. */
-type Lost = 'absent' | 'down' | 'replaced' | 'failed';
+type Lost = 'absent' | 'down' | 'unaddressed' | 'replaced' | 'failed';
 
 interface Followed {
   readonly iface: string;
@@ -58,18 +59,21 @@ export async function followInterfaces(
     if (one.told !== kind) use.onLost(one.iface, why);
     one.told = kind;
   };
-  const lack = (one: Followed, seen: SeenInterface | undefined): void =>
-    lost(one, seen ? 'down' : 'absent', absence(one.iface, one.addresses));
+  const lack = (one: Followed, seen: SeenInterface | undefined): void => {
+    const present = seen?.hears ? 'unaddressed' : 'down';
+    lost(one, seen ? present : 'absent', absence(one.iface, one.addresses));
+  };
   const openAs = async (one: Followed, number: number): Promise<void> => {
     one.open = { number, close: await use.open(one.iface) };
   };
   const follow = async (one: Followed): Promise<void> => {
     const seen = see(one.iface, one.addresses);
-    if (one.open && one.open.number !== seen?.number) {
+    const replaced = one.open !== undefined && one.open.number !== seen?.number;
+    if (one.open && (replaced || (seen?.hears && !seen.isUp))) {
       const { close } = one.open;
       one.open = undefined;
       await close();
-      if (seen) lost(one, 'replaced', 'another interface has its name now');
+      if (replaced && seen) lost(one, 'replaced', 'another interface has its name now');
     }
     if (!seen?.isUp) return lack(one, seen);
     if (one.open && one.told === undefined) return;

@@ -61,6 +61,8 @@ export interface Libc {
   read(fd: number, bytes: Uint8Array, length: number): number;
   write(fd: number, bytes: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
+  /** Of the requests those that take the address of a record: `struct ifreq` (netdevice(7)). */
+  ioctl(fd: number, request: number, record: Uint8Array): number;
   /** The number of a network interface; 0 when there is none of that name. */
   if_nametoindex(name: string): number;
   /** Where a buffer lies in memory; it must have been made by `Buffer.allocUnsafeSlow` and be kept referenced. */
@@ -102,6 +104,7 @@ function tryLoad(): Libc | undefined {
       read: lib.func('int64_t read(int fd, void *bytes, size_t length)'),
       write: lib.func('int64_t write(int fd, const void *bytes, size_t length)'),
       getsockname: lib.func('int getsockname(int fd, void *address, void *length)'),
+      ioctl: lib.func('int ioctl(int fd, uint64_t request, void *record)'),
       if_nametoindex: lib.func('unsigned int if_nametoindex(const char *name)'),
       addressOf: (bytes) => BigInt(koffi.address(bytes)),
       errno: () => koffi.errno(),

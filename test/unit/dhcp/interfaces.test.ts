@@ -12,7 +12,7 @@ import { ipv4 } from '../../support/world.ts';
 
 const NEVER_MS = 1_000_000;
 
-/** @param there their numbers; a negative one is down. `refuse` throws where an interface is opened, `blind` where one is looked at */
+/** @param there their numbers; a negative one is down, a fraction has no address. `refuse` throws where an interface is opened, `blind` where one is looked at */
 async function follow(
   there: Record<string, number | undefined>,
   refuse: () => boolean = () => false,
@@ -24,7 +24,9 @@ async function follow(
     look: (iface) => {
       if (blind(iface)) throw new Error('EMFILE');
       const number = there[iface];
-      return number === undefined ? undefined : { number: Math.abs(number), isUp: number > 0 };
+      if (number === undefined) return undefined;
+      const isUp = number > 0 && Number.isInteger(number);
+      return { number: Math.floor(Math.abs(number)), isUp, hears: number > 0 };
     },
     everyMs: NEVER_MS,
     open: async (iface) => {
@@ -101,6 +103,25 @@ describe('following interfaces', () => {
     there['eth0.200'] = -9;
     await following.look();
     expect(flush()[0]).toBe('close eth0.200');
+    await following.close();
+  });
+
+  it('closes what is open on one that loses its address, until it has it again', async () => {
+    const there: Record<string, number | undefined> = { 'eth0.100': 7 };
+    const { following, flush } = await follow(there);
+    flush();
+    there['eth0.100'] = 7.5;
+    await following.look();
+    await following.look();
+    expect(flush().map((line) => line.split(':')[0])).toEqual(['close eth0.100', 'lost eth0.100']);
+    // It goes down meanwhile, which is another reason.
+    there['eth0.100'] = -7;
+    await following.look();
+    expect(flush().map((line) => line.split(':')[0])).toEqual(['lost eth0.100']);
+    there['eth0.100'] = 7;
+    await following.look();
+    await following.look();
+    expect(flush()).toEqual(['open eth0.100 as 7', 'served eth0.100']);
     await following.close();
   });
 
@@ -186,7 +207,7 @@ describe('following interfaces', () => {
     expect(said).toEqual(['open lo']);
     await expect(followInterfaces(lo('10.83.0.1'), use)).rejects.toMatchObject({
       code: 'INTERFACE_MISSING',
-      detail: "'lo' is there, and is down or has no carrier or lacks 10.83.0.1",
+      detail: "'lo' is there, and lacks 10.83.0.1",
     });
     expect(isUp('lo')).toBe(true);
     expect(isUp('lo', ['127.0.0.1', '10.83.0.1'])).toBe(false);

@@ -18,6 +18,7 @@ import {
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import { answerJob, refuseJob } from './asked-jobs.ts';
 import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
@@ -25,7 +26,7 @@ import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
-import { answerSiteJob, endSiteJobs, putSiteJobs } from './site-jobs.ts';
+import { endSiteJobs, loseJobs, putSiteJobs, putTold } from './site-jobs.ts';
 import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
 import { applyWhole, toldAtHello, toldBy } from './told.ts';
@@ -121,6 +122,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         [appliance, program, now, now, theirs - now, last, line, name, appliance],
       );
       if (changed === 0) return undefined;
+      await db.transaction((sql) => loseJobs(sql, { site: name, last, now }));
       await db.transaction((sql) => tellRecords(sql, [name], now));
       return site(name);
     },
@@ -143,7 +145,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
-        await putSiteJobs(sql, { site: of, jobs, events, snapshot: '', now: clock() });
+        await putTold(sql, { site: of, jobs, events, snapshot: '', now: clock() });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
@@ -171,7 +173,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           );
         await endMembers(sql, { site: of, snapshot });
         await replaceSitePools(sql, of, pools);
-        if (page.jobs) await endSiteJobs(sql, { site: of, snapshot, now });
+        if (page.jobs) await endSiteJobs(sql, { site: of, snapshot, now, cursor: done.cursor });
         const values = [of, snapshot];
         await releaseUnmentioned(sql, of, snapshot);
         await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
@@ -202,19 +204,21 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       ]);
     },
     ask: (of, who, body) => putIntent(db, { site: of, who, body, now: clock() }),
-    async waiting(of, count) {
-      const rows = await db.all<{ id: string; who: string; body: string }>(
-        `SELECT id, who, body FROM intents WHERE site = ? AND status = 'waiting' ORDER BY asked_at, id LIMIT ?`,
-        [of, count],
-      );
-      return rows.map(({ id, who, body }) => ({ id, who, body: JSON.parse(body) as IntentBody }));
-    },
+    waiting: (of, count) => waitingOf(db, of, count),
     answer: (of, result) =>
       db.transaction((sql) => keepAnswer(sql, { site: of, result, now: clock() })),
     async notice(of, code, detail) {
       await notice(db, of, code, detail);
     },
   };
+}
+
+async function waitingOf(sql: Sql, site: string, count: number): Promise<Intent[]> {
+  const rows = await sql.all<{ id: string; who: string; body: string }>(
+    `SELECT id, who, body FROM intents WHERE site = ? AND status = 'waiting' ORDER BY asked_at, id LIMIT ?`,
+    [site, count],
+  );
+  return rows.map(({ id, who, body }) => ({ id, who, body: JSON.parse(body) as IntentBody }));
 }
 
 /** With whatever follows from it. @returns false when no such intent was this site's */
@@ -229,17 +233,16 @@ async function keepAnswer(
     [intent, site],
   );
   if (!own) return false;
-  const isNew = await sql.run(
+  const isFirst = await sql.run(
     `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
     [status, JSON.stringify(result), now, intent, site],
   );
   await answerPart(sql, of);
   await answerReset(sql, of);
   // The site may have made it again since.
-  if (isNew > 0 && status === 'done') {
-    await answerSitePool(sql, site, own.body);
-    await answerSiteJob(sql, site, { intent, body: own.body, result });
-  }
+  if (isFirst > 0 && status === 'done') await answerSitePool(sql, site, own.body);
+  if (isFirst > 0 && own.body.startsWith('{"kind":"job",'))
+    await (status === 'done' ? answerJob : refuseJob)(sql, of);
   return true;
 }
 

@@ -1,10 +1,11 @@
 /**
- * What is known of jobs, read from two places: intents, which are what was asked for here, and what sites have told of any other. A list goes by
- * the time at which each was asked for, by whose clock it was, and by id among those of one moment.
+ * Jobs as they are read: those that were asked for here and those of the sites' own, in one order. A list goes by the time at which each was
+ * asked for, by whose clock it was, and by id among those of one moment; a page of it is one statement, which reads no more of each
+ * status than the page has.
  */
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
-import type { FleetJobBody, JobFilter } from './jobs.ts';
+import type { JobFilter } from './jobs.ts';
 import type { KeptJob } from './site-jobs.ts';
 import type { Sql, SqlRow, SqlValue } from './sql.ts';
 
@@ -14,85 +15,43 @@ export interface Place {
   readonly id: string;
 }
 
-/** Why a site has not taken it on. */
-export interface Refusal {
-  readonly code: string;
-  readonly detail: string;
-  readonly at: number;
-}
-
 export interface KnownJob extends Place {
   readonly site: string;
+  /** '' while its site has not answered. */
   readonly siteJob: string;
   readonly action: string;
   readonly target: string;
-  readonly params: Readonly<Record<string, unknown>>;
   readonly requester: string;
-  /** What its site says of it; absent of one that was asked for here and not told of. */
-  readonly told?: KeptJob;
-  readonly refusal?: Refusal;
+  readonly told: KeptJob;
 }
 
-/** By status only where a site has told it. */
 export type ListWish = Omit<JobFilter, 'status'> & { readonly wanted: readonly string[] };
 
-interface AskedRow extends SqlRow {
-  id: string;
-  site: string;
-  who: string;
-  body: string;
-  asked_at: number;
-  status: string;
-  result: string;
-  ended_at: number;
-  /** Null while its site has not told of it. */
-  told: string | null;
-}
-
-interface OwnRow extends SqlRow {
+interface JobRow extends SqlRow {
   site: string;
   job: string;
   intent: string;
+  id: string;
+  action: string;
+  hardwarename: string;
+  requester: string;
+  created_at: number;
   document: string;
 }
 
-const ASKED = `SELECT i.id AS id, i.site AS site, i.who AS who, i.body AS body, i.asked_at AS asked_at,
-    i.status AS status, i.result AS result, i.ended_at AS ended_at, j.document AS told
-  FROM intents i LEFT JOIN fleet_jobs j ON j.intent = i.id AND j.intent <> '' AND j.site = i.site
-    AND j.status <> ''`;
-const OF_JOBS = `i.body LIKE '{"kind":"job",%'`;
-
-function askedJob({ id, site, who, body, asked_at: at, status, ...row }: AskedRow): KnownJob {
-  const { action, target, params } = JSON.parse(body) as FleetJobBody;
-  const said = JSON.parse(row.result || '{}') as Partial<Record<string, string>>;
-  const told = row.told === null ? undefined : (JSON.parse(row.told) as KeptJob);
-  const { code = '', detail = '' } = said;
-  return {
-    ...{ id, at, site, action, target, params, requester: who },
-    siteJob: status === 'done' ? String(said.job ?? '') : '',
-    ...(told && { told }),
-    ...(status === 'refused' && { refusal: { code, detail, at: row.ended_at } }),
-  };
-}
-
-function ownJob({ site, job: id, document }: OwnRow): KnownJob {
-  const told = JSON.parse(document) as KeptJob;
-  const { createdAt: at, action, machine: target, params, requester } = told;
-  return { id, at, site, siteJob: id, action, target, params, requester, told };
+function known({ site, job, intent, document, id, ...row }: JobRow): KnownJob {
+  const { action, hardwarename: target, requester, created_at: at } = row;
+  const siteJob = job === intent ? '' : job;
+  return { id, at, site, siteJob, action, target, requester, told: JSON.parse(document) };
 }
 
 /** By the id of its intent, or by the site's own. */
 export async function knownJob(sql: Sql, id: string): Promise<KnownJob | undefined> {
-  const asked = (of: string) =>
-    sql.all<AskedRow>(`${ASKED} WHERE i.id = ? AND ${OF_JOBS}`, [of]).then(([row]) => row);
-  const here = await asked(id);
-  if (here) return askedJob(here);
-  const [own] = await sql.all<OwnRow>(
-    "SELECT * FROM fleet_jobs WHERE job = ? AND status <> '' ORDER BY site",
-    [id],
+  const [row] = await sql.all<JobRow>(
+    `SELECT * FROM fleet_jobs WHERE (job = ? OR (intent <> '' AND intent = ?)) ORDER BY site`,
+    [id, id],
   );
-  const its = own && own.intent !== '' ? await asked(own.intent) : undefined;
-  return its ? askedJob(its) : own && ownJob(own);
+  return row && known(row);
 }
 
 type Condition = readonly [string, ...SqlValue[]];
@@ -104,98 +63,63 @@ const oneOf = (column: string, values: readonly string[]): Condition => [
 
 /** By the id of its intent, or by the site's own. */
 function byIds(ids: readonly string[]): Condition {
-  const [[asked], [own]] = [oneOf('i.id', ids), oneOf('f.job', ids)];
-  const its = `SELECT f.intent FROM fleet_jobs f WHERE ${own} AND f.intent <> ''`;
-  return [`(${asked} OR i.id IN (${its}))`, ...ids, ...ids];
-}
-
-const behindOf = (columns: Record<keyof Place, string>, place?: Place): Condition[] =>
-  place === undefined
-    ? []
-    : [
-        [
-          // The first of them is what an index begins at.
-          `(${columns.at} <= ? AND (${columns.at} < ? OR ${columns.id} > ?))`,
-          ...[place.at, place.at, place.id],
-        ],
-      ];
-
-function select<Row extends SqlRow>(
-  sql: Sql,
-  { from, order, count }: { from: string; order: string; count: number },
-  conditions: readonly Condition[],
-): Promise<Row[]> {
-  return sql.all<Row>(
-    `${from} WHERE ${conditions.map(([text]) => text).join(' AND ')} ORDER BY ${order} LIMIT ?`,
-    [...conditions.flatMap(([, ...values]) => values), count],
-  );
-}
-
-const likeField = (name: string, value: string): string =>
-  `%"${name}":${JSON.stringify(value).replace(/[%_!]/g, '!$&')}%`;
-
-/** The next of those that were asked for here, newest first. What is in the body is looked for as a text: some of them may not be like it. */
-export async function askedJobs(
-  sql: Sql,
-  { site, requester, action, target, ids, wanted }: ListWish,
-  behind?: Place,
-): Promise<KnownJob[]> {
-  const like = Object.entries({ action, target }).flatMap(([name, value]): Condition[] =>
-    value === undefined ? [] : [[`i.body LIKE ? ESCAPE '!'`, likeField(name, value)]],
-  );
-  const [told, ...statuses] = oneOf('j.status', wanted);
-  const rows = await select<AskedRow>(
-    sql,
-    { from: ASKED, order: 'i.asked_at DESC, i.id', count: limit('fleetPageMax') },
-    [
-      [OF_JOBS],
-      ...(site === undefined ? [] : [['i.site = ?', site] as const]),
-      ...(requester === undefined ? [] : [['i.who = ?', requester] as const]),
-      ...(ids === undefined ? [] : [byIds(ids.split(','))]),
-      ...(wanted.length === 0 ? [] : [[`(j.status IS NULL OR ${told})`, ...statuses] as const]),
-      ...like,
-      ...behindOf({ at: 'i.asked_at', id: 'i.id' }, behind),
-    ],
-  );
-  return rows.map(askedJob);
+  const [[own], [asked]] = [oneOf('j.job', ids), oneOf('j.intent', ids)];
+  return [`(${own} OR (j.intent <> '' AND ${asked}))`, ...ids, ...ids];
 }
 
 /**
  * The job of an intent may be told of before the site's answer says that it is its own: one that was made since it was asked for, as far as
- * the two clocks can say, and still goes on.
+ * the two clocks can say, and still goes on. It is there as what was asked for.
  */
-const NOT_ASKED = `j.intent = '' AND j.status <> '' AND NOT (j.ended_at = 0 AND j.requester LIKE 'central:%' AND EXISTS (
-  SELECT 1 FROM intents i JOIN sites s ON s.name = i.site
-  WHERE i.site = j.site AND i.status = 'waiting' AND ${OF_JOBS}
-    AND j.created_at - s.skew_ms >= i.asked_at - ${limit('clockSkewMs')}
-    AND i.body LIKE '%"target":"' || j.hardwarename || '"%'))`;
+const NOT_TWICE = `(j.intent <> '' OR j.ended_at > 0 OR j.requester NOT LIKE 'central:%' OR NOT EXISTS (
+  SELECT 1 FROM fleet_jobs a JOIN sites s ON s.name = a.site
+  WHERE a.hardwarename = j.hardwarename AND a.site = j.site AND a.job = a.intent AND a.ended_at = 0
+    AND j.created_at - s.skew_ms >= a.created_at - ${limit('clockSkewMs')}))`;
 
-/** The next of all others, newest first. */
-export async function ownJobs(
+const ORDER = 'created_at DESC, id';
+
+/** The next ones, newest first. */
+export async function knownJobs(
   sql: Sql,
   { site, requester, action, target, ids, wanted }: ListWish,
   { behind, count }: { readonly behind?: Place | undefined; readonly count: number },
 ): Promise<KnownJob[]> {
   const given = Object.entries({ site, requester, action, hardwarename: target });
-  const rows = await select<OwnRow>(
-    sql,
-    { from: 'SELECT j.* FROM fleet_jobs j', order: 'j.created_at DESC, j.job', count },
-    [
-      [NOT_ASKED],
-      ...given.flatMap(([name, value]): Condition[] =>
-        value === undefined ? [] : [[`j.${name} = ?`, value]],
-      ),
-      ...(ids === undefined ? [] : [oneOf('j.job', ids.split(','))]),
-      ...(wanted.length === 0 ? [] : [oneOf('j.status', wanted)]),
-      ...behindOf({ at: 'j.created_at', id: 'j.job' }, behind),
-    ],
-  );
-  return rows.map(ownJob);
+  const conditions: Condition[] = [
+    [NOT_TWICE],
+    ...given.flatMap(([name, value]): Condition[] =>
+      value === undefined ? [] : [[`j.${name} = ?`, value]],
+    ),
+    ...(ids === undefined ? [] : [byIds(ids.split(','))]),
+    ...(behind === undefined ? [] : [after(behind)]),
+  ];
+  const branch = (more: readonly Condition[]): Condition => {
+    const all = [...more, ...conditions];
+    const where = all.map(([text]) => text).join(' AND ');
+    return [
+      `SELECT j.* FROM fleet_jobs j WHERE ${where} ORDER BY j.created_at DESC, j.id LIMIT ?`,
+      ...all.flatMap(([, ...values]) => values),
+      count,
+    ];
+  };
+  // An index has the order of one status alone.
+  const branches = wanted.map((status) => branch([['j.status = ?', status]]));
+  const [text, ...values] = branches.length === 0 ? branch([]) : united(branches, count);
+  return (await sql.all<JobRow>(text, values)).map(known);
 }
 
-/** Newest first. */
-export const inOrder = (one: Place, other: Place): number =>
-  other.at - one.at || (one.id < other.id ? -1 : 1);
+const united = (branches: readonly Condition[], count: number): Condition => [
+  `${branches.map(([text], at) => `SELECT * FROM (${text}) AS s${at}`).join(' UNION ALL ')}
+   ORDER BY ${ORDER} LIMIT ?`,
+  ...branches.flatMap(([, ...values]) => values),
+  count,
+];
+
+/** The first of the conditions is what an index begins at. */
+const after = ({ at, id }: Place): Condition => [
+  '(j.created_at <= ? AND (j.created_at < ? OR j.id > ?))',
+  ...[at, at, id],
+];
 
 export const cursorOf = ({ at, id }: Place): string => `${at}.${id}`;
 

@@ -1,28 +1,16 @@
 /**
  * Jobs of all sites, in the appliance's shapes. One that was asked for here has the id of its intent, and the site's own beside it; any other
- * has the site's. How far it is, its site tells; of a site that cannot tell yet it follows from the events of what was asked
- * for here. Steps follow from events.
+ * has the site's. How far it is, its site tells (site-jobs.ts); steps follow from events.
  */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { siteName } from '../federation/protocol.ts';
 import { timeOf } from '../http/people/job-views.ts';
 import { maskInstall } from '../http/people/mask.ts';
-import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { type Fresh, type SiteView, siteViews } from './fleet-view.ts';
-import {
-  askedJobs,
-  cursorOf,
-  inOrder,
-  type KnownJob,
-  knownJob,
-  ownJobs,
-  type Place,
-  type Refusal,
-  readCursor,
-} from './job-list.ts';
-import { ENDS, type KeptJob } from './site-jobs.ts';
+import { cursorOf, type KnownJob, knownJob, knownJobs, readCursor } from './job-list.ts';
+import type { KeptJob } from './site-jobs.ts';
 import type { FleetDatabase } from './sql.ts';
 
 /** The appliance's form, of one machine; when it comes is the site's to decide, and so is what goes first. */
@@ -104,11 +92,6 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
       .map((row): JobEvent => ({ ...row, data: JSON.parse(row.data) }))
       .filter(({ data }) => data.job === siteJob);
   };
-  const show = async (known: KnownJob, sites: ReadonlyMap<string, SiteView>) =>
-    showJob(known, {
-      fresh: sites.get(known.site),
-      events: known.told ? [] : await eventsOf(known),
-    });
   const find = async (id: string) => {
     const known = await knownJob(db, id);
     if (!known) throw new AppError('NOT_FOUND', { detail: `No job ${id} is known here.` });
@@ -117,38 +100,22 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
   return {
     async page({ status = '', ...of }, { count, cursor }) {
       const sites = await siteViews(db, clock());
-      const wanted = status.split(',').filter(Boolean);
+      const wanted = statusesIn(status);
       const behind = cursor === undefined ? undefined : readCursor(cursor);
-      const found: { place: Place; job: FleetJobView }[] = [];
-      for (const known of await ownJobs(db, { ...of, wanted }, { behind, count: count + 1 }))
-        found.push({ place: known, job: await show(known, sites) });
-      let asked = 0;
-      // How far one is that its site has not told of is in no column: a list reads on until there are enough.
-      for (let last: Place | undefined = behind; asked <= count; ) {
-        const jobs = await askedJobs(db, { ...of, wanted }, last);
-        for (const known of jobs) {
-          const job = await show(known, sites);
-          if (!isLike(job, of) || (wanted.length > 0 && !wanted.includes(job.status))) continue;
-          found.push({ place: known, job });
-          asked += 1;
-          if (asked > count) break;
-        }
-        last = jobs.at(-1);
-        if (jobs.length < limit('fleetPageMax')) break;
-      }
-      found.sort(({ place: one }, { place: other }) => inOrder(one, other));
+      const found = await knownJobs(db, { ...of, wanted }, { behind, count: count + 1 });
       const page = found.slice(0, count);
-      const end = found.length > count ? page.at(-1)?.place : undefined;
-      return { jobs: page.map(({ job }) => job), ...(end && { next: cursorOf(end) }) };
+      const end = found.length > count ? page.at(-1) : undefined;
+      const jobs = page.map((known) => showJob(known, sites.get(known.site)));
+      return { jobs, ...(end && { next: cursorOf(end) }) };
     },
     async byId(id) {
       const { known, sites } = await find(id);
-      return show(known, sites);
+      return showJob(known, sites.get(known.site));
     },
     async get(id) {
       const { known, sites } = await find(id);
       const events = await eventsOf(known);
-      const job = showJob(known, { fresh: sites.get(known.site), events });
+      const job = showJob(known, sites.get(known.site));
       const isAsked = events.some(({ name }) => name === 'job.cancelling');
       return {
         ...{ job, cancelling: isAsked && job.ended_at === null },
@@ -162,57 +129,30 @@ export function openFleetJobs(db: FleetDatabase, clock: Clock): FleetJobs {
   };
 }
 
-/** What is in a body is looked for as a text, so that there may be some among them that are not like it. */
-const isLike = (job: FleetJobView, { ids: _, status: _status, ...of }: JobFilter): boolean =>
-  Object.entries(of).every(
-    ([name, value]) =>
-      value === undefined ||
-      String(job[name as keyof FleetJobView]).replace('hardwarename=', '') === value,
-  );
+const STATUSES = ['queued', 'running', 'finished', 'failed', 'cancelled', 'lost'];
 
-interface Beside {
-  readonly events: readonly JobEvent[];
-  readonly fresh: SiteView | undefined;
-}
+/** Each once; of whatever is none of them, and no job has, the empty one. */
+const statusesIn = (list: string): string[] => [
+  ...new Set(
+    list
+      .split(',')
+      .filter(Boolean)
+      .map((one) => (STATUSES.includes(one) ? one : '')),
+  ),
+];
 
-function showJob(known: KnownJob, { events, fresh }: Beside): FleetJobView {
-  const { id, site, siteJob, target, requester, action, params, told } = known;
+function showJob(known: KnownJob, fresh: SiteView | undefined): FleetJobView {
+  const { id, site, siteJob, target, requester, action, told } = known;
   const { freshness = 'never', asOf = 0 } = fresh ?? {};
+  const { status, step, retries, code, detail, version, priority, params } = told;
   return {
     ...{ id, site, siteJob, freshness, asOf, action, target: `hardwarename=${target}` },
-    ...{ requester, user: requester, params: maskInstall(params), created_at: timeOf(known.at) },
-    ...(told ? stateTold(told) : stateFolded(known, events)),
     // Who asked for it here is the one for whom it is.
-    ...(told && id === siteJob && { user: told.user }),
+    ...{ requester, user: id === siteJob ? told.user : requester, params: maskInstall(params) },
+    ...{ created_at: timeOf(known.at), started_at: timeOf(told.startedAt) },
+    ...{ ended_at: timeOf(told.endedAt), status, step, retries, code, detail, version, priority },
     // What its steps said, its site keeps.
     result: null,
-  };
-}
-
-type State = 'status' | 'started_at' | 'ended_at' | 'step' | 'retries' | 'code' | 'detail';
-type StateView = Pick<FleetJobView, State | 'version' | 'priority'>;
-
-function stateTold({ status, step, retries, code, detail, ...told }: KeptJob): StateView {
-  const { version, priority, startedAt, endedAt } = told;
-  return {
-    ...{ status, step, retries, code, detail, version, priority },
-    ...{ started_at: timeOf(startedAt), ended_at: timeOf(endedAt) },
-  };
-}
-
-/** Of one that was asked for here, while its site cannot tell of jobs, or has not yet. */
-function stateFolded({ refusal }: KnownJob, events: readonly JobEvent[]): StateView {
-  const end = events.find(({ name }) => name in ENDS);
-  const steps = events.filter(({ name }) => name === 'job.step');
-  const { code = '', detail = '' } = refusal ?? (end?.data as Partial<Refusal> | undefined) ?? {};
-  const status = end ? ENDS[end.name] : steps.length > 0 ? 'running' : 'queued';
-  // Called off before its site had heard of it.
-  const unheard = code === 'JOB_ENDED' ? 'cancelled' : 'failed';
-  return {
-    ...{ code, detail, version: 0, priority: 0, status: refusal ? unheard : (status ?? 'queued') },
-    ...{ started_at: timeOf(steps[0]?.at ?? 0), ended_at: timeOf(end?.at ?? refusal?.at ?? 0) },
-    step: String(steps.at(-1)?.data.step ?? ''),
-    retries: events.filter(({ name }) => name === 'job.retry').length,
   };
 }
 

@@ -31,17 +31,10 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
         `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
          AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)
          AND NOT EXISTS (SELECT 1 FROM fleet_jobs j WHERE j.intent = intents.id AND j.intent <> ''
-           AND j.status <> '' AND (j.ended_at = 0 OR j.ended_at >= ?))`,
+           AND (j.ended_at = 0 OR j.ended_at >= ?))`,
         [before, before],
       );
-      gone += await dropJobs(db, {
-        where: 'ended_at > 0 AND ended_at < ?',
-        values: [before],
-        most,
-      });
-      // Of which nothing was told, and what was asked is not kept any more.
-      const where = `status = '' AND NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = fleet_jobs.intent)`;
-      gone += await dropJobs(db, { where, values: [], most });
+      gone += await dropJobs(db, { before, most });
       gone += await dropRequests(db, { before, most: 100 });
       gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);
       gone += await db.run('DELETE FROM sessions WHERE ends_at < ?', [now]);
@@ -87,13 +80,13 @@ async function dropEvents(
 
 async function dropJobs(
   db: FleetDatabase,
-  { where, values, most }: { where: string; values: readonly number[]; most: number },
+  { before, most }: { before: number; most: number },
 ): Promise<number> {
   for (let gone = 0; ; ) {
     const some = await db.run(
       `DELETE FROM fleet_jobs WHERE (site, job) IN
-         (SELECT site, job FROM fleet_jobs WHERE ${where} LIMIT ?)`,
-      [...values, most],
+         (SELECT site, job FROM fleet_jobs WHERE ended_at > 0 AND ended_at < ? LIMIT ?)`,
+      [before, most],
     );
     gone += some;
     if (some < most) return gone;

@@ -15,6 +15,7 @@ import {
   fromAppliance,
   PROTOCOL_VERSION,
   parseMessage,
+  TAKES,
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
@@ -207,7 +208,7 @@ async function greet(
   const { feed_cursor: cursor, mark } = row;
   const known = mark === '' ? {} : { mark };
   // One of the version before ends a line that says what it does not know.
-  const more = isUnderstood && { takes: ['jobs'], lacks: lackingOf(row) };
+  const more = isUnderstood && { takes: [...TAKES], lacks: lackingOf(row) };
   send(socket, { kind: 'welcome', cursor, ...known, clock: clock(), ...more });
   return { site, line: id, socket, sent: new Set(), sending: false };
 }

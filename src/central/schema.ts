@@ -1,7 +1,8 @@
 /** The fleet's tables, for both engines: forward-only steps, counted in `fleet_schema`. Times are milliseconds since 1970. */
+import { JOB_ROWS, type Step } from './schema-jobs.ts';
 import type { FleetDatabase } from './sql.ts';
 
-const STEPS: readonly (readonly string[])[] = [
+const STEPS: readonly Step[] = [
   [
     `CREATE TABLE sites (
       name TEXT PRIMARY KEY,
@@ -363,6 +364,7 @@ const STEPS: readonly (readonly string[])[] = [
     // Those of one site were read and sorted whole for a page.
     'CREATE INDEX fleet_jobs_by_site ON fleet_jobs (site, created_at, job)',
   ],
+  JOB_ROWS,
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */
@@ -380,7 +382,8 @@ export async function migrateFleet(db: FleetDatabase): Promise<void> {
     if (at > STEPS.length) throw new Error(`the fleet's schema ${at} is newer than this program`);
     for (const [index, statements] of STEPS.entries()) {
       if (index < at) continue;
-      for (const statement of statements) await sql.run(statement);
+      for (const statement of statements)
+        await (typeof statement === 'string' ? sql.run(statement) : statement(sql));
       await sql.run('INSERT INTO fleet_schema (step) VALUES (?)', [index + 1]);
     }
   });

@@ -57,7 +57,13 @@ export function applyWhole(
     if (isOurs === 0) return false;
     await putSiteJobs(sql, { site, jobs, snapshot, now });
     if (!done) return true;
-    if (done.includes('jobs')) await endSiteJobs(sql, { site, snapshot, now });
+    if (done.includes('jobs')) {
+      const [row] = await sql.all<{ feed_cursor: number | null }>(
+        'SELECT feed_cursor FROM sites WHERE name = ?',
+        [site],
+      );
+      await endSiteJobs(sql, { site, snapshot, now, cursor: row?.feed_cursor ?? 0 });
+    }
     if (done.includes('pools')) await replaceSitePools(sql, site, pools);
     await note(sql, site, done);
     return true;

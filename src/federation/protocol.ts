@@ -125,6 +125,9 @@ export type JobDocument = z.output<typeof jobDocument>;
 export const WELCOME_HEADER = 'reveille-welcome';
 export const WELCOME_FIELDS = 'takes lacks';
 
+/** What a central takes beyond what the version before has told: jobs, and the event behind which an answer stands. */
+export const TAKES = ['jobs', 'answer-events'] as const;
+
 /** Documents that are told whole: in a snapshot, or by themselves where central has none of them. */
 export const WHOLE_KINDS = ['pools', 'jobs'] as const;
 export type WholeKind = (typeof WHOLE_KINDS)[number];
@@ -205,6 +208,8 @@ export const fromAppliance = z.discriminatedUnion('kind', [
     intent: id,
     status: z.enum(['done', 'refused']),
     result: z.record(z.string(), z.unknown()),
+    /** The site's newest when it was carried out: whatever has come of it is told up to here. To a central that takes it. */
+    event: cursor.optional(),
   }),
   z.strictObject({ kind: z.literal('renew'), request: z.string().max(4096) }),
 ]);

@@ -51,7 +51,7 @@ export interface SessionPorts {
   /** With their places, behind this one by id. */
   requestsAfter(id: string, count: number): readonly RequestDocument[];
   /**
-   * Carries it out once and keeps the result; hearing it again gives the kept one. Resolves when both are on disk; to
+   * Carries it out once, before it returns, and keeps the result; hearing it again gives the kept one. Resolves when both are on disk; to
    * undefined when it takes a while, and is answered later.
    *
    * @throws what the disk says: then nothing has happened
@@ -153,10 +153,17 @@ function changedBy(ports: SessionPorts, events: readonly FeedEvent[], takesJobs:
   };
 }
 
+/** With the number of the newest event, which whatever has come of it is told up to. */
+function answer(ports: SessionPorts, intent: SentIntent, withEvent: boolean): Promise<void> {
+  const kept = ports.carryOut(intent);
+  const event = withEvent && { event: ports.lastId() };
+  return kept.then((result) => result && ports.send({ ...result, ...event }));
+}
+
 export function createSession(ports: SessionPorts): Session {
   let phase: Phase = { at: 'greeting' };
   /** A central of the version before has no use for jobs, and ends a line that tells of them. */
-  let takesJobs = false;
+  let [takesJobs, takesEvents] = [false, false];
   /** Versions that central has had on this connection: a hundred events of one machine send its record once. */
   const told = new Map<string, number>();
   const isTold = (document: MachineDocument): boolean => {
@@ -176,6 +183,7 @@ export function createSession(ports: SessionPorts): Session {
   };
   const begin = ({ cursor, mark, takes = [], lacks = [] }: Welcome): Phase => {
     takesJobs = takes.includes('jobs');
+    takesEvents = takes.includes('answer-events');
     const isOther = mark !== undefined && cursor !== null && !isSameMark(mark, markAt(cursor));
     const isOurs =
       cursor !== null && cursor >= ports.floor() && cursor <= ports.lastId() && !isOther;
@@ -245,7 +253,7 @@ export function createSession(ports: SessionPorts): Session {
     for (const intent of intents) {
       if (isOver) return;
       try {
-        ports.carryOut(intent).then((result) => result && ports.send(result), fail);
+        answer(ports, intent, takesEvents).catch(fail);
       } catch (error) {
         fail(error);
       }

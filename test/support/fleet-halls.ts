@@ -1,5 +1,6 @@
 /** Sites of a test fleet that install: each a provisioning hall with free machines, and time of its own. */
-import { type TestFleet, type TestSite, until } from './fleet.ts';
+import { onTestFinished } from 'vitest';
+import { createFleet, type TestFleet, type TestSite, until } from './fleet.ts';
 import { createProvisionHall, type ProvisionHall } from './provision-hall.ts';
 
 export interface FleetHall {
@@ -32,3 +33,16 @@ export const current = (of: TestFleet, ...sites: string[]) =>
 
 export const inUse = ({ hall }: FleetHall) =>
   hall.now.inventory.machines.list().filter(({ state }) => state === 'in-use');
+
+/** A fleet that ends with the test, of London and Stockholm, both heard of; the names of Stockholm's machines begin with the hundredth. */
+export async function twoHalls({ count, squads = [] }: { count: number; squads?: string[] }) {
+  const fleet = await createFleet();
+  onTestFinished(() => fleet.close());
+  const lon = await hallAt(fleet, 'lon', { from: 0, count });
+  const sto = await hallAt(fleet, 'sto', { from: 100, count });
+  for (const squad of squads) await fleet.call('PUT', `/squads/${squad}`, {});
+  lon.site.connect();
+  sto.site.connect();
+  await current(fleet, 'lon', 'sto');
+  return { fleet, lon, sto };
+}

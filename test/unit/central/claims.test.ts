@@ -1,17 +1,12 @@
 /** Who of those that claim a machine has it, when another gives it up. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { markClaims, releaseClaims } from '../../../src/central/claims.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
-import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
-
-let db: FleetDatabase | undefined;
-afterEach(() => db?.close());
+import type { FleetDatabase } from '../../../src/central/sql.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 /** Told of by each in turn: the first has it. */
 async function claimedBy(...sites: string[]): Promise<FleetDatabase> {
-  const opened = openFleetDatabase('sqlite::memory:');
-  db = opened;
-  await migrateFleet(opened);
+  const opened = await fleetDatabase();
   for (const site of sites) {
     await opened.run(
       `INSERT INTO machines (site, hardwarename, state, hardware_type, role, squad, rack, document, version)

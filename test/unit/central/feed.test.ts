@@ -1,24 +1,18 @@
 /** A cursor over the feeds of all sites, when one of them begins anew: nobody is told less without being told so. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openFleetFeed } from '../../../src/central/feed.ts';
 import { openFleet } from '../../../src/central/fleet.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
-import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
 import { markOf } from '../../../src/federation/protocol.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 const clock: Clock = () => 1_000_000 as Millis;
-
-let db: FleetDatabase | undefined;
-afterEach(() => db?.close());
 
 const event = (id: number) => ({ id, at: id, name: 'machine.state', data: {} });
 const wish = (after: string, site?: string) => ({ after, site, names: [] });
 
 async function openSites(...names: string[]) {
-  const sql = openFleetDatabase('sqlite::memory:');
-  db = sql;
-  await migrateFleet(sql);
+  const sql = await fleetDatabase();
   const fleet = openFleet(sql, clock);
   for (const name of names) {
     await sql.run('INSERT INTO sites (name, joined_at) VALUES (?, 0)', [name]);

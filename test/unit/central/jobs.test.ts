@@ -1,17 +1,15 @@
 /** Which of the jobs that were asked for at central a list finds: those that are like it, however many others came since. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { refuseJob } from '../../../src/central/asked-jobs.ts';
 import { putIntent } from '../../../src/central/intents.ts';
 import { type JobFilter, openFleetJobs } from '../../../src/central/jobs.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
-import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
+import type { FleetDatabase, Sql, SqlValue } from '../../../src/central/sql.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 const NOW = 1_000_000;
 const clock: Clock = () => NOW as Millis;
-
-let db: FleetDatabase | undefined;
-afterEach(() => db?.close());
 
 interface Asked {
   readonly target: string;
@@ -22,9 +20,7 @@ interface Asked {
 }
 
 async function openJobs(asked: readonly Asked[]) {
-  const opened = openFleetDatabase('sqlite::memory:');
-  db = opened;
-  await migrateFleet(opened);
+  const opened = await fleetDatabase();
   for (const { site = 'lon', action = 'inspect', who = 'ann', target, at } of asked)
     await putIntent(opened, {
       ...{ id: `${target}-${at}`, site, who, now: at },
@@ -56,8 +52,8 @@ describe('a list of jobs', () => {
 
   it('finds by status what is older than everything else', async () => {
     const { sql, list } = await openJobs([...others, { target: 'OLD', at: 1 }]);
-    const values = [JSON.stringify({ code: 'MACHINE_PROTECTED' }), 'OLD-1'];
-    await sql.run("UPDATE intents SET status = 'refused', result = ? WHERE id = ?", values);
+    const result = { intent: 'OLD-1', result: { code: 'MACHINE_PROTECTED' } };
+    await refuseJob(sql, { site: 'lon', now: NOW, result });
     expect(ids(await list({ status: 'failed,cancelled' }, 5))).toEqual(['OLD-1']);
   });
 
@@ -77,5 +73,97 @@ describe('a list of jobs', () => {
     newest.sort((one, other) => other.at - one.at || (one.id < other.id ? -1 : 1));
     expect(ids(await list({ status: 'queued' }, MANY))).toEqual(ids(newest));
     expect(ids(await list({}, 7))).toEqual(ids(newest).slice(0, 7));
+  });
+});
+
+/** Of each status: half of them asked for here and not told of, the others the site's own. */
+const ROWS = 10_000;
+const PAGE = 100;
+const DOCUMENT = JSON.stringify({ params: {}, startedAt: 0, endedAt: 0 });
+
+async function crowded(): Promise<FleetDatabase> {
+  const db = await fleetDatabase();
+  await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
+  await db.transaction(async (sql) => {
+    for (const status of ['queued', 'running', 'finished']) await fillWith(sql, status);
+  });
+  await db.run('ANALYZE');
+  return db;
+}
+
+async function fillWith(sql: Sql, status: string): Promise<void> {
+  const size = 500;
+  for (let from = 0; from < ROWS; from += size) {
+    const rows = Array.from({ length: size }, (_, n): SqlValue[] => {
+      const id = `${status}-${from + n}`;
+      const intent = n % 2 === 0 ? id : '';
+      return ['lon', `job-${id}`, intent, id, `M-${from + n}`, status, from + n, DOCUMENT];
+    });
+    await sql.run(
+      `INSERT INTO fleet_jobs (site, job, intent, id, hardwarename, status, created_at, document)
+       VALUES ${rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ')}`,
+      rows.flat(),
+    );
+  }
+}
+
+interface Node {
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly Node[];
+}
+
+/** Rows of jobs that PostgreSQL has looked at. */
+const rowsOf = (node: Node): number =>
+  (node['Relation Name'] === 'fleet_jobs'
+    ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
+    : 0) + (node.Plans ?? []).reduce((sum, plan) => sum + rowsOf(plan), 0);
+
+describe('a page of jobs', () => {
+  it.each([
+    ['of some states', { status: 'queued,running' }, 2, 'by_status (status=?'],
+    ['of all', {}, 1, 'by_time'],
+    ['of one site', { site: 'lon' }, 1, 'by_site (site=?'],
+    ['of some, further on', { status: 'queued,finished' }, 2, 'by_status (status=? AND', 5000],
+    ['of all, further on', {}, 1, 'by_time (created_at<?', 5000],
+  ])('%s is two statements, and reads no more rows of each than it shows', async (...of) => {
+    const [, filter, branches, index, at] = of;
+    const db = await crowded();
+    const asked: [string, readonly SqlValue[]][] = [];
+    const counted: FleetDatabase = {
+      ...db,
+      all: (text, values = []) => {
+        asked.push([text, values]);
+        return db.all(text, values);
+      },
+    };
+    const cursor = at === undefined ? undefined : `${at}.x`;
+    const page = await openFleetJobs(counted, clock).page(filter, { count: PAGE, cursor });
+    expect(page.jobs).toHaveLength(PAGE);
+    expect(asked).toHaveLength(2);
+    const [text = '', values = []] = asked[1] ?? [];
+    if (db.engine === 'postgresql') {
+      const explained = `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`;
+      const [row] = await db.all<{ 'QUERY PLAN': never }>(explained, values);
+      const plans = (row?.['QUERY PLAN'] ?? []) as readonly { Plan: Node }[];
+      expect(plans).toHaveLength(1);
+      for (const { Plan } of plans)
+        expect(rowsOf(Plan)).toBeLessThanOrEqual(branches * (PAGE + 10));
+      return;
+    }
+    const plan = await db.all<{ parent: number; detail: string }>(
+      `EXPLAIN QUERY PLAN ${text}`,
+      values,
+    );
+    const reads = plan.filter(({ detail }) => detail.includes(' j USING'));
+    expect(reads).toHaveLength(branches);
+    for (const { parent, detail } of reads) {
+      expect(detail).toContain(`INDEX fleet_jobs_${index}`);
+      // What is read comes in its order, so that the limit ends it: only what comes together from the states is sorted.
+      const beside = plan.filter((step) => step.parent === parent);
+      expect(beside.map((step) => step.detail).join()).not.toContain('TEMP B-TREE');
+    }
   });
 });

@@ -1,28 +1,15 @@
 /** What central keeps for a while, and by which instance it is removed. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openKeeping } from '../../../src/central/keeping.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
-import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
+import type { FleetDatabase } from '../../../src/central/sql.ts';
 import { limit } from '../../../src/limits.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = 1_000 * DAY_MS;
-const ends: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
-});
 
 async function openDatabase(): Promise<FleetDatabase> {
-  const folder = mkdtempSync(join(tmpdir(), 'keeping-'));
-  const db = openFleetDatabase(`sqlite:${join(folder, 'fleet.db')}`);
-  ends.push(async () => {
-    await db.close();
-    rmSync(folder, { recursive: true });
-  });
-  await migrateFleet(db);
+  const db = await fleetDatabase();
   await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
   return db;
 }
@@ -108,7 +95,7 @@ describe('what is too old', () => {
         );
     });
     await db.run(
-      "INSERT INTO fleet_jobs (site, job, status, ended_at) SELECT site, id, 'failed', 1 FROM events",
+      "INSERT INTO fleet_jobs (site, job, id, status, ended_at) SELECT site, CAST(id AS TEXT), CAST(id AS TEXT), 'failed', 1 FROM events",
     );
     expect(await openKeeping(db, 1).run(NOW)).toBe(4 * limit('fleetKeepingRowsMax'));
   });

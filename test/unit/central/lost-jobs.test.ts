@@ -1,22 +1,21 @@
-/** Jobs of which a site tells no more: closed by what it has said of them, lost where it has said nothing, and read without reading all others. */
-import { afterEach, expect, it } from 'vitest';
-import { askedJobs, ownJobs } from '../../../src/central/job-list.ts';
+/** Jobs of which a site tells no more, or never told: closed by what it has said of them, lost where it has said nothing. */
+import { describe, expect, it } from 'vitest';
+import { openFleet } from '../../../src/central/fleet.ts';
 import { openFleetJobs } from '../../../src/central/jobs.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
-import { answerSiteJob, endSiteJobs, putSiteJobs } from '../../../src/central/site-jobs.ts';
-import { type FleetDatabase, openFleetDatabase } from '../../../src/central/sql.ts';
+import { fillJobRows } from '../../../src/central/schema-jobs.ts';
+import { endSiteJobs, putSiteJobs } from '../../../src/central/site-jobs.ts';
+import type { FleetDatabase } from '../../../src/central/sql.ts';
 import { lookAtDeferred } from '../../../src/federation/deferred.ts';
 import { openFleetJobs as openSiteJobs } from '../../../src/federation/jobs.ts';
-import { jobDocument } from '../../../src/federation/protocol.ts';
+import { type FromAppliance, jobDocument } from '../../../src/federation/protocol.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-
-let db: FleetDatabase;
-afterEach(() => db?.close());
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 const NOW = 10_000_000;
 const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-const INTENT = uuid(99);
+const install = (target: string) =>
+  ({ kind: 'job', action: 'install', target, params: {} }) as const;
 
 const job = (n: number, more: object = {}) => ({
   ...{ id: uuid(n), action: 'install', version: 1, machine: `SN${n}`, params: {}, retries: 0 },
@@ -24,48 +23,218 @@ const job = (n: number, more: object = {}) => ({
   ...{ code: '', detail: '', createdAt: 5, startedAt: 6, endedAt: 0, ...more },
 });
 
+const of = { site: 'lon', line: 'line' };
+type Batch = Extract<FromAppliance, { kind: 'batch' }>;
+
+/** A central whose site has told everything up to its tenth event. */
 async function central() {
-  db = openFleetDatabase('sqlite::memory:');
-  await migrateFleet(db);
+  const db = await fleetDatabase();
   await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
-  return openFleetJobs(db, () => NOW as Millis);
+  const fleet = openFleet(db, () => NOW as Millis);
+  const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one', program: '' } as const;
+  const greets = (last: number) =>
+    fleet.greet({ ...hello, clock: NOW, floor: 0, last }, 'line', true);
+  const tellsAll = (cursor: number, more: object = { jobs: [] }) =>
+    fleet.applySnapshot(of, {
+      ...{ kind: 'snapshot', snapshot: `to-${cursor}`, machines: [], pools: [] },
+      ...{ done: { cursor }, ...more },
+    });
+  const tells = (from: number, to: number, more: Partial<Batch> = {}) =>
+    fleet.applyBatch(of, { kind: 'batch', from, to, events: [], machines: [], ...more });
+  await greets(10);
+  await tellsAll(10);
+  return {
+    ...{ db, fleet, jobs: openFleetJobs(db, () => NOW as Millis), greets, tellsAll, tells },
+    ask: (target = 'SN1') => fleet.ask('lon', 'bob', install(target)),
+    answers: (intent: string, n: number, event?: number) =>
+      fleet.answer('lon', {
+        ...{ kind: 'result', intent, status: 'done', result: { job: uuid(n) } },
+        ...(event !== undefined && { event }),
+      }),
+  };
 }
 
 /** Job 1 is that of the intent. */
 async function asked() {
-  const body = JSON.stringify({ kind: 'job', action: 'install', target: 'SN1', params: {} });
-  const result = { job: uuid(1) };
-  await db.run(
-    `INSERT INTO intents (id, site, who, body, asked_at, status, result) VALUES (?, 'lon', 'bob', ?, 5, 'done', ?)`,
-    [INTENT, body, JSON.stringify(result)],
-  );
-  await answerSiteJob(db, 'lon', { intent: INTENT, body, result });
+  const made = await central();
+  const intent = await made.ask();
+  await made.answers(intent, 1, 1);
+  return { ...made, intent };
 }
 
-const put = (jobs: Parameters<typeof putSiteJobs>[1]['jobs'], more: object = {}) =>
-  putSiteJobs(db, { site: 'lon', jobs, snapshot: '', now: NOW, ...more });
+const putting =
+  (db: FleetDatabase) =>
+  (jobs: Parameters<typeof putSiteJobs>[1]['jobs'], more: object = {}) =>
+    putSiteJobs(db, { site: 'lon', jobs, snapshot: '', now: NOW, ...more });
 const gone = (n: number) => ({ id: uuid(n), gone: true }) as const;
 const event = (n: number, name: string, data: object = {}) => ({
   ...{ id: n, at: 77, name, data: { job: uuid(n), ...data } },
 });
+const ofJob = (id: number, name: string, data: object = {}) => ({
+  ...{ id, at: 70 + id, name, hardwarename: 'SN1', data: { job: uuid(1), ...data } },
+});
+
+describe('a job that was answered and not told of', () => {
+  it('is queued until its site’s events have come as far as the answer named, and lost then', async () => {
+    const { jobs, ask, answers, tells } = await central();
+    const intent = await ask();
+    expect(await jobs.byId(intent)).toMatchObject({ id: intent, siteJob: '', status: 'queued' });
+    await answers(intent, 1, 12);
+    await tells(10, 11);
+    expect(await jobs.byId(intent)).toMatchObject({ siteJob: uuid(1), status: 'queued' });
+    await tells(11, 15);
+    expect(await jobs.byId(uuid(1))).toMatchObject({
+      ...{ id: intent, status: 'lost', code: 'JOB_LOST', ended_at: expect.any(String) },
+      ...{ action: 'install', target: 'hardwarename=SN1', requester: 'bob', user: 'bob' },
+    });
+    expect((await jobs.page({ status: 'queued,running' }, { count: 10 })).jobs).toEqual([]);
+  });
+
+  it('is lost when its site greets with fewer events: it was put back from a copy', async () => {
+    const { jobs, ask, answers, greets, tells } = await central();
+    const intent = await ask();
+    await answers(intent, 1, 12);
+    await greets(12);
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'queued' });
+    await greets(11);
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'lost' });
+    // It was only late.
+    await tells(10, 12, { jobs: [job(1)] });
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'running', code: '', ended_at: null });
+  });
+
+  it('is as its site says when that comes before the answer, or with the events that it named', async () => {
+    const { jobs, ask, answers, tells } = await central();
+    const [before, behind] = [await ask('SN1'), await ask('SN2')];
+    await tells(10, 11, { jobs: [job(1, { requester: 'central:bob' })] });
+    await answers(before, 1, 11);
+    await answers(behind, 2, 12);
+    await tells(11, 13, { jobs: [job(2, { requester: 'central:bob' })] });
+    await tells(13, 20);
+    const { jobs: listed } = await jobs.page({ status: 'running' }, { count: 10 });
+    expect(listed.map(({ id, requester }) => [id, requester]).sort()).toEqual(
+      [before, behind].sort().map((id) => [id, 'bob']),
+    );
+    expect((await jobs.page({}, { count: 10 })).jobs).toHaveLength(2);
+  });
+
+  it('has ended as the events say that came before the answer, long after it was forgotten', async () => {
+    const { jobs, ask, answers, tells } = await central();
+    const [intent, other] = [await ask('SN1'), await ask('SN2')];
+    const events = [ofJob(11, 'job.step', { step: 'boot' }), ofJob(12, 'job.finished')];
+    await tells(10, 12, { jobs: [gone(1), gone(2)], events });
+    await answers(intent, 1, 12);
+    await answers(other, 2, 12);
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'finished', code: '' });
+    expect(await jobs.byId(other)).toMatchObject({ status: 'lost' });
+  });
+
+  it('is not lost by a snapshot that began before it, and is by one from behind it', async () => {
+    const { jobs, ask, answers, tellsAll, fleet } = await central();
+    const [intent, waiting] = [await ask('SN1'), await ask('SN2')];
+    await answers(intent, 1, 12);
+    await tellsAll(11);
+    await fleet.applyWhole(of, { kind: 'whole', whole: 'w', done: ['jobs'] });
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'queued' });
+    await tellsAll(12);
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'lost' });
+    expect(await jobs.byId(waiting)).toMatchObject({ status: 'queued', siteJob: '' });
+  });
+
+  it('of a site of the version before is as its events say, whenever they come', async () => {
+    const { jobs, ask, answers, tells, tellsAll } = await central();
+    await tellsAll(10, {});
+    const [intent, other] = [await ask('SN1'), await ask('SN2')];
+    await answers(intent, 1);
+    const steps = [
+      ofJob(11, 'job.step', { step: 'boot', phase: 'started' }),
+      ofJob(12, 'job.retry', { step: 'boot' }),
+      { ...ofJob(13, 'job.step', { step: 'wipe', job: uuid(2) }), hardwarename: 'SN2' },
+    ];
+    await tells(10, 13, { events: steps });
+    expect(await jobs.byId(intent)).toMatchObject({ status: 'running', step: 'boot', retries: 1 });
+    await answers(other, 2);
+    expect(await jobs.byId(other)).toMatchObject({ status: 'running', step: 'wipe' });
+    await tells(13, 14, { events: [ofJob(14, 'job.failed', { code: 'NO_DISK' })] });
+    expect(await jobs.byId(intent)).toMatchObject({
+      status: 'failed',
+      code: 'NO_DISK',
+      retries: 1,
+    });
+    expect(await jobs.byId(other)).toMatchObject({ status: 'running' });
+  });
+
+  it('and was refused has ended, as called off where it was', async () => {
+    const { jobs, ask, fleet } = await central();
+    const [off, not] = [await ask('SN1'), await ask('SN2')];
+    const refuses = (intent: string, code: string) =>
+      fleet.answer('lon', {
+        ...{ kind: 'result', intent, status: 'refused', result: { code, detail: 'so' } },
+      });
+    await refuses(off, 'JOB_ENDED');
+    await refuses(not, 'MACHINE_PROTECTED');
+    const { jobs: listed } = await jobs.page({ status: 'failed,cancelled' }, { count: 10 });
+    expect(listed.map(({ id, status, code, detail }) => [id, status, code, detail]).sort()).toEqual(
+      [
+        [off, 'cancelled', 'JOB_ENDED', 'so'],
+        [not, 'failed', 'MACHINE_PROTECTED', 'so'],
+      ].sort(),
+    );
+    expect(listed[0]).toMatchObject({ siteJob: '', ended_at: expect.any(String) });
+  });
+
+  it('by an earlier program is a row like any other since the schema’s last step', async () => {
+    const { db, jobs, ask, answers, tells, fleet } = await central();
+    await tells(10, 13, { events: [ofJob(12, 'job.step', { step: 'boot' })] });
+    const [waiting, refused] = [await ask('SN9'), await ask('SN8')];
+    await fleet.answer('lon', {
+      ...{ kind: 'result', intent: refused, status: 'refused', result: { code: 'X', detail: '' } },
+    });
+    const [answered, told] = [await ask('SN1'), await ask('SN2')];
+    await answers(answered, 1, 99);
+    await answers(told, 2, 99);
+    await putting(db)([job(2)]);
+    const before = (await jobs.page({}, { count: 10 })).jobs;
+    await db.run("DELETE FROM fleet_jobs WHERE job = intent OR intent = ''");
+    await db.run(
+      `UPDATE fleet_jobs SET status = '', action = '', hardwarename = '', requester = '', created_at = 0, document = '', due = 0
+       WHERE job = ?`,
+      [uuid(1)],
+    );
+    await db.run("INSERT INTO fleet_jobs (site, job, intent) VALUES ('lon', 'x', 'forgotten')");
+    await db.transaction(fillJobRows);
+    const after = (await jobs.page({}, { count: 10 })).jobs;
+    const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1);
+    expect(after.sort(byId)).toEqual(
+      before
+        .map((one) =>
+          one.id === answered
+            ? { ...one, status: 'running', step: 'boot', started_at: expect.any(String) }
+            : one,
+        )
+        .sort(byId),
+    );
+    expect(after.map(({ id }) => id).sort()).toEqual([waiting, refused, answered, told].sort());
+  });
+});
 
 it('one that a whole list does not mention has ended as lost, until its site tells of it again', async () => {
-  const jobs = await central();
-  await asked();
+  const { db, jobs, intent } = await asked();
+  const put = putting(db);
   await put([job(1), job(2)]);
-  await endSiteJobs(db, { site: 'lon', snapshot: 'next', now: NOW });
+  await endSiteJobs(db, { site: 'lon', snapshot: 'next', now: NOW, cursor: 10 });
   const { jobs: listed } = await jobs.page({}, { count: 10 });
   expect(listed).toMatchObject([
-    { id: INTENT, status: 'lost', code: 'JOB_LOST', ended_at: expect.any(String), step: 'boot' },
+    { id: intent, status: 'lost', code: 'JOB_LOST', ended_at: expect.any(String), step: 'boot' },
   ]);
   expect((await jobs.page({ status: 'queued,running' }, { count: 10 })).jobs).toEqual([]);
   await put([job(1)], { snapshot: 'later' });
-  expect(await jobs.byId(INTENT)).toMatchObject({ status: 'running', code: '', ended_at: null });
+  expect(await jobs.byId(intent)).toMatchObject({ status: 'running', code: '', ended_at: null });
 });
 
 it('one that its site has forgotten is closed by the events that have come with it', async () => {
-  const jobs = await central();
-  await asked();
+  const { db, jobs } = await asked();
+  const put = putting(db);
   await put([1, 2, 3, 4].map((n) => job(n)));
   await put([job(5, { status: 'finished', endedAt: 9 })]);
   const many = Array.from({ length: 250 }, (_, n) => gone(1000 + n));
@@ -81,51 +250,24 @@ it('one that its site has forgotten is closed by the events that have come with 
 });
 
 it('one that was asked for here is listed by its site’s id, too', async () => {
-  const jobs = await central();
-  await asked();
-  await put([job(1), job(2)]);
+  const { db, jobs, intent } = await asked();
+  await putting(db)([job(1), job(2)]);
   const { jobs: listed } = await jobs.page({ ids: [1, 2].map(uuid).join() }, { count: 10 });
-  expect(listed.map(({ id }) => id).sort()).toEqual([uuid(2), INTENT]);
+  expect(listed.map(({ id }) => id).sort()).toEqual([uuid(2), intent]);
 });
 
 it('one that was asked for before is listed while another of its machine waits', async () => {
-  const jobs = await central();
-  const body = JSON.stringify({ kind: 'job', action: 'install', target: 'SN1', params: {} });
-  const at = 2 * limit('clockSkewMs');
-  await db.run(
-    `INSERT INTO intents (id, site, who, body, asked_at) VALUES (?, 'lon', 'bob', ?, ?)`,
-    [INTENT, body, at],
-  );
+  const { db, jobs, ask } = await central();
+  const intent = await ask();
+  const at = NOW;
   const of = { machine: 'SN1', requester: 'central:bob' };
-  await put([
+  await putting(db)([
     job(1, { ...of, createdAt: at }),
-    job(2, of),
+    job(2, { ...of, createdAt: at - 2 * limit('clockSkewMs') }),
     job(3, { ...of, createdAt: at, status: 'failed', endedAt: at + 1 }),
   ]);
   const { jobs: listed } = await jobs.page({}, { count: 10 });
-  expect(listed.map(({ id }) => id).sort()).toEqual([uuid(2), uuid(3), INTENT]);
-});
-
-it('the lists read neither all jobs nor all that have no intent', async () => {
-  await central();
-  const plans: string[] = [];
-  const sql = {
-    ...db,
-    async all(query: string, values: []) {
-      const rows = await db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${query}`, values);
-      plans.push(rows.map(({ detail }) => detail).join('; '));
-      return [];
-    },
-  } as FleetDatabase;
-  await ownJobs(sql, { wanted: [] }, { count: 10 });
-  await askedJobs(sql, { wanted: ['running'] });
-  await ownJobs(sql, { wanted: [], site: 'lon' }, { count: 10 });
-  await ownJobs(sql, { wanted: [] }, { count: 10, behind: { at: 5, id: 'x' } });
-  expect(plans[2]).toContain('SEARCH j USING INDEX fleet_jobs_by_site (site=?)');
-  expect(plans[3]).toContain('SEARCH j USING INDEX fleet_jobs_by_time (created_at<?)');
-  expect(plans[0]).toContain('SCAN j USING INDEX fleet_jobs_by_time');
-  expect(plans[1]).toMatch(/SEARCH j USING INDEX (fleet_jobs_by_intent|sqlite_autoindex)/);
-  expect(plans.join()).not.toMatch(/SCAN j(?! USING INDEX fleet_jobs_by_time)/);
+  expect(listed.map(({ id }) => id).sort()).toEqual([uuid(2), uuid(3), intent].sort());
 });
 
 it('is told in words no longer than a message takes', () => {

@@ -1,11 +1,10 @@
 /** Pools that sites have made themselves, beside those of the fleet: whose they are, and what of them a central of another version can read. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { openFleet } from '../../../src/central/fleet.ts';
-import { migrateFleet } from '../../../src/central/schema.ts';
 import { sitePools } from '../../../src/central/site-pools.ts';
-import { openFleetDatabase } from '../../../src/central/sql.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 import { current, hallAt } from '../../support/fleet-halls.ts';
 
 let fleet: TestFleet | undefined;
@@ -107,8 +106,7 @@ describe('a pool that a site has made itself', () => {
   });
 
   it('is still known when it was made again before the answer to its removal comes twice', async () => {
-    const db = openFleetDatabase('sqlite::memory:');
-    await migrateFleet(db);
+    const db = await fleetDatabase();
     const kept = openFleet(db, (() => 1_000 as Millis) satisfies Clock);
     await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
     const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one' } as const;
@@ -130,7 +128,6 @@ describe('a pool that a site has made itself', () => {
     });
     await kept.answer('lon', done);
     expect(await sitePools(db)).toMatchObject([{ site: 'lon', name: 'web' }]);
-    await db.close();
   });
 
   it('is kept by its site from a pool for another squad of which central had asked unknowing', async () => {

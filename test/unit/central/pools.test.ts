@@ -1,24 +1,9 @@
 /** Pools over several sites: each keeps its part; resets go through them site by site, and stop where something is wrong. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
-import { current, type FleetHall, hallAt, inUse } from '../../support/fleet-halls.ts';
+import { describe, expect, it } from 'vitest';
+import { type TestFleet, until } from '../../support/fleet.ts';
+import { current, type FleetHall, twoHalls as hallsOf, inUse } from '../../support/fleet-halls.ts';
 
-let fleet: TestFleet | undefined;
-afterEach(async () => {
-  await fleet?.close();
-  fleet = undefined;
-});
-
-async function twoHalls() {
-  fleet = await createFleet();
-  const lon = await hallAt(fleet, 'lon', { from: 0, count: 6 });
-  const sto = await hallAt(fleet, 'sto', { from: 100, count: 6 });
-  await fleet.call('PUT', '/squads/music', {});
-  lon.site.connect();
-  sto.site.connect();
-  await current(fleet, 'lon', 'sto');
-  return { fleet, lon, sto };
-}
+const twoHalls = () => hallsOf({ count: 6, squads: ['music'] });
 
 const web = { role: 'web', image: 'debian-12/stable', squad: 'music' };
 

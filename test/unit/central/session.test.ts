@@ -9,12 +9,9 @@ const gone = (name: string) => ({ name, gone: true }) as const;
 const EPOCH = '0123456789ab';
 const event = (id: number): FeedEvent => ({ id, at: id * 10, name: 'machine.state', data: {} });
 
-/** What is sent after a welcome with this cursor. @param ids of the events that are there */
-function answerTo(
-  welcome: { cursor: number | null; mark?: string; takes?: string[]; lacks?: string[] },
-  ids: readonly number[],
-  { of = event, ...ports }: Partial<SessionPorts> & { of?: (id: number) => FeedEvent } = {},
-) {
+type Ports = Partial<SessionPorts> & { of?: (id: number) => FeedEvent };
+
+function sessionOf(ids: readonly number[], { of = event, ...ports }: Ports) {
   const sent: FromAppliance[] = [];
   const events = ids.map(of);
   const session = createSession({
@@ -38,6 +35,16 @@ function answerTo(
     onError: () => undefined,
     ...ports,
   });
+  return { session, sent };
+}
+
+/** What is sent after a welcome with this cursor. @param ids of the events that are there */
+function answerTo(
+  welcome: { cursor: number | null; mark?: string; takes?: string[]; lacks?: string[] },
+  ids: readonly number[],
+  ports: Ports = {},
+) {
+  const { session, sent } = sessionOf(ids, ports);
   session.heard({ kind: 'welcome', clock: 0, ...welcome });
   return sent;
 }
@@ -173,6 +180,28 @@ describe('jobs of the site', () => {
     const [toOlder] = answerTo(known, [1, 2, 3], ports);
     expect(toOlder).toMatchObject({ kind: 'batch', to: 3 });
     expect(toOlder).not.toHaveProperty('jobs');
+  });
+
+  it('that were asked for are answered with the event behind which they are told, to a central that takes it', async () => {
+    const intents = [{ id: 'one', who: 'ann', body: { kind: 'job' } }];
+    const of = { kind: 'result', intent: 'one', status: 'done', result: {} } as const;
+    const answered = async (takes: string[]) => {
+      let events = 7;
+      const { session, sent } = sessionOf([], {
+        lastId: () => events,
+        carryOut: async () => {
+          events = 8;
+          return of;
+        },
+      });
+      session.heard({ kind: 'welcome', ...known, cursor: 7, clock: 0, takes });
+      session.heard({ kind: 'intents', intents });
+      events = 9;
+      await new Promise(setImmediate);
+      return sent;
+    };
+    expect(await answered(['jobs', 'answer-events'])).toEqual([{ ...of, event: 8 }]);
+    expect(await answered(['jobs'])).toEqual([of]);
   });
 
   it('are in a snapshot for a central that takes them alone', () => {

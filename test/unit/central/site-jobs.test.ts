@@ -1,29 +1,15 @@
 /** Jobs that sites have begun themselves, at central: seen with those that were asked for there, found, followed and called off. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { type FromCentral, WELCOME_FIELDS } from '../../../src/federation/protocol.ts';
 import type { Job } from '../../../src/jobs/store.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
-import { current, type FleetHall, hallAt } from '../../support/fleet-halls.ts';
+import { current, type FleetHall, twoHalls as hallsOf } from '../../support/fleet-halls.ts';
 
-let fleet: TestFleet | undefined;
-afterEach(async () => {
-  await fleet?.close();
-  fleet = undefined;
-});
-
-async function twoHalls() {
-  fleet = await createFleet();
-  const lon = await hallAt(fleet, 'lon', { from: 0, count: 4 });
-  const sto = await hallAt(fleet, 'sto', { from: 100, count: 4 });
-  lon.site.connect();
-  sto.site.connect();
-  await current(fleet, 'lon', 'sto');
-  return { fleet, lon, sto };
-}
+const twoHalls = () => hallsOf({ count: 4 });
 
 const begin = ({ hall }: FleetHall, target: string, requester = 'eve'): Job =>
   hall.now.inventory.transaction(() =>
@@ -162,8 +148,8 @@ describe('jobs of both kinds', () => {
     const { id } = begin(lon, 'SN00000');
     await lists(fleet, '', ({ length }) => length === 1);
     const ghost = (name: string, ended: number) =>
-      `INSERT INTO fleet_jobs (site, job, action, hardwarename, status, created_at, ended_at, document)
-       SELECT site, '${name}', action, hardwarename, '${ended > 0 ? 'failed' : 'running'}', 1, ${ended}, document
+      `INSERT INTO fleet_jobs (site, job, id, action, hardwarename, status, created_at, ended_at, document)
+       SELECT site, '${name}', '${name}', action, hardwarename, '${ended > 0 ? 'failed' : 'running'}', 1, ${ended}, document
        FROM fleet_jobs WHERE job = '${id}'`;
     await fleet.forge(ghost('ghost', 0), ghost('old', 2));
     await fleet.forge("UPDATE sites SET feed_cursor = NULL WHERE name = 'lon'");
@@ -191,12 +177,13 @@ describe('sites and centrals of two versions', () => {
   };
 
   it('say to each other what the older one understands', async () => {
-    fleet = await createFleet();
+    const fleet = await createFleet();
+    onTestFinished(() => fleet.close());
     const { folder } = await fleet.site('lon');
     const old = await welcomed(fleet, folder, {});
     expect(Object.keys(old).sort()).toEqual(['clock', 'cursor', 'kind']);
     const newer = await welcomed(fleet, folder, { 'reveille-welcome': `${WELCOME_FIELDS} more` });
-    expect(newer).toMatchObject({ takes: ['jobs'], lacks: ['pools', 'jobs'] });
+    expect(newer).toMatchObject({ takes: ['jobs', 'answer-events'], lacks: ['pools', 'jobs'] });
   });
 
   it('tell pools and jobs once when central has none of them, without their machines', async () => {

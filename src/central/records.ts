@@ -11,6 +11,7 @@ import { AppError } from '../errors.ts';
 import type { RecordDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
+import { type Fresh, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { isSitesOwn, sitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
@@ -27,7 +28,7 @@ export interface FleetRecord {
 }
 
 /** How far a site is with the newest version. */
-export interface ToldSite {
+export interface ToldSite extends Fresh {
   readonly site: string;
   /** `waiting`: not heard of, or still at it; `refused`: by the site's own rules. */
   readonly status: string;
@@ -108,10 +109,12 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
          WHERE t.kind = ? AND t.name = ? ORDER BY t.site`,
         [kind, name],
       );
+      const sites = await siteViews(db, clock());
       return rows.map(({ site, status, result }) => {
-        const said = status === 'refused' ? JSON.parse(result || '{}') : {};
+        const { code = '', detail = '' } = status === 'refused' ? JSON.parse(result || '{}') : {};
+        const { freshness = 'never', asOf = 0 } = sites.get(site) ?? {};
         // An answer that is older than what is kept of answers was given long ago.
-        return { site, status: status ?? 'done', code: said.code ?? '', detail: said.detail ?? '' };
+        return { site, status: status ?? 'done', code, detail, freshness, asOf };
       });
     },
   };

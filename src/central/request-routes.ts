@@ -89,7 +89,7 @@ function addWrites(app: FleetApp, { provisioning, view, nudge }: FleetAppParts):
   );
 }
 
-function addSquads(app: FleetApp, { squads, view, nudgeAll }: FleetAppParts): void {
+function addSquads(app: FleetApp, { squads, records, view, nudgeAll }: FleetAppParts): void {
   const config = { fleetRole: 'viewer' } as const;
   app.get('/api/v1/squads', { config, schema: { querystring: recordPage } }, async (request) => ({
     items: pageOf(await squads.list(), request.query),
@@ -100,8 +100,10 @@ function addSquads(app: FleetApp, { squads, view, nudgeAll }: FleetAppParts): vo
     '/api/v1/squads/:name',
     { config, schema: { params: nameParams } },
     async (request, reply) => {
-      const squad = await squads.get(request.params.name);
-      return reply.header('etag', etagOf(squad.version)).send(squad);
+      const { name } = request.params;
+      const squad = await squads.get(name);
+      const sites = await records.told('squad', name);
+      return reply.header('etag', etagOf(squad.version)).send({ ...squad, sites });
     },
   );
   app.put(

@@ -8,12 +8,13 @@ import { AppError } from '../errors.ts';
 import type { FeedEvent, FromAppliance } from '../federation/protocol.ts';
 import type { ResetBody } from '../provisioning/pool.ts';
 import type { Clock } from '../wire/time.ts';
+import { type Fresh, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
 export type Turn = 'paused' | 'running' | 'aborted';
 
-export interface ResetSiteView {
+export interface ResetSiteView extends Fresh {
   readonly site: string;
   readonly status: string;
   /** The site's own number of it; 0 while it is not known. */
@@ -90,10 +91,12 @@ const sitesOf = (sql: Sql, reset: string): Promise<SiteRow[]> =>
 export function openFleetResets(db: FleetDatabase, clock: Clock): FleetResets {
   const view = async (row: ResetRow): Promise<FleetResetView> => {
     const asked = JSON.parse(row.body) as ResetBody;
+    const known = await siteViews(db, clock());
     const sites = (await sitesOf(db, row.id)).map(
-      ({ site, status, number, done, failed, why }): ResetSiteView => ({
-        ...{ site, status, number, done, failed, why },
-      }),
+      ({ site, status, number, done, failed, why }): ResetSiteView => {
+        const { freshness = 'never', asOf = 0 } = known.get(site) ?? {};
+        return { site, status, number, done, failed, why, freshness, asOf };
+      },
     );
     return {
       ...{ id: row.id, pool: row.pool, status: row.status, who: row.who, asked, sites },

@@ -1,4 +1,7 @@
-/** Machines of all sites, or of those that pass the filters of the list, as a sheet in the appliance's columns, and how many they are. */
+/**
+ * Machines of all sites, or of those that pass the filters of the list, as a sheet in the appliance's columns, with how fresh each row is behind
+ * them, and how many they are.
+ */
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { siteName } from '../federation/protocol.ts';
@@ -22,7 +25,7 @@ export function addSheet(app: FleetApp, { view }: FleetAppParts): void {
   app.get(
     '/api/v1/machines/count',
     { config: { fleetRole: 'viewer' }, schema: { querystring: z.strictObject(fleetFilter) } },
-    async (request) => ({ count: await view.count(request.query) }),
+    async (request) => ({ count: await view.count(request.query), sites: await view.sites() }),
   );
   app.get(
     '/api/v1/machines.csv',
@@ -41,14 +44,15 @@ async function* lines(view: FleetView, filter: MachineFilter): AsyncGenerator<st
     for (const machine of page)
       for (const name of Object.keys(recordOf(machine).custom ?? {})) custom.add(name);
   const columns = columnsOf([...custom].sort());
-  yield renderCsvRow(columns);
+  yield renderCsvRow([...columns, 'freshness', 'asOf']);
   for await (const page of pages(view, filter))
     yield page.map((one) => line(columns, one)).join('');
 }
 
 function line(columns: readonly string[], machine: FleetMachine): string {
   const { nics = [] } = machine as { readonly nics?: readonly MachineNic[] };
-  return renderCsvRow(rowOf(columns, recordOf(machine), nics));
+  const { freshness, asOf } = machine;
+  return renderCsvRow([...rowOf(columns, recordOf(machine), nics), freshness, String(asOf)]);
 }
 
 async function* pages(view: FleetView, filter: MachineFilter): AsyncGenerator<FleetMachine[]> {

@@ -6,7 +6,7 @@ import type { Image } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { parseImageRef } from '../../wire/image-ref.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { withTold } from './fleet.ts';
+import { type OfSite, tellAge, withTold } from './fleet.ts';
 import { addImageUploadCommands, type FileWords, storeFiles } from './image-files.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
 
@@ -35,6 +35,10 @@ export function addImageCommands(program: Command, context: CliContext): void {
 const api = (context: CliContext, options: CommonOptions): ApiClient<ImageCalls> =>
   clientFor<'image'>(context, options);
 
+/** Which were told of it: at central alone. */
+const sitesIn = (body: object): readonly OfSite[] =>
+  (body as { sites?: readonly OfSite[] }).sites ?? [];
+
 function addReads(images: Command, context: CliContext): void {
   withCommon(images.command('list'))
     .description('every version, newest first')
@@ -43,6 +47,7 @@ function addReads(images: Command, context: CliContext): void {
       const { body } = await api(context, options).call('GET /images', { query: { name } });
       const rows = body.images;
       show(context, options, { document: body, rows, columns: withTold(COLUMNS, rows) });
+      tellAge(context, options, rows.flatMap(sitesIn));
     });
   withCommon(images.command('show'))
     .description('one version, or where a channel points and has pointed')
@@ -55,7 +60,8 @@ function addReads(images: Command, context: CliContext): void {
           'GET /images/{name}/versions/{version}',
           call,
         );
-        return showRecord(context, options, body);
+        showRecord(context, options, body);
+        return tellAge(context, options, sitesIn(body));
       }
       const { body } = await api(context, options).call('GET /images/{name}/channels/{channel}', {
         path: ref,
@@ -72,6 +78,7 @@ function addReads(images: Command, context: CliContext): void {
           { title: 'WHY', of: ({ why }) => why },
         ],
       });
+      tellAge(context, options, sitesIn(body));
     });
 }
 

@@ -98,11 +98,18 @@ function addReads(machines: Command, context: CliContext): void {
         columns: [
           { title: 'STATE', of: ({ state }) => state },
           { title: 'MACHINES', of: ({ machines }) => String(machines) },
-          { title: 'STUCK', of: ({ overdue }) => (overdue > 0 ? String(overdue) : '') },
+          { title: 'STUCK', of: ({ overdue }) => stuckText(overdue) },
           { title: 'NEXT', of: ({ next }) => next },
         ],
       });
+      tellAge(context, options, (body as { sites?: readonly OfSite[] }).sites ?? []);
     });
+}
+
+/** @param overdue null at central: which are late, their sites know */
+function stuckText(overdue: number | null): string {
+  if (overdue === null) return '?';
+  return overdue > 0 ? String(overdue) : '';
 }
 
 /** Of an appliance, or of all sites of a fleet. */

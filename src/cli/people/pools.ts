@@ -264,6 +264,11 @@ function addResets(pools: Command, context: CliContext): void {
       const rows: readonly (Reset & FleetReset)[] = body.resets;
       const columns = rows.some(({ sites }) => sites) ? FLEET_RESETS : RESETS;
       show(context, options, { document: body, rows, columns });
+      tellAge(
+        context,
+        options,
+        rows.flatMap(({ sites = [] }) => sites),
+      );
     });
   for (const turn of ['pause', 'resume', 'abort'] as const)
     withCommon(pools.command(`${turn}-reset`))

@@ -68,6 +68,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
         path: { name },
       });
       showRecord(context, options, body as Readonly<Record<string, unknown>>);
+      tellAge(context, options, (body as { sites?: readonly OfSite[] }).sites ?? []);
     });
   withCommon(command.command('put'))
     .description(

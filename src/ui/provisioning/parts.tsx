@@ -49,12 +49,13 @@ export function PartSites({ of: { parts = [] } }: { of: OfFleet }) {
 export function ToldSites({ of }: { of: readonly ToldSite[] }) {
   return (
     <>
-      {of.map(({ site, status, code, detail }) => (
-        <div key={site}>
-          {site} <Badge word={status} />{' '}
-          {code !== '' && (
+      {of.map((one) => (
+        <div key={one.site}>
+          {one.site} {one.freshness !== 'current' && <Freshness of={one} />}{' '}
+          <Badge word={one.status} />{' '}
+          {one.code !== '' && (
             <span class="dim">
-              {code}: {detail}
+              {one.code}: {one.detail}
             </span>
           )}
         </div>

@@ -4,6 +4,7 @@ import type { FleetResetView, ResetSiteView } from '../../central/resets.ts';
 import type { Operations } from '../../client/operations.generated.ts';
 import { post } from '../api.ts';
 import { Badge, Empty, Facts, Panel, Reading, When } from '../parts/common.tsx';
+import { Freshness } from '../parts/freshness.tsx';
 import { WhyDialog } from '../parts/why-dialog.tsx';
 import { named, useRead } from '../resource.ts';
 import { machinePath } from '../router.ts';
@@ -131,9 +132,9 @@ const sitesOver = (sites: readonly ResetSiteView[]): [number, number, string] =>
 function ResetSites({ sites }: { sites: readonly ResetSiteView[] }) {
   return (
     <ul class="plain-list">
-      {sites.map(({ site, status, done, failed, why }) => (
+      {sites.map(({ site, status, done, failed, why, ...fresh }) => (
         <li key={site}>
-          {site}
+          {site} {fresh.freshness !== 'current' && <Freshness of={fresh} />}
           <span>
             {(done > 0 || failed > 0) && `${done} done${failed > 0 ? `, ${failed} failed` : ''} `}
             <span class="dim">{why}</span> <Badge word={status} />

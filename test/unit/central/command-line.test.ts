@@ -74,7 +74,10 @@ describe('the command line at central', () => {
     const blind = await fleet.call('PUT', '/squads/music', {}, { 'if-match': '"1"' });
     expect(blind.body.code).toBe('VERSION_CONFLICT');
     expect(await run('squads list')).toMatch(/^NAME .*\nmusic /);
-    await printed('policies show default', /site=lon status=done, site=sto status=done/);
+    await printed(
+      'policies show default',
+      /site=lon status=done freshness=current .*site=sto status=done freshness=current/,
+    );
     expect(await run('users put ann --squad music=admin')).toBe('ann: operator music=admin\n');
     expect(await run('users list')).toMatch(/\nann +operator +music=admin +yes\n/);
     await run('policies delete default');
@@ -259,11 +262,26 @@ describe('the command line at central', () => {
     await fleet.forge(
       `UPDATE sites SET line = 'gone', heard_at = heard_at - ${hour} WHERE name = 'sto'`,
     );
-    for (const line of ['machines list', 'capacity', 'request list', 'squads list']) {
+    const lines = [
+      ...['machines list', 'machines states', 'capacity', 'request list', 'pool resets'],
+      ...[
+        'squads list',
+        'squads show music',
+        'images list',
+        'images show debian-12@1',
+        'jobs list',
+      ],
+    ];
+    for (const line of lines) {
       told = '';
       await run(line);
       expect(told).toMatch(/sto is away: what is shown of it is of \d{4}-/);
       expect(told).not.toContain('lon');
     }
+    expect(await run('machines export')).toMatch(/\nSN00100,.*,away,\d+\r\n/);
+    // Which machines are late, sites know.
+    expect(await run('machines states')).toMatch(/\navailable +\d+ +\? /);
+    const { body } = await fleet.call('GET', '/machines/count');
+    expect(body.sites).toMatchObject([{ freshness: 'current' }, { freshness: 'away' }]);
   });
 });

@@ -3,11 +3,11 @@
  * and number. A recording keeps its beginning and its end; when it grows beyond both, parts in the middle are given up,
  * oldest first.
  *
- * What is printed may show boot tokens (iPXE prints URLs): whoever reads a recording gets it with those hidden (`hideTokens`).
+ * What is printed may show boot tokens (iPXE prints URLs, Linux its command line): whoever reads a recording gets it with those hidden (`consoleText`).
  */
 import type { Database } from 'better-sqlite3';
 import { limit } from '../limits.ts';
-import type { Hardwarename } from '../wire/ids.ts';
+import { type Hardwarename, TOKEN_FOLDERS } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
 
 export interface ConsoleRecording {
@@ -70,7 +70,7 @@ const PRUNE_MAX = 50;
 export function openConsoles(db: Database, clock: Clock): ConsoleStore {
   const one = db.prepare<[number], Row>('SELECT * FROM consoles WHERE number = ?');
   const byBoot = db.prepare<[string], Row>(
-    'SELECT * FROM consoles WHERE boot = ? ORDER BY number DESC LIMIT 1',
+    `SELECT * FROM consoles WHERE boot <> '' AND boot = ? ORDER BY number DESC LIMIT 1`,
   );
   const byMachine = db.prepare<[string], Row>(
     'SELECT * FROM consoles WHERE hardwarename = ? ORDER BY number DESC',
@@ -177,9 +177,11 @@ function recordingOf(row: Row | undefined): ConsoleRecording | undefined {
   };
 }
 
-/** A token in a URL, also where the terminal's width has broken it. */
-export const CONSOLE_TOKEN =
-  /\/(boot|recon|agent|images|metadata)((?:\r?\n)?)\/(?:(?:\r?\n)?[A-Za-z0-9_-]){32}(?=(?:\r?\n)?[/?#"\s]|$)/g;
+/** A token in a URL, or on the command line that Linux prints, also where the terminal's width has broken it: behind `$1`. */
+export const CONSOLE_TOKEN = new RegExp(
+  `(/(?:${TOKEN_FOLDERS.join('|')})(?:\\r?\\n)?/|reveille\\.token=)(?:(?:\\r?\\n)?[A-Za-z0-9_-]){32}(?![A-Za-z0-9_-])`,
+  'g',
+);
 
 /** What was printed, as text for people: what a terminal could not show is replaced, tokens are hidden, gaps are named. */
 export function consoleText(parts: readonly ConsolePart[]): string {
@@ -193,5 +195,5 @@ export function consoleText(parts: readonly ConsolePart[]): string {
   const whole = Buffer.concat(
     pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
   );
-  return whole.toString('utf8').replace(CONSOLE_TOKEN, '/$1/…');
+  return whole.toString('utf8').replace(CONSOLE_TOKEN, '$1…');
 }

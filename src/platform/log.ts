@@ -1,14 +1,17 @@
 /** JSON logs, one line each, on standard output or to a file. Boot tokens in URLs are masked before they are written. */
 import pino, { type Logger } from 'pino';
+import { TOKEN_FOLDERS } from '../wire/ids.ts';
 
 export type Log = Logger;
 
-/** Replaces the token in `/boot/TOKEN/…`, `/recon/TOKEN` and `/agent/TOKEN/…` by its first four characters. */
+const TOKEN = new RegExp(
+  `((?:^|/)(?:${TOKEN_FOLDERS.join('|')})/)([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])`,
+  'g',
+);
+
+/** Replaces the token in `/boot/TOKEN/…` and the like by its first four characters. */
 export function maskTokens(text: string): string {
-  return text.replace(
-    /((?:^|\/)(?:boot|installer|recon|agent)\/)([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])/g,
-    '$1$2****',
-  );
+  return text.replace(TOKEN, '$1$2****');
 }
 
 export function openLog(options: { level: string; file?: string | undefined }): Log {

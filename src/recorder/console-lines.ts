@@ -34,7 +34,7 @@ export function consoleEntries(
   const text = whole
     .replace(
       CONSOLE_TOKEN,
-      (found, kind: string) => `/${kind}/${'.'.repeat(found.length - kind.length - 2)}`,
+      (found, before: string) => `${before}${'.'.repeat(found.length - before.length)}`,
     )
     .replace(JUMP, (found) => '\n'.padEnd(found.length, '\n'));
   const timeOf = timesOf(parts, startedAt);

@@ -17,6 +17,11 @@ export function newBootToken(): BootToken {
   return randomBytes(24).toString('base64url') as BootToken;
 }
 
+/** What comes before a token in every path that has one: whoever hides tokens looks for these. */
+export const TOKEN_FOLDERS = [
+  ...['boot', 'recon', 'agent', 'images', 'installer', 'metadata', 'phone-home'],
+] as const;
+
 /** The shape of a boot token, before any look-up is spent on it. */
 export function parseBootToken(text: string): BootToken | undefined {
   return /^[A-Za-z0-9_-]{32}$/.test(text) ? (text as BootToken) : undefined;

@@ -5,7 +5,8 @@ import { ConsoleRecorder } from '../../../src/console/recorder.ts';
 import { AppError } from '../../../src/errors.ts';
 import { consoleText } from '../../../src/inventory/consoles.ts';
 import { limit } from '../../../src/limits.ts';
-import type { BootId, Hardwarename } from '../../../src/wire/ids.ts';
+import { consoleEntries } from '../../../src/recorder/console-lines.ts';
+import { type BootId, type Hardwarename, TOKEN_FOLDERS } from '../../../src/wire/ids.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createFakeLines, createFakeWatcher } from '../../support/consoles.ts';
 import { createWorld } from '../../support/world.ts';
@@ -87,6 +88,23 @@ describe('the store', () => {
     expect(text).toContain('/boot/…/script.ipxe');
     expect(text).toContain('/boot/…/vmlinuz');
     expect(text).not.toContain(token.slice(9));
+  });
+
+  it('hides those of every folder that has one, and of the command line that Linux prints', () => {
+    const token = 'C9NH9JCswavUC6rLpy5bDtwECTse3HPn';
+    const printed = [
+      ...TOKEN_FOLDERS.map((folder) => `'http://10.77.0.1:8080/${folder}/${token}'`),
+      `Command line: vmlinuz initrd=initrd.img reveille.token=${token} reveille.mode=wait`,
+      `Command line: ds=nocloud;s=http://10.77.0.1:8080/installer/${token}/seed/ quiet`,
+    ];
+    const part = { atByte: 0, bytes: bytes(printed.join('\r\n')), at: 5 };
+    expect(consoleText([part])).not.toContain(token);
+    const lines = consoleEntries([part], 1).map(({ text }) => text);
+    expect(lines).toHaveLength(printed.length);
+    expect(lines.join()).not.toContain(token);
+    expect(lines.at(-2)).toBe(
+      'Command line: vmlinuz initrd=initrd.img reveille.token=… reveille.mode=wait',
+    );
   });
 
   it('makes text of any bytes', () =>

@@ -1,0 +1,27 @@
+/** Every path that has a token is one in which logs, captures and consoles look for it. */
+import { expect, it } from 'vitest';
+import { hideTokens } from '../../../src/capture/hide-tokens.ts';
+import { consoleText } from '../../../src/inventory/consoles.ts';
+import { maskTokens } from '../../../src/platform/log.ts';
+import { createWorkWorld } from '../../support/work-world.ts';
+
+const TOKEN = 'C9NH9JCswavUC6rLpy5bDtwECTse3HPn';
+const SECRET = TOKEN.slice(4);
+
+it('has its token hidden, whatever the route of a machine', async () => {
+  const { app } = createWorkWorld({ images: {} as never });
+  await app.ready();
+  const routes = app.printRoutes({ commonPrefix: false });
+  const paths = [...routes.matchAll(/(\/[^\s(]*:token[^\s(]*)/g)].map(([path]) => path);
+  expect(paths).toContain('/boot/:token/script.ipxe');
+  expect(paths).toContain('/installer/:token/template');
+  expect(paths).toContain('/images/:token/:sha256');
+  for (const path of paths) {
+    const url = `http://10.77.0.1:8080${path.replace(':token', TOKEN)}`;
+    for (const text of [url, `${url} `, `'${url}'`]) {
+      expect(maskTokens(text)).not.toContain(SECRET);
+      expect(hideTokens(text)).not.toContain(SECRET);
+      expect(consoleText([{ atByte: 0, bytes: Buffer.from(text) }])).not.toContain(SECRET);
+    }
+  }
+});

@@ -226,8 +226,13 @@ class Fulfiller implements RequestEngine {
     const { code, detail } = outcome;
     if (outcome.is === 'failed') note(true, code);
     const record = inventory.machines.record(machine);
-    // The name is free for the machine that comes instead.
-    if (record && !needsRelease(record.state) && record.hostname === hostname) {
+    // The name is free for the machine that comes instead; an install that was undone has given it back, and nothing else.
+    const isOurs =
+      record?.hostname === hostname ||
+      (record?.hostname === '' &&
+        record.squad === request.doc.squad &&
+        record.owner === request.doc.owner);
+    if (record && !needsRelease(record.state) && isOurs) {
       const cause = { who: request.requester, why: `request ${request.id} goes on without it` };
       const none = { hostname: '', role: '', squad: '', owner: '' };
       inventory.serverdb.editor.edit(machine, none, cause);

@@ -1,6 +1,8 @@
 /** Requests from the asking to machines in use: replaced, short of capacity, called off, killed at every commit. */
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
+import { createKinds } from '../../../src/jobs/definition.ts';
+import { installJob } from '../../../src/jobs/kinds/install.ts';
 import {
   createProvisionHall,
   type ProvisionHall,
@@ -131,6 +133,24 @@ describe('a request', () => {
     hall.ask({ count: 1, install: { disks: 'first nvme' } });
     await hall.until(() => hall.state(0) === 'in-use');
     expect(faultsOf(hall)).toEqual([]);
+  });
+
+  it('gives a machine whose install was undone back to nobody: its squad has no more of it', async () => {
+    const hall = createProvisionHall({
+      machines: 1,
+      kinds: createKinds([installJob({ bmcPatienceMs: 300_000 })]),
+      work: {
+        armInstall: () => {
+          throw new AppError('IMAGE_INCOMPLETE', { detail: 'made to fail' });
+        },
+      },
+    });
+    hall.squad('music', { machines: 1 });
+    const { id } = hall.ask({ count: 1 });
+    await hall.until(() => hall.request(id).failed > 0, 600_000);
+    const nobodys = { state: 'available', hostname: '', role: '', squad: '', owner: '' };
+    expect(hall.now.inventory.machines.record(nameOf(0))).toMatchObject(nobodys);
+    expect(hall.now.desk.quotas.left('music').left).toBe(1);
   });
 
   it('replaces machines whose install fails; they are broken, and their names go on', async () => {

@@ -53,6 +53,8 @@ const HOUR_MS = 3_600_000;
 export function createDiscovery(parts: DiscoveryParts): Discovery {
   const { bmcs, bmcClaims, events, clock } = parts;
   const looking = new Map<string, Promise<void>>();
+  /** It could not even be noted when to look at them again: not before the next poll. */
+  const heldOff = new Set<string>();
   let stopped = true;
   let newsDue = false;
   let skippedTo = 0;
@@ -98,7 +100,7 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
     cancelNext = undefined;
     if (stopped) return;
     const now = clock();
-    const count = limit('bmcLooksMax') + looking.size;
+    const count = limit('bmcLooksMax') + looking.size + heldOff.size;
     const due = [
       ...bmcClaims.due(now, count).map((claim) => ({
         key: `claim of ${claim.hardwarename}`,
@@ -111,18 +113,25 @@ export function createDiscovery(parts: DiscoveryParts): Discovery {
         putOff: (lookNext: number) => bmcs.write(bmc.id, { lookNext }),
       })),
     ];
-    for (const look of due.filter(({ key }) => !looking.has(key)))
+    for (const look of due.filter(({ key }) => !looking.has(key) && !heldOff.has(key)))
       if (looking.size < limit('bmcLooksMax')) begin(look);
     const next = Math.min(...[bmcs.nextDue(), bmcClaims.nextDue()].map((at) => at ?? NEVER));
     // What is being looked at is due until that is over; its end calls again. The rest people have asked for.
-    const inMs = looking.size > 0 ? limit('bmcPollMs') : Math.max(next - now, 0);
+    const isBusy = looking.size + heldOff.size > 0;
+    const inMs = isBusy ? limit('bmcPollMs') : Math.max(next - now, 0);
     cancelNext = parts.after(Math.min(inMs, limit('bmcPollMs')), () => guarded(tick));
   };
   const begin = ({ key, work, putOff }: Look): void => {
     const done = work()
       .catch((error) => {
         parts.onError(error, key);
-        parts.transaction(() => putOff(clock() + HOUR_MS));
+        try {
+          parts.transaction(() => putOff(clock() + HOUR_MS));
+        } catch (disk) {
+          parts.onError(disk, key);
+          heldOff.add(key);
+          parts.after(limit('bmcPollMs'), () => void heldOff.delete(key));
+        }
       })
       .finally(() => {
         looking.delete(key);

@@ -92,8 +92,7 @@ export function openCore(
       domain: domainOf(config),
       copyBefore: (schema) => void copyBeforeMigration(db, schema, new Date(systemClock())),
       gather: {
-        later: (task) =>
-          void setTimeout(mayWrite ? noted(task, onError) : task, limit('timelineGatherMs')),
+        later: (task) => void setTimeout(task, limit('timelineGatherMs')),
         onError,
       },
     }),
@@ -169,15 +168,6 @@ export function domainOf({ dns, dhcp }: Config): string {
   const domain = dns.enabled ? (dns.domain ?? dhcp.segments[0]?.domain ?? '') : '';
   return domain.toLowerCase().replace(/\.$/, '');
 }
-
-/** What a daemon that is not active any more wanted to write is no reason to end. */
-const noted = (task: () => void, onError: (error: unknown) => void) => () => {
-  try {
-    task();
-  } catch (error) {
-    onError(error);
-  }
-};
 
 export function keyFileOf({ database }: Config): string {
   return database.keyFile || `${database.file}.key`;

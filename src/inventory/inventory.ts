@@ -131,22 +131,35 @@ export function openInventory(options: InventoryOptions): Inventory {
       }
     }
   };
+  const commitPending = (): void => {
+    try {
+      outermost(runPending);
+      events.committed();
+    } catch (error) {
+      gather?.onError(error);
+    }
+  };
   const commit = <T>(inside: () => T, wait: boolean): T => {
     if (db.inTransaction) return inside();
     options.mayWrite?.();
     waitForDisk?.(wait);
-    // On its own, so that a transaction that fails takes nothing with it that happened before.
-    if (pending.length > 0) {
-      outermost(runPending);
-      events.committed();
-    }
+    // On its own, so that neither takes the other with it when it fails.
+    if (pending.length > 0) commitPending();
     const result = outermost(inside);
     events.committed();
     return result;
   };
   const soon = (change: () => void): void => {
     if (!gather) return void commit(change, false);
-    if (pending.push(change) === 1) gather.later(() => commit(() => undefined, false));
+    if (pending.push(change) > 1) return;
+    // Nobody waits for it who could be told: on a disk that is full, it is no reason to end.
+    gather.later(() => {
+      try {
+        commit(() => undefined, false);
+      } catch (error) {
+        gather.onError(error);
+      }
+    });
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
   const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));

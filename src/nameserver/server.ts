@@ -20,6 +20,7 @@ import { type DnssecOptions, openSigning, plainTransfer } from './dnssec.ts';
 import { Keeper } from './keeper.ts';
 import type { KeeperOptions } from './keeper-parts.ts';
 import { openNotifier, type Secondary } from './notify.ts';
+import { inSlices } from './slices.ts';
 import { createSlowPath, type SlowPath } from './slow-path.ts';
 import { openTcp, type TcpGuest, type TcpOptions, type TcpServer } from './tcp.ts';
 import { TcpRoom } from './tcp-room.ts';
@@ -95,7 +96,9 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     const served = signing?.copies.of(zone) ?? keeper.zones().get(zone);
     if (served) notifier.notify(served);
   };
-  const slices = inSlices(() => keeper.advance(), log);
+  const slices = inSlices(() => keeper.advance(), {
+    onError: (err) => log.error({ err }, 'DNS could not finish what follows a change'),
+  });
   const keeper: Keeper = new Keeper({
     ...options,
     signing: signing?.keyring,
@@ -220,26 +223,6 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
     for (const interval of repeated) clearInterval(interval);
     clearTimeout(timer);
   };
-}
-
-/** Calls `advance`, with a moment for others in between, until it has no more to do; `wake` begins again. */
-function inSlices(
-  advance: () => boolean,
-  log: NameserverOptions['log'],
-): { wake(): void; close(): void } {
-  let next: NodeJS.Timeout | undefined;
-  const run = (): void => {
-    next = undefined;
-    try {
-      if (advance()) wake();
-    } catch (err) {
-      log.error({ err }, 'DNS could not finish what follows a change');
-    }
-  };
-  const wake = (): void => {
-    next ??= setTimeout(run, limit('dnsSliceGapMs'));
-  };
-  return { wake, close: () => clearTimeout(next) };
 }
 
 interface Answering {

@@ -122,13 +122,17 @@ export function watchTls({ files, everyMs, onChange, onInvalid }: TlsWatch): {
 }
 
 function fingerprintOf({ cert, key }: TlsFiles): string {
-  return [cert, key]
-    .flat()
-    .map((file) => {
-      const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-      return stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs}` : 'missing';
-    })
-    .join('\n');
+  return [cert, key].flat().map(stampOf).join('\n');
+}
+
+function stampOf(file: string): string {
+  try {
+    const { ino, size, mtimeNs } = statSync(file, { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  } catch (error) {
+    // Missing, or in a folder that may not be read for a moment: what is kept is used until it is there again.
+    return String((error as NodeJS.ErrnoException).code);
+  }
 }
 
 const MODERN = [

@@ -7,6 +7,7 @@ import { createClaimDesk } from '../../../src/bmc/claims.ts';
 import { createDiscovery, type Discovery } from '../../../src/bmc/discovery.ts';
 import { createBmcRegistry } from '../../../src/bmc/registry.ts';
 import { type BmcSettings, bmcSchema } from '../../../src/bmc/settings.ts';
+import { limit } from '../../../src/limits.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Cidr } from '../../../src/wire/ipv4.ts';
 import { addressOf, createHall, nameOf } from '../../support/job-hall.ts';
@@ -25,12 +26,17 @@ async function site(
   const { serverdb, events, transaction } = inventory;
   const { bmcs, credentials, editor } = serverdb;
   const errors: unknown[] = [];
+  const disk = { full: false };
   const stores = { ...serverdb, ...inventory, clock: hall.clock };
   const registry = createBmcRegistry(stores);
   const claims = createClaimDesk(stores, networks);
   const create = (): Discovery =>
     createDiscovery({
-      ...{ ...serverdb, registry, claims, access, events, transaction },
+      ...{ ...serverdb, registry, claims, access, events },
+      transaction(run) {
+        if (disk.full) throw new Error('database or disk is full');
+        return transaction(run);
+      },
       machines: inventory.machines,
       settings: { ...bmcSchema.parse({}), ...settings },
       clock: hall.clock,
@@ -62,9 +68,31 @@ async function site(
   const record = (name: Hardwarename) => inventory.machines.record(name);
   return {
     ...{ hall, registry, bmcs, editor, transaction, password, forget, seen, told, record, errors },
-    ...{ create, desk, discovery: create() },
+    ...{ create, desk, discovery: create(), disk },
   };
 }
+
+describe('a disk that is full', () => {
+  it('ends nothing: what cannot be noted is tried again with each poll, until there is room', async () => {
+    const { discovery, seen, forget, editor, transaction, told, hall, errors, disk } = await site();
+    forget(0);
+    const entry = { serial: 'LAB0001', manufacturer: 'X', product: 'Y', state: 'held', nics: [] };
+    transaction(() => editor.enter(entry as never, CAUSE));
+    discovery.start();
+    seen(MAC, addressOf(0));
+    // It has been heard of, and is being asked.
+    await hall.time.pass(limit('bmcNewsMs') + 1);
+    disk.full = true;
+    await hall.time.pass(MINUTE);
+    const polls = MINUTE / limit('bmcPollMs');
+    expect(errors.length).toBeGreaterThan(polls);
+    expect(errors.length).toBeLessThan(3 * polls);
+    disk.full = false;
+    await hall.time.pass(2 * limit('bmcPollMs'));
+    expect(told('bmc.matched')).toEqual([{ bmc: MAC, address: addressOf(0), by: 'serial' }]);
+    await discovery.stop();
+  });
+});
 
 describe('a BMC that asks for an address', () => {
   it('is matched by the MAC that a report named, and its new address noted', async () => {

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { acceptRestored } from '../../../src/inventory/feed-epoch.ts';
+import { openInventory } from '../../../src/inventory/inventory.ts';
 import { createSecretBox } from '../../../src/inventory/secrets.ts';
 import { backupDatabase, checkDatabase } from '../../../src/platform/backup.ts';
 import { restoreDatabase } from '../../../src/platform/restore.ts';
 import { readOrMakeKey } from '../../../src/platform/secret-key.ts';
+import type { Millis } from '../../../src/wire/time.ts';
+import { fillDatabase } from '../../support/full-database.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
 import { createWorld } from '../../support/world.ts';
 
@@ -163,4 +166,32 @@ describe('the key of secrets', () => {
     expect(() => other.open(sealed, 'credential a')).toThrow(/another key/);
     expect(() => createSecretBox(() => new Uint8Array(5)).seal('x', 'y')).toThrow();
   });
+});
+
+it('what was gathered for a disk that is full is told of and lost, and ends no process', () => {
+  const db = new Sqlite(':memory:');
+  const tasks: (() => void)[] = [];
+  const errors: unknown[] = [];
+  const gather = {
+    later: (task: () => void) => void tasks.push(task),
+    onError: (error: unknown) => void errors.push(error),
+  };
+  const inventory = openInventory({ db, clock: () => 1 as Millis, gather });
+  const note = (why: string) =>
+    inventory.soon(() => {
+      const data = { who: 'test', why };
+      inventory.events.append({ name: 'jobs.paused', data });
+    });
+  const makeRoom = fillDatabase(db);
+  note('x'.repeat(100_000));
+  for (const task of tasks.splice(0)) task();
+  expect(errors[0]).toMatchObject({ code: 'SQLITE_FULL' });
+  // Nor does it fail what somebody else changes next, and what has room.
+  note('x'.repeat(100_000));
+  expect(inventory.transaction(() => 'done')).toBe('done');
+  makeRoom();
+  for (const task of tasks.splice(0)) task();
+  note('there is room');
+  for (const task of tasks.splice(0)) task();
+  expect(inventory.events.after(0, 10)).toMatchObject([{ data: { why: 'there is room' } }]);
 });

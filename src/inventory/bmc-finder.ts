@@ -28,7 +28,7 @@ export function openBmcFinder(db: Database): BmcFinder {
   return {
     byBmcMac: finder(`bmc_mac <> '' AND bmc_mac = ?`),
     byBmcAddress: finder(`bmc_address <> '' AND bmc_address = ?`),
-    byUuid: finder('uuid = ?'),
+    byUuid: finder(`uuid <> '' AND uuid = ?`),
     bySerialKey: finder('serial_key = ?'),
     byNic: finder('hardwarename = (SELECT hardwarename FROM nics WHERE mac = ?)'),
   };

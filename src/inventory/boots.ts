@@ -66,6 +66,8 @@ export interface Boots {
   /** Notes a sign of life, which also ends a stall; says whether it was stalled. */
   touch(id: BootId): boolean;
   stalled(id: BootId): void;
+  /** It has been idle for so long that nothing continues it: until it moves it is no longer held in memory. */
+  idled(id: BootId): void;
   /** For the transaction runner only: what is kept in memory is read anew. */
   rolledBack(): void;
 }
@@ -184,17 +186,14 @@ export function openBoots(db: Database, clock: Clock): Boots {
       booting.delete(idle);
     }
   };
-  const find = (id: BootId) => {
-    const row = byId.get(id);
-    return row ? fromRow(row) : undefined;
-  };
+  const one = (row: BootRow | undefined) => row && fromRow(row);
+  const find = (id: BootId) => one(byId.get(id));
 
   return {
     sight({ mac, client, arch: says, hardwarename }) {
       if (client === 'os' && !booting.has(mac)) return undefined;
       const now = clock();
-      const row = latest.get(mac);
-      const latestBoot = row && fromRow(row);
+      const latestBoot = one(latest.get(mac));
       if (latestBoot && continuesBoot(latestBoot, client, now)) {
         const arch = client === 'os' ? latestBoot.arch : says;
         seen.run(client, arch, now, hardwarename ?? null, latestBoot.id);
@@ -218,10 +217,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
       return !row || !continuesBoot(fromRow(row), client, clock());
     },
     byId: find,
-    latest(mac) {
-      const row = latest.get(mac);
-      return row ? fromRow(row) : undefined;
-    },
+    latest: (mac) => one(latest.get(mac)),
     list: (count) => list.all(count).map(fromRow),
     ofMachine: (name, count) => ofMachine.all(name, name, count).map(fromRow),
     unfinished,
@@ -244,6 +240,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
       stalled.run(clock(), id);
       unfinished().delete(id);
     },
+    idled: (id) => void unfinished().delete(id),
     rolledBack() {
       running = undefined;
     },

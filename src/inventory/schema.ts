@@ -176,6 +176,8 @@ export const MIGRATIONS: readonly string[] = [
   FLIGHT_INDEXES_SCHEMA,
   DIAGNOSES_SITE_SCHEMA,
   RACK_PLACES_SCHEMA,
+  // Whether a machine waits, and which ones do, was asked of all tokens there are: two milliseconds for each NIC of a large site.
+  `CREATE INDEX tokens_waiting ON tokens (mac, expires_at, boot) WHERE purpose = 'wait';`,
 ];
 
 export interface MigrateOptions {

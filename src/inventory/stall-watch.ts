@@ -16,7 +16,7 @@ import { STALL_MS_MIN, type Stall } from './stalls.ts';
 import { foldTimeline, stallMoment } from './timeline.ts';
 
 export interface StallWatchParts {
-  readonly boots: Pick<Boots, 'unfinished' | 'byId' | 'stalled'>;
+  readonly boots: Pick<Boots, 'unfinished' | 'byId' | 'stalled' | 'idled'>;
   readonly events: {
     ofBoot(boot: BootId, max: number): StoredEvent[];
     append(event: NewEvent): void;
@@ -35,7 +35,11 @@ export function createStallWatch(parts: StallWatchParts): () => Boot[] {
     const stalled: { readonly boot: Boot; readonly stall: Stall }[] = [];
     let reads = 0;
     for (const [id, lastAt] of boots.unfinished()) {
-      if (now - lastAt < STALL_MS_MIN || now - lastAt > limit('bootIdleMs')) continue;
+      if (now - lastAt < STALL_MS_MIN) continue;
+      if (now - lastAt > limit('bootIdleMs')) {
+        boots.idled(id);
+        continue;
+      }
       const before = looked.get(id);
       if (before && before.lastAt === lastAt && before.againAt > now) continue;
       if (++reads > limit('stallLooksMax')) break;

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../../src/events.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { migrate } from '../../../src/inventory/schema.ts';
+import { createStallWatch } from '../../../src/inventory/stall-watch.ts';
+import { limit } from '../../../src/limits.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
@@ -202,4 +204,26 @@ describe('the schema', () => {
     db.pragma('user_version = 99');
     expect(() => migrate(db)).toThrow('schema 99 is newer');
   });
+});
+
+it('boots that never end are not held in memory once nothing continues them', () => {
+  const world = createWorld();
+  const { boots, transaction } = world.inventory;
+  const watch = createStallWatch({ ...world.inventory, clock: world.clock });
+  const macs = Array.from({ length: 50 }, (_, index) =>
+    mac(`52:54:00:00:01:${(index + 16).toString(16)}`),
+  );
+  const move = (of: (typeof macs)[number]) =>
+    transaction(() => boots.sight({ mac: of, client: 'os', arch: '', hardwarename: undefined }));
+  for (const of of macs) {
+    transaction(() => boots.sight({ mac: of, client: 'ipxe', arch: 'x', hardwarename: undefined }));
+    world.pass(limit('bootIdleMs') / 10);
+    // One goes on all the time.
+    move(macs[0] ?? of);
+    watch();
+  }
+  const held = [...boots.unfinished().keys()];
+  expect(held.length).toBeLessThan(15);
+  expect(held).toContain(boots.latest(macs[0] ?? A)?.id);
+  expect(held).toContain(boots.latest(macs.at(-1) ?? A)?.id);
 });

@@ -20,7 +20,7 @@ const RELEASED = `
   3ccee032d365 3a3198ef7ad8 ab36f1c3526e f9facfde307d 04670c90023e b0946563196a
   36e6dcc4d9c2 3466a7d895aa 1ca75d9ded66 653bae37bf0b 5fe8123e3259 f273a5c8645c
   801baff16d38 096a59110e17 a76b78d613ff 2f4c45aa517b addf3ad02a27 c479e9863e9e
-  3bcab7a143c3 c7442a5c236c 64cee78cf313 625157fb6f1b
+  3bcab7a143c3 c7442a5c236c 64cee78cf313 625157fb6f1b e6ac7454958e
 `;
 
 /** The last schema of which that is so. */

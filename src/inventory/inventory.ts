@@ -157,6 +157,7 @@ export function openInventory(options: InventoryOptions): Inventory {
       try {
         commit(() => undefined, false);
       } catch (error) {
+        pending = [];
         gather.onError(error);
       }
     });

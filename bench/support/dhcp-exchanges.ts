@@ -55,6 +55,7 @@ export function createExchanges(plan: ExchangePlan): Exchanges {
   const [first, last] = [address(plan.pool.first), address(plan.pool.last)];
   if (!/^[0-9a-f]{8}$/.test(plan.macBase)) throw new Error(`no MAC base: ${plan.macBase}`);
   const macBase = Number.parseInt(plan.macBase, 16);
+  const firstMac = macBase * 2 ** 16;
   const { clients } = plan;
   const { firmware = false } = plan;
   const discover = template(MESSAGE.discover, { macBase, relay, firmware });
@@ -91,14 +92,14 @@ export function createExchanges(plan: ExchangePlan): Exchanges {
       offered[client] = 0;
       discover.copy(into, at);
       into.writeUInt32BE(xid, at + XID_AT);
-      into.writeUInt16BE(client, at + CHADDR_AT + 4);
+      into.writeUIntBE(firstMac + client, at + CHADDR_AT, 6);
       return PACKET_BYTES;
     },
     writeRequest(into, at, xid) {
       const client = xid % clients;
       request.copy(into, at);
       into.writeUInt32BE(xid, at + XID_AT);
-      into.writeUInt16BE(client, at + CHADDR_AT + 4);
+      into.writeUIntBE(firstMac + client, at + CHADDR_AT, 6);
       into.writeUInt32BE(offered[client] ?? 0, at + WANTED_AT);
       return PACKET_BYTES;
     },
@@ -108,9 +109,7 @@ export function createExchanges(plan: ExchangePlan): Exchanges {
       const xid = reply.readUInt32BE(XID_AT);
       const client = xid % clients;
       if (waiting[client] !== xid) return no('no such exchange');
-      const isItsMac =
-        reply.readUInt32BE(CHADDR_AT) === macBase && reply.readUInt16BE(CHADDR_AT + 4) === client;
-      if (!isItsMac) return no('another MAC');
+      if (reply.readUIntBE(CHADDR_AT, 6) !== firstMac + client) return no('another MAC');
       if (reply.readUInt32BE(GIADDR_AT) !== relay) return no('another relay');
       const type = byteOf(reply, OPTION.messageType);
       const serverAt = optionAt(reply, OPTION.serverId);

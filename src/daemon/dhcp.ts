@@ -58,7 +58,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     whenDurable: parts.leaseDurable,
     defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),
     applyLease: parts.applyLease,
-    append: (event) => void inventory.events.append(event),
+    append: inventory.events.note,
     onDrop: (reason) => metrics.dhcpDrops.inc({ reason }),
     onReplies: (type, count) => metrics.dhcpReplies.inc({ type: String(type) }, count),
     onBooting: (iface) => adverts.get(iface)?.pulse(),

@@ -1,9 +1,11 @@
 /** The name server put together: zones from the inventory, the last good ones first. */
 import type { Config } from '../config.ts';
+import type { DnsSource } from '../dns/ports.ts';
 import type { NewEvent } from '../events.ts';
 import { openDnsKeys } from '../inventory/dns-keys.ts';
 import { openDnsSource } from '../inventory/dns-source.ts';
 import { openDnsStore } from '../inventory/dns-store.ts';
+import type { EventStore } from '../inventory/event-store.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
 import type { DnsDesk } from '../nameserver/desk.ts';
 import { type DryZones, dryZones } from '../nameserver/dry-run.ts';
@@ -37,7 +39,7 @@ export async function startDns(
     ...{ plan, log, lastEvent: events.lastId, frozen: frozen ?? false },
     follow: (wake) => events.follow(wake, 'machines'),
     store: openDnsStore({ db, clock: systemClock, events, transaction, soa: plan.soa }),
-    source: { ...source, changedSince: (id) => source.changedSince(events.pastGuests(id)) },
+    source: { ...source, changedSince: passingGuests(source, events) },
     keyStore: openDnsKeys({ db, events, transaction, secrets }),
     onceOurs: (address, open) =>
       onceOurs(
@@ -54,6 +56,14 @@ export async function startDns(
   onZones?.(() => nameserver.keeper.reload());
   registerDnsMetrics(metrics.registry, () => nameserver);
   return nameserver.desk;
+}
+
+/** What guests are offered and given names nobody: in a storm that is all there is, and the table is not asked about it. */
+function passingGuests(source: DnsSource, events: EventStore): DnsSource['changedSince'] {
+  return (id) => {
+    const eventId = events.pastGuests(id);
+    return eventId > id ? { eventId, machines: [], networks: false } : source.changedSince(id);
+  };
 }
 
 function threadEvent(change: ThreadChange): NewEvent {

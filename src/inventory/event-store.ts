@@ -10,11 +10,17 @@ import type { EventName, NewEvent, StoredEvent } from '../events.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
-import { createGuestRun } from './guest-run.ts';
+import { openGuestRows } from './guest-rows.ts';
+import { createGuestRun, isOfGuest } from './guest-run.ts';
 
 export interface EventStore {
   /** Adds one event at the current time and returns its number. */
   append(event: NewEvent): number;
+  /**
+   * The same for who needs no number, inside a transaction of the runner: what guests are offered and given is written by its
+   * end at the latest, many by one statement. The order is that of the calls, of either kind.
+   */
+  note(event: NewEvent): void;
   /** Up to `count` events with an id above `after`, oldest first. */
   after(after: number, count: number): StoredEvent[];
   /**
@@ -45,6 +51,8 @@ export interface EventStore {
   pastGuests(after: number): number;
   /** Differs after each event that may tell of a change of a record, and after a rollback. */
   changes(): number;
+  /** For the transaction runner only, before the commit: writes what was noted. */
+  settle(): void;
   /** For the transaction runner only: tells the followers when something was appended. */
   committed(): void;
   /** Another connection has changed something: whatever was read may be old. */
@@ -191,30 +199,44 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const touched = new Set<string>();
   const passesBy = createPassesBy();
   const guestRun = createGuestRun();
+  const guestRows = openGuestRows(db, { clock, written: guestRun.noteGuests });
   let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
   let [machinesToldAt, changes] = [0, 0];
 
+  const tellOf = (event: NewEvent): void => {
+    const isTraffic = passesBy(event.name);
+    if (!isTraffic) changes += 1;
+    if (!isTraffic || event.hardwarename !== undefined || takesAddress(event))
+      appended = 'of machines';
+    else if (appended === 'nothing') appended = 'of guests';
+    if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
+    if (event.hardwarename && followersOfOne.has(event.hardwarename)) {
+      touched.add(event.hardwarename);
+    }
+  };
+  const append = (event: NewEvent): number => {
+    guestRows.settle();
+    tellOf(event);
+    const { lastInsertRowid } = insert.run(
+      clock(),
+      event.name,
+      event.mac ?? null,
+      event.boot ?? null,
+      event.hardwarename ?? null,
+      JSON.stringify(event.data),
+    );
+    return guestRun.note(Number(lastInsertRowid), event);
+  };
+
   return {
-    append(event) {
-      const isTraffic = passesBy(event.name);
-      if (!isTraffic) changes += 1;
-      if (!isTraffic || event.hardwarename !== undefined || takesAddress(event))
-        appended = 'of machines';
-      else if (appended === 'nothing') appended = 'of guests';
-      if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
-      if (event.hardwarename && followersOfOne.has(event.hardwarename)) {
-        touched.add(event.hardwarename);
-      }
-      const { lastInsertRowid } = insert.run(
-        clock(),
-        event.name,
-        event.mac ?? null,
-        event.boot ?? null,
-        event.hardwarename ?? null,
-        JSON.stringify(event.data),
-      );
-      return guestRun.note(Number(lastInsertRowid), event);
+    append,
+    note(event) {
+      if (isOfGuest(event)) {
+        tellOf(event);
+        guestRows.add(event);
+      } else append(event);
     },
+    settle: guestRows.settle,
     after: (after, count) => page.all(after, count).map(eventFromRow),
     ofMachinesAfter: eventsOfMachines(db),
     scan(after, count, { max, head, event }) {
@@ -273,6 +295,7 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
       for (const wake of [...followers, ...followersOfMachines]) wake();
     },
     rolledBack() {
+      guestRows.forget();
       guestRun.forget();
       appended = 'nothing';
       touched.clear();

@@ -11,6 +11,8 @@ import type { NewEvent } from '../events.ts';
 export interface GuestRun {
   /** An event of this number was appended. @returns the number */
   note(id: number, event: NewEvent): number;
+  /** The same of many that are of guests (`isOfGuest`), with numbers one behind the other. */
+  noteGuests(first: number, last: number): void;
   /** @returns the last event of the run when `after` is in it or right before it, else `after` */
   past(after: number): number;
   /** What was appended may be gone, and its numbers be given again. */
@@ -24,22 +26,24 @@ export function createGuestRun(): GuestRun {
     from = Number.POSITIVE_INFINITY;
     to = Number.NEGATIVE_INFINITY;
   };
+  const noteGuests = (first: number, last: number): void => {
+    if (first !== to + 1) from = first;
+    to = last;
+  };
   return {
     note(id, event) {
-      if (!isOfGuest(event)) forget();
-      else {
-        if (id !== to + 1) from = id;
-        to = id;
-      }
+      if (isOfGuest(event)) noteGuests(id, id);
+      else forget();
       return id;
     },
+    noteGuests,
     past: (after) => (from <= after + 1 && after < to ? to : after),
     forget,
   };
 }
 
 /** Of no machine on record, in no boot, and nobody has lost the address by it. */
-function isOfGuest(event: NewEvent): boolean {
+export function isOfGuest(event: NewEvent): boolean {
   if (event.hardwarename !== undefined || event.boot !== undefined) return false;
   if (event.name === 'dhcp.acked') return event.data.displaced === undefined;
   return event.name === 'dhcp.offered';

@@ -100,7 +100,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     ...records,
     stateByMac: (mac: Mac) => (isKnownNic(mac) ? stateByMac(mac) : undefined),
   };
-  const run = db.transaction((inside: () => unknown) => inside());
+  const run = db.transaction(settling([leases, events]));
   const outermost = <T>(inside: () => T): T => {
     leases.begin();
     const release = hold();
@@ -208,6 +208,15 @@ export function openInventory(options: InventoryOptions): Inventory {
       if (!result) throw undo;
       return result.value;
     },
+  };
+}
+
+/** What waits for the end of its transaction is written then. */
+function settling(stores: readonly { settle(): void }[]) {
+  return (inside: () => unknown): unknown => {
+    const result = inside();
+    for (const store of stores) store.settle();
+    return result;
   };
 }
 

@@ -14,6 +14,7 @@ import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { createLeaseBook, type HeldLease, type LeaseBook } from './lease-book.ts';
+import { openLeaseTable } from './lease-table.ts';
 
 export interface LeaseStore extends LeaseView {
   /** Inside the caller's transaction. @returns the MAC that had the address until now, when it was another */
@@ -26,6 +27,8 @@ export interface LeaseStore extends LeaseView {
   repooled(): void;
   /** For the transaction runner only: from `begin` on, changes of the copy can be taken back. */
   begin(): void;
+  /** Before the commit: writes the rows that wait for it. */
+  settle(): void;
   commit(): void;
   rollback(): void;
 }
@@ -40,28 +43,7 @@ interface LeaseRow {
 }
 
 export function openLeases(db: Database, clock: Clock): LeaseStore {
-  const forget = db.prepare(
-    `DELETE FROM leases WHERE segment = ? AND mac = ? AND state <> 'declined' AND address <> ?`,
-  );
-  const put = db.prepare(
-    `INSERT INTO leases (segment, address, mac, state, client_id, hostname, boot, expires_at, first_at, last_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (segment, address) DO UPDATE SET
-       first_at = iif(mac = excluded.mac, first_at, excluded.first_at),
-       mac = excluded.mac, state = excluded.state, client_id = coalesce(excluded.client_id, client_id),
-       hostname = excluded.hostname, boot = coalesce(excluded.boot, boot),
-       expires_at = excluded.expires_at, last_at = excluded.last_at`,
-  );
-  /** What every exchange of a client that is here already does: no index is touched by it. */
-  const renew = db.prepare(
-    `UPDATE leases SET client_id = coalesce(?, client_id), hostname = ?, boot = coalesce(?, boot),
-       expires_at = ?, last_at = ? WHERE segment = ? AND address = ? AND mac = ? AND state = 'bound'`,
-  );
-  const holder = db
-    .prepare<[string, number], Mac>(
-      `SELECT mac FROM leases WHERE segment = ? AND address = ? AND state <> 'declined'`,
-    )
-    .pluck();
+  const table = openLeaseTable(db, clock);
   const books = new Map<string, LeaseBook>();
   let undo: (() => void)[] | undefined;
   const bookOf = (segment: string): LeaseBook => {
@@ -107,22 +89,20 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       const { hostname, boot = null } = change;
       if (renews && state === 'bound') {
         const row = [clientId, hostname, boot, expiresAt, now, segment, address, mac];
-        if (renew.run(row).changes === 1) return undefined;
+        if (table.renew(row)) return undefined;
       }
       const rows = writtenOf(segment);
-      const before = renews ? mac : rows.has(address) ? holder.get(segment, address) : undefined;
-      rows.add(address);
-      const row = [segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now];
-      try {
-        put.run(row);
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'SQLITE_CONSTRAINT_UNIQUE') throw error;
-        // The MAC has moved: its row on another address goes first. Rare, so it is not asked about each time.
-        forget.run(segment, mac, address);
-        put.run(row);
+      if (state === 'bound' && !renews && !rows.has(address)) {
+        rows.add(address);
+        table.first(segment, address, mac, clientId, hostname, boot, expiresAt);
+        return undefined;
       }
+      const before = renews ? mac : rows.has(address) ? table.holder(segment, address) : undefined;
+      rows.add(address);
+      table.put([segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now]);
       return before === mac ? undefined : before;
     },
+    settle: table.settle,
     macAt(address) {
       let newest: HeldLease | undefined;
       for (const book of books.values()) {
@@ -143,6 +123,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       undo = undefined;
     },
     rollback() {
+      table.forget();
       for (const back of (undo ?? []).reverse()) back();
       undo = undefined;
     },

@@ -53,6 +53,21 @@ describe('the light generator', () => {
     expect(value(OPTION.requestedAddress)).toEqual([10, 99, 1, 0]);
   });
 
+  it('plays more clients than two bytes of a MAC tell apart', () => {
+    const exchanges = createExchanges({ ...plan, clients: 200_000 });
+    const macs = [1, 65_536, 131_072, 199_999].map((xid) => {
+      const bytes = Buffer.alloc(1536);
+      exchanges.writeDiscover(bytes, 0, { xid, now: 0 });
+      return macFromBytes(bytes.subarray(28, 34));
+    });
+    expect(macs).toEqual([
+      '02:0c:01:00:00:01',
+      '02:0c:01:01:00:00',
+      '02:0c:01:02:00:00',
+      '02:0c:01:03:0d:3f',
+    ]);
+  });
+
   it('counts an exchange once it is acknowledged, with its time', () => {
     const { discover, answer, exchanges, request } = answered();
     for (let xid = 1; xid <= 250; xid++) {

@@ -41,7 +41,8 @@ snapshots: setup-lab
 
 ## ui: the board
 ui: node_modules/.package-lock.json
-	npm run -s build
+	@npm run -s build
+	@echo "ui: the portal is in build/ui"
 
 ## check: types, lint and format
 check: node_modules/.package-lock.json

@@ -8,6 +8,7 @@ import { createClient } from './client.ts';
 import { askControl, serveControl } from './control.ts';
 import { createLab, type Lab } from './lab.ts';
 import { destroyNetwork } from './network.ts';
+import { accountWords, openAccount } from './people.ts';
 import { requirePrerequisites } from './prerequisites.ts';
 import { loadRack } from './rack.ts';
 import { runScenario, type ScenarioResult } from './scenario.ts';
@@ -40,6 +41,9 @@ program
       const url = await forward(lab, Number(options.port));
       serveControl(lab);
       for (const vm of lab.vms) if (vm.machine.power === 'on') lab.powerOn(vm);
+      out(`The board: ${url}   (files: ${lab.dir})`);
+      if (!options.untilRegistered) out(accountWords(await openAccount(lab), url));
+      out('Ctrl-C ends the lab.\n');
       await watchLab(lab, { url, untilRegistered: options.untilRegistered === true });
       await lab.destroy();
       process.exit(0);
@@ -149,14 +153,23 @@ program
 
 /** Ctrl-C, a closed terminal and SIGTERM leave nothing behind. */
 function endWith(lab: Pick<Lab, 'destroy'>): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      lab.destroy().then(
-        () => process.exit(130),
-        () => process.exit(1),
-      );
-    });
-  }
+  let ending = false;
+  const end = () => {
+    process.stderr.write(
+      `\nlab: ${ending ? 'still ending' : 'ending'}, nothing is left behind …\n`,
+    );
+    // Whoever is impatient presses Ctrl-C again; it must not end the one that clears away.
+    if (ending) return;
+    ending = true;
+    lab.destroy().then(
+      () => process.exit(130),
+      (error: Error) => {
+        process.stderr.write(`lab: ${error.message}; \`npm run lab -- list\` clears away\n`);
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 }
 
 function theLab() {
@@ -187,19 +200,22 @@ function forward(lab: Lab, wanted: number): Promise<string> {
   });
 }
 
+/** A line that a terminal breaks counts twice, and the board would be drawn below itself; a file takes any. */
+const widthOf = ({ isTTY, columns }: NodeJS.WriteStream): number =>
+  isTTY && columns > 0 ? columns - 1 : Number.POSITIVE_INFINITY;
+
 async function watchLab(
   lab: Lab,
   { url, untilRegistered }: { url: string; untilRegistered: boolean },
 ): Promise<void> {
   const client = createClient(lab.api);
   const startedAt = Date.now();
-  out(`The board: ${url}   (files: ${lab.dir})\nCtrl-C ends the lab.\n`);
   let drawnLines = 0;
   let told = false;
   let lastCount = -1;
   for (;;) {
     const board = await client.board();
-    const text = drawBoard(board.rows, board.now);
+    const text = drawBoard(board.rows, board.now, widthOf(process.stdout));
     const registered = board.rows.filter(
       ({ machine, timeline }) => machine && timeline.state === 'done',
     ).length;

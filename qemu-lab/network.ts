@@ -134,4 +134,7 @@ export function destroyNetwork(net: Pick<LabNetwork, 'app'>): void {
     }
     ip('netns', 'delete', ns);
   }
+  // A namespace lives on for a minute or two, and this link with it, while it holds a connection that a dead machine never ended.
+  const links = JSON.parse(ip('-j', 'link')) as { ifname: string }[];
+  if (links.some(({ ifname }) => ifname === `${prefix}m`)) ip('link', 'delete', `${prefix}m`);
 }

@@ -3,6 +3,8 @@
  * are the ones that people type, over real sockets.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Lab } from './lab.ts';
@@ -55,4 +57,33 @@ export async function openPeople(lab: Lab): Promise<LabPeople> {
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
   };
+}
+
+/** What a person needs who has just started a lab, and may do everything in it. */
+export interface LabAccount {
+  readonly user: string;
+  readonly password: string;
+  /** File that holds a token for the command line. */
+  readonly tokenFile: string;
+}
+
+/** Without it the board can be read and nothing be done: the first token is in a log that nobody looks for. */
+export async function openAccount(lab: Lab): Promise<LabAccount> {
+  const { reveille, token } = await openPeople(lab);
+  const account = { user: 'lab', password: randomBytes(9).toString('base64url') };
+  const tokenFile = join(lab.dir, 'token');
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  const words = ['users', 'put', account.user, '--role', 'admin', '--password'];
+  await reveille(words, account.password);
+  return { ...account, tokenFile };
+}
+
+/** @param url of the board on this host */
+export function accountWords({ user, password, tokenFile }: LabAccount, url: string): string {
+  const environment = `REVEILLE_URL=${url.replace(/\/$/, '')} REVEILLE_TOKEN_FILE=${tokenFile}`;
+  return [
+    `To do more than look, sign in as ${user}, password ${password}; or in another terminal:`,
+    `  export ${environment}`,
+    '  bin/reveille machines list',
+  ].join('\n');
 }

@@ -5,12 +5,21 @@ import { STEP_NAMES } from '../src/inventory/timeline.ts';
 
 const SIGNS = { done: '●', running: '◐', failed: '✗', skipped: '–', waiting: '·' } as const;
 
-export function drawBoard(rows: readonly BoardRow[], now: number): string {
-  const width = Math.max(8, ...STEP_NAMES.map((name) => name.length + 1));
-  const head = `${'machine'.padEnd(20)}${STEP_NAMES.map((name) => name.padEnd(width)).join('')}`;
+/** @param columns what of a line fits the terminal; the rest is left out */
+export function drawBoard(
+  rows: readonly BoardRow[],
+  now: number,
+  columns = Number.POSITIVE_INFINITY,
+): string {
+  // Narrow: signs alone, and what the machine is beside them.
+  const narrow = columns < 20 + 11 * STEP_NAMES.length;
+  const width = narrow ? 2 : Math.max(8, ...STEP_NAMES.map((name) => name.length + 1));
+  const titles = narrow ? 'boot' : STEP_NAMES.map((name) => name.padEnd(width)).join('');
+  const head = `${'machine'.padEnd(20)}${titles}`;
   const lines = rows.map(({ timeline, machine }) => {
     const cells = timeline.steps.map(({ state, tookMs }) => {
-      const took = state === 'done' && tookMs !== undefined ? ` ${(tookMs / 1000).toFixed(1)}` : '';
+      const took =
+        !narrow && state === 'done' && tookMs !== undefined ? ` ${(tookMs / 1000).toFixed(1)}` : '';
       return `${SIGNS[state]}${took}`.padEnd(width);
     });
     const label = machine?.hardwarename ?? timeline.mac;
@@ -19,5 +28,5 @@ export function drawBoard(rows: readonly BoardRow[], now: number): string {
       : (timeline.stall?.cause ?? `${Math.round((now - timeline.startedAt) / 1000)} s`);
     return `${label.padEnd(20)}${cells.join('')}${state}`;
   });
-  return [head, ...lines].join('\n');
+  return [head, ...lines].map((line) => [...line].slice(0, columns).join('')).join('\n');
 }

@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts';
 import { askedIntent, siteName } from '../federation/protocol.ts';
 import { etagOf } from '../http/people/commit.ts';
 import type { PeopleServer } from '../http/people/context.ts';
-import { installPages, PAGE_HEADERS } from '../http/people/pages.ts';
+import { installPages, PAGE_HEADERS, strangePage } from '../http/people/pages.ts';
 import { installProblems } from '../http/problem.ts';
 import type { Role } from '../inventory/access.ts';
 import { assertEventNames } from '../inventory/event-history.ts';
@@ -98,7 +98,7 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
   const app = createServer(parts.log);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
-  installProblems(app as unknown as FastifyInstance);
+  installProblems(app as unknown as FastifyInstance, strangePage(parts.uiRoot));
   app.addHook('onRoute', ({ url, config }) => {
     if (url.startsWith('/api/') && config?.fleetRole === undefined)
       throw new Error(`${url} does not say who may call it`);

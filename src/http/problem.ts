@@ -2,7 +2,7 @@
  * Errors as RFC 9457 problem documents with a stable code. The client hears the code, the sentence from the error list
  * and the request id; the cause chain goes to the log, once.
  */
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 
 export interface ProblemDetails {
@@ -46,8 +46,14 @@ const STORAGE: Readonly<Record<string, ErrorCode>> = {
   SQLITE_READONLY: 'NOT_ACTIVE',
 };
 
-/** Maps every thrown error and every unknown route of an app to a problem document. */
-export function installProblems(app: FastifyInstance): void {
+/**
+ * Maps every thrown error and every unknown route of an app to a problem document.
+ * @param pageFor what a browser is shown instead at an address where there is nothing, if this is one
+ */
+export function installProblems(
+  app: FastifyInstance,
+  pageFor: (request: FastifyRequest) => string | undefined = () => undefined,
+): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof AppError) {
       if (error.httpStatus >= 500) request.log.error({ err: error }, error.message);
@@ -76,7 +82,11 @@ export function installProblems(app: FastifyInstance): void {
     request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, 'INTERNAL');
   });
-  app.setNotFoundHandler((_request, reply) => sendProblem(reply, 'NOT_FOUND'));
+  app.setNotFoundHandler((request, reply) => {
+    const page = pageFor(request);
+    if (page === undefined) return sendProblem(reply, 'NOT_FOUND');
+    return reply.code(404).type('text/html; charset=utf-8').send(page);
+  });
 }
 
 function tooLarge(url: string): ErrorCode {

@@ -138,6 +138,9 @@ function isRepetition({ steps, ipxeOffered, ipxeAcked }: BootSigns, event: Store
     case 'firmware':
     case 'http-boot':
       return steps[offered ? 'offer' : 'ack'].state === 'done';
+    case 'os':
+      // A system renews its lease for as long as it runs: a boot of seconds would have taken hours.
+      return steps.linux.evidence.length > 0;
     default:
       return false;
   }

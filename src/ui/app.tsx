@@ -59,9 +59,18 @@ const SHARED: ReadonlySet<string> = new Set([
   ...['requests', 'pools', 'images', 'jobs', 'roles', 'people'],
 ]);
 
+/** As it stands where it is no encoding, as in a link that was typed. */
+function readName(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function Page() {
   const [, first = '', second = ''] = path.value.split('/');
-  const name = decodeURIComponent(second);
+  const name = readName(second);
   if (isFleet.value && first in OF_FLEET) return OF_FLEET[first]?.(name) ?? null;
   if (isFleet.value && !SHARED.has(first))
     return <Empty>This page is part of a site's own portal.</Empty>;
@@ -117,7 +126,7 @@ export function App() {
   const [, first = '', second = ''] = path.value.split('/');
   useEffect(() => {
     const title = TITLES[first as PageName] ?? 'Not found';
-    document.title = `${decodeURIComponent(second) || title} · Reveille`;
+    document.title = `${readName(second) || title} · Reveille`;
   }, [first, second]);
   if (signInNeeded.value || path.value === SIGN_IN_PATH) return <SignIn />;
   return (

@@ -38,6 +38,7 @@ function compress(): void {
 export default defineConfig({
   root: import.meta.dirname,
   base: '/',
+  logLevel: 'warn',
   plugins: [
     { name: 'list-for-worker', apply: 'build', closeBundle: tellWorker },
     { name: 'compressed-copies', apply: 'build', closeBundle: compress },

@@ -17,7 +17,7 @@ import { installProblems, sendProblem } from '../problem.ts';
 import { installAccess } from './authenticate.ts';
 import type { PeopleContext, PeopleServer, PeopleSettings } from './context.ts';
 import { installOpenApi } from './openapi.ts';
-import { installPages, PAGE_HEADERS } from './pages.ts';
+import { installPages, PAGE_HEADERS, strangePage } from './pages.ts';
 import { addAccessRoutes } from './routes/access.ts';
 import { addBeforeAfterRoutes } from './routes/before-after.ts';
 import { addBmcRoutes } from './routes/bmcs.ts';
@@ -113,7 +113,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
   app.setValidatorCompiler(validatorCompiler);
   // Answers are made from typed values; that they fit their schemas is a test's work, not every request's.
   app.setSerializerCompiler(() => JSON.stringify);
-  installProblems(app as unknown as FastifyInstance);
+  installProblems(app as unknown as FastifyInstance, strangePage(options.uiRoot));
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(PAGE_HEADERS);
   });

@@ -1,13 +1,13 @@
 /**
  * The portal's files. Every address that the portal knows as a page is answered with its one document, so that a link to a
- * machine works wherever it was pasted; any other address stays a 404. Files with a hash in their name are kept by the
- * browser for good, the document never, so a new version is there with the next page that is opened. They are sent
- * compressed where the build has left a compressed copy beside them.
+ * machine works wherever it was pasted; any other address stays a 404, which a person at a browser is told by that document,
+ * too. Files with a hash in their name are kept by the browser for good, the document never, so a new version is there with
+ * the next page that is opened. They are sent compressed where the build has left a compressed copy beside them.
  */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PeopleServer } from './context.ts';
 
 const CONTENT_SECURITY_POLICY = [
@@ -44,6 +44,18 @@ export const PAGES = [
 ] as const;
 /** The portal's own switch over its addresses is typed by this, so that neither list has a page that the other lacks. */
 export type PageName = (typeof PAGES)[number];
+
+/** For an address that is nothing: the document, where a person looks at it; programs get their problem document. */
+export function strangePage(root: string): (request: FastifyRequest) => string | undefined {
+  const file = join(root, 'index.html');
+  return ({ method, url, headers }) =>
+    method === 'GET' &&
+    !url.startsWith('/api/') &&
+    headers.accept?.includes('text/html') &&
+    existsSync(file)
+      ? readFileSync(file, 'utf8')
+      : undefined;
+}
 
 /** @returns whether there was anything to serve */
 export async function installPages(app: PeopleServer, root: string): Promise<boolean> {

@@ -63,11 +63,14 @@ function Group({ title, sum, children }: { title: string; sum: string; children:
 function Cpus({ cpus }: { cpus: ReconReport['cpus'] }) {
   const cores = cpus.reduce((sum, cpu) => sum + cpu.cores, 0);
   return (
-    <Group title="Processors" sum={`${cores} cores`}>
+    <Group title="Processors" sum={cores === 1 ? '1 core' : `${cores} cores`}>
       {cpus.map((cpu) => (
         <li key={cpu.socket} class="tile cpu">
           <b>{cpu.cores}</b>
-          <span>cores, {cpu.threads} threads</span>
+          <span>
+            {cpu.cores === 1 ? 'core' : 'cores'}, {cpu.threads}{' '}
+            {cpu.threads === 1 ? 'thread' : 'threads'}
+          </span>
           <small>{cpu.model ?? 'unknown model'}</small>
         </li>
       ))}

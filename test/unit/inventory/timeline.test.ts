@@ -8,7 +8,7 @@ import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 const A = mac('52:54:00:00:00:0a');
 
 type Short = Pick<NewEvent, 'name' | 'data'>;
-const acked = (client: 'firmware' | 'ipxe'): Short => ({
+const acked = (client: 'firmware' | 'ipxe' | 'os'): Short => ({
   name: 'dhcp.acked',
   data: { client, address: '10.77.0.100', bootFile: 'x', leaseSeconds: 600 },
 });
@@ -124,6 +124,17 @@ describe('the fold', () => {
       tookMs: 2000,
       evidence: [4, 5],
     });
+  });
+
+  it('a lease that pxeimage or the disk renews makes no boot longer', () => {
+    const { lastAt } = bootWith(ROM).fold();
+    const renewed = bootWith([...ROM, acked('os'), acked('os')]).fold();
+    expect([renewed.state, renewed.lastAt]).toEqual(['done', lastAt]);
+    const local: Short = { name: 'ipxe.script', data: { mode: 'local-disk', why: '' } };
+    const booted = [offered('ipxe'), acked('ipxe'), local, acked('os')];
+    const first = bootWith(booted).fold();
+    expect(first.lastAt).toBeGreaterThan(bootWith(booted.slice(0, 3)).fold().lastAt);
+    expect(bootWith([...booted, acked('os')]).fold().lastAt).toBe(first.lastAt);
   });
 
   it('a chainload goes through TFTP, and a size probe is no failure', () => {

@@ -8,7 +8,8 @@ import { chainsOverTftp, expandRack, fakeBmcOf, loadRack } from '../../../qemu-l
 import { falseDiagnoses, secondsOf } from '../../../qemu-lab/scenario.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
 import { isAlive, startTicks } from '../../../qemu-lab/state.ts';
-import type { BootTimeline } from '../../../src/inventory/timeline.ts';
+import { drawBoard } from '../../../qemu-lab/table.ts';
+import { type BootTimeline, STEP_NAMES } from '../../../src/inventory/timeline.ts';
 
 const argumentsOf = (machine: object, first: 'network' | 'disk' = 'network') => {
   const [one] = expandRack({ machines: [{ name: 'm', ...machine }] });
@@ -20,6 +21,22 @@ const argumentsOf = (machine: object, first: 'network' | 'disk' = 'network') => 
     first,
   }).join(' ');
 };
+
+describe('the board in a terminal', () => {
+  const steps = STEP_NAMES.map((name) => ({ name, state: 'done', tookMs: 12_300 }));
+  const machine = { hardwarename: 'C0MPUT3', state: 'available', disks: [], nics: [] };
+  const rows = [{ timeline: { mac: 'x', steps }, machine: { ...machine, threads: 1 } }] as never;
+
+  it('has no line that a terminal would break, and still says who and how far', () => {
+    for (const columns of [40, 80, 132]) {
+      const lines = drawBoard(rows, 0, columns).split('\n');
+      expect(lines.map((line) => line.length).every((length) => length <= columns)).toBe(true);
+      expect(lines[1]).toMatch(/^C0MPUT3 +●/);
+    }
+    expect(drawBoard(rows, 0, 80)).toContain('● available');
+    expect(drawBoard(rows, 0)).toContain('● 12.3');
+  });
+});
 
 describe('a rack', () => {
   it('counts, numbers and derives', () => {

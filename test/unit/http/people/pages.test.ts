@@ -20,4 +20,10 @@ it('answers every address of the navigation with the document, and no other', as
   }
   expect((await get('/machines/C0MPUT3')).statusCode).toBe(200);
   expect((await get('/nowhere')).statusCode).toBe(404);
+  expect((await get('/nowhere')).json()).toMatchObject({ code: 'NOT_FOUND' });
+  const looked = (url: string) => app.inject({ url, headers: { accept: 'text/html,*/*;q=0.8' } });
+  const page = await looked('/nowhere');
+  expect([page.statusCode, page.body.includes('the portal')]).toEqual([404, true]);
+  expect(page.headers['content-security-policy']).toBeDefined();
+  expect((await looked('/api/v1/nowhere')).json()).toMatchObject({ code: 'NOT_FOUND' });
 });

@@ -7,7 +7,7 @@
  * a standby has none of it. What is told is the row as it is when it is read, and a read goes to the end of the log in one
  * go: so each one carries a whole number of transactions.
  *
- * The log begins with the process. A follower whose place is in the log of another run, or below what is kept, takes a copy of
+ * The log begins with the process; a follower whose place is in the log of another run, or below what is kept, takes a copy of
  * the whole file, which may be newer than its place in the log: rows that are told again are the same rows.
  *
  * Not told: tables of full-text search, which SQLite keeps for itself; `copy.ts` marks what has to be indexed anew.

@@ -74,6 +74,7 @@ describe('the core', () => {
       'diagnose',
       'recorder',
       'provisioning',
+      'standby',
     ].includes(placeOf(file)),
   );
   it.each(core)('%s does no input or output and reads no clock', (file) => {

@@ -259,8 +259,8 @@ describe('a chain of shim and GRUB', () => {
     [`/boot/${TOKEN}/$&`, 'no file', { file: '$&', why: 'no file: $&' }],
     [`/boot/${TOKEN}/a/b`, 'no file', { file: '/boot/…/a/b', why: 'no file: /boot/…/a/b' }],
     [`//boot/${TOKEN}/a`, 'no file', { file: '//boot/…/a', why: 'no file: //boot/…/a' }],
-    [`/boot/${TOKEN}.efi`, 'odd', { file: '/boot/TTTT****.efi', why: 'odd: /boot/TTTT****.efi' }],
-    ['x', `recon/${TOKEN}`, { file: 'x', why: 'recon/TTTT****: x' }],
+    [`/boot/${TOKEN}.efi`, 'odd', { file: '/boot/….efi', why: 'odd: /boot/….efi' }],
+    ['x', `recon/${TOKEN}`, { file: 'x', why: 'recon/…: x' }],
   ])('is told of in events without a token: %s', (name, said, shown) => {
     const { world } = booted();
     const why = `${said}: ${name}`;

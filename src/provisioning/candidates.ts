@@ -17,6 +17,7 @@ import type { Candidate } from './match.ts';
 /** A machine with what people want to know of all of them. */
 export interface Known extends Candidate {
   readonly state: MachineState;
+  readonly protected: boolean;
   readonly squad: string;
   readonly role: string;
   readonly hostname: string;
@@ -169,6 +170,7 @@ function stillOf(row: Row, ownSite: string): Still {
   return {
     hardwarename: row.hardwarename as Hardwarename,
     state: row.state as MachineState,
+    protected: row.protected === 1,
     ...{ site: site || ownSite, hall, row: row.row, rack, squad, role, hostname },
     switches: row.switches === '' ? [] : row.switches.split('\n'),
     biosVersion: row.bios_version,

@@ -156,15 +156,14 @@ class Keeper implements PoolEngine {
   }
 
   private seen(pool: Pool, known: ReadonlyMap<Hardwarename, Known>): SeenMember[] {
-    const { pools, inventory } = this.options;
-    return pools.store.members(pool.name).map((member) => {
+    return this.options.pools.store.members(pool.name).map((member) => {
+      // As of this pass: a record of each, at each event of a site of thousands, would hold up DHCP.
       const machine = known.get(member.hardwarename);
-      const record = inventory.machines.record(member.hardwarename);
       return {
         ...member,
         place: machine ? rackPlace(machine) : '',
-        protected: record?.protected === true,
-        atWork: record !== undefined && needsRelease(record.state),
+        protected: machine?.protected === true,
+        atWork: machine !== undefined && needsRelease(machine.state),
       };
     });
   }

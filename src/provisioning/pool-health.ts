@@ -103,8 +103,8 @@ export function createHealthWatch(
             one.failures = 0;
             continue;
           }
-          const isNew = now < backAt(member) + graceSeconds * 1000 && member.unhealthyAt === 0;
-          if (isNew || one.running || now < one.dueAt) continue;
+          if (one.running || now < one.dueAt) continue;
+          if (member.unhealthyAt === 0 && now < backAt(member) + graceSeconds * 1000) continue;
           if (running >= limit('healthChecksMax')) return;
           void check(pool, member, one);
         }

@@ -32,6 +32,31 @@ describe('a pool', () => {
     expect(hall.now.life.errors).toEqual([]);
   });
 
+  it('reads no record of those that are well: a site has thousands, and is looked at five times a second', async () => {
+    const hall = createProvisionHall();
+    hall.pool('web', {
+      count: 5,
+      health: { url: 'http://{address}:80/', everySeconds: 3600, graceSeconds: 0 },
+    });
+    await hall.until(() => hall.members('web').length === 5);
+    await hall.time.pass(60_000);
+    const { machines, events, transaction } = hall.now.inventory;
+    let reads = 0;
+    const { record: read } = machines;
+    Object.assign(machines, {
+      record: (name: Hardwarename) => {
+        reads += 1;
+        return read(name);
+      },
+    });
+    for (let passes = 0; passes < 5; passes++) {
+      transaction(() => events.append({ name: 'jobs.paused', data: { who: 'x', why: 'x' } }));
+      await hall.time.pass(1000);
+    }
+    expect(reads).toBe(0);
+    expect(hall.now.life.errors).toEqual([]);
+  });
+
   it('keeps the image that its next machine would get, and the one that a reset brings', () => {
     const hall = createProvisionHall({ machines: 2 });
     const { images } = hall.now.inventory;

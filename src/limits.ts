@@ -83,6 +83,14 @@ export const LIMITS = {
     value: 1000,
     why: 'rows looked at before the loop is given back: about 2 ms, so that no DHCP answer waits for a list',
   },
+  likeValuesMax: {
+    value: 20,
+    why: 'patterns of one filter, and tags that a machine is to have: each is looked for in every row of a list',
+  },
+  likeCharsMax: {
+    value: 253,
+    why: 'one such pattern; a hostname is no longer. What a row costs is bounded by it and by the longest text',
+  },
   listScanReportsMax: {
     value: 50,
     why: 'the same where a list asks for disks, modules and the like: reports of some 10 kB are read for it',

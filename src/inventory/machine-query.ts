@@ -21,6 +21,7 @@ import {
   toColumn,
 } from './machine-fields.ts';
 import { hasPart, isPartField, kindOf, type PartField, partColumn } from './machine-parts.ts';
+import { addWildcards } from './wildcards.ts';
 
 export type FilterOp = 'is' | 'not' | 'like' | 'gte' | 'lte' | 'has';
 
@@ -88,6 +89,7 @@ interface Where {
 const INDEXED: readonly FieldName[] = ['rack', 'role', 'hardwareType', 'squad', 'state'];
 
 export function openMachineQuery(db: Database): MachineQuery {
+  addWildcards(db);
   const sizeOf = (where: string) =>
     db.prepare<(string | number)[], { size: number }>(
       `SELECT count(*) AS size FROM (SELECT 1 FROM machines WHERE ${where} LIMIT ?)`,
@@ -327,8 +329,8 @@ function compareSql(column: string, op: FilterOp, values: readonly SqlValue[]): 
       return { sql: `${column} NOT IN (${marks})`, values };
     case 'like':
       return {
-        sql: `(${values.map(() => `${column} GLOB ?`).join(' OR ')})`,
-        values: values.map((value) => String(value).replaceAll('[', '[[]')),
+        sql: `(${values.map(() => `wildcards(${column}, ?)`).join(' OR ')})`,
+        values,
       };
     case 'gte':
       return { sql: `${column} >= ?`, values: values.slice(0, 1) };

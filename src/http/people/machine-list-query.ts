@@ -107,8 +107,17 @@ export function filtersOf(query: Readonly<Record<string, unknown>>): Filter[] {
     const given = query[parameter];
     if (typeof given !== 'string') return [];
     const values = given === '' ? [''] : given.split(',');
+    if (op === 'like' || op === 'has') assertFew(values, parameter);
     return [{ field: name, op, values: values.map((value) => readValue(name, value, parameter)) }];
   });
+}
+
+/** @throws AppError REQUEST_INVALID for more than a list may look for */
+function assertFew(values: readonly string[], parameter: string): void {
+  const [most, chars] = [limit('likeValuesMax'), limit('likeCharsMax')];
+  if (values.length <= most && values.every(({ length }) => length <= chars)) return;
+  const detail = `takes ${most} values of ${chars} characters at most`;
+  throw new AppError('REQUEST_INVALID', { detail, path: `/${parameter}` });
 }
 
 /** Any spelling of a MAC, and an address as the table holds it. */

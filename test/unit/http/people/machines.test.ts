@@ -165,6 +165,9 @@ describe('lists', () => {
     ['cursor=AAAA', '400 REQUEST_INVALID /cursor'],
     ['limit=0', '400 REQUEST_INVALID /limit'],
     ['protected=perhaps', '400 REQUEST_INVALID /protected'],
+    [`hostname.like=${Array(21).fill('a*').join()}`, '400 REQUEST_INVALID /hostname.like'],
+    [`notes.like=${'*a'.repeat(200)}`, '400 REQUEST_INVALID /notes.like'],
+    [`tags=${Array(21).fill('a').join()}`, '400 REQUEST_INVALID /tags'],
   ])('refuses %s', async (query, expected) => {
     const { admin } = await createPeople();
     expect(problemOf(await admin('GET', `/machines?${query}`))).toBe(expected);

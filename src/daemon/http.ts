@@ -57,8 +57,6 @@ export interface HttpParts {
   readonly readOnly?: boolean;
 }
 
-export type HttpMetrics = ReturnType<typeof createHttpMetrics>;
-
 export function createHttpMetrics(registry: Registry) {
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[]) =>

@@ -17,5 +17,3 @@ export const imagesSchema = z.strictObject({
   /** Machines that are sent an image at once, over one provisioning network. */
   streamsMax: z.number().int().min(1).max(1000).default(16),
 });
-
-export type ImageSettings = z.output<typeof imagesSchema>;

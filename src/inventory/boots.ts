@@ -205,7 +205,9 @@ export function openBoots(db: Database, clock: Clock): Boots {
       if (client === 'os') return undefined;
       seenBooting(mac, now);
       const id = newBootId();
-      insert.run(id, mac, hardwarename ?? null, client, says, now, now);
+      // The newest boot of a NIC is the one that began last, also when the clock was set back since the one before.
+      const startedAt = Math.max(now, (latestBoot?.startedAt ?? 0) + 1);
+      insert.run(id, mac, hardwarename ?? null, client, says, startedAt, now);
       unfinished().set(id, now);
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);

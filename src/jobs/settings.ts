@@ -51,5 +51,3 @@ export const jobsSchema = z.strictObject({
     })
     .prefault({}),
 });
-
-export type JobSettings = z.output<typeof jobsSchema>;

@@ -16,7 +16,6 @@ export interface PoweredOn {
 }
 
 export type StepEvent = Extract<StoredEvent, { name: 'job.step' }>;
-export type PowerOrders = ReturnType<typeof openPowerOrders>;
 
 /** Longer than a server with much memory needs before its firmware asks; known models have a figure of their own. */
 const FIRMWARE_MS = 300_000;

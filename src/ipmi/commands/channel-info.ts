@@ -4,8 +4,6 @@
 import { type Command, reading } from '../command.ts';
 import { NETFN } from '../message.ts';
 
-export const LAN_MEDIUM = 4;
-
 const MEDIA: Readonly<Record<number, string>> = {
   1: 'ipmb',
   4: 'lan',

@@ -27,7 +27,6 @@ export const networkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dhcp') }),
   staticNetwork,
 ]);
-export type InstallNetwork = z.output<typeof networkSchema>;
 
 export const installParams = z.strictObject({
   image: z
@@ -51,5 +50,3 @@ export const installParams = z.strictObject({
 });
 
 export type InstallParams = z.output<typeof installParams>;
-/** As people and provisioning requests write it. */
-export type InstallParamsInput = z.input<typeof installParams>;

@@ -46,6 +46,24 @@ describe('what is one boot', () => {
   ])('%s: %i', (_what, expected, sequence) => expect(boots(sequence)).toBe(expected));
 });
 
+it('boots go on as they would when the clock is set back', () => {
+  const world = createWorld();
+  const ask = (client: Client) => {
+    world.dhcp(dhcpPacket({ mac: A, type: 1, client }));
+    world.pass(2000);
+    return world.inventory.boots.latest(A)?.id;
+  };
+  const before = ask('ipxe');
+  if (before) world.inventory.boots.scriptServed(before);
+  world.pass(-1_800_000);
+  const after = ask('bios');
+  expect(after).not.toBe(before);
+  expect([ask('bios'), ask('ipxe'), ask('ipxe')]).toEqual([after, after, after]);
+  if (after) world.inventory.boots.scriptServed(after);
+  expect(ask('os')).toBe(after);
+  expect(world.inventory.boots.list(10)).toHaveLength(2);
+});
+
 describe('the architecture of a boot', () => {
   /** One boot of these packets, each with its option 93, or none: what it is kept as, and what its script is for. */
   function bootOf(sequence: readonly [Client, number?][]) {

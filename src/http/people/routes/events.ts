@@ -119,7 +119,7 @@ export function addBoardRoutes(app: PeopleServer, context: PeopleContext): void 
           ? inventory.boots.list(count)
           : inventory.boots.ofMachine(hardwarename as Hardwarename, count);
       const boots = found.map((boot) =>
-        foldTimeline(boot, inventory.events.ofBoot(boot.id), clock()),
+        foldTimeline(boot, inventory.events.ofBoot(boot.id, limit('stallEventsMax')), clock()),
       );
       return reply.send({ boots } as never);
     },

@@ -12,7 +12,7 @@ import { bootSchema } from './boot/settings.ts';
 import { consolesSchema } from './console/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
-import { AppError } from './errors.ts';
+import { AppError, unreadable } from './errors.ts';
 import { oidcSchema } from './http/people/oidc-settings.ts';
 import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
@@ -121,10 +121,43 @@ export function parseConfig(text: string): Config {
     const where = issue.path.join('.') || 'the top level';
     return issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => `${where}: unknown key '${key}'${suggestion(key)}`).join('\n  ')
-      : `${where}: ${issue.message}`;
+      : `${where}: ${wordsOf(issue, issue.path.reduce(valueAt, document))}`;
   });
   throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
 }
+
+const valueAt = (value: unknown, key: PropertyKey): unknown =>
+  (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+
+const KINDS: Readonly<Record<string, string>> = {
+  ...{ object: 'a group of keys', array: 'a list', string: 'text', number: 'a number' },
+  ...{ int: 'a whole number', boolean: 'true or false' },
+};
+
+/** What is wrong with a value, for who wrote it; where a schema has words of its own, these. */
+function wordsOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (!/^(Invalid (input|option)|Too (big|small))/.test(issue.message)) return issue.message;
+  if (value === undefined) return 'is missing';
+  if (value === null) return 'has no value: leave the key out for its default';
+  switch (issue.code) {
+    case 'invalid_type': {
+      const quoted = issue.expected === 'number' && typeof value === 'string';
+      return `has to be ${KINDS[issue.expected] ?? issue.expected}${quoted ? ', without quotes' : ''}`;
+    }
+    case 'invalid_value':
+      return `'${value}' is none of ${issue.values.join(', ')}`;
+    case 'too_big':
+      return `has to be ${boundOf(issue.origin)}at most ${issue.maximum}`;
+    case 'too_small':
+      return `has to be ${boundOf(issue.origin)}at least ${issue.minimum}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** Of text and lists the length is bounded, of numbers the value. */
+const boundOf = (origin: string): string =>
+  origin === 'string' ? 'of a length of ' : origin === 'array' ? 'a list of ' : '';
 
 /** Reads a configuration file; with no file, the lab's defaults. */
 export function loadConfig(file: string | undefined): Config {
@@ -133,7 +166,7 @@ export function loadConfig(file: string | undefined): Config {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
   return parseConfig(text);
 }

@@ -5,7 +5,7 @@
  */
 export const ERRORS = {
   CONFIG_INVALID: { httpStatus: 500, message: 'The configuration is not valid.' },
-  CONFIG_UNREADABLE: { httpStatus: 500, message: 'The configuration file cannot be read.' },
+  CONFIG_UNREADABLE: { httpStatus: 500, message: 'A file that was named cannot be read.' },
   INTERFACE_MISSING: {
     httpStatus: 500,
     message: 'A network interface named in the configuration does not exist.',
@@ -295,4 +295,10 @@ export class AppError extends Error {
   get httpStatus(): number {
     return ERRORS[this.code].httpStatus;
   }
+}
+
+/** @param cause what Node says; its first words name the reason, as `ENOENT: no such file or directory` */
+export function unreadable(file: string, cause: unknown): AppError {
+  const [why = ''] = (cause as Error).message.split(',');
+  return new AppError('CONFIG_UNREADABLE', { detail: `(${file}: ${why})`, cause });
 }

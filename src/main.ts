@@ -19,8 +19,10 @@ import { startDaemon } from './daemon.ts';
 import { AppError } from './errors.ts';
 import { forbidCoreDumps } from './platform/core-dumps.ts';
 import { openLog } from './platform/log.ts';
+import { notifyService } from './platform/service-notify.ts';
 
-/** sysexits.h: configuration error, and everything else that could not be done. */
+/** sysexits.h: a command line that is not understood, a configuration error, and everything else that could not be done. */
+const EXIT_USAGE = 64;
 const EXIT_CONFIG = 78;
 const EXIT_FAILED = 70;
 /** `decode --problems`, as grep and diff do it. */
@@ -29,7 +31,7 @@ const EXIT_FOUND = 1;
 const program = new Command('reveille')
   .description('Bare-metal boot and provisioning appliance')
   .version(VERSION)
-  .showHelpAfterError('(reveille --help lists the commands)')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
   .configureHelp({ sortSubcommands: true });
 
 program
@@ -44,10 +46,13 @@ program
     const daemon = config.standby
       ? await startPair(config, log, options.config)
       : await startDaemon(config, log, { file: options.config });
+    const { NOTIFY_SOCKET: manager } = process.env;
+    notifyService(manager, { state: 'ready', status: `site ${config.site}` });
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
       if (stopping) return;
       stopping = true;
+      notifyService(manager, { state: 'stopping', status: signal });
       daemon.stop(signal).then(
         () => process.exit(0),
         (err) => {
@@ -73,6 +78,8 @@ program
     if (options.problems && errors) process.exitCode = EXIT_FOUND;
   });
 
+const NO_FILE = '; no file was named: these are the defaults, for the virtual lab';
+
 const configCommand = program.command('config').description('work with the configuration file');
 configCommand
   .command('check')
@@ -87,15 +94,22 @@ configCommand
     const found = { valid: true, file: file ?? null, site, segments };
     const text = options.json
       ? JSON.stringify(found)
-      : `valid: site ${site}, ${segments} segment(s)`;
+      : `valid: site ${site}, ${segments} segment(s)${file === undefined ? NO_FILE : ''}`;
     process.stdout.write(`${text}\n`);
   });
+
+/** All of standard input; a person who types it is told, because nothing else happens until it ends. */
+function readInput(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('reading from the terminal; Ctrl-D ends it\n');
+  return textOf(process.stdin);
+}
 
 addFleetCommands(program, {
   write: (text) => void process.stdout.write(text),
   tell: (text) => void process.stderr.write(text),
-  readInput: () => textOf(process.stdin),
+  readInput,
   untilStopped(stop) {
+    notifyService(process.env.NOTIFY_SOCKET, { state: 'ready', status: 'central' });
     const end = () => void stop().then(() => process.exit(0));
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
@@ -110,7 +124,7 @@ const people = {
   write: (text: string) => void process.stdout.write(text),
   tell: (text: string) => void process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
-  readInput: () => textOf(process.stdin),
+  readInput,
 };
 
 addBeforeAfterCommands(program, configCommand, people);
@@ -152,12 +166,30 @@ const bmc = program
 addBmcCommands(bmc, people);
 addPeopleCommands(program, people);
 
+/** Each command's errors lead to its own help: that of the whole program says nothing of its arguments. */
+function pointToHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`(${words} --help says more)`);
+  for (const child of command.commands) pointToHelp(child, `${words} ${child.name()}`);
+}
+pointToHelp(program, 'reveille');
+
+/** What a person at a terminal can do, where the answer speaks to programs. */
+const HINTS: Readonly<Record<string, string>> = {
+  UNAUTHENTICATED:
+    'Name a token by REVEILLE_TOKEN_FILE, REVEILLE_TOKEN or --token-file; on the appliance itself ' +
+    '`reveille tokens create NAME --local` makes one.\n',
+  UNREACHABLE:
+    'Where it is, is said by REVEILLE_URL or --url; on the appliance itself `reveille doctor` says what is wrong.\n',
+};
+
 try {
   await program.parseAsync();
 } catch (error) {
   const known = error instanceof AppError || error instanceof ApiProblem;
   process.stderr.write(
-    `reveille: ${known ? `${error.message} [${error.code}]` : String((error as Error).stack)}\n`,
+    known
+      ? `reveille: ${error.message} [${error.code}]\n${HINTS[error.code] ?? ''}`
+      : `reveille: ${String((error as Error).stack)}\n`,
   );
   process.exit(known && error.code.startsWith('CONFIG_') ? EXIT_CONFIG : EXIT_FAILED);
 }

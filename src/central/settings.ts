@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { AppError, unreadable } from '../errors.ts';
 
 const port = z.number().int().min(0).max(65_535);
 
@@ -45,7 +45,7 @@ export function loadCentral(file: string | undefined): CentralSettings {
   try {
     if (file !== undefined) text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
   const result = centralSchema.safeParse(parse(text) ?? {});
   if (result.success) return result.data;

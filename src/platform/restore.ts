@@ -49,7 +49,7 @@ export interface RestoreOptions {
 
 /**
  * @returns `kept`: where the database is that was there before
- * @throws AppError DATABASE_CORRUPT when the copy is not sound or is none of ours, DATABASE_FAILED when the daemon has the
+ * @throws AppError CONFIG_UNREADABLE when there is no such copy, DATABASE_CORRUPT when it is not sound or is none of ours, DATABASE_FAILED when the daemon has the
  *   file open, STORAGE_FULL
  */
 export function restoreDatabase(
@@ -63,7 +63,7 @@ export function restoreDatabase(
   try {
     onStep('copy');
     if (!existsSync(backup))
-      throw new AppError('DATABASE_CORRUPT', { detail: `(${backup} is not there)` });
+      throw new AppError('CONFIG_UNREADABLE', { detail: `(${backup} is not there)` });
     makeFolder(folder);
     discard(partial);
     copyWhole(backup, partial);

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import type { Operations } from '../../client/operations.generated.ts';
 import { loadConfig } from '../../config.ts';
 import { diffFleet, type FleetDiff, type RecordChange } from '../../daemon/fleet-diff.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, unreadable } from '../../errors.ts';
 import type { PastMoment } from '../../inventory/past.ts';
 import { parseMac } from '../../wire/mac.ts';
 import { diffText } from '../config-diff.ts';
@@ -161,6 +161,6 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
 }

@@ -1,13 +1,20 @@
 /** `reveille completion bash`: a script made from the commands themselves, so that it cannot name one that is not there. */
 import type { Command } from 'commander';
+import { AppError } from '../../errors.ts';
 import type { CliContext } from './connection.ts';
+
+const SHELLS: readonly string[] = ['bash', 'zsh'];
 
 export function addCompletionCommand(program: Command, context: CliContext): void {
   program
     .command('completion')
     .description('a completion script: source <(reveille completion)')
     .argument('[shell]', 'bash or zsh: one script is for both', 'bash')
-    .action(() => context.write(renderCompletion(program)));
+    .action((shell: string) => {
+      if (!SHELLS.includes(shell))
+        throw new AppError('REQUEST_INVALID', { detail: `Shells are ${SHELLS.join(' and ')}.` });
+      context.write(renderCompletion(program));
+    });
 }
 
 /** One line for each command: its words, and what may follow. */

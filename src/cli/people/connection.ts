@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type ApiClient, type CallsBelow, createApiClient } from '../../client/client.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, unreadable } from '../../errors.ts';
 
 export interface CliEnvironment {
   readonly REVEILLE_URL?: string | undefined;
@@ -57,7 +57,10 @@ export function reachOf(
   options: CommonOptions,
 ): { readonly url: string; readonly token: string | undefined } {
   const url = options.url ?? environment.REVEILLE_URL ?? DEFAULT_URL;
-  if (!URL.canParse(url)) throw new AppError('REQUEST_INVALID', { detail: `'${url}' is no URL.` });
+  if (!URL.canParse(url))
+    throw new AppError('REQUEST_INVALID', {
+      detail: `'${url}' is no URL such as https://reveille.example:8081.`,
+    });
   return { url: url.replace(/\/+$/, ''), token: tokenOf(environment, options) };
 }
 
@@ -67,6 +70,6 @@ export function tokenOf(environment: CliEnvironment, options: CommonOptions): st
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Operations } from '../../client/operations.generated.ts';
-import { AppError } from '../../errors.ts';
+import { unreadable } from '../../errors.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { type Column, done, show } from './output.ts';
 
@@ -119,6 +119,6 @@ function readSheet(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
 }

@@ -8,7 +8,7 @@ import type {
   ProvisioningRequest,
   ProvisioningRequestDetail,
 } from '../../client/operations.generated.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, unreadable } from '../../errors.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { type OfSite, tellAge } from './fleet.ts';
 import { type Column, done, renderTable, show, showRecord, time } from './output.ts';
@@ -107,7 +107,7 @@ function readKeys(file: string): string[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', { detail: `(${file})`, cause });
+    throw unreadable(file, cause);
   }
   const lines = text.split('\n').map((line) => line.trim());
   return lines.filter((line) => line !== '' && !line.startsWith('#'));

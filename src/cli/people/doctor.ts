@@ -26,6 +26,7 @@ import {
   newestEventAt,
   silentText,
 } from './doctor-bmcs.ts';
+import { certificates } from './doctor-certificates.ts';
 import { daemonParts } from './doctor-daemon.ts';
 import { ports } from './doctor-ports.ts';
 import { pairParts } from './doctor-standby.ts';
@@ -49,6 +50,7 @@ export async function doctor(config: Config): Promise<Finding[]> {
     modes(config),
     room(config),
     clock(config),
+    ...certificates(config, Date.now()),
     ...(await ports(config)),
     ...(await daemonParts(config)),
     ...(await pairParts(config)),

@@ -7,6 +7,7 @@ import { limit } from '../limits.ts';
 import { readOverruns } from '../platform/udp-overruns.ts';
 import type { DiagnosisCount } from '../recorder/store.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
+import { VERSION } from './core.ts';
 import { createHttpMetrics } from './http.ts';
 import { addPairMetrics } from './standby-metrics.ts';
 
@@ -72,6 +73,12 @@ export function openMetrics(inventory: Inventory, pair?: () => PairStatus) {
   if (pair) addPairMetrics(registry, pair);
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name, help, labelNames, registers: [...registers] });
+  new Gauge({
+    name: 'reveille_build_info',
+    help: 'Always 1; which version runs',
+    labelNames: ['version'],
+    registers: [...registers],
+  }).set({ version: VERSION }, 1);
   new Gauge({
     name: 'reveille_machines',
     help: 'Machines by state',

@@ -15,7 +15,12 @@ export interface Counted {
 
 export const COUNTED: readonly Counted[] = [
   { name: 'DHCP', unit: 'replies/s', per: 1, metrics: [{ metric: 'reveille_dhcp_replies_total' }] },
-  { name: 'DNS', unit: 'answers/s', per: 1, metrics: [{ metric: 'reveille_dns_udp_answers' }] },
+  {
+    name: 'DNS',
+    unit: 'answers/s',
+    per: 1,
+    metrics: [{ metric: 'reveille_dns_udp_answers_total' }],
+  },
   { name: 'TFTP', unit: 'MB/s', per: 1e6, metrics: [{ metric: 'reveille_tftp_sent_bytes_total' }] },
   {
     ...{ name: 'HTTP to machines', unit: 'MB/s', per: 1e6 },
@@ -26,7 +31,7 @@ export const COUNTED: readonly Counted[] = [
     metrics: [
       { metric: 'reveille_dhcp_drops_total' },
       { metric: 'reveille_tftp_drops_total' },
-      { metric: 'reveille_dns_udp', only: /outcome="(?:dropped|limited)"/ },
+      { metric: 'reveille_dns_udp_total', only: /outcome="(?:dropped|limited)"/ },
     ],
   },
 ];

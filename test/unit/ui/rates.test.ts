@@ -43,11 +43,11 @@ describe('the load', () => {
       }),
     );
     const dns = [
-      'reveille_dns_udp{outcome="questions"} 1000',
-      'reveille_dns_udp{outcome="dropped"} 10',
-      'reveille_dns_udp{outcome="limited"} 20',
-      'reveille_dns_udp_answers{rcode="NOERROR"} 900',
-      'reveille_dns_udp_answers{rcode="NXDOMAIN"} 60',
+      'reveille_dns_udp_total{outcome="questions"} 1000',
+      'reveille_dns_udp_total{outcome="dropped"} 10',
+      'reveille_dns_udp_total{outcome="limited"} 20',
+      'reveille_dns_udp_answers_total{rcode="NOERROR"} 900',
+      'reveille_dns_udp_answers_total{rcode="NXDOMAIN"} 60',
       'reveille_dns_records 5',
     ];
     const text = ['# HELP reveille_dhcp_replies_total 99', ...texts, ...dns, ''].join('\n');

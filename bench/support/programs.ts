@@ -60,6 +60,7 @@ export const PACKAGES = {
   'ssh-keygen': 'openssh-client',
   strace: 'strace',
   sysctl: 'procps',
+  'systemd-analyze': 'systemd',
   tcpdump: 'tcpdump',
   tftp: 'tftp-hpa',
   tshark: 'tshark',

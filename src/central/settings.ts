@@ -41,14 +41,17 @@ export type CentralSettings = z.output<typeof centralSchema>;
 
 /** @throws AppError CONFIG_UNREADABLE, CONFIG_INVALID naming each place */
 export function loadCentral(file: string | undefined): CentralSettings {
-  let text = '';
-  try {
-    if (file !== undefined) text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  const text = file === undefined ? '' : readNamed(file);
   const result = centralSchema.safeParse(parse(text) ?? {});
   if (result.success) return result.data;
   const lines = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
+}
+
+function readNamed(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
 }

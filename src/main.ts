@@ -67,7 +67,7 @@ program
 
 program
   .command('decode')
-  .description('what a capture of DHCP and TFTP says, machine by machine, and what is wrong in it')
+  .description('read a capture of DHCP and TFTP, machine by machine, and say what is wrong in it')
   .argument('<file>', 'pcap or pcapng; - reads standard input')
   .option('--json', 'print one JSON document')
   .option('--mac <MAC>', 'only this machine')
@@ -133,7 +133,7 @@ const several = (value: string, before: readonly string[] = []) => [...before, v
 const bmc = program
   .command('bmc')
   .description(
-    "a machine's BMC, with the words of ipmitool: power, chassis, mc, sel, sensor, fru, ...",
+    "talk to a machine's BMC, in ipmitool's words: power, chassis, mc, sel, sensor, fru, ...",
   )
   .argument('<host>', 'a hardwarename, asked through the appliance; or, with -U, the BMC itself')
   .argument('<words...>', 'e.g. power status, chassis bootdev pxe options=efiboot, sol activate')

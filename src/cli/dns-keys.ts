@@ -7,7 +7,7 @@ const at = (seconds: number | null) => (seconds === null ? '' : time(seconds * 1
 
 export function addDnsKeyCommands(dns: Command, context: CliContext): void {
   withCommon(dns.command('keys'))
-    .description('signing keys, and when each step of their lives was taken')
+    .description('list signing keys, with the time of each step of their lives')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns/keys');
       type Row = (typeof body.keys)[number];
@@ -24,7 +24,7 @@ export function addDnsKeyCommands(dns: Command, context: CliContext): void {
       show(context, options, { document: body, rows: body.keys, columns });
     });
   withCommon(dns.command('ds'))
-    .description('DS records for the parent of a signed zone')
+    .description('print the DS records for the parent of a signed zone')
     .argument('<zone>')
     .action(async (zone: string, options: CommonOptions) => {
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns/zones/{zone}/ds', {

@@ -14,7 +14,7 @@ export function addDnsCommands(program: Command, context: CliContext): void {
 
 function addReads(dns: Command, context: CliContext): void {
   withCommon(dns.command('zones'))
-    .description('every zone, and what keeps the next generation from being served')
+    .description('list zones, and what keeps the next generation from being served')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns');
       const columns = [
@@ -36,7 +36,7 @@ function addReads(dns: Command, context: CliContext): void {
       }
     });
   withCommon(dns.command('export'))
-    .description('a zone as a file, its lines sorted')
+    .description('print a zone as a file, its lines sorted')
     .argument('<zone>')
     .option('--signed', 'with all that DNSSEC adds, as secondaries get it')
     .action(async (zone: string, options: CommonOptions & { signed?: true }) => {
@@ -48,7 +48,7 @@ function addReads(dns: Command, context: CliContext): void {
       context.write(`${[soa, ...rest.sort()].join('\n')}\n`);
     });
   withCommon(dns.command('explain'))
-    .description('what is answered to a question, and who put it there')
+    .description('show the answer to a question, and who put it there')
     .argument('<name>')
     .argument('[type]', 'A, AAAA, PTR, …', 'A')
     .action(async (name: string, type: string, options: CommonOptions) => {
@@ -79,7 +79,7 @@ interface Zone {
 
 function addGenerations(dns: Command, context: CliContext): void {
   withCommon(dns.command('generations'))
-    .description('what was served and refused, newest first, and why')
+    .description('list what was served and refused, newest first, and why')
     .option('--limit <COUNT>', 'at most so many', '20')
     .option('--before <GENERATION>', 'those before this one')
     .action(async (options: CommonOptions & { limit: string; before?: string }) => {
@@ -102,7 +102,7 @@ function addGenerations(dns: Command, context: CliContext): void {
       if (!options.json) context.write(older);
     });
   withCommon(dns.command('diff'))
-    .description('what a generation changed; without a number, what the next one would')
+    .description('show what a generation changed; without a number, what the next one would change')
     .argument('[generation]')
     .action(async (id: string | undefined, options: CommonOptions) => {
       const api = clientFor<'dns'>(context, options);
@@ -138,7 +138,7 @@ function addGenerations(dns: Command, context: CliContext): void {
 function addRecords(dns: Command, context: CliContext): void {
   const records = dns.command('records').description('records that people wrote');
   withCommon(records.command('list'))
-    .description('every one')
+    .description('list them')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'dns'>(context, options).call('GET /dns/records');
       type Row = (typeof body.records)[number];
@@ -153,7 +153,7 @@ function addRecords(dns: Command, context: CliContext): void {
       show(context, options, { document: body, rows: body.records, columns });
     });
   withCommon(records.command('add'))
-    .description('add one; it is checked like everything else before it is served')
+    .description('add a record; it is checked before it is kept')
     .argument('<name>')
     .argument('<type>')
     .argument('<data...>', 'as a zone file has it')
@@ -170,7 +170,7 @@ function addRecords(dns: Command, context: CliContext): void {
       showRecord(context, options, body);
     });
   withCommon(records.command('remove'))
-    .description('remove one')
+    .description('remove a record')
     .argument('<id>')
     .option('--why <REASON>', 'stands in the history')
     .action(async (id: string, options: CommonOptions & { why?: string }) => {

@@ -19,7 +19,7 @@ export function addStandbyCommands(
 ): void {
   const standby = program
     .command('standby')
-    .description('the two appliances of a site that stand in for each other');
+    .description('two appliances of one site: state, take over, hand back');
   const command = (name: string, description: string) =>
     standby
       .command(name)

@@ -35,7 +35,7 @@ export function addAccessCommands(program: Command, context: CliContext): void {
 
 function addUsers(users: Command, context: CliContext): void {
   withCommon(users.command('list'))
-    .description('every user')
+    .description('list users')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'users'>(context, options).call('GET /users');
       show(context, options, {
@@ -53,7 +53,7 @@ function addUsers(users: Command, context: CliContext): void {
       });
     });
   withCommon(users.command('put'))
-    .description('make a user, or change one: what is not said stays as it is')
+    .description('make or change a user; what is not given stays as it is')
     .argument('<name>')
     .option(
       '--role <ROLE>',
@@ -111,7 +111,7 @@ function addTokens(program: Command, context: CliContext): void {
     program.commands.find((one) => one.name() === 'tokens') ?? program.command('tokens');
   tokens.description('API tokens');
   withCommon(tokens.command('list'))
-    .description('tokens, without the tokens themselves')
+    .description('list tokens, without their secrets')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'tokens'>(context, options).call('GET /tokens');
       show(context, options, {
@@ -147,7 +147,7 @@ interface CredentialOptions extends CommonOptions {
 
 function addCredentials(credentials: Command, context: CliContext): void {
   withCommon(credentials.command('list'))
-    .description('by name, without passwords')
+    .description('list credentials by name, without passwords')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'credentials'>(context, options).call('GET /credentials');
       show(context, options, {
@@ -181,7 +181,7 @@ function addCredentials(credentials: Command, context: CliContext): void {
       done(context, options, `${body.name} is stored`, body);
     });
   withCommon(credentials.command('remove'))
-    .description('delete one that no machine uses')
+    .description('delete a credential that no machine uses')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
       await clientFor<'credentials'>(context, options).call('DELETE /credentials/{name}', {
@@ -198,7 +198,7 @@ interface WebhookOptions extends CommonOptions {
 
 function addWebhooks(webhooks: Command, context: CliContext): void {
   withCommon(webhooks.command('list'))
-    .description('where events go, and how far')
+    .description('list webhooks, and how far each has got')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'webhooks'>(context, options).call('GET /webhooks');
       type Row = Operations['GET /webhooks']['answer']['webhooks'][number];
@@ -236,7 +236,7 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
     ['start', true],
   ] as const)
     withCommon(webhooks.command(word))
-      .description(enabled ? 'go on from where it stopped' : 'send nothing until it is started')
+      .description(enabled ? 'continue from where it stopped' : 'send nothing until it is started')
       .argument('<id>')
       .action(async (id: string, options: CommonOptions) => {
         const { body } = await clientFor<'webhooks'>(context, options).call(
@@ -246,14 +246,14 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
         done(context, options, `${id} is ${enabled ? 'started' : 'stopped'}`, body);
       });
   withCommon(webhooks.command('remove'))
-    .description('remove one with its dead letters')
+    .description('remove a webhook with its dead letters')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
       await clientFor<'webhooks'>(context, options).call('DELETE /webhooks/{id}', { path: { id } });
       done(context, options, `${id} is removed`);
     });
   withCommon(webhooks.command('dead'))
-    .description('what was given up')
+    .description('list dead letters: batches that were given up')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
       const { body } = await clientFor<'webhooks'>(context, options).call(
@@ -274,7 +274,7 @@ function addWebhooks(webhooks: Command, context: CliContext): void {
       });
     });
   withCommon(webhooks.command('redeliver'))
-    .description('send what was given up again, one letter or all; those that get through are gone')
+    .description('send dead letters again, one or all; those that get through are removed')
     .argument('<id>')
     .argument('[letter]', 'its ID in the list of `dead`')
     .action(async (id: string, letter: string | undefined, options: CommonOptions) => {

@@ -38,7 +38,7 @@ export function addBeforeAfterCommands(
   context: CliContext,
 ): void {
   withCommon(program.command('explain'))
-    .description('what a machine would be offered and served at each stage, and why')
+    .description('say what a machine would be offered and served at each stage, and why')
     .argument('<machine>', 'a MAC address or a hardwarename')
     .option('-c, --config <FILE>', "the daemon's configuration: its database is read")
     .option('--at <TIME>', 'what it was offered and served then, e.g. 2026-01-31T03:12Z')
@@ -57,8 +57,8 @@ export function addBeforeAfterCommands(
       context.write(pastText(body as PastMoment, json));
     });
   withCommon(config.command('diff'))
-    .description('what would change for every machine on record, every lease and every zone')
-    .argument('[file]', 'the YAML configuration to be; without it, the one that is')
+    .description('show what would change for every machine on record, every lease and every zone')
+    .argument('[file]', 'the new YAML configuration; without it, the one in force')
     .option('-c, --config <FILE>', 'the one that is: its database is read')
     .option(
       '--record <KIND/NAME=FILE>',

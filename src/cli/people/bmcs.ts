@@ -188,7 +188,7 @@ const all = <More>(command: Command): CommonOptions & More => command.optsWithGl
 /** What belongs to no single machine, below `reveille bmc`. */
 export function addBmcCommands(bmc: Command, context: CliContext): void {
   withCommon(bmc.command('list'))
-    .description('BMCs that were seen, and whose they are')
+    .description('list BMCs that were seen, and whose they are')
     .option('--unmatched', 'only those without a machine')
     .action(async (_: unknown, command: Command) => {
       const options = all<{ readonly unmatched?: boolean }>(command);
@@ -197,7 +197,7 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
       show(context, options, { document: body, rows: body.items, columns: COLUMNS });
     });
   withCommon(bmc.command('match'))
-    .description('say whose BMC it is')
+    .description('say which machine a BMC belongs to')
     .argument('<bmc>', 'its MAC or address, as listed')
     .argument('<hardwarename>')
     .action(async (id: string, hardwarename: string, _: unknown, command: Command) => {
@@ -223,7 +223,7 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
         done(context, options, `${id}: ${word} is noted`, body);
       });
   withCommon(bmc.command('trust'))
-    .description("its certificate is its own: the site's logins may be sent to it over Redfish")
+    .description("confirm a BMC's certificate: the site's logins may be sent to it over Redfish")
     .argument('<bmc>', 'its MAC or address, as listed')
     .argument('<sha256>', 'fingerprint of the certificate, as its own screen or label has it')
     .action(async (id: string, certificate: string, _: unknown, command: Command) => {
@@ -235,7 +235,7 @@ export function addBmcCommands(bmc: Command, context: CliContext): void {
       done(context, options, `${id}: the certificate ${body.certificate} is trusted`, body);
     });
   withCommon(bmc.command('forget'))
-    .description('forget it until it is seen again')
+    .description('forget a BMC until it is seen again')
     .argument('<bmc>', 'its MAC or address, as listed')
     .action(async (id: string, _: unknown, command: Command) => {
       const options = all(command);

@@ -11,7 +11,7 @@ export function addCapacityCommands(program: Command, context: CliContext): void
 
 function addCapacity(program: Command, context: CliContext): void {
   withCommon(program.command('capacity'))
-    .description('machines by site and hardware type: free, warm, in which states')
+    .description('count machines by site and hardware type: free, warm, by state')
     .option('--site <SITE>', 'of one site')
     .option('--hardware <WORDS>', 'only machines that meet it', '')
     .action(async (options: CommonOptions & { site?: string; hardware: string }) => {
@@ -51,9 +51,11 @@ function addCapacity(program: Command, context: CliContext): void {
 const known = (count: number | null): string => (count === null ? '?' : String(count));
 
 function addBreakers(program: Command, context: CliContext): void {
-  const breakers = program.command('breakers').description('what too many failures had in common');
+  const breakers = program
+    .command('breakers')
+    .description('causes that several failures share: machines with one are not taken');
   withCommon(breakers.command('list'))
-    .description('newest first; open ones keep machines out')
+    .description('list breakers, newest first; open ones keep machines out')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'breakers'>(context, options).call('GET /breakers');
       show(context, options, {
@@ -74,7 +76,7 @@ function addBreakers(program: Command, context: CliContext): void {
       });
     });
   withCommon(breakers.command('close'))
-    .description('the cause is gone: machines that share it may be taken again')
+    .description('close a breaker: its cause is gone, and its machines may be taken again')
     .argument('<id>')
     .requiredOption('--why <TEXT>', 'what it was; stands in the history')
     .action(async (id: string, options: CommonOptions & { why: string }) => {

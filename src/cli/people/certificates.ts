@@ -14,7 +14,7 @@ const EXIT_NOT_PROVEN = 1;
 export function addCertificateCommands(program: Command, context: CliContext): void {
   const certificates = program.command('certificates').description('proof that disks were erased');
   withCommon(certificates.command('list'))
-    .description('newest first')
+    .description('list certificates, newest first')
     .argument('[machine]', 'hardwarename')
     .action(async (hardwarename: string | undefined, options: CommonOptions) => {
       const { body } = await clientFor<'certificate'>(context, options).call('GET /certificates', {
@@ -34,7 +34,7 @@ export function addCertificateCommands(program: Command, context: CliContext): v
       });
     });
   withCommon(certificates.command('show'))
-    .description('the text of one, or of the newest of a machine')
+    .description('print a certificate, or the newest one of a machine')
     .argument('<id>', 'of the certificate, or a hardwarename')
     .option('--out <FOLDER>', 'write certificate.json, certificate.sig and key.pem there')
     .action(async (id: string, options: CommonOptions & { out?: string }) => {
@@ -51,7 +51,7 @@ export function addCertificateCommands(program: Command, context: CliContext): v
 function addVerify(certificates: Command, context: CliContext): void {
   withCommon(certificates.command('verify'))
     .description(
-      'whether a certificate is genuine and says that every disk is clean; else status 1',
+      'check that a certificate is genuine and says that every disk is clean; else status 1',
     )
     .argument(
       '<what>',

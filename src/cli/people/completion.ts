@@ -8,7 +8,7 @@ const SHELLS: readonly string[] = ['bash', 'zsh'];
 export function addCompletionCommand(program: Command, context: CliContext): void {
   program
     .command('completion')
-    .description('a completion script: source <(reveille completion)')
+    .description('print a completion script: source <(reveille completion)')
     .argument('[shell]', 'bash or zsh: one script is for both', 'bash')
     .action((shell: string) => {
       if (!SHELLS.includes(shell))

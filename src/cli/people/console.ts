@@ -31,7 +31,7 @@ const HANDSHAKE_MS = 10_000;
 
 export function addConsoleCommand(program: Command, context: CliContext): void {
   withCommon(program.command('console'))
-    .description("a machine's serial console; ~. at the beginning of a line leaves it")
+    .description("open a machine's serial console; ~. at the beginning of a line leaves it")
     .argument('<machine>', 'hardwarename')
     .option('--watch', 'look on without typing')
     .option('--take-over', "end another program's session with it at the BMC")

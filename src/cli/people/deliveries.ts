@@ -38,20 +38,22 @@ const slot = (rack: string, unit: number) =>
 export function addDeliveryCommands(program: Command, context: CliContext): void {
   const deliveries = program
     .command('deliveries')
-    .description('packing lists, and what of them has come');
+    .description('packing lists, compared with what has come');
   addReads(deliveries, context);
   addWrites(deliveries, context);
 }
 
 function addReads(deliveries: Command, context: CliContext): void {
   withCommon(deliveries.command('list'))
-    .description('every one, newest first')
+    .description('list deliveries, newest first')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'deliveries'>(context, options).call('GET /deliveries');
       show(context, options, { document: body, rows: body.deliveries, columns: LIST });
     });
   withCommon(deliveries.command('show'))
-    .description('each line against the machines on record; status 1 when something is not there')
+    .description(
+      'compare each line with the machines on record; status 1 when something is missing',
+    )
     .argument('<name>')
     .option('--status <STATUS>', 'only these, divided by commas: missing, wrong slot, ...')
     .action(async (name: string, options: CommonOptions & { status?: string }) => {
@@ -100,7 +102,7 @@ function addWrites(deliveries: Command, context: CliContext): void {
       done(context, options, `${name} is taken in: ${lines} lines`, body);
     });
   withCommon(deliveries.command('remove'))
-    .description('forget one; machines stay as they are')
+    .description('remove a packing list; machines stay as they are')
     .argument('<name>')
     .option('--why <TEXT>', 'stands in the history')
     .action(async (name: string, options: CommonOptions & { why?: string }) => {

@@ -24,7 +24,7 @@ interface EventOptions extends CommonOptions {
 
 export function addEventCommands(program: Command, context: CliContext): void {
   withCommon(program.command('events'))
-    .description('what has happened, oldest first')
+    .description('list what has happened, oldest first')
     .option(
       '--after <CURSOR>',
       'behind this event: its number, or NUMBER.EPOCH; at central, SITE.NUMBER_SITE.NUMBER',

@@ -27,7 +27,7 @@ interface ExportOptions extends CommonOptions {
 
 export function addFlightCommands(program: Command, context: CliContext): void {
   withCommon(program.command('diagnose'))
-    .description('why a machine did not boot; or what a capture or an exported record shows')
+    .description('say why a machine did not boot, or what a capture or an exported record shows')
     .argument('[subject]', 'a hardwarename, a MAC, a boot id, or a pcap, pcapng or json file')
     .option('--final', 'of a file: judge as if nothing more was heard after its end')
     .option('--all', 'those that have ended, too')
@@ -41,7 +41,7 @@ export function addFlightCommands(program: Command, context: CliContext): void {
   addBootCommands(program, context);
   addQuirkCommands(program, context);
   withCommon(program.command('times'))
-    .description('how long each phase of a boot takes, by model')
+    .description('show how long each phase of a boot takes, by model')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'expected-times'>(context, options).call(
         'GET /expected-times',
@@ -94,7 +94,7 @@ function textOf(one: Diagnosis): string {
 function addBootCommands(program: Command, context: CliContext): void {
   const boot = program.command('boot').description('the flight record of a boot');
   withCommon(boot.command('show'))
-    .description('every wire that a boot crossed, in the order of time')
+    .description('show every wire that a boot crossed, in the order of time')
     .argument('<id>', 'a boot id; or an exported record, a case of the corpus, a pcap or pcapng')
     .action(async (id: string, options: CommonOptions) => {
       const asked = async (): Promise<Flight> => {
@@ -106,7 +106,7 @@ function addBootCommands(program: Command, context: CliContext): void {
         context.write(options.json ? `${JSON.stringify(flight)}\n` : linesOf(flight));
     });
   withCommon(boot.command('export'))
-    .description('writes ID.json and ID.pcapng, which `diagnose` and `boot show` read again')
+    .description('write ID.json and ID.pcapng, which `diagnose` and `boot show` read again')
     .argument('<id>')
     .option('--to <PREFIX>', 'another name than the id')
     .option('--about <TEXT>', 'as a case of the corpus: what was done to which machine')
@@ -158,7 +158,7 @@ interface QuirkOptions extends CommonOptions {
 function addQuirkCommands(program: Command, context: CliContext): void {
   const quirks = program.command('quirks').description('what worked and failed on hardware');
   withCommon(quirks.command('list'))
-    .description('every one; --json is the export, and `quirks import` reads it')
+    .description('list them; --json is the export that `quirks import` reads')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'quirks'>(context, options).call('GET /quirks');
       show(context, options, {
@@ -197,7 +197,7 @@ function addQuirkCommands(program: Command, context: CliContext): void {
       },
     );
   withCommon(quirks.command('forget'))
-    .description('delete one, so that it is tried again')
+    .description('delete a quirk, so that it is tried again')
     .argument('<subject>')
     .argument('<trait>')
     .argument('<value>')
@@ -208,7 +208,7 @@ function addQuirkCommands(program: Command, context: CliContext): void {
       done(context, options, `${trait} ${value} of ${subject} is forgotten`);
     });
   withCommon(quirks.command('import'))
-    .description('what `quirks list --json` printed, from standard input')
+    .description('read what `quirks list --json` printed from standard input')
     .action(async (options: CommonOptions) => {
       const { quirks: rows = [] } = JSON.parse(await context.readInput()) as { quirks?: Quirk[] };
       const api = clientFor<'quirks'>(context, options);

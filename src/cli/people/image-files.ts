@@ -289,13 +289,13 @@ export function addImageUploadCommands(images: Command, context: CliContext): vo
       done(context, options, body.sha256, body);
     });
   withCommon(images.command('uploads'))
-    .description('uploads and imports, newest first')
+    .description('list uploads and imports, newest first')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'image'>(context, options).call('GET /image-uploads');
       show(context, options, { document: body, rows: body.uploads, columns: UPLOADS });
     });
   withCommon(images.command('cancel'))
-    .description('give an upload or import up')
+    .description('cancel an upload or an import')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
       const api = clientFor<'image'>(context, options);
@@ -308,7 +308,7 @@ export function addImageUploadCommands(images: Command, context: CliContext): vo
 function addManifest(images: Command, context: CliContext): void {
   images
     .command('manifest')
-    .description('print what is to be signed, for files here')
+    .description('print the manifest to sign, for local files')
     .argument('<image>', 'NAME@VERSION')
     .option('--disk <FILE>')
     .option('--root <FILE>')

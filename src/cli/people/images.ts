@@ -41,7 +41,7 @@ const sitesIn = (body: object): readonly OfSite[] =>
 
 function addReads(images: Command, context: CliContext): void {
   withCommon(images.command('list'))
-    .description('every version, newest first')
+    .description('list versions, newest first')
     .argument('[name]', 'of one image')
     .action(async (name: string | undefined, options: CommonOptions) => {
       const { body } = await api(context, options).call('GET /images', { query: { name } });
@@ -50,7 +50,7 @@ function addReads(images: Command, context: CliContext): void {
       tellAge(context, options, rows.flatMap(sitesIn));
     });
   withCommon(images.command('show'))
-    .description('one version, or where a channel points and has pointed')
+    .description('show a version, or where a channel points and has pointed')
     .argument('<image>', 'NAME@VERSION or NAME/CHANNEL')
     .action(async (text: string, options: CommonOptions) => {
       const ref = refOf(text);
@@ -178,13 +178,13 @@ function addChannels(images: Command, context: CliContext): void {
 
 function addStore(images: Command, context: CliContext): void {
   withCommon(images.command('store'))
-    .description('what the store holds and what is free')
+    .description('show what the store holds and what is free')
     .action(async (options: CommonOptions) => {
       const { body } = await api(context, options).call('GET /image-store');
       showRecord(context, options, body);
     });
   withCommon(images.command('streams'))
-    .description('machines that are being sent an image, and those that wait')
+    .description('list machines that are being sent an image, and those that wait')
     .action(async (options: CommonOptions) => {
       const { body } = await api(context, options).call('GET /image-streams');
       show(context, options, {
@@ -206,7 +206,7 @@ function addStore(images: Command, context: CliContext): void {
       });
     });
   withCommon(images.command('collect'))
-    .description('remove files that no version is made of')
+    .description('remove files that belong to no version')
     .action(async (options: CommonOptions) => {
       const { body } = await api(context, options).call('POST /image-store/collect', { body: {} });
       const freed = bytes(body.sizeBytes) || 'nothing';

@@ -45,7 +45,7 @@ interface ListOptions extends CommonOptions {
 
 function addReads(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('list'))
-    .description('jobs, newest first')
+    .description('list jobs, newest first')
     .option('--status <LIST>', 'queued, running, finished, failed, cancelled; at central also lost')
     .option('--action <KIND>', 'of one kind')
     .option('--machine <HARDWARENAME>', 'of one machine')
@@ -68,7 +68,7 @@ function addReads(jobs: Command, context: CliContext): void {
       tellAge(context, options, rows);
     });
   withCommon(jobs.command('show'))
-    .description('one job: its steps, what it waits for, its log')
+    .description('show a job: its steps, what it waits for, its log')
     .argument('<id>')
     .option('--follow', 'go on until it has ended, as watch does')
     .action(async (id: string, options: CommonOptions & { readonly follow?: boolean }) => {
@@ -85,7 +85,7 @@ function addReads(jobs: Command, context: CliContext): void {
     .argument('<id>')
     .action((id: string, options: CommonOptions) => watchJob(context, options, id));
   withCommon(jobs.command('kinds'))
-    .description('every kind of job')
+    .description('list the kinds of jobs')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor(context, options).call('GET /jobs/kinds');
       show(context, options, {
@@ -201,7 +201,7 @@ function parseDocument(name: string, text: string): unknown {
 
 function addControls(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('cancel'))
-    .description('stop a job; what it has changed is undone first')
+    .description('cancel a job; what it has changed is undone first')
     .argument('<id>')
     .option('--why <TEXT>', 'stands in the history', 'cancelled')
     .action(async (id: string, options: CommonOptions & { why: string }) => {
@@ -213,14 +213,16 @@ function addControls(jobs: Command, context: CliContext): void {
       tellAsked(context, body);
     });
   withCommon(jobs.command('queue'))
-    .description('whether the queue runs, and how many jobs are in which status')
+    .description('show whether the queue runs, and count jobs by status')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'jobs'>(context, options).call('GET /jobs/queue');
       showRecord(context, options, body);
     });
   for (const turn of ['pause', 'resume'] as const)
     withCommon(jobs.command(turn))
-      .description(turn === 'pause' ? 'begin no step of any job' : 'go on with all jobs')
+      .description(
+        turn === 'pause' ? 'pause the queue: begin no step of any job' : 'resume the queue',
+      )
       .option('--why <TEXT>', 'stands in the history', `${turn}d`)
       .action(async (options: CommonOptions & { why: string }) => {
         const api = clientFor(context, options);
@@ -246,7 +248,7 @@ const timeColumns = <Row extends { readonly duration: Times }>(): readonly Colum
 
 function addStats(jobs: Command, context: CliContext): void {
   withCommon(jobs.command('stats'))
-    .description('success, durations, the BMCs with most trouble')
+    .description('show success, durations, and the BMCs with most trouble')
     .option('--action <KIND>', 'of one kind')
     .option('--steps', 'how long each step takes')
     .action(async (options: StatsOptions) => {

@@ -48,7 +48,7 @@ export function addLocalCommands(program: Command, context: CliContext): void {
     .option('--list', 'name the copies that there are')
     .action((options: LocalOptions & { list?: boolean }) => backup(context, options));
   withCommon(program.command('restore'))
-    .description('put a copy in the place of the database; the daemon is stopped')
+    .description('replace the database with a backup; stop the daemon first')
     .argument('<file>', 'a copy that backup wrote')
     .option('-c, --config <FILE>', "the daemon's configuration")
     .action((file: string, options: LocalOptions) => {
@@ -64,7 +64,7 @@ export function addLocalCommands(program: Command, context: CliContext): void {
       });
     });
   withCommon(program.command('doctor'))
-    .description('look the appliance over, and say how to mend what is wrong')
+    .description('check the appliance, and say how to repair what is wrong')
     .option('-c, --config <FILE>', "the daemon's configuration")
     .action(async (options: LocalOptions) => {
       const findings = await doctor(loadConfig(options.config));

@@ -9,7 +9,7 @@ interface WhyOptions extends CommonOptions {
 
 export function addMergeCommands(machines: Command, context: CliContext): void {
   withCommon(machines.command('merge'))
-    .description('two records are one machine: keep the first')
+    .description('merge two records of one machine, and keep the first')
     .argument('<kept>')
     .argument('<gone>')
     .requiredOption('--why <TEXT>', 'stands in the history')

@@ -45,9 +45,7 @@ export function addMachineCommands(program: Command, context: CliContext): void 
 
 function addReads(machines: Command, context: CliContext): void {
   withCommon(machines.command('list'))
-    .description(
-      'machines that pass the filters, e.g. state=held rack=R1 memoryBytes.gte=68719476736',
-    )
+    .description('list machines by filters, e.g. state=held rack=R1 memoryBytes.gte=68719476736')
     .argument('[filters...]', 'field=value, field.not=, .like=, .gte=, .lte=')
     .option('--sort <FIELD>', 'a field; - before it for falling order')
     .option('--limit <COUNT>', 'at most so many', '100')
@@ -59,7 +57,7 @@ function addReads(machines: Command, context: CliContext): void {
         context.tell(`reveille: there are more than these ${rows.length}: --limit, --all\n`);
     });
   withCommon(machines.command('show'))
-    .description('one machine, with its newest events')
+    .description('show a machine, with its newest events')
     .argument('<hardwarename>')
     .action(async (hardwarename: string, options: CommonOptions) => {
       const api = clientFor<'machines'>(context, options);
@@ -80,7 +78,7 @@ function addReads(machines: Command, context: CliContext): void {
         context.write(`${time(at)}  ${name}  ${JSON.stringify(data)}\n`);
     });
   withCommon(machines.command('search'))
-    .description('machines by a piece of a serial, MAC, hostname, switch port, ...')
+    .description('find machines by a part of a serial, MAC, hostname, switch port, ...')
     .argument('<words...>')
     .action(async (words: string[], options: CommonOptions) => {
       const api = clientFor<'machines'>(context, options);
@@ -89,7 +87,7 @@ function addReads(machines: Command, context: CliContext): void {
       showMachines(context, options, { document: body, rows });
     });
   withCommon(machines.command('states'))
-    .description('how many machines are in which state, and what each waits for')
+    .description('count machines by state, and say what each state waits for')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'states'>(context, options).call('GET /states');
       show(context, options, {
@@ -337,7 +335,7 @@ function addSheets(machines: Command, context: CliContext): void {
       showResults(context, options, body);
     });
   withCommon(machines.command('export'))
-    .description('machines as a CSV sheet, or with --json as the records of the list')
+    .description('print machines as a CSV sheet, or with --json as the records of the list')
     .argument('[filters...]', 'as in list')
     .option('-o, --out <FILE>', 'else standard output')
     .action(async (filters: string[], options: SheetOptions) => {

@@ -14,7 +14,7 @@ export function addPoolCommands(program: Command, context: CliContext): void {
   const pools = program
     .command('pool')
     .alias('pools')
-    .description('so many machines of a role, kept so: filled, replaced, reset');
+    .description('pools: a number of machines of a role, kept by filling, replacing and resetting');
   addReads(pools, context);
   addWrites(pools, context);
   addResets(pools, context);
@@ -44,7 +44,7 @@ const renderSites = (sites: readonly PoolSiteView[]): string =>
 
 function addReads(pools: Command, context: CliContext): void {
   withCommon(pools.command('list'))
-    .description('all pools, by name')
+    .description('list pools by name')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'pools'>(context, options).call('GET /pools');
       const rows: readonly (Pool & OfFleet)[] = body.pools;
@@ -68,7 +68,7 @@ function addReads(pools: Command, context: CliContext): void {
       );
     });
   withCommon(pools.command('show'))
-    .description('one pool with its machines')
+    .description('show a pool with its machines')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
       const { body } = await clientFor<'pools'>(context, options).call('GET /pools/{name}', {
@@ -171,7 +171,7 @@ function addWrites(pools: Command, context: CliContext): void {
       done(context, options, `pool ${name} is to have ${body.count} machines`, body);
     });
   withCommon(pools.command('remove'))
-    .description('forget a pool; its machines stay in use')
+    .description('remove a pool; its machines stay in use')
     .argument('<name>')
     .option('--why <TEXT>', 'stands in the history', 'removed')
     .action(async (name: string, options: CommonOptions & { why: string }) => {
@@ -258,7 +258,7 @@ function addResets(pools: Command, context: CliContext): void {
       done(context, options, `reset ${body.id} of ${what} runs`, body);
     });
   withCommon(pools.command('resets'))
-    .description('rolling resets, newest first')
+    .description('list rolling resets, newest first')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'resets'>(context, options).call('GET /resets');
       const rows: readonly (Reset & FleetReset)[] = body.resets;

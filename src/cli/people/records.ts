@@ -39,7 +39,7 @@ export function addRecordCommands(program: Command, context: CliContext): void {
 
 function addOf(command: Command, context: CliContext, path: Path): void {
   withCommon(command.command('list'))
-    .description('every one')
+    .description('list them')
     .action(async (options: CommonOptions) => {
       const api = clientFor<Path>(context, options);
       const rows: Row[] = [];
@@ -61,7 +61,7 @@ function addOf(command: Command, context: CliContext, path: Path): void {
       tellAge(context, options, sites);
     });
   withCommon(command.command('show'))
-    .description('one of them')
+    .description('show one')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
       const { body } = await clientFor<Path>(context, options).call(`GET /${path}/{name}`, {
@@ -139,7 +139,7 @@ function brief(value: unknown): string {
 
 function addAddresses(command: Command, context: CliContext): void {
   withCommon(command.command('addresses'))
-    .description('who has which address of a subnet')
+    .description('show who has which address of a subnet')
     .argument('<name>')
     .action(async (name: string, options: CommonOptions) => {
       const api = clientFor<'subnets'>(context, options);
@@ -170,7 +170,7 @@ function addAddresses(command: Command, context: CliContext): void {
 
 function addServed(command: Command, context: CliContext): void {
   withCommon(command.command('served'))
-    .description('what DHCP serves now: the configuration with the subnets over it')
+    .description('show what DHCP serves now: the configuration with the subnets over it')
     .action(async (options: CommonOptions) => {
       const { body } = await clientFor<'segments'>(context, options).call('GET /segments');
       const refused = new Map(body.refused.map(({ subnet, why }) => [subnet, why]));

@@ -35,7 +35,7 @@ export function addRequestCommands(program: Command, context: CliContext): void 
   const requests = program
     .command('request')
     .alias('requests')
-    .description('machines that are wanted: chosen, named, installed, replaced when they fail');
+    .description('requests for machines: chosen, named, installed, replaced when they fail');
   addCreate(requests, context);
   addReads(requests, context);
 }
@@ -221,7 +221,7 @@ interface ListOptions extends CommonOptions {
 
 function addReads(requests: Command, context: CliContext): void {
   withCommon(requests.command('list'))
-    .description('requests, newest first')
+    .description('list requests, newest first')
     .option('--status <LIST>', 'working, waiting, cancelling, fulfilled, cancelled')
     .option('--role <ROLE>', 'of one role')
     .option('--squad <SQUAD>', 'of one squad')
@@ -237,7 +237,7 @@ function addReads(requests: Command, context: CliContext): void {
       tellAge(context, options, parts);
     });
   withCommon(requests.command('show'))
-    .description('one request: its places, its whole history')
+    .description('show a request: its places, its whole history')
     .argument('<id>')
     .action(async (id: string, options: CommonOptions) => {
       const { body } = await clientFor<'requests'>(context, options).call('GET /requests/{id}', {
@@ -252,11 +252,11 @@ function addReads(requests: Command, context: CliContext): void {
       for (const { at, entry } of body.log) context.write(`${time(at)}  ${renderEntry(entry)}\n`);
     });
   withCommon(requests.command('watch'))
-    .description('follow a request until it has ended; the status is 1 when it was called off')
+    .description('follow a request until it has ended; the status is 1 when it was cancelled')
     .argument('<id>')
     .action((id: string, options: CommonOptions) => watch(context, options, id));
   withCommon(requests.command('cancel'))
-    .description('call a request off: installs are stopped, machines in use stay')
+    .description('cancel a request: installs are stopped, machines in use stay')
     .argument('<id>')
     .option('--why <TEXT>', 'stands in the history', 'cancelled')
     .action(async (id: string, options: CommonOptions & { why: string }) => {

@@ -43,13 +43,13 @@ const SITES: readonly Column<SiteView>[] = [
 
 function addSites(sites: Command, context: CliContext): void {
   withCommon(sites.command('list'))
-    .description('each site, and how fresh what is known of it is')
+    .description('list sites, and how fresh the copy of each is')
     .action(async (options: CommonOptions) => {
       const body = await ask<{ sites: SiteView[] }>(context, options, { call: 'GET /sites' });
       show(context, options, { document: body, rows: body.sites, columns: SITES });
     });
   withCommon(sites.command('join-code'))
-    .description('a code with which one appliance joins as this site: good once, for a day')
+    .description('make a code with which one appliance joins as this site: good once, for a day')
     .argument('<site>')
     .action(async (site: string, options: CommonOptions) => {
       const call = 'POST /sites/{site}/join-code';
@@ -68,7 +68,9 @@ function addSites(sites: Command, context: CliContext): void {
 
 function addNotices(program: Command, context: CliContext): void {
   withCommon(program.command('notices'))
-    .description('what central has noticed: refused certificates, replays, machines of two sites')
+    .description(
+      'list what central has noticed: refused certificates, replays, machines of two sites',
+    )
     .option('--limit <COUNT>', 'at most so many', '100')
     .action(async (options: CommonOptions & { limit: string }) => {
       const of = { call: 'GET /notices', query: { limit: options.limit } };
@@ -88,7 +90,7 @@ function addNotices(program: Command, context: CliContext): void {
 
 function addStatistics(program: Command, context: CliContext): void {
   withCommon(program.command('statistics'))
-    .description('machines by state at each site, and how jobs have ended there')
+    .description('count machines by state at each site, and show how jobs have ended there')
     .option('--days <COUNT>', 'of so many days', '30')
     .action(async (options: CommonOptions & { days: string }) => {
       const of = { call: 'GET /statistics', query: { days: options.days } };

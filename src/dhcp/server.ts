@@ -2,9 +2,9 @@
  * The DHCP shell: receive, limit, queue, then in batches: decode, respond, persist, send.
  *
  * A batch is what has come by then, and one transaction: a socket that is busy is read in turns (platform/receive-turns.ts), so
- * the more comes, the more share a commit, and nothing waits for company. What it decided is committed before a byte is sent; offers and refusals leave at once,
- * an acknowledgement leaves when the disk has it, and many acknowledgements share one wait for the disk. One bad packet
- * costs one packet: when a batch fails, its packets are taken one by one, and the one that fails is counted and logged.
+ * the more comes, the more share a commit, and nothing waits for company. What it decided is committed before a byte is sent; offers and
+ * refusals wait for no disk, an acknowledgement leaves when the disk has it, and many acknowledgements share one wait for the disk. Many
+ * answers leave in groups, so that whoever relays them can take them. One bad packet costs one packet: when a batch fails, its packets are taken one by one, and the one that fails is counted and logged.
  */
 import type { NewEvent } from '../events.ts';
 import { limit } from '../limits.ts';
@@ -59,7 +59,7 @@ export interface DhcpServerOptions {
   onReplies(type: number, count: number): void;
   /** A client that is booting over this interface sent something. */
   onBooting(iface: string): void;
-  /** What came in and what became of it, after the answers that need no disk have left. The bytes stay as they are. */
+  /** What came in and what became of it, after the first of the answers that need no disk have left. The bytes stay as they are. */
   onServed?(exchanges: readonly DhcpExchange[]): void;
   onError(error: unknown): void;
 }
@@ -101,7 +101,7 @@ interface Serving extends DhcpServerOptions {
   /** Memory for replies. */
   readonly room: TakeBytes;
   readonly readSource: (text: string) => Ipv4;
-  /** Sends what the disk has, a group at a time. */
+  /** Sends what nothing keeps any more, a group at a time. */
   release(replies: readonly Reply[]): void;
   append(event: NewEvent, kind?: Outcome['kind']): void;
 }
@@ -110,9 +110,9 @@ interface Serving extends DhcpServerOptions {
 const CHADDR_END = 34;
 /** Looked up once: they are asked for with every packet. */
 const BATCH_MAX = limit('dhcpBatchPacketsMax');
-const ACK_GROUP = limit('dhcpAckBurstMax');
-const ACK_SPREAD_MS = limit('dhcpAckSpreadMs');
-const ACK_PAUSE_MS = 1;
+const GROUP = limit('dhcpReplyBurstMax');
+const SPREAD_MS = limit('dhcpReplySpreadMs');
+const PAUSE_MS = 1;
 
 /** What became of a packet: a reply, the reason for none, or a change that nobody is told of. */
 type Served = Reply | DhcpDrop | undefined;
@@ -164,10 +164,7 @@ function serveBatch(options: Serving, batch: readonly Packet[]): void {
     else if (one) made.push(one);
   }
   const waiting = made.filter(({ waits }) => waits);
-  send(
-    options,
-    made.filter(({ waits }) => !waits),
-  );
+  options.release(made.filter(({ waits }) => !waits));
   if (waiting.length > 0) sendWhenDurable(options, waiting);
   options.onServed?.(batch.map((packet, index) => exchangeOf(packet, served[index])));
 }
@@ -276,21 +273,23 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
 }
 
 /**
- * One wait for the disk lets the acknowledgements of many batches go. All at once they would overrun the buffer of whoever
- * relays them, who then loses answers that nobody sends again: so they leave in groups, a moment apart, the more the more wait.
+ * A batch has many offers, and one wait for the disk lets the acknowledgements of many batches go. All at once they would overrun the
+ * buffer of whoever relays them, who then loses answers that nobody sends again (ISC dhcrelay 4.4.3 and dnsmasq 2.90, with 212,992
+ * bytes, of 2,000 DISCOVERs in bursts). So they leave in groups, a moment apart, the more the more wait.
  */
 function pacedSend(options: DhcpServerOptions): (replies: readonly Reply[]) => void {
   let due: Reply[] = [];
   let pausing = false;
   const next = (): void => {
-    const count = Math.max(ACK_GROUP, Math.ceil(due.length / ACK_SPREAD_MS));
+    const count = Math.max(GROUP, Math.ceil(due.length / SPREAD_MS));
     const group = due.slice(0, count);
     due = due.slice(count);
     send(options, group);
     pausing = group.length === count;
-    if (pausing) options.defer(next, ACK_PAUSE_MS);
+    if (pausing) options.defer(next, PAUSE_MS);
   };
   return (replies) => {
+    if (replies.length === 0) return;
     due = due.length === 0 ? [...replies] : [...due, ...replies];
     if (!pausing) next();
   };

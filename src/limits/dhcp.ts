@@ -36,13 +36,13 @@ export const DHCP_LIMITS = {
   dhcpHopsMax: { value: 16, why: 'a relay loop (RFC 1542 4.1.1)' },
   dhcpBatchPacketsMax: {
     value: 128,
-    why: 'answered in one transaction, whose offers leave at once: a commit costs as much as ten packets, and the buffer of a relay (212 KB by default) holds 166',
+    why: 'answered in one transaction: a commit costs as much as ten packets, and beyond that hardly less is left to share',
   },
-  dhcpAckBurstMax: {
+  dhcpReplyBurstMax: {
     value: 16,
-    why: 'acknowledgements that leave together when the disk lets more go at once: the usual receive buffer of a relay, 212 KB, holds 166 packets',
+    why: 'answers that leave together when there are more: the usual receive buffer of a relay, 212 KB, holds 166 packets, or 250 of the shortest',
   },
-  dhcpAckSpreadMs: {
+  dhcpReplySpreadMs: {
     value: 8,
     why: 'when more wait than some bursts, they are spread over about so long instead: however many they are, a client waits no longer',
   },

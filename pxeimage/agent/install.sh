@@ -281,12 +281,28 @@ esp_copy() {
   mkdir -p "$ESP" && mount "$1" "$ESP" && cp -r "$T/boot/efi/." "$ESP/" && umount "$ESP" || fail DISK_FAILED "$1"
 }
 
-# has_loader DISK: where firmware looks that was not told of any.
+# is_signed FILE: an image for UEFI has somebody's signature; whose, its firmware judges. Its optional header is behind 24 bytes of others,
+# at the place that the word at 60 says; there, at 148, is the size of the certificate table (PE format, optional header of PE32+).
+is_signed() {
+  header=$(word_at "$1" 60) && [ "${header:-0}" -gt 0 ] && size=$(word_at "$1" $((header + 24 + 148))) && [ "${size:-0}" -gt 0 ]
+}
+
+word_at() { od -An -tu4 -j "$2" -N 4 "$1" 2>/dev/null | tr -d ' '; }
+
+# may_start FILE: what nobody has signed can never be started where Secure Boot is on.
+may_start() {
+  [ "$(secure_boot)" != 1 ] || is_signed "$1"
+}
+UNSIGNED='Secure Boot is on, and the loader of the image has no signature: it needs a shim (EFI/BOOT/BOOTX64.EFI)'
+
+# has_loader DISK: where firmware looks that was not told of any. Leaves in `startable` whether that may be started.
 has_loader() {
   mkdir -p "$ESP"
   for part in $(partitions_of "$1"); do
     mount -t vfat -o ro "$part" "$ESP" 2>/dev/null || continue
     loader=$(ls "$ESP/EFI/BOOT/BOOTX64.EFI" 2>/dev/null)
+    startable=1
+    [ -z "$loader" ] || may_start "$loader" || startable=0
     umount "$ESP"
     [ -z "$loader" ] || return 0
   done
@@ -338,10 +354,12 @@ verify() {
   [ -x "$T/sbin/init" ] || [ -L "$T/sbin/init" ] || fail INSTALL_UNVERIFIED "the system has no /sbin/init"
   if [ "$1" = tarball ]; then
     [ ! -d /sys/firmware/efi ] || [ -s "$T/boot/efi/EFI/BOOT/BOOTX64.EFI" ] || fail INSTALL_UNVERIFIED "the EFI system partition has no loader"
+    [ ! -d /sys/firmware/efi ] || may_start "$T/boot/efi/EFI/BOOT/BOOTX64.EFI" || fail INSTALL_UNVERIFIED "$UNSIGNED"
     uuid=$(awk '$2 == "/" { sub(/^UUID=/, "", $1); print $1 }' "$T/etc/fstab")
     grep -q "$uuid" "$grub" || grep -q 'root=/dev/mapper/\|root=/dev/md' "$grub" || fail INSTALL_UNVERIFIED "grub.cfg does not name the root file system $uuid"
   elif [ -d /sys/firmware/efi ]; then
     has_loader "$2" || fail INSTALL_UNVERIFIED "no partition of the image has a loader for UEFI (EFI/BOOT/BOOTX64.EFI)"
+    [ "$startable" = 1 ] || fail INSTALL_UNVERIFIED "$UNSIGNED"
   fi
   # Of a raw image's own files nothing is known but what the disk says: what was copied is read, what was written is compared.
   sort -u "$AT/files" >"$AT/check"

@@ -239,10 +239,47 @@ describe('row 17: the boot order after an install', () => {
     ['found on whichever partition has it', 'p2', 'yes'],
     ['missed where none has it', 'p9', 'no'],
   ])('a loader of a raw image is %s', async (_what, holder, says) => {
-    const { out } = await agent(`ESP=$AT/esp; partitions_of() { echo p1 p2 p3; }
+    const { out } =
+      await agent(`ESP=$AT/esp; partitions_of() { echo p1 p2 p3; }; secure_boot() { :; }
       mount() { [ "$5" != p1 ] || return 1; [ "$5" != ${holder} ] || { mkdir -p "$ESP/EFI/BOOT"; echo MZ >"$ESP/EFI/BOOT/BOOTX64.EFI"; }; }
       umount() { rm -rf "$1/EFI"; }
       if has_loader /dev/sda; then echo yes; else echo no; fi; ls "$ESP"`);
+    expect(out).toBe(says);
+  });
+
+  /** An image for UEFI as far as the agent reads it. */
+  function efiImage(signatureBytes: number): string {
+    const bytes = Buffer.alloc(1024);
+    bytes.write('MZ');
+    bytes.writeUInt32LE(0x80, 0x3c);
+    bytes.write('PE\0\0', 0x80);
+    bytes.writeUInt16LE(0x20b, 0x80 + 24);
+    bytes.writeUInt32LE(signatureBytes, 0x80 + 24 + 148);
+    const file = join(mkdtempSync(join(tmpdir(), 'reveille-efi-')), 'BOOTX64.EFI');
+    writeFileSync(file, bytes);
+    return file;
+  }
+
+  it.each([
+    ['with a signature', 1, efiImage(2048), 'yes'],
+    ['without one', 1, efiImage(0), 'no'],
+    ['without one, and Secure Boot off', 0, efiImage(0), 'yes'],
+    ['without one, where firmware has no Secure Boot', '', efiImage(0), 'yes'],
+    ['that is no image at all', 1, '/dev/null', 'no'],
+  ])('a loader %s may be started or not', async (_what, on, file, says) => {
+    const script = `secure_boot() { echo ${on}; }; may_start '${file}' && echo yes || echo no`;
+    expect((await agent(script)).out).toBe(says);
+  });
+
+  it.each([
+    [2048, '1'],
+    [0, '0'],
+  ])('of a raw image, too (%i bytes of signature)', async (size, says) => {
+    const { out } =
+      await agent(`ESP=$AT/esp; partitions_of() { echo p1; }; secure_boot() { echo 1; }
+      mount() { mkdir -p "$ESP/EFI/BOOT"; cp '${efiImage(size)}' "$ESP/EFI/BOOT/"; }
+      umount() { rm -rf "$1/EFI"; }
+      has_loader /dev/sda && echo "$startable"`);
     expect(out).toBe(says);
   });
 

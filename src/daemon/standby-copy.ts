@@ -14,9 +14,17 @@ import { MIGRATIONS } from '../inventory/schema.ts';
 import { backupDatabase } from '../platform/backup.ts';
 import type { Log } from '../platform/log.ts';
 import { BESIDE, discard, sync } from '../platform/private-files.ts';
-import { isFromCopy, leavePlace, placeOf, setPlace } from '../standby/copy.ts';
+import {
+  inheritLeases,
+  isFromCopy,
+  leavePlace,
+  placeOf,
+  promisedAfter,
+  setPlace,
+} from '../standby/copy.ts';
 import { reservedHoldSeconds } from '../standby/gate.ts';
 import { inheritMoves } from '../standby/move-log.ts';
+import type { Promised } from '../standby/promises.ts';
 import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
 import { federationFolderOf, keyFileOf } from './core.ts';
 import { FLEET_FILES } from './membership.ts';
@@ -33,6 +41,8 @@ export interface StandbyCopy {
   place(): Place | undefined;
   /** It is going to be written to. `aheadMs`: our time of day is ahead of its writer's; its leases run by ours from here on. */
   leave(to: 'active' | 'apart', aheadMs: number): void;
+  /** What was promised in this database since then; nothing of a copy, whose promises are its writer's, or in the file of what was told. */
+  promisedAfter(at: number): Promised[];
   /** As a follower: follows up the file from here on. `onRows`: what has changed, before it is said that it is here. */
   open(onRows: (tables: ReadonlySet<string>) => void): void;
   /** Nothing is entered any more. */
@@ -125,21 +135,22 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
       place = undefined;
       if (!existsSync(file)) return;
       inFile((db) => {
-        if (!db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get()) return;
+        if (!isLeased(db)) return;
         db.transaction(() => {
           const holdMs = reservedHoldSeconds(config.standby?.mcltSeconds ?? 0) * 1000;
           const inherits = to === 'active' && isFromCopy(db);
-          if (inherits) inheritMoves(db, { now: Date.now(), holdMs, aheadMs });
+          const now = Date.now();
+          const longestMs = longestLeaseMs(config);
+          if (inherits) inheritMoves(db, { now, holdMs, longestMs, aheadMs });
           leavePlace(db, to);
-          if (!inherits) return;
-          const byMs = Math.round(aheadMs);
-          db.prepare('UPDATE leases SET expires_at = expires_at + ?, last_at = last_at + ?').run(
-            byMs,
-            byMs,
-          );
+          if (inherits) inheritLeases(db, { now, aheadMs });
         }).immediate();
       });
     },
+    promisedAfter: (at) =>
+      existsSync(file)
+        ? inFile((db) => (isLeased(db) && !isFromCopy(db) ? promisedAfter(db, at) : []))
+        : [],
     open(onRows) {
       place = follower.open(onRows);
       if (coming !== undefined) return;
@@ -186,12 +197,26 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
   };
 }
 
+const isLeased = (db: Database): boolean =>
+  db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get() !== undefined;
+
 /** What a daemon before this one has left of copies that were under way. */
 function discardAll(file: string, prefix: string): void {
   const folder = dirname(file);
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
     if (name.startsWith(basename(prefix))) discard(join(folder, name));
+}
+
+/** As long as a client may have one of either of the two, which have the same segments. */
+function longestLeaseMs({ dhcp }: Config): number {
+  const seconds = dhcp.segments.flatMap(
+    ({ leaseSeconds, unknownLeaseSeconds, leaseSecondsMax, leaseSecondsByState }) => [
+      ...[leaseSeconds, unknownLeaseSeconds, leaseSecondsMax],
+      ...Object.values(leaseSecondsByState),
+    ],
+  );
+  return Math.max(0, ...seconds) * 1000;
 }
 
 /** Machines or leases of its own, and no copy of anybody's. */

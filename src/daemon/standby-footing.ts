@@ -10,9 +10,11 @@ import {
   NOTHING_HEARD,
 } from '../standby/clock-difference.ts';
 import type { Standing } from '../standby/gate.ts';
-import { isNewest, type KeptRight, type Right } from '../standby/right.ts';
+import { isNewest, type KeptRight } from '../standby/kept-right.ts';
+import type { Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import {
+  afterClockSet,
   afterLoss,
   afterMeeting,
   afterStart,
@@ -33,12 +35,19 @@ export interface FootingParts {
 }
 
 export interface Footing {
+  /** Before anything is written with a time of day that has to last: whether that was set. */
+  look(): void;
+  /**
+   * Was our time of day set since this was last asked? What lasts until a time of day was put off by as much, so that no clock that
+   * somebody sets forward ends it sooner; the other one has to measure the difference anew.
+   */
+  wasSet(): boolean;
   /** `active`: as the active daemon that runs here; `inTouch`: with the one that is. */
   standing(now: Pick<Now, 'active' | 'current' | 'inTouch'>): Standing;
   /** Another line begins: the clock of either may have been set since the last one. */
   begins(): void;
-  /** Something was heard of the other one. `inStep`: and each has what the other one has. */
-  touched(reading: Reading, inStep: boolean): void;
+  /** Something was heard of the other one. `inStepAt`: and each had what the other one has then, by the clock that does not jump. */
+  touched(reading: Reading, inStepAt: number | undefined): void;
   /** By how much our time of day is ahead of its. */
   ahead(): ClockBounds;
   /** It has become the newest epoch's. */
@@ -58,8 +67,19 @@ export interface Reading {
 }
 
 const DOUBT_MS = limit('standbyDoubtMs');
-/** A difference of the clocks that is news. */
+/** A difference of the clocks that is news; and by how much ours has moved against the one that does not jump when it was set. */
 const CLOCK_MS = 500;
+/** Two clocks read one after the other, with nothing between them that counts. */
+const AT_ONCE_MS = 5;
+
+/** By how much the time of day is ahead of the clock that does not jump. A process may be held up between the two readings. */
+function offsetMs(): number {
+  for (;;) {
+    const before = performance.now();
+    const wall = Date.now();
+    if (performance.now() - before < AT_ONCE_MS) return wall - before;
+  }
+}
 
 /**
  * A right is on disk with what follows from it. A new epoch of our own with the least that it can mean: a crash before it is known why
@@ -69,56 +89,81 @@ const CLOCK_MS = 500;
 export function withRight(
   state: PairState,
   right: KeptRight,
-  { mcltMs, stale }: Pick<TakingOver, 'mcltMs' | 'stale'>,
+  { mcltMs, ...from }: Pick<TakingOver, 'mcltMs' | 'stale' | 'original'>,
 ): Partial<PairState> {
-  const now = Date.now();
+  const how = { touchAt: state.touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
   if (right.own === state.right.own) {
     const isLost = isNewest(state.right) && !isNewest(right);
-    return { ...(isLost && afterSteppingDown(state, { now, mcltMs })), right };
+    return { ...(isLost && afterSteppingDown(state, how)), right };
   }
-  const { touchAt } = state;
-  const how = { by: 'order', touchAt, doubtMs: DOUBT_MS, now, mcltMs } as const;
-  return { ...afterTakeOver(state, { ...how, stale }), right };
+  return { ...afterTakeOver(state, { ...how, ...from, by: 'order' }), right };
 }
 
 export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
   let notedAt = Number.NEGATIVE_INFINITY;
   let clocks = createClockDifference(...keptClocks(state.get()));
-  state.put(afterStart(state.get(), { touchAt: state.get().touchAt, doubtMs: DOUBT_MS }));
+  // After a restart the time of day is all that there is to go by.
+  let offset = offsetMs();
+  let isSet = false;
+  const look = (): void => {
+    const now = offsetMs();
+    const byMs = now - offset;
+    if (Math.abs(byMs) < CLOCK_MS) return;
+    [offset, isSet] = [now, true];
+    clocks.set(byMs);
+    state.put(afterClockSet(state.get(), Math.round(byMs)));
+    log.warn({ byMs: Math.round(byMs) }, 'the time of day was set');
+  };
+  const started = { now: Date.now(), touchAt: state.get().touchAt, doubtMs: DOUBT_MS };
+  state.put(afterStart(state.get(), started));
   return {
-    standing: (how) =>
-      standingOf(state.get(), {
+    look,
+    wasSet() {
+      look();
+      const was = isSet;
+      isSet = false;
+      return was;
+    },
+    standing(how) {
+      look();
+      return standingOf(state.get(), {
         ...{ ...how, member: settings.member, witness: settings.witness },
         ...{ now: Date.now(), follows: right.follows() },
-      }),
+      });
+    },
     begins() {
       clocks = createClockDifference(NOTHING_HEARD, performance.now());
     },
-    touched({ clock, roundTripMs }, inStep) {
+    touched({ clock, roundTripMs }, inStepAt) {
+      look();
       const now = performance.now();
       clocks.heard({ ours: Date.now(), theirs: clock, roundTripMs }, now);
       const { leastMs, mostMs } = clocks.bounds(now);
       const next = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
-      const isDue = inStep && now - notedAt >= limit('standbyNoteMs');
+      const isDue = inStepAt !== undefined && now - notedAt >= limit('standbyNoteMs');
       if (!isDue && !isNews(state.get(), next)) return;
-      if (inStep) notedAt = now;
-      state.put({ ...next, ...(inStep && { touchAt: Date.now() }) });
+      if (inStepAt === undefined) return state.put(next);
+      notedAt = now;
+      state.put({ ...next, touchAt: Math.floor(Date.now() - now + inStepAt) });
     },
     ahead: () => clocks.bounds(performance.now()),
     tookOver(by, why) {
+      look();
       const { touchAt } = state.get();
       const how = { by, touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
-      const apart = afterTakeOver(state.get(), { ...how, stale: right.isStale() });
+      const apart = afterTakeOver(state.get(), { ...how, ...right.source() });
       state.put({ ...apart, why });
       log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
     },
     lost(unsure) {
+      look();
       if (!unsure) return state.put({ unheard: true });
       const { touchAt } = state.get();
       const loss = { now: Date.now(), touchAt, doubtMs: DOUBT_MS };
       state.put({ ...afterLoss(state.get(), loss), unsure });
     },
     met(wasActive) {
+      look();
       const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
       if (after !== state.get()) state.put(after);
     },

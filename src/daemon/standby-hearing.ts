@@ -1,5 +1,7 @@
 /** What a member of a pair does at each message of the other one, for as long as one line lasts. */
 
+import { roundTripMs } from '../standby/clock-difference.ts';
+import { createPings, type Pings } from '../standby/pings.ts';
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
 import { mayHaveServed } from '../standby/standing.ts';
 import { seldom } from './seldom.ts';
@@ -8,9 +10,6 @@ import { handOver } from './standby-desk.ts';
 import type { Telling } from './standby-dhcp.ts';
 import type { Meeting } from './standby-meeting.ts';
 import { noPiece, sendPiece } from './standby-pieces.ts';
-
-/** Of pings that were not answered; older ones are not counted upon. */
-const PINGS_MAX = 100;
 
 /** @param lost called once, when the line is gone */
 export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => void): void {
@@ -30,15 +29,11 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
       unread(err);
     }
   };
-  let n = 0;
-  const pings = new Map<number, number>();
+  const pings = createPings();
   /** The hello that was heard last: its `at`, and when it came. */
   let greeted: { readonly at: number; readonly cameAt: number } | undefined;
   const ping = (): void => {
-    n += 1;
-    pings.set(n, mono());
-    const [oldest] = pings.keys();
-    if (pings.size > PINGS_MAX && oldest !== undefined) pings.delete(oldest);
+    const n = pings.sent(mono(), pair.part.telling?.feeder.mark());
     const { epoch } = pair.right.kept();
     const heard = greeted && { at: greeted.at, heldMs: Math.max(0, mono() - greeted.cameAt) };
     meeting.line.send({ kind: 'ping', n, epoch, clock: Date.now(), heard });
@@ -81,7 +76,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
 function greet(pair: Pair, hello: HelloMessage): void {
   const { settings } = pair.parts;
   pair.oriented = true;
-  pair.footing.touched({ clock: hello.clock, roundTripMs: undefined }, false);
+  pair.footing.touched({ clock: hello.clock, roundTripMs: undefined }, undefined);
   const isFirst = settings.member === 'a' && hello.epoch === 0;
   if (isFirst && pair.right.kept().epoch === 0) pair.begin();
   const before = pair.right.kept();
@@ -100,7 +95,7 @@ function greet(pair: Pair, hello: HelloMessage): void {
 
 interface Heard {
   readonly message: StandbyMessage;
-  readonly pings: ReadonlyMap<number, number>;
+  readonly pings: Pings;
 }
 
 function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
@@ -112,18 +107,19 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
       pair.touched(
         {
           clock: message.clock,
-          roundTripMs: message.heard && mono() - message.heard.at - message.heard.heldMs,
+          roundTripMs: message.heard && roundTripMs(mono(), message.heard),
         },
-        meeting.wholeOf === message.epoch,
+        // It had everything that we have when it said so: when that was is not known, but that it was after what it answers.
+        meeting.wholeOf === message.epoch ? message.heard?.at : undefined,
       );
       if (right.supports(message.epoch, mono()))
         line.send({ kind: 'pong', n: message.n, clock: Date.now() });
       return;
     case 'pong': {
-      const sentAt = pings.get(message.n);
+      const { sentAt, inStepAt } = pings.answered(message.n);
       right.supported(sentAt ?? Number.NEGATIVE_INFINITY, mono());
-      const roundTripMs = sentAt === undefined ? undefined : mono() - sentAt;
-      pair.touched({ clock: message.clock, roundTripMs }, true);
+      const wayMs = sentAt === undefined ? undefined : mono() - sentAt;
+      pair.touched({ clock: message.clock, roundTripMs: wayMs }, inStepAt);
       return;
     }
     case 'ack':
@@ -168,9 +164,10 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
       return;
     case 'file':
     case 'rows':
-      if (pair.mode !== 'active') pair.copy.heard(message, line);
+      // Nothing is written over the newest database, also when nothing can be begun in it.
+      if (pair.mode !== 'active' && !right.isNewest()) pair.copy.heard(message, line);
       // It ends its own part still, and what is lost of a copy is not told twice: on another line it is.
-      else if (!pair.isActive()) line.close();
+      else if (pair.mode !== 'active' || !pair.isActive()) line.close();
       return;
     case 'hello':
       return;

@@ -18,6 +18,7 @@ import { isFromCopy } from '../standby/copy.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
 import { readMoves } from '../standby/move-log.ts';
+import { unsureOf } from '../standby/promises.ts';
 import type { Told } from '../standby/told.ts';
 import { type openCore, rereadCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
@@ -115,6 +116,7 @@ export class PairPart {
     await this.close('standby');
     this.mode = to;
     if (to === 'waiting') return;
+    if (to === 'active') this.rememberUnsure();
     // No lease of the other one's ends sooner by our clock than by its own.
     if (to !== 'following') copy.leave(to, to === 'active' ? ahead().mostMs : 0);
     // Until the other one has everything, nothing that is promised is heard of.
@@ -126,6 +128,28 @@ export class PairPart {
     this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });
+  }
+
+  /** Before it serves again in its own database: a crash has forgotten for which of its leases it waited. Of a copy there are none. */
+  private rememberUnsure(): void {
+    const { parts, copy, state } = this.ports;
+    const { knownAt, unsure, off } = state.get();
+    if (off) return;
+    const promised = copy.promisedAfter(knownAt);
+    const more = unsureOf(parts.settings.member, promised, { now: Date.now(), knownAt });
+    if (more.length > 0) state.put({ unsure: [...new Set([...unsure, ...more])] });
+  }
+
+  /** What it has promised in the database that it gives up, and the other one may not have heard of, it holds to like to what it tells. */
+  private keepWord(): Promise<void> {
+    const { copy, state } = this.ports;
+    for (const { segment, address, mac, expiresAt } of copy.promisedAfter(state.get().knownAt)) {
+      const seconds = (expiresAt - Date.now()) / 1000;
+      if (seconds > 0) this.told.tell(segment, address, { mac, seconds });
+    }
+    return new Promise((resolve, reject) => {
+      this.told.whenKept((error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /** Nothing of it stays: what is half open would be in the way of the next try. */
@@ -256,6 +280,7 @@ export class PairPart {
         this.busy = true;
         try {
           await this.close('standby');
+          await this.keepWord();
           put();
           // What was promised without a word was so in the database of before.
           this.ports.state.put({ unsure: [] });

@@ -8,12 +8,12 @@ import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { makeFolder, sync } from '../platform/private-files.ts';
 import { UNKNOWN_MS } from '../standby/clock-difference.ts';
-import { FRESH } from '../standby/right.ts';
+import { FRESH } from '../standby/kept-right.ts';
 import { TOGETHER } from '../standby/standing.ts';
 
 const count = z.number().int().min(0);
 
-const schema = z.strictObject({
+const written = z.strictObject({
   right: z.strictObject({
     epoch: count,
     own: count,
@@ -28,6 +28,7 @@ const schema = z.strictObject({
   since: z.number(),
   owedSince: z.number().default(0),
   lostAt: z.number(),
+  knownAt: z.number().optional(),
   /** Addresses that were promised without its word. */
   unsure: z.array(z.string()),
   /** From when on everything has ended that it may have promised unheard; what is known of it to be off. */
@@ -43,6 +44,11 @@ const schema = z.strictObject({
   aheadMs: z.number(),
   leastAheadMs: z.number().default(-UNKNOWN_MS),
 });
+// Before there were two times of it, one stood for both.
+const schema = written.transform(({ knownAt, ...state }) => ({
+  ...state,
+  knownAt: knownAt ?? state.lostAt,
+}));
 export type PairState = z.output<typeof schema>;
 
 const NEW: PairState = {

@@ -13,8 +13,9 @@ import { limit } from '../limits.ts';
 import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
+import type { KeptRight } from '../standby/kept-right.ts';
 import { STANDBY_PROTOCOL } from '../standby/protocol.ts';
-import { createRight, type KeptRight, type Right } from '../standby/right.ts';
+import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
 
@@ -123,8 +124,10 @@ export class Pair {
         member: settings.member,
         witness: settings.witness,
         leaseMs: this.leaseMs,
-        keep: (right, stale) =>
-          this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, stale })),
+        keep: (right, from) => {
+          this.footing.look();
+          this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, ...from }));
+        },
         canServe: () => !this.part.couldNot('active'),
         ask: (question, id) => {
           askWitness(question, this.leaseMs / 3).then((answer) => {
@@ -133,8 +136,11 @@ export class Pair {
             this.oriented = true;
             const before = this.right.kept().own;
             this.right.answered(id, answer, mono());
-            if (this.right.kept().own !== before)
+            if (this.right.kept().own !== before) {
               this.footing.tookOver('witness', 'the witness gave the right');
+              // What the other one has of an epoch before it is to be told of this one, from the start of a line.
+              if (this.mode === 'active') this.meeting?.line.close();
+            }
             this.settle();
           });
         },
@@ -232,10 +238,10 @@ export class Pair {
     return this.folder;
   }
 
-  /** @param inStep what either of the two knows the other one knows, but for the last moments */
-  touched(reading: Reading, inStep: boolean): void {
+  /** @param inStepAt the last moment of which is known that each of the two had everything, by `mono` */
+  touched(reading: Reading, inStepAt: number | undefined): void {
     this.heardAt = mono();
-    this.footing.touched(reading, inStep);
+    this.footing.touched(reading, inStepAt);
   }
 
   /** What DHCP may promise now. */
@@ -247,6 +253,7 @@ export class Pair {
 
   private tick(): void {
     const now = mono();
+    if (this.footing.wasSet()) this.meeting?.line.close();
     this.right.tick(now);
     if (this.part.couldNot('active')) this.yieldPlace();
     // Nobody says anything: after a while what was kept is all that there is to go by.
@@ -289,7 +296,7 @@ export class Pair {
 
   /** The follower has everything: from here on it may take over. */
   private whole(): void {
-    this.right.caughtUp(mono());
+    if (!this.right.caughtUp(mono())) return;
     this.part.telling?.promises.together();
     this.part.telling?.moves.together();
     this.footing.whole();

@@ -11,8 +11,13 @@ export interface ClockReading {
   /** Times of day, in milliseconds: ours when it came, its own when it was sent. */
   readonly ours: number;
   readonly theirs: number;
-  /** From when we said what it answers, without the time in which it had that; undefined when it answers nothing. */
+  /** From when we said what it answers, without the time in which it had that (`roundTripMs`); undefined when it answers nothing. */
   readonly roundTripMs: number | undefined;
+}
+
+/** From `at` until `now` by our clock, without `heldMs` by the other one's, which may run faster than ours. */
+export function roundTripMs(now: number, heard: { readonly at: number; readonly heldMs: number }) {
+  return now - heard.at - heard.heldMs / (1 + DRIFT_SHARE);
 }
 
 /** Milliseconds; `least` is as low as `UNKNOWN_MS` below when nothing bounds it. */
@@ -24,13 +29,21 @@ export interface ClockBounds {
 export interface ClockDifference {
   heard(reading: ClockReading, now: number): void;
   bounds(now: number): ClockBounds;
+  /** Our own clock was set, forward by `byMs` or (negative) back. */
+  set(byMs: number): void;
 }
 
 /** Longer than any lease of which it could be asked whether it still runs. */
 export const UNKNOWN_MS = 400 * 86_400_000;
 
-/** How far two clocks may part in a time: that one kernel slews by 500 parts in a million is the most that it does. */
-const DRIFT_SHARE = 1 / 1000;
+/**
+ * How much faster or slower than true time a clock may run while it is slewed: chrony's `maxslewrate` is 83,333 parts in a million
+ * unless somebody sets it higher (chrony.conf(5)). The kernel's own discipline and adjtime(3), which systemd-timesyncd and ntpd use, slew by 500. The
+ * clock that does not jump is slewed with the time of day.
+ */
+const SLEW_SHARE = 1 / 12;
+/** By how much two clocks may part in a time that one of them measures, slewed in opposite directions, the measuring one slowly: 2/11. */
+const DRIFT_SHARE = (2 * SLEW_SHARE) / (1 - SLEW_SHARE);
 /** What is lost of a time of day in whole milliseconds. */
 const ROUNDING_MS = 1;
 
@@ -44,16 +57,19 @@ export function createClockDifference(from: ClockBounds, at: number): ClockDiffe
   };
   return {
     bounds,
-    heard({ ours, theirs, roundTripMs = UNKNOWN_MS }, now) {
+    heard({ ours, theirs, roundTripMs: wayMs = UNKNOWN_MS }, now) {
       const before = bounds(now);
       const mostMs = ours - theirs + ROUNDING_MS;
-      const leastMs = mostMs - 2 * ROUNDING_MS - Math.max(0, roundTripMs) * (1 + DRIFT_SHARE);
+      const leastMs = mostMs - 2 * ROUNDING_MS - Math.max(0, wayMs) * (1 + DRIFT_SHARE);
       const both = {
         leastMs: Math.max(before.leastMs, leastMs),
         mostMs: Math.min(before.mostMs, mostMs),
       };
       known = both.leastMs <= both.mostMs ? both : { leastMs, mostMs };
       knownAt = now;
+    },
+    set(byMs) {
+      known = { leastMs: known.leastMs + byMs, mostMs: known.mostMs + byMs };
     },
   };
 }

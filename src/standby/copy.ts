@@ -7,6 +7,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import type { TableChange, Value } from './change-log.ts';
+import type { Promised } from './promises.ts';
 import type { Place } from './protocol.ts';
 
 export interface Copy {
@@ -43,6 +44,33 @@ export function leavePlace(db: Database, to: 'active' | 'apart'): void {
 export function isFromCopy(db: Database): boolean {
   const any = db.prepare<[string, string]>('SELECT 1 FROM meta WHERE key IN (?, ?)');
   return any.get(PLACE_KEY, APART_KEY) !== undefined;
+}
+
+/** The leases that were entered after then, by the time of day of who entered them. */
+export function promisedAfter(db: Database, at: number): Promised[] {
+  return db
+    .prepare<[number], Promised>(
+      `SELECT segment, address, mac, expires_at AS expiresAt, last_at AS lastAt FROM leases
+       WHERE state = 'bound' AND last_at > ?`,
+    )
+    .all(at);
+}
+
+/**
+ * The leases of a copy run by our time of day from here on, as the database of one that is active: none ends sooner than by its
+ * writer's. However little is known of that clock, a lease was given before now, so it ends within its own length from now.
+ *
+ * @param at.aheadMs by how much our time of day is ahead of the writer's, at most; negative: behind
+ */
+export function inheritLeases(
+  db: Database,
+  { now, aheadMs }: { readonly now: number; readonly aheadMs: number },
+): void {
+  const byMs = Math.round(aheadMs);
+  db.prepare(
+    `UPDATE leases SET expires_at = min(expires_at + @byMs, @now + max(0, expires_at - last_at)),
+       last_at = min(last_at + @byMs, @now)`,
+  ).run({ byMs, now });
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;

@@ -34,6 +34,8 @@ export interface Feeder {
   isWhole(): boolean;
   /** How many changes it does not have. */
   behind(): number;
+  /** @returns whether it has everything that is committed so far, when that is asked later: never, on another line */
+  mark(): () => boolean;
   /** Calls back when it has everything that is committed so far; at once while there is no standby to wait for. */
   confirm(done: (error?: Error) => void): void;
   /** The same for what the other one must know before anybody is told of it: an error when that is not to be waited for any more. */
@@ -69,7 +71,8 @@ export function createFeeder(ports: FeederPorts): Feeder {
   /** Where the log was when promises began to wait: with everything up to here, the standby is whole. */
   let goal: number | undefined;
   let line = 0;
-  let copying = 0;
+  /** On which line. What is still under way on an older one nobody hears. */
+  let copying: number | undefined;
   let queue: Waiting[] = [];
   const pump = (): void => {
     if (cursor === undefined || acked < cursor) return;
@@ -102,9 +105,9 @@ export function createFeeder(ports: FeederPorts): Feeder {
       }
       const at = log.head();
       cursor = undefined;
-      copying += 1;
+      copying = own;
       const sent = ports.sendCopy({ run, seq: at }).finally(() => {
-        copying -= 1;
+        if (copying === own) copying = undefined;
       });
       sent.then(() => {
         if (own !== line) return;
@@ -131,9 +134,13 @@ export function createFeeder(ports: FeederPorts): Feeder {
       }
       pump();
     },
-    isCopying: () => copying > 0,
+    isCopying: () => copying === line,
     isWhole: () => whole,
     behind: () => log.head() - acked,
+    mark() {
+      const [at, own] = [log.head(), line];
+      return () => whole && own === line && acked >= at;
+    },
     confirm: (done) => wait(false, done),
     promise: (done) => wait(true, done),
     end() {

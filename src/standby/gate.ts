@@ -29,14 +29,15 @@ type Footing =
    */
   | { readonly mode: 'whole'; readonly heard: boolean; readonly alone: boolean }
   /**
-   * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what was given
-   * before, and is not unsure, it knows. `ranAt`: what ran then it may have renewed.
+   * Active, and the other one does not hear of it. `since`: up to when it surely knows everything; `lostAt`: what runs longer it
+   * keeps for its client, if it was given by `knownAt` and is not unsure. `ranAt`: what ran then it may have renewed.
    */
   | {
       readonly mode: 'half';
       readonly member: Member;
       readonly since: Millis;
       readonly lostAt: Millis;
+      readonly knownAt: Millis;
       readonly ranAt: Millis;
       readonly other: Other;
     }
@@ -98,7 +99,8 @@ const isBound = (lease: Lease | undefined, mac: Mac, at: Millis): lease is Lease
 /** May this client be given this address, as far as the other appliance is concerned? */
 export function mayGive(standing: Standing, wish: Wish, given: Given, now: Millis): boolean {
   const { segment, address, mac, held } = wish;
-  if (standing.quiet && !isBound(held, mac, now)) return false;
+  if (standing.quiet && (!isBound(held, mac, now) || given.isUnsure(segment, address)))
+    return false;
   const formerly = given.formerly(segment, address);
   if (formerly.some((owner) => owner !== '' && owner !== mac)) return false;
   if (given.isToldAnother(segment, address, mac)) return false;
@@ -115,7 +117,7 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
       if (given.isUnsure(segment, address)) return false;
       return standing.follows && isBound(held, mac, (now + DOUBT_SECONDS * 1000) as Millis);
     case 'half': {
-      const { since, lostAt, ranAt, member } = standing;
+      const { since, lostAt, knownAt, ranAt, member } = standing;
       const isOurs = given.isOurs(segment, address);
       const isOthers = held !== undefined && held.mac !== mac && held.state !== 'offered';
       // Its last holder may have renewed it at the other one.
@@ -124,7 +126,7 @@ export function mayGive(standing: Standing, wish: Wish, given: Given, now: Milli
       if (isUnknown && !wish.dynamic) return wish.reserved && mayUseStatic(standing, address);
       if (given.isUnsure(segment, address) && !isOurs) return false;
       if (isOurs && isBound(held, mac, since)) return true;
-      if (isBound(held, mac, lostAt) && (held?.lastAt ?? 0) <= lostAt) return true;
+      if (isBound(held, mac, lostAt) && (held?.lastAt ?? 0) <= knownAt) return true;
       return isInHalf(member, address);
     }
   }

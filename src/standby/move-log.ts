@@ -90,13 +90,13 @@ export function readMoves(db: Database): { formerly: Moves['formerly']; reread()
  * A copy becomes the database of one that is active: it knows what its writer knew, so what is noted ends by itself, when what
  * either of them has said is over.
  */
-export function inheritMoves(db: Database, { now, holdMs, aheadMs }: Inheritance): void {
+export function inheritMoves(db: Database, { now, holdMs, aheadMs, longestMs }: Inheritance): void {
   renameOld(db);
   const put = putNote(db);
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');
   for (const { note, end } of rowsOf(db)) {
     drop.run(keyOf(note));
-    const ends = note.kind === 'reserved' ? now + holdMs : end + aheadMs;
+    const ends = note.kind === 'reserved' ? now + holdMs : Math.min(end + aheadMs, now + longestMs);
     put.run(keyOf({ ...note, kind: 'until' }), String(Math.round(ends)));
   }
 }
@@ -104,6 +104,8 @@ export function inheritMoves(db: Database, { now, holdMs, aheadMs }: Inheritance
 export interface Inheritance {
   readonly now: number;
   readonly holdMs: number;
+  /** No lease is longer. */
+  readonly longestMs: number;
   /** By how much our time of day is ahead of the writer's; negative: behind. */
   readonly aheadMs: number;
 }

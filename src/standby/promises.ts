@@ -8,6 +8,7 @@
  */
 import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import { type Given, isInHalf, isTogether, mayGive, type Standing, secondsMax } from './gate.ts';
 import type { Moves } from './moves.ts';
@@ -49,6 +50,32 @@ export interface Promises extends PartnerRules {
 const BEFORE = Number.POSITIVE_INFINITY;
 
 const keyOf = (segment: string, address: Ipv4): string => `${segment} ${address}`;
+
+/**
+ * Of the leases of a database that is no copy, those that may have been entered while promises waited for the other one's word, when a crash
+ * has forgotten which.
+ *
+ * @param knownAt what was entered before then the other one knows
+ */
+export function unsureOf(
+  member: Member,
+  leases: Iterable<Promised>,
+  { now, knownAt }: { readonly now: number; readonly knownAt: number },
+): string[] {
+  return [...leases]
+    .filter(({ lastAt, expiresAt }) => lastAt > knownAt && expiresAt > now)
+    .filter(({ address }) => !isInHalf(member, address))
+    .map(({ segment, address }) => keyOf(segment, address));
+}
+
+/** A lease that a client may have. */
+export interface Promised {
+  readonly segment: string;
+  readonly address: Ipv4;
+  readonly mac: Mac;
+  readonly expiresAt: number;
+  readonly lastAt: number;
+}
 
 export function createPromises(ports: PromisePorts, unsureBefore: readonly string[]): Promises {
   const { member, mcltSeconds, leases } = ports;

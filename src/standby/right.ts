@@ -10,6 +10,7 @@
  *
  * Times that are compared are of a clock that never jumps (`now`); what is kept is on disk before it is acted upon.
  */
+import { isNewest, type KeptRight } from './kept-right.ts';
 import {
   type Answer,
   heldMs,
@@ -19,43 +20,24 @@ import {
   type Question,
 } from './witness.ts';
 
-export interface KeptRight {
-  /** The highest that was heard of. */
-  readonly epoch: number;
-  /** The last one that was this member's own. */
-  readonly own: number;
-  /** Of which epoch our database is a whole copy, or the original. */
-  readonly copy: number;
-  /** The other one cannot become active but by a person's order. */
-  readonly sole: boolean;
-  /** We have said that we take over nothing by ourselves before our copy is whole again. */
-  readonly idle: boolean;
-  /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
-  readonly unbegun: number;
-  /** We have served in our database since the other one had everything: there may be in it what that one never hears of. */
-  readonly ahead: boolean;
-  /** No question to the witness has had a higher number: one that is under way since before a restart is older than all that follow. */
-  readonly n: number;
-}
-
-export const FRESH: KeptRight = {
-  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0, ahead: false, n: 0 },
-};
-
-/** The newest epoch is its own, whether or not the right to it runs. */
-export const isNewest = ({ own, epoch }: Pick<KeptRight, 'own' | 'epoch'>): boolean =>
-  own > 0 && own === epoch;
-
 export interface RightPorts {
   readonly member: Member;
   readonly witness: boolean;
   readonly leaseMs: number;
-  /** On disk when it returns; with `stale` when it is of a new epoch of ours (`isStale`). */
-  keep(kept: KeptRight, stale: boolean): void;
+  /** On disk when it returns; with `from` when it is of a new epoch of ours. */
+  keep(kept: KeptRight, from: Source): void;
   /** Asks the witness; the answer, if any, comes by `answered` with the same `id`. */
   ask(question: Question, id: number): void;
   /** What an active one does can be done here, as far as is known: who cannot keeps no right from the other one. */
   canServe(): boolean;
+}
+
+/** In which database it became active. */
+export interface Source {
+  /** With a copy that is not the newest, or after a time without a right: the other one may have had the whole pool since. */
+  readonly stale: boolean;
+  /** In no copy: it is the one in which we have served before. */
+  readonly original: boolean;
 }
 
 export interface Hello extends Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun' | 'ahead'> {
@@ -71,8 +53,7 @@ export interface Right {
   isNewest(): boolean;
   /** Our database is a copy of the newest active one's, and we were not active since. */
   follows(): boolean;
-  /** It became active with a copy that is not the newest, or after a time without a right: the other one may have had the whole pool since. */
-  isStale(): boolean;
+  source(): Source;
   /** What the witness said last, when it refused. */
   refusal(): string | undefined;
   tick(now: number): void;
@@ -84,8 +65,12 @@ export interface Right {
   /** As the active one: it does, for what was asked at `sentAt`. */
   supported(sentAt: number, now: number): void;
   answered(id: number, answer: Answer, now: number): void;
-  /** As the active one: the follower has everything now. It may take over from here on, but not before it has been silent for long enough. */
-  caughtUp(now: number): void;
+  /**
+   * As the active one: the follower has everything now. It may take over from here on, but not before it has been silent for long enough.
+   *
+   * @returns whether that counts: not for one whose right is over, whose next daemon tells everything anew
+   */
+  caughtUp(now: number): boolean;
   /** The other one says that it will not take over before it has caught up again. */
   left(epoch: number): void;
   /** As a follower: about to stop, and to say so. @returns the epoch that this is about */
@@ -139,7 +124,7 @@ class MemberRight implements Right {
   private renewedAt = NEVER;
   /** What the witness has given us without our hearing of it in time: nobody else's, and no use any more. */
   private missed = 0;
-  private stale = false;
+  private from: Source = { stale: false, original: false };
   /** What the other one has said last on this line. */
   private other: Hello | undefined;
   /** When it was last noticed that its right is over. */
@@ -160,8 +145,8 @@ class MemberRight implements Right {
     return this.denied;
   }
 
-  isStale(): boolean {
-    return this.stale;
+  source(): Source {
+    return this.from;
   }
 
   follows(): boolean {
@@ -253,12 +238,14 @@ class MemberRight implements Right {
     }
   }
 
-  caughtUp(now: number): void {
-    if (!this.isNewest() || !this.touch) return;
+  caughtUp(now: number): boolean {
+    this.noticeLapse(now);
+    if (!this.isActive(now) || !this.touch) return false;
     // Its copy was not whole until now, nor had the witness in writing that it is: so long nobody takes over.
     if (this.state.sole) this.rightUntil = Math.max(this.rightUntil, now + this.ports.leaseMs);
     this.keep({ sole: false, ahead: false });
     this.current = true;
+    return true;
   }
 
   left(epoch: number): void {
@@ -333,7 +320,7 @@ class MemberRight implements Right {
 
   private keep(change: Partial<KeptRight>): void {
     const next = { ...this.state, ...change };
-    if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next, this.stale);
+    if (JSON.stringify(next) !== JSON.stringify(this.state)) this.ports.keep(next, this.from);
     this.state = next;
   }
 
@@ -352,7 +339,11 @@ class MemberRight implements Right {
   private refused(epoch: number): void {
     const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch;
     if (isOurs && !this.isNewest()) this.missed = Math.max(this.missed, epoch);
-    else this.heard(epoch);
+    // Asked for before the one that we have, and given: the witness renews no other any more, nor is it anybody else's.
+    else if (isOurs && epoch > this.state.epoch) {
+      this.become(epoch);
+      this.current = false;
+    } else this.heard(epoch);
   }
 
   private heard(epoch: number): void {
@@ -365,8 +356,9 @@ class MemberRight implements Right {
   /** The other one has a right no more, and cannot get one by itself. */
   private become(epoch: number, known?: 'stale' | 'fresh'): void {
     const { copy, own } = this.state;
-    this.stale = known ? known === 'stale' : copy !== this.state.epoch;
-    const unbegun = copy === own ? 0 : copy;
+    const original = copy === own;
+    this.from = { stale: known ? known === 'stale' : copy !== this.state.epoch, original };
+    const unbegun = original ? 0 : copy;
     this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun, ahead: false });
     [this.told, this.denied] = [undefined, undefined];
   }

@@ -13,8 +13,10 @@ export interface Apartness {
   readonly since: number;
   /** What ran then the other one may have renewed unheard, until `wholeFrom`. */
   readonly owedSince: number;
-  /** What was given before, and is not unsure, it knows. */
+  /** The other one was not told more after that: what ran longer it does not think to be over. */
   readonly lostAt: number;
+  /** What was given before, and is not unsure, it knows. */
+  readonly knownAt: number;
   readonly wholeFrom: number;
   readonly fenced: boolean;
   /** Something was promised since that the other one has not heard of. */
@@ -30,6 +32,7 @@ export const TOGETHER: Apartness = {
     since: 0,
     owedSince: 0,
     lostAt: 0,
+    knownAt: 0,
     wholeFrom: 0,
     fenced: false,
     unheard: false,
@@ -64,6 +67,7 @@ export function standingOf(kept: Apartness, state: Now): Standing {
   return {
     ...{ mode: 'half', quiet, member, other: state.witness ? other : 'rival' },
     ...{ since: kept.since as Millis, lostAt: kept.lostAt as Millis },
+    knownAt: kept.knownAt as Millis,
     ranAt: ranAt(kept, state) as Millis,
   };
 }
@@ -76,26 +80,53 @@ function ranAt(kept: Apartness, { witness, now }: Pick<Now, 'witness' | 'now'>):
 
 const DOUBT_MS = 2000;
 
-/** After a crash nobody noted the loss: then it was no later than when the two were surely in touch. */
+/**
+ * After a crash nobody noted the loss: it was no sooner than when the two were surely in touch, and no later than now. What was entered
+ * between the two is taken for unknown to the other one, and what ended between them for over.
+ */
 export function afterStart(
   kept: Apartness,
-  { touchAt, doubtMs }: Pick<TakingOver, 'touchAt' | 'doubtMs'>,
+  { now, touchAt, doubtMs }: Pick<TakingOver, 'now' | 'touchAt' | 'doubtMs'>,
 ): Apartness {
+  if (touchAt === 0 || kept.fenced || kept.unheard) return kept;
   const at = touchAt - doubtMs;
-  if (at <= kept.lostAt || kept.fenced || kept.unheard) return kept;
-  return { ...kept, since: at, owedSince: owedSince(kept, at), lostAt: at };
+  const known = { knownAt: Math.max(kept.knownAt, at), lostAt: Math.max(kept.lostAt, now) };
+  if (at <= kept.since) return { ...kept, ...known };
+  return { ...kept, ...known, since: at, owedSince: owedSince(kept, at) };
 }
 
 /** While something may run that the other one has promised unheard, it may be more than what ran at this loss. */
 const owedSince = (kept: Apartness, at: number): number =>
   at < kept.wholeFrom ? Math.min(kept.owedSince, at) : at;
 
-/** Somebody else is active now, and our database is going to be a copy of that one's. */
+/**
+ * Somebody else is active now, and our database is going to be a copy of that one's. Until it is, it is our own, and what was given last
+ * in it the other one may never have heard of.
+ */
 export function afterSteppingDown(
   kept: Apartness,
-  { now, mcltMs }: Pick<TakingOver, 'now' | 'mcltMs'>,
+  { now, mcltMs, touchAt, doubtMs }: Pick<TakingOver, 'now' | 'mcltMs' | 'touchAt' | 'doubtMs'>,
 ): Apartness {
-  return { ...kept, unheard: false, quietUntil: kept.unheard ? now + mcltMs : kept.quietUntil };
+  if (kept.unheard) return { ...kept, unheard: false, quietUntil: now + mcltMs };
+  return { ...kept, knownAt: Math.max(kept.knownAt, touchAt - doubtMs) };
+}
+
+/**
+ * Our time of day was set, forward by `byMs` or (negative) back. What has to last goes on for as long as it would have. Moments with which leases are
+ * compared go back with it, and not forward: leases of before are by the clock of before.
+ */
+export function afterClockSet<Kept extends Apartness & { readonly touchAt: number }>(
+  kept: Kept,
+  byMs: number,
+): Kept {
+  const moved = (until: number) => (until === 0 || until === NEVER ? until : until + byMs);
+  const back = Math.min(0, byMs);
+  const { since, owedSince, knownAt, touchAt } = kept;
+  return {
+    ...{ ...kept, quietUntil: moved(kept.quietUntil), wholeFrom: moved(kept.wholeFrom) },
+    ...{ since: since + back, owedSince: owedSince + back, knownAt: knownAt + back },
+    touchAt: touchAt === 0 ? 0 : touchAt + back,
+  };
 }
 
 export interface TakingOver {
@@ -109,21 +140,27 @@ export interface TakingOver {
   readonly doubtMs: number;
   /** Our database is not surely the newest one: what the other one gave since it knew nothing of us may be anywhere in the pools. */
   readonly stale: boolean;
+  /**
+   * Our database is no copy: we have served in it before. What we entered since the other one last had everything it does not
+   * know, nor does the client, where the acknowledgement did not leave.
+   */
+  readonly original: boolean;
 }
 
 /** What a member keeps when it becomes active. */
 export function afterTakeOver(
   kept: Apartness,
-  { by, now, touchAt, mcltMs, doubtMs, stale }: TakingOver,
+  { by, now, touchAt, mcltMs, doubtMs, stale, original }: TakingOver,
 ): Apartness {
   const quietUntil = stale ? Math.max(kept.quietUntil, now + mcltMs) : kept.quietUntil;
   const since = (by === 'handed' ? now : touchAt) - doubtMs;
   const wholeFrom = by === 'handed' ? 0 : by === 'order' ? NEVER : now + mcltMs;
   const fenced = by === 'witness' || by === 'fenced';
-  // What ends this very moment by the other one's clock is over.
+  // What ends this very moment by the other one's clock is over. All that is in a copy that one knows.
   const lostAt = now + DOUBT_MS;
-  const unknown = { since, owedSince: since, lostAt, wholeFrom, unheard: true, quietUntil };
-  return { ...unknown, fenced, off: by === 'fenced' };
+  const knownAt = original ? Math.min(kept.knownAt, now) : lostAt;
+  const unknown = { since, owedSince: since, lostAt, knownAt, wholeFrom, unheard: true };
+  return { ...unknown, quietUntil, fenced, off: by === 'fenced' };
 }
 
 /** What the active one keeps when the line is lost. */
@@ -132,7 +169,8 @@ export function afterLoss(
   { now, touchAt, doubtMs }: Pick<TakingOver, 'now' | 'touchAt' | 'doubtMs'>,
 ): Apartness {
   const since = Math.min(now, touchAt) - doubtMs;
-  return { ...kept, since, owedSince: owedSince(kept, since), lostAt: now, unheard: true };
+  const lost = { lostAt: now, knownAt: now, unheard: true };
+  return { ...kept, ...lost, since, owedSince: owedSince(kept, since) };
 }
 
 /**

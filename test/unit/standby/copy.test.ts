@@ -3,7 +3,14 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { afterEach, expect, it } from 'vitest';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { openChangeLog, tablesOf, trim } from '../../../src/standby/change-log.ts';
-import { leavePlace, openCopy, placeOf } from '../../../src/standby/copy.ts';
+import { UNKNOWN_MS } from '../../../src/standby/clock-difference.ts';
+import {
+  inheritLeases,
+  leavePlace,
+  openCopy,
+  placeOf,
+  promisedAfter,
+} from '../../../src/standby/copy.ts';
 import { parseStandby, tell, untold } from '../../../src/standby/protocol.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -117,4 +124,30 @@ it('tells in parts what is too much for one message, and all of it', () => {
   const back = messages.flatMap((message) => untold(message));
   expect(back.flatMap((one) => one.rows.map(([a]) => a))).toEqual(rows.map(([a]) => a));
   expect(back.flatMap((one) => one.gone)).toEqual(gone);
+});
+
+it('leases that are inherited end no sooner than by the clock of their writer, and within their own length', () => {
+  const now = Date.now();
+  const leasesOf = (aheadMs: number) => {
+    const { db, inventory } = database();
+    inventory.transaction(() => inventory.leases.apply(lease(10, MAC)));
+    db.prepare('UPDATE leases SET last_at = ?, expires_at = ?').run(now - 10_000, now + 50_000);
+    inheritLeases(db, { now, aheadMs });
+    return db.prepare('SELECT expires_at AS expiresAt, last_at AS lastAt FROM leases').get();
+  };
+  expect(leasesOf(300)).toEqual({ expiresAt: now + 50_300, lastAt: now - 9700 });
+  expect(leasesOf(-300)).toEqual({ expiresAt: now + 49_700, lastAt: now - 10_300 });
+  // Nothing is known of that clock: the lease was given a moment ago, at the latest.
+  expect(leasesOf(UNKNOWN_MS)).toEqual({ expiresAt: now + 60_000, lastAt: now });
+});
+
+it('tells what was promised since a moment', () => {
+  const { db, inventory } = database();
+  inventory.transaction(() => {
+    inventory.leases.apply(lease(10, MAC));
+    inventory.leases.apply(lease(11, '02:00:00:00:00:02' as Mac));
+  });
+  db.prepare('UPDATE leases SET last_at = 5000 + address % 2, expires_at = 9000').run();
+  const found = promisedAfter(db, 5000);
+  expect(found).toMatchObject([{ expiresAt: 9000, lastAt: 5001, mac: expect.any(String) }]);
 });

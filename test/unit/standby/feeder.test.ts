@@ -84,3 +84,35 @@ it('refuses them at once when the right is over', () => {
   feeder.release(error);
   expect(waiting).toHaveBeenCalledExactlyOnceWith(error);
 });
+
+it('knows of a moment whether the standby has what was committed by then, on this line alone', () => {
+  const { feeder, promise } = feeding();
+  feeder.begin({ run: 'r', seq: 5 });
+  const early = feeder.mark();
+  promise();
+  const late = feeder.mark();
+  feeder.acked(10);
+  expect([early(), late()]).toEqual([false, false]);
+  feeder.acked(11);
+  expect([early(), late()]).toEqual([true, true]);
+  feeder.end();
+  expect([early(), late()]).toEqual([false, false]);
+});
+
+it('a copy that is under way on an older line is none on this one', async () => {
+  const sent: (() => void)[] = [];
+  const log: ChangeLog = { head: () => 1, floor: () => 0, read: () => [], forget: () => undefined };
+  const feeder = createFeeder({
+    ...{ log, run: 'r', onWhole: () => undefined, send: () => undefined, onError: () => undefined },
+    sendCopy: () => new Promise((resolve) => sent.push(resolve)),
+  });
+  feeder.begin(undefined);
+  expect(feeder.isCopying()).toBe(true);
+  feeder.end();
+  expect(feeder.isCopying()).toBe(false);
+  feeder.begin(undefined);
+  // The first one ends late.
+  sent[0]?.();
+  await Promise.resolve();
+  expect(feeder.isCopying()).toBe(true);
+});

@@ -1,6 +1,7 @@
 /** The witness gives the right, and its answer is lost: nobody else has it, so it has to be had by asking again. */
 import { expect, it } from 'vitest';
-import { createRight, FRESH } from '../../../src/standby/right.ts';
+import { FRESH } from '../../../src/standby/kept-right.ts';
+import { createRight } from '../../../src/standby/right.ts';
 import {
   type Answer,
   judge,

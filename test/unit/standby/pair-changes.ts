@@ -4,7 +4,7 @@ import { storyOf, tell } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
 
 /** Who is active beside the other one under an older right may lose what it acknowledges: that happens without a witness alone. */
-const isNewer = ({ id, world, kept }: SimMember): boolean =>
+export const isNewer = ({ id, world, kept }: SimMember): boolean =>
   kept.right.own > world.members[otherMember(id)].kept.right.own;
 
 /** The address is kept for another machine, and who has ordered that is told so when it may be. */

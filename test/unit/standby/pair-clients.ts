@@ -80,7 +80,7 @@ export function release(member: SimMember, mac: Mac, address: Ipv4): void {
 /** An address is kept for this machine from now on, and for nobody else; '' for nobody. */
 export function reserve(member: SimMember, address: Ipv4, mac: Mac | ''): void {
   const { store } = member;
-  if (!member.active() || !member.wasActive) return;
+  if (!member.active() || !member.wasActive || member.isFrozen()) return;
   const held = store.leases.get(address);
   if (mac && held && held.mac !== mac && held.expiresAt > member.wall()) return;
   for (const [at, owner] of store.reserved)
@@ -95,7 +95,7 @@ export function reserve(member: SimMember, address: Ipv4, mac: Mac | ''): void {
 
 /** Its daemon runs as what it is. */
 const isServing = (member: SimMember): boolean =>
-  member.up && !member.handing && member.active() === member.wasActive;
+  member.runs() && !member.handing && member.active() === member.wasActive;
 
 function changed(member: SimMember, address: Ipv4, was: Mac | ''): void {
   const { id, moves, store } = member;

@@ -14,6 +14,7 @@ import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { MCLT_S } from './pair-form.ts';
+import { keepWord } from './pair-places.ts';
 import type { SimMember } from './pair-world.ts';
 
 export const HOLD_MS = reservedHoldSeconds(MCLT_S) * 1000;
@@ -92,6 +93,7 @@ function openFeeder(member: SimMember): Feeder {
     if (line.id !== id) throw new Error('the line is lost');
     line.send((other) => {
       if (!other.mayTake()) return;
+      keepWord(other, other.wall());
       other.store.replace(whole);
       other.store.place = place;
       other.keep({ unsure: [] });

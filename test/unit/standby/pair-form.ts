@@ -1,5 +1,5 @@
 /** The shapes of a made-up pair. */
-import type { KeptRight } from '../../../src/standby/right.ts';
+import type { KeptRight } from '../../../src/standby/kept-right.ts';
 import type { Apartness } from '../../../src/standby/standing.ts';
 import type { Member, WitnessRow } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
@@ -50,7 +50,15 @@ export interface World {
   readonly people: People;
   /** How much oftener things break than once in some minutes. */
   readonly trouble: number;
+  /** Programs are frozen, and go on later with what has come meanwhile. */
+  readonly freezes: boolean;
+  /** Nothing breaks any more, nor is anything late. */
+  calm: boolean;
+  /** Clocks are set back. */
+  readonly sets: boolean;
   takeOvers: number;
+  /** By the one that is left at the end. */
+  renewals: number;
   /** What happened, for who looks into a seed. */
   readonly story: { readonly at: number; readonly address: number | undefined; text: string }[];
   /** Of each address the number of the newest change that was acknowledged, and how many changes there were. */

@@ -3,6 +3,8 @@
  * the two notices by itself: at once, or when it has heard nothing for long enough. So for a while one counts on a line that the
  * other one has given up.
  */
+import { roundTripMs } from '../../../src/standby/clock-difference.ts';
+import { createPings } from '../../../src/standby/pings.ts';
 import { otherMember } from '../../../src/standby/witness.ts';
 import { LEASE_MS, SILENCE_MS, tell, type World } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
@@ -25,24 +27,22 @@ export class SimLine {
   open(id: number): void {
     const { now } = this.member.world;
     Object.assign(this, { id, mute: false, sentAt: now, heardAt: now, busyUntil: 0 });
+    this.member.pings = createPings();
   }
 
   send(run: (other: SimMember) => void): void {
     const { world, id } = this.member;
     const { id: line } = this;
     const other = world.members[otherMember(id)];
-    const busy = world.random() < 0.002 ? Math.floor(world.random() * BUSY_MS) : 0;
+    const busy = !world.calm && world.random() < 0.002 ? Math.floor(world.random() * BUSY_MS) : 0;
     const at = Math.max(world.now + Math.floor(world.random() * 300) + busy, this.sentAt);
     this.sentAt = at;
     if (line === 0 || this.mute) return;
     if (busy > 0 && other.line.id === line) other.line.busyUntil = at;
-    world.later.push({
-      at,
-      run: () => {
-        if (this.mute || !other.up || other.line.id !== line) return;
-        other.line.heardAt = world.now;
-        run(other);
-      },
+    other.hearAt(at, () => {
+      if (this.mute || !other.up || other.line.id !== line) return;
+      other.line.heardAt = world.now;
+      run(other);
     });
   }
 
@@ -64,8 +64,8 @@ export function stepLine(world: World): void {
   const { a, b } = world.members;
   const { random } = world;
   if (!world.lineUp && (a.line.id !== 0 || b.line.id !== 0)) breakLine(world);
-  for (const member of [a, b]) if (member.up && member.line.isSilent()) member.lost();
-  const free = [a, b].every(({ up, line }) => up && line.id === 0);
+  for (const member of [a, b]) if (member.runs() && member.line.isSilent()) member.lost();
+  const free = [a, b].every((member) => member.runs() && member.line.id === 0);
   if (!world.lineUp || !free || random() > 0.2) return;
   lines += 1;
   for (const member of [a, b]) member.line.open(lines);
@@ -81,7 +81,7 @@ function breakLine(world: World): void {
   if (first.line.mute || second.line.mute) return;
   first.line.mute = true;
   second.line.mute = both;
-  if (world.random() < 0.3) for (const member of [a, b]) member.lost();
+  if (world.random() < 0.3) for (const member of [a, b]) if (!member.isFrozen()) member.lost();
   tell(world, `the line breaks ${both ? 'in both directions' : `from ${first.id}`}`);
 }
 
@@ -92,11 +92,8 @@ export function endLine(member: SimMember): void {
   const was = line.id;
   line.id = 0;
   if (was === 0 || other.line.id !== was || line.mute || world.random() < 0.3) return;
-  world.later.push({
-    at: world.now + Math.floor(world.random() * (LEASE_MS / 8)),
-    run: () => {
-      if (other.line.id === was) other.lost();
-    },
+  other.hearAt(world.now + Math.floor(world.random() * (LEASE_MS / 8)), () => {
+    if (other.line.id === was) other.lost();
   });
 }
 
@@ -105,22 +102,20 @@ export function beat(member: SimMember): void {
   const { world } = member;
   if (!member.active() || member.failing) member.hello();
   if (!member.right.isNewest() || member.failing) return;
-  member.n += 1;
-  const { n } = member;
-  member.pings.set(n, world.now);
+  const n = member.pings.sent(world.now, member.feeder?.mark());
   const { epoch } = member.right.kept();
   const clock = member.wall();
   const { greeted } = member;
   const heard = greeted && { at: greeted.at, heldMs: world.now - greeted.cameAt };
   member.line.send((other) => {
-    const roundTripMs = heard && world.now - heard.at - heard.heldMs;
-    other.touched(clock, roundTripMs, other.wholeOf === epoch);
+    const wayMs = heard && roundTripMs(world.now, heard);
+    other.touched(clock, wayMs, other.wholeOf === epoch ? heard?.at : undefined);
     if (!other.right.supports(epoch, world.now)) return;
     const theirs = other.wall();
     other.line.send((back) => {
-      const sentAt = back.pings.get(n);
+      const { sentAt, inStepAt } = back.pings.answered(n);
       back.right.supported(sentAt ?? Number.NEGATIVE_INFINITY, world.now);
-      back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, true);
+      back.touched(theirs, sentAt === undefined ? undefined : world.now - sentAt, inStepAt);
     });
   });
 }

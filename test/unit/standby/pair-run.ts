@@ -1,17 +1,27 @@
 /** A world of two members from a seed, and what must hold in it at every moment. */
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
+import { calmDown } from './pair-calm.ts';
+import { isNewer } from './pair-changes.ts';
 import { ask, release, reserve } from './pair-clients.ts';
 import { POOL, STATIC, storyOf, tell, type World } from './pair-form.ts';
 import { stepLine } from './pair-line.ts';
+import { handOver } from './pair-places.ts';
 import { SimMember } from './pair-world.ts';
 
 interface Kind extends Pick<World['people'], 'order'> {
   readonly witness: boolean;
+  /** Something breaks every few seconds, and programs are frozen. */
+  readonly harsh?: boolean;
+  /** Clocks are set back while the daemons run. */
+  readonly clocks?: boolean;
 }
 
 /** Calm ones, ones in which people move reservations all the time, ones in which everything breaks, and both, as the seed says. */
-export function createWorld(seed: number, { witness, order }: Kind): World {
+export function createWorld(
+  seed: number,
+  { witness, order, harsh = false, clocks = false }: Kind,
+): World {
   let state = seed >>> 0 || 1;
   const random = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -21,9 +31,10 @@ export function createWorld(seed: number, { witness, order }: Kind): World {
   };
   const world = {
     ...{ now: 0, later: [], holdings: [], witnessUp: true, lineUp: true, row: undefined },
-    ...{ random, withWitness: witness, takeOvers: 0, story: [] },
+    ...{ random, withWitness: witness, takeOvers: 0, renewals: 0, story: [] },
     people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
-    trouble: [1, 2, 4][seed % 3],
+    ...{ trouble: (harsh ? [4, 7, 10] : [1, 2, 4])[seed % 3], freezes: harsh && seed % 5 !== 0 },
+    ...{ sets: clocks, calm: false },
     ...{ exchanges: new Map(), acknowledged: new Map(), changes: 0 },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
@@ -39,25 +50,36 @@ export function createWorld(seed: number, { witness, order }: Kind): World {
 const ADDRESSES = [...POOL, ...STATIC];
 const MACS = Array.from({ length: 9 }, (_, index) => `02:00:00:00:00:0${index}` as Mac);
 
-/** @throws Error when an address has two machines, two are active that must not be, or one is without what was acknowledged */
+/**
+ * @throws Error when an address has two machines, two are active that must not be, one is without what was acknowledged, or nobody serves
+ *   although nothing breaks any more
+ */
 export async function runWorld(world: World, steps: number): Promise<void> {
   const { a, b } = world.members;
   for (const member of [a, b]) if (!member.up) member.start();
   for (let step = 0; step < steps; step += 1) {
-    world.now += 100;
-    breakThings(world);
-    stepLine(world);
-    const due = world.later.filter(({ at }) => at <= world.now).sort((x, y) => x.at - y.at);
-    for (const one of due) world.later.splice(world.later.indexOf(one), 1);
-    for (const one of due) one.run();
-    // What the feeder resolves is a promise.
-    await Promise.resolve();
-    await Promise.resolve();
-    for (const member of [a, b]) member.tick();
-    beClients(world);
+    await go(world, breakThings);
     bePeople(world);
     check(world);
   }
+  await calmDown(world, async () => {
+    await go(world, () => undefined);
+    check(world);
+  });
+}
+
+async function go(world: World, breaks: (world: World) => void): Promise<void> {
+  world.now += 100;
+  breaks(world);
+  stepLine(world);
+  const due = world.later.filter(({ at }) => at <= world.now).sort((x, y) => x.at - y.at);
+  for (const one of due) world.later.splice(world.later.indexOf(one), 1);
+  for (const one of due) one.run();
+  // What the feeder resolves is a promise.
+  await Promise.resolve();
+  await Promise.resolve();
+  for (const member of Object.values(world.members)) member.tick();
+  beClients(world);
 }
 
 function breakThings(world: World): void {
@@ -75,7 +97,25 @@ function breakThings(world: World): void {
     const member = random() < 0.5 ? a : b;
     member.unable = !member.unable;
   }
+  for (const member of [a, b])
+    if (world.freezes && member.runs() && random() < 0.004) freeze(member);
+  for (const member of [a, b]) if (world.sets && member.runs() && random() < 0.001) setBack(member);
   for (const member of [a, b]) if (!member.up && random() < 0.006 * world.trouble) member.start();
+}
+
+/**
+ * Back, by up to a minute. Set forward, it ends leases sooner, which are kept by the time of day as every DHCP server keeps them: what else goes
+ * on for as long is in standing.test.ts and footing.test.ts.
+ */
+const setBack = (member: SimMember) => member.setClock(-Math.floor(member.world.random() * 60_000));
+
+/** For as long as its line may be silent, mostly; now and then far longer. */
+function freeze(member: SimMember): void {
+  const { world, id } = member;
+  const { now, random } = world;
+  const forMs = random() < 0.8 ? 2000 + random() * 4000 : random() * 30_000;
+  member.frozenUntil = now + Math.floor(forMs);
+  tell(world, `${id} freezes until ${member.frozenUntil}`);
 }
 
 function beClients(world: World): void {
@@ -100,14 +140,15 @@ function bePeople(world: World): void {
       reserve(member, ADDRESSES[Math.floor(random() * ADDRESSES.length)] as Ipv4, to);
     }
   }
-  if (random() < 0.001) some().handOver();
+  const hands = random() < 0.001 ? some() : undefined;
+  if (hands && !hands.isFrozen()) handOver(hands);
   if (!people.order || random() > 0.003) return;
   const member = some();
-  if (!member.up) return;
+  if (!member.runs()) return;
   member.mayTakeOver('order', () => {
     const result = member.right.takeOver(world.now, { fenced: false });
     // Without a witness a person answers for what the other one has acknowledged since.
-    if (result === 'done') world.acknowledged = new Map(member.store.numbers);
+    if (result === 'done' && isNewer(member)) world.acknowledged = new Map(member.store.numbers);
   });
 }
 

@@ -1,9 +1,11 @@
 /** The database of a member of the made-up pair: leases, reservations and the notes of moves, told to a copy row by row or whole. */
 import { leftMsOf, type MoveNote, type Owner } from '../../../src/standby/moves.ts';
+import type { Promised } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { LONG_S } from './pair-form.ts';
 
 export interface Row {
   address: Ipv4;
@@ -61,17 +63,24 @@ export class SimStore {
     const had = [...this.notes.values()];
     this.notes.clear();
     for (const { kind, end, ...rest } of had) {
-      const ends = kind === 'reserved' ? now + holdMs : end + aheadMs;
+      const ends =
+        kind === 'reserved' ? now + holdMs : Math.min(end + aheadMs, now + LONG_S * 1000);
       const next = { ...rest, kind: 'until' as const, end: ends };
       const known = this.notes.get(keyOf(next));
       this.notes.set(keyOf(next), { ...next, end: Math.max(ends, known?.end ?? 0) });
     }
     for (const row of this.leases.values()) {
-      row.expiresAt = (row.expiresAt + aheadMs) as Millis;
-      row.lastAt += aheadMs;
+      const longest = now + Math.max(0, row.expiresAt - row.lastAt);
+      row.expiresAt = Math.min(row.expiresAt + aheadMs, longest) as Millis;
+      row.lastAt = Math.min(row.lastAt + aheadMs, now);
     }
     this.fromCopy = false;
     this.place = undefined;
+  }
+
+  promisedAfter(at: number): Promised[] {
+    const all = [...this.leases.values()].map((row) => ({ ...row, segment: 's' }));
+    return this.fromCopy ? [] : all.filter(({ lastAt }) => lastAt > at);
   }
 
   before(now: number): MoveNote[] {

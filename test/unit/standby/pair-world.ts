@@ -10,18 +10,15 @@ import {
 } from '../../../src/standby/clock-difference.ts';
 import type { Feeder } from '../../../src/standby/feeder.ts';
 import type { Following } from '../../../src/standby/following.ts';
-import { isTogether, type Standing } from '../../../src/standby/gate.ts';
+import type { Standing } from '../../../src/standby/gate.ts';
+import { FRESH, isNewest } from '../../../src/standby/kept-right.ts';
 import type { MoveNote, Moves } from '../../../src/standby/moves.ts';
+import { createPings } from '../../../src/standby/pings.ts';
 import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
+import { createRight, type Hello, type Right, type Source } from '../../../src/standby/right.ts';
 import {
-  createRight,
-  FRESH,
-  type Hello,
-  isNewest,
-  type Right,
-} from '../../../src/standby/right.ts';
-import {
+  afterClockSet,
   afterLoss,
   afterMeeting,
   afterStart,
@@ -33,14 +30,14 @@ import {
   TOGETHER,
 } from '../../../src/standby/standing.ts';
 import { createTold } from '../../../src/standby/told.ts';
-import { judge, type Member, type Question } from '../../../src/standby/witness.ts';
-import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Member } from '../../../src/standby/witness.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { knowsAll } from './pair-changes.ts';
-import { HOLD_MS, startSimDaemon } from './pair-daemon.ts';
+import { startSimDaemon } from './pair-daemon.ts';
 import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
 import { beat, endLine, SimLine } from './pair-line.ts';
+import { begin, yieldPlace } from './pair-places.ts';
 import { SimStore } from './pair-store.ts';
+import { askWitness } from './pair-witness.ts';
 
 const MCLT_MS = MCLT_S * 1000;
 
@@ -69,8 +66,7 @@ export class SimMember {
   startedAt = 0;
   /** As which its daemon runs. */
   wasActive = false;
-  pings = new Map<number, number>();
-  n = 0;
+  pings = createPings();
   /** On which line the other one has been told everything. */
   begun = 0;
   /** As the other one has said last. */
@@ -86,10 +82,12 @@ export class SimMember {
   /** Its disk is full, or a port is in use: no active daemon can be begun. */
   unable = false;
   failing = false;
+  /** By SIGSTOP, until then. What comes meanwhile it hears when it wakes. */
+  frozenUntil = 0;
   readonly id: Member;
   readonly world: World;
   /** Its time of day is off by so much. */
-  readonly skew: number;
+  private skew: number;
 
   constructor(id: Member, world: World, skew: number) {
     this.id = id;
@@ -99,6 +97,20 @@ export class SimMember {
 
   wall(): Millis {
     return (1_000_000 + this.world.now + this.skew) as Millis;
+  }
+
+  isFrozen(): boolean {
+    return this.frozenUntil > this.world.now;
+  }
+
+  runs(): boolean {
+    return this.up && !this.isFrozen();
+  }
+
+  /** At `at`, or when it wakes. */
+  hearAt(at: number, run: () => void): void {
+    const hear = () => (this.isFrozen() ? this.hearAt(this.frozenUntil, run) : run());
+    this.world.later.push({ at, run: hear });
   }
 
   active(): boolean {
@@ -114,20 +126,22 @@ export class SimMember {
     tell(world, `${id} starts`);
     this.up = true;
     this.failing = false;
+    this.frozenUntil = 0;
     this.run += 1;
     [this.oriented, this.wasActive, this.handing] = [false, false, false];
     this.startedAt = world.now;
     this.right = createRight(
       {
         ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
-        keep: (right, stale) => this.keepRight(right, stale),
+        keep: (right, from) => this.keepRight(right, from),
         canServe: () => !this.failing,
-        ask: (question, asked) => this.ask(question, asked),
+        ask: (question, asked) => askWitness(this, question, asked),
       },
       this.kept.right,
       world.now,
     );
-    this.keep(afterStart(this.kept, { touchAt: this.kept.touchAt, doubtMs: DOUBT_MS }));
+    const { touchAt } = this.kept;
+    this.keep(afterStart(this.kept, { now: this.wall(), touchAt, doubtMs: DOUBT_MS }));
     this.serve();
     if (id === 'a' && this.kept.right.epoch === 0) {
       this.right.takeOver(world.now, { fenced: true });
@@ -136,31 +150,17 @@ export class SimMember {
   }
 
   /** As the daemon does it: what follows from it at least is on disk with it. */
-  private keepRight(right: Kept['right'], stale: boolean): void {
+  private keepRight(right: Kept['right'], from: Source): void {
     const isNew = right.own !== this.kept.right.own;
-    const how = { now: this.wall(), mcltMs: MCLT_MS };
+    const how = this.how('order', from);
     if (isNewest(this.kept.right) && !isNewest(right)) this.keep(afterSteppingDown(this.kept, how));
     this.keep({ right });
-    if (isNew) this.keep(afterTakeOver(this.kept, this.how('order', stale)));
+    if (isNew) this.keep(afterTakeOver(this.kept, how));
   }
 
-  private how(by: TakingOver['by'], stale: boolean): TakingOver {
+  private how(by: TakingOver['by'], from: Source): TakingOver {
     const { touchAt } = this.kept;
-    return { by, touchAt, mcltMs: MCLT_MS, doubtMs: DOUBT_MS, now: this.wall(), stale };
-  }
-
-  private ask(question: Question, asked: number): void {
-    const { world, run } = this;
-    this.send(() => {
-      if (!world.witnessUp) return;
-      const { answer, row } = judge(world.row, question, 5_000_000 + world.now);
-      if (row) world.row = row;
-      this.send(() => {
-        if (!this.up || run !== this.run) return;
-        this.oriented = true;
-        this.mayTakeOver('witness', () => this.right.answered(asked, answer, world.now));
-      });
-    });
+    return { by, touchAt, mcltMs: MCLT_MS, doubtMs: DOUBT_MS, now: this.wall(), ...from };
   }
 
   /** Now and then it crashes when it has an epoch of its own, and has not noted why. */
@@ -172,10 +172,10 @@ export class SimMember {
     this.world.takeOvers += 1;
     tell(
       this.world,
-      `${this.id} takes over by ${by}: ${own}${this.right.isStale() ? ' stale' : ''}`,
+      `${this.id} takes over by ${by}: ${own} ${JSON.stringify(this.right.source())}`,
     );
     if (this.world.random() < 0.03) this.crash();
-    else this.keep(afterTakeOver(this.kept, this.how(by, this.right.isStale())));
+    else this.keep(afterTakeOver(this.kept, this.how(by, this.right.source())));
   }
 
   /** A new daemon over what is on disk. */
@@ -184,10 +184,11 @@ export class SimMember {
     Object.assign(this, startSimDaemon(this));
   }
 
-  /** It writes nothing over the database of an active daemon: of one that ends, another line is to begin. */
+  /** It writes nothing over the database of an active daemon, or over the newest: of one that ends, another line is to begin. */
   mayTake(): boolean {
-    if (this.wasActive && !this.active()) this.lost();
-    return !this.wasActive;
+    const isNewest = this.right.isNewest();
+    if (this.wasActive ? !this.active() : isNewest) this.lost();
+    return !this.wasActive && !isNewest;
   }
 
   /** As the log of moves does it, in the transaction. */
@@ -215,8 +216,8 @@ export class SimMember {
   }
 
   whole(): void {
+    if (!this.right.caughtUp(this.world.now)) return;
     tell(this.world, `${this.id} has told everything`);
-    this.right.caughtUp(this.world.now);
     this.promises.together();
     this.moves.together();
     this.keep({ fenced: false, off: false, unheard: false });
@@ -227,20 +228,15 @@ export class SimMember {
     });
   }
 
-  touched(theirs: number, roundTripMs: number | undefined, inStep: boolean): void {
-    this.clocks.heard({ ours: this.wall(), theirs, roundTripMs }, this.world.now);
-    if (inStep) this.keep({ touchAt: this.wall() });
+  /** @param inStepAt when, as far as is known, each of the two had everything */
+  touched(theirs: number, roundTripMs: number | undefined, inStepAt: number | undefined): void {
+    const { now } = this.world;
+    this.clocks.heard({ ours: this.wall(), theirs, roundTripMs }, now);
+    if (inStepAt !== undefined) this.keep({ touchAt: this.wall() - now + inStepAt });
   }
 
   ahead(): ClockBounds {
     return this.clocks.bounds(this.world.now);
-  }
-
-  /** To the witness and back: late, or never. */
-  send(run: () => void): void {
-    const { world } = this;
-    if (world.random() < 0.1) return;
-    world.later.push({ at: world.now + Math.floor(world.random() ** 3 * 6000), run });
   }
 
   crash(): void {
@@ -264,10 +260,19 @@ export class SimMember {
   /** In order: a follower says that it will not take over. */
   stop(): void {
     const { world } = this;
-    if (!this.up || this.active()) return;
+    if (!this.runs() || this.active()) return;
     const epoch = this.right.leave();
     this.line.send((other) => other.right.left(epoch));
     world.later.push({ at: world.now + 300, run: () => this.crash() });
+  }
+
+  /** Somebody sets its clock: as the daemon notices it, before it says anything more. */
+  setClock(byMs: number): void {
+    tell(this.world, `the clock of ${this.id} is set by ${byMs}`);
+    this.skew += byMs;
+    this.clocks.set(byMs);
+    this.keep(afterClockSet(this.kept, byMs));
+    this.lost();
   }
 
   /** It notices that the line is gone. */
@@ -312,7 +317,7 @@ export class SimMember {
     // The clock of either may have been set while the two were apart.
     if (this.metOn !== this.line.id) this.clocks = createClockDifference(NOTHING_HEARD, world.now);
     [this.metOn, this.greeted] = [this.line.id, { at: hello.at, cameAt: world.now }];
-    this.touched(hello.clock, undefined, false);
+    this.touched(hello.clock, undefined, undefined);
     const before = this.right.kept();
     const wasActive = mayHaveServed(hello, { own: before.own, witness: world.withWitness });
     const by = world.withWitness ? 'witness' : 'order';
@@ -321,73 +326,39 @@ export class SimMember {
       const how = { now: this.wall(), mcltMs: MCLT_MS, wasActive };
       this.keep(afterMeeting(this.kept, how));
     }
+    this.settle();
     if (hello.active || !this.active() || !this.wasActive || this.begun === this.line.id) return;
     this.begun = this.line.id;
     this.feeder?.begin(hello.place);
   }
 
-  /** To the other one, when that has everything; as `handOver` of the daemon does it. */
-  handOver(): void {
-    const standing = this.standing();
-    if (!this.active() || !this.wasActive || this.handing || !isTogether(standing)) return;
-    tell(this.world, `${this.id} hands over`);
-    this.handing = true;
-    const epoch = this.right.handOver();
-    const { run } = this;
-    this.feeder?.confirm((error) => {
-      if (error || !this.handing || run !== this.run) return;
-      this.handing = false;
-      this.line.send((other) =>
-        other.mayTakeOver('handed', () => other.right.given(epoch, other.world.now)),
-      );
-    });
-  }
-
-  private yieldPlace(): void {
-    const { world } = this;
-    if (!this.right.mayYield()) return;
-    tell(world, `${this.id} yields`);
-    this.right.handOver();
-    this.hello();
-  }
-
   tick(): void {
     const { world } = this;
-    if (!this.up) return;
+    if (!this.runs()) return;
     this.right.tick(world.now);
     if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
-    const active = this.active();
-    this.failing = active && !this.wasActive && this.unable;
-    if (this.failing) this.yieldPlace();
-    else if (active && !this.wasActive) this.begin();
-    if (!active && this.wasActive && !this.handing) {
-      if (this.feeder?.isCopying()) this.lost();
-      this.feeder?.end();
-      this.feeder?.release(new Error('not active'));
-    }
-    this.wasActive = (active && !this.failing) || (this.wasActive && this.handing);
+    this.settle();
     if (this.line.id !== 0 && world.now % 500 === 0) beat(this);
     this.feeder?.pump();
-    if (!this.wasActive || !active) return;
+    if (!this.wasActive || !this.active()) return;
     for (const note of this.moves.over()) this.store.drop(note);
     if (this.promises.unsure().length === 0) this.keep({ unsure: [] });
     if (!this.feeder?.isWhole() && (!world.withWitness || this.right.kept().sole))
       this.feeder?.release();
   }
 
-  /** As the daemon does it: what is noted, and what ran by the other one's clock, runs on by ours; our words become notes. */
-  private begin(): void {
-    const { store, world } = this;
-    tell(world, `${this.id} is active`);
-    knowsAll(this);
-    if (store.fromCopy) store.inherit(this.wall(), HOLD_MS, this.ahead().mostMs);
-    this.keep({ unheard: true });
-    this.wasActive = true;
-    this.serve();
-    for (const { address, mac, leftMs } of this.told.running())
-      this.note(this.moves.told('s', Number(address.split(' ')[1]) as Ipv4, { mac, leftMs }));
-    this.right.begun();
-    this.begun = 0;
-    if (this.line.id !== 0) this.hello();
+  /** Its daemon becomes what it is to be. A daemon of ours looks at each tick, and at what the other one and the witness say. */
+  settle(): void {
+    if (!this.up) return;
+    const active = this.active();
+    this.failing = active && !this.wasActive && this.unable;
+    if (this.failing) yieldPlace(this);
+    else if (active && !this.wasActive) begin(this);
+    if (!active && this.wasActive && !this.handing) {
+      if (this.feeder?.isCopying()) this.lost();
+      this.feeder?.end();
+      this.feeder?.release(new Error('not active'));
+    }
+    this.wasActive = (active && !this.failing) || (this.wasActive && this.handing);
   }
 }

@@ -1,10 +1,13 @@
 /** One member's part of a pair, where nothing goes as it should: what it keeps meanwhile, and when it tries again. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby-part.ts';
+import type { Promised } from '../../../src/standby/promises.ts';
+import type { Ipv4 } from '../../../src/wire/ipv4.ts';
+import type { Mac } from '../../../src/wire/mac.ts';
 
 const startDaemon = vi.hoisted(() => vi.fn());
 vi.mock('../../../src/daemon.ts', () => ({ startDaemon }));
@@ -19,7 +22,14 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function part(mode: Mode) {
   const world = {
     ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn(), onBegun: vi.fn() },
-    copy: { pause: vi.fn(), close: async () => undefined, leave: vi.fn(), open: vi.fn() },
+    put: vi.fn(),
+    copy: {
+      pause: vi.fn(),
+      close: async () => undefined,
+      leave: vi.fn(),
+      open: vi.fn(),
+      promisedAfter: vi.fn((_at: number): Promised[] => []),
+    },
   };
   const ports = {
     ...{
@@ -28,8 +38,12 @@ function part(mode: Mode) {
       onBegun: world.onBegun,
       onChanged: () => undefined,
     },
-    parts: { config: { database: { file: join(folder, 'r.db') } }, log: pino({ level: 'silent' }) },
-    state: { get: () => ({ why: '' }), put: () => undefined },
+    parts: {
+      config: { database: { file: join(folder, 'r.db') } },
+      log: pino({ level: 'silent' }),
+      settings: { member: 'a' },
+    },
+    state: { get: () => ({ why: '', unsure: [], knownAt: 5000, off: false }), put: world.put },
     wanted: () => world.wanted,
     isActive: () => world.wanted === 'active',
     epoch: () => 1,
@@ -134,4 +148,22 @@ it('begins another line when it ends while a copy is on its way: what the next d
     expect(ends.mode).toBe('following');
     expect(close).toHaveBeenCalledTimes(copying ? 1 : 0);
   }
+});
+
+it('holds to what it promised in the database that it gives up, and knows for which leases it waited in its own', async () => {
+  const { part: follows, world } = part('waiting');
+  const [address, mac] = [101 as Ipv4, '02:00:00:00:00:01' as Mac];
+  const expiresAt = Date.now() + 60_000;
+  world.copy.promisedAfter.mockImplementation((at: number) =>
+    at === 5000 ? [{ segment: 's', address, mac, expiresAt, lastAt: 6000 }] : [],
+  );
+  follows.replace(() => undefined);
+  await follows.changing;
+  const told = readFileSync(join(folder, 'r.db.told'), 'utf8');
+  expect(told).toContain('s 101');
+  world.wanted = 'active';
+  follows.settle();
+  await follows.changing;
+  // Of the half of `b`, and entered after what is known to be there.
+  expect(world.put).toHaveBeenCalledWith({ unsure: ['s 101'] });
 });

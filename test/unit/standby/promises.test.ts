@@ -17,6 +17,7 @@ const NOTE = { kind: 'left', segment: 's', was: MAC, leftMs: 0 } as const;
 const half = (since: number, lostAt: number): Standing => ({
   ...{ mode: 'half', member: 'a', other: 'silent', quiet: false },
   ...{ since: since as Millis, lostAt: lostAt as Millis, ranAt: since as Millis },
+  knownAt: lostAt as Millis,
 });
 
 /** An `a` that took over at 10,000: the two were in touch until 7000, when both knew that `MAC` has the address. */

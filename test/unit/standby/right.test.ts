@@ -1,6 +1,7 @@
 /** What the right of one of the two must not forget over a stop, a restart, or the first moments with a new follower. */
 import { expect, it } from 'vitest';
-import { createRight, FRESH, type KeptRight } from '../../../src/standby/right.ts';
+import { FRESH, type KeptRight } from '../../../src/standby/kept-right.ts';
+import { createRight } from '../../../src/standby/right.ts';
 import type { Question } from '../../../src/standby/witness.ts';
 
 const LEASE_MS = 4000;
@@ -132,8 +133,35 @@ it.each(['the other one', 'the witness'])(
 it('one that never met the other one, and takes over because that is off, may know nothing of what it has promised', () => {
   const { right: never } = right({});
   expect(never.takeOver(0, { fenced: true })).toBe('done');
-  expect(never.isStale()).toBe(true);
+  expect(never.source().stale).toBe(true);
   const { right: follower } = right({ epoch: 1, copy: 1 });
   expect(follower.takeOver(0, { fenced: true })).toBe('done');
-  expect(follower.isStale()).toBe(false);
+  expect(follower.source().stale).toBe(false);
+});
+
+it('whoever has everything when the right is over is not counted upon: the next daemon tells it anew', () => {
+  const { right: active, kept } = right({ epoch: 1, own: 1, copy: 1 }, 'a');
+  active.met(hello, 0);
+  active.supported(0, 0);
+  expect(active.caughtUp(LEASE_MS)).toBe(false);
+  active.supported(LEASE_MS + 1, LEASE_MS + 1);
+  expect(kept().ahead).toBe(false);
+  active.begun();
+  // As of the beginning: nobody has what it serves with now.
+  expect(kept().ahead).toBe(true);
+  expect(active.caughtUp(LEASE_MS + 2)).toBe(true);
+  expect(kept().ahead).toBe(false);
+});
+
+it('takes on a later right of its own of which the witness alone knows: nobody else has it, and no other is renewed', () => {
+  const { right: active, asked, kept } = right({ epoch: 1, own: 1, copy: 1 }, 'a');
+  active.tick(0);
+  active.answered(1, { granted: false, epoch: 3, n: asked[0]?.n ?? 0, why: 'superseded' }, 100);
+  expect(kept()).toMatchObject({ epoch: 3, own: 3, copy: 3 });
+  active.tick(2000);
+  expect(asked.at(-1)).toMatchObject({ kind: 'renew', epoch: 3, mayTake: false });
+  // One of the other one's it only hears of.
+  active.answered(2, { granted: false, epoch: 4, n: asked[1]?.n ?? 0, why: 'superseded' }, 2100);
+  expect(kept()).toMatchObject({ epoch: 4, own: 3 });
+  expect(active.isActive(2100)).toBe(false);
 });

@@ -14,6 +14,7 @@ const EVEN = 10 as Ipv4;
 const ODD = 11 as Ipv4;
 const half: Standing = {
   ...{ mode: 'half', member: 'a', since: 90_000 as Millis, lostAt: 91_000 as Millis },
+  knownAt: 91_000 as Millis,
   ...{ ranAt: 90_000 as Millis, other: 'silent', quiet: false },
 };
 const nothing: Given = {
@@ -38,6 +39,12 @@ describe('which addresses may be given', () => {
     ["the other one's half, given after the loss", half, wish(ODD, bound(ONE, 2e5, 95_000)), false],
     ['what another had when they lost touch', half, wish(EVEN, bound(TWO, 95_000)), false],
     ['what had ended before', half, wish(EVEN, bound(TWO, 89_000)), true],
+    [
+      'what had run when they lost touch, and is over since',
+      half,
+      wish(ODD, bound(ONE, 90_500)),
+      false,
+    ],
     ["a reserved one of the other one's half", half, wish(ODD, undefined, true), true],
     ['apart: nothing new', apart, wish(EVEN), false],
     ['apart: what it knows', apart, wish(ODD, bound(ONE, 200_000)), true],
@@ -57,6 +64,9 @@ describe('which addresses may be given', () => {
     const unsure = { ...nothing, isUnsure: () => true };
     expect(mayGive(half, wish(EVEN), unsure, NOW)).toBe(false);
     expect(mayGive(half, wish(ODD, bound(ONE, 200_000)), unsure, NOW)).toBe(false);
+    const quiet = { ...together, quiet: true };
+    expect(mayGive(quiet, wish(ODD, bound(ONE, 200_000)), unsure, NOW)).toBe(false);
+    expect(mayGive(quiet, wish(ODD, bound(ONE, 200_000)), nothing, NOW)).toBe(true);
   });
 
   it('holds to reservations as the other one knows them, until it knows more', () => {
@@ -150,9 +160,10 @@ it('finds frames in any pieces', () => {
 });
 
 it('owes nothing for a crash in which nothing was promised unheard', () => {
-  const kept = afterStart(TOGETHER, { touchAt: 50_000, doubtMs: 3000 });
-  expect(kept).toMatchObject({ since: 47_000, lostAt: 47_000 });
-  const step = { now: 60_000, mcltMs: 30_000 };
+  const touch = { touchAt: 50_000, doubtMs: 3000 };
+  const kept = afterStart(TOGETHER, { ...touch, now: 55_000 });
+  expect(kept).toMatchObject({ since: 47_000, lostAt: 55_000, knownAt: 47_000 });
+  const step = { ...touch, now: 60_000, mcltMs: 30_000 };
   expect(afterSteppingDown(kept, step).quietUntil).toBe(0);
   expect(afterSteppingDown({ ...kept, unheard: true }, step).quietUntil).toBe(90_000);
 });

@@ -1,6 +1,15 @@
 /** What is made of the other one's word when the two meet. */
 import { expect, it } from 'vitest';
-import { mayHaveServed } from '../../../src/standby/standing.ts';
+import {
+  afterClockSet,
+  afterMeeting,
+  afterStart,
+  afterTakeOver,
+  mayHaveServed,
+  NEVER,
+  standingOf,
+  TOGETHER,
+} from '../../../src/standby/standing.ts';
 
 const OURS = { own: 2, witness: false };
 
@@ -17,4 +26,45 @@ it.each([
 it('one that was started anew had no right any more when a witness gave us ours', () => {
   const hello = { own: 1, epoch: 1, active: false };
   expect(mayHaveServed(hello, { ...OURS, witness: true })).toBe(false);
+});
+
+const TAKING = {
+  by: 'order',
+  now: 90_000,
+  touchAt: 50_000,
+  mcltMs: 30_000,
+  doubtMs: 3000,
+} as const;
+
+it('one that takes over in a copy counts all of it as known to the other one, in its own database what that one had', () => {
+  const kept = { ...TOGETHER, knownAt: 41_000 };
+  const copy = afterTakeOver(kept, { ...TAKING, stale: false, original: false });
+  expect(copy).toMatchObject({ lostAt: 92_000, knownAt: 92_000 });
+  const own = afterTakeOver(kept, { ...TAKING, stale: true, original: true });
+  expect(own).toMatchObject({ lostAt: 92_000, knownAt: 41_000, quietUntil: 120_000 });
+});
+
+it('a crash is between the last touch and the start: no lease that ended meanwhile goes on, and none is known that was given meanwhile', () => {
+  const kept = { ...TOGETHER, since: 10_000, lostAt: 20_000, knownAt: 20_000 };
+  const started = afterStart(kept, { now: 80_000, touchAt: 50_000, doubtMs: 3000 });
+  expect(started).toMatchObject({ since: 47_000, lostAt: 80_000, knownAt: 47_000 });
+  // It has had everything since, and nobody has noted when.
+  const early = afterStart(kept, { now: 80_000, touchAt: 21_000, doubtMs: 3000 });
+  expect(early).toMatchObject({ since: 18_000, lostAt: 80_000, knownAt: 20_000 });
+});
+
+const NOW = { member: 'a', active: true, current: false, follows: false, inTouch: false } as const;
+
+it.each([60_000, -60_000])('a clock that is set by %d ms ends no lead time sooner', (byMs) => {
+  const kept = { ...afterMeeting(TOGETHER, { ...TAKING, wasActive: true }), touchAt: 50_000 };
+  const quiet = { ...kept, fenced: true, quietUntil: 110_000 };
+  const set = afterClockSet(quiet, byMs);
+  const at = (now: number) => standingOf(set, { ...NOW, witness: true, now: now + byMs });
+  expect(at(109_000)).toMatchObject({ mode: 'half', quiet: true });
+  expect(at(111_000)).toMatchObject({ mode: 'half', quiet: false });
+  expect(at(119_000).mode).toBe('half');
+  expect(at(121_000).mode).toBe('whole');
+  expect(set.knownAt).toBeLessThanOrEqual(quiet.knownAt);
+  expect(set.touchAt).toBe(Math.min(50_000, 50_000 + byMs));
+  expect(afterClockSet({ ...quiet, wholeFrom: NEVER }, byMs).wholeFrom).toBe(NEVER);
 });

@@ -1,6 +1,7 @@
 /** Who has the right to be active and cannot begin leaves it to the other one: on the line they have, or by the witness when they have none. */
 import { expect, it } from 'vitest';
-import { createRight, FRESH, type KeptRight, type Right } from '../../../src/standby/right.ts';
+import { FRESH, type KeptRight } from '../../../src/standby/kept-right.ts';
+import { createRight, type Right } from '../../../src/standby/right.ts';
 import { judge, type Member, type WitnessRow } from '../../../src/standby/witness.ts';
 
 const LEASE_MS = 4000;
@@ -48,7 +49,7 @@ it('in touch, to a follower that has everything', () => {
   expect(a.handOver()).toBe(2);
   hello(a, b);
   expect(b.isActive(0)).toBe(true);
-  expect(b.isStale()).toBe(false);
+  expect(b.source().stale).toBe(false);
   expect(b.kept()).toMatchObject({ epoch: 2, own: 2, copy: 2, unbegun: 1 });
 });
 
@@ -62,7 +63,7 @@ it('and back, when that one cannot begin either; not any more once it has', () =
   b.handOver();
   hello(b, a);
   expect(a.isActive(0)).toBe(true);
-  expect(a.isStale()).toBe(false);
+  expect(a.source().stale).toBe(false);
   const begun = pair({
     a: { epoch: 2, own: 1, copy: 1 },
     b: { epoch: 2, own: 2, copy: 2, sole: true, unbegun: 1 },
@@ -88,7 +89,7 @@ it('gives a right back that it hears of only after the other one has served with
   expect(b.isNewest()).toBe(false);
   hello(b, a);
   expect(a.isActive(0)).toBe(true);
-  expect(a.isStale()).toBe(false);
+  expect(a.source().stale).toBe(false);
 });
 
 it('keeps its own right when a follower that has everything was ahead of it once', () => {

@@ -1,0 +1,27 @@
+/** What a member keeps of its right, and of the other one's (`right.ts`): on disk before it is acted upon. */
+export interface KeptRight {
+  /** The highest that was heard of. */
+  readonly epoch: number;
+  /** The last one that was this member's own. */
+  readonly own: number;
+  /** Of which epoch our database is a whole copy, or the original. */
+  readonly copy: number;
+  /** The other one cannot become active but by a person's order. */
+  readonly sole: boolean;
+  /** We have said that we take over nothing by ourselves before our copy is whole again. */
+  readonly idle: boolean;
+  /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
+  readonly unbegun: number;
+  /** We have served in our database since the other one had everything: there may be in it what that one never hears of. */
+  readonly ahead: boolean;
+  /** No question to the witness has had a higher number: one that is under way since before a restart is older than all that follow. */
+  readonly n: number;
+}
+
+export const FRESH: KeptRight = {
+  ...{ epoch: 0, own: 0, copy: 0, sole: false, idle: false, unbegun: 0, ahead: false, n: 0 },
+};
+
+/** The newest epoch is its own, whether or not the right to it runs. */
+export const isNewest = ({ own, epoch }: Pick<KeptRight, 'own' | 'epoch'>): boolean =>
+  own > 0 && own === epoch;

@@ -216,7 +216,7 @@ function longestLeaseMs({ dhcp }: Config): number {
       ...Object.values(leaseSecondsByState),
     ],
   );
-  return Math.max(0, ...seconds) * 1000;
+  return Math.max(0, ...seconds.map((most) => most ?? 0)) * 1000;
 }
 
 /** Machines or leases of its own, and no copy of anybody's. */

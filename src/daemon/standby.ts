@@ -264,6 +264,9 @@ export class Pair {
       this.imagesAt = now;
       this.part.images?.wake();
     }
+    // It has everything, and neither the witness nor itself is told so by what follows: on another line it is.
+    if (this.isActive() && !this.part.busy && this.part.isCurrent() && !this.right.countsOnOther())
+      this.meeting?.line.close();
     this.part.release(!this.parts.settings.witness || this.right.kept().sole);
     this.settle();
   }

@@ -71,6 +71,8 @@ export interface Right {
    * @returns whether that counts: not for one whose right is over, whose next daemon tells everything anew
    */
   caughtUp(now: number): boolean;
+  /** Does it hold the other one for current? Not after a lapse of its right, or a place that came back, though no daemon was begun anew. */
+  countsOnOther(): boolean;
   /** The other one says that it will not take over before it has caught up again. */
   left(epoch: number): void;
   /** As a follower: about to stop, and to say so. @returns the epoch that this is about */
@@ -246,6 +248,10 @@ class MemberRight implements Right {
     this.keep({ sole: false, ahead: false });
     this.current = true;
     return true;
+  }
+
+  countsOnOther(): boolean {
+    return this.current;
   }
 
   left(epoch: number): void {

@@ -262,7 +262,7 @@ it('holds to what is noted when it takes over with its copy, and to what it has 
   both.free(ONE);
   endLog(db);
   // What is noted by another clock, 50 seconds ahead of ours.
-  inheritMoves(db, { now: -50_000, holdMs: 122_000, aheadMs: -50_000 });
+  inheritMoves(db, { now: -50_000, holdMs: 122_000, longestMs: 600_000, aheadMs: -50_000 });
   time.now = -50_000;
   let alone = false;
   const log = openMoveLog(db, { ...logAt(time), isAlone: () => alone });

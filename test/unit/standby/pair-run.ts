@@ -13,15 +13,10 @@ interface Kind extends Pick<World['people'], 'order'> {
   readonly witness: boolean;
   /** Something breaks every few seconds, and programs are frozen. */
   readonly harsh?: boolean;
-  /** Clocks are set back while the daemons run. */
-  readonly clocks?: boolean;
 }
 
 /** Calm ones, ones in which people move reservations all the time, ones in which everything breaks, and both, as the seed says. */
-export function createWorld(
-  seed: number,
-  { witness, order, harsh = false, clocks = false }: Kind,
-): World {
+export function createWorld(seed: number, { witness, order, harsh = false }: Kind): World {
   let state = seed >>> 0 || 1;
   const random = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -34,7 +29,7 @@ export function createWorld(
     ...{ random, withWitness: witness, takeOvers: 0, renewals: 0, story: [] },
     people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
     ...{ trouble: (harsh ? [4, 7, 10] : [1, 2, 4])[seed % 3], freezes: harsh && seed % 5 !== 0 },
-    ...{ sets: clocks, calm: false },
+    ...{ calm: false, stuck: false },
     ...{ exchanges: new Map(), acknowledged: new Map(), changes: 0 },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
@@ -99,15 +94,8 @@ function breakThings(world: World): void {
   }
   for (const member of [a, b])
     if (world.freezes && member.runs() && random() < 0.004) freeze(member);
-  for (const member of [a, b]) if (world.sets && member.runs() && random() < 0.001) setBack(member);
   for (const member of [a, b]) if (!member.up && random() < 0.006 * world.trouble) member.start();
 }
-
-/**
- * Back, by up to a minute. Set forward, it ends leases sooner, which are kept by the time of day as every DHCP server keeps them: what else goes
- * on for as long is in standing.test.ts and footing.test.ts.
- */
-const setBack = (member: SimMember) => member.setClock(-Math.floor(member.world.random() * 60_000));
 
 /** For as long as its line may be silent, mostly; now and then far longer. */
 function freeze(member: SimMember): void {

@@ -18,7 +18,6 @@ import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import { createRight, type Hello, type Right, type Source } from '../../../src/standby/right.ts';
 import {
-  afterClockSet,
   afterLoss,
   afterMeeting,
   afterStart,
@@ -87,7 +86,7 @@ export class SimMember {
   readonly id: Member;
   readonly world: World;
   /** Its time of day is off by so much. */
-  private skew: number;
+  readonly skew: number;
 
   constructor(id: Member, world: World, skew: number) {
     this.id = id;
@@ -107,9 +106,12 @@ export class SimMember {
     return this.up && !this.isFrozen();
   }
 
-  /** At `at`, or when it wakes. */
+  /** At `at`, or when it wakes: then in the order in which all that came meanwhile has come. */
   hearAt(at: number, run: () => void): void {
-    const hear = () => (this.isFrozen() ? this.hearAt(this.frozenUntil, run) : run());
+    const hear = () => {
+      if (this.isFrozen()) this.world.later.push({ at, run: hear });
+      else run();
+    };
     this.world.later.push({ at, run: hear });
   }
 
@@ -266,15 +268,6 @@ export class SimMember {
     world.later.push({ at: world.now + 300, run: () => this.crash() });
   }
 
-  /** Somebody sets its clock: as the daemon notices it, before it says anything more. */
-  setClock(byMs: number): void {
-    tell(this.world, `the clock of ${this.id} is set by ${byMs}`);
-    this.skew += byMs;
-    this.clocks.set(byMs);
-    this.keep(afterClockSet(this.kept, byMs));
-    this.lost();
-  }
-
   /** It notices that the line is gone. */
   lost(): void {
     if (this.line.id === 0) return;
@@ -341,6 +334,7 @@ export class SimMember {
     if (this.line.id !== 0 && world.now % 500 === 0) beat(this);
     this.feeder?.pump();
     if (!this.wasActive || !this.active()) return;
+    if (!this.handing && this.feeder?.isWhole() && !this.right.countsOnOther()) this.lost();
     for (const note of this.moves.over()) this.store.drop(note);
     if (this.promises.unsure().length === 0) this.keep({ unsure: [] });
     if (!this.feeder?.isWhole() && (!world.withWitness || this.right.kept().sole))

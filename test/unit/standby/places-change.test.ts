@@ -33,7 +33,7 @@ function line(mode: string, telling?: object) {
   const pair = {
     ...{ mode, part, leaseMs: 1000, closing: undefined, oriented: true },
     parts: { settings: { member: 'a' } },
-    right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
+    right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => mode === 'active', met: vi.fn() },
     footing: { met: vi.fn(), touched: vi.fn() },
     copy: { sendFiles: vi.fn(), heard: vi.fn(), bytes: vi.fn() },
     ...{ isActive, serves: isActive },
@@ -52,7 +52,7 @@ function line(mode: string, telling?: object) {
   return { pair, user, close, send: meeting.line.send };
 }
 
-const telling = () => ({ feeder: { begin: vi.fn() } });
+const telling = () => ({ feeder: { begin: vi.fn(), mark: () => () => true } });
 
 it('tells a follower everything once, and once more when it is active again on the same line', () => {
   const first = telling();

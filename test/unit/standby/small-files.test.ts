@@ -52,7 +52,7 @@ function active() {
     ...{ mode: 'active', leaseMs: 800, parts: { settings: { member: 'a' }, log } },
     copy: openStandbyCopy({ config, log, replace: vi.fn(), onError: vi.fn() }),
     part: {
-      telling: { feeder: { begin: vi.fn() } },
+      telling: { feeder: { begin: vi.fn(), mark: () => () => true } },
       isCurrent: () => world.isCurrent,
       couldNot: () => false,
     },

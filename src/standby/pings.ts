@@ -3,7 +3,7 @@
  *
  * An answer alone says that the other one was there. That each of the two had everything is known of a moment before it: of the last ping of
  * which the other one has acknowledged all that was committed when it was sent. What was entered after that moment may have been lost
- * with the line, or with this process.
+ * with the line, or by a crash.
  */
 export interface Pings {
   /** @param mark whether the other one has, by then, all that is committed now; undefined when it is told nothing (`Feeder.mark`) */

@@ -22,7 +22,7 @@ import type { FleetBlobs } from './blobs.ts';
 import type { FleetChannels } from './channels.ts';
 import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
 import type { Fleet } from './fleet.ts';
-import { capacityRows, type FleetView } from './fleet-view.ts';
+import { capacityRows, type FleetMachine, type FleetView } from './fleet-view.ts';
 import { addChannels, addImages } from './image-routes.ts';
 import { addJobs } from './job-routes.ts';
 import type { FleetJobs } from './jobs.ts';
@@ -209,7 +209,11 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
     },
     async (request) => {
       const found = await view.search(request.query.q, request.query.limit);
-      return { hits: found.map((machine) => ({ site: machine.site, machine })) };
+      const whole = request.query.q.trim().toLowerCase();
+      const hits = found.map((machine) => ({
+        ...{ site: machine.site, rank: rankOf(machine, whole), machine },
+      }));
+      return { hits: hits.sort((one, other) => other.rank - one.rank) };
     },
   );
   app.get(
@@ -224,6 +228,13 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
       return { machine, claims, events: await view.events({ hardwarename }, 50) };
     },
   );
+}
+
+/** As an appliance says it: 3: it is a name of it; 2: it is in one; 1: it is elsewhere. */
+function rankOf({ hardwarename, serial, hostname }: FleetMachine, whole: string): 1 | 2 | 3 {
+  const names = [hardwarename, serial, hostname].map((name) => String(name ?? '').toLowerCase());
+  if (names.some((name) => name.split(/[ .]/).includes(whole) || name === whole)) return 3;
+  return names.some((name) => name.includes(whole)) ? 2 : 1;
 }
 
 function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
@@ -253,14 +264,18 @@ function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
       assertEventNames(wanted);
       const page =
         after === undefined
-          ? { events: await view.events({ ...of, below }, most), cursor: await feed.end() }
+          ? { events: await view.events({ ...of, below }, most), ...(await endOf(feed)) }
           : await feed.page({ ...of, after, names: wanted }, most);
       const told = new Set(page.events.map(({ site }) => site));
       const sites = (await view.sites()).filter(({ site }) => told.has(site));
-      return { ...page, sites };
+      // As an appliance calls it.
+      return { ...page, next: page.cursor, sites };
     },
   );
 }
+
+/** Nothing is behind it. */
+const endOf = async (feed: FleetFeed) => ({ cursor: await feed.end(), more: false });
 
 /** Whatever else an appliance answers, and what has no meaning over all of them. */
 function addRest(app: FleetApp, { view }: FleetAppParts): void {

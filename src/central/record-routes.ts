@@ -32,7 +32,10 @@ export const pageOf = <Item extends { readonly name: string }>(
 ): Item[] => items.filter(({ name }) => name > after).slice(0, most);
 
 /** What is shown beside a record: whoever changes what he has read may send it back. */
-const SHOWN = ['changedAt', 'changedBy', 'sites', 'has', 'promised'];
+const SHOWN = [
+  ...['changedAt', 'changedBy', 'updatedAt', 'createdAt'],
+  ...['sites', 'has', 'promised'],
+];
 
 /** A record as it is written. */
 export const writtenAs = <Schema extends z.ZodType>(schema: Schema) =>
@@ -116,7 +119,8 @@ function addRemoval(
 /** Nobody reads a password's hash here. */
 const userOf = ({ doc, ...rest }: FleetRecord) => {
   const { passwordHash, ...user } = doc;
-  return { ...user, ...rest, hasPassword: passwordHash !== undefined };
+  // The fleet has no identity provider.
+  return { ...user, ...rest, hasPassword: passwordHash !== undefined, external: false };
 };
 
 function addUsers(app: FleetApp, parts: FleetAppParts): void {

@@ -23,6 +23,10 @@ export interface FleetRecord {
   readonly name: string;
   readonly version: number;
   readonly changedAt: number;
+  /** As an appliance calls it. */
+  readonly updatedAt: number;
+  /** Null where it is not known any more. */
+  readonly createdAt: number | null;
   readonly changedBy: string;
   readonly doc: Json;
 }
@@ -65,10 +69,12 @@ export interface RecordRow extends SqlRow {
   version: number;
   changed_at: number;
   changed_by: string;
+  made_at: number;
 }
 
 export const readRecord = (row: RecordRow): FleetRecord => ({
   ...{ name: row.name, version: row.version, changedAt: row.changed_at },
+  ...{ updatedAt: row.changed_at, createdAt: row.made_at > 0 ? row.made_at : null },
   ...{ changedBy: row.changed_by, doc: JSON.parse(row.doc) },
 });
 
@@ -149,10 +155,11 @@ async function write(
 ): Promise<void> {
   const { kind, name, doc, who, now } = of;
   await sql.run(
-    `INSERT INTO fleet_records (kind, name, doc, version, changed_at, changed_by) VALUES (?, ?, ?, 1, ?, ?)
+    `INSERT INTO fleet_records (kind, name, doc, version, changed_at, changed_by, made_at) VALUES (?, ?, ?, 1, ?, ?, ?)
      ON CONFLICT (kind, name) DO UPDATE SET doc = excluded.doc, version = fleet_records.version + 1,
-       changed_at = excluded.changed_at, changed_by = excluded.changed_by`,
-    [kind, name, doc, now, who],
+       changed_at = excluded.changed_at, changed_by = excluded.changed_by,
+       made_at = CASE WHEN fleet_records.doc = '' THEN excluded.made_at ELSE fleet_records.made_at END`,
+    [kind, name, doc, now, who, now],
   );
   const [row] = await sql.all<{ count: number }>(
     'SELECT CAST(count(*) AS BIGINT) AS count FROM fleet_records WHERE kind = ?',

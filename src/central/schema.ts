@@ -365,6 +365,11 @@ const STEPS: readonly Step[] = [
     'CREATE INDEX fleet_jobs_by_site ON fleet_jobs (site, created_at, job)',
   ],
   JOB_ROWS,
+  [
+    // 0: it was made before this was kept, and has been changed since.
+    'ALTER TABLE fleet_records ADD COLUMN made_at BIGINT NOT NULL DEFAULT 0',
+    'UPDATE fleet_records SET made_at = changed_at WHERE version = 1',
+  ],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -24,6 +24,8 @@ export interface SquadView extends SquadDoc {
   readonly version: number;
   readonly changedAt: number;
   readonly changedBy: string;
+  readonly updatedAt: number;
+  readonly createdAt: number | null;
   /** What it has, and what it was promised and has not got yet. */
   readonly has: number;
   readonly promised: number;

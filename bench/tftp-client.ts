@@ -1,28 +1,19 @@
 /**
  * Many TFTP clients in one process, as lean as TypeScript can be: the load of bench/tftp.ts, the same for every server.
  *
- * Each client has a socket and an address of its own. One poll(2) waits for all; what a socket holds is taken with one
- * recvmmsg(2). Clients follow RFC 1350 and 7440: an ACK for each window, at once for a gap, again after a second. Blocks
+ * Each client has an address of its own; they share a socket and its calls (tftp-crowd.ts). Clients follow RFC 1350 and 7440: an ACK for each window, at once for a gap, again after a second. Blocks
  * are checked for order and length; with `verify` every byte goes through SHA-256, which is too slow to be timed beside.
  * With `loss`, that share of the datagrams is thrown away in both directions, as a bad cable would.
  *
  * Run as a program it takes its plan as JSON and prints its result as JSON.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { type DatagramCalls, loadDatagramCalls } from '../src/platform/datagram-calls.ts';
-import { createReceiver, type DatagramReceiver, SLOTS } from '../src/platform/datagram-receiver.ts';
-import {
-  AF_INET,
-  int32,
-  type Libc,
-  loadLibc,
-  POLLIN,
-  SO_RCVBUF,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-} from '../src/platform/libc.ts';
+import { type Libc, loadLibc } from '../src/platform/libc.ts';
 import { encodeAck, encodeRequest, OPCODE } from '../src/tftp/packet.ts';
-import { parseIpv4 } from '../src/wire/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../src/wire/ipv4.ts';
+import { openCrowdSocket } from './tftp-crowd.ts';
 
 export interface Plan {
   readonly server: string;
@@ -37,8 +28,8 @@ export interface Plan {
   /** Share of datagrams that are lost, in each direction. */
   readonly loss: number;
   readonly timeoutMs: number;
-  /** Fetched by one client before, untimed: code of ours that is not compiled yet must not be what is measured. */
-  readonly warmUp?: Pick<Plan, 'file' | 'sizeBytes'>;
+  /** Fetched before, untimed: code of ours that is not compiled yet must not be what is measured. */
+  readonly warmUp?: Pick<Plan, 'file' | 'sizeBytes' | 'addresses'>;
 }
 
 export interface Result {
@@ -55,6 +46,10 @@ export interface Result {
 }
 
 const RETRY_MS = 1000;
+/** Between warming up and the start: what a server still has to do for the one is not to be counted with the other. */
+const REST_MS = 100;
+/** How often clients are looked through for those that wait too long. */
+const LOOK_MS = 20;
 
 /** xorshift32: the same losses in every run. */
 function random(seed: number): () => number {
@@ -67,8 +62,12 @@ function random(seed: number): () => number {
   };
 }
 
+interface ClientOptions {
+  lost(): boolean;
+  send(port: number, bytes: Uint8Array): void;
+}
+
 class Client {
-  readonly fd: number;
   readonly startedAt = performance.now();
   endedAt = 0;
   failure: string | undefined;
@@ -76,10 +75,9 @@ class Client {
   windowsize = 1;
   saidAt = 0;
   readonly hash: Hash | undefined;
-  private readonly libc: Libc;
   private readonly plan: Plan;
   private readonly lost: () => boolean;
-  private readonly to = Buffer.alloc(16);
+  private readonly send: (port: number, bytes: Uint8Array) => void;
   private readonly ack = Buffer.from(encodeAck(0));
   private said: Uint8Array;
   private serverPort = 0;
@@ -90,22 +88,11 @@ class Client {
   /** The block after which a gap was reported already. */
   private reportedGap = -1;
 
-  constructor(libc: Libc, plan: Plan, options: { address: string; lost: () => boolean }) {
-    this.libc = libc;
+  constructor(plan: Plan, { lost, send }: ClientOptions) {
     this.plan = plan;
-    this.lost = options.lost;
+    this.lost = lost;
+    this.send = send;
     this.hash = plan.verify ? createHash('sha256') : undefined;
-    this.fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
-    libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, int32(1 << 20), 4);
-    const name = Buffer.alloc(16);
-    name.writeUInt16LE(AF_INET, 0);
-    name.writeUInt32BE(parseIpv4(options.address) ?? 0, 4);
-    if (this.fd < 0 || libc.bind(this.fd, name, 16) !== 0) {
-      throw new Error(`a socket on ${options.address}: error ${libc.errno()}`);
-    }
-    this.to.writeUInt16LE(AF_INET, 0);
-    this.to.writeUInt16BE(plan.port, 2);
-    this.to.writeUInt32BE(parseIpv4(plan.server) ?? 0, 4);
     const words = { blksize: `${plan.blksize}`, tsize: '0', windowsize: `${plan.windowsize}` };
     const asked = new Map(Object.entries(words).slice(0, plan.windowsize > 1 ? 3 : 2));
     this.said = encodeRequest({
@@ -122,7 +109,7 @@ class Client {
     this.said = bytes;
     this.saidAt = performance.now();
     if (this.lost()) return;
-    this.libc.sendto(this.fd, bytes, bytes.length, 0, this.to, 16);
+    this.send(this.serverPort || this.plan.port, bytes);
   }
 
   again(): void {
@@ -137,10 +124,7 @@ class Client {
 
   take(packet: Uint8Array, port: number): void {
     if (this.over || this.lost()) return;
-    if (this.serverPort === 0) {
-      this.serverPort = port;
-      this.to.writeUInt16BE(port, 2);
-    }
+    if (this.serverPort === 0) this.serverPort = port;
     if (port !== this.serverPort || packet.length < 4) return;
     const opcode = packet[1];
     if (opcode === OPCODE.data) this.data(packet);
@@ -188,26 +172,42 @@ class Client {
 }
 
 export function load(plan: Plan, libc: Libc, calls: DatagramCalls): Result {
-  const receiver = createReceiver(calls, plan.blksize + 64);
+  const addresses = plan.addresses.map((text) => ipv4(text));
+  const datagramBytes = plan.blksize + 64;
+  const crowd = { addresses, server: ipv4(plan.server), datagramBytes };
+  const socket = openCrowdSocket(libc, calls, crowd);
   const chance = random(20_261_121);
   const lost = plan.loss > 0 ? () => chance() < plan.loss : () => false;
   const startedAt = performance.now();
-  const clients = plan.addresses.map((address) => new Client(libc, plan, { address, lost }));
-  let waiting = [...clients];
-  while (waiting.length > 0) {
-    serve(waiting, receiver, calls);
+  const clients = addresses.map(
+    (_, index) =>
+      new Client(plan, { lost, send: (port, bytes) => socket.send(index, port, bytes) }),
+  );
+  socket.flush();
+  const hear = (index: number, packet: Uint8Array, port: number) => {
+    const client = clients[index];
+    if (!client) return;
+    client.take(packet, port);
+    if (client.over) ended = true;
+  };
+  let ended = false;
+  let lookedAt = startedAt;
+  for (let waiting = [...clients]; waiting.length > 0; ) {
+    const count = socket.receive(hear);
     const now = performance.now();
+    if (count > 0 && !ended && now - lookedAt < LOOK_MS) continue;
+    ended = false;
+    lookedAt = now;
     for (const client of waiting) {
       if (client.over) continue;
       if (now - startedAt > plan.timeoutMs) client.fail('too slow');
       else if (now - client.saidAt > RETRY_MS) client.again();
     }
-    if (waiting.some((client) => client.over)) {
-      waiting = waiting.filter((client) => !client.over);
-    }
+    socket.flush();
+    waiting = waiting.filter((client) => !client.over);
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  for (const { fd } of clients) libc.close(fd);
+  socket.close();
   const good = clients.filter((client) => client.failure === undefined);
   return {
     seconds,
@@ -219,31 +219,11 @@ export function load(plan: Plan, libc: Libc, calls: DatagramCalls): Result {
   };
 }
 
-/** Waits for these clients' sockets until one of them is over. */
-function serve(clients: readonly Client[], receiver: DatagramReceiver, calls: DatagramCalls): void {
-  const fds = Buffer.alloc(clients.length * 8);
-  const found = new Int16Array(fds.buffer, fds.byteOffset, fds.length / 2);
-  clients.forEach(({ fd }, index) => {
-    fds.writeInt32LE(fd, index * 8);
-    fds.writeInt16LE(POLLIN, index * 8 + 4);
-  });
-  for (;;) {
-    const ready = calls.poll(fds, clients.length, 100);
-    if (ready <= 0) return;
-    let ended = false;
-    for (let index = 0; index < clients.length; index++) {
-      const client = clients[index];
-      if (((found[index * 4 + 3] ?? 0) & POLLIN) === 0 || !client) continue;
-      for (let count = SLOTS; count === SLOTS; ) {
-        count = receiver.receive(client.fd);
-        for (let slot = 0; slot < count; slot++) {
-          client.take(receiver.bytes(slot), receiver.sender(slot).port);
-        }
-      }
-      ended ||= client.over;
-    }
-    if (ended || performance.now() - (clients[0]?.saidAt ?? 0) > RETRY_MS) return;
-  }
+/** @throws Error when it is none */
+function ipv4(text: string): Ipv4 {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new Error(`no address: ${text}`);
+  return address;
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -252,8 +232,8 @@ if (process.argv[1] === import.meta.filename) {
   if (!libc || !calls) throw new Error('the load generator needs koffi');
   const plan = JSON.parse(process.argv[2] ?? '{}') as Plan;
   if (plan.warmUp) {
-    const first = { ...plan, ...plan.warmUp, addresses: plan.addresses.slice(0, 1) };
-    load({ ...first, verify: false, loss: 0 }, libc, calls);
+    load({ ...plan, ...plan.warmUp, verify: false, loss: 0 }, libc, calls);
+    await setTimeout(REST_MS);
   }
   process.stdout.write(`${JSON.stringify(load(plan, libc, calls))}\n`);
 }

@@ -83,6 +83,10 @@ export const LIMITS = {
     value: 1000,
     why: 'rows looked at before the loop is given back: about 2 ms, so that no DHCP answer waits for a list',
   },
+  listScanLettersMax: {
+    value: 256_000,
+    why: 'letters that patterns may be compared with in one such step, once for each 32 of the pattern: about 2 ms too',
+  },
   likeValuesMax: {
     value: 20,
     why: 'patterns of one filter, and tags that a machine is to have: each is looked for in every row of a list',

@@ -1,8 +1,8 @@
 /**
  * Lists of machines: filters and sorting on every field, a page at a time, without ever holding up a DHCP answer.
  *
- * A list is a sequence of bounded steps: each looks at no more than `listScanRowsMax` rows (`listScanReportsMax` where reports are read) and takes about two
- * milliseconds; between two steps the caller gives the event loop back. By hardwarename (the default) the walk follows an
+ * A list is a sequence of bounded steps: each looks at no more than `listScanRowsMax` rows (`listScanReportsMax` where reports are read,
+ * and fewer where patterns are looked for: `listScanLettersMax`) and takes about two milliseconds; between two steps the caller gives the event loop back. By hardwarename (the default) the walk follows an
  * index and ends with the page; by any other field all rows are walked and the best of them kept. A page continues
  * behind the last record of the one before, so that records that come and go in between move nothing.
  */
@@ -21,7 +21,7 @@ import {
   toColumn,
 } from './machine-fields.ts';
 import { hasPart, isPartField, kindOf, type PartField, partColumn } from './machine-parts.ts';
-import { addWildcards } from './wildcards.ts';
+import { addWildcards, wildcardWork } from './wildcards.ts';
 
 export type FilterOp = 'is' | 'not' | 'like' | 'gte' | 'lte' | 'has';
 
@@ -279,10 +279,24 @@ export function whereOf(filters: readonly Filter[]): Where {
   };
 }
 
-/** Reports are large: of a list that reads them, a step has fewer rows. */
-function rowsOf(filters: readonly Filter[]): number {
+/** How many rows a step has: reports are large, and patterns cost what the texts are long that they may meet. */
+export function rowsOf(filters: readonly Filter[]): number {
   const reads = filters.some(({ field }) => isPartField(field));
-  return limit(reads ? 'listScanReportsMax' : 'listScanRowsMax');
+  const most = limit(reads ? 'listScanReportsMax' : 'listScanRowsMax');
+  let letters = 0;
+  for (const { field, op, values } of filters)
+    if (op === 'like')
+      for (const value of values) letters += wildcardWork(textCharsOf(field), String(value));
+  return Math.max(
+    1,
+    Math.min(most, Math.floor(limit('listScanLettersMax') / Math.max(1, letters))),
+  );
+}
+
+/** A machine has several NICs and parts: taken together, they are a page. */
+function textCharsOf(field: FilterField): number {
+  const isPage = field === 'notes' || isNicField(field) || isPartField(field);
+  return limit(isPage ? 'notesCharsMax' : 'fieldTextCharsMax');
 }
 
 function whereParts(filters: readonly Filter[]): Where[] {

@@ -67,7 +67,8 @@ function alone({ pid }: { pid: number }): RunningServer {
 
 const ours: DhcpServer = {
   name: 'reveille',
-  settings: 'defaults, no conflict probes; SQLite in WAL mode with synchronous=FULL',
+  settings:
+    'defaults, no conflict probes, replies to the relay in runs as over a network card (segmentation: always); SQLite in WAL mode with synchronous=FULL',
   guess: 10_000,
   warmUpRate: 4000,
   start: async (scope, { server, serverIface }) =>
@@ -77,6 +78,7 @@ const ours: DhcpServer = {
         namespace: server,
         config: {
           dhcp: {
+            segmentation: 'always',
             segments: [
               {
                 ...{ name: 'bench', iface: serverIface, address: SERVER_ADDRESS },

@@ -2,6 +2,7 @@
 import { createSegments, type Listener, listenersOf } from '../dhcp/segment.ts';
 import { type DhcpSocket, serveDhcp } from '../dhcp/server.ts';
 import type { NewEvent } from '../events.ts';
+import { isCutOutside } from '../platform/cut-outside.ts';
 import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
@@ -98,8 +99,14 @@ async function sit(
   return close;
 }
 
-function openSocket({ log, metrics }: Parts, iface: string, port: number): Promise<UdpSocket> {
-  return openUdp({ iface, port, log, onUnsent: () => metrics.unsent.inc() });
+function openSocket(
+  { config, log, metrics }: Parts,
+  iface: string,
+  port: number,
+): Promise<UdpSocket> {
+  const { segmentation } = config.dhcp;
+  const runs = segmentation === 'auto' ? isCutOutside(iface) : segmentation === 'always';
+  return openUdp({ iface, port, log, runs, onUnsent: () => metrics.unsent.inc() });
 }
 
 function withLink(

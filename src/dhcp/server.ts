@@ -279,18 +279,20 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
  */
 function pacedSend(options: DhcpServerOptions): (replies: readonly Reply[]) => void {
   let due: Reply[] = [];
+  let size = GROUP;
   let pausing = false;
   const next = (): void => {
-    const count = Math.max(GROUP, Math.ceil(due.length / SPREAD_MS));
-    const group = due.slice(0, count);
-    due = due.slice(count);
-    send(options, group);
-    pausing = group.length === count;
+    const group = due.slice(0, size);
+    due = due.slice(size);
+    pausing = group.length === size;
     if (pausing) options.defer(next, PAUSE_MS);
+    send(options, group);
   };
   return (replies) => {
     if (replies.length === 0) return;
     due = due.length === 0 ? [...replies] : [...due, ...replies];
+    const wanted = Math.min(BATCH_MAX, Math.max(GROUP, Math.ceil(due.length / SPREAD_MS)));
+    size = pausing ? Math.max(size, wanted) : wanted;
     if (!pausing) next();
   };
 }

@@ -167,6 +167,7 @@ export const dhcpSchema = z
     clientPort: z.number().int().min(1).max(65_535).default(68),
     proxyPort: z.number().int().min(1).max(65_535).default(4011),
     routerAdvert: z.boolean().default(true),
+    segmentation: z.enum(['auto', 'always', 'never']).default('auto'),
   })
   .superRefine(({ segments, machines, relayInterfaces }, context) => {
     const fault = (path: (string | number)[], message: string) =>

@@ -44,7 +44,7 @@ export const DHCP_LIMITS = {
   },
   dhcpReplySpreadMs: {
     value: 8,
-    why: 'when more wait than some bursts, they are spread over about so long instead: however many they are, a client waits no longer',
+    why: 'when more wait than some bursts, the groups are larger, so that all leave within about so long; none is larger than a batch',
   },
   interfaceLookMs: {
     value: 1000,

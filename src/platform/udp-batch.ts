@@ -9,7 +9,8 @@
  * A server behind relays, and one whose clients have no address yet, sends most of its answers to one place, and most are
  * equally long. Such a run goes down the stack as one message, which the kernel cuts into the datagrams at the end of it
  * (UDP_SEGMENT, udp(7), Linux 4.18): what reaches the wire is the same. Where a device or a route refuses that, the run is sent
- * again one by one, and when that is taken, so is everything from then on.
+ * again one by one, and when that is taken, so is everything from then on. Where nothing cuts it (`cut-outside.ts`) the caller
+ * says so, and there are no runs.
  */
 import {
   type Batch,
@@ -65,10 +66,15 @@ const SEGMENTATION_REFUSED: ReadonlySet<number> = new Set([
   ERRNO.EMSGSIZE,
 ]);
 
-export function openUdpBatch(libc: Libc, fd: number): UdpBatch {
+/** @param options.runs datagrams may go as one message that is cut later */
+export function openUdpBatch(libc: Libc, fd: number, options: { runs: boolean }): UdpBatch {
   const plan = { count: SLOTS, slotBytes: SLOT_BYTES, nameBytes: SOCKADDR_IN_BYTES };
   const incoming = createBatch(libc, plan);
-  const outgoing = new Outbox(libc, createBatch(libc, { ...plan, controlBytes: CONTROL_BYTES }));
+  const outgoing = new Outbox(
+    libc,
+    createBatch(libc, { ...plan, controlBytes: CONTROL_BYTES }),
+    options.runs,
+  );
   const nameOf = addressReader();
   return {
     receive: (handler) => receive(libc, { fd, arena: incoming, nameOf }, handler),
@@ -117,9 +123,10 @@ class Outbox {
   private readonly vectorsAt: number;
   /** How many datagrams each message of the arena holds. */
   private readonly runs = new Uint8Array(SLOTS);
-  private segmentation = true;
+  private segmentation: boolean;
 
-  constructor(libc: Libc, arena: Batch) {
+  constructor(libc: Libc, arena: Batch, runs: boolean) {
+    this.segmentation = runs;
     this.libc = libc;
     this.arena = arena;
     this.vectorsAt = Number(libc.addressOf(arena.vectors));

@@ -52,6 +52,8 @@ export async function openUdp(options: {
   iface: string;
   port: number;
   log: Log;
+  /** Datagrams for one place may be handed to the kernel as one message (`udp-batch.ts`). */
+  runs: boolean;
   /** The kernel refused a datagram: no route, no such port, a full queue. */
   onUnsent?(): void;
 }): Promise<UdpSocket> {
@@ -70,7 +72,7 @@ export async function openUdp(options: {
   let fd: number | undefined;
   try {
     fd = libc && openDescriptor(libc, iface, port);
-    batch = libc && fd !== undefined ? openUdpBatch(libc, fd) : undefined;
+    batch = libc && fd !== undefined ? openUdpBatch(libc, fd, { runs: options.runs }) : undefined;
     const target = fd !== undefined ? { fd } : { port, exclusive: true };
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);

@@ -22,7 +22,7 @@ export interface PromisePorts {
   standing(): Standing;
   /** Does what is promised now wait for the other one's word? */
   waits(): boolean;
-  /** The place of the log, the changes of this transaction included. */
+  /** The place of the log, asked outside of transactions. */
   head(): number;
   /** By how much our time of day is ahead of the one that leases are kept by, in milliseconds; negative: behind. */
   aheadMs(): number;
@@ -79,7 +79,8 @@ export interface Promised {
 
 export function createPromises(ports: PromisePorts, unsureBefore: readonly string[]): Promises {
   const { member, mcltSeconds, leases } = ports;
-  const unsure = new Map<string, number>(unsureBefore.map((key) => [key, BEFORE]));
+  /** By the place of the log where the other one has them; one that nothing was heard since has none yet: its row is written last. */
+  const unsure = new Map<string, number | undefined>(unsureBefore.map((key) => [key, BEFORE]));
   /** The other one has what was before the two were apart, too. */
   let met = false;
   const ours = new Map<string, 'new' | 'renewed'>();
@@ -129,7 +130,7 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
         ours.set(key, isFree ? 'new' : 'renewed');
       }
       if (ports.waits() && state === 'bound' && !renews && !isInHalf(member, address))
-        unsure.set(key, ports.head());
+        unsure.set(key, undefined);
       if (!left || (left.address === address && state === 'bound')) return result;
       ours.delete(keyOf(segment, left.address));
       // What ran when the two lost touch the other one may have renewed, although it is over here.
@@ -141,7 +142,11 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     acked(to) {
       if (unsure.size === 0) return;
       const isOver = met && isTogether(ports.standing());
-      for (const [key, at] of unsure) if (at <= to || (isOver && at === BEFORE)) unsure.delete(key);
+      const head = ports.head();
+      for (const [key, at = head] of unsure) {
+        if (at <= to || (isOver && at === BEFORE)) unsure.delete(key);
+        else unsure.set(key, at);
+      }
     },
     apart() {
       ours.clear();

@@ -8,6 +8,28 @@ import { createNamespaces, ip, until } from '../support/namespaces.ts';
 const world = createNamespaces('s', 'r', 'c', 'n');
 const { s: SERVER, r: RELAY, c: CLIENT, n: SQUATTER } = world.ns;
 
+/** So many at once that the answers to the relay are of several runs. */
+const CROWD = 40;
+
+/** Sends DISCOVERs of as many clients in one go, and counts whose offers come within two seconds. */
+const BURST = `
+const socket = require('node:dgram').createSocket({ type: 'udp4', reuseAddr: true });
+const offered = new Set();
+socket.on('message', (bytes) => offered.add(bytes.readUInt32BE(4)));
+socket.bind(68, () => {
+  socket.setBroadcast(true);
+  for (let client = 1; client <= ${CROWD}; client++) {
+    const packet = Buffer.alloc(300);
+    packet.set([1, 1, 6, 0]);
+    packet.writeUInt32BE(client, 4);
+    packet.writeUInt16BE(0x8000, 10);
+    packet.set([2, 0, 0, 0, 7, client], 28);
+    packet.set([99, 130, 83, 99, 53, 1, 1, 255], 236);
+    socket.send(packet, 67, '255.255.255.255');
+  }
+  setTimeout(() => { console.log(offered.size); process.exit(); }, 2000);
+});`;
+
 const CONFIG = `
 dhcp:
   segments:
@@ -72,4 +94,9 @@ describe('addresses behind a relay that somebody squats on', () => {
     await until('echoes to the whole pool', () => (sent() >= 2 * 51 ? true : undefined));
     expect(sent()).toBe(2 * 51);
   });
+});
+
+it('gives a crowd its offers through a relay on the same machine, which reads whole packets', () => {
+  world.inside(CLIENT, 'ip', 'route', 'replace', '255.255.255.255', 'dev', 'eth0');
+  expect(world.inside(CLIENT, process.execPath, '-e', BURST).trim()).toBe(`${CROWD}`);
 });

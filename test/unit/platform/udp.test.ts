@@ -32,7 +32,7 @@ function collect(count: number) {
 
 describe('a UDP socket on one interface', () => {
   it('hands over every datagram of a burst with its source, in order, more than one arena full', async () => {
-    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true });
     const client = await peer();
     const { all, add } = collect(300);
     const sources = new Set<string>();
@@ -54,7 +54,7 @@ describe('a UDP socket on one interface', () => {
     const onUnsent = () => {
       unsent += 1;
     };
-    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true, onUnsent });
     const [one, two] = [await peer(), await peer()];
     const [first, second] = [collect(150), collect(150)];
     one.on('message', first.add);
@@ -81,7 +81,7 @@ describe('a UDP socket on one interface', () => {
     const onUnsent = () => {
       unsent += 1;
     };
-    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true, onUnsent });
     const datagram = { bytes: Buffer.from('to nobody'), port: 0, address: '127.0.0.1' };
     socket.send(datagram.bytes, datagram.port, datagram.address);
     socket.sendMany([datagram]);
@@ -94,7 +94,7 @@ describe('a UDP socket on one interface', () => {
     const onUnsent = () => {
       unsent += 1;
     };
-    const socket = await openUdp({ iface: 'lo', port: 0, log, onUnsent });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true, onUnsent });
     const [one, two] = [await peer(), await peer()];
     // Runs of 300 bytes as DHCP has them, cut by longer ones, by another place, and by what no run can hold.
     const lengths = Array.from({ length: 150 }, (_, index) =>
@@ -126,7 +126,7 @@ describe('a UDP socket on one interface', () => {
   });
 
   it('takes a stream in turns: every datagram once, in order, and a lone one after it as ever', async () => {
-    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true });
     const client = await peer();
     const { all, add } = collect(2000);
     let last = () => {};
@@ -147,7 +147,7 @@ describe('a UDP socket on one interface', () => {
   });
 
   it('hands over what is empty, too: whoever reads it counts it', async () => {
-    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true });
     const client = await peer();
     const heard = new Promise<number>((resolve) =>
       socket.onMessage(({ length }) => resolve(length)),
@@ -159,7 +159,7 @@ describe('a UDP socket on one interface', () => {
   });
 
   it('does nothing after it was closed', async () => {
-    const socket = await openUdp({ iface: 'lo', port: 0, log });
+    const socket = await openUdp({ iface: 'lo', port: 0, log, runs: true });
     await socket.close();
     expect(() =>
       socket.sendMany([{ bytes: Buffer.from('late'), port: 9, address: '127.0.0.1' }]),
@@ -179,7 +179,7 @@ describe('a UDP socket on one interface', () => {
     const before = await held();
     for (let turn = 0; turn < 5; turn++) {
       const { port } = squat.address();
-      await expect(openUdp({ iface: 'lo', port, log })).rejects.toMatchObject({
+      await expect(openUdp({ iface: 'lo', port, log, runs: true })).rejects.toMatchObject({
         code: 'LISTEN_FAILED',
       });
     }
@@ -188,6 +188,8 @@ describe('a UDP socket on one interface', () => {
   });
 
   it('names the interfaces that there are when one is missing', async () => {
-    await expect(openUdp({ iface: 'nowhere0', port: 0, log })).rejects.toThrow(/there are: .*lo/);
+    await expect(openUdp({ iface: 'nowhere0', port: 0, log, runs: true })).rejects.toThrow(
+      /there are: .*lo/,
+    );
   });
 });

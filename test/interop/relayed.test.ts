@@ -8,8 +8,8 @@ import { createNamespaces, ip, until } from '../support/namespaces.ts';
 const world = createNamespaces('s', 'r', 'c', 'n');
 const { s: SERVER, r: RELAY, c: CLIENT, n: SQUATTER } = world.ns;
 
-/** So many at once that the answers to the relay are of several runs. */
-const CROWD = 40;
+/** So many at once that the answers are several runs, and within what one port of a relay may hold of the pool. */
+const CROWD = 32;
 
 /** Sends DISCOVERs of as many clients in one go, and counts whose offers come within two seconds. */
 const BURST = `

@@ -25,3 +25,20 @@ export const FRESH: KeptRight = {
 /** The newest epoch is its own, whether or not the right to it runs. */
 export const isNewest = ({ own, epoch }: Pick<KeptRight, 'own' | 'epoch'>): boolean =>
   own > 0 && own === epoch;
+
+type Newest = Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun'>;
+
+/** Of which epoch one's database is, whatever right one has had since without serving in it. */
+const databaseOf = ({ copy, unbegun }: Newest): number => unbegun || copy;
+
+/**
+ * Neither of two that are not active has the newest right that they know of, nor gets it any more: whose it was to be heard of it too late. With copies that
+ * are not of it neither asks the witness for another one. So the one with the newer database takes the next, and the other one finds the same.
+ */
+export function isLeftTo(ours: Newest, theirs: Newest): boolean {
+  const { epoch } = ours;
+  if (theirs.epoch !== epoch) return false;
+  if ([ours, theirs].some(({ own, copy }) => own === epoch || copy === epoch)) return false;
+  const [our, their] = [databaseOf(ours), databaseOf(theirs)];
+  return our > their || (our > 0 && our === their && ours.own === our);
+}

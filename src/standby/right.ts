@@ -10,7 +10,7 @@
  *
  * Times that are compared are of a clock that never jumps (`now`); what is kept is on disk before it is acted upon.
  */
-import { isNewest, type KeptRight } from './kept-right.ts';
+import { isLeftTo, isNewest, type KeptRight } from './kept-right.ts';
 import {
   type Answer,
   heldMs,
@@ -187,6 +187,10 @@ class MemberRight implements Right {
     // While we had not heard of it that one has served, counting on our not listening to it: its database is the newer one.
     if (!wasNewest && hello.ahead && this.mayYield()) this.handOver();
     this.heard(epoch);
+    if (this.ports.witness && !active && isLeftTo(this.state, hello)) {
+      this.become(nextEpoch(this.ports.member, epoch));
+      this.rightUntil = now + this.ports.leaseMs;
+    }
     this.supportedAt = Math.max(this.supportedAt, now);
     if (!this.isNewest()) this.asking = undefined;
   }
@@ -364,7 +368,7 @@ class MemberRight implements Right {
     const { copy, own } = this.state;
     const original = copy === own;
     this.from = { stale: known ? known === 'stale' : copy !== this.state.epoch, original };
-    const unbegun = original ? 0 : copy;
+    const unbegun = original ? this.state.unbegun : copy;
     this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun, ahead: false });
     [this.told, this.denied] = [undefined, undefined];
   }

@@ -27,20 +27,7 @@ export async function calmDown(world: World, step: () => Promise<void>): Promise
   const serves = () => all.find((member) => member.active() && member.wasActive);
   const areTogether = () =>
     all.some((member) => member === serves() && isTogether(member.standing()));
-  if (!(await steps(CALM_MS, areTogether))) {
-    // With a witness a right may be lost between the two: then a person has to know that one of them is off.
-    if (serves() || !world.withWitness) throw new Error(`not together ${storyOf(world)}`);
-    world.stuck = true;
-    const [last, other] = all.sort((x, y) => y.right.kept().own - x.right.kept().own);
-    if (!last || !other) return;
-    dead = stop(other);
-    await steps(2 * LEASE_MS, () => last.line.id === 0);
-    last.mayTakeOver('fenced', () => last.right.takeOver(world.now, { fenced: true }));
-    if (!(await steps(2 * LEASE_MS, () => serves() === last)))
-      throw new Error(`it cannot be fenced ${storyOf(world)}`);
-    dead = undefined;
-    if (!(await steps(CALM_MS, areTogether))) throw new Error(`never together ${storyOf(world)}`);
-  }
+  if (!(await steps(CALM_MS, areTogether))) throw new Error(`not together ${storyOf(world)}`);
   // The witness hears that the other one may take over: its messages are late, and some are lost.
   await steps(20_000, () => false);
   dead = serves();

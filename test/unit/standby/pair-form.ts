@@ -54,8 +54,6 @@ export interface World {
   readonly freezes: boolean;
   /** Nothing breaks any more, nor is anything late. */
   calm: boolean;
-  /** Nobody was active at the end before a person said that one of them is off. */
-  stuck: boolean;
   takeOvers: number;
   /** By the one that is left at the end. */
   renewals: number;

@@ -29,8 +29,7 @@ export function createWorld(seed: number, { witness, order, harsh = false }: Kin
     ...{ random, withWitness: witness, takeOvers: 0, renewals: 0, story: [] },
     people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
     ...{ trouble: (harsh ? [4, 7, 10] : [1, 2, 4])[seed % 3], freezes: harsh && seed % 5 !== 0 },
-    ...{ calm: false, stuck: false },
-    ...{ exchanges: new Map(), acknowledged: new Map(), changes: 0 },
+    ...{ calm: false, exchanges: new Map(), acknowledged: new Map(), changes: 0 },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
   Object.assign(world, {

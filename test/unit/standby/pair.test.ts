@@ -20,7 +20,7 @@ describe('two appliances and their clients never have one address twice, nor are
   ])(
     '%s',
     async (_kind, people) => {
-      let [takeOvers, renewals, stuck] = [0, 0, 0];
+      let [takeOvers, renewals] = [0, 0];
       for (let seed = FIRST; seed < FIRST + RUNS; seed += 1) {
         const world = createWorld(seed, people);
         await runWorld(world, 6000).catch((error) => {
@@ -28,12 +28,10 @@ describe('two appliances and their clients never have one address twice, nor are
         });
         takeOvers += world.takeOvers;
         renewals += world.renewals;
-        stuck += world.stuck ? 1 : 0;
       }
       // The runs are no proof if nothing ever happens in them.
       expect(takeOvers).toBeGreaterThan(RUNS / 5);
       expect(renewals).toBeGreaterThan(RUNS / 10);
-      expect(stuck).toBeLessThanOrEqual(Math.ceil(RUNS / 20));
     },
     Math.max(60_000, RUNS * 200),
   );

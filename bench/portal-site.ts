@@ -97,7 +97,8 @@ const serialOf = (n: number) => `C0MP${n.toString(36).toUpperCase().padStart(4, 
 function boots(portal: Portal, machines: number): () => void {
   let next = 0;
   const begin = () => bootOf(portal, 1 + (next++ % machines));
-  const running = Array.from({ length: BOOTING }, begin);
+  // One NIC does not boot twice at a time.
+  const running = Array.from({ length: Math.min(BOOTING, machines) }, begin);
   let turn = 0;
   return () => {
     const index = turn++ % running.length;

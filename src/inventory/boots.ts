@@ -15,6 +15,7 @@ import { limit } from '../limits.ts';
 import { type BootId, type Hardwarename, newBootId } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { openUnfinished } from './unfinished.ts';
 
 export interface Boot {
   readonly id: BootId;
@@ -145,21 +146,19 @@ export function openBoots(db: Database, clock: Clock): Boots {
        (hardwarename IS NULL AND mac IN (SELECT mac FROM nics WHERE hardwarename = ?))
        ORDER BY started_at DESC LIMIT ?`,
   );
-  const readUnfinished = db.prepare<[number], { id: string; last_at: number }>(
-    `SELECT id, last_at FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL`,
+  /** Nothing began in the future: the clock was ahead then, and by this much at least. */
+  const moveBack = db.prepare<
+    { mac: string; now: number; ahead: number },
+    { id: string; last_at: number }
+  >(
+    `UPDATE boots SET started_at = started_at - @ahead, last_at = min(last_at - @ahead, @now),
+       script_at = min(script_at - @ahead, @now), stalled_at = min(stalled_at - @ahead, @now)
+       WHERE mac = @mac AND started_at >= @now RETURNING id, last_at`,
   );
-  let running: Map<BootId, Millis> | undefined;
-  const unfinished = (): Map<BootId, Millis> => {
-    running ??= new Map(
-      readUnfinished
-        .all(clock() - limit('bootIdleMs'))
-        .map((row) => [row.id as BootId, row.last_at as Millis]),
-    );
-    return running;
-  };
+  const unfinished = openUnfinished(db, clock);
   /** A boot that has reported is never unfinished again, whatever it does. */
   const moved = (boot: Pick<Boot, 'id' | 'reportDigest'>, at: Millis): void => {
-    if (boot.reportDigest === undefined) unfinished().set(boot.id, at);
+    if (boot.reportDigest === undefined) unfinished.moved(boot.id, at);
   };
   const binary = db.prepare('UPDATE boots SET binaries_served = binaries_served + 1 WHERE id = ?');
   const script = db.prepare('UPDATE boots SET script_at = ? WHERE id = ?');
@@ -186,6 +185,15 @@ export function openBoots(db: Database, clock: Clock): Boots {
       booting.delete(idle);
     }
   };
+  /**
+   * The newest boot of a NIC is the one that began last. Where the clock was set back since, it is those before that move, so that
+   * they are not said to be newer than all that follow until the clock has caught up with a year that it made up.
+   */
+  const putBefore = (boot: Boot, now: Millis): void => {
+    const ahead = boot.startedAt - now + 1;
+    for (const { id, last_at } of moveBack.all({ mac: boot.mac, now, ahead }))
+      if (unfinished.all().has(id as BootId)) unfinished.moved(id as BootId, last_at as Millis);
+  };
   const one = (row: BootRow | undefined) => row && fromRow(row);
   const find = (id: BootId) => one(byId.get(id));
 
@@ -196,19 +204,21 @@ export function openBoots(db: Database, clock: Clock): Boots {
       const latestBoot = one(latest.get(mac));
       if (latestBoot && continuesBoot(latestBoot, client, now)) {
         const arch = client === 'os' ? latestBoot.arch : says;
+        const wasAhead = latestBoot.startedAt > now;
+        if (wasAhead) putBefore(latestBoot, now);
         seen.run(client, arch, now, hardwarename ?? null, latestBoot.id);
         moved(latestBoot, now);
         seenBooting(mac, now);
-        const boot = { ...latestBoot, client, arch, lastAt: now, stalledAt: undefined };
+        const newest = (wasAhead && find(latestBoot.id)) || latestBoot;
+        const boot = { ...newest, client, arch, lastAt: now, stalledAt: undefined };
         return { boot, begun: false, resumed: latestBoot.stalledAt !== undefined };
       }
       if (client === 'os') return undefined;
       seenBooting(mac, now);
       const id = newBootId();
-      // The newest boot of a NIC is the one that began last, also when the clock was set back since the one before.
-      const startedAt = Math.max(now, (latestBoot?.startedAt ?? 0) + 1);
-      insert.run(id, mac, hardwarename ?? null, client, says, startedAt, now);
-      unfinished().set(id, now);
+      if (latestBoot && latestBoot.startedAt >= now) putBefore(latestBoot, now);
+      insert.run(id, mac, hardwarename ?? null, client, says, now, now);
+      unfinished.moved(id, now);
       const boot = find(id);
       if (!boot) throw new Error(`boot ${id} vanished after its insert`);
       return { boot, begun: true, resumed: false };
@@ -222,12 +232,12 @@ export function openBoots(db: Database, clock: Clock): Boots {
     latest: (mac) => one(latest.get(mac)),
     list: (count) => list.all(count).map(fromRow),
     ofMachine: (name, count) => ofMachine.all(name, name, count).map(fromRow),
-    unfinished,
+    unfinished: unfinished.all,
     binaryServed: (id) => void binary.run(id),
     scriptServed: (id) => void script.run(clock(), id),
     reported(id, digest, hardwarename) {
       reported.run(digest, hardwarename, id);
-      unfinished().delete(id);
+      unfinished.ended(id);
     },
     touch(id) {
       const before = find(id);
@@ -240,11 +250,9 @@ export function openBoots(db: Database, clock: Clock): Boots {
     },
     stalled(id) {
       stalled.run(clock(), id);
-      unfinished().delete(id);
+      unfinished.ended(id);
     },
-    idled: (id) => void unfinished().delete(id),
-    rolledBack() {
-      running = undefined;
-    },
+    idled: (id) => void unfinished.ended(id),
+    rolledBack: unfinished.reread,
   };
 }

@@ -64,6 +64,45 @@ it('boots go on as they would when the clock is set back', () => {
   expect(world.inventory.boots.list(10)).toHaveLength(2);
 });
 
+it('boots after a clock that was a year ahead begin now, and are the newest', () => {
+  const world = createWorld();
+  const { boots } = world.inventory;
+  const YEAR = 31_536_000_000;
+  const ask = (client: Client, of = A) => {
+    world.dhcp(dhcpPacket({ mac: of, type: 1, client }));
+    return boots.latest(of);
+  };
+  world.pass(YEAR);
+  const old = [ask('ipxe')?.id];
+  if (old[0]) boots.scriptServed(old[0]);
+  world.pass(5000);
+  old.push(ask('ipxe')?.id);
+  world.pass(30_000);
+  ask('os', A);
+  const running = ask('ipxe', B);
+  world.pass(-YEAR);
+  const now = world.inventory.boots.latest(A)?.startedAt ?? 0;
+  const begun = ask('bios');
+  expect(old).not.toContain(begun?.id);
+  expect(begun?.startedAt).toBe(begun?.lastAt);
+  expect(now - (begun?.startedAt ?? 0)).toBeGreaterThan(YEAR / 2);
+  expect(boots.latest(A)?.id).toBe(begun?.id);
+  // Those before it are so by their times, in their order and as long as they were; nothing is in the future.
+  const ofA = boots.list(10).filter(({ mac }) => mac === A);
+  expect(ofA.map(({ id }) => id)).toEqual([begun?.id, ...old.reverse()]);
+  for (const one of ofA) {
+    expect(one.lastAt).toBeGreaterThanOrEqual(one.startedAt);
+    expect(one.lastAt).toBeLessThanOrEqual(begun?.startedAt ?? 0);
+  }
+  expect((ofA[1]?.startedAt ?? 0) - (ofA[2]?.startedAt ?? 0)).toBe(5000);
+  // One that goes on is no shorter than nothing.
+  const goesOn = ask('ipxe', B);
+  expect(goesOn?.id).toBe(running?.id);
+  expect(goesOn?.startedAt).toBeLessThanOrEqual(goesOn?.lastAt ?? 0);
+  const unfinished = [...boots.unfinished().values()];
+  expect(Math.max(...unfinished)).toBe(begun?.startedAt);
+});
+
 describe('the architecture of a boot', () => {
   /** One boot of these packets, each with its option 93, or none: what it is kept as, and what its script is for. */
   function bootOf(sequence: readonly [Client, number?][]) {

@@ -69,8 +69,11 @@ export interface Boots {
   stalled(id: BootId): void;
   /** It has been idle for so long that nothing continues it: until it moves it is no longer held in memory. */
   idled(id: BootId): void;
-  /** For the transaction runner only: what is kept in memory is read anew. */
-  rolledBack(): void;
+  /** For the transaction runner only: from `begin` on, what is kept in memory can be taken back. */
+  begin(): void;
+  rollback(): void;
+  /** Another connection has changed something: what is kept in memory is read anew. */
+  reread(): void;
 }
 
 interface BootRow {
@@ -253,6 +256,8 @@ export function openBoots(db: Database, clock: Clock): Boots {
       unfinished.ended(id);
     },
     idled: (id) => void unfinished.ended(id),
-    rolledBack: unfinished.reread,
+    begin: unfinished.begin,
+    rollback: unfinished.rollback,
+    reread: unfinished.reread,
   };
 }

@@ -103,6 +103,7 @@ export function openInventory(options: InventoryOptions): Inventory {
   const run = db.transaction(settling([leases, events]));
   const outermost = <T>(inside: () => T): T => {
     leases.begin();
+    boots.begin();
     const release = hold();
     try {
       const result = run.immediate(inside) as T;
@@ -110,8 +111,8 @@ export function openInventory(options: InventoryOptions): Inventory {
       return result;
     } catch (error) {
       leases.rollback();
+      boots.rollback();
       events.rolledBack();
-      boots.rolledBack();
       serverdb.quirks.rolledBack();
       throw error;
     } finally {
@@ -190,7 +191,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     transactionUnsynced: (inside) => commit(inside, false),
     soon,
     reread(tables) {
-      boots.rolledBack();
+      boots.reread();
       if (tables.has('quirks')) serverdb.quirks.rolledBack();
       events.arrived();
     },

@@ -8,6 +8,10 @@ export interface Unfinished {
   all(): ReadonlyMap<BootId, Millis>;
   moved(id: BootId, at: Millis): void;
   ended(id: BootId): void;
+  /** From here on, what changes can be taken back. */
+  begin(): void;
+  /** The transaction has failed: all is as it was when it began. */
+  rollback(): void;
   /** It may be any: what is asked for next is read. */
   reread(): void;
 }
@@ -17,20 +21,41 @@ export function openUnfinished(db: Database, clock: Clock): Unfinished {
     `SELECT id, last_at FROM boots WHERE last_at >= ? AND report_digest IS NULL AND stalled_at IS NULL`,
   );
   let running: Map<BootId, Millis> | undefined;
+  /** What was there of those that have changed since the beginning. */
+  const before = new Map<BootId, Millis | undefined>();
+  /** It was read since then, and may hold what is taken back. */
+  let isOfTransaction = false;
   const all = (): Map<BootId, Millis> => {
-    running ??= new Map(
-      read
-        .all(clock() - limit('bootIdleMs'))
-        .map((row) => [row.id as BootId, row.last_at as Millis]),
-    );
+    if (running) return running;
+    isOfTransaction = true;
+    const rows = read.all(clock() - limit('bootIdleMs'));
+    running = new Map(rows.map((row) => [row.id as BootId, row.last_at as Millis]));
     return running;
+  };
+  const changing = (id: BootId): Map<BootId, Millis> => {
+    const held = all();
+    if (!before.has(id)) before.set(id, held.get(id));
+    return held;
   };
   return {
     all,
-    moved: (id, at) => void all().set(id, at),
-    ended: (id) => void all().delete(id),
+    moved: (id, at) => void changing(id).set(id, at),
+    ended: (id) => void changing(id).delete(id),
+    begin() {
+      before.clear();
+      isOfTransaction = false;
+    },
+    rollback() {
+      if (isOfTransaction) running = undefined;
+      for (const [id, at] of before) {
+        if (at === undefined) running?.delete(id);
+        else running?.set(id, at);
+      }
+      before.clear();
+    },
     reread() {
       running = undefined;
+      before.clear();
     },
   };
 }

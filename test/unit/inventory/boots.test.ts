@@ -284,3 +284,57 @@ it('boots that never end are not held in memory once nothing continues them', ()
   expect(held).toContain(boots.latest(macs[0] ?? A)?.id);
   expect(held).toContain(boots.latest(macs.at(-1) ?? A)?.id);
 });
+
+it('boots in memory are what they were after a transaction that fails, and are not read anew', () => {
+  const db = new Sqlite(':memory:');
+  let [reads, now] = [0, 1_700_000_000_000];
+  const prepare = db.prepare.bind(db);
+  db.prepare = ((sql: string) => {
+    const statement = prepare(sql);
+    if (!/last_at >= \? AND report_digest IS NULL/.test(sql)) return statement;
+    const all = statement.all.bind(statement);
+    statement.all = (...values: unknown[]) => {
+      reads += 1;
+      return all(...values);
+    };
+    return statement;
+  }) as typeof db.prepare;
+  const inventory = openInventory({ db, clock: () => now as Millis });
+  const { boots, transaction, rehearse } = inventory;
+  const sight = (of: typeof A) =>
+    boots.sight({ mac: of, client: 'ipxe', arch: 'x', hardwarename: undefined })?.boot.id ??
+    expect.fail();
+  const fails = (run: () => void) =>
+    expect(() =>
+      transaction(() => {
+        run();
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+  // The first look is inside one that fails.
+  fails(() => void sight(A));
+  expect([...boots.unfinished()]).toEqual([]);
+  const a = transaction(() => sight(A));
+  const was = [[a, now]];
+  expect(reads).toBe(2);
+  now += 1000;
+  fails(() => {
+    sight(A);
+    sight(B);
+    boots.stalled(a);
+  });
+  expect([...boots.unfinished()]).toEqual(was);
+  rehearse(() => boots.reported(a, 'x', 'M1' as never));
+  expect([...boots.unfinished()]).toEqual(was);
+  // What is committed stays.
+  const b = transaction(() => sight(B));
+  boots.touch(a);
+  rehearse(() => boots.touch(b));
+  expect([...boots.unfinished()].sort()).toEqual(
+    [
+      [a, now],
+      [b, now],
+    ].sort(),
+  );
+  expect(reads).toBe(2);
+});

@@ -174,14 +174,8 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await endMembers(sql, { site: of, snapshot });
         await replaceSitePools(sql, of, pools);
         if (page.jobs) await endSiteJobs(sql, { site: of, snapshot, now, cursor: done.cursor });
-        const values = [of, snapshot];
         await releaseUnmentioned(sql, of, snapshot);
-        await sql.run('DELETE FROM machines WHERE site = ? AND snapshot <> ?', values);
-        await sql.run(
-          `DELETE FROM machine_words WHERE site = ? AND NOT EXISTS (SELECT 1 FROM machines m
-             WHERE m.site = machine_words.site AND m.hardwarename = machine_words.hardwarename)`,
-          [of],
-        );
+        await dropUnmentioned(sql, of, snapshot);
         // What lies above was told by a database that has been put back since.
         await sql.run('DELETE FROM events WHERE site = ? AND id > ?', [of, done.cursor]);
         await sql.run(
@@ -300,6 +294,24 @@ async function putMachines(sql: Sql, { site, machines, snapshot }: Machines, not
       await sql.run(`DELETE FROM ${table} WHERE site = ? AND hardwarename IN ${places([names])}`, [
         ...[site, ...names],
       ]);
+  }
+}
+
+/**
+ * The machines that a snapshot does not have. By their names: asked for words of which there is no machine, PostgreSQL compares each word
+ * with each machine where it has counted either of them when there were few.
+ */
+async function dropUnmentioned(sql: Sql, site: string, snapshot: string): Promise<void> {
+  const gone = await sql.all<{ hardwarename: string }>(
+    'DELETE FROM machines WHERE site = ? AND snapshot <> ? RETURNING hardwarename',
+    [site, snapshot],
+  );
+  for (const chunk of chunks(gone)) {
+    const names = chunk.map(({ hardwarename }) => hardwarename);
+    await sql.run(
+      `DELETE FROM machine_words WHERE site = ? AND hardwarename IN ${places([names])}`,
+      [...[site, ...names]],
+    );
   }
 }
 

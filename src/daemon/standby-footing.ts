@@ -5,6 +5,7 @@
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import {
+  afterSet,
   type ClockBounds,
   createClockDifference,
   NOTHING_HEARD,
@@ -14,12 +15,14 @@ import { isNewest, type KeptRight } from '../standby/kept-right.ts';
 import type { Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import {
+  afterBoot,
   afterClockSet,
   afterLoss,
   afterMeeting,
   afterStart,
   afterSteppingDown,
   afterTakeOver,
+  afterWhole,
   type Now,
   standingOf,
   type TakingOver,
@@ -109,13 +112,17 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
     const now = offsetMs();
     const byMs = now - offset;
     if (Math.abs(byMs) < CLOCK_MS) return;
-    [offset, isSet] = [now, true];
+    // On disk first: what could not be written is noticed again, and in full.
+    const kept = state.get();
+    const { leastMs, mostMs } = afterSet(keptBounds(kept), byMs);
+    const ahead = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
+    state.put({ ...afterClockSet(kept, Math.round(byMs)), ...ahead });
     clocks.set(byMs);
-    state.put(afterClockSet(state.get(), Math.round(byMs)));
+    [offset, isSet] = [now, true];
     log.warn({ byMs: Math.round(byMs) }, 'the time of day was set');
   };
-  const started = { now: Date.now(), touchAt: state.get().touchAt, doubtMs: DOUBT_MS };
-  state.put(afterStart(state.get(), started));
+  const started = { now: Date.now(), mcltMs, touchAt: state.get().touchAt, doubtMs: DOUBT_MS };
+  state.put(afterStart(afterBoot(state.get(), started), started));
   return {
     look,
     wasSet() {
@@ -167,7 +174,7 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
       const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
       if (after !== state.get()) state.put(after);
     },
-    whole: () => state.put({ fenced: false, off: false, unheard: false }),
+    whole: () => state.put(afterWhole(state.get(), Date.now())),
   };
 }
 
@@ -177,8 +184,13 @@ const isNews = (before: KeptClocks, now: Pick<KeptClocks, 'aheadMs' | 'leastAhea
   Math.abs(now.aheadMs - before.aheadMs) >= CLOCK_MS ||
   Math.abs(now.leastAheadMs - before.leastAheadMs) >= CLOCK_MS;
 
+const keptBounds = (kept: Omit<KeptClocks, 'touchAt'>): ClockBounds => ({
+  leastMs: kept.leastAheadMs,
+  mostMs: kept.aheadMs,
+});
+
 /** As they were when the two were in touch last, with what they may have parted since. */
 function keptClocks(kept: KeptClocks): [ClockBounds, number] {
   const sinceMs = kept.touchAt === 0 ? 0 : Math.max(0, Date.now() - kept.touchAt);
-  return [{ leastMs: kept.leastAheadMs, mostMs: kept.aheadMs }, performance.now() - sinceMs];
+  return [keptBounds(kept), performance.now() - sinceMs];
 }

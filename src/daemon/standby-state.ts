@@ -58,6 +58,7 @@ const NEW: PairState = {
 
 export interface PairStateFile {
   get(): PairState;
+  /** What cannot be written is not so here either. */
   put(change: Partial<PairState>): void;
 }
 
@@ -67,11 +68,12 @@ export function openPairState(file: string): PairStateFile {
   return {
     get: () => state,
     put(change) {
-      state = { ...state, ...change };
+      const next = { ...state, ...change };
       makeFolder(dirname(file));
-      writeFileSync(`${file}.new`, `${JSON.stringify(state)}\n`, { mode: 0o600, flush: true });
+      writeFileSync(`${file}.new`, `${JSON.stringify(next)}\n`, { mode: 0o600, flush: true });
       renameSync(`${file}.new`, file);
       sync(dirname(file));
+      state = next;
     },
   };
 }

@@ -29,7 +29,7 @@ export interface ClockBounds {
 export interface ClockDifference {
   heard(reading: ClockReading, now: number): void;
   bounds(now: number): ClockBounds;
-  /** Our own clock was set, forward by `byMs` or (negative) back. */
+  /** Our own clock was set, as `afterSet` has it. */
   set(byMs: number): void;
 }
 
@@ -69,8 +69,21 @@ export function createClockDifference(from: ClockBounds, at: number): ClockDiffe
       knownAt = now;
     },
     set(byMs) {
-      known = { leastMs: known.leastMs + byMs, mostMs: known.mostMs + byMs };
+      known = afterSet(known, byMs);
     },
+  };
+}
+
+/**
+ * Our time of day went on by `byMs` more than the clock that does not jump; negative: by less, which is only when it was set back.
+ * Forward it may have been set, or the machine was suspended, and the other clock went on, too: both hold of what is left, with what the
+ * two may have parted by meanwhile. What was unknown stays so.
+ */
+export function afterSet({ leastMs, mostMs }: ClockBounds, byMs: number): ClockBounds {
+  const driftMs = Math.max(0, byMs) * DRIFT_SHARE;
+  return {
+    leastMs: leastMs <= -UNKNOWN_MS ? leastMs : leastMs + Math.min(0, byMs) - driftMs,
+    mostMs: mostMs >= UNKNOWN_MS ? mostMs : mostMs + byMs + driftMs,
   };
 }
 

@@ -100,6 +100,30 @@ const owedSince = (kept: Apartness, at: number): number =>
   at < kept.wholeFrom ? Math.min(kept.owedSince, at) : at;
 
 /**
+ * At a start, when the time of day may be behind (of a machine whose clock has no battery, by years): nothing is ever to last for longer than the
+ * maximum client lead time. What is put off when that clock is set right then lasts no longer than it would have from the start on.
+ */
+export function afterBoot<Kept extends Apartness>(
+  kept: Kept,
+  { now, mcltMs }: Pick<TakingOver, 'now' | 'mcltMs'>,
+): Kept {
+  const latest = now + mcltMs;
+  return {
+    ...kept,
+    wholeFrom: kept.wholeFrom === NEVER ? NEVER : Math.min(kept.wholeFrom, latest),
+    quietUntil: Math.min(kept.quietUntil, latest),
+  };
+}
+
+/** The other one has everything. No loss of before was later than now, whatever a clock that was set forward and back has noted of it. */
+export function afterWhole(
+  { lostAt }: Pick<Apartness, 'lostAt'>,
+  now: number,
+): Pick<Apartness, 'fenced' | 'off' | 'unheard' | 'lostAt'> {
+  return { fenced: false, off: false, unheard: false, lostAt: Math.min(lostAt, now) };
+}
+
+/**
  * Somebody else is active now, and our database is going to be a copy of that one's. Until it is, it is our own, and what was given last
  * in it the other one may never have heard of.
  */

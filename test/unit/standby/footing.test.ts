@@ -1,15 +1,17 @@
 /** What is kept of a right and what follows from it for addresses are one writing: a crash finds both or neither. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openFooting, withRight } from '../../../src/daemon/standby-footing.ts';
 import { openPairState } from '../../../src/daemon/standby-state.ts';
 import { FRESH } from '../../../src/standby/kept-right.ts';
 import { createRight } from '../../../src/standby/right.ts';
+import { NEVER } from '../../../src/standby/standing.ts';
 
 const MCLT_MS = 60_000;
+const HOUR_MS = 3_600_000;
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'reveille-footing-'));
@@ -45,15 +47,21 @@ it('is not, when all that it has promised was heard of', () => {
   expect(kept()).toMatchObject({ right: { epoch: 2, own: 1 }, quietUntil: 0 });
 });
 
-it('a clock that is set while it runs ends no lead time, and the line is to begin anew', () => {
-  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
-  try {
+function footingOf(of: Pick<ReturnType<typeof started>, 'state' | 'right'>) {
+  const settings = { member: 'a', witness: true } as const;
+  const log = pino({ level: 'silent' });
+  return openFooting({ settings, mcltMs: MCLT_MS, log, ...of });
+}
+
+describe('a clock', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it('that is set while it runs ends no lead time, and the line is to begin anew', () => {
     const { state, right } = started();
     const until = Date.now() + MCLT_MS;
     state.put({ touchAt: Date.now(), fenced: true, wholeFrom: until, quietUntil: until });
-    const settings = { member: 'a', witness: true } as const;
-    const log = pino({ level: 'silent' });
-    const footing = openFooting({ settings, mcltMs: MCLT_MS, state, log, right });
+    const footing = footingOf({ state, right });
     const standing = () => footing.standing({ active: true, current: false, inTouch: false });
     expect(footing.wasSet()).toBe(false);
     vi.setSystemTime(Date.now() + 3_600_000);
@@ -68,7 +76,93 @@ it('a clock that is set while it runs ends no lead time, and the line is to begi
     expect(standing()).toMatchObject({ mode: 'whole', quiet: false });
     // A restart finds what was put off.
     expect(openPairState(join(folder, 'standby')).get().wholeFrom).toBe(until - 3_600_000);
-  } finally {
-    vi.useRealTimers();
-  }
+  });
+
+  it('one that is behind at a start, and is set right then, makes no lead time longer', () => {
+    const now = Date.now();
+    const until = now + MCLT_MS;
+    const { state } = started();
+    state.put({ right: { ...FRESH, epoch: 1, own: 1, copy: 1 }, fenced: true, unheard: true });
+    state.put({ touchAt: now - 9000, wholeFrom: until, quietUntil: until });
+    vi.setSystemTime(now - 5 * HOUR_MS);
+    const first = started();
+    const footing = footingOf(first);
+    const standing = () => footing.standing({ active: true, current: true, inTouch: true });
+    vi.advanceTimersByTime(10_000);
+    expect(standing()).toMatchObject({ mode: 'half', quiet: true });
+    vi.setSystemTime(now + 10_000);
+    expect(standing()).toMatchObject({ mode: 'half', quiet: true });
+    expect(first.kept()).toMatchObject({ wholeFrom: until, quietUntil: until });
+    vi.advanceTimersByTime(MCLT_MS);
+    expect(standing()).toMatchObject({ mode: 'whole', quiet: false });
+  });
+
+  it('what is to last until the two have met does so after a start', () => {
+    const { state, right, kept } = started();
+    state.put({ wholeFrom: NEVER });
+    footingOf({ state, right });
+    expect(kept().wholeFrom).toBe(NEVER);
+  });
+
+  it('by how much it is ahead holds after a restart, too', () => {
+    const { state, right } = started();
+    const before = footingOf({ state, right });
+    before.begins();
+    before.touched({ clock: Date.now(), roundTripMs: 2 }, performance.now());
+    for (const [byMs, aheadMs] of [
+      [600_000, 600_000],
+      [-900_000, -300_000],
+    ] as const) {
+      vi.setSystemTime(Date.now() + byMs);
+      before.look();
+      for (const footing of [before, footingOf(started())]) {
+        expect(footing.ahead().leastMs).toBeLessThanOrEqual(aheadMs);
+        expect(footing.ahead().mostMs).toBeGreaterThanOrEqual(aheadMs);
+        expect(footing.ahead().mostMs).toBeLessThan(aheadMs + 600_000);
+      }
+    }
+  });
+
+  it('one that goes on while the machine is suspended lets no lease run for longer', () => {
+    const footing = footingOf(started());
+    footing.begins();
+    footing.touched({ clock: Date.now(), roundTripMs: 2 }, performance.now());
+    // The clock that does not jump stands still meanwhile.
+    vi.setSystemTime(Date.now() + 600_000);
+    footing.look();
+    expect(footing.ahead().leastMs).toBeLessThanOrEqual(0);
+    expect(footing.ahead().mostMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('a loss that a clock noted which was set forward and back is none of the future when the other one has everything', () => {
+    const now = Date.now();
+    const { state, right, kept } = started();
+    state.put({ right: { ...FRESH, epoch: 1, own: 1, copy: 1 }, touchAt: now });
+    const footing = footingOf({ state, right });
+    vi.setSystemTime(now + 24 * HOUR_MS);
+    footing.lost([]);
+    vi.setSystemTime(now + 5000);
+    footing.look();
+    footing.whole();
+    expect(kept().lostAt).toBe(now + 5000);
+    // That of a real loss is kept: while the lead time runs it is asked for.
+    vi.advanceTimersByTime(60_000);
+    footing.whole();
+    expect(kept().lostAt).toBe(now + 5000);
+  });
+
+  it('what cannot be written is noticed again, once and in full, when it can', () => {
+    const { state, right, kept } = started(join(folder, 'kept', 'standby'));
+    const until = Date.now() + MCLT_MS;
+    state.put({ fenced: true, wholeFrom: until });
+    const footing = footingOf({ state, right });
+    vi.setSystemTime(Date.now() + HOUR_MS);
+    // A folder where the new file is to be.
+    mkdirSync(join(folder, 'kept', 'standby.new'));
+    expect(() => footing.look()).toThrow(/EISDIR/);
+    expect(state.get().wholeFrom).toBe(until);
+    rmdirSync(join(folder, 'kept', 'standby.new'));
+    expect([footing.wasSet(), footing.wasSet()]).toEqual([true, false]);
+    expect([state.get().wholeFrom, kept().wholeFrom]).toEqual(Array(2).fill(until + HOUR_MS));
+  });
 });

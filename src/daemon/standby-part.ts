@@ -258,6 +258,14 @@ export class PairPart {
     return Math.round(performance.now() - this.evenAt);
   }
 
+  /** The time of day was set: what is kept by it is written anew. */
+  clockSet(): void {
+    this.told.clockSet();
+    this.told.whenKept((err) => {
+      if (err) this.ports.onError(err, 'what machines were told could not be kept');
+    });
+  }
+
   /** To be called often: forgets what both know, and what nobody is there to be told. */
   tidy(): void {
     const { core } = this;

@@ -253,7 +253,10 @@ export class Pair {
 
   private tick(): void {
     const now = mono();
-    if (this.footing.wasSet()) this.meeting?.line.close();
+    if (this.footing.wasSet()) {
+      this.part.clockSet();
+      this.meeting?.line.close();
+    }
     this.right.tick(now);
     if (this.part.couldNot('active')) this.yieldPlace();
     // Nobody says anything: after a while what was kept is all that there is to go by.

@@ -20,6 +20,8 @@ export interface Told {
   isAnothers(segment: string, address: Ipv4, mac: Mac): boolean;
   /** What has been told and is not over. */
   running(): ToldOne[];
+  /** The time of day was set, by which it is kept: to be kept anew. */
+  clockSet(): void;
   /** Calls back when everything that was told is kept. */
   whenKept(done: (error?: Error) => void): void;
 }
@@ -73,6 +75,9 @@ export function createTold({ before, mono, keep, soon }: ToldPorts): Told {
       return one !== undefined && one.mac !== mac && mono() < one.until;
     },
     running,
+    clockSet() {
+      if (told.size > 0) isKept = false;
+    },
     whenKept(done) {
       if (isKept) return done();
       if (waiting.push(done) === 1) soon(flush);

@@ -120,7 +120,9 @@ export function parseConfig(text: string): Config {
   const lines = result.error.issues.map((issue) => {
     const where = issue.path.join('.') || 'the top level';
     return issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => `${where}: unknown key '${key}'${suggestion(key)}`).join('\n  ')
+      ? issue.keys
+          .map((key) => `${where}: unknown key '${key}'${suggestion(key, issue.path)}`)
+          .join('\n  ')
       : `${where}: ${wordsOf(issue, issue.path.reduce(valueAt, document))}`;
   });
   throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
@@ -145,7 +147,9 @@ function wordsOf(issue: z.core.$ZodIssue, value: unknown): string {
       return `has to be ${KINDS[issue.expected] ?? issue.expected}${quoted ? ', without quotes' : ''}`;
     }
     case 'invalid_value':
-      return `'${value}' is none of ${issue.values.join(', ')}`;
+      return typeof value === 'object'
+        ? `has to be one of ${issue.values.join(', ')}`
+        : `'${value}' is none of ${issue.values.join(', ')}`;
     case 'too_big':
       return `has to be ${boundOf(issue.origin)}at most ${issue.maximum}`;
     case 'too_small':
@@ -228,9 +232,15 @@ export function configKeys(): string[] {
   return keys;
 }
 
-function suggestion(key: string): string {
-  const names = [...new Set(configKeys().flatMap((path) => path.split('.')))];
-  const nearest = names
+/** The likely one of the keys that may stand there; of all, where what may stand there is one of several forms. */
+function suggestion(key: string, path: readonly PropertyKey[]): string {
+  const place = path.filter((part) => typeof part === 'string');
+  const paths = configKeys().map((each) => each.split('.'));
+  const there = paths.filter((each) => place.every((part, at) => each[at] === part));
+  const names = new Set(there.flatMap((each) => each[place.length] ?? []));
+  if (names.size === 0) for (const name of paths.flat()) names.add(name);
+  names.delete(key);
+  const nearest = [...names]
     .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0];
   return nearest && nearest.distance <= Math.max(2, key.length / 3)

@@ -28,6 +28,8 @@ const EXIT_FAILED = 70;
 /** `decode --problems`, as grep and diff do it. */
 const EXIT_FOUND = 1;
 
+const UNTOLD = 'the service manager could not be told that we serve: see docs/service.md';
+
 const program = new Command('reveille')
   .description('Bare-metal boot and provisioning appliance')
   .version(VERSION)
@@ -47,7 +49,8 @@ program
       ? await startPair(config, log, options.config)
       : await startDaemon(config, log, { file: options.config });
     const { NOTIFY_SOCKET: manager } = process.env;
-    notifyService(manager, { state: 'ready', status: `site ${config.site}` });
+    const why = notifyService(manager, { state: 'ready', status: `site ${config.site}` });
+    if (why !== undefined) log.warn({ why }, UNTOLD);
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
       if (stopping) return;
@@ -109,7 +112,9 @@ addFleetCommands(program, {
   tell: (text) => void process.stderr.write(text),
   readInput,
   untilStopped(stop) {
-    notifyService(process.env.NOTIFY_SOCKET, { state: 'ready', status: 'central' });
+    const { NOTIFY_SOCKET: manager } = process.env;
+    const why = notifyService(manager, { state: 'ready', status: 'central' });
+    if (why !== undefined) process.stderr.write(`${UNTOLD} (${why})\n`);
     const end = () => void stop().then(() => process.exit(0));
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
@@ -191,5 +196,11 @@ try {
       ? `reveille: ${error.message} [${error.code}]\n${HINTS[error.code] ?? ''}`
       : `reveille: ${String((error as Error).stack)}\n`,
   );
-  process.exit(known && error.code.startsWith('CONFIG_') ? EXIT_CONFIG : EXIT_FAILED);
+  process.exit(known ? statusOf(error) : EXIT_FAILED);
+}
+
+/** What an appliance refuses is no matter of the command line's words: those we refuse ourselves. */
+function statusOf(error: AppError | ApiProblem): number {
+  if (error.code.startsWith('CONFIG_')) return EXIT_CONFIG;
+  return error instanceof AppError && error.code === 'REQUEST_INVALID' ? EXIT_USAGE : EXIT_FAILED;
 }

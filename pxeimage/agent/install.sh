@@ -289,7 +289,8 @@ is_signed() {
 
 word_at() { od -An -tu4 -j "$2" -N 4 "$1" 2>/dev/null | tr -d ' '; }
 
-# may_start FILE: what nobody has signed can never be started where Secure Boot is on.
+# may_start FILE: what nobody has signed is not started where Secure Boot is on. Firmware starts it if its SHA-256 is itself in `db`, too;
+# that list is not read here, so such an image is refused.
 may_start() {
   [ "$(secure_boot)" != 1 ] || is_signed "$1"
 }

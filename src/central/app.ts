@@ -20,7 +20,7 @@ import { type FleetAccess, type FleetPrincipal, principalOf } from './access.ts'
 import type { Asking } from './asking.ts';
 import type { FleetBlobs } from './blobs.ts';
 import type { FleetChannels } from './channels.ts';
-import { FEED_CURSOR_CHARS_MAX, type FleetFeed } from './feed.ts';
+import { FEED_CURSOR_CHARS_MAX, type FleetFeed, newestPage } from './feed.ts';
 import type { Fleet } from './fleet.ts';
 import { capacityRows, type FleetMachine, type FleetView } from './fleet-view.ts';
 import { addChannels, addImages } from './image-routes.ts';
@@ -264,7 +264,7 @@ function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
       assertEventNames(wanted);
       const page =
         after === undefined
-          ? { events: await view.events({ ...of, below }, most), ...(await endOf(feed)) }
+          ? await newestPage(feed, () => view.events({ ...of, below }, most))
           : await feed.page({ ...of, after, names: wanted }, most);
       const told = new Set(page.events.map(({ site }) => site));
       const sites = (await view.sites()).filter(({ site }) => told.has(site));
@@ -273,9 +273,6 @@ function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
     },
   );
 }
-
-/** Nothing is behind it. */
-const endOf = async (feed: FleetFeed) => ({ cursor: await feed.end(), more: false });
 
 /** Whatever else an appliance answers, and what has no meaning over all of them. */
 function addRest(app: FleetApp, { view }: FleetAppParts): void {

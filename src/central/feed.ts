@@ -167,3 +167,12 @@ function readCursor(text: string): Cursor {
     }),
   );
 }
+
+/** The newest ones, as they are read. What comes meanwhile is behind the cursor, and may be in the page as well. */
+export async function newestPage(
+  feed: Pick<FleetFeed, 'end'>,
+  read: () => Promise<FleetEvent[]>,
+): Promise<FeedPage> {
+  const cursor = await feed.end();
+  return { events: await read(), cursor, more: false };
+}

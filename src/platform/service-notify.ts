@@ -1,7 +1,7 @@
 /**
  * Tells the service manager how far we are (sd_notify(3)): one datagram of `NAME=VALUE` lines to the socket that it names in
- * NOTIFY_SOCKET. So `systemctl start` returns when machines are served, and not before. Without a manager, or without libc,
- * nothing is told and nothing is lost.
+ * NOTIFY_SOCKET. So `systemctl start` returns when machines are served, and not before. Without a manager nothing is told and
+ * nothing is lost; one that waits and cannot be told ends us when its patience is over, so the reason is for the log.
  */
 import { loadLibc, SOCK_DGRAM } from './libc.ts';
 
@@ -18,18 +18,24 @@ export interface ServiceNotice {
 
 /**
  * @param socket NOTIFY_SOCKET: a path, or `@` and a name that is in no file system
- * @returns whether it was told
+ * @returns why a manager that waits could not be told; undefined when it was told, or when there is none
  */
-export function notifyService(socket: string | undefined, notice: ServiceNotice): boolean {
-  const address = addressOf(socket ?? '');
-  const libc = address && loadLibc();
-  if (!address || !libc) return false;
+export function notifyService(
+  socket: string | undefined,
+  notice: ServiceNotice,
+): string | undefined {
+  if (!socket) return undefined;
+  const address = addressOf(socket);
+  if (!address) return `NOTIFY_SOCKET is no address of a socket: ${socket}`;
+  const libc = loadLibc();
+  if (!libc) return 'koffi or libc.so.6 cannot be loaded';
   const fd = libc.socket(AF_UNIX, SOCK_DGRAM, 0);
-  if (fd < 0) return false;
+  if (fd < 0) return `socket: errno ${libc.errno()}`;
   const word = { ready: 'READY=1', stopping: 'STOPPING=1' }[notice.state];
   const text = Buffer.from(`${word}\nSTATUS=${notice.status.replaceAll('\n', ' ')}\n`);
   try {
-    return libc.sendto(fd, text, text.length, 0, address, address.length) === text.length;
+    const sent = libc.sendto(fd, text, text.length, 0, address, address.length);
+    return sent < 0 ? `sendto ${socket}: errno ${libc.errno()}` : undefined;
   } finally {
     libc.close(fd);
   }

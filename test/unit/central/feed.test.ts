@@ -1,6 +1,6 @@
 /** A cursor over the feeds of all sites, when one of them begins anew: nobody is told less without being told so. */
 import { describe, expect, it } from 'vitest';
-import { openFleetFeed } from '../../../src/central/feed.ts';
+import { newestPage, openFleetFeed } from '../../../src/central/feed.ts';
 import { openFleet } from '../../../src/central/fleet.ts';
 import { markOf } from '../../../src/federation/protocol.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
@@ -85,5 +85,18 @@ describe('the end of the feeds', () => {
     await tells('lon', 0, 9);
     await sql.run('UPDATE sites SET feed_cursor = NULL');
     expect((await feed.page(wish(await feed.end()), 100)).events).toEqual([]);
+  });
+
+  it('is not behind what comes while the newest are read', async () => {
+    const { feed, begins, tells } = await openSites('lon');
+    await begins('lon', 'one', 0);
+    await tells('lon', 0, 9);
+    const { events, cursor } = await newestPage(feed, async () => {
+      const read = (await feed.page(wish('0'), 100)).events;
+      await tells('lon', 9, 10);
+      return read;
+    });
+    expect(events).toHaveLength(9);
+    expect((await feed.page(wish(cursor), 100)).events).toMatchObject([{ id: 10 }]);
   });
 });

@@ -31,7 +31,17 @@ it('what cannot be done says what to do, and which file is meant', () => {
   const file = reveille('racks', 'list', '--token-file', '/nowhere/token');
   expect(file.status).toBe(78);
   expect(file.said).toContain('(/nowhere/token: ENOENT: no such file or directory)');
-  expect(reveille('completion', 'tcsh').said).toContain('Shells are bash and zsh.');
+});
+
+it.each([
+  ['Shells are bash and zsh.', ['completion', 'tcsh']],
+  ['Roles are viewer', ['central', 'token', 'x', '--role', 'nobody']],
+  ["'nowhere' is no URL", ['racks', 'list', '--url', 'nowhere']],
+  ["'http://a' is no https URL", ['federation', 'join', 'http://a']],
+])('a word that means nothing is an error of the command line: %s', (says, words) => {
+  const { status, said } = reveille(...words);
+  expect(said).toContain(says);
+  expect(status).toBe(64);
 });
 
 it.each([
@@ -42,6 +52,11 @@ it.each([
   ['peopleHttp: { tls: { cert: a.pem } }', 'peopleHttp.tls.key: is missing'],
   ['log: { level: warning }', "log.level: 'warning' is none of trace, debug, info, warn, error"],
   ['site: ""', 'site: has to be of a length of at least 1'],
+  ['log: { level: {} }', 'log.level: has to be one of trace, debug, info, warn, error'],
+  ['boot: { localBoot: [1] }', 'boot.localBoot: has to be one of '],
+  // There is one, elsewhere.
+  ['dns: { zones: [] }', /dns: unknown key 'zones'$/],
+  ['lg: {}', "the top level: unknown key 'lg' (did you mean 'log'?)"],
   ['hello', 'the top level: has to be a group of keys'],
 ])('a configuration of %j is told what is wrong in words of the file', (text, says) => {
   expect(() => parseConfig(text)).toThrow(says);

@@ -24,16 +24,25 @@ it('is one datagram, by a path or by a name in no file system', () => {
   const path = join(mkdtempSync(join(tmpdir(), 'notify-')), 'notify');
   for (const socket of [path, `@reveille-test-${process.pid}`]) {
     const heard = listen(socket);
-    expect(notifyService(socket, { state: 'ready', status: 'serves\nlon' })).toBe(true);
+    expect(notifyService(socket, { state: 'ready', status: 'serves\nlon' })).toBeUndefined();
     expect(heard()).toBe('READY=1\nSTATUS=serves lon\n');
-    expect(notifyService(socket, { state: 'stopping', status: 'SIGTERM' })).toBe(true);
+    expect(notifyService(socket, { state: 'stopping', status: 'SIGTERM' })).toBeUndefined();
     expect(heard()).toBe('STOPPING=1\nSTATUS=SIGTERM\n');
     expect(heard()).toBe('');
   }
 });
 
-it('goes nowhere without a manager, or to one that is gone', () => {
-  const none = [undefined, '', 'relative', '/', `/${'x'.repeat(200)}`, '/nowhere/notify'];
-  for (const socket of none)
-    expect(notifyService(socket, { state: 'ready', status: '' })).toBe(false);
+const tell = (socket?: string) => notifyService(socket, { state: 'ready', status: '' });
+
+it('goes nowhere without a manager', () => {
+  expect(tell(undefined)).toBeUndefined();
+  expect(tell('')).toBeUndefined();
+});
+
+it('says why a manager that waits cannot be told', () => {
+  for (const socket of ['relative', '/', `/${'x'.repeat(200)}`])
+    expect(tell(socket)).toBe(`NOTIFY_SOCKET is no address of a socket: ${socket}`);
+  // ENOENT and ECONNREFUSED.
+  expect(tell('/nowhere/notify')).toBe('sendto /nowhere/notify: errno 2');
+  expect(tell('@reveille-test-nobody')).toBe('sendto @reveille-test-nobody: errno 111');
 });

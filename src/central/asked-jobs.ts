@@ -30,7 +30,7 @@ export async function askJob(sql: Sql, asked: Asked): Promise<void> {
   const { id, site, who, body, now } = asked;
   await sql.run(
     `INSERT INTO fleet_jobs (site, job, intent, id, action, hardwarename, requester, status, created_at, document)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?) ON CONFLICT (site, job) DO NOTHING`,
     [site, id, id, id, body.action, body.target, who, now, JSON.stringify(askedDocument(asked))],
   );
 }

@@ -18,7 +18,7 @@ import {
 } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { answerJob, refuseJob } from './asked-jobs.ts';
+import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
 import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
@@ -26,6 +26,7 @@ import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
+import { mendJobRows } from './schema-jobs.ts';
 import { endSiteJobs, loseJobs, putSiteJobs, putTold } from './site-jobs.ts';
 import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
@@ -145,6 +146,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
+        await mendJobRows(sql, of);
         await putTold(sql, { site: of, jobs, events, snapshot: '', now: clock() });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
@@ -162,6 +164,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putMachines(sql, { site: of, machines, snapshot }, notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
         await putMembers(sql, { site: of, members, snapshot });
+        await mendJobRows(sql, of);
         await putSiteJobs(sql, { site: of, jobs, snapshot, now });
         if (!done) return { kind: 'page' };
         for (const lost of await loseParts(sql, { site: of, snapshot, now }))
@@ -222,8 +225,8 @@ async function keepAnswer(
 ): Promise<boolean> {
   const { site, now } = of;
   const { intent, status, result } = of.result;
-  const [own] = await sql.all<{ body: string }>(
-    'SELECT body FROM intents WHERE id = ? AND site = ?',
+  const [own] = await sql.all<{ who: string; body: string; asked_at: number }>(
+    'SELECT who, body, asked_at FROM intents WHERE id = ? AND site = ?',
     [intent, site],
   );
   if (!own) return false;
@@ -235,8 +238,12 @@ async function keepAnswer(
   await answerReset(sql, of);
   // The site may have made it again since.
   if (isFirst > 0 && status === 'done') await answerSitePool(sql, site, own.body);
-  if (isFirst > 0 && own.body.startsWith('{"kind":"job",'))
+  if (isFirst > 0 && own.body.startsWith('{"kind":"job",')) {
+    // An instance of the version before, over the same database, asks without a row.
+    const { who, asked_at } = own;
+    await askJob(sql, { id: intent, site, who, body: JSON.parse(own.body), now: asked_at });
     await (status === 'done' ? answerJob : refuseJob)(sql, of);
+  }
   return true;
 }
 

@@ -5,6 +5,7 @@
  */
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
+import { askedDocument } from './asked-jobs.ts';
 import type { JobFilter } from './jobs.ts';
 import type { KeptJob } from './site-jobs.ts';
 import type { Sql, SqlRow, SqlValue } from './sql.ts';
@@ -39,10 +40,15 @@ interface JobRow extends SqlRow {
   document: string;
 }
 
-function known({ site, job, intent, document, id, ...row }: JobRow): KnownJob {
+function known({ site, job, intent, document, ...row }: JobRow): KnownJob {
   const { action, hardwarename: target, requester, created_at: at } = row;
   const siteJob = job === intent ? '' : job;
-  return { id, at, site, siteJob, action, target, requester, told: JSON.parse(document) };
+  // An instance of the version before, over the same database, writes neither, until the site tells of its jobs again (`mendJobRows`).
+  const id = row.id || intent || job;
+  const body = { kind: 'job', action, target, params: {} } as const;
+  const told =
+    document === '' ? askedDocument({ id, who: requester, body, now: at }) : JSON.parse(document);
+  return { id, at, site, siteJob, action, target, requester, told };
 }
 
 /** By the id of its intent, or by the site's own. */

@@ -59,6 +59,26 @@ export async function fillJobRows(sql: Sql): Promise<void> {
   await sql.run("DELETE FROM fleet_jobs WHERE status = ''");
 }
 
+/**
+ * Rows that an instance of the version before has written over this database: of an answer that it heard, with nothing of what was asked for.
+ * They begin an index of the site's.
+ */
+export async function mendJobRows(sql: Sql, site: string): Promise<void> {
+  const rows = await sql.all<Row>(
+    `SELECT i.id AS id, i.site AS site, i.who AS who, i.body AS body, i.asked_at AS asked_at,
+       i.status AS status, i.result AS result, i.ended_at AS ended_at, j.job AS job, j.status AS known
+     FROM fleet_jobs j JOIN intents i ON i.id = j.intent AND i.site = j.site
+     WHERE j.site = ? AND j.created_at = 0 AND j.document = '' AND j.intent <> ''`,
+    [site],
+  );
+  for (const row of rows) {
+    await fill(sql, row);
+    await sql.run('DELETE FROM fleet_jobs WHERE site = ? AND job = ? AND intent = ?', [
+      ...[site, row.id, row.id],
+    ]);
+  }
+}
+
 async function fill(sql: Sql, row: Row): Promise<void> {
   const { id, site, who, asked_at: now, job, known } = row;
   // One that its site has told of is as it says.
@@ -75,7 +95,7 @@ async function fill(sql: Sql, row: Row): Promise<void> {
   await sql.run(
     `INSERT INTO fleet_jobs (site, job, intent, id, action, hardwarename, requester, status, created_at, ended_at, document)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (site, job) DO UPDATE SET action = excluded.action, hardwarename = excluded.hardwarename,
+     ON CONFLICT (site, job) DO UPDATE SET id = excluded.id, action = excluded.action, hardwarename = excluded.hardwarename,
        requester = excluded.requester, status = excluded.status, created_at = excluded.created_at,
        ended_at = excluded.ended_at, document = excluded.document`,
     [site, job ?? id, id, id, action, machine, who, status, now, endedAt, JSON.stringify(kept)],

@@ -54,6 +54,8 @@ export async function putSiteJobs(sql: Sql, told: Told): Promise<void> {
          hardwarename = excluded.hardwarename, status = excluded.status,
          requester = CASE WHEN fleet_jobs.intent = '' THEN excluded.requester ELSE fleet_jobs.requester END,
          created_at = CASE WHEN fleet_jobs.intent = '' THEN excluded.created_at ELSE fleet_jobs.created_at END,
+         id = CASE WHEN fleet_jobs.id <> '' THEN fleet_jobs.id
+           WHEN fleet_jobs.intent = '' THEN excluded.id ELSE fleet_jobs.intent END,
          ended_at = excluded.ended_at, document = excluded.document, due = 0,
          snapshot = CASE WHEN excluded.snapshot = '' THEN fleet_jobs.snapshot ELSE excluded.snapshot END`,
       rows.flat(),

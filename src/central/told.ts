@@ -13,6 +13,7 @@ import {
 } from '../federation/protocol.ts';
 import type { Clock } from '../wire/time.ts';
 import type { LineOf } from './fleet.ts';
+import { mendJobRows } from './schema-jobs.ts';
 import { endSiteJobs, putSiteJobs } from './site-jobs.ts';
 import { replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql } from './sql.ts';
@@ -55,6 +56,7 @@ export function applyWhole(
       ...[now, site, line],
     ]);
     if (isOurs === 0) return false;
+    await mendJobRows(sql, site);
     await putSiteJobs(sql, { site, jobs, snapshot, now });
     if (!done) return true;
     if (done.includes('jobs')) {

@@ -300,3 +300,53 @@ it('the answer of what has ended is told, whatever becomes of what is behind it'
   });
   expect(heard).toEqual(['told a', 'failed full', 'told b']);
 });
+
+describe('beside an instance of the version before, over the same database', () => {
+  const asksWithoutRow = async () => {
+    const made = await central();
+    const intent = await made.ask();
+    await made.db.run('DELETE FROM fleet_jobs WHERE intent = ?', [intent]);
+    return { ...made, intent };
+  };
+
+  it('what that one has asked for is a job once its answer is heard here', async () => {
+    const { jobs, answers, intent } = await asksWithoutRow();
+    await answers(intent, 1, 12);
+    expect(await jobs.byId(intent)).toMatchObject({ siteJob: uuid(1), status: 'queued' });
+    expect((await jobs.byId(uuid(1)))?.created_at).toBe('1970-01-01 02:46:40');
+  });
+
+  it.each(['with', 'without'])(
+    'what that one has heard is read and closed, %s a row of what was asked for',
+    async (row) => {
+      const { db, jobs, intent, tellsAll } = await (row === 'with'
+        ? askedHere()
+        : asksWithoutRow());
+      await db.run("UPDATE intents SET status = 'done', result = ? WHERE id = ?", [
+        ...[JSON.stringify({ job: uuid(1) }), intent],
+      ]);
+      await db.run('INSERT INTO fleet_jobs (site, job, intent) VALUES (?, ?, ?)', [
+        ...['lon', uuid(1), intent],
+      ]);
+      expect((await jobs.page({}, { count: 10 })).jobs.map(({ id }) => id)).toContain(intent);
+      await tellsAll(11);
+      expect((await jobs.page({}, { count: 10 })).jobs).toMatchObject([
+        { id: intent, siteJob: uuid(1), action: 'install', requester: 'bob', status: 'lost' },
+      ]);
+    },
+  );
+
+  const askedHere = async () => {
+    const made = await central();
+    return { ...made, intent: await made.ask() };
+  };
+
+  it('what a site has told that one of has an id once it tells of it here', async () => {
+    const { db, jobs } = await central();
+    await putting(db)([job(1)]);
+    await db.run("UPDATE fleet_jobs SET id = ''");
+    expect((await jobs.page({}, { count: 10 })).jobs).toMatchObject([{ id: uuid(1) }]);
+    await putting(db)([job(1)]);
+    expect(await db.all('SELECT id FROM fleet_jobs')).toEqual([{ id: uuid(1) }]);
+  });
+});

@@ -224,9 +224,11 @@ export function afterMeeting(
   { now, mcltMs, wasActive }: { now: number; mcltMs: number; wasActive: boolean },
 ): Apartness {
   if (!wasActive && kept.wholeFrom !== NEVER && !kept.off) return kept;
-  const owes = wasActive || kept.wholeFrom === NEVER;
+  const isUnmet = kept.wholeFrom === NEVER;
+  // What it said is late: until it says that it has heard of our right, it may go on by its own.
+  if (wasActive && isUnmet) return { ...kept, off: false, fenced: false };
   return {
-    ...{ ...kept, off: false, wholeFrom: owes ? now + mcltMs : kept.wholeFrom },
+    ...{ ...kept, off: false, wholeFrom: wasActive || isUnmet ? now + mcltMs : kept.wholeFrom },
     fenced: wasActive ? false : kept.fenced,
   };
 }

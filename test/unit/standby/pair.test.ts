@@ -35,4 +35,10 @@ describe('two appliances and their clients never have one address twice, nor are
     },
     Math.max(60_000, RUNS * 200),
   );
+
+  it('nor when the order was heard of only after the one that was ordered had heard the other one', async () => {
+    const world = createWorld(40_218, { ...ORDER, harsh: true });
+    await runWorld(world, 6000);
+    expect(world.takeOvers).toBeGreaterThan(0);
+  });
 });

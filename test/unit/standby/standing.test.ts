@@ -68,3 +68,14 @@ it.each([60_000, -60_000])('a clock that is set by %d ms ends no lead time soone
   expect(set.touchAt).toBe(Math.min(50_000, 50_000 + byMs));
   expect(afterClockSet({ ...quiet, wholeFrom: NEVER }, byMs).wholeFrom).toBe(NEVER);
 });
+
+it('after an order the lead time begins when the other one has heard of it, not when it is heard', () => {
+  const ordered = { ...TOGETHER, wholeFrom: NEVER };
+  const met = { now: 60_000, mcltMs: 20_000 };
+  const unheard = afterMeeting(ordered, { ...met, wasActive: true });
+  expect(unheard.wholeFrom).toBe(NEVER);
+  // It crashes, and serves by its own right again before it hears of ours.
+  const heard = afterMeeting(unheard, { ...met, now: 70_000, wasActive: false });
+  expect(heard.wholeFrom).toBe(90_000);
+  expect(afterMeeting(heard, { ...met, now: 80_000, wasActive: false })).toBe(heard);
+});

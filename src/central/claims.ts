@@ -44,15 +44,6 @@ export async function markClaims(
 export const releaseClaims = (sql: Sql, { site, names }: Names): Promise<number> =>
   release(sql, site, list(names), names);
 
-/** As `releaseClaims`, of those among them that were retired. */
-export const releaseRetired = (sql: Sql, { site, names }: Names): Promise<number> =>
-  release(
-    sql,
-    site,
-    `(SELECT hardwarename FROM machines WHERE site = ? AND state = 'retired' AND hardwarename IN ${list(names)})`,
-    [site, ...names],
-  );
-
 /** As `releaseClaims`, of all that a whole snapshot of the site did not mention. */
 export const releaseUnmentioned = (sql: Sql, site: string, snapshot: string): Promise<number> =>
   release(sql, site, '(SELECT hardwarename FROM machines WHERE site = ? AND snapshot <> ?)', [

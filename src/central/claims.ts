@@ -44,6 +44,16 @@ export async function markClaims(
 export const releaseClaims = (sql: Sql, { site, names }: Names): Promise<number> =>
   release(sql, site, list(names), names);
 
+/** As `releaseClaims`, of those among them that were retired: hardly ever any, and PostgreSQL may look through all machines for claims. */
+export async function releaseRetired(sql: Sql, { site, names }: Names): Promise<void> {
+  const retired = await sql.all<{ hardwarename: string }>(
+    `SELECT hardwarename FROM machines WHERE site = ? AND state = 'retired' AND hardwarename IN ${list(names)}`,
+    [site, ...names],
+  );
+  if (retired.length > 0)
+    await releaseClaims(sql, { site, names: retired.map(({ hardwarename }) => hardwarename) });
+}
+
 /** As `releaseClaims`, of all that a whole snapshot of the site did not mention. */
 export const releaseUnmentioned = (sql: Sql, site: string, snapshot: string): Promise<number> =>
   release(sql, site, '(SELECT hardwarename FROM machines WHERE site = ? AND snapshot <> ?)', [

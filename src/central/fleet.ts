@@ -19,7 +19,7 @@ import {
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
-import { markClaims, releaseClaims, releaseUnmentioned } from './claims.ts';
+import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
 import { endMembers, putMembers, putPoolEvents } from './members.ts';
@@ -292,10 +292,7 @@ async function putMachines(sql: Sql, { site, machines, snapshot }: Machines, not
       const detail = `${hardwarename} is claimed by ${[site, holder].sort().join(' and ')}.`;
       await notice(sql, site, 'MACHINE_CLAIMED', `${detail} It counts for ${holder} alone.`);
     }
-    // Hardly ever any: PostgreSQL may look through all machines for who claims them.
-    const retired = chunk.filter(({ state }) => state === 'retired');
-    if (retired.length > 0)
-      await releaseClaims(sql, { site, names: retired.map(({ hardwarename }) => hardwarename) });
+    await releaseRetired(sql, { site, names });
   }
   for (const chunk of chunks(gone)) {
     const names = chunk.map(({ hardwarename }) => hardwarename);

@@ -109,7 +109,7 @@ function count(hall: Hall) {
     requests.reduce((total, one) => total + of(one), 0);
   const folds = requests.map((one) => hall.now.desk.store.foldOf(one));
   const holders = folds.flatMap(({ places }) =>
-    places.flatMap((place) => (place.is === 'open' ? [] : [place.machine])),
+    places.flatMap((place) => ('machine' in place ? [place.machine] : [])),
   );
   return {
     requests: requests.length,

@@ -853,6 +853,7 @@ export type ProvisioningRequest = {
   /** In words */
   readonly hardware: string;
   readonly status: 'working' | 'waiting' | 'cancelling' | 'fulfilled' | 'cancelled';
+  /** To bring in all: fewer than asked for once its pool shrank */
   readonly count: number;
   readonly done: number;
   /** Machines that failed and were replaced */

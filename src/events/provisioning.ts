@@ -14,7 +14,7 @@ export interface ProvisioningEventData {
   /** A machine was chosen for a place of it, named, and its install queued. `why` it was chosen. */
   'request.claimed': { request: string; place: number; job: string; hostname: string; why: string };
   'request.installed': { request: string; place: number; job: string; hostname: string };
-  /** Its install has failed: the place is filled by another. */
+  /** Its install has failed or was called off: the place is filled by another, if it is still wanted. */
   'request.replacing': {
     request: string;
     place: number;
@@ -25,6 +25,8 @@ export interface ProvisioningEventData {
   };
   /** It goes on by itself when what it is short of is there. */
   'request.waiting': { request: string; missing: number; why: string };
+  /** Its pool has become smaller: it brings `count` machines in all. */
+  'request.shrunk': { request: string; count: number; who: string; why: string };
   'request.cancelling': { request: string; who: string; why: string };
   'request.fulfilled': { request: string; installed: number };
   'request.cancelled': { request: string; installed: number };
@@ -84,6 +86,7 @@ export const PROVISIONING_EVENT_NAMES = [
   'request.installed',
   'request.replacing',
   'request.waiting',
+  'request.shrunk',
   'request.cancelling',
   'request.fulfilled',
   'request.cancelled',

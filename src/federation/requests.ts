@@ -49,7 +49,7 @@ const documentOf = (request: ProvisioningRequest): RequestDocument => {
 
 const placesOf = (store: RequestStore, request: ProvisioningRequest): PlaceDocument[] =>
   store.foldOf(request).places.flatMap((place, index): PlaceDocument[] => {
-    if (place.is === 'open') return [];
+    if (place.is === 'open' || place.is === 'off') return [];
     const { machine, hostname, is } = place;
     return [{ place: index, machine, hostname, status: is === 'done' ? 'installed' : 'claimed' }];
   });

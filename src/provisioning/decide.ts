@@ -1,9 +1,11 @@
 /**
  * What a request does next, from its fold and from how its jobs stand. Nothing is looked up and nothing done here: what has
- * ended is settled first, then a request that is called off stops its jobs, then open places are filled as far as they may.
+ * ended is settled first, then what is called off, the request or some of its places, stops its jobs, then open places are filled as far as they may.
  */
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Place, RequestEnd, RequestFold } from './fold.ts';
+
+export type ClaimedPlace = Extract<Place, { is: 'claimed' }>;
 
 /** How a place's install job stands. */
 export type JobOutcome =
@@ -27,7 +29,7 @@ export type RequestAction =
   | { readonly do: 'nothing' };
 
 export interface RequestFacts {
-  outcome(job: string): JobOutcome;
+  outcome(place: ClaimedPlace): JobOutcome;
   /** Installs that may begin now, by the limits of the request and of the site. */
   free(installing: number): number;
 }
@@ -36,19 +38,18 @@ export interface RequestFacts {
 export function nextRequestAction(fold: RequestFold, facts: RequestFacts): RequestAction {
   if (fold.ended !== undefined) return { do: 'nothing' };
   const installing = fold.places.flatMap((place, index) =>
-    place.is === 'claimed' ? [{ ...place, index, outcome: facts.outcome(place.job) }] : [],
+    place.is === 'claimed' ? [{ ...place, index, outcome: facts.outcome(place) }] : [],
   );
   const all = installing.flatMap(({ index: place, machine, hostname, outcome }): Settlement[] =>
     outcome.is === 'running' ? [] : [{ place, machine, hostname, outcome }],
   );
   if (all.length > 0) return { do: 'settle', all };
-  if (fold.cancelling) {
-    const jobs = installing.flatMap(({ job, outcome }) =>
-      outcome.is === 'running' && !outcome.cancelling ? [job] : [],
-    );
-    if (jobs.length > 0) return { do: 'cancel-jobs', jobs };
+  const jobs = installing.flatMap(({ job, outcome, off = fold.cancelling }) =>
+    off && outcome.is === 'running' && !outcome.cancelling ? [job] : [],
+  );
+  if (jobs.length > 0) return { do: 'cancel-jobs', jobs };
+  if (fold.cancelling)
     return installing.length > 0 ? { do: 'nothing' } : { do: 'end', status: 'cancelled' };
-  }
   const open = openPlaces(fold.places);
   if (open.length === 0)
     return installing.length > 0 ? { do: 'nothing' } : { do: 'end', status: 'fulfilled' };

@@ -36,6 +36,8 @@ export interface RequestDesk {
   ): ProvisioningRequest;
   /** Stops its installs; what is in use stays. Twice is as once. @throws AppError NOT_FOUND, REQUEST_ENDED */
   cancel(id: string, cause: { who: string; why: string }): ProvisioningRequest;
+  /** Gives up places that have no machine in use: installs in them are called off, the others go on. @throws AppError NOT_FOUND */
+  shrink(id: string, places: readonly number[], cause: { who: string; why: string }): void;
   /** @throws AppError NOT_FOUND */
   get(id: string): ProvisioningRequest;
   /** What every machine of it is installed with. */
@@ -120,6 +122,10 @@ export function openRequestDesk(parts: DeskParts): RequestDesk {
       if (!fold.cancelling) store.append(request, fold, { is: 'cancelling', who, why });
       return get(id);
     },
+    shrink(id, places, cause) {
+      const request = get(id);
+      store.append(request, store.foldOf(request), { is: 'shrunk', places, ...cause });
+    },
   };
 }
 
@@ -136,7 +142,7 @@ function wishOf(
 ): Wish {
   const { site, hall, racks, hardware, spread, squad } = doc;
   const machines = new Set(
-    (fold?.places ?? []).flatMap((place) => (place.is === 'open' ? [] : [place.machine])),
+    (fold?.places ?? []).flatMap((place) => ('machine' in place ? [place.machine] : [])),
   );
   const placed = new Map<string, number>();
   if (machines.size > 0)

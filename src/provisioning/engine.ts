@@ -22,7 +22,7 @@ import {
 } from './decide.ts';
 import type { RequestDesk } from './desk.ts';
 import { factorsOf } from './factors.ts';
-import type { RequestFold } from './fold.ts';
+import { type RequestFold, wantedPlaces } from './fold.ts';
 import type { Choice } from './match.ts';
 import type { ProvisioningRequest } from './store.ts';
 
@@ -137,15 +137,18 @@ class Fulfiller implements RequestEngine {
     const request = desk.store.byNumber(number);
     if (!request || request.endedAt > 0) return false;
     const known = this.live.get(number);
-    // Calling off is written by others.
-    const stale = known && request.status === 'cancelling' && !known.fold.cancelling;
+    // Calling off is written by others, of all of it or of some places.
+    const stale =
+      known &&
+      ((request.status === 'cancelling' && !known.fold.cancelling) ||
+        request.count !== wantedPlaces(known.fold));
     const live =
       known && !stale
         ? { ...known, request }
         : { request, fold: desk.store.foldOf(request), triedVersion: -1 };
     this.live.set(number, live);
     const action = nextRequestAction(live.fold, {
-      outcome: (job) => this.outcomeOf(job, live.fold.cancelling),
+      outcome: ({ job, off = false }) => this.outcomeOf(job, live.fold.cancelling || off),
       free: (installing) =>
         Math.min(
           request.doc.parallel - installing,
@@ -166,11 +169,14 @@ class Fulfiller implements RequestEngine {
         return true;
       case 'cancel-jobs':
         this.commit(live, (fold) => {
-          const cause = { who: live.request.requester, why: `request ${live.request.id} is off` };
+          const { id, requester: who } = live.request;
+          const why = fold.cancelling ? `request ${id} is off` : `request ${id} wants fewer`;
+          const cause = { who, why };
           for (const job of action.jobs) jobs.cancel(job, cause);
           return fold;
         });
-        return false;
+        // Places that are still wanted may be open.
+        return !live.fold.cancelling;
       case 'end':
         this.commit(live, (fold) =>
           desk.store.append(live.request, fold, { is: 'ended', status: action.status }),

@@ -30,6 +30,13 @@ export type RequestEntry =
     }
   /** Nothing more can be claimed for now. */
   | { readonly is: 'waiting'; readonly missing: number; readonly why: string }
+  /** These places are wanted no more: what is being installed in one is called off. */
+  | {
+      readonly is: 'shrunk';
+      readonly places: readonly number[];
+      readonly who: string;
+      readonly why: string;
+    }
   | { readonly is: 'cancelling'; readonly who: string; readonly why: string }
   | { readonly is: 'ended'; readonly status: RequestEnd };
 
@@ -39,18 +46,23 @@ export interface LoggedRequestEntry {
   readonly entry: RequestEntry;
 }
 
+interface Filled {
+  readonly machine: Hardwarename;
+  readonly hostname: string;
+  readonly job: string;
+  readonly why: string;
+  readonly sinceAt: Millis;
+  /** Machines that had this place, this one included. */
+  readonly tries: number;
+}
+
 export type Place =
   | { readonly is: 'open'; readonly hostname: string; readonly tries: number }
-  | {
-      readonly is: 'claimed' | 'done';
-      readonly machine: Hardwarename;
-      readonly hostname: string;
-      readonly job: string;
-      readonly why: string;
-      readonly sinceAt: Millis;
-      /** Machines that had this place, this one included. */
-      readonly tries: number;
-    };
+  /** Wanted no more, and nothing is in it. */
+  | { readonly is: 'off'; readonly hostname: string; readonly tries: number }
+  /** `off`: wanted no more, and its install is being called off; it may still be the quicker of the two. */
+  | ({ readonly is: 'claimed'; readonly off?: true } & Filled)
+  | ({ readonly is: 'done' } & Filled);
 
 export interface RequestFold {
   readonly places: readonly Place[];
@@ -81,16 +93,28 @@ export function applyRequestEntry(fold: RequestFold, at: Millis, entry: RequestE
       return { ...withPlace(fold, entry.place, place), waiting: undefined };
     }
     case 'installed': {
-      const place = placeOf(fold, entry.place, 'claimed');
-      return withPlace(fold, entry.place, { ...place, is: 'done' } as Place);
+      const { off: _, ...place } = placeOf(fold, entry.place, 'claimed');
+      return withPlace(fold, entry.place, { ...place, is: 'done' });
     }
     case 'failed': {
-      const { hostname, tries } = placeOf(fold, entry.place, 'claimed');
+      const { hostname, tries, off } = placeOf(fold, entry.place, 'claimed');
+      // The machine is as good as it was: another place may have it.
+      if (off) return withPlace(fold, entry.place, { is: 'off', hostname, tries });
       const open = withPlace(fold, entry.place, { is: 'open', hostname, tries });
       return { ...open, failed: [...fold.failed, entry.machine] };
     }
     case 'waiting':
       return { ...fold, waiting: { missing: entry.missing, why: entry.why } };
+    case 'shrunk': {
+      const places = fold.places.map((place, index): Place => {
+        if (!entry.places.includes(index)) return place;
+        if (place.is === 'open') return { ...place, is: 'off' };
+        if (place.is === 'claimed' && !place.off) return { ...place, off: true };
+        throw new Error(`place ${index} is ${place.is}: it cannot be given up`);
+      });
+      // What was short before may not be any more.
+      return { ...fold, places, waiting: undefined };
+    }
     case 'cancelling':
       return { ...fold, cancelling: true };
     case 'ended':
@@ -100,10 +124,22 @@ export function applyRequestEntry(fold: RequestFold, at: Millis, entry: RequestE
   }
 }
 
-function placeOf(fold: RequestFold, index: number, is: Place['is']): Place {
+/** Its install is being called off. */
+export const isGivenUp = (place: Place): boolean => place.is === 'claimed' && place.off === true;
+
+/** Places that have a machine, or are to get one. */
+export function wantedPlaces({ places }: Pick<RequestFold, 'places'>): number {
+  return places.filter((place) => place.is !== 'off' && !isGivenUp(place)).length;
+}
+
+function placeOf<Is extends Place['is']>(
+  fold: RequestFold,
+  index: number,
+  is: Is,
+): Extract<Place, { is: Is }> {
   const place = fold.places[index];
   if (place?.is !== is) throw new Error(`place ${index} is ${place?.is ?? 'missing'}, not ${is}`);
-  return place;
+  return place as Extract<Place, { is: Is }>;
 }
 
 function withPlace(fold: RequestFold, index: number, place: Place): RequestFold {

@@ -20,11 +20,12 @@ import { breakerFor } from './breakers.ts';
 import type { Known } from './candidates.ts';
 import type { RequestDesk } from './desk.ts';
 import { type Exposure, factorsOf } from './factors.ts';
-import { nextSizeAction, type SeenMember } from './pool.ts';
+import { type ComingPlace, nextSizeAction, placesToCallOff, type SeenMember } from './pool.ts';
 import type { PoolDesk } from './pool-desk.ts';
 import { createHealthWatch, type HealthProbe, type HealthWatch } from './pool-health.ts';
 import { stepReset } from './pool-reset.ts';
 import type { Pool } from './pool-store.ts';
+import type { ProvisioningRequest } from './store.ts';
 
 export interface PoolEngineOptions {
   readonly pools: PoolDesk;
@@ -132,14 +133,46 @@ class Keeper implements PoolEngine {
         });
         return;
       case 'call-off':
-        this.options.transaction(() => {
-          const cause = { who: pool.who, why: `pool ${pool.name} is to be smaller` };
-          for (const { id } of open) requests.cancel(id, cause);
-        });
+        this.callOff(pool, open, action.count);
         return;
       case 'release':
         this.release(pool, action.machine);
     }
+  }
+
+  /** A request of which nothing is left to come is called off as a whole; of another one these places are given up. */
+  private callOff(pool: Pool, open: readonly ProvisioningRequest[], count: number): void {
+    const { requests } = this.options;
+    const cause = { who: pool.who, why: `pool ${pool.name} is to be smaller` };
+    const coming = open.flatMap((request) => this.coming(request));
+    const off = placesToCallOff(coming, count);
+    this.options.transaction(() => {
+      for (const { id } of open) {
+        const places = off.flatMap(({ request, place }) => (request === id ? [place] : []));
+        if (places.length === coming.filter(({ request }) => request === id).length)
+          requests.cancel(id, cause);
+        else if (places.length > 0) requests.shrink(id, places, cause);
+      }
+    });
+  }
+
+  private coming(request: ProvisioningRequest): ComingPlace[] {
+    return this.options.requests.store.foldOf(request).places.flatMap((one, place) => {
+      const base = { request: request.id, place };
+      if (one.is === 'open') return [{ ...base, far: 0, sinceAt: 0 }];
+      if (one.is !== 'claimed' || one.off) return [];
+      return [{ ...base, far: this.farness(one.job), sinceAt: one.sinceAt }];
+    });
+  }
+
+  /** What has ended without success is as far as a place that has no machine. */
+  private farness(id: string): number {
+    const { store, kinds } = this.options.jobs;
+    const job = store.byId(id);
+    if (!job || job.status === 'failed' || job.status === 'cancelled') return 0;
+    if (job.status === 'finished') return Number.POSITIVE_INFINITY;
+    const steps = kinds.find(job.kind, job.version)?.steps ?? [];
+    return 2 + steps.findIndex(({ name }) => name === job.step);
   }
 
   /** Members whose machine rests somewhere else now, whoever did that. */

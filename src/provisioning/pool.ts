@@ -66,11 +66,14 @@ export interface SeenMember extends Member {
 export type SizeAction =
   | { readonly do: 'nothing' }
   | { readonly do: 'ask'; readonly count: number }
-  /** More is asked for than is wanted. */
-  | { readonly do: 'call-off' }
+  /** More is asked for than is wanted, by so many. */
+  | { readonly do: 'call-off'; readonly count: number }
   | { readonly do: 'release'; readonly machine: Hardwarename };
 
-/** @param pending machines that open requests of the pool are still to bring */
+/**
+ * What is still to come goes before any machine in use: nobody works on it yet.
+ * @param pending machines that open requests of the pool are still to bring
+ */
 export function nextSizeAction(
   count: number,
   members: readonly SeenMember[],
@@ -79,7 +82,7 @@ export function nextSizeAction(
   const missing = count - members.length - pending;
   if (missing > 0) return { do: 'ask', count: missing };
   if (missing === 0) return { do: 'nothing' };
-  if (pending > 0) return { do: 'call-off' };
+  if (pending > 0) return { do: 'call-off', count: Math.min(-missing, pending) };
   const machine = leaver(members);
   return machine === undefined ? { do: 'nothing' } : { do: 'release', machine };
 }
@@ -95,6 +98,23 @@ export function leaver(members: readonly SeenMember[]): Hardwarename | undefined
     (a.hardwarename < b.hardwarename ? -1 : 1);
   const free = members.filter((one) => !one.protected && one.atWork);
   return free.sort(order)[0]?.hardwarename;
+}
+
+/** A place of a request that has no machine in use yet. */
+export interface ComingPlace {
+  readonly request: string;
+  readonly place: number;
+  /** How far its install is: 0 without one, then a step more each. */
+  readonly far: number;
+  /** Since when it has its machine; 0: it has none. */
+  readonly sinceAt: number;
+}
+
+/** Which places are given up: those with the least done, and of these the youngest. */
+export function placesToCallOff(coming: readonly ComingPlace[], count: number): ComingPlace[] {
+  const order = (a: ComingPlace, b: ComingPlace) =>
+    a.far - b.far || b.sinceAt - a.sinceAt || b.place - a.place;
+  return coming.toSorted(order).slice(0, count);
 }
 
 export type ResetMachineStatus = 'to-do' | 'running' | 'done' | 'failed' | 'gone';

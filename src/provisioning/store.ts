@@ -12,6 +12,7 @@ import {
   type LoggedRequestEntry,
   type RequestEntry,
   type RequestFold,
+  wantedPlaces,
 } from './fold.ts';
 import type { RequestDoc } from './request.ts';
 import { eventOfEntry } from './tell.ts';
@@ -36,6 +37,7 @@ export interface ProvisioningRequest {
   readonly squad: string;
   readonly requester: string;
   readonly priority: number;
+  /** As many as it is to bring: fewer than were asked for (`doc.count`) once some are wanted no more. */
   readonly count: number;
   readonly doc: RequestDoc;
   readonly createdAt: Millis;
@@ -113,7 +115,7 @@ export function openRequestStore(db: Database, clock: Clock, events: EventStore)
       ...{ seq, at: at as Millis },
       entry: JSON.parse(entry),
     }));
-  const foldOf = ({ number, count }: ProvisioningRequest) => foldRequest(count, logOf(number));
+  const foldOf = ({ number, doc }: ProvisioningRequest) => foldRequest(doc.count, logOf(number));
   const store: RequestStore = {
     logOf,
     foldOf,
@@ -137,7 +139,8 @@ export function openRequestStore(db: Database, clock: Clock, events: EventStore)
       const done = after.places.filter(({ is }) => is === 'done').length;
       const why = after.waiting?.why ?? '';
       const endedAt = after.ended === undefined ? 0 : at;
-      sql.update.run(statusOf(after), done, after.failed.length, why, endedAt, request.number);
+      const counts = [wantedPlaces(after), done, after.failed.length];
+      sql.update.run(statusOf(after), ...counts, why, endedAt, request.number);
       events.append(eventOfEntry(request, before, entry));
       return after;
     },
@@ -207,7 +210,7 @@ function prepare(db: Database) {
       'SELECT seq, at, entry FROM request_log WHERE request = ? ORDER BY seq',
     ),
     update: db.prepare(
-      'UPDATE requests SET status = ?, done = ?, failed = ?, why = ?, ended_at = ? WHERE number = ?',
+      'UPDATE requests SET status = ?, count = ?, done = ?, failed = ?, why = ?, ended_at = ? WHERE number = ?',
     ),
     claim: db.prepare(
       'INSERT INTO request_claims (hardwarename, request, place, job) VALUES (?, ?, ?, ?)',

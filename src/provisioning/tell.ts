@@ -2,7 +2,7 @@
 import type { NewEvent } from '../events.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import { unreachable } from '../wire/result.ts';
-import type { RequestEntry, RequestFold } from './fold.ts';
+import { type RequestEntry, type RequestFold, wantedPlaces } from './fold.ts';
 import type { ProvisioningRequest } from './store.ts';
 
 /** @param fold as it was before the entry */
@@ -14,7 +14,8 @@ export function eventOfEntry(
   const { id, role, site, squad, count, requester } = request;
   const at = (place: number) => {
     const one = fold.places[place];
-    if (!one || one.is === 'open') throw new Error(`place ${place} has no machine`);
+    if (!one || one.is === 'open' || one.is === 'off')
+      throw new Error(`place ${place} has no machine`);
     const { machine: hardwarename, hostname, job } = one;
     return { hardwarename, data: { request: id, place, job, hostname } };
   };
@@ -38,6 +39,11 @@ export function eventOfEntry(
     case 'waiting': {
       const { missing, why } = entry;
       return { name: 'request.waiting', data: { request: id, missing, why } };
+    }
+    case 'shrunk': {
+      const { places, who, why } = entry;
+      const left = wantedPlaces(fold) - places.length;
+      return { name: 'request.shrunk', data: { request: id, count: left, who, why } };
     }
     case 'cancelling': {
       const { who, why } = entry;

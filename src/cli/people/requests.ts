@@ -331,8 +331,9 @@ function renderPlaces({ places }: ProvisioningRequestDetail): string {
 }
 
 function renderEntry({ is, ...rest }: Readonly<Record<string, unknown>>): string {
-  const { hostname, machine, code, detail, why, missing, status } = rest;
+  const { hostname, machine, code, detail, why, missing, places, status } = rest;
   const short = missing === undefined ? '' : `${missing} missing`;
-  const words = [is, machine, hostname, code, detail, short, why, status];
+  const fewer = Array.isArray(places) ? `${places.length} fewer` : '';
+  const words = [is, machine, hostname, code, detail, short, fewer, why, status];
   return words.filter((word) => word && word !== '').join('  ');
 }

@@ -25,7 +25,7 @@ export const requestView = z
     image: z.string(),
     hardware: z.string().describe('In words'),
     status: z.enum(REQUEST_STATUSES),
-    count: z.number().int(),
+    count: z.number().int().describe('To bring in all: fewer than asked for once its pool shrank'),
     done: z.number().int(),
     failed: z.number().int().describe('Machines that failed and were replaced'),
     why: z.string().describe('What it waits for; empty when nothing'),
@@ -108,7 +108,9 @@ export function showDetail(
   { desk, jobs }: { desk: RequestDesk; jobs: JobDesk },
 ) {
   const fold = desk.store.foldOf(request);
-  const places = fold.places.map((place, index) => showPlace(place, index, { desk, jobs }));
+  const places = fold.places.flatMap((place, index) =>
+    place.is === 'off' ? [] : [showPlace(place, index, { desk, jobs })],
+  );
   const left = places.map(({ remainingMs }) => remainingMs ?? 0);
   return {
     request: showRequest(request),
@@ -125,18 +127,15 @@ export function showDetail(
 /** Nobody knows when capacity comes, nor how long an install takes that nobody has seen. */
 function isPredictable(
   { places, ended }: RequestFold,
-  shown: readonly { remainingMs: number | null }[],
+  shown: readonly { status: string; remainingMs: number | null }[],
 ): boolean {
-  return (
-    ended === undefined &&
-    places.every(
-      ({ is }, index) => is === 'done' || (is === 'claimed' && shown[index]?.remainingMs !== null),
-    )
-  );
+  const isOpen = places.some(({ is }) => is === 'open');
+  const isKnown = shown.every((one) => one.status !== 'claimed' || one.remainingMs !== null);
+  return ended === undefined && !isOpen && isKnown;
 }
 
 function showPlace(
-  place: Place,
+  place: Exclude<Place, { is: 'off' }>,
   index: number,
   { desk, jobs }: { desk: RequestDesk; jobs: JobDesk },
 ) {

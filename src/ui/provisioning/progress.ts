@@ -38,9 +38,14 @@ export function entryWords(entry: Entry): string {
     case 'installed':
       return `${place} is in use.`;
     case 'failed':
-      return `${place}: ${text('machine')} failed, ${text('code')} ${text('detail')}`;
+      // Called off, it has no code.
+      return text('code') === ''
+        ? `${place}: the install of ${text('machine')} has been called off.`
+        : `${place}: ${text('machine')} failed, ${text('code')} ${text('detail')}`;
     case 'waiting':
       return `It waits for ${text('missing')} more: ${text('why')}`;
+    case 'shrunk':
+      return `${text('who')} wants ${Array.isArray(entry.places) ? entry.places.length : ''} fewer: ${text('why')}`;
     case 'cancelling':
       return `${text('who')} calls it off: ${text('why')}`;
     case 'ended':

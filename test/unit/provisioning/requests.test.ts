@@ -23,7 +23,7 @@ function faultsOf(hall: ProvisionHall): string[] {
     const claims = desk.store.logOf(request.number).filter(({ entry }) => entry.is === 'claimed');
     if (claims.length > request.count + fold.failed.length) faults.push('more claims than places');
     for (const place of fold.places) {
-      if (place.is === 'open') continue;
+      if (!('machine' in place)) continue;
       const { machine, job, hostname } = place;
       const other = holders.get(machine);
       if (other) faults.push(`${machine} is in ${other} and in ${request.id}`);

@@ -61,6 +61,18 @@ const PLACE: Place = {
   ...{ tries: 1, job: 'j', step: 'install', waitingFor: '', sinceAt: 1000, remainingMs: 3000 },
 };
 
+describe('the history of a request', () => {
+  it('tells what was called off from what failed', () => {
+    const failed = { is: 'failed', place: 1, machine: 'SN1', code: '', detail: '' };
+    expect(entryWords(failed)).toBe('Place 2: the install of SN1 has been called off.');
+    expect(entryWords({ ...failed, code: 'BMC_REFUSED', detail: 'no' })).toBe(
+      'Place 2: SN1 failed, BMC_REFUSED no',
+    );
+    const shrunk = { is: 'shrunk', places: [1, 2], who: 'ann', why: 'pool web is to be smaller' };
+    expect(entryWords(shrunk)).toBe('ann wants 2 fewer: pool web is to be smaller');
+  });
+});
+
 describe('a place of a request', () => {
   it('is as far as time has gone, and never over before it is', () => {
     expect(shareOf(PLACE, 2000)).toBe(0.25);

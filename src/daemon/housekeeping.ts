@@ -7,6 +7,7 @@ import { parseCidr } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
 import { type Parts, systemClock } from './core.ts';
 
+const mono = () => performance.now();
 const HOUSEKEEPING_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
@@ -26,7 +27,7 @@ function reachOf({ config, inventory }: Parts): Reach {
 
 export function startHousekeeping(parts: Parts): void {
   const { inventory, log, config, recorder, flows } = parts;
-  const watchStalls = createStallWatch({ ...inventory, clock: systemClock });
+  const watchStalls = createStallWatch({ ...inventory, clock: systemClock, mono });
   const { keepBootDays, keepDays } = config.events;
   const keep = { boot: keepBootDays, other: keepDays };
   parts.closers.push(

@@ -6,6 +6,9 @@
  * long as the least patient rule waits, and then not again before the moment at which it would stall. What is left over
  * when a look has used up its share is taken up by the next one. What one look finds is one commit, which waits for no disk:
  * a stall that is lost with the process is found again by the next one.
+ *
+ * How long a boot has been silent is counted by a clock that nobody sets: by the time of day, all that run would have
+ * stalled at once when it is set forward, and when it is set by an hour nobody would be told why a machine had stopped.
  */
 import type { NewEvent, StoredEvent } from '../events.ts';
 import { limit } from '../limits.ts';
@@ -22,34 +25,56 @@ export interface StallWatchParts {
     append(event: NewEvent): void;
   };
   readonly clock: Clock;
+  /** Milliseconds that only go on, from any moment. */
+  mono(): number;
   transactionUnsynced<T>(run: () => T): T;
+}
+
+/** A boot since its last move. */
+interface Watched {
+  readonly lastAt: Millis;
+  /** By the clock that nobody sets. */
+  readonly silentSince: number;
+  /** When it is worth another look, by the time of day at its last move. */
+  againAt: number;
 }
 
 /** @returns one look at the unfinished boots: each that has newly stalled gets its `boot.stalled` event, once. */
 export function createStallWatch(parts: StallWatchParts): () => Boot[] {
   const { boots, clock, transactionUnsynced } = parts;
-  /** Of a boot that was looked at: for which last move, and when it is worth another look. */
-  const looked = new Map<BootId, { readonly lastAt: Millis; readonly againAt: Millis }>();
+  const watched = new Map<BootId, Watched>();
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  /** What has moved since the last look has been silent for no longer than that is ago, whatever the clock says. */
+  const watch = (id: BootId, lastAt: Millis, mono: number): Watched => {
+    const known = watched.get(id);
+    if (known?.lastAt === lastAt) return known;
+    const silentMs = Math.min(Math.max(0, clock() - lastAt), mono - lookedAt);
+    const fresh = { lastAt, silentSince: mono - silentMs, againAt: 0 };
+    watched.set(id, fresh);
+    return fresh;
+  };
   return () => {
-    const now = clock();
+    const mono = parts.mono();
     const stalled: { readonly boot: Boot; readonly stall: Stall }[] = [];
     let reads = 0;
     for (const [id, lastAt] of boots.unfinished()) {
-      if (now - lastAt < STALL_MS_MIN) continue;
-      if (now - lastAt > limit('bootIdleMs')) {
+      const one = watch(id, lastAt, mono);
+      const silentMs = Math.floor(mono - one.silentSince);
+      if (silentMs < STALL_MS_MIN) continue;
+      if (silentMs > limit('bootIdleMs')) {
         boots.idled(id);
         continue;
       }
-      const before = looked.get(id);
-      if (before && before.lastAt === lastAt && before.againAt > now) continue;
-      if (++reads > limit('stallLooksMax')) break;
+      const now = (lastAt + silentMs) as Millis;
+      if (one.againAt > now || ++reads > limit('stallLooksMax')) continue;
       const boot = boots.byId(id);
       if (!boot) continue;
       const { stall, againAt } = look(parts, boot, now);
       if (stall) stalled.push({ boot, stall });
-      looked.set(id, { lastAt, againAt });
+      one.againAt = againAt;
     }
-    for (const id of looked.keys()) if (!boots.unfinished().has(id)) looked.delete(id);
+    lookedAt = mono;
+    for (const id of watched.keys()) if (!boots.unfinished().has(id)) watched.delete(id);
     if (stalled.length > 0)
       transactionUnsynced(() => {
         for (const one of stalled) note(parts, one);
@@ -62,11 +87,11 @@ function look(
   { events }: StallWatchParts,
   boot: Boot,
   now: Millis,
-): { stall: Stall | undefined; againAt: Millis } {
+): { stall: Stall | undefined; againAt: number } {
   const history = events.ofBoot(boot.id, limit('stallEventsMax'));
   const { stall } = foldTimeline(boot, history, now);
   const moment = stallMoment(boot, history) ?? Number.POSITIVE_INFINITY;
-  return { stall, againAt: (stall ? now : Math.max(moment, now + 1)) as Millis };
+  return { stall, againAt: stall ? now : Math.max(moment, now + 1) };
 }
 
 function note(

@@ -245,7 +245,8 @@ export async function openPortal({
         world.inventory.serverdb.deliveries.put('PO-4711', doc, cause),
       );
     },
-    watchStalls: () => createStallWatch({ ...world.inventory, clock: world.clock })(),
+    watchStalls: () =>
+      createStallWatch({ ...world.inventory, clock: world.clock, mono: world.clock })(),
     /** What the engine does when the BMC has done as it was told: there is no BMC here. */
     endJob(target: string) {
       const { jobs, inventory } = world;

@@ -43,7 +43,7 @@ export function record(configText = '') {
     ...{ db: world.db, inventory, clock, live: () => undefined, proxied: new Set<string>() },
     ...{ localBootOf, overrideOf },
   });
-  const stalls = createStallWatch({ ...inventory, clock });
+  const stalls = createStallWatch({ ...inventory, clock, mono: clock });
   const step = (ms = 1000) => {
     world.pass(ms);
     recorder.tick(stalls());

@@ -190,7 +190,7 @@ describe('a boot that has taken work', () => {
     await world.app.inject(`/boot/${token}/script.ipxe`);
     const linux = { phase: 'linux', message: 'up', level: 'info' };
     await world.post(`/agent/${token}/progress`, linux);
-    const watch = createStallWatch({ ...world.inventory, clock: world.clock });
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock, mono: world.clock });
     const { line } = await world.next(token);
     await world.app.inject(`/agent/${line('work')}/work`);
     await world.post(`/agent/${line('work')}/result`, { ok: true, step: 'verify' });

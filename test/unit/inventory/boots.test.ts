@@ -266,7 +266,7 @@ describe('the schema', () => {
 it('boots that never end are not held in memory once nothing continues them', () => {
   const world = createWorld();
   const { boots, transaction } = world.inventory;
-  const watch = createStallWatch({ ...world.inventory, clock: world.clock });
+  const watch = createStallWatch({ ...world.inventory, clock: world.clock, mono: world.clock });
   const macs = Array.from({ length: 50 }, (_, index) =>
     mac(`52:54:00:00:01:${(index + 16).toString(16)}`),
   );

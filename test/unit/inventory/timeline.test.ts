@@ -244,7 +244,7 @@ describe('stalls', () => {
 
   it('is told once, and a later sign of life ends it', () => {
     const { world, boot } = bootWith([offered('firmware'), acked('firmware')]);
-    const watch = createStallWatch({ ...world.inventory, clock: world.clock });
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock, mono: world.clock });
     expect(watch()).toEqual([]);
     world.pass(20_000);
     expect(watch().map(({ id }) => id)).toEqual([boot.id]);
@@ -258,6 +258,45 @@ describe('stalls', () => {
     });
     expect(world.inventory.boots.touch(boot.id)).toBe(true);
     expect(world.inventory.boots.touch(boot.id)).toBe(false);
+  });
+
+  it.each([
+    ['forward by a year', 365 * 86_400_000],
+    ['forward by ten minutes', 600_000],
+    ['back by two hours', -7_200_000],
+  ])('is told of a machine that fell silent before the clock was set %s', (_, setMs) => {
+    const { world, boot } = bootWith([offered('firmware'), acked('firmware')]);
+    let steady = 0;
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock, mono: () => steady });
+    const pass = (ms: number) => {
+      steady += ms;
+      world.pass(ms);
+      return watch().map(({ id }) => id);
+    };
+    expect(pass(1000)).toEqual([]);
+    world.pass(setMs);
+    // It may yet go on.
+    for (let second = 0; second < 18; second++) expect(pass(1000)).toEqual([]);
+    expect(pass(1000)).toEqual([boot.id]);
+    expect(world.inventory.events.after(0, 100).at(-1)).toMatchObject({
+      name: 'boot.stalled',
+      data: {
+        waitedMs: 20_000,
+        cause: 'No TFTP request within 20 s of the ACK: the firmware did not accept the boot file.',
+      },
+    });
+  });
+
+  it('is not told of a machine that moved in the second in which the clock was set', () => {
+    const { world, boot } = bootWith([offered('firmware'), acked('firmware')]);
+    let steady = 0;
+    const watch = createStallWatch({ ...world.inventory, clock: world.clock, mono: () => steady });
+    expect(watch()).toEqual([]);
+    world.inventory.boots.touch(boot.id);
+    steady += 500;
+    world.pass(7_200_000);
+    expect(watch()).toEqual([]);
+    expect([...world.inventory.boots.unfinished().keys()]).toEqual([boot.id]);
   });
 
   it('is ended by a DHCP packet too', () => {

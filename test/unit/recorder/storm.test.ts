@@ -78,7 +78,7 @@ it('a look that finds a hall of stalls is one commit, which waits for no disk', 
   });
   let commits = 0;
   const look = createStallWatch({
-    ...{ boots: inventory.boots, events: inventory.events, clock },
+    ...{ boots: inventory.boots, events: inventory.events, clock, mono: clock },
     transactionUnsynced(run) {
       commits += 1;
       return inventory.transactionUnsynced(run);

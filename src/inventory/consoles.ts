@@ -3,12 +3,14 @@
  * and number. A recording keeps its beginning and its end; when it grows beyond both, parts in the middle are given up,
  * oldest first.
  *
- * What is printed may show boot tokens (iPXE prints URLs, Linux its command line): whoever reads a recording gets it with those hidden (`consoleText`).
+ * What is printed may show boot tokens (iPXE prints URLs, Linux its command line): whoever reads a recording gets it with those
+ * hidden (`consoleText`; console-tokens.ts says how they are found).
  */
 import type { Database } from 'better-sqlite3';
 import { limit } from '../limits.ts';
-import { type Hardwarename, TOKEN_FOLDERS } from '../wire/ids.ts';
+import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock } from '../wire/time.ts';
+import { tokenPlaces } from './console-tokens.ts';
 
 export interface ConsoleRecording {
   readonly number: number;
@@ -177,23 +179,37 @@ function recordingOf(row: Row | undefined): ConsoleRecording | undefined {
   };
 }
 
-/** A token in a URL, or on the command line that Linux prints, also where the terminal's width has broken it: behind `$1`. */
-export const CONSOLE_TOKEN = new RegExp(
-  `(/(?:${TOKEN_FOLDERS.join('|')})(?:\\r?\\n)?/|reveille\\.token=)(?:(?:\\r?\\n)?[A-Za-z0-9_-]){32}(?![A-Za-z0-9_-])`,
-  'g',
-);
-
 /** What was printed, as text for people: what a terminal could not show is replaced, tokens are hidden, gaps are named. */
 export function consoleText(parts: readonly ConsolePart[]): string {
-  let next = 0;
-  const pieces: (Uint8Array | string)[] = [];
-  for (const { atByte, bytes } of parts) {
-    if (atByte > next) pieces.push(`\r\n[… ${atByte - next} bytes were not kept …]\r\n`);
-    pieces.push(bytes);
-    next = atByte + bytes.length;
+  const { kept, gaps, hidden } = readConsole(parts);
+  const pieces: Buffer[] = [];
+  for (let from = 0; from < kept.length; ) {
+    const lost = gaps.get(from);
+    if (lost !== undefined) pieces.push(Buffer.from(`\r\n[… ${lost} bytes were not kept …]\r\n`));
+    let to = from + 1;
+    while (to < kept.length && hidden[to] === hidden[from] && !gaps.has(to)) to += 1;
+    pieces.push(hidden[from] ? Buffer.from('…') : kept.subarray(from, to));
+    from = to;
   }
-  const whole = Buffer.concat(
-    pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
-  );
-  return whole.toString('utf8').replace(CONSOLE_TOKEN, '$1…');
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+export interface ConsoleRead {
+  readonly kept: Buffer;
+  /** By the places of what was kept: how many bytes were given up before it. */
+  readonly gaps: ReadonlyMap<number, number>;
+  /** For each place 1 where a token is, which nobody may be shown. */
+  readonly hidden: Uint8Array;
+}
+
+export function readConsole(parts: readonly ConsolePart[]): ConsoleRead {
+  const gaps = new Map<number, number>();
+  let [heard, place] = [0, 0];
+  for (const { atByte, bytes } of parts) {
+    if (atByte > heard) gaps.set(place, atByte - heard);
+    heard = atByte + bytes.length;
+    place += bytes.length;
+  }
+  const kept = Buffer.concat(parts.map(({ bytes }) => bytes));
+  return { kept, gaps, hidden: tokenPlaces(kept.toString('latin1'), gaps) };
 }

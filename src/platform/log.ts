@@ -1,15 +1,15 @@
 /** JSON logs, one line each, on standard output or to a file. Boot tokens in URLs are masked before they are written. */
 import pino, { type Logger } from 'pino';
-import { TOKEN_FOLDERS } from '../wire/ids.ts';
+import { BEFORE_TOKEN } from '../wire/ids.ts';
 
 export type Log = Logger;
 
 const TOKEN = new RegExp(
-  `((?:^|/)(?:${TOKEN_FOLDERS.join('|')})/)([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])`,
+  `(${BEFORE_TOKEN})([A-Za-z0-9_-]{4})[A-Za-z0-9_-]{28}(?![A-Za-z0-9_-])`,
   'g',
 );
 
-/** Replaces the token in `/boot/TOKEN/…` and the like by its first four characters. */
+/** Replaces the token in `/boot/TOKEN/…`, `reveille.token=TOKEN` and the like by its first four characters. */
 export function maskTokens(text: string): string {
   return text.replace(TOKEN, '$1$2****');
 }

@@ -7,7 +7,7 @@
  * whole text before it is cut into lines, because the width of a terminal breaks them.
  */
 import type { FlightEntry } from '../diagnose/flight.ts';
-import { CONSOLE_TOKEN, type ConsolePart } from '../inventory/consoles.ts';
+import { type ConsolePart, readConsole } from '../inventory/consoles.ts';
 import { limit } from '../limits.ts';
 
 type ConsoleEntry = Extract<FlightEntry, { kind: 'console' }>;
@@ -18,9 +18,12 @@ const ESC = '\\u001b';
 const JUMP = new RegExp(`${ESC}\\[[0-9;?]*[HfJ]`, 'g');
 /** Other control sequences, operating system commands, and two-byte escapes. */
 const SEQUENCE = new RegExp(
-  `${ESC}\\[[0-?]*[ -/]*[@-~]|${ESC}\\][^\\u0007]*\\u0007|${ESC}[@-_=>]`,
+  `${ESC}\\[[0-?]*[ -/]*[@-~]|${ESC}\\][^\\u0007${ESC}]*(?:\\u0007|${ESC}\\\\)|${ESC}[ -/]*[0-~]`,
   'g',
 );
+/** Stands for each byte of a token: start of heading, which nothing prints. */
+const [HIDDEN, SOH] = [1, '\\u0001'] as const;
+const TOKEN = new RegExp(`${SOH}+`, 'g');
 const CONTROL = /\p{Cc}+/gu;
 const FIRST_SHARE = 0.25;
 
@@ -30,12 +33,9 @@ export function consoleEntries(
   startedAt: number,
 ): readonly ConsoleEntry[] {
   // One character for each byte, so that a place in the text is a place in what was kept.
-  const whole = parts.map(({ bytes }) => Buffer.from(bytes).toString('latin1')).join('');
-  const text = whole
-    .replace(
-      CONSOLE_TOKEN,
-      (found, before: string) => `${before}${'.'.repeat(found.length - before.length)}`,
-    )
+  const { kept, hidden } = readConsole(parts);
+  const text = Buffer.from(kept.map((byte, place) => (hidden[place] ? HIDDEN : byte)))
+    .toString('latin1')
     .replace(JUMP, (found) => '\n'.padEnd(found.length, '\n'));
   const timeOf = timesOf(parts, startedAt);
   const entries: ConsoleEntry[] = [];
@@ -53,7 +53,7 @@ export function consoleEntries(
 function readable(raw: string): string {
   return Buffer.from(raw.replace(SEQUENCE, ''), 'latin1')
     .toString('utf8')
-    .replace(/\.{32,}/g, '…')
+    .replace(TOKEN, '…')
     .replace(CONTROL, ' ')
     .trim()
     .slice(0, limit('flightConsoleCharsMax'));

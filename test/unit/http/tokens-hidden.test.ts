@@ -25,3 +25,28 @@ it('has its token hidden, whatever the route of a machine', async () => {
     }
   }
 });
+
+it.each([
+  `/boot/${TOKEN}/script.ipxe`,
+  `boot/${TOKEN}/ipxe.efi`,
+  `not found: boot/${TOKEN}/ipxe.efi`,
+  `"boot//${TOKEN}"`,
+  `boot\\${TOKEN}\\ipxe.efi`,
+  `vmlinuz reveille.token=${TOKEN} reveille.mode=wait`,
+  `'reveille.token=${TOKEN}'`,
+  `reveille.token="${TOKEN}"`,
+  `/x?next=http%3A%2F%2Fa%2Fboot%2F${TOKEN}%2fscript&reveille.token%3D${TOKEN}`,
+])('has its token hidden in logs and in what is said of captures: %s', (text) => {
+  expect(maskTokens(text)).not.toContain(SECRET);
+  expect(maskTokens(text)).toContain(`${TOKEN.slice(0, 4)}****`);
+  expect(hideTokens(text)).not.toContain(SECRET);
+  expect(hideTokens(text)).toContain('…');
+  expect(hideTokens(text.replaceAll(TOKEN, 'ipxe.efi'))).toBe(text.replaceAll(TOKEN, 'ipxe.efi'));
+});
+
+it('leaves alone what is no token', () => {
+  for (const text of [`/reboot/${TOKEN}`, `/boot/${TOKEN}x/y`, `/boots/${TOKEN}`, `/${TOKEN}/`]) {
+    expect(maskTokens(text)).toBe(text);
+    expect(hideTokens(text)).toBe(text);
+  }
+});

@@ -1,4 +1,4 @@
-/** What a report may not take: parts of a machine past the intake, or protected. docs/identity.md, the second table. */
+/** What a report may not take: parts of a machine past the intake, or protected. docs/identity.md, "What no report takes". */
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../../src/inventory/machines.ts';
 import { subnetSchema } from '../../../src/inventory/record-kinds.ts';

@@ -1,4 +1,4 @@
-/** A machine that comes for the first time, with parts of one on record: docs/identity.md, the table in the middle. */
+/** A machine that comes for the first time, with parts of one on record: docs/identity.md, "What comes back". */
 import { describe, expect, it } from 'vitest';
 import { machineEntrySchema } from '../../../src/inventory/machine-schema.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';

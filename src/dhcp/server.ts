@@ -59,7 +59,10 @@ export interface DhcpServerOptions {
   onReplies(type: number, count: number): void;
   /** A client that is booting over this interface sent something. */
   onBooting(iface: string): void;
-  /** What came in and what became of it, after the first of the answers that need no disk have left. The bytes stay as they are. */
+  /**
+   * What came in of a boot, and what was not answered, with what became of it, after the first of the answers that need no disk have
+   * left. The bytes stay as they are.
+   */
   onServed?(exchanges: readonly DhcpExchange[]): void;
   onError(error: unknown): void;
 }
@@ -125,7 +128,7 @@ export function serveDhcp(given: DhcpServerOptions): void {
     readSource: sourceReader(),
     release: pacedSend(given),
   };
-  const admit = admitSenders(options.clock);
+  const admit = admitSenders<DhcpSocket>(options.clock);
   const intake = createIntake<DhcpSocket>(options.onDrop);
   let scheduled = false;
   const schedule = (): void => {
@@ -139,12 +142,13 @@ export function serveDhcp(given: DhcpServerOptions): void {
   };
   for (const socket of options.sockets) {
     socket.onMessage((bytes, source) => {
-      const mac = bytes.length >= CHADDR_END ? admit(bytes) : ('' as Mac);
-      if (mac === undefined) {
+      const names = bytes.length >= CHADDR_END;
+      const client = names ? admit(bytes) : undefined;
+      if (names && !client) {
         options.onDrop('rate-limited');
         return;
       }
-      intake.add({ socket, bytes, source, mac, at: options.clock() });
+      intake.add({ socket, bytes, source, client, at: options.clock() });
       schedule();
     });
   }
@@ -158,15 +162,15 @@ function serveBatch(options: Serving, batch: readonly Packet[]): void {
     // Nothing of the batch was committed: each packet gets a transaction of its own.
     served = batch.map((packet) => serveAlone(options, packet));
   }
-  const made: Reply[] = [];
+  const ready: Reply[] = [];
+  const waiting: Reply[] = [];
   for (const one of served) {
     if (typeof one === 'string') options.onDrop(one);
-    else if (one) made.push(one);
+    else if (one) (one.waits ? waiting : ready).push(one);
   }
-  const waiting = made.filter(({ waits }) => waits);
-  options.release(made.filter(({ waits }) => !waits));
+  options.release(ready);
   if (waiting.length > 0) sendWhenDurable(options, waiting);
-  options.onServed?.(batch.map((packet, index) => exchangeOf(packet, served[index])));
+  options.onServed?.(exchangesOf(batch, served));
 }
 
 function sendWhenDurable(options: Serving, waiting: readonly Reply[]): void {
@@ -249,11 +253,19 @@ function sourceReader(): (text: string) => Ipv4 {
   };
 }
 
-function exchangeOf({ socket, bytes, source, at }: Packet, served: Served): DhcpExchange {
-  const reply = typeof served === 'object' ? served : undefined;
-  const drop = typeof served === 'string' ? served : undefined;
-  const { iface, via } = socket;
-  return { iface, via, at, bytes, source, reply: reply?.datagram, drop, boot: reply?.boot };
+/** Of most packets of a site, which are renewals of operating systems, there is nothing to tell. */
+function exchangesOf(batch: readonly Packet[], served: readonly Served[]): DhcpExchange[] {
+  const exchanges: DhcpExchange[] = [];
+  for (const [index, { socket, bytes, source, at }] of batch.entries()) {
+    const one = served[index];
+    const reply = typeof one === 'object' ? one : undefined;
+    const drop = typeof one === 'string' ? one : undefined;
+    const boot = reply?.boot;
+    if (boot === undefined && drop === undefined) continue;
+    const { iface, via } = socket;
+    exchanges.push({ iface, via, at, bytes, source, reply: reply?.datagram, drop, boot });
+  }
+  return exchanges;
 }
 
 function send(options: DhcpServerOptions, replies: readonly Reply[]): void {

@@ -13,6 +13,7 @@ import { createIntake } from '../../src/dhcp/intake.ts';
 import { decodePacket, encodePacket, replyBytesMax } from '../../src/dhcp/packet.ts';
 import { destinationOf, linkOf } from '../../src/dhcp/reply-to.ts';
 import { respond } from '../../src/dhcp/respond.ts';
+import { admitSenders } from '../../src/dhcp/senders.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { flightsOf } from '../../src/diagnose/from-capture.ts';
 import { parseReport } from '../../src/inventory/report.ts';
@@ -113,11 +114,14 @@ describe('hostile bytes', () => {
     const intake = createIntake<string>(() => {
       shed += 1;
     });
+    let seconds = 0;
+    const admit = admitSenders<string>(() => (seconds++ * 1000) as Millis);
     const source = { address: '10.77.0.9', port: 68 };
     let taken = 0;
     for (let run = 0; run < RUNS; run++) {
       const bytes = mutate(packets[pick(packets.length)] ?? new Uint8Array(), pick);
-      intake.add({ socket: 's', bytes, source, at: run as Millis });
+      const client = bytes.length < 34 ? undefined : admit(bytes);
+      intake.add({ socket: 's', bytes, source, client, at: run as Millis });
       if (pick(40) === 0) taken += intake.take(64, run as Millis).length;
     }
     expect(taken + shed + intake.size()).toBe(RUNS);

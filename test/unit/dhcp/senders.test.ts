@@ -8,13 +8,13 @@ const CHADDR_AT = 28;
 
 function gate() {
   const time = { now: 1_000_000 };
-  const admit = admitSenders(() => time.now as Millis);
+  const admit = admitSenders<string>(() => time.now as Millis);
   return {
     time,
     send: (sender: number) => {
       const bytes = new Uint8Array(240);
       bytes.set([2, 0, sender >>> 24, sender >>> 16, sender >>> 8, sender], CHADDR_AT);
-      return admit(bytes);
+      return admit(bytes)?.mac;
     },
   };
 }

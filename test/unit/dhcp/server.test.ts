@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
 import { decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
-import { type DhcpDatagram, type DhcpServerOptions, serveDhcp } from '../../../src/dhcp/server.ts';
+import {
+  type DhcpDatagram,
+  type DhcpExchange,
+  type DhcpServerOptions,
+  serveDhcp,
+} from '../../../src/dhcp/server.ts';
 import { limit } from '../../../src/limits.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import { macFromBytes } from '../../../src/wire/mac.ts';
@@ -180,6 +185,22 @@ describe('the DHCP shell', () => {
     const addresses = sent.map(({ address }) => address);
     expect(addresses.slice(0, group)).toEqual(first);
     expect(new Set(addresses).size).toBe(100);
+  });
+
+  it('tells who records of boots and of what was not answered, and of nothing else', () => {
+    const told: DhcpExchange[] = [];
+    const { receive, work } = shell({ onServed: (exchanges) => void told.push(...exchanges) });
+    const firmware = dhcpPacket({ mac: client(2), type: MESSAGE.discover, client: 'uefi' });
+    for (const bytes of [discover(1), encodePacket(firmware), Uint8Array.of(1)]) receive(bytes);
+    work();
+    expect(told.map(({ iface, bytes, drop }) => [iface, bytes.length > 1, drop])).toEqual([
+      ['prov0', true, undefined],
+      ['prov0', false, 'too-short'],
+    ]);
+    expect(told.map(({ boot, reply }) => [typeof boot, reply?.port])).toEqual([
+      ['string', 68],
+      ['undefined', undefined],
+    ]);
   });
 
   it('sends no ACK at all when the disk fails, and says so once', () => {

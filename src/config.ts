@@ -107,25 +107,45 @@ const schema = z.strictObject({
 
 export type Config = z.output<typeof schema>;
 
+export interface ConfigFault {
+  /** `dhcp.segments.0.address`, or `the top level`. */
+  readonly path: string;
+  readonly problem: string;
+}
+
 /** Parses configuration text. @throws AppError CONFIG_INVALID naming each place and, for an unknown key, the likely one. */
 export function parseConfig(text: string): Config {
+  const result = readConfig(text);
+  if (result.config) return result.config;
+  throw invalidConfig(result.faults);
+}
+
+export function invalidConfig(faults: readonly ConfigFault[]): AppError {
+  const lines = faults.map(({ path, problem }) => `\n  ${path}: ${problem}`);
+  return new AppError('CONFIG_INVALID', { detail: lines.join('') });
+}
+
+/** What it says, or all that is wrong with it. */
+export function readConfig(
+  text: string,
+): { readonly config: Config } | { readonly config?: undefined; readonly faults: ConfigFault[] } {
   let document: unknown;
   try {
     document = parseYaml(text) ?? {};
   } catch (cause) {
-    throw new AppError('CONFIG_INVALID', { detail: (cause as Error).message, cause });
+    return { faults: [{ path: 'the file', problem: `is no YAML: ${(cause as Error).message}` }] };
   }
   const result = schema.safeParse(document);
-  if (result.success) return result.data;
-  const lines = result.error.issues.map((issue) => {
-    const where = issue.path.join('.') || 'the top level';
-    return issue.code === 'unrecognized_keys'
-      ? issue.keys
-          .map((key) => `${where}: unknown key '${key}'${suggestion(key, issue.path)}`)
-          .join('\n  ')
-      : `${where}: ${wordsOf(issue, issue.path.reduce(valueAt, document))}`;
+  if (result.success) return { config: result.data };
+  const faults = result.error.issues.flatMap((issue): ConfigFault[] => {
+    const path = issue.path.join('.') || 'the top level';
+    if (issue.code !== 'unrecognized_keys')
+      return [{ path, problem: wordsOf(issue, issue.path.reduce(valueAt, document)) }];
+    return issue.keys.map((key) => ({
+      ...{ path, problem: `unknown key '${key}'${suggestion(key, issue.path)}` },
+    }));
   });
-  throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
+  return { faults };
 }
 
 const valueAt = (value: unknown, key: PropertyKey): unknown =>
@@ -165,14 +185,16 @@ const boundOf = (origin: string): string =>
 
 /** Reads a configuration file; with no file, the lab's defaults. */
 export function loadConfig(file: string | undefined): Config {
-  if (file === undefined) return parseConfig('');
-  let text: string;
+  return parseConfig(file === undefined ? '' : readConfigFile(file));
+}
+
+/** @throws AppError CONFIG_UNREADABLE */
+export function readConfigFile(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
     throw unreadable(file, cause);
   }
-  return parseConfig(text);
 }
 
 export interface ConfigRow {

@@ -6,6 +6,7 @@ import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
 import { addFleetCommands } from './cli/central.ts';
+import { type ConfigCheckOptions, checkConfigFile } from './cli/config-check.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { addBeforeAfterCommands } from './cli/people/before-after.ts';
 import { addBmcCommands, namesMachine, runMachineBmc } from './cli/people/bmcs.ts';
@@ -13,7 +14,7 @@ import { addPeopleCommands } from './cli/people/commands.ts';
 import { addStandbyCommands } from './cli/standby.ts';
 import { ApiProblem } from './client/client.ts';
 import { loadConfig } from './config.ts';
-import { VERSION } from './daemon/core.ts';
+import { systemClock, VERSION } from './daemon/core.ts';
 import { startPair } from './daemon/standby.ts';
 import { startDaemon } from './daemon.ts';
 import { AppError } from './errors.ts';
@@ -81,24 +82,20 @@ program
     if (options.problems && errors) process.exitCode = EXIT_FOUND;
   });
 
-const NO_FILE = '; no file was named: these are the defaults, for the virtual lab';
-
 const configCommand = program.command('config').description('work with the configuration file');
 configCommand
   .command('check')
-  .description('check a configuration file and say what is wrong with it')
+  .description('check a configuration file, and the files and addresses that it names')
   .argument('[file]', 'YAML configuration')
   .option('-c, --config <FILE>', 'the same')
+  .option('--strict', 'on the machine itself: what is missing here is an error')
   .option('--json', 'print JSON for programs')
-  .action((given: string | undefined, options: { config?: string; json?: boolean }) => {
-    const file = given ?? options.config;
-    const { site, dhcp } = loadConfig(file);
-    const segments = dhcp.segments.length;
-    const found = { valid: true, file: file ?? null, site, segments };
-    const text = options.json
-      ? JSON.stringify(found)
-      : `valid: site ${site}, ${segments} segment(s)${file === undefined ? NO_FILE : ''}`;
-    process.stdout.write(`${text}\n`);
+  .action((given: string | undefined, options: ConfigCheckOptions & { config?: string }) => {
+    const { text, failure } = checkConfigFile(given ?? options.config, options, systemClock());
+    process.stdout.write(text);
+    if (failure === undefined) return;
+    if (!options.json) throw failure;
+    process.exitCode = EXIT_CONFIG;
   });
 
 /** All of standard input; a person who types it is told, because nothing else happens until it ends. */

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { DnsPlan } from '../dns/generate.ts';
-import { parseName } from '../dns/name.ts';
+import { type DnsName, parseName } from '../dns/name.ts';
 import { makePlan } from '../dns/plan.ts';
 import type { DnsSource, GenerationStore, KeyStore } from '../dns/ports.ts';
 import { parseAddress, parseNetwork, type ReverseNetwork } from '../dns/reverse.ts';
@@ -78,42 +78,58 @@ export function startDnsServer(
   site: SiteDefaults,
   parts: DnsParts,
 ): Promise<Nameserver> {
-  const keys = keysOf(settings);
-  const listen = settings.listen.length > 0 ? settings.listen : site.addresses;
-  const wrong = [...listen, ...settings.secondaries.map(({ address }) => address)].find(
-    (address) => parseAddress(address) === undefined,
-  );
-  if (wrong !== undefined) throw invalid(`'${wrong}' is no address`);
+  const { signed, ...read } = readSettings(settings, site, parts.plan);
   return startNameserver({
     ...parts,
-    ...{ listen, keys, port: settings.port, threads: settings.threads },
+    ...read,
+    ...{ port: settings.port, threads: settings.threads },
     shrinkShareMax: settings.shrinkShareMax,
-    dnssec: settings.dnssec.enabled ? dnssecOf(settings, parts) : undefined,
+    dnssec: settings.dnssec.enabled ? dnssecOf(settings, { ...parts, signed }) : undefined,
     responsesPerSecond: settings.responsesPerSecond,
     responder: {
       cookieSecret: randomBytes(16),
       version: settings.version,
       nsid: settings.nsid,
     },
+  });
+}
+
+/** Looks at all that the start would refuse, and opens nothing. @throws AppError CONFIG_INVALID */
+export function checkDns(settings: DnsSettings, site: SiteDefaults): void {
+  readSettings(settings, site, planOf(settings, site));
+}
+
+/** @throws AppError CONFIG_INVALID */
+function readSettings(settings: DnsSettings, site: SiteDefaults, { domain }: DnsPlan) {
+  const { dnssec, secondaries } = settings;
+  const keys = keysOf(settings);
+  const listen = settings.listen.length > 0 ? settings.listen : site.addresses;
+  const wrong = [...listen, ...secondaries.map(({ address }) => address)].find(
+    (address) => parseAddress(address) === undefined,
+  );
+  if (wrong !== undefined) throw invalid(`'${wrong}' is no address`);
+  if (dnssec.enabled && dnssec.renewDays >= dnssec.signatureDays)
+    throw invalid('dnssec.renewDays must be less than dnssec.signatureDays');
+  return {
+    ...{ listen, keys },
+    signed: dnssec.enabled ? zoneNames(dnssec.zones, domain) : new Set<DnsName>(),
     transferTo: settings.transferTo.map(networkOf),
-    secondaries: settings.secondaries.map(({ address, port, key }) => ({
+    secondaries: secondaries.map(({ address, port, key }) => ({
       ...{ address, port },
       key: key === undefined ? undefined : keyNamed(keys, key),
     })),
-  });
+  };
 }
 
 const DAY_SECONDS = 86_400;
 
-function dnssecOf({ dnssec, ttl }: DnsSettings, parts: DnsParts): DnssecOptions {
-  const { plan, store } = parts;
-  if (dnssec.renewDays >= dnssec.signatureDays) {
-    throw invalid('dnssec.renewDays must be less than dnssec.signatureDays');
-  }
-  const named = zoneNames(dnssec.zones, plan.domain);
+function dnssecOf(
+  { dnssec, ttl }: DnsSettings,
+  { plan, store, keyStore, signed }: DnsParts & { readonly signed: ReadonlySet<DnsName> },
+): DnssecOptions {
   const ttls = [...Object.values(ttl), ...store.statics().map((record) => record.ttl)];
   return {
-    store: parts.keyStore,
+    store: keyStore,
     validitySeconds: dnssec.signatureDays * DAY_SECONDS,
     renewSeconds: dnssec.renewDays * DAY_SECONDS,
     policy: {
@@ -125,7 +141,7 @@ function dnssecOf({ dnssec, ttl }: DnsSettings, parts: DnsParts): DnssecOptions 
       propagationSeconds: dnssec.propagationSeconds,
       parentPropagationSeconds: dnssec.parentPropagationSeconds,
     },
-    signed: (zone) => zone !== plan.catalog && (named.size === 0 || named.has(zone)),
+    signed: (zone) => zone !== plan.catalog && (signed.size === 0 || signed.has(zone)),
   };
 }
 

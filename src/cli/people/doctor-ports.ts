@@ -9,28 +9,14 @@ import { createSocket } from 'node:dgram';
 import { realpathSync } from 'node:fs';
 import { createServer, isIPv6 } from 'node:net';
 import type { Config } from '../../config.ts';
-import { createSegments, listenersOf } from '../../dhcp/segment.ts';
+import { type WantedPort, wantedPorts } from '../../daemon/wanted-ports.ts';
 import {
   canonical,
   processesWith,
   type SocketHolder,
   socketHolders,
-  type Transport,
 } from '../../platform/socket-holders.ts';
-import { formatIpv4 } from '../../wire/ipv4.ts';
 import type { Finding } from './doctor.ts';
-
-interface WantedPort {
-  /** What it is for. */
-  readonly name: string;
-  readonly transport: Transport;
-  readonly host: string;
-  readonly port: number;
-  /** Only what is bound to this interface, or to none, is in the way. */
-  readonly iface?: string | undefined;
-  /** How the site does without it, where it may. */
-  readonly orElse: string;
-}
 
 export async function ports(config: Config): Promise<Finding[]> {
   const wanted = wantedPorts(config);
@@ -40,60 +26,6 @@ export async function ports(config: Config): Promise<Finding[]> {
   // One after the other: two of ours may be one address and port, by UDP and TCP or through two interfaces.
   for (const one of wanted) findings.push(await look(one, { holders, daemons }));
   return findings;
-}
-
-/** Everything that the daemon opens for others, as src/daemon does. */
-export function wantedPorts(config: Config): WantedPort[] {
-  const { dhcp, tftp, dns, machineHttp, peopleHttp } = config;
-  const segments = createSegments(dhcp);
-  const listeners = listenersOf(segments, dhcp.relayInterfaces);
-  const one = (
-    ...[name, transport, host, port, orElse]: [string, Transport, string, number, string]
-  ): WantedPort => ({ name, transport, host, port, orElse });
-  const leases = listeners.flatMap(({ iface, proxy }) => {
-    const at = (name: string, port: number) => ({
-      ...one(name, 'udp', '0.0.0.0', port, 'serve another interface'),
-      iface,
-    });
-    return [
-      at('DHCP', dhcp.serverPort),
-      ...(proxy ? [at('DHCP of a proxy segment', dhcp.proxyPort)] : []),
-    ];
-  });
-  const files = listeners.flatMap(({ iface, addresses }) =>
-    addresses.map((address) => {
-      const host = formatIpv4(address);
-      return { ...one('TFTP', 'udp', host, tftp.port, 'set tftp.port'), iface };
-    }),
-  );
-  const ours = dhcp.segments.filter(({ relayed }) => !relayed);
-  const asked = dns.listen.length > 0 ? dns.listen : ours.map(({ address }) => formatIpv4(address));
-  const elsewhere = 'name other addresses in dns.listen, or set dns.enabled: false';
-  const names = (dns.enabled ? [...new Set(asked)] : []).flatMap((host) =>
-    (['udp', 'tcp'] as const).map((transport) => one('DNS', transport, host, dns.port, elsewhere)),
-  );
-  const machines = [
-    ...new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress))),
-  ].flatMap((host) => [
-    one('machines', 'tcp', host, machineHttp.port, 'set machineHttp.port'),
-    ...(machineHttp.tls
-      ? [one('machines, TLS', 'tcp', host, machineHttp.tls.port, 'set machineHttp.tls.port')]
-      : []),
-  ]);
-  const host = formatIpv4(peopleHttp.address);
-  const { tls, port } = peopleHttp;
-  const people = [
-    one(tls ? 'people, TLS' : 'people', 'tcp', host, port, 'set peopleHttp.port'),
-    ...(tls?.redirectPort === undefined
-      ? []
-      : [
-          one(
-            ...(['people, redirect to TLS', 'tcp', host, tls.redirectPort] as const),
-            'set peopleHttp.tls.redirectPort',
-          ),
-        ]),
-  ];
-  return [...leases, ...files, ...names, ...machines, ...people];
 }
 
 async function look(

@@ -7,8 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ports, wantedPorts } from '../../../src/cli/people/doctor-ports.ts';
+import { ports } from '../../../src/cli/people/doctor-ports.ts';
 import { type Config, parseConfig } from '../../../src/config.ts';
+import { wantedPorts } from '../../../src/daemon/wanted-ports.ts';
 import { parseSockets } from '../../../src/platform/socket-holders.ts';
 
 const closers: (() => unknown)[] = [];

@@ -139,6 +139,7 @@ function bootFor(
     client.stage === 'bmc'
       ? undefined
       : records.sight({ mac, client: client.stage, arch: client.archName, hardwarename });
+  if (!machine && !sighted && isPlain(client)) return GUEST;
   noteSighting(records, sighted, {
     ...{ mac, hardwarename, client },
     iface: segment.iface ?? `relayed to ${segment.name}`,
@@ -170,6 +171,25 @@ function bootFor(
     why: decision.reasons.join('; '),
   };
 }
+
+/** An operating system says nothing of its processor. */
+function isPlain({ stage, arch }: DhcpClient): boolean {
+  return stage === 'os' && arch === 0;
+}
+
+/** All that are on no record and boot nothing are told the same, thousands a second in a storm. */
+const GUEST: BootAnswer = (() => {
+  const decision = decide({
+    client: { stage: 'os', arch: 0, foreignIpxe: false },
+    state: 'unknown',
+    ...{ work: undefined, installed: false, binariesServed: 0, binary: undefined },
+    localBoot: 'auto',
+  });
+  return {
+    ...{ boot: undefined, hardwarename: undefined, state: 'unknown', options: {} },
+    why: decision.reasons.join('; '),
+  };
+})();
 
 /** What speaks HTTPS does not say which CA it trusts: the site has to know. */
 function httpsPortFor(

@@ -220,6 +220,8 @@ export type Outcome =
       readonly type: number;
       readonly lease?: LeaseChange | undefined;
       readonly event?: NewEvent | undefined;
+      /** Its event is what usually happens and leads on to another one: for who asks what would be, not for the feed. */
+      readonly routine?: boolean | undefined;
       /** A second event of the same change. */
       readonly also?: NewEvent | undefined;
       /** `source`: to the address and port that the request came from, whatever `destinationOf` says. */

@@ -175,6 +175,7 @@ function discover(asked: Asked): Outcome {
           guestOf: guestOf(asked, answer),
           forMs: OFFER_HOLD_MS,
         }),
+    routine: isRoutine(held, answer, now),
     event: {
       ...subject(asked, answer),
       name: 'dhcp.offered',
@@ -186,6 +187,15 @@ function discover(asked: Asked): Outcome {
       },
     },
   };
+}
+
+/**
+ * An offer to who is on no record and boots nothing: its acknowledgement tells the same a moment later, and a hall of them is
+ * thousands a second. One that asks again while its offer stands has not taken it, which is worth knowing.
+ */
+function isRoutine(held: Lease | undefined, answer: BootAnswer, now: Millis): boolean {
+  if (answer.hardwarename !== undefined || answer.boot !== undefined) return false;
+  return held?.state !== 'offered' || held.expiresAt <= now;
 }
 
 /** A segment may be closed to machines without a record: they have an address there only if one is reserved for them. */

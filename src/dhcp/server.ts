@@ -226,8 +226,8 @@ function serve(options: Serving, { socket, bytes: asked, source, mac }: Packet):
 }
 
 /**
- * Enters what an outcome says of a lease. @returns its event, which names the MAC that lost the address: whoever goes by
- * events (DNS) has two machines to look at
+ * Enters what an outcome says of a lease. @returns its event, unless that is routine; it names the MAC that lost the address:
+ * whoever goes by events (DNS) has two machines to look at
  */
 export function enterLease(
   outcome: Outcome,
@@ -236,6 +236,7 @@ export function enterLease(
   const { event } = outcome;
   const lease = outcome.kind === 'drop' ? undefined : outcome.lease;
   const displaced = lease && apply(lease);
+  if (outcome.kind === 'reply' && outcome.routine) return undefined;
   if (displaced === undefined || event?.name !== 'dhcp.acked') return event;
   return { ...event, data: { ...event.data, displaced } };
 }

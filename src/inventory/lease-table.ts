@@ -8,8 +8,8 @@ import type { Clock } from '../wire/time.ts';
 import { openManyRows } from './many-rows.ts';
 
 export interface LeaseTable {
-  /** A bound lease of an address that has no row: segment, address, MAC, client id, hostname, boot, expiry. */
-  first(...row: unknown[]): void;
+  /** A bound lease of an address that has no row. */
+  first(lease: FirstLease): void;
   /** A lease that goes on: client id, hostname, boot, expiry, now, segment, address, MAC. @returns whether it has such a row */
   renew(row: readonly unknown[]): boolean;
   /** Any row, in the order of the table. */
@@ -22,8 +22,25 @@ export interface LeaseTable {
   forget(): void;
 }
 
-/** How many values of a first lease differ from row to row. */
-const FIRST_WIDTH = 7;
+export interface FirstLease {
+  readonly segment: string;
+  readonly address: number;
+  readonly mac: Mac;
+  readonly clientId: Uint8Array | null;
+  readonly hostname: string;
+  readonly boot: string | null;
+  readonly expiresAt: number;
+}
+
+/** First leases of one segment that end together, as most of a batch do: a value that all share is bound once for all. */
+interface Alike {
+  readonly segment: string;
+  readonly expiresAt: number;
+  /** Address, MAC, client id, hostname and boot of each. */
+  readonly values: unknown[];
+}
+
+const FIRST_WIDTH = 5;
 
 const COLUMNS =
   'segment, address, mac, state, client_id, hostname, boot, expires_at, first_at, last_at';
@@ -32,7 +49,7 @@ export function openLeaseTable(db: Database, clock: Clock): LeaseTable {
   const putFirst = openManyRows(
     db,
     `INSERT INTO leases (${COLUMNS})`,
-    `(?, ?, ?, 'bound', ?, ?, ?, ?, @now, @now)`,
+    `(@segment, ?, ?, 'bound', ?, ?, ?, @expiresAt, @now, @now)`,
   );
   const forgetMac = db.prepare(
     `DELETE FROM leases WHERE segment = ? AND mac = ? AND state <> 'declined' AND address <> ?`,
@@ -55,7 +72,7 @@ export function openLeaseTable(db: Database, clock: Clock): LeaseTable {
       `SELECT mac FROM leases WHERE segment = ? AND address = ? AND state <> 'declined'`,
     )
     .pluck();
-  let waiting: unknown[] = [];
+  let waiting: Alike[] = [];
   const write = (row: readonly unknown[]): void => {
     try {
       put.run(row);
@@ -67,23 +84,33 @@ export function openLeaseTable(db: Database, clock: Clock): LeaseTable {
       put.run(row);
     }
   };
-  const settle = (): void => {
-    if (waiting.length === 0) return;
-    const [rows, now] = [waiting, clock()];
-    waiting = [];
+  const writeFirst = ({ segment, expiresAt, values }: Alike, now: number): void => {
     try {
-      putFirst(rows, { now });
+      putFirst(values, { segment, expiresAt, now });
     } catch (error) {
       if (!(error as { code?: string }).code?.startsWith('SQLITE_CONSTRAINT_')) throw error;
       // The MAC of one of them has moved. Those that were written are written once more, which changes nothing.
-      for (let at = 0; at < rows.length; at += FIRST_WIDTH) {
-        const [segment, address, mac, ...rest] = rows.slice(at, at + FIRST_WIDTH);
-        write([segment, address, mac, 'bound', ...rest, now, now]);
+      for (let at = 0; at < values.length; at += FIRST_WIDTH) {
+        const [address, mac, ...rest] = values.slice(at, at + FIRST_WIDTH);
+        write([segment, address, mac, 'bound', ...rest, expiresAt, now, now]);
       }
     }
   };
+  const settle = (): void => {
+    if (waiting.length === 0) return;
+    const groups = waiting;
+    waiting = [];
+    for (const group of groups) writeFirst(group, clock());
+  };
   return {
-    first: (...row) => void waiting.push(...row),
+    first({ segment, expiresAt, address, mac, clientId, hostname, boot }) {
+      let group = waiting.find((one) => one.segment === segment && one.expiresAt === expiresAt);
+      if (!group) {
+        group = { segment, expiresAt, values: [] };
+        waiting.push(group);
+      }
+      group.values.push(address, mac, clientId, hostname, boot);
+    },
     renew(row) {
       settle();
       return renew.run(row).changes === 1;

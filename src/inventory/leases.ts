@@ -94,7 +94,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       const rows = writtenOf(segment);
       if (state === 'bound' && !renews && !rows.has(address)) {
         rows.add(address);
-        table.first(segment, address, mac, clientId, hostname, boot, expiresAt);
+        table.first({ segment, address, mac, clientId, hostname, boot, expiresAt });
         return undefined;
       }
       const before = renews ? mac : rows.has(address) ? table.holder(segment, address) : undefined;

@@ -78,6 +78,12 @@ export interface GroupCommit {
 
 type Done = (error?: Error) => void;
 
+/**
+ * Syncs begin no closer together than this: one that follows upon the other has little to make durable, and costs as much as one
+ * that many share. Who comes alone waits for none.
+ */
+const SYNC_EVERY_MS = 4;
+
 export function openGroupCommit(db: Database): GroupCommit {
   let log: number | undefined;
   let waiting: Done[] = [];
@@ -86,21 +92,31 @@ export function openGroupCommit(db: Database): GroupCommit {
   let broken: Error | undefined;
   let waits = true;
   let closed = false;
+  let syncedAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
   const closeLog = (): void => {
     if (log !== undefined) closeSync(log);
     log = undefined;
   };
+  const syncSoon = (): void => {
+    if (syncing || closed || timer) return;
+    const leftMs = syncedAt + SYNC_EVERY_MS - performance.now();
+    if (leftMs <= 0) sync();
+    else timer = setTimeout(sync, leftMs);
+  };
   const sync = (): void => {
+    timer = undefined;
     log ??= openSync(`${db.name}-wal`, 'r');
     const served = waiting;
     waiting = [];
     syncing = true;
+    syncedAt = performance.now();
     fdatasync(log, (error) => {
       syncing = false;
       broken ??= error ?? undefined;
       for (const done of served) done(broken);
       if (closed) closeLog();
-      else if (waiting.length > 0) sync();
+      else if (waiting.length > 0) syncSoon();
     });
   };
   return {
@@ -114,11 +130,12 @@ export function openGroupCommit(db: Database): GroupCommit {
         return;
       }
       waiting.push(done);
-      if (!syncing && !closed) sync();
+      syncSoon();
     },
     healthy: () => broken === undefined,
     close() {
       closed = true;
+      clearTimeout(timer);
       waiting = [];
       if (!syncing) closeLog();
     },

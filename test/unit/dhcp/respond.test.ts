@@ -336,3 +336,31 @@ describe('where a reply goes, RFC 2131 4.1', () => {
     );
   });
 });
+
+describe('the event of an offer', () => {
+  const discover = (client?: keyof typeof CLIENTS) =>
+    dhcpPacket({ mac: A, type: MESSAGE.discover, ...(client && { client }) });
+  const offers = (world: World) => world.eventNames().filter((name) => name === 'dhcp.offered');
+
+  it('is left out for who boots nothing and is on no record, until it asks again while the offer stands', () => {
+    const world = createWorld();
+    bind(world);
+    expect(offers(world)).toHaveLength(0);
+    expect(world.eventNames()).toContain('dhcp.acked');
+    const other = createWorld();
+    other.dhcp(discover());
+    other.pass(4000);
+    expect(offers(other)).toHaveLength(0);
+    other.dhcp(discover());
+    expect(offers(other)).toHaveLength(1);
+    other.pass(limit('offerHoldMs') + 1);
+    other.dhcp(discover());
+    expect(offers(other)).toHaveLength(1);
+  });
+
+  it('is there for each boot', () => {
+    const world = createWorld();
+    world.dhcp(discover('bios'));
+    expect(offers(world)).toHaveLength(1);
+  });
+});

@@ -57,6 +57,32 @@ describe('commits that share one wait for the disk', () => {
     db.close();
   });
 
+  it('begins syncs some time apart, and the first one at once', async () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    const wait = () => new Promise<void>((resolve) => commits.whenDurable(() => resolve()));
+    const startedAt = performance.now();
+    for (let index = 0; index < 6; index++) await wait();
+    // Five pauses of four milliseconds, of which timers may cut off a part.
+    expect(performance.now() - startedAt).toBeGreaterThan(15);
+    commits.close();
+    db.close();
+  });
+
+  it('calls nobody and syncs nothing when it is closed before the next sync was due', async () => {
+    const db = database();
+    const commits = openGroupCommit(db);
+    await new Promise<void>((resolve) => commits.whenDurable(() => resolve()));
+    let called = false;
+    commits.whenDurable(() => {
+      called = true;
+    });
+    commits.close();
+    db.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(called).toBe(false);
+  });
+
   it('sets what a commit waits for, and sets it back', () => {
     const db = database();
     const commits = openGroupCommit(db);

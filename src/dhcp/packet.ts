@@ -15,6 +15,7 @@ import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
 import type { TakeBytes } from '../wire/slab.ts';
 import { OPTION, readText } from './options.ts';
+import { findOptions, optionsAt } from './packet-options.ts';
 
 export const BOOTREQUEST = 1;
 export const BOOTREPLY = 2;
@@ -24,10 +25,15 @@ export const HTYPE_ETHERNET = 1;
 
 const MAGIC = 0x63825363;
 const HEADER_BYTES = 240;
+const CHADDR_AT = 28;
+const CHADDR_BYTES = 16;
 const SNAME_AT = 44;
 const SNAME_BYTES = 64;
 const FILE_AT = 108;
 const FILE_BYTES = 128;
+const FILE = { from: FILE_AT, to: FILE_AT + FILE_BYTES, needsEnd: true };
+const SNAME = { from: SNAME_AT, to: SNAME_AT + SNAME_BYTES, needsEnd: true };
+const FILE_AND_SNAME = 3;
 const OPTION_BYTES_MAX = 255;
 /** Looked up once: they are asked for with every packet. */
 const REPLY_BYTES_MIN = limit('dhcpReplyBytesMin');
@@ -64,7 +70,10 @@ export const PACKET_FAULTS = [
 ] as const;
 export type PacketFault = (typeof PACKET_FAULTS)[number];
 
-/** @returns the packet, or why it is none and the offset of the byte that shows it. */
+/**
+ * Values are views of `bytes`, which have to stay as they are while the packet is used.
+ * @returns the packet, or why it is none and the offset of the byte that shows it
+ */
 export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault> {
   if (bytes.length < HEADER_BYTES) return malformed('too-short', bytes.length);
   const op = bytes[0] ?? 0;
@@ -73,20 +82,18 @@ export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault
   if (hlen > 16) return malformed('bad-hlen', 2);
   if (u32At(bytes, HEADER_BYTES - 4) !== MAGIC) return malformed('bad-magic', HEADER_BYTES - 4);
 
-  const options = new Map<number, Uint8Array>();
-  const main = readOptions(
-    bytes,
-    { from: HEADER_BYTES, to: bytes.length, needsEnd: false },
-    options,
-  );
-  if (main !== undefined) return main;
+  const starts: number[] = [];
+  const main = { from: HEADER_BYTES, to: bytes.length, needsEnd: false };
+  const fault = findOptions(bytes, main, starts);
+  if (fault !== undefined) return fault;
+  let options = optionsAt(bytes, starts);
   const overload = options.get(OPTION.overload)?.[0] ?? 0;
-  const fields: Field[] = [];
-  if (overload & 1) fields.push({ from: FILE_AT, to: FILE_AT + FILE_BYTES, needsEnd: true });
-  if (overload & 2) fields.push({ from: SNAME_AT, to: SNAME_AT + SNAME_BYTES, needsEnd: true });
-  for (const field of fields) {
-    const fault = readOptions(bytes, field, options);
+  if (overload & FILE_AND_SNAME) {
+    const fault =
+      (overload & 1 ? findOptions(bytes, FILE, starts) : undefined) ??
+      (overload & 2 ? findOptions(bytes, SNAME, starts) : undefined);
     if (fault !== undefined) return fault;
+    options = optionsAt(bytes, starts);
   }
   return decoded({
     op,
@@ -100,7 +107,7 @@ export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault
     yiaddr: u32At(bytes, 16) as Ipv4,
     siaddr: u32At(bytes, 20) as Ipv4,
     giaddr: u32At(bytes, 24) as Ipv4,
-    chaddr: Uint8Array.prototype.slice.call(bytes, 28, 44),
+    chaddr: new Uint8Array(bytes.buffer, bytes.byteOffset + CHADDR_AT, CHADDR_BYTES),
     sname: overload & 2 ? '' : textAt(bytes, SNAME_AT, SNAME_BYTES),
     file: overload & 1 ? '' : textAt(bytes, FILE_AT, FILE_BYTES),
     options,
@@ -111,46 +118,6 @@ export function decodePacket(bytes: Uint8Array): Decoded<DhcpPacket, PacketFault
 function u32At(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
   return ((high << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
-}
-
-interface Field {
-  readonly from: number;
-  readonly to: number;
-  /** An overloaded field must end with option 255 (RFC 2132 9.3); the main one may just stop. */
-  readonly needsEnd: boolean;
-}
-
-/** Adds what stands in one field to `options`; returns the fault that stopped it. */
-function readOptions(
-  bytes: Uint8Array,
-  { from, to, needsEnd }: Field,
-  options: Map<number, Uint8Array>,
-): { ok: false; code: PacketFault; at: number } | undefined {
-  let at = from;
-  while (at < to) {
-    const code = bytes[at] ?? OPTION.end;
-    if (code === OPTION.end) return undefined;
-    if (code === OPTION.pad) {
-      at += 1;
-      continue;
-    }
-    const length = bytes[at + 1];
-    if (at + 1 >= to || length === undefined || at + 2 + length > to) {
-      return malformed('option-overruns', at);
-    }
-    const value = bytes.slice(at + 2, at + 2 + length);
-    const before = options.get(code);
-    options.set(code, before ? concat(before, value) : value);
-    at += 2 + length;
-  }
-  return needsEnd ? malformed('no-end-option', to) : undefined;
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
 }
 
 /** Mostly empty in requests: nothing is built for that. */
@@ -222,7 +189,7 @@ function writeHeader(bytes: Uint8Array, packet: DhcpPacket): void {
   putU32(bytes, 16, packet.yiaddr);
   putU32(bytes, 20, packet.siaddr);
   putU32(bytes, 24, packet.giaddr);
-  for (let index = 0; index < 16; index++) bytes[28 + index] = packet.chaddr[index] ?? 0;
+  bytes.set(packet.chaddr, CHADDR_AT);
   putText(bytes, SNAME_AT, packet.sname, SNAME_BYTES - 1);
   putText(bytes, FILE_AT, packet.file, FILE_BYTES - 1);
   putU32(bytes, OPTIONS_AT - 4, MAGIC);

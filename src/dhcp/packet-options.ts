@@ -1,0 +1,138 @@
+/**
+ * The options of a packet where they stand in its bytes (RFC 2132 section 2, RFC 3396). One strict pass finds them; a value is
+ * a view of those bytes, made when it is asked for, because the rules ask for more options than a client sends, and for
+ * many that it does not. Where an option is split over several instances its pieces are joined, which needs memory
+ * of its own.
+ */
+import { malformed } from '../wire/result.ts';
+import { OPTION } from './options.ts';
+
+/** Part of a packet that has options in it. */
+export interface OptionField {
+  readonly from: number;
+  readonly to: number;
+  /** An overloaded field must end with option 255 (RFC 2132 9.3); the main one may just stop. */
+  readonly needsEnd: boolean;
+}
+
+export type OptionFault = 'option-overruns' | 'no-end-option';
+
+/** Adds to `starts` where the value of each option of a field begins; returns the fault that stopped it. */
+export function findOptions(
+  bytes: Uint8Array,
+  { from, to, needsEnd }: OptionField,
+  starts: number[],
+): { ok: false; code: OptionFault; at: number } | undefined {
+  let at = from;
+  while (at < to) {
+    const code = bytes[at] ?? OPTION.end;
+    if (code === OPTION.end) return undefined;
+    if (code === OPTION.pad) {
+      at += 1;
+      continue;
+    }
+    const length = bytes[at + 1];
+    if (at + 1 >= to || length === undefined || at + 2 + length > to) {
+      return malformed('option-overruns', at);
+    }
+    starts.push(at + 2);
+    at += 2 + length;
+  }
+  return needsEnd ? malformed('no-end-option', to) : undefined;
+}
+
+/** The options that `findOptions` found. They stay what they are only as long as the bytes do. */
+export function optionsAt(
+  bytes: Uint8Array,
+  starts: readonly number[],
+): ReadonlyMap<number, Uint8Array> {
+  return isSplit(bytes, starts) ? joined(bytes, starts) : new OptionsInPlace(bytes, starts);
+}
+
+/** Few codes stand in a packet, and a code met twice ends it: no more than 255 are ever compared with each other. */
+function isSplit(bytes: Uint8Array, starts: readonly number[]): boolean {
+  for (let index = 1; index < starts.length; index++) {
+    const code = bytes[(starts[index] ?? 0) - 2];
+    for (let before = 0; before < index; before++) {
+      if (bytes[(starts[before] ?? 0) - 2] === code) return true;
+    }
+  }
+  return false;
+}
+
+/** Code to value; the instances of a split option in the order in which they were found. */
+function joined(bytes: Uint8Array, starts: readonly number[]): Map<number, Uint8Array> {
+  const options = new Map<number, Uint8Array>();
+  for (const start of starts) {
+    const code = bytes[start - 2] ?? OPTION.end;
+    const value = valueAt(bytes, start);
+    const before = options.get(code);
+    options.set(code, before ? concat(before, value) : value);
+  }
+  return options;
+}
+
+function valueAt(bytes: Uint8Array, start: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes[start - 1] ?? 0);
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+/** Each code stands once. Whoever goes through all of them gets a `Map`: that is for people, not for the rules. */
+class OptionsInPlace implements ReadonlyMap<number, Uint8Array> {
+  private readonly bytes: Uint8Array;
+  private readonly starts: readonly number[];
+
+  constructor(bytes: Uint8Array, starts: readonly number[]) {
+    this.bytes = bytes;
+    this.starts = starts;
+  }
+
+  get size(): number {
+    return this.starts.length;
+  }
+
+  get(code: number): Uint8Array | undefined {
+    const { bytes, starts } = this;
+    for (let index = 0; index < starts.length; index++) {
+      const start = starts[index] ?? 0;
+      if (bytes[start - 2] === code) return valueAt(bytes, start);
+    }
+    return undefined;
+  }
+
+  has(code: number): boolean {
+    const { bytes, starts } = this;
+    for (let index = 0; index < starts.length; index++) {
+      if (bytes[(starts[index] ?? 0) - 2] === code) return true;
+    }
+    return false;
+  }
+
+  forEach(
+    visit: (value: Uint8Array, code: number, all: ReadonlyMap<number, Uint8Array>) => void,
+  ): void {
+    for (const [code, value] of this) visit(value, code, this);
+  }
+
+  entries(): MapIterator<[number, Uint8Array]> {
+    return joined(this.bytes, this.starts).entries();
+  }
+
+  keys(): MapIterator<number> {
+    return joined(this.bytes, this.starts).keys();
+  }
+
+  values(): MapIterator<Uint8Array> {
+    return joined(this.bytes, this.starts).values();
+  }
+
+  [Symbol.iterator](): MapIterator<[number, Uint8Array]> {
+    return this.entries();
+  }
+}

@@ -8,7 +8,8 @@
 # GPT with a BIOS boot partition, an EFI system partition and a root that is last, to be grown; it boots by either firmware.
 # Nothing is mounted and no loop device is used. The same packages give the same tarball: names are sorted, times are
 # SOURCE_DATE_EPOCH, and what would differ from machine to machine is not in it.
-# KERNEL=PACKAGE takes another kernel, INCLUDE="PACKAGES" adds some (mdadm lvm2: for layouts that need them).
+# KERNEL=PACKAGE takes another kernel, INCLUDE="PACKAGES" adds some (mdadm lvm2: for layouts that need them; shim-signed
+# grub-efi-amd64-signed: for Secure Boot, of the raw disk, too).
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC
@@ -117,13 +118,29 @@ make_esp() {
 search --no-floppy --fs-uuid --set=root $root_uuid
 set prefix=(\$root)/boot/grub
 END
-  # shellcheck disable=SC2086
-  grub-mkimage -O x86_64-efi -p /boot/grub -c "$work/early.cfg" -o "$work/BOOTX64.EFI" $efi_modules
-  touch -d "@$SOURCE_DATE_EPOCH" "$work/BOOTX64.EFI"
   truncate -s "${esp_mib}M" "$work/esp.fat"
   mkfs.vfat --invariant -F 16 -i "$esp_id" -n ESP "$work/esp.fat" >/dev/null
   mmd -i "$work/esp.fat" ::EFI ::EFI/BOOT
-  mcopy -m -i "$work/esp.fat" "$work/BOOTX64.EFI" ::EFI/BOOT/BOOTX64.EFI
+  local shim=$work/root/usr/lib/shim/shimx64.efi.signed grub=$work/root/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed
+  if [ -f "$shim" ] && [ -f "$grub" ]; then
+    # They start where Secure Boot is on, and where it is off. The folder that this GRUB looks for its grub.cfg in is built into it.
+    { cat "$work/early.cfg"; echo 'configfile $prefix/grub.cfg'; } >"$work/signed.cfg"
+    mmd -i "$work/esp.fat" ::EFI/debian
+    to_esp "$shim" EFI/BOOT/BOOTX64.EFI
+    to_esp "$grub" EFI/BOOT/grubx64.efi
+    to_esp "$work/signed.cfg" EFI/debian/grub.cfg
+  else
+    # shellcheck disable=SC2086
+    grub-mkimage -O x86_64-efi -p /boot/grub -c "$work/early.cfg" -o "$work/BOOTX64.EFI" $efi_modules
+    to_esp "$work/BOOTX64.EFI" EFI/BOOT/BOOTX64.EFI
+  fi
+}
+
+# Of the time of all else in the image.
+to_esp() {
+  cp "$1" "$work/of-esp"
+  touch -d "@$SOURCE_DATE_EPOCH" "$work/of-esp"
+  mcopy -m -i "$work/esp.fat" "$work/of-esp" "::$2"
 }
 
 # A little-endian number of so many bytes.

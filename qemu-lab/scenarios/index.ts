@@ -22,6 +22,7 @@ import { quirk } from './quirk.ts';
 import { recycle } from './recycle.ts';
 import { replace } from './replace.ts';
 import { secureBoot } from './secure-boot.ts';
+import { secureBootInstall } from './secure-boot-install.ts';
 import { standby, standbyKilled } from './standby.ts';
 import { vlans } from './vlans.ts';
 import { wake } from './wake.ts';
@@ -49,6 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   architectures,
   vlans,
   secureBoot,
+  secureBootInstall,
   federation,
   federationFaults,
   standbyKilled,

@@ -140,7 +140,10 @@ export async function installOne(
 }
 
 /** Each once: two that read the feed at the same time may both have added a page to what the client keeps. */
-function eventsOfMachine(hardwarename: string, events: readonly StoredEvent[]): StoredEvent[] {
+export function eventsOfMachine(
+  hardwarename: string,
+  events: readonly StoredEvent[],
+): StoredEvent[] {
   const mine = events.filter((event) => event.hardwarename === hardwarename);
   return [...new Map(mine.map((event) => [event.id, event])).values()];
 }
@@ -204,15 +207,20 @@ export async function checkInstalled(
   run.check(said.startsWith(hostnameOf(vm)), `${name} by SSH: ${said}`);
   run.check(/Debian GNU\/Linux 12/.test(said), `${name} runs something else: ${said}`);
   run.check(!/reveille\.token/.test(said), `${name} still runs pxeimage: ${said}`);
-  // From the disk, and by nobody's help: the last start tried the disk first, and nothing asked for a script since.
+  // From the disk: by nobody's help where the firmware tries that first, else sent there by the decision of its boot.
   const startedAt = vm.poweredOnAt ?? 0;
-  const script = eventsOf(vm, events).filter(
-    (event) => event.name === 'ipxe.script' && event.at >= startedAt,
+  const modes = eventsOf(vm, events).flatMap((event) =>
+    event.name === 'ipxe.script' && event.at >= startedAt ? [event.data.mode] : [],
   );
+  const { bootFirst } = vm.machine;
   run.check(
-    vm.starts.at(-1)?.first === 'disk',
+    vm.starts.at(-1)?.first === bootFirst,
     `${name} was last started to ${vm.starts.at(-1)?.first}`,
   );
-  run.check(script.length === 0, `${name} was last started by the network`);
+  const wanted = bootFirst === 'disk' ? '' : 'local-disk';
+  run.check(
+    [...new Set(modes)].join() === wanted,
+    `${name} was last started by the network: ${modes.join() || 'it asked for no script'}`,
+  );
   return ask;
 }

@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Built } from '../../bench/support/built.ts';
 import { saveFixture } from '../fixtures.ts';
 import type { LabVm } from '../lab.ts';
 import { errorsOf, negotiatedBy } from '../negotiated.ts';
@@ -22,6 +23,12 @@ const SIGNED = ['build/boot/shimx64.efi', 'build/boot/grubnetx64.efi'] as const;
 const SECURE: Omit<RackDescription['machines'][number], 'name'> = {
   ...{ firmware: 'uefi', secureBoot: true, memoryMb: 768 },
 };
+/** Of the configuration of scenarios whose machines take what Debian signs. */
+export const CHAIN = { first: 'shimx64.efi', second: 'grubnetx64.efi', loader: 'grub' };
+export const SIGNED_BUILT: readonly Built[] = SIGNED.map((file) => [
+  file,
+  'pxeimage/build.sh boot',
+]);
 const TOKEN_FOLDER = '/boot/…';
 const LOADED = [`${TOKEN_FOLDER}/shimx64.efi`, `${TOKEN_FOLDER}/grubx64.efi`];
 const SCRIPTS = ['/grub/grub.cfg', `${TOKEN_FOLDER}/grub.cfg`];
@@ -33,7 +40,7 @@ export const secureBoot: Scenario = {
     'Secure Boot with Microsoft’s keys and what Debian signs: registered, and started from disk',
   byCommand: true,
   tools: ['mkfs.vfat', 'mcopy', 'mmd'],
-  built: SIGNED.map((file) => [file, 'pxeimage/build.sh boot'] as const),
+  built: SIGNED_BUILT,
   rack: {
     machines: [
       { name: 'grub-recon', serial: 'SN-4301', ...SECURE, disks: [] },
@@ -42,8 +49,7 @@ export const secureBoot: Scenario = {
   },
   config(dir) {
     makeSignedDisk(dir);
-    const chain = { first: 'shimx64.efi', second: 'grubnetx64.efi', loader: 'grub' };
-    return { boot: { secureBoot: { uefiX64: chain } } };
+    return { boot: { secureBoot: { uefiX64: CHAIN } } };
   },
   async run(run) {
     const people = await openPeople(run.lab);

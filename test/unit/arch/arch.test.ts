@@ -114,6 +114,24 @@ describe('lists', () => {
     expect(table('docs/events.md', 'Every event').map(([name]) => spans(name)[0])).toEqual([
       ...EVENT_NAMES,
     ]));
+  it('docs/events.md has every field of each event', () => {
+    const shapes = ['src/events.ts', ...sources('src/events')]
+      .flatMap((file) => [...text(file).matchAll(/^ {2}'([a-z.-]+)': \{(.*?)\n? {0,2}\};$/gms)])
+      .map(
+        ([, name = '', body = '']) => [name, body.replace(/\/\*\*.*?\*\/|\{.*?\}/gs, '')] as const,
+      );
+    expect(shapes.length).toBeGreaterThan(100);
+    const sections = text('docs/events.md').split('\n### ');
+    for (const [name, body] of shapes) {
+      const section = sections.find((one) => one.includes(`\n| \`${name}\` |`)) ?? '';
+      // What all of a section have is said above its table.
+      const said = section
+        .split('\n')
+        .filter((line) => !/^\| `/.test(line) || line.includes(`| \`${name}\` |`));
+      const fields = [...body.matchAll(/(\w+)\??:/g)].map(([, field]) => field);
+      expect(spans(said.join('\n')), name).toEqual(expect.arrayContaining(fields));
+    }
+  });
   it('docs/errors.md has every error with its status', () =>
     expect(
       table('docs/errors.md', 'Every error').map(([code, status]) => [

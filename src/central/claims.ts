@@ -5,54 +5,87 @@
  *
  * Who was first has it, by when central heard of it. Two that come in one instant may both count until either changes.
  */
-import type { Sql, SqlValue } from './sql.ts';
+import type { Sql, SqlRow, SqlValue } from './sql.ts';
 
 interface Names {
   readonly site: string;
   readonly names: readonly string[];
 }
 
+/** A machine as one site tells it. */
+export interface Told extends SqlRow {
+  hardwarename: string;
+  site: string;
+  claimed: number;
+  retired: number;
+  /** What it may be searched for by. */
+  words: string | null;
+}
+
 const list = (names: readonly string[]): string => `(${names.map(() => '?').join(', ')})`;
 
 /**
- * Of machines that a site has just told of.
+ * Beside names of machines, in place of `site = ?`: by the name alone is each found. PostgreSQL takes a site that was counted when few of its
+ * machines were there for one of hardly any, and reads all of it for each batch.
+ */
+export const OF_SITE = "site || '' = ?";
+
+/** These machines as all sites tell them, by site. */
+export const toldOf = (sql: Sql, names: readonly string[]): Promise<Told[]> =>
+  sql.all<Told>(
+    `SELECT hardwarename, site, claimed, CASE WHEN state = 'retired' THEN 1 ELSE 0 END AS retired,
+       (SELECT w.words FROM machine_words w
+        WHERE w.hardwarename = machines.hardwarename AND w.site = machines.site) AS words
+     FROM machines WHERE hardwarename IN ${list(names)} ORDER BY hardwarename, site`,
+    names,
+  );
+
+/**
+ * Of machines that a site has just told of: those that another site has are claims, and those that were retired are given up.
  *
+ * @param rows as all sites tell them
  * @returns those that are a claim since now, with who has them
  */
-export async function markClaims(
+export async function judgeClaims(
   sql: Sql,
-  { site, names }: Names,
+  site: string,
+  rows: readonly Told[],
 ): Promise<readonly { readonly hardwarename: string; readonly holder: string }[]> {
-  const held = await sql.all<{ hardwarename: string; holder: string }>(
-    `SELECT m.hardwarename AS hardwarename, min(o.site) AS holder FROM machines m
-     JOIN machines o ON o.hardwarename = m.hardwarename AND o.site <> m.site
-     WHERE m.site = ? AND m.claimed = 0 AND o.claimed = 0 AND o.state <> 'retired'
-       AND m.hardwarename IN ${list(names)}
-     GROUP BY m.hardwarename ORDER BY m.hardwarename`,
-    [site, ...names],
-  );
-  const claimed = held.map(({ hardwarename }) => hardwarename);
-  if (claimed.length > 0)
+  const own = rows.filter((row) => row.site === site);
+  const others = rows.filter((row) => row.site !== site);
+  const held = own.flatMap(({ hardwarename, claimed }) => {
+    const holds = (row: Told) => row.claimed === 0 && row.retired === 0;
+    const holder = others.find((row) => row.hardwarename === hardwarename && holds(row));
+    return holder && claimed === 0 ? [{ hardwarename, holder: holder.site }] : [];
+  });
+  const claims = held.map(({ hardwarename }) => hardwarename);
+  if (claims.length > 0)
     await sql.run(
-      `UPDATE machines SET claimed = 1 WHERE site = ? AND hardwarename IN ${list(claimed)}`,
-      [site, ...claimed],
+      `UPDATE machines SET claimed = 1 WHERE ${OF_SITE} AND hardwarename IN ${list(claims)}`,
+      [site, ...claims],
     );
+  const retired = own.filter((row) => row.retired === 1).map(({ hardwarename }) => hardwarename);
+  await pass(sql, site, claimedOf(others, retired));
   return held;
 }
 
 /** These machines are this site's no more: where no other has it, the first by name of those that claim it does. */
-export const releaseClaims = (sql: Sql, { site, names }: Names): Promise<number> =>
-  release(sql, site, list(names), names);
-
-/** As `releaseClaims`, of those among them that were retired: hardly ever any, and PostgreSQL may look through all machines for claims. */
-export async function releaseRetired(sql: Sql, { site, names }: Names): Promise<void> {
-  const retired = await sql.all<{ hardwarename: string }>(
-    `SELECT hardwarename FROM machines WHERE site = ? AND state = 'retired' AND hardwarename IN ${list(names)}`,
-    [site, ...names],
-  );
-  if (retired.length > 0)
-    await releaseClaims(sql, { site, names: retired.map(({ hardwarename }) => hardwarename) });
+export async function releaseClaims(sql: Sql, { site, names }: Names): Promise<void> {
+  const rows = await toldOf(sql, names);
+  const others = rows.filter((row) => row.site !== site);
+  await pass(sql, site, claimedOf(others, names));
 }
+
+/** Hardly ever any. */
+const claimedOf = (others: readonly Told[], names: readonly string[]): string[] =>
+  names.filter((name) =>
+    others.some(({ hardwarename, claimed }) => claimed === 1 && hardwarename === name),
+  );
+
+const pass = async (sql: Sql, site: string, names: readonly string[]): Promise<void> => {
+  // PostgreSQL may look through all machines for who has them.
+  if (names.length > 0) await release(sql, site, list(names), names);
+};
 
 /** As `releaseClaims`, of all that a whole snapshot of the site did not mention. */
 export const releaseUnmentioned = (sql: Sql, site: string, snapshot: string): Promise<number> =>

@@ -7,30 +7,23 @@
  * at two, only the one that has greeted last changes anything, so that pages of two snapshots cannot mix. Nothing in here decides about a machine: the site does.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type FeedEvent,
-  type FromAppliance,
-  type Intent,
-  type IntentBody,
-  isLiving,
-  type LivingMachine,
-  type MachineDocument,
-} from '../federation/protocol.ts';
-import { limit } from '../limits.ts';
+import type { FeedEvent, FromAppliance, Intent, IntentBody } from '../federation/protocol.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
-import { markClaims, releaseClaims, releaseRetired, releaseUnmentioned } from './claims.ts';
+import { releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
+import { chunks, dropUnmentioned, places, putMachines } from './machines.ts';
 import { endMembers, putMembers, putPoolEvents } from './members.ts';
 import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
 import { answerReset, putResets } from './resets.ts';
-import { mendJobRows } from './schema-jobs.ts';
-import { endSiteJobs, loseJobs, putSiteJobs, putTold } from './site-jobs.ts';
+import { HAS_ODD, mendJobRows } from './schema-jobs.ts';
+import { endSiteJobs, HAS_DUE, loseJobs, putSiteJobs, putTold, settleJobs } from './site-jobs.ts';
 import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
-import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 import { applyWhole, toldAtHello, toldBy } from './told.ts';
+import { enterWords } from './word-index.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
 
@@ -130,12 +123,13 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
     applyBatch: ({ site: of, line }, batch) =>
       db.transaction(async (sql) => {
         const { from, to, mark = '' } = batch;
-        const moved = await sql.run(
+        // With what is hardly ever there: each statement more is felt, where batches are small and many.
+        const [moved] = await sql.all<{ odd: number; due: number }>(
           `UPDATE sites SET feed_cursor = ?, told_to = ?, mark = ?, heard_at = ?, last_event = ?
-           WHERE name = ? AND feed_cursor = ? AND line = ?`,
+           WHERE name = ? AND feed_cursor = ? AND line = ? RETURNING ${HAS_ODD} AS odd, ${HAS_DUE} AS due`,
           [to, to, mark, clock(), to, of, from, line],
         );
-        if (moved === 0) return judge(sql, { site: of, line }, to);
+        if (!moved) return judge(sql, { site: of, line }, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
         await putEvents(sql, of, batch.events);
         for (const { name, data } of batch.events)
@@ -146,8 +140,9 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
-        await mendJobRows(sql, of);
+        if (moved.odd === 1) await mendJobRows(sql, of);
         await putTold(sql, { site: of, jobs, events, snapshot: '', now: clock() });
+        if (moved.due === 1) await settleJobs(sql, { site: of, now: clock() });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
@@ -192,6 +187,8 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         return { kind: 'applied', cursor: done.cursor };
       });
       if (page.machines.length > 0) await count();
+      // The site does not wait for it.
+      if (verdict.kind === 'applied') void enterWords(db);
       return verdict;
     },
     applyWhole: (of, page) => applyWhole(db, of, { page, clock }),
@@ -257,71 +254,6 @@ async function judge(sql: Sql, { site, line }: LineOf, to: number): Promise<Batc
   return cursor !== null && cursor >= to ? { kind: 'known', cursor } : { kind: 'gap', cursor };
 }
 
-interface Machines {
-  readonly site: string;
-  readonly machines: readonly MachineDocument[];
-  readonly snapshot: string;
-}
-
-type Notice = (sql: Sql, site: string, code: string, detail: string) => Promise<unknown>;
-
-async function putMachines(sql: Sql, { site, machines, snapshot }: Machines, notice: Notice) {
-  const living = machines.filter(isLiving);
-  const gone = machines.filter((one) => !isLiving(one));
-  const columns =
-    '(site, hardwarename, state, hardware_type, role, squad, rack, document, version, snapshot)';
-  for (const chunk of chunks(living)) {
-    const rows = chunk.map((one) => [site, ...rowOf(one), snapshot]);
-    await sql.run(
-      `INSERT INTO machines ${columns} VALUES ${places(rows)}
-       ON CONFLICT (site, hardwarename) DO UPDATE SET state = excluded.state, hardware_type = excluded.hardware_type,
-         role = excluded.role, squad = excluded.squad, rack = excluded.rack,
-         document = excluded.document, version = excluded.version,
-         snapshot = CASE WHEN excluded.snapshot = '' THEN machines.snapshot ELSE excluded.snapshot END`,
-      rows.flat(),
-    );
-    const words = chunk.map((one) => [one.hardwarename, site, wordsOf(one)]);
-    await sql.run(
-      `INSERT INTO machine_words (hardwarename, site, words) VALUES ${places(words)}
-       ON CONFLICT (hardwarename, site) DO UPDATE SET words = excluded.words
-       WHERE machine_words.words <> excluded.words`,
-      words.flat(),
-    );
-    const names = chunk.map(({ hardwarename }) => hardwarename);
-    for (const { hardwarename, holder } of await markClaims(sql, { site, names })) {
-      const detail = `${hardwarename} is claimed by ${[site, holder].sort().join(' and ')}.`;
-      await notice(sql, site, 'MACHINE_CLAIMED', `${detail} It counts for ${holder} alone.`);
-    }
-    await releaseRetired(sql, { site, names });
-  }
-  for (const chunk of chunks(gone)) {
-    const names = chunk.map(({ hardwarename }) => hardwarename);
-    await releaseClaims(sql, { site, names });
-    for (const table of ['machines', 'machine_words'])
-      await sql.run(`DELETE FROM ${table} WHERE site = ? AND hardwarename IN ${places([names])}`, [
-        ...[site, ...names],
-      ]);
-  }
-}
-
-/**
- * The machines that a snapshot does not have. By their names: asked for words of which there is no machine, PostgreSQL compares each word
- * with each machine where it has counted either of them when there were few.
- */
-async function dropUnmentioned(sql: Sql, site: string, snapshot: string): Promise<void> {
-  const gone = await sql.all<{ hardwarename: string }>(
-    'DELETE FROM machines WHERE site = ? AND snapshot <> ? RETURNING hardwarename',
-    [site, snapshot],
-  );
-  for (const chunk of chunks(gone)) {
-    const names = chunk.map(({ hardwarename }) => hardwarename);
-    await sql.run(
-      `DELETE FROM machine_words WHERE site = ? AND hardwarename IN ${places([names])}`,
-      [...[site, ...names]],
-    );
-  }
-}
-
 async function putEvents(sql: Sql, site: string, events: readonly FeedEvent[]): Promise<void> {
   for (const chunk of chunks(events)) {
     const rows = chunk.map(({ id, at, name, hardwarename = '', data }) => [
@@ -332,39 +264,4 @@ async function putEvents(sql: Sql, site: string, events: readonly FeedEvent[]): 
       rows.flat(),
     );
   }
-}
-
-const textOf = (document: LivingMachine, name: string): string => {
-  const value = (document as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : '';
-};
-
-/** Between the site and the snapshot, in the order of the columns. */
-const rowOf = (document: LivingMachine): SqlValue[] => [
-  document.hardwarename,
-  ...['state', 'hardwareType', 'role', 'squad', 'rack'].map((name) => textOf(document, name)),
-  JSON.stringify(document),
-  document.version,
-];
-
-const WORDS = 'hardwarename serial hostname uuid product rack bmcMac'.split(' ');
-
-/** What it may be searched for by. */
-function wordsOf(document: LivingMachine): string {
-  const nics = ((document as Record<string, unknown>).nics ?? []) as { mac?: string }[];
-  const words = [
-    ...WORDS.map((name) => textOf(document, name)),
-    ...nics.map(({ mac = '' }) => mac),
-  ];
-  return words.filter(Boolean).join(' ').toLowerCase();
-}
-
-const places = (rows: readonly (readonly unknown[])[]): string =>
-  rows.map((row) => `(${row.map(() => '?').join(', ')})`).join(', ');
-
-function chunks<Item>(items: readonly Item[]): Item[][] {
-  const size = limit('fleetStatementRowsMax');
-  const parts: Item[][] = [];
-  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
-  return parts;
 }

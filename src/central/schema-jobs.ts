@@ -59,6 +59,11 @@ export async function fillJobRows(sql: Sql): Promise<void> {
   await sql.run("DELETE FROM fleet_jobs WHERE status = ''");
 }
 
+const ODD = "created_at = 0 AND document = '' AND intent <> ''";
+
+/** Of a row of `sites`: 1 where there is something for `mendJobRows`. */
+export const HAS_ODD = `CASE WHEN EXISTS (SELECT 1 FROM fleet_jobs o WHERE o.site = sites.name AND ${ODD}) THEN 1 ELSE 0 END`;
+
 /**
  * Rows that an instance of the version before has written over this database: of an answer that it heard, with nothing of what was asked for.
  * They begin an index of the site's.
@@ -68,7 +73,7 @@ export async function mendJobRows(sql: Sql, site: string): Promise<void> {
     `SELECT i.id AS id, i.site AS site, i.who AS who, i.body AS body, i.asked_at AS asked_at,
        i.status AS status, i.result AS result, i.ended_at AS ended_at, j.job AS job, j.status AS known
      FROM fleet_jobs j JOIN intents i ON i.id = j.intent AND i.site = j.site
-     WHERE j.site = ? AND j.created_at = 0 AND j.document = '' AND j.intent <> ''`,
+     WHERE j.site = ? AND ${ODD}`,
     [site],
   );
   for (const row of rows) {

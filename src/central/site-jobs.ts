@@ -172,6 +172,10 @@ export async function endSiteJobs(
   for (const row of await readOpen(sql, where, values)) await closeByEvents(sql, row, now);
 }
 
+/** Of a row of `sites`: 1 where an answer has named an event, which `settleJobs` looks at. */
+export const HAS_DUE =
+  'CASE WHEN EXISTS (SELECT 1 FROM fleet_jobs d WHERE d.site = sites.name AND d.due > 0) THEN 1 ELSE 0 END';
+
 /** Its events have come as far as an answer has named, and nothing was told of the job that it named: of a site that tells of jobs. */
 export async function settleJobs(
   sql: Sql,
@@ -195,7 +199,6 @@ export async function loseJobs(
 export async function putTold(sql: Sql, told: Told): Promise<void> {
   await putSiteJobs(sql, told);
   await foldJobs(sql, told);
-  await settleJobs(sql, told);
 }
 
 /** Events of jobs that come without them: those of a site of the version before. */

@@ -20,3 +20,16 @@ export async function indexWords(db: FleetDatabase): Promise<boolean> {
     () => false,
   );
 }
+
+/**
+ * What has been put in lately lies beside the index until there is enough of it, and as long as much does, each search reads all words. So it
+ * is entered when a site's copy is whole; the database does it by itself, within a minute or so.
+ */
+export async function enterWords(db: FleetDatabase): Promise<void> {
+  if (db.engine !== 'postgresql') return;
+  const enter = db.all(
+    `SELECT gin_clean_pending_list(oid) FROM pg_class
+     WHERE relname = 'machine_words_parts' AND relnamespace = current_schema()::regnamespace`,
+  );
+  await enter.catch(() => undefined);
+}

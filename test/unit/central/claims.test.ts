@@ -1,6 +1,6 @@
 /** Who of those that claim a machine has it, when another gives it up. */
 import { describe, expect, it } from 'vitest';
-import { markClaims, releaseClaims } from '../../../src/central/claims.ts';
+import { judgeClaims, releaseClaims, toldOf } from '../../../src/central/claims.ts';
 import type { FleetDatabase } from '../../../src/central/sql.ts';
 import { fleetDatabase } from '../../support/fleet-database.ts';
 
@@ -13,7 +13,7 @@ async function claimedBy(...sites: string[]): Promise<FleetDatabase> {
        VALUES (?, 'M-1', 'free', '', '', '', '', '{}', 1)`,
       [site],
     );
-    await markClaims(opened, { site, names: ['M-1'] });
+    await judgeClaims(opened, site, await toldOf(opened, ['M-1']));
   }
   return opened;
 }

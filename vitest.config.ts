@@ -24,7 +24,7 @@ export default defineConfig({
       project('fuzz', 600_000, true),
       project('interop', 120_000, false),
       project('e2e', 900_000, false),
-      // What central promises over SQLite, over PostgreSQL: by command, for it takes most of a minute.
+      // What central promises over SQLite, over PostgreSQL: by command, for it takes minutes.
       {
         test: {
           ...project('postgres', 60_000, false).test,

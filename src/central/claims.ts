@@ -30,7 +30,7 @@ const list = (names: readonly string[]): string => `(${names.map(() => '?').join
  */
 export const OF_SITE = "site || '' = ?";
 
-/** These machines as all sites tell them, by site. */
+/** These machines as all sites tell them, by name and site: asked for by name alone, as above. */
 export const toldOf = (sql: Sql, names: readonly string[]): Promise<Told[]> =>
   sql.all<Told>(
     `SELECT hardwarename, site, claimed, CASE WHEN state = 'retired' THEN 1 ELSE 0 END AS retired,

@@ -1,6 +1,6 @@
 /**
- * Machines as their sites tell them: one row of each site's, with its words for searches, and who of several sites has it
- * (claims.ts). What is told a second time unchanged writes little.
+ * Machines as their sites tell them: a row for each site that tells of one, with its words for searches, and which of them has it
+ * (claims.ts).
  */
 import { isLiving, type LivingMachine, type MachineDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';

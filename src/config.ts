@@ -4,7 +4,6 @@
  * With no file the daemon serves the virtual lab, so every default below is a lab default. Parsing ends in readonly,
  * branded values; nothing behind this file sees text that could be wrong.
  */
-import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { bmcSchema } from './bmc/settings.ts';
@@ -12,10 +11,16 @@ import { bootSchema } from './boot/settings.ts';
 import { consolesSchema } from './console/settings.ts';
 import { dhcpSchema } from './dhcp/settings.ts';
 import { dnsSchema } from './dns/settings.ts';
-import { AppError, unreadable } from './errors.ts';
 import { oidcSchema } from './http/people/oidc-settings.ts';
 import { imagesSchema } from './images/settings.ts';
 import { jobsSchema } from './jobs/settings.ts';
+import {
+  keysOf,
+  parseSettings,
+  readSettings,
+  readSettingsFile,
+  type SettingsRead,
+} from './platform/settings-text.ts';
 import { provisioningSchema } from './provisioning/settings.ts';
 import { standbySchema } from './standby/settings.ts';
 import { type Cidr, formatCidr, formatIpv4, type Ipv4 } from './wire/ipv4.ts';
@@ -107,94 +112,17 @@ const schema = z.strictObject({
 
 export type Config = z.output<typeof schema>;
 
-export interface ConfigFault {
-  /** `dhcp.segments.0.address`, or `the top level`. */
-  readonly path: string;
-  readonly problem: string;
-}
-
 /** Parses configuration text. @throws AppError CONFIG_INVALID naming each place and, for an unknown key, the likely one. */
 export function parseConfig(text: string): Config {
-  const result = readConfig(text);
-  if (result.config) return result.config;
-  throw invalidConfig(result.faults);
-}
-
-export function invalidConfig(faults: readonly ConfigFault[]): AppError {
-  const lines = faults.map(({ path, problem }) => `\n  ${path}: ${problem}`);
-  return new AppError('CONFIG_INVALID', { detail: lines.join('') });
+  return parseSettings(schema, text);
 }
 
 /** What it says, or all that is wrong with it. */
-export function readConfig(
-  text: string,
-): { readonly config: Config } | { readonly config?: undefined; readonly faults: ConfigFault[] } {
-  let document: unknown;
-  try {
-    document = parseYaml(text) ?? {};
-  } catch (cause) {
-    return { faults: [{ path: 'the file', problem: `is no YAML: ${(cause as Error).message}` }] };
-  }
-  const result = schema.safeParse(document);
-  if (result.success) return { config: result.data };
-  const faults = result.error.issues.flatMap((issue): ConfigFault[] => {
-    const path = issue.path.join('.') || 'the top level';
-    if (issue.code !== 'unrecognized_keys')
-      return [{ path, problem: wordsOf(issue, issue.path.reduce(valueAt, document)) }];
-    return issue.keys.map((key) => ({
-      ...{ path, problem: `unknown key '${key}'${suggestion(key, issue.path)}` },
-    }));
-  });
-  return { faults };
-}
-
-const valueAt = (value: unknown, key: PropertyKey): unknown =>
-  (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-
-const KINDS: Readonly<Record<string, string>> = {
-  ...{ object: 'a group of keys', array: 'a list', string: 'text', number: 'a number' },
-  ...{ int: 'a whole number', boolean: 'true or false' },
-};
-
-/** What is wrong with a value, for who wrote it; where a schema has words of its own, these. */
-function wordsOf(issue: z.core.$ZodIssue, value: unknown): string {
-  if (!/^(Invalid (input|option)|Too (big|small))/.test(issue.message)) return issue.message;
-  if (value === undefined) return 'is missing';
-  if (value === null) return 'has no value: leave the key out for its default';
-  switch (issue.code) {
-    case 'invalid_type': {
-      const quoted = issue.expected === 'number' && typeof value === 'string';
-      return `has to be ${KINDS[issue.expected] ?? issue.expected}${quoted ? ', without quotes' : ''}`;
-    }
-    case 'invalid_value':
-      return typeof value === 'object'
-        ? `has to be one of ${issue.values.join(', ')}`
-        : `'${value}' is none of ${issue.values.join(', ')}`;
-    case 'too_big':
-      return `has to be ${boundOf(issue.origin)}at most ${issue.maximum}`;
-    case 'too_small':
-      return `has to be ${boundOf(issue.origin)}at least ${issue.minimum}`;
-    default:
-      return issue.message;
-  }
-}
-
-/** Of text and lists the length is bounded, of numbers the value. */
-const boundOf = (origin: string): string =>
-  origin === 'string' ? 'of a length of ' : origin === 'array' ? 'a list of ' : '';
+export const readConfig = (text: string): SettingsRead<Config> => readSettings(schema, text);
 
 /** Reads a configuration file; with no file, the lab's defaults. */
 export function loadConfig(file: string | undefined): Config {
-  return parseConfig(file === undefined ? '' : readConfigFile(file));
-}
-
-/** @throws AppError CONFIG_UNREADABLE */
-export function readConfigFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  return parseConfig(file === undefined ? '' : readSettingsFile(file));
 }
 
 export interface ConfigRow {
@@ -238,48 +166,4 @@ export function describeConfig(config: Config, text: string): ConfigRow[] {
 }
 
 /** Every key that the file may hold, as dotted paths (`dhcp.segments.iface`); docs/configuration.md lists the same. */
-export function configKeys(): string[] {
-  const keys: string[] = [];
-  const walk = (node: unknown, prefix: string): void => {
-    const { properties, items } = node as { properties?: Record<string, unknown>; items?: unknown };
-    if (items) walk(items, prefix);
-    for (const [name, child] of Object.entries(properties ?? {})) {
-      const path = prefix ? `${prefix}.${name}` : name;
-      const before = keys.length;
-      walk(child, path);
-      if (keys.length === before) keys.push(path);
-    }
-  };
-  walk(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), '');
-  return keys;
-}
-
-/** The likely one of the keys that may stand there; of all, where what may stand there is one of several forms. */
-function suggestion(key: string, path: readonly PropertyKey[]): string {
-  const place = path.filter((part) => typeof part === 'string');
-  const paths = configKeys().map((each) => each.split('.'));
-  const there = paths.filter((each) => place.every((part, at) => each[at] === part));
-  const names = new Set(there.flatMap((each) => each[place.length] ?? []));
-  if (names.size === 0) for (const name of paths.flat()) names.add(name);
-  names.delete(key);
-  const nearest = [...names]
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return nearest && nearest.distance <= Math.max(2, key.length / 3)
-    ? ` (did you mean '${nearest.name}'?)`
-    : '';
-}
-
-/** Levenshtein's distance: insertions, deletions and replacements. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
+export const configKeys = (): string[] => keysOf(schema);

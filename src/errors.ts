@@ -21,7 +21,7 @@ export const ERRORS = {
     message: 'A boot file is missing; build it with `make pxeimage`.',
   },
   TLS_INVALID: { httpStatus: 500, message: 'A TLS certificate or key cannot be used.' },
-  DATABASE_FAILED: { httpStatus: 500, message: 'The database file cannot be opened.' },
+  DATABASE_FAILED: { httpStatus: 500, message: 'The database cannot be opened.' },
   CAPTURE_UNREADABLE: { httpStatus: 500, message: 'The capture cannot be read.' },
   DNS_REFUSED: { httpStatus: 409, message: 'These zones would not pass the checks.' },
   TOKEN_UNKNOWN: { httpStatus: 404, message: 'No such boot token.' },

@@ -5,7 +5,7 @@ import './platform/require-node.ts';
 import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type BmcOptions, runBmc } from './cli/bmc.ts';
-import { addFleetCommands } from './cli/central.ts';
+import { addFleetCommands, type RunningService } from './cli/central.ts';
 import { type ConfigCheckOptions, checkConfigFile } from './cli/config-check.ts';
 import { type DecodeOptions, decode } from './cli/decode.ts';
 import { addBeforeAfterCommands } from './cli/people/before-after.ts';
@@ -49,25 +49,30 @@ program
     const daemon = config.standby
       ? await startPair(config, log, options.config)
       : await startDaemon(config, log, { file: options.config });
-    const { NOTIFY_SOCKET: manager } = process.env;
-    const why = notifyService(manager, { state: 'ready', status: `site ${config.site}` });
-    if (why !== undefined) log.warn({ why }, UNTOLD);
-    let stopping = false;
-    const stop = (signal: NodeJS.Signals) => {
-      if (stopping) return;
-      stopping = true;
-      notifyService(manager, { state: 'stopping', status: signal });
-      daemon.stop(signal).then(
-        () => process.exit(0),
-        (err) => {
-          log.fatal({ err }, 'stopping failed');
-          process.exit(EXIT_FAILED);
-        },
-      );
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
+    runUntilStopped({ status: `site ${config.site}`, log, stop: (why) => daemon.stop(why) });
   });
+
+/** Tells the service manager that it serves, and ends it at the first signal. */
+function runUntilStopped({ status, log, stop }: RunningService): void {
+  const { NOTIFY_SOCKET: manager } = process.env;
+  const why = notifyService(manager, { state: 'ready', status });
+  if (why !== undefined) log.warn({ why }, UNTOLD);
+  let stopping = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    notifyService(manager, { state: 'stopping', status: signal });
+    stop(signal).then(
+      () => process.exit(0),
+      (err) => {
+        log.fatal({ err }, 'stopping failed');
+        process.exit(EXIT_FAILED);
+      },
+    );
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
 
 program
   .command('decode')
@@ -108,14 +113,7 @@ addFleetCommands(program, {
   write: (text) => void process.stdout.write(text),
   tell: (text) => void process.stderr.write(text),
   readInput,
-  untilStopped(stop) {
-    const { NOTIFY_SOCKET: manager } = process.env;
-    const why = notifyService(manager, { state: 'ready', status: 'central' });
-    if (why !== undefined) process.stderr.write(`${UNTOLD} (${why})\n`);
-    const end = () => void stop().then(() => process.exit(0));
-    process.on('SIGTERM', end);
-    process.on('SIGINT', end);
-  },
+  run: runUntilStopped,
 });
 
 addStandbyCommands(program, { write: (text) => void process.stdout.write(text) });

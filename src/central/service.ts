@@ -40,7 +40,7 @@ import { openRights, type Rights } from './rights.ts';
 import { migrateFleet } from './schema.ts';
 import { openFleetSessions } from './sessions.ts';
 import type { CentralSettings } from './settings.ts';
-import { openFleetDatabase } from './sql.ts';
+import { reachFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
 import { openFleetStatistics } from './statistics.ts';
 import { indexWords } from './word-index.ts';
@@ -54,13 +54,13 @@ export interface Central {
   close(): Promise<void>;
 }
 
-/** @throws AppError CONFIG_INVALID, LISTEN_FAILED, and what the database says when it cannot be reached */
+/** @throws AppError CONFIG_INVALID, DATABASE_FAILED, LISTEN_FAILED */
 export async function startCentral(
   settings: CentralSettings,
   { log, clock }: { readonly log: Log; readonly clock: Clock },
 ): Promise<Central> {
   const authority = await authorityIn(settings.folder, clock);
-  const db = openFleetDatabase(settings.database);
+  const db = await reachFleetDatabase(settings.database);
   try {
     await migrateFleet(db);
     if (!(await indexWords(db)) && db.engine === 'postgresql')

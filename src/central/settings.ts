@@ -1,8 +1,6 @@
 /** The configuration of central: a file of its own, because it is another machine's. */
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { AppError, unreadable } from '../errors.ts';
+import { parseSettings, readSettingsFile } from '../platform/settings-text.ts';
 
 const port = z.number().int().min(0).max(65_535);
 
@@ -41,17 +39,5 @@ export type CentralSettings = z.output<typeof centralSchema>;
 
 /** @throws AppError CONFIG_UNREADABLE, CONFIG_INVALID naming each place */
 export function loadCentral(file: string | undefined): CentralSettings {
-  const text = file === undefined ? '' : readNamed(file);
-  const result = centralSchema.safeParse(parse(text) ?? {});
-  if (result.success) return result.data;
-  const lines = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new AppError('CONFIG_INVALID', { detail: `\n  ${lines.join('\n  ')}` });
-}
-
-function readNamed(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  return parseSettings(centralSchema, file === undefined ? '' : readSettingsFile(file));
 }

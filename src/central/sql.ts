@@ -23,6 +23,27 @@ export interface FleetDatabase extends Sql {
   close(): Promise<void>;
 }
 
+/**
+ * Opens it, and asks it one question: who cannot reach it says so before anything is made of it.
+ *
+ * @throws AppError CONFIG_INVALID for what is no such URL, DATABASE_FAILED with the reason
+ */
+export async function reachFleetDatabase(url: string): Promise<FleetDatabase> {
+  let db: FleetDatabase | undefined;
+  try {
+    db = openFleetDatabase(url);
+    await db.all('SELECT 1 AS one');
+    return db;
+  } catch (cause) {
+    await db?.close();
+    if (cause instanceof AppError) throw cause;
+    // A refused connection to a name with several addresses has no message of its own.
+    const { message, code = '' } = cause as NodeJS.ErrnoException;
+    const where = url.replace(/:\/\/[^/@]*@/, '://…@');
+    throw new AppError('DATABASE_FAILED', { detail: `(${where}: ${message || code})`, cause });
+  }
+}
+
 /** PostgreSQL's INT8: counts and times stay below 2^53. */
 const INT8 = 20;
 
@@ -31,7 +52,7 @@ export function openFleetDatabase(url: string): FleetDatabase {
   if (/^postgres(ql)?:/.test(url)) return openPostgres(url);
   const [, file] = /^sqlite:(.+)$/.exec(url) ?? [];
   if (file === undefined) {
-    const detail = 'central.database begins with postgresql: or sqlite:';
+    const detail = '\n  database: begins with postgresql: or sqlite:';
     throw new AppError('CONFIG_INVALID', { detail });
   }
   return openSqlite(file);

@@ -9,14 +9,21 @@ import { federationFolderOf, systemClock } from '../daemon/core.ts';
 import { joinFleet } from '../daemon/federation.ts';
 import { AppError } from '../errors.ts';
 import { ROLES, type Role } from '../inventory/access.ts';
-import { openLog } from '../platform/log.ts';
+import { type Log, openLog } from '../platform/log.ts';
+
+/** What runs until it is told to stop, by a signal. */
+export interface RunningService {
+  /** What the service manager shows beside it. */
+  readonly status: string;
+  readonly log: Log;
+  stop(signal: string): Promise<void>;
+}
 
 export interface FleetCliContext {
   write(text: string): void;
   tell(text: string): void;
   readInput(): Promise<string>;
-  /** Runs until it is told to stop, by a signal. */
-  untilStopped(stop: () => Promise<void>): void;
+  run(service: RunningService): void;
 }
 
 const JSON_OPTION = 'print JSON for programs';
@@ -48,7 +55,7 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
       }
       const { appliancesPort: appliances, peoplePort: people } = running;
       log.info({ appliances, people }, 'central is ready');
-      context.untilStopped(running.close);
+      context.run({ status: 'central', log, stop: running.close });
     });
   central
     .command('token')
@@ -62,10 +69,10 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
       const { config, role, squad } = options;
       if (!ROLES.includes(role as Role))
         throw new AppError('REQUEST_INVALID', { detail: `Roles are ${ROLES.join(', ')}.` });
-      const { openFleetDatabase } = await import('../central/sql.ts');
+      const { reachFleetDatabase } = await import('../central/sql.ts');
       const { migrateFleet } = await import('../central/schema.ts');
       const { openFleetAccess } = await import('../central/access.ts');
-      const db = openFleetDatabase(loadCentral(config).database);
+      const db = await reachFleetDatabase(loadCentral(config).database);
       try {
         await migrateFleet(db);
         const secret = await openFleetAccess(db, systemClock).makeToken(name, role as Role, squad);

@@ -2,9 +2,14 @@
  * `reveille config check`: the file as the daemon would read it, and what it names. Errors end with a status of their own; of
  * warnings only whoever is at the machine knows, and says so with `--strict`.
  */
-import { type ConfigFault, invalidConfig, readConfig, readConfigFile } from '../config.ts';
+import { readConfig } from '../config.ts';
 import { type ConfigRemark, checkConfig } from '../daemon/config-check.ts';
 import type { AppError } from '../errors.ts';
+import {
+  invalidSettings,
+  readSettingsFile,
+  type SettingsFault,
+} from '../platform/settings-text.ts';
 import type { Millis } from '../wire/time.ts';
 
 export interface ConfigCheckOptions {
@@ -23,13 +28,13 @@ export function checkConfigFile(
   { json = false, strict = false }: ConfigCheckOptions,
   now: Millis,
 ): { readonly text: string; readonly failure: AppError | undefined } {
-  const { config, ...rest } = readConfig(file === undefined ? '' : readConfigFile(file));
+  const { value: config, faults } = readConfig(file === undefined ? '' : readSettingsFile(file));
   const remarks = config ? checkConfig(config, now) : [];
   const isError = (one: ConfigRemark) => strict || one.isError;
-  const errors = 'faults' in rest ? rest.faults : remarks.filter(isError).map(plain);
+  const errors: readonly Said[] = config ? remarks.filter(isError).map(plain) : faults;
   const warnings = remarks.filter((one) => !isError(one)).map(plain);
   const valid = errors.length === 0;
-  const failure = valid ? undefined : invalidConfig(errors.map(inOneLine));
+  const failure = valid ? undefined : invalidSettings(errors.map(inOneLine));
   const site = config?.site ?? null;
   const segments = config?.dhcp.segments.length ?? null;
   if (json) {
@@ -45,13 +50,13 @@ export function checkConfigFile(
   return { text: `${first}${lines.join('')}`, failure };
 }
 
-interface Said extends ConfigFault {
+interface Said extends SettingsFault {
   readonly mend?: string;
 }
 
 const plain = ({ path, problem, mend }: ConfigRemark): Said => ({ path, problem, mend });
 
-const inOneLine = ({ path, problem, mend }: Said): ConfigFault => ({
+const inOneLine = ({ path, problem, mend }: Said): SettingsFault => ({
   path,
   problem: mend === undefined ? problem : `${problem}; ${mend}`,
 });

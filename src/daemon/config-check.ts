@@ -9,7 +9,7 @@ import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, resolve } from 'node:path';
-import type { Config, ConfigFault } from '../config.ts';
+import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { parseKey } from '../images/signature.ts';
 import { limit } from '../limits.ts';
@@ -17,12 +17,13 @@ import { checkDns, siteDefaults } from '../nameserver/start.ts';
 import { absence, isOurs, isUp } from '../platform/interfaces.ts';
 import { readPairKey } from '../platform/pair-link.ts';
 import { readSecret } from '../platform/secret-key.ts';
+import type { SettingsFault } from '../platform/settings-text.ts';
 import { loadTls } from '../platform/tls-files.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
 import { portsWantedTwice, wantedPorts } from './wanted-ports.ts';
 
-export interface ConfigRemark extends ConfigFault {
+export interface ConfigRemark extends SettingsFault {
   readonly isError: boolean;
   /** What to do. */
   readonly mend: string;

@@ -19,7 +19,7 @@ async function run(...words: string[]): Promise<string> {
     },
     tell: () => undefined,
     readInput: async () => '',
-    untilStopped: () => undefined,
+    run: () => undefined,
   });
   await program.parseAsync(words, { from: 'user' });
   return output;
@@ -45,6 +45,31 @@ describe('central token', () => {
       squads: { music: 'viewer' },
     });
     await db.close();
+  });
+
+  it.each([
+    ['database: [', 'CONFIG_INVALID', '\n  the file: is no YAML: '],
+    [
+      'peple: {}',
+      'CONFIG_INVALID',
+      "\n  the top level: unknown key 'peple' (did you mean 'people'?)",
+    ],
+    [
+      'people: { port: "1" }',
+      'CONFIG_INVALID',
+      '\n  people.port: has to be a number, without quotes',
+    ],
+    ['database: mysql://x/y', 'CONFIG_INVALID', '\n  database: begins with postgresql: or sqlite:'],
+    ['database: sqlite:/nowhere/fleet.db', 'DATABASE_FAILED', '(sqlite:/nowhere/fleet.db: '],
+    [
+      'database: postgresql://me:secret@127.0.0.1:9/fleet',
+      ...(['DATABASE_FAILED', '(postgresql://…@127.0.0.1:9/fleet: connect ECONNREFUSED'] as const),
+    ],
+  ])('says what is wrong with a file of %j', async (text, code, says) => {
+    const config = join(mkdtempSync(join(tmpdir(), 'central-')), 'central.yaml');
+    writeFileSync(config, text);
+    const made = run('central', 'token', 'ops', '-c', config);
+    await expect(made).rejects.toMatchObject({ code, message: expect.stringContaining(says) });
   });
 
   it('is of a role that there is', async () => {

@@ -84,6 +84,7 @@ export async function startDaemon(
     clock: systemClock,
     log,
     metrics,
+    leaseClock: pair?.clock ?? systemClock,
     applyLease: promised?.applyLease ?? core.inventory.leases.apply,
     leaseDurable: promised?.leaseDurable ?? core.groupCommit.whenDurable,
     groupCommit: { ...core.groupCommit, ...(promised && { whenDurable: promised.whenDurable }) },

@@ -218,6 +218,8 @@ export interface Parts extends ReturnType<typeof openCore> {
   readonly flows: Flows;
   /** Inside a transaction. @returns the MAC that had the address until now, when it was another */
   readonly applyLease: Inventory['leases']['apply'];
+  /** The time of day that leases go by. */
+  readonly leaseClock: Clock;
   /** When an acknowledgement may leave: with a standby, when that one knows of it. */
   readonly leaseDurable: GroupCommit['whenDurable'];
   /** Shared with the name server's threads: whose questions the recorder wants. */

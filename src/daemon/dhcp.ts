@@ -7,7 +7,7 @@ import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
-import { type Parts, systemClock } from './core.ts';
+import type { Parts } from './core.ts';
 import { createSeat, type DhcpSeat } from './dhcp-seat.ts';
 import { followInterfaces } from './interfaces.ts';
 import { addOverrunMetrics } from './metrics.ts';
@@ -54,7 +54,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     sockets: [...seats.values()].flat(),
     view,
     ports: { server: config.dhcp.serverPort, client: config.dhcp.clientPort },
-    clock: systemClock,
+    clock: parts.leaseClock,
     transaction: inventory.transactionUnsynced,
     whenDurable: parts.leaseDurable,
     defer: (task, afterMs) => void (afterMs > 0 ? setTimeout(task, afterMs) : setImmediate(task)),

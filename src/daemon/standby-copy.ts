@@ -23,6 +23,7 @@ import {
   setPlace,
 } from '../standby/copy.ts';
 import { reservedHoldSeconds } from '../standby/gate.ts';
+import { clockOf, followClock, keepClock } from '../standby/lease-clock.ts';
 import { inheritMoves } from '../standby/move-log.ts';
 import type { Promised } from '../standby/promises.ts';
 import type { Place, RowsMessage, StandbyMessage } from '../standby/protocol.ts';
@@ -43,6 +44,8 @@ export interface StandbyCopy {
   leave(to: 'active' | 'apart', aheadMs: number): void;
   /** What was promised in this database since then; nothing of a copy, whose promises are its writer's, or in the file of what was told. */
   promisedAfter(at: number): Promised[];
+  /** By how much its owner's time of day was set in all, as the database has it. */
+  clockSetMs(): number | undefined;
   /** As a follower: follows up the file from here on. `onRows`: what has changed, before it is said that it is here. */
   open(onRows: (tables: ReadonlySet<string>) => void): void;
   /** Nothing is entered any more. */
@@ -66,13 +69,16 @@ export interface StandbyCopy {
 export interface CopyPorts {
   readonly config: Config;
   readonly log: Log;
+  /** By how much our time of day was set in all. */
+  clockSetMs(): number;
   /** A whole copy is on disk: closes the database, runs this, and opens it again. */
   replace(put: () => void): void;
   /** What came cannot be used: the line is to begin anew. */
   onError(error: unknown): void;
 }
 
-export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): StandbyCopy {
+export function openStandbyCopy(ports: CopyPorts): StandbyCopy {
+  const { config, log, clockSetMs, replace, onError } = ports;
   const { file } = config.database;
   const small: Readonly<Record<string, string>> = {
     key: keyFileOf(config),
@@ -135,21 +141,14 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
       place = undefined;
       if (!existsSync(file)) return;
       inFile((db) => {
-        if (!isLeased(db)) return;
-        db.transaction(() => {
-          const holdMs = reservedHoldSeconds(config.standby?.mcltSeconds ?? 0) * 1000;
-          const inherits = to === 'active' && isFromCopy(db);
-          const now = Date.now();
-          const longestMs = longestLeaseMs(config);
-          if (inherits) inheritMoves(db, { now, holdMs, longestMs, aheadMs });
-          leavePlace(db, to);
-          if (inherits) inheritLeases(db, { now, aheadMs });
-        }).immediate();
+        if (isLeased(db)) leaveCopy(db, to, { config, aheadMs, setMs: clockSetMs() });
       });
     },
+    clockSetMs: () =>
+      existsSync(file) ? inFile((db) => (isLeased(db) ? clockOf(db) : undefined)) : undefined,
     promisedAfter: (at) =>
       existsSync(file)
-        ? inFile((db) => (isLeased(db) && !isFromCopy(db) ? promisedAfter(db, at) : []))
+        ? inFile((db) => (isLeased(db) ? ownPromisesAfter(db, at, clockSetMs()) : []))
         : [],
     open(onRows) {
       place = follower.open(onRows);
@@ -200,6 +199,35 @@ export function openStandbyCopy({ config, log, replace, onError }: CopyPorts): S
 const isLeased = (db: Database): boolean =>
   db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leases'`).get() !== undefined;
 
+/** Of a database that is no copy, with its times by our time of day as it is now. */
+function ownPromisesAfter(db: Database, at: number, setMs: number): Promised[] {
+  if (isFromCopy(db)) return [];
+  db.transaction(() => followClock(db, { setMs, now: Date.now() })).immediate();
+  return promisedAfter(db, at);
+}
+
+interface Leaving {
+  readonly config: Config;
+  readonly aheadMs: number;
+  readonly setMs: number;
+}
+
+function leaveCopy(db: Database, to: 'active' | 'apart', how: Leaving): void {
+  const { config, aheadMs, setMs } = how;
+  const holdMs = reservedHoldSeconds(config.standby?.mcltSeconds ?? 0) * 1000;
+  const now = Date.now();
+  const leave = (): void => {
+    const wasCopy = isFromCopy(db);
+    if (wasCopy && to === 'active') {
+      inheritMoves(db, { now, holdMs, longestMs: longestLeaseMs(config), aheadMs });
+      inheritLeases(db, { now, aheadMs });
+      keepClock(db, setMs);
+    } else if (!wasCopy) followClock(db, { setMs, now });
+    leavePlace(db, to);
+  };
+  db.transaction(leave).immediate();
+}
+
 /** What a daemon before this one has left of copies that were under way. */
 function discardAll(file: string, prefix: string): void {
   const folder = dirname(file);
@@ -209,7 +237,7 @@ function discardAll(file: string, prefix: string): void {
 }
 
 /** As long as a client may have one of either of the two, which have the same segments. */
-function longestLeaseMs({ dhcp }: Config): number {
+export function longestLeaseMs({ dhcp }: Config): number {
   const seconds = dhcp.segments.flatMap(
     ({ leaseSeconds, unknownLeaseSeconds, leaseSecondsMax, leaseSecondsByState }) => [
       ...[leaseSeconds, unknownLeaseSeconds, leaseSecondsMax],

@@ -118,7 +118,7 @@ function statusOf(pair: Pair): PairStatus {
       current: pair.part.isCurrent(),
       behind: pair.part.telling?.feeder.behind() ?? 0,
       touchAt: pair.meeting ? Date.now() : touchAt,
-      clockAheadMs: likelyMs(pair.footing.ahead()),
+      clockAheadMs: likelyMs(pair.footing.aheadNow()),
       version: pair.meeting?.version ?? '',
     },
     standby: standbyOf(pair),

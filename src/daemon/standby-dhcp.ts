@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { LeaseChange } from '../dhcp/ports.ts';
+import { lastingMs } from '../platform/lasting-clock.ts';
 import { type ChangeLog, openChangeLog } from '../standby/change-log.ts';
 import { createFeeder, type Feeder, type FeederPorts } from '../standby/feeder.ts';
 import {
@@ -39,6 +40,8 @@ export interface TellingParts {
   readonly told: Told;
   /** Of one that serves while it is apart nobody takes over anything. */
   readonly active: boolean;
+  /** No lease is longer. */
+  readonly longestMs: number;
   standing(): Standing;
   aheadMs(): number;
 }
@@ -48,7 +51,8 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
   const log = openChangeLog(core.db);
   const feeder = createFeeder({ ...parts.ports, log, run: randomUUID() });
   const moves = openMoveLog(core.db, {
-    ...{ head: log.head, mono: () => performance.now(), wall: systemClock },
+    ...{ head: log.head, mono: lastingMs, wall: systemClock },
+    longestMs: parts.longestMs,
     isTogether: () => isTogether(standing()),
     isSilent: () => isSilent(standing()),
     holdMs: reservedHoldSeconds(settings.mcltSeconds) * 1000,

@@ -3,10 +3,12 @@
  * anything is promised that follows from it.
  */
 import { limit } from '../limits.ts';
+import { lastingMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
 import {
   afterSet,
   type ClockBounds,
+  type ClockDifference,
   createClockDifference,
   NOTHING_HEARD,
 } from '../standby/clock-difference.ts';
@@ -33,9 +35,19 @@ export interface FootingParts {
   readonly settings: Pick<StandbySettings, 'member' | 'witness'>;
   readonly mcltMs: number;
   readonly state: PairStateFile;
-  readonly right: Right;
-  readonly log: Log;
+  readonly right: Pick<Right, 'kept' | 'follows' | 'source'>;
+  readonly log: Pick<Log, 'warn'>;
+  readonly clocks?: FootingClocks;
 }
+
+export interface FootingClocks {
+  /** The time of day. */
+  wall(): number;
+  /** Of one that does not jump. */
+  mono(): number;
+}
+
+const SYSTEM: FootingClocks = { wall: () => Date.now(), mono: lastingMs };
 
 export interface Footing {
   /** Before anything is written with a time of day that has to last: whether that was set. */
@@ -51,8 +63,12 @@ export interface Footing {
   begins(): void;
   /** Something was heard of the other one. `inStepAt`: and each had what the other one has then, by the clock that does not jump. */
   touched(reading: Reading, inStepAt: number | undefined): void;
-  /** By how much our time of day is ahead of its. */
+  /** By how much our time of day is ahead of the one by which our copy may have been written: the other one's now, or of before this line. */
   ahead(): ClockBounds;
+  /** By how much it is ahead of the other one's, as it is now. */
+  aheadNow(): ClockBounds;
+  /** Our copy has everything, by the time of day that was measured on this line. */
+  copied(): void;
   /** It has become the newest epoch's. */
   tookOver(by: TakingOver['by'], why: string): void;
   /** The line is gone, under an active daemon. `unsure`: promised without the other one's word, if it had everything else. */
@@ -76,11 +92,11 @@ const CLOCK_MS = 500;
 const AT_ONCE_MS = 5;
 
 /** By how much the time of day is ahead of the clock that does not jump. A process may be held up between the two readings. */
-function offsetMs(): number {
+function offsetMs({ wall, mono }: FootingClocks): number {
   for (;;) {
-    const before = performance.now();
-    const wall = Date.now();
-    if (performance.now() - before < AT_ONCE_MS) return wall - before;
+    const before = mono();
+    const there = wall();
+    if (mono() - before < AT_ONCE_MS) return there - before;
   }
 }
 
@@ -92,9 +108,10 @@ function offsetMs(): number {
 export function withRight(
   state: PairState,
   right: KeptRight,
-  { mcltMs, ...from }: Pick<TakingOver, 'mcltMs' | 'stale' | 'original'>,
+  { mcltMs, now, ...from }: Pick<TakingOver, 'mcltMs' | 'now' | 'stale' | 'original'>,
 ): Partial<PairState> {
-  const how = { touchAt: state.touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
+  const longest = Math.max(mcltMs, state.leadMs);
+  const how = { touchAt: state.touchAt, doubtMs: DOUBT_MS, now, mcltMs: longest };
   if (right.own === state.right.own) {
     const isLost = isNewest(state.right) && !isNewest(right);
     return { ...(isLost && afterSteppingDown(state, how)), right };
@@ -102,27 +119,44 @@ export function withRight(
   return { ...afterTakeOver(state, { ...how, ...from, by: 'order' }), right };
 }
 
-export function openFooting({ settings, mcltMs, state, right, log }: FootingParts): Footing {
+/** What was promised under a longer lead time runs for that, also after a start with a shorter one, until all that was unheard is over. */
+function leadOf({ leadMs, wholeFrom, quietUntil }: PairState, mcltMs: number, now: number): number {
+  return now < Math.max(wholeFrom, quietUntil) ? Math.max(leadMs, mcltMs) : mcltMs;
+}
+
+export function openFooting(parts: FootingParts): Footing {
+  const { settings, state, right, log, clocks: system = SYSTEM } = parts;
+  const { wall, mono } = system;
   let notedAt = Number.NEGATIVE_INFINITY;
-  let clocks = createClockDifference(...keptClocks(state.get()));
+  let clocks = createClockDifference(...keptClocks(state.get(), system));
+  /** Of the line before, until our copy is known to be by the clock as it was measured on this one. */
+  let before: ClockDifference | undefined;
   // After a restart the time of day is all that there is to go by.
-  let offset = offsetMs();
+  let offset = offsetMs(system);
   let isSet = false;
+  const mcltMs = leadOf(state.get(), parts.mcltMs, wall());
+  const ahead = (now: number): ClockBounds => {
+    const [is, was] = [clocks.bounds(now), before?.bounds(now)];
+    if (!was) return is;
+    return { leastMs: Math.min(is.leastMs, was.leastMs), mostMs: Math.max(is.mostMs, was.mostMs) };
+  };
   const look = (): void => {
-    const now = offsetMs();
-    const byMs = now - offset;
+    const now = offsetMs(system);
+    const byMs = Math.round(now - offset);
     if (Math.abs(byMs) < CLOCK_MS) return;
     // On disk first: what could not be written is noticed again, and in full.
     const kept = state.get();
     const { leastMs, mostMs } = afterSet(keptBounds(kept), byMs);
-    const ahead = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
-    state.put({ ...afterClockSet(kept, Math.round(byMs)), ...ahead });
+    const bounds = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
+    const clockSetMs = (kept.clockSetMs ?? 0) + byMs;
+    state.put({ ...afterClockSet(kept, { byMs, now: wall() }), ...bounds, clockSetMs });
     clocks.set(byMs);
-    [offset, isSet] = [now, true];
-    log.warn({ byMs: Math.round(byMs) }, 'the time of day was set');
+    before?.set(byMs);
+    [offset, isSet] = [offset + byMs, true];
+    log.warn({ byMs }, 'the time of day was set');
   };
-  const started = { now: Date.now(), mcltMs, touchAt: state.get().touchAt, doubtMs: DOUBT_MS };
-  state.put(afterStart(afterBoot(state.get(), started), started));
+  const started = { now: wall(), mcltMs, touchAt: state.get().touchAt, doubtMs: DOUBT_MS };
+  state.put({ ...afterStart(afterBoot(state.get(), started), started), leadMs: mcltMs });
   return {
     look,
     wasSet() {
@@ -135,29 +169,35 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
       look();
       return standingOf(state.get(), {
         ...{ ...how, member: settings.member, witness: settings.witness },
-        ...{ now: Date.now(), follows: right.follows() },
+        ...{ now: wall(), follows: right.follows() },
       });
     },
     begins() {
-      clocks = createClockDifference(NOTHING_HEARD, performance.now());
+      const now = mono();
+      before = createClockDifference(ahead(now), now);
+      clocks = createClockDifference(NOTHING_HEARD, now);
     },
     touched({ clock, roundTripMs }, inStepAt) {
       look();
-      const now = performance.now();
-      clocks.heard({ ours: Date.now(), theirs: clock, roundTripMs }, now);
-      const { leastMs, mostMs } = clocks.bounds(now);
+      const now = mono();
+      clocks.heard({ ours: wall(), theirs: clock, roundTripMs }, now);
+      const { leastMs, mostMs } = ahead(now);
       const next = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
       const isDue = inStepAt !== undefined && now - notedAt >= limit('standbyNoteMs');
       if (!isDue && !isNews(state.get(), next)) return;
       if (inStepAt === undefined) return state.put(next);
       notedAt = now;
-      state.put({ ...next, touchAt: Math.floor(Date.now() - now + inStepAt) });
+      state.put({ ...next, touchAt: Math.floor(wall() - now + inStepAt) });
     },
-    ahead: () => clocks.bounds(performance.now()),
+    ahead: () => ahead(mono()),
+    aheadNow: () => clocks.bounds(mono()),
+    copied() {
+      before = undefined;
+    },
     tookOver(by, why) {
       look();
       const { touchAt } = state.get();
-      const how = { by, touchAt, doubtMs: DOUBT_MS, now: Date.now(), mcltMs };
+      const how = { by, touchAt, doubtMs: DOUBT_MS, now: wall(), mcltMs };
       const apart = afterTakeOver(state.get(), { ...how, ...right.source() });
       state.put({ ...apart, why });
       log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
@@ -166,15 +206,18 @@ export function openFooting({ settings, mcltMs, state, right, log }: FootingPart
       look();
       if (!unsure) return state.put({ unheard: true });
       const { touchAt } = state.get();
-      const loss = { now: Date.now(), touchAt, doubtMs: DOUBT_MS };
+      const loss = { now: wall(), touchAt, doubtMs: DOUBT_MS };
       state.put({ ...afterLoss(state.get(), loss), unsure });
     },
     met(wasActive) {
       look();
-      const after = afterMeeting(state.get(), { now: Date.now(), mcltMs, wasActive });
+      const after = afterMeeting(state.get(), { now: wall(), mcltMs, wasActive });
       if (after !== state.get()) state.put(after);
     },
-    whole: () => state.put(afterWhole(state.get(), Date.now())),
+    whole() {
+      before = undefined;
+      state.put(afterWhole(state.get(), wall()));
+    },
   };
 }
 
@@ -190,7 +233,7 @@ const keptBounds = (kept: Omit<KeptClocks, 'touchAt'>): ClockBounds => ({
 });
 
 /** As they were when the two were in touch last, with what they may have parted since. */
-function keptClocks(kept: KeptClocks): [ClockBounds, number] {
-  const sinceMs = kept.touchAt === 0 ? 0 : Math.max(0, Date.now() - kept.touchAt);
-  return [keptBounds(kept), performance.now() - sinceMs];
+function keptClocks(kept: KeptClocks, { wall, mono }: FootingClocks): [ClockBounds, number] {
+  const sinceMs = kept.touchAt === 0 ? 0 : Math.max(0, wall() - kept.touchAt);
+  return [keptBounds(kept), mono() - sinceMs];
 }

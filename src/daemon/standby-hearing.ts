@@ -33,6 +33,7 @@ export function hearOther(pair: Pair, meeting: Meeting, lost: (why: string) => v
   /** The hello that was heard last: its `at`, and when it came. */
   let greeted: { readonly at: number; readonly cameAt: number } | undefined;
   const ping = (): void => {
+    if (pair.clockWasSet()) return;
     const n = pings.sent(mono(), pair.part.telling?.feeder.mark());
     const { epoch } = pair.right.kept();
     const heard = greeted && { at: greeted.at, heldMs: Math.max(0, mono() - greeted.cameAt) };
@@ -112,7 +113,7 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
         // It had everything that we have when it said so: when that was is not known, but that it was after what it answers.
         meeting.wholeOf === message.epoch ? message.heard?.at : undefined,
       );
-      if (right.supports(message.epoch, mono()))
+      if (right.supports(message.epoch, mono()) && !pair.clockWasSet())
         line.send({ kind: 'pong', n: message.n, clock: Date.now() });
       return;
     case 'pong': {
@@ -132,6 +133,7 @@ function hear(pair: Pair, meeting: Meeting, { message, pings }: Heard): void {
       return;
     case 'whole':
       right.copied(message.epoch, mono());
+      pair.footing.copied();
       meeting.wholeOf = message.epoch;
       pair.part.images?.wake();
       return;

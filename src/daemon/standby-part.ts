@@ -17,12 +17,13 @@ import type { ClockBounds } from '../standby/clock-difference.ts';
 import { isFromCopy } from '../standby/copy.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
+import { followClock } from '../standby/lease-clock.ts';
 import { readMoves } from '../standby/move-log.ts';
 import { unsureOf } from '../standby/promises.ts';
 import type { Told } from '../standby/told.ts';
 import { type openCore, rereadCore, systemClock } from './core.ts';
 import type { PairParts } from './standby.ts';
-import type { StandbyCopy } from './standby-copy.ts';
+import { longestLeaseMs, type StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
 import { type FollowedImagePorts, type FollowedImages, followImages } from './standby-images.ts';
 import type { Line } from './standby-line.ts';
@@ -45,6 +46,8 @@ export interface PartPorts {
   standing(): Standing;
   /** By how much our time of day is ahead of the other one's. */
   ahead(): ClockBounds;
+  /** Something comes for which the time of day counts. */
+  onPacket(): void;
   line(): Line | undefined;
   /** The copy here is whole, and the active one is there. */
   follows(): boolean;
@@ -78,13 +81,18 @@ export class PairPart {
   takeOvers = 0;
   /** As a follower. */
   images: FollowedImages | undefined;
+  /** By how much the clock was set in all as the database that is open has it. */
+  private followedMs: number | undefined;
   /** When the follower had everything last. */
   private evenAt = Number.NEGATIVE_INFINITY;
   private readonly told: Told;
+  private readonly longestMs: number;
 
   constructor(ports: PartPorts) {
     this.ports = ports;
-    this.told = openTold(`${ports.parts.config.database.file}.told`);
+    const { config } = ports.parts;
+    this.longestMs = longestLeaseMs(config);
+    this.told = openTold(`${config.database.file}.told`, this.longestMs);
   }
 
   isCurrent(): boolean {
@@ -163,13 +171,18 @@ export class PairPart {
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
     const { parts, copy, desk, isActive, ahead } = this.ports;
-    this.readers = [];
+    [this.readers, this.followedMs] = [[], undefined];
     if (mode === 'following')
       copy.open((tables) => {
         for (const reread of this.readers) reread(tables);
       });
     const side: PairSide = {
       ...{ mode, desk },
+      clock: () => {
+        // Within a transaction nothing is moved: it began by the time of before.
+        if (!this.core?.db.inTransaction) this.ports.onPacket();
+        return systemClock();
+      },
       isOver: () => !isActive(),
       run: () => {
         if (mode === 'following') return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
@@ -228,6 +241,7 @@ export class PairPart {
     const isCopy = isFromCopy(core.db);
     this.telling = openTelling(core, {
       ...{ settings: parts.settings, standing, told: this.told, active: this.mode === 'active' },
+      longestMs: this.longestMs,
       unsure: state.get().unsure,
       // Nor does one run for longer that we tell a machine of.
       aheadMs: () => (isCopy ? ahead().leastMs : 0),
@@ -258,17 +272,32 @@ export class PairPart {
     return Math.round(performance.now() - this.evenAt);
   }
 
-  /** The time of day was set: what is kept by it is written anew. */
+  /** The time of day was set: what is kept by it is written anew. Not from within a transaction. */
   clockSet(): void {
     this.told.clockSet();
     this.told.whenKept((err) => {
       if (err) this.ports.onError(err, 'what machines were told could not be kept');
     });
+    this.followClock();
+  }
+
+  /** Leases and notes of our own database run on for as long as they would have. What has no daemon now does so before the next one begins. */
+  private followClock(): void {
+    const { core, telling } = this;
+    const setMs = this.ports.state.get().clockSetMs ?? 0;
+    if (!core || !telling || setMs === this.followedMs) return;
+    if (this.mode === 'active' && !this.ports.isActive()) return;
+    const { inventory, db } = core;
+    if (isFromCopy(db)) return;
+    const moved = inventory.transaction(() => followClock(db, { setMs, now: systemClock() }));
+    this.followedMs = setMs;
+    if (moved) inventory.leases.reload();
   }
 
   /** To be called often: forgets what both know, and what nobody is there to be told. */
   tidy(): void {
     const { core } = this;
+    this.followClock();
     if (this.telling && (this.mode === 'apart' || !this.ports.line())) trim(this.telling.log);
     if (this.telling?.feeder.behind() === 0) this.evenAt = performance.now();
     if (!core || !this.telling || this.mode !== 'active' || !this.ports.isActive()) return;

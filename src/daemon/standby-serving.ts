@@ -7,6 +7,7 @@ import type { Daemon } from '../daemon.ts';
 import type { LeaseChange } from '../dhcp/ports.ts';
 import type { PairDesk } from '../http/people/context.ts';
 import type { Mac } from '../wire/mac.ts';
+import type { Clock } from '../wire/time.ts';
 import type { CoreRun, openCore, Parts } from './core.ts';
 import { startDhcp } from './dhcp.ts';
 import { startDns } from './dns.ts';
@@ -19,6 +20,8 @@ export interface PairSide {
   readonly desk: PairDesk;
   /** It is not active any more: nothing is written at the end either. */
   isOver(): boolean;
+  /** The time of day that leases go by: when it was set, they were moved before it is said. */
+  readonly clock: Clock;
   /** What `openCore` has to know of it. */
   run(): CoreRun;
   /** Before anything else is done with it. */

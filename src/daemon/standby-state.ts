@@ -43,17 +43,22 @@ const written = z.strictObject({
   touchAt: z.number(),
   aheadMs: z.number(),
   leastAheadMs: z.number().default(-UNKNOWN_MS),
+  /** By how much our time of day was set, in all, while a daemon ran (`lease-clock.ts`). */
+  clockSetMs: z.number().optional(),
+  /** The longest lead time under which anything was promised that may still run. */
+  leadMs: z.number().default(0),
 });
 // Before there were two times of it, one stood for both.
-const schema = written.transform(({ knownAt, ...state }) => ({
+const schema = written.transform(({ knownAt, clockSetMs, ...state }) => ({
   ...state,
   knownAt: knownAt ?? state.lostAt,
+  clockSetMs,
 }));
 export type PairState = z.output<typeof schema>;
 
-const NEW: PairState = {
-  ...{ ...TOGETHER, right: FRESH, unsure: [], why: '', touchAt: 0 },
-  ...{ aheadMs: UNKNOWN_MS, leastAheadMs: -UNKNOWN_MS },
+export const NEW: PairState = {
+  ...{ ...TOGETHER, right: FRESH, unsure: [], why: '', touchAt: 0, leadMs: 0 },
+  ...{ aheadMs: UNKNOWN_MS, leastAheadMs: -UNKNOWN_MS, clockSetMs: undefined },
 };
 
 export interface PairStateFile {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { lastingMs } from '../platform/lasting-clock.ts';
 import { sync } from '../platform/private-files.ts';
 import { createTold, type Told } from '../standby/told.ts';
 import type { Mac } from '../wire/mac.ts';
@@ -13,14 +14,17 @@ const GATHER_MS = 20;
 /** `until` is a time of day. */
 const schema = z.array(z.strictObject({ address: z.string(), mac: z.string(), until: z.number() }));
 
-/** @throws AppError CONFIG_INVALID for a file that is none of ours */
-export function openTold(file: string): Told {
+/**
+ * @param longestMs no lease is longer: what seems to last for longer was written by a clock that was ahead of ours
+ * @throws AppError CONFIG_INVALID for a file that is none of ours
+ */
+export function openTold(file: string, longestMs: number): Told {
   const now = Date.now();
   return createTold({
     before: read(file).map(({ address, mac, until }) => ({
-      ...{ address, mac: mac as Mac, leftMs: until - now },
+      ...{ address, mac: mac as Mac, leftMs: Math.min(until - now, longestMs) },
     })),
-    mono: () => performance.now(),
+    mono: lastingMs,
     soon: (task) => void setTimeout(task, GATHER_MS),
     keep(told) {
       const at = Date.now();

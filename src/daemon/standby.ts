@@ -11,10 +11,11 @@ import { AppError } from '../errors.ts';
 import type { PairDesk } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
 import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
+import { lastingMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { KeptRight } from '../standby/kept-right.ts';
-import { STANDBY_PROTOCOL } from '../standby/protocol.ts';
+import { type HelloMessage, STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
@@ -34,8 +35,8 @@ const heldOf = ({ epoch, own, copy, unbegun, ahead }: KeptRight) => ({
   ...{ epoch, own, copy, unbegun, ahead },
 });
 
-/** Not the time of day, which may jump. */
-export const mono = () => performance.now();
+/** Not the time of day, which may jump. A right ends while the machine is suspended, too. */
+export const mono = lastingMs;
 
 export async function startPair(config: Config, log: Log, file?: string): Promise<Daemon> {
   const settings = config.standby;
@@ -87,10 +88,13 @@ export class Pair {
     const { state, mcltMs } = this;
     this.right = this.openRight();
     this.copy = openStandbyCopy({
-      ...{ config, log },
+      ...{ config, log, clockSetMs: () => state.get().clockSetMs ?? 0 },
       replace: (put) => this.part.replace(put),
       onError: (err) => this.anew(err, 'a copy could not be taken'),
     });
+    // Of a state that was lost: its database knows what was done to it.
+    if (state.get().clockSetMs === undefined)
+      state.put({ clockSetMs: this.copy.clockSetMs() ?? 0 });
     this.footing = openFooting({ settings, mcltMs, state, log, right: this.right });
     this.desk = createPairDesk(this);
     this.pieces = askForPieces((message) => {
@@ -105,6 +109,7 @@ export class Pair {
       epoch: () => this.right.kept().epoch,
       standing: () => this.standing(),
       ahead: () => this.footing.ahead(),
+      onPacket: () => void this.clockWasSet(),
       line: () => this.meeting?.line,
       follows: () => this.meeting?.active === true && this.right.follows(),
       imageFolder: () => this.imageFolder(),
@@ -126,7 +131,8 @@ export class Pair {
         leaseMs: this.leaseMs,
         keep: (right, from) => {
           this.footing.look();
-          this.state.put(withRight(this.state.get(), right, { mcltMs: this.mcltMs, ...from }));
+          const how = { mcltMs: this.mcltMs, now: Date.now(), ...from };
+          this.state.put(withRight(this.state.get(), right, how));
         },
         canServe: () => !this.part.couldNot('active'),
         ask: (question, id) => {
@@ -154,14 +160,7 @@ export class Pair {
     const { config, settings, log } = this.parts;
     this.meetings = await openMeetings({
       ...{ settings, log, silenceMs: this.leaseMs * 0.6 },
-      hello: () => ({
-        ...{ kind: 'hello', protocol: STANDBY_PROTOCOL, version: VERSION },
-        ...{ schema: this.copy.schema, site: config.site },
-        ...{ member: settings.member, active: this.serves(), ...heldOf(this.right.kept()) },
-        images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
-        ...{ clock: Date.now(), at: mono() },
-        place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
-      }),
+      hello: () => this.hello(),
       onMeeting: (meeting) => this.meet(meeting),
     });
     this.control = await openControl(controlFileOf(config), this.desk);
@@ -170,6 +169,19 @@ export class Pair {
     // A database that is in use and has never had a partner is the site's.
     if (this.right.kept().epoch === 0 && this.copy.isInUse()) this.begin();
     this.tick();
+  }
+
+  private hello(): HelloMessage {
+    const { config, settings } = this.parts;
+    this.clockWasSet();
+    return {
+      ...{ kind: 'hello', protocol: STANDBY_PROTOCOL, version: VERSION },
+      ...{ schema: this.copy.schema, site: config.site },
+      ...{ member: settings.member, active: this.serves(), ...heldOf(this.right.kept()) },
+      images: this.part.images?.missing() ?? { files: 0, bytes: 0 },
+      ...{ clock: Date.now(), at: mono() },
+      place: this.mode === 'following' || this.mode === 'waiting' ? this.copy.place() : undefined,
+    };
   }
 
   /** The first of the two, and all the addresses are its own: there was never another one. */
@@ -251,12 +263,17 @@ export class Pair {
     return this.footing.standing({ active, inTouch, current: this.part.isCurrent() });
   }
 
+  /** The line is to begin anew before anything is said by the new time of day: what the other one has is by the old one. */
+  clockWasSet(): boolean {
+    if (!this.footing.wasSet()) return false;
+    this.meeting?.line.close();
+    this.part.clockSet();
+    return true;
+  }
+
   private tick(): void {
     const now = mono();
-    if (this.footing.wasSet()) {
-      this.part.clockSet();
-      this.meeting?.line.close();
-    }
+    this.clockWasSet();
     this.right.tick(now);
     if (this.part.couldNot('active')) this.yieldPlace();
     // Nobody says anything: after a while what was kept is all that there is to go by.

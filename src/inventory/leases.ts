@@ -25,6 +25,8 @@ export interface LeaseStore extends LeaseView {
   count(): number;
   /** The pools of segments are others from now on: addresses that were in none may be in one again. */
   repooled(): void;
+  /** The table was changed by another hand, and committed: what is in memory is read anew, and offers are forgotten. */
+  reload(): void;
   /** For the transaction runner only: from `begin` on, changes of the copy can be taken back. */
   begin(): void;
   /** Before the commit: writes the rows that wait for it. */
@@ -60,11 +62,13 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     written.set(segment, known);
     return known;
   };
-  for (const row of db.prepare<[], LeaseRow>('SELECT * FROM leases').iterate()) {
-    bookOf(row.segment).enter(fromRow(row), clock());
-    writtenOf(row.segment).add(row.address);
-  }
-
+  const load = (): void => {
+    for (const row of db.prepare<[], LeaseRow>('SELECT * FROM leases').iterate()) {
+      bookOf(row.segment).enter(fromRow(row), clock());
+      writtenOf(row.segment).add(row.address);
+    }
+  };
+  load();
   return {
     byMac: (segment, mac) => books.get(segment)?.byMac(mac, clock()),
     byAddress: (segment, address) => books.get(segment)?.byAddress(address),
@@ -114,6 +118,11 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     },
     repooled: () => {
       for (const book of books.values()) book.repooled();
+    },
+    reload() {
+      books.clear();
+      written.clear();
+      load();
     },
     count: () => [...books.values()].reduce((sum, book) => sum + book.size(), 0),
     begin() {

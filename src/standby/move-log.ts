@@ -27,6 +27,8 @@ export interface MoveLog extends Moves {
 export interface MoveLogPorts extends Omit<MovePorts, 'before'> {
   /** The time of day. */
   wall(): number;
+  /** No lease is longer: what seems to last for longer was written by a clock that was ahead of ours. */
+  readonly longestMs: number;
 }
 
 const PREFIX = 'standby_moved ';
@@ -110,11 +112,18 @@ export interface Inheritance {
   readonly aheadMs: number;
 }
 
+/** The writer's time of day was set by so much: what is noted lasts for as long as it would have. */
+export function moveNotes(db: Database, byMs: number): void {
+  const put = db.prepare<[string, string]>('UPDATE meta SET value = ? WHERE key = ?');
+  for (const { note, end } of rowsOf(db))
+    if (end !== 0) put.run(String(Math.max(1, Math.round(end + byMs))), keyOf(note));
+}
+
 /** Notes from here on. To be called once for a connection. */
 export function openMoveLog(db: Database, ports: MoveLogPorts): MoveLog {
-  const { wall, isAlone } = ports;
+  const { wall, isAlone, longestMs } = ports;
   renameOld(db);
-  const at = { now: wall(), isCopy: isFromCopy(db) };
+  const at = { now: wall(), isCopy: isFromCopy(db), longestMs };
   const before = rowsOf(db).map(({ note, end }) => ({ ...note, leftMs: leftMsOf(end, at) }));
   const moves = createMoves({ ...ports, before });
   const drop = db.prepare('DELETE FROM meta WHERE key = ?');

@@ -40,10 +40,10 @@ export interface MoveNote {
 /** How much is left of what is noted until then; of a copy only its writer knows when it is over (0: when the other one knows). */
 export const leftMsOf = (
   end: number,
-  { now, isCopy }: { now: number; isCopy: boolean },
+  { now, isCopy, longestMs }: { now: number; isCopy: boolean; longestMs: number },
 ): number => {
   if (end === 0) return 0;
-  return isCopy ? Number.POSITIVE_INFINITY : Math.max(1, end - now);
+  return isCopy ? Number.POSITIVE_INFINITY : Math.min(longestMs, Math.max(1, end - now));
 };
 
 export interface MovePorts {

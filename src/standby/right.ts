@@ -349,9 +349,10 @@ class MemberRight implements Right {
   private refused(epoch: number): void {
     const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch;
     if (isOurs && !this.isNewest()) this.missed = Math.max(this.missed, epoch);
-    // Asked for before the one that we have, and given: the witness renews no other any more, nor is it anybody else's.
+    // Asked for before the one that we have, and given: the witness renews no other any more, nor is it anybody else's. What we have said of it
+    // is not known, when what is kept here is older than it: that the other one may take over, perhaps.
     else if (isOurs && epoch > this.state.epoch) {
-      this.become(epoch);
+      this.become(epoch, undefined, false);
       this.current = false;
     } else this.heard(epoch);
   }
@@ -363,13 +364,13 @@ class MemberRight implements Right {
     this.asking = undefined;
   }
 
-  /** The other one has a right no more, and cannot get one by itself. */
-  private become(epoch: number, known?: 'stale' | 'fresh'): void {
+  /** The other one has a right no more, and cannot get one by itself (`sole`). */
+  private become(epoch: number, known?: 'stale' | 'fresh', sole = true): void {
     const { copy, own } = this.state;
     const original = copy === own;
     this.from = { stale: known ? known === 'stale' : copy !== this.state.epoch, original };
     const unbegun = original ? this.state.unbegun : copy;
-    this.keep({ epoch, own: epoch, copy: epoch, sole: true, idle: false, unbegun, ahead: false });
+    this.keep({ epoch, own: epoch, copy: epoch, sole, idle: false, unbegun, ahead: false });
     [this.told, this.denied] = [undefined, undefined];
   }
 

@@ -90,7 +90,9 @@ export function afterStart(
 ): Apartness {
   if (touchAt === 0 || kept.fenced || kept.unheard) return kept;
   const at = touchAt - doubtMs;
-  const known = { knownAt: Math.max(kept.knownAt, at), lostAt: Math.max(kept.lostAt, now) };
+  // Nor was it sooner than they were in touch, when the clock is behind.
+  const lostAt = Math.max(kept.lostAt, now, touchAt);
+  const known = { knownAt: Math.max(kept.knownAt, at), lostAt };
   if (at <= kept.since) return { ...kept, ...known };
   return { ...kept, ...known, since: at, owedSince: owedSince(kept, at) };
 }
@@ -136,20 +138,22 @@ export function afterSteppingDown(
 }
 
 /**
- * Our time of day was set, forward by `byMs` or (negative) back. What has to last goes on for as long as it would have. Moments with which leases are
- * compared go back with it, and not forward: leases of before are by the clock of before.
+ * Our time of day was set to `now`, forward by `byMs` or (negative) back. What has to last goes on for as long as it would have, and moments with which
+ * leases are compared go with those (`lease-clock.ts`): what is of the future when it is set forward was noted by a clock that was right.
  */
 export function afterClockSet<Kept extends Apartness & { readonly touchAt: number }>(
   kept: Kept,
-  byMs: number,
+  { byMs, now }: { readonly byMs: number; readonly now: number },
 ): Kept {
-  const moved = (until: number) => (until === 0 || until === NEVER ? until : until + byMs);
-  const back = Math.min(0, byMs);
-  const { since, owedSince, knownAt, touchAt } = kept;
+  const put = (until: number) => (until === 0 || until === NEVER ? until : until + byMs);
+  const moved = (at: number) => (at === 0 || (byMs > 0 && at > now - byMs) ? at : at + byMs);
+  const { since, owedSince, lostAt, knownAt, touchAt } = kept;
+  // It was no later than now, and what runs for longer is all that this is asked for.
+  const lost = byMs > 0 ? Math.max(lostAt, Math.min(lostAt + byMs, now + DOUBT_MS)) : lostAt + byMs;
   return {
-    ...{ ...kept, quietUntil: moved(kept.quietUntil), wholeFrom: moved(kept.wholeFrom) },
-    ...{ since: since + back, owedSince: owedSince + back, knownAt: knownAt + back },
-    touchAt: touchAt === 0 ? 0 : touchAt + back,
+    ...{ ...kept, quietUntil: put(kept.quietUntil), wholeFrom: put(kept.wholeFrom) },
+    ...{ since: moved(since), owedSince: moved(owedSince), knownAt: moved(knownAt) },
+    ...{ lostAt: lostAt === 0 ? 0 : lost, touchAt: moved(touchAt) },
   };
 }
 

@@ -74,6 +74,7 @@ dhcp: { segments: [{ name: provisioning, iface: prov0, address: 10.77.0.1, cidr:
 /** The notes of an active one that is not in touch. */
 const logAt = (time: { now: number }) => ({
   ...{ holdMs: 122_000, apartMs: 122_000, wall: () => time.now, mono: () => time.now },
+  longestMs: 86_400_000,
   ...{ head: () => 7, isTogether: () => false, isSilent: () => false, isAlone: () => false },
 });
 

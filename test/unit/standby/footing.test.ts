@@ -23,7 +23,8 @@ function started(file = join(folder, 'standby')) {
   const right = createRight(
     {
       ...{ member: 'a', witness: true, leaseMs: 4000, canServe: () => true, ask: () => undefined },
-      keep: (kept, from) => state.put(withRight(state.get(), kept, { mcltMs: MCLT_MS, ...from })),
+      keep: (kept, from) =>
+        state.put(withRight(state.get(), kept, { mcltMs: MCLT_MS, now: Date.now(), ...from })),
     },
     state.get().right,
     0,
@@ -47,10 +48,12 @@ it('is not, when all that it has promised was heard of', () => {
   expect(kept()).toMatchObject({ right: { epoch: 2, own: 1 }, quietUntil: 0 });
 });
 
-function footingOf(of: Pick<ReturnType<typeof started>, 'state' | 'right'>) {
+function footingOf(of: Pick<ReturnType<typeof started>, 'state' | 'right'>, mcltMs = MCLT_MS) {
   const settings = { member: 'a', witness: true } as const;
   const log = pino({ level: 'silent' });
-  return openFooting({ settings, mcltMs: MCLT_MS, log, ...of });
+  // Made-up ones, both: what the machine has slept is read from no file.
+  const clocks = { wall: () => Date.now(), mono: () => performance.now() };
+  return openFooting({ settings, mcltMs, log, clocks, ...of });
 }
 
 describe('a clock', () => {
@@ -97,6 +100,25 @@ describe('a clock', () => {
     expect(standing()).toMatchObject({ mode: 'whole', quiet: false });
   });
 
+  it('a shorter lead time than that of before begins when all that was promised under that is over', () => {
+    const until = Date.now() + MCLT_MS;
+    const { state, right, kept } = started();
+    state.put({ right: { ...FRESH, epoch: 1, own: 1, copy: 1 }, touchAt: Date.now() });
+    footingOf({ state, right });
+    state.put({ fenced: true, wholeFrom: until, quietUntil: until - 5000 });
+    vi.advanceTimersByTime(10_000);
+    const shorter = footingOf(started(), 30_000);
+    expect(kept()).toMatchObject({ wholeFrom: until, quietUntil: until - 5000 });
+    // Another one that begins meanwhile is as long.
+    shorter.tookOver('witness', '');
+    expect(kept().wholeFrom).toBe(until + 10_000);
+    started().right.met({ epoch: 2, own: 2, copy: 2, unbegun: 0, ahead: false, active: true }, 0);
+    expect(kept().quietUntil).toBe(until + 10_000);
+    vi.advanceTimersByTime(MCLT_MS);
+    footingOf(started(), 30_000).tookOver('witness', '');
+    expect(kept().wholeFrom).toBe(Date.now() + 30_000);
+  });
+
   it('what is to last until the two have met does so after a start', () => {
     const { state, right, kept } = started();
     state.put({ wholeFrom: NEVER });
@@ -104,10 +126,46 @@ describe('a clock', () => {
     expect(kept().wholeFrom).toBe(NEVER);
   });
 
+  it('one that was behind at a start after a crash, and is set right then: the loss was no sooner than that start', () => {
+    const now = Date.now();
+    const { state, kept } = started();
+    state.put({ right: { ...FRESH, epoch: 1, own: 1, copy: 1 }, touchAt: now, lostAt: 1000 });
+    vi.setSystemTime(now - 5 * HOUR_MS);
+    const footing = footingOf(started());
+    // It was later than the last touch, whatever the clock says.
+    expect(kept().lostAt).toBe(now);
+    vi.advanceTimersByTime(60_000);
+    vi.setSystemTime(now + HOUR_MS);
+    footing.look();
+    expect(kept().lostAt).toBeGreaterThanOrEqual(now + HOUR_MS - 60_000);
+    expect(kept().lostAt).toBeLessThanOrEqual(now + HOUR_MS + 2000);
+    // What was noted by the clock that was right is as it was.
+    expect(kept()).toMatchObject({ touchAt: now, since: now - 3000, knownAt: now - 3000 });
+  });
+
+  it('moments with which leases are compared go with the leases, forward and back', () => {
+    const now = Date.now();
+    const { state, right, kept } = started();
+    const at = { since: now - 9000, owedSince: now - 8000, lostAt: now - 7000 };
+    const then = { ...at, knownAt: now - 6000, touchAt: now - 5000 };
+    state.put({ fenced: true, ...then });
+    const footing = footingOf({ state, right });
+    let setMs = 0;
+    for (const byMs of [HOUR_MS, -3 * HOUR_MS]) {
+      vi.setSystemTime(Date.now() + byMs);
+      footing.look();
+      setMs += byMs;
+      for (const [name, was] of Object.entries(then))
+        expect([name, kept()[name as 'since']]).toEqual([name, was + setMs]);
+      expect(kept().clockSetMs).toBe(setMs);
+    }
+  });
+
   it('by how much it is ahead holds after a restart, too', () => {
     const { state, right } = started();
     const before = footingOf({ state, right });
     before.begins();
+    before.copied();
     before.touched({ clock: Date.now(), roundTripMs: 2 }, performance.now());
     for (const [byMs, aheadMs] of [
       [600_000, 600_000],

@@ -11,6 +11,35 @@ import {
 
 const LEASE_MS = 4000;
 
+it('a grant that what is kept here knows nothing of: the witness may have been told since that the other one has everything', () => {
+  let row: WitnessRow = { epoch: 5, holder: 'a', untilMs: 9000, mayTake: true, n: 1 };
+  const asked: { id: number; question: Question }[] = [];
+  const right = createRight(
+    {
+      ...{ member: 'a', witness: true, leaseMs: LEASE_MS, keep: () => undefined },
+      canServe: () => true,
+      ask: (question, id) => void asked.push({ id, question }),
+    },
+    // Of before it had that right: a file that was put back.
+    { ...FRESH, epoch: 3, own: 3, copy: 3, sole: true, n: 1 },
+    0,
+  );
+  const hear = (now: number) => {
+    const [{ id, question }] = asked.splice(0) as [(typeof asked)[0]];
+    const said = judge(row, question, now);
+    row = said.row ?? row;
+    right.answered(id, said.answer, now);
+  };
+  right.tick(0);
+  hear(10);
+  expect(right.kept()).toMatchObject({ epoch: 5, own: 5, sole: false });
+  // So long the other one may be given the next one.
+  expect([right.isActive(10), row.mayTake]).toEqual([false, true]);
+  right.tick(100);
+  hear(110);
+  expect([right.isActive(20_000), row.mayTake]).toEqual([true, false]);
+});
+
 it.each([
   ['never comes', false],
   ['comes too late', true],

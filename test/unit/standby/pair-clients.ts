@@ -11,7 +11,8 @@ import type { SimMember } from './pair-world.ts';
 export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
   if (!isServing(member)) return;
   const { world, store } = member;
-  const now = member.wall();
+  member.clockWasSet();
+  const [now, at] = [member.wall(), world.now];
   const exchange = (world.exchanges.get(mac) ?? 0) + 1;
   world.exchanges.set(mac, exchange);
   // Who asks for any address has left the one that it had.
@@ -44,17 +45,17 @@ export function ask(member: SimMember, mac: Mac, has: Ipv4 | undefined): void {
   const expiresAt = (now + seconds * 1000) as Millis;
   const change = { segment: 's', address, mac, state: 'bound', expiresAt } as LeaseChange;
   member.promises.entering(change, now, ({ expiresAt }) => {
-    for (const [at, row] of store.leases) {
-      if (row.mac !== mac || at === address) continue;
-      store.leases.delete(at);
-      store.changed(at);
+    for (const [other, row] of store.leases) {
+      if (row.mac !== mac || other === address) continue;
+      store.leases.delete(other);
+      store.changed(other);
     }
     store.leases.set(address, { address, mac, state: 'bound', expiresAt, lastAt: now });
     store.changed(address);
   });
   const { run } = member;
   member.feeder?.promise((error) => {
-    const left = Math.max(0, seconds - (member.wall() - now) / 1000);
+    const left = Math.max(0, seconds - (world.now - at) / 1000);
     const isHeard = world.exchanges.get(mac) === exchange;
     if (!error && isHeard && member.up && run === member.run && member.active())
       acked(member, { mac, address, seconds: left });
@@ -66,6 +67,7 @@ export function release(member: SimMember, mac: Mac, address: Ipv4): void {
   const { world, store } = member;
   world.holdings = world.holdings.filter((one) => one.mac !== mac);
   world.exchanges.set(mac, (world.exchanges.get(mac) ?? 0) + 1);
+  if (member.runs()) member.clockWasSet();
   const held = store.leases.get(address);
   if (!isServing(member) || !member.wasActive || member.promises.isReadOnly()) return;
   if (held?.mac !== mac) return;
@@ -80,6 +82,7 @@ export function release(member: SimMember, mac: Mac, address: Ipv4): void {
 /** An address is kept for this machine from now on, and for nobody else; '' for nobody. */
 export function reserve(member: SimMember, address: Ipv4, mac: Mac | ''): void {
   const { store } = member;
+  if (member.runs()) member.clockWasSet();
   if (!member.active() || !member.wasActive || member.isFrozen()) return;
   const held = store.leases.get(address);
   if (mac && held && held.mac !== mac && held.expiresAt > member.wall()) return;

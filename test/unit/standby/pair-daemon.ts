@@ -47,7 +47,7 @@ export function startSimDaemon(member: SimMember): SimDaemon {
     leases: {
       byAddress: (segment, address) => {
         const row = leases.byAddress(segment, address);
-        const expiresAt = ((row?.expiresAt ?? 0) + member.ahead().leastMs) as Millis;
+        const expiresAt = ((row?.expiresAt ?? 0) + member.footing.ahead().leastMs) as Millis;
         return row && { ...row, expiresAt };
       },
     },
@@ -61,7 +61,7 @@ export function startSimDaemon(member: SimMember): SimDaemon {
           (member.wasActive || member.line.id === 0 ? moves : store).formerly(...of),
         left: (...of) => member.note(moves.left(...of)),
       },
-      aheadMs: () => (store.fromCopy ? member.ahead().leastMs : 0),
+      aheadMs: () => (store.fromCopy ? member.footing.ahead().leastMs : 0),
       waits: () => feeder.waits(),
     },
     member.kept.unsure,

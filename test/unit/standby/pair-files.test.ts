@@ -31,6 +31,7 @@ beforeEach(() => {
   put = undefined;
   for (const one of Object.values(line)) one.mockReset();
   copy = openStandbyCopy({
+    clockSetMs: () => 0,
     config: parseConfig(`database: { file: ${file} }`),
     log: pino({ level: 'silent' }),
     replace: (given) => {

@@ -1,6 +1,4 @@
 /** The shapes of a made-up pair. */
-import type { KeptRight } from '../../../src/standby/kept-right.ts';
-import type { Apartness } from '../../../src/standby/standing.ts';
 import type { Member, WitnessRow } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -14,14 +12,6 @@ export const LONG_S = 90;
 export const POOL = [10, 11, 12, 13, 14, 15] as Ipv4[];
 /** No dynamic address, whoever it is kept for. */
 export const STATIC = [20, 21] as Ipv4[];
-export const DOUBT_MS = 3000;
-
-/** Of what a member keeps beside its database. */
-export interface Kept extends Apartness {
-  right: KeptRight;
-  touchAt: number;
-  unsure: readonly string[];
-}
 
 export interface Holding {
   readonly mac: Mac;
@@ -52,6 +42,8 @@ export interface World {
   readonly trouble: number;
   /** Programs are frozen, and go on later with what has come meanwhile. */
   readonly freezes: boolean;
+  /** So often in a hundred milliseconds somebody sets the time of day of one of the two, while its daemon runs. */
+  readonly clockSets: number;
   /** Nothing breaks any more, nor is anything late. */
   calm: boolean;
   takeOvers: number;

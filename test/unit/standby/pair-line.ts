@@ -100,6 +100,7 @@ export function endLine(member: SimMember): void {
 /** What one says again and again while the line is there. */
 export function beat(member: SimMember): void {
   const { world } = member;
+  if (member.clockWasSet()) return;
   if (!member.active() || member.failing) member.hello();
   if (!member.right.isNewest() || member.failing) return;
   const n = member.pings.sent(world.now, member.feeder?.mark());
@@ -110,7 +111,7 @@ export function beat(member: SimMember): void {
   member.line.send((other) => {
     const wayMs = heard && roundTripMs(world.now, heard);
     other.touched(clock, wayMs, other.wholeOf === epoch ? heard?.at : undefined);
-    if (!other.right.supports(epoch, world.now)) return;
+    if (!other.right.supports(epoch, world.now) || other.clockWasSet()) return;
     const theirs = other.wall();
     other.line.send((back) => {
       const { sentAt, inStepAt } = back.pings.answered(n);

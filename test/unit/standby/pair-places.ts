@@ -13,7 +13,10 @@ export function begin(member: SimMember): void {
   tell(world, `${member.id} is active`);
   knowsAll(member);
   rememberUnsure(member);
-  if (store.fromCopy) store.inherit(member.wall(), HOLD_MS, member.ahead().mostMs);
+  const setMs = member.kept.clockSetMs ?? 0;
+  const aheadMs = member.footing.ahead().mostMs;
+  if (store.fromCopy) store.inherit(member.wall(), { holdMs: HOLD_MS, aheadMs, setMs });
+  else store.followClock(setMs, member.wall());
   member.keep({ unheard: true });
   member.wasActive = true;
   member.serve();
@@ -25,6 +28,7 @@ export function begin(member: SimMember): void {
 }
 
 function rememberUnsure(member: SimMember): void {
+  member.store.followClock(member.kept.clockSetMs ?? 0, member.wall());
   const { knownAt, unsure, off } = member.kept;
   const at = { now: member.wall(), knownAt };
   const more = off ? [] : unsureOf(member.id, member.store.promisedAfter(knownAt), at);
@@ -33,6 +37,7 @@ function rememberUnsure(member: SimMember): void {
 
 /** It gives up its database. */
 export function keepWord({ store, kept, told }: SimMember, now: number): void {
+  store.followClock(kept.clockSetMs ?? 0, now);
   for (const { segment, address, mac, expiresAt } of store.promisedAfter(kept.knownAt)) {
     const seconds = (expiresAt - now) / 1000;
     if (seconds > 0) told.tell(segment, address, { mac, seconds });

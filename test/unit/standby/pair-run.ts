@@ -29,6 +29,7 @@ export function createWorld(seed: number, { witness, order, harsh = false }: Kin
     ...{ random, withWitness: witness, takeOvers: 0, renewals: 0, story: [] },
     people: { order, moves: [0.01, 0.01, 0.06, 0.15][seed % 4] },
     ...{ trouble: (harsh ? [4, 7, 10] : [1, 2, 4])[seed % 3], freezes: harsh && seed % 5 !== 0 },
+    clockSets: seed % 7 < 3 ? 0.001 : 0,
     ...{ calm: false, exchanges: new Map(), acknowledged: new Map(), changes: 0 },
   } as unknown as World;
   const skews = [0, Math.floor((random() - 0.5) * 60_000)];
@@ -93,7 +94,16 @@ function breakThings(world: World): void {
   }
   for (const member of [a, b])
     if (world.freezes && member.runs() && random() < 0.004) freeze(member);
+  if (world.clockSets > 0 && random() < world.clockSets) setClock(random() < 0.5 ? a : b);
   for (const member of [a, b]) if (!member.up && random() < 0.006 * world.trouble) member.start();
+}
+
+/** By up to a minute, forward or back. One that is down, or held up, finds a time of day and cannot know of what was before. */
+function setClock(member: SimMember): void {
+  if (!member.runs()) return;
+  const byMs = Math.floor((member.world.random() - 0.5) * 120_000);
+  member.skew += byMs;
+  tell(member.world, `the clock of ${member.id} is set by ${byMs}`);
 }
 
 /** For as long as its line may be silent, mostly; now and then far longer. */

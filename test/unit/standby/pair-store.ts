@@ -18,6 +18,12 @@ export interface Row {
 /** With when it ends, by the time of day of who wrote it. */
 type Kept = Omit<MoveNote, 'leftMs'> & { readonly end: number };
 
+interface Inheritance {
+  readonly holdMs: number;
+  readonly aheadMs: number;
+  readonly setMs: number;
+}
+
 const keyOf = ({ kind, address, was }: Pick<Kept, 'kind' | 'address' | 'was'>) =>
   `${kind} ${address} ${was}`;
 
@@ -33,6 +39,8 @@ export class SimStore {
   /** Where it follows the other one's log; gone when it was left. */
   place: Place | undefined;
   head = 0;
+  /** By how much its owner's clock was set in all, as its times have it. */
+  clockSetMs = 0;
   private changes: { seq: number; address: number }[] = [];
 
   /** With a new daemon a new log begins. */
@@ -58,8 +66,26 @@ export class SimStore {
     this.changed(note.address);
   }
 
+  /** As `lease-clock.ts` does it. */
+  followClock(setMs: number, now: number): void {
+    const byMs = setMs - this.clockSetMs;
+    if (this.fromCopy || byMs === 0) return;
+    this.clockSetMs = setMs;
+    for (const row of this.leases.values()) {
+      if (byMs > 0 && row.lastAt > now - byMs) continue;
+      row.expiresAt = (row.expiresAt + byMs) as Millis;
+      row.lastAt += byMs;
+      this.changed(row.address);
+    }
+    for (const [key, note] of this.notes) {
+      if (note.end !== 0) this.notes.set(key, { ...note, end: note.end + byMs });
+      this.changed(note.address);
+    }
+  }
+
   /** As `inheritMoves` does it. */
-  inherit(now: number, holdMs: number, aheadMs: number): void {
+  inherit(now: number, { holdMs, aheadMs, setMs }: Inheritance): void {
+    this.clockSetMs = setMs;
     const had = [...this.notes.values()];
     this.notes.clear();
     for (const { kind, end, ...rest } of had) {
@@ -85,7 +111,10 @@ export class SimStore {
 
   before(now: number): MoveNote[] {
     return [...this.notes.values()].map(({ end, ...rest }) => ({
-      ...{ ...rest, leftMs: leftMsOf(end, { now, isCopy: this.fromCopy }) },
+      ...{
+        ...rest,
+        leftMs: leftMsOf(end, { now, isCopy: this.fromCopy, longestMs: LONG_S * 1000 }),
+      },
     }));
   }
 

@@ -3,42 +3,30 @@
  * with everything around them replaced by messages that are late, lost or overtake each other, and by crashes at any moment.
  */
 
-import {
-  type ClockBounds,
-  createClockDifference,
-  NOTHING_HEARD,
-} from '../../../src/standby/clock-difference.ts';
+import { type Footing, openFooting, withRight } from '../../../src/daemon/standby-footing.ts';
+import { NEW, type PairState } from '../../../src/daemon/standby-state.ts';
 import type { Feeder } from '../../../src/standby/feeder.ts';
 import type { Following } from '../../../src/standby/following.ts';
 import type { Standing } from '../../../src/standby/gate.ts';
-import { FRESH, isNewest } from '../../../src/standby/kept-right.ts';
 import type { MoveNote, Moves } from '../../../src/standby/moves.ts';
 import { createPings } from '../../../src/standby/pings.ts';
 import type { Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
-import { createRight, type Hello, type Right, type Source } from '../../../src/standby/right.ts';
-import {
-  afterLoss,
-  afterMeeting,
-  afterStart,
-  afterSteppingDown,
-  afterTakeOver,
-  mayHaveServed,
-  standingOf,
-  type TakingOver,
-  TOGETHER,
-} from '../../../src/standby/standing.ts';
+import { createRight, type Hello, type Right } from '../../../src/standby/right.ts';
+import { mayHaveServed, type TakingOver } from '../../../src/standby/standing.ts';
 import { createTold } from '../../../src/standby/told.ts';
 import type { Member } from '../../../src/standby/witness.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { startSimDaemon } from './pair-daemon.ts';
-import { DOUBT_MS, type Kept, LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
+import { LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
 import { beat, endLine, SimLine } from './pair-line.ts';
 import { begin, yieldPlace } from './pair-places.ts';
 import { SimStore } from './pair-store.ts';
 import { askWitness } from './pair-witness.ts';
 
 const MCLT_MS = MCLT_S * 1000;
+/** No time of day is less than what may be taken from it. */
+const WALL_MS = 1_000_000_000;
 
 interface Met extends Hello {
   readonly place: Place | undefined;
@@ -48,7 +36,9 @@ interface Met extends Hello {
 
 export class SimMember {
   up = false;
-  kept: Kept = { ...TOGETHER, right: FRESH, touchAt: 0, unsure: [] };
+  /** What it keeps beside its database. */
+  kept: PairState = NEW;
+  footing!: Footing;
   readonly store = new SimStore();
   readonly line = new SimLine(this);
   right!: Right;
@@ -72,7 +62,6 @@ export class SimMember {
   otherActive = false;
   /** Of which epoch it has everything, as it was told on this line. */
   wholeOf = 0;
-  clocks = createClockDifference(NOTHING_HEARD, 0);
   /** On which line the other one has said who it is, and its last hello. */
   metOn = 0;
   greeted: { readonly at: number; readonly cameAt: number } | undefined;
@@ -86,7 +75,7 @@ export class SimMember {
   readonly id: Member;
   readonly world: World;
   /** Its time of day is off by so much. */
-  readonly skew: number;
+  skew: number;
 
   constructor(id: Member, world: World, skew: number) {
     this.id = id;
@@ -95,7 +84,7 @@ export class SimMember {
   }
 
   wall(): Millis {
-    return (1_000_000 + this.world.now + this.skew) as Millis;
+    return (WALL_MS + this.world.now + this.skew) as Millis;
   }
 
   isFrozen(): boolean {
@@ -119,7 +108,7 @@ export class SimMember {
     return this.up && this.oriented && this.right.isActive(this.world.now);
   }
 
-  keep(change: Partial<Kept>): void {
+  keep(change: Partial<PairState>): void {
     this.kept = { ...this.kept, ...change };
   }
 
@@ -135,34 +124,28 @@ export class SimMember {
     this.right = createRight(
       {
         ...{ member: id, witness: world.withWitness, leaseMs: LEASE_MS },
-        keep: (right, from) => this.keepRight(right, from),
+        keep: (right, from) => {
+          this.footing.look();
+          const how = { mcltMs: MCLT_MS, now: this.wall(), ...from };
+          this.keep(withRight(this.kept, right, how));
+        },
         canServe: () => !this.failing,
         ask: (question, asked) => askWitness(this, question, asked),
       },
       this.kept.right,
       world.now,
     );
-    const { touchAt } = this.kept;
-    this.keep(afterStart(this.kept, { now: this.wall(), touchAt, doubtMs: DOUBT_MS }));
+    this.footing = openFooting({
+      settings: { member: id, witness: world.withWitness },
+      ...{ mcltMs: MCLT_MS, right: this.right, log: { warn: () => undefined } },
+      state: { get: () => this.kept, put: (change) => this.keep(change) },
+      clocks: { wall: () => this.wall(), mono: () => world.now },
+    });
     this.serve();
     if (id === 'a' && this.kept.right.epoch === 0) {
       this.right.takeOver(world.now, { fenced: true });
       this.keep({ fenced: true, off: true, wholeFrom: 0, quietUntil: 0 });
     }
-  }
-
-  /** As the daemon does it: what follows from it at least is on disk with it. */
-  private keepRight(right: Kept['right'], from: Source): void {
-    const isNew = right.own !== this.kept.right.own;
-    const how = this.how('order', from);
-    if (isNewest(this.kept.right) && !isNewest(right)) this.keep(afterSteppingDown(this.kept, how));
-    this.keep({ right });
-    if (isNew) this.keep(afterTakeOver(this.kept, how));
-  }
-
-  private how(by: TakingOver['by'], from: Source): TakingOver {
-    const { touchAt } = this.kept;
-    return { by, touchAt, mcltMs: MCLT_MS, doubtMs: DOUBT_MS, now: this.wall(), ...from };
   }
 
   /** Now and then it crashes when it has an epoch of its own, and has not noted why. */
@@ -177,7 +160,7 @@ export class SimMember {
       `${this.id} takes over by ${by}: ${own} ${JSON.stringify(this.right.source())}`,
     );
     if (this.world.random() < 0.03) this.crash();
-    else this.keep(afterTakeOver(this.kept, this.how(by, this.right.source())));
+    else this.footing.tookOver(by, '');
   }
 
   /** A new daemon over what is on disk. */
@@ -206,15 +189,21 @@ export class SimMember {
   }
 
   standing(): Standing {
-    return standingOf(this.kept, {
-      member: this.id,
+    return this.footing.standing({
       active: this.active() && this.wasActive,
       current: this.feeder?.isWhole() ?? false,
-      follows: this.right.follows(),
       inTouch: this.line.id !== 0 && this.otherActive,
-      now: this.wall(),
-      witness: this.world.withWitness,
     });
+  }
+
+  /** As the daemon does it: another line, and what is kept by the time of day goes with it. */
+  clockWasSet(): boolean {
+    if (!this.footing.wasSet()) return false;
+    tell(this.world, `${this.id} notices that its clock was set`);
+    this.lost();
+    if (this.wasActive && this.active())
+      this.store.followClock(this.kept.clockSetMs ?? 0, this.wall());
+    return true;
   }
 
   whole(): void {
@@ -222,23 +211,18 @@ export class SimMember {
     tell(this.world, `${this.id} has told everything`);
     this.promises.together();
     this.moves.together();
-    this.keep({ fenced: false, off: false, unheard: false });
+    this.footing.whole();
     const { own } = this.right.kept();
     this.line.send((other) => {
       other.right.copied(own, other.world.now);
+      other.footing.copied();
       other.wholeOf = own;
     });
   }
 
   /** @param inStepAt when, as far as is known, each of the two had everything */
-  touched(theirs: number, roundTripMs: number | undefined, inStepAt: number | undefined): void {
-    const { now } = this.world;
-    this.clocks.heard({ ours: this.wall(), theirs, roundTripMs }, now);
-    if (inStepAt !== undefined) this.keep({ touchAt: this.wall() - now + inStepAt });
-  }
-
-  ahead(): ClockBounds {
-    return this.clocks.bounds(this.world.now);
+  touched(clock: number, roundTripMs: number | undefined, inStepAt: number | undefined): void {
+    this.footing.touched({ clock, roundTripMs }, inStepAt);
   }
 
   crash(): void {
@@ -280,12 +264,8 @@ export class SimMember {
       const wasCurrent = this.feeder.isWhole();
       this.feeder.end();
       this.moves.apart();
-      this.keep({ unheard: true });
-      if (wasCurrent) {
-        this.promises.apart();
-        const loss = { now: this.wall(), touchAt: this.kept.touchAt, doubtMs: DOUBT_MS };
-        this.keep({ ...afterLoss(this.kept, loss), unsure: this.promises.unsure() });
-      }
+      if (wasCurrent) this.promises.apart();
+      this.footing.lost(wasCurrent ? this.promises.unsure() : undefined);
     }
     // One that is apart runs another daemon, over its copy as it is now.
     else this.serve();
@@ -294,6 +274,7 @@ export class SimMember {
 
   hello(): void {
     const { world } = this;
+    if (this.clockWasSet()) return;
     const place = this.wasActive ? undefined : this.store.place;
     const hello = {
       ...{ ...this.right.kept(), active: this.active() && !this.failing },
@@ -308,17 +289,15 @@ export class SimMember {
     this.otherActive = hello.active;
     if (!hello.active) this.wholeOf = 0;
     // The clock of either may have been set while the two were apart.
-    if (this.metOn !== this.line.id) this.clocks = createClockDifference(NOTHING_HEARD, world.now);
+    if (this.metOn !== this.line.id) this.footing.begins();
     [this.metOn, this.greeted] = [this.line.id, { at: hello.at, cameAt: world.now }];
     this.touched(hello.clock, undefined, undefined);
     const before = this.right.kept();
     const wasActive = mayHaveServed(hello, { own: before.own, witness: world.withWitness });
     const by = world.withWitness ? 'witness' : 'order';
     this.mayTakeOver(by, () => this.right.met(hello, world.now));
-    if ((wasActive && this.right.isNewest()) || (this.active() && !hello.active)) {
-      const how = { now: this.wall(), mcltMs: MCLT_MS, wasActive };
-      this.keep(afterMeeting(this.kept, how));
-    }
+    if ((wasActive && this.right.isNewest()) || (this.active() && !hello.active))
+      this.footing.met(wasActive);
     this.settle();
     if (hello.active || !this.active() || !this.wasActive || this.begun === this.line.id) return;
     this.begun = this.line.id;
@@ -328,6 +307,7 @@ export class SimMember {
   tick(): void {
     const { world } = this;
     if (!this.runs()) return;
+    this.clockWasSet();
     this.right.tick(world.now);
     if (world.now - this.startedAt > 2 * LEASE_MS) this.oriented = true;
     this.settle();

@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby-part.ts';
+import type { PairSide } from '../../../src/daemon/standby-serving.ts';
+import { openInventory } from '../../../src/inventory/inventory.ts';
+import { openDatabase } from '../../../src/platform/sqlite.ts';
 import type { Promised } from '../../../src/standby/promises.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
+import type { Millis } from '../../../src/wire/time.ts';
 
 const startDaemon = vi.hoisted(() => vi.fn());
 vi.mock('../../../src/daemon.ts', () => ({ startDaemon }));
@@ -22,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function part(mode: Mode) {
   const world = {
     ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn(), onBegun: vi.fn() },
-    put: vi.fn(),
+    ...{ put: vi.fn(), onPacket: vi.fn(), clockSetMs: 0 },
     copy: {
       pause: vi.fn(),
       close: async () => undefined,
@@ -39,11 +43,17 @@ function part(mode: Mode) {
       onChanged: () => undefined,
     },
     parts: {
-      config: { database: { file: join(folder, 'r.db') } },
+      config: { database: { file: join(folder, 'r.db') }, dhcp: { segments: [] } },
       log: pino({ level: 'silent' }),
       settings: { member: 'a' },
     },
-    state: { get: () => ({ why: '', unsure: [], knownAt: 5000, off: false }), put: world.put },
+    state: {
+      get: () => ({
+        ...{ why: '', unsure: [], knownAt: 5000, off: false, clockSetMs: world.clockSetMs },
+      }),
+      put: world.put,
+    },
+    onPacket: world.onPacket,
     wanted: () => world.wanted,
     isActive: () => world.wanted === 'active',
     epoch: () => 1,
@@ -166,4 +176,52 @@ it('holds to what it promised in the database that it gives up, and knows for wh
   await follows.changing;
   // Of the half of `b`, and entered after what is known to be there.
   expect(world.put).toHaveBeenCalledWith({ unsure: ['s 101'] });
+});
+
+it('moves the leases of its own database with the clock, in the table and in memory, as long as it may write', () => {
+  const { part: active, world } = part('active');
+  const db = openDatabase(join(folder, 'r.db'));
+  const now = Date.now();
+  const inventory = openInventory({ db, clock: () => now as Millis });
+  const [segment, address, mac] = ['s', 101 as Ipv4, '02:00:00:00:00:01' as Mac];
+  const lease = { segment, address, mac, state: 'bound', hostname: '' } as const;
+  const expiresAt = (now - 3_600_000 + 60_000) as Millis;
+  inventory.transaction(() =>
+    inventory.leases.apply({ ...lease, expiresAt, clientId: undefined, boot: undefined }),
+  );
+  db.prepare('UPDATE leases SET last_at = last_at - 3600000').run();
+  const core = { db, inventory };
+  const moves = { tidy: vi.fn() };
+  const log = { head: () => 0, floor: () => 0 };
+  const [feeder, promises] = [{ behind: () => 1 }, { unsure: () => [] }];
+  Object.assign(active, { core, telling: { feeder, moves, promises, log } });
+  const held = () => inventory.leases.byAddress(segment, address)?.expiresAt;
+  active.tidy();
+  expect(held()).toBe(expiresAt);
+  // It was set forward by an hour since; the right is over for a moment.
+  world.clockSetMs = 3_600_000;
+  world.wanted = 'following';
+  active.clockSet();
+  expect(held()).toBe(expiresAt);
+  world.wanted = 'active';
+  active.tidy();
+  active.tidy();
+  expect(held()).toBe(now + 60_000);
+  db.close();
+});
+
+it('looks at the clock with each packet, but within no transaction', async () => {
+  const { part: begun, world } = part('waiting');
+  world.wanted = 'active';
+  begun.settle();
+  await begun.changing;
+  const [[, , side]] = startDaemon.mock.calls as [[unknown, unknown, { pair: PairSide }]];
+  const { clock } = side.pair;
+  const db = { inTransaction: false };
+  Object.assign(begun, { core: { db } });
+  expect(Math.abs(clock() - Date.now())).toBeLessThan(1000);
+  expect(world.onPacket).toHaveBeenCalledTimes(1);
+  db.inTransaction = true;
+  clock();
+  expect(world.onPacket).toHaveBeenCalledTimes(1);
 });

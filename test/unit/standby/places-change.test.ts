@@ -36,7 +36,7 @@ function line(mode: string, telling?: object) {
     right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => mode === 'active', met: vi.fn() },
     footing: { met: vi.fn(), touched: vi.fn() },
     copy: { sendFiles: vi.fn(), heard: vi.fn(), bytes: vi.fn() },
-    ...{ isActive, serves: isActive },
+    ...{ isActive, serves: isActive, clockWasSet: () => false },
     settle: vi.fn(),
   };
   let user: MeetingUser | undefined;

@@ -50,7 +50,9 @@ function active() {
   const world = { isCurrent: true, isActive: true };
   const pair = {
     ...{ mode: 'active', leaseMs: 800, parts: { settings: { member: 'a' }, log } },
-    copy: openStandbyCopy({ config, log, replace: vi.fn(), onError: vi.fn() }),
+    copy: openStandbyCopy({
+      ...{ config, log, clockSetMs: () => 0, replace: vi.fn(), onError: vi.fn() },
+    }),
     part: {
       telling: { feeder: { begin: vi.fn(), mark: () => () => true } },
       isCurrent: () => world.isCurrent,
@@ -58,6 +60,7 @@ function active() {
     },
     right: { kept: () => ({ epoch: 3, own: 3 }), isNewest: () => true, met: vi.fn() },
     footing: { tookOver: vi.fn(), met: vi.fn(), touched: vi.fn() },
+    clockWasSet: () => false,
     ...{ isActive: () => world.isActive, serves: () => world.isActive, settle: vi.fn() },
   };
   let user: MeetingUser | undefined;

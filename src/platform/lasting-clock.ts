@@ -1,0 +1,58 @@
+/**
+ * Milliseconds by a clock that does not jump, and that goes on while the machine is suspended, as true time does.
+ *
+ * Node's own (`performance.now()`, CLOCK_MONOTONIC) stands still meanwhile. What counts the time of a suspension is CLOCK_BOOTTIME, which
+ * `os.uptime()` reads from /proc/uptime: a file, in hundredths of a second. It is asked only when the time of day and Node's clock have
+ * parted: they do so at the end of a suspension, which the kernel adds to both CLOCK_BOOTTIME and the time of day, and when somebody sets
+ * that, which does not count. A virtual machine whose host has stopped it has no clock that tells: to all of them no time went by.
+ */
+import { uptime } from 'node:os';
+
+export interface Clocks {
+  /** CLOCK_MONOTONIC from any moment on. */
+  awakeMs(): number;
+  /** The time of day. */
+  wallMs(): number;
+  /** CLOCK_BOOTTIME. */
+  bootMs(): number;
+}
+
+const SYSTEM: Clocks = {
+  awakeMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  bootMs: () => uptime() * 1000,
+};
+
+/** So little is not looked at. A right that is not renewed is held for others for half a second longer at least (`witness.ts`). */
+const PARTED_MS = 100;
+/** The reading of a file, and its hundredths of a second; no clock is behind. */
+const COARSE_MS = 50;
+/** Clocks that were read one after the other, with nothing between them that counts. */
+const AT_ONCE_MS = 5;
+
+export function createLastingClock(clocks: Clocks = SYSTEM): () => number {
+  const { awakeMs, wallMs, bootMs } = clocks;
+  const parted = (other: () => number): number => {
+    for (;;) {
+      const before = awakeMs();
+      const there = other();
+      if (awakeMs() - before < AT_ONCE_MS) return there - before;
+    }
+  };
+  let wallAhead = parted(wallMs);
+  const bootAhead = parted(bootMs);
+  let suspendedMs = 0;
+  return () => {
+    const now = awakeMs();
+    const aheadMs = wallMs() - now;
+    if (Math.abs(aheadMs - wallAhead) >= PARTED_MS) {
+      wallAhead = parted(wallMs);
+      const sinceMs = parted(bootMs) - bootAhead;
+      if (sinceMs - suspendedMs >= COARSE_MS) suspendedMs = sinceMs;
+    }
+    return awakeMs() + suspendedMs;
+  };
+}
+
+/** The one of this process. */
+export const lastingMs: () => number = createLastingClock();

@@ -2,8 +2,9 @@
  * TFTP: how fast boot files leave, beside tftpd-hpa and dnsmasq, in lockstep and with windows, on a clean link and on a bad one.
  *
  * All servers run at the same time on one end of a veth pair and take turns, transfer by transfer, with the same clients
- * (bench/tftp-client.ts) on the other end; every round measures each server once (with one client, whose run is short, three
- * times; the runs with loss, whose repairs take the time, only once), and the median counts. All clients of a run start together and the time is that of the last one. The window is
+ * (bench/tftp-client.ts) on the other end; every round measures each server once (where a run is a fraction of a second, three
+ * times; the runs with loss, whose repairs take the time, only once), and the median counts. A ratio is that of runs that followed upon each other, and again the median: the
+ * machine's speed changes from minute to minute. All clients of a run start together and the time is that of the last one. The window is
  * asked for alike: who ignores it serves in lockstep, which is then what is compared. Before anything is timed, each
  * server's bytes are verified by SHA-256; the runs with loss are verified altogether.
  *
@@ -33,8 +34,8 @@ const BLKSIZE = 1468;
 const CLIENTS_MAX = 64;
 /** 11,000 blocks: fewer, and the clients' code is compiled while the clock runs. */
 const WARM_UP_CLIENTS = 16;
-/** Runs of a round with one client: each is a fraction of a second, and the shortest is the least certain. */
-const RUNS_ALONE = 3;
+/** Runs of a round with one client or a small file: each is a fraction of a second, and the shortest is the least certain. */
+const SHORT_RUNS = 3;
 
 interface Case {
   readonly label: string;
@@ -83,7 +84,7 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
       for (const one of cases) {
         // Their losses are the same in every round.
         if (one.loss > 0 && turn > 1) continue;
-        for (let left = one.clients === 1 ? RUNS_ALONE : 1; left > 0; left--) {
+        for (let left = isShort(one) ? SHORT_RUNS : 1; left > 0; left--) {
           for (const server of servers) {
             const measured = await measure(bench, server, one);
             const row = results.get(server.name);
@@ -95,6 +96,10 @@ export async function run(options: TopicOptions): Promise<TopicResult> {
     }
     return summarise(servers, results);
   });
+}
+
+function isShort({ clients, mib, loss }: Case): boolean {
+  return loss === 0 && (clients === 1 || mib === 1);
 }
 
 function casesOf(quick: boolean): Case[] {
@@ -194,9 +199,9 @@ function summarise(
   const ours = figures.get(us?.name ?? '') ?? {};
   const ratio: Record<string, number> = {};
   for (const { name } of others) {
-    for (const [label, mine] of Object.entries(ours)) {
-      const theirs = figures.get(name)?.[label];
-      if (theirs) ratio[`${name} ${label}`] = round(mine.mibPerSecond / theirs.mibPerSecond);
+    for (const [label, mine] of results.get(us?.name ?? '') ?? []) {
+      const theirs = results.get(name)?.get(label);
+      if (theirs) ratio[`${name} ${label}`] = round(ratioOf(mine, theirs));
     }
   }
   return {
@@ -207,10 +212,19 @@ function summarise(
     verdicts: verdictsOf(ours, Object.fromEntries(figures), ratio),
     notes: [
       ...servers.map(({ name, settings }) => `${name}: ${settings}`),
-      `blksize ${BLKSIZE}; the figure is all bytes over the time of the slowest client, the median of the rounds`,
+      `blksize ${BLKSIZE}; the figure is all bytes over the time of the slowest client, the median of the rounds; a ratio is the median of those within a turn`,
       'loss is made by the clients, which throw away 1 % of the datagrams in each direction',
     ],
   };
+}
+
+/** Of the runs of one turn, which followed upon each other: the median of all turns. */
+function ratioOf(mine: readonly Measured[], theirs: readonly Measured[]): number {
+  const ratios = mine.map(({ mibPerSecond }, turn) => {
+    const peer = theirs[turn]?.mibPerSecond ?? Number.NaN;
+    return mibPerSecond / peer;
+  });
+  return median(ratios);
 }
 
 type Figures = Record<string, ReturnType<typeof figuresOf>>;

@@ -78,12 +78,13 @@ function createModel() {
         shed.push('waited-too-long');
       }
       const taken: string[] = [];
-      while (taken.length < most && waiting.length > 0) {
+      while (taken.length < most) {
         const request = waiting.find(({ type }) => type === MESSAGE.request);
         const other = waiting.find(({ type }) => type !== MESSAGE.request);
         const next = (inARow < 3 && request) || other || request;
+        // Also where nothing is left: then nothing else waits for a place.
+        inARow = next !== undefined && next === request ? inARow + 1 : 0;
         if (!next) break;
-        inARow = next === request ? inARow + 1 : 0;
         remove(next);
         taken.push(`${next.type}:${next.who}`);
       }

@@ -11,6 +11,7 @@ import type { Job } from '../jobs/store.ts';
 import type { Log } from '../platform/log.ts';
 import type { GroupCommit } from '../platform/sqlite.ts';
 import type { Clock } from '../wire/time.ts';
+import { keepForgetting } from './forgetting.ts';
 import { createJobWorld } from './job-bmc.ts';
 
 export interface JobParts {
@@ -46,17 +47,13 @@ export function openJobs({
   });
 }
 
-const FORGET_EVERY_MS = 3_600_000;
-/** Between two slices of a large backlog: others have the main thread meanwhile. */
-const FORGET_PAUSE_MS = 200;
-
 export function startJobs(
   parts: JobParts,
   { desk, access }: { readonly desk: JobDesk; readonly access: BmcAccess },
 ): void {
   const { inventory, config, clock, log, closers, groupCommit } = parts;
-  const { enabled, siteMax, rackMax } = config.jobs;
-  forgetOldJobs(parts, desk);
+  const { enabled, siteMax, rackMax, keepDays: days, keepMax: most } = config.jobs;
+  keepForgetting(parts, 'old jobs', () => forgetSome(desk.store, { days, most }, clock()));
   if (!enabled) return;
   const engine = createEngine({
     store: desk.store,
@@ -81,22 +78,4 @@ export function startJobs(
   desk.blockedBy = (job) => engine.blockedBy(job);
   engine.start();
   closers.push(() => engine.stop());
-}
-
-/** Hourly, and at once again for as long as there is more. */
-function forgetOldJobs({ inventory, config, clock, log, closers }: JobParts, desk: JobDesk): void {
-  const { keepDays: days, keepMax: most } = config.jobs;
-  let timer: NodeJS.Timeout;
-  const forget = (): void => {
-    let more = false;
-    try {
-      // Lost in a crash, it is done again: nobody waits for the disk.
-      more = inventory.transactionUnsynced(() => forgetSome(desk.store, { days, most }, clock()));
-    } catch (err) {
-      log.error({ err }, 'old jobs could not be forgotten');
-    }
-    timer = setTimeout(forget, more ? FORGET_PAUSE_MS : FORGET_EVERY_MS);
-  };
-  timer = setTimeout(forget, FORGET_EVERY_MS);
-  closers.push(() => clearTimeout(timer));
 }

@@ -5,17 +5,22 @@ import { type DeskParts, openRequestDesk, type RequestDesk } from '../provisioni
 import { createRequestEngine } from '../provisioning/engine.ts';
 import { openPoolDesk, type PoolDesk } from '../provisioning/pool-desk.ts';
 import { createPoolEngine } from '../provisioning/pool-engine.ts';
+import { forgetProvisioning } from '../provisioning/retention.ts';
 import { createWarmKeeper } from '../provisioning/warm-keeper.ts';
+import { keepForgetting } from './forgetting.ts';
 import type { JobParts } from './jobs.ts';
 
 export function openProvisioning(
-  { db, inventory, config, clock, log, closers }: JobParts,
+  parts: JobParts,
   jobs: DeskParts['jobs'],
 ): { readonly provisioning: RequestDesk; readonly pools: PoolDesk } {
+  const { db, inventory, config, clock, log, closers } = parts;
   const { site, provisioning: settings } = config;
+  const keep = { days: settings.keepDays, most: settings.keepMax };
   const { events, transaction } = inventory;
   const requests = openRequestDesk({ db, clock, inventory, jobs, settings, site });
   const pools = openPoolDesk({ db, clock, inventory, requests, site });
+  keepForgetting(parts, 'old requests', () => forgetProvisioning(requests, keep, clock()));
   if (!settings.enabled) return { provisioning: requests, pools };
   const timers = {
     now: clock,

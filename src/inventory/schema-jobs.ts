@@ -80,3 +80,11 @@ export const JOB_STATS_SCHEMA = `
   CREATE INDEX jobs_by_type ON jobs (kind, hardware_type, ended_at, status, started_at, created_at) WHERE ended_at > 0;
   CREATE INDEX jobs_troubled ON jobs (ended_at) WHERE ended_at > 0 AND (retries > 0 OR status = 'failed');
 `;
+
+/**
+ * Lists of jobs by kind or by requester, newest first: what else they are filtered by is looked at in the index, not in each row.
+ */
+export const JOB_LISTS_SCHEMA = `
+  CREATE INDEX jobs_of_kind ON jobs (kind, number, status, requester);
+  CREATE INDEX jobs_of_requester ON jobs (requester, number, kind, status);
+`;

@@ -91,3 +91,7 @@ export const RACK_PLACES_SCHEMA = `
         ORDER BY o.id DESC LIMIT 1), value)
     WHERE factor = 'rack';
 `;
+
+/** Requests that have ended are forgotten one day, and looked for by when that was. */
+export const REQUESTS_BY_END_SCHEMA =
+  'CREATE INDEX requests_by_end ON requests (ended_at) WHERE ended_at > 0;';

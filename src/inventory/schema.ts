@@ -13,9 +13,18 @@ import { DNS_KEYS_SCHEMA, DNS_SCHEMA, DNS_SNAPSHOTS_SCHEMA, IPV6_SCHEMA } from '
 import { FEED_SCHEMA } from './schema-feed.ts';
 import { DIAGNOSES_SITE_SCHEMA, FLIGHT_INDEXES_SCHEMA, FLIGHT_SCHEMA } from './schema-flight.ts';
 import { IMAGES_SCHEMA } from './schema-images.ts';
-import { JOB_PAUSES_SCHEMA, JOB_STATS_SCHEMA, JOBS_SCHEMA } from './schema-jobs.ts';
+import {
+  JOB_LISTS_SCHEMA,
+  JOB_PAUSES_SCHEMA,
+  JOB_STATS_SCHEMA,
+  JOBS_SCHEMA,
+} from './schema-jobs.ts';
 import { POOLS_SCHEMA } from './schema-pools.ts';
-import { PROVISIONING_SCHEMA, RACK_PLACES_SCHEMA } from './schema-provisioning.ts';
+import {
+  PROVISIONING_SCHEMA,
+  RACK_PLACES_SCHEMA,
+  REQUESTS_BY_END_SCHEMA,
+} from './schema-provisioning.ts';
 import { DATA_MARK_SCHEMA, RECYCLE_SCHEMA } from './schema-recycle.ts';
 import { SERVERDB_SCHEMA } from './schema-serverdb.ts';
 import { WORK_SCHEMA } from './schema-work.ts';
@@ -178,6 +187,7 @@ export const MIGRATIONS: readonly string[] = [
   RACK_PLACES_SCHEMA,
   // Whether a machine waits, and which ones do, was asked of all tokens there are: two milliseconds for each NIC of a large site.
   `CREATE INDEX tokens_waiting ON tokens (mac, expires_at, boot) WHERE purpose = 'wait';`,
+  JOB_LISTS_SCHEMA + REQUESTS_BY_END_SCHEMA,
 ];
 
 export interface MigrateOptions {

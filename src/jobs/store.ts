@@ -246,22 +246,40 @@ function openReads(db: Database, sql: ReturnType<typeof prepare>) {
 
 const NEVER_PAUSED = { paused_at: 0, paused_ms: 0, who: '', why: '' };
 
+/**
+ * What a list is filtered by, the most selective first: the first one that is asked for leads through its index, newest first, and
+ * the others are looked at on the way (a unary + takes a column from the planner, which guesses).
+ */
+const FILTERS = [
+  {
+    by: 'ids',
+    form: (column: string) => `${column} IN (SELECT value FROM json_each(?))`,
+    of: 'id',
+  },
+  { by: 'target', form: (column: string) => `${column} = ?`, of: 'target' },
+  { by: 'requester', form: (column: string) => `${column} = ?`, of: 'requester' },
+  { by: 'kind', form: (column: string) => `${column} = ?`, of: 'kind' },
+] as const;
+
 /** A machine's page asks for one each time it is read: the questions of one form are prepared once. */
 function openPages(db: Database): (filter: JobFilter, count: number) => Job[] {
   const prepared = new Map<string, Statement<(string | number)[], JobRow>>();
   return (filter, count) => {
-    const { status, kind, target, requester, ids, below } = filter;
+    const { status, below } = filter;
     const where: string[] = [];
     const values: (string | number)[] = [];
     const add = (text: string, ...given: (string | number)[]) => {
       where.push(text);
       values.push(...given);
     };
-    if (status) add(`status IN (${status.map(() => '?').join(', ')})`, ...status);
-    if (kind !== undefined) add('kind = ?', kind);
-    if (target !== undefined) add('target = ?', target);
-    if (requester !== undefined) add('requester = ?', requester);
-    if (ids) add('id IN (SELECT value FROM json_each(?))', JSON.stringify(ids));
+    for (const { by, form, of } of FILTERS) {
+      const value = filter[by];
+      if (value === undefined) continue;
+      const column = where.length === 0 ? of : `+${of}`;
+      add(form(column), typeof value === 'string' ? value : JSON.stringify(value));
+    }
+    const led = where.length === 0 ? 'status' : '+status';
+    if (status) add(`${led} IN (${status.map(() => '?').join(', ')})`, ...status);
     if (below !== undefined) add('number < ?', below);
     const clause = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
     const text = `SELECT * FROM jobs ${clause} ORDER BY number DESC LIMIT ?`;
@@ -325,9 +343,9 @@ function prepare(db: Database) {
       'SELECT max(at) AS at FROM events WHERE hardwarename = ? AND id > ? AND name = ?',
     ),
     failures: db.prepare<{ number: number; kind: string; target: string }, { count: number }>(
-      `SELECT count(*) AS count FROM jobs
+      `SELECT count(*) AS count FROM jobs INDEXED BY jobs_by_target
        WHERE target = $target AND kind = $kind AND status = 'failed' AND number < $number
-         AND number > (SELECT coalesce(max(number), 0) FROM jobs
+         AND number > (SELECT coalesce(max(number), 0) FROM jobs INDEXED BY jobs_by_target
            WHERE target = $target AND kind = $kind AND status = 'finished')`,
     ),
     signals: db.prepare<
@@ -346,7 +364,7 @@ function prepare(db: Database) {
     ),
     old: db.prepare<[number, number], { number: number; id: string }>(
       `SELECT number, id FROM jobs WHERE ended_at > 0 AND ended_at < ? AND NOT (kind = 'burn-in' AND number =
-         (SELECT max(number) FROM jobs AS other WHERE other.target = jobs.target AND other.kind = 'burn-in'
+         (SELECT max(number) FROM jobs AS other INDEXED BY jobs_by_target WHERE other.target = jobs.target AND other.kind = 'burn-in'
             AND other.status IN ('finished', 'failed')))
        ORDER BY ended_at LIMIT ?`,
     ),

@@ -17,6 +17,19 @@ export const PROVISIONING_LIMITS = {
     value: 5000,
     why: 'newest installs that are searched for what failures have in common: some milliseconds',
   },
+  outcomesKeptMax: {
+    value: 200_000,
+    why: 'how installs ended, however young: years of a site of 12,000 machines, 60 MB',
+  },
+  outcomesForgetMax: {
+    value: 1000,
+    why: 'old outcomes deleted in one transaction, by their index: some milliseconds',
+  },
+  requestForgetMax: { value: 50, why: 'ended requests looked at in one transaction' },
+  requestForgetEntriesMax: {
+    value: 2000,
+    why: 'entries of logs deleted with them, and those of the last one: a request of a hall has some 15,000',
+  },
   warmMovesMax: {
     value: 20,
     why: 'machines of one rule that are switched on or off in one look: a rack; the next look is seconds away',

@@ -52,6 +52,8 @@ export interface Breakers {
   note(outcome: Outcome, atWork?: readonly Exposure[]): Breaker | undefined;
   /** @throws AppError NOT_FOUND */
   close(id: number, cause: { who: string; why: string }): Breaker;
+  /** Some outcomes of before, or beyond as many as are kept; none that may still be compared. @returns whether there may be more */
+  forget(before: Millis): boolean;
 }
 
 export interface BreakerSettings {
@@ -130,6 +132,13 @@ export function openBreakers(
       events.append({ name: 'breaker.closed', data: { factor, value, who, why } });
       return fromRow(sql.one.get(id) ?? row);
     },
+    forget(before) {
+      const count = limit('outcomesForgetMax');
+      const compared = clock() - settings.windowMs;
+      const old = sql.forget.run(Math.min(before, compared), count).changes;
+      const beyond = sql.forgetBeyond.run(limit('outcomesKeptMax'), count).changes;
+      return old === count || beyond === count;
+    },
   };
 }
 
@@ -159,6 +168,14 @@ function prepare(db: Database) {
     ),
     add: db.prepare(
       'INSERT INTO breakers (source, factor, value, opened_at, evidence) VALUES (?, ?, ?, ?, ?)',
+    ),
+    forget: db.prepare(
+      `DELETE FROM outcomes WHERE id IN
+         (SELECT id FROM outcomes WHERE source IN ('install', 'work') AND at < ? LIMIT ?)`,
+    ),
+    forgetBeyond: db.prepare(
+      `DELETE FROM outcomes WHERE id IN
+         (SELECT id FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ? ORDER BY id LIMIT ?)`,
     ),
     close: db.prepare('UPDATE breakers SET closed_at = ?, who = ?, why = ? WHERE id = ?'),
   };

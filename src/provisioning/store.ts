@@ -4,6 +4,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import type { EventStore } from '../inventory/event-store.ts';
+import { limit } from '../limits.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import {
@@ -76,6 +77,10 @@ export interface RequestStore {
   /** Installs that run for requests, in all. */
   claims(): number;
   claimOf(hardwarename: Hardwarename): { request: number; place: number } | undefined;
+  /** Some that ended before, with their logs. @returns whether there may be more */
+  forget(before: Millis): boolean;
+  /** When the request ended behind which there are so many newer ones; 0 when there are not so many. */
+  endedBeyond(count: number): number;
 }
 
 interface Row {
@@ -151,6 +156,17 @@ export function openRequestStore(db: Database, clock: Clock, events: EventStore)
     page: (filter, count) => pageOf(db, filter, count),
     claims: () => sql.claims.get()?.count ?? 0,
     claimOf: (hardwarename) => sql.claimOf.get(hardwarename),
+    forget(before) {
+      const old = sql.old.all(before, limit('requestForgetMax'));
+      let entries = 0;
+      for (const request of old) {
+        if (entries >= limit('requestForgetEntriesMax')) return true;
+        sql.forget.run(request.number);
+        entries += request.entries;
+      }
+      return old.length === limit('requestForgetMax');
+    },
+    endedBeyond: (count) => sql.beyond.get(count)?.ended_at ?? 0,
   };
   return store;
 }
@@ -219,6 +235,16 @@ function prepare(db: Database) {
     claims: db.prepare<[], { count: number }>('SELECT count(*) AS count FROM request_claims'),
     claimOf: db.prepare<[string], { request: number; place: number }>(
       'SELECT request, place FROM request_claims WHERE hardwarename = ?',
+    ),
+    old: db.prepare<[number, number], { number: number; entries: number }>(
+      `SELECT number, (SELECT coalesce(max(seq), 0) FROM request_log WHERE request = number) AS entries FROM requests
+       WHERE ended_at > 0 AND ended_at < ?
+         AND NOT EXISTS (SELECT 1 FROM request_claims WHERE request = number)
+       ORDER BY ended_at LIMIT ?`,
+    ),
+    forget: db.prepare('DELETE FROM requests WHERE number = ?'),
+    beyond: db.prepare<[number], { ended_at: number }>(
+      'SELECT ended_at FROM requests WHERE ended_at > 0 ORDER BY ended_at DESC LIMIT 1 OFFSET ?',
     ),
   };
 }

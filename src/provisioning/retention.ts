@@ -1,0 +1,30 @@
+/**
+ * How long is kept what provisioning has done: requests that have ended, with their logs, and how installs ended. So many days, and
+ * so many of them at most, the newest.
+ *
+ * Open requests are never touched, nor one that still claims a machine, nor outcomes that a breaker may still compare: what it
+ * found is kept with the breaker itself. Nothing else refers to either: pools know their members by the machines' records, and
+ * whether a machine failed lately is asked of its jobs.
+ */
+import type { Millis } from '../wire/time.ts';
+import type { RequestDesk } from './desk.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface KeepProvisioning {
+  readonly days: number;
+  /** Ended requests. */
+  readonly most: number;
+}
+
+/** In the caller's transaction, of some milliseconds. @returns whether there is more to forget */
+export function forgetProvisioning(
+  { store, breakers }: Pick<RequestDesk, 'store' | 'breakers'>,
+  keep: KeepProvisioning,
+  now: Millis,
+): boolean {
+  const before = now - keep.days * DAY_MS;
+  const beyond = store.endedBeyond(keep.most) + 1;
+  const requests = store.forget(Math.max(before, beyond) as Millis);
+  return breakers.forget(before as Millis) || requests;
+}

@@ -292,19 +292,26 @@ function send(options: DhcpServerOptions, replies: readonly Reply[]): void {
  */
 function pacedSend(options: DhcpServerOptions): (replies: readonly Reply[]) => void {
   let due: Reply[] = [];
+  /** So many of them have left; they are let go of when they are half. */
+  let gone = 0;
   let size = GROUP;
   let pausing = false;
   const next = (): void => {
-    const group = due.slice(0, size);
-    due = due.slice(size);
+    const group = due.slice(gone, gone + size);
+    gone += group.length;
+    if (2 * gone >= due.length) {
+      due = due.slice(gone);
+      gone = 0;
+    }
     pausing = group.length === size;
     if (pausing) options.defer(next, PAUSE_MS);
     send(options, group);
   };
   return (replies) => {
     if (replies.length === 0) return;
-    due = due.length === 0 ? [...replies] : [...due, ...replies];
-    const wanted = Math.min(BATCH_MAX, Math.max(GROUP, Math.ceil(due.length / SPREAD_MS)));
+    for (const reply of replies) due.push(reply);
+    const waiting = due.length - gone;
+    const wanted = Math.min(BATCH_MAX, Math.max(GROUP, Math.ceil(waiting / SPREAD_MS)));
     size = pausing ? Math.max(size, wanted) : wanted;
     if (!pausing) next();
   };

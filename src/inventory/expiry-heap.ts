@@ -38,40 +38,33 @@ export function createExpiryHeap(
   /** The expiry of the entry that counts, by address. */
   const entered = new Map<number, number>();
   let sizeMax = 1024;
-  /** Ties go to the lower address: the same history gives the same order. */
-  const precedes = (a: number, b: number): boolean => {
-    const [left, right] = [heap[a], heap[b]];
-    if (!left || !right) return left !== undefined;
-    return left.expiresAt === right.expiresAt
-      ? left.address < right.address
-      : left.expiresAt < right.expiresAt;
-  };
-  const swap = (a: number, b: number): void => {
-    const [left, right] = [heap[a], heap[b]];
-    if (left && right) [heap[a], heap[b]] = [right, left];
-  };
+  /** The order is kept by moving others into the gap that an entry leaves, until it fits there. */
   const push = ({ address, expiresAt }: Expiring): void => {
     entered.set(address, expiresAt);
-    let index = heap.push({ address, expiresAt }) - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!precedes(index, parent)) break;
-      swap(parent, index);
-      index = parent;
+    const entry = { address, expiresAt };
+    let gap = heap.push(entry) - 1;
+    while (gap > 0) {
+      const parent = (gap - 1) >> 1;
+      const above = heap[parent] as Expiring;
+      if (!precedes(entry, above)) break;
+      heap[gap] = above;
+      gap = parent;
     }
+    heap[gap] = entry;
   };
   const pop = (): void => {
     const last = heap.pop();
     if (!last || heap.length === 0) return;
-    heap[0] = last;
-    let index = 0;
+    let gap = 0;
     for (;;) {
-      const left = 2 * index + 1;
-      const child = precedes(left + 1, left) ? left + 1 : left;
-      if (!precedes(child, index)) break;
-      swap(index, child);
-      index = child;
+      const left = heap[2 * gap + 1];
+      const right = heap[2 * gap + 2];
+      const below = right && left && precedes(right, left) ? right : left;
+      if (!below || !precedes(below, last)) break;
+      heap[gap] = below;
+      gap = 2 * gap + (below === left ? 1 : 2);
     }
+    heap[gap] = last;
   };
   const refill = (): void => {
     heap = [];
@@ -108,4 +101,10 @@ export function createExpiryHeap(
       return found;
     },
   };
+}
+
+/** Ties go to the lower address: the same history gives the same order. */
+function precedes(one: Expiring, other: Expiring): boolean {
+  if (one.expiresAt !== other.expiresAt) return one.expiresAt < other.expiresAt;
+  return one.address < other.address;
 }

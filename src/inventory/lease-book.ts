@@ -93,6 +93,8 @@ export function createLeaseBook(): LeaseBook {
   const replace = (lease: HeldLease): void => {
     addresses.set(lease.address, lease);
     macs.set(lease.mac, lease);
+    if (lease.state === 'offered') offers.add(lease.address);
+    else offers.delete(lease.address);
     heap.add(lease);
   };
   const remove = (address: Ipv4): void => {
@@ -105,14 +107,6 @@ export function createLeaseBook(): LeaseBook {
     if (held?.former === undefined || held.expiresAt > now) return held;
     const former = addresses.get(held.former);
     return former?.mac === mac ? former : held;
-  };
-  /** The offer that has been waiting for longest, once it has waited long enough: whoever got it is hardly there any more. */
-  const leftOver = (fits: (address: Ipv4) => boolean, now: Millis): Ipv4 | undefined => {
-    for (const address of offers) {
-      if (now - (addresses.get(address)?.lastAt ?? now) < limit('offerReclaimMs')) return undefined;
-      if (fits(address)) return address;
-    }
-    return undefined;
   };
   return {
     byMac,
@@ -127,13 +121,13 @@ export function createLeaseBook(): LeaseBook {
           return wanted;
         }
       }
+      const belongs = (address: number) => segment.isDynamic(address as Ipv4);
       const expired = () =>
-        heap.first(now, {
-          belongs: (address) => segment.isDynamic(address as Ipv4),
-          usable: (address) => fits(address as Ipv4),
-        })?.address;
+        heap.first(now, { belongs, usable: (address) => fits(address as Ipv4) })?.address;
       return (
-        fresh.lowest(segment, usable) ?? (expired() as Ipv4 | undefined) ?? leftOver(fits, now)
+        fresh.lowest(segment, usable) ??
+        (expired() as Ipv4 | undefined) ??
+        leftOver(offers, addresses, { fits, now })
       );
     },
     enter(lease, now) {
@@ -142,18 +136,22 @@ export function createLeaseBook(): LeaseBook {
       if (lease.state === 'offered' && before?.mac === lease.mac && runs(before, now)) {
         return () => undefined;
       }
-      if (renews(before, lease, now) && macs.get(lease.mac) === before) {
+      if (goesOn(before, lease, now) && macs.get(lease.mac) === before) {
         replace(lease);
         return () => replace(before);
       }
       // A quarantined address belongs to nobody: it changes nothing of what the MAC holds elsewhere.
       const own = lease.state === 'declined' ? undefined : macs.get(lease.mac);
+      if (!before && !own) {
+        set(lease);
+        return () => remove(lease.address);
+      }
       const former = lease.state === 'offered' ? runningElsewhere(own, lease, now) : undefined;
-      const gone = [own?.address, own?.former]
-        .filter((address) => address !== lease.address && address !== former)
-        .map((address) => (address === undefined ? undefined : addresses.get(address)))
-        .filter((entry) => entry !== undefined && entry.mac === lease.mac);
-      for (const entry of gone) if (entry) remove(entry.address);
+      const gone = givenUp(own, former, lease).flatMap((address) => {
+        const entry = addresses.get(address);
+        return entry?.mac === lease.mac ? [entry] : [];
+      });
+      for (const entry of gone) remove(entry.address);
       set(former === undefined ? lease : { ...lease, former });
       return () => {
         remove(lease.address);
@@ -180,6 +178,24 @@ export function createLeaseBook(): LeaseBook {
   };
 }
 
+interface Reclaiming {
+  readonly now: Millis;
+  fits(address: Ipv4): boolean;
+}
+
+/** The offer that has been waiting for longest, once it has waited long enough: whoever got it is hardly there any more. */
+function leftOver(
+  offers: Iterable<Ipv4>,
+  addresses: ReadonlyMap<number, HeldLease>,
+  { now, fits }: Reclaiming,
+): Ipv4 | undefined {
+  for (const address of offers) {
+    if (now - (addresses.get(address)?.lastAt ?? now) < limit('offerReclaimMs')) return undefined;
+    if (fits(address)) return address;
+  }
+  return undefined;
+}
+
 /** What was never given out. */
 function createFresh(isKnown: (address: number) => boolean) {
   /** For each pool, the lowest address that may never have been given out. */
@@ -204,14 +220,26 @@ function createFresh(isKnown: (address: number) => boolean) {
   };
 }
 
-/** The same client goes on with the same address: of all that is kept, only the lease itself is another. */
-function renews(before: HeldLease | undefined, lease: HeldLease, now: Millis): before is HeldLease {
+/** Where a MAC may have another lease, which ends with this one. @param former where it may go on */
+function givenUp(
+  own: HeldLease | undefined,
+  former: Ipv4 | undefined,
+  { address }: HeldLease,
+): Ipv4[] {
+  return [own?.address, own?.former].filter(
+    (one) => one !== undefined && one !== address && one !== former,
+  ) as Ipv4[];
+}
+
+/** The same client goes on with the same address, or takes the one it was offered: of all that is kept, only the lease itself is another. */
+function goesOn(before: HeldLease | undefined, lease: HeldLease, now: Millis): before is HeldLease {
   return (
     before !== undefined &&
-    runs(before, now) &&
     lease.state === 'bound' &&
     before.mac === lease.mac &&
-    before.guestOf === lease.guestOf
+    before.guestOf === lease.guestOf &&
+    before.expiresAt > now &&
+    (before.state === 'bound' || (before.state === 'offered' && before.former === undefined))
   );
 }
 

@@ -32,10 +32,12 @@ export interface Outgoing {
   readonly address: string;
 }
 
-export type DatagramHandler = (
-  bytes: Uint8Array,
-  source: { address: string; port: number },
-) => void;
+export interface DatagramSource {
+  readonly address: string;
+  readonly port: number;
+}
+
+export type DatagramHandler = (bytes: Uint8Array, source: DatagramSource) => void;
 
 export interface UdpBatch {
   /** Hands over what waits in the socket, at most `RECEIVE_SLOTS`, without blocking. @returns how many */
@@ -75,9 +77,9 @@ export function openUdpBatch(libc: Libc, fd: number, options: { runs: boolean })
     createBatch(libc, { ...plan, controlBytes: CONTROL_BYTES }),
     options.runs,
   );
-  const nameOf = addressReader();
+  const sourceOf = sourceReader();
   return {
-    receive: (handler) => receive(libc, { fd, arena: incoming, nameOf }, handler),
+    receive: (handler) => receive(libc, { fd, arena: incoming, sourceOf }, handler),
     send: (datagrams, refused) => outgoing.send(fd, datagrams, refused),
   };
 }
@@ -85,36 +87,38 @@ export function openUdpBatch(libc: Libc, fd: number, options: { runs: boolean })
 interface Channel {
   readonly fd: number;
   readonly arena: Batch;
-  readonly nameOf: (address: number) => string;
+  readonly sourceOf: (address: number, port: number) => DatagramSource;
 }
 
-function receive(libc: Libc, { fd, arena, nameOf }: Channel, handler: DatagramHandler): number {
+function receive(libc: Libc, { fd, arena, sourceOf }: Channel, handler: DatagramHandler): number {
   const { headers, words, names, slots } = arena;
   const count = libc.recvmmsg(fd, headers, SLOTS, MSG_DONTWAIT, null);
   for (let index = 0; index < count; index++) {
     const message = index * MMSGHDR_WORDS;
     const length = words[message + MSG.length] ?? 0;
     const name = index * SOCKADDR_IN_BYTES;
-    const port = names.readUInt16BE(name + 2);
-    const address = nameOf(names.readUInt32BE(name + 4));
+    const source = sourceOf(names.readUInt32BE(name + 4), names.readUInt16BE(name + 2));
     words[message + MSG.nameBytes] = SOCKADDR_IN_BYTES;
     const at = index * SLOT_BYTES;
-    handler(slots.subarray(at, at + length), { address, port });
+    handler(new Uint8Array(slots.buffer, slots.byteOffset + at, length), source);
   }
   return Math.max(count, 0);
 }
 
-/** Dotted quads. What comes from one relay comes by thousands: the last one is remembered. */
-function addressReader(): (address: number) => string {
-  let last = 0;
-  let text = '0.0.0.0';
-  return (address) => {
-    if (address !== last) {
-      last = address;
-      text = `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
-    }
-    return text;
+/** What comes from one relay comes by thousands: the last one is remembered. */
+function sourceReader(): (address: number, port: number) => DatagramSource {
+  let number = 0;
+  let last: DatagramSource = { address: '0.0.0.0', port: 0 };
+  return (address, port) => {
+    if (address !== number) last = { address: dottedQuad(address), port };
+    else if (port !== last.port) last = { address: last.address, port };
+    number = address;
+    return last;
   };
+}
+
+function dottedQuad(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
 class Outbox {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LeaseChange, Segment } from '../../../src/dhcp/ports.ts';
 import { createExpiryHeap } from '../../../src/inventory/expiry-heap.ts';
+import { limit } from '../../../src/limits.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createWorld, ipv4, mac, type World } from '../../support/world.ts';
@@ -109,6 +110,27 @@ describe('leases in memory and in the table', () => {
     expect(leases.byMac(segment.name, B)).toBeUndefined();
     expect(leases.byAddress(segment.name, ipv4('10.77.0.101'))).toBeUndefined();
     expect(leases.count()).toBe(1);
+  });
+
+  it('takes an offer that was bound in a transaction that fails back to an offer, which others may have in time', () => {
+    const { apply, change, leases, segment, world, pick } = store();
+    const clients = [0, 1, 2, 3].map((n) => mac(`02:00:00:00:02:0${n}`));
+    const [first] = clients as [typeof A];
+    for (const [n, of] of clients.entries()) apply(of, `10.77.0.10${n}`, 'offered', 600_000);
+    expect(() =>
+      world.inventory.transaction(() => {
+        leases.apply(change(first, '10.77.0.100', 'bound', 600_000));
+        throw new Error('the disk is full');
+      }),
+    ).toThrow('the disk is full');
+    expect(leases.byMac(segment.name, first)?.state).toBe('offered');
+    for (const [n, of] of clients.entries())
+      if (n > 0) apply(of, `10.77.0.10${n}`, 'bound', 600_000);
+    expect(pick(B)).toBeUndefined();
+    world.pass(limit('offerReclaimMs'));
+    expect(pick(B)).toBe(ipv4('10.77.0.100'));
+    apply(first, '10.77.0.100', 'bound', 600_000);
+    expect(pick(B)).toBeUndefined();
   });
 
   it('leaves no trace of a rehearsal', () => {

@@ -146,6 +146,14 @@ describe('who has the newest right', () => {
     expect([heard.mock.calls.length, line.close.mock.calls.length]).toEqual([1, 0]);
   });
 
+  it('nor does one whose daemon has not ended yet: the line is to begin anew', () => {
+    const { pair, user, line } = member({ ...FRESH, epoch: 4, own: 3, copy: 4, sole: false });
+    const heard = vi.spyOn(pair.copy, 'heard').mockReturnValue();
+    pair.part.mode = 'active';
+    user.heard({ kind: 'rows', changes: [], to: 1 });
+    expect([heard.mock.calls.length, line.close.mock.calls.length]).toEqual([0, 1]);
+  });
+
   it('asks to be renewed, and nobody else does, nor who could not begin', () => {
     const newest = member({ ...OURS, sole: false });
     vi.advanceTimersByTime(1250);

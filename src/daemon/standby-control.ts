@@ -72,7 +72,10 @@ export function askControl(file: string, path: string, body?: object): Promise<P
     });
     sent.once('error', (cause) =>
       reject(
-        new AppError('NOT_HERE', { detail: `(no daemon of a pair answers at ${file})`, cause }),
+        new AppError('NOT_HERE', {
+          detail: `(no daemon of a pair answers at ${file}: is it running, and is --config its file?)`,
+          cause,
+        }),
       ),
     );
     sent.end(body && JSON.stringify(body));

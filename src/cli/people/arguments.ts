@@ -32,9 +32,20 @@ export function assignments(
       const { [name.slice(7)]: _, ...others } = (changes.custom ?? custom) as typeof custom;
       changes.custom = value === '' ? others : { ...others, [name.slice(7)]: value };
     } else if (LISTS.has(name)) changes[name] = value === '' ? [] : value.split(',');
-    else if (NUMBERS.has(name)) changes[name] = Number(value);
-    else if (FLAGS.has(name)) changes[name] = value === 'true' || value === 'yes';
+    else if (NUMBERS.has(name)) changes[name] = numberOf(name, value);
+    else if (FLAGS.has(name)) changes[name] = flagOf(name, value);
     else changes[name] = value;
   }
   return changes;
+}
+
+function numberOf(name: string, value: string): number {
+  if (/^\d{0,9}$/.test(value)) return Number(value);
+  throw new AppError('REQUEST_INVALID', { detail: `'${name}=${value}' is no whole number.` });
+}
+
+function flagOf(name: string, value: string): boolean {
+  if (/^(?:true|yes)$/.test(value)) return true;
+  if (/^(?:false|no|)$/.test(value)) return false;
+  throw new AppError('REQUEST_INVALID', { detail: `'${name}=${value}' is neither yes nor no.` });
 }

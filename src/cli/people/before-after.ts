@@ -2,19 +2,19 @@
  * `reveille explain` and `config diff`: what a machine is offered now, what it was at a moment of the past, and what would change over
  * the fleet. The running appliance is asked; with `-c` its database is read from beside it, which also works when it does not run.
  */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Operations } from '../../client/operations.generated.ts';
 import { loadConfig } from '../../config.ts';
 import { diffFleet, type FleetDiff, type RecordChange } from '../../daemon/fleet-diff.ts';
-import { AppError, unreadable } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
 import type { PastMoment } from '../../inventory/past.ts';
 import { parseMac } from '../../wire/mac.ts';
 import { diffText } from '../config-diff.ts';
 import { type Explained, explain, explainedText } from '../explain.ts';
 import { explainAt, pastText } from '../explain-at.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { jsonIn, readText } from './files.ts';
 
 interface ExplainOptions extends CommonOptions {
   readonly config?: string;
@@ -73,14 +73,17 @@ export function addBeforeAfterCommands(
       const { records, ...rest } = proposed(options);
       const named = [records, ...Object.values(rest)].some((part) => Object.keys(part).length > 0);
       if (file === undefined && !named)
-        throw new AppError('REQUEST_INVALID', { detail: 'Nothing is named that would change.' });
+        throw new AppError('REQUEST_INVALID', {
+          detail:
+            'Nothing is named that would change: name a configuration file, or what --help lists.',
+        });
       const json = options.json === true;
       if (options.config !== undefined) {
         const next = file === undefined ? undefined : loadConfig(file);
         const diff = diffFleet(loadConfig(options.config), { config: next, records, ...rest });
         return context.write(diffText(diff, json));
       }
-      const text = file === undefined ? undefined : read(file);
+      const text = file === undefined ? undefined : readText(file);
       const { body } = await clientFor<'configuration'>(context, options).call(
         'POST /configuration/diff',
         { body: { config: text, records: records as SentRecords, ...rest } },
@@ -124,7 +127,7 @@ function proposed({
     const [, kind = '', name = '', file = ''] = /^([a-z]+)\/([^=]+)=(.+)$/.exec(text) ?? [];
     if (file === '')
       throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not KIND/NAME=FILE.` });
-    return { kind: kind as RecordChange['kind'], name, doc: parsed(file) };
+    return { kind: kind as RecordChange['kind'], name, doc: jsonIn(readText(file), file) };
   });
   const removed = remove.map((text): RecordChange => {
     const [, kind = '', name = ''] = /^([a-z]+)\/(.+)$/.exec(text) ?? [];
@@ -132,12 +135,12 @@ function proposed({
       throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not KIND/NAME.` });
     return { kind: kind as RecordChange['kind'], name, doc: null };
   });
-  const scripts = Object.fromEntries(script.map((file) => [basename(file), read(file)]));
+  const scripts = Object.fromEntries(script.map((file) => [basename(file), readText(file)]));
   const templates = template.map((text) => pairOf(text, 'IMAGE=FILE'));
   return {
     records: [...records, ...removed],
     scripts,
-    templates: Object.fromEntries(templates.map(([image, file]) => [image, read(file)])),
+    templates: Object.fromEntries(templates.map(([image, file]) => [image, readText(file)])),
     channels: Object.fromEntries(point.map((text) => pairOf(text, 'CHANNEL=VERSION'))),
   };
 }
@@ -146,21 +149,4 @@ function pairOf(text: string, form: string): [string, string] {
   const [, name = '', value = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (value !== '') return [name, value];
   throw new AppError('REQUEST_INVALID', { detail: `'${text}' is not ${form}.` });
-}
-
-function parsed(file: string): unknown {
-  try {
-    return JSON.parse(read(file));
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause;
-    throw new AppError('REQUEST_INVALID', { detail: `${file} is no JSON.`, cause });
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
 }

@@ -6,6 +6,7 @@ import type { Certificate } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { isGenuine } from '../../recycle/certificate.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { readText } from './files.ts';
 import { done, show, time } from './output.ts';
 
 /** `certificates verify` of one that is not genuine, or says that a disk is not clean: for scripts. */
@@ -63,9 +64,9 @@ function addVerify(certificates: Command, context: CliContext): void {
       const { text, signature } = local ? read(what) : await find(context, options, what);
       const pem =
         options.key !== undefined
-          ? readFileSync(options.key, 'utf8')
+          ? readText(options.key)
           : local
-            ? readFileSync(join(what, 'key.pem'), 'utf8')
+            ? readText(join(what, 'key.pem'))
             : await keyOf(context, options);
       const genuine = isGenuine({ text, signature }, pem);
       const { result, fault, hardwarename } = JSON.parse(text) as Record<string, string>;
@@ -104,7 +105,7 @@ async function save(
 
 function read(folder: string): { text: string; signature: string } {
   return {
-    text: readFileSync(join(folder, 'certificate.json'), 'utf8'),
+    text: readText(join(folder, 'certificate.json')),
     signature: readFileSync(join(folder, 'certificate.sig')).toString('base64'),
   };
 }

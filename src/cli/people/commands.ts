@@ -14,6 +14,7 @@ import { addImageCommands } from './images.ts';
 import { addJobCommands } from './jobs.ts';
 import { addLocalCommands } from './local.ts';
 import { addMachineCommands } from './machines.ts';
+import { checkNumbers } from './numbers.ts';
 import { addPoolCommands } from './pools.ts';
 import { addRecordCommands } from './records.ts';
 import { addRequestCommands } from './requests.ts';
@@ -37,4 +38,5 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addSiteCommands(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
+  checkNumbers(program);
 }

@@ -1,9 +1,8 @@
 /** `reveille deliveries ...`: packing lists, and what of them has come. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Operations } from '../../client/operations.generated.ts';
-import { unreadable } from '../../errors.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { readText } from './files.ts';
 import { type Column, done, show } from './output.ts';
 
 type Listed = Operations['GET /deliveries']['answer']['deliveries'][number];
@@ -84,7 +83,7 @@ function addWrites(deliveries: Command, context: CliContext): void {
     .option('--replace', 'in the place of the one that is there')
     .option('--why <TEXT>', 'stands in the history')
     .action(async (name: string, file: string, options: PutOptions) => {
-      const sheet = file === '-' ? await context.readInput() : readSheet(file);
+      const sheet = file === '-' ? await context.readInput() : readText(file);
       const { supplier, expectedOn, why } = options;
       const { body } = await clientFor<'deliveries'>(context, options).call(
         'PUT /deliveries/{name}',
@@ -114,13 +113,4 @@ function addWrites(deliveries: Command, context: CliContext): void {
       });
       done(context, options, `${name} is forgotten`);
     });
-}
-
-/** @throws AppError CONFIG_UNREADABLE */
-function readSheet(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
 }

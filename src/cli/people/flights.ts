@@ -10,6 +10,7 @@ import { AppError } from '../../errors.ts';
 import { parseMac } from '../../wire/mac.ts';
 import { diagnoseFile, diagnosisText, readBoots } from '../diagnose-file.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { jsonIn } from './files.ts';
 import { showCounts } from './flight-counts.ts';
 import { done, show, showRecord, time } from './output.ts';
 
@@ -210,7 +211,10 @@ function addQuirkCommands(program: Command, context: CliContext): void {
   withCommon(quirks.command('import'))
     .description('read what `quirks list --json` printed from standard input')
     .action(async (options: CommonOptions) => {
-      const { quirks: rows = [] } = JSON.parse(await context.readInput()) as { quirks?: Quirk[] };
+      const { quirks: rows = [] } = jsonIn(
+        await context.readInput(),
+        'What stands on standard input',
+      ) as { quirks?: Quirk[] };
       const api = clientFor<'quirks'>(context, options);
       for (const { scope, subject, trait, value, outcome, why } of rows) {
         const body = { scope, subject, trait, value, outcome, why };

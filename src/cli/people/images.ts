@@ -1,11 +1,11 @@
 /** `reveille images ...`: put images into the store, point channels to them, see what is there, clean up. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
 import type { Image } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { parseImageRef } from '../../wire/image-ref.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { readText } from './files.ts';
 import { type OfSite, tellAge, withTold } from './fleet.ts';
 import { addImageUploadCommands, type FileWords, storeFiles } from './image-files.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
@@ -111,7 +111,7 @@ function addAdd(images: Command, context: CliContext): void {
       const { name, version } = versionOf(text);
       const { kind, files } = await storeFiles(context, options, api(context, options));
       const { format, channel, why, description = '', kernelArguments = '' } = options;
-      const signature = options.signature ? readFileSync(options.signature, 'utf8') : '';
+      const signature = options.signature ? readText(options.signature) : '';
       const { body } = await api(context, options).call('POST /images', {
         body: {
           ...{ name, version, kind, files, description, kernelArguments, signature },

@@ -1,10 +1,11 @@
 /** `reveille machines ...`: everything that the API can do with machines. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { BurnIn, Machine, Operations } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { readText } from './files.ts';
 import { type OfSite, tellAge, tellAsked, withSite } from './fleet.ts';
 import { addMergeCommands, addNicCommand } from './machine-identity.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
@@ -323,7 +324,7 @@ function addSheets(machines: Command, context: CliContext): void {
     .option('--confirm <COUNT>', 'how many known machines will change')
     .option('--dry-run', 'say what would change')
     .action(async (file: string, options: SheetOptions) => {
-      const csv = file === '-' ? await context.readInput() : readFileSync(file, 'utf8');
+      const csv = file === '-' ? await context.readInput() : readText(file);
       const { body } = await clientFor<'machines'>(context, options).call('POST /machines/import', {
         body: {
           csv,

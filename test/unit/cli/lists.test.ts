@@ -19,7 +19,7 @@ describe('machines', () => {
     const exported = JSON.parse(await run('machines export unit.gte=2 --json'));
     expect(exported.machines).toMatchObject([{ serial: 'SN-2' }, { serial: 'SN-3' }]);
     expect(await run('machines export unit=2')).toMatch(/^hardwarename,.*\r\nSN-2,/);
-    expect(await codeOf(run('machines list --limit none'))).toBe('REQUEST_INVALID');
+    expect(await codeOf(run('machines list --limit none'))).toBe('commander.invalidArgument');
     const token = (await run('tokens create reader --role viewer')).trim();
     const listening = commandLine({ REVEILLE_URL: url, REVEILLE_TOKEN: token }, (text) => {
       told += text;

@@ -5,6 +5,7 @@
  * protocol asks the boot desk and the inventory, and what changed is committed before the answer leaves.
  */
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { namedFiles } from './boot/binaries.ts';
 import { type Config, describeConfig } from './config.ts';
 import { openBmcService, startDiscovery } from './daemon/bmcs.ts';
@@ -26,8 +27,9 @@ import { openFleetDiffDesk } from './daemon/fleet-diff-desk.ts';
 import { startHousekeeping } from './daemon/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
 import { startImages } from './daemon/images.ts';
+import { addJobMetrics } from './daemon/job-metrics.ts';
 import { openJobs, startJobs } from './daemon/jobs.ts';
-import { openMetrics } from './daemon/metrics.ts';
+import { addDiskMetrics, type Metrics, openMetrics } from './daemon/metrics.ts';
 import { openProberOf, startProbing } from './daemon/probing.ts';
 import { openProvisioning } from './daemon/provisioning.ts';
 import { openRecorder } from './daemon/recorder.ts';
@@ -40,6 +42,7 @@ import type { Inventory } from './inventory/inventory.ts';
 import { limit } from './limits.ts';
 import type { DnsDesk } from './nameserver/desk.ts';
 import { requireBootFiles } from './platform/boot-files.ts';
+import { diskRoomOf } from './platform/disk-room.ts';
 import type { Log } from './platform/log.ts';
 import { osBootId } from './platform/os-boot.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
@@ -76,7 +79,7 @@ export async function startDaemon(
     pair ? pair.run() : { osBoot: osBootId() },
   );
   const promised = pair?.opened(core);
-  const metrics = openMetrics(core.inventory, pair?.desk.status);
+  const metrics = metricsOf(core, config, pair);
   const parts: Parts = {
     ...core,
     ...openRecorder(core, config, { registry: metrics.registry, log }),
@@ -169,6 +172,17 @@ export async function startDaemon(
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+function metricsOf(
+  { db, inventory }: Pick<Parts, 'db' | 'inventory'>,
+  config: Config,
+  pair?: PairSide,
+): Metrics {
+  const metrics = openMetrics(inventory, pair?.desk.status);
+  addDiskMetrics(metrics.registry, () => diskRoomOf(dirname(config.database.file)));
+  addJobMetrics(metrics.registry, { db, clock: systemClock });
+  return metrics;
 }
 
 /** Who follows another appliance has the file written by another connection. */

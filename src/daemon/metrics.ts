@@ -4,6 +4,7 @@ import { DHCP_DROPS } from '../dhcp/server.ts';
 import type { PairStatus } from '../http/people/context.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import type { DiskRoom } from '../platform/disk-room.ts';
 import { readOverruns } from '../platform/udp-overruns.ts';
 import type { DiagnosisCount } from '../recorder/store.ts';
 import { TFTP_DROP_REASONS } from '../tftp/ports.ts';
@@ -61,6 +62,19 @@ export function addOverrunMetrics(registry: Registry, ports: readonly number[]):
       for (const [port, count] of readOverruns(ports)) this.inc({ port }, count);
     },
   });
+}
+
+/** The disk that holds the database: without room on it, nothing is acknowledged any more. */
+export function addDiskMetrics(registry: Registry, room: () => DiskRoom): void {
+  const gauge = (name: string, help: string, of: keyof DiskRoom) =>
+    new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect() {
+        this.set(room()[of]);
+      },
+    });
+  gauge('reveille_disk_free_bytes', 'Free on the disk that holds the database', 'freeBytes');
+  gauge('reveille_disk_size_bytes', 'Size of the disk that holds the database', 'sizeBytes');
 }
 
 export type Metrics = ReturnType<typeof openMetrics>;

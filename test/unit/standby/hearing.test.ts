@@ -176,6 +176,11 @@ describe('who has the newest right', () => {
     older.user.hello({ ...hello, epoch: 4, own: 4 });
     expect(older.pair.right.isNewest()).toBe(false);
     expect(older.pair.state.get().wholeFrom).toBe(0);
+    // Nor is it asked of who has given its own right up since.
+    const gave = member({ ...FRESH, epoch: 4, own: 3, copy: 3, sole: false });
+    const met = vi.spyOn(gave.pair.footing, 'met');
+    gave.user.hello(hello);
+    expect(met).not.toHaveBeenCalled();
   });
 
   it('by what the other one has left to it says so; one that has left its own says nothing', () => {

@@ -5,6 +5,7 @@ import type { Millis } from '../wire/time.ts';
 import { type Applicant, reservation } from './allocate.ts';
 import type { DhcpClient } from './client-class.ts';
 import { isBootClient } from './client-class.ts';
+import type { EncodedOption } from './option-settings.ts';
 import { MESSAGE, OPTION, readU32, text, u8, u32 } from './options.ts';
 import { addressOption, type DhcpPacket, replyTo } from './packet.ts';
 import type { BootAnswer, DropReason, LeaseChange, Outcome, Segment } from './ports.ts';
@@ -12,12 +13,15 @@ import type { RelayAgent } from './relay-agent.ts';
 import {
   bootFields,
   bootOptions,
+  ECHOED,
   echo,
   echoInNak,
+  fits,
   inOrderOfNeed,
   networkOf,
   networkOptions,
 } from './reply-options.ts';
+import { ReplyOptions, toldAlike } from './told-alike.ts';
 
 /** The value of option 53 for each type. */
 const TYPE_BYTES = Array.from({ length: 9 }, (_, type) => u8(type));
@@ -99,8 +103,38 @@ export function leaseReply(
   answer: BootAnswer,
   lease: { type: number; segment: Segment; address: Ipv4; seconds: number },
 ): DhcpPacket {
-  const { packet, client, mac } = asked;
-  const { type, segment, address, seconds } = lease;
+  const { packet, client } = asked;
+  const { siaddr, file } = bootFields(answer);
+  return replyTo(packet, {
+    siaddr,
+    file,
+    ciaddr: lease.type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
+    yiaddr: lease.address,
+    options:
+      optionsAlike(asked, answer, lease) ??
+      inOrderOfNeed(leaseOptions(asked, answer, lease), packet, {
+        mayOverload: !isBootClient(client),
+      }),
+  });
+}
+
+type Granted = { readonly type: number; readonly segment: Segment; readonly seconds: number };
+
+function leaseOptions(asked: Asked, answer: BootAnswer, granted: Granted): Map<number, Uint8Array> {
+  const options = sharedOptions(asked, answer, granted);
+  const name = nameFor(asked, granted.segment, options);
+  if (name) options.set(OPTION.hostname, name);
+  echo(asked.packet, options);
+  return options;
+}
+
+/** The part that is no one client's. */
+function sharedOptions(
+  asked: Asked,
+  answer: BootAnswer,
+  granted: Granted,
+): Map<number, Uint8Array> {
+  const { type, segment, seconds } = granted;
   const options = new Map<number, Uint8Array>();
   options.set(OPTION.messageType, TYPE_BYTES[type] ?? u8(type));
   options.set(OPTION.serverId, serverIdOn(asked, segment));
@@ -108,30 +142,55 @@ export function leaseReply(
   bootOptions(answer, options);
   options.set(OPTION.renewalTime, u32(Math.floor(seconds * 0.5)));
   options.set(OPTION.rebindingTime, u32(Math.floor(seconds * 0.875)));
-  networkOptions(networkOf(segment, mac), packet, options);
-  nameOption(asked, segment, options);
-  echo(packet, options);
-  const { siaddr, file } = bootFields(answer);
-  return replyTo(packet, {
-    siaddr,
-    file,
-    ciaddr: type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
-    yiaddr: address,
-    options: inOrderOfNeed(options, packet, { mayOverload: !isBootClient(client) }),
-  });
+  networkOptions(networkOf(segment, asked.mac), asked.packet, options);
+  return options;
+}
+
+/**
+ * The same as `leaseOptions`, for a client to whom nothing is told that others like it are not.
+ * @returns `undefined` for any other client, and where there is no room for all
+ */
+function optionsAlike(
+  asked: Asked,
+  answer: BootAnswer,
+  granted: Granted,
+): ReplyOptions | undefined {
+  const { packet, mac } = asked;
+  const { type, segment, seconds } = granted;
+  const { file, label, vendorClass, raw } = answer.options;
+  const { network } = segment;
+  // A label that is not the file hides a token in it.
+  if (raw || file !== label || networkOf(segment, mac) !== network) return undefined;
+  const alike = {
+    ...{ type, seconds, file, vendorClass },
+    serverId: serverIdOn(asked, segment),
+    asked: packet.options.get(OPTION.parameterList),
+  };
+  const told = toldAlike(network, alike, () => sharedOptions(asked, answer, granted));
+  const own: EncodedOption[] = [];
+  const name = nameFor(asked, segment, told.options);
+  if (name) own.push([OPTION.hostname, name]);
+  for (const code of ECHOED) {
+    const value = packet.options.get(code);
+    if (!value) continue;
+    if (told.options.has(code)) return undefined;
+    own.push([code, value]);
+  }
+  const options = new ReplyOptions(told, own);
+  return fits(options.bytes, packet) ? options : undefined;
 }
 
 /** Option 12 from the inventory: the first label, because the domain has an option of its own (RFC 2132 3.14). */
-function nameOption(
+function nameFor(
   { view, mac }: Asked,
   segment: Segment,
-  options: Map<number, Uint8Array>,
-): void {
-  if (options.has(OPTION.hostname)) return;
+  options: ReadonlyMap<number, Uint8Array>,
+): Uint8Array | undefined {
+  if (options.has(OPTION.hostname)) return undefined;
   const name = view.hostnameFor?.(segment.name, mac);
-  if (!name) return;
+  if (!name) return undefined;
   const dot = name.indexOf('.');
-  options.set(OPTION.hostname, text(dot < 0 ? name : name.slice(0, dot)));
+  return text(dot < 0 ? name : name.slice(0, dot));
 }
 
 /** ACK to an INFORM: parameters, no address and no time (RFC 2131 4.3.5). */

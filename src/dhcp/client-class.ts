@@ -37,27 +37,36 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
   const { options } = packet;
   const userClass = readUserClass(options.get(OPTION.userClass));
   const vendorClass = readText(options.get(OPTION.vendorClass));
-  const speaksIpxe = options.has(OPTION.ipxe);
-  const ours = userClass.includes('iPXE') || (speaksIpxe && userClass === '');
+  const ipxe = options.get(OPTION.ipxe);
+  const ours = userClass.includes('iPXE') || (ipxe !== undefined && userClass === '');
   const arch = readArch(options.get(OPTION.clientArch), vendorClass);
-  const pxe = vendorClass.startsWith('PXEClient');
-  const stage = ((): ClientStage => {
-    if (ours) return 'ipxe';
-    if (vendorClass.startsWith('HTTPClient')) return 'http-boot';
-    if (!pxe && architecture(arch).http) return 'http-boot';
-    if (speaksIpxe || pxe) return 'firmware';
-    return outOfBand || isBmc(vendorClass) ? 'bmc' : 'os';
-  })();
+  const signs = { ours, speaksIpxe: ipxe !== undefined, vendorClass, arch };
+  const stage = stageOf(signs) ?? (outOfBand || isBmc(vendorClass) ? 'bmc' : 'os');
   return {
     stage,
     arch,
     archName: stage === 'os' || stage === 'bmc' ? '' : archName(arch),
-    foreignIpxe: speaksIpxe && !ours,
-    ipxeHttps: hasIpxeFeature(options.get(OPTION.ipxe), IPXE_FEATURE_HTTPS),
+    foreignIpxe: ipxe !== undefined && !ours,
+    ipxeHttps: hasIpxeFeature(ipxe, IPXE_FEATURE_HTTPS),
     userClass,
     vendorClass,
     hostname: readText(options.get(OPTION.hostname)).slice(0, 63),
   };
+}
+
+/** Of a client that boots from the network. */
+function stageOf(signs: {
+  readonly ours: boolean;
+  readonly speaksIpxe: boolean;
+  readonly vendorClass: string;
+  readonly arch: number;
+}): ClientStage | undefined {
+  const { ours, speaksIpxe, vendorClass, arch } = signs;
+  const pxe = vendorClass.startsWith('PXEClient');
+  if (ours) return 'ipxe';
+  if (vendorClass.startsWith('HTTPClient')) return 'http-boot';
+  if (!pxe && architecture(arch).http) return 'http-boot';
+  return speaksIpxe || pxe ? 'firmware' : undefined;
 }
 
 /** Does it boot from the network? Everybody else is given addresses only, and nothing by a proxy. */

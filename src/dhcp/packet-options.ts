@@ -15,6 +15,8 @@ export interface OptionField {
   readonly needsEnd: boolean;
 }
 
+const OPTION_BYTES_MAX = 255;
+
 export type OptionFault = 'option-overruns' | 'no-end-option';
 
 /** Adds to `starts` where the value of each option of a field begins; returns the fault that stopped it. */
@@ -135,4 +137,31 @@ class OptionsInPlace implements ReadonlyMap<number, Uint8Array> {
   [Symbol.iterator](): MapIterator<[number, Uint8Array]> {
     return this.entries();
   }
+}
+
+/** One option, split into instances of 255 bytes where it is longer (RFC 3396 section 5); returns where it ends. */
+export function writeOption(
+  bytes: Uint8Array,
+  from: number,
+  code: number,
+  value: Uint8Array,
+): number {
+  let at = from;
+  let done = 0;
+  do {
+    const length = Math.min(OPTION_BYTES_MAX, value.length - done);
+    bytes[at] = code;
+    bytes[at + 1] = length;
+    bytes.set(length === value.length ? value : value.subarray(done, done + length), at + 2);
+    at += 2 + length;
+    done += length;
+  } while (done < value.length);
+  return at;
+}
+
+/** How many bytes an option takes in a packet, with the headers of its instances. */
+export function encodedBytes({ length }: Uint8Array): number {
+  return length <= OPTION_BYTES_MAX
+    ? length + 2
+    : length + 2 * Math.ceil(length / OPTION_BYTES_MAX);
 }

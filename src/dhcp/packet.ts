@@ -15,7 +15,8 @@ import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
 import type { TakeBytes } from '../wire/slab.ts';
 import { OPTION, readText } from './options.ts';
-import { findOptions, optionsAt } from './packet-options.ts';
+import { encodedBytes, findOptions, optionsAt, writeOption } from './packet-options.ts';
+import { ReplyOptions } from './told-alike.ts';
 
 export const BOOTREQUEST = 1;
 export const BOOTREPLY = 2;
@@ -34,7 +35,6 @@ const FILE_BYTES = 128;
 const FILE = { from: FILE_AT, to: FILE_AT + FILE_BYTES, needsEnd: true };
 const SNAME = { from: SNAME_AT, to: SNAME_AT + SNAME_BYTES, needsEnd: true };
 const FILE_AND_SNAME = 3;
-const OPTION_BYTES_MAX = 255;
 /** Looked up once: they are asked for with every packet. */
 const REPLY_BYTES_MIN = limit('dhcpReplyBytesMin');
 const REPLY_BYTES_MAX = limit('dhcpReplyBytesMax');
@@ -152,10 +152,7 @@ export function encodePacket(
   bytesMax: number = REPLY_BYTES_MAX,
   take: TakeBytes = (count) => new Uint8Array(count),
 ): Uint8Array {
-  let size = OPTIONS_AT + 1;
-  for (const [code, value] of packet.options) {
-    if (code !== OPTION.overload) size += encodedBytes(value);
-  }
+  const size = OPTIONS_AT + 1 + bytesOf(packet.options);
   const room = Math.max(bytesMax, roomFor(packet.options.get(OPTION.relayAgent)));
   const fits = size <= room;
   const bytes = take(Math.max(REPLY_BYTES_MIN, Math.min(size, room)));
@@ -165,6 +162,13 @@ export function encodePacket(
   return at < bytes.length - 1 && bytes.length > REPLY_BYTES_MIN
     ? bytes.subarray(0, Math.max(REPLY_BYTES_MIN, at + 1))
     : bytes;
+}
+
+function bytesOf(options: ReadonlyMap<number, Uint8Array>): number {
+  if (options instanceof ReplyOptions) return options.bytes;
+  let sum = 0;
+  for (const [code, value] of options) if (code !== OPTION.overload) sum += encodedBytes(value);
+  return sum;
 }
 
 /** What the exchange itself needs beside option 82: types, times, addresses. */
@@ -197,6 +201,7 @@ function writeHeader(bytes: Uint8Array, packet: DhcpPacket): void {
 
 /** Everything has room: the order is all there is to mind. */
 function writeAll(bytes: Uint8Array, { options }: DhcpPacket): number {
+  if (options instanceof ReplyOptions) return options.write(bytes, OPTIONS_AT);
   let at = OPTIONS_AT;
   const type = options.get(OPTION.messageType);
   if (type) at = writeOption(bytes, at, OPTION.messageType, type);
@@ -250,28 +255,6 @@ function writeWhatFits(bytes: Uint8Array, packet: DhcpPacket, bytesMax: number):
   }
   if (used !== 0) main.at = writeOption(bytes, main.at, OPTION.overload, Uint8Array.of(used));
   return relay ? writeOption(bytes, main.at, OPTION.relayAgent, relay) : main.at;
-}
-
-/** One option, split into instances of 255 bytes where it is longer (RFC 3396 section 5); returns where it ends. */
-function writeOption(bytes: Uint8Array, from: number, code: number, value: Uint8Array): number {
-  let at = from;
-  let done = 0;
-  do {
-    const length = Math.min(OPTION_BYTES_MAX, value.length - done);
-    bytes[at] = code;
-    bytes[at + 1] = length;
-    bytes.set(length === value.length ? value : value.subarray(done, done + length), at + 2);
-    at += 2 + length;
-    done += length;
-  } while (done < value.length);
-  return at;
-}
-
-/** How many bytes an option takes in a packet, with the headers of its instances. */
-export function encodedBytes({ length }: Uint8Array): number {
-  return length <= OPTION_BYTES_MAX
-    ? length + 2
-    : length + 2 * Math.ceil(length / OPTION_BYTES_MAX);
 }
 
 function putU32(bytes: Uint8Array, at: number, value: number): void {

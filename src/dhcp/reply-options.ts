@@ -4,7 +4,8 @@ import { IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { NetworkOptions } from './option-settings.ts';
 import { nulTerminated, OPTION, text, u8 } from './options.ts';
-import { type DhcpPacket, encodedBytes, OPTIONS_AT, replyBytesMax } from './packet.ts';
+import { type DhcpPacket, OPTIONS_AT, replyBytesMax } from './packet.ts';
+import { encodedBytes } from './packet-options.ts';
 import type { BootAnswer, Segment } from './ports.ts';
 
 /** The network options of one client on a segment: its own where it has some. */
@@ -43,7 +44,7 @@ export function bootFields({ options: boot }: BootAnswer): { siaddr: Ipv4; file:
   return { siaddr: boot.siaddr ?? IPV4_ANY, file: file.length < 128 ? file : '' };
 }
 
-const ECHOED = [
+export const ECHOED = [
   OPTION.clientId,
   OPTION.clientUuid,
   OPTION.subnetSelection,
@@ -86,6 +87,12 @@ const ESSENTIAL: readonly number[] = [
 /** Both `file` and `sname` (RFC 2132 9.3). */
 const FILE_AND_SNAME = 3;
 
+/** Do options of that many bytes have room in a reply to this client? */
+export function fits(bytes: number, request: DhcpPacket): boolean {
+  const all = OPTIONS_AT + 1 + bytes;
+  return all <= limit('dhcpReplyBytesMin') || all <= replyBytesMax(request);
+}
+
 /**
  * The same options in the order in which they may be dropped from the end, when the reply is short of room: first what
  * the exchange rests on, then what the client asked for, in the order in which it asked (RFC 2132 9.8), then the rest.
@@ -97,9 +104,9 @@ export function inOrderOfNeed(
   request: DhcpPacket,
   { mayOverload }: { readonly mayOverload: boolean },
 ): Map<number, Uint8Array> {
-  let bytes = OPTIONS_AT + 1;
+  let bytes = 0;
   for (const value of options.values()) bytes += encodedBytes(value);
-  if (bytes <= limit('dhcpReplyBytesMin') || bytes <= replyBytesMax(request)) return options;
+  if (fits(bytes, request)) return options;
   const ordered = new Map<number, Uint8Array>();
   const move = (code: number) => {
     const value = options.get(code);

@@ -42,6 +42,10 @@ export const DHCP_LIMITS = {
     value: 16,
     why: 'answers that leave together when there are more: the usual receive buffer of a relay, 212 KB, holds 166 packets, or 250 of the shortest',
   },
+  dhcpToldAlikeMax: {
+    value: 16,
+    why: 'kinds of clients of a network whose replies are kept put together: a site has an offer and an acknowledgement for each of a few systems, and looks through them with each packet',
+  },
   dhcpReplySpreadMs: {
     value: 8,
     why: 'when more wait than some bursts, the groups are larger, so that all leave within about so long; none is larger than a batch',

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OPTION, u8 } from '../../../src/dhcp/options.ts';
-import { BOOTREPLY, decodePacket, encodedBytes, encodePacket } from '../../../src/dhcp/packet.ts';
+import { BOOTREPLY, decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
+import { encodedBytes } from '../../../src/dhcp/packet-options.ts';
 import { dhcpPacket, mac } from '../../support/world.ts';
 
 const base = { ...dhcpPacket({ mac: mac('52:54:00:00:00:0a'), type: 2 }), op: BOOTREPLY };

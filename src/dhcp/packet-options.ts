@@ -48,16 +48,25 @@ export function optionsAt(
   bytes: Uint8Array,
   starts: readonly number[],
 ): ReadonlyMap<number, Uint8Array> {
-  return isSplit(bytes, starts) ? joined(bytes, starts) : new OptionsInPlace(bytes, starts);
+  let bits = 0;
+  for (let index = 0; index < starts.length; index++) {
+    const bit = bitOf(bytes[(starts[index] ?? 0) - 2] ?? 0);
+    if (bits & bit && isAmong(bytes, starts, index)) return joined(bytes, starts);
+    bits |= bit;
+  }
+  return new OptionsInPlace(bytes, starts, bits);
 }
 
-/** Few codes stand in a packet, and a code met twice ends it: no more than 255 are ever compared with each other. */
-function isSplit(bytes: Uint8Array, starts: readonly number[]): boolean {
-  for (let index = 1; index < starts.length; index++) {
-    const code = bytes[(starts[index] ?? 0) - 2];
-    for (let before = 0; before < index; before++) {
-      if (bytes[(starts[before] ?? 0) - 2] === code) return true;
-    }
+/** One of 32, which codes share: where it is not set, none of them stands in the packet. */
+function bitOf(code: number): number {
+  return 1 << (code & 31);
+}
+
+/** Does the code of this option stand before it, too? Asked of 254 at most: then each code has been met. */
+function isAmong(bytes: Uint8Array, starts: readonly number[], index: number): boolean {
+  const code = bytes[(starts[index] ?? 0) - 2];
+  for (let before = 0; before < index; before++) {
+    if (bytes[(starts[before] ?? 0) - 2] === code) return true;
   }
   return false;
 }
@@ -89,10 +98,12 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
 class OptionsInPlace implements ReadonlyMap<number, Uint8Array> {
   private readonly bytes: Uint8Array;
   private readonly starts: readonly number[];
+  private readonly bits: number;
 
-  constructor(bytes: Uint8Array, starts: readonly number[]) {
+  constructor(bytes: Uint8Array, starts: readonly number[], bits: number) {
     this.bytes = bytes;
     this.starts = starts;
+    this.bits = bits;
   }
 
   get size(): number {
@@ -100,20 +111,23 @@ class OptionsInPlace implements ReadonlyMap<number, Uint8Array> {
   }
 
   get(code: number): Uint8Array | undefined {
-    const { bytes, starts } = this;
-    for (let index = 0; index < starts.length; index++) {
-      const start = starts[index] ?? 0;
-      if (bytes[start - 2] === code) return valueAt(bytes, start);
-    }
-    return undefined;
+    const start = this.startOf(code);
+    return start === 0 ? undefined : valueAt(this.bytes, start);
   }
 
   has(code: number): boolean {
-    const { bytes, starts } = this;
+    return this.startOf(code) !== 0;
+  }
+
+  /** 0 where there is none. */
+  private startOf(code: number): number {
+    const { bytes, starts, bits } = this;
+    if ((bits & bitOf(code)) === 0) return 0;
     for (let index = 0; index < starts.length; index++) {
-      if (bytes[(starts[index] ?? 0) - 2] === code) return true;
+      const start = starts[index] ?? 0;
+      if (bytes[start - 2] === code) return start;
     }
-    return false;
+    return 0;
   }
 
   forEach(

@@ -193,7 +193,9 @@ function writeHeader(bytes: Uint8Array, packet: DhcpPacket): void {
   putU32(bytes, 16, packet.yiaddr);
   putU32(bytes, 20, packet.siaddr);
   putU32(bytes, 24, packet.giaddr);
-  bytes.set(packet.chaddr, CHADDR_AT);
+  for (let index = 0; index < CHADDR_BYTES; index++) {
+    bytes[CHADDR_AT + index] = packet.chaddr[index] ?? 0;
+  }
   putText(bytes, SNAME_AT, packet.sname, SNAME_BYTES - 1);
   putText(bytes, FILE_AT, packet.file, FILE_BYTES - 1);
   putU32(bytes, OPTIONS_AT - 4, MAGIC);

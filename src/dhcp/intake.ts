@@ -5,6 +5,7 @@
  * that useful: a REQUEST goes before a DISCOVER, because it ends an exchange that has begun; a client's newer DISCOVER or
  * REQUEST puts its older one out, and comes last; and what has waited for longer than a client would wait is dropped. So every
  * answer that leaves is still wanted, and who was dropped asks again. RELEASE and its like put nothing out: each of them counts.
+ * Nor does what does not begin with its type (option 53), which no client met so far does; it has a place with the others.
  *
  * A flood takes nothing from others than its own kind behind its own relay: every fourth place is left to what is no REQUEST,
  * and when there is no more room, the oldest of the largest crowd goes, a crowd being the packets of one kind and one relay.

@@ -175,7 +175,7 @@ function discover(asked: Asked): Outcome {
           guestOf: guestOf(asked, answer),
           forMs: OFFER_HOLD_MS,
         }),
-    routine: isRoutine(held, answer, now),
+    routine: isRoutine(held, answer),
     event: {
       ...subject(asked, answer),
       name: 'dhcp.offered',
@@ -190,12 +190,11 @@ function discover(asked: Asked): Outcome {
 }
 
 /**
- * An offer to who is on no record and boots nothing: its acknowledgement tells the same a moment later, and a hall of them is
- * thousands a second. One that asks again while its offer stands has not taken it, which is worth knowing.
+ * The first offer to who is on no record and boots nothing, and has no lease or offer here, not even one that is over: its
+ * acknowledgement tells of it a moment later, and a hall of them is thousands a second. One that asks once more is worth a line.
  */
-function isRoutine(held: Lease | undefined, answer: BootAnswer, now: Millis): boolean {
-  if (answer.hardwarename !== undefined || answer.boot !== undefined) return false;
-  return held?.state !== 'offered' || held.expiresAt <= now;
+function isRoutine(held: Lease | undefined, { hardwarename, boot }: BootAnswer): boolean {
+  return held === undefined && hardwarename === undefined && boot === undefined;
 }
 
 /** A segment may be closed to machines without a record: they have an address there only if one is reserved for them. */

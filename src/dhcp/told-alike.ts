@@ -40,7 +40,12 @@ export function toldAlike(
     kept = [];
     keptOf.set(network, kept);
   }
-  for (const one of kept) if (isSame(one, alike)) return one;
+  const known = kept.findIndex((one) => isSame(one, alike));
+  const found = kept[known];
+  if (found) {
+    moveUp(kept, known);
+    return found;
+  }
   const options = make();
   let size = 0;
   for (const value of options.values()) size += encodedBytes(value);
@@ -50,9 +55,15 @@ export function toldAlike(
   // The packet that they are views of is not kept for their sake.
   const { serverId, asked } = alike;
   const made = { ...alike, serverId: serverId.slice(), asked: asked?.slice(), options, bytes };
-  if (kept.length >= KEPT_MAX) kept.shift();
+  if (kept.length >= KEPT_MAX) kept.pop();
   kept.push(made);
   return made;
+}
+
+/** What is told often comes to stand in front, out of the way of what is told once. */
+function moveUp(kept: Kept[], at: number): void {
+  const [before, one] = [kept[at - 1], kept[at]];
+  if (before && one) [kept[at - 1], kept[at]] = [one, before];
 }
 
 function isSame(one: Alike, other: Alike): boolean {

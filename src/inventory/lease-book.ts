@@ -55,7 +55,7 @@ export function createLeaseBook(): LeaseBook {
   const macs = new Map<Mac, HeldLease>();
   /** The addresses in quarantine, and those whose quarantine is over but which nobody has taken since. */
   const declined = new Map<Mac, Set<Ipv4>>();
-  /** In the order of offering. */
+  /** In the order of offering; one whose acknowledgement was rolled back comes last again. */
   const offers = new Set<Ipv4>();
   const expiresAt = (address: Ipv4) => addresses.get(address)?.expiresAt;
   const guests = createGuestCounts(expiresAt);

@@ -342,20 +342,33 @@ describe('the event of an offer', () => {
     dhcpPacket({ mac: A, type: MESSAGE.discover, ...(client && { client }) });
   const offers = (world: World) => world.eventNames().filter((name) => name === 'dhcp.offered');
 
-  it('is left out for who boots nothing and is on no record, until it asks again while the offer stands', () => {
+  it('is left out for who boots nothing and is on no record, as long as nothing is known of it here', () => {
     const world = createWorld();
     bind(world);
     expect(offers(world)).toHaveLength(0);
     expect(world.eventNames()).toContain('dhcp.acked');
-    const other = createWorld();
-    other.dhcp(discover());
-    other.pass(4000);
-    expect(offers(other)).toHaveLength(0);
-    other.dhcp(discover());
-    expect(offers(other)).toHaveLength(1);
-    other.pass(limit('offerHoldMs') + 1);
-    other.dhcp(discover());
-    expect(offers(other)).toHaveLength(1);
+  });
+
+  it.each([
+    ['that has not taken its offer', 4000],
+    ['whose offer is over', limit('offerHoldMs') + 1],
+  ])('is there for one %s', (_, ms) => {
+    const world = createWorld();
+    world.dhcp(discover());
+    expect(offers(world)).toHaveLength(0);
+    world.pass(ms);
+    world.dhcp(discover());
+    expect(offers(world)).toHaveLength(1);
+  });
+
+  it('is there, each time, for one that has a lease and asks for it anew', () => {
+    const world = createWorld();
+    bind(world);
+    for (let again = 1; again <= 3; again++) {
+      world.pass(5000);
+      world.dhcp(discover());
+      expect(offers(world)).toHaveLength(again);
+    }
   });
 
   it('is there for each boot', () => {

@@ -12,6 +12,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import { MIGRATIONS } from '../inventory/schema.ts';
 import { backupDatabase } from '../platform/backup.ts';
+import { runMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
 import { BESIDE, discard, sync } from '../platform/private-files.ts';
 import {
@@ -202,7 +203,7 @@ const isLeased = (db: Database): boolean =>
 /** Of a database that is no copy, with its times by our time of day as it is now. */
 function ownPromisesAfter(db: Database, at: number, setMs: number): Promised[] {
   if (isFromCopy(db)) return [];
-  db.transaction(() => followClock(db, { setMs, now: Date.now() })).immediate();
+  db.transaction(() => followClock(db, { setMs, now: Date.now(), runMs: runMs() })).immediate();
   return promisedAfter(db, at);
 }
 
@@ -222,7 +223,7 @@ function leaveCopy(db: Database, to: 'active' | 'apart', how: Leaving): void {
       inheritMoves(db, { now, holdMs, longestMs: longestLeaseMs(config), aheadMs });
       inheritLeases(db, { now, aheadMs });
       keepClock(db, setMs);
-    } else if (!wasCopy) followClock(db, { setMs, now });
+    } else if (!wasCopy) followClock(db, { setMs, now, runMs: runMs() });
     leavePlace(db, to);
   };
   db.transaction(leave).immediate();

@@ -34,6 +34,8 @@ import type { PairState, PairStateFile } from './standby-state.ts';
 export interface FootingParts {
   readonly settings: Pick<StandbySettings, 'member' | 'witness'>;
   readonly mcltMs: number;
+  /** No lease is longer. */
+  readonly longestMs: number;
   readonly state: PairStateFile;
   readonly right: Pick<Right, 'kept' | 'follows' | 'source'>;
   readonly log: Pick<Log, 'warn'>;
@@ -134,6 +136,9 @@ export function openFooting(parts: FootingParts): Footing {
   // After a restart the time of day is all that there is to go by.
   let offset = offsetMs(system);
   let isSet = false;
+  const startedAt = mono();
+  /** Of the difference of the clocks something counts still that was measured before the start. */
+  let isKept = true;
   const mcltMs = leadOf(state.get(), parts.mcltMs, wall());
   const ahead = (now: number): ClockBounds => {
     const [is, was] = [clocks.bounds(now), before?.bounds(now)];
@@ -146,12 +151,13 @@ export function openFooting(parts: FootingParts): Footing {
     if (Math.abs(byMs) < CLOCK_MS) return;
     // On disk first: what could not be written is noticed again, and in full.
     const kept = state.get();
-    const { leastMs, mostMs } = afterSet(keptBounds(kept), byMs);
+    const { leastMs, mostMs } = afterSet(keptBounds(kept), byMs, isKept);
     const bounds = { aheadMs: Math.ceil(mostMs), leastAheadMs: Math.floor(leastMs) };
     const clockSetMs = (kept.clockSetMs ?? 0) + byMs;
-    state.put({ ...afterClockSet(kept, { byMs, now: wall() }), ...bounds, clockSetMs });
-    clocks.set(byMs);
-    before?.set(byMs);
+    const set = { byMs, now: wall(), runMs: mono() - startedAt, longestMs: parts.longestMs };
+    state.put({ ...afterClockSet(kept, set), ...bounds, clockSetMs });
+    clocks.set(byMs, isKept && !before);
+    before?.set(byMs, isKept);
     [offset, isSet] = [offset + byMs, true];
     log.warn({ byMs }, 'the time of day was set');
   };
@@ -192,7 +198,7 @@ export function openFooting(parts: FootingParts): Footing {
     ahead: () => ahead(mono()),
     aheadNow: () => clocks.bounds(mono()),
     copied() {
-      before = undefined;
+      [before, isKept] = [undefined, false];
     },
     tookOver(by, why) {
       look();
@@ -215,7 +221,7 @@ export function openFooting(parts: FootingParts): Footing {
       if (after !== state.get()) state.put(after);
     },
     whole() {
-      before = undefined;
+      [before, isKept] = [undefined, false];
       state.put(afterWhole(state.get(), wall()));
     },
   };

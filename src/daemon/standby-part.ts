@@ -11,6 +11,7 @@ import type { PairDesk, PairStatus } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
 import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
+import { runMs } from '../platform/lasting-clock.ts';
 import { osBootId } from '../platform/os-boot.ts';
 import { trim } from '../standby/change-log.ts';
 import type { ClockBounds } from '../standby/clock-difference.ts';
@@ -21,7 +22,9 @@ import { followClock } from '../standby/lease-clock.ts';
 import { readMoves } from '../standby/move-log.ts';
 import { unsureOf } from '../standby/promises.ts';
 import type { Told } from '../standby/told.ts';
+import type { Millis } from '../wire/time.ts';
 import { type openCore, rereadCore, systemClock } from './core.ts';
+import { seldom } from './seldom.ts';
 import type { PairParts } from './standby.ts';
 import { longestLeaseMs, type StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
@@ -48,6 +51,8 @@ export interface PartPorts {
   ahead(): ClockBounds;
   /** Something comes for which the time of day counts. */
   onPacket(): void;
+  /** Before anything is reckoned by it: whether the time of day was set is kept. */
+  look(): void;
   line(): Line | undefined;
   /** The copy here is whole, and the active one is there. */
   follows(): boolean;
@@ -83,15 +88,21 @@ export class PairPart {
   images: FollowedImages | undefined;
   /** By how much the clock was set in all as the database that is open has it. */
   private followedMs: number | undefined;
+  /** Why its times could not be moved: until they are, nothing is given from it. */
+  private unmoved: { readonly why: unknown } | undefined;
   /** When the follower had everything last. */
   private evenAt = Number.NEGATIVE_INFINITY;
   private readonly told: Told;
   private readonly longestMs: number;
+  private readonly tellUnmoved: (why: unknown) => void;
 
   constructor(ports: PartPorts) {
     this.ports = ports;
     const { config } = ports.parts;
     this.longestMs = longestLeaseMs(config);
+    this.tellUnmoved = seldom((err) =>
+      ports.parts.log.error({ err }, 'leases could not be moved with the clock: none is given'),
+    );
     this.told = openTold(`${config.database.file}.told`, this.longestMs);
   }
 
@@ -124,6 +135,7 @@ export class PairPart {
     await this.close('standby');
     this.mode = to;
     if (to === 'waiting') return;
+    this.ports.look();
     if (to === 'active') this.rememberUnsure();
     // No lease of the other one's ends sooner by our clock than by its own.
     if (to !== 'following') copy.leave(to, to === 'active' ? ahead().mostMs : 0);
@@ -171,18 +183,14 @@ export class PairPart {
 
   private async start(mode: Exclude<Mode, 'waiting'>): Promise<void> {
     const { parts, copy, desk, isActive, ahead } = this.ports;
-    [this.readers, this.followedMs] = [[], undefined];
+    [this.readers, this.followedMs, this.unmoved] = [[], undefined, undefined];
     if (mode === 'following')
       copy.open((tables) => {
         for (const reread of this.readers) reread(tables);
       });
     const side: PairSide = {
       ...{ mode, desk },
-      clock: () => {
-        // Within a transaction nothing is moved: it began by the time of before.
-        if (!this.core?.db.inTransaction) this.ports.onPacket();
-        return systemClock();
-      },
+      clock: () => this.leaseClock(),
       isOver: () => !isActive(),
       run: () => {
         if (mode === 'following') return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
@@ -199,6 +207,16 @@ export class PairPart {
     const { config, log, file } = parts;
     this.daemon = await startDaemon(config, log, { file, pair: side });
     this.failed = undefined;
+  }
+
+  /** Within a transaction nothing is moved: it began by the time of before. */
+  private leaseClock(): Millis {
+    if (!this.core?.db.inTransaction) {
+      this.ports.onPacket();
+      // It may have been set while this daemon was begun, too.
+      this.followClock();
+    } else if (this.unmoved) throw this.unmoved.why;
+    return systemClock();
   }
 
   /** What it tells machines is in the copy: there is nothing to enter, and nothing to wait for. */
@@ -281,17 +299,22 @@ export class PairPart {
     this.followClock();
   }
 
-  /** Leases and notes of our own database run on for as long as they would have. What has no daemon now does so before the next one begins. */
+  /** Leases and notes of our own database run on for as long as they would have: of one that no daemon has open, before the next one begins. */
   private followClock(): void {
     const { core, telling } = this;
     const setMs = this.ports.state.get().clockSetMs ?? 0;
     if (!core || !telling || setMs === this.followedMs) return;
     if (this.mode === 'active' && !this.ports.isActive()) return;
     const { inventory, db } = core;
-    if (isFromCopy(db)) return;
-    const moved = inventory.transaction(() => followClock(db, { setMs, now: systemClock() }));
-    this.followedMs = setMs;
-    if (moved) inventory.leases.reload();
+    try {
+      const set = () => ({ setMs, now: systemClock(), runMs: runMs() });
+      const moved = !isFromCopy(db) && inventory.transaction(() => followClock(db, set()));
+      if (moved) inventory.leases.reload();
+      [this.followedMs, this.unmoved] = [setMs, undefined];
+    } catch (why) {
+      this.unmoved = { why };
+      this.tellUnmoved(why);
+    }
   }
 
   /** To be called often: forgets what both know, and what nobody is there to be told. */
@@ -317,6 +340,7 @@ export class PairPart {
         this.busy = true;
         try {
           await this.close('standby');
+          this.ports.look();
           await this.keepWord();
           put();
           // What was promised without a word was so in the database of before.

@@ -19,9 +19,9 @@ import { type HelloMessage, STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
-
+import { seldom } from './seldom.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
-import { openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
+import { longestLeaseMs, openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
 import { type Footing, openFooting, type Reading, withRight } from './standby-footing.ts';
 import { hearOther } from './standby-hearing.ts';
@@ -76,6 +76,11 @@ export class Pair {
   /** Somebody has said how things are since the start: the other one, the witness, or nobody for long enough. */
   oriented = false;
   witnessAt = Number.NEGATIVE_INFINITY;
+  /** Whether the time of day was set could not be noted. */
+  private unnoted = false;
+  private readonly tellUnnoted = seldom((err: unknown) =>
+    this.parts.log.error({ err }, 'that the time of day was set could not be noted'),
+  );
   /** Why the other one did not do what it was asked for. */
   closing: string | undefined;
 
@@ -95,7 +100,10 @@ export class Pair {
     // Of a state that was lost: its database knows what was done to it.
     if (state.get().clockSetMs === undefined)
       state.put({ clockSetMs: this.copy.clockSetMs() ?? 0 });
-    this.footing = openFooting({ settings, mcltMs, state, log, right: this.right });
+    this.footing = openFooting({
+      ...{ settings, mcltMs, state, log, right: this.right },
+      longestMs: longestLeaseMs(config),
+    });
     this.desk = createPairDesk(this);
     this.pieces = askForPieces((message) => {
       const line = this.meeting?.active ? this.meeting.line : undefined;
@@ -110,6 +118,7 @@ export class Pair {
       standing: () => this.standing(),
       ahead: () => this.footing.ahead(),
       onPacket: () => void this.clockWasSet(),
+      look: () => this.footing.look(),
       line: () => this.meeting?.line,
       follows: () => this.meeting?.active === true && this.right.follows(),
       imageFolder: () => this.imageFolder(),
@@ -263,9 +272,22 @@ export class Pair {
     return this.footing.standing({ active, inTouch, current: this.part.isCurrent() });
   }
 
-  /** The line is to begin anew before anything is said by the new time of day: what the other one has is by the old one. */
+  /**
+   * The line is to begin anew before anything is said by the new time of day: what the other one has is by the old one.
+   *
+   * @returns also while that it was set cannot be written, which each tick tries again
+   */
   clockWasSet(): boolean {
-    if (!this.footing.wasSet()) return false;
+    try {
+      this.unnoted = true;
+      const wasSet = this.footing.wasSet();
+      this.unnoted = false;
+      if (!wasSet) return false;
+    } catch (err) {
+      // Nothing is promised meanwhile: what is asked for the standing fails as this did.
+      this.tellUnnoted(err);
+      return true;
+    }
     this.meeting?.line.close();
     this.part.clockSet();
     return true;
@@ -279,7 +301,7 @@ export class Pair {
     // Nobody says anything: after a while what was kept is all that there is to go by.
     if (now - this.startedAt > 2 * this.leaseMs) this.oriented = true;
     this.part.telling?.feeder.pump();
-    this.part.tidy();
+    if (!this.unnoted) this.part.tidy();
     if (now - this.imagesAt > limit('standbyImagesMs')) {
       this.imagesAt = now;
       this.part.images?.wake();

@@ -56,3 +56,8 @@ export function createLastingClock(clocks: Clocks = SYSTEM): () => number {
 
 /** The one of this process. */
 export const lastingMs: () => number = createLastingClock();
+
+const startedAt = lastingMs();
+
+/** For how long this process runs. */
+export const runMs = (): number => lastingMs() - startedAt;

@@ -30,7 +30,7 @@ export interface ClockDifference {
   heard(reading: ClockReading, now: number): void;
   bounds(now: number): ClockBounds;
   /** Our own clock was set, as `afterSet` has it. */
-  set(byMs: number): void;
+  set(byMs: number, isKept: boolean): void;
 }
 
 /** Longer than any lease of which it could be asked whether it still runs. */
@@ -68,22 +68,28 @@ export function createClockDifference(from: ClockBounds, at: number): ClockDiffe
       known = both.leastMs <= both.mostMs ? both : { leastMs, mostMs };
       knownAt = now;
     },
-    set(byMs) {
-      known = afterSet(known, byMs);
+    set(byMs, isKept) {
+      known = afterSet(known, byMs, isKept);
     },
   };
 }
 
 /**
  * Our time of day went on by `byMs` more than the clock that does not jump; negative: by less, which is only when it was set back.
- * Forward it may have been set, or the machine was suspended, and the other clock went on, too: both hold of what is left, with what the
+ * Forward it may have been set, or a virtual machine was paused, and the other clock went on, too: both hold of what is left, with what the
  * two may have parted by meanwhile. What was unknown stays so.
+ *
+ * @param isKept measured before the start, whose clock may have been ahead: set back it may be right again, and then so is what was measured
  */
-export function afterSet({ leastMs, mostMs }: ClockBounds, byMs: number): ClockBounds {
+export function afterSet(
+  { leastMs, mostMs }: ClockBounds,
+  byMs: number,
+  isKept: boolean,
+): ClockBounds {
   const driftMs = Math.max(0, byMs) * DRIFT_SHARE;
   return {
     leastMs: leastMs <= -UNKNOWN_MS ? leastMs : leastMs + Math.min(0, byMs) - driftMs,
-    mostMs: mostMs >= UNKNOWN_MS ? mostMs : mostMs + byMs + driftMs,
+    mostMs: mostMs >= UNKNOWN_MS || (isKept && byMs < 0) ? mostMs : mostMs + byMs + driftMs,
   };
 }
 

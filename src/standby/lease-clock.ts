@@ -30,21 +30,32 @@ export function clockOf(db: Database): number | undefined {
  * Brings the times of our own database to our time of day as it is now. Within a transaction.
  *
  * What is of the future when the clock is set forward was written by one that was right, before a start with a clock that was behind: it stays.
+ * What is of before the start when it is set back may have been, too, before a start with a clock that was ahead: it stays, but that it was
+ * given no later than the start. Of a note nobody knows when it was written: it stays, and `leftMsOf` holds it to the longest lease.
  *
+ * @param runMs for how long this program runs
  * @returns whether anything was moved
  */
 export function followClock(
   db: Database,
-  { setMs, now }: { readonly setMs: number; readonly now: number },
+  { setMs, now, runMs }: { readonly setMs: number; readonly now: number; readonly runMs: number },
 ): boolean {
   const byMs = setMs - (clockOf(db) ?? setMs);
   if (clockOf(db) !== setMs) keepClock(db, setMs);
   if (byMs === 0) return false;
-  const latest = byMs > 0 ? now - byMs : Number.MAX_SAFE_INTEGER;
+  if (byMs > 0) {
+    db.prepare(
+      `UPDATE leases SET expires_at = expires_at + @byMs, last_at = last_at + @byMs
+         WHERE last_at <= @now - @byMs`,
+    ).run({ byMs, now });
+    moveNotes(db, byMs);
+    return true;
+  }
+  const start = now - runMs;
   db.prepare(
-    `UPDATE leases SET expires_at = expires_at + @byMs, last_at = last_at + @byMs
-       WHERE last_at <= @latest`,
-  ).run({ byMs, latest });
-  moveNotes(db, byMs);
+    `UPDATE leases SET
+       expires_at = expires_at + iif(last_at >= @start - @byMs, @byMs, min(0, @start - last_at)),
+       last_at = iif(last_at >= @start - @byMs, last_at + @byMs, min(last_at, @start))`,
+  ).run({ byMs, start });
   return true;
 }

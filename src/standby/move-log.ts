@@ -112,11 +112,11 @@ export interface Inheritance {
   readonly aheadMs: number;
 }
 
-/** The writer's time of day was set by so much: what is noted lasts for as long as it would have. */
+/** The writer's time of day was set forward by so much: what is noted lasts for as long as it would have. */
 export function moveNotes(db: Database, byMs: number): void {
   const put = db.prepare<[string, string]>('UPDATE meta SET value = ? WHERE key = ?');
   for (const { note, end } of rowsOf(db))
-    if (end !== 0) put.run(String(Math.max(1, Math.round(end + byMs))), keyOf(note));
+    if (end !== 0) put.run(String(Math.round(end + byMs)), keyOf(note));
 }
 
 /** Notes from here on. To be called once for a connection. */

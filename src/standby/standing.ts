@@ -140,21 +140,35 @@ export function afterSteppingDown(
 /**
  * Our time of day was set to `now`, forward by `byMs` or (negative) back. What has to last goes on for as long as it would have, and moments with which
  * leases are compared go with those (`lease-clock.ts`): what is of the future when it is set forward was noted by a clock that was right.
+ * Set back, leases of before the start stay, and none of those is to seem to have run at the loss that did not.
+ *
+ * @param runMs for how long this program runs
+ * @param longestMs no lease is longer
  */
 export function afterClockSet<Kept extends Apartness & { readonly touchAt: number }>(
   kept: Kept,
-  { byMs, now }: { readonly byMs: number; readonly now: number },
+  { byMs, now, runMs, longestMs }: ClockSet,
 ): Kept {
   const put = (until: number) => (until === 0 || until === NEVER ? until : until + byMs);
   const moved = (at: number) => (at === 0 || (byMs > 0 && at > now - byMs) ? at : at + byMs);
   const { since, owedSince, lostAt, knownAt, touchAt } = kept;
   // It was no later than now, and what runs for longer is all that this is asked for.
-  const lost = byMs > 0 ? Math.max(lostAt, Math.min(lostAt + byMs, now + DOUBT_MS)) : lostAt + byMs;
+  const lost =
+    byMs > 0
+      ? Math.max(lostAt, Math.min(lostAt + byMs, now + DOUBT_MS))
+      : Math.min(lostAt, Math.max(lostAt + byMs, now - runMs + longestMs));
   return {
     ...{ ...kept, quietUntil: put(kept.quietUntil), wholeFrom: put(kept.wholeFrom) },
     ...{ since: moved(since), owedSince: moved(owedSince), knownAt: moved(knownAt) },
     ...{ lostAt: lostAt === 0 ? 0 : lost, touchAt: moved(touchAt) },
   };
+}
+
+interface ClockSet {
+  readonly byMs: number;
+  readonly now: number;
+  readonly runMs: number;
+  readonly longestMs: number;
 }
 
 export interface TakingOver {

@@ -91,20 +91,20 @@ it('holds the truth, whatever is late', () => {
 
 it('our own clock that is set back moves what was known with it', () => {
   const clocks = createClockDifference({ leastMs: -5, mostMs: 7 }, 0);
-  clocks.set(-60_000);
+  clocks.set(-60_000, false);
   expect(clocks.bounds(0)).toEqual({ leastMs: -60_005, mostMs: -59_993 });
 });
 
 it('one that goes forward was set, or the machine was suspended: both hold', () => {
   const clocks = createClockDifference({ leastMs: -5, mostMs: 7 }, 0);
-  clocks.set(66_000);
+  clocks.set(66_000, false);
   // And the other one's was slewed meanwhile.
   expect(clocks.bounds(0)).toEqual({ leastMs: -12_005, mostMs: 78_007 });
 });
 
 it('what nothing is known of stays so when our own clock is set', () => {
   const clocks = createClockDifference(NOTHING_HEARD, 0);
-  for (const byMs of [-60_000, 60_000]) clocks.set(byMs);
+  for (const byMs of [-60_000, 60_000]) clocks.set(byMs, false);
   expect(clocks.bounds(0)).toEqual(NOTHING_HEARD);
 });
 

@@ -53,7 +53,7 @@ function footingOf(of: Pick<ReturnType<typeof started>, 'state' | 'right'>, mclt
   const log = pino({ level: 'silent' });
   // Made-up ones, both: what the machine has slept is read from no file.
   const clocks = { wall: () => Date.now(), mono: () => performance.now() };
-  return openFooting({ settings, mcltMs, log, clocks, ...of });
+  return openFooting({ settings, mcltMs, longestMs: 2 * HOUR_MS, log, clocks, ...of });
 }
 
 describe('a clock', () => {
@@ -150,6 +150,11 @@ describe('a clock', () => {
     const then = { ...at, knownAt: now - 6000, touchAt: now - 5000 };
     state.put({ fenced: true, ...then });
     const footing = footingOf({ state, right });
+    // Nothing is in force any more that was given before the start.
+    vi.advanceTimersByTime(3 * HOUR_MS);
+    const lostAt = Date.now() - 7000;
+    state.put({ lostAt });
+    Object.assign(then, { lostAt });
     let setMs = 0;
     for (const byMs of [HOUR_MS, -3 * HOUR_MS]) {
       vi.setSystemTime(Date.now() + byMs);
@@ -159,6 +164,44 @@ describe('a clock', () => {
         expect([name, kept()[name as 'since']]).toEqual([name, was + setMs]);
       expect(kept().clockSetMs).toBe(setMs);
     }
+  });
+
+  it('set back soon after the start, by which it may be right again, makes no lease of before seem to have run at the loss', () => {
+    const now = Date.now();
+    const { state, right, kept } = started();
+    state.put({ fenced: true, lostAt: now - 1000, knownAt: now - 2000, since: now - 3000 });
+    const footing = footingOf({ state, right });
+    vi.advanceTimersByTime(60_000);
+    vi.setSystemTime(Date.now() - HOUR_MS);
+    footing.look();
+    expect(kept()).toMatchObject({ lostAt: now - 1000, knownAt: now - 2000 - HOUR_MS });
+  });
+
+  it('of the other one, as it was measured before a start with ours ahead, holds when ours is set right', () => {
+    const { state, right } = started();
+    const before = footingOf({ state, right });
+    before.begins();
+    before.copied();
+    before.touched({ clock: Date.now(), roundTripMs: 2 }, performance.now());
+    vi.setSystemTime(Date.now() + HOUR_MS);
+    const footing = footingOf(started());
+    vi.setSystemTime(Date.now() - HOUR_MS);
+    footing.look();
+    for (const one of [footing, footingOf(started())]) {
+      expect(one.ahead().mostMs).toBeGreaterThanOrEqual(0);
+      expect(one.ahead().leastMs).toBeLessThanOrEqual(-HOUR_MS);
+    }
+    // On another line too, until what is in the copy is by what was measured there.
+    footing.begins();
+    footing.touched({ clock: Date.now(), roundTripMs: 2 }, undefined);
+    vi.setSystemTime(Date.now() - HOUR_MS);
+    footing.look();
+    expect(footing.ahead().mostMs).toBeGreaterThanOrEqual(0);
+    expect(footing.aheadNow().mostMs).toBeLessThanOrEqual(-HOUR_MS + 5000);
+    footing.copied();
+    vi.setSystemTime(Date.now() - HOUR_MS);
+    footing.look();
+    expect(footing.ahead().mostMs).toBeLessThanOrEqual(-2 * HOUR_MS + 5000);
   });
 
   it('by how much it is ahead holds after a restart, too', () => {

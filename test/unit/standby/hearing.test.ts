@@ -81,6 +81,29 @@ describe('a clock that is set', () => {
     expect(line.close).toHaveBeenCalledTimes(1);
   });
 
+  it('that cannot be noted ends nothing, is said on no line, lets nothing be promised, and is noted when that can be', () => {
+    const { pair, line, sent, tick } = member();
+    tick();
+    const put = vi.spyOn(pair.state, 'put');
+    const full = new Error('no space left on the device');
+    put.mockImplementation(() => {
+      throw full;
+    });
+    const tidy = vi.spyOn(pair.part, 'tidy');
+    vi.setSystemTime(Date.now() + 60_000);
+    tick();
+    tick();
+    vi.advanceTimersByTime(1250);
+    expect([sent('ping'), tidy.mock.calls.length]).toEqual([0, 0]);
+    expect(() => pair.standing()).toThrow(full);
+    put.mockRestore();
+    tick();
+    expect(line.close).toHaveBeenCalledTimes(1);
+    expect(tidy).toHaveBeenCalledTimes(1);
+    expect(pair.state.get().clockSetMs).toBe(60_000);
+    expect(pair.standing().mode).toBe('read-only');
+  });
+
   it('is said to the other one on no line of before: not by a ping', () => {
     const { line, sent } = member();
     vi.advanceTimersByTime(1250);

@@ -72,7 +72,8 @@ describe.each([2 * HOUR_MS, -2 * HOUR_MS])('set by %d ms', (byMs) => {
     log().told('s', X, { mac: TWO, leftMs: HOUR_MS });
     now += byMs;
     const setMs = 5000 + byMs;
-    const follow = () => inventory.transaction(() => followClock(db, { setMs, now }));
+    const follow = () =>
+      inventory.transaction(() => followClock(db, { setMs, now, runMs: HOUR_MS }));
     expect([follow(), follow()]).toEqual([true, false]);
     inventory.leases.reload();
     expect(leaseAt(X)).toEqual({ forMs: HOUR_MS, expiresAt: NOW + byMs + HOUR_MS });
@@ -80,7 +81,8 @@ describe.each([2 * HOUR_MS, -2 * HOUR_MS])('set by %d ms', (byMs) => {
       mac: ONE,
       expiresAt: now + HOUR_MS,
     });
-    expect(noteOf(TWO)).toBe(NOW + byMs + HOUR_MS);
+    // Of before the start or not, nobody knows: one ends no sooner.
+    expect(noteOf(TWO)).toBe(NOW + Math.max(0, byMs) + HOUR_MS);
     expect(clockOf(db)).toBe(setMs);
   });
 
@@ -96,14 +98,16 @@ describe.each([2 * HOUR_MS, -2 * HOUR_MS])('set by %d ms', (byMs) => {
       onError: () => undefined,
     });
     expect(copy.clockSetMs()).toBe(0);
-    expect(copy.promisedAfter(0)).toMatchObject([{ expiresAt: NOW + HOUR_MS + byMs }]);
+    // Of before the start of this program.
+    const moved = NOW + HOUR_MS + Math.max(0, byMs);
+    expect(copy.promisedAfter(0)).toMatchObject([{ expiresAt: moved }]);
     copy.leave('apart', 0);
-    expect(leaseAt(X)).toMatchObject({ expiresAt: NOW + HOUR_MS + byMs });
+    expect(leaseAt(X)).toMatchObject({ expiresAt: moved });
     setPlace(db, { run: 'r', seq: 1 });
     setMs = 2 * byMs;
     expect(copy.promisedAfter(0)).toEqual([]);
     copy.leave('apart', 0);
-    expect(leaseAt(X)).toMatchObject({ expiresAt: NOW + HOUR_MS + byMs });
+    expect(leaseAt(X)).toMatchObject({ expiresAt: moved });
     // It is taken over with: its times are ours from here on, as ours is now.
     copy.leave('active', 0);
     expect(clockOf(db)).toBe(setMs);
@@ -116,15 +120,39 @@ it('leaves alone what a clock has written that was ahead: after a start with one
   now -= 24 * HOUR_MS;
   give(TWO, X + 1, HOUR_MS);
   now = NOW + 1000;
-  inventory.transaction(() => followClock(db, { setMs: 24 * HOUR_MS + 1000, now }));
+  inventory.transaction(() => followClock(db, { setMs: 24 * HOUR_MS + 1000, now, runMs: 1000 }));
   expect(leaseAt(X)).toMatchObject({ expiresAt: NOW + HOUR_MS });
   expect(leaseAt(X + 1)).toMatchObject({ expiresAt: NOW + 1000 + HOUR_MS });
+});
+
+it('ends no lease of before a start with a clock that was ahead when that is set right', () => {
+  keepClock(db, 0);
+  give(ONE, X, 2 * HOUR_MS);
+  log().told('s', X, { mac: TWO, leftMs: HOUR_MS });
+  // Ten minutes later, and two hours ahead.
+  now += 2 * HOUR_MS + 600_000;
+  give(TWO, X + 1, HOUR_MS);
+  now += 60_000 - 2 * HOUR_MS;
+  const setMs = -2 * HOUR_MS;
+  inventory.transaction(() => followClock(db, { setMs, now, runMs: 60_000 }));
+  expect(leaseAt(X)).toEqual({ forMs: 2 * HOUR_MS, expiresAt: NOW + 2 * HOUR_MS });
+  expect(leaseAt(X + 1)).toEqual({ forMs: HOUR_MS, expiresAt: now - 60_000 + HOUR_MS });
+  expect(noteOf(TWO)).toBe(NOW + HOUR_MS);
+});
+
+it('lets no lease of before the start last for longer than it was given for when its clock is set back by years', () => {
+  keepClock(db, 0);
+  give(ONE, X, 2 * HOUR_MS);
+  const byMs = -365 * 24 * HOUR_MS;
+  now += 60_000 + byMs;
+  inventory.transaction(() => followClock(db, { setMs: byMs, now, runMs: 30_000 }));
+  expect(leaseAt(X)).toEqual({ forMs: 2 * HOUR_MS, expiresAt: now - 30_000 + 2 * HOUR_MS });
 });
 
 it('counts from now on where nobody has counted', () => {
   give(ONE, X, HOUR_MS);
   expect(clockOf(db)).toBeUndefined();
-  expect(followClock(db, { setMs: 9000, now })).toBe(false);
+  expect(followClock(db, { setMs: 9000, now, runMs: 0 })).toBe(false);
   expect([clockOf(db), leaseAt(X)]).toMatchObject([9000, { expiresAt: NOW + HOUR_MS }]);
 });
 

@@ -16,7 +16,7 @@ export function begin(member: SimMember): void {
   const setMs = member.kept.clockSetMs ?? 0;
   const aheadMs = member.footing.ahead().mostMs;
   if (store.fromCopy) store.inherit(member.wall(), { holdMs: HOLD_MS, aheadMs, setMs });
-  else store.followClock(setMs, member.wall());
+  else store.followClock(setMs, member.wall(), member.runMs());
   member.keep({ unheard: true });
   member.wasActive = true;
   member.serve();
@@ -28,7 +28,7 @@ export function begin(member: SimMember): void {
 }
 
 function rememberUnsure(member: SimMember): void {
-  member.store.followClock(member.kept.clockSetMs ?? 0, member.wall());
+  member.store.followClock(member.kept.clockSetMs ?? 0, member.wall(), member.runMs());
   const { knownAt, unsure, off } = member.kept;
   const at = { now: member.wall(), knownAt };
   const more = off ? [] : unsureOf(member.id, member.store.promisedAfter(knownAt), at);
@@ -36,8 +36,9 @@ function rememberUnsure(member: SimMember): void {
 }
 
 /** It gives up its database. */
-export function keepWord({ store, kept, told }: SimMember, now: number): void {
-  store.followClock(kept.clockSetMs ?? 0, now);
+export function keepWord(member: SimMember, now: number): void {
+  const { store, kept, told } = member;
+  store.followClock(kept.clockSetMs ?? 0, now, member.runMs());
   for (const { segment, address, mac, expiresAt } of store.promisedAfter(kept.knownAt)) {
     const seconds = (expiresAt - now) / 1000;
     if (seconds > 0) told.tell(segment, address, { mac, seconds });

@@ -67,17 +67,21 @@ export class SimStore {
   }
 
   /** As `lease-clock.ts` does it. */
-  followClock(setMs: number, now: number): void {
+  followClock(setMs: number, now: number, runMs: number): void {
     const byMs = setMs - this.clockSetMs;
     if (this.fromCopy || byMs === 0) return;
     this.clockSetMs = setMs;
     for (const row of this.leases.values()) {
       if (byMs > 0 && row.lastAt > now - byMs) continue;
-      row.expiresAt = (row.expiresAt + byMs) as Millis;
-      row.lastAt += byMs;
+      const start = now - runMs;
+      const isOfBefore = byMs < 0 && row.lastAt < start - byMs;
+      const rowMs = isOfBefore ? Math.min(0, start - row.lastAt) : byMs;
+      row.expiresAt = (row.expiresAt + rowMs) as Millis;
+      row.lastAt += rowMs;
       this.changed(row.address);
     }
     for (const [key, note] of this.notes) {
+      if (byMs < 0) break;
       if (note.end !== 0) this.notes.set(key, { ...note, end: note.end + byMs });
       this.changed(note.address);
     }

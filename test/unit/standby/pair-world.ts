@@ -18,7 +18,7 @@ import { createTold } from '../../../src/standby/told.ts';
 import type { Member } from '../../../src/standby/witness.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { startSimDaemon } from './pair-daemon.ts';
-import { LEASE_MS, MCLT_S, tell, type World } from './pair-form.ts';
+import { LEASE_MS, LONG_S, MCLT_S, tell, type World } from './pair-form.ts';
 import { beat, endLine, SimLine } from './pair-line.ts';
 import { begin, yieldPlace } from './pair-places.ts';
 import { SimStore } from './pair-store.ts';
@@ -104,6 +104,10 @@ export class SimMember {
     this.world.later.push({ at, run: hear });
   }
 
+  runMs(): number {
+    return this.world.now - this.startedAt;
+  }
+
   active(): boolean {
     return this.up && this.oriented && this.right.isActive(this.world.now);
   }
@@ -137,7 +141,12 @@ export class SimMember {
     );
     this.footing = openFooting({
       settings: { member: id, witness: world.withWitness },
-      ...{ mcltMs: MCLT_MS, right: this.right, log: { warn: () => undefined } },
+      ...{
+        mcltMs: MCLT_MS,
+        longestMs: LONG_S * 1000,
+        right: this.right,
+        log: { warn: () => undefined },
+      },
       state: { get: () => this.kept, put: (change) => this.keep(change) },
       clocks: { wall: () => this.wall(), mono: () => world.now },
     });
@@ -202,7 +211,7 @@ export class SimMember {
     tell(this.world, `${this.id} notices that its clock was set`);
     this.lost();
     if (this.wasActive && this.active())
-      this.store.followClock(this.kept.clockSetMs ?? 0, this.wall());
+      this.store.followClock(this.kept.clockSetMs ?? 0, this.wall(), this.runMs());
     return true;
   }
 

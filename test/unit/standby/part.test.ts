@@ -8,6 +8,7 @@ import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby
 import type { PairSide } from '../../../src/daemon/standby-serving.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
+import { clockOf, keepClock } from '../../../src/standby/lease-clock.ts';
 import type { Promised } from '../../../src/standby/promises.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -26,7 +27,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function part(mode: Mode) {
   const world = {
     ...{ wanted: mode, line: undefined as object | undefined, onError: vi.fn(), onBegun: vi.fn() },
-    ...{ put: vi.fn(), onPacket: vi.fn(), clockSetMs: 0 },
+    ...{ put: vi.fn(), onPacket: vi.fn(), look: vi.fn(), clockSetMs: 0 },
     copy: {
       pause: vi.fn(),
       close: async () => undefined,
@@ -53,7 +54,7 @@ function part(mode: Mode) {
       }),
       put: world.put,
     },
-    onPacket: world.onPacket,
+    ...{ onPacket: world.onPacket, look: world.look },
     wanted: () => world.wanted,
     isActive: () => world.wanted === 'active',
     epoch: () => 1,
@@ -208,6 +209,51 @@ it('moves the leases of its own database with the clock, in the table and in mem
   active.tidy();
   expect(held()).toBe(now + 60_000);
   db.close();
+});
+
+it('gives nothing from a database whose times could not be moved, and moves them with the next packet', async () => {
+  const { part: begun, world } = part('waiting');
+  world.wanted = 'active';
+  begun.settle();
+  await begun.changing;
+  const [[, , side]] = startDaemon.mock.calls as [[unknown, unknown, { pair: PairSide }]];
+  const { clock } = side.pair;
+  const db = openDatabase(join(folder, 'r.db'));
+  const inventory = openInventory({ db, clock: () => Date.now() as Millis });
+  const full = new Error('no space left on the device');
+  let isFull = true;
+  keepClock(db, 0);
+  const transaction: typeof inventory.transaction = (run) => {
+    if (isFull) throw full;
+    return inventory.transaction(run);
+  };
+  const core = { db, inventory: { ...inventory, transaction } };
+  Object.assign(begun, { core, telling: {} });
+  world.clockSetMs = 3_600_000;
+  const inBatch = () => inventory.transaction(() => clock());
+  // Neither a packet nor a tick fails, but what is promised does.
+  clock();
+  expect(inBatch).toThrow(full);
+  isFull = false;
+  expect(inBatch).toThrow(full);
+  clock();
+  expect(clockOf(db)).toBe(3_600_000);
+  expect(Math.abs(inBatch() - Date.now())).toBeLessThan(1000);
+  db.close();
+});
+
+it('looks at the clock when its own daemon has ended, before it reckons by it', async () => {
+  const { part: begun, world } = part('waiting');
+  world.wanted = 'active';
+  world.copy.leave.mockImplementation(() => expect(world.look).toHaveBeenCalledTimes(1));
+  begun.settle();
+  await begun.changing;
+  expect(world.copy.leave).toHaveBeenCalledTimes(1);
+  const { part: apart, world: other } = part('apart');
+  apart.replace(() => expect(other.look).toHaveBeenCalledTimes(1));
+  await apart.changing;
+  expect(other.onError).not.toHaveBeenCalled();
+  expect(other.look).toHaveBeenCalledTimes(1);
 });
 
 it('looks at the clock with each packet, but within no transaction', async () => {

@@ -55,17 +55,19 @@ it('a crash is between the last touch and the start: no lease that ended meanwhi
 
 const NOW = { member: 'a', active: true, current: false, follows: false, inTouch: false } as const;
 
+const RUN = { runMs: 90_000, longestMs: 0 };
+
 it.each([60_000, -60_000])('a clock that is set by %d ms ends no lead time sooner', (byMs) => {
   const kept = { ...afterMeeting(TOGETHER, { ...TAKING, wasActive: true }), touchAt: 50_000 };
   const quiet = { ...kept, fenced: true, quietUntil: 110_000 };
-  const set = afterClockSet(quiet, { byMs, now: 95_000 + byMs });
+  const set = afterClockSet(quiet, { ...RUN, byMs, now: 95_000 + byMs });
   const at = (now: number) => standingOf(set, { ...NOW, witness: true, now: now + byMs });
   expect(at(109_000)).toMatchObject({ mode: 'half', quiet: true });
   expect(at(111_000)).toMatchObject({ mode: 'half', quiet: false });
   expect(at(119_000).mode).toBe('half');
   expect(at(121_000).mode).toBe('whole');
   expect(set.touchAt).toBe(50_000 + byMs);
-  const unmet = afterClockSet({ ...quiet, wholeFrom: NEVER }, { byMs, now: 95_000 + byMs });
+  const unmet = afterClockSet({ ...quiet, wholeFrom: NEVER }, { ...RUN, byMs, now: 95_000 + byMs });
   expect(unmet.wholeFrom).toBe(NEVER);
 });
 

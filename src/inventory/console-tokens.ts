@@ -5,13 +5,14 @@
  * - As a stream, without control characters and control sequences (ECMA-48): firmware breaks a line at the width of its terminal,
  *   by a new line or by a jump of the cursor, and begins lines anew with a lone carriage return.
  * - As a screen, where sequences move the cursor: redirection of a BIOS's text screen prints the cells that have changed, with
- *   those of a clock between them, and none that was the same before.
+ *   those of a clock between them, and none that was the same before. Such a screen is looked at so many times; what is painted
+ *   into it afterwards is hidden whole.
  * - By pieces of the tokens that were found so: what is painted twice is not painted whole twice.
  *
  * Of a token that is cut (by a gap, or because nothing more was heard) the piece is hidden that is long enough to guess the rest,
- * where it looks like one: plain text is not spoilt. Pure and total.
+ * where it looks like one: plain text is not spoilt. Pure, total, and in linear time.
  */
-import { TOKEN_FOLDERS } from '../wire/ids.ts';
+import { BEFORE_TOKEN_AT_A_BREAK } from '../wire/ids.ts';
 import { BREAK, type ConsoleBit, consoleBits, isAside, type SeenLetters } from './console-bits.ts';
 import { ConsoleScreen } from './console-screen.ts';
 
@@ -22,12 +23,13 @@ const USABLE_CHARS = 24;
 const CUT_CHARS = 8;
 const REST_CHARS = 16;
 const RUN_CHARS_MAX = 64;
-/** Pieces of known tokens are looked for by blocks of four letters: any 7 in a row hold one. */
+/** Pieces of known tokens are looked for by blocks of four letters (28 bits): any 7 in a row hold one. */
 const PIECE_CHARS = 7;
 const STEP = 4;
 const KNOWN_MAX = 16;
 
-const BEFORE = new RegExp(`(?:${TOKEN_FOLDERS.join('|')})/+|reveille\\.token=`, 'g');
+const BEFORE = new RegExp(BEFORE_TOKEN_AT_A_BREAK, 'g');
+const ENCODED_SLASH = /^%2[Ff]$/;
 const MIXED = /[a-z].*[A-Z]|[A-Z].*[a-z]/;
 
 type Gaps = Pick<ReadonlySet<number>, 'has'>;
@@ -53,13 +55,16 @@ export function tokenPlaces(kept: string, gaps: Gaps): Uint8Array {
     hidden.fill(1, stream.places[from], (stream.places[to - 1] ?? 0) + 1);
   }
   if (bits.some(isAside))
-    new ConsoleScreen((seen) => {
-      for (const [from, to] of tokensIn(seen)) {
-        note(seen, from, to);
-        hideEach(hidden, seen, from, to);
-      }
+    new ConsoleScreen({
+      look: (seen) => {
+        for (const [from, to] of tokensIn(seen)) {
+          note(seen, from, to);
+          hideEach(hidden, seen, from, to);
+        }
+      },
+      unseen: ({ at, text }) => hidden.fill(1, at, at + text.length),
     }).paint(bits);
-  for (const token of known) hidePieces(hidden, stream, token);
+  if (known.size > 0) hidePieces(hidden, stream, known);
   return hidden;
 }
 
@@ -96,26 +101,47 @@ function hideEach(hidden: Uint8Array, seen: SeenLetters, from: number, to: numbe
   }
 }
 
-function hidePieces(hidden: Uint8Array, seen: SeenLetters, token: string): void {
+interface Block {
+  readonly token: string;
+  readonly start: number;
+}
+
+/** Each place of the text is compared with one token at most: no two that are random have a block in common. */
+function hidePieces(hidden: Uint8Array, seen: SeenLetters, known: Iterable<string>): void {
   const { text } = seen;
-  for (let start = 0; start < TOKEN_CHARS; start += STEP) {
-    const block = token.slice(start, start + STEP);
-    for (let at = text.indexOf(block); at >= 0; at = text.indexOf(block, at + 1)) {
-      let before = 0;
-      while (before < start && text[at - before - 1] === token[start - before - 1]) before += 1;
-      let end = STEP;
-      while (start + end < TOKEN_CHARS && text[at + end] === token[start + end]) end += 1;
-      if (before + end >= PIECE_CHARS) hideEach(hidden, seen, at - before, at + end);
+  const blocks = new Map<number, Block>();
+  for (const token of known)
+    for (let start = 0; start < TOKEN_CHARS; start += STEP) {
+      const key = [0, 1, 2, 3].reduce((sum, by) => sum * 128 + token.charCodeAt(start + by), 0);
+      if (!blocks.has(key)) blocks.set(key, { token, start });
     }
+  let [key, from] = [0, 0];
+  for (let to = 1; to <= text.length; to++) {
+    key = ((key << 7) | (text.charCodeAt(to - 1) & 0x7f)) & 0xfffffff;
+    const block = blocks.get(key);
+    // What was compared is not compared again with another block of it.
+    if (block && to - STEP >= from) from = hideAround(hidden, seen, to - STEP, block) - STEP + 1;
   }
+}
+
+/** @returns where to go on */
+function hideAround(hidden: Uint8Array, seen: SeenLetters, at: number, block: Block): number {
+  const { text } = seen;
+  const { token, start } = block;
+  let before = 0;
+  while (before < start && text[at - before - 1] === token[start - before - 1]) before += 1;
+  let end = 0;
+  while (start + end < TOKEN_CHARS && text[at + end] === token[start + end]) end += 1;
+  if (before + end < PIECE_CHARS) return at + STEP;
+  hideEach(hidden, seen, at - before, at + end);
+  return at + end;
 }
 
 /** From and to of the letters of each token, or of as much of one as is there. */
 function* tokensIn(seen: SeenLetters): Generator<readonly [number, number]> {
   const { text, breaks, open } = seen;
   for (const found of text.matchAll(BEFORE)) {
-    const isWord = found.index === 0 || breaks[found.index] || !isLetter(text, found.index - 1);
-    if (!isWord) continue;
+    if (!isWord(seen, found.index)) continue;
     const from = found.index + found[0].length;
     const length = lettersAfter(seen, from);
     if (length > 0) yield [from, from + length];
@@ -127,6 +153,15 @@ function* tokensIn(seen: SeenLetters): Generator<readonly [number, number]> {
   }
 }
 
+function isWord({ text, breaks }: SeenLetters, at: number): boolean {
+  return (
+    at === 0 ||
+    breaks[at] !== BREAK.none ||
+    !isLetter(text, at - 1) ||
+    ENCODED_SLASH.test(text.slice(Math.max(0, at - 3), at))
+  );
+}
+
 function nextGap(breaks: Uint8Array, from: number, end: number): number {
   const found = breaks.indexOf(BREAK.gap, from);
   return found < 0 ? end : found;
@@ -136,6 +171,7 @@ function nextGap(breaks: Uint8Array, from: number, end: number): number {
 function lettersAfter(seen: SeenLetters, from: number): number {
   const { text, breaks, open } = seen;
   const end = runEnd(seen, from);
+  if (isName(seen, end)) return 0;
   const whole = from + TOKEN_CHARS;
   if (end === whole || (end > whole && breaks[whole])) return TOKEN_CHARS;
   if (end > whole) {
@@ -145,6 +181,11 @@ function lettersAfter(seen: SeenLetters, from: number): number {
   }
   const cut = open && (end === text.length || breaks[end] === BREAK.gap);
   return longestCut(seen, from, { min: cut ? CUT_CHARS : USABLE_CHARS, end });
+}
+
+/** The name of a file has an extension, and a token has none. */
+function isName({ text, breaks }: SeenLetters, end: number): boolean {
+  return text[end] === '.' && isLetter(text, end + 1) && !breaks[end] && !breaks[end + 1];
 }
 
 /** The longest piece that ends where something stands between letters, or with the letters. */

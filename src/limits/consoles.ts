@@ -45,6 +45,14 @@ export const CONSOLE_LIMITS = {
     value: 600_000,
     why: 'a machine that has printed nothing for so long has booted, or is stuck; its BMC gets its session back',
   },
+  consoleLooksMax: {
+    value: 500,
+    why: 'at rows of a screen before they are painted over, for tokens that are painted in pieces: up to 0.2 ms each where a row is full of paths; what is painted after them is hidden',
+  },
+  consoleLinesKeptMax: {
+    value: 64,
+    why: 'recordings of which the lines for flight records are kept until they grow: boots that are looked at together; 5 MB',
+  },
   consoleRecordMs: { value: 7_200_000, why: 'longer than any boot and most installs' },
   consoleRecordingsMax: { value: 10, why: 'newest recordings of one machine' },
   consoleStoreBytesMax: {

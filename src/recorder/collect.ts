@@ -19,7 +19,7 @@ import type { Machine } from '../inventory/machines.ts';
 import { limit } from '../limits.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
-import { consoleEntries } from './console-lines.ts';
+import { createConsoleLines } from './console-lines.ts';
 import { entriesOf } from './entries.ts';
 import type { KeptPacket } from './packets.ts';
 import type { FlightStore } from './store.ts';
@@ -100,10 +100,10 @@ export function createCollector(parts: CollectorParts) {
                 : name.startsWith('job.') && at >= from),
           )
       : [];
+  const linesOf = createConsoleLines((number) => parts.consoles.parts(number));
   const consoleOf = (boot: string): readonly FlightEntry[] => {
     const recording = parts.consoles.ofBoot(boot);
-    if (!recording) return [];
-    return consoleEntries(parts.consoles.parts(recording.number), recording.startedAt);
+    return recording ? linesOf(recording) : [];
   };
 
   return {

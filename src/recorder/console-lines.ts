@@ -7,7 +7,7 @@
  * whole text before it is cut into lines, because the width of a terminal breaks them.
  */
 import type { FlightEntry } from '../diagnose/flight.ts';
-import { type ConsolePart, readConsole } from '../inventory/consoles.ts';
+import { type ConsolePart, type ConsoleRecording, readConsole } from '../inventory/consoles.ts';
 import { limit } from '../limits.ts';
 
 type ConsoleEntry = Extract<FlightEntry, { kind: 'console' }>;
@@ -48,6 +48,21 @@ export function consoleEntries(
       entries.push({ kind: 'console', at, text: line });
   }
   return bounded(entries);
+}
+
+/** `consoleEntries` of recordings: those of one that has not grown since are the same again. */
+export function createConsoleLines(partsOf: (number: number) => readonly ConsolePart[]) {
+  const known = new Map<number, { heardBytes: number; entries: readonly ConsoleEntry[] }>();
+  return ({ number, startedAt, heardBytes }: ConsoleRecording): readonly ConsoleEntry[] => {
+    const before = known.get(number);
+    if (before?.heardBytes === heardBytes) return before.entries;
+    known.delete(number);
+    for (const oldest of known.keys())
+      if (known.size >= limit('consoleLinesKeptMax')) known.delete(oldest);
+    const entries = consoleEntries(partsOf(number), startedAt);
+    known.set(number, { heardBytes, entries });
+    return entries;
+  };
 }
 
 function readable(raw: string): string {

@@ -22,11 +22,17 @@ export const TOKEN_FOLDERS = [
   ...['boot', 'recon', 'agent', 'images', 'installer', 'metadata', 'phone-home'],
 ] as const;
 
+const TOKEN_PATH = `(?:${TOKEN_FOLDERS.join('|')})(?:[/\\\\]|%2[Ff])+`;
+const TOKEN_WORD = `reveille\\.token(?:=|%3[Dd])["']?`;
+
 /**
  * What stands right before a token in a path, a URL, a file's name or a kernel's command line, as the source of a regular
  * expression: also where a URL is a parameter of another one, and where firmware writes its separators the other way around.
  */
-export const BEFORE_TOKEN = `(?:(?<![A-Za-z0-9_-])|(?<=%2[Ff]))(?:${TOKEN_FOLDERS.join('|')})(?:[/\\\\]|%2[Ff])+|reveille\\.token(?:=|%3[Dd])["']?`;
+export const BEFORE_TOKEN = `(?:(?<![A-Za-z0-9_-])|(?<=%2[Ff]))${TOKEN_PATH}|${TOKEN_WORD}`;
+
+/** The same where what stands before the folder says nothing: it may be of another line. */
+export const BEFORE_TOKEN_AT_A_BREAK = `${TOKEN_PATH}|${TOKEN_WORD}`;
 
 /** The shape of a boot token, before any look-up is spent on it. */
 export function parseBootToken(text: string): BootToken | undefined {

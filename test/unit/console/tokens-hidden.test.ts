@@ -4,8 +4,17 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ConsolePart, consoleText } from '../../../src/inventory/consoles.ts';
-import { consoleEntries } from '../../../src/recorder/console-lines.ts';
+import { consoleBits } from '../../../src/inventory/console-bits.ts';
+import { ConsoleScreen } from '../../../src/inventory/console-screen.ts';
+import {
+  type ConsolePart,
+  type ConsoleRecording,
+  consoleText,
+  readConsole,
+} from '../../../src/inventory/consoles.ts';
+import { limit } from '../../../src/limits.ts';
+import { consoleEntries, createConsoleLines } from '../../../src/recorder/console-lines.ts';
+import type { Hardwarename } from '../../../src/wire/ids.ts';
 
 const TOKEN = 'C9NH9JCswavUC6rLpy5bDtwECTse3HPn';
 const ESC = '\u001b';
@@ -154,10 +163,143 @@ describe('plain text of a console', () => {
     );
   });
 
-  it('of the largest recording is read in no time, also where every byte moves the cursor', () => {
-    const began = performance.now();
-    for (const text of [`${ESC}[Hx`, '\rx', `${ESC}]`, '\r', `${ESC}[1;1`, '/boot/', 'a\n'])
-      consoleText([part(text.repeat(Math.ceil(262_144 / text.length)))]);
-    expect(performance.now() - began).toBeLessThan(5000);
+  it('of a folder is left as it is where the name of a file has as many letters as a token', () => {
+    const text = 'BOOT_IMAGE=/vmlinuz initrd=/boot/initrd-MyCompanyServerImage2024x.img quiet\r\n';
+    expect(consoleText([part(text)])).toBe(text);
   });
+});
+
+describe('a recording that is as long as is kept', () => {
+  const MIX = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
+  const tokens = Array.from({ length: 16 }, (_, at) => `${MIX.slice(at + 1)}B${MIX.slice(0, at)}`);
+  const ring = 'abcdEfghi'.repeat(4).slice(0, 32);
+  const paths = 'boot/'.repeat(45);
+  const full = (text: string, head = ''): string =>
+    head + text.repeat(Math.ceil((262_144 - head.length) / text.length));
+
+  it.each<readonly [text: string, head?: string]>([
+    ...([
+      [`${ESC}[Hx`],
+      ['\rx'],
+      [`${ESC}]`],
+      ['\r'],
+      [`${ESC}[1;1`],
+      ['/boot/'],
+      ['a\n'],
+    ] as const),
+    ['a', tokens.map((token) => `/boot/${token}/x\r\n`).join('')],
+    ['abcdEfghi', `/boot/${ring}/x\r\n`],
+    ['b\b', `${paths}\r\n${paths}\r\n${paths}${ESC}[2;3H`],
+    ['x\b'],
+    ['/\b'],
+    ['/x\r\n\r', `${ESC}[5;5H`],
+    [`${ESC}[2J/x`, `${ESC}[100;1H`],
+    [`${ESC}[J/\b`, `${ESC}[100;1H`],
+    [`${ESC}[1K`, `${'x/'.repeat(200)}${ESC}[5D`],
+    [`/\v${ESC}D`],
+    [`/boot/${TOKEN}${ESC}[3D`],
+  ])('is read in no time: %j', (text = '', head = '') => {
+    const recording = full(text, head);
+    const began = performance.now();
+    consoleText([part(recording)]);
+    const took = performance.now() - began;
+    // Generous: other tests run beside it. What grew with the square took seconds.
+    expect(took).toBeLessThan(2000);
+  });
+
+  it('has its screen looked at so many times, and hides what is painted after that', () => {
+    const painted = `${paths}\r\n${paths}${ESC}[2;3H`;
+    const looks = (text: string): number => {
+      let count = 0;
+      const look = (): void => {
+        count += 1;
+      };
+      new ConsoleScreen({ look, unseen: () => undefined }).paint(consoleBits(text));
+      return count;
+    };
+    expect(looks(full('b\b', painted))).toBeLessThanOrEqual(limit('consoleLooksMax') + 100);
+    expect(looks(full('x\b'))).toBe(0);
+    expect(looks(full('http://a/boot/x ok\r\n', '\r 1%\r 2%\r\n'))).toBeLessThan(4);
+    const cells = [...`http://a/boot/${TOKEN}/x`].map(
+      (letter, at) => `${ESC}[10;${at + 1}H${letter}${ESC}[1;70H1`,
+    );
+    const text = `${ESC}[5;1HBIOS\r\n${painted}${'b\b'.repeat(9000)}${cells.join('')}\r\nok\r\n`;
+    expectHidden([text], { length: 4 });
+    expect(shown(text)[0]).toMatch(/BIOS/);
+  });
+});
+
+describe('any recording', () => {
+  it.each([
+    [`x${ESC}[999C${ESC}[1K`],
+    [`${'x'.repeat(256)}${ESC}[1K`],
+    [`${'x'.repeat(300)}${ESC}[1J`],
+    [`${'x'.repeat(300)}${ESC}[J${ESC}[K${ESC}[2K`],
+    [`x${ESC}[99999999999999999999Cx${ESC}[99999999999999999999;99999999999999999999Hx${ESC}[1J`],
+  ])('is read, wherever the cursor is sent: %j', (text) => {
+    expect(consoleText([part(text)])).toBe(text);
+  });
+
+  it('is read, whatever it is', () => {
+    const number = fc.oneof(fc.nat(300), fc.nat(2_000_000_000).map(String), fc.constant(''));
+    const sequence = fc
+      .tuple(
+        fc.constantFrom(`${ESC}[`, '\u009b', ESC),
+        fc.array(number, { maxLength: 3 }),
+        fc.constantFrom(...'ABCDEFGHJKdfsu`mhl78MEDc'),
+      )
+      .map(([begin, numbers, final]) => begin + numbers.join(';') + final);
+    const piece = fc.oneof(
+      sequence,
+      sequence,
+      fc.constantFrom(
+        '\r',
+        '\b',
+        '\t',
+        '\n',
+        '\r\n',
+        '/boot/',
+        TOKEN,
+        '\u2502',
+        `${ESC}]0;x\u0007`,
+      ),
+      fc.nat(300).map((length) => 'x'.repeat(length)),
+      fc.string({ unit: 'binary', maxLength: 20 }),
+    );
+    const texts = fc.array(piece, { maxLength: 60 }).map((pieces) => Buffer.from(pieces.join('')));
+    const bytes = fc.uint8Array({ maxLength: 400 });
+    fc.assert(
+      fc.property(fc.oneof(texts, bytes), (heard) => {
+        const parts = [{ atByte: 0, bytes: heard }];
+        const { kept, hidden } = readConsole(parts);
+        expect(hidden.length).toBe(kept.length);
+        consoleText(parts);
+        consoleEntries(parts, 1);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+it('is read once for the flight records that show it, until it grows', () => {
+  const reads: number[] = [];
+  const lines = createConsoleLines((number) => {
+    reads.push(number);
+    return [part(`line of ${number}\r\n`)];
+  });
+  const recording = (number: number, heardBytes: number): ConsoleRecording => ({
+    ...{ number, heardBytes, keptBytes: heardBytes, hardwarename: 'M1' as Hardwarename, boot: '' },
+    ...{ why: 'boot', startedAt: 1, lastAt: 1, endedAt: 0, ended: '' },
+  });
+  expect(lines(recording(1, 9))).toEqual([{ kind: 'console', at: 5, text: 'line of 1' }]);
+  expect(lines(recording(1, 9))).toEqual([{ kind: 'console', at: 5, text: 'line of 1' }]);
+  lines(recording(1, 10));
+  expect(reads).toEqual([1, 1]);
+  for (let number = 2; number < 2 + limit('consoleLinesKeptMax'); number++)
+    lines(recording(number, 9));
+  const before = reads.length;
+  lines(recording(3, 9));
+  expect(reads.length).toBe(before);
+  lines(recording(1, 10));
+  expect(reads.length).toBe(before + 1);
 });

@@ -36,11 +36,20 @@ it.each([
   `'reveille.token=${TOKEN}'`,
   `reveille.token="${TOKEN}"`,
   `/x?next=http%3A%2F%2Fa%2Fboot%2F${TOKEN}%2fscript&reveille.token%3D${TOKEN}`,
-])('has its token hidden in logs and in what is said of captures: %s', (text) => {
+  `{"url":"http:\\/\\/10.77.0.1\\/boot\\/${TOKEN}\\/script.ipxe"}`,
+])('has its token hidden in logs, in what is said of captures and in consoles: %s', (text) => {
   expect(maskTokens(text)).not.toContain(SECRET);
   expect(maskTokens(text)).toContain(`${TOKEN.slice(0, 4)}****`);
   expect(hideTokens(text)).not.toContain(SECRET);
   expect(hideTokens(text)).toContain('…');
+  for (const printed of [
+    text,
+    `[ 1.0] x\r\n${text.replaceAll(TOKEN, `${TOKEN.slice(0, 9)}\r\n${SECRET.slice(5)}`)}\r\n`,
+  ]) {
+    const read = consoleText([{ atByte: 0, bytes: Buffer.from(printed) }]);
+    expect(read).toContain('…');
+    expect(read).not.toContain(SECRET.slice(5, 13));
+  }
   expect(hideTokens(text.replaceAll(TOKEN, 'ipxe.efi'))).toBe(text.replaceAll(TOKEN, 'ipxe.efi'));
 });
 

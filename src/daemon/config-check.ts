@@ -18,6 +18,7 @@ import { absence, isOurs, isUp } from '../platform/interfaces.ts';
 import { readPairKey } from '../platform/pair-link.ts';
 import { readSecret } from '../platform/secret-key.ts';
 import type { SettingsFault } from '../platform/settings-text.ts';
+import { canonical } from '../platform/socket-holders.ts';
 import { loadTls } from '../platform/tls-files.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Millis } from '../wire/time.ts';
@@ -115,7 +116,13 @@ function unreadableHere(path: string, file: string): ConfigRemark | undefined {
 }
 
 function folder(path: string, name: string): ConfigRemark[] {
-  if (statSync(name, { throwIfNoEntry: false })?.isDirectory()) return [];
+  try {
+    if (statSync(name, { throwIfNoEntry: false })?.isDirectory()) return [];
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const mend = 'put it where the user of the daemon can read it, or correct the path';
+    return [warning(path, `${resolve(name)} cannot be read here (${code})`, mend)];
+  }
   return [
     warning(
       path,
@@ -175,7 +182,10 @@ function addresses({
   ];
   return [
     ...single.flatMap(({ path, address }) => {
-      if (/^(0\.0\.0\.0|::)$/.test(address) || isIP(address) === 0 || isOurs(address)) return [];
+      if (isIP(address) === 0) return [];
+      // As Node reports those that are here.
+      const told = canonical(address);
+      if (/^(0\.0\.0\.0|::)$/.test(told) || isOurs(told)) return [];
       const problem = `no interface of this computer has ${address}`;
       return [
         warning(

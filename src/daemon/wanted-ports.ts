@@ -110,6 +110,6 @@ function areOne(a: WantedPort, b: WantedPort): boolean {
   if (a.iface !== undefined && b.iface !== undefined && a.iface !== b.iface) return false;
   const hosts = [a, b].map(({ host }) => (isIPv6(host) ? canonical(host) : host));
   if (hosts[0] === hosts[1]) return true;
-  // `::` takes no IPv4: the daemon asks for IPv6 alone.
+  // `::` takes no IPv4: DNS asks for IPv6 alone, over UDP and TCP, and all others have IPv4 addresses.
   return isIPv6(a.host) === isIPv6(b.host) && hosts.some((host) => /^(0\.0\.0\.0|::)$/.test(host));
 }

@@ -65,7 +65,9 @@ export async function openTcp(options: TcpOptions): Promise<TcpServer> {
       const detail = `DNS on TCP ${options.address}:${options.port}: ${cause.message} (${hint})`;
       reject(new AppError('LISTEN_FAILED', { detail, cause }));
     });
-    server.listen({ host: options.address, port: options.port }, resolve);
+    const { address: host, port } = options;
+    // As over UDP: `::` beside 0.0.0.0 would find its port taken.
+    server.listen({ host, port, ipv6Only: net.isIPv6(host) }, resolve);
   });
   server.on('error', options.onError);
   return {

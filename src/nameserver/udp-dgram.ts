@@ -58,7 +58,10 @@ async function bind(
   address: string,
   answer: (socket: Socket, bytes: Buffer, from: RemoteInfo) => void,
 ): Promise<Socket> {
-  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+  const socket = createSocket({
+    type: isIPv6(address) ? 'udp6' : 'udp4',
+    ipv6Only: isIPv6(address),
+  });
   socket.on('message', (bytes, from) => answer(socket, bytes, from));
   await new Promise<void>((resolve, reject) => {
     socket.once('error', (cause) => {

@@ -84,10 +84,11 @@ function addressOf(hex: string): string {
   return canonical(groups.join(':'));
 }
 
-/** An IPv6 address as RFC 5952 writes it; an IPv4 one as it is. */
+/** An IPv6 address as RFC 5952 writes it, its zone index (`%eth0`) as it is; an IPv4 one as it is. */
 export function canonical(address: string): string {
   if (!address.includes(':')) return address;
-  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const [bare, zone = ''] = address.split(/(?=%)/);
+  return new URL(`http://[${bare}]/`).hostname.slice(1, -1) + zone;
 }
 
 function ownersOf(

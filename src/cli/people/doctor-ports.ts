@@ -96,7 +96,9 @@ function bindTcp({ host, port }: WantedPort): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port }, () => server.close(() => resolve(undefined)));
+    server.listen({ host, port, ipv6Only: isIPv6(host) }, () =>
+      server.close(() => resolve(undefined)),
+    );
   });
 }
 

@@ -1,6 +1,6 @@
 /** What `reveille config check` says of a file that has the right form, and of which what it names is wrong, or not here. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -202,6 +202,25 @@ describe('a configuration that is checked', () => {
       'dhcp.segments.1.address': 'lo has no 198.51.100.1 on this computer',
       'dhcp.segments.2.address': 'no interface of this computer has 203.0.113.1',
       'dhcp.relayInterfaces.0': expect.stringContaining("'nowhere1' is not there"),
+    });
+  });
+
+  it('finds an IPv6 address that is here, however it is written', () => {
+    const of = (...listen: string[]) => check({ dns: { listen } });
+    expect(of('0:0:0:0:0:0:0:1')).toMatchObject({ errors: [], warnings: [] });
+    expect(of('0::')).toMatchObject({ errors: [], warnings: [] });
+    expect(of('2001:DB8::1').warnings).toMatchObject([{ path: 'dns.listen.0' }]);
+    // Which DNS does not take, and which is no reason to end with a stack.
+    expect(of('fe80::1%nowhere0', 'fe80::1%nowhere1').errors).toMatchObject([{ path: 'dns' }]);
+  });
+
+  it('tells of a folder that it cannot look at', () => {
+    symlinkSync('round', at('round'));
+    expect(check({ images: { importFolder: at('round') } })).toMatchObject({
+      errors: [],
+      warnings: [
+        { path: 'images.importFolder', problem: `${at('round')} cannot be read here (ELOOP)` },
+      ],
     });
   });
 

@@ -149,9 +149,11 @@ class Keeper implements PoolEngine {
     this.options.transaction(() => {
       for (const { id } of open) {
         const places = off.flatMap(({ request, place }) => (request === id ? [place] : []));
+        // One whose last places are being called off has nothing more to come, and ends by itself.
+        if (places.length === 0) continue;
         if (places.length === coming.filter(({ request }) => request === id).length)
           requests.cancel(id, cause);
-        else if (places.length > 0) requests.shrink(id, places, cause);
+        else requests.shrink(id, places, cause);
       }
     });
   }

@@ -101,6 +101,34 @@ describe('a pool that shrinks while it is filling', () => {
     expect(hall.now.jobs.store.page({ kind: 'recycle' }, 9)).toHaveLength(1);
     expect(hall.now.life.errors).toEqual([]);
   });
+
+  it('lets a request end of which the last places are being called off', async () => {
+    let fast: string | undefined;
+    const hall = createProvisionHall({
+      installMs: (machine) => {
+        fast ??= machine;
+        return machine === fast ? 60_000 : 3_600_000;
+      },
+    });
+    hall.pool('web', { count: 2 });
+    await hall.until(() => hall.members('web').length === 1);
+    hall.pool('web', { count: 4 });
+    await hall.time.pass(60_000);
+    const { desk, inventory } = hall.now;
+    const [first, second] = desk.store.openOfPool('web').toSorted((a, b) => a.number - b.number);
+    if (!first || !second) throw new Error('there are two');
+    expect([first.done, second.count, second.done]).toEqual([1, 2, 0]);
+    const place = desk.store.foldOf(first).places.findIndex(({ is }) => is === 'claimed');
+    inventory.transaction(() => desk.shrink(first.id, [place], { who: 'ann', why: 'test' }));
+    hall.pool('web', { count: 2 });
+    await hall.settle();
+    expect(desk.get(first.id)).toMatchObject({ count: 1, done: 1, status: 'fulfilled' });
+    expect(desk.get(second.id)).toMatchObject({ count: 1, done: 1, status: 'fulfilled' });
+    const names = inventory.events.after(0, 10_000).map(({ name }) => name);
+    expect(names.filter((name) => name === 'request.shrunk')).toHaveLength(2);
+    expect(names).not.toContain('request.cancelling');
+    expect(hall.now.life.errors).toEqual([]);
+  });
 });
 
 describe('what a pool gives up', () => {

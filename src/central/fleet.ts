@@ -123,13 +123,12 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
     applyBatch: ({ site: of, line }, batch) =>
       db.transaction(async (sql) => {
         const { from, to, mark = '' } = batch;
-        // With what is hardly ever there: each statement more is felt, where batches are small and many.
-        const [moved] = await sql.all<{ odd: number; due: number }>(
+        const moved = await sql.run(
           `UPDATE sites SET feed_cursor = ?, told_to = ?, mark = ?, heard_at = ?, last_event = ?
-           WHERE name = ? AND feed_cursor = ? AND line = ? RETURNING ${HAS_ODD} AS odd, ${HAS_DUE} AS due`,
+           WHERE name = ? AND feed_cursor = ? AND line = ?`,
           [to, to, mark, clock(), to, of, from, line],
         );
-        if (!moved) return judge(sql, { site: of, line }, to);
+        if (moved === 0) return judge(sql, { site: of, line }, to);
         await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
         await putEvents(sql, of, batch.events);
         for (const { name, data } of batch.events)
@@ -140,9 +139,14 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
         await putPlaces(sql, of, batch.events);
         await putPoolEvents(sql, of, batch.events);
         await putSitePools(sql, of, batch.pools ?? []);
-        if (moved.odd === 1) await mendJobRows(sql, of);
+        // Both are hardly ever there. Behind the cursor's statement: that one sees nothing of what it has waited for.
+        const [has] = await sql.all<{ odd: number; due: number }>(
+          `SELECT ${HAS_ODD} AS odd, ${HAS_DUE} AS due FROM sites WHERE name = ?`,
+          [of],
+        );
+        if (has?.odd === 1) await mendJobRows(sql, of);
         await putTold(sql, { site: of, jobs, events, snapshot: '', now: clock() });
-        if (moved.due === 1) await settleJobs(sql, { site: of, now: clock() });
+        if (has?.due === 1) await settleJobs(sql, { site: of, now: clock() });
         await putResets(sql, { site: of, events: batch.events, now: clock() });
         return { kind: 'applied', cursor: to };
       }),
@@ -227,6 +231,9 @@ async function keepAnswer(
     [intent, site],
   );
   if (!own) return false;
+  const isJob = own.body.startsWith('{"kind":"job",');
+  // The site's row first, as a batch does: either the batch sees what the answer names, or the answer how far the batch has come.
+  if (isJob) await sql.run('UPDATE sites SET heard_at = heard_at WHERE name = ?', [site]);
   const isFirst = await sql.run(
     `UPDATE intents SET status = ?, result = ?, ended_at = ? WHERE id = ? AND site = ? AND status = 'waiting'`,
     [status, JSON.stringify(result), now, intent, site],
@@ -235,7 +242,7 @@ async function keepAnswer(
   await answerReset(sql, of);
   // The site may have made it again since.
   if (isFirst > 0 && status === 'done') await answerSitePool(sql, site, own.body);
-  if (isFirst > 0 && own.body.startsWith('{"kind":"job",')) {
+  if (isFirst > 0 && isJob) {
     // An instance of the version before, over the same database, asks without a row.
     const { who, asked_at } = own;
     await askJob(sql, { id: intent, site, who, body: JSON.parse(own.body), now: asked_at });

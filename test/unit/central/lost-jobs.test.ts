@@ -74,7 +74,36 @@ const ofJob = (id: number, name: string, data: object = {}) => ({
   ...{ id, at: 70 + id, name, hardwarename: 'SN1', data: { job: uuid(1), ...data } },
 });
 
+/** So many wait for others' rows; SQLite has one transaction at a time. */
+async function waiting(db: FleetDatabase, count: number): Promise<void> {
+  if (db.engine === 'sqlite') return;
+  const of =
+    "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  await expect
+    .poll(async () => (await db.all(`SELECT CAST(count(*) AS INTEGER) AS n ${of}`))[0]?.n)
+    .toBe(count);
+}
+
 describe('a job that was answered and not told of', () => {
+  it.each(['answer', 'batch'])(
+    'is lost when answer and batch come at once at two instances, the %s first',
+    async (first) => {
+      const { db, jobs, ask, answers, tells } = await central();
+      const intent = await ask();
+      const both = [() => answers(intent, 1, 12), () => tells(10, 12)];
+      const begun: Promise<unknown>[] = [];
+      await db.transaction(async (sql) => {
+        await sql.run("UPDATE sites SET joined_at = joined_at WHERE name = 'lon'");
+        for (const begin of first === 'answer' ? both : both.toReversed()) {
+          begun.push(begin());
+          await waiting(db, begun.length);
+        }
+      });
+      await Promise.all(begun);
+      expect((await jobs.page({}, { count: 10 })).jobs).toMatchObject([{ status: 'lost' }]);
+    },
+  );
+
   it('is queued until its site’s events have come as far as the answer named, and lost then', async () => {
     const { jobs, ask, answers, tells } = await central();
     const intent = await ask();

@@ -26,6 +26,10 @@ export const PROVISIONING_LIMITS = {
     why: 'old outcomes deleted in one transaction, by their index: some milliseconds',
   },
   requestForgetMax: { value: 50, why: 'ended requests looked at in one transaction' },
+  requestOfCentralKeepMs: {
+    value: 400 * 86_400_000,
+    why: 'for as long central may be away and still hear how what it has asked for ended: as long as it keeps its own by default',
+  },
   requestForgetEntriesMax: {
     value: 2000,
     why: 'entries of logs deleted with them, and those of the last one: a request of a hall has some 15,000',

@@ -3,9 +3,11 @@
  * so many of them at most, the newest.
  *
  * Open requests are never touched, nor one that still claims a machine, nor outcomes that a breaker may still compare: what it
- * found is kept with the breaker itself. Nothing else refers to either: pools know their members by the machines' records, and
- * whether a machine failed lately is asked of its jobs.
+ * found is kept with the breaker itself. Pools know their members by the machines' records, and whether a machine failed lately is
+ * asked of its jobs. Central refers to the requests that it has asked for: one that ends while central is away is told of when it
+ * is there again, and goes on for ever at central when it is not there any more. They are kept for longer, however many they are.
  */
+import { limit } from '../limits.ts';
 import type { Millis } from '../wire/time.ts';
 import type { RequestDesk } from './desk.ts';
 
@@ -13,7 +15,7 @@ const DAY_MS = 86_400_000;
 
 export interface KeepProvisioning {
   readonly days: number;
-  /** Ended requests. */
+  /** Ended requests, without central's. */
   readonly most: number;
 }
 
@@ -25,6 +27,7 @@ export function forgetProvisioning(
 ): boolean {
   const before = now - keep.days * DAY_MS;
   const beyond = store.endedBeyond(keep.most) + 1;
-  const requests = store.forget(Math.max(before, beyond) as Millis);
+  const ofCentral = Math.min(before, now - limit('requestOfCentralKeepMs'));
+  const requests = store.forget(Math.max(before, beyond) as Millis, ofCentral as Millis);
   return breakers.forget(before as Millis) || requests;
 }

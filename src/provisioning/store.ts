@@ -77,9 +77,13 @@ export interface RequestStore {
   /** Installs that run for requests, in all. */
   claims(): number;
   claimOf(hardwarename: Hardwarename): { request: number; place: number } | undefined;
-  /** Some that ended before, with their logs. @returns whether there may be more */
-  forget(before: Millis): boolean;
-  /** When the request ended behind which there are so many newer ones; 0 when there are not so many. */
+  /**
+   * Some that ended before, with their logs; those that central has asked for by a time of their own.
+   *
+   * @returns whether there may be more
+   */
+  forget(before: Millis, ofCentral: Millis): boolean;
+  /** When the request ended behind which there are so many newer ones, without central's; 0 when there are not so many. */
   endedBeyond(count: number): number;
 }
 
@@ -156,8 +160,8 @@ export function openRequestStore(db: Database, clock: Clock, events: EventStore)
     page: (filter, count) => pageOf(db, filter, count),
     claims: () => sql.claims.get()?.count ?? 0,
     claimOf: (hardwarename) => sql.claimOf.get(hardwarename),
-    forget(before) {
-      const old = sql.old.all(before, limit('requestForgetMax'));
+    forget(before, ofCentral) {
+      const old = sql.old.all(before, ofCentral, limit('requestForgetMax'));
       let entries = 0;
       for (const request of old) {
         if (entries >= limit('requestForgetEntriesMax')) return true;
@@ -236,15 +240,16 @@ function prepare(db: Database) {
     claimOf: db.prepare<[string], { request: number; place: number }>(
       'SELECT request, place FROM request_claims WHERE hardwarename = ?',
     ),
-    old: db.prepare<[number, number], { number: number; entries: number }>(
+    old: db.prepare<[number, number, number], { number: number; entries: number }>(
       `SELECT number, (SELECT coalesce(max(seq), 0) FROM request_log WHERE request = number) AS entries FROM requests
-       WHERE ended_at > 0 AND ended_at < ?
+       WHERE ended_at > 0 AND ended_at < ? AND (ended_at < ? OR requester NOT GLOB 'central:*')
          AND NOT EXISTS (SELECT 1 FROM request_claims WHERE request = number)
        ORDER BY ended_at LIMIT ?`,
     ),
     forget: db.prepare('DELETE FROM requests WHERE number = ?'),
     beyond: db.prepare<[number], { ended_at: number }>(
-      'SELECT ended_at FROM requests WHERE ended_at > 0 ORDER BY ended_at DESC LIMIT 1 OFFSET ?',
+      `SELECT ended_at FROM requests WHERE ended_at > 0 AND requester NOT GLOB 'central:*'
+       ORDER BY ended_at DESC LIMIT 1 OFFSET ?`,
     ),
   };
 }

@@ -26,29 +26,31 @@ function world(windowHours = 6) {
   const desk = openRequestDesk({ db, clock, inventory, jobs, settings, site: 'lon' });
   const { store, breakers } = desk;
   let asked = 0;
+  const ask = (requester: string, entries: readonly RequestEntry[]): number => {
+    asked += 1;
+    return inventory.transaction(() => {
+      const doc = {
+        role: 'db',
+        site: 'lon',
+        squad: '',
+        priority: 0,
+        why: '',
+        count: 1,
+      } as RequestDoc;
+      const base = { id: `r${asked}`, pool: '', requester, doc, count: 1 };
+      const request = store.insert(base);
+      let fold = store.foldOf(request);
+      for (const entry of entries) fold = store.append(request, fold, entry);
+      return request.number;
+    });
+  };
   return {
     ...{ db, store, breakers },
     pass: (ms: number) => {
       now += ms;
     },
-    request(...entries: readonly RequestEntry[]): number {
-      asked += 1;
-      return inventory.transaction(() => {
-        const doc = {
-          role: 'db',
-          site: 'lon',
-          squad: '',
-          priority: 0,
-          why: '',
-          count: 1,
-        } as RequestDoc;
-        const base = { id: `r${asked}`, pool: '', requester: 'negz', doc, count: 1 };
-        const request = store.insert(base);
-        let fold = store.foldOf(request);
-        for (const entry of entries) fold = store.append(request, fold, entry);
-        return request.number;
-      });
-    },
+    request: (...entries: readonly RequestEntry[]) => ask('negz', entries),
+    ask,
     outcome: (failed: boolean) =>
       inventory.transaction(() =>
         breakers.note({
@@ -98,6 +100,25 @@ it('keeps no more than so many that have ended, the newest', () => {
   const open = request();
   forget({ days: 365, most: 2 });
   expect(numbers()).toEqual([open, ...made.slice(3).reverse()]);
+});
+
+it('keeps what central has asked for until it has had time to hear of its end, however many there are', () => {
+  const { ask, request, forget, numbers, pass } = world();
+  const ofCentral = [1, 2].map(() => ask('central:bob', [ENDED]));
+  const own = [1, 2, 3].map(() => {
+    pass(1000);
+    return request(ENDED);
+  });
+  forget({ days: 1, most: 2 });
+  expect(numbers()).toEqual([...own.slice(1).reverse(), ...ofCentral.toReversed()]);
+  pass(limit('requestOfCentralKeepMs') - 4000);
+  forget();
+  expect(numbers()).toEqual(ofCentral.toReversed());
+  pass(4000);
+  forget({ days: 401, most: 2 });
+  expect(numbers()).toEqual(ofCentral.toReversed());
+  forget();
+  expect(numbers()).toEqual([]);
 });
 
 it('goes by small steps, by requests and by the length of their logs', () => {

@@ -52,15 +52,17 @@ export function consoleEntries(
 
 /** `consoleEntries` of recordings: those of one that has not grown since are the same again. */
 export function createConsoleLines(partsOf: (number: number) => readonly ConsolePart[]) {
-  const known = new Map<number, { heardBytes: number; entries: readonly ConsoleEntry[] }>();
+  const known = new Map<number, { of: string; entries: readonly ConsoleEntry[] }>();
   return ({ number, startedAt, heardBytes }: ConsoleRecording): readonly ConsoleEntry[] => {
     const before = known.get(number);
-    if (before?.heardBytes === heardBytes) return before.entries;
+    // The number of one that was deleted is given to another.
+    const of = `${startedAt} ${heardBytes}`;
+    if (before?.of === of) return before.entries;
     known.delete(number);
     for (const oldest of known.keys())
       if (known.size >= limit('consoleLinesKeptMax')) known.delete(oldest);
     const entries = consoleEntries(partsOf(number), startedAt);
-    known.set(number, { heardBytes, entries });
+    known.set(number, { of, entries });
     return entries;
   };
 }

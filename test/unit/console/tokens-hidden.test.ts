@@ -295,6 +295,8 @@ it('is read once for the flight records that show it, until it grows', () => {
   expect(lines(recording(1, 9))).toEqual([{ kind: 'console', at: 5, text: 'line of 1' }]);
   lines(recording(1, 10));
   expect(reads).toEqual([1, 1]);
+  lines({ ...recording(1, 10), startedAt: 2 });
+  expect(reads).toEqual([1, 1, 1]);
   for (let number = 2; number < 2 + limit('consoleLinesKeptMax'); number++)
     lines(recording(number, 9));
   const before = reads.length;

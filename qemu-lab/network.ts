@@ -125,16 +125,26 @@ export function destroyNetwork(net: Pick<LabNetwork, 'app'>): void {
     .map((line) => line.split(' ')[0] ?? '')
     .filter((ns) => ns.startsWith(prefix));
   for (const ns of present) {
-    for (const pid of ip('netns', 'pids', ns).split('\n').filter(Boolean)) {
+    for (const pid of unlessGone('netns', 'pids', ns).split('\n').filter(Boolean)) {
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     }
-    ip('netns', 'delete', ns);
+    unlessGone('netns', 'delete', ns);
   }
   // A namespace lives on for a minute or two, and this link with it, while it holds a connection that a dead machine never ended.
-  const links = JSON.parse(ip('-j', 'link')) as { ifname: string }[];
-  if (links.some(({ ifname }) => ifname === `${prefix}m`)) ip('link', 'delete', `${prefix}m`);
+  unlessGone('link', 'delete', `${prefix}m`);
+}
+
+/** What is to go may go by itself at any moment: the kernel ends namespaces, and their links, in its own time. */
+function unlessGone(...words: string[]): string {
+  try {
+    return ip(...words);
+  } catch (error) {
+    const { stderr } = error as { stderr?: string };
+    if (/Cannot find device|No such file or directory/.test(stderr ?? '')) return '';
+    throw error;
+  }
 }

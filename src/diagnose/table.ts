@@ -18,8 +18,8 @@ import { SYSTEM_RULES } from './rules/system.ts';
 const FIRST = ['duplicate-mac', 'install-loop', 'boot-loop'];
 const LAST = [
   'local-boot-failed',
-  'kernel-silent',
   'kernel-without-nic-driver',
+  'kernel-silent',
   'restarted-in-pxeimage',
   'agent-stuck',
   'http-stalled',

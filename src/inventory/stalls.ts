@@ -52,7 +52,7 @@ export const STALL_RULES: readonly StallRule[] = [
     deadlineMs: 85_000,
     fits: (s) => is(s, 'initrd', 'done'),
     cause:
-      'Kernel and initrd were sent, but Linux has not spoken for {s} s: no driver for this NIC, too little memory, or a kernel panic.',
+      'Kernel and initrd were sent, but Linux has not spoken for {s} s: it may be slow, have no driver for this NIC or too little memory, or have crashed.',
     next: 'Look at the screen or serial console. If the NIC is new to us, try the metal profile of pxeimage.',
   },
   {

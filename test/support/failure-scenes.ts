@@ -44,6 +44,8 @@ import { GRUB_SCENES } from './grub-scenes.ts';
 import { HEALTHY_SCENES } from './healthy-scenes.ts';
 import { FAILED_INSTALLERS } from './installer-scenes.ts';
 
+const NEW_CARD = [discover(1, 'ipxe', { nic: 'pci 10ec:8139' }), ...INITRD];
+
 export const SCENES: readonly Scene[] = [
   ...HEALTHY_SCENES,
 
@@ -294,18 +296,25 @@ export const SCENES: readonly Scene[] = [
     console(6000, 'Kernel panic - not syncing: Fatal exception'),
   ]),
   scene('kernel-silent', 'others with such a card came up', INITRD, { sameCardReachedLinux: 12 }),
-  scene(
-    'kernel-without-nic-driver',
-    'no such card ever came up',
-    [discover(1, 'ipxe', { nic: 'pci 10ec:8139' }), ...INITRD],
-    { sameCardReachedLinux: 0 },
-  ),
-  scene(
-    'kernel-without-nic-driver',
-    'the agent gave up and started again',
-    INITRD,
-    back(INITRD, 82_000),
-  ),
+  scene('kernel-silent', 'a healthy machine with a new card, under load', NEW_CARD, {
+    sameCardReachedLinux: 0,
+  }),
+  scene('kernel-silent', 'somebody pressed the button of a slow one', NEW_CARD, {
+    ...back(NEW_CARD, 30_000),
+    sameCardReachedLinux: 0,
+  }),
+  scene('kernel-silent', 'it began anew, and its card is not known', INITRD, back(INITRD, 82_000)),
+  scene('kernel-without-nic-driver', 'the agent of a new card gave up', NEW_CARD, {
+    ...back(NEW_CARD, 82_000),
+    sameCardReachedLinux: 0,
+  }),
+  scene('kernel-without-nic-driver', 'by its console', [
+    ...INITRD,
+    console(
+      9000,
+      'FAILED: no network: no NIC with a link got an address. Rebooting in 60 seconds.',
+    ),
+  ]),
   scene('agent-cannot-reach', 'an address and no word', LINUX),
   scene('restarted-in-pxeimage', 'a supply that gives way', AGENT, back(AGENT, 9000)),
   scene('agent-stuck', 'silent in the work that it took where it waited', [

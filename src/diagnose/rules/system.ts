@@ -6,6 +6,8 @@ import { finished, osAck } from './agent.ts';
 const LOOP_MS = 45 * 60_000;
 /** A disk that starts keeps the machine away for longer than this; firmware that finds none is back sooner. */
 const BACK_FROM_DISK_MS = 240_000;
+/** For how long pxeimage shows why it gave up before it reboots (pxeimage/agent/lib.sh). */
+const GIVE_UP_MS = 60_000;
 const PHONE_HOME_MS = 80_000;
 /** Longer than a server with much memory needs before its firmware asks. */
 const FIRMWARE_MS = 300_000;
@@ -36,6 +38,21 @@ const osSign = (f: Facts) => {
     f.of('os').find(({ at }) => at > from) ?? f.messages('ack', 'os').find(({ at }) => at > from)
   );
 };
+
+const card = (f: Facts) => {
+  const nic = f.dhcp.find(({ nic }) => nic !== '')?.nic;
+  return nic ? ` (the card is ${nic})` : '';
+};
+const othersOfItsKind = (count: number) =>
+  count > 0
+    ? `${times(count, 'boot')} from a card of the same kind did get into Linux, so the driver is there`
+    : 'no machine with such a card has got into Linux here yet';
+/** It began anew by itself when the agent does that has given up; a crash or a button is mostly sooner. */
+const beganAsAgentDoes = (f: Facts) => {
+  const afterMs = f.restarted ? (f.flight.restartedAt ?? 0) - f.lastAt : 0;
+  return afterMs >= GIVE_UP_MS && afterMs < FIRMWARE_MS;
+};
+const linuxAsked = (f: Facts) => f.messages('discover', 'os').length > 0;
 
 const calledHome = (f: Facts) => f.of('os').some(({ what }) => /called home/.test(what));
 
@@ -74,36 +91,24 @@ export const SYSTEM_RULES: readonly Rule[] = [
     not: { 'memory-too-small-for-initrd': 'there memory ran out' },
   },
   {
-    name: 'kernel-silent',
-    title: 'Linux was started and is not heard of',
-    confidence: 'possible',
-    waitMs: 80_000,
-    places: ['initrd'],
-    evidence: (f) =>
-      f.fetched('initrd.img') && (f.flight.sameCardReachedLinux ?? 0) > 0
-        ? [
-            'kernel and initrd were fetched whole; no DHCP, no HTTP',
-            `${times(f.flight.sameCardReachedLinux ?? 0, 'boot')} from a card of the same kind did get into Linux, so the driver is there`,
-            silence(f),
-          ]
-        : undefined,
-    says: 'Kernel and initrd arrived, the driver for this kind of card is known to work, and Linux says nothing: it hangs or crashed.',
-    next: 'Look at the screen or the serial console for a crash; test the memory of the machine.',
-    not: { 'kernel-without-nic-driver': 'there no such card ever came up' },
-  },
-  {
     name: 'kernel-without-nic-driver',
     title: 'pxeimage has no driver for this card',
     confidence: 'likely',
-    waitMs: 80_000,
+    waitMs: 0,
     places: ['initrd'],
     evidence: (f) => {
-      const nic = f.dhcp.find(({ nic }) => nic !== '')?.nic;
-      return f.fetched('initrd.img')
+      if (!f.fetched('initrd.img') || linuxAsked(f)) return undefined;
+      const said = /FAILED: no network/.test(f.console);
+      const gaveUp = f.flight.sameCardReachedLinux === 0 && beganAsAgentDoes(f);
+      return said || gaveUp
         ? [
-            `kernel and initrd were fetched whole; Linux asked for no address${nic ? ` (the card is ${nic})` : ''}`,
-            ...(nic && f.flight.sameCardReachedLinux === 0
-              ? ['no machine with such a card has ever got into Linux here']
+            `kernel and initrd were fetched whole; Linux asked for no address${card(f)}`,
+            ...(said ? ['its console says "no network"'] : []),
+            ...(gaveUp
+              ? [
+                  'no machine with such a card has got into Linux here yet',
+                  'it began anew by itself, as pxeimage does a minute after it found no network',
+                ]
               : []),
             silence(f),
           ]
@@ -113,8 +118,28 @@ export const SYSTEM_RULES: readonly Rule[] = [
     next: 'Use the metal profile of pxeimage, or add the module for this card to it. The console says "no network".',
     not: {
       'agent-cannot-reach': 'there Linux has its address',
-      'kernel-silent': 'there such cards are known to work',
+      'kernel-silent': 'there nothing but silence is known',
     },
+  },
+  {
+    name: 'kernel-silent',
+    title: 'Linux was started and is not heard of',
+    confidence: 'possible',
+    waitMs: 80_000,
+    places: ['initrd'],
+    evidence: (f) => {
+      const others = f.flight.sameCardReachedLinux;
+      return f.fetched('initrd.img')
+        ? [
+            `kernel and initrd were fetched whole; ${linuxAsked(f) ? 'Linux asked for an address and took none' : 'no DHCP, no HTTP since'}${card(f)}`,
+            ...(others === undefined ? [] : [othersOfItsKind(others)]),
+            silence(f),
+          ]
+        : undefined;
+    },
+    says: 'Kernel and initrd arrived, and nothing has been heard since. Linux may be slow, hang, have crashed, or have no driver for this card: from here nobody can tell.',
+    next: 'Look at the screen or the serial console. A machine that is only slow goes on by itself; "no network" there is a missing driver: use the metal profile of pxeimage; a crash names its reason.',
+    not: { 'kernel-without-nic-driver': 'there its console, or how it began anew, says so' },
   },
   {
     name: 'disk-not-found',

@@ -12,7 +12,7 @@ export interface KeptRight {
   readonly idle: boolean;
   /** Of which epoch our database was a copy when the newest became ours, as long as we could not begin to serve in it; else 0. */
   readonly unbegun: number;
-  /** We have served in our database since the other one had everything: there may be in it what that one never hears of. */
+  /** We have served in our database since the other one had everything, or may from now on: there may be in it what that one never hears of. */
   readonly ahead: boolean;
   /** No question to the witness has had a higher number: one that is under way since before a restart is older than all that follow. */
   readonly n: number;
@@ -30,6 +30,10 @@ type Newest = Pick<KeptRight, 'epoch' | 'own' | 'copy' | 'unbegun'>;
 
 /** Of which epoch one's database is, whatever right one has had since without serving in it. */
 const databaseOf = ({ copy, unbegun }: Newest): number => unbegun || copy;
+
+/** Ours is a copy of the database in which the other one has served last, and we have not served in it. */
+export const isCopyOf = (ours: Newest, theirs: Pick<KeptRight, 'own' | 'copy'>): boolean =>
+  theirs.own > 0 && theirs.copy === theirs.own && databaseOf(ours) === theirs.own;
 
 /**
  * Neither of two that are not active has the newest right that they know of, nor gets it any more: whose it was to be heard of it too late. With copies that

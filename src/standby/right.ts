@@ -10,7 +10,7 @@
  *
  * Times that are compared are of a clock that never jumps (`now`); what is kept is on disk before it is acted upon.
  */
-import { isLeftTo, isNewest, type KeptRight } from './kept-right.ts';
+import { isCopyOf, isLeftTo, isNewest, type KeptRight } from './kept-right.ts';
 import {
   type Answer,
   heldMs,
@@ -179,16 +179,17 @@ class MemberRight implements Right {
     const { epoch, active } = hello;
     this.touch = true;
     this.other = hello;
+    const { member } = this.ports;
     // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
-    const isOurs = nextEpoch(this.ports.member, epoch - 1) === epoch && !active;
+    const isOurs = nextEpoch(member, epoch - 1) === epoch && epoch > this.state.epoch && !active;
     if (!active) this.wholeOf = 0;
-    const wasNewest = this.isNewest();
-    if (isOurs && this.state.copy > 0) this.given(epoch, now);
-    // While we had not heard of it that one has served, counting on our not listening to it: its database is the newer one.
-    if (!wasNewest && hello.ahead && this.mayYield()) this.handOver();
+    // That one has served, counting on our not listening to it: with the newer database it has the next, which ours never is.
+    if (isOurs && hello.ahead && isCopyOf(this.state, hello))
+      this.heard(nextEpoch(otherMember(member), epoch));
+    else if (isOurs && this.state.copy > 0) this.given(epoch, now);
     this.heard(epoch);
     if (this.ports.witness && !active && isLeftTo(this.state, hello)) {
-      this.become(nextEpoch(this.ports.member, epoch));
+      this.become(nextEpoch(member, epoch));
       this.rightUntil = now + this.ports.leaseMs;
     }
     this.supportedAt = Math.max(this.supportedAt, now);
@@ -199,7 +200,7 @@ class MemberRight implements Right {
     const wasCurrent = this.current;
     [this.touch, this.current, this.other] = [false, false, undefined];
     [this.asking, this.wholeOf] = [undefined, 0];
-    // With a witness nothing is acknowledged from here on before that one has it in writing (`sole`).
+    // With a witness nothing is acknowledged from here on before that one has it in writing (`sole`), unless `left` has noted both.
     if (wasCurrent && !this.ports.witness) this.keep({ ahead: true });
     if (this.isNewest()) this.tick(now);
   }
@@ -259,7 +260,8 @@ class MemberRight implements Right {
   }
 
   left(epoch: number): void {
-    if (this.isNewest() && epoch === this.state.own) this.keep({ sole: true });
+    // It asks for no right any more, but one that it asked for before may have been given: it is to leave that to us (`met`).
+    if (this.isNewest() && epoch === this.state.own) this.keep({ sole: true, ahead: true });
   }
 
   leave(): number {
@@ -316,10 +318,9 @@ class MemberRight implements Right {
   }
 
   given(epoch: number, now: number): void {
-    const { own, copy } = this.state;
-    // It took our place and could not begin: nobody has written since to anything but our own database.
-    const isBack = own > 0 && copy === own && this.other?.unbegun === own;
-    if (epoch <= this.state.epoch || (copy !== this.state.epoch && !isBack)) return;
+    // It has not taken our place, or could not begin: nobody has written since to anything but our own database.
+    const isBack = this.other !== undefined && isCopyOf(this.other, this.state);
+    if (epoch <= this.state.epoch || (this.state.copy !== this.state.epoch && !isBack)) return;
     this.become(epoch, isBack ? 'fresh' : undefined);
     this.rightUntil = now + this.ports.leaseMs;
   }
@@ -351,10 +352,8 @@ class MemberRight implements Right {
     if (isOurs && !this.isNewest()) this.missed = Math.max(this.missed, epoch);
     // Asked for before the one that we have, and given: the witness renews no other any more, nor is it anybody else's. What we have said of it
     // is not known, when what is kept here is older than it: that the other one may take over, perhaps.
-    else if (isOurs && epoch > this.state.epoch) {
-      this.become(epoch, undefined, false);
-      this.current = false;
-    } else this.heard(epoch);
+    else if (isOurs && epoch > this.state.epoch) this.become(epoch, undefined, false);
+    else this.heard(epoch);
   }
 
   private heard(epoch: number): void {
@@ -370,8 +369,9 @@ class MemberRight implements Right {
     const original = copy === own;
     this.from = { stale: known ? known === 'stale' : copy !== this.state.epoch, original };
     const unbegun = original ? this.state.unbegun : copy;
-    this.keep({ epoch, own: epoch, copy: epoch, sole, idle: false, unbegun, ahead: false });
-    [this.told, this.denied] = [undefined, undefined];
+    this.keep({ epoch, own: epoch, copy: epoch, sole, idle: false, unbegun });
+    // What the other one has is of an epoch before it.
+    [this.current, this.told, this.denied] = [false, undefined, undefined];
   }
 
   private mayAskToTake(now: number): boolean {

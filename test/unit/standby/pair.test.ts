@@ -41,4 +41,10 @@ describe('two appliances and their clients never have one address twice, nor are
     await runWorld(world, 6000);
     expect(world.takeOvers).toBeGreaterThan(0);
   });
+
+  it('nor is a change lost of one whose follower was given the right unheard, and has said since that it stops', async () => {
+    const world = createWorld(140_187, { ...BOTH, harsh: true });
+    await runWorld(world, 6000);
+    expect(world.takeOvers).toBeGreaterThan(0);
+  });
 });

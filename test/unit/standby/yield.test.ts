@@ -92,6 +92,51 @@ it('gives a right back that it hears of only after the other one has served with
   expect(a.source().stale).toBe(false);
 });
 
+it('notes that it may serve alone when the other one says that it stops, which may have been given a right unheard', async () => {
+  const { world, a, b, hello, run } = pair({ a: { ...BOTH, own: 1 }, b: { ...BOTH, idle: true } });
+  hello(b, a);
+  a.supported(0, 0);
+  expect(a.caughtUp(0)).toBe(true);
+  b.copied(1, 0);
+  a.left(b.leave());
+  expect(a.kept()).toMatchObject({ sole: true, ahead: true });
+  // It was asked for before the two had met; the answer was lost. So `a` hears of it, after it has acknowledged alone.
+  world.row = { epoch: 2, holder: 'b', untilMs: 0, mayTake: false, n: 1 };
+  a.lost(0);
+  await run(1000);
+  const again = pair({ a: a.kept(), b: b.kept() });
+  expect(again.a.kept()).toMatchObject({ epoch: 2, own: 1, ahead: true });
+  again.hello(again.a, again.b);
+  // In one writing: a crash after the first of two would leave it with a right that nobody can replace.
+  expect(again.b.kept()).toMatchObject({ epoch: 3, own: 0, copy: 1, sole: false });
+  again.hello(again.b, again.a);
+  expect(again.a.isActive(0)).toBe(true);
+  expect(again.a.source()).toEqual({ stale: false, original: true });
+  // What it has served is in its database still, whatever its right is called.
+  expect(again.a.kept()).toMatchObject({ epoch: 3, own: 3, sole: true, ahead: true });
+});
+
+it('takes the right of which it did not hear when the other one has served nothing alone', () => {
+  const { a, b, hello } = pair({ a: { epoch: 2, own: 1, copy: 1 }, b: { ...BOTH, idle: true } });
+  hello(a, b);
+  expect(b.kept()).toMatchObject({ epoch: 2, own: 2, copy: 2 });
+});
+
+it('counts on nobody under a new right, on a line on which the other one had everything under the one before', () => {
+  const { world, a, b, hello } = pair({ a: { ...BOTH, own: 1 }, b: BOTH });
+  hello(b, a);
+  a.supported(0, 0);
+  expect(a.caughtUp(0)).toBe(true);
+  a.tick(1000);
+  world.row = { epoch: 2, holder: 'b', untilMs: 0, mayTake: false, n: 1 };
+  a.supports(2, 1000);
+  a.copied(2, 1000);
+  a.given(3, 1000);
+  expect([a.isNewest(), a.countsOnOther()]).toEqual([true, false]);
+  a.begun();
+  expect(a.kept().ahead).toBe(true);
+});
+
 it('keeps its own right when a follower that has everything was ahead of it once', () => {
   const { a, b, hello } = pair({
     a: { epoch: 2, own: 1, copy: 2, ahead: true },

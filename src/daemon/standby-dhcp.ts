@@ -31,6 +31,8 @@ export interface Telling {
   whenDurable(done: (error?: Error) => void): void;
   /** For acknowledgements: whoever takes over must know of them, or they are not to be told. */
   leaseDurable(done: (error?: Error) => void): void;
+  /** An active one has begun, and that is noted; with an error, it has not: nothing that waits for it is told. */
+  begun(error?: Error): void;
 }
 
 export interface TellingParts {
@@ -74,10 +76,13 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
   );
   core.pairing.rules = promises;
   if (parts.active) core.inventory.transaction(() => noteWords(moves, parts.told));
+  // Who could not begin leaves its place as one that has said nothing. Its first parts serve before the last one is begun.
+  let unsaid: ((error?: Error) => void)[] | undefined = parts.active ? [] : undefined;
   const durable =
     (wait: Feeder['confirm']) =>
     (done: (error?: Error) => void): void => {
-      const confirmed = (error?: Error) => (error ? done(error) : wait(done));
+      const said = (error?: Error) => (error ? done(error) : wait(done));
+      const confirmed = (error?: Error) => (unsaid && !error ? unsaid.push(said) : said(error));
       parts.told.whenKept((error) =>
         error ? done(error) : core.groupCommit.whenDurable(confirmed),
       );
@@ -87,6 +92,11 @@ export function openTelling(core: ReturnType<typeof openCore>, parts: TellingPar
     applyLease: (change) => promises.entering(change, systemClock(), core.inventory.leases.apply),
     whenDurable: durable(feeder.confirm),
     leaseDurable: durable(feeder.promise),
+    begun(error) {
+      const waiting = unsaid ?? [];
+      unsaid = undefined;
+      for (const said of waiting) said(error);
+    },
   };
 }
 

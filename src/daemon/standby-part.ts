@@ -145,6 +145,7 @@ export class PairPart {
     this.ports.onChanged();
     if (to !== 'active') return;
     this.ports.onBegun();
+    this.telling?.begun();
     this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });
@@ -370,6 +371,7 @@ export class PairPart {
     this.daemon = undefined;
     // It would come after what the next daemon tells, as something older: on another line it does not.
     if (this.telling?.feeder.isCopying()) this.ports.line()?.close();
+    this.telling?.begun(new AppError('NOT_ACTIVE'));
     this.telling?.feeder.end();
     this.telling?.feeder.release(new AppError('NOT_ACTIVE'));
     this.telling = undefined;

@@ -8,6 +8,7 @@ import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby
 import type { PairSide } from '../../../src/daemon/standby-serving.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
+import { setPlace } from '../../../src/standby/copy.ts';
 import { clockOf, keepClock } from '../../../src/standby/lease-clock.ts';
 import type { Promised } from '../../../src/standby/promises.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
@@ -125,6 +126,26 @@ it('tries again after a pause what could not be begun, and holds nothing of it m
   }
 });
 
+it.each([
+  ['when it is noted that all of it runs', undefined],
+  ['and not when the last part of it could not be begun', new Error('a port is in use')],
+])('tells what it has promised meanwhile %s', async (_when, failure) => {
+  const { part: begun, world } = part('waiting');
+  const said = vi.fn();
+  world.onBegun.mockImplementation(() => expect(said).not.toHaveBeenCalled());
+  startDaemon.mockImplementationOnce(async () => {
+    const feeder = { isCopying: () => false, end: vi.fn(), release: vi.fn() };
+    begun.telling = { feeder, begun: said } as never;
+    if (failure) throw failure;
+    return { stop: async () => undefined };
+  });
+  world.wanted = 'active';
+  begun.settle();
+  await begun.changing;
+  expect(world.onBegun).toHaveBeenCalledTimes(failure ? 0 : 1);
+  expect(said.mock.calls).toEqual(failure ? [[expect.any(Error)]] : [[]]);
+});
+
 it('does another thing at once when something else could not be begun', async () => {
   const { part: begun, world } = part('waiting');
   world.wanted = 'following';
@@ -152,7 +173,7 @@ it('begins another line when it ends while a copy is on its way: what the next d
     const close = vi.fn();
     world.line = { close };
     const feeder = { isCopying: () => copying, end: vi.fn(), release: vi.fn() };
-    ends.telling = { feeder } as never;
+    ends.telling = { feeder, begun: vi.fn() } as never;
     world.wanted = 'following';
     ends.settle();
     await ends.changing;
@@ -177,6 +198,49 @@ it('holds to what it promised in the database that it gives up, and knows for wh
   await follows.changing;
   // Of the half of `b`, and entered after what is known to be there.
   expect(world.put).toHaveBeenCalledWith({ unsure: ['s 101'] });
+});
+
+it('keeps what machines were told anew when the clock is set', async () => {
+  const { part: follows, world } = part('waiting');
+  const address = 101 as Ipv4;
+  const told = { segment: 's', address, mac: '02:00:00:00:00:01' as Mac, lastAt: 6000 };
+  world.copy.promisedAfter.mockReturnValue([{ ...told, expiresAt: Date.now() + 60_000 }]);
+  follows.replace(() => undefined);
+  await follows.changing;
+  const until = () => JSON.parse(readFileSync(join(folder, 'r.db.told'), 'utf8'))[0].until;
+  const before = until();
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+  try {
+    follows.clockSet();
+    await vi.waitFor(() => expect(until() - before).toBeGreaterThan(3_500_000));
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('moves no lease of a copy with the clock: it runs by that of its writer', () => {
+  const { part: apart, world } = part('apart');
+  const db = openDatabase(join(folder, 'r.db'));
+  const inventory = openInventory({ db, clock: () => 1000 as Millis });
+  const segment = { segment: 's', address: 101 as Ipv4, mac: '02:00:00:00:00:01' as Mac };
+  const lease = { ...segment, state: 'bound', hostname: '', expiresAt: 60_000 as Millis } as const;
+  inventory.transaction(() =>
+    inventory.leases.apply({ ...lease, clientId: undefined, boot: undefined }),
+  );
+  keepClock(db, 0);
+  setPlace(db, { run: 'r', seq: 1 });
+  Object.assign(apart, { core: { db, inventory }, telling: {} });
+  world.clockSetMs = 3_600_000;
+  apart.clockSet();
+  const expiresAt = db.prepare('SELECT expires_at FROM leases').pluck();
+  expect([expiresAt.get(), clockOf(db)]).toEqual([60_000, 0]);
+  // The same of its own database is moved.
+  db.exec('DELETE FROM meta');
+  keepClock(db, 0);
+  world.clockSetMs = 7_200_000;
+  apart.clockSet();
+  expect(expiresAt.get()).toBe(7_260_000);
+  db.close();
 });
 
 it('moves the leases of its own database with the clock, in the table and in memory, as long as it may write', () => {

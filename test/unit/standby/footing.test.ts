@@ -18,13 +18,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function started(file = join(folder, 'standby')) {
+function started(file = join(folder, 'standby'), mcltMs = MCLT_MS) {
   const state = openPairState(file);
   const right = createRight(
     {
       ...{ member: 'a', witness: true, leaseMs: 4000, canServe: () => true, ask: () => undefined },
       keep: (kept, from) =>
-        state.put(withRight(state.get(), kept, { mcltMs: MCLT_MS, now: Date.now(), ...from })),
+        state.put(withRight(state.get(), kept, { mcltMs, now: Date.now(), ...from })),
     },
     state.get().right,
     0,
@@ -112,7 +112,8 @@ describe('a clock', () => {
     // Another one that begins meanwhile is as long.
     shorter.tookOver('witness', '');
     expect(kept().wholeFrom).toBe(until + 10_000);
-    started().right.met({ epoch: 2, own: 2, copy: 2, unbegun: 0, ahead: false, active: true }, 0);
+    const { right: lost } = started(undefined, 30_000);
+    lost.met({ epoch: 2, own: 2, copy: 2, unbegun: 0, ahead: false, active: true }, 0);
     expect(kept().quietUntil).toBe(until + 10_000);
     vi.advanceTimersByTime(MCLT_MS);
     footingOf(started(), 30_000).tookOver('witness', '');

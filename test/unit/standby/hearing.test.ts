@@ -114,6 +114,16 @@ describe('a clock that is set', () => {
     expect([sent('ping'), line.close.mock.calls.length]).toEqual([1, 1]);
   });
 
+  it('nor by a hello', () => {
+    const { pair, line } = member();
+    vi.setSystemTime(Date.now() + 60_000);
+    // biome-ignore lint/complexity/useLiteralKeys: what is private to the daemon is what its lines say first
+    const { clock } = pair['hello']();
+    expect(line.close).toHaveBeenCalledTimes(1);
+    expect([clock, pair.state.get().clockSetMs]).toEqual([Date.now(), expect.any(Number)]);
+    expect(pair.state.get().clockSetMs).toBeGreaterThan(30_000);
+  });
+
   it('nor by the answer to one', () => {
     const { user, line, sent } = member({ ...FRESH, epoch: 2, own: 1, copy: 2, sole: false });
     const ping = { kind: 'ping', n: 1, epoch: 2, clock: Date.now(), heard: undefined } as const;

@@ -1,8 +1,8 @@
 /**
  * HTTP: one 256 MiB image pulled by 1 and by 32 clients, from us and from nginx with sendfile, 1 and 2 workers.
  *
- * The servers run in one namespace and the clients in another, joined by a veth pair; servers take turns, round by round,
- * and the medians are compared. Two kinds of client: `drain` throws the bytes away in the kernel, so that the server
+ * The servers run in one namespace and the clients in another, joined by a veth pair; servers take short turns, and a
+ * ratio is the median of those within one turn: what such a machine can do changes by half within a minute. Two kinds of client: `drain` throws the bytes away in the kernel, so that the server
  * bounds the figure; `curl` is a process for each client that copies them out, as a machine does. The image is in the
  * page cache, which is what a storm of machines makes of it. Each server's CPU time is quoted for each GiB, because two
  * cores are shared with the clients: a server that uses less leaves more to others. Memory is resident memory, sampled.
@@ -21,7 +21,10 @@ import { atLeast, atMost, type TopicOptions, type TopicResult } from './support/
 const ADDRESS = '10.98.0.1';
 const GIB = 2 ** 30;
 const IMAGE_BYTES = 268_435_456;
-const CLIENTS = [1, 32];
+/** A run's length, of those that have one; a curl fetches the image this many times instead. */
+const DRAIN_SECONDS = 1.5;
+const CURL_IMAGES = 6;
+const ROUNDS = 9;
 /** The issue's target, of nginx's rate. */
 const SHARE_OF_NGINX = 0.8;
 /** What is still called flat: a collector lets go of buffers when it likes. */
@@ -40,7 +43,20 @@ interface Sample {
   readonly rssPeakMiB: number;
 }
 
-type Load = 'drain' | 'curl';
+interface Load {
+  readonly name: string;
+  readonly program: 'drain' | 'curl';
+  readonly clients: number;
+  /** In which turns: those of 32 processes take long, and differ less. */
+  readonly every: number;
+}
+
+const LOADS: readonly Load[] = [
+  { name: 'drain, 1 clients', program: 'drain', clients: 1, every: 1 },
+  { name: 'curl, 1 clients', program: 'curl', clients: 1, every: 1 },
+  { name: 'drain, 32 clients', program: 'drain', clients: 32, every: 1 },
+  { name: 'curl, 32 clients', program: 'curl', clients: 32, every: 3 },
+];
 
 export async function run(options: TopicOptions): Promise<TopicResult> {
   requirePrograms('ip', 'nginx', 'curl');
@@ -53,25 +69,23 @@ async function measure(scope: Scope, { quick, log }: TopicOptions): Promise<Topi
   const image = makeImage(dir);
   const servers = await startServers(scope, pair, dir);
   await sameBytes({ scope, pair, servers, image });
-  const rounds = quick ? 1 : 3;
-  const seconds = quick ? 1.5 : 3;
+  const rounds = quick ? 1 : ROUNDS;
   const samples = new Map<string, Sample[]>();
   const before = new Map(servers.map((server) => [server.name, [rssMiB(server)]]));
   for (let turn = 0; turn < rounds; turn++) {
-    for (const clients of CLIENTS) {
-      for (const load of ['drain', 'curl'] as const) {
-        // Every round begins with another server: whoever comes first finds the caches as another left them.
-        for (let n = 0; n < servers.length; n++) {
-          const server = servers[(n + turn) % servers.length];
-          if (!server) continue;
-          const sample = await sampleOf({ scope, pair, server, load, clients, seconds });
-          const key = `${server.name} ${load} ${clients}`;
-          samples.set(key, [...(samples.get(key) ?? []), sample]);
-          const { gibPerSecond, cpuSecondsPerGib, rssPeakMiB } = sample;
-          log(
-            `${key}: ${gibPerSecond} GiB/s, ${cpuSecondsPerGib} CPU s/GiB, at most ${rssPeakMiB} MiB`,
-          );
-        }
+    for (const load of LOADS.filter(({ every }) => turn % every === 0)) {
+      // Every turn begins with another server: whoever comes first finds the caches as another left them.
+      const first = turn / load.every;
+      for (let n = 0; n < servers.length; n++) {
+        const server = servers[(n + first) % servers.length];
+        if (!server) continue;
+        const sample = await sampleOf({ scope, pair, server, load });
+        const key = `${server.name}, ${load.name}`;
+        samples.set(key, [...(samples.get(key) ?? []), sample]);
+        const { gibPerSecond, cpuSecondsPerGib, rssPeakMiB } = sample;
+        log(
+          `${key}: ${gibPerSecond} GiB/s, ${cpuSecondsPerGib} CPU s/GiB, at most ${rssPeakMiB} MiB`,
+        );
       }
     }
     // After each round: the first has filled buffers and caches, and what grows from then on is not for that.
@@ -158,8 +172,6 @@ async function sampleOf(of: {
   pair: Pair;
   server: Server;
   load: Load;
-  clients: number;
-  seconds: number;
 }): Promise<Sample> {
   const { server } = of;
   const pids = treeOf(server.pid);
@@ -170,7 +182,7 @@ async function sampleOf(of: {
     rssPeakMiB = Math.max(rssPeakMiB, rssMiB(server));
   }, 50);
   try {
-    const { bytes, seconds } = await (of.load === 'drain' ? drain(of) : curl(of));
+    const { bytes, seconds } = await (of.load.program === 'drain' ? drain(of) : curl(of));
     return {
       gibPerSecond: round(bytes / GIB / seconds),
       cpuSecondsPerGib: round((cpu() - cpuBefore) / (bytes / GIB), 3),
@@ -189,7 +201,7 @@ interface Pulled {
 async function drain(of: Parameters<typeof sampleOf>[0]): Promise<Pulled> {
   const program = join(import.meta.dirname, 'support/http-drain.ts');
   const { port, path } = of.server;
-  const words = [ADDRESS, String(port), path, String(of.clients), String(of.seconds)];
+  const words = [ADDRESS, String(port), path, String(of.load.clients), String(DRAIN_SECONDS)];
   const output = await runToEnd({
     scope: of.scope,
     namespace: of.pair.client,
@@ -198,11 +210,11 @@ async function drain(of: Parameters<typeof sampleOf>[0]): Promise<Pulled> {
   return JSON.parse(output) as Pulled;
 }
 
-/** Each client a process; together they fetch about as much as a drain of some seconds does. */
+/** Each client a process; a single one fetches the image several times. */
 async function curl(of: Parameters<typeof sampleOf>[0]): Promise<Pulled> {
-  const each = of.clients === 1 ? Math.ceil(of.seconds * 4) : 1;
+  const each = of.load.clients === 1 ? CURL_IMAGES : 1;
   const urls = Array.from({ length: each }, () => `-o /dev/null ${urlOf(of.server)}`).join(' ');
-  const clients = `for n in $(seq ${of.clients}); do curl -sSf ${urls} & pids="$pids $!"; done`;
+  const clients = `for n in $(seq ${of.load.clients}); do curl -sSf ${urls} & pids="$pids $!"; done`;
   const started = process.hrtime.bigint();
   await runToEnd({
     scope: of.scope,
@@ -210,7 +222,7 @@ async function curl(of: Parameters<typeof sampleOf>[0]): Promise<Pulled> {
     command: ['sh', '-c', `${clients}; for pid in $pids; do wait $pid || exit 1; done`],
   });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  return { bytes: of.clients * each * IMAGE_BYTES, seconds };
+  return { bytes: of.load.clients * each * IMAGE_BYTES, seconds };
 }
 
 function rssMiB({ pid }: Server): number {
@@ -223,33 +235,31 @@ function summary(
   samples: ReadonlyMap<string, Sample[]>,
   memory: ReadonlyMap<string, readonly number[]>,
 ): TopicResult {
-  const of = (name: string, load: Load, clients: number, what: keyof Sample) =>
-    median((samples.get(`${name} ${load} ${clients}`) ?? []).map((sample) => sample[what]));
+  const of = (server: Server, { name }: Load, what: keyof Sample): readonly number[] =>
+    (samples.get(`${server.name}, ${name}`) ?? []).map((sample) => sample[what]);
   const figures = (server: Server) => {
-    const { name } = server;
-    const table: Record<string, object> = {};
-    for (const clients of CLIENTS) {
-      for (const load of ['drain', 'curl'] as const) {
-        table[`${load}, ${clients} clients`] = {
-          gibPerSecond: round(of(name, load, clients, 'gibPerSecond')),
-          cpuSecondsPerGib: round(of(name, load, clients, 'cpuSecondsPerGib'), 3),
-          rssPeakMiB: of(name, load, clients, 'rssPeakMiB'),
-        };
-      }
-    }
-    return { ...table, rssMiB: memory.get(name) };
+    const table = LOADS.map((load) => [
+      load.name,
+      {
+        gibPerSecond: round(median(of(server, load, 'gibPerSecond'))),
+        cpuSecondsPerGib: round(median(of(server, load, 'cpuSecondsPerGib')), 3),
+        rssPeakMiB: Math.max(...of(server, load, 'rssPeakMiB')),
+      },
+    ]);
+    return { ...Object.fromEntries(table), rssMiB: memory.get(server.name) };
   };
-  const ratio: Record<string, number> = {};
-  for (const peer of ['nginx-1', 'nginx-2']) {
-    for (const clients of CLIENTS) {
-      for (const load of ['drain', 'curl'] as const) {
-        const rate = (name: string) => of(name, load, clients, 'gibPerSecond');
-        ratio[`${peer}, ${load}, ${clients} clients`] = round(rate('ours') / rate(peer));
-      }
-    }
-  }
   const [ours, ...peers] = servers;
   if (!ours) throw new Error('no server of ours');
+  const ratio: Record<string, number> = {};
+  for (const peer of peers) {
+    for (const load of LOADS) {
+      const theirs = of(peer, load, 'gibPerSecond');
+      const within = of(ours, load, 'gibPerSecond').map(
+        (mine, turn) => mine / (theirs[turn] ?? Number.NaN),
+      );
+      ratio[`${peer.name}, ${load.name}`] = round(median(within));
+    }
+  }
   const [, afterFirst = 0, ...later] = memory.get(ours.name) ?? [];
   return {
     topic: 'http',

@@ -145,7 +145,7 @@ export class PairPart {
     this.ports.onChanged();
     if (to !== 'active') return;
     this.ports.onBegun();
-    this.telling?.begun();
+    this.telling?.begun(this.ports.isActive() ? undefined : new AppError('NOT_ACTIVE'));
     this.takeOvers += 1;
     const { why } = state.get();
     this.tell({ name: 'standby.active', data: { epoch: this.ports.epoch(), from, why } });

@@ -127,9 +127,10 @@ it('tries again after a pause what could not be begun, and holds nothing of it m
 });
 
 it.each([
-  ['when it is noted that all of it runs', undefined],
-  ['and not when the last part of it could not be begun', new Error('a port is in use')],
-])('tells what it has promised meanwhile %s', async (_when, failure) => {
+  ['when it is noted that all of it runs', 'active', undefined],
+  ['and not when its right was over before that', 'following', undefined],
+  ['and not when the last part could not be begun', 'active', new Error('a port is in use')],
+] as const)('tells what it has promised meanwhile %s', async (_when, wanted, failure) => {
   const { part: begun, world } = part('waiting');
   const said = vi.fn();
   world.onBegun.mockImplementation(() => expect(said).not.toHaveBeenCalled());
@@ -137,13 +138,15 @@ it.each([
     const feeder = { isCopying: () => false, end: vi.fn(), release: vi.fn() };
     begun.telling = { feeder, begun: said } as never;
     if (failure) throw failure;
+    world.wanted = wanted;
     return { stop: async () => undefined };
   });
   world.wanted = 'active';
   begun.settle();
   await begun.changing;
   expect(world.onBegun).toHaveBeenCalledTimes(failure ? 0 : 1);
-  expect(said.mock.calls).toEqual(failure ? [[expect.any(Error)]] : [[]]);
+  const isTold = wanted === 'active' && !failure;
+  expect(said.mock.calls).toEqual([[isTold ? undefined : expect.any(Error)]]);
 });
 
 it('does another thing at once when something else could not be begun', async () => {

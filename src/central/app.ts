@@ -205,15 +205,22 @@ function addMachines(app: FleetApp, { view }: FleetAppParts): void {
     '/api/v1/machines/search',
     {
       config,
-      schema: { querystring: z.strictObject({ q: z.string().min(1).max(200), limit: count }) },
+      schema: {
+        querystring: z.strictObject({
+          ...{ q: z.string().min(1).max(200), limit: count },
+          cursor: z.string().max(512).optional(),
+        }),
+      },
     },
     async (request) => {
-      const found = await view.search(request.query.q, request.query.limit);
-      const whole = request.query.q.trim().toLowerCase();
-      const hits = found.map((machine) => ({
+      const { q: words, limit: count, cursor } = request.query;
+      const { machines, next } = await view.search({ words, count, cursor });
+      const whole = words.trim().toLowerCase();
+      const hits = machines.map((machine) => ({
         ...{ site: machine.site, rank: rankOf(machine, whole), machine },
       }));
-      return { hits: hits.sort((one, other) => other.rank - one.rank) };
+      hits.sort((one, other) => other.rank - one.rank);
+      return { hits, ...(next !== undefined && { next }) };
     },
   );
   app.get(

@@ -18,8 +18,6 @@ export interface Told extends SqlRow {
   site: string;
   claimed: number;
   retired: number;
-  /** What it may be searched for by. */
-  words: string | null;
 }
 
 const list = (names: readonly string[]): string => `(${names.map(() => '?').join(', ')})`;
@@ -30,12 +28,14 @@ const list = (names: readonly string[]): string => `(${names.map(() => '?').join
  */
 export const OF_SITE = "site || '' = ?";
 
+/** Of a row of `machines`: 1 where another site tells of it, too. Asked for by name alone, as above. */
+export const IS_SHARED = `CASE WHEN EXISTS (SELECT 1 FROM machines other
+  WHERE other.hardwarename = machines.hardwarename AND other.site <> machines.site) THEN 1 ELSE 0 END`;
+
 /** These machines as all sites tell them, by name and site: asked for by name alone, as above. */
 export const toldOf = (sql: Sql, names: readonly string[]): Promise<Told[]> =>
   sql.all<Told>(
-    `SELECT hardwarename, site, claimed, CASE WHEN state = 'retired' THEN 1 ELSE 0 END AS retired,
-       (SELECT w.words FROM machine_words w
-        WHERE w.hardwarename = machines.hardwarename AND w.site = machines.site) AS words
+    `SELECT hardwarename, site, claimed, CASE WHEN state = 'retired' THEN 1 ELSE 0 END AS retired
      FROM machines WHERE hardwarename IN ${list(names)} ORDER BY hardwarename, site`,
     names,
   );

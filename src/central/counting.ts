@@ -4,11 +4,12 @@
  * first and 0.95 ms with 80,000 there, and 0.17 ms throughout once it is counted. So whoever has put the first machines in has them counted.
  */
 import type { FleetDatabase } from './sql.ts';
+import type { Upkeep } from './upkeep.ts';
 
 const FILLED = ['machines', 'machine_words'];
 
 /** @returns to be called when machines have been put in: it counts once, where nothing has been counted yet */
-export function openCounting(db: FleetDatabase): () => Promise<void> {
+export function openCounting(db: FleetDatabase, upkeep: Upkeep): () => Promise<void> {
   let counted: Promise<void> | undefined;
   const count = async (): Promise<void> => {
     if (db.engine !== 'postgresql') return;
@@ -20,8 +21,12 @@ export function openCounting(db: FleetDatabase): () => Promise<void> {
     for (const { relname } of never) await db.run(`ANALYZE ${relname}`);
   };
   return () => {
-    // The database does it by itself, only later.
-    counted ??= count().catch(() => undefined);
+    counted ??= upkeep.run('counting', NEXT, count).then((worked) => {
+      if (!worked) counted = undefined;
+    });
     return counted;
   };
 }
+
+const NEXT =
+  'It is tried again with the next page of a first copy, and the database counts by itself within some minutes. Until then first copies are slow.';

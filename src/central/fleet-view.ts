@@ -9,7 +9,9 @@ import type { MachineGroup } from '../inventory/machine-query.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
+import { type FoundMachine, openSearch, type SearchWish } from './search.ts';
 import type { FleetDatabase, Sql, SqlRow, SqlValue } from './sql.ts';
+import type { WordIndexes } from './word-index.ts';
 
 export interface SiteView {
   readonly site: string;
@@ -108,7 +110,8 @@ export interface FleetView {
     filter: MachineFilter,
     page: { readonly count: number; readonly cursor?: string | undefined },
   ): Promise<{ machines: FleetMachine[]; next?: string }>;
-  search(words: string, count: number): Promise<FleetMachine[]>;
+  /** By name. A page with `next` may have few or none: not all was looked through. @throws AppError REQUEST_INVALID for what is no cursor */
+  search(wish: SearchWish): Promise<{ machines: FleetMachine[]; next?: string }>;
   /** As each site has it that claims it: one, where all is well; the one for which it counts first. */
   machine(hardwarename: string): Promise<FleetMachine[]>;
   /** As it is for which it counts. @throws AppError MACHINE_UNKNOWN */
@@ -160,9 +163,8 @@ export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<stri
   return new Map(rows.map((row) => [row.name, siteView(row, now)]));
 }
 
-export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
-  // PostgreSQL's own is the backslash; an index over parts of words wants no more said.
-  const backslash = db.engine === 'sqlite' ? " ESCAPE '\\'" : '';
+export function openFleetView(db: FleetDatabase, clock: Clock, indexes: WordIndexes): FleetView {
+  const find = openSearch(db, indexes);
   const read = async (rows: readonly DocumentRow[]): Promise<FleetMachine[]> => {
     const views = rows.length > 0 ? await siteViews(db, clock()) : new Map<string, SiteView>();
     return rows.map(({ site, document, claimed }) => {
@@ -235,19 +237,16 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
       const next = rows.length > count && last ? { next: cursorOf(last) } : {};
       return { machines: await read(page), ...next };
     },
-    async search(words, count) {
-      const pieces = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
-      if (pieces.length === 0) return [];
-      const like = pieces.map((piece) => `%${piece.replace(/[\\%_]/g, '\\$&')}%`);
-      const where = like.map(() => `w.words LIKE ?${backslash}`).join(' AND ');
-      return read(
-        await db.all(
-          `SELECT m.site AS site, m.document AS document, m.claimed AS claimed FROM machine_words w
-           JOIN machines m ON m.hardwarename = w.hardwarename AND m.site = w.site
-           WHERE ${where} ORDER BY w.hardwarename, w.site LIMIT ?`,
-          [...like, count],
-        ),
-      );
+    async search(wish) {
+      const { found, next } = await find(wish);
+      const names = [...new Set(found.map(({ hardwarename }) => hardwarename))];
+      const rows = await documentsOf(db, names);
+      const isFound = (row: FoundMachine) =>
+        found.some(
+          ({ hardwarename, site }) => row.hardwarename === hardwarename && row.site === site,
+        );
+      const machines = await read(rows.filter(isFound));
+      return { machines, ...(next !== undefined && { next }) };
     },
     capacity({ site, hardwareType }) {
       const given = Object.entries({ site, hardware_type: hardwareType }).filter(
@@ -262,6 +261,26 @@ export function openFleetView(db: FleetDatabase, clock: Clock): FleetView {
     },
     ...openLogs(db),
   };
+}
+
+/** As each site has them that tells of them, by name. */
+async function documentsOf(
+  sql: Sql,
+  names: readonly string[],
+): Promise<(DocumentRow & FoundMachine)[]> {
+  const rows: (DocumentRow & FoundMachine)[] = [];
+  const size = limit('fleetStatementRowsMax');
+  const sorted = names.toSorted();
+  for (let at = 0; at < sorted.length; at += size) {
+    const some = sorted.slice(at, at + size);
+    const found = await sql.all<DocumentRow & FoundMachine>(
+      `SELECT hardwarename, site, document, claimed FROM machines
+       WHERE hardwarename IN (${some.map(() => '?').join(', ')}) ORDER BY hardwarename, site`,
+      some,
+    );
+    rows.push(...found);
+  }
+  return rows;
 }
 
 /** What has happened, what sites were asked for, and what central has noticed. */

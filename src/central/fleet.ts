@@ -2,27 +2,29 @@
  * What central knows of its sites: a copy of each site's records and events, with the cursor up to which it is complete.
  *
  * A batch is applied in one transaction that moves the cursor from where the batch begins to where it ends, and only if it is
- * there: heard twice it changes nothing, out of order it is refused. A snapshot leaves the old copy readable until its last
+ * there: heard twice it changes nothing, out of order it is refused (batches.ts). A snapshot leaves the old copy readable until its last
  * page, and then removes what it did not mention. Of two lines of one site that are there for a moment, at one instance of central or
  * at two, only the one that has greeted last changes anything, so that pages of two snapshots cannot mix. Nothing in here decides about a machine: the site does.
  */
 import { randomUUID } from 'node:crypto';
-import type { FeedEvent, FromAppliance, Intent, IntentBody } from '../federation/protocol.ts';
+import type { FromAppliance, Intent, IntentBody } from '../federation/protocol.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
+import { openBatches } from './batches.ts';
 import { releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
-import { chunks, dropUnmentioned, places, putMachines } from './machines.ts';
-import { endMembers, putMembers, putPoolEvents } from './members.ts';
-import { answerPart, loseParts, putPlaces, putRequests } from './parts.ts';
+import { dropUnmentioned, putMachines } from './machines.ts';
+import { endMembers, putMembers } from './members.ts';
+import { answerPart, loseParts, putRequests } from './parts.ts';
 import { forgetTold, tellRecords } from './records.ts';
-import { answerReset, putResets } from './resets.ts';
-import { HAS_ODD, mendJobRows } from './schema-jobs.ts';
-import { endSiteJobs, HAS_DUE, loseJobs, putSiteJobs, putTold, settleJobs } from './site-jobs.ts';
-import { answerSitePool, putSitePools, replaceSitePools } from './site-pools.ts';
+import { answerReset } from './resets.ts';
+import { mendJobRows } from './schema-jobs.ts';
+import { endSiteJobs, loseJobs, putSiteJobs } from './site-jobs.ts';
+import { answerSitePool, replaceSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 import { applyWhole, toldAtHello, toldBy } from './told.ts';
+import type { Upkeep } from './upkeep.ts';
 import { enterWords } from './word-index.ts';
 
 type Message<Kind extends FromAppliance['kind']> = Extract<FromAppliance, { kind: Kind }>;
@@ -92,14 +94,15 @@ export interface Fleet {
   notice(site: string, code: string, detail: string): Promise<void>;
 }
 
-export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
+export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Fleet {
   const site = async (name: string) =>
     (await db.all<SiteRow>('SELECT * FROM sites WHERE name = ?', [name]))[0];
   const notice = (sql: Sql, of: string, code: string, detail: string) =>
     sql.run('INSERT INTO notices (id, at, site, code, detail) VALUES (?, ?, ?, ?, ?)', [
       ...[randomUUID(), clock(), of, code, detail.slice(0, 500)],
     ]);
-  const count = openCounting(db);
+  const keepBatch = openBatches(db, { clock, notice });
+  const count = openCounting(db, upkeep);
   return {
     site,
     sites: () => db.all<SiteRow>('SELECT * FROM sites ORDER BY name'),
@@ -120,36 +123,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       await db.transaction((sql) => tellRecords(sql, [name], now));
       return site(name);
     },
-    applyBatch: ({ site: of, line }, batch) =>
-      db.transaction(async (sql) => {
-        const { from, to, mark = '' } = batch;
-        const moved = await sql.run(
-          `UPDATE sites SET feed_cursor = ?, told_to = ?, mark = ?, heard_at = ?, last_event = ?
-           WHERE name = ? AND feed_cursor = ? AND line = ?`,
-          [to, to, mark, clock(), to, of, from, line],
-        );
-        if (moved === 0) return judge(sql, { site: of, line }, to);
-        await putMachines(sql, { site: of, machines: batch.machines, snapshot: '' }, notice);
-        await putEvents(sql, of, batch.events);
-        for (const { name, data } of batch.events)
-          if (name === 'federation.refused' && data.code === 'INTENT_MISMATCH')
-            await notice(sql, of, data.code, String(data.detail));
-        const { requests = [], jobs = [], events } = batch;
-        await putRequests(sql, { site: of, requests, snapshot: '', now: clock() });
-        await putPlaces(sql, of, batch.events);
-        await putPoolEvents(sql, of, batch.events);
-        await putSitePools(sql, of, batch.pools ?? []);
-        // Both are hardly ever there. Behind the cursor's statement: that one sees nothing of what it has waited for.
-        const [has] = await sql.all<{ odd: number; due: number }>(
-          `SELECT ${HAS_ODD} AS odd, ${HAS_DUE} AS due FROM sites WHERE name = ?`,
-          [of],
-        );
-        if (has?.odd === 1) await mendJobRows(sql, of);
-        await putTold(sql, { site: of, jobs, events, snapshot: '', now: clock() });
-        if (has?.due === 1) await settleJobs(sql, { site: of, now: clock() });
-        await putResets(sql, { site: of, events: batch.events, now: clock() });
-        return { kind: 'applied', cursor: to };
-      }),
+    applyBatch: (of, batch) => keepBatch({ ...of, batch }),
     async applySnapshot({ site: of, line }, page) {
       const verdict = await db.transaction(async (sql): Promise<PageVerdict> => {
         const { snapshot, machines, requests = [], members = [], pools = [], done } = page;
@@ -160,7 +134,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
           ...[now, of, line],
         ]);
         if (isOurs === 0) return { kind: 'over' };
-        await putMachines(sql, { site: of, machines, snapshot }, notice);
+        await putMachines(sql, [{ site: of, machines, snapshot }], notice);
         await putRequests(sql, { site: of, requests, snapshot, now });
         await putMembers(sql, { site: of, members, snapshot });
         await mendJobRows(sql, of);
@@ -192,7 +166,7 @@ export function openFleet(db: FleetDatabase, clock: Clock): Fleet {
       });
       if (page.machines.length > 0) await count();
       // The site does not wait for it.
-      if (verdict.kind === 'applied') void enterWords(db);
+      if (verdict.kind === 'applied') void enterWords(db, upkeep);
       return verdict;
     },
     applyWhole: (of, page) => applyWhole(db, of, { page, clock }),
@@ -249,26 +223,4 @@ async function keepAnswer(
     await (status === 'done' ? answerJob : refuseJob)(sql, of);
   }
   return true;
-}
-
-async function judge(sql: Sql, { site, line }: LineOf, to: number): Promise<BatchVerdict> {
-  const [row] = await sql.all<{ feed_cursor: number | null; line: string }>(
-    'SELECT feed_cursor, line FROM sites WHERE name = ?',
-    [site],
-  );
-  if (row?.line !== line) return { kind: 'over' };
-  const cursor = row?.feed_cursor ?? null;
-  return cursor !== null && cursor >= to ? { kind: 'known', cursor } : { kind: 'gap', cursor };
-}
-
-async function putEvents(sql: Sql, site: string, events: readonly FeedEvent[]): Promise<void> {
-  for (const chunk of chunks(events)) {
-    const rows = chunk.map(({ id, at, name, hardwarename = '', data }) => [
-      ...[site, id, at, name, hardwarename, JSON.stringify(data)],
-    ]);
-    await sql.run(
-      `INSERT INTO events (site, id, at, name, hardwarename, data) VALUES ${places(rows)} ON CONFLICT (site, id) DO NOTHING`,
-      rows.flat(),
-    );
-  }
 }

@@ -1,11 +1,12 @@
 /**
- * What is too old is not kept: events, notices, answers, jobs and requests that are over, codes, certificates and sessions that have ended. One instance
- * at a time does it, by a lease in the database, in transactions of some milliseconds; what another one has begun it goes on with.
+ * What is too old is not kept: events, notices, answers, jobs and requests that are over, codes, certificates and sessions that have ended.
+ * What a site has taken on that was away for longer than it could tell of it ends. One instance at a time does it, by a lease in the
+ * database, in transactions of some milliseconds; what another one has begun it goes on with.
  */
 import { randomUUID } from 'node:crypto';
 import { limit } from '../limits.ts';
-import { OPEN_PARTS } from './parts.ts';
-import type { FleetDatabase } from './sql.ts';
+import { endAway, OPEN_PARTS } from './parts.ts';
+import type { FleetDatabase, Sql } from './sql.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -23,6 +24,8 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       if (!(await takeLease(db, { name: 'keeping', holder, now }))) return undefined;
       const before = now - keepDays * DAY_MS;
       const most = limit('fleetKeepingRowsMax');
+      const heardBefore = Math.min(before, now - limit('requestOfCentralKeepMs'));
+      await db.transaction((sql) => giveUpAway(sql, heardBefore, now));
       let gone = 0;
       for (const { name } of await db.all<{ name: string }>('SELECT name FROM sites'))
         gone += await dropEvents(db, { site: name, before, most });
@@ -42,6 +45,14 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       return gone;
     },
   };
+}
+
+async function giveUpAway(sql: Sql, heardBefore: number, now: number): Promise<void> {
+  for (const { intent, site } of await endAway(sql, { heardBefore, now }))
+    await sql.run('INSERT INTO notices (id, at, site, code, detail) VALUES (?, ?, ?, ?, ?)', [
+      ...[randomUUID(), now, site, 'REQUEST_LOST'],
+      `Its part ${intent} of a request is given up: it was not heard of for too long.`,
+    ]);
 }
 
 /** For twice the time between two tries: who dies with it holds up the others no longer. */

@@ -20,6 +20,7 @@ import {
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { Fleet, LineOf } from './fleet.ts';
+import { createInbox, joinedBatch } from './inbox.ts';
 import type { Joining } from './joining.ts';
 import { lackingOf, understandsWelcome } from './told.ts';
 
@@ -120,7 +121,7 @@ function openLine(parts: LineParts, opening: Opening): void {
   const { fleet, joining, log } = parts;
   const { serialNumber = '', subject } = tls.getPeerCertificate();
   const claimed = String(subject?.CN ?? '').slice(0, 63);
-  const inbox = createInbox(socket, (text) => work(text));
+  const inbox = createInbox(socket, (texts) => work(texts));
   let line: Line | undefined;
   const refuse = async (code: string, detail: string): Promise<void> => {
     log.warn({ site: claimed, code, detail }, 'an appliance was refused');
@@ -128,10 +129,11 @@ function openLine(parts: LineParts, opening: Opening): void {
     send(socket, { kind: 'refused', code, detail });
     socket.close(1008, code);
   };
-  const work = async (text: string): Promise<void> => {
+  const work = async (texts: readonly string[]): Promise<void> => {
     try {
-      const message = understood(text);
-      if (line) return await hear(parts, line, message);
+      const [message, ...more] = texts.map(understood);
+      if (!message) return;
+      if (line) return await hearAll(parts, line, [message, ...more]);
       if (message.kind !== 'hello') throw new Refusal('PROTOCOL', 'The first message is a hello.');
       line = await greet(parts, { socket, message, serial: serialNumber, isUnderstood });
       lines.get(line.site)?.socket.close(1000, REPLACED);
@@ -213,6 +215,24 @@ async function greet(
   return { site, line: id, socket, sent: new Set(), sending: false };
 }
 
+/**
+ * What has come by now: batches that follow on each other are one.
+ *
+ * @throws Refusal
+ */
+async function hearAll(
+  parts: LineParts,
+  line: Line,
+  messages: readonly FromAppliance[],
+): Promise<void> {
+  const joined = joinedBatch(messages);
+  const verdict = joined && (await parts.fleet.applyBatch(line, joined));
+  if (verdict?.kind === 'applied')
+    return send(line.socket, { kind: 'ack', cursor: verdict.cursor });
+  // Some of them may be known.
+  for (const message of messages) await hear(parts, line, message);
+}
+
 /** @throws Refusal */
 async function hear(
   { fleet, joining }: LineParts,
@@ -258,36 +278,4 @@ const REPLACED = 'another line of this site has come';
 
 function send(socket: WebSocket, message: FromCentral): void {
   if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
-}
-
-/** Messages one after another; while one is worked on, the socket is not read. */
-function createInbox(socket: WebSocket, work: (text: string) => Promise<void>) {
-  const waiting: string[] = [];
-  let busy = false;
-  let stopped = false;
-  // Not the time of day, which may jump.
-  let heardAt = performance.now();
-  const next = async (): Promise<void> => {
-    busy = true;
-    for (let text = waiting.shift(); text !== undefined && !stopped; text = waiting.shift())
-      await work(text);
-    busy = false;
-    socket.resume();
-  };
-  socket.on('message', (data, isBinary) => {
-    heardAt = performance.now();
-    if (stopped || isBinary) return;
-    waiting.push(String(data));
-    if (busy) return socket.pause();
-    void next();
-  });
-  return {
-    stop() {
-      stopped = true;
-    },
-    touch(): void {
-      heardAt = performance.now();
-    },
-    silentMs: () => performance.now() - heardAt,
-  };
 }

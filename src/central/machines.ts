@@ -4,8 +4,8 @@
  */
 import { isLiving, type LivingMachine, type MachineDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
-import { judgeClaims, OF_SITE, releaseClaims, type Told, toldOf } from './claims.ts';
-import type { Sql, SqlValue } from './sql.ts';
+import { IS_SHARED, judgeClaims, OF_SITE, releaseClaims, toldOf } from './claims.ts';
+import type { Sql, SqlRow, SqlValue } from './sql.ts';
 
 interface Machines {
   readonly site: string;
@@ -13,61 +13,105 @@ interface Machines {
   readonly snapshot: string;
 }
 
-type Notice = (sql: Sql, site: string, code: string, detail: string) => Promise<unknown>;
+export type Notice = (sql: Sql, site: string, code: string, detail: string) => Promise<unknown>;
 
+/** Of one site or of several, each once. */
 export async function putMachines(
   sql: Sql,
-  { site, machines, snapshot }: Machines,
+  tellers: readonly Machines[],
   notice: Notice,
 ): Promise<void> {
-  const living = machines.filter(isLiving);
-  const gone = machines.filter((one) => !isLiving(one));
+  const living = tellers.flatMap(({ site, machines, snapshot }) =>
+    machines.filter(isLiving).map((one): Teller => ({ site, snapshot, one })),
+  );
+  // A statement does not see what it has put in itself.
+  const twice = namesTwice(living);
   const columns =
     '(site, hardwarename, state, hardware_type, role, squad, rack, document, version, snapshot)';
   for (const chunk of chunks(living)) {
-    const rows = chunk.map((one) => [site, ...rowOf(one), snapshot]);
-    await sql.run(
+    const rows = chunk.map(({ site, snapshot, one }) => [site, ...rowOf(one), snapshot]);
+    const put = await sql.all<PutRow>(
       `INSERT INTO machines ${columns} VALUES ${places(rows)}
        ON CONFLICT (site, hardwarename) DO UPDATE SET state = excluded.state, hardware_type = excluded.hardware_type,
          role = excluded.role, squad = excluded.squad, rack = excluded.rack,
          document = excluded.document, version = excluded.version,
-         snapshot = CASE WHEN excluded.snapshot = '' THEN machines.snapshot ELSE excluded.snapshot END`,
+         snapshot = CASE WHEN excluded.snapshot = '' THEN machines.snapshot ELSE excluded.snapshot END
+       RETURNING site, hardwarename, ${WORDS_OF} AS words, ${IS_SHARED} AS shared`,
       rows.flat(),
     );
-    const told = await toldOf(
-      sql,
-      chunk.map(({ hardwarename }) => hardwarename),
+    await putWords(sql, chunk, put);
+    const shared = put.filter(
+      ({ hardwarename, shared }) => shared === 1 || twice.has(hardwarename),
     );
-    await putWords(sql, site, chunk, told);
-    for (const { hardwarename, holder } of await judgeClaims(sql, site, told)) {
-      const detail = `${hardwarename} is claimed by ${[site, holder].sort().join(' and ')}.`;
-      await notice(sql, site, 'MACHINE_CLAIMED', `${detail} It counts for ${holder} alone.`);
-    }
+    // Of two that come at once the first has it: those behind it are judged before.
+    for (const [site, names] of [...bySite(shared)].reverse())
+      await judge(sql, { site, names }, notice);
   }
-  for (const chunk of chunks(gone)) {
-    const names = chunk.map(({ hardwarename }) => hardwarename);
-    await releaseClaims(sql, { site, names });
-    for (const table of ['machines', 'machine_words'])
-      await sql.run(
-        `DELETE FROM ${table} WHERE ${OF_SITE} AND hardwarename IN ${places([names])}`,
-        [...[site, ...names]],
-      );
+  for (const { site, machines } of tellers)
+    for (const chunk of chunks(machines.filter((one) => !isLiving(one)))) {
+      const names = chunk.map(({ hardwarename }) => hardwarename);
+      await releaseClaims(sql, { site, names });
+      for (const table of ['machines', 'machine_words'])
+        await sql.run(
+          `DELETE FROM ${table} WHERE ${OF_SITE} AND hardwarename IN ${places([names])}`,
+          [...[site, ...names]],
+        );
+    }
+}
+
+interface Teller {
+  readonly site: string;
+  readonly snapshot: string;
+  readonly one: LivingMachine;
+}
+
+/** A row that was just put in. */
+interface PutRow extends SqlRow {
+  site: string;
+  hardwarename: string;
+  /** As they were; null where there are none yet. */
+  words: string | null;
+  /** 1: another site tells of it, too. */
+  shared: number;
+}
+
+function namesTwice(living: readonly Teller[]): ReadonlySet<string> {
+  const sites = new Map<string, string>();
+  const twice = living.filter(({ site, one: { hardwarename } }) => {
+    const other = sites.get(hardwarename);
+    sites.set(hardwarename, site);
+    return other !== undefined && other !== site;
+  });
+  return new Set(twice.map(({ one }) => one.hardwarename));
+}
+
+function bySite(rows: readonly PutRow[]): ReadonlyMap<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const { site, hardwarename } of rows)
+    names.set(site, [...(names.get(site) ?? []), hardwarename]);
+  return names;
+}
+
+/** Machines of which more than one site tells. */
+async function judge(
+  sql: Sql,
+  { site, names }: { readonly site: string; readonly names: readonly string[] },
+  notice: Notice,
+): Promise<void> {
+  const told = await toldOf(sql, names);
+  for (const { hardwarename, holder } of await judgeClaims(sql, site, told)) {
+    const detail = `${hardwarename} is claimed by ${[site, holder].sort().join(' and ')}.`;
+    await notice(sql, site, 'MACHINE_CLAIMED', `${detail} It counts for ${holder} alone.`);
   }
 }
 
 /** Hardly any change: also a row that is only compared is locked for it, on disk. */
-async function putWords(
-  sql: Sql,
-  site: string,
-  machines: readonly LivingMachine[],
-  told: readonly Told[],
-): Promise<void> {
-  const known = new Map(
-    told.flatMap((row) => (row.site === site ? [[row.hardwarename, row.words] as const] : [])),
-  );
-  const rows = machines
-    .map((one) => [one.hardwarename, site, wordsOf(one)] as const)
-    .filter(([hardwarename, , words]) => known.get(hardwarename) !== words);
+async function putWords(sql: Sql, told: readonly Teller[], put: readonly PutRow[]): Promise<void> {
+  const keyOf = (site: string, hardwarename: string) => `${site} ${hardwarename}`;
+  const known = new Map(put.map((row) => [keyOf(row.site, row.hardwarename), row.words]));
+  const rows = told
+    .map(({ site, one }) => [one.hardwarename, site, wordsOf(one)] as const)
+    .filter(([hardwarename, site, words]) => known.get(keyOf(site, hardwarename)) !== words);
   if (rows.length === 0) return;
   await sql.run(
     `INSERT INTO machine_words (hardwarename, site, words) VALUES ${places(rows)}
@@ -107,7 +151,17 @@ const rowOf = (document: LivingMachine): SqlValue[] => [
   document.version,
 ];
 
+/** Of a row of `machines`. */
+const WORDS_OF = `(SELECT w.words FROM machine_words w
+  WHERE w.hardwarename = machines.hardwarename AND w.site = machines.site)`;
+
 const WORDS = 'hardwarename serial hostname uuid product rack bmcMac'.split(' ');
+
+/**
+ * As it is kept and looked for: without colons. By them a MAC is six words of two letters, which so many others have that an index over parts of
+ * words leaves nearly every machine to be looked at.
+ */
+export const asWords = (text: string): string => text.replaceAll(':', '').toLowerCase();
 
 /** What it may be searched for by. */
 function wordsOf(document: LivingMachine): string {
@@ -116,7 +170,7 @@ function wordsOf(document: LivingMachine): string {
     ...WORDS.map((name) => textOf(document, name)),
     ...nics.map(({ mac = '' }) => mac),
   ];
-  return words.filter(Boolean).join(' ').toLowerCase();
+  return asWords(words.filter(Boolean).join(' '));
 }
 
 export const places = (rows: readonly (readonly unknown[])[]): string =>

@@ -246,6 +246,67 @@ export async function putPlaces(
   }
 }
 
+const ENDS: Readonly<Record<string, string>> = {
+  'request.fulfilled': 'fulfilled',
+  'request.cancelled': 'cancelled',
+};
+
+/**
+ * Requests of which the site tells that they have ended, and has no record any more: it was away for longer than it keeps them. What the
+ * event says is what is known.
+ */
+export async function endForgotten(
+  sql: Sql,
+  of: {
+    readonly site: string;
+    readonly requests: readonly RequestDocument[];
+    readonly events: readonly FeedEvent[];
+    readonly now: number;
+  },
+): Promise<void> {
+  const { site, requests, events, now } = of;
+  const known = new Set(requests.map(({ id }) => id));
+  for (const { name, data } of events) {
+    const status = ENDS[name];
+    const { request, installed } = data;
+    if (status === undefined || typeof request !== 'string' || known.has(request)) continue;
+    const done = typeof installed === 'number' ? installed : 0;
+    await sql.run(
+      `UPDATE fleet_parts SET status = ?, done = ?, why = '', ended_at = ?
+       WHERE intent = ? AND site = ? AND status IN (${OPEN})`,
+      [status, done, now, request, site],
+    );
+  }
+}
+
+/** A site that took a part on, and has been away for longer than it keeps what it would tell of it. */
+export async function endAway(
+  sql: Sql,
+  { heardBefore, now }: { readonly heardBefore: number; readonly now: number },
+): Promise<readonly { readonly intent: string; readonly site: string }[]> {
+  const rows = await sql.all<{ intent: string; site: string; heard_at: number }>(
+    `SELECT p.intent AS intent, p.site AS site, s.heard_at AS heard_at
+     FROM sites s JOIN fleet_parts p ON p.site = s.name
+     WHERE s.heard_at > 0 AND s.heard_at < ? AND p.status IN (${TAKEN_ON})`,
+    [heardBefore],
+  );
+  for (const { intent, heard_at: heardAt } of rows)
+    await sql.run(
+      `UPDATE fleet_parts SET status = 'lost', ended_at = ?, why = ?
+       WHERE intent = ? AND status IN (${TAKEN_ON})`,
+      [now, `Its site was last heard of at ${new Date(heardAt).toISOString()}.`, intent],
+    );
+  return rows;
+}
+
+const TAKEN_ON = "'working', 'waiting', 'cancelling'";
+
+/** Why a site may know a part no more that it took on. */
+const lostBecause = (acceptedAt: number, now: number): string =>
+  acceptedAt > now - limit('requestOfCentralKeepMs')
+    ? 'The site knows it no more: its database was put back from a copy.'
+    : 'The site knows it no more: it was away for longer than it keeps requests that have ended, or its database was put back from a copy.';
+
 /**
  * Parts that the site took on before this line, and does not mention in a whole snapshot.
  *
@@ -259,15 +320,15 @@ export async function loseParts(
     now,
   }: { readonly site: string; readonly snapshot: string; readonly now: number },
 ): Promise<string[]> {
-  const rows = await sql.all<{ intent: string }>(
-    `SELECT intent FROM fleet_parts WHERE site = ? AND status IN ('working', 'waiting', 'cancelling')
+  const rows = await sql.all<{ intent: string; accepted_at: number }>(
+    `SELECT intent, accepted_at FROM fleet_parts WHERE site = ? AND status IN (${TAKEN_ON})
        AND snapshot <> ? AND accepted_at < (SELECT connected_at FROM sites WHERE name = ?)`,
     [site, snapshot, site],
   );
-  for (const { intent } of rows)
+  for (const { intent, accepted_at: acceptedAt } of rows)
     await sql.run(
       `UPDATE fleet_parts SET status = 'lost', ended_at = ?, why = ? WHERE intent = ?`,
-      [now, 'The site knows it no more: its database was put back from a copy.', intent],
+      [now, lostBecause(acceptedAt, now), intent],
     );
   return rows.map(({ intent }) => intent);
 }

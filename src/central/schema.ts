@@ -370,6 +370,7 @@ const STEPS: readonly Step[] = [
     'ALTER TABLE fleet_records ADD COLUMN made_at BIGINT NOT NULL DEFAULT 0',
     'UPDATE fleet_records SET made_at = changed_at WHERE version = 1',
   ],
+  ["UPDATE machine_words SET words = replace(words, ':', '') WHERE words LIKE '%:%'"],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -43,7 +43,8 @@ import type { CentralSettings } from './settings.ts';
 import { reachFleetDatabase } from './sql.ts';
 import { openSquads } from './squads.ts';
 import { openFleetStatistics } from './statistics.ts';
-import { indexWords } from './word-index.ts';
+import { openUpkeep } from './upkeep.ts';
+import { indexWords, type WordIndexes } from './word-index.ts';
 
 export interface Central {
   /** Where appliances and people reach it. */
@@ -61,22 +62,33 @@ export async function startCentral(
 ): Promise<Central> {
   const authority = await authorityIn(settings.folder, clock);
   const db = await reachFleetDatabase(settings.database);
+  let indexes: WordIndexes;
   try {
     await migrateFleet(db);
-    if (!(await indexWords(db)) && db.engine === 'postgresql')
+    indexes = await indexWords(db);
+    if (!indexes.parts && db.engine === 'postgresql')
       log.warn('the database has no pg_trgm: a search reads the words of every machine');
   } catch (error) {
     await db.close();
     throw error;
   }
-  const fleet = openFleet(db, clock);
+  const fleet = openFleet(db, clock, openUpkeep(log));
   const joining = openJoining(db, authority, clock);
   const access = openFleetAccess(db, clock);
   const lines = createLines({ fleet, joining, clock, log });
   const records = openFleetRecords(db, clock);
   const blobs = openFleetBlobs(join(settings.folder, 'images'));
   const app = await createFleetApp({
-    ...{ fleet, joining, access, log, clock, records, blobs, view: openFleetView(db, clock) },
+    ...{
+      fleet,
+      joining,
+      access,
+      log,
+      clock,
+      records,
+      blobs,
+      view: openFleetView(db, clock, indexes),
+    },
     ...{
       feed: openFleetFeed(db),
       channels: openFleetChannels(db, records, clock),

@@ -1,35 +1,54 @@
 /** What a database may offer beyond the schema: it is tried at each start, and done without where it is not to be had. */
 import type { FleetDatabase } from './sql.ts';
+import type { Upkeep } from './upkeep.ts';
 
-/**
- * An index for searches by parts of words, where the database has one: PostgreSQL with pg_trgm, which an owner may create.
- *
- * @returns false when a search reads the words of every machine
- */
-export async function indexWords(db: FleetDatabase): Promise<boolean> {
-  if (db.engine !== 'postgresql') return false;
-  const make = db.transaction(async (sql) => {
-    await sql.run('LOCK TABLE fleet_schema IN EXCLUSIVE MODE');
-    await sql.run('CREATE EXTENSION IF NOT EXISTS pg_trgm');
-    await sql.run(
-      'CREATE INDEX IF NOT EXISTS machine_words_parts ON machine_words USING gin (words gin_trgm_ops)',
+export interface WordIndexes {
+  /** By parts of words: PostgreSQL with pg_trgm, which an owner may create. */
+  readonly parts: boolean;
+  /** In an order that has nothing to do with names. */
+  readonly turns: boolean;
+}
+
+/** Of a row of `machine_words`: its place in that order. PostgreSQL alone. */
+export const TURN = 'left(md5(hardwarename), 8)';
+
+/** What searches need so that they do not read the words of every machine, as far as the database has it. */
+export async function indexWords(db: FleetDatabase): Promise<WordIndexes> {
+  if (db.engine !== 'postgresql') return { parts: false, turns: false };
+  const make = (...statements: string[]): Promise<boolean> => {
+    const made = db.transaction(async (sql) => {
+      await sql.run('LOCK TABLE fleet_schema IN EXCLUSIVE MODE');
+      for (const statement of statements) await sql.run(statement);
+    });
+    return made.then(
+      () => true,
+      () => false,
     );
-  });
-  return make.then(
-    () => true,
-    () => false,
-  );
+  };
+  return {
+    parts: await make(
+      'CREATE EXTENSION IF NOT EXISTS pg_trgm',
+      'CREATE INDEX IF NOT EXISTS machine_words_parts ON machine_words USING gin (words gin_trgm_ops)',
+    ),
+    turns: await make(
+      `CREATE INDEX IF NOT EXISTS machine_words_turns ON machine_words ((${TURN}), hardwarename, site)`,
+    ),
+  };
 }
 
 /**
  * What has been put in lately lies beside the index until there is enough of it, and as long as much does, each search reads all words. So it
  * is entered when a site's copy is whole; the database does it by itself, within a minute or so.
  */
-export async function enterWords(db: FleetDatabase): Promise<void> {
+export async function enterWords(db: FleetDatabase, upkeep: Upkeep): Promise<void> {
   if (db.engine !== 'postgresql') return;
-  const enter = db.all(
-    `SELECT gin_clean_pending_list(oid) FROM pg_class
-     WHERE relname = 'machine_words_parts' AND relnamespace = current_schema()::regnamespace`,
+  await upkeep.run('words', NEXT, () =>
+    db.all(
+      `SELECT gin_clean_pending_list(oid) FROM pg_class
+       WHERE relname = 'machine_words_parts' AND relnamespace = current_schema()::regnamespace`,
+    ),
   );
-  await enter.catch(() => undefined);
 }
+
+const NEXT =
+  'It is tried again with the next whole copy of a site, and the database enters them by itself within some minutes. Until then searches are slow.';

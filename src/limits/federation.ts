@@ -67,6 +67,30 @@ export const FEDERATION_LIMITS = {
     value: 100,
     why: 'values of a statement stay below what both engines take',
   },
+  fleetWaitingCharsMax: {
+    value: 262_144,
+    why: 'of one line, while the message before is worked on: some small batches, which are then one; beyond, it is not read',
+  },
+  fleetBatchSmallMax: {
+    value: 50,
+    why: 'events of a batch that goes with those of other sites: beyond, what a transaction costs is small beside it',
+  },
+  fleetBatchGroupsMax: {
+    value: 1,
+    why: 'transactions of small batches at once: what comes meanwhile gathers for the next one',
+  },
+  fleetSearchGlanceMax: {
+    value: 500,
+    why: 'machines that a search looks at for what many have, before it asks the index: 2 ms',
+  },
+  fleetSearchFewMax: {
+    value: 6000,
+    why: 'machines that the index may name for one search: some ms; of what more have, the glance has a page full',
+  },
+  fleetSearchWalkMax: {
+    value: 8000,
+    why: 'machines that are looked at for one page of what no index knows: less than 50 ms',
+  },
   fleetRequestMachinesMax: { value: 20_000, why: 'machines of one request over all sites' },
   fleetRecordsMax: {
     value: 2000,

@@ -86,6 +86,11 @@ function addReads(machines: Command, context: CliContext): void {
       const { body } = await api.call('GET /machines/search', { query: { q: words.join(' ') } });
       const rows = body.hits.map(({ machine }) => machine);
       showMachines(context, options, { document: body, rows });
+      // At central, of hundreds of thousands, a page may end before all were looked through.
+      if ('next' in body)
+        context.tell(
+          'reveille: there may be more than these: say more of the word, or more words\n',
+        );
     });
   withCommon(machines.command('states'))
     .description('count machines by state, and say what each state waits for')

@@ -23,14 +23,22 @@ interface Listed {
   readonly next?: string;
 }
 
+interface Hits {
+  readonly hits: readonly { readonly machine: Shown }[];
+  /** Of central: there may be more, also behind a page with none. */
+  readonly next?: string;
+}
+
 async function find(text: string, filters: URLSearchParams): Promise<Listed> {
   if (text === '') return read<Listed>(`machines?${filters}`);
-  const { hits } = await read<{ hits: readonly { readonly machine: Shown }[] }>(
-    `machines/search?q=${encodeURIComponent(text)}&limit=100`,
-  );
+  const asked = new URLSearchParams({ q: text, limit: String(PAGE) });
+  const cursor = filters.get('cursor');
+  if (cursor !== null) asked.set('cursor', cursor);
+  const { hits, next } = await read<Hits>(`machines/search?${asked}`);
   const site = filters.get('site');
   const found = hits.map(({ machine }) => machine);
-  return { machines: found.filter((machine) => site === null || machine.site === site) };
+  const machines = found.filter((machine) => site === null || machine.site === site);
+  return { machines, ...(next !== undefined && { next }) };
 }
 
 function filtersOf(): URLSearchParams {
@@ -67,7 +75,7 @@ export function MachinesPage() {
   }, [key]);
   const more = async () => {
     filters.set('cursor', shown?.next ?? '');
-    const { machines, next } = await find('', filters);
+    const { machines, next } = await find(text, filters);
     const all = [...(shown?.machines ?? []), ...machines];
     setShown({ machines: all, ...(next !== undefined && { next }) });
   };

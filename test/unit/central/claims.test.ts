@@ -74,7 +74,7 @@ describe('a batch of a site that was counted when few of its machines were there
       ...{ hardwarename: `${site}-${n}`, version, state: 'available', hostname: `h${n}` },
     }));
   const put = (sql: Sql, site: string, machines: readonly MachineDocument[]) =>
-    putMachines(sql, { site, machines, snapshot: '' }, () => Promise.resolve());
+    putMachines(sql, [{ site, machines, snapshot: '' }], () => Promise.resolve());
 
   it('reads the machines that it names', async () => {
     const db = await fleetDatabase();

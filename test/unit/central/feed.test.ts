@@ -4,7 +4,7 @@ import { newestPage, openFleetFeed } from '../../../src/central/feed.ts';
 import { openFleet } from '../../../src/central/fleet.ts';
 import { markOf } from '../../../src/federation/protocol.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
-import { fleetDatabase } from '../../support/fleet-database.ts';
+import { fleetDatabase, quietUpkeep } from '../../support/fleet-database.ts';
 
 const clock: Clock = () => 1_000_000 as Millis;
 
@@ -13,7 +13,7 @@ const wish = (after: string, site?: string) => ({ after, site, names: [] });
 
 async function openSites(...names: string[]) {
   const sql = await fleetDatabase();
-  const fleet = openFleet(sql, clock);
+  const fleet = openFleet(sql, clock, quietUpkeep);
   for (const name of names) {
     await sql.run('INSERT INTO sites (name, joined_at) VALUES (?, 0)', [name]);
     await fleet.greet(

@@ -65,6 +65,30 @@ describe('what is too old', () => {
     expect(await keeping.run(NOW)).toBe(0);
   });
 
+  it('is what a site has taken on that was not heard of for longer than it could tell of it', async () => {
+    const db = await openDatabase();
+    const keptMs = limit('requestOfCentralKeepMs');
+    const insert = 'INSERT INTO sites (name, joined_at, heard_at) VALUES (?, 0, ?)';
+    await db.run(insert, ['away', NOW - keptMs - 1]);
+    await db.run(insert, ['late', NOW - keptMs + 1]);
+    const parts = { taken: 'working', held: 'waiting', asked: 'asked', done: 'fulfilled' };
+    for (const site of ['away', 'late'])
+      for (const [id, status] of Object.entries(parts)) {
+        const name = `${site}-${id}`;
+        await addRequest(db, name, status, status === 'fulfilled' ? NOW : 0);
+        await db.run('UPDATE fleet_parts SET site = ? WHERE request = ?', [site, name]);
+      }
+    // Whoever keeps for a shorter time waits as long as the site does.
+    await openKeeping(db, 1).run(NOW);
+    const lost = await db.all("SELECT * FROM fleet_parts WHERE status = 'lost' ORDER BY intent");
+    expect(lost).toMatchObject([
+      { intent: 'part-away-held', ended_at: NOW, why: expect.stringContaining('last heard of at') },
+      { intent: 'part-away-taken', ended_at: NOW },
+    ]);
+    expect(await left(db, 'notices', 'site')).toEqual(['away', 'away']);
+    expect(await left(db, 'notices', 'code')).toEqual(['REQUEST_LOST', 'REQUEST_LOST']);
+  });
+
   it('is no job that goes on, nor what was asked for it', async () => {
     const db = await openDatabase();
     const [old, fresh] = [NOW - 101 * DAY_MS, NOW - 99 * DAY_MS];

@@ -10,7 +10,7 @@ import { openFleetJobs as openSiteJobs } from '../../../src/federation/jobs.ts';
 import { type FromAppliance, jobDocument } from '../../../src/federation/protocol.ts';
 import { limit } from '../../../src/limits.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { fleetDatabase } from '../../support/fleet-database.ts';
+import { fleetDatabase, quietUpkeep } from '../../support/fleet-database.ts';
 
 const NOW = 10_000_000;
 const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -30,7 +30,7 @@ type Batch = Extract<FromAppliance, { kind: 'batch' }>;
 async function central() {
   const db = await fleetDatabase();
   await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
-  const fleet = openFleet(db, () => NOW as Millis);
+  const fleet = openFleet(db, () => NOW as Millis, quietUpkeep);
   const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one', program: '' } as const;
   const greets = (last: number) =>
     fleet.greet({ ...hello, clock: NOW, floor: 0, last }, 'line', true);

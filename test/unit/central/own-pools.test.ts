@@ -4,7 +4,7 @@ import { openFleet } from '../../../src/central/fleet.ts';
 import { sitePools } from '../../../src/central/site-pools.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
-import { fleetDatabase } from '../../support/fleet-database.ts';
+import { fleetDatabase, quietUpkeep } from '../../support/fleet-database.ts';
 import { current, hallAt } from '../../support/fleet-halls.ts';
 
 let fleet: TestFleet | undefined;
@@ -107,7 +107,7 @@ describe('a pool that a site has made itself', () => {
 
   it('is still known when it was made again before the answer to its removal comes twice', async () => {
     const db = await fleetDatabase();
-    const kept = openFleet(db, (() => 1_000 as Millis) satisfies Clock);
+    const kept = openFleet(db, (() => 1_000 as Millis) satisfies Clock, quietUpkeep);
     await db.run("INSERT INTO sites (name, joined_at) VALUES ('lon', 0)");
     const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one' } as const;
     await kept.greet({ ...hello, program: '', clock: 0, floor: 0, last: 0 }, 'line');

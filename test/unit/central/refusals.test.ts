@@ -11,6 +11,7 @@ import type { FromAppliance, FromCentral } from '../../../src/federation/protoco
 import { limit } from '../../../src/limits.ts';
 import { commandLine } from '../../support/command-line.ts';
 import { createFleet, type TestFleet, type TestSite, until } from '../../support/fleet.ts';
+import { quietUpkeep } from '../../support/fleet-database.ts';
 
 let fleet: TestFleet | undefined;
 afterEach(async () => {
@@ -198,7 +199,7 @@ describe('a site', () => {
     const { openFleet } = await import('../../../src/central/fleet.ts');
     const { openFleetDatabase } = await import('../../../src/central/sql.ts');
     const db = openFleetDatabase(fleet.database);
-    const other = openFleet(db, () => Date.now() as never);
+    const other = openFleet(db, () => Date.now() as never, quietUpkeep);
     const hello = { kind: 'hello', protocol: 1, site: 'lon', appliance: 'one' } as const;
     await other.greet({ ...hello, program: 'test', clock: 0, floor: 0, last: 0 }, 'newer');
     const machine = (serial: string) => ({ hardwarename: serial, version: 1, state: 'held' });

@@ -119,6 +119,28 @@ describe('a request over two sites', () => {
     expect(request.parts).toMatchObject([{ site: 'lon', status: 'refused' }]);
   });
 
+  it('of which its site has no record any more when it is back ends as its events say', async () => {
+    const { fleet, lon } = await twoHalls();
+    const leave = lon.site.connect();
+    const { id } = await ask(fleet, { site: 'lon', count: 2 });
+    await becomes(fleet, id, isTaken);
+    leave();
+    await lon.hall.settle();
+    const db = lon.hall.database();
+    for (const table of ['request_claims', 'request_log', 'requests'])
+      db.prepare(`DELETE FROM ${table}`).run();
+    lon.site.connect();
+    const { request, places } = await becomes(fleet, id, hasStatus('fulfilled'));
+    expect(request).toMatchObject({
+      done: 2,
+      parts: [{ site: 'lon', status: 'fulfilled', done: 2 }],
+    });
+    expect(request.endedAt).toBeGreaterThan(0);
+    expect(places.map(({ status }: { status: string }) => status)).toEqual(['done', 'done']);
+    expect((await fleet.call('GET', '/squads/music')).body).toMatchObject({ has: 2, promised: 0 });
+    expect((await fleet.call('GET', '/notices')).body.notices).toEqual([]);
+  });
+
   it('that is lost with the site’s database is noticed, and not asked for again', async () => {
     const { fleet, lon } = await twoHalls();
     const leave = lon.site.connect();

@@ -124,18 +124,31 @@ export function destroyNetwork(net: Pick<LabNetwork, 'app'>): void {
     .split('\n')
     .map((line) => line.split(' ')[0] ?? '')
     .filter((ns) => ns.startsWith(prefix));
-  for (const ns of present) {
-    for (const pid of unlessGone('netns', 'pids', ns).split('\n').filter(Boolean)) {
+  for (const ns of present) endNamespace(ns);
+  // A namespace lives on for a minute or two, and this link with it, while it holds a connection that a dead machine never ended.
+  unlessGone('link', 'delete', `${prefix}m`);
+}
+
+/** How long a process may take to go that was killed: one with much memory takes its time on a busy computer. */
+const ENDING_MS = 10_000;
+const LOOK_MS = 10;
+
+/** Ends every process inside of a namespace, waits until they are gone, and removes it. Safe to repeat. */
+export function endNamespace(ns: string): void {
+  // One that was just about to start another is looked for again.
+  for (let waitedMs = 0; waitedMs < ENDING_MS; waitedMs += LOOK_MS) {
+    const pids = unlessGone('netns', 'pids', ns).split('\n').filter(Boolean);
+    if (pids.length === 0) break;
+    for (const pid of pids) {
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     }
-    unlessGone('netns', 'delete', ns);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
   }
-  // A namespace lives on for a minute or two, and this link with it, while it holds a connection that a dead machine never ended.
-  unlessGone('link', 'delete', `${prefix}m`);
+  unlessGone('netns', 'delete', ns);
 }
 
 /** What is to go may go by itself at any moment: the kernel ends namespaces, and their links, in its own time. */
@@ -144,7 +157,7 @@ function unlessGone(...words: string[]): string {
     return ip(...words);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    if (/Cannot find device|No such file or directory/.test(stderr ?? '')) return '';
+    if (/Cannot find device|No such (device|file or directory)/.test(stderr ?? '')) return '';
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  * `ip netns exec` replaces itself by the program, so the child's pid is the program's and its times are its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Scope } from './scope.ts';
 
 export interface Program {
@@ -132,10 +132,14 @@ export function cpuSeconds(pid: number): number {
 
 /** The same of several, 0 for one that has ended. */
 export function cpuSecondsOf(pids: readonly number[]): number {
-  return pids.reduce(
-    (sum, pid) => sum + (existsSync(`/proc/${pid}/stat`) ? cpuSeconds(pid) : 0),
-    0,
-  );
+  const unlessGone = (pid: number): number => {
+    try {
+      return cpuSeconds(pid);
+    } catch {
+      return 0;
+    }
+  };
+  return pids.reduce((sum, pid) => sum + unlessGone(pid), 0);
 }
 
 /** The process and all that descend from it: for servers that fork workers. */

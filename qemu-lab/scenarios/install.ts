@@ -188,9 +188,12 @@ export async function checkInstalled(
     run.times[`${name} agent ${what}`] = Number(measured[what]);
   const taken = await run
     .until(`the name of ${name} in DNS`, ANSWER_MS, async () => {
-      const answer = await people.program(
-        ...['dig', '+short', '+time=1', '+tries=1', '@10.77.0.1', `${hostnameOf(vm)}.${DOMAIN}`],
-      );
+      // No answer within a second is none yet.
+      const answer = await people
+        .program(
+          ...['dig', '+short', '+time=1', '+tries=1', '@10.77.0.1', `${hostnameOf(vm)}.${DOMAIN}`],
+        )
+        .catch(() => '');
       return answer.trim() === address ? answer : undefined;
     })
     .catch((error: Error) => error);

@@ -7,12 +7,14 @@
  */
 export class Turns {
   private readonly shareMs: number;
+  private readonly now: () => number;
   private readonly queue: (() => void)[] = [];
   private startedAt = 0;
   private running = false;
 
-  constructor(shareMs: number) {
+  constructor(shareMs: number, now: () => number = () => performance.now()) {
     this.shareMs = shareMs;
+    this.now = now;
   }
 
   /** To be asked before work begins: wait for this first, if it is there. */
@@ -24,7 +26,7 @@ export class Turns {
   /** To be asked between pieces of work: then it is another's turn, and one has to `wait`. */
   spent(): boolean {
     if (!this.running) this.begin();
-    return performance.now() - this.startedAt >= this.shareMs;
+    return this.now() - this.startedAt >= this.shareMs;
   }
 
   /** Behind all who wait already. */
@@ -34,7 +36,7 @@ export class Turns {
 
   private begin(): void {
     this.running = true;
-    this.startedAt = performance.now();
+    this.startedAt = this.now();
     setImmediate(() => void this.next());
   }
 

@@ -1,11 +1,10 @@
 /** Signing in with a browser at an identity provider that nobody here wrote: out to its site, and back to the page. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOidcDesk } from '../../src/http/people/oidc.ts';
 import { oidcSchema } from '../../src/http/people/oidc-settings.ts';
 import { openBrowser, visit } from '../support/browser.ts';
+import { freePort } from '../support/free-port.ts';
 import { startIdentityProvider, type TestProvider } from '../support/identity-provider.ts';
 import { createPeople, type People } from '../support/people.ts';
 import { createWorld } from '../support/world.ts';
@@ -15,16 +14,8 @@ let people: People;
 let browser: Browser;
 let url: string;
 
-/** A port that was free a moment ago: the provider wants to know the address before the listener is there. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 beforeAll(async () => {
+  // The provider wants to know the address before the listener is there.
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
   const redirectUrl = `${url}/api/v1/login/oidc/callback`;

@@ -185,17 +185,26 @@ describe('options, as busybox and dhclient read them', () => {
   });
 });
 
-/** Sends packets of a capture from the client and prints what comes back; runs in the client's namespace. */
+/**
+ * Sends a packet of a capture from the client and prints what comes back: so many replies, and whatever comes in the half
+ * second after them. Runs in the client's namespace.
+ */
 const PLAYER = `
 const dgram = require('node:dgram');
-const [port, address, to, hex] = process.argv.slice(1);
+const [port, address, to, hex, count] = process.argv.slice(1);
 const socket = dgram.createSocket('udp4');
 const replies = [];
-socket.on('message', (bytes, from) => replies.push({ from: from.address + ':' + from.port, hex: bytes.toString('hex') }));
+const tell = () => { console.log(JSON.stringify(replies)); process.exit(0); };
+let over = setTimeout(tell, 20_000);
+socket.on('message', (bytes, from) => {
+  replies.push({ from: from.address + ':' + from.port, hex: bytes.toString('hex') });
+  if (replies.length !== Number(count)) return;
+  clearTimeout(over);
+  over = setTimeout(tell, 500);
+});
 socket.bind(Number(port), () => {
   socket.setBroadcast(true);
   socket.send(Buffer.from(hex, 'hex'), Number(to), address);
-  setTimeout(() => { console.log(JSON.stringify(replies)); process.exit(0); }, 1500);
 });`;
 
 interface Heard {
@@ -206,9 +215,17 @@ interface Heard {
   readonly options: number[];
 }
 
-function play(port: number, address: string, to: number, bytes: Uint8Array): Heard[] {
-  const hex = Buffer.from(bytes).toString('hex');
-  const out = inside(CLIENT, process.execPath, '-e', PLAYER, `${port}`, address, `${to}`, hex);
+interface Played {
+  readonly port: number;
+  readonly address: string;
+  readonly to: number;
+  readonly bytes: Uint8Array;
+  readonly replies: number;
+}
+
+function play({ port, address, to, bytes, replies }: Played): Heard[] {
+  const words = [`${port}`, address, `${to}`, Buffer.from(bytes).toString('hex'), `${replies}`];
+  const out = inside(CLIENT, process.execPath, '-e', PLAYER, ...words);
   return (JSON.parse(out) as { from: string; hex: string }[]).map(({ from, hex }) => {
     const packet = decodePacket(Buffer.from(hex, 'hex'));
     if (!packet.ok) throw new Error(packet.code);
@@ -239,7 +256,8 @@ describe('beside dnsmasq as the DHCP server', () => {
   });
 
   it('edk2 is offered an address by dnsmasq, and by us the way to its file', () => {
-    const heard = play(68, '255.255.255.255', 67, packet(0));
+    const discover = { port: 68, address: '255.255.255.255', to: 67, bytes: packet(0) };
+    const heard = play({ ...discover, replies: 2 });
     const ours = heard.find(({ from }) => from === '10.79.0.1:67');
     const theirs = heard.find(({ from }) => from === '10.79.0.2:67');
     expect(theirs?.yiaddr).toMatch(/^10\.79\.0\.1\d\d$/);
@@ -255,8 +273,9 @@ describe('beside dnsmasq as the DHCP server', () => {
   it('edk2 asks port 4011 from port 4011 and is answered there; iPXE asks from 68', () => {
     const request = Uint8Array.from(packet(5));
     request.set([10, 79, 0, 50], 12);
+    const asked = { address: '10.79.0.1', to: 4011, bytes: request, replies: 1 };
     for (const port of [4011, 68]) {
-      expect(play(port, '10.79.0.1', 4011, request)).toEqual([
+      expect(play({ port, ...asked })).toEqual([
         {
           from: '10.79.0.1:4011',
           yiaddr: '0.0.0.0',

@@ -20,6 +20,7 @@ import { listenDgram, type Udp } from '../../src/nameserver/udp-dgram.ts';
 import { COUNTER } from '../../src/nameserver/udp-protocol.ts';
 import { question, SETTINGS } from '../support/dns.ts';
 import { createDnsWorld, machineNumber } from '../support/dns-world.ts';
+import { spentMs } from '../support/spent.ts';
 
 const run = promisify(execFile);
 const [OURS, FALLBACK, PORT] = ['127.0.0.91', '127.0.0.92', 5491] as const;
@@ -159,9 +160,10 @@ describe('ladders of pointers', () => {
   it('one of 4,096 octets, decoded whole as nobody does for a stranger, costs milliseconds at most', () => {
     const bytes = ladder(4096, 0);
     expect(decodeMessage(bytes).ok).toBe(true);
-    const started = performance.now();
-    for (let i = 0; i < 200; i++) decodeMessage(bytes);
-    expect((performance.now() - started) / 200).toBeLessThan(20);
+    const decodeAll = () => {
+      for (let i = 0; i < 200; i++) decodeMessage(bytes);
+    };
+    expect(spentMs(decodeAll) / 200).toBeLessThan(20);
   });
 
   it.each(OPCODES)(

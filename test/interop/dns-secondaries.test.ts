@@ -4,9 +4,7 @@
  * catalog. Everything is on loopback.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +19,7 @@ import { type Nameserver, startNameserver } from '../../src/nameserver/server.ts
 import { dnsName } from '../support/dns.ts';
 import { PEER_KEY, type PeerKind, startPeer } from '../support/dns-peers.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../support/dns-world.ts';
+import { freePort } from '../support/free-port.ts';
 import { random } from '../support/mutate.ts';
 
 const run = promisify(execFile);
@@ -47,15 +46,6 @@ const world = createDnsWorld({
 });
 let server: Nameserver;
 let port = 0;
-
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, OURS);
-  await once(probe, 'listening');
-  const { port: free } = probe.address() as net.AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return free;
-}
 
 const zoneNames = () =>
   [...server.keeper.zones().keys()].map((name) => formatName(name).slice(0, -1));
@@ -108,6 +98,7 @@ async function expectEqual(kind: (typeof KINDS)[number], names = zoneNames()): P
 }
 
 beforeAll(async () => {
+  // BIND has it on another address than ours.
   port = await freePort();
   await world.fill();
   const key = {

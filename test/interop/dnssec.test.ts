@@ -72,7 +72,7 @@ beforeAll(async () => {
     nowSeconds: now,
     follow: (wake) => world.onChange(wake),
   });
-  await vi.waitFor(() => expect(server.keeper.zones().size).toBeGreaterThan(3));
+  await expect.poll(() => server.keeper.zones().size).toBeGreaterThan(3);
   for (const [name, type, data] of STATICS) {
     server.desk.addStatic({ name, type, data, ttl: 60, note: '' }, { who: 'kim', why: '' });
   }
@@ -200,9 +200,9 @@ describe('transfers of signed zones', () => {
       const host = n % 3 === 0 ? `more${n}.fancy` : `more${n}`;
       world.set(machineNumber(200 + n, host));
       if (n % 8 === 0) world.remove(`C0MP${String(n + 1).padStart(6, '0')}`);
-      await vi.waitFor(() =>
-        expect(server.desk.explain(`${host}.lon.example`, 'A').rcode).toBe('NOERROR'),
-      );
+      await expect
+        .poll(() => server.desk.explain(`${host}.lon.example`, 'A').rcode)
+        .toBe('NOERROR');
     }
     await same();
     const file = join(folder, 'followed.zone');

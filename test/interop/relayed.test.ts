@@ -11,11 +11,14 @@ const { s: SERVER, r: RELAY, c: CLIENT, n: SQUATTER } = world.ns;
 /** So many at once that the answers are several runs, and within what one port of a relay may hold of the pool. */
 const CROWD = 32;
 
-/** Sends DISCOVERs of as many clients in one go, and counts whose offers come within two seconds. */
+/** Sends DISCOVERs of as many clients in one go, and counts whose offers come. */
 const BURST = `
 const socket = require('node:dgram').createSocket({ type: 'udp4', reuseAddr: true });
 const offered = new Set();
-socket.on('message', (bytes) => offered.add(bytes.readUInt32BE(4)));
+const tell = () => { console.log(offered.size); process.exit(); };
+socket.on('message', (bytes) => {
+  if (offered.add(bytes.readUInt32BE(4)).size === ${CROWD}) tell();
+});
 socket.bind(68, () => {
   socket.setBroadcast(true);
   for (let client = 1; client <= ${CROWD}; client++) {
@@ -27,7 +30,7 @@ socket.bind(68, () => {
     packet.set([99, 130, 83, 99, 53, 1, 1, 255], 236);
     socket.send(packet, 67, '255.255.255.255');
   }
-  setTimeout(() => { console.log(offered.size); process.exit(); }, 2000);
+  setTimeout(tell, 20_000);
 });`;
 
 const CONFIG = `

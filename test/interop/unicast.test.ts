@@ -116,7 +116,9 @@ describe('a daemon that may not open packet sockets', () => {
     connect(other.ns);
     await other.startDaemon(other.ns.s, CONFIG, ['setpriv', '--bounding-set', '-net_raw']);
     expect(other.udhcpc(other.ns.c, 'eth0').ip).toBe('10.77.0.100');
-    const said = readFileSync(join(other.dir, 'log'), 'utf8');
-    expect(said.match(/answered by broadcast/g)).toHaveLength(1);
+    const said = await until('it was said', () =>
+      readFileSync(join(other.dir, 'log'), 'utf8').match(/answered by broadcast/g),
+    );
+    expect(said).toHaveLength(1);
   });
 });

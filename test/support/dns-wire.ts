@@ -18,6 +18,7 @@ import { startNameserver } from '../../src/nameserver/server.ts';
 import type { Asked } from '../../src/nameserver/udp-protocol.ts';
 import { dnsName, optRecord } from './dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from './dns-world.ts';
+import { freePort } from './free-port.ts';
 
 export const KEY: TsigKey = {
   name: parseName('transfer.') ?? dnsName('x'),
@@ -28,15 +29,6 @@ export const HOST = '127.0.0.1';
 export const ZONE = dnsName('lon.example');
 /** The server's clock, in seconds. */
 export const NOW = 1_700_000_000;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Keeps what it is told, and answers. */
 async function openSecondary(notified: Uint8Array[]): Promise<dgram.Socket> {
@@ -61,7 +53,7 @@ export async function startWire() {
   const notified: Uint8Array[] = [];
   const watched: Asked[] = [];
   const askers = makeAskerTable();
-  const port = await freePort();
+  const port = await freePort(HOST);
   const secondary = await openSecondary(notified);
   await world.fill();
   const server = await startNameserver({

@@ -9,6 +9,7 @@ import { openFleetDatabase, type SqlRow } from '../../src/central/sql.ts';
 import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
 import type { ImageDesk } from '../../src/images/desk.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
+import { freePort } from './free-port.ts';
 import { createPeople, type People } from './people.ts';
 import { freshDatabase } from './postgres.ts';
 import { createWorld, type World } from './world.ts';
@@ -81,9 +82,10 @@ export async function createFleet(
       appliances: { address: '127.0.0.1', port: ports.appliances, names: ['127.0.0.1'] },
       people: { address: '127.0.0.1', port: ports.people, ui },
     });
-  let central = await startCentral(settingsFor({ appliances: 0, people: 0 }), { log, clock: now });
+  // Its own also while it is started anew, though everybody dials meanwhile.
+  const ports = { appliances: await freePort(), people: await freePort() };
+  let central = await startCentral(settingsFor(ports), { log, clock: now });
   const token = central.firstToken ?? '';
-  const ports = { appliances: central.appliancesPort, people: central.peoplePort };
   const leave: (() => void)[] = [];
   const as =
     (secret: string): Call =>

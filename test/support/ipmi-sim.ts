@@ -3,12 +3,12 @@
  * machine.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import dgram from 'node:dgram';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ping } from '../../src/ipmi/client.ts';
 import type { BmcPorts } from '../../src/platform/bmc-udp.ts';
+import { freePort } from './free-port.ts';
 
 export interface IpmiSim {
   readonly port: number;
@@ -54,14 +54,6 @@ set) while [ $# -gt 1 ]; do
 done;;
 esac
 `;
-
-async function freePort(): Promise<number> {
-  const socket = dgram.createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
-}
 
 /** @param serialPort where the machine's serial line listens on TCP */
 export async function startIpmiSim(ports: BmcPorts, serialPort: number): Promise<IpmiSim> {

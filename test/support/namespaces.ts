@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { endNamespace } from '../../qemu-lab/network.ts';
 
 export const ip = (...words: string[]): string => execFileSync('ip', words, { encoding: 'utf8' });
 
@@ -110,11 +111,7 @@ export function createNamespaces<Name extends string>(...names: Name[]) {
     },
     destroy(): void {
       for (const child of children) child.kill('SIGKILL');
-      for (const name of Object.values<string>(ns)) {
-        for (const pid of ip('netns', 'pids', name).split('\n').filter(Boolean))
-          process.kill(Number(pid), 'SIGKILL');
-        ip('netns', 'delete', name);
-      }
+      for (const name of Object.values<string>(ns)) endNamespace(name);
       rmSync(dir, { recursive: true, force: true });
     },
   };

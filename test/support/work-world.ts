@@ -71,6 +71,19 @@ export function createWorkWorld(
   const app = createMachineApp({ ...world, ...more, log, assets: dir, pxeimage: dir });
   const { inventory, jobs } = world;
 
+  const { followOne } = inventory.events;
+  let heldNow = (): void => undefined;
+  inventory.events.followOne = (...words) => {
+    heldNow();
+    return followOne(...words);
+  };
+
+  const next = async (token: string) => {
+    const answer = await app.inject(`/agent/${token}/next`);
+    const line = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(answer.body)?.[1];
+    return { status: answer.statusCode, line, body: answer.body };
+  };
+
   const booted = (of: Mac) => {
     world.dhcp(dhcpPacket({ mac: of, type: 1, client: 'ipxe' }));
     const boot = inventory.boots.latest(of);
@@ -121,10 +134,15 @@ export function createWorkWorld(
         });
       });
     },
-    async next(token: string) {
-      const answer = await app.inject(`/agent/${token}/next`);
-      const line = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(answer.body)?.[1];
-      return { status: answer.statusCode, line, body: answer.body };
+    next,
+    /** Asks, and goes on when the question is held, or answered at once. @returns the answer to come */
+    async asking(token: string) {
+      const held = new Promise<void>((resolve) => {
+        heldNow = resolve;
+      });
+      const answer = next(token);
+      await Promise.race([held, answer]);
+      return { answer };
     },
     namesOf: (name: Hardwarename) =>
       inventory.events.ofMachine(name, 1000).map((event) => event.name),

@@ -1,9 +1,7 @@
 /** Ports as the doctor sees them: free, the daemon's own, or somebody else's, whom it names. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -11,6 +9,7 @@ import { ports } from '../../../src/cli/people/doctor-ports.ts';
 import { type Config, parseConfig } from '../../../src/config.ts';
 import { wantedPorts } from '../../../src/daemon/wanted-ports.ts';
 import { parseSockets } from '../../../src/platform/socket-holders.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const closers: (() => unknown)[] = [];
 
@@ -18,23 +17,10 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-/** Free ones of UDP and TCP at a time, far from each other's. */
 async function freePorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  while (found.length < count) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    const socket = createSocket('udp4');
-    const free = await new Promise<boolean>((resolve) => {
-      socket.once('error', () => resolve(false));
-      socket.bind(port, () => resolve(true));
-    });
-    socket.close();
-    await new Promise((resolve) => server.close(resolve));
-    if (free && !found.includes(port)) found.push(port);
-  }
-  return found;
+  const found = new Set<number>();
+  while (found.size < count) found.add(await freePort('0.0.0.0'));
+  return [...found];
 }
 
 async function site(): Promise<{ config: Config; file: string; port: Record<string, number> }> {

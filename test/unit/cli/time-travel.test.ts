@@ -245,7 +245,7 @@ describe('what would change, asked of a running appliance', () => {
     const desk = openFleetDiffDesk(text());
     expect(readdirSync(copies)).toEqual([others]);
     const ended = desk.diff({ records: [] }).catch((error) => error);
-    await vi.waitUntil(() => readdirSync(copies).length > 1);
+    await expect.poll(() => readdirSync(copies).length, { interval: 2 }).toBeGreaterThan(1);
     await desk.close();
     vi.unstubAllEnvs();
     expect(await ended).toBeInstanceOf(Error);
@@ -268,7 +268,7 @@ describe('what would change, asked of a running appliance', () => {
     const asked = Array.from({ length: 6 }, () => desk.diff({ records: [] }));
     const ended = Promise.allSettled(asked);
     for (let n = 0; n < 4; n++) {
-      await vi.waitUntil(() => ends.length > n);
+      await expect.poll(() => ends.length).toBeGreaterThan(n);
       ends[n]?.();
     }
     expect((await ended).map(({ status }) => status)).toEqual([

@@ -9,6 +9,7 @@ import { SipHash } from '../../../src/dns/siphash.ts';
 import { formatType, parseType, serialNewer } from '../../../src/dns/types.ts';
 import { exportZone, formatRecord, parseZoneFile } from '../../../src/dns/zone-file.ts';
 import { dnsName, recordsFrom, zoneFrom } from '../../support/dns.ts';
+import { spentMs } from '../../support/spent.ts';
 
 const ZONE = `
 $TTL 1h30m
@@ -173,9 +174,8 @@ describe('hostile messages', () => {
       const target = at === 12 ? 0 : at - 6;
       bytes.set([0xc0 | (target >> 8), target & 255, 0, 1, 0, 1], at);
     }
-    const started = performance.now();
-    expect(decodeMessage(bytes).ok).toBe(false);
-    expect(performance.now() - started).toBeLessThan(50);
+    const took = spentMs(() => expect(decodeMessage(bytes).ok).toBe(false));
+    expect(took).toBeLessThan(50);
   });
 });
 

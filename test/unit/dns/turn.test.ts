@@ -3,10 +3,9 @@ import { Turns } from '../../../src/nameserver/turn.ts';
 
 const SHARE_MS = 4;
 
-function busyFor(ms: number): void {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
-}
+/** Its time goes by while somebody works, and at no other time. */
+let nowMs = 0;
+const openTurns = () => new Turns(SHARE_MS, () => nowMs);
 
 /** Works `shares` times as long as one share, giving way when its time is over. */
 async function worker(turns: Turns, shares: number, note: () => void): Promise<void> {
@@ -14,14 +13,14 @@ async function worker(turns: Turns, shares: number, note: () => void): Promise<v
   if (before) await before;
   for (let share = 0; share < shares; share++) {
     note();
-    busyFor(SHARE_MS + 1);
+    nowMs += SHARE_MS + 1;
     if (turns.spent()) await turns.wait();
   }
 }
 
 describe('turns of the event loop', () => {
   it('who has used the share waits for the next turn of the loop', async () => {
-    const turns = new Turns(SHARE_MS);
+    const turns = openTurns();
     const seen: string[] = [];
     const done = worker(turns, 2, () => seen.push('work'));
     for (let i = 0; i < 10; i++) await undefined;
@@ -31,7 +30,7 @@ describe('turns of the event loop', () => {
   });
 
   it('all who wait have a share each, in the order in which they came, and the loop turns in between', async () => {
-    const turns = new Turns(SHARE_MS);
+    const turns = openTurns();
     const seen: string[] = [];
     let loops = 0;
     const count = () => {
@@ -48,13 +47,13 @@ describe('turns of the event loop', () => {
   });
 
   it('who is new comes behind who waits', async () => {
-    const turns = new Turns(SHARE_MS);
+    const turns = openTurns();
     const seen: string[] = [];
     const first = worker(turns, 2, () => seen.push('first'));
     const second = worker(turns, 1, () => seen.push('second'));
     await Promise.all([first, second]);
     expect(seen).toEqual(['first', 'first', 'second']);
-    const quick = new Turns(SHARE_MS);
+    const quick = openTurns();
     expect(quick.enter()).toBeUndefined();
     expect(quick.spent()).toBe(false);
   });

@@ -10,22 +10,13 @@ import {
   type UdpThreads,
 } from '../../../src/nameserver/udp-threads.ts';
 import { question, zoneFrom, zonesOf } from '../../support/dns.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const HOST = '127.0.0.1';
 const zones = zonesOf(zoneFrom('t.test', 'www 300 A 192.0.2.1'));
 const good = new ZoneImage(zones).writer.buffer;
 /** Too small for its own header: whoever opens it ends, as by any fault of ours. */
 const fatal = new SharedArrayBuffer(4);
-
-async function freePort(): Promise<number> {
-  const socket = dgram.createSocket('udp4');
-  socket.bind(0, HOST);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
 
 const sockets = () =>
   readdirSync('/proc/self/fd').filter((fd) => {
@@ -54,7 +45,7 @@ describe('a UDP thread that ends by itself', () => {
   afterEach(() => threads?.close());
 
   it('is replaced, later each time, counted and told of; nothing stays open and no count is lost', async () => {
-    const port = await freePort();
+    const port = await freePort(HOST);
     const changes: ThreadChange[] = [];
     const before = sockets();
     threads = await startUdpThreads({
@@ -88,7 +79,7 @@ describe('a UDP thread that ends by itself', () => {
   });
 
   it('is not replaced while all are being closed', async () => {
-    const port = await freePort();
+    const port = await freePort(HOST);
     const changes: ThreadChange[] = [];
     const closing = await startUdpThreads({
       ...{ image: good, keys: undefined, responsesPerSecond: 0, askers: undefined },

@@ -168,9 +168,9 @@ describe('an image that is an installer', () => {
   it('is no work for an agent that waits: its job boots the machine', async () => {
     const { begin, work, machine } = await site();
     begin();
-    const asked = work.next(machine.wait);
-    setTimeout(() => work.put(machine.name, 'retired'), 30);
-    expect((await asked).line('work')).toBeUndefined();
+    const { answer } = await work.asking(machine.wait);
+    work.put(machine.name, 'retired');
+    expect((await answer).line('work')).toBeUndefined();
   });
 
   it.each([

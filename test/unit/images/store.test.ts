@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { limit } from '../../../src/limits.ts';
 import { checkImageFile } from '../../../src/platform/image-check.ts';
@@ -235,7 +235,7 @@ describe('after a crash', () => {
         throw crash;
       };
       await store.receive(id, { offsetBytes: 0, bytes: piecesOf(content) });
-      await vi.waitFor(() => expect(errors).toContain(crash));
+      await expect.poll(() => errors).toContain(crash);
       await store.stop();
       inventory.events.append = append;
       errors.splice(0);

@@ -165,11 +165,10 @@ const CHANNELS = {
     return mode === purpose ? 'served' : (PURPOSES as string[]).includes(mode) ? mode : 'not';
   },
   async next({ world, machine, purpose }: Scene) {
-    const asked = world.next(machine.wait);
+    const { answer } = await world.asking(machine.wait);
     // A long poll that has nothing to say is told that the machine is in use, so that it ends.
-    const timer = setTimeout(() => world.put(machine.name, 'in-use'), 30);
-    const { line } = await asked;
-    clearTimeout(timer);
+    world.put(machine.name, 'in-use');
+    const { line } = await answer;
     const word = line('instruction') ?? '';
     // A burn-in writes to no disk, and its token is judged by what it opens.
     if (word === 'burn-in') return 'not';

@@ -27,11 +27,10 @@ describe('work', () => {
   it('goes to the machine that waits, within its question, with a token of its own', async () => {
     const machine = await world.register(A, 'SN-0001');
     const job = world.job(machine.name);
-    const asked = world.next(machine.wait);
-    await new Promise(setImmediate);
+    const { answer } = await world.asking(machine.wait);
     world.put(machine.name, 'installing');
     world.arm(job);
-    const next = await asked;
+    const next = await answer;
     expect(next.line('instruction')).toBe('install');
     expect(next.line('work')).toMatch(/^[A-Za-z0-9_-]{32}$/);
     expect(next.line('work')).not.toBe(next.line('token'));
@@ -107,11 +106,10 @@ describe('work', () => {
       .ofMachine(name, 100)
       .find((event) => event.name === 'agent.failed');
     expect(failed?.data).toMatchObject({ step: 'copy', code: 'DISK_FAILED', log: 'dd: error' });
-    const asked = world.next(wait);
-    await new Promise(setImmediate);
+    const { answer } = await world.asking(wait);
     world.put(name, 'broken');
     world.put(name, 'in-use');
-    expect((await asked).line('instruction')).toBe('reboot');
+    expect((await answer).line('instruction')).toBe('reboot');
   });
 
   it.each([
@@ -153,9 +151,9 @@ describe('a copy of the database that is put back in the middle of an install', 
     acceptRestored(world.db);
     expect((await world.app.inject(`/agent/${work}/work`)).statusCode).toBe(410);
     expect(world.inventory.work.liveOf(name)).toBeUndefined();
-    const asked = world.next(wait);
-    setTimeout(() => world.put(name, 'in-use'), 30);
-    expect((await asked).line('work')).toBeUndefined();
+    const { answer } = await world.asking(wait);
+    world.put(name, 'in-use');
+    expect((await answer).line('work')).toBeUndefined();
     expect(world.jobs.store.queue()).toMatchObject({
       ...{ pausedAt: lastAt, who: 'restore', why: RESTORED },
     });

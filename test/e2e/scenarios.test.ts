@@ -74,7 +74,9 @@ describe('the virtual lab', () => {
     const lab = spawn(process.execPath, ['qemu-lab/main.ts', 'create', '--port', '0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const gone = new Promise<'it has ended'>((done) => lab.once('exit', () => done('it has ended')));
+    const gone = new Promise<'it has ended'>((done) =>
+      lab.once('exit', () => done('it has ended')),
+    );
     const begun = new Promise<string>((ready) => {
       lab.stdout.on('data', (text) => {
         const [, found] = /The board:.*reveille-lab-(rv[0-9a-f]{4})/.exec(String(text)) ?? [];

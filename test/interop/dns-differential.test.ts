@@ -68,7 +68,8 @@ beforeAll(async () => {
     nowSeconds: () => 1_700_000_000,
     follow: (wake) => world.onChange(wake),
   });
-  await expect.poll(() => server.keeper.zones().size).toBeGreaterThan(4);
+  const filled = () => expect(server.keeper.zones().size).toBeGreaterThan(4);
+  await vi.waitFor(filled, { timeout: 15_000 });
   for (const [name, type, data] of STATICS)
     server.keeper.addStatic({ name, type, data, ttl: 60, note: '' }, { who: 'kim', why: '' });
   const zones = [...server.keeper.zones().values()].map((zone) => {

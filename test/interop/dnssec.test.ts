@@ -72,7 +72,8 @@ beforeAll(async () => {
     nowSeconds: now,
     follow: (wake) => world.onChange(wake),
   });
-  await expect.poll(() => server.keeper.zones().size).toBeGreaterThan(3);
+  const filled = () => expect(server.keeper.zones().size).toBeGreaterThan(3);
+  await vi.waitFor(filled, { timeout: 15_000 });
   for (const [name, type, data] of STATICS) {
     server.desk.addStatic({ name, type, data, ttl: 60, note: '' }, { who: 'kim', why: '' });
   }

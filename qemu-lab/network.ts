@@ -30,7 +30,7 @@ export function planNetwork(id: string): LabNetwork {
       .map(({ local }) => local),
   );
   // Two that start at once see the same numbers free: each begins at a place of its own.
-  const first = Number.parseInt(id.replace(/\D/g, ''), 10) || 0;
+  const first = Number.parseInt(id.replace(/^rv/, ''), 16) || 0;
   const free = Array.from({ length: 250 }, (_, n) => (first + n) % 250).find(
     (n) => !used.has(`10.99.${n}.1`),
   );

@@ -7,7 +7,7 @@ import type { DhcpClient } from './client-class.ts';
 import { isBootClient } from './client-class.ts';
 import type { EncodedOption } from './option-settings.ts';
 import { MESSAGE, OPTION, readU32, text, u8, u32 } from './options.ts';
-import { addressOption, type DhcpPacket, replyTo } from './packet.ts';
+import { addressInUse, addressOption, type DhcpPacket, replyTo } from './packet.ts';
 import type { BootAnswer, DropReason, LeaseChange, Outcome, Segment } from './ports.ts';
 import type { RelayAgent } from './relay-agent.ts';
 import {
@@ -108,7 +108,7 @@ export function leaseReply(
   return replyTo(packet, {
     siaddr,
     file,
-    ciaddr: lease.type === MESSAGE.ack ? packet.ciaddr : IPV4_ANY,
+    ciaddr: lease.type === MESSAGE.ack ? addressInUse(packet) : IPV4_ANY,
     yiaddr: lease.address,
     options:
       optionsAlike(asked, answer, lease) ??

@@ -14,7 +14,7 @@ import { IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { type Mac, macFromBytes } from '../wire/mac.ts';
 import { type Decoded, decoded, malformed } from '../wire/result.ts';
 import type { TakeBytes } from '../wire/slab.ts';
-import { OPTION, readText } from './options.ts';
+import { MESSAGE, OPTION, readText } from './options.ts';
 import { encodedBytes, findOptions, optionsAt, writeOption } from './packet-options.ts';
 import { ReplyOptions } from './told-alike.ts';
 
@@ -307,6 +307,26 @@ export function replyTo(request: DhcpPacket, fields: ReplyFields): DhcpPacket {
     file,
     options,
   };
+}
+
+/** Does it take an offer (SELECTING, RFC 2131 table 4)? It names the server and the address; a renewal names neither. */
+export function takesOffer({ options }: Pick<DhcpPacket, 'options'>): boolean {
+  return (
+    options.has(OPTION.serverId) &&
+    options.has(OPTION.requestedAddress) &&
+    options.get(OPTION.messageType)?.[0] === MESSAGE.request
+  );
+}
+
+/**
+ * The address that a client is using. In a DISCOVER, and where an offer is taken, `ciaddr` has to be zero (RFC 2131 table 5); some
+ * clients leave an address of before in it, which is of the network that they were in then.
+ */
+export function addressInUse(packet: DhcpPacket): Ipv4 {
+  const { ciaddr, options } = packet;
+  if (ciaddr === IPV4_ANY) return ciaddr;
+  const discovers = options.get(OPTION.messageType)?.[0] === MESSAGE.discover;
+  return discovers || takesOffer(packet) ? IPV4_ANY : ciaddr;
 }
 
 export function addressOption(packet: DhcpPacket, code: number): Ipv4 | undefined {

@@ -8,7 +8,13 @@
  */
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import { MESSAGE, OPTION } from './options.ts';
-import { addressOption, BROADCAST_FLAG, type DhcpPacket, HTYPE_ETHERNET } from './packet.ts';
+import {
+  addressOption,
+  BROADCAST_FLAG,
+  type DhcpPacket,
+  HTYPE_ETHERNET,
+  takesOffer,
+} from './packet.ts';
 
 export interface Destination {
   readonly address: string;
@@ -46,8 +52,8 @@ export function destinationOf(
     return { address: formatIpv4(request.giaddr), port: ports.server };
   }
   if (reply.type === MESSAGE.nak) return { address: EVERYBODY, port: ports.client };
-  // Some clients leave an old address in `ciaddr` of a DISCOVER, where it means nothing: nobody may listen there.
-  if (request.ciaddr !== IPV4_ANY && reply.type !== MESSAGE.offer) {
+  // Some clients leave an old address in `ciaddr` of a DISCOVER, or where they take an offer: nobody may listen there.
+  if (request.ciaddr !== IPV4_ANY && reply.type !== MESSAGE.offer && !takesOffer(request)) {
     return { address: formatIpv4(request.ciaddr), port: ports.client };
   }
   return { address: EVERYBODY, port: ports.client };

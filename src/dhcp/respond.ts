@@ -247,9 +247,11 @@ function requested(asked: Asked): Outcome {
   const wanted = addressOption(packet, OPTION.requestedAddress);
   if (packet.options.has(OPTION.serverId)) {
     // SELECTING: it took our offer. Who takes another server's offer is not answered, and ours lapses by itself.
-    return wanted === undefined
+    if (wanted !== undefined) return grant(asked, wanted, { chosen: true });
+    // A renewal must not name its server (table 5), but there are clients that do: dnsmasq and Kea renew those as well.
+    return packet.ciaddr === IPV4_ANY
       ? nak(asked, 'selecting without an address', { known: true })
-      : grant(asked, wanted, { chosen: true });
+      : grant(asked, packet.ciaddr, { chosen: false });
   }
   // INIT-REBOOT: it remembers an address. RENEWING and REBINDING: it is using `ciaddr`.
   if (wanted !== undefined && packet.ciaddr === IPV4_ANY) {

@@ -9,7 +9,7 @@
  */
 import { contains, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import { OPTION } from './options.ts';
-import { addressOption } from './packet.ts';
+import { addressInUse, addressOption } from './packet.ts';
 import type { DhcpRequest, DhcpView, Segment } from './ports.ts';
 import type { RelayAgent } from './relay-agent.ts';
 
@@ -18,7 +18,7 @@ export function selectSegment(
   { segments, trustedRelays }: Pick<DhcpView, 'segments' | 'trustedRelays'>,
   relay: RelayAgent | undefined,
 ): Segment | 'untrusted' | undefined {
-  const { giaddr, ciaddr } = packet;
+  const { giaddr } = packet;
   const selected = relay?.linkSelection ?? addressOption(packet, OPTION.subnetSelection);
   if (selected !== undefined) {
     const segment = containing(segments, selected);
@@ -31,6 +31,7 @@ export function selectSegment(
     if (!segment) return undefined;
     return isTrusted({ giaddr, iface }, { segments, trustedRelays }) ? segment : 'untrusted';
   }
+  const ciaddr = addressInUse(packet);
   let first: Segment | undefined;
   for (const segment of segments) {
     if (segment.iface !== iface) continue;

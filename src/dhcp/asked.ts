@@ -20,6 +20,7 @@ import {
   inOrderOfNeed,
   networkOf,
   networkOptions,
+  ofItsClass,
 } from './reply-options.ts';
 import { ReplyOptions, toldAlike } from './told-alike.ts';
 
@@ -142,7 +143,7 @@ function sharedOptions(
   bootOptions(answer, options);
   options.set(OPTION.renewalTime, u32(Math.floor(seconds * 0.5)));
   options.set(OPTION.rebindingTime, u32(Math.floor(seconds * 0.875)));
-  networkOptions(networkOf(segment, asked.mac), asked.packet, options);
+  networkOptions(networkOf(segment, asked.mac), asked, options);
   return options;
 }
 
@@ -155,7 +156,7 @@ function optionsAlike(
   answer: BootAnswer,
   granted: Granted,
 ): ReplyOptions | undefined {
-  const { packet, mac } = asked;
+  const { packet, mac, client } = asked;
   const { type, segment, seconds } = granted;
   const { file, label, vendorClass, raw } = answer.options;
   const { network } = segment;
@@ -165,6 +166,7 @@ function optionsAlike(
     ...{ type, seconds, file, vendorClass },
     serverId: serverIdOn(asked, segment),
     asked: packet.options.get(OPTION.parameterList),
+    kind: ofItsClass(network, client),
   };
   const told = toldAlike(network, alike, () => sharedOptions(asked, answer, granted));
   const own: EncodedOption[] = [];
@@ -200,7 +202,7 @@ export function parameterReply(asked: Asked, answer: BootAnswer): DhcpPacket {
   options.set(OPTION.messageType, u8(MESSAGE.ack));
   options.set(OPTION.serverId, asked.serverId);
   bootOptions(answer, options);
-  networkOptions(networkOf(segment, mac), packet, options);
+  networkOptions(networkOf(segment, mac), asked, options);
   echo(packet, options);
   return replyTo(packet, {
     ...bootFields(answer),

@@ -72,15 +72,17 @@ const rawOption = z
     u16: z.number().int().min(0).max(65_535).optional(),
     u32: z.number().int().min(0).max(4_294_967_295).optional(),
     always: z.boolean().default(false),
+    vendorClass: z.string().min(1).max(255).optional(),
   })
   .transform((raw, context) => {
     const refuse = (message: string) => {
       context.addIssue({ code: 'custom', message });
       return z.NEVER;
     };
-    const { code, always } = raw;
+    const { code, always, vendorClass } = raw;
     const why = REFUSED[code];
-    if (why) return refuse(`option ${code} cannot be configured: it ${why}`);
+    if (why && !(code === OPTION.bootFile && isForOthers(vendorClass)))
+      return refuse(`option ${code} cannot be configured: it ${why}`);
     if (NAMED[code]) return refuse(`option ${code} has a key of its own: ${NAMED[code]}`);
     const forms = [
       raw.hex === undefined ? undefined : (parseHex(raw.hex) ?? ('bad-hex' as const)),
@@ -95,8 +97,19 @@ const rawOption = z
       return refuse(`option ${code} needs exactly one of hex, text, ipv4, u8, u16, u32`);
     }
     if (bytes === 'bad-hex') return refuse(`option ${code}: hex is pairs of hex digits, as 0a:1b`);
-    return { code, bytes, always };
+    return { code, bytes, always, vendorClass };
   });
+
+/** What network-boots says one of these; who is asked for something else is never handed a boot file of ours. */
+const BOOT_CLASSES = ['PXEClient', 'HTTPClient'];
+
+/** Are these clients none that the boot decision is about, such as switches that fetch their configuration? */
+function isForOthers(vendorClass: string | undefined): boolean {
+  return (
+    vendorClass !== undefined &&
+    BOOT_CLASSES.every((one) => !one.startsWith(vendorClass) && !vendorClass.startsWith(one))
+  );
+}
 
 const hostName = z.string().refine((name) => labelsOf(name) !== undefined, 'is not a host name');
 
@@ -125,18 +138,28 @@ export interface NetworkSettings {
 
 export type EncodedOption = readonly [code: number, bytes: Uint8Array];
 
+/** An option for clients of one kind alone. */
+export interface ClassOption {
+  /** How their vendor class (option 60) begins; empty: whoever does not boot from the network. */
+  readonly start: string;
+  readonly option: EncodedOption;
+  readonly always: boolean;
+}
+
 /** The network part of a reply, encoded. */
 export interface NetworkOptions {
   /** Everybody's, asked for or not; in the order of sending. */
   readonly always: readonly EncodedOption[];
   /** For clients that name the code in option 55 (RFC 2131 4.3.1). */
   readonly requested: readonly EncodedOption[];
+  /** For clients of a vendor class; later ones win. */
+  readonly byClass: readonly ClassOption[];
 }
 
 /** @returns the options of `settings`, each encoded once. */
 export function encodeNetwork(settings: NetworkSettings): NetworkOptions {
   const { cidr, routers, dns, domain, hostname, options } = settings;
-  const raw = (options.raw ?? []).filter(({ always }) => always);
+  const raw = options.raw ?? [];
   const always: EncodedOption[] = [
     [OPTION.subnetMask, u32(netmask(cidr.prefixBits))],
     [OPTION.broadcast, u32(broadcastOf(cidr))],
@@ -145,8 +168,22 @@ export function encodeNetwork(settings: NetworkSettings): NetworkOptions {
   if (dns.length > 0) always.push([OPTION.dns, addresses(dns)]);
   if (domain !== '') always.push([OPTION.domain, text(domain)]);
   if (hostname !== undefined) always.push([OPTION.hostname, text(hostname)]);
-  for (const { code, bytes } of raw) always.push([code, bytes]);
-  return { always, requested: requestedOptions(settings) };
+  for (const one of raw) if (one.always && isForAll(one)) always.push([one.code, one.bytes]);
+  const byClass = raw.flatMap((one): ClassOption[] => {
+    const option = [one.code, one.bytes] as const;
+    return isForAll(one) ? [] : [{ start: one.vendorClass ?? '', option, always: one.always }];
+  });
+  return { always, requested: requestedOptions(settings), byClass };
+}
+
+type RawOption = NonNullable<OptionSettings['raw']>[number];
+
+/**
+ * What option 43 says is a matter of the vendor class (RFC 2132 8.4). To firmware its sub-options are those of PXE: another vendor's
+ * 6 or 8 sends it to look for boot servers that there are none of (edk2 PxeBcDhcp4.c, iPXE net/udp/dhcp.c).
+ */
+function isForAll({ code, vendorClass }: RawOption): boolean {
+  return vendorClass === undefined && code !== OPTION.vendorSpecific;
 }
 
 function requestedOptions({ routers, options }: NetworkSettings): EncodedOption[] {
@@ -164,7 +201,9 @@ function requestedOptions({ routers, options }: NetworkSettings): EncodedOption[
   if (options.timeOffsetSeconds !== undefined) {
     list.push([OPTION.timeOffset, encodeS32(options.timeOffsetSeconds)]);
   }
-  for (const { code, bytes, always } of options.raw ?? []) if (!always) list.push([code, bytes]);
+  for (const one of options.raw ?? []) {
+    if (!one.always && isForAll(one)) list.push([one.code, one.bytes]);
+  }
   return list;
 }
 

@@ -2,7 +2,8 @@
 import { limit } from '../limits.ts';
 import { IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
-import type { NetworkOptions } from './option-settings.ts';
+import { type DhcpClient, isBootClient } from './client-class.ts';
+import type { ClassOption, NetworkOptions } from './option-settings.ts';
 import { nulTerminated, OPTION, text, u8 } from './options.ts';
 import { type DhcpPacket, OPTIONS_AT, replyBytesMax } from './packet.ts';
 import { encodedBytes } from './packet-options.ts';
@@ -21,15 +22,32 @@ export function networkOf(segment: Segment, mac: Mac): NetworkOptions {
  * "DHCP Client Behavior"; the default route is among the routes).
  */
 export function networkOptions(
-  { always, requested }: NetworkOptions,
-  { options: asked }: DhcpPacket,
+  network: NetworkOptions,
+  { packet, client }: { readonly packet: DhcpPacket; readonly client: DhcpClient },
   options: Map<number, Uint8Array>,
 ): void {
-  const list = asked.get(OPTION.parameterList);
+  const { always, requested } = network;
+  const list = packet.options.get(OPTION.parameterList);
   for (const [code, bytes] of always) options.set(code, bytes);
-  if (!list || requested.length === 0) return;
-  for (const [code, bytes] of requested) if (list.includes(code)) options.set(code, bytes);
+  if (list)
+    for (const [code, bytes] of requested) if (list.includes(code)) options.set(code, bytes);
+  for (const { option, always } of ofItsClass(network, client)) {
+    if (always || list?.includes(option[0])) options.set(option[0], option[1]);
+  }
   if (options.has(OPTION.classlessRoutes)) options.delete(OPTION.router);
+}
+
+/** What a network has for clients of this one's kind alone. Their boot file is the boot decision's, whatever they call themselves. */
+export function ofItsClass(
+  { byClass }: NetworkOptions,
+  client: DhcpClient,
+): readonly ClassOption[] {
+  if (byClass.length === 0) return byClass;
+  const boots = isBootClient(client);
+  return byClass.filter(({ start, option: [code] }) => {
+    if (boots && (start === '' || code === OPTION.bootFile)) return false;
+    return client.vendorClass.startsWith(start);
+  });
 }
 
 export function bootOptions({ options: boot }: BootAnswer, options: Map<number, Uint8Array>): void {

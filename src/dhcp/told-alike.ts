@@ -4,7 +4,7 @@
  * put together and encoded once. A network's replies go with the network: one that is changed is another object.
  */
 import { limit } from '../limits.ts';
-import type { EncodedOption, NetworkOptions } from './option-settings.ts';
+import type { ClassOption, EncodedOption, NetworkOptions } from './option-settings.ts';
 import { encodedBytes, writeOption } from './packet-options.ts';
 
 /** All that the shared part of a reply follows from. */
@@ -16,6 +16,8 @@ export interface Alike {
   readonly vendorClass: string | undefined;
   /** Option 55. */
   readonly asked: Uint8Array | undefined;
+  /** What the network has for clients of its vendor class alone. */
+  readonly kind: readonly ClassOption[];
 }
 
 /** The shared part, 53 first, and the same as bytes. */
@@ -73,8 +75,13 @@ function isSame(one: Alike, other: Alike): boolean {
     one.file === other.file &&
     one.vendorClass === other.vendorClass &&
     areEqual(one.serverId, other.serverId) &&
-    areEqual(one.asked, other.asked)
+    areEqual(one.asked, other.asked) &&
+    (one.kind === other.kind || areSame(one.kind, other.kind))
   );
+}
+
+function areSame<T>(some: readonly T[], others: readonly T[]): boolean {
+  return some.length === others.length && some.every((one, index) => one === others[index]);
 }
 
 function areEqual(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

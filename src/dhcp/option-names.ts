@@ -199,6 +199,11 @@ export function optionName(code: number): string {
   return BY_CODE.get(code)?.[1] ?? 'option';
 }
 
+/** The same, of which one can tell what has no name. */
+export function optionLabel(code: number): string {
+  return BY_CODE.get(code)?.[1] ?? `option ${code}`;
+}
+
 export function optionShape(code: number): OptionShape {
   return BY_CODE.get(code)?.[2] ?? 'hex';
 }

@@ -4,12 +4,20 @@
  * from the first. The command line asks on a database of its own; the API asks in the daemon.
  */
 
-import { formatIpv4, IPV4_ANY, ipv4FromBytes } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import { macToBytes } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
-import { MESSAGE, OPTION, readText, readU32, text, u8 } from './options.ts';
-import { BOOTREQUEST, type DhcpPacket } from './packet.ts';
+import { optionLabel } from './option-names.ts';
+import { readOption } from './option-text.ts';
+import { MESSAGE, OPTION, readText, text, u8, u16 } from './options.ts';
+import {
+  BOOTREQUEST,
+  type DhcpPacket,
+  decodePacket,
+  encodePacket,
+  replyBytesMax,
+} from './packet.ts';
 import type { DhcpView, Segment } from './ports.ts';
 import { respond } from './respond.ts';
 
@@ -19,59 +27,53 @@ export interface Stage {
   readonly outcome: string;
   readonly address: string;
   readonly bootFile: string;
-  /** What else it is told: for how long, router, name servers, domain. */
+  /** What else it is told: for how long, router, name servers, domain, and every other option that it asks for. */
   readonly terms: string;
   readonly why: string;
 }
 
+type Options = readonly (readonly [number, Uint8Array])[];
+
+const upTo = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+/** What each kind asks for (option 55), as captures have it (docs/hardware.md). */
+const WANTS = {
+  bios: [1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 67, ...upTo(128, 135)],
+  uefi: [
+    ...[1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59],
+    ...[60, 66, 67, 97, ...upTo(128, 135)],
+  ],
+  ipxe: [1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, ...upTo(128, 135), 175, 203],
+  /** No two systems ask for the same: this is all that one can have. */
+  system: upTo(1, 254),
+};
+
+/** A network card's firmware, or what was loaded by it: they take a whole frame. */
+function boots(wants: number[], vendorClass: string, ...more: Options): Options {
+  const arch = Number(/Arch:(\d{5})/.exec(vendorClass)?.[1]);
+  return [
+    [OPTION.vendorClass, text(vendorClass)],
+    [OPTION.clientArch, u16(arch)],
+    [OPTION.maxMessageSize, u16(1472)],
+    [OPTION.parameterList, Uint8Array.from(wants)],
+    ...more,
+  ];
+}
+
+const AS_IPXE = [OPTION.userClass, text('iPXE')] as const;
+
 /** The kinds of client, as the options that tell them apart. */
-const CLIENTS: readonly (readonly [
-  name: string,
-  options: readonly (readonly [number, Uint8Array])[],
-])[] = [
-  [
-    'BIOS PXE firmware',
-    [
-      [OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')],
-      [OPTION.clientArch, Uint8Array.of(0, 0)],
-    ],
-  ],
-  [
-    'UEFI x64 PXE firmware',
-    [
-      [OPTION.vendorClass, text('PXEClient:Arch:00007:UNDI:003000')],
-      [OPTION.clientArch, Uint8Array.of(0, 7)],
-    ],
-  ],
-  [
-    'UEFI ia32 PXE firmware',
-    [
-      [OPTION.vendorClass, text('PXEClient:Arch:00006:UNDI:003000')],
-      [OPTION.clientArch, Uint8Array.of(0, 6)],
-    ],
-  ],
-  [
-    'UEFI arm64 PXE firmware',
-    [
-      [OPTION.vendorClass, text('PXEClient:Arch:00011:UNDI:003000')],
-      [OPTION.clientArch, Uint8Array.of(0, 11)],
-    ],
-  ],
-  [
-    'UEFI x64 HTTP Boot',
-    [
-      [OPTION.vendorClass, text('HTTPClient:Arch:00016:UNDI:003000')],
-      [OPTION.clientArch, Uint8Array.of(0, 16)],
-    ],
-  ],
-  [
-    'iPXE',
-    [
-      [OPTION.vendorClass, text('PXEClient:Arch:00000:UNDI:002001')],
-      [OPTION.userClass, text('iPXE')],
-    ],
-  ],
-  ['operating system', []],
+const CLIENTS: readonly (readonly [name: string, options: Options])[] = [
+  ['BIOS PXE firmware', boots(WANTS.bios, 'PXEClient:Arch:00000:UNDI:002001')],
+  ['UEFI x64 PXE firmware', boots(WANTS.uefi, 'PXEClient:Arch:00007:UNDI:003000')],
+  ['UEFI ia32 PXE firmware', boots(WANTS.uefi, 'PXEClient:Arch:00006:UNDI:003000')],
+  ['UEFI arm64 PXE firmware', boots(WANTS.uefi, 'PXEClient:Arch:00011:UNDI:003000')],
+  ['UEFI x64 HTTP Boot', boots(WANTS.uefi, 'HTTPClient:Arch:00016:UNDI:003000')],
+  ['UEFI arm64 HTTP Boot', boots(WANTS.uefi, 'HTTPClient:Arch:00019:UNDI:003000')],
+  ['iPXE', boots(WANTS.ipxe, 'PXEClient:Arch:00000:UNDI:002001', AS_IPXE)],
+  ['iPXE on UEFI arm64', boots(WANTS.ipxe, 'PXEClient:Arch:00011:UNDI:003010', AS_IPXE)],
+  ['operating system', [[OPTION.parameterList, Uint8Array.from(WANTS.system)]]],
 ];
 
 export interface Rehearsal {
@@ -99,7 +101,7 @@ export function stagesOf({ segments, view, rehearse }: Rehearsal, mac: Mac, now:
           outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
           address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
           bootFile: offered?.bootFile ?? '',
-          terms: outcome.kind === 'reply' ? termsOf(outcome.reply) : '',
+          terms: outcome.kind === 'reply' ? termsOf(outcome.reply, packet) : '',
           why: offered?.why ?? '',
         };
       });
@@ -107,24 +109,42 @@ export function stagesOf({ segments, view, rehearse }: Rehearsal, mac: Mac, now:
   );
 }
 
-function termsOf({ options }: DhcpPacket): string {
-  const addresses = (code: number) => {
-    const bytes = options.get(code) ?? new Uint8Array();
-    return Array.from({ length: bytes.length >> 2 }, (_, n) =>
-      formatIpv4(ipv4FromBytes(bytes, 4 * n)),
-    );
-  };
-  const [leaseSeconds, router] = [readU32(options.get(OPTION.leaseTime)), addresses(OPTION.router)];
-  const [servers, domain] = [addresses(OPTION.dns), readText(options.get(OPTION.domain))];
+/** Told of by other means, or the same for everybody. */
+const UNSAID: readonly number[] = [
+  ...[OPTION.messageType, OPTION.serverId, OPTION.leaseTime, OPTION.renewalTime],
+  ...[OPTION.rebindingTime, OPTION.subnetMask, OPTION.broadcast, OPTION.vendorClass],
+  ...[OPTION.bootFile, OPTION.ipxe, OPTION.classlessRoutesOld],
+];
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [OPTION.leaseTime, 'for'],
+  [OPTION.dns, 'name servers'],
+]);
+const FIRST: readonly number[] = [OPTION.leaseTime, OPTION.router, OPTION.dns, OPTION.domain];
+
+/** What the client finds in the packet, which has room for so much. */
+function termsOf(reply: DhcpPacket, request: DhcpPacket): string {
+  const sent = decodePacket(encodePacket(reply, replyBytesMax(request)));
+  if (!sent.ok) return sent.code;
+  const { options } = sent.value;
+  const vendorClass = readText(options.get(OPTION.vendorClass));
+  const others = [...options.keys()].filter((code) => !UNSAID.includes(code));
+  const codes = new Set([...FIRST, ...others.filter((code) => code !== OPTION.overload)]);
+  const left = [...reply.options.keys()].filter(
+    (code) => code !== OPTION.overload && !options.has(code),
+  );
   return [
-    ...(leaseSeconds === undefined ? [] : [`for ${leaseSeconds} s`]),
-    ...(router.length > 0 ? [`router ${router.join(' ')}`] : []),
-    ...(servers.length > 0 ? [`name servers ${servers.join(' ')}`] : []),
-    ...(domain === '' ? [] : [`domain ${domain}`]),
+    ...[...codes].flatMap((code) => {
+      const value = options.get(code);
+      if (!value || value.length === 0) return [];
+      const { text, parts } = readOption(code, value, { vendorClass });
+      const said = [text, ...parts].filter((part) => part !== '').join('; ');
+      return [`${WORDS.get(code) ?? optionLabel(code)} ${said.replace(/^"(.*)"$/s, '$1')}`];
+    }),
+    ...(left.length > 0 ? [`no room for ${left.map(optionLabel).join(', ')}`] : []),
   ].join(', ');
 }
 
-function discover(mac: Mac, options: readonly (readonly [number, Uint8Array])[]): DhcpPacket {
+function discover(mac: Mac, options: Options): DhcpPacket {
   const chaddr = new Uint8Array(16);
   chaddr.set(macToBytes(mac));
   return {

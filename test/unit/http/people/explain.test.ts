@@ -26,6 +26,7 @@ async function open() {
 
 interface Stage {
   readonly client: string;
+  readonly terms: string;
   readonly outcome: string;
   readonly bootFile: string;
   readonly address: string;
@@ -62,6 +63,48 @@ describe('what a machine would be offered', () => {
       name: 'dhcp.offered',
       data: { address: told?.address, bootFile: told?.bootFile, why: told?.why },
     });
+  });
+
+  it('has every option that such a client asks for, as the packet has room for it', async () => {
+    const yaml = `dhcp:
+  segments:
+    - routers: [10.77.0.254]
+      options:
+        routes: [{ to: 10.0.0.0/8, via: 10.77.0.253 }]
+        ntp: [10.77.0.9]
+        mtu: 9000
+        raw: [{ code: 43, hex: '0104' }, { code: 224, text: site }]`;
+    const { segments, view, inventory, clock } = createWorld(undefined, yaml);
+    const stages = (of: typeof segments) =>
+      stagesOf({ segments: of, view, rehearse: inventory.rehearse }, mac(macOf(1)), clock());
+    const terms = (client: string) => stages(segments).find((one) => one.client === client)?.terms;
+    expect(terms('operating system')).toBe(
+      'for 600 s, domain lab.example, classless routes 0.0.0.0/0 via 10.77.0.254, 10.0.0.0/8 via 10.77.0.253' +
+        ', ntp 10.77.0.9, mtu 9000, option 224 73697465, vendor specific 0104',
+    );
+    expect(terms('UEFI x64 PXE firmware')).toBe(
+      'for 600 s, router 10.77.0.254, domain lab.example, ntp 10.77.0.9',
+    );
+    expect(terms('iPXE')).toBe('for 600 s, router 10.77.0.254, domain lab.example, mtu 9000');
+  });
+
+  it('says what a packet has no room for', () => {
+    const raw = ['a', 'b', 'c'].map((text, n) => `{ code: ${224 + n}, text: ${text.repeat(250)} }`);
+    const yaml = `dhcp: { segments: [{ options: { raw: [${raw}] } }] }`;
+    const { segments, view, inventory, clock } = createWorld(undefined, yaml);
+    const stages = stagesOf({ segments, view, ...inventory }, mac(macOf(1)), clock());
+    expect(stage(stages, 'operating system')?.terms).toMatch(
+      /, no room for option 22\d, option 22\d$/,
+    );
+  });
+
+  it('is told of ARM64 by each way of booting, which the files and pxeimage are not all for', async () => {
+    const { viewer, name } = await open();
+    const { body } = await viewer('GET', `/machines/${name}/explain`);
+    const arm = stage(body.stages, 'UEFI arm64 HTTP Boot');
+    expect(arm?.bootFile).toMatch(/^http:.*\/boot\/ipxe\/snponly-arm64\.efi$/);
+    expect(stage(body.stages, 'iPXE on UEFI arm64')?.why).toMatch(/does not run on uefi-arm64/);
+    expect(stage(body.stages, 'iPXE')?.why).not.toMatch(/does not run/);
   });
 
   it('leaves nothing behind, and shows no token', async () => {

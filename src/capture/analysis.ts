@@ -16,6 +16,7 @@ import { type BootSoFar, beginsBoot, bootFrom, continueBoot } from './boundary.t
 import { checkAddresses, checkBoot } from './check-boots.ts';
 import { type CheckId, type Problem, problem } from './checks.ts';
 import { type Datagram, openFrame } from './frame.ts';
+import { malformedDhcp, malformedTftp } from './malformed.ts';
 import type { BootTrace, Capture, DhcpMessage, Entry, HttpRequest, MachineTrace } from './model.ts';
 import type { CaptureFault, Frame } from './pcap.ts';
 import { createTftpTracker } from './tftp-trace.ts';
@@ -81,9 +82,16 @@ function takeUdp(state: State, datagram: Datagram): void {
     return;
   }
   const taken = state.tracker.take(datagram);
+  if (!taken) takeFaultyTftp(state, datagram);
   if (!taken?.opened) return;
   state.counts.tftp += 1;
   append(state, ownerOf(state, datagram), taken.transfer);
+}
+
+function takeFaultyTftp(state: State, datagram: Datagram): void {
+  const isCut = datagram.payload.length < datagram.payloadBytes;
+  const detail = isCut ? undefined : malformedTftp(datagram);
+  if (detail !== undefined) report(state, problem('tftp-malformed', datagram, detail));
 }
 
 /** A capture of the server's own interface shows replies that leave together as one. */
@@ -103,7 +111,7 @@ function takeMessage(state: State, datagram: Datagram): void {
     const check: CheckId = cut ? 'frame-cut' : 'dhcp-malformed';
     const detail = cut
       ? `${payload.length} of ${payloadBytes} bytes captured`
-      : `${packet.code} at byte ${packet.at} of ${payloadBytes}`;
+      : malformedDhcp(datagram, packet);
     report(state, problem(check, { frame }, detail));
     return;
   }

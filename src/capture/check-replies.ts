@@ -14,7 +14,6 @@ import { hideTokens } from './hide-tokens.ts';
 import type { DhcpMessage } from './model.ts';
 
 const BOOT_SERVER_PORT = 4011;
-const VENDOR_SPECIFIC = 43;
 
 export function checkReply(reply: DhcpMessage, request: DhcpMessage | undefined): Problem[] {
   const found: Problem[] = [];
@@ -201,6 +200,13 @@ export function sendsToBootServer(reply: DhcpMessage, request: DhcpMessage): boo
     request.client.stage === 'firmware' &&
     !BIOS_ARCHS.includes(request.client.arch) &&
     readText(reply.packet.options.get(OPTION.vendorClass)).startsWith('PXEClient') &&
-    !reply.packet.options.has(VENDOR_SPECIFIC)
+    !speaksPxe(reply.packet.options.get(OPTION.vendorSpecific))
+  );
+}
+
+/** Sub-options 6 to 10 of option 43 make an offer one of PXE (edk2 PxeBcDhcp4.c); what other vendors have there does not. */
+function speaksPxe(value: Uint8Array | undefined): boolean {
+  return (subOptions(value ?? new Uint8Array(), true) ?? []).some(
+    ([code]) => code >= 6 && code <= 10,
   );
 }

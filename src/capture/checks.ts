@@ -62,7 +62,7 @@ export const CHECKS = {
   'http-url-by-name': ['warning', 'The boot URL has a host name, and the reply no DNS server.'],
   'pxe-class-alone': [
     'error',
-    'Option 60 PXEClient without option 43, and nobody answers on port 4011.',
+    "Option 60 PXEClient without PXE's option 43, and nobody answers on port 4011.",
   ],
   'overloaded-for-firmware': [
     'warning',
@@ -72,6 +72,7 @@ export const CHECKS = {
     'note',
     'iPXE was not told that there is no ProxyDHCP server, and waits for one.',
   ],
+  'tftp-malformed': ['error', 'What came to the TFTP port is no request.'],
   'tftp-unanswered': ['error', 'A TFTP request got no answer.'],
   'tftp-error': ['error', 'The TFTP server refused the request.'],
   'tftp-not-there': [

@@ -292,6 +292,7 @@ const CASES: Partial<
       }),
   ],
   'ipxe-waits-for-proxy': [() => exchange('ipxe', { offer: without(OPTION.ipxe) })],
+  'tftp-malformed': [() => [{ ...rrq(), payload: Uint8Array.of(0, 1, 0x61) }]],
   'tftp-unanswered': [() => [rrq()]],
   'tftp-error': [() => [rrq(), say(encodeError(1, 'File not found'))]],
   'tftp-not-there': [() => [rrq(asked, 'autoexec.ipxe'), say(encodeError(1, 'File not found'))]],

@@ -104,6 +104,10 @@ export class TftpEngine {
 
   receive(via: Via, bytes: Uint8Array, client: Endpoint): void {
     if (this.closed) return;
+    if (client.port === 0) {
+      this.ports.onDrop('no-port');
+      return;
+    }
     try {
       const acked = via === 0 ? undefined : ackedBlock(bytes);
       const one = acked === undefined ? undefined : this.running.get(keyOf(client));

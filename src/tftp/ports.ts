@@ -61,6 +61,8 @@ export const TFTP_DROP_REASONS = [
   'unterminated',
   'no-file',
   'odd-options',
+  /** From port 0, which says that no answer can be had (RFC 768). */
+  'no-port',
   /** Something else than a request came to the request port. */
   'not-a-request',
   /** Something else than ACK or ERROR came to a transfer's port. */

@@ -36,6 +36,15 @@ describe('requests', () => {
     expect(world.events).toMatchObject([{ name: 'tftp.failed', data: { why: message } }]);
   });
 
+  it('from port 0, to which nothing can be sent, begin nothing', () => {
+    const world = createTftpWorld({ f: file });
+    const nowhere = { ...client, port: 0 };
+    world.ask(nowhere, 'f');
+    world.say(nowhere, 1, encodeAck(1));
+    expect([world.engine.active, world.sent, world.events]).toEqual([0, [], []]);
+    expect(world.drops).toEqual(['no-port', 'no-port']);
+  });
+
   it('for a file beyond 32 bits of size are sent to HTTP', () => {
     const world = createTftpWorld({});
     const huge = { length: limit('tftpFileBytesMax') + 1 } as Uint8Array;
@@ -207,6 +216,7 @@ describe('every datagram that is not served is counted by its reason', () => {
     unterminated: (world) => world.say(client, 0, Buffer.from('\0\x01f\0octet')),
     'no-file': (world) => world.say(client, 0, Buffer.from('\0\x01\0octet\0')),
     'odd-options': (world) => world.say(client, 1, Buffer.from('\0\x06blksize\0')),
+    'no-port': (world) => world.ask({ ...client, port: 0 }, 'f'),
     'not-a-request': (world) => world.say(client, 0, encodeAck(1)),
     'not-an-answer': (world) => world.say(client, 1, encodeData(1, Buffer.from('x'))),
     'unknown-transfer': (world) => world.say(client, 1, encodeAck(1)),

@@ -34,6 +34,12 @@ const PXEIMAGE_FILES = {
   'initrd.img': 'application/octet-stream',
 } as const;
 
+/** What UEFI HTTP Boot does with a file: it goes by this before the name (UEFI 2.10, 24.7.3.1, edk2 HttpBootSupport.c). */
+function mediaTypeOf(name: string): string {
+  if (/\.iso$/i.test(name)) return 'application/vnd.efi-iso';
+  return /\.img$/i.test(name) ? 'application/vnd.efi-img' : 'application/efi';
+}
+
 export function createMachineApp(options: MachineAppOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: options.log,
@@ -87,7 +93,7 @@ function addBootRoutes(app: FastifyInstance, options: BootRouteOptions): void {
       : countOnly(options);
     const { send } = options;
     const now = options.clock();
-    return sendBootFile(request, reply, { file, type: 'application/efi', observer, send, now });
+    return sendBootFile(request, reply, { file, type: mediaTypeOf(name), observer, send, now });
   });
 
   app.get<TokenParams>('/boot/:token/script.ipxe', { exposeHeadRoute: false }, (request, reply) => {

@@ -138,6 +138,18 @@ describe('preconditions, in the order of RFC 9110 13.2.2', () => {
 });
 
 describe('answers on the wire', () => {
+  it.each([
+    ['loader.efi', 'application/efi'],
+    ['rescue.iso', 'application/vnd.efi-iso'],
+    ['rescue.IMG', 'application/vnd.efi-img'],
+  ])('says what UEFI HTTP Boot is to do with %s', async (name, type) => {
+    const dir = folder();
+    writeFileSync(join(dir, name), 'x');
+    const { port } = await listening(createWorld(), dir);
+    const { headers } = await fetch(`http://127.0.0.1:${port}/boot/ipxe/${name}`);
+    expect(headers.get('content-type')).toBe(type);
+  });
+
   it('serves UEFI HTTP Boot: HEAD and GET on one connection, no port in Host, never chunked', async () => {
     const dir = folder();
     writeFileSync(join(dir, 'snponly.efi'), 'e'.repeat(200_000));

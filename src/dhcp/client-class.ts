@@ -18,7 +18,7 @@ export interface DhcpClient {
   /** Option 93: the first entry that we can boot, else its first; 0 when the client names none. */
   readonly arch: number;
   readonly archName: string;
-  /** An iPXE with another user class than `iPXE`: a card's own build, which is handed ours like any firmware. */
+  /** An iPXE with another user class than `iPXE`, or without HTTP: a card's own build, which is handed ours like any firmware. */
   readonly foreignIpxe: boolean;
   /** An iPXE that says it speaks HTTPS; whether it trusts the site's CA, it does not say. */
   readonly ipxeHttps: boolean;
@@ -38,7 +38,8 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
   const userClass = readUserClass(options.get(OPTION.userClass));
   const vendorClass = readText(options.get(OPTION.vendorClass));
   const ipxe = options.get(OPTION.ipxe);
-  const ours = userClass.includes('iPXE') || (ipxe !== undefined && userClass === '');
+  const named = userClass.includes('iPXE') || (ipxe !== undefined && userClass === '');
+  const ours = named && !lacksHttp(ipxe);
   const arch = readArch(options.get(OPTION.clientArch), vendorClass);
   const signs = { ours, speaksIpxe: ipxe !== undefined, vendorClass, arch };
   const stage = stageOf(signs) ?? (outOfBand || isBmc(vendorClass) ? 'bmc' : 'os');
@@ -74,8 +75,23 @@ export function isBootClient({ stage }: Pick<DhcpClient, 'stage'>): boolean {
   return stage === 'firmware' || stage === 'http-boot' || stage === 'ipxe';
 }
 
-/** iPXE include/ipxe/features.h, DHCP_EB_FEATURE_HTTPS: the build has the code. */
+/** iPXE include/ipxe/features.h, DHCP_EB_FEATURE_: the build has the code. The list of them goes from PXE extensions to NFS. */
+const IPXE_FEATURE_HTTP = 0x13;
 const IPXE_FEATURE_HTTPS = 0x14;
+const IPXE_FEATURES = { first: 0x10, last: 0x29 } as const;
+
+/**
+ * Ours all have HTTP; the ROM of a card may be built without it (DOWNLOAD_PROTO_HTTP), and could not fetch its script. One that
+ * lists no features says nothing of them.
+ */
+function lacksHttp(value: Uint8Array | undefined): boolean {
+  if (!value || hasIpxeFeature(value, IPXE_FEATURE_HTTP)) return false;
+  for (let at = 0; at + 1 < value.length; at += 2 + (value[at + 1] ?? 0)) {
+    const code = value[at] ?? 0;
+    if (code >= IPXE_FEATURES.first && code <= IPXE_FEATURES.last) return true;
+  }
+  return false;
+}
 
 /** Option 175 holds code, length and value over and over; a feature is there when its code is. */
 function hasIpxeFeature(value: Uint8Array | undefined, code: number): boolean {

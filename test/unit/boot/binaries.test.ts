@@ -95,6 +95,18 @@ describe('who is asking', () => {
     ['iPXE without its option 175', [PXE, user('iPXE')], 'ipxe', false],
     ["a card's own iPXE", [PXE, IPXE, user('mlx-flexboot')], 'firmware', true],
     ['a build of another site', [PXE, IPXE, user('\x09othersite')], 'firmware', true],
+    [
+      'an iPXE that lists what it can do, and HTTP is not there',
+      [PXE, user('iPXE'), [OPTION.ipxe, Uint8Array.of(0x15, 1, 1, 0xb1, 1, 0x13)]],
+      'firmware',
+      true,
+    ],
+    [
+      'an iPXE that lists nothing of what it can do',
+      [PXE, user('iPXE'), [OPTION.ipxe, Uint8Array.of(0xb1, 5, 1, 0x80, 0x86, 0x10, 0x0e)]],
+      'ipxe',
+      false,
+    ],
     ['firmware', [PXE], 'firmware', false],
     ['firmware with a user class', [PXE, user('rack-7')], 'firmware', false],
     ['an operating system', [], 'os', false],

@@ -48,7 +48,7 @@ private_apt() {
   ls "$etc"/sources.list.d/* >/dev/null 2>&1 || fail "no Debian package source found in /etc/apt"
   APT=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$etc/sources.list.d"
     -o "Dir::State::lists=$out/cache/apt/lists" -o "Dir::Cache::archives=$out/cache/apt/archives"
-    -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o "APT::Sandbox::User=root" -o "APT::Get::List-Cleanup=0")
+    -o "Dir::Cache::pkgcache=$out/cache/apt/pkgcache.bin" -o "Dir::Cache::srcpkgcache=$out/cache/apt/srcpkgcache.bin" -o "APT::Sandbox::User=root" -o "APT::Get::List-Cleanup=0")
   lists_read=$out/cache/apt/updated
   if [ ! -e "$lists_read" ] || [ -n "$(find "$lists_read" -mmin +720)" ]; then read_lists; fi
 }

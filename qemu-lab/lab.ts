@@ -136,10 +136,10 @@ export async function createLab(
     async destroy() {
       if (destroyed) return;
       destroyed = true;
-      await Promise.all(vms.map((vm) => vm.stop()));
+      // The daemon before the BMCs: of one that answers no more it waits for the end of each session.
+      await Promise.all([end(daemon, 'SIGTERM'), ...vms.map((vm) => vm.stop())]);
       await Promise.all(vms.map((vm) => vm.bmc?.close()));
       for (const hub of hubs) hub.close();
-      await end(daemon, 'SIGTERM');
       destroyNetwork(network);
       if (!options.keepFiles) rmSync(dir, { recursive: true, force: true });
     },

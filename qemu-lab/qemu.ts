@@ -143,7 +143,7 @@ export function qemuArguments(machine: RackMachine, place: VmPlace): string[] {
     ...(uefi && machine.netboot.startsWith('http') ? HTTP_BOOT_ONLY : []),
     ...(machine.netboot === 'https' ? trusting(`${place.dir}/../${CA_LIST}`) : []),
     // What it refused is followed by its next entry, and not by a minute of IPv6 that nobody answers.
-    ...(machine.secureBoot ? without('IPv6PXESupport') : []),
+    ...(machine.secureBoot || !machine.ipv6Boot ? without('IPv6PXESupport') : []),
     ...(!uefi && machine.netboot === 'chain' && place.first === 'network'
       ? ['-kernel', place.ipxeKernel, '-initrd', `${place.dir}/plain-pxe.ipxe`]
       : []),

@@ -94,6 +94,8 @@ const machine = z.strictObject({
   netboot: z.enum(['rom', 'chain', 'http', 'https']).default('rom'),
   /** UEFI only: the firmware starts nothing that is not signed by whom it trusts. */
   secureBoot: z.boolean().default(false),
+  /** UEFI only: whether it tries PXE over IPv6 when IPv4 has failed, for a minute in which nobody answers. */
+  ipv6Boot: z.boolean().default(true),
   link: linkFault.optional(),
   nics: z.array(nic).min(1).max(4).prefault([{}]),
   disks: z.array(disk).max(8).prefault([{}]),

@@ -21,7 +21,11 @@ export const quirk: Scenario = {
   tools: ['tshark'],
   config: { boot: { binaries: { uefiX64: REFUSED }, alternatives: { uefiX64: WORKS } } },
   sick: 'all',
-  rack: { machines: [{ name: 'picky', firmware: 'uefi', serial: 'SN-7001', disks: [] }] },
+  rack: {
+    machines: [
+      { name: 'picky', firmware: 'uefi', ipv6Boot: false, serial: 'SN-7001', disks: [] },
+    ],
+  },
   async run(run) {
     const [vm] = run.lab.vms;
     if (!vm) throw new Error('the rack is empty');

@@ -112,6 +112,9 @@ describe('QEMU', () => {
     expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n');
     expect(http).toContain('-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n');
     expect(argumentsOf({ firmware: 'uefi' })).not.toContain('fw_cfg');
+    const without6 = argumentsOf({ firmware: 'uefi', ipv6Boot: false });
+    expect(without6).toContain('-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n');
+    expect(without6).not.toContain('IPv4PXESupport');
   });
 
   it('gives each processor its board and its firmware, and ia32 the guarded variables that it stops without', () => {

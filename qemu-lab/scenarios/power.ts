@@ -48,7 +48,7 @@ export const power: Scenario = {
     await everyBmcIsProven(run);
     await netbootOnce(run, people);
     await cycleToDisk(run, people);
-    await useConsole(run, people);
+    await Promise.all(run.lab.vms.map((vm) => useConsole(run, people, vm)));
     await typeInPortal(run, people);
     await switchOff(run, people);
   },
@@ -107,26 +107,24 @@ async function cycleToDisk(run: ScenarioRun, people: LabPeople): Promise<void> {
 }
 
 /** Both ways, and a reset that the machine makes itself; each boot can be read afterwards. */
-async function useConsole(run: ScenarioRun, people: LabPeople): Promise<void> {
-  for (const vm of run.lab.vms) {
-    const console = await openConsole(run, people, vm);
-    await console.until('[open]');
-    // The appliance has the one console that this BMC gives: a program beside it is told so.
-    const refused = await ipmitool(people, vm.bmc?.address() ?? '', 'sol', 'activate').then(
-      () => 'nothing',
-      ({ stdout, stderr }) => `${stdout}${stderr}`,
-    );
-    run.check(/already active/.test(refused), `ipmitool beside the appliance: ${refused}`);
-    console.type('reveille?');
-    await console.until('reveille?');
-    console.type(TEST_DISK_RESET);
-    await console.until(TEST_DISK_SAYS);
-    run.check(
-      vm.starts.at(-1)?.cause === 'soft-reset',
-      `${vm.machine.name}: last started by ${vm.starts.at(-1)?.cause}`,
-    );
-    await console.leave();
-  }
+async function useConsole(run: ScenarioRun, people: LabPeople, vm: LabVm): Promise<void> {
+  const console = await openConsole(run, people, vm);
+  await console.until('[open]');
+  // The appliance has the one console that this BMC gives: a program beside it is told so.
+  const refused = await ipmitool(people, vm.bmc?.address() ?? '', 'sol', 'activate').then(
+    () => 'nothing',
+    ({ stdout, stderr }) => `${stdout}${stderr}`,
+  );
+  run.check(/already active/.test(refused), `ipmitool beside the appliance: ${refused}`);
+  console.type('reveille?');
+  await console.until('reveille?');
+  console.type(TEST_DISK_RESET);
+  await console.until(TEST_DISK_SAYS);
+  run.check(
+    vm.starts.at(-1)?.cause === 'soft-reset',
+    `${vm.machine.name}: last started by ${vm.starts.at(-1)?.cause}`,
+  );
+  await console.leave();
 }
 
 /** The test disk hears no power button: the grace ends, and the power goes. */

@@ -146,7 +146,8 @@ describe('our client against ipmi_sim', () => {
     });
   });
 
-  it.each([
+  // Each waits for what this BMC does not answer.
+  it.concurrent.each([
     [{ password: 'wrong' }, 'BMC_PASSWORD'],
     [{ user: 'nobody' }, 'BMC_USER'],
     [{ suites: [17] }, 'BMC_SUITE'],

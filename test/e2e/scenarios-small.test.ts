@@ -1,0 +1,11 @@
+/** The scenarios of the virtual lab with one machine at most: `make test` runs them beside the portal's tests. */
+import { describe, expect, it } from 'vitest';
+import { itJudges, LARGE, PAIRS, SMALL } from '../support/lab-scenarios.ts';
+
+describe('the virtual lab', () => {
+  itJudges(SMALL);
+
+  it('has some of every size', () => {
+    for (const { length } of [SMALL, PAIRS, LARGE]) expect(length).toBeGreaterThan(3);
+  });
+});

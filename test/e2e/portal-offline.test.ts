@@ -27,8 +27,14 @@ async function come(user: string, url = portal.url): Promise<Page> {
   const { page } = await visit(browser, url);
   await signIn(page, user);
   await page.getByText('Live', { exact: true }).waitFor();
-  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await expect.poll(() => page.evaluate(workerState), { timeout: 30_000 }).toMatch(/^activat/);
   return page;
+}
+
+/** In the page. `ready` would wait for ever for a worker that cannot be installed. */
+async function workerState(): Promise<string> {
+  const registration = await navigator.serviceWorker.getRegistration();
+  return registration?.active?.state ?? 'none';
 }
 
 /** Resolves when the device has this: what is kept is written behind the page's back. */

@@ -22,9 +22,7 @@ export const quirk: Scenario = {
   config: { boot: { binaries: { uefiX64: REFUSED }, alternatives: { uefiX64: WORKS } } },
   sick: 'all',
   rack: {
-    machines: [
-      { name: 'picky', firmware: 'uefi', ipv6Boot: false, serial: 'SN-7001', disks: [] },
-    ],
+    machines: [{ name: 'picky', firmware: 'uefi', ipv6Boot: false, serial: 'SN-7001', disks: [] }],
   },
   async run(run) {
     const [vm] = run.lab.vms;

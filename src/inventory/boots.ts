@@ -15,6 +15,7 @@ import { limit } from '../limits.ts';
 import { type BootId, type Hardwarename, newBootId } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import type { Kept } from './transactions.ts';
 import { openUnfinished } from './unfinished.ts';
 
 export interface Boot {
@@ -47,7 +48,7 @@ export interface Sighted {
   readonly resumed: boolean;
 }
 
-export interface Boots {
+export interface Boots extends Kept {
   /** The boot that this packet belongs to, begun if need be; `undefined` for an operating system outside any boot. */
   sight(sighting: BootSighting): Sighted | undefined;
   /** Would a packet of this stage begin a boot? */
@@ -69,9 +70,6 @@ export interface Boots {
   stalled(id: BootId): void;
   /** It has been idle for so long that nothing continues it: until it moves it is no longer held in memory. */
   idled(id: BootId): void;
-  /** For the transaction runner only: from `begin` on, what is kept in memory can be taken back. */
-  begin(): void;
-  rollback(): void;
   /** Another connection has changed something: what is kept in memory is read anew. */
   reread(): void;
 }
@@ -256,8 +254,7 @@ export function openBoots(db: Database, clock: Clock): Boots {
       unfinished.ended(id);
     },
     idled: (id) => void unfinished.ended(id),
-    begin: unfinished.begin,
-    rollback: unfinished.rollback,
+    ...unfinished.kept,
     reread: unfinished.reread,
   };
 }

@@ -10,15 +10,19 @@ import type { EventName, NewEvent, StoredEvent } from '../events.ts';
 import type { BootId, Hardwarename } from '../wire/ids.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import { createFollowers, type Followers } from './event-followers.ts';
 import { openGuestRows } from './guest-rows.ts';
 import { createGuestRun, isOfGuest } from './guest-run.ts';
+import type { Kept } from './transactions.ts';
 
-export interface EventStore {
+export interface EventStore
+  extends Kept,
+    Pick<Followers, 'follow' | 'followOne' | 'changes' | 'tell'> {
   /** Adds one event at the current time and returns its number. */
   append(event: NewEvent): number;
   /**
-   * The same for who needs no number, inside a transaction of the runner: what guests are offered and given is written by its
-   * end at the latest, many by one statement. The order is that of the calls, of either kind.
+   * The same for who needs no number, inside a transaction of the inventory (else it throws): what guests are offered and given is
+   * written by the end of its step at the latest, many by one statement. The order is that of the calls, of either kind.
    */
   note(event: NewEvent): void;
   /** Up to `count` events with an id above `after`, oldest first. */
@@ -38,27 +42,12 @@ export interface EventStore {
   ofMachine(hardwarename: Hardwarename, count: number): StoredEvent[];
   lastId(): number;
   /**
-   * Calls `wake` after each commit that added events; returns the way to stop. Who follows `machines` is not woken each time
-   * by what nobody on record does (the chatter of guests), only now and then, so that its cursor moves on.
-   */
-  follow(wake: () => void, only?: 'machines'): () => void;
-  /** The same for events about one machine (its hardwarename) or one NIC (its MAC): what thousands may follow. */
-  followOne(subject: Hardwarename | Mac, wake: () => void): () => void;
-  /**
    * Where a reader of what concerns machines may go on from: behind `after`, the newest of what guests were offered and given, when there is
    * nothing else in between, and `after` otherwise.
    */
   pastGuests(after: number): number;
-  /** Differs after each event that may tell of a change of a record, and after a rollback. */
-  changes(): number;
-  /** For the transaction runner only, before the commit: writes what was noted. */
-  settle(): void;
-  /** For the transaction runner only: tells the followers when something was appended. */
-  committed(): void;
   /** Another connection has changed something: whatever was read may be old. */
   arrived(): void;
-  /** For the transaction runner only: what was appended is gone, and the records are what they were. */
-  rolledBack(): void;
 }
 
 /** What of an event can be judged without its data. */
@@ -83,12 +72,6 @@ export interface Scan {
   readonly looked: number;
 }
 
-/** How often who follows machines is woken by guests alone. */
-const GUESTS_WAKE_MS = 100;
-
-/** What passes by: it changes no record of ServerDb. */
-const TRAFFIC = /^(dhcp|tftp|http|ipxe|agent|boot|job|work|os)\./;
-
 /** A row of the table `events`. */
 export interface EventRow {
   id: number;
@@ -98,12 +81,6 @@ export interface EventRow {
   boot: string | null;
   hardwarename: string | null;
   data: string;
-}
-
-/** It names nobody on record, but one on record may have lost an address by it. Both are rare. */
-function takesAddress(event: NewEvent): boolean {
-  if (event.name === 'dhcp.acked') return event.data.displaced !== undefined;
-  return event.name === 'dhcp.declined';
 }
 
 /** Boots of one machine whose events are looked at for its newest ones: none that is older has moved since. */
@@ -149,18 +126,6 @@ function eventsOfMachines(db: Database): EventStore['ofMachinesAfter'] {
   };
 }
 
-/** Whether an event of this name is traffic. Names are few, and each comes by thousands. */
-function createPassesBy(): (name: string) => boolean {
-  const known = new Map<string, boolean>();
-  return (name) => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
-    const passes = TRAFFIC.test(name);
-    known.set(name, passes);
-    return passes;
-  };
-}
-
 /** Its own events and those of its latest boots, each found by an index and no more of them than can be wanted. */
 function newestOfMachine(db: Database): (hardwarename: string, count: number) => EventRow[] {
   const ofMachine = db.prepare<[string, number], EventRow>(
@@ -192,31 +157,13 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
   const ofBoot = eventsOfBoot(db);
   const newestOf = newestOfMachine(db);
   const last = db.prepare<[], { id: number }>('SELECT coalesce(max(id), 0) AS id FROM events');
-  const followers = new Set<() => void>();
-  const followersOfMachines = new Set<() => void>();
-  const followersOfOne = new Map<string, Set<() => void>>();
-  /** Whom the events of the running transaction are about, as far as somebody follows them. */
-  const touched = new Set<string>();
-  const passesBy = createPassesBy();
+  const followers = createFollowers(clock);
   const guestRun = createGuestRun();
   const guestRows = openGuestRows(db, { clock, written: guestRun.noteGuests });
-  let appended: 'nothing' | 'of guests' | 'of machines' = 'nothing';
-  let [machinesToldAt, changes] = [0, 0];
-
-  const tellOf = (event: NewEvent): void => {
-    const isTraffic = passesBy(event.name);
-    if (!isTraffic) changes += 1;
-    if (!isTraffic || event.hardwarename !== undefined || takesAddress(event))
-      appended = 'of machines';
-    else if (appended === 'nothing') appended = 'of guests';
-    if (event.mac && followersOfOne.has(event.mac)) touched.add(event.mac);
-    if (event.hardwarename && followersOfOne.has(event.hardwarename)) {
-      touched.add(event.hardwarename);
-    }
-  };
+  let isInTransaction = false;
   const append = (event: NewEvent): number => {
     guestRows.settle();
-    tellOf(event);
+    followers.appended(event);
     const { lastInsertRowid } = insert.run(
       clock(),
       event.name,
@@ -228,15 +175,22 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     return guestRun.note(Number(lastInsertRowid), event);
   };
 
+  /** What was appended is gone, and the records are what they were. */
+  const takeBack = (): void => {
+    guestRows.forget();
+    guestRun.forget();
+    followers.changed();
+  };
+
   return {
     append,
     note(event) {
+      if (!isInTransaction) throw new Error('events are noted within a transaction');
       if (isOfGuest(event)) {
-        tellOf(event);
+        followers.appended(event);
         guestRows.add(event);
       } else append(event);
     },
-    settle: guestRows.settle,
     after: (after, count) => page.all(after, count).map(eventFromRow),
     ofMachinesAfter: eventsOfMachines(db),
     scan(after, count, { max, head, event }) {
@@ -256,50 +210,25 @@ export function openEventStore(db: Database, clock: Clock): EventStore {
     ofBoot,
     ofMachine: (hardwarename, count) => newestOf(hardwarename, count).map(eventFromRow),
     lastId: () => last.get()?.id ?? 0,
-    follow(wake, only) {
-      const among = only === 'machines' ? followersOfMachines : followers;
-      among.add(wake);
-      return () => among.delete(wake);
-    },
-    followOne(subject, wake) {
-      const others = followersOfOne.get(subject);
-      if (others) others.add(wake);
-      else followersOfOne.set(subject, new Set([wake]));
-      return () => {
-        const left = followersOfOne.get(subject);
-        left?.delete(wake);
-        if (left?.size === 0) followersOfOne.delete(subject);
-      };
-    },
-    committed() {
-      if (appended === 'nothing') return;
-      const now = clock();
-      const tellsMachines = appended === 'of machines' || now - machinesToldAt >= GUESTS_WAKE_MS;
-      appended = 'nothing';
-      for (const wake of followers) wake();
-      if (tellsMachines) {
-        machinesToldAt = now;
-        for (const wake of followersOfMachines) wake();
-      }
-      const subjects = [...touched];
-      touched.clear();
-      for (const subject of subjects) {
-        for (const wake of followersOfOne.get(subject) ?? []) wake();
-      }
-    },
+    ...{ follow: followers.follow, followOne: followers.followOne, tell: followers.tell },
     pastGuests: guestRun.past,
-    changes: () => changes,
+    changes: followers.changes,
     arrived() {
       guestRun.forget();
-      changes += 1;
-      for (const wake of [...followers, ...followersOfMachines]) wake();
+      followers.arrived();
     },
-    rolledBack() {
-      guestRows.forget();
-      guestRun.forget();
-      appended = 'nothing';
-      touched.clear();
-      changes += 1;
+    begin() {
+      isInTransaction = true;
     },
+    settle: guestRows.settle,
+    commit() {
+      isInTransaction = false;
+    },
+    rollback() {
+      isInTransaction = false;
+      takeBack();
+      followers.forget();
+    },
+    mark: () => takeBack,
   };
 }

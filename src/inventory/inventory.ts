@@ -2,8 +2,8 @@
  * ServerDb as one object: the stores over one database, and the one way to run a transaction.
  *
  * A transaction takes the write lock at once, nested ones join it, and followers of the event feed are woken only after
- * the outermost commit: nobody ever sees an event whose change was rolled back. What stores keep in memory (leases) is
- * taken back with the transaction that changed it.
+ * the outermost commit: nobody ever sees an event whose change was rolled back. What stores keep in memory goes with the
+ * transaction, or the step of one, that changed it (`transactions.ts`).
  */
 import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
@@ -23,12 +23,14 @@ import { knownKeys } from './known-keys.ts';
 import { type LeaseStore, openLeases } from './leases.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { openPast, type Past } from './past.ts';
+import type { Quirks } from './quirks.ts';
 import { recall } from './recall.ts';
 import type { SubnetCheck } from './records.ts';
 import { type MigrateOptions, migrate } from './schema.ts';
 import { createSecretBox, SECRET_KEY_BYTES, type SecretBox } from './secrets.ts';
 import { openServerDb, type ServerDb } from './serverdb.ts';
 import { openTokens, type Tokens } from './tokens.ts';
+import { type Kept, openTransactions } from './transactions.ts';
 import { openWork, type Work } from './work.ts';
 
 export interface Inventory {
@@ -58,7 +60,7 @@ export interface Inventory {
   soon(change: () => void): void;
   /** Somebody else has changed the file: what is kept in memory of records is read anew. Of leases it is not. */
   reread(tables: ReadonlySet<string>): void;
-  /** Runs and always rolls back: for "what would happen". */
+  /** Runs and always rolls back: for "what would happen". Not within a transaction. */
   rehearse<T>(run: () => T): T;
 }
 
@@ -100,33 +102,26 @@ export function openInventory(options: InventoryOptions): Inventory {
     ...records,
     stateByMac: (mac: Mac) => (isKnownNic(mac) ? stateByMac(mac) : undefined),
   };
-  const run = db.transaction(settling([leases, events]));
+  const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
+  const { checkSubnet, domain } = options;
+  const parts = { db, clock, events, machines, secrets: box, checkSubnet, domain };
+  const serverdb = openServerDb({ ...parts, step: (inside) => transactions.step(inside) });
+  const transactions = openTransactions(db, [leases, events, boots, keptOf(serverdb.quirks)]);
   const outermost = <T>(inside: () => T): T => {
-    leases.begin();
-    boots.begin();
     const release = hold();
     try {
-      const result = run.immediate(inside) as T;
-      leases.commit();
-      return result;
-    } catch (error) {
-      leases.rollback();
-      boots.rollback();
-      events.rolledBack();
-      serverdb.quirks.rolledBack();
-      throw error;
+      return transactions.run(inside);
     } finally {
       release();
     }
   };
   let pending: (() => void)[] = [];
-  const savepoint = db.transaction((change: () => void) => change());
   const runPending = (): void => {
     const changes = pending;
     pending = [];
     for (const change of changes) {
       try {
-        savepoint(change);
+        transactions.step(change);
       } catch (error) {
         gather?.onError(error);
       }
@@ -135,7 +130,7 @@ export function openInventory(options: InventoryOptions): Inventory {
   const commitPending = (): void => {
     try {
       outermost(runPending);
-      events.committed();
+      events.tell();
     } catch (error) {
       gather?.onError(error);
     }
@@ -147,7 +142,7 @@ export function openInventory(options: InventoryOptions): Inventory {
     // On its own, so that neither takes the other with it when it fails.
     if (pending.length > 0) commitPending();
     const result = outermost(inside);
-    events.committed();
+    events.tell();
     return result;
   };
   const soon = (change: () => void): void => {
@@ -164,10 +159,6 @@ export function openInventory(options: InventoryOptions): Inventory {
     });
   };
   const transaction = <T>(inside: () => T): T => commit(inside, true);
-  const box = secrets ?? createSecretBox(() => randomBytes(SECRET_KEY_BYTES));
-  const { checkSubnet, domain } = options;
-  const parts = { db, clock, events, machines, secrets: box, checkSubnet, domain };
-  const serverdb = openServerDb(parts);
   const onReport = createAfterReport({ machines, records: serverdb.records, events });
   return {
     events,
@@ -212,12 +203,12 @@ export function openInventory(options: InventoryOptions): Inventory {
   };
 }
 
-/** What waits for the end of its transaction is written then. */
-function settling(stores: readonly { settle(): void }[]) {
-  return (inside: () => unknown): unknown => {
-    const result = inside();
-    for (const store of stores) store.settle();
-    return result;
+/** Read anew after a failure, and written with each change. */
+function keptOf({ rolledBack }: Quirks): Kept {
+  const nothing = () => undefined;
+  return {
+    ...{ begin: nothing, settle: nothing, commit: nothing },
+    ...{ rollback: rolledBack, mark: () => rolledBack },
   };
 }
 

@@ -15,9 +15,10 @@ import type { Mac } from '../wire/mac.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { createLeaseBook, type HeldLease, type LeaseBook } from './lease-book.ts';
 import { openLeaseTable } from './lease-table.ts';
+import type { Kept } from './transactions.ts';
 
-export interface LeaseStore extends LeaseView {
-  /** Inside the caller's transaction. @returns the MAC that had the address until now, when it was another */
+export interface LeaseStore extends LeaseView, Kept {
+  /** Inside a transaction of the inventory, else it throws. @returns the MAC that had the address until now, when it was another */
   apply(change: LeaseChange): Mac | undefined;
   /** The MAC that an address was last given to, on any segment: for traffic that carries no other name (TFTP). */
   macAt(address: Ipv4): Mac | undefined;
@@ -25,14 +26,11 @@ export interface LeaseStore extends LeaseView {
   count(): number;
   /** The pools of segments are others from now on: addresses that were in none may be in one again. */
   repooled(): void;
-  /** The table was changed by another hand, and committed: what is in memory is read anew, and offers are forgotten. */
+  /**
+   * The table was changed by another hand, and committed: what is in memory is read anew, and offers are forgotten. Behind which
+   * relay port a guest is stands in memory alone: as far as it has its address still, it is kept.
+   */
   reload(): void;
-  /** For the transaction runner only: from `begin` on, changes of the copy can be taken back. */
-  begin(): void;
-  /** Before the commit: writes the rows that wait for it. */
-  settle(): void;
-  commit(): void;
-  rollback(): void;
 }
 
 interface LeaseRow {
@@ -62,13 +60,20 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     written.set(segment, known);
     return known;
   };
-  const load = (): void => {
+  const load = (before?: ReadonlyMap<string, LeaseBook>): void => {
     for (const row of db.prepare<[], LeaseRow>('SELECT * FROM leases').iterate()) {
-      bookOf(row.segment).enter(fromRow(row), clock());
+      const lease = fromRow(row);
+      const known = before?.get(row.segment)?.byAddress(lease.address);
+      const guestOf = known?.mac === lease.mac ? known.guestOf : undefined;
+      bookOf(row.segment).enter(guestOf === undefined ? lease : { ...lease, guestOf }, clock());
       writtenOf(row.segment).add(row.address);
     }
   };
   load();
+  const takeBack = (from: number): void => {
+    table.forget();
+    for (const back of undo?.splice(from).reverse() ?? []) back();
+  };
   return {
     byMac: (segment, mac) => books.get(segment)?.byMac(mac, clock()),
     byAddress: (segment, address) => books.get(segment)?.byAddress(address),
@@ -79,6 +84,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
     quarantinesBeside: (segment, address) =>
       books.get(segment)?.quarantinesBeside(address, clock()) ?? { inSegment: 0, behindPort: 0 },
     apply(change) {
+      if (!undo) throw new Error('leases are entered within a transaction');
       const { segment, address, mac, state, expiresAt } = change;
       const now = clock();
       const book = bookOf(segment);
@@ -87,7 +93,7 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       // An offer overwrites the copy, so only the row still says whose the address was; a renewal needs not ask.
       const renews = known?.mac === mac && known.state === 'bound';
       const back = book.enter({ address, mac, state, expiresAt, guestOf, lastAt: now }, now);
-      undo?.push(back);
+      undo.push(back);
       if (state === 'offered') return undefined;
       const clientId = change.clientId ? Buffer.from(change.clientId) : null;
       const { hostname, boot = null } = change;
@@ -106,7 +112,6 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       table.put([segment, address, mac, state, clientId, hostname, boot, expiresAt, now, now]);
       return before === mac ? undefined : before;
     },
-    settle: table.settle,
     macAt(address) {
       let newest: HeldLease | undefined;
       for (const book of books.values()) {
@@ -120,21 +125,26 @@ export function openLeases(db: Database, clock: Clock): LeaseStore {
       for (const book of books.values()) book.repooled();
     },
     reload() {
+      const before = new Map(books);
       books.clear();
       written.clear();
-      load();
+      load(before);
     },
     count: () => [...books.values()].reduce((sum, book) => sum + book.size(), 0),
     begin() {
       undo = [];
     },
+    settle: table.settle,
     commit() {
       undo = undefined;
     },
     rollback() {
-      table.forget();
-      for (const back of (undo ?? []).reverse()) back();
+      takeBack(0);
       undo = undefined;
+    },
+    mark() {
+      const from = undo?.length ?? 0;
+      return () => takeBack(from);
     },
   };
 }

@@ -60,6 +60,7 @@ export interface ServerDbParts {
   readonly checkSubnet?: SubnetCheck | undefined;
   /** The site's domain in DNS. */
   readonly domain?: string | undefined;
+  step<T>(run: () => T): T;
 }
 
 export function openServerDb(parts: ServerDbParts): ServerDb {
@@ -89,6 +90,6 @@ export function openServerDb(parts: ServerDbParts): ServerDb {
     waits: openWaitWatch(db, parts),
     deliveries: openDeliveries(db, { clock, events }),
     quirks: openQuirks(db, clock, (event) => void events.append(event)),
-    savepoint: (run) => db.transaction(run)(),
+    savepoint: parts.step,
   };
 }

@@ -3,15 +3,13 @@ import type { Database } from 'better-sqlite3';
 import { limit } from '../limits.ts';
 import type { BootId } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
+import type { Kept } from './transactions.ts';
 
 export interface Unfinished {
   all(): ReadonlyMap<BootId, Millis>;
   moved(id: BootId, at: Millis): void;
   ended(id: BootId): void;
-  /** From here on, what changes can be taken back. */
-  begin(): void;
-  /** The transaction has failed: all is as it was when it began. */
-  rollback(): void;
+  readonly kept: Kept;
   /** It may be any: what is asked for next is read. */
   reread(): void;
 }
@@ -37,25 +35,31 @@ export function openUnfinished(db: Database, clock: Clock): Unfinished {
     if (!before.has(id)) before.set(id, held.get(id));
     return held;
   };
+  const reread = (): void => {
+    running = undefined;
+    before.clear();
+  };
   return {
     all,
     moved: (id, at) => void changing(id).set(id, at),
     ended: (id) => void changing(id).delete(id),
-    begin() {
-      before.clear();
-      isOfTransaction = false;
+    kept: {
+      begin() {
+        before.clear();
+        isOfTransaction = false;
+      },
+      settle: () => undefined,
+      commit: () => undefined,
+      rollback() {
+        if (isOfTransaction) running = undefined;
+        for (const [id, at] of before) {
+          if (at === undefined) running?.delete(id);
+          else running?.set(id, at);
+        }
+        before.clear();
+      },
+      mark: () => reread,
     },
-    rollback() {
-      if (isOfTransaction) running = undefined;
-      for (const [id, at] of before) {
-        if (at === undefined) running?.delete(id);
-        else running?.set(id, at);
-      }
-      before.clear();
-    },
-    reread() {
-      running = undefined;
-      before.clear();
-    },
+    reread,
   };
 }

@@ -87,6 +87,24 @@ describe('the core', () => {
     );
   });
 
+  it('only transactions.ts opens transactions and savepoints over the stores, which keep in memory what they are to write', () => {
+    const others: Record<string, string> = {
+      'src/inventory/schema.ts': 'before there is a store',
+      'src/inventory/feed-epoch.ts': 'before there is a store',
+      'src/inventory/machines.ts': 'before leases and events are noted',
+      'src/platform/restore.ts': 'while no daemon has the database open',
+      'src/platform/scratch-copy.ts': 'into a database of its own',
+      'src/standby/copy.ts': 'the copy, which has no store that writes',
+      'src/daemon/standby-copy.ts': 'while no daemon has the database open',
+    };
+    const opens = sources('src').filter(
+      (file) =>
+        !file.startsWith('src/central/') &&
+        /\bdb\s*\.transaction\(|['"`](BEGIN|SAVEPOINT)\b/.test(text(file)),
+    );
+    expect(opens.sort()).toEqual(['src/inventory/transactions.ts', ...Object.keys(others)].sort());
+  });
+
   it('only the boot decision turns a state into what is booted', () => {
     const others = sources('src').filter(
       (file) => !/inventory\/states|boot\/(decide|next)|inventory\/ingest|\/ui\//.test(file),

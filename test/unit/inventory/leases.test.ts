@@ -139,6 +139,25 @@ describe('leases in memory and in the table', () => {
     expect(leases.count()).toBe(0);
   });
 
+  it('knows after it was read anew behind which port a guest is, as long as it has its address still', () => {
+    const { world, change, leases, segment } = store();
+    const [one, other] = ['10.77.0.100', '10.77.0.101'] as const;
+    world.inventory.transaction(() => {
+      leases.apply({ ...change(A, one, 'bound'), guestOf: 'port 1' });
+      leases.apply({ ...change(B, other, 'bound'), guestOf: 'port 1' });
+    });
+    expect(leases.guestsBehind(segment.name, 'port 1')).toBe(2);
+    world.db.prepare('UPDATE leases SET expires_at = expires_at + 1000').run();
+    leases.reload();
+    expect(leases.guestsBehind(segment.name, 'port 1')).toBe(2);
+    expect(leases.byMac(segment.name, A)).toMatchObject({ guestOf: 'port 1' });
+    const C = mac('02:00:00:00:00:0c');
+    world.db.prepare('UPDATE leases SET mac = ? WHERE address = ?').run(C, ipv4(other));
+    leases.reload();
+    expect(leases.guestsBehind(segment.name, 'port 1')).toBe(1);
+    expect(leases.byMac(segment.name, C)?.guestOf).toBeUndefined();
+  });
+
   it('keeps the lease of a client that is offered another address, until it takes that one', () => {
     const { apply, leases, segment, world } = store();
     apply(A, '10.77.0.100', 'bound', 3_600_000);

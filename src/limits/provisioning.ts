@@ -25,6 +25,10 @@ export const PROVISIONING_LIMITS = {
     value: 1000,
     why: 'old outcomes deleted in one transaction, by their index: some milliseconds',
   },
+  breakersKeptMax: {
+    value: 5000,
+    why: 'closed breakers, however young: all are looked through after a failed install, in some milliseconds',
+  },
   requestForgetMax: { value: 50, why: 'ended requests looked at in one transaction' },
   requestOfCentralKeepMs: {
     value: 400 * 86_400_000,

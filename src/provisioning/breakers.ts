@@ -52,7 +52,11 @@ export interface Breakers {
   note(outcome: Outcome, atWork?: readonly Exposure[]): Breaker | undefined;
   /** @throws AppError NOT_FOUND */
   close(id: number, cause: { who: string; why: string }): Breaker;
-  /** Some outcomes of before, or beyond as many as are kept; none that may still be compared. @returns whether there may be more */
+  /**
+   * Some outcomes and closed breakers of before, or beyond as many as are kept; none that may still be compared, nor an open one.
+   *
+   * @returns whether there may be more
+   */
   forget(before: Millis): boolean;
 }
 
@@ -137,7 +141,11 @@ export function openBreakers(
       const compared = clock() - settings.windowMs;
       const old = sql.forget.run(Math.min(before, compared), count).changes;
       const beyond = sql.forgetBeyond.run(limit('outcomesKeptMax'), count).changes;
-      return old === count || beyond === count;
+      const closed = sql.forgetClosed.run({
+        ...{ before: Math.min(before, compared), compared },
+        ...{ most: limit('breakersKeptMax'), count },
+      }).changes;
+      return [old, beyond, closed].includes(count);
     },
   };
 }
@@ -176,6 +184,15 @@ function prepare(db: Database) {
     forgetBeyond: db.prepare(
       `DELETE FROM outcomes WHERE id IN
          (SELECT id FROM outcomes WHERE id <= (SELECT max(id) FROM outcomes) - ? ORDER BY id LIMIT ?)`,
+    ),
+    // Not the newest one: its number would be given again.
+    forgetClosed: db.prepare(
+      `DELETE FROM breakers WHERE id IN (
+         SELECT id FROM breakers
+           WHERE closed_at > 0 AND id < (SELECT max(id) FROM breakers) AND
+             (closed_at < @before OR
+               (closed_at < @compared AND id <= (SELECT max(id) FROM breakers) - @most))
+           ORDER BY id LIMIT @count)`,
     ),
     close: db.prepare('UPDATE breakers SET closed_at = ?, who = ?, why = ? WHERE id = ?'),
   };

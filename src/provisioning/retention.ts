@@ -2,8 +2,8 @@
  * How long is kept what provisioning has done: requests that have ended, with their logs, and how installs ended. So many days, and
  * so many of them at most, the newest.
  *
- * Open requests are never touched, nor one that still claims a machine, nor outcomes that a breaker may still compare: what it
- * found is kept with the breaker itself. Pools know their members by the machines' records, and whether a machine failed lately is
+ * Open requests and breakers are never touched, nor a request that still claims a machine, nor outcomes that a breaker may still
+ * compare, nor one that was closed meanwhile: what it found is kept with the breaker itself. Pools know their members by the machines' records, and whether a machine failed lately is
  * asked of its jobs. Central refers to the requests that it has asked for: one that ends while central is away is told of when it
  * is there again, and goes on for ever at central when it is not there any more. They are kept for longer, however many they are.
  */

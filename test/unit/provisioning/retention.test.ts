@@ -154,6 +154,37 @@ it('forgets old outcomes, but none that a breaker may compare', () => {
   expect([long.forget({ ...KEEP, days: 1 }), long.count('outcomes')]).toEqual([false, 1]);
 });
 
+it('forgets closed breakers by age and number, and none that is open, may be compared or is the newest', () => {
+  const { db, forget, pass } = world();
+  const now = 1_700_000_000_000;
+  const put = db.prepare(
+    "INSERT INTO breakers (id, source, factor, value, opened_at, closed_at, evidence) VALUES (?, 'install', 'rack', ?, 0, ?, '{}')",
+  );
+  const ids = () => db.prepare('SELECT id FROM breakers ORDER BY id').pluck().all();
+  const most = limit('breakersKeptMax');
+  const [open, old, young, compared, newest] = [1, 2, 3, 4, most + 5];
+  put.run(open, 'a', 0);
+  put.run(old, 'b', now - 366 * DAY_MS);
+  put.run(young, 'c', now - 7 * 3_600_000);
+  put.run(compared, 'd', now - 5 * 3_600_000);
+  expect([forget(), ids()]).toEqual([false, [open, young, compared]]);
+  put.run(newest, 'e', now);
+  // So many behind the newest it is one too many, but for what a failure of now may be compared with.
+  expect([forget(), ids()]).toEqual([false, [open, compared, newest]]);
+  pass(366 * DAY_MS);
+  expect([forget(), ids()]).toEqual([false, [open, newest]]);
+});
+
+it('forgets closed breakers in small steps', () => {
+  const { db, forget, count } = world();
+  const step = limit('outcomesForgetMax');
+  db.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${step + 3})
+    INSERT INTO breakers (source, factor, value, opened_at, closed_at, evidence)
+    SELECT 'install', 'rack', i, 0, 1, '{}' FROM n`);
+  expect([forget(), count('breakers')]).toEqual([true, 3]);
+  expect([forget(), count('breakers')]).toEqual([false, 1]);
+});
+
 it('forgets outcomes by small steps, and keeps no more than so many', () => {
   const { db, forget, count, pass } = world();
   const step = limit('outcomesForgetMax');

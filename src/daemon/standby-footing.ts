@@ -3,7 +3,7 @@
  * anything is promised that follows from it.
  */
 import { limit } from '../limits.ts';
-import { lastingMs } from '../platform/lasting-clock.ts';
+import { aheadOf, lastingMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
 import {
   afterSet,
@@ -73,8 +73,11 @@ export interface Footing {
   copied(): void;
   /** It has become the newest epoch's. */
   tookOver(by: TakingOver['by'], why: string): void;
-  /** The line is gone, under an active daemon. `unsure`: promised without the other one's word, if it had everything else. */
-  lost(unsure: string[] | undefined): void;
+  /**
+   * The line is gone, under an active daemon, since so long: it may not have been possible to note it at once. `unsure`: promised without
+   * the other one's word, if it had everything else.
+   */
+  lost(unsure: string[] | undefined, agoMs?: number): void;
   /** As the active one: the line is there again. */
   met(wasActive: boolean): void;
   /** The follower has everything. */
@@ -90,17 +93,9 @@ export interface Reading {
 const DOUBT_MS = limit('standbyDoubtMs');
 /** A difference of the clocks that is news; and by how much ours has moved against the one that does not jump when it was set. */
 const CLOCK_MS = 500;
-/** Two clocks read one after the other, with nothing between them that counts. */
-const AT_ONCE_MS = 5;
 
-/** By how much the time of day is ahead of the clock that does not jump. A process may be held up between the two readings. */
-function offsetMs({ wall, mono }: FootingClocks): number {
-  for (;;) {
-    const before = mono();
-    const there = wall();
-    if (mono() - before < AT_ONCE_MS) return there - before;
-  }
-}
+/** By how much the time of day is ahead of the clock that does not jump. */
+const offsetMs = ({ wall, mono }: FootingClocks): number => aheadOf(mono, wall);
 
 /**
  * A right is on disk with what follows from it. A new epoch of our own with the least that it can mean: a crash before it is known why
@@ -208,11 +203,11 @@ export function openFooting(parts: FootingParts): Footing {
       state.put({ ...apart, why });
       log.warn({ why, epoch: right.kept().epoch }, 'this appliance takes over');
     },
-    lost(unsure) {
+    lost(unsure, agoMs = 0) {
       look();
       if (!unsure) return state.put({ unheard: true });
       const { touchAt } = state.get();
-      const loss = { now: wall(), touchAt, doubtMs: DOUBT_MS };
+      const loss = { now: wall() - agoMs, touchAt, doubtMs: DOUBT_MS };
       state.put({ ...afterLoss(state.get(), loss), unsure });
     },
     met(wasActive) {

@@ -1,7 +1,7 @@
 /** A clock that no setting of the time of day moves, and no suspension of the machine stops. */
 import { uptime } from 'node:os';
 import { expect, it } from 'vitest';
-import { createLastingClock, lastingMs } from '../../../src/platform/lasting-clock.ts';
+import { aheadOf, createLastingClock, lastingMs } from '../../../src/platform/lasting-clock.ts';
 
 function machine() {
   const now = { awake: 500, wall: 1_700_000_000_000, boot: 90_000, asked: 0 };
@@ -56,6 +56,47 @@ it('reads no file while the time of day goes with it', () => {
     clock();
   }
   expect(now.asked).toBe(asked);
+});
+
+it('reads clocks so often at most between which something always comes, and goes by the closest', () => {
+  const now = { awake: 0, asked: 0 };
+  const delays = [40, 9, 12, 30];
+  const other = () => {
+    const there = now.awake + 1000;
+    now.awake += delays[now.asked % delays.length] ?? 0;
+    now.asked += 1;
+    return there;
+  };
+  expect(aheadOf(() => now.awake, other)).toBe(1000);
+  expect(now.asked).toBe(20);
+  // Held up before the other one is read: by no more than in the reading in which it was held up least.
+  let time = 0;
+  const late = () => {
+    time += 20 + (time % 7);
+    return time + 1000;
+  };
+  expect(aheadOf(() => time, late)).toBeLessThanOrEqual(1027);
+});
+
+it('knows of a suspension on a machine that is never free, too', () => {
+  const now = { awake: 0, wall: 1_700_000_000_000, boot: 0 };
+  const go = (ms: number): void => {
+    now.awake += ms;
+    now.wall += ms;
+    now.boot += ms;
+  };
+  const slow = (of: 'awake' | 'wall' | 'boot') => () => {
+    go(7);
+    return now[of];
+  };
+  const clock = createLastingClock({
+    ...{ awakeMs: slow('awake'), wallMs: slow('wall'), bootMs: slow('boot') },
+  });
+  const from = clock() - now.awake;
+  now.wall += 3_600_000;
+  now.boot += 3_600_000;
+  const since = clock() - now.awake - from;
+  expect(Math.abs(since - 3_600_000)).toBeLessThan(50);
 });
 
 it('is the one of the machine', async () => {

@@ -22,7 +22,7 @@ import { followClock } from '../standby/lease-clock.ts';
 import { readMoves } from '../standby/move-log.ts';
 import { unsureOf } from '../standby/promises.ts';
 import type { Told } from '../standby/told.ts';
-import type { Millis } from '../wire/time.ts';
+import type { Clock } from '../wire/time.ts';
 import { type openCore, rereadCore, systemClock } from './core.ts';
 import { seldom } from './seldom.ts';
 import type { PairParts } from './standby.ts';
@@ -30,6 +30,7 @@ import { longestLeaseMs, type StandbyCopy } from './standby-copy.ts';
 import { openTelling, type Telling } from './standby-dhcp.ts';
 import { type FollowedImagePorts, type FollowedImages, followImages } from './standby-images.ts';
 import type { Line } from './standby-line.ts';
+import { createPacketClock } from './standby-packet-clock.ts';
 import type { PairSide } from './standby-serving.ts';
 import type { PairStateFile } from './standby-state.ts';
 import { openTold } from './standby-told.ts';
@@ -191,7 +192,7 @@ export class PairPart {
       });
     const side: PairSide = {
       ...{ mode, desk },
-      clock: () => this.leaseClock(),
+      clock: this.packetClock(),
       isOver: () => !isActive(),
       run: () => {
         if (mode === 'following') return { copy: { serves: true, aheadMs: () => ahead().leastMs } };
@@ -210,14 +211,15 @@ export class PairPart {
     this.failed = undefined;
   }
 
-  /** Within a transaction nothing is moved: it began by the time of before. */
-  private leaseClock(): Millis {
-    if (!this.core?.db.inTransaction) {
-      this.ports.onPacket();
+  private packetClock(): Clock {
+    const { look, onPacket, state } = this.ports;
+    return createPacketClock({
+      ...{ clock: systemClock, look, onPacket, setMs: () => state.get().clockSetMs },
+      inTransaction: () => this.core?.db.inTransaction === true,
       // It may have been set while this daemon was begun, too.
-      this.followClock();
-    } else if (this.unmoved) throw this.unmoved.why;
-    return systemClock();
+      follow: () => this.followClock(),
+      unmoved: () => this.unmoved,
+    });
   }
 
   /** What it tells machines is in the copy: there is nothing to enter, and nothing to wait for. */

@@ -12,7 +12,7 @@ import type { BootId } from '../wire/ids.ts';
 import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import { createSlab, type TakeBytes } from '../wire/slab.ts';
-import type { Clock } from '../wire/time.ts';
+import type { Clock, Millis } from '../wire/time.ts';
 import { createIntake, SHED_REASONS, type Waiting } from './intake.ts';
 import { decodePacket, encodePacket, PACKET_FAULTS, replyBytesMax } from './packet.ts';
 import { type DhcpView, DROP_REASONS, type LeaseChange, type Outcome } from './ports.ts';
@@ -43,6 +43,11 @@ export interface DhcpServerOptions {
   readonly sockets: readonly DhcpSocket[];
   readonly view: DhcpView;
   readonly ports: DhcpPorts;
+  /**
+   * The time of day that leases go by; outside of transactions asked before each, since leases are moved then when it was set.
+   *
+   * @throws within a transaction, when it was set since that began: nothing of it may stay
+   */
   readonly clock: Clock;
   /** Commits what `run` does, all or nothing, without waiting for the disk. */
   transaction<T>(run: () => T): T;
@@ -157,7 +162,7 @@ export function serveDhcp(given: DhcpServerOptions): void {
 function serveBatch(options: Serving, batch: readonly Packet[]): void {
   let served: Served[];
   try {
-    served = options.transaction(() => batch.map((packet) => serve(options, packet)));
+    served = atOneTime(options, (now) => batch.map((packet) => serve(options, packet, now)));
   } catch {
     // Nothing of the batch was committed: each packet gets a transaction of its own.
     served = batch.map((packet) => serveAlone(options, packet));
@@ -186,16 +191,31 @@ function sendWhenDurable(options: Serving, waiting: readonly Reply[]): void {
 
 function serveAlone(options: Serving, packet: Packet): Served {
   try {
-    return options.transaction(() => serve(options, packet));
+    return atOneTime(options, (now) => serve(options, packet, now));
   } catch (error) {
     options.onError(error);
     return 'failed';
   }
 }
 
+/** A transaction in which the time is asked for once, and once more at its end, which fails when it was set meanwhile. */
+function atOneTime<T>(options: Serving, run: (now: Millis) => T): T {
+  options.clock();
+  return options.transaction(() => {
+    const now = options.clock();
+    const result = run(now);
+    options.clock();
+    return result;
+  });
+}
+
 /** One packet, inside the batch's transaction: everything but the sending. */
-function serve(options: Serving, { socket, bytes: asked, source, mac }: Packet): Served {
-  const { view, clock, ports } = options;
+function serve(
+  options: Serving,
+  { socket, bytes: asked, source, mac }: Packet,
+  now: Millis,
+): Served {
+  const { view, ports } = options;
   const packet = decodePacket(asked);
   if (!packet.ok) {
     return packet.code;
@@ -208,7 +228,7 @@ function serve(options: Serving, { socket, bytes: asked, source, mac }: Packet):
     source: giaddr === IPV4_ANY ? undefined : options.readSource(source.address),
     mac,
   };
-  const outcome: Outcome = respond(request, view, clock());
+  const outcome: Outcome = respond(request, view, now);
   const event = enterLease(outcome, options.applyLease);
   if (event) options.append(event, outcome.kind);
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createPacketClock } from '../../../src/daemon/standby-packet-clock.ts';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
 import { decodePacket, encodePacket } from '../../../src/dhcp/packet.ts';
 import {
@@ -125,6 +126,46 @@ describe('the DHCP shell', () => {
     expect(sent.slice(1)).toEqual(
       offered.map((address) => ({ type: MESSAGE.ack, to: '255.255.255.255:68', address })),
     );
+  });
+
+  it('enters nothing of a batch in which the time of day is set, and serves its packets anew by the new one', () => {
+    let setMs = 0;
+    let movedMs = 0;
+    const enteredAt: number[] = [];
+    const made: ReturnType<typeof shell> = shell({
+      clock: () => clock(),
+      applyLease(change) {
+        // Leases of before are moved before any is entered by the new time.
+        if (enteredAt.length > 1) expect(movedMs).toBe(setMs);
+        enteredAt.push(change.expiresAt);
+        if (enteredAt.length === 1) {
+          setMs = -3_600_000;
+          made.world.pass(setMs);
+        }
+        return made.world.inventory.leases.apply(change);
+      },
+    });
+    const { world, receive, work, sent, errors } = made;
+    const clock = createPacketClock({
+      ...{ clock: world.clock, onPacket: () => {}, look: () => {}, setMs: () => setMs },
+      inTransaction: () => world.db.inTransaction,
+      unmoved: () => undefined,
+      follow: () => {
+        movedMs = setMs;
+      },
+    });
+    const before = world.clock();
+    for (const index of [0, 1]) receive(discover(index));
+    work();
+    expect(errors).toEqual([]);
+    expect(sent).toHaveLength(2);
+    const [first = 0, , ...again] = enteredAt;
+    expect(first).toBeGreaterThan(before);
+    expect(again).toHaveLength(2);
+    for (const at of again) expect(at - first).toBe(setMs);
+    const [segment] = world.segments;
+    const held = world.inventory.leases.byMac(segment?.name ?? '', client(0));
+    expect([held?.expiresAt, held?.lastAt]).toEqual([again[0], world.clock()]);
   });
 
   it('counts a datagram with nothing in it', () => {

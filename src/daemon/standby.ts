@@ -18,6 +18,7 @@ import type { KeptRight } from '../standby/kept-right.ts';
 import { type HelloMessage, STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
+import type { Answer } from '../standby/witness.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
 import { seldom } from './seldom.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
@@ -79,8 +80,10 @@ export class Pair {
   /** Whether the time of day was set could not be noted. */
   private unnoted = false;
   private readonly tellUnnoted = seldom((err: unknown) =>
-    this.parts.log.error({ err }, 'that the time of day was set could not be noted'),
+    this.parts.log.error({ err }, 'what the pair has to note could not be written: tried again'),
   );
+  /** That the line was lost is not on disk yet: until it is, nothing is promised, nobody is met and no right renewed. */
+  private unnotedLoss: (() => void) | undefined;
   /** Why the other one did not do what it was asked for. */
   closing: string | undefined;
 
@@ -145,24 +148,28 @@ export class Pair {
         },
         canServe: () => !this.part.couldNot('active'),
         ask: (question, id) => {
-          askWitness(question, this.leaseMs / 3).then((answer) => {
-            if (!answer) return;
-            this.witnessAt = mono();
-            this.oriented = true;
-            const before = this.right.kept().own;
-            this.right.answered(id, answer, mono());
-            if (this.right.kept().own !== before) {
-              this.footing.tookOver('witness', 'the witness gave the right');
-              // What the other one has of an epoch before it is to be told of this one, from the start of a line.
-              if (this.mode === 'active') this.meeting?.line.close();
-            }
-            this.settle();
-          });
+          askWitness(question, this.leaseMs / 3)
+            .then((answer) => answer && this.answered(id, answer))
+            .catch((err) => this.tellUnnoted(err));
         },
       },
       this.state.get().right,
       this.startedAt,
     );
+  }
+
+  /** What cannot be written of a right is as after a crash at that moment: it is not had, or with the least that it may mean. */
+  private answered(id: number, answer: Answer): void {
+    this.witnessAt = mono();
+    this.oriented = true;
+    const before = this.right.kept().own;
+    this.right.answered(id, answer, mono());
+    if (this.right.kept().own !== before) {
+      // What the other one has of an epoch before it is to be told of this one, from the start of a line.
+      if (this.mode === 'active') this.meeting?.line.close();
+      this.footing.tookOver('witness', 'the witness gave the right');
+    }
+    this.settle();
   }
 
   async open(): Promise<void> {
@@ -196,13 +203,8 @@ export class Pair {
   /** The first of the two, and all the addresses are its own: there was never another one. */
   begin(): void {
     this.right.takeOver(mono(), { fenced: true });
-    this.state.put({
-      fenced: true,
-      off: true,
-      wholeFrom: 0,
-      quietUntil: 0,
-      why: 'the first of the two',
-    });
+    const why = 'the first of the two';
+    this.state.put({ fenced: true, off: true, wholeFrom: 0, quietUntil: 0, why });
     this.oriented = true;
   }
 
@@ -224,7 +226,9 @@ export class Pair {
     return this.isActive() && !this.part.couldNot('active');
   }
 
+  /** @throws what cannot be written, which ends this line */
   private meet(meeting: Meeting): void {
+    this.noteLoss();
     this.meeting?.line.close();
     this.meeting = meeting;
     this.footing.begins();
@@ -242,16 +246,29 @@ export class Pair {
   private lost(why: string): void {
     this.parts.log.warn({ why }, 'the other appliance of the site is out of touch');
     const { telling } = this.part;
-    if (telling && this.mode === 'active') {
-      const wasCurrent = this.part.isCurrent();
+    const served = telling && this.mode === 'active';
+    const wasCurrent = this.part.isCurrent();
+    if (served) {
       telling.feeder.end();
       if (wasCurrent) telling.promises.apart();
       telling.moves.apart();
-      this.footing.lost(wasCurrent ? telling.promises.unsure() : undefined);
-      this.part.tell({ name: 'standby.lost', data: { why } });
     }
-    this.right.lost(mono());
+    const unsure = served && wasCurrent ? telling.promises.unsure() : undefined;
+    const lostAt = mono();
+    let isNoted = !served;
+    this.unnotedLoss = () => {
+      if (!isNoted) this.footing.lost(unsure, mono() - lostAt);
+      isNoted = true;
+      this.right.lost(mono());
+    };
+    this.attempt(() => this.noteLoss());
+    if (served) this.part.tell({ name: 'standby.lost', data: { why } });
     this.settle();
+  }
+
+  private noteLoss(): void {
+    this.unnotedLoss?.();
+    this.unnotedLoss = undefined;
   }
 
   imageFolder(): ImageFolder {
@@ -265,8 +282,9 @@ export class Pair {
     this.footing.touched(reading, inStepAt);
   }
 
-  /** What DHCP may promise now. */
+  /** What DHCP may promise now. @throws what has to be on disk before, and cannot be written */
   standing(): Standing {
+    this.noteLoss();
     const active = this.mode === 'active' && this.isActive();
     const inTouch = this.meeting?.active === true;
     return this.footing.standing({ active, inTouch, current: this.part.isCurrent() });
@@ -293,9 +311,22 @@ export class Pair {
     return true;
   }
 
+  /** What cannot be written in it the next one tries again: whoever cannot write renews no right, and leaves its place in time. */
   private tick(): void {
-    const now = mono();
     this.clockWasSet();
+    this.attempt(() => this.look(mono()));
+  }
+
+  private attempt(run: () => void): void {
+    try {
+      run();
+    } catch (err) {
+      this.tellUnnoted(err);
+    }
+  }
+
+  private look(now: number): void {
+    this.noteLoss();
     this.right.tick(now);
     if (this.part.couldNot('active')) this.yieldPlace();
     // Nobody says anything: after a while what was kept is all that there is to go by.
@@ -341,10 +372,16 @@ export class Pair {
 
   /** The follower has everything: from here on it may take over. */
   private whole(): void {
-    if (!this.right.caughtUp(mono())) return;
+    try {
+      if (!this.right.caughtUp(mono())) return;
+      this.footing.whole();
+    } catch (err) {
+      // On another line it is told that it has everything once more.
+      this.anew(err, 'that the other one has everything could not be written');
+      return;
+    }
     this.part.telling?.promises.together();
     this.part.telling?.moves.together();
-    this.footing.whole();
     const { own: epoch } = this.right.kept();
     this.meeting?.line.send({ kind: 'whole', epoch });
     this.part.tell({ name: 'standby.current', data: { epoch } });
@@ -355,7 +392,8 @@ export class Pair {
     await this.control?.close();
     await this.part.stop(signal, () => {
       if (this.mode === 'active') return;
-      this.meeting?.line.send({ kind: 'bye', epoch: this.right.leave() });
+      // What cannot be noted is not said either.
+      this.attempt(() => this.meeting?.line.send({ kind: 'bye', epoch: this.right.leave() }));
     });
     await this.meetings?.close();
   }

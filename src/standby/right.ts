@@ -197,11 +197,11 @@ class MemberRight implements Right {
   }
 
   lost(now: number): void {
-    const wasCurrent = this.current;
+    // With a witness nothing is acknowledged from here on before that one has it in writing (`sole`), unless `left` has noted both.
+    // First of all, because what cannot be written is tried again.
+    if (this.current && !this.ports.witness) this.keep({ ahead: true });
     [this.touch, this.current, this.other] = [false, false, undefined];
     [this.asking, this.wholeOf] = [undefined, 0];
-    // With a witness nothing is acknowledged from here on before that one has it in writing (`sole`), unless `left` has noted both.
-    if (wasCurrent && !this.ports.witness) this.keep({ ahead: true });
     if (this.isNewest()) this.tick(now);
   }
 

@@ -65,7 +65,8 @@ function telling(isWhole: boolean) {
     ...{ pump: vi.fn(), release: vi.fn(), mark: () => () => false, end: vi.fn() },
   };
   const moves = { tidy: vi.fn(), apart: vi.fn(), together: vi.fn() };
-  return { feeder, moves, log: { head: () => 0 }, promises: { unsure: () => [] } } as never;
+  const promises = { unsure: () => ['s 10'], apart: vi.fn(), together: vi.fn() };
+  return { feeder, moves, log: { head: () => 0 }, promises } as never;
 }
 
 const meet = (pair: Pair) => pair.right.met({ ...HELLO, active: false }, performance.now());
@@ -132,6 +133,89 @@ describe('a clock that is set', () => {
     vi.setSystemTime(Date.now() + 60_000);
     user.heard({ ...ping, n: 2 });
     expect([sent('pong'), line.close.mock.calls.length]).toEqual([1, 1]);
+  });
+});
+
+describe('a disk that is full', () => {
+  const full = new Error('no space left on the device');
+  function active() {
+    const made = member();
+    const { pair } = made;
+    meet(pair);
+    pair.part.telling = telling(true);
+    pair.part.mode = 'active';
+    const put = vi.spyOn(pair.state, 'put');
+    const fill = () =>
+      put.mockImplementation(() => {
+        throw full;
+      });
+    // biome-ignore lint/complexity/useLiteralKeys: what ends a line is private to the daemon
+    return { ...made, put, fill, lose: () => pair['lost']('it broke') };
+  }
+
+  it('on which the loss of the line cannot be noted ends nothing: nothing is promised, nobody met and no right renewed until it is', () => {
+    const { pair, meeting, tick, put, fill, lose } = active();
+    expect(pair.right.caughtUp(mono())).toBe(true);
+    const renewals = vi.spyOn(pair.right, 'tick');
+    const releases = vi.spyOn(pair.part, 'release');
+    fill();
+    lose();
+    tick();
+    tick();
+    expect(() => pair.standing()).toThrow(full);
+    // biome-ignore lint/complexity/useLiteralKeys: what begins a line is private to the daemon
+    expect(() => pair['meet'](meeting)).toThrow(full);
+    expect([renewals.mock.calls.length, releases.mock.calls.length]).toEqual([0, 0]);
+    expect(pair.state.get().unsure).toEqual([]);
+    const lostAt = Date.now();
+    vi.advanceTimersByTime(5000);
+    put.mockRestore();
+    tick();
+    // It is noted as of when it was: the other one may have renewed since what ran then.
+    expect(Math.abs(pair.state.get().lostAt - lostAt)).toBeLessThan(1000);
+    expect(renewals).toHaveBeenCalled();
+    expect(releases).toHaveBeenCalledTimes(1);
+    expect(pair.state.get().unsure).toEqual(['s 10']);
+    expect(pair.right.countsOnOther()).toBe(false);
+    expect(() => pair.standing()).not.toThrow();
+  });
+
+  it('is noted by whoever asks what may be promised, once there is room', () => {
+    const { pair, put, fill, lose } = active();
+    fill();
+    lose();
+    put.mockRestore();
+    expect(() => pair.standing()).not.toThrow();
+    expect(pair.state.get().unsure).toEqual(['s 10']);
+  });
+
+  it('on which no question to the witness can be numbered ends nothing', () => {
+    const { pair, tick, put, fill } = active();
+    fill();
+    tick();
+    expect(pair.right.kept().n).toBe(0);
+    put.mockRestore();
+    tick();
+    expect(pair.right.kept().n).toBeGreaterThan(0);
+  });
+
+  it('on which it cannot be noted that the other one has everything does not count on it, and tells it anew', () => {
+    const { pair, line, sent, put, fill } = active();
+    // biome-ignore lint/complexity/useLiteralKeys: what the feeder calls is private to the daemon
+    const whole = () => pair['whole']();
+    fill();
+    whole();
+    expect([sent('whole'), line.close.mock.calls.length]).toEqual([0, 1]);
+    // Nor when the half of it can.
+    put.mockRestore();
+    const unnoted = vi.spyOn(pair.footing, 'whole').mockImplementation(() => {
+      throw full;
+    });
+    whole();
+    expect([sent('whole'), line.close.mock.calls.length]).toEqual([0, 2]);
+    unnoted.mockRestore();
+    whole();
+    expect([sent('whole'), line.close.mock.calls.length]).toEqual([1, 2]);
   });
 });
 

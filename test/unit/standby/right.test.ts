@@ -6,13 +6,15 @@ import type { Question } from '../../../src/standby/witness.ts';
 
 const LEASE_MS = 4000;
 
-function right(from: Partial<KeptRight>, member: 'a' | 'b' = 'b') {
+function right(from: Partial<KeptRight>, member: 'a' | 'b' = 'b', witness = true) {
   const asked: Question[] = [];
   let kept: KeptRight = { ...FRESH, ...from };
+  const disk = { isFull: false };
   const made = createRight(
     {
-      ...{ member, witness: true, leaseMs: LEASE_MS, canServe: () => true },
+      ...{ member, witness, leaseMs: LEASE_MS, canServe: () => true },
       keep: (next) => {
+        if (disk.isFull) throw new Error('no space left on the device');
         kept = next;
       },
       ask: (question) => void asked.push(question),
@@ -20,7 +22,7 @@ function right(from: Partial<KeptRight>, member: 'a' | 'b' = 'b') {
     kept,
     0,
   );
-  return { right: made, asked, kept: () => kept };
+  return { right: made, asked, disk, kept: () => kept };
 }
 
 const hello = { epoch: 1, own: 0, copy: 1, unbegun: 0, ahead: false, active: false };
@@ -33,6 +35,18 @@ it('a follower that has said that it stops takes nothing over, also when it hear
   again.right.tick(60_000);
   expect(again.asked).toEqual([]);
   expect(again.right.takeOver(60_000, { fenced: false })).toBe('not-current');
+});
+
+it('without a witness, what serves on alone is noted also when that could not be written at first', () => {
+  const { right: active, disk, kept } = right({ epoch: 1, own: 1, copy: 1 }, 'a', false);
+  active.met({ ...hello, copy: 1 }, 0);
+  expect(active.caughtUp(0)).toBe(true);
+  disk.isFull = true;
+  expect(() => active.lost(1000)).toThrow('no space left');
+  expect(() => active.lost(1100)).toThrow('no space left');
+  disk.isFull = false;
+  active.lost(1200);
+  expect([kept().ahead, active.countsOnOther()]).toEqual([true, false]);
 });
 
 it('a question of before a restart is older than those that follow', () => {

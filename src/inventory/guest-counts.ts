@@ -1,6 +1,6 @@
 /**
- * How many addresses machines without a record have behind each relay port. In memory alone: after a restart leases are known and
- * ports are not, so a port that had its share may take it once more.
+ * How many addresses machines without a record have behind each relay port. In memory alone: after a restart, of which a standby that takes
+ * over is one, leases are known and ports are not, so a port that had its share may take it once more.
  *
  * Addresses whose time is over are taken out once a second and not with each question, which a flood would ask thousands of
  * times: between two of those counts a port may be held to have more than it has, never less.

@@ -6,6 +6,6 @@ describe('the virtual lab', () => {
   itJudges(SMALL);
 
   it('has some of every size', () => {
-    for (const { length } of [SMALL, PAIRS, LARGE]) expect(length).toBeGreaterThan(3);
+    for (const { length } of [SMALL, PAIRS, LARGE]) expect(length).toBeGreaterThan(2);
   });
 });

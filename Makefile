@@ -9,6 +9,8 @@ export PATH := $(BIN):$(PATH):/usr/sbin:/sbin
 # Two at once would wait for one lock of apt's, or fail.
 .NOTPARALLEL:
 
+# What pxeimage is built with: all that an appliance for real servers needs.
+IMAGE_PACKAGES := cpio kmod zstd xz-utils
 # What the virtual rack, pxeimage and the tests need from Debian.
 LAB_PACKAGES := qemu-system-x86 ovmf ipxe-qemu iproute2 tcpdump cpio kmod zstd xz-utils busybox-static mmdebstrap dosfstools mtools fdisk e2fsprogs grub-common grub-pc-bin grub-efi-amd64-bin openssh-client bind9-dnsutils
 TEST_PACKAGES := busybox-static chromium dnsmasq-base iproute2 isc-dhcp-client isc-dhcp-relay systemd tftp-hpa atftp curl procps kea-admin openssl openipmi ipmitool freeipmi-tools knot nsd bind9 bind9-utils bind9-dnsutils ldnsutils knot-dnssecutils zonemaster-cli postgresql tcpdump tshark
@@ -32,9 +34,9 @@ test: setup-lab setup-test ui
 pxeimage: setup-lab
 	pxeimage/build.sh boot lab
 
-## pxeimage-metal: the same for real servers, with their drivers, firmware and disk tools
-pxeimage-metal: setup-lab
-	pxeimage/build.sh metal
+## pxeimage-metal: the same for real servers, with their drivers, firmware and disk tools, and the iPXE binaries
+pxeimage-metal: setup-image
+	pxeimage/build.sh boot metal
 
 ## snapshots: a Debian 12 to install on machines, as raw disk and as tarball
 snapshots: setup-lab
@@ -60,6 +62,9 @@ node_modules/.package-lock.json: package-lock.json package.json
 setup-lab: node_modules/.package-lock.json
 	@./test/install-packages.sh $(LAB_PACKAGES)
 
+setup-image: node_modules/.package-lock.json
+	@./test/install-packages.sh $(IMAGE_PACKAGES)
+
 setup-test: node_modules/.package-lock.json
 	@./test/install-packages.sh $(TEST_PACKAGES)
 
@@ -67,4 +72,4 @@ setup-test: node_modules/.package-lock.json
 setup-bench: setup-lab
 	@./test/install-packages.sh $(BENCH_PACKAGES)
 
-.PHONY: help lab test pxeimage pxeimage-metal snapshots ui check clean setup-lab setup-test setup-bench
+.PHONY: help lab test pxeimage pxeimage-metal snapshots ui check clean setup-lab setup-image setup-test setup-bench

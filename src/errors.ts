@@ -18,7 +18,8 @@ export const ERRORS = {
   LISTEN_FAILED: { httpStatus: 500, message: 'A socket could not be opened.' },
   ASSET_MISSING: {
     httpStatus: 500,
-    message: 'A boot file is missing; build it with `make pxeimage`.',
+    message:
+      'A boot file is missing; build it with `make pxeimage`, or `make pxeimage-metal` for real servers.',
   },
   TLS_INVALID: { httpStatus: 500, message: 'A TLS certificate or key cannot be used.' },
   DATABASE_FAILED: { httpStatus: 500, message: 'The database cannot be opened.' },

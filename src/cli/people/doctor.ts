@@ -3,7 +3,7 @@
  * and is as useful before the first start as when something has stopped.
  */
 import { existsSync, statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Config } from '../../config.ts';
 import { backupFolderOf, keyFileOf } from '../../daemon/core.ts';
 import { backupsIn, checkDatabase } from '../../platform/backup.ts';
@@ -96,7 +96,7 @@ function assets({ boot }: Config): Finding[] {
   ];
   return files.map(([folder, name]) => {
     const file = findBootFile(folder, name);
-    const mend = 'make pxeimage';
+    const mend = basename(boot.pxeimage) === 'metal' ? 'make pxeimage-metal' : 'make pxeimage';
     return finding(`boot file ${name}`, file ? undefined : `is not in ${folder}`, {
       ok: folder,
       mend,

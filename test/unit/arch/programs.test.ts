@@ -151,8 +151,18 @@ describe('a script that builds', () => {
       expect(pairs.length).toBeGreaterThan(5);
       for (const pair of pairs)
         expect([...LAB, ...ESSENTIAL_PACKAGES], pair).toContain(pair.split(':')[1]);
+      const image = script === 'pxeimage/build.sh';
+      for (const pair of image ? pairs : [])
+        expect([...listed('IMAGE'), ...ESSENTIAL_PACKAGES], pair).toContain(pair.split(':')[1]);
     },
   );
+
+  it('makes the boot loaders with each profile that a user builds', () => {
+    for (const profile of ['lab', 'metal'])
+      expect(makefile).toMatch(
+        new RegExp(`^pxeimage\\S*:.*\n\tpxeimage/build.sh boot ${profile}$`, 'm'),
+      );
+  });
 });
 
 describe('the PATH', () => {

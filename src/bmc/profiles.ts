@@ -15,7 +15,7 @@ export interface ProfileSubject {
   readonly vendor: string;
 }
 
-export const USUAL_PROFILE: BmcProfile = bmcProfileSchema.parse({});
+const USUAL_PROFILE: BmcProfile = bmcProfileSchema.parse({});
 
 export function profileFor(
   subject: ProfileSubject,

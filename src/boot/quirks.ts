@@ -64,7 +64,7 @@ export function blksizeCap({ works, fails }: Experience): number | undefined {
  * Ways to order a network boot of a BMC, in which firmware's words: some follow the order of one kind only, whatever they boot
  * (IPMI 2.0, section 28.13, parameter 5: bit 5 of byte 1 says EFI).
  */
-export const OVERRIDE_ORDER = ['as-asked', 'other-mode'] as const;
+const OVERRIDE_ORDER = ['as-asked', 'other-mode'] as const;
 export type Override = (typeof OVERRIDE_ORDER)[number];
 
 export const overrideOf = (experience: Experience): Override =>

@@ -31,7 +31,7 @@ const IPXE_ENCAPSULATED = 175;
 const NO_PXEDHCP = { code: IPXE_ENCAPSULATED, bytes: Uint8Array.of(0xb0, 1, 1) };
 
 /** The machine-facing HTTP listener as this segment's machines reach it. */
-export function baseUrl({ server, httpPort, httpsPort }: BootAddresses): string {
+function baseUrl({ server, httpPort, httpsPort }: BootAddresses): string {
   const host = formatIpv4(server);
   if (httpsPort !== undefined) return `https://${host}${httpsPort === 443 ? '' : `:${httpsPort}`}`;
   return `http://${host}${httpPort === 80 ? '' : `:${httpPort}`}`;

@@ -144,7 +144,7 @@ function data(transfer: TftpTransfer, number: number, bytes: number): void {
 }
 
 /** What the server granted; without an OACK, 512 (RFC 1350). */
-export function blksizeOf({ granted }: TftpTransfer): number {
+function blksizeOf({ granted }: TftpTransfer): number {
   return Number(granted?.get('blksize') ?? BLKSIZE_DEFAULT);
 }
 

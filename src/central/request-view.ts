@@ -138,7 +138,7 @@ function logOf(row: RequestRow, parts: readonly PartRow[]): FleetRequestDetail['
 }
 
 /** What can be said of the whole, from what the sites have told. */
-export function statusOf(
+function statusOf(
   { wanted, cancelled_at: cancelledAt }: Pick<RequestRow, 'wanted' | 'cancelled_at'>,
   parts: readonly PartRow[],
 ): FleetRequestStatus {

@@ -55,7 +55,7 @@ const fits = (words: readonly string[], beginning: string): boolean =>
   beginning.split('/').every((word, place) => word === '*' || word === words[place]);
 
 /** Why central leaves this path to sites. @param path below /api/v1/ */
-export function reasonFor(path: string): string | undefined {
+function reasonFor(path: string): string | undefined {
   const words = path.split('/');
   return SITE_ONLY.find(([beginnings]) => beginnings.some((one) => fits(words, one)))?.[1];
 }

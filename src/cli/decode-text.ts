@@ -42,7 +42,7 @@ function problemLine({ check, level, frame, detail }: Problem): string {
   return `  ${level} ${check}${frame === 0 ? '' : ` #${frame}`}: ${detail}`;
 }
 
-export function machineLines(machine: MachineTrace): string[] {
+function machineLines(machine: MachineTrace): string[] {
   const lines = [machine.key];
   for (const [index, { entries }] of machine.boots.entries()) {
     const startUs = entries[0]?.atUs ?? 0;

@@ -8,7 +8,7 @@
  */
 
 /** The families of boot binaries. Which file each one is, is configuration. */
-export const BOOT_FAMILIES = ['bios', 'uefiX64', 'uefiIa32', 'uefiArm64', 'uefiArm32'] as const;
+const BOOT_FAMILIES = ['bios', 'uefiX64', 'uefiIa32', 'uefiArm64', 'uefiArm32'] as const;
 export type BootFamily = (typeof BOOT_FAMILIES)[number];
 
 export interface Architecture {

@@ -72,7 +72,7 @@ function hideToken(file: string): string {
   return file.replace(/\/(?:[A-Za-z0-9_-]{32}|\.{32})(?=\/)/, '/…');
 }
 
-export function nicOf(value: Uint8Array | undefined): string {
+function nicOf(value: Uint8Array | undefined): string {
   if (!value) return '';
   for (let at = 0; at + 1 < value.length; at += 2 + (value[at + 1] ?? 0)) {
     if (value[at] !== BUS_ID || value[at + 1] !== 5 || value[at + 2] !== PCI) continue;

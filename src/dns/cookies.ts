@@ -6,7 +6,7 @@
  */
 import { SipHash } from './siphash.ts';
 
-export const CLIENT_COOKIE_BYTES = 8;
+const CLIENT_COOKIE_BYTES = 8;
 export const COOKIE_BYTES = 24;
 
 /** RFC 9018 section 4.3: an hour old is too old, five minutes ahead is not a clock. */

@@ -16,12 +16,12 @@ import type { Rdata } from './rdata.ts';
 import { bigEndian } from './rdata-text.ts';
 import { CLASS, TYPE } from './types.ts';
 
-export const ALGORITHM_P256 = 13;
+const ALGORITHM_P256 = 13;
 const PROTOCOL = 3;
 const DIGEST_SHA256 = 2;
 const PUBLIC_BYTES = 64;
 /** RFC 4034 section 2.1.1: a key of the zone; section 2.1.1 and RFC 3757: meant to be pointed at by the parent. */
-export const KEY_FLAGS = { zsk: 256, ksk: 257 } as const;
+const KEY_FLAGS = { zsk: 256, ksk: 257 } as const;
 
 export type KeyRole = keyof typeof KEY_FLAGS;
 

@@ -91,7 +91,7 @@ export function generationOf(
 }
 
 /** Whether a name is served as it is wanted; when in doubt, it is not. */
-export function isServed(assembly: Assembly, before: Zones, name: DnsName): boolean {
+function isServed(assembly: Assembly, before: Zones, name: DnsName): boolean {
   const wanted = assembly.zones();
   const zone = zoneFor(name, wanted);
   if (zone !== zoneFor(name, before)) return false;
@@ -224,7 +224,7 @@ function goneDiff(zone: Zone): ZoneDiff {
 }
 
 /** All records but the SOA. */
-export function contentOf(zone: Zone): ZoneRecord[] {
+function contentOf(zone: Zone): ZoneRecord[] {
   return [...zoneRecords(zone)].filter(({ type }) => type !== TYPE.SOA);
 }
 

@@ -222,7 +222,7 @@ export class ImageReader {
 }
 
 /** Raised, and only inside the writer's thread, when the arena or the index is used up. */
-export class ImageFull extends Error {}
+class ImageFull extends Error {}
 
 /** What the one writer does. What readers see changes between `begin` and `end` only. */
 export class ImageWriter extends ImageReader {

@@ -108,10 +108,7 @@ function readResource(
 }
 
 /** Reads a name that may be compressed; `next` is behind it where it stands. */
-export function readName(
-  bytes: Uint8Array,
-  from: number,
-): { name: RawName; next: number } | undefined {
+function readName(bytes: Uint8Array, from: number): { name: RawName; next: number } | undefined {
   let name = '';
   let at = from;
   let next: number | undefined;

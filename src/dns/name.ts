@@ -12,7 +12,7 @@ export type DnsName = string & { readonly __brand: 'DnsName' };
 /** A name in wire form as it was received: its case is still its own. */
 export type RawName = string;
 
-export const ROOT = '\0' as DnsName;
+const ROOT = '\0' as DnsName;
 export const NAME_BYTES_MAX = 255;
 export const LABEL_BYTES_MAX = 63;
 

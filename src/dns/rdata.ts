@@ -225,7 +225,7 @@ function hexOf(octets: string): string {
 }
 
 /** Types in an NSEC bitmap (RFC 4034 section 4.1.2). */
-export function bitmapTypes(octets: string): number[] {
+function bitmapTypes(octets: string): number[] {
   const types: number[] = [];
   for (let at = 0; at + 2 <= octets.length; at += 2 + octets.charCodeAt(at + 1)) {
     const base = octets.charCodeAt(at) * 256;

@@ -18,8 +18,8 @@ import { labelOf, SignedReply } from './signed-reply.ts';
 import { CLASS, isMetaType, RCODE, TYPE } from './types.ts';
 
 /** Results of `respond` besides the length of a reply. */
-export const DROP = 0;
-export const FORWARD = -1;
+const DROP = 0;
+const FORWARD = -1;
 
 const CHAIN_MAX = 10;
 /** Targets whose addresses are added; a reply holds no more anyway. */

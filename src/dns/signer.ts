@@ -201,7 +201,7 @@ export function nodeName(image: ImageReader, node: number): DnsName {
 }
 
 /** TTL and rdatas of a set, as it lies in the image. */
-export function rdatasOf(image: ImageReader, rrset: number): { ttl: number; rdatas: string[] } {
+function rdatasOf(image: ImageReader, rrset: number): { ttl: number; rdatas: string[] } {
   const { bytes } = image;
   const rdatas: string[] = [];
   let at = image.rrsetAt(rrset);

@@ -36,7 +36,7 @@ export interface TsigRequest {
   readonly error: number;
 }
 
-export function algorithmName(algorithm: TsigAlgorithm): DnsName {
+function algorithmName(algorithm: TsigAlgorithm): DnsName {
   return nameOf([algorithm]) as DnsName;
 }
 

@@ -198,7 +198,7 @@ export function withoutSoa(node: ZoneNode | undefined): ZoneNode {
     : (node ?? []);
 }
 
-export function countRecords(node: ZoneNode): number {
+function countRecords(node: ZoneNode): number {
   return node.reduce((sum, { rdatas }) => sum + rdatas.length, 0);
 }
 

@@ -25,7 +25,7 @@ import {
 } from './records.ts';
 
 /** What the image store is told to fetch; platform code knows how. */
-export const fleetSource = (sha256: string): string => `central:${sha256}`;
+const fleetSource = (sha256: string): string => `central:${sha256}`;
 
 export interface DeferredParts {
   readonly intents: Intents;

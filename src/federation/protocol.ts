@@ -17,7 +17,7 @@ const cursor = z.number().int().min(0);
 const time = z.number().int();
 const id = z.string().min(1).max(64);
 
-export const feedEvent = z.object({
+const feedEvent = z.object({
   id: z.number().int().min(1),
   at: time,
   name: z.string().max(64),
@@ -27,7 +27,7 @@ export const feedEvent = z.object({
 export type FeedEvent = z.output<typeof feedEvent>;
 
 /** A machine's record as the appliance's own API shows it, or the word that there is none any more. */
-export const machineDocument = z.union([
+const machineDocument = z.union([
   z.looseObject({ hardwarename: z.string().min(1).max(63), version: z.number().int() }),
   z.strictObject({ hardwarename: z.string().min(1).max(63), gone: z.literal(true) }),
 ]);
@@ -38,7 +38,7 @@ export const isLiving = (document: MachineDocument): document is LivingMachine =
   !('gone' in document);
 
 /** One place of a request, as far as a machine has it. */
-export const placeDocument = z.strictObject({
+const placeDocument = z.strictObject({
   place: z.number().int().min(0),
   machine: z.string().min(1).max(63),
   hostname: z.string().max(253),
@@ -47,7 +47,7 @@ export const placeDocument = z.strictObject({
 export type PlaceDocument = z.output<typeof placeDocument>;
 
 /** How far a request is that central has asked for: its id is the intent's. */
-export const requestDocument = z.strictObject({
+const requestDocument = z.strictObject({
   id,
   status: z.enum(['working', 'waiting', 'cancelling', 'fulfilled', 'cancelled']),
   done: z.number().int().min(0),
@@ -62,7 +62,7 @@ export const requestDocument = z.strictObject({
 export type RequestDocument = z.output<typeof requestDocument>;
 
 /** Which machine is in which pool. */
-export const memberDocument = z.strictObject({
+const memberDocument = z.strictObject({
   machine: z.string().min(1).max(63),
   pool: z.string().min(1).max(63),
   joinedAt: time,
@@ -74,7 +74,7 @@ export const memberDocument = z.strictObject({
 export type MemberDocument = z.output<typeof memberDocument>;
 
 /** A pool as its site keeps it, or the word that there is none any more. */
-export const poolDocument = z.union([
+const poolDocument = z.union([
   z.strictObject({
     name: z.string().min(1).max(63),
     version: z.number().int(),
@@ -243,7 +243,7 @@ const orders = [
 ] as const;
 
 /** Something that the fleet keeps alike at each site, by kind and name. */
-export const recordDocument = z.strictObject({
+const recordDocument = z.strictObject({
   kind: z.literal('record'),
   record: z.enum([
     ...(['squad', 'naming', 'type', 'policy', 'bmc', 'role'] as const),
@@ -303,7 +303,7 @@ export interface Intent {
 }
 
 /** As it comes: what a newer central asks for, and this program does not know, is answered one by one. */
-export const sentIntent = z.strictObject({
+const sentIntent = z.strictObject({
   id,
   who: z.string().min(1).max(128),
   body: z.record(z.string(), z.unknown()),

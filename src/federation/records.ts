@@ -48,7 +48,7 @@ const { squad, naming, type, policy, bmc, role: machineRole } = RECORD_SCHEMAS;
 /** Racks and subnets are a site's own. */
 const SHARED = { squad, naming, type, policy, bmc, role: machineRole };
 
-export const RECORD_DOCUMENTS = {
+const RECORD_DOCUMENTS = {
   ...SHARED,
   user: userDocument,
   image: imageDocument,

@@ -9,7 +9,7 @@
 import type { TemplateFormat } from '../inventory/images.ts';
 
 /** Every place that a template may have, and `metadata.NAME` for what a job was given. */
-export const TEMPLATE_VALUES = [
+const TEMPLATE_VALUES = [
   'hardwarename',
   'hostname',
   'domain',

@@ -172,7 +172,7 @@ function sameIdentity(disks: readonly SeenDisk[]): SeenDisk[] {
   return disks.filter((disk) => disks.some((other) => other !== disk && key(other) === key(disk)));
 }
 
-export function describe(disks: readonly SeenDisk[]): string {
+function describe(disks: readonly SeenDisk[]): string {
   return disks
     .map(({ name, model, serial, sizeBytes }) => {
       const gb = (sizeBytes / 1e9).toFixed(sizeBytes < 1e10 ? 1 : 0);

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 
-export const FILE_SYSTEMS = ['ext4', 'xfs'] as const;
+const FILE_SYSTEMS = ['ext4', 'xfs'] as const;
 
 const mountPoint = z
   .string()
@@ -70,7 +70,7 @@ export const LAYOUTS = {
 } as const satisfies Record<string, Layout>;
 
 export type LayoutName = keyof typeof LAYOUTS;
-export const LAYOUT_NAMES = Object.keys(LAYOUTS) as [LayoutName, ...LayoutName[]];
+const LAYOUT_NAMES = Object.keys(LAYOUTS) as [LayoutName, ...LayoutName[]];
 
 /** A layout, or the name of one. */
 export const layoutSchema = z.union([

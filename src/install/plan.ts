@@ -195,7 +195,7 @@ function base64(text: string): string {
 }
 
 /** @throws Error for a field that is not plain: nothing may reach the shell that it could take for more than a word */
-export function renderPlan(lines: readonly PlanLine[]): string {
+function renderPlan(lines: readonly PlanLine[]): string {
   return lines
     .map((line) => {
       for (const field of line)

@@ -105,7 +105,7 @@ function fromRow(row: BootRow): Boot {
 }
 
 /** Does a packet of this stage continue that boot? The rules are the ones at the top of this file. */
-export function continuesBoot(boot: Boot, client: ClientStage, now: Millis): boolean {
+function continuesBoot(boot: Boot, client: ClientStage, now: Millis): boolean {
   const idleMs = now - boot.lastAt;
   if (idleMs > limit('bootIdleMs')) return false;
   switch (client) {

@@ -22,7 +22,7 @@ export interface TypeVerdict {
   readonly hold: boolean;
 }
 
-export function ruleFactsOf(report: ReconReport): RuleFacts {
+function ruleFactsOf(report: ReconReport): RuleFacts {
   const { diskBytes, ...facts } = factsOfReport(report);
   return {
     ...facts,

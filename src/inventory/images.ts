@@ -26,7 +26,7 @@ export const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
 /** Which files a version of each kind is made of: all of them, and no other. */
-export const ROLES_OF: Readonly<Record<ImageKind, readonly FileRole[]>> = {
+const ROLES_OF: Readonly<Record<ImageKind, readonly FileRole[]>> = {
   raw: ['disk'],
   tarball: ['root'],
   installer: ['kernel', 'initrd', 'template'],

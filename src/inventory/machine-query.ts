@@ -267,7 +267,7 @@ function readCursor(cursor: string, { sort }: ListQuery): Position {
  * part. Columns come from the tables
  * of fields, values are bound.
  */
-export function whereOf(filters: readonly Filter[]): Where {
+function whereOf(filters: readonly Filter[]): Where {
   const plain = filters.filter(({ field }) => !isNicField(field) && !isPartField(field));
   const ofNics = filters.filter(({ field }) => isNicField(field));
   const parts = plain.map(whereField);

@@ -43,7 +43,7 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
 };
 
 /** Lower case, lookalikes folded, separators of MACs and serials dropped; spaces divide words. */
-export function foldForSearch(text: string): string {
+function foldForSearch(text: string): string {
   return text
     .toLowerCase()
     .replace(/[oilsbz]/g, (character) => LOOKALIKES[character] ?? character)

@@ -336,7 +336,7 @@ const KEYS: readonly {
 ];
 
 /** How much speaks for one machine: the share of the weights of all keys that both have. Pure. */
-export function likenessOf(a: Machine, b: Machine): Likeness {
+function likenessOf(a: Machine, b: Machine): Likeness {
   const shared: string[] = [];
   const differing: string[] = [];
   let [agree, all] = [0, 0];

@@ -41,7 +41,7 @@ interface Row {
  * False for what many have at once: 0.0.0.0 of a BMC that was never set up, loopback and link-local (RFC 6890), of which
  * each wire has its own, multicast, and text that is no IPv4 address.
  */
-export function isOwnable(address: string): boolean {
+function isOwnable(address: string): boolean {
   const parsed = parseIpv4(address);
   if (parsed === undefined) return false;
   const [first, second] = [Math.floor(parsed / 2 ** 24), Math.floor(parsed / 2 ** 16) % 256];

@@ -267,7 +267,7 @@ function openTable(db: Database) {
 const compare = (a: Quirk, b: Quirk) => (a.value < b.value ? -1 : 1);
 
 /** One text for vendor, product and firmware, folded so that spelling does not divide a model. */
-export function modelKey(manufacturer: string, product: string, firmware: string): string {
+function modelKey(manufacturer: string, product: string, firmware: string): string {
   return [manufacturer, product, firmware]
     .map((text) => text.trim().replace(/\s+/g, ' '))
     .filter((text) => text !== '')

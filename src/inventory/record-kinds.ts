@@ -39,7 +39,7 @@ export const rackSchema = z.strictObject({
   notes: notes.default(''),
 });
 
-export const SUBNET_USES = ['provisioning', 'production', 'out-of-band'] as const;
+const SUBNET_USES = ['provisioning', 'production', 'out-of-band'] as const;
 
 const poolSchema = z.strictObject({ first: ipv4Text, last: ipv4Text });
 
@@ -112,7 +112,7 @@ const pattern = z
   )
   .refine((value) => /\{(?:n|random|serial)/.test(value), 'needs {n}, {random} or {serial}');
 
-export const namingSchema = z.strictObject({
+const namingSchema = z.strictObject({
   /** '' fits every role; likewise for the site. The most precise rule wins. */
   role: text.default(''),
   site: text.default(''),
@@ -157,7 +157,7 @@ const condition = z
     'exactly one of atLeast, atMost, equals, contains',
   );
 
-export const hardwareTypeSchema = z.strictObject({
+const hardwareTypeSchema = z.strictObject({
   /** The first rule that fits, by falling priority, gives the type. */
   priority: z.number().int().min(0).max(10_000).default(100),
   conditions: z.array(condition).min(1).max(16),
@@ -184,7 +184,7 @@ export const squadSchema = z.strictObject({
   notes: notes.default(''),
 });
 
-export const policySchema = z.strictObject({
+const policySchema = z.strictObject({
   /** Parts whose loss between two reports holds an available machine (`machine.changed` lists them). */
   holdOnLost: z
     .array(z.enum(['nic', 'disk', 'memory', 'cpu', 'gpu']))

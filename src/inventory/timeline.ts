@@ -104,7 +104,7 @@ export function stallMoment(boot: Boot, events: readonly StoredEvent[]): Millis 
   return stallsAt(signs);
 }
 
-export function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns {
+function readSigns(boot: Boot, events: readonly StoredEvent[]): BootSigns {
   const steps = Object.fromEntries(
     STEP_NAMES.map((name) => [name, { state: 'waiting', detail: '', evidence: [] }]),
   ) as unknown as BootSigns['steps'];

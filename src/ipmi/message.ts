@@ -75,7 +75,7 @@ function encode(to: number, from: number, message: IpmiRequest, data: Uint8Array
 }
 
 /** Two's complement of the sum (section 13.8). */
-export function checksum(bytes: Uint8Array): number {
+function checksum(bytes: Uint8Array): number {
   let sum = 0;
   for (const byte of bytes) sum += byte;
   return -sum & 0xff;

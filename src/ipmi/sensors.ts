@@ -57,7 +57,7 @@ export async function readSensors(
   return values;
 }
 
-export async function readSensor(caller: Caller, sensor: SensorRecord): Promise<SensorValue> {
+async function readSensor(caller: Caller, sensor: SensorRecord): Promise<SensorValue> {
   const type = sensorTypeName(sensor.sensorType);
   const named = { name: sensor.name, number: sensor.number, type };
   const reading = await askReading(caller, sensor);

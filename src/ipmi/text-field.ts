@@ -6,7 +6,7 @@ import type { Reader } from '../wire/cursor.ts';
 
 const BCD_PLUS = '0123456789 -.???';
 /** In FRU areas: no more fields. */
-export const END_OF_FIELDS = 0xc1;
+const END_OF_FIELDS = 0xc1;
 
 /** Reads the byte and the text behind it; `undefined` at the end mark. */
 export function readTextField(reader: Reader): string | undefined {

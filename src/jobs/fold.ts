@@ -221,7 +221,7 @@ function undoPhase(definition: JobDefinition, fold: JobFold, cause: Cause): Phas
   return { at: 'undoing', because, left, attempt: 0, running: false, until: 0 as Millis };
 }
 
-export function indexOf(definition: JobDefinition, name: string): number {
+function indexOf(definition: JobDefinition, name: string): number {
   const index = definition.steps.findIndex((each) => each.name === name);
   if (index < 0) throw new Error(`${definition.kind} has no step ${name}`);
   return index;

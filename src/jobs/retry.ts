@@ -57,7 +57,7 @@ const BY_CODE: Partial<Readonly<Record<ErrorCode, Patience>>> = {
 const KNOWN_DEAD_ATTEMPTS = 3;
 
 /** Any other code is final. */
-export function patienceFor(code: ErrorCode, knownDead = false): Patience {
+function patienceFor(code: ErrorCode, knownDead = false): Patience {
   const patience = BY_CODE[code] ?? NEVER;
   if (!knownDead || (code !== 'BMC_UNREACHABLE' && code !== 'BMC_TIMEOUT')) return patience;
   return { ...patience, attemptsMax: KNOWN_DEAD_ATTEMPTS };

@@ -34,10 +34,10 @@ import {
   SOL_SOCKET,
 } from './libc.ts';
 
-export const BATCH = 64;
+const BATCH = 64;
 /** Questions are small; a longer datagram is cut off by the kernel and then malformed. */
 export const RECEIVE_BYTES = 2048;
-export const SEND_BYTES = 1536;
+const SEND_BYTES = 1536;
 
 /** Room for either family. */
 const NAME_BYTES = SOCKADDR_IN6_BYTES;

@@ -9,7 +9,7 @@
 
 import { type Place, rackPlace } from '../inventory/rack-place.ts';
 
-export const FACTORS = ['rack', 'switch', 'image', 'firmware', 'bmc-firmware', 'type'] as const;
+const FACTORS = ['rack', 'switch', 'image', 'firmware', 'bmc-firmware', 'type'] as const;
 export type Factor = (typeof FACTORS)[number];
 
 export interface FactorValue {
@@ -38,9 +38,9 @@ export interface Suspicion extends FactorValue {
 }
 
 /** Fewer failures than this have nothing in common but bad luck. */
-export const FAILED_MIN = 3;
+const FAILED_MIN = 3;
 /** Once in so many looks a healthy site is suspected wrongly. */
-export const CHANCE = 1e-4;
+const CHANCE = 1e-4;
 
 export function factorsOf(
   machine: Place & {

@@ -125,7 +125,7 @@ export function applyRequestEntry(fold: RequestFold, at: Millis, entry: RequestE
 }
 
 /** Its install is being called off. */
-export const isGivenUp = (place: Place): boolean => place.is === 'claimed' && place.off === true;
+const isGivenUp = (place: Place): boolean => place.is === 'claimed' && place.off === true;
 
 /** Places that have a machine, or are to get one. */
 export function wantedPlaces({ places }: Pick<RequestFold, 'places'>): number {

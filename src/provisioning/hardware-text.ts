@@ -306,7 +306,7 @@ const FACTORS = Object.entries({
   ...{ MiB: 1024 ** 2, MB: 1e6, KiB: 1024, KB: 1000 },
 });
 
-export function formatSize(bytes: number): string {
+function formatSize(bytes: number): string {
   const [unit, factor] = FACTORS.find(([, one]) => bytes % one === 0) ?? ['B', 1];
   return `${bytes / factor} ${unit}`;
 }

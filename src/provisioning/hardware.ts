@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { recordName } from '../inventory/record-kinds.ts';
 
-export const DISK_KINDS = ['nvme', 'ssd', 'hdd'] as const;
+const DISK_KINDS = ['nvme', 'ssd', 'hdd'] as const;
 export type DiskKind = (typeof DISK_KINDS)[number];
 
 const bytes = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);

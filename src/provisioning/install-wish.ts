@@ -11,7 +11,7 @@ import { issueOf } from '../wire/schema.ts';
 type Params = Readonly<Record<string, unknown>>;
 
 /** Said by the request itself, for each of its machines. */
-export const OWN_PARAMS: readonly string[] = ['image', 'hostname', 'role', 'sshKeys'];
+const OWN_PARAMS: readonly string[] = ['image', 'hostname', 'role', 'sshKeys'];
 
 /** @param params of one of its installs. @throws AppError REQUEST_INVALID that points at the place in the request */
 export function checkInstall(

@@ -88,7 +88,7 @@ export function nextSizeAction(
 }
 
 /** Who goes: what is unhealthy, then out of the rack with the most, then who came last. Never what is protected. */
-export function leaver(members: readonly SeenMember[]): Hardwarename | undefined {
+function leaver(members: readonly SeenMember[]): Hardwarename | undefined {
   const inRack = new Map<string, number>();
   for (const { place } of members) inRack.set(place, (inRack.get(place) ?? 0) + 1);
   const order = (a: SeenMember, b: SeenMember) =>

@@ -20,7 +20,7 @@ const pattern = z
   )
   .refine((value) => /\{(?:n|random|serial)/.test(value), 'needs {n}, {random} or {serial}');
 
-export const spreadSchema = z.strictObject({
+const spreadSchema = z.strictObject({
   perRackMax: z.number().int().min(1).max(1000).optional().describe('At most so many in one rack'),
   even: z.boolean().optional().describe('As even over the racks as possible, before all else'),
 });

@@ -109,7 +109,7 @@ function dhcpFromEvent(event: StoredEvent): DhcpEntry[] {
 }
 
 /** The agent's own work is done: what comes next is the disk. */
-export const FINISHED = 'finished';
+const FINISHED = 'finished';
 
 function otherEntries(event: StoredEvent): FlightEntry[] {
   const { at } = event;

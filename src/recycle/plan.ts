@@ -11,7 +11,7 @@ import { type Level, methodsFor } from './methods.ts';
 import { missingFrom } from './missing.ts';
 import type { ErasableDisk, SeenForRecycle } from './seen.ts';
 
-export const BLOCK_BYTES = 4096;
+const BLOCK_BYTES = 4096;
 
 export interface RecycleDetail {
   /** What `GET /agent/TOKEN/work` says beside what it says of any work. */

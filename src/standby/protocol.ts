@@ -22,7 +22,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const place = z.strictObject({ run: id, seq: count });
 export type Place = z.output<typeof place>;
 
-export const hello = z.strictObject({
+const hello = z.strictObject({
   kind: z.literal('hello'),
   protocol: count,
   /** Of the program, for people. */
@@ -49,7 +49,7 @@ export const hello = z.strictObject({
 });
 export type HelloMessage = z.output<typeof hello>;
 
-export const standbyMessage = z.discriminatedUnion('kind', [
+const standbyMessage = z.discriminatedUnion('kind', [
   hello,
   /** By the active one; `clock` is its time of day. `heard`: what hello it has heard last, by its `at`, and for how long it has it. */
   z.strictObject({

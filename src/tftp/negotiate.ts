@@ -21,7 +21,7 @@ export interface TransferTerms {
   readonly accepted: ReadonlyMap<string, string>;
 }
 
-export const PLAIN_BLKSIZE_BYTES = 512;
+const PLAIN_BLKSIZE_BYTES = 512;
 
 export function negotiate(
   options: ReadonlyMap<string, string>,

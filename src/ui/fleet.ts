@@ -233,7 +233,7 @@ interface FleetPage {
 }
 
 /** Reads everything once; the feed goes on from where the reading began. @throws Problem */
-export async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
+async function loadFleet(): Promise<Pick<Board, 'cursor' | 'epoch'>> {
   const board = await read<Board>('board');
   setClock(board.now);
   siteName.value = board.site;

@@ -12,7 +12,7 @@ interface Hits {
 const SURE_RANK = 2;
 
 /** Labels carry "S/N: " and the like before the serial, and vendors prefix it in the code. */
-export function cleanScan(text: string): string {
+function cleanScan(text: string): string {
   return text
     .trim()
     .replace(/^(?:s\/?n|serial(?: ?(?:no|number))?|service ?tag)\s*[:#.]?\s*/i, '')

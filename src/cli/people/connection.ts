@@ -64,7 +64,7 @@ export function reachOf(
   return { url: url.replace(/\/+$/, ''), token: tokenOf(environment, options) };
 }
 
-export function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {
+function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {
   const file = options.tokenFile ?? environment.REVEILLE_TOKEN_FILE;
   if (file === undefined) return environment.REVEILLE_TOKEN?.trim();
   try {

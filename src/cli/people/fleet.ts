@@ -23,7 +23,7 @@ export function withSite<Row>(
 }
 
 /** What came of something at each site that was told of it: of those that have it the name alone. */
-export const toldText = (sites: readonly ToldSite[]): string =>
+const toldText = (sites: readonly ToldSite[]): string =>
   sites
     .map(({ site, status, code }) => {
       if (status === 'done') return site;

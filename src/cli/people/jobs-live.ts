@@ -266,7 +266,7 @@ function waitsFor({ progress }: Job): string {
 }
 
 /** A time that people read: minutes from two of them on. */
-export function leftOf({ progress }: Pick<Job, 'progress'>): string {
+function leftOf({ progress }: Pick<Job, 'progress'>): string {
   const seconds = progress?.remaining_seconds;
   if (!seconds) return '';
   return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;

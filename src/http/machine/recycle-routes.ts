@@ -14,7 +14,7 @@ import type { MachineAppOptions, TokenParams } from './holder.ts';
 import { holderOfWork, parseBody } from './work-routes.ts';
 
 /** @throws AppError NOT_FOUND where nothing can be certified */
-export function recycleDeskOf({ recycle }: MachineAppOptions): RecycleDesk {
+function recycleDeskOf({ recycle }: MachineAppOptions): RecycleDesk {
   if (!recycle) throw new AppError('NOT_FOUND', { detail: 'This appliance recycles nothing.' });
   return recycle;
 }

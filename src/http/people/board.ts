@@ -79,7 +79,7 @@ export interface Board {
   readonly rows: readonly BoardRow[];
 }
 
-export function summarize(machine: Machine): MachineSummary {
+function summarize(machine: Machine): MachineSummary {
   const { hardware } = machine;
   return {
     hardwarename: machine.hardwarename,

@@ -79,7 +79,7 @@ interface Parted {
   readonly rehearsal?: boolean;
 }
 
-export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
+function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
   if (text === '') return reply.code(status === 200 ? 204 : status).send();
   // Text passes Fastify's serializer by.
   return reply

@@ -5,7 +5,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 import type { PeopleServer } from './context.ts';
 
-export const API_VERSION = '1.0.0';
+const API_VERSION = '1.0.0';
 
 /** Before the routes: the plugin notes them as they are added. */
 export async function installOpenApi(app: PeopleServer): Promise<void> {

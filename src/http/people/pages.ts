@@ -38,7 +38,7 @@ export const PAGE_HEADERS = {
 } as const;
 
 /** First words of the addresses that are pages; what follows them is the page's own. */
-export const PAGES = [
+const PAGES = [
   ...['overview', 'machines', 'racks', 'deliveries', 'boots', 'jobs', 'requests', 'pools'],
   ...['squads', 'roles', 'images', 'events', 'dns', 'people', 'settings', 'scan', 'sign-in'],
 ] as const;

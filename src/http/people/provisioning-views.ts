@@ -99,7 +99,7 @@ export function showRequest({ doc, endedAt, ...request }: ProvisioningRequest) {
   return { ...rest, owner, image, hardware: words, endedAt: endedAt || null };
 }
 
-export function showDoc({ install, ...doc }: RequestDoc): Record<string, unknown> {
+function showDoc({ install, ...doc }: RequestDoc): Record<string, unknown> {
   return { ...doc, hardware: formatHardware(doc.hardware), install: maskInstall(install) };
 }
 

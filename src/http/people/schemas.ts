@@ -44,7 +44,7 @@ export const machineView = z
   })
   .meta({ id: 'Machine' });
 
-export const problemView = z
+const problemView = z
   .object({
     type: z.string(),
     title: z.string(),

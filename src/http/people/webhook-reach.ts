@@ -83,7 +83,7 @@ export function postWithin(reach: Reach, target: string, { body, ...rest }: Post
   });
 }
 
-export function lookupWithin(reach: Reach): LookupFunction {
+function lookupWithin(reach: Reach): LookupFunction {
   return (name, options, done) =>
     lookup(name, { ...options, all: true }, (error, found) => {
       if (error) return done(error, '', 0);

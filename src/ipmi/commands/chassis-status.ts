@@ -5,7 +5,7 @@
 import { type Command, reading } from '../command.ts';
 import { NETFN } from '../message.ts';
 
-export const RESTORE_POLICIES = ['always-off', 'previous', 'always-on', 'unknown'] as const;
+const RESTORE_POLICIES = ['always-off', 'previous', 'always-on', 'unknown'] as const;
 export type RestorePolicy = (typeof RESTORE_POLICIES)[number];
 
 export interface ChassisStatus {

@@ -45,7 +45,7 @@ export interface Resource {
   readonly etag: string;
 }
 
-export const SERVICE_ROOT = '/redfish/v1/';
+const SERVICE_ROOT = '/redfish/v1/';
 const HEADERS = {
   accept: 'application/json',
   'odata-version': '4.0',

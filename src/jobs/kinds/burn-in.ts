@@ -56,11 +56,7 @@ export const testedSince = (since: string) =>
   });
 
 /** What says that the machine is faulty, and not that it could not be tested. */
-export const BURN_IN_FAULTS: readonly (ErrorCode | '')[] = [
-  'CPU_FAILED',
-  'MEMORY_FAILED',
-  'DISK_FAILED',
-];
+const BURN_IN_FAULTS: readonly (ErrorCode | '')[] = ['CPU_FAILED', 'MEMORY_FAILED', 'DISK_FAILED'];
 
 function rest({ status, code, detail }: End): Move | undefined {
   if (status !== 'failed' || !BURN_IN_FAULTS.includes(code)) return undefined;

@@ -23,7 +23,7 @@ const staticNetwork = z.strictObject({
   dns: z.array(address).max(4).default([]),
 });
 
-export const networkSchema = z.discriminatedUnion('kind', [
+const networkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dhcp') }),
   staticNetwork,
 ]);

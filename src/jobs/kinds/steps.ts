@@ -129,7 +129,7 @@ async function setPxe(context: Context): Promise<Output> {
   return { expires, setAt: context.now() };
 }
 
-export async function switchTo(context: Context, action: 'on' | 'off'): Promise<Output> {
+async function switchTo(context: Context, action: 'on' | 'off'): Promise<Output> {
   const { outcome } = await context.withBmc((bmc) => bmc.setPower(action));
   if (action === 'off') context.work.gone(context.machine.hardwarename);
   return { already: outcome === 'already' };

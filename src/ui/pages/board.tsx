@@ -36,7 +36,7 @@ function byUrgency(a: Row, b: Row): number {
   return stuck || b.at - a.at || (a.key < b.key ? -1 : 1);
 }
 
-export const shownRows = computed(() => {
+const shownRows = computed(() => {
   fleetVersion.value;
   const kind = query.value.get('show') ?? '';
   const hallRow = query.value.get('row') ?? '';

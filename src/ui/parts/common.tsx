@@ -102,7 +102,7 @@ const TONES: Readonly<Record<string, string>> = {
   ...{ receiving: 'busy', checking: 'busy', aborted: 'plain', gone: 'plain' },
   ...{ current: 'good', 'catching-up': 'busy', away: 'bad', short: 'bad', lost: 'bad' },
 };
-export const toneOf = (word: string): string => TONES[word] ?? 'plain';
+const toneOf = (word: string): string => TONES[word] ?? 'plain';
 
 export function Badge({ word }: { word: string }) {
   return (

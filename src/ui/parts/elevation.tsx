@@ -32,7 +32,7 @@ interface Placed {
 }
 
 /** Those that fit where they say they are, and the others. */
-export function place(rows: readonly Row[], units: number): { placed: Placed[]; others: Row[] } {
+function place(rows: readonly Row[], units: number): { placed: Placed[]; others: Row[] } {
   const taken = new Set<number>();
   const placed: Placed[] = [];
   const others: Row[] = [];

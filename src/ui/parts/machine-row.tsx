@@ -29,7 +29,7 @@ export interface Trouble {
 }
 
 /** Why this machine wants somebody, and what that person can do. */
-export function troubleOf({ machine, timeline, diagnosis, kind }: Row): Trouble | undefined {
+function troubleOf({ machine, timeline, diagnosis, kind }: Row): Trouble | undefined {
   if (diagnosis) return { cause: `${diagnosis.title}.`, next: diagnosis.next };
   if (timeline?.state === 'stalled' && timeline.stall)
     return { cause: timeline.stall.cause, next: timeline.stall.next };

@@ -12,7 +12,7 @@ export interface TabsProps {
 }
 
 /** Where a key leads from this tab, or undefined where it leads nowhere. */
-export function tabAfter(key: string, from: number, count: number): number | undefined {
+function tabAfter(key: string, from: number, count: number): number | undefined {
   switch (key) {
     case 'ArrowRight':
       return (from + 1) % count;

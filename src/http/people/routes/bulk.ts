@@ -24,7 +24,7 @@ import { finish, inChunks } from '../slices.ts';
 
 const bulkBody = bulkMachinesBody(filterShape);
 
-export const itemResult = z
+const itemResult = z
   .object({
     hardwarename: z.string(),
     ok: z.boolean(),

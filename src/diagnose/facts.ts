@@ -95,10 +95,7 @@ export function readFacts(flight: Flight, final = false): Facts {
     dhcp.filter((one) => one.type === type && (stages.length === 0 || stages.includes(one.stage)));
   const lastAt = entries
     .filter(({ kind, at }) => !ASIDE.has(kind) || (kind === 'bmc' && at <= flight.startedAt))
-    .reduce(
-      (last, entry) => Math.max(last, 'endAt' in entry ? entry.endAt : entry.at),
-      flight.startedAt,
-    );
+    .reduce((last, entry) => Math.max(last, signAt(entry, flight)), flight.startedAt);
   const place = placeOf({ of, messages, tftp, http });
   const progressAt = progressOf(place, messages) ?? lastAt;
   const switchedAt = flight.restartedAt === undefined ? undefined : switchOf(flight, lastAt);
@@ -132,6 +129,19 @@ export function readFacts(flight: Flight, final = false): Facts {
       .map(({ text }) => text)
       .join('\n'),
   };
+}
+
+/**
+ * Until when the machine took part in it. A download that a boot left behind ends when we give it up, a minute into the next one:
+ * of that one only its last acknowledgement was the machine's.
+ */
+function signAt(entry: FlightEntry, { restartedAt }: Flight): number {
+  if (!('endAt' in entry)) return entry.at;
+  const isWhole = entry.end === 'complete' || entry.end === 'probe';
+  if (restartedAt === undefined || isWhole) return entry.endAt;
+  const { tcp } = entry as Partial<HttpEntry>;
+  if (tcp && tcp.quietMs >= 0) return Math.max(entry.at, entry.endAt - tcp.quietMs);
+  return entry.endAt < restartedAt ? entry.endAt : entry.at;
 }
 
 /** Somebody switched it: that it began again says nothing of why it had stopped, and from then on silence says nothing. */

@@ -23,9 +23,19 @@ import {
   scene,
   script,
   TO_DISK,
+  tcp,
   tftp,
   WAITING,
 } from './flight-entries.ts';
+
+const CYCLED_DOWNLOADING: readonly FlightEntry[] = [
+  ...SCRIPTED_TO_WAIT,
+  http(2200, 'vmlinuz', {
+    ...{ end: 'aborted', endAt: START + 66_000, sizeBytes: 60_000_000, sentBytes: 4_000_000 },
+    ...tcp(2_000_000, 7, { quietMs: 60_200 }),
+  }),
+  bmc(6000, 'power-cycle'),
+];
 
 export const HEALTHY_SCENES: readonly Scene[] = [
   scene(null, 'registered', [...AGENT, report(20_000, 'received')]),
@@ -44,6 +54,12 @@ export const HEALTHY_SCENES: readonly Scene[] = [
     'an operator power-cycled it in the middle',
     [...KERNEL, bmc(6000, 'power-off')],
     back([...KERNEL, bmc(6000, 'power-off')], 10_000),
+  ),
+  scene(
+    null,
+    'an operator power-cycled it in the middle of a download, which we gave up a minute later',
+    CYCLED_DOWNLOADING,
+    { restartedAt: START + 16_000, restartedAs: 'firmware', watchedUntil: START + 200_000 },
   ),
   scene(
     null,

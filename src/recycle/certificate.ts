@@ -83,10 +83,10 @@ export function issue(facts: CertificateFacts, key: KeyObject): Certificate {
 /** @param pem of the public key */
 export function isGenuine(
   { text, signature }: Pick<Certificate, 'text' | 'signature'>,
-  pem: string,
+  key: KeyObject | string,
 ) {
   const bytes = Buffer.from(signature, 'base64');
-  return verify(null, Buffer.from(text, 'utf8'), createPublicKey(pem), bytes);
+  return verify(null, Buffer.from(text, 'utf8'), key, bytes);
 }
 
 function describe(disk: CertificateFacts['disks'][number], asked: Level) {

@@ -23,7 +23,9 @@ export const TOKEN_FOLDERS = [
 ] as const;
 
 const TOKEN_PATH = `(?:${TOKEN_FOLDERS.join('|')})(?:[/\\\\]|%2[Ff])+`;
-const TOKEN_WORD = `reveille\\.token(?:=|%3[Dd])["']?`;
+/** A quote may be escaped: once in JSON, more often where that is a text in JSON again; or encoded, in a parameter. */
+const QUOTE = `\\\\*["']|%2[27]`;
+const TOKEN_WORD = `reveille\\.token(?:=|%3[Dd])(?:${QUOTE})?`;
 
 /**
  * What stands right before a token in a path, a URL, a file's name or a kernel's command line, as the source of a regular

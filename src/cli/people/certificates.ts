@@ -1,12 +1,13 @@
 /** `reveille certificates ...`: what was done to the disks of a machine, and whether it is true. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Certificate } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { isGenuine } from '../../recycle/certificate.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { readText } from './files.ts';
+import { jsonIn, readBytes, readText, writeTo } from './files.ts';
 import { done, show, time } from './output.ts';
 
 /** `certificates verify` of one that is not genuine, or says that a disk is not clean: for scripts. */
@@ -68,8 +69,14 @@ function addVerify(certificates: Command, context: CliContext): void {
           : local
             ? readText(join(what, 'key.pem'))
             : await keyOf(context, options);
-      const genuine = isGenuine({ text, signature }, pem);
-      const { result, fault, hardwarename } = JSON.parse(text) as Record<string, string>;
+      const genuine = isGenuine(
+        { text, signature },
+        keyIn(pem, options.key ?? `key.pem of ${what}`),
+      );
+      const { result, fault, hardwarename } = jsonIn(text, 'the certificate') as Record<
+        string,
+        string
+      >;
       const sanitized = genuine && result === 'sanitized';
       if (!sanitized) process.exitCode = EXIT_NOT_PROVEN;
       const words = genuine
@@ -77,6 +84,15 @@ function addVerify(certificates: Command, context: CliContext): void {
         : 'NOT GENUINE: this text was not signed by that key';
       done(context, options, words, { genuine, sanitized });
     });
+}
+
+/** @param name whose text it is. @throws AppError REQUEST_INVALID */
+function keyIn(pem: string, name: string): KeyObject {
+  try {
+    return createPublicKey(pem);
+  } catch (cause) {
+    throw new AppError('REQUEST_INVALID', { detail: `${name} is no public key in PEM.`, cause });
+  }
 }
 
 async function find(context: CliContext, options: CommonOptions, id: string): Promise<Certificate> {
@@ -98,14 +114,21 @@ async function save(
   options: CommonOptions,
   { folder, found }: { folder: string; found: Certificate },
 ): Promise<void> {
-  writeFileSync(join(folder, 'certificate.json'), found.text);
-  writeFileSync(join(folder, 'certificate.sig'), Buffer.from(found.signature, 'base64'));
-  writeFileSync(join(folder, 'key.pem'), await keyOf(context, options));
+  const pem = await keyOf(context, options);
+  writeTo(join(folder, 'certificate.json'), found.text);
+  writeTo(join(folder, 'certificate.sig'), Buffer.from(found.signature, 'base64'));
+  writeTo(join(folder, 'key.pem'), pem);
 }
 
+/** @throws AppError CONFIG_UNREADABLE where one of the files is missing, which a copy by hand forgets */
 function read(folder: string): { text: string; signature: string } {
+  const signature = join(folder, 'certificate.sig');
+  if (!existsSync(signature))
+    throw new AppError('CONFIG_UNREADABLE', {
+      detail: `(${signature} is missing: without the signature nothing is proven. Write all three files again with reveille certificates show ID --out FOLDER.)`,
+    });
   return {
     text: readText(join(folder, 'certificate.json')),
-    signature: readFileSync(join(folder, 'certificate.sig')).toString('base64'),
+    signature: readBytes(signature).toString('base64'),
   };
 }

@@ -2,10 +2,10 @@
  * Where the appliance is and who is asking. The address is an option or REVEILLE_URL; the token is REVEILLE_TOKEN or a file,
  * never an argument, because arguments are in every process list. Everything here is handed in by main.ts.
  */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type ApiClient, type CallsBelow, createApiClient } from '../../client/client.ts';
-import { AppError, unreadable } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
+import { readText } from './files.ts';
 
 export interface CliEnvironment {
   readonly REVEILLE_URL?: string | undefined;
@@ -67,9 +67,5 @@ export function reachOf(
 function tokenOf(environment: CliEnvironment, options: CommonOptions): string | undefined {
   const file = options.tokenFile ?? environment.REVEILLE_TOKEN_FILE;
   if (file === undefined) return environment.REVEILLE_TOKEN?.trim();
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  return readText(file).trim();
 }

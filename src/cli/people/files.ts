@@ -1,13 +1,26 @@
-/** Files and texts that a command is given: what is wrong with one is said with its name. */
-import { readFileSync } from 'node:fs';
+/** Files and texts that a command is given or writes: what is wrong with one is said with its name. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { AppError, unreadable } from '../../errors.ts';
 
 /** @throws AppError CONFIG_UNREADABLE */
-export function readText(file: string): string {
+export const readText = (file: string): string => readBytes(file).toString('utf8');
+
+/** @throws AppError CONFIG_UNREADABLE */
+export function readBytes(file: string): Buffer {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (cause) {
     throw unreadable(file, cause);
+  }
+}
+
+/** @throws AppError REQUEST_INVALID */
+export function writeTo(file: string, content: string | Uint8Array): void {
+  try {
+    writeFileSync(file, content);
+  } catch (cause) {
+    const [why = ''] = (cause as Error).message.split(',');
+    throw new AppError('REQUEST_INVALID', { detail: `${file} cannot be written: ${why}.`, cause });
   }
 }
 

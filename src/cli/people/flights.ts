@@ -1,5 +1,5 @@
 /** `reveille diagnose`, `boot`, `quirks` and `times`: why machines did not boot, and what was learned from it. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { ZodError } from 'zod';
 import type { Diagnosis, Quirk } from '../../client/operations.generated.ts';
@@ -10,7 +10,7 @@ import { AppError } from '../../errors.ts';
 import { parseMac } from '../../wire/mac.ts';
 import { diagnoseFile, diagnosisText, readBoots } from '../diagnose-file.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { jsonIn } from './files.ts';
+import { jsonIn, writeTo } from './files.ts';
 import { showCounts } from './flight-counts.ts';
 import { done, show, showRecord, time } from './output.ts';
 
@@ -118,13 +118,8 @@ function addBootCommands(program: Command, context: CliContext): void {
       const capture = await api.call('GET /boots/{id}/capture', { path: { id } });
       const to = options.to ?? id;
       const document = documentOf(flight.body, options);
-      try {
-        writeFileSync(`${to}.json`, `${JSON.stringify(document, null, 1)}\n`);
-        writeFileSync(`${to}.pcapng`, Buffer.from(capture.body.pcapng, 'base64'));
-      } catch (cause) {
-        const detail = `(${to}: ${(cause as Error).message})`;
-        throw new AppError('REQUEST_INVALID', { detail, cause });
-      }
+      writeTo(`${to}.json`, `${JSON.stringify(document, null, 1)}\n`);
+      writeTo(`${to}.pcapng`, Buffer.from(capture.body.pcapng, 'base64'));
       done(context, options, `${to}.json and ${to}.pcapng are written`);
     });
 }

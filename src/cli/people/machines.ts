@@ -1,11 +1,10 @@
 /** `reveille machines ...`: everything that the API can do with machines. */
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { BurnIn, Machine, Operations } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { assignments, filtersOf } from './arguments.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { readText } from './files.ts';
+import { readText, writeTo } from './files.ts';
 import { type OfSite, tellAge, tellAsked, withSite } from './fleet.ts';
 import { addMergeCommands, addNicCommand } from './machine-identity.ts';
 import { bytes, type Column, done, show, showRecord, time } from './output.ts';
@@ -349,7 +348,7 @@ function addSheets(machines: Command, context: CliContext): void {
         ? `${JSON.stringify({ machines: (await listAll(context, { ...options, all: true }, filters)).rows })}\n`
         : await sheetOf(context, options, filters);
       if (options.out === undefined) context.write(text);
-      else writeFileSync(options.out, text);
+      else writeTo(options.out, text);
     });
 }
 

@@ -1,5 +1,4 @@
 /** `reveille request ...`: ask for machines, rehearse it, follow it, call it off. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { PartView } from '../../central/request-view.ts';
 import type { ApiClient, CallsBelow } from '../../client/client.ts';
@@ -8,8 +7,9 @@ import type {
   ProvisioningRequest,
   ProvisioningRequestDetail,
 } from '../../client/operations.generated.ts';
-import { AppError, unreadable } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
+import { readText } from './files.ts';
 import { type OfSite, tellAge } from './fleet.ts';
 import { type Column, done, renderTable, show, showRecord, time } from './output.ts';
 
@@ -103,13 +103,9 @@ export function wishOf(options: WishOptions) {
 }
 
 function readKeys(file: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
-  const lines = text.split('\n').map((line) => line.trim());
+  const lines = readText(file)
+    .split('\n')
+    .map((line) => line.trim());
   return lines.filter((line) => line !== '' && !line.startsWith('#'));
 }
 

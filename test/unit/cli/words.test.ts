@@ -1,8 +1,9 @@
 /** Words of the command line that are no number, no file or no JSON: told before anybody is asked. */
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { commandLine } from '../../support/command-line.ts';
 
 /** Nobody listens there: whatever asks ends with UNREACHABLE. */
@@ -66,4 +67,33 @@ it('names a file that cannot be read, and a text that is no JSON', async () => {
   const quirks = await failure('quirks import', 'hello');
   expect(quirks.code).toBe('REQUEST_INVALID');
   expect(quirks.message).toContain('standard input is no JSON');
+});
+
+describe('certificates verify', () => {
+  const folderOf = (files: Readonly<Record<string, string>>) => {
+    const folder = mkdtempSync(join(tmpdir(), 'words-'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  };
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+  it('says of a folder without a signature how to write it again', async () => {
+    const folder = folderOf({ 'certificate.json': '{}', 'key.pem': pem });
+    const { code, message } = await failure(['certificates', 'verify', folder]);
+    expect(code).toBe('CONFIG_UNREADABLE');
+    expect(message).toContain(`${join(folder, 'certificate.sig')} is missing`);
+    expect(message).toContain('reveille certificates show ID --out FOLDER');
+  });
+
+  it.each([
+    ['a key that is none', { 'key.pem': 'x' }, 'is no public key in PEM'],
+    ['a certificate that is none', { 'certificate.json': 'x' }, 'the certificate is no JSON'],
+  ])('names %s', async (_what, files, says) => {
+    const whole = { 'certificate.json': '{}', 'certificate.sig': 'x', 'key.pem': pem };
+    const folder = folderOf({ ...whole, ...files });
+    const { code, message } = await failure(['certificates', 'verify', folder]);
+    expect(code).toBe('REQUEST_INVALID');
+    expect(message).toContain(says);
+  });
 });

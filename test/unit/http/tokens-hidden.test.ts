@@ -35,6 +35,9 @@ it.each([
   `vmlinuz reveille.token=${TOKEN} reveille.mode=wait`,
   `'reveille.token=${TOKEN}'`,
   `reveille.token="${TOKEN}"`,
+  JSON.stringify({ line: `reveille.token="${TOKEN}"` }),
+  JSON.stringify({ text: JSON.stringify({ line: `reveille.token="${TOKEN}"` }) }),
+  `/x?line=reveille.token%3D%22${TOKEN}%22`,
   `/x?next=http%3A%2F%2Fa%2Fboot%2F${TOKEN}%2fscript&reveille.token%3D${TOKEN}`,
   `{"url":"http:\\/\\/10.77.0.1\\/boot\\/${TOKEN}\\/script.ipxe"}`,
 ])('has its token hidden in logs, in what is said of captures and in consoles: %s', (text) => {

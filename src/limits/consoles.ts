@@ -53,6 +53,10 @@ export const CONSOLE_LIMITS = {
     value: 64,
     why: 'recordings of which the lines for flight records are kept until they grow: boots that are looked at together; 5 MB',
   },
+  consoleLinesLateMs: {
+    value: 5000,
+    why: 'between two readings of a console that grows, for a boot without a diagnosis that is judged each second: 0.1 s of the appliance where one is made to cost much',
+  },
   consoleRecordMs: { value: 7_200_000, why: 'longer than any boot and most installs' },
   consoleRecordingsMax: { value: 10, why: 'newest recordings of one machine' },
   consoleStoreBytesMax: {

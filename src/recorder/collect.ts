@@ -101,14 +101,17 @@ export function createCollector(parts: CollectorParts) {
           )
       : [];
   const linesOf = createConsoleLines((number) => parts.consoles.parts(number));
-  const consoleOf = (boot: string): readonly FlightEntry[] => {
+  const consoleOf = (boot: string, now: number, lateMs: number): readonly FlightEntry[] => {
     const recording = parts.consoles.ofBoot(boot);
-    return recording ? linesOf(recording) : [];
+    return recording ? linesOf(recording, now, lateMs) : [];
   };
 
   return {
-    /** @returns undefined for a boot that nobody knows */
-    ofBoot(id: BootId, now: number): Flight | undefined {
+    /**
+     * @param lateMs how long ago its console may have been read
+     * @returns undefined for a boot that nobody knows
+     */
+    ofBoot(id: BootId, now: number, lateMs = 0): Flight | undefined {
       const boot = boots.byId(id);
       if (!boot) return undefined;
       const { mac, startedAt } = boot;
@@ -120,7 +123,7 @@ export function createCollector(parts: CollectorParts) {
       const feed = [...powerOf(machine, startedAt - POWER_BEFORE_MS, until), ...own];
       const packets = [...store.packets(id), ...parts.packets(id)];
       const wires = entriesOf(feed, packets, next ? undefined : parts.live(id));
-      const entries = [...wires, ...consoleOf(id)].sort((a, b) => a.at - b.at);
+      const entries = [...wires, ...consoleOf(id, now, lateMs)].sort((a, b) => a.at - b.at);
       const started = own.find(({ name }) => name === 'boot.started');
       const card = entries.find((one) => one.kind === 'dhcp' && one.nic !== '');
       const nic = card?.kind === 'dhcp' ? card.nic : '';

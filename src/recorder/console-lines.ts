@@ -50,19 +50,34 @@ export function consoleEntries(
   return bounded(entries);
 }
 
-/** `consoleEntries` of recordings: those of one that has not grown since are the same again. */
+interface Read {
+  readonly startedAt: number;
+  readonly heardBytes: number;
+  readonly at: number;
+  readonly entries: readonly ConsoleEntry[];
+}
+
+/**
+ * `consoleEntries` of recordings: those of one that has not grown since are the same again, and those that were read less than `lateMs`
+ * ago are good enough for who looks again and again.
+ */
 export function createConsoleLines(partsOf: (number: number) => readonly ConsolePart[]) {
-  const known = new Map<number, { of: string; entries: readonly ConsoleEntry[] }>();
-  return ({ number, startedAt, heardBytes }: ConsoleRecording): readonly ConsoleEntry[] => {
+  const known = new Map<number, Read>();
+  return (
+    { number, startedAt, heardBytes }: ConsoleRecording,
+    now: number,
+    lateMs: number,
+  ): readonly ConsoleEntry[] => {
     const before = known.get(number);
-    // The number of one that was deleted is given to another.
-    const of = `${startedAt} ${heardBytes}`;
-    if (before?.of === of) return before.entries;
+    // The number of one that was deleted is given to another; a clock may be set back.
+    const isOfIt = before?.startedAt === startedAt;
+    if (isOfIt && (before.heardBytes === heardBytes || Math.abs(now - before.at) < lateMs))
+      return before.entries;
     known.delete(number);
     for (const oldest of known.keys())
       if (known.size >= limit('consoleLinesKeptMax')) known.delete(oldest);
     const entries = consoleEntries(partsOf(number), startedAt);
-    known.set(number, { of, entries });
+    known.set(number, { startedAt, heardBytes, at: now, entries });
     return entries;
   };
 }

@@ -173,7 +173,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
         attempt(`boot ${id}`, () => {
           const boot = inventory.boots.byId(id);
           const over = !boot || (stopped && boot.stalledAt === undefined);
-          if (over || verdicts.judge(id)) done = true;
+          if (over || verdicts.judge(id, limit('consoleLinesLateMs'))) done = true;
         });
         return done;
       });

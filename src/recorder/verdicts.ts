@@ -12,8 +12,12 @@ import type { Collector } from './collect.ts';
 import type { FlightStore } from './store.ts';
 
 export interface Verdicts {
-  /** Judges a boot and keeps what is found; says whether there is a diagnosis. */
-  judge(boot: BootId): boolean;
+  /**
+   * Judges a boot and keeps what is found; says whether there is a diagnosis.
+   *
+   * @param consoleLateMs how long ago its console may have been read; 0 where nobody looks again
+   */
+  judge(boot: BootId, consoleLateMs?: number): boolean;
   /** Keeps the diagnosis of a record that is no boot's. */
   keep(flight: Flight, diagnosis: Diagnosis): void;
 }
@@ -52,8 +56,8 @@ export function createVerdicts({
   };
   return {
     keep,
-    judge(boot) {
-      const flight = collector.ofBoot(boot, clock());
+    judge(boot, consoleLateMs) {
+      const flight = collector.ofBoot(boot, clock(), consoleLateMs);
       const diagnosis = flight && diagnose(flight);
       if (!diagnosis) return false;
       const kept = store.ofBoot(boot);

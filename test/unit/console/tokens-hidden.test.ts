@@ -281,10 +281,11 @@ describe('any recording', () => {
 
 it('is read once for the flight records that show it, until it grows', () => {
   const reads: number[] = [];
-  const lines = createConsoleLines((number) => {
+  const read = createConsoleLines((number) => {
     reads.push(number);
     return [part(`line of ${number}\r\n`)];
   });
+  const lines = (one: ConsoleRecording, now = 0, lateMs = 0) => read(one, now, lateMs);
   const recording = (number: number, heardBytes: number): ConsoleRecording => ({
     ...{ number, heardBytes, keptBytes: heardBytes, hardwarename: 'M1' as Hardwarename, boot: '' },
     ...{ why: 'boot', startedAt: 1, lastAt: 1, endedAt: 0, ended: '' },
@@ -302,4 +303,13 @@ it('is read once for the flight records that show it, until it grows', () => {
   expect(reads.length).toBe(before);
   lines(recording(1, 10));
   expect(reads.length).toBe(before + 1);
+  // Who looks again and again is content with what was read a moment ago, of the same recording.
+  lines(recording(1, 11), 4999, 5000);
+  expect(reads.length).toBe(before + 1);
+  lines({ ...recording(1, 11), startedAt: 3 }, 4999, 5000);
+  lines({ ...recording(1, 12), startedAt: 3 }, 9999, 5000);
+  expect(reads.length).toBe(before + 3);
+  // The clock was set back.
+  lines({ ...recording(1, 13), startedAt: 3 }, 9, 5000);
+  expect(reads.length).toBe(before + 4);
 });

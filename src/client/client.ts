@@ -74,7 +74,7 @@ export function createApiClient({ url, token, timeoutMs = TIMEOUT_MS }: ClientOp
       const { path, query, body, version, idempotencyKey } = input;
       const [method = 'GET', template = '/'] = name.split(' ');
       const target = `${url.replace(/\/+$/, '')}/api/v1${fill(template, path)}${search(query)}`;
-      const answer = await reach(target, {
+      const request = {
         method,
         signal: AbortSignal.timeout(timeoutMs),
         headers: {
@@ -85,8 +85,9 @@ export function createApiClient({ url, token, timeoutMs = TIMEOUT_MS }: ClientOp
           ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      return read(answer);
+      };
+      const repeatable = method === 'GET' || idempotencyKey !== undefined;
+      return read(await reach(target, request, repeatable));
     },
   };
   return client as unknown as ApiClient;
@@ -110,11 +111,20 @@ function search(query: Readonly<Record<string, unknown>> = {}): string {
   return text === '' ? '' : `?${text}`;
 }
 
-async function reach(target: string, request: RequestInit): Promise<Response> {
+/** The connection was closed before anything of an answer had come. */
+const CLOSED: readonly unknown[] = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
+
+/**
+ * A connection that was kept may be closed in the moment in which it is used again (RFC 9112 section 9.3.1): the call is made once more
+ * on another one, where that does nothing twice.
+ */
+async function reach(target: string, request: RequestInit, repeatable: boolean): Promise<Response> {
   try {
     return await fetch(target, request);
   } catch (error) {
     const { message, cause } = error as Error;
+    const code = cause instanceof Error && 'code' in cause && cause.code;
+    if (repeatable && CLOSED.includes(code)) return reach(target, request, false);
     const why = cause instanceof Error ? cause.message : message;
     const title = 'The appliance cannot be reached.';
     throw new ApiProblem(0, {

@@ -4,6 +4,7 @@ import pino from 'pino';
 import type { z } from 'zod';
 import { createPeopleApp, type PeopleAppOptions } from '../../src/http/people/app.ts';
 import type { Role } from '../../src/inventory/access.ts';
+import { hashPassword } from '../../src/inventory/password.ts';
 import { createWorld, type World } from './world.ts';
 
 export interface CallOptions {
@@ -130,4 +131,23 @@ function mismatch(schemas: unknown, status: number, payload: unknown): string | 
 /** `409 TRANSITION_ILLEGAL /to`, as tests compare it. */
 export function problemOf({ status, body }: Answer): string {
   return [status, body?.code, body?.path].filter(Boolean).join(' ');
+}
+
+/** The password of users that tests make. */
+export const SECRET = 'correct horse battery staple';
+
+export async function withUser(
+  people: Pick<People, 'world'>,
+  name: string,
+  role = 'viewer',
+  squads = {},
+): Promise<void> {
+  const passwordHash = await hashPassword(SECRET);
+  const { access } = people.world.inventory.serverdb;
+  people.world.inventory.transaction(() =>
+    access.putUser(
+      { name, role: role as 'viewer', squads, disabled: false, passwordHash },
+      { who: 'test' },
+    ),
+  );
 }

@@ -176,7 +176,7 @@ function cutWhenOver(
 }
 
 /** Turns the download into events of the boot that took the work. A failing event must not break it: it is logged. */
-function observe(options: ImageRouteOptions, { token, detail, file }: Wanted): SendObserver {
+export function observe(options: ImageRouteOptions, { token, detail, file }: Wanted): SendObserver {
   const startedAt = options.clock();
   const name = `${detail.image.name}@${detail.image.version} ${file.role}`;
   const boot: Boot | undefined = token.boot && options.inventory.boots.byId(token.boot);

@@ -18,8 +18,8 @@ import type { FileRole, ImageFile } from '../../inventory/images.ts';
 import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { limit } from '../../limits.ts';
 import { readKept } from '../../platform/boot-files.ts';
-import { note, type TokenParams, urlOf } from './holder.ts';
-import type { ImageRouteOptions } from './image-routes.ts';
+import { type TokenParams, urlOf } from './holder.ts';
+import { type ImageRouteOptions, observe } from './image-routes.ts';
 import { sendBootFile } from './send-file.ts';
 import { holderOfLiveWork, holderOfWork } from './work-routes.ts';
 
@@ -95,35 +95,13 @@ function sendFile(
   { request, reply }: { request: Asked; reply: FastifyReply },
 ): FastifyReply {
   const { token, detail } = heldBy(options, request);
-  const { sha256, size: sizeBytes } = fileOf(detail, role);
-  const file = options.images.open(sha256);
+  const wanted = fileOf(detail, role);
+  const file = options.images.open(wanted.sha256);
   if (!file) throw new AppError('NOT_FOUND', { detail: 'The file is not in the store.' });
-  const startedAt = options.clock();
-  const name = `${detail.image.name}@${detail.image.version} ${role}`;
-  const boot = token.boot && options.inventory.boots.byId(token.boot);
-  const tell = (event: Pick<NewEvent, 'name' | 'data'>) => {
-    try {
-      if (boot) note(options, boot, event);
-    } catch (err) {
-      options.log.error({ err, job: token.order.job }, `could not record ${event.name}`);
-    }
-  };
   return sendBootFile(request, reply, {
-    ...{ file, type: 'application/octet-stream', etag: `"${sha256}"` },
-    ...{ send: options.send, now: startedAt },
-    observer: {
-      started: ({ offsetBytes }) =>
-        tell({ name: 'http.started', data: { file: name, sizeBytes, offsetBytes } }),
-      ended(sentBytes, complete) {
-        options.onDownload?.(sentBytes, complete);
-        const durationMs = options.clock() - startedAt;
-        tell(
-          complete
-            ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs } }
-            : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes } },
-        );
-      },
-    },
+    ...{ file, type: 'application/octet-stream', etag: `"${wanted.sha256}"` },
+    ...{ send: options.send, now: options.clock() },
+    observer: observe(options, { token, detail, file: wanted }),
   });
 }
 

@@ -1,47 +1,23 @@
 /** Lists of jobs: whatever they are filtered by leads through an index, newest first, and nothing is sorted or looked through whole. */
-import Sqlite from 'better-sqlite3';
 import { expect, it } from 'vitest';
-import { openInventory } from '../../../src/inventory/inventory.ts';
-import { createKinds } from '../../../src/jobs/definition.ts';
-import { openJobDesk } from '../../../src/jobs/desk.ts';
 import type { JobFilter, JobStatus } from '../../../src/jobs/store.ts';
-import type { Hardwarename } from '../../../src/wire/ids.ts';
-import type { Millis } from '../../../src/wire/time.ts';
+import { jobBook } from '../../support/job-book.ts';
 
 const STATUSES: readonly JobStatus[] = ['finished', 'failed', 'cancelled'];
 const KINDS = ['install', 'power', 'burn-in'];
 
 function world() {
-  const db = new Sqlite(':memory:');
-  const clock = () => 1_700_000_000_000 as Millis;
-  const inventory = openInventory({ db, clock });
-  const asked: string[] = [];
-  const prepare = db.prepare.bind(db);
-  db.prepare = ((sql: string) => {
-    asked.push(sql);
-    return prepare(sql);
-  }) as typeof db.prepare;
-  const { store } = openJobDesk({ ...inventory, db, clock, kinds: createKinds([]) });
-  inventory.transaction(() => {
-    for (let each = 0; each < 60; each++) {
-      const job = store.insert({
-        ...{ id: `job-${each}`, kind: KINDS[each % 7 === 0 ? 2 : each % 2] ?? '', version: 1 },
-        ...{ target: `M${each % 5}` as Hardwarename, params: {}, requester: `who-${each % 4}` },
-        ...{ user: 'x', priority: 0, bmc: '', hardwareType: '' },
-      });
-      const status = STATUSES[each % 3] ?? 'failed';
-      store.append(job, { is: 'ended', status: status as 'failed', code: '', detail: '' });
-    }
-  });
+  const book = jobBook();
+  const { store, asked } = book;
+  for (let each = 0; each < 60; each++)
+    book.add({
+      ...{ id: `job-${each}`, kind: KINDS[each % 7 === 0 ? 2 : each % 2] ?? '' },
+      ...{ target: `M${each % 5}`, requester: `who-${each % 4}`, ended: STATUSES[each % 3] },
+    });
   const planOf = (filter: JobFilter): string => {
     asked.length = 0;
     store.page(filter, 10);
-    const [sql = ''] = asked;
-    const values = Array.from({ length: sql.split('?').length - 1 }, () => 1);
-    return prepare(`EXPLAIN QUERY PLAN ${sql}`)
-      .all(...values)
-      .map((row) => (row as { detail: string }).detail)
-      .join('; ');
+    return book.planOf(asked[0] ?? '');
   };
   return { store, planOf };
 }

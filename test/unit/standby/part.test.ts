@@ -278,13 +278,18 @@ it('moves the leases of its own database with the clock, in the table and in mem
   db.close();
 });
 
-it('gives nothing from a database whose times could not be moved, and moves them with the next packet', async () => {
-  const { part: begun, world } = part('waiting');
-  world.wanted = 'active';
-  begun.settle();
-  await begun.changing;
+/** One whose daemon runs, with the clock that this one was given. */
+async function active() {
+  const made = part('waiting');
+  made.world.wanted = 'active';
+  made.part.settle();
+  await made.part.changing;
   const [[, , side]] = startDaemon.mock.calls as [[unknown, unknown, { pair: PairSide }]];
-  const { clock } = side.pair;
+  return { ...made, clock: side.pair.clock };
+}
+
+it('gives nothing from a database whose times could not be moved, and moves them with the next packet', async () => {
+  const { part: begun, world, clock } = await active();
   const db = openDatabase(join(folder, 'r.db'));
   const inventory = openInventory({ db, clock: () => Date.now() as Millis });
   const full = new Error('no space left on the device');
@@ -324,12 +329,7 @@ it('looks at the clock when its own daemon has ended, before it reckons by it', 
 });
 
 it('looks at the clock with each packet, but within no transaction', async () => {
-  const { part: begun, world } = part('waiting');
-  world.wanted = 'active';
-  begun.settle();
-  await begun.changing;
-  const [[, , side]] = startDaemon.mock.calls as [[unknown, unknown, { pair: PairSide }]];
-  const { clock } = side.pair;
+  const { part: begun, world, clock } = await active();
   const db = { inTransaction: false };
   Object.assign(begun, { core: { db } });
   expect(Math.abs(clock() - Date.now())).toBeLessThan(1000);

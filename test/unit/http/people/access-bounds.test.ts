@@ -2,20 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { hashPassword } from '../../../../src/inventory/password.ts';
 import { limit } from '../../../../src/limits.ts';
-import { createPeople, type People, problemOf } from '../../../support/people.ts';
-
-const SECRET = 'correct horse battery staple';
-
-async function withUser(people: People, name: string, role = 'viewer', squads = {}): Promise<void> {
-  const passwordHash = await hashPassword(SECRET);
-  const { access } = people.world.inventory.serverdb;
-  people.world.inventory.transaction(() =>
-    access.putUser(
-      { name, role: role as 'viewer', squads, disabled: false, passwordHash },
-      { who: 'test' },
-    ),
-  );
-}
+import { createPeople, problemOf, SECRET, withUser } from '../../../support/people.ts';
 
 describe('coming in', () => {
   it('a token makes none that outlives it, whoever it acts as', async () => {

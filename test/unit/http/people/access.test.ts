@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { hashPassword } from '../../../../src/inventory/password.ts';
-import { type Answer, createPeople, type People, problemOf } from '../../../support/people.ts';
-
-const SECRET = 'correct horse battery staple';
+import {
+  type Answer,
+  createPeople,
+  type People,
+  problemOf,
+  SECRET,
+  withUser,
+} from '../../../support/people.ts';
 
 /** Two squads, each with a machine in use, a credential and a webhook. */
 async function twoSquads(): Promise<People> {
@@ -20,17 +24,6 @@ async function twoSquads(): Promise<People> {
   }
   await people.admin('POST', '/machines', { body: { serial: 'FREE-1' } });
   return people;
-}
-
-async function withUser(people: People, name: string, role = 'viewer', squads = {}): Promise<void> {
-  const passwordHash = await hashPassword(SECRET);
-  const { access } = people.world.inventory.serverdb;
-  people.world.inventory.transaction(() =>
-    access.putUser(
-      { name, role: role as 'viewer', squads, disabled: false, passwordHash },
-      { who: 'test' },
-    ),
-  );
 }
 
 describe('coming in', () => {

@@ -10,7 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { joinFleet } from '../src/daemon/federation.ts';
+import { joinFleet } from '../src/daemon/join-fleet.ts';
 import { machineOf } from './inventory-fleet.ts';
 import { temporaryDir } from './support/daemon.ts';
 import type { Burst, SitesPlan, Steady } from './support/fleet-sites.ts';

@@ -22,8 +22,9 @@ import {
 } from './daemon/core.ts';
 import { startDhcp } from './daemon/dhcp.ts';
 import { startDns } from './daemon/dns.ts';
-import { startFederation } from './daemon/federation.ts';
+import { type Federation, type FederationParts, startFederation } from './daemon/federation.ts';
 import { openFleetDiffDesk } from './daemon/fleet-diff-desk.ts';
+import { addLineMetrics } from './daemon/fleet-line.ts';
 import { startHousekeeping } from './daemon/housekeeping.ts';
 import { startMachineHttp, startPeopleHttp } from './daemon/http.ts';
 import { startImages } from './daemon/images.ts';
@@ -124,6 +125,7 @@ export async function startDaemon(
     ready.jobs = true;
     const provisioned = openProvisioning(parts, jobs);
     const fleet = openFleetDiffDesk(configText);
+    let membership: Federation | undefined;
     parts.closers.push(fleet.close);
     await startPeopleHttp(parts, {
       jobs,
@@ -141,11 +143,9 @@ export async function startDaemon(
       explain: (mac) =>
         stagesOf({ ...core, rehearse: core.inventory.rehearse }, mac, systemClock()),
       fleetDiff: fleet.diff,
+      federation: () => membership?.status(),
     });
-    const { whenDurable } = parts.groupCommit;
-    const member = { ...parts, ...provisioned, jobs, images: images.desk };
-    const leave = startFederation({ ...member, folder: federationFolderOf(config), whenDurable });
-    if (leave) parts.closers.push(leave);
+    membership = holdLine(parts, { ...provisioned, jobs, images: images.desk });
     tellFirstToken(core.inventory, config);
     ready.peopleHttp = true;
   } catch (error) {
@@ -172,6 +172,20 @@ export async function startDaemon(
       log.info({ signal }, 'stopped');
     },
   };
+}
+
+/** To central, where this appliance has joined a fleet. */
+function holdLine(
+  parts: Parts,
+  desks: Pick<FederationParts, 'jobs' | 'provisioning' | 'pools' | 'images'>,
+): Federation | undefined {
+  const { whenDurable } = parts.groupCommit;
+  const folder = federationFolderOf(parts.config);
+  const federation = startFederation({ ...parts, ...desks, folder, whenDurable });
+  if (!federation) return undefined;
+  parts.closers.push(federation.stop);
+  addLineMetrics(parts.metrics.registry, federation.status);
+  return federation;
 }
 
 function metricsOf(

@@ -23,6 +23,7 @@ import type { FleetChannels } from './channels.ts';
 import { FEED_CURSOR_CHARS_MAX, type FleetFeed, newestPage } from './feed.ts';
 import type { Fleet } from './fleet.ts';
 import { capacityRows, type FleetMachine, type FleetView } from './fleet-view.ts';
+import { addHealth, type FleetHealth } from './health.ts';
 import { addChannels, addImages } from './image-routes.ts';
 import { addJobs } from './job-routes.ts';
 import type { FleetJobs } from './jobs.ts';
@@ -49,6 +50,7 @@ export interface FleetAppParts {
   readonly view: FleetView;
   readonly feed: FleetFeed;
   readonly statistics: FleetStatistics;
+  readonly health: FleetHealth;
   readonly joining: Joining;
   readonly access: FleetAccess;
   readonly sessions: FleetSessions;
@@ -107,7 +109,7 @@ export async function createFleetApp(parts: FleetAppParts): Promise<FastifyInsta
     reply.headers(PAGE_HEADERS);
   });
   await installFleetAccess(app, parts);
-  app.get('/healthz', async () => ({ ok: true }));
+  addHealth(app, parts);
   addSignIn(app, parts);
   addSites(app, parts);
   addMachines(app, parts);

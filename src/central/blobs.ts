@@ -6,7 +6,7 @@
  * comes again. An appliance goes on by range where it broke off (RFC 9110, section 14).
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -24,6 +24,8 @@ export interface FleetBlobs {
   remove(sha256: string): void;
 }
 
+const PART = 'part-';
+
 export function openFleetBlobs(folder: string): FleetBlobs {
   let sending = 0;
   const pathOf = (sha256: string) => join(folder, sha256);
@@ -35,10 +37,14 @@ export function openFleetBlobs(folder: string): FleetBlobs {
     sizeOf,
     async take(sha256, bytes) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const part = join(folder, `part-${randomUUID()}`);
+      dropOldParts(folder);
+      const part = join(folder, `${PART}${randomUUID()}`);
       try {
         const sizeBytes = await keep(part, sha256, bytes);
         await rename(part, pathOf(sha256));
+        // Its name is as durable as its bytes: sites are told of it for good.
+        const names = await open(folder, 'r');
+        await names.sync().finally(() => names.close());
         return { sizeBytes };
       } finally {
         rmSync(part, { force: true });
@@ -66,6 +72,16 @@ export function openFleetBlobs(folder: string): FleetBlobs {
     },
     remove: (sha256) => rmSync(pathOf(sha256), { force: true }),
   };
+}
+
+/** What an instance left that ended while it took a file. Nobody goes on with it, and another instance may be at a newer one. */
+function dropOldParts(folder: string): void {
+  const before = Date.now() - limit('fleetPartKeptMs');
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(PART)) continue;
+    const found = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (found && found.mtimeMs < before) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /** @returns its size. @throws AppError as `take` */

@@ -8,6 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FromAppliance, Intent, IntentBody } from '../federation/protocol.ts';
+import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
 import { openBatches } from './batches.ts';
@@ -92,6 +93,8 @@ export interface Fleet {
   /** @returns false when no such intent was this site's: nothing has changed */
   answer(site: string, result: Message<'result'>): Promise<boolean>;
   notice(site: string, code: string, detail: string): Promise<void>;
+  /** The same, of what comes again and again: not while one of before says it already. */
+  noticeAgain(site: string, code: string, detail: string): Promise<void>;
 }
 
 export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Fleet {
@@ -182,7 +185,23 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
     async notice(of, code, detail) {
       await notice(db, of, code, detail);
     },
+    async noticeAgain(of, code, detail) {
+      if (!(await isNoticed(db, { of, code, detail, now: clock() })))
+        await notice(db, of, code, detail);
+    },
   };
+}
+
+/** A while ago, word for word. */
+async function isNoticed(
+  sql: Sql,
+  { of, code, detail, now }: { of: string; code: string; detail: string; now: number },
+): Promise<boolean> {
+  const said = await sql.all(
+    'SELECT id FROM notices WHERE at > ? AND site = ? AND code = ? AND detail = ? LIMIT 1',
+    [now - limit('fleetNoticeAgainMs'), of, code, detail.slice(0, 500)],
+  );
+  return said.length > 0;
 }
 
 async function waitingOf(sql: Sql, site: string, count: number): Promise<Intent[]> {

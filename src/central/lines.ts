@@ -125,7 +125,7 @@ function openLine(parts: LineParts, opening: Opening): void {
   let line: Line | undefined;
   const refuse = async (code: string, detail: string): Promise<void> => {
     log.warn({ site: claimed, code, detail }, 'an appliance was refused');
-    await fleet.notice(claimed, code, detail);
+    await fleet.noticeAgain(claimed, code, detail);
     send(socket, { kind: 'refused', code, detail });
     socket.close(1008, code);
   };

@@ -28,6 +28,7 @@ import { openFleetChannels } from './channels.ts';
 import { openFleetFeed } from './feed.ts';
 import { openFleet } from './fleet.ts';
 import { openFleetView } from './fleet-view.ts';
+import { openFleetHealth } from './health.ts';
 import { openFleetJobs } from './jobs.ts';
 import { type Joining, openJoining } from './joining.ts';
 import { type Keeping, openKeeping } from './keeping.ts';
@@ -97,6 +98,7 @@ export async function startCentral(
       pools: openFleetPools(db, records, clock),
       sessions: openFleetSessions(db, records, clock),
       statistics: openFleetStatistics(db, clock),
+      health: openFleetHealth(db, { clock, lines: () => lines.count }),
       uiRoot: settings.people.ui,
     },
     ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
@@ -115,7 +117,7 @@ export async function startCentral(
     const reason = String(tls.authorizationError).slice(0, 64);
     const detail = `A certificate with the serial ${serialNumber} was refused: ${reason}.`;
     fleet
-      .notice(claimed, 'CERTIFICATE_REFUSED', detail)
+      .noticeAgain(claimed, 'CERTIFICATE_REFUSED', detail)
       .catch((err) => log.error({ err }, 'a refused certificate could not be noticed'));
   };
   const server = createApplianceServer({

@@ -48,6 +48,10 @@ export const SITE_ONLY: readonly (readonly [beginnings: readonly string[], why: 
   [['breakers'], 'Breakers open where machines fail, and are closed there.'],
   [['deliveries'], 'Pallets arrive at a site.'],
   [['standby'], 'Which of two appliances is active is a matter of their site.'],
+  [
+    ['federation'],
+    'How its line to central stands, an appliance says itself; here it is in sites.',
+  ],
   [['openapi.json'], 'An appliance describes its own API.'],
 ];
 

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { loadCentral } from '../central/settings.ts';
 import { loadConfig } from '../config.ts';
 import { federationFolderOf, systemClock } from '../daemon/core.ts';
-import { joinFleet } from '../daemon/federation.ts';
+import { joinFleet } from '../daemon/join-fleet.ts';
 import { AppError } from '../errors.ts';
 import { ROLES, type Role } from '../inventory/access.ts';
 import { type Log, openLog } from '../platform/log.ts';
@@ -82,8 +82,7 @@ export function addFleetCommands(program: Command, context: FleetCliContext): vo
         await db.close();
       }
     });
-  program
-    .command('federation')
+  (program.commands.find((one) => one.name() === 'federation') ?? program.command('federation'))
     .description('this appliance as a site of the fleet')
     .command('join')
     .description('join with a code made at central, read from standard input')

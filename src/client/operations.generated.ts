@@ -545,6 +545,26 @@ export type Explained = {
     readonly why: string;
   }[];
 };
+export type FleetLine = {
+  /** none: it has joined no fleet; closed: it is dialled again and again */
+  readonly line: 'none' | 'open' | 'closed' | 'refused';
+  /** What this appliance is to the fleet; '' for none, as below */
+  readonly site: string;
+  /** Where it dials */
+  readonly central: string;
+  /** Since when the line is so */
+  readonly since: number;
+  /** When central was last heard; 0: not since the start */
+  readonly heardAt: number;
+  /** Events that central has not said to have kept, where that is known */
+  readonly behind: number | null;
+  /** Of a refusal, as CERTIFICATE_UNKNOWN */
+  readonly code: string;
+  /** What was said of a line that is not open */
+  readonly why: string;
+  /** Renewed each month, while the line is open */
+  readonly certificateEndsAt: number;
+};
 export type FleetMachine = {
   readonly hardwarename: string;
   readonly serial: string;
@@ -2557,6 +2577,13 @@ export interface Operations {
       readonly why: string;
     };
     answer: PairStatus;
+  };
+  /** How the line to central stands. */
+  'GET /federation': {
+    path: object;
+    query: object;
+    body: undefined;
+    answer: FleetLine;
   };
   /** What DHCP serves now: the configuration with the subnets over it. */
   'GET /segments': {

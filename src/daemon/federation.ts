@@ -1,22 +1,21 @@
 /**
- * An appliance's membership in the fleet: joining it, and holding the line to central.
+ * An appliance's membership in the fleet: holding the line to central (join-fleet.ts joins it).
  *
  * Everything is dialled from here, because datacenters are behind firewalls. While central or the way to it is gone, the
  * site works on as before and dials again, less often each time; what happened meanwhile is in the feed.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { request as httpsRequest } from 'node:https';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { WebSocket } from 'ws';
-import { AppError } from '../errors.ts';
 import { lookAtDeferred } from '../federation/deferred.ts';
 import { type Intents, openIntents } from '../federation/intents.ts';
 import { openFleetJobs } from '../federation/jobs.ts';
 import { openFleetPools } from '../federation/pools.ts';
 import {
   type FromAppliance,
+  type FromCentral,
   fromCentral,
   type LivingMachine,
   parseMessage,
@@ -25,6 +24,7 @@ import {
 } from '../federation/protocol.ts';
 import { openFleetRequests } from '../federation/requests.ts';
 import { createSession, type Session } from '../federation/session.ts';
+import type { FleetLine } from '../http/people/context.ts';
 import { maskInstall } from '../http/people/mask.ts';
 import type { ImageDesk } from '../images/desk.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -36,73 +36,9 @@ import type { PoolDesk } from '../provisioning/pool-desk.ts';
 import type { Hardwarename } from '../wire/ids.ts';
 import type { Clock, Millis } from '../wire/time.ts';
 import { VERSION } from './core.ts';
-import { createRenewal, writeFleetFile } from './fleet-identity.ts';
+import { createRenewal } from './fleet-identity.ts';
+import { watchLine } from './fleet-line.ts';
 import { FLEET_FILES as FILES, type Membership } from './membership.ts';
-
-/**
- * Joins the fleet with a code that was made at central.
- *
- * @param folder where the key, the certificate and central's address are kept
- * @returns the site that this appliance is now
- * @throws AppError CENTRAL_UNREACHABLE, JOIN_REFUSED when the code or central is not the right one
- */
-export async function joinFleet(folder: string, url: string, code: string): Promise<string> {
-  const { fingerprintOf, makeRequest } = await import('../federation/certificates.ts');
-  const [secret = '', fingerprint = ''] = code.trim().split('.');
-  // Nothing that is secret is sent before this certificate has been found to be the one that the code names.
-  const { certificate: authority = '' } = await ask(new URL('/ca', url), {
-    rejectUnauthorized: false,
-  });
-  if (authority === '' || fingerprintOf(authority) !== fingerprint) {
-    const detail = 'Central shows another authority than the one that the code names.';
-    throw new AppError('JOIN_REFUSED', { detail });
-  }
-  const { key, request } = await makeRequest('appliance');
-  const tls = { ca: authority };
-  const answer = await ask(new URL('/join', url), tls, JSON.stringify({ secret, request }));
-  const { site = '', certificate = '' } = answer;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFleetFile(folder, FILES.identity, key + certificate);
-  const membership: Membership = { url, site, authority };
-  writeFleetFile(folder, FILES.membership, `${JSON.stringify(membership, null, 2)}\n`);
-  return site;
-}
-
-function ask(
-  url: URL,
-  tls: { readonly ca?: string; readonly rejectUnauthorized?: boolean },
-  body?: string,
-): Promise<Partial<Record<string, string>>> {
-  const unreachable = (cause: unknown) =>
-    new AppError('CENTRAL_UNREACHABLE', {
-      detail: `(${url.origin}: ${(cause as Error).message})`,
-      cause,
-    });
-  return new Promise((resolve, reject) => {
-    const method = body === undefined ? 'GET' : 'POST';
-    const timeout = limit('signInProviderMs');
-    const sent = httpsRequest(url, { ...tls, method, timeout, minVersion: 'TLSv1.3' }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        if (text.length > limit('federationUnsentBytesMax')) sent.destroy();
-      });
-      answer.on('error', (error) => reject(unreachable(error)));
-      answer.on('end', () => {
-        try {
-          const document = JSON.parse(text);
-          if (answer.statusCode === 200 || answer.statusCode === 201) resolve(document);
-          else reject(new AppError('JOIN_REFUSED', { detail: String(document.title ?? '') }));
-        } catch (error) {
-          reject(unreachable(error));
-        }
-      });
-    });
-    sent.on('timeout', () => sent.destroy(new Error('no answer')));
-    sent.on('error', (error) => reject(unreachable(error)));
-    sent.end(body);
-  });
-}
 
 export interface FederationParts {
   readonly folder: string;
@@ -118,8 +54,13 @@ export interface FederationParts {
   whenDurable(done: (error?: Error) => void): void;
 }
 
-/** @returns the way to stop; undefined when this appliance has not joined a fleet */
-export function startFederation(parts: FederationParts): (() => void) | undefined {
+export interface Federation {
+  status(): FleetLine;
+  stop(): void;
+}
+
+/** @returns undefined when this appliance has not joined a fleet */
+export function startFederation(parts: FederationParts): Federation | undefined {
   const { folder, log } = parts;
   if (!existsSync(join(folder, FILES.membership))) return undefined;
   const membership: Membership = JSON.parse(readFileSync(join(folder, FILES.membership), 'utf8'));
@@ -131,9 +72,12 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
   let timer: NodeJS.Timeout | undefined;
   let current: WebSocket | undefined;
   let refused = '';
+  const { clock, inventory } = parts;
+  const watch = watchLine(membership, { clock, lastId: inventory.events.lastId });
   /** Once for each reason, until it is let in again: it dials for as long as it takes. */
   const onRefused = (code: string, detail: string): void => {
     log.error({ code, detail }, 'central refuses this appliance');
+    watch.refused(code, detail);
     if (refused === code) return;
     refused = code;
     const data = { code, detail: detail.slice(0, 500) };
@@ -152,19 +96,28 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
       perMessageDeflate: false,
     });
     current = socket;
+    watch.dialled(identity);
+    let fault = '';
+    socket.on('error', ({ message }) => {
+      fault = message;
+    });
+    for (const sign of ['ping', 'pong']) socket.on(sign, watch.touched);
     let welcomedAt = Number.POSITIVE_INFINITY;
     hold(parts, socket, {
       intents,
       site: membership.site,
       identity,
       onRefused,
-      onWelcome() {
+      onHeard(message) {
+        watch.heard(message);
+        if (message.kind !== 'welcome') return;
         refused = '';
         welcomedAt = performance.now();
       },
     });
     socket.once('close', (code, reason) => {
       if (stopped) return;
+      watch.closed(fault || String(reason) || 'central does not answer');
       // One that is let in and thrown out again at once is no reason to hurry.
       if (performance.now() - welcomedAt > pauseMs) pauseMs = limit('federationAgainMs');
       // Half of it is chance: a fleet that lost central does not come back in one instant.
@@ -175,11 +128,14 @@ export function startFederation(parts: FederationParts): (() => void) | undefine
     });
   };
   dial();
-  return () => {
-    stopped = true;
-    stopErrands();
-    clearTimeout(timer);
-    current?.terminate();
+  return {
+    status: watch.status,
+    stop() {
+      stopped = true;
+      stopErrands();
+      clearTimeout(timer);
+      current?.terminate();
+    },
   };
 }
 
@@ -228,7 +184,7 @@ interface Held {
   readonly site: string;
   /** The key and certificate that it was opened with, as PEM. */
   readonly identity: string;
-  onWelcome(): void;
+  onHeard(message: FromCentral): void;
   onRefused(code: string, detail: string): void;
 }
 
@@ -274,9 +230,8 @@ function hold(parts: FederationParts, socket: WebSocket, held: Held): void {
     try {
       const message = parseMessage(fromCentral, String(data));
       session.heard(message);
-      if (message.kind !== 'welcome') return;
-      held.onWelcome();
-      renew();
+      held.onHeard(message);
+      if (message.kind === 'welcome') renew();
     } catch (err) {
       log.error({ err }, 'central said something that cannot be used');
       socket.close(1002);

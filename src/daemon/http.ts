@@ -203,6 +203,7 @@ export async function startPeopleHttp(
     | 'servedSegments'
     | 'fleetDiff'
     | 'standby'
+    | 'federation'
     | 'passive'
   >,
 ): Promise<void> {

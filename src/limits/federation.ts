@@ -102,5 +102,17 @@ export const FEDERATION_LIMITS = {
     value: 50,
     why: 'one read of a few rows; most sites answer within the first',
   },
+  fleetPartKeptMs: {
+    value: 86_400_000,
+    why: 'a part of a file that nobody has added to for a day is of an upload that has ended',
+  },
+  fleetNoticeAgainMs: {
+    value: 3_600_000,
+    why: 'an appliance that is shut out dials each minute for as long as it runs: what else is noticed stays in sight',
+  },
+  fleetReadyMs: {
+    value: 2000,
+    why: 'a database that is later than this makes its instance one to pass over for a load balancer',
+  },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },
 } as const;

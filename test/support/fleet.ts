@@ -6,7 +6,9 @@ import pino from 'pino';
 import { type Central, startCentral } from '../../src/central/service.ts';
 import { centralSchema } from '../../src/central/settings.ts';
 import { openFleetDatabase, type SqlRow } from '../../src/central/sql.ts';
-import { joinFleet, startFederation } from '../../src/daemon/federation.ts';
+import { startFederation } from '../../src/daemon/federation.ts';
+import { joinFleet } from '../../src/daemon/join-fleet.ts';
+import type { FleetLine } from '../../src/http/people/context.ts';
 import type { ImageDesk } from '../../src/images/desk.ts';
 import type { Clock, Millis } from '../../src/wire/time.ts';
 import { freePort } from './free-port.ts';
@@ -112,20 +114,22 @@ export async function createFleet(
     ...{ database: url, folder, call, as, token },
     async site(name, world = createWorld()) {
       const { body } = await call('POST', `/sites/${name}/join-code`);
-      const people = await createPeople({}, world as World);
+      let line: (() => FleetLine) | undefined;
+      const people = await createPeople({ federation: () => line?.() }, world as World);
       const own = join(folder, name);
       await joinFleet(own, `https://127.0.0.1:${ports.appliances}`, body.code);
       const images = world.imagesOf?.(own);
       const connect = () => {
         const { db, inventory, jobs, provisioning, pools, clock } = people.world;
-        const stop = startFederation({
+        const membership = startFederation({
           ...{ folder: own, db, inventory, jobs, provisioning, pools, clock: now, log },
           ...(images && { images }),
           whenDurable: (done) => setImmediate(done),
         });
-        if (!stop) throw new Error(`${name} has not joined at ${clock()}`);
-        leave.push(stop);
-        return stop;
+        if (!membership) throw new Error(`${name} has not joined at ${clock()}`);
+        line = membership.status;
+        leave.push(membership.stop);
+        return membership.stop;
       };
       return { name, people, folder: own, connect };
     },

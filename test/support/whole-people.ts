@@ -68,6 +68,7 @@ export async function createWholePeople(closers: (() => unknown)[]): Promise<Peo
   return createPeople(
     {
       ...{ bmcs: bmcsOf(world, closers), consoles: hub, dns: () => dns },
+      federation: () => undefined,
       ...{ recorder: recorderOf(world), certificateKey: publicKey },
       images: createStoreWorld({}, world).desk(),
       ...{ servedSegments: world.live.served, fleetDiff: async () => NO_DIFFERENCE },

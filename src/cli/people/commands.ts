@@ -9,6 +9,7 @@ import type { CliContext } from './connection.ts';
 import { addConsoleCommand } from './console.ts';
 import { addDeliveryCommands } from './deliveries.ts';
 import { addEventCommands } from './events.ts';
+import { addFederationStatus } from './federation.ts';
 import { addFlightCommands } from './flights.ts';
 import { addImageCommands } from './images.ts';
 import { addJobCommands } from './jobs.ts';
@@ -36,6 +37,7 @@ export function addPeopleCommands(program: Command, context: CliContext): void {
   addPoolCommands(program, context);
   addDeliveryCommands(program, context);
   addSiteCommands(program, context);
+  addFederationStatus(program, context);
   addLocalCommands(program, context);
   addCompletionCommand(program, context);
   checkNumbers(program);

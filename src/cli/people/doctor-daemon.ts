@@ -17,6 +17,12 @@ const ANSWER_BYTES_MAX = 16_384;
 
 const readiness = z.object({ ready: z.boolean(), checks: z.record(z.string(), z.boolean()) });
 
+const fleetLine = z.object({
+  line: z.enum(['none', 'open', 'closed', 'refused']),
+  ...{ central: z.string(), since: z.number(), code: z.string(), why: z.string() },
+});
+type FleetLine = z.output<typeof fleetLine>;
+
 const MENDS: Readonly<Record<string, string>> = {
   database:
     'a write to the disk has failed: see the log and the disk (dmesg), then restart the daemon',
@@ -24,11 +30,13 @@ const MENDS: Readonly<Record<string, string>> = {
   tftp: 'its thread is started again by itself within seconds; if not, see the log, and restart the daemon',
 };
 
-export async function daemonParts({ peopleHttp }: Config): Promise<Finding[]> {
-  const { address, port, tls } = peopleHttp;
-  const host = address === IPV4_ANY ? '127.0.0.1' : formatIpv4(address);
-  const said = await ask({ host, port, tls: tls !== undefined });
-  if (said === undefined) return [];
+export async function daemonParts(config: Config): Promise<Finding[]> {
+  const said = await ask(config, '/readyz', readiness);
+  const line = await ask(config, '/api/v1/federation', fleetLine);
+  return [...(said ? judgeParts(said) : []), ...(line ? judgeLine(line) : [])];
+}
+
+function judgeParts(said: z.output<typeof readiness>): Finding[] {
   // Not to be the active one of a pair is no fault.
   const down = Object.entries(said.checks).flatMap(([part, up]) =>
     up || part === 'active' ? [] : [part],
@@ -39,14 +47,30 @@ export async function daemonParts({ peopleHttp }: Config): Promise<Finding[]> {
   return [{ check: 'daemon', ok: false, found: `not ready: ${down.join(', ')}`, mend }];
 }
 
-function ask(at: {
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-}): Promise<z.output<typeof readiness> | undefined> {
-  const { host, port, tls } = at;
+/** Of an appliance that has joined a fleet: it works on without central, and nothing else here would show it. */
+function judgeLine({ line, central, since, code, why }: FleetLine): Finding[] {
+  const check = 'central';
+  if (line === 'none') return [];
+  if (line === 'open') return [{ check, ok: true, found: `${central} is heard` }];
+  const ago = new Date(since).toISOString();
+  const found = `${central}: ${line} since ${ago} (${[code, why].filter(Boolean).join(', ')})`;
+  const mend =
+    line === 'refused'
+      ? 'reveille federation status says what to do; this site works on meanwhile'
+      : 'see whether central runs and can be reached from here; what happens meanwhile is told when it is back';
+  return [{ check, ok: false, found, mend }];
+}
+
+/** @returns nothing for what is not our daemon's answer, or is not for everybody here to read */
+function ask<Schema extends z.ZodType>(
+  { peopleHttp }: Config,
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema> | undefined> {
+  const { address, port, tls } = peopleHttp;
+  const host = address === IPV4_ANY ? '127.0.0.1' : formatIpv4(address);
   return new Promise((resolve) => {
-    const options = { host, port, path: '/readyz', timeout: WAIT_MS };
+    const options = { host, port, path, timeout: WAIT_MS };
     const asked = tls
       ? requestTls({ ...options, rejectUnauthorized: false })
       : requestPlain(options);
@@ -58,7 +82,7 @@ function ask(at: {
         text += part;
         if (text.length > ANSWER_BYTES_MAX) asked.destroy();
       });
-      response.on('end', () => resolve(parse(text)));
+      response.on('end', () => resolve(parse(schema, text)));
     });
     asked.on('error', () => resolve(undefined));
     asked.on('close', () => {
@@ -69,10 +93,12 @@ function ask(at: {
   });
 }
 
-/** @returns nothing for what is not our daemon's answer */
-function parse(text: string): z.output<typeof readiness> | undefined {
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string,
+): z.output<Schema> | undefined {
   try {
-    return readiness.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

@@ -30,6 +30,7 @@ import { addDnsRoutes } from './routes/dns.ts';
 import { addDnsKeyRoutes } from './routes/dns-keys.ts';
 import { addBoardRoutes, addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
+import { addFederationRoutes } from './routes/federation.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import {
   addDiagnosisRoutes,
@@ -77,6 +78,7 @@ export interface PeopleAppOptions extends OperationsOptions {
   readonly servedSegments?: PeopleContext['servedSegments'];
   readonly fleetDiff?: PeopleContext['fleetDiff'];
   readonly standby?: PeopleContext['standby'];
+  readonly federation?: PeopleContext['federation'];
   /** Another appliance of the site is active, at this address: here people can only read. */
   readonly passive?: { readonly active: string } | undefined;
   readonly oidc?: PeopleContext['oidc'];
@@ -136,6 +138,7 @@ export async function createPeopleApp(options: PeopleAppOptions): Promise<Fastif
     ],
     ...[
       addStandbyRoutes,
+      addFederationRoutes,
       addSegmentRoutes,
       addRecordRoutes,
       addAccessRoutes,
@@ -174,10 +177,11 @@ function contextOf(options: PeopleAppOptions): PeopleContext {
   const { inventory, jobs, clock, log, site, settings = DEFAULTS } = options;
   const { backup, dns, oidc, configuration, explain, servedSegments, fleetDiff, standby } = options;
   const { bmcs, images, consoles, certificateKey, recorder, provisioning, pools } = options;
+  const { federation } = options;
   return {
     ...{ inventory, jobs, clock, log, site, settings },
     ...{ backup, dns, oidc, configuration, explain, servedSegments, fleetDiff, standby },
-    ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools },
+    ...{ bmcs, images, consoles, certificateKey, recorder, provisioning, pools, federation },
     durably: createDurably(inventory, options.whenDurable),
   };
 }

@@ -100,6 +100,26 @@ export interface PairStatus {
   readonly why: string;
 }
 
+/** How the line to central stands. */
+export interface FleetLine {
+  /** `closed`: it is dialled again and again; `refused`: central has said that it does not let this appliance in. */
+  readonly line: 'open' | 'closed' | 'refused';
+  /** What this appliance is to the fleet, which may call it otherwise than its own configuration. */
+  readonly site: string;
+  /** Where it dials. */
+  readonly central: string;
+  readonly since: number;
+  /** 0: not since the start. */
+  readonly heardAt: number;
+  /** Events that central has not said to have kept; null: not known since the start. */
+  readonly behind: number | null;
+  /** Of a refusal; else ''. */
+  readonly code: string;
+  /** What was said of a line that is not open. */
+  readonly why: string;
+  readonly certificateEndsAt: number;
+}
+
 export interface TakeOverOrder {
   readonly why: string;
   /** Why the other one is known to be off; empty: it is not known. */
@@ -152,6 +172,8 @@ export interface PeopleContext {
   readonly fleetDiff?: ((change: FleetChangeAsked) => Promise<object>) | undefined;
   /** The other appliance of the site, where there is one. */
   readonly standby?: PairDesk | undefined;
+  /** The line to central: undefined for an appliance of no fleet; absent where another one holds it. */
+  readonly federation?: (() => FleetLine | undefined) | undefined;
   /** Flight records and diagnoses; absent where nothing boots. */
   readonly recorder?: Recorder | undefined;
   /** Writes a consistent copy of the database and says where; absent where there is no file. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { joinFleet } from '../../../src/daemon/federation.ts';
+import { joinFleet } from '../../../src/daemon/join-fleet.ts';
 import { createFleet, until } from '../../support/fleet.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../../bench/support/fleet-sites.ts');

@@ -120,8 +120,13 @@ describe('a certificate', () => {
     const { key, request } = await makeRequest('appliance');
     const issued = await issueAppliance(authorityOf(fleet), { site: 'lon', request }, Date.now());
     writeFileSync(join(lon.folder, 'appliance.pem'), key + issued.certificate);
-    await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
+    // It dials again for as long as it runs.
+    for (let n = 0; n < 3; n++)
+      await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
     expect(await notices(fleet, 1)).toMatchObject([{ code: 'CERTIFICATE_UNKNOWN' }]);
+    await fleet.forge(`UPDATE notices SET at = at - ${limit('fleetNoticeAgainMs')}`);
+    await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
+    expect(await notices(fleet, 2)).toHaveLength(2);
   });
 });
 

@@ -179,7 +179,8 @@ breakers close 1 --why x
 deliveries list
 deliveries show x
 deliveries put x /dev/null
-deliveries remove x`;
+deliveries remove x
+federation status`;
 
 /** They ask no API, or look at the appliance that they run on. */
 const LOCAL = `

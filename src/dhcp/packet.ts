@@ -313,20 +313,23 @@ export function replyTo(request: DhcpPacket, fields: ReplyFields): DhcpPacket {
 export function takesOffer({ options }: Pick<DhcpPacket, 'options'>): boolean {
   return (
     options.has(OPTION.serverId) &&
-    options.has(OPTION.requestedAddress) &&
+    options.get(OPTION.requestedAddress)?.length === 4 &&
     options.get(OPTION.messageType)?.[0] === MESSAGE.request
   );
 }
 
 /**
  * The address that a client is using. In a DISCOVER, and where an offer is taken, `ciaddr` has to be zero (RFC 2131 table 5); some
- * clients leave an address of before in it, which is of the network that they were in then.
+ * clients leave an address of before in it, which is of the network that they were in then. One that asks for the very address
+ * may be renewing it: clients of RFC 1541 name the server then, too.
  */
 export function addressInUse(packet: DhcpPacket): Ipv4 {
   const { ciaddr, options } = packet;
   if (ciaddr === IPV4_ANY) return ciaddr;
   const discovers = options.get(OPTION.messageType)?.[0] === MESSAGE.discover;
-  return discovers || takesOffer(packet) ? IPV4_ANY : ciaddr;
+  if (discovers) return IPV4_ANY;
+  const isIts = addressOption(packet, OPTION.requestedAddress) === ciaddr;
+  return takesOffer(packet) && !isIts ? IPV4_ANY : ciaddr;
 }
 
 export function addressOption(packet: DhcpPacket, code: number): Ipv4 | undefined {

@@ -19,6 +19,7 @@ import {
   replyBytesMax,
 } from './packet.ts';
 import type { DhcpView, Segment } from './ports.ts';
+import { networkOf } from './reply-options.ts';
 import { respond } from './respond.ts';
 
 export interface Stage {
@@ -64,7 +65,7 @@ function boots(wants: number[], vendorClass: string, ...more: Options): Options 
 const AS_IPXE = [OPTION.userClass, text('iPXE')] as const;
 
 /** The kinds of client, as the options that tell them apart. */
-const CLIENTS: readonly (readonly [name: string, options: Options])[] = [
+const BOOTING: readonly (readonly [name: string, options: Options])[] = [
   ['BIOS PXE firmware', boots(WANTS.bios, 'PXEClient:Arch:00000:UNDI:002001')],
   ['UEFI x64 PXE firmware', boots(WANTS.uefi, 'PXEClient:Arch:00007:UNDI:003000')],
   ['UEFI ia32 PXE firmware', boots(WANTS.uefi, 'PXEClient:Arch:00006:UNDI:003000')],
@@ -73,8 +74,9 @@ const CLIENTS: readonly (readonly [name: string, options: Options])[] = [
   ['UEFI arm64 HTTP Boot', boots(WANTS.uefi, 'HTTPClient:Arch:00019:UNDI:003000')],
   ['iPXE', boots(WANTS.ipxe, 'PXEClient:Arch:00000:UNDI:002001', AS_IPXE)],
   ['iPXE on UEFI arm64', boots(WANTS.ipxe, 'PXEClient:Arch:00011:UNDI:003010', AS_IPXE)],
-  ['operating system', [[OPTION.parameterList, Uint8Array.from(WANTS.system)]]],
 ];
+const SYSTEM = 'operating system';
+const AS_SYSTEM = [OPTION.parameterList, Uint8Array.from(WANTS.system)] as const;
 
 export interface Rehearsal {
   readonly segments: readonly Segment[];
@@ -84,29 +86,60 @@ export interface Rehearsal {
 }
 
 /** What this NIC would be offered on each segment as each kind of client. Changes nothing. */
-export function stagesOf({ segments, view, rehearse }: Rehearsal, mac: Mac, now: Millis): Stage[] {
-  return segments.flatMap((segment) =>
-    CLIENTS.map(([client, options]): Stage => {
-      // As if through a relay of that segment: several may share one interface, and some have none.
-      const packet = { ...discover(mac, options), giaddr: segment.cidr.network };
-      return rehearse(() => {
-        const outcome = respond({ packet, iface: segment.iface ?? '' }, view, now);
-        const offered =
-          outcome.kind !== 'drop' && outcome.event?.name === 'dhcp.offered'
-            ? outcome.event.data
-            : undefined;
-        return {
-          segment: segment.name,
-          client,
-          outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
-          address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
-          bootFile: offered?.bootFile ?? '',
-          terms: outcome.kind === 'reply' ? termsOf(outcome.reply, packet) : '',
-          why: offered?.why ?? '',
-        };
-      });
-    }),
-  );
+export function stagesOf(rehearsal: Rehearsal, mac: Mac, now: Millis): Stage[] {
+  return rehearsal.segments.flatMap((segment) => {
+    const ask = (options: Options) => offerTo({ rehearsal, segment, mac, now }, options);
+    const stage = (client: string, { terms, ...offer }: Offer, more: readonly string[]): Stage => ({
+      ...{ segment: segment.name, client },
+      ...offer,
+      terms: [...terms, ...more].join(', '),
+    });
+    const booting = BOOTING.map(([client, options]) => stage(client, ask(options), []));
+    const system = ask([AS_SYSTEM]);
+    const apart = classesOf(segment, mac).flatMap((vendorClass) =>
+      ask([AS_SYSTEM, [OPTION.vendorClass, text(vendorClass)]])
+        .terms.filter((term) => !system.terms.includes(term))
+        .map((term) => `${term} for vendor class ${vendorClass}`),
+    );
+    return [...booting, stage(SYSTEM, system, apart)];
+  });
+}
+
+type Offer = Omit<Stage, 'segment' | 'client' | 'terms'> & { readonly terms: readonly string[] };
+
+interface Asking {
+  readonly rehearsal: Rehearsal;
+  readonly segment: Segment;
+  readonly mac: Mac;
+  readonly now: Millis;
+}
+
+function offerTo(
+  { rehearsal: { view, rehearse }, segment, mac, now }: Asking,
+  options: Options,
+): Offer {
+  // As if through a relay of that segment: several may share one interface, and some have none.
+  const packet = { ...discover(mac, options), giaddr: segment.cidr.network };
+  return rehearse(() => {
+    const outcome = respond({ packet, iface: segment.iface ?? '' }, view, now);
+    const offered =
+      outcome.kind !== 'drop' && outcome.event?.name === 'dhcp.offered'
+        ? outcome.event.data
+        : undefined;
+    return {
+      outcome: outcome.kind === 'drop' ? `no answer: ${outcome.reason}` : 'offer',
+      address: outcome.kind === 'reply' ? formatIpv4(outcome.reply.yiaddr) : '',
+      bootFile: offered?.bootFile ?? '',
+      terms: outcome.kind === 'reply' ? termsOf(outcome.reply, packet, offered?.bootFile) : [],
+      why: offered?.why ?? '',
+    };
+  });
+}
+
+/** The vendor classes that something is configured for here, of those that do not boot: who boots is asked for by itself. */
+function classesOf(segment: Segment, mac: Mac): string[] {
+  const starts = networkOf(segment, mac).byClass.map(({ start }) => start);
+  return [...new Set(starts)].filter((start) => start !== '' && !/^(?:PXE|HTTP)Client/.test(start));
 }
 
 /** Told of by other means, or the same for everybody. */
@@ -121,13 +154,14 @@ const WORDS: ReadonlyMap<number, string> = new Map([
 ]);
 const FIRST: readonly number[] = [OPTION.leaseTime, OPTION.router, OPTION.dns, OPTION.domain];
 
-/** What the client finds in the packet, which has room for so much. */
-function termsOf(reply: DhcpPacket, request: DhcpPacket): string {
+/** What the client finds in the packet, which has room for so much. @param bootFile that is told of by other means */
+function termsOf(reply: DhcpPacket, request: DhcpPacket, bootFile = ''): string[] {
   const sent = decodePacket(encodePacket(reply, replyBytesMax(request)));
-  if (!sent.ok) return sent.code;
+  if (!sent.ok) return [sent.code];
   const { options } = sent.value;
   const vendorClass = readText(options.get(OPTION.vendorClass));
   const others = [...options.keys()].filter((code) => !UNSAID.includes(code));
+  if (bootFile === '' && options.has(OPTION.bootFile)) others.push(OPTION.bootFile);
   const codes = new Set([...FIRST, ...others.filter((code) => code !== OPTION.overload)]);
   const left = [...reply.options.keys()].filter(
     (code) => code !== OPTION.overload && !options.has(code),
@@ -141,7 +175,7 @@ function termsOf(reply: DhcpPacket, request: DhcpPacket): string {
       return [`${WORDS.get(code) ?? optionLabel(code)} ${said.replace(/^"(.*)"$/s, '$1')}`];
     }),
     ...(left.length > 0 ? [`no room for ${left.map(optionLabel).join(', ')}`] : []),
-  ].join(', ');
+  ];
 }
 
 function discover(mac: Mac, options: Options): DhcpPacket {

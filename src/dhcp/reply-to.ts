@@ -43,20 +43,24 @@ const EVERYBODY = '255.255.255.255';
 const UNHEARD_SECONDS = 16;
 const GROUP_BIT = 1;
 
+/** @param from the address that the request was sent from */
 export function destinationOf(
   request: DhcpPacket,
   reply: { readonly type: number },
   ports: DhcpPorts,
+  from = '',
 ): Destination {
   if (request.giaddr !== IPV4_ANY) {
     return { address: formatIpv4(request.giaddr), port: ports.server };
   }
   if (reply.type === MESSAGE.nak) return { address: EVERYBODY, port: ports.client };
+  const everybody = { address: EVERYBODY, port: ports.client };
   // Some clients leave an old address in `ciaddr` of a DISCOVER, or where they take an offer: nobody may listen there.
-  if (request.ciaddr !== IPV4_ANY && reply.type !== MESSAGE.offer && !takesOffer(request)) {
-    return { address: formatIpv4(request.ciaddr), port: ports.client };
-  }
-  return { address: EVERYBODY, port: ports.client };
+  if (request.ciaddr === IPV4_ANY || reply.type === MESSAGE.offer) return everybody;
+  const address = formatIpv4(request.ciaddr);
+  // Who sends from it has it, and may be behind a router: a renewal that looks like that (`addressInUse`).
+  if (takesOffer(request) && from !== address) return everybody;
+  return { address, port: ports.client };
 }
 
 /**

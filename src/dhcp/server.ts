@@ -236,7 +236,8 @@ function serve(
   if (outcome.kind === 'silent') return undefined;
   const flags = replyFlags(packet.value, outcome.type);
   const reply = flags === outcome.reply.flags ? outcome.reply : { ...outcome.reply, flags };
-  const to = outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports);
+  const { address: from } = source;
+  const to = outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports, from);
   const link = socket.reachesByLink ? linkOf(packet.value, reply, to) : undefined;
   const bytes = encodePacket(reply, replyBytesMax(packet.value), options.room);
   const address = link ? formatIpv4(link.destination) : to.address;

@@ -59,6 +59,25 @@ describe('a renewal that names its server', () => {
     expect(destinationOf(renewal, { type: MESSAGE.ack }, PORTS).address).toBe('10.77.0.100');
   });
 
+  it('is one where it also asks for its address, behind a router as well', () => {
+    const on = createWorld(undefined, YAML);
+    const renewal = dhcpPacket({ mac: A, type: 3, ciaddr: OLD }, [names(), asks('10.9.0.10')]);
+    const ack = on.dhcp(renewal);
+    expect(shown(ack)).toBe('ack 10.9.0.10');
+    expect(replyOf(ack).ciaddr).toBe(OLD);
+    const to = (from: string) => destinationOf(renewal, { type: MESSAGE.ack }, PORTS, from).address;
+    expect([to('10.9.0.10'), to('0.0.0.0')]).toEqual(['10.9.0.10', '255.255.255.255']);
+  });
+
+  it('is left to the server that it names', () => {
+    const on = createWorld();
+    bound(on);
+    const renewal = dhcpPacket({ mac: A, type: 3, ciaddr: ipv4('10.77.0.100') }, [
+      names('10.77.0.250'),
+    ]);
+    expect(on.dhcp(renewal)).toEqual({ kind: 'drop', reason: 'for-another-server' });
+  });
+
   it('is refused where somebody else has the address, and with no address at all', () => {
     const on = createWorld();
     bound(on);

@@ -88,6 +88,25 @@ describe('what a machine would be offered', () => {
     expect(terms('iPXE')).toBe('for 600 s, router 10.77.0.254, domain lab.example, mtu 9000');
   });
 
+  it('has what is for one vendor class, of the segment and of the machine', () => {
+    const yaml = `dhcp:
+  segments:
+    - options:
+        raw:
+          - { code: 43, hex: '0104', vendorClass: Arista }
+          - { code: 67, text: ztp.sh, vendorClass: Arista }
+          - { code: 43, hex: '0601', vendorClass: PXEClient }
+  machines: [{ mac: '${macOf(2)}', options: { raw: [{ code: 224, u8: 9, vendorClass: Cisco }] } }]`;
+    const { segments, view, inventory, clock } = createWorld(undefined, yaml);
+    const terms = (number: number, client: string) =>
+      stage(stagesOf({ segments, view, ...inventory }, mac(macOf(number)), clock()), client)?.terms;
+    const arista =
+      'for 600 s, domain lab.example, vendor specific 0104 for vendor class Arista, boot file ztp.sh for vendor class Arista';
+    expect(terms(1, 'operating system')).toBe(arista);
+    expect(terms(1, 'UEFI x64 PXE firmware')).toMatch(/, vendor specific .*6/);
+    expect(terms(2, 'operating system')).toBe(`${arista}, option 224 09 for vendor class Cisco`);
+  });
+
   it('says what a packet has no room for', () => {
     const raw = ['a', 'b', 'c'].map((text, n) => `{ code: ${224 + n}, text: ${text.repeat(250)} }`);
     const yaml = `dhcp: { segments: [{ options: { raw: [${raw}] } }] }`;

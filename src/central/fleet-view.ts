@@ -24,6 +24,11 @@ export interface SiteView {
   readonly program: string;
 }
 
+export interface SiteStanding extends SiteView {
+  /** None of its certificates is living: it does not come back before it joins again. */
+  readonly shutOut: boolean;
+}
+
 /** The appliance's own document; what it calls its site is what the fleet calls it. */
 export interface FleetMachine extends Fresh {
   readonly site: string;
@@ -105,7 +110,7 @@ export function capacityRows(capacity: readonly Capacity[]): CapacityRow[] {
 }
 
 export interface FleetView {
-  sites(): Promise<SiteView[]>;
+  sites(): Promise<SiteStanding[]>;
   machines(
     filter: MachineFilter,
     page: { readonly count: number; readonly cursor?: string | undefined },
@@ -161,6 +166,19 @@ export function siteView(row: SiteRow, now: number): SiteView {
 export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<string, SiteView>> {
   const rows = await sql.all<SiteRow>('SELECT * FROM sites');
   return new Map(rows.map((row) => [row.name, siteView(row, now)]));
+}
+
+/** Of a row of `sites`, at this time: it may come back by itself. */
+export const MAY_COME = `EXISTS (SELECT 1 FROM certificates c
+  WHERE c.site = sites.name AND c.revoked_at = 0 AND c.not_after > ?)`;
+
+/** By name. */
+export async function siteStandings(sql: Sql, now: number): Promise<SiteStanding[]> {
+  const rows = await sql.all<SiteRow & { living: number }>(
+    `SELECT sites.*, CASE WHEN ${MAY_COME} THEN 1 ELSE 0 END AS living FROM sites ORDER BY name`,
+    [now],
+  );
+  return rows.map((row) => ({ ...siteView(row, now), shutOut: row.living === 0 }));
 }
 
 export function openFleetView(db: FleetDatabase, clock: Clock, indexes: WordIndexes): FleetView {
@@ -222,10 +240,7 @@ export function openFleetView(db: FleetDatabase, clock: Clock, indexes: WordInde
       );
       return row?.count ?? 0;
     },
-    async sites() {
-      const rows = await db.all<SiteRow>('SELECT * FROM sites ORDER BY name');
-      return rows.map((row) => siteView(row, clock()));
-    },
+    sites: () => siteStandings(db, clock()),
     async machines(filter, { count, cursor }) {
       const { where, values } = whereOf(filter, cursor);
       const rows = await db.all<DocumentRow & { hardwarename: string }>(

@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import type { FleetApp } from './app.ts';
-import { type SiteView, siteViews } from './fleet-view.ts';
+import { type SiteStanding, siteStandings } from './fleet-view.ts';
 import type { FleetDatabase } from './sql.ts';
 
 export interface FleetHealth {
@@ -50,7 +50,7 @@ export function openFleetHealth(
       return { database };
     },
     async metrics() {
-      const sites = [...(await siteViews(db, clock())).values()];
+      const sites = await siteStandings(db, clock());
       const orders = new Map<string, Orders>();
       for (const { site } of sites) {
         const [row] = await db.all<Orders>(
@@ -96,12 +96,22 @@ function addSiteMetrics(registry: Registry) {
     'For how long the oldest of these has waited',
     'site',
   );
-  const all = [freshness, heard, behind, skew, waiting, oldest];
-  return (sites: readonly SiteView[], orders: ReadonlyMap<string, Orders>, now: number): void => {
+  const shut = labelled(
+    'site_shut_out',
+    'Whether none of its certificates is living: it is not waited for',
+    'site',
+  );
+  const all = [shut, freshness, heard, behind, skew, waiting, oldest];
+  return (
+    sites: readonly SiteStanding[],
+    orders: ReadonlyMap<string, Orders>,
+    now: number,
+  ): void => {
     for (const gauge of all) gauge.reset();
     for (const { site, ...of } of sites) {
       for (const word of ['current', 'catching-up', 'away', 'never'])
         freshness.set({ site, freshness: word }, Number(word === of.freshness));
+      shut.set({ site }, Number(of.shutOut));
       heard.set({ site }, of.asOf / 1000);
       behind.set({ site }, of.behind);
       skew.set({ site }, of.clockSkewMs / 1000);

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { FeedEvent, FromAppliance, RequestDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { SiteRow } from './fleet.ts';
-import { siteView } from './fleet-view.ts';
+import { MAY_COME, siteView } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { type Part, type SiteStock, type Spread, spreadOver } from './spread.ts';
 import type { Sql, SqlRow } from './sql.ts';
@@ -97,7 +97,8 @@ export async function stocksOf(
   );
   const freeAt = new Map(free.map(({ site, count }) => [site, count]));
   const promisedAt = new Map(promised.map(({ site, count }) => [site, count]));
-  const rows = await sql.all<SiteRow>('SELECT * FROM sites ORDER BY name');
+  // One that is shut out may have machines that are free, and never hears of what it is asked for.
+  const rows = await sql.all<SiteRow>(`SELECT * FROM sites WHERE ${MAY_COME} ORDER BY name`, [now]);
   return rows.flatMap((row) => {
     const { name: site } = row;
     const { freshness } = siteView(row, now);

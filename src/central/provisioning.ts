@@ -12,7 +12,7 @@ import { limit } from '../limits.ts';
 import { readHardware, requestSchema } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
-import { type SiteView, siteViews } from './fleet-view.ts';
+import { type SiteView, siteStandings, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { askParts, atMost, partsOf, type RequestRow, stocksOf } from './parts.ts';
 import {
@@ -82,6 +82,7 @@ export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetPro
   return {
     async plan(body) {
       const wish = await wishOf(db, body);
+      await assertMayCome(db, wish.sites, clock());
       const stocks = await stocksOf(db, { ...wish, parts: [], now: clock() });
       return spreadOver(stocks, body.count, atMost(body.siteSpread));
     },
@@ -166,6 +167,7 @@ async function insert(
     if (!isSame) throw new AppError('IDEMPOTENCY_MISMATCH');
     return row.id;
   }
+  await assertMayCome(sql, sites, now);
   await takeQuota(sql, { squad, hardwareType, count: wanted });
   const stocks = await stocksOf(sql, { sites, hardwareType, parts: [], now });
   const plan = spreadOver(stocks, wanted, atMost(siteSpread as Spread));
@@ -175,6 +177,15 @@ async function insert(
   }
   await askParts(sql, { request: row, parts: plan.parts, now });
   return id;
+}
+
+/** @throws AppError REQUEST_INVALID for a site that is shut out: it would never hear of it */
+async function assertMayCome(sql: Sql, named: readonly string[], now: number): Promise<void> {
+  const shut = (await siteStandings(sql, now)).filter(({ shutOut }) => shutOut);
+  const site = shut.map(({ site }) => site).find((one) => named.includes(one));
+  if (site === undefined) return;
+  const detail = `${site} is shut out, and does not come back before it joins again.`;
+  throw new AppError('REQUEST_INVALID', { detail, path: '/sites' });
 }
 
 /** @throws AppError SITE_UNKNOWN, REQUEST_INVALID for hardware that cannot be read */

@@ -3,18 +3,18 @@
  * beside them is read anew with them (resource.ts), for central has no feed of its own.
  */
 import { signal } from '@preact/signals';
-import type { SiteView } from '../central/fleet-view.ts';
+import type { SiteStanding } from '../central/fleet-view.ts';
 import { read } from './api.ts';
 import { connection, heardAt } from './feed.ts';
 
 /** How often a page of the fleet is read anew. */
 export const FLEET_READ_MS = 5000;
 
-export const sites = signal<readonly SiteView[]>([]);
+export const sites = signal<readonly SiteStanding[]>([]);
 
 async function look(): Promise<void> {
   try {
-    sites.value = (await read<{ sites: readonly SiteView[] }>('sites')).sites;
+    sites.value = (await read<{ sites: readonly SiteStanding[] }>('sites')).sites;
     heardAt.value = Date.now();
     connection.value = 'live';
   } catch {

@@ -1,6 +1,6 @@
 /** `reveille sites`, `notices` and `statistics`: the fleet itself, which central alone knows. */
 import type { Command } from 'commander';
-import type { SiteView } from '../../central/fleet-view.ts';
+import type { SiteStanding } from '../../central/fleet-view.ts';
 import type { Statistics } from '../../central/statistics.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
 import { tellAge } from './fleet.ts';
@@ -32,9 +32,9 @@ export function addSiteCommands(program: Command, context: CliContext): void {
   addStatistics(program, context);
 }
 
-const SITES: readonly Column<SiteView>[] = [
+const SITES: readonly Column<SiteStanding>[] = [
   { title: 'SITE', of: ({ site }) => site },
-  { title: 'KNOWN', of: ({ freshness }) => freshness },
+  { title: 'KNOWN', of: ({ freshness, shutOut }) => `${freshness}${shutOut ? ', shut out' : ''}` },
   { title: 'AS OF', of: ({ asOf }) => time(asOf) },
   { title: 'ON ITS WAY', of: ({ behind }) => (behind > 0 ? `${behind} events` : '') },
   { title: 'CLOCK OFF', of: ({ clockSkewMs }) => `${(clockSkewMs / 1000).toFixed(1)} s` },
@@ -45,7 +45,7 @@ function addSites(sites: Command, context: CliContext): void {
   withCommon(sites.command('list'))
     .description('list sites, and how fresh the copy of each is')
     .action(async (options: CommonOptions) => {
-      const body = await ask<{ sites: SiteView[] }>(context, options, { call: 'GET /sites' });
+      const body = await ask<{ sites: SiteStanding[] }>(context, options, { call: 'GET /sites' });
       show(context, options, { document: body, rows: body.sites, columns: SITES });
     });
   withCommon(sites.command('join-code'))

@@ -43,6 +43,7 @@ export function SitesPage() {
                   Math.abs(site.clockSkewMs) > SKEW_MS &&
                     `off by ${seconds(Math.abs(site.clockSkewMs))}`,
                 ],
+                ['Certificate', site.shutOut && 'none that is living: it has to join again'],
                 ['Program', site.program],
               ]}
             />

@@ -341,6 +341,30 @@ describe('who may ask for what', () => {
     );
   });
 
+  it('goes to no site that is shut out, though machines were free there', async () => {
+    const { fleet, lon, sto } = await twoHalls({ lon: 1, sto: 6 });
+    lon.site.connect();
+    sto.site.connect();
+    await current(fleet, 'lon', 'sto');
+    const key = { 'idempotency-key': 'before' };
+    const both = { ...asked, count: 2, sites: ['lon', 'sto'] };
+    const before = await fleet.call('POST', '/requests', both, key);
+    await fleet.call('POST', '/sites/sto/revoke');
+    // What was asked before is what it was.
+    expect((await fleet.call('POST', '/requests', both, key)).body.id).toBe(before.body.id);
+    const { parts } = await ask(fleet, { count: 3 });
+    expect(parts).toMatchObject([{ site: 'lon', count: 3 }]);
+    const plan = await fleet.call('POST', '/requests/plan', { ...asked, count: 3 });
+    expect(plan.body.parts.map(({ site }: { site: string }) => site)).toEqual(['lon']);
+    const named = await fleet.call('POST', '/requests', { ...asked, sites: ['lon', 'sto'] });
+    expect([named.body.code, named.body.detail]).toEqual([
+      'REQUEST_INVALID',
+      expect.stringContaining('sto is shut out'),
+    ]);
+    const { body } = await fleet.call('GET', '/sites');
+    expect(body.sites).toMatchObject([{ shutOut: false }, { site: 'sto', shutOut: true }]);
+  });
+
   it('shows no secrets of an install', async () => {
     const { fleet } = await twoHalls();
     const { id } = await ask(fleet, { site: 'lon', install: { userData: 'top secret' } });

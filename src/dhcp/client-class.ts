@@ -18,7 +18,7 @@ export interface DhcpClient {
   /** Option 93: the first entry that we can boot, else its first; 0 when the client names none. */
   readonly arch: number;
   readonly archName: string;
-  /** An iPXE with another user class than `iPXE`, or without HTTP: a card's own build, which is handed ours like any firmware. */
+  /** An iPXE with another user class than `iPXE`, or without HTTP and HTTPS: a card's own build, which is handed ours like any firmware. */
   readonly foreignIpxe: boolean;
   /** An iPXE that says it speaks HTTPS; whether it trusts the site's CA, it does not say. */
   readonly ipxeHttps: boolean;
@@ -82,10 +82,12 @@ const IPXE_FEATURES = { first: 0x10, last: 0x29 } as const;
 
 /**
  * Ours all have HTTP; the ROM of a card may be built without it (DOWNLOAD_PROTO_HTTP), and could not fetch its script. One that
- * lists no features says nothing of them.
+ * lists no features says nothing of them. One with HTTPS alone is a site's own, which is to fetch nothing in the clear: handed what
+ * it was loaded from, it would ask again.
  */
 function lacksHttp(value: Uint8Array | undefined): boolean {
   if (!value || hasIpxeFeature(value, IPXE_FEATURE_HTTP)) return false;
+  if (hasIpxeFeature(value, IPXE_FEATURE_HTTPS)) return false;
   for (let at = 0; at + 1 < value.length; at += 2 + (value[at + 1] ?? 0)) {
     const code = value[at] ?? 0;
     if (code >= IPXE_FEATURES.first && code <= IPXE_FEATURES.last) return true;

@@ -102,6 +102,12 @@ describe('who is asking', () => {
       true,
     ],
     [
+      "a site's own iPXE, with HTTPS and without HTTP",
+      [PXE, user('iPXE'), [OPTION.ipxe, Uint8Array.of(0x15, 1, 1, 0x14, 1, 1)]],
+      'ipxe',
+      false,
+    ],
+    [
       'an iPXE that lists nothing of what it can do',
       [PXE, user('iPXE'), [OPTION.ipxe, Uint8Array.of(0xb1, 5, 1, 0x80, 0x86, 0x10, 0x0e)]],
       'ipxe',

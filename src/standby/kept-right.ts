@@ -35,6 +35,10 @@ const databaseOf = ({ copy, unbegun }: Newest): number => unbegun || copy;
 export const isCopyOf = (ours: Newest, theirs: Pick<KeptRight, 'own' | 'copy'>): boolean =>
   theirs.own > 0 && theirs.copy === theirs.own && databaseOf(ours) === theirs.own;
 
+/** The other one has begun to serve in a database after ours. */
+export const isOlder = (ours: Newest, theirs: Newest): boolean =>
+  databaseOf(ours) < databaseOf(theirs);
+
 /**
  * Neither of two that are not active has the newest right that they know of, nor gets it any more: whose it was to be heard of it too late. With copies that
  * are not of it neither asks the witness for another one. So the one with the newer database takes the next, and the other one finds the same.

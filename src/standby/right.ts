@@ -10,7 +10,7 @@
  *
  * Times that are compared are of a clock that never jumps (`now`); what is kept is on disk before it is acted upon.
  */
-import { isCopyOf, isLeftTo, isNewest, type KeptRight } from './kept-right.ts';
+import { isCopyOf, isLeftTo, isNewest, isOlder, type KeptRight } from './kept-right.ts';
 import {
   type Answer,
   heldMs,
@@ -176,17 +176,15 @@ class MemberRight implements Right {
   }
 
   met(hello: Hello, now: number): void {
-    const { epoch, active } = hello;
-    this.touch = true;
-    this.other = hello;
-    const { member } = this.ports;
+    const [{ epoch, active }, { member }] = [hello, this.ports];
+    [this.touch, this.other] = [true, hello];
     // It knows of a right of ours that we have not heard of: the answer, or the line, was lost.
     const isOurs = nextEpoch(member, epoch - 1) === epoch && epoch > this.state.epoch && !active;
     if (!active) this.wholeOf = 0;
-    // That one has served, counting on our not listening to it: with the newer database it has the next, which ours never is.
+    // That one has served, counting on our not listening to it: with the newer database it has the next, which ours never is. Nor is one with an older one (`isLeftTo`).
     if (isOurs && hello.ahead && isCopyOf(this.state, hello))
       this.heard(nextEpoch(otherMember(member), epoch));
-    else if (isOurs && this.state.copy > 0) this.given(epoch, now);
+    else if (isOurs && this.state.copy > 0 && !isOlder(this.state, hello)) this.given(epoch, now);
     this.heard(epoch);
     if (this.ports.witness && !active && isLeftTo(this.state, hello)) {
       this.become(nextEpoch(member, epoch));
@@ -369,7 +367,9 @@ class MemberRight implements Right {
     const original = copy === own;
     this.from = { stale: known ? known === 'stale' : copy !== this.state.epoch, original };
     const unbegun = original ? this.state.unbegun : copy;
-    this.keep({ epoch, own: epoch, copy: epoch, sole, idle: false, unbegun });
+    // Who has one already goes on without being begun anew.
+    const ahead = this.state.ahead || (this.isNewest() && unbegun === 0);
+    this.keep({ epoch, own: epoch, copy: epoch, sole, idle: false, unbegun, ahead });
     // What the other one has is of an epoch before it.
     [this.current, this.told, this.denied] = [false, undefined, undefined];
   }

@@ -72,7 +72,7 @@ it('a right that is taken again before one could begin changes nothing about tha
   const { right: b } = right('b', { epoch: 9, own: 8, copy: 9 });
   expect(b.takeOver(0, { fenced: true })).toBe('done');
   expect(b.takeOver(0, { fenced: true })).toBe('done');
-  expect(b.kept()).toMatchObject({ own: 12, copy: 12, unbegun: 9 });
+  expect(b.kept()).toMatchObject({ own: 12, copy: 12, unbegun: 9, ahead: false });
   b.begun();
   expect(b.kept().unbegun).toBe(0);
 });

@@ -116,6 +116,53 @@ it('notes that it may serve alone when the other one says that it stops, which m
   expect(again.a.kept()).toMatchObject({ epoch: 3, own: 3, sole: true, ahead: true });
 });
 
+/** A person knows that `b` is off. What that had asked for before is given later, under a higher epoch. */
+function ordered() {
+  const made = pair({ a: { ...BOTH, own: 1, sole: true }, b: BOTH });
+  expect(made.a.takeOver(0, { fenced: true })).toBe('done');
+  expect(made.a.kept()).toMatchObject({ epoch: 3, own: 3, copy: 3, ahead: true });
+  const given = (): void => {
+    made.world.row = { epoch: 4, holder: 'b', untilMs: 0, mayTake: false, n: 1 };
+  };
+  return { ...made, given };
+}
+
+it('nor takes one with a copy of before an order, under which the other one has served', async () => {
+  const { world, a, b, hello, given } = ordered();
+  given();
+  a.tick(0);
+  await Promise.resolve();
+  expect([a.kept().epoch, a.isActive(0)]).toEqual([4, false]);
+  hello(a, b);
+  expect(b.kept()).toMatchObject({ epoch: 4, own: 0, copy: 1 });
+  hello(b, a);
+  expect(a.kept()).toMatchObject({ epoch: 5, own: 5, ahead: true });
+  expect([a.isActive(0), a.source().original]).toEqual([true, true]);
+  // The witness has it from then on, and refuses `b` what it asks for.
+  a.tick(0);
+  expect(world.row).toMatchObject({ epoch: 5, holder: 'a' });
+  hello(a, b);
+  expect(b.kept()).toMatchObject({ epoch: 5, own: 0, copy: 1 });
+});
+
+it('nor with a copy of after it that had not everything yet', async () => {
+  const { a, b, hello, given } = ordered();
+  hello(b, a);
+  b.supports(3, 0);
+  b.copied(3, 0);
+  // The line breaks before `a` hears of that: it acknowledges alone still.
+  a.lost(0);
+  given();
+  await Promise.resolve();
+  a.tick(2000);
+  await Promise.resolve();
+  expect(a.kept()).toMatchObject({ epoch: 4, own: 3, ahead: true });
+  hello(a, b);
+  expect(b.kept()).toMatchObject({ own: 0, copy: 3 });
+  hello(b, a);
+  expect(a.isActive(2000)).toBe(true);
+});
+
 it('takes the right of which it did not hear when the other one has served nothing alone', () => {
   const { a, b, hello } = pair({ a: { epoch: 2, own: 1, copy: 1 }, b: { ...BOTH, idle: true } });
   hello(a, b);

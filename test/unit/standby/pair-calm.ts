@@ -2,7 +2,7 @@
 import { isTogether } from '../../../src/standby/gate.ts';
 import { otherMember } from '../../../src/standby/witness.ts';
 import { ask } from './pair-clients.ts';
-import { LEASE_MS, MCLT_S, storyOf, tell, type World } from './pair-form.ts';
+import { LEASE_MS, MCLT_S, POOL, storyOf, tell, type World } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
 
 /** Until the two have met, the longest that something large is on its way, and all that may run unheard is over, twice. */
@@ -52,14 +52,15 @@ function order(member: SimMember): boolean {
   return member.right.isNewest();
 }
 
-/** Who has an address when the active one dies goes on with it, if both knew of it and it is not being moved. */
+/** Who has an address when the active one dies goes on with it, if both knew of it and it is not being moved, nor was kept for it alone and is not any more. */
 function renew(member: SimMember): void {
   const { world, store, moves } = member;
   for (const { mac, address, until } of [...world.holdings]) {
     const row = store.leases.get(address);
     const isMoved = moves.formerly('s', address).length > 0;
     const owner = store.reserved.get(address);
-    const isElsewhere = row?.mac !== mac || (owner !== undefined && owner !== mac);
+    const isFree = owner === undefined && POOL.includes(address);
+    const isElsewhere = row?.mac !== mac || !(isFree || owner === mac);
     if (until <= world.now || isMoved || isElsewhere) continue;
     const before = world.story.length;
     ask(member, mac, address);

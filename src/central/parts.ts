@@ -113,6 +113,10 @@ export async function stocksOf(
   });
 }
 
+/** Of a row of `fleet_requests`. */
+export const HAS_OPEN_PART = `EXISTS (SELECT 1 FROM fleet_parts p
+  WHERE p.request = fleet_requests.id AND p.status IN (${OPEN}))`;
+
 /** A site's own request has no more. */
 export const atMost = ({ perSiteMax, ...rest }: Spread): Spread => ({
   ...rest,

@@ -14,9 +14,10 @@ import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
 import { type SiteView, siteStandings, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
-import { askParts, atMost, partsOf, type RequestRow, stocksOf } from './parts.ts';
+import { askParts, atMost, HAS_OPEN_PART, partsOf, type RequestRow, stocksOf } from './parts.ts';
 import {
   type FleetRequestDetail,
+  type FleetRequestStatus,
   type FleetRequestView,
   isOpen,
   type PlaceRow,
@@ -51,6 +52,12 @@ export interface Asking {
   readonly key?: string | undefined;
 }
 
+interface Listed {
+  readonly squad?: string | undefined;
+  readonly role?: string | undefined;
+  readonly status?: FleetRequestStatus | undefined;
+}
+
 export interface FleetProvisioning {
   /** What would be asked of whom now. @throws AppError SITE_UNKNOWN, REQUEST_INVALID */
   plan(body: FleetRequestBody): Promise<SpreadPlan>;
@@ -64,10 +71,8 @@ export interface FleetProvisioning {
   /** @throws AppError NOT_FOUND */
   get(id: string): Promise<FleetRequestDetail>;
   /** Newest first. */
-  list(
-    of: { squad?: string | undefined; role?: string | undefined },
-    count: number,
-  ): Promise<FleetRequestView[]>;
+  /** Newest first; of those of one status, among the newest of `fleetRequestsLookMax`. */
+  list(of: Listed, count: number): Promise<FleetRequestView[]>;
 }
 
 export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetProvisioning {
@@ -119,20 +124,57 @@ export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetPro
       const parts = await partsOf(db, id);
       return showDetail(row, { parts, places, sites: await siteViews(db, clock()) });
     },
-    async list(of, most) {
-      const given = Object.entries({ squad: of.squad, role: of.role }).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      );
-      const where = given.map(([name]) => `${name} = ?`).join(' AND ');
-      const values: SqlValue[] = [...given.map(([, value]) => value), most];
-      const rows = await db.all<RequestRow>(
-        `SELECT * FROM fleet_requests ${where && `WHERE ${where}`} ORDER BY asked_at DESC, id LIMIT ?`,
-        values,
-      );
+    async list({ status, ...of }, most) {
       const sites = await siteViews(db, clock());
-      return Promise.all(rows.map((row) => view(row, sites)));
+      const found: FleetRequestView[] = [];
+      let behind: RequestRow | undefined;
+      for (let looked = 0; looked < limit('fleetRequestsLookMax'); looked += most) {
+        const rows = await newestOf(db, { ...of, status, behind, count: most });
+        const page = await Promise.all(rows.map((row) => view(row, sites)));
+        found.push(...page.filter((one) => status === undefined || one.status === status));
+        behind = rows.at(-1);
+        if (found.length >= most || rows.length < most) break;
+      }
+      return found.slice(0, most);
     },
   };
+}
+
+/** Which rows may have a status, which the parts say together: to look through all requests for few of them takes long. */
+const MAY_BE: Readonly<Record<FleetRequestStatus, string>> = {
+  working: `cancelled_at = 0 AND ${HAS_OPEN_PART}`,
+  waiting: `cancelled_at = 0 AND ${HAS_OPEN_PART}`,
+  cancelling: `cancelled_at > 0 AND ${HAS_OPEN_PART}`,
+  fulfilled: '1 = 1',
+  cancelled: `cancelled_at > 0 AND NOT ${HAS_OPEN_PART}`,
+  short: `cancelled_at = 0 AND NOT ${HAS_OPEN_PART}`,
+};
+
+interface Newest extends Listed {
+  readonly behind: RequestRow | undefined;
+  readonly count: number;
+}
+
+function newestOf(sql: Sql, of: Newest): Promise<RequestRow[]> {
+  const { squad, role, status, behind, count } = of;
+  const conditions: string[] = [];
+  const values: SqlValue[] = [];
+  const only = (condition: string, ...given: SqlValue[]): void => {
+    conditions.push(condition);
+    values.push(...given);
+  };
+  if (squad !== undefined) only('squad = ?', squad);
+  if (role !== undefined) only('role = ?', role);
+  if (status !== undefined) only(MAY_BE[status]);
+  if (behind) {
+    const { asked_at: at, id } = behind;
+    only('(asked_at < ? OR (asked_at = ? AND id > ?))', at, at, id);
+  }
+  const where = conditions.join(' AND ');
+  return sql.all<RequestRow>(
+    `SELECT * FROM fleet_requests ${where && `WHERE ${where}`} ORDER BY asked_at DESC, id LIMIT ?`,
+    [...values, count],
+  );
 }
 
 /** @throws AppError as `create` */

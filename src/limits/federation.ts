@@ -110,6 +110,10 @@ export const FEDERATION_LIMITS = {
     value: 3_600_000,
     why: 'an appliance that is shut out dials each minute for as long as it runs: what else is noticed stays in sight',
   },
+  fleetRequestsLookMax: {
+    value: 5000,
+    why: 'of the requests that may have a status: each asks for its parts, all of these take a second',
+  },
   fleetReadyMs: {
     value: 2000,
     why: 'a database that is later than this makes its instance one to pass over for a load balancer',

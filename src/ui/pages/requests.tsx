@@ -13,6 +13,8 @@ type List = Operations['GET /requests']['answer'];
 type Request = List['requests'][number] & OfFleet;
 
 const STATUSES = ['working', 'waiting', 'cancelling', 'fulfilled', 'cancelled'] as const;
+/** No site works on it, and machines are missing: people have to decide. */
+const FLEET_STATUSES = [...STATUSES, 'short'] as const;
 
 export function RequestsPage() {
   const status = query.value.get('status') ?? '';
@@ -36,7 +38,7 @@ export function RequestsPage() {
         Requests{squad !== '' && ` of ${squad}`}
       </Title>
       <Chips
-        of={STATUSES.map((value) => ({ value }))}
+        of={(isFleet.value ? FLEET_STATUSES : STATUSES).map((value) => ({ value }))}
         chosen={status}
         choose={(value) => setQuery({ status: value })}
       />

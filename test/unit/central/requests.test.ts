@@ -365,6 +365,28 @@ describe('who may ask for what', () => {
     expect(body.sites).toMatchObject([{ shutOut: false }, { site: 'sto', shutOut: true }]);
   });
 
+  it('is found by its status behind many newer ones', async () => {
+    const { fleet } = await twoHalls();
+    const { id } = await ask(fleet, { site: 'lon' });
+    await fleet.forge(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7)
+       INSERT INTO fleet_requests (id, call_key, who, role, squad, hardware_type, wanted, body, sites, spread, asked_at)
+       SELECT 'x' || i, 'x' || i, who, role, squad, hardware_type, wanted, body, sites, spread, asked_at + i / 2
+       FROM fleet_requests, n`,
+    );
+    const listed = async (query: string): Promise<string[]> =>
+      (await fleet.call('GET', `/requests?limit=2${query}`)).body.requests.map(
+        (one: { id: string }) => one.id,
+      );
+    expect(await listed('')).toEqual(['x6', 'x7']);
+    expect(await listed('&status=working&squad=music')).toEqual([id]);
+    expect(await listed('&status=short')).toEqual(['x6', 'x7']);
+    expect(await listed('&status=fulfilled')).toEqual([]);
+    // Whose parts alone could not say it.
+    await fleet.forge(`UPDATE fleet_requests SET wanted = 0 WHERE id = '${id}'`);
+    expect(await listed('&status=fulfilled')).toEqual([id]);
+  });
+
   it('shows no secrets of an install', async () => {
     const { fleet } = await twoHalls();
     const { id } = await ask(fleet, { site: 'lon', install: { userData: 'top secret' } });

@@ -4,7 +4,7 @@
  * plugged in. Total: a sub-option that overruns ends the reading.
  */
 import type { RelayPlace } from '../events.ts';
-import { formatIpv4, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
+import { formatIpv4, IPV4_ANY, type Ipv4, ipv4FromBytes } from '../wire/ipv4.ts';
 import { readText } from './options.ts';
 
 const CIRCUIT_ID = 1;
@@ -53,10 +53,14 @@ export function readablePort(key: string): string {
   return [formatIpv4(Number(giaddr) as Ipv4), ...words].filter((word) => word !== '').join(' ');
 }
 
-/** For events: who relayed, and what it says of the place. */
-export function relayPlace(giaddr: Ipv4, relay: RelayAgent | undefined): RelayPlace {
+/**
+ * For events: who relayed, and what it says of the place. A switch that snoops DHCP says it, too, and has no address (RFC 3046 2.1:
+ * a trusted port, and `giaddr` zero).
+ */
+export function relayPlace(giaddr: Ipv4, relay: RelayAgent | undefined): RelayPlace | undefined {
+  if (giaddr === IPV4_ANY && !relay?.circuitId && !relay?.remoteId) return undefined;
   return {
-    agent: formatIpv4(giaddr),
+    agent: giaddr === IPV4_ANY ? '' : formatIpv4(giaddr),
     circuit: readable(relay?.circuitId),
     remote: readable(relay?.remoteId),
   };

@@ -332,7 +332,7 @@ interface Granted {
 
 function acknowledge(asked: Asked, { answer, segment, address, held }: Granted): Outcome {
   const { client, mac, now } = asked;
-  const { giaddr } = asked.packet;
+  const place = relayPlace(asked.packet.giaddr, asked.relay);
   const leaseSeconds = leaseSecondsFor(asked, { segment, address }, answer);
   const lease = { type: MESSAGE.ack, segment, address, seconds: leaseSeconds };
   const shown = formatIpv4(address);
@@ -361,7 +361,7 @@ function acknowledge(asked: Asked, { answer, segment, address, held }: Granted):
       name: 'dhcp.acked',
       data: {
         ...{ client: client.stage, address: shown, bootFile: fileLabel(answer), leaseSeconds },
-        ...(giaddr === IPV4_ANY ? {} : { relay: relayPlace(giaddr, asked.relay) }),
+        ...(place ? { relay: place } : {}),
       },
     },
     also: seen,

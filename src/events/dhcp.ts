@@ -4,7 +4,7 @@ import type { Mac } from '../wire/mac.ts';
 
 /** Where a relayed packet came from, as the relay tells it: often a switch and its port. */
 export interface RelayPlace {
-  /** `giaddr`. */
+  /** `giaddr`; empty where a switch that is no relay has put the option in. */
   readonly agent: string;
   /** Sub-options 1 and 2 of option 82: text where they are text, else hex digits; empty when absent. */
   readonly circuit: string;

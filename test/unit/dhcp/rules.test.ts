@@ -266,6 +266,15 @@ describe('relays', () => {
     ]);
   });
 
+  it('of a switch that snoops, and has no address, are told of as well, and go back', () => {
+    const on = world();
+    const port = relayAgent([1, ...Buffer.from('ge-0/0/7')]);
+    const ack = on.dhcp(dhcpPacket({ mac: A, type: 3 }, [port, asks('10.77.0.100')]));
+    expect(hexOf(ack, 82)).toBe(Buffer.from(port[1]).toString('hex'));
+    const [event] = on.inventory.events.after(0, 9).filter(({ name }) => name === 'dhcp.acked');
+    expect(event?.data).toMatchObject({ relay: { agent: '', circuit: 'ge-0/0/7', remote: '' } });
+  });
+
   it('are not in the way of a renewal by unicast', () => {
     const on = world(RELAYED);
     on.dhcp(dhcpPacket({ mac: A, type: 1, giaddr }));

@@ -48,6 +48,10 @@ export const TFTP_LIMITS = {
     value: 50,
     why: 'firmware that polls or draws may pause this long; below it a repetition is mostly wasted',
   },
+  tftpHoldShortestMs: {
+    value: 2,
+    why: 'an ACK that may be of a repeated block is given two round trips for a better one; firmware takes a millisecond now and then',
+  },
   tftpLongestWaitMs: {
     value: 4000,
     why: 'without a timeout option: edk2 waits 4 s for a block, so one of ours falls into each of its waits',

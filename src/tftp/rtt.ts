@@ -12,6 +12,8 @@ export interface RetransmitTimer {
   /** Smoothed round trip in milliseconds; `undefined` before the first sample. */
   readonly smoothedMs: number | undefined;
   sample(roundTripMs: number): void;
+  /** Two round trips: how long a better ACK than an ambiguous one may take. Never more than `waitMs(tries)`. */
+  holdMs(tries: number): number;
   /** The wait before the repetition number `tries` (0 is the first), at most `ceilingMs`. */
   waitMs(tries: number): number;
 }
@@ -28,6 +30,7 @@ class RetransmitClock implements RetransmitTimer {
   private measured = false;
   private smooth = Number.NaN;
   private variation = Number.NaN;
+  private latest = Number.NaN;
 
   constructor(ceilingMs: number) {
     this.ceilingMs = ceilingMs;
@@ -38,6 +41,7 @@ class RetransmitClock implements RetransmitTimer {
   }
 
   sample(roundTripMs: number): void {
+    this.latest = roundTripMs;
     if (!this.measured) {
       this.measured = true;
       this.smooth = roundTripMs;
@@ -46,6 +50,13 @@ class RetransmitClock implements RetransmitTimer {
     }
     this.variation += (Math.abs(this.smooth - roundTripMs) - this.variation) / 4;
     this.smooth += (roundTripMs - this.smooth) / 8;
+  }
+
+  holdMs(tries: number): number {
+    if (!this.measured) return this.waitMs(tries);
+    // A first window takes longer than the options did before it, which the smoothed value is slow to tell.
+    const ms = Math.max(limit('tftpHoldShortestMs'), 2 * this.smooth, 2 * this.latest);
+    return Math.min(ms * 2 ** Math.min(tries, 16), this.waitMs(tries));
   }
 
   waitMs(tries: number): number {

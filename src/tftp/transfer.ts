@@ -7,9 +7,13 @@
  * - In lockstep nothing is ever sent again because of a duplicate ACK (the Sorcerer's Apprentice, RFC 1123 4.2.3.1): a
  *   repetition comes from a timeout.
  * - With a window (RFC 7440 section 4) an ACK inside it names the block that the client lacks, and the window starts again
- *   there. When the first block of a window is the lost one, that ACK looks like a duplicate. It is believed once, no
- *   sooner than half a round trip after the window left, and not again before two more windows have arrived: a repeated
- *   window provokes repeated ACKs, and those must not provoke a third.
+ *   there. When the first block of a window is the lost one, that ACK looks like a duplicate: it is believed no sooner
+ *   than half a round trip after the window left.
+ * - A repeated block provokes an ACK, too: edk2 (Mtftp4Rrq.c) answers each one that is not the next with the last that was.
+ *   Taken for a loss, it had what is on its way sent again, and that the next, so that one lost block doubled all windows
+ *   after it. On a link that keeps the order no block after the last repeated one has been received by then: an ACK beyond
+ *   that is about a loss. Any other is ambiguous: what was sent is held to be on its way, only what the window has room for
+ *   is sent, and without a better ACK within two round trips the window starts again.
  * - The wait adapts to the link (`rtt.ts`). Giving up is a matter of time without progress, not of a count of tries.
  */
 import { limit } from '../limits.ts';
@@ -93,8 +97,13 @@ class TransferMachine implements Transfer {
   retransmits = 0;
   /** Karn's rule: an ACK of what was sent twice measures nothing. */
   private repeated = false;
-  /** A duplicate ACK is believed from this block on. */
-  private believeFrom = 0;
+  /** The last block that was asked for, and the last that has left: a run may wait for its disk, or never leave. */
+  private askedTo = -1;
+  private sentTo = -1;
+  /** The last block that was sent more than once. */
+  private repeatedTo = -1;
+  /** The run that leaves next follows an ambiguous ACK. */
+  private held = false;
   private ended = false;
 
   constructor(sizeBytes: number, terms: TransferTerms) {
@@ -123,26 +132,30 @@ class TransferMachine implements Transfer {
 
   sent(now: number): void {
     this.sentAt = now;
+    this.sentTo = Math.max(this.sentTo, this.askedTo);
     this.dueAt = now + this.timer.waitMs(this.tries);
+    if (this.held) this.hold(now);
   }
 
   onAck(low: number, now: number): Step {
     if (this.ended) return ENDED;
     if (this.acked < 0) return low === 0 ? this.advance(0, now) : STRAY;
-    const windowEnd = Math.min(this.acked + this.terms.windowsize, this.blocks);
+    const windowEnd = this.windowEnd();
     for (let index = this.acked + 1; index <= windowEnd; index++) {
       if (blockNumber(index, this.terms.rollover) === low) return this.advance(index, now);
     }
     if (low !== this.lastAcked()) return this.isOld(low) ? DUPLICATE : STRAY;
+    if (this.terms.windowsize > 1) return this.onSameAgain(now);
+    return DUPLICATE;
+  }
+
+  /** The first block of the window may be lost. */
+  private onSameAgain(now: number): Step {
     const { smoothedMs } = this.timer;
-    const believable =
-      this.terms.windowsize > 1 &&
-      this.acked >= this.believeFrom &&
-      smoothedMs !== undefined &&
-      now - this.sentAt >= smoothedMs / 2;
-    if (!believable) return DUPLICATE;
-    this.believeFrom = this.acked + 2 * this.terms.windowsize;
-    return this.again();
+    if (this.acked < this.repeatedTo) this.hold(now);
+    // Answers to the last repeated block: what follows was sent once, and has all the time of a first try.
+    if (this.acked <= this.repeatedTo || smoothedMs === undefined) return DUPLICATE;
+    return now - this.sentAt >= smoothedMs / 2 ? this.again() : DUPLICATE;
   }
 
   onTimeout(now: number): Step {
@@ -176,9 +189,18 @@ class TransferMachine implements Transfer {
   }
 
   private window(): Run {
-    if (this.acked < 0) return { kind: 'send', first: 0, last: 0 };
-    const last = Math.min(this.acked + this.terms.windowsize, this.blocks);
-    return { kind: 'send', first: this.acked + 1, last };
+    const first = this.acked + 1;
+    const last = first === 0 ? 0 : this.windowEnd();
+    if (first <= this.sentTo) {
+      this.repeatedTo = Math.max(this.repeatedTo, Math.min(last, this.sentTo));
+    }
+    this.askedTo = last;
+    this.held = false;
+    return { kind: 'send', first, last };
+  }
+
+  private windowEnd(): number {
+    return Math.min(Math.max(this.acked, 0) + this.terms.windowsize, this.blocks);
   }
 
   private again(): Run {
@@ -188,18 +210,44 @@ class TransferMachine implements Transfer {
   }
 
   private advance(index: number, now: number): Step {
-    const whole = index === Math.min(Math.max(this.acked, 0) + this.terms.windowsize, this.blocks);
+    const whole = index === this.windowEnd();
     const first = this.acked < 0;
+    if (!whole && !first && index <= this.repeatedTo) return this.slide(index, now);
     if (!this.repeated && (whole || first)) this.timer.sample(now - this.sentAt);
     if (!whole && !first) this.retransmits += 1;
     // What follows an ACK inside the window is in part a repetition, so its answer is ambiguous too.
     this.repeated = !whole && !first;
-    this.acked = index;
-    this.tries = 0;
-    this.progressAt = now;
+    this.progress(index, now);
     return index === this.blocks
       ? this.end({ ok: true, retransmits: this.retransmits })
       : this.window();
+  }
+
+  private progress(index: number, now: number): void {
+    this.acked = index;
+    this.tries = 0;
+    this.progressAt = now;
+  }
+
+  /** After an ambiguous ACK inside the window. */
+  private slide(index: number, now: number): Step {
+    this.progress(index, now);
+    this.repeated = true;
+    const first = Math.max(this.sentTo, index) + 1;
+    const last = this.windowEnd();
+    if (first > last) {
+      this.hold(now);
+      return DUPLICATE;
+    }
+    this.askedTo = last;
+    this.held = true;
+    return { kind: 'send', first, last };
+  }
+
+  /** An ACK of more ends this wait; nothing extends it beyond that of any run. */
+  private hold(now: number): void {
+    const { tries, timer } = this;
+    this.dueAt = Math.min(now + timer.holdMs(tries), this.sentAt + timer.waitMs(tries));
   }
 
   private lastAcked(): number {

@@ -59,6 +59,28 @@ describe('a transfer', () => {
     expect(transfer.onAck(16, 60)).toEqual({ kind: 'nothing', why: 'duplicate' });
   });
 
+  it('takes an ACK that may be of a repeated block for no loss, until two round trips are over', () => {
+    const transfer = begin(500_000, { windowsize: '8' });
+    transfer.onAck(0, 1);
+    transfer.sent(1);
+    transfer.onAck(8, 2);
+    transfer.sent(2);
+    // Block 16 is lost. Each block of the repeated window is answered with 15.
+    expect(transfer.onTimeout(52)).toEqual({ kind: 'send', first: 9, last: 16 });
+    transfer.sent(52);
+    expect(transfer.onAck(15, 53)).toEqual({ kind: 'send', first: 17, last: 23 });
+    transfer.sent(53);
+    expect(transfer.dueAt).toBe(53 + LIMITS.tftpHoldShortestMs.value);
+    expect(transfer.onAck(15, 54)).toEqual({ kind: 'nothing', why: 'duplicate' });
+    expect(transfer.dueAt).toBe(54 + LIMITS.tftpHoldShortestMs.value);
+    expect(transfer.onTimeout(56)).toEqual({ kind: 'send', first: 16, last: 23 });
+    transfer.sent(56);
+    expect(transfer.onAck(23, 57)).toEqual({ kind: 'send', first: 24, last: 31 });
+    transfer.sent(57);
+    // Beyond all that was repeated: a loss.
+    expect(transfer.onAck(26, 58)).toEqual({ kind: 'send', first: 27, last: 34 });
+  });
+
   it.each([
     [8, 'User aborted the transfer'],
     [0, 'TFTP Aborted'],

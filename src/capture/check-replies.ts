@@ -3,7 +3,7 @@
  * says so, or the firmware that stops at it.
  */
 
-import { subOptions } from '../dhcp/option-nested.ts';
+import { speaksPxe, subOptions } from '../dhcp/option-nested.ts';
 import { printable } from '../dhcp/option-plain.ts';
 import { MESSAGE, OPTION, readText } from '../dhcp/options.ts';
 import { addressOption, replyBytesMax } from '../dhcp/packet.ts';
@@ -201,12 +201,5 @@ export function sendsToBootServer(reply: DhcpMessage, request: DhcpMessage): boo
     !BIOS_ARCHS.includes(request.client.arch) &&
     readText(reply.packet.options.get(OPTION.vendorClass)).startsWith('PXEClient') &&
     !speaksPxe(reply.packet.options.get(OPTION.vendorSpecific))
-  );
-}
-
-/** Sub-options 6 to 10 of option 43 make an offer one of PXE (edk2 PxeBcDhcp4.c); what other vendors have there does not. */
-function speaksPxe(value: Uint8Array | undefined): boolean {
-  return (subOptions(value ?? new Uint8Array(), true) ?? []).some(
-    ([code]) => code >= 6 && code <= 10,
   );
 }

@@ -108,6 +108,13 @@ export function readVendor(value: Uint8Array, vendorClass: string): string[] | u
   return lines(subs, pxe ? PXE : {});
 }
 
+/** Sub-options 6 to 10 of option 43 make an offer one of PXE (edk2 PxeBcDhcp4.c); what other vendors have there does not. */
+export function speaksPxe(value: Uint8Array | undefined): boolean {
+  return (subOptions(value ?? new Uint8Array(), true) ?? []).some(
+    ([code]) => code >= 6 && code <= 10,
+  );
+}
+
 /** RFC 3046 and those who added to it. */
 const RELAY: Table = {
   1: ['circuit id', textOrHex],

@@ -44,7 +44,7 @@ const dhcpEntry = z.strictObject({
   address: z.string().default(''),
   bootFile: z.string().default(''),
   vendorClass: z.string().default(''),
-  /** Option 43 is there. */
+  /** Option 43 is there, and has what makes an offer one of PXE. */
   vendorOptions: z.boolean().default(false),
   /** The port of the server's side: 67, or 4011. */
   port: z.number().int().default(67),

@@ -1,5 +1,6 @@
 /** One decoded DHCP packet as an entry of a flight record. Pure; used for packets of a capture and of the recorder alike. */
 import { classify } from '../dhcp/client-class.ts';
+import { speaksPxe } from '../dhcp/option-nested.ts';
 import { MESSAGE, OPTION, readText, readU32, readUuid } from '../dhcp/options.ts';
 import { BOOTREPLY, type DhcpPacket } from '../dhcp/packet.ts';
 import type { ClientStage } from '../events.ts';
@@ -52,7 +53,7 @@ export function dhcpEntry(packet: DhcpPacket, place: DhcpPlace): DhcpEntry | und
     address: addressText(address),
     bootFile: fromServer ? hideToken(readText(options.get(OPTION.bootFile)) || packet.file) : '',
     vendorClass: readText(options.get(OPTION.vendorClass)),
-    vendorOptions: options.has(OPTION.vendorSpecific),
+    vendorOptions: speaksPxe(options.get(OPTION.vendorSpecific)),
     port: place.port,
     relay: addressText(packet.giaddr),
     ...(place.vlan === undefined ? {} : { vlan: place.vlan }),

@@ -194,7 +194,9 @@ export const ADDRESS_RULES: readonly Rule[] = [
       const to4011 = f.dhcp.filter(({ from, port }) => from === 'machine' && port === 4011);
       const answered = f.dhcp.some(({ from, port }) => from === 'server' && port === 4011);
       return all(
-        f.uefi && bare && `the offer of ${bare.server} has option 60 PXEClient and no option 43`,
+        f.uefi &&
+          bare &&
+          `the offer of ${bare.server} has option 60 PXEClient and no option 43 of PXE`,
         to4011.length > 0 &&
           !answered &&
           `${times(to4011.length, 'question')} to port 4011, no answer`,

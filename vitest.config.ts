@@ -28,8 +28,7 @@ export default defineConfig({
       project('unit', 60_000, true),
       project('fuzz', 600_000, true),
       project('interop', 120_000, false),
-      // Of the lab's scenarios that may run side by side, two at a time.
-      { test: { ...project('e2e', 900_000, false).test, maxConcurrency: 2 } },
+      project('e2e', 900_000, false),
       // What central promises over SQLite, over PostgreSQL: by command, for it takes minutes.
       {
         test: {

@@ -74,7 +74,7 @@ describe('a request, clicked together', () => {
     await page.locator('[data-place]').first().waitFor();
     await site.hall.time.pass(20_000);
     const claimed = page.locator('[data-status="claimed"]');
-    await expect.poll(() => claimed.count(), { timeout: 5000 }).toBe(3);
+    await expect.poll(() => claimed.count()).toBe(3);
     await page.locator('[data-entry="claimed"]').first().waitFor();
     await page.screenshot({ path: `${SHOTS}/portal-request-desk.png` });
   });

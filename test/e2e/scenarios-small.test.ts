@@ -1,11 +1,11 @@
 /** The scenarios of the virtual lab with one machine at most: `make test` runs them beside the portal's tests. */
 import { describe, expect, it } from 'vitest';
-import { itJudges, LARGE, PAIRS, SMALL } from '../support/lab-scenarios.ts';
+import { itJudges, LARGE, SMALL } from '../support/lab-scenarios.ts';
 
 describe('the virtual lab', () => {
   itJudges(SMALL);
 
-  it('has some of every size', () => {
-    for (const { length } of [SMALL, PAIRS, LARGE]) expect(length).toBeGreaterThan(2);
+  it('has some of either size', () => {
+    for (const { length } of [SMALL, LARGE]) expect(length).toBeGreaterThan(3);
   });
 });

@@ -15,11 +15,8 @@ const ALL = SCENARIOS.filter(({ byCommand }) => !byCommand);
 const machinesOf = ({ rack }: Scenario) => rack?.machines.length ?? 0;
 /** A machine under emulation takes one core at most: something else may be done beside these. */
 export const SMALL = ALL.filter((each) => machinesOf(each) <= 1);
-/** On a computer with much else to do its healthy machine was named, for a download that took minutes: nothing runs beside it. */
-const isAlone = ({ name }: Scenario) => name === 'recycle';
-/** They wait for their jobs and BMCs most of the time: two of these side by side take no more than one with four machines. */
-export const PAIRS = ALL.filter((each) => machinesOf(each) === 2 && !isAlone(each));
-export const LARGE = ALL.filter((each) => machinesOf(each) > 2 || isAlone(each));
+/** On a busy computer a healthy machine of theirs was named, for a download that took minutes: nothing runs beside these. */
+export const LARGE = ALL.filter((each) => machinesOf(each) > 1);
 
 async function scenario(name: string): Promise<ScenarioResult> {
   const command = ['qemu-lab/main.ts', 'scenario', name, '--json'];
@@ -33,12 +30,9 @@ async function scenario(name: string): Promise<ScenarioResult> {
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as ScenarioResult;
 }
 
-/**
- * One test for each: what a run of it has judged, and what all results must have.
- * @param how `it.concurrent` where they may run side by side: two of them at a time (vitest.config.ts)
- */
-export function itJudges(scenarios: readonly Scenario[], how: Pick<typeof it, 'each'> = it): void {
-  how.each(scenarios.map(({ name, about }) => [name, about]))('%s: %s', async (name) => {
+/** One test for each: what a run of it has judged, and what all results must have. */
+export function itJudges(scenarios: readonly Scenario[]): void {
+  it.each(scenarios.map(({ name, about }) => [name, about]))('%s: %s', async (name) => {
     const since = Date.now();
     const result = await scenario(name);
     // At once: the reporter keeps the results of a file to its end.

@@ -129,8 +129,8 @@ describe('the DHCP shell', () => {
   });
 
   it('enters nothing of a batch in which the time of day is set, and serves its packets anew by the new one', () => {
-    let setMs = 0;
-    let movedMs = 0;
+    // Nobody knows that the clock was set who does not look.
+    let [setMs, notedMs, movedMs] = [0, 0, 0];
     const enteredAt: number[] = [];
     const made: ReturnType<typeof shell> = shell({
       clock: () => clock(),
@@ -146,12 +146,15 @@ describe('the DHCP shell', () => {
       },
     });
     const { world, receive, work, sent, errors } = made;
+    const look = (): void => {
+      notedMs = setMs;
+    };
     const clock = createPacketClock({
-      ...{ clock: world.clock, onPacket: () => {}, look: () => {}, setMs: () => setMs },
+      ...{ clock: world.clock, onPacket: look, look, setMs: () => notedMs },
       inTransaction: () => world.db.inTransaction,
       unmoved: () => undefined,
       follow: () => {
-        movedMs = setMs;
+        movedMs = notedMs;
       },
     });
     const before = world.clock();

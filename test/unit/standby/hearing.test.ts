@@ -180,6 +180,30 @@ describe('a disk that is full', () => {
     expect(() => pair.standing()).not.toThrow();
   });
 
+  it('on which the half of it can be noted is asked for the other half alone', () => {
+    const { pair, tick, lose } = active();
+    const noted = vi.spyOn(pair.footing, 'lost');
+    const lost = vi.spyOn(pair.right, 'lost').mockImplementationOnce(() => {
+      throw full;
+    });
+    lose();
+    tick();
+    tick();
+    expect([noted.mock.calls.length, lost.mock.calls.length]).toEqual([1, 2]);
+  });
+
+  it('on which a farewell cannot be noted lets the daemon end all the same, without one', async () => {
+    const following = { ...OURS, own: 0 };
+    const [noted, unnoted] = [member(following), member(following)];
+    await noted.pair.stop('test');
+    expect([noted.sent('bye'), noted.pair.right.kept().idle]).toEqual([1, true]);
+    vi.spyOn(unnoted.pair.state, 'put').mockImplementation(() => {
+      throw full;
+    });
+    await unnoted.pair.stop('test');
+    expect(unnoted.sent('bye')).toBe(0);
+  });
+
   it('is noted by whoever asks what may be promised, once there is room', () => {
     const { pair, put, fill, lose } = active();
     fill();

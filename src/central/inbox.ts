@@ -3,7 +3,7 @@
  * them was worked on. What is more than a little waits at the other end: the socket is not read.
  */
 import type { WebSocket } from 'ws';
-import type { FromAppliance } from '../federation/protocol.ts';
+import type { FeedEvent, FromAppliance } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Batch } from './batches.ts';
 
@@ -62,13 +62,17 @@ export function createInbox(
 /** As an appliance writes it. One that is written otherwise is worked on alone. */
 const BATCH = '{"kind":"batch",';
 
-/** @returns nothing where they are not batches, or do not follow on each other, or are one */
+/**
+ * @returns nothing where they are not batches, or do not follow on each other, or are one, or one speaks of what the one before has a
+ * record of, and has none: that was forgotten between them, and how it ended is in the one before, or in its events alone
+ */
 export function joinedBatch(messages: readonly FromAppliance[]): Batch | undefined {
   const batches = messages.filter((message): message is Batch => message.kind === 'batch');
   const [first, ...more] = batches;
   const last = more.at(-1);
   if (!first || !last || batches.length < messages.length) return undefined;
   if (more.some(({ from }, index) => from !== batches[index]?.to)) return undefined;
+  if (!hasEachWithItsEvents(batches)) return undefined;
   // A record as the last of them has it: between two of them it may have gone and come again.
   const machines = new Map(
     batches.flatMap((batch) => batch.machines).map((one) => [one.hardwarename, one]),
@@ -82,3 +86,19 @@ export function joinedBatch(messages: readonly FromAppliance[]): Batch | undefin
     jobs: batches.flatMap(({ jobs = [] }) => jobs),
   };
 }
+
+function hasEachWithItsEvents(batches: readonly Batch[]): boolean {
+  const told = new Set<unknown>();
+  return batches.every(({ requests = [], jobs = [], events }) => {
+    const records = [...requests, ...jobs.filter((job) => !('gone' in job))];
+    const own = new Set<unknown>(records.map(({ id }) => id));
+    const named = [...jobs.map(({ id }) => id), ...events.map(aboutOf)];
+    const isPlain = named.every((id) => own.has(id) || !told.has(id));
+    for (const id of own) told.add(id);
+    return isPlain;
+  });
+}
+
+/** The job or the request, if it is about one. */
+const aboutOf = ({ name, data: { job, request } }: FeedEvent): unknown =>
+  name.startsWith('job.') ? job : name.startsWith('request.') ? request : undefined;

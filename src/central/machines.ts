@@ -15,17 +15,20 @@ interface Machines {
 
 export type Notice = (sql: Sql, site: string, code: string, detail: string) => Promise<unknown>;
 
-/** Of one site or of several, each once. */
+/** Of one site or of several, each once, as if they were told one after the other. */
 export async function putMachines(
   sql: Sql,
   tellers: readonly Machines[],
   notice: Notice,
 ): Promise<void> {
+  // A statement does not see what it has put in itself: who had the machine before is known between two of them.
+  if (tellOfTheSame(tellers)) {
+    for (const teller of tellers) await putMachines(sql, [teller], notice);
+    return;
+  }
   const living = tellers.flatMap(({ site, machines, snapshot }) =>
     machines.filter(isLiving).map((one): Teller => ({ site, snapshot, one })),
   );
-  // A statement does not see what it has put in itself.
-  const twice = namesTwice(living);
   const columns =
     '(site, hardwarename, state, hardware_type, role, squad, rack, document, version, snapshot)';
   for (const chunk of chunks(living)) {
@@ -40,12 +43,8 @@ export async function putMachines(
       rows.flat(),
     );
     await putWords(sql, chunk, put);
-    const shared = put.filter(
-      ({ hardwarename, shared }) => shared === 1 || twice.has(hardwarename),
-    );
-    // Of two that come at once the first has it: those behind it are judged before.
-    for (const [site, names] of [...bySite(shared)].reverse())
-      await judge(sql, { site, names }, notice);
+    const shared = put.filter(({ shared }) => shared === 1);
+    for (const [site, names] of bySite(shared)) await judge(sql, { site, names }, notice);
   }
   for (const { site, machines } of tellers)
     for (const chunk of chunks(machines.filter((one) => !isLiving(one)))) {
@@ -75,14 +74,11 @@ interface PutRow extends SqlRow {
   shared: number;
 }
 
-function namesTwice(living: readonly Teller[]): ReadonlySet<string> {
-  const sites = new Map<string, string>();
-  const twice = living.filter(({ site, one: { hardwarename } }) => {
-    const other = sites.get(hardwarename);
-    sites.set(hardwarename, site);
-    return other !== undefined && other !== site;
-  });
-  return new Set(twice.map(({ one }) => one.hardwarename));
+function tellOfTheSame(tellers: readonly Machines[]): boolean {
+  const names = tellers.flatMap(({ machines }) => [
+    ...new Set(machines.map(({ hardwarename }) => hardwarename)),
+  ]);
+  return new Set(names).size < names.length;
 }
 
 function bySite(rows: readonly PutRow[]): ReadonlyMap<string, string[]> {

@@ -258,7 +258,7 @@ const ENDS: Readonly<Record<string, string>> = {
 
 /**
  * Requests of which the site tells that they have ended, and has no record any more: it was away for longer than it keeps them. What the
- * event says is what is known.
+ * event says is what is known, also of one that was given up meanwhile.
  */
 export async function endForgotten(
   sql: Sql,
@@ -278,7 +278,7 @@ export async function endForgotten(
     const done = typeof installed === 'number' ? installed : 0;
     await sql.run(
       `UPDATE fleet_parts SET status = ?, done = ?, why = '', ended_at = ?
-       WHERE intent = ? AND site = ? AND status IN (${OPEN})`,
+       WHERE intent = ? AND site = ? AND status IN (${OPEN}, 'lost')`,
       [status, done, now, request, site],
     );
   }
@@ -289,19 +289,28 @@ export async function endAway(
   sql: Sql,
   { heardBefore, now }: { readonly heardBefore: number; readonly now: number },
 ): Promise<readonly { readonly intent: string; readonly site: string }[]> {
-  const rows = await sql.all<{ intent: string; site: string; heard_at: number }>(
-    `SELECT p.intent AS intent, p.site AS site, s.heard_at AS heard_at
-     FROM sites s JOIN fleet_parts p ON p.site = s.name
-     WHERE s.heard_at > 0 AND s.heard_at < ? AND p.status IN (${TAKEN_ON})`,
+  const away = await sql.all<{ site: string; heard_at: number }>(
+    `SELECT name AS site, heard_at FROM sites WHERE heard_at > 0 AND heard_at < ?
+     AND EXISTS (SELECT 1 FROM fleet_parts p WHERE p.site = sites.name AND p.status IN (${TAKEN_ON})) ORDER BY name`,
     [heardBefore],
   );
-  for (const { intent, heard_at: heardAt } of rows)
-    await sql.run(
-      `UPDATE fleet_parts SET status = 'lost', ended_at = ?, why = ?
-       WHERE intent = ? AND status IN (${TAKEN_ON})`,
-      [now, `Its site was last heard of at ${new Date(heardAt).toISOString()}.`, intent],
+  const ended: { intent: string; site: string }[] = [];
+  for (const { site, heard_at: heardAt } of away) {
+    // The site's row first, as a batch does: it may have come back in this moment.
+    const isAway = await sql.run(
+      'UPDATE sites SET heard_at = heard_at WHERE name = ? AND heard_at = ?',
+      [site, heardAt],
     );
-  return rows;
+    if (isAway === 0) continue;
+    const why = `Its site was last heard of at ${new Date(heardAt).toISOString()}.`;
+    const parts = await sql.all<{ intent: string; site: string }>(
+      `UPDATE fleet_parts SET status = 'lost', ended_at = ?, why = ?
+       WHERE site = ? AND status IN (${TAKEN_ON}) RETURNING intent, site`,
+      [now, why, site],
+    );
+    ended.push(...parts);
+  }
+  return ended;
 }
 
 const TAKEN_ON = "'working', 'waiting', 'cancelling'";

@@ -145,6 +145,24 @@ describe('batches that come while another one is kept', () => {
     expect(notices).toEqual(['lon MACHINE_CLAIMED']);
   });
 
+  it('leave a machine with who had it before, also where another one tells of it first', async () => {
+    const { db, keep, notices } = await openSites('lon', 'sto');
+    await keep(arrived('sto', batchOf(0, 1, [machine('SAME')])));
+    await Promise.all([
+      keep(arrived('lon', batchOf(0, 1, [machine('SAME')]))),
+      keep(arrived('sto', batchOf(1, 2, [machine('SAME', 2, 'in-use')]))),
+    ]);
+    expect(await machinesOf(db)).toEqual(['lon SAME available 1', 'sto SAME in-use 0']);
+    expect(notices).toEqual(['lon MACHINE_CLAIMED']);
+    // It goes from one to the other in one moment: nobody has claimed it.
+    await Promise.all([
+      keep(arrived('sto', batchOf(2, 3, [{ hardwarename: 'SAME', gone: true }]))),
+      keep(arrived('lon', batchOf(1, 2, [machine('SAME', 2)]))),
+    ]);
+    expect(await machinesOf(db)).toEqual(['lon SAME available 0']);
+    expect(notices).toEqual(['lon MACHINE_CLAIMED']);
+  });
+
   it('go beside each other where they are large', async () => {
     const { db, keep, transactions } = await openSites('ams', 'lon', 'sto');
     const many = limit('fleetBatchSmallMax') + 1;
@@ -190,6 +208,28 @@ describe('batches of one line', () => {
   it('are left as they are where they do not, or where something else is among them', () => {
     expect(joinedBatch([batchOf(0, 2)])).toBeUndefined();
     expect(joinedBatch([batchOf(0, 2), batchOf(3, 4)])).toBeUndefined();
+    const job = {
+      ...{
+        id: 'j',
+        action: 'reset',
+        version: 1,
+        machine: 'A',
+        params: {},
+        requester: '',
+        user: '',
+      },
+      ...{ priority: 0, status: 'finished' as const, step: '', retries: 0, code: '', detail: '' },
+      ...{ createdAt: 1, startedAt: 1, endedAt: 2 },
+    };
+    const [told, gone] = [[job], [{ id: 'j', gone: true as const }]];
+    expect(joinedBatch([batchOf(0, 2), { ...batchOf(2, 4), jobs: told }])).toBeDefined();
+    // Its end would be lost with the record.
+    expect(
+      joinedBatch([
+        { ...batchOf(0, 2), jobs: told },
+        { ...batchOf(2, 4), jobs: gone },
+      ]),
+    ).toBeUndefined();
     const page = { kind: 'snapshot' as const, snapshot: 's', machines: [] };
     expect(joinedBatch([batchOf(0, 2), page, batchOf(2, 4)])).toBeUndefined();
   });

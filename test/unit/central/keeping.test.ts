@@ -1,6 +1,7 @@
 /** What central keeps for a while, and by which instance it is removed. */
 import { describe, expect, it } from 'vitest';
 import { openKeeping } from '../../../src/central/keeping.ts';
+import { endForgotten } from '../../../src/central/parts.ts';
 import type { FleetDatabase } from '../../../src/central/sql.ts';
 import { limit } from '../../../src/limits.ts';
 import { fleetDatabase } from '../../support/fleet-database.ts';
@@ -87,6 +88,13 @@ describe('what is too old', () => {
     ]);
     expect(await left(db, 'notices', 'site')).toEqual(['away', 'away']);
     expect(await left(db, 'notices', 'code')).toEqual(['REQUEST_LOST', 'REQUEST_LOST']);
+    // It comes back, and has no record of it any more, but the event of its end.
+    const data = { request: 'part-away-taken', installed: 1 };
+    const events = [{ id: 1, at: 1, name: 'request.fulfilled', data }];
+    await endForgotten(db, { site: 'away', requests: [], events, now: NOW + 1 });
+    expect(
+      await db.all("SELECT status, done, why FROM fleet_parts WHERE intent = 'part-away-taken'"),
+    ).toEqual([{ status: 'fulfilled', done: 1, why: '' }]);
   });
 
   it('is no job that goes on, nor what was asked for it', async () => {

@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.." || exit 1
 export PATH=$PWD/node_modules/.bin:$PATH
 passed=0 failed=0 failures=
 reports=$(mktemp -d)
-declare -A group=()
-trap 'for one in "${group[@]}"; do kill -TERM -- "-$one" 2>/dev/null; done; rm -rf "$reports"' EXIT
+group=
+trap '[ -z "$group" ] || kill -TERM -- "-$group" 2>/dev/null; rm -rf "$reports"' EXIT
 
 # Types, lint and format count as one test each.
 step() {
@@ -15,9 +15,9 @@ step() {
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); failures+="$name"$'\n'; fi
 }
 
-# Begins a vitest project, or some files of one, in a group of processes of its own, which ends with this one, however that ends.
-# Its report and how it ended are kept for `count`.
-begin() {
+# Runs a vitest project in a group of processes of its own, which ends with this one, however that ends. Its report and how it
+# ended are kept for `count`.
+run() {
   local name=$1; shift
   set -m
   {
@@ -25,13 +25,11 @@ begin() {
     vitest run "$@" --reporter=default --reporter=json --outputFile.json="$reports/$name.json"
     echo $? >"$reports/$name.status"
   } </dev/null &
-  group[$name]=$!
+  group=$!
   set +m
+  wait "$group"
+  group=
 }
-
-finish() { wait "${group[$1]}"; unset "group[$1]"; }
-
-run() { begin "$@"; finish "$1"; }
 
 # Adds its own counts, out of its JSON report, and what failed in it. A run without a report, or without a test, is a failure.
 count() {
@@ -55,17 +53,8 @@ count() {
 
 step types tsc --noEmit
 step lint biome check .
-for name in unit fuzz interop; do run "$name" --project "$name"; count "$name"; done
-
-# A virtual machine takes one core and a browser another: what has one machine at most runs beside the portal's tests. What takes
-# every core comes after both, and what is judged by the time that it takes.
-begin e2e-small --project e2e e2e/scenarios-small >"$reports/small.log" 2>&1
-[ "$(nproc)" -gt 1 ] || finish e2e-small
-run e2e --project e2e --exclude '**/scenarios*.test.ts' --exclude '**/board.test.ts'
-[ -z "${group[e2e-small]:-}" ] || finish e2e-small
-cat "$reports/small.log"
-run e2e-large --project e2e e2e/scenarios.test e2e/board.test
-for name in e2e-small e2e e2e-large; do count "$name"; done
+# One after the other: a browser ends its requests when the lab changes the networks of this computer (ERR_NETWORK_CHANGED).
+for name in unit fuzz interop e2e; do run "$name" --project "$name"; count "$name"; done
 
 # At the end, where whoever reads only the tail of the log finds them.
 [ -z "$failures" ] || printf '== what failed\n%s' "$failures"

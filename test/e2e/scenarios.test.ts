@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, listLabs } from '../../qemu-lab/state.ts';
-import { itJudges, LARGE } from '../support/lab-scenarios.ts';
+import { ALL, itJudges } from '../support/lab-scenarios.ts';
 
 const run = promisify(execFile);
 
@@ -24,7 +24,7 @@ describe('the virtual lab', () => {
     before = await namespaces();
   });
 
-  itJudges(LARGE);
+  itJudges(ALL);
 
   it('leaves nothing behind', async () =>
     expect((await namespaces()).filter((ns) => !before.includes(ns))).toEqual([]));

@@ -11,12 +11,7 @@ const run = promisify(execFile);
 const FAILURES =
   'packet-loss,http-blocked,two-dhcp-servers,no-binary-for-architecture,secure-boot-refused,disk-not-found';
 
-const ALL = SCENARIOS.filter(({ byCommand }) => !byCommand);
-const machinesOf = ({ rack }: Scenario) => rack?.machines.length ?? 0;
-/** A machine under emulation takes one core at most: something else may be done beside these. */
-export const SMALL = ALL.filter((each) => machinesOf(each) <= 1);
-/** On a busy computer a healthy machine of theirs was named, for a download that took minutes: nothing runs beside these. */
-export const LARGE = ALL.filter((each) => machinesOf(each) > 1);
+export const ALL = SCENARIOS.filter(({ byCommand }) => !byCommand);
 
 async function scenario(name: string): Promise<ScenarioResult> {
   const command = ['qemu-lab/main.ts', 'scenario', name, '--json'];

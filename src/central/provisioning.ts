@@ -70,7 +70,6 @@ export interface FleetProvisioning {
   ): Promise<FleetRequestView>;
   /** @throws AppError NOT_FOUND */
   get(id: string): Promise<FleetRequestDetail>;
-  /** Newest first. */
   /** Newest first; of those of one status, among the newest of `fleetRequestsLookMax`. */
   list(of: Listed, count: number): Promise<FleetRequestView[]>;
 }

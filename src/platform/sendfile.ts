@@ -32,15 +32,18 @@ export interface SendThreads {
   close(): Promise<void>;
 }
 
-/** include/uapi/linux/fcntl.h, eventfd.h, socket.h */
+/** include/uapi/linux/fcntl.h, eventfd.h, socket.h, tcp.h */
 const F_DUPFD_CLOEXEC = 1030;
 const EFD_CLOEXEC_NONBLOCK = 0o2004000;
 const SHUT_RDWR = 2;
+const IPPROTO_TCP = 6;
+const TCP_CORK = 3;
 
 interface Calls {
   fcntl(fd: number, command: number, type: 'int', value: number): number;
   eventfd(value: number, flags: number): number;
   shutdown(fd: number, how: number): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, bytes: number): number;
   write(fd: number, bytes: Uint8Array, count: number): number;
   close(fd: number): number;
 }
@@ -53,6 +56,7 @@ function loadCalls(): Calls | undefined {
       fcntl: lib.func('int fcntl(int fd, int command, ...)'),
       eventfd: lib.func('int eventfd(unsigned int value, int flags)'),
       shutdown: lib.func('int shutdown(int fd, int how)'),
+      setsockopt: lib.func('int setsockopt(int fd, int, int, const void *value, uint32_t bytes)'),
       write: lib.func('int64_t write(int fd, const void *bytes, size_t count)'),
       close: lib.func('int close(int fd)'),
     } as unknown as Calls;
@@ -123,6 +127,7 @@ function lend(
   // The runtime sees nothing move meanwhile, and would take the connection for idle. The thread watches instead.
   const idleMs = socket.timeout ?? 0;
   socket.setTimeout(0);
+  cork(libc, socketFd, true);
   return {
     async send(part) {
       const leftBytes = await thread.run({ ...part, socketFd });
@@ -130,10 +135,21 @@ function lend(
     },
     cancel: () => void libc.shutdown(socketFd, SHUT_RDWR),
     close() {
+      cork(libc, socketFd, false);
       libc.close(socketFd);
       if (!socket.destroyed) socket.setTimeout(idleMs);
     },
   };
+}
+
+/**
+ * While files go out: only full segments leave (tcp(7), TCP_CORK; what is short waits for 200 ms at most). The runtime sets
+ * TCP_NODELAY, under which each turn of sendfile(2) ends with a short one, and the kernel pushes as the buffer fills: two
+ * thirds of the rate, and half as much processor time again, measured with one client of a 256 MiB image.
+ */
+function cork(libc: Calls, socketFd: number, on: boolean): void {
+  const value = Uint8Array.of(on ? 1 : 0, 0, 0, 0);
+  libc.setsockopt(socketFd, IPPROTO_TCP, TCP_CORK, value, value.length);
 }
 
 function startThread(libc: Calls, options: SendThreadOptions): Thread {

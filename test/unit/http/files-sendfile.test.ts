@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
+import koffi from 'koffi';
 import { afterEach, expect, it } from 'vitest';
 import { type OpenBootFile, openBootFile } from '../../../src/platform/boot-files.ts';
 import {
@@ -142,6 +143,36 @@ it('is not for TLS, nor for a socket that is closed', () => {
   const opened = threads();
   expect(opened.open(new Socket())).toBeUndefined();
   expect(opened.open(new TLSSocket(new Socket()))).toBeUndefined();
+});
+
+/** include/uapi/linux/tcp.h */
+const [IPPROTO_TCP, TCP_CORK] = [6, 3];
+const getsockopt = koffi
+  .load('libc.so.6')
+  .func('int getsockopt(int, int, int, _Out_ void *, _Inout_ uint32_t *)');
+
+function corked(socket: Socket): boolean {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const value = Buffer.alloc(4);
+  expect(getsockopt(fd, IPPROTO_TCP, TCP_CORK, value, [value.length])).toBe(0);
+  return value.readInt32LE() !== 0;
+}
+
+it('lets only full segments go while it is lent a connection, and everything at once afterwards', async () => {
+  const opened = threads();
+  const seen: boolean[] = [];
+  const server = createServer((socket) => {
+    seen.push(corked(socket));
+    const sender = opened.open(socket);
+    seen.push(corked(socket));
+    sender?.close();
+    seen.push(corked(socket));
+    socket.end();
+  });
+  closers.push(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await once(connect((server.address() as AddressInfo).port, '127.0.0.1').resume(), 'close');
+  expect(seen).toEqual([false, true, false]);
 });
 
 it('leaves no descriptor behind', async () => {

@@ -47,6 +47,7 @@ import { diskRoomOf } from './platform/disk-room.ts';
 import type { Log } from './platform/log.ts';
 import { osBootId } from './platform/os-boot.ts';
 import { readOrMakeKey } from './platform/secret-key.ts';
+import { seldomErrors } from './platform/seldom.ts';
 import { type GroupCommit, startCheckpoints } from './platform/sqlite.ts';
 
 export interface Daemon {
@@ -74,9 +75,10 @@ export async function startDaemon(
   const absent = namedFiles(config.boot).filter((file) => !isAsset(config, file));
   if (absent.length > 0) log.info({ absent }, 'boot files that machines of some kinds would need');
   readOrMakeKey(keyFileOf(config));
+  const tellError = seldomErrors(log);
   const core = openCore(
     config,
-    (err) => log.error({ err }, 'a step of a boot was not recorded'),
+    (err) => tellError({ err }, 'a step of a boot was not recorded'),
     pair ? pair.run() : { osBoot: osBootId() },
   );
   const promised = pair?.opened(core);

@@ -46,7 +46,8 @@ export function addStandbyCommands(
 }
 
 function render(status: Status): string {
-  const { member, mode, epoch, partner, addresses, wholeFrom, witness, why, version } = status;
+  const { member, mode, epoch, partner, addresses, unwritten } = status;
+  const { wholeFrom, witness, why, version } = status;
   const touch = partner.inTouch
     ? `in touch${partner.behind > 0 ? `, ${partner.behind} changes behind` : ''}`
     : `out of touch since ${partner.touchAt === 0 ? 'ever' : new Date(partner.touchAt).toISOString()}`;
@@ -56,7 +57,7 @@ function render(status: Status): string {
     `member     ${member}, ${mode}, epoch ${epoch}${why === '' ? '' : ` (${why})`}`,
     `partner    ${partner.address}, ${touch}${other ? '' : `, version ${partner.version}, and not ${version}`}`,
     `standby    ${standbyText(status)}`,
-    `addresses  ${addresses}${addresses === 'half' ? until : ''}`,
+    `addresses  ${addresses}${addresses === 'half' ? until : ''}${unwritten === '' ? '' : ` (${unwritten})`}`,
     `witness    ${witness}`,
     '',
   ].join('\n');

@@ -1013,8 +1013,10 @@ export type PairStatus = {
   /** How often this one has become active since its start */
   readonly takeOvers: number;
   readonly version: string;
-  /** Which addresses DHCP may give: all, those of its own half, none that are new */
-  readonly addresses: 'whole' | 'half' | 'read-only';
+  /** Which addresses DHCP may give: all, those of its own half, none that are new, nothing at all */
+  readonly addresses: 'whole' | 'half' | 'read-only' | 'none';
+  /** Why what it has to note cannot be written (the disk is full); '': nothing waits */
+  readonly unwritten: string;
   /** From when on all of them, where that is known */
   readonly wholeFrom: number | null;
   readonly witness: 'none' | 'heard' | 'silent';

@@ -5,6 +5,7 @@ import type { NewEvent } from '../events.ts';
 import { isCutOutside } from '../platform/cut-outside.ts';
 import { openLinkSender, reachingByLink } from '../platform/link-sender.ts';
 import { openRouterAdvert } from '../platform/router-advert.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import { openUdp, type UdpSocket } from '../platform/udp.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
@@ -49,6 +50,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
   );
   parts.closers.push(() => adverts.forEach((advert) => void advert.close()));
   const { serverPort, proxyPort } = config.dhcp;
+  const tellError = seldomErrors(log);
   addOverrunMetrics(metrics.registry, [serverPort, proxyPort, config.tftp.port, config.dns.port]);
   serveDhcp({
     sockets: [...seats.values()].flat(),
@@ -64,7 +66,7 @@ export async function startDhcp(parts: Parts): Promise<void> {
     onReplies: (type, count) => metrics.dhcpReplies.inc({ type: String(type) }, count),
     onBooting: (iface) => adverts.get(iface)?.pulse(),
     ...(config.recorder.enabled ? { onServed: parts.recorder.served } : {}),
-    onError: (err) => log.error({ err }, 'a DHCP packet could not be served'),
+    onError: (err) => tellError({ err }, 'a DHCP packet could not be served'),
   });
 }
 

@@ -7,6 +7,7 @@ import { overrideOf } from '../boot/quirks.ts';
 import type { Config } from '../config.ts';
 import { createFlows, type Flows } from '../http/machine/flows.ts';
 import { AskerTable, makeAskerTable } from '../nameserver/asker-watch.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import { loadTcpInfo } from '../platform/tcp-info.ts';
 import { createRecorder, type Recorder } from '../recorder/recorder.ts';
 import { isAsset, type openCore, systemClock } from './core.ts';
@@ -21,8 +22,9 @@ export function openRecorder(
   const rules = createBootRules(config.boot, (file) => isAsset(config, file));
   const { quirks } = inventory.serverdb;
   const askers = makeAskerTable();
+  const tellError = seldomErrors(log);
   const recorder = createRecorder({
-    onError: (err, about) => log.error({ err, about }, 'the flight recorder could not do a part'),
+    onError: (err, about) => tellError({ err, about }, 'the flight recorder could not do a part'),
     quietMs: 1000 * config.recorder.quietSeconds,
     ...{ db, inventory, clock: systemClock, live: flows.of, watch: new AskerTable(askers) },
     admitsOutside: newcomers.admitsOutside,

@@ -62,6 +62,8 @@ export async function handOver(pair: Pair, why: string): Promise<void> {
   if (!pair.isActive()) throw refuse('This appliance is not active.');
   if (!meeting || !telling || !part.isCurrent())
     throw refuse('The other appliance is not in touch, or has not everything yet.');
+  const { unwritten } = addressesOf(pair);
+  if (unwritten !== '') throw refuse(`What has to be noted cannot be written: ${unwritten}.`);
   if (!isTogether(pair.standing()))
     throw refuse('Leases of before may still run that neither knows of: later.');
   await part.changing;
@@ -103,11 +105,27 @@ function standbyOf(pair: Pair): PairStatus['standby'] {
   return { current, images, behindMs: current ? Math.round(mono() - heardAt) : sinceTouch };
 }
 
+/** Where the disk is full nothing may be promised until it is noted what has happened; how the two stand is told all the same. */
+function addressesOf(pair: Pair): Pick<PairStatus, 'addresses' | 'unwritten'> {
+  try {
+    const { quiet, mode } = pair.standing();
+    return { addresses: quiet ? 'read-only' : mode, unwritten: '' };
+  } catch (error) {
+    return { addresses: 'none', unwritten: whyUnwritten(error) };
+  }
+}
+
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+
+function whyUnwritten(error: unknown): string {
+  const { code, message = String(error) } = error as { code?: unknown; message?: string };
+  return FULL.has(code) ? 'the disk is full' : message;
+}
+
 function statusOf(pair: Pair): PairStatus {
   const { settings } = pair.parts;
   const { wholeFrom, touchAt, why } = pair.state.get();
   const heard = mono() - pair.witnessAt < pair.leaseMs;
-  const standing = pair.standing();
   return {
     member: settings.member,
     mode: pair.mode,
@@ -123,7 +141,7 @@ function statusOf(pair: Pair): PairStatus {
     },
     standby: standbyOf(pair),
     ...{ takeOvers: pair.part.takeOvers, version: VERSION },
-    addresses: standing.quiet ? 'read-only' : standing.mode,
+    ...addressesOf(pair),
     wholeFrom: wholeFrom === NEVER || wholeFrom === 0 ? null : wholeFrom,
     witness: settings.witness ? (heard ? 'heard' : 'silent') : 'none',
     why,

@@ -1,10 +1,10 @@
 /** What a member of a pair does at each message of the other one, for as long as one line lasts. */
 
+import { seldom } from '../platform/seldom.ts';
 import { roundTripMs } from '../standby/clock-difference.ts';
 import { createPings, type Pings } from '../standby/pings.ts';
 import type { HelloMessage, StandbyMessage } from '../standby/protocol.ts';
 import { mayHaveServed } from '../standby/standing.ts';
-import { seldom } from './seldom.ts';
 import { mono, type Pair } from './standby.ts';
 import { handOver } from './standby-desk.ts';
 import type { Telling } from './standby-dhcp.ts';

@@ -8,10 +8,10 @@ import type { TLSSocket } from 'node:tls';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import { dialPair, listenForPair, readPairKey } from '../platform/pair-link.ts';
+import { seldom } from '../platform/seldom.ts';
 import { type HelloMessage, STANDBY_PROTOCOL, type StandbyMessage } from '../standby/protocol.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
-import { seldom } from './seldom.ts';
 import { type Line, openLine } from './standby-line.ts';
 
 export interface MeetingUser {

@@ -24,6 +24,11 @@ export function addPairMetrics(registry: Registry, status: () => PairStatus): vo
   });
   gauge('epoch', 'Goes up each time that one of the two becomes active', ({ epoch }) => epoch);
   gauge('in_touch', 'Whether the other one is heard', ({ partner }) => Number(partner.inTouch));
+  gauge(
+    'unwritten',
+    'Whether it cannot write what it has to note, and so promises nothing',
+    (now) => Number(now.unwritten !== ''),
+  );
   gauge('current', 'Whether the one that follows has everything', ({ standby }) =>
     Number(standby.current),
   );

@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { Log } from '../platform/log.ts';
+import { seldom } from '../platform/seldom.ts';
 import type { Answer, Question } from '../standby/witness.ts';
 import { formatQuestion, witnessAnswer } from '../standby/witness-form.ts';
 import { FLEET_FILES, type Membership } from './membership.ts';
-import { seldom } from './seldom.ts';
 
 const ANSWER_BYTES_MAX = 4096;
 

@@ -13,6 +13,7 @@ import { limit } from '../limits.ts';
 import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
 import { lastingMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { KeptRight } from '../standby/kept-right.ts';
 import { type HelloMessage, STANDBY_PROTOCOL } from '../standby/protocol.ts';
@@ -20,7 +21,6 @@ import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import type { Answer } from '../standby/witness.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
-import { seldom } from './seldom.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { longestLeaseMs, openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
@@ -32,6 +32,7 @@ import { type AskedPieces, askForPieces } from './standby-pieces.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
 import { openWitness } from './standby-witness.ts';
 
+const UNNOTED = 'what the pair has to note could not be written: tried again';
 const heldOf = ({ epoch, own, copy, unbegun, ahead }: KeptRight) => ({
   ...{ epoch, own, copy, unbegun, ahead },
 });
@@ -79,9 +80,7 @@ export class Pair {
   witnessAt = Number.NEGATIVE_INFINITY;
   /** Whether the time of day was set could not be noted. */
   private unnoted = false;
-  private readonly tellUnnoted = seldom((err: unknown) =>
-    this.parts.log.error({ err }, 'what the pair has to note could not be written: tried again'),
-  );
+  private readonly tellError: ReturnType<typeof seldomErrors>;
   /** That the line was lost is not on disk yet: until it is, nothing is promised, nobody is met and no right renewed. */
   private unnotedLoss: (() => void) | undefined;
   /** Why the other one did not do what it was asked for. */
@@ -90,6 +89,7 @@ export class Pair {
   constructor(parts: PairParts) {
     this.parts = parts;
     const { config, settings, log } = parts;
+    this.tellError = seldomErrors(log);
     this.leaseMs = settings.leaseSeconds * 1000;
     this.mcltMs = settings.mcltSeconds * 1000;
     this.state = openPairState(`${config.database.file}.standby`);
@@ -150,7 +150,7 @@ export class Pair {
         ask: (question, id) => {
           askWitness(question, this.leaseMs / 3)
             .then((answer) => answer && this.answered(id, answer))
-            .catch((err) => this.tellUnnoted(err));
+            .catch((err) => this.tellError({ err }, UNNOTED));
         },
       },
       this.state.get().right,
@@ -209,7 +209,7 @@ export class Pair {
   }
 
   private anew(err: unknown, what: string): void {
-    this.parts.log.error({ err }, what);
+    this.tellError({ err }, what);
     this.meeting?.line.close();
   }
 
@@ -303,7 +303,7 @@ export class Pair {
       if (!wasSet) return false;
     } catch (err) {
       // Nothing is promised meanwhile: what is asked for the standing fails as this did.
-      this.tellUnnoted(err);
+      this.tellError({ err }, UNNOTED);
       return true;
     }
     this.meeting?.line.close();
@@ -321,7 +321,7 @@ export class Pair {
     try {
       run();
     } catch (err) {
-      this.tellUnnoted(err);
+      this.tellError({ err }, UNNOTED);
     }
   }
 

@@ -13,6 +13,7 @@ import { limit } from '../limits.ts';
 import { loadDatagramCalls, openWaker, type Waker } from '../platform/datagram-calls.ts';
 import { type Libc, loadLibc } from '../platform/libc.ts';
 import { type Log, maskTokens } from '../platform/log.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import { openDgramTftp } from '../platform/tftp-dgram.ts';
 import {
   findStored,
@@ -126,13 +127,15 @@ export type ToWorker =
 export async function openTftpService(options: TftpServiceOptions): Promise<TftpService> {
   const files = openTftpFiles({ textsMax: limit('tftpTextsMax') });
   const libc = options.io === 'dgram' ? undefined : loadLibc();
-  if (libc) return openBatched({ ...options, files, libc });
+  const prepared = { ...options, files, tellError: seldomErrors(options.log) };
+  if (libc) return openBatched({ ...prepared, libc });
   options.log.warn('TFTP runs on dgram: koffi is not available');
-  return openPlain({ ...options, files });
+  return openPlain(prepared);
 }
 
 interface Prepared extends TftpServiceOptions {
   readonly files: TftpFiles;
+  readonly tellError: ReturnType<typeof seldomErrors>;
 }
 
 const RESTART_MS = 1000;
@@ -246,7 +249,7 @@ function createPulse({ silenceMs = limit('tftpThreadSilenceMs') }: Prepared, los
 type Post = (message: ToWorker, transfer?: ArrayBuffer[]) => void;
 
 function hear(options: Prepared, message: FromWorker, post: Post): void {
-  const { files, log } = options;
+  const { files, tellError } = options;
   switch (message.kind) {
     case 'find':
       post({ kind: 'answer', id: message.id, answer: find(options, message) });
@@ -265,23 +268,24 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
       for (const { event, client } of message.events) options.onEvent(event, clientOf(client));
       return;
     case 'find-failed':
-      log.error({ err: message.error, name: maskTokens(message.name) }, FIND_FAILED);
+      tellError({ err: message.error, name: maskTokens(message.name) }, FIND_FAILED);
       return;
     case 'drops':
       for (const [reason, count] of message.counts) options.onDrop(reason, count);
       return;
     case 'error':
-      log.error({ err: message.error }, 'a TFTP packet could not be served');
+      tellError({ err: message.error }, PACKET_FAILED);
       return;
     case 'stopped':
   }
 }
 
 const FIND_FAILED = 'a TFTP file could not be looked up';
+const PACKET_FAILED = 'a TFTP packet could not be served';
 
 /** A file system that fails is logged; for the client the file is not there. */
 function find(
-  { files, folder, made, networks, log, blksizeMaxOf }: Prepared,
+  { files, folder, made, networks, tellError, blksizeMaxOf }: Prepared,
   { name, client, network }: { name: string; client: Endpoint; network: number },
 ): FileVersion | undefined {
   try {
@@ -292,7 +296,7 @@ function find(
     const blksizeBytesMax = file && blksizeMaxOf?.(clientOf(client).address);
     return file && blksizeBytesMax !== undefined ? { ...file, blksizeBytesMax } : file;
   } catch (err) {
-    log.error({ err, name: maskTokens(name) }, FIND_FAILED);
+    tellError({ err, name: maskTokens(name) }, FIND_FAILED);
     return undefined;
   }
 }
@@ -309,7 +313,7 @@ function stored(files: TftpFiles, what: Served | undefined): FileVersion | undef
 const TICK_MS = 10;
 
 async function openPlain(options: Prepared): Promise<TftpService> {
-  const { files, log } = options;
+  const { files, tellError } = options;
   const cache = createChunkCache((file, at, done) => void files.read(file, at).then(done));
   const sockets = await Promise.all(options.networks.map(openDgramTftp));
   const engines = sockets.map((socket, network) => {
@@ -319,7 +323,7 @@ async function openPlain(options: Prepared): Promise<TftpService> {
         find: (name, done, client) => done(find(options, { name, client, network })),
         onEvent: (event, client) => options.onEvent(event, clientOf(client)),
         onDrop: (reason) => options.onDrop(reason, 1),
-        onError: (err) => log.error({ err }, 'a TFTP packet could not be served'),
+        onError: (err) => tellError({ err }, PACKET_FAILED),
       },
       cache,
       () => performance.now(),

@@ -5,6 +5,7 @@ import { hideTokens } from '../capture/hide-tokens.ts';
 import { createSegments, listenersOf } from '../dhcp/segment.ts';
 import type { NewEvent } from '../events.ts';
 import { maskTokens } from '../platform/log.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import type { TftpEvent } from '../tftp/ports.ts';
 import { formatIpv4, parseIpv4 } from '../wire/ipv4.ts';
 import type { Parts } from './core.ts';
@@ -17,6 +18,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
   const { config, desk, log, metrics } = parts;
   const listeners = listenersOf(createSegments(config.dhcp), config.dhcp.relayInterfaces);
   const holder = whoHas(parts);
+  const tellError = seldomErrors(log);
   const addresses = new Set(listeners.flatMap((listener) => listener.addresses.map(formatIpv4)));
   const service = await openTftpService({
     networks: [...addresses].map((address) => ({ address, port: config.tftp.port })),
@@ -26,7 +28,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
     log,
     onEvent(event, client) {
       count(metrics, event);
-      noteTftp({ parts, holder }, event, client);
+      noteTftp({ parts, holder, tellError }, event, client);
     },
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
     onThreadLost: () => metrics.threadsLost.inc({ thread: 'tftp' }),
@@ -67,16 +69,22 @@ export function blksizeMaxOf(
   return blksizeCap(inventory.serverdb.quirks.known('blksize', mac, hardwarename));
 }
 
+interface NotingParts {
+  readonly parts: Parts;
+  readonly holder: ReturnType<typeof whoHas>;
+  readonly tellError: ReturnType<typeof seldomErrors>;
+}
+
 /**
  * Most names carry no token: the boot is that of the machine which holds the address. Nothing is told to anybody on the strength of
  * these events, so none of them waits for the disk: in a storm those waits would starve DHCP.
  */
 function noteTftp(
-  { parts, holder }: { parts: Parts; holder: ReturnType<typeof whoHas> },
+  { parts, holder, tellError }: NotingParts,
   event: TftpEvent,
   client: TftpClient,
 ): void {
-  const { inventory, log } = parts;
+  const { inventory } = parts;
   try {
     const address = parseIpv4(client.address);
     const holding = address === undefined ? undefined : holder(address);
@@ -95,7 +103,7 @@ function noteTftp(
       }
     });
   } catch (err) {
-    log.error({ err, event: event.name }, 'a TFTP event could not be recorded');
+    tellError({ err, event: event.name }, 'a TFTP event could not be recorded');
   }
 }
 

@@ -15,6 +15,7 @@ import type { TsigKey } from '../dns/tsig.ts';
 import { limit } from '../limits.ts';
 import type { Log } from '../platform/log.ts';
 import { batchesAvailable, openSender } from '../platform/mmsg.ts';
+import { seldomErrors } from '../platform/seldom.ts';
 import { createDnsDesk, type DnsDesk } from './desk.ts';
 import { type DnssecOptions, openSigning, plainTransfer } from './dnssec.ts';
 import { Keeper } from './keeper.ts';
@@ -130,6 +131,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
         : plainTransfer(keeper, zone, options.store.chain),
     onTransfer: (transfer) => log.debug(transfer, 'transfer'),
   });
+  const answering = { responder, slow, tellError: seldomErrors(log) };
   const tcps: TcpServer[] = [];
   const shared = {
     turns: new Turns(limit('dnsTcpTurnMs')),
@@ -145,10 +147,10 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   try {
     for (const address of options.listen) {
       const open = async () =>
-        void tcps.push(await listenTcp(options, address, { ...shared, responder, slow }));
+        void tcps.push(await listenTcp(options, address, { ...shared, ...answering }));
       await (options.onceOurs ? options.onceOurs(address, open) : open());
     }
-    threads = await listenUdp(options, keeper, { responder, slow, keys: signing?.keyring.keys() });
+    threads = await listenUdp(options, keeper, { ...answering, keys: signing?.keyring.keys() });
   } catch (error) {
     await closeAll();
     throw error;
@@ -179,11 +181,12 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
 function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () => void {
   let timer: NodeJS.Timeout | undefined;
   let lookedAt = 0;
+  const tellError = seldomErrors(log);
   const tried = (what: () => void): void => {
     try {
       what();
     } catch (err) {
-      log.error({ err }, 'DNS could not follow the inventory');
+      tellError({ err }, 'DNS could not follow the inventory');
     }
   };
   const look = (): void => {
@@ -207,7 +210,7 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
       await keeper.fill(pause);
       wake();
     } catch (err) {
-      log.error({ err }, 'DNS could not read the inventory');
+      tellError({ err }, 'DNS could not read the inventory');
     }
     filling = false;
   };
@@ -228,6 +231,8 @@ function watchInventory({ follow, log }: NameserverOptions, keeper: Keeper): () 
 interface Answering {
   readonly responder: Responder;
   readonly slow: SlowPath;
+  /** Anybody may ask as often as he likes. */
+  readonly tellError: ReturnType<typeof seldomErrors>;
   readonly keys: SigningKeys | undefined;
 }
 
@@ -237,15 +242,16 @@ function listenTcp(
   {
     responder,
     slow,
+    tellError,
     ...shared
-  }: Pick<Answering, 'responder' | 'slow'> & Pick<TcpOptions, 'turns' | 'room'>,
+  }: Omit<Answering, 'keys'> & Pick<TcpOptions, 'turns' | 'room'>,
 ): Promise<TcpServer> {
   return openTcp({
     ...{ ...shared, address, port: options.port, nowSeconds: options.nowSeconds },
     answer: (bytes, asker, out) =>
       responder.respond({ bytes, from: 0, to: bytes.length }, out, asker),
     answerSlowly: (request, asker) => slow.answer(request, asker),
-    onError: (err) => options.log.error({ err }, 'a DNS question over TCP could not be answered'),
+    onError: (err) => tellError({ err }, 'a DNS question over TCP could not be answered'),
   });
 }
 
@@ -292,14 +298,14 @@ function threadChanged({ log, onThread }: NameserverOptions, change: ThreadChang
 }
 
 function slowly(
-  { nowSeconds, log }: NameserverOptions,
-  { slow }: Answering,
+  { nowSeconds }: NameserverOptions,
+  { slow, tellError }: Answering,
   { bytes, address }: { bytes: Uint8Array; address: Uint8Array },
 ): Uint8Array[] {
   try {
     return [...slow.answer(bytes, { transport: 'udp', address, nowSeconds: nowSeconds() })];
   } catch (err) {
-    log.error({ err }, 'a DNS question could not be answered');
+    tellError({ err }, 'a DNS question could not be answered');
     return [];
   }
 }

@@ -84,7 +84,7 @@ export async function createWholePeople(closers: (() => unknown)[]): Promise<Peo
 /** One of two, whose other one is away. */
 const STANDBY: PairDesk = {
   status: () => ({
-    ...{ member: 'a', mode: 'active', epoch: 1, addresses: 'half', wholeFrom: null },
+    ...{ member: 'a', mode: 'active', epoch: 1, addresses: 'half', unwritten: '', wholeFrom: null },
     partner: {
       ...{ address: '10.0.0.2', inTouch: false, current: false, behind: 3 },
       ...{ touchAt: 1_000_000, clockAheadMs: -20, version: '' },

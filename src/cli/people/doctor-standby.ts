@@ -41,12 +41,19 @@ export function judgePair(status: PairStatus, witness: boolean): Finding[] {
     `${partner.address} is in touch; this one is ${status.mode}`,
     `see whether it runs; port 8447, key and site are the same on both: its log says why it is not let in`,
   );
-  if (!partner.inTouch) return [partners, ...witnessOf(status, witness)];
+  const notes = found(
+    'notes of the pair',
+    status.unwritten === '' ? undefined : `cannot be written: ${status.unwritten}`,
+    'are written',
+    'free some space on the disk of the database: no address is given until it can write',
+  );
+  if (!partner.inTouch) return [partners, notes, ...witnessOf(status, witness)];
   const age = standby.behindMs === null ? '' : `, ${(standby.behindMs / 1000).toFixed(1)} s behind`;
   const isLate = standby.behindMs === null || standby.behindMs > BEHIND_MS;
   const apart = Math.abs(partner.clockAheadMs);
   return [
     partners,
+    notes,
     found(
       'versions of the pair',
       partner.version === version ? undefined : `${version} here, ${partner.version} there`,

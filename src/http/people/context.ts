@@ -92,8 +92,10 @@ export interface PairStatus {
   /** How often this one has become active since its start. */
   readonly takeOvers: number;
   readonly version: string;
-  /** What addresses may be given: all, those of its own half, or none that are new. */
-  readonly addresses: 'whole' | 'half' | 'read-only';
+  /** What addresses may be given: all, those of its own half, none that are new, or nothing at all. */
+  readonly addresses: 'whole' | 'half' | 'read-only' | 'none';
+  /** Why what has to be noted cannot be written: until it is, nothing is promised; '': nothing waits. */
+  readonly unwritten: string;
   /** From when on all of them, where that is known. */
   readonly wholeFrom: number | null;
   readonly witness: 'none' | 'heard' | 'silent';

@@ -51,6 +51,9 @@ export function PairPanel() {
   return (
     <Panel title="Standby">
       <Reading of={pair} />
+      {value && value.unwritten !== '' && (
+        <p class="badge bad">no addresses are given: {value.unwritten}</p>
+      )}
       {value && !value.partner.inTouch && <p class="badge bad">no standby</p>}
       {value && (
         <p>

@@ -180,6 +180,23 @@ describe('a disk that is full', () => {
     expect(() => pair.standing()).not.toThrow();
   });
 
+  it('on which nothing can be noted is told to who asks how the two stand, and keeps it from handing over', async () => {
+    const { pair, put, lose } = active();
+    expect(pair.desk.status()).toMatchObject({ addresses: 'whole', unwritten: '' });
+    put.mockImplementation(() => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    });
+    lose();
+    expect(pair.desk.status()).toMatchObject({
+      ...{ member: 'a', mode: 'active', epoch: 3, witness: 'silent', why: '' },
+      ...{ addresses: 'none', unwritten: 'the disk is full' },
+    });
+    const order = pair.desk.handBack({ why: 'drill', who: 'me' });
+    await expect(order).rejects.toThrow('cannot be written: the disk is full');
+    put.mockRestore();
+    expect(pair.desk.status().unwritten).toBe('');
+  });
+
   it('on which the half of it can be noted is asked for the other half alone', () => {
     const { pair, tick, lose } = active();
     const noted = vi.spyOn(pair.footing, 'lost');

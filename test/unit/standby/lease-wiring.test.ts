@@ -40,10 +40,15 @@ it.each(['active', 'apart'] as const)('of one that is %s', async (mode) => {
       ...{ mode, desk: {}, clock: () => 42 as Millis, isOver: () => false, run: () => ({}) },
       opened: () => ({ applyLease, leaseDurable, whenDurable: vi.fn() }),
     } as unknown as PairSide;
-    const log = pino({ level: 'silent' });
+    const lines: string[] = [];
+    const log = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
     await expect(startDaemon(config, log, { pair: side })).rejects.toThrow('so far');
     const [dhcp] = served.splice(0) as [DhcpServerOptions];
     expect(dhcp.clock()).toBe(42);
+    // A disk that is full fails every packet: one of them in the log says it.
+    for (let n = 0; n < 1000; n++) dhcp.onError(new Error('database or disk is full'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('a DHCP packet could not be served');
     expect([dhcp.applyLease, dhcp.whenDurable]).toEqual([applyLease, leaseDurable]);
   } finally {
     rmSync(folder, { recursive: true });

@@ -7,7 +7,7 @@ import type { PairStatus } from '../../../src/http/people/context.ts';
 import { createPeople } from '../../support/people.ts';
 
 const FINE: PairStatus = {
-  ...{ member: 'a', mode: 'active', epoch: 3, addresses: 'whole', wholeFrom: null },
+  ...{ member: 'a', mode: 'active', epoch: 3, addresses: 'whole', wholeFrom: null, unwritten: '' },
   partner: {
     ...{ address: '10.0.0.2', inTouch: true, current: true, behind: 7, touchAt: 1_000_000 },
     ...{ clockAheadMs: -20, version: '1.2.0' },
@@ -37,6 +37,7 @@ it('is found to be well, and each fault is named with what mends it', () => {
     [standby({ behindMs: 60_000 }), 'standby: '],
     [standby({ images: { missing: 1, bytes: 9 } }), 'images of the standby: '],
     [{ ...FINE, witness: 'silent' as const }, 'witness: '],
+    [{ ...FINE, addresses: 'none' as const, unwritten: 'the disk is full' }, 'notes of the pair: '],
   ] as const) {
     const found = faults(status);
     expect(found).toHaveLength(1);
@@ -64,6 +65,7 @@ it('is in the metrics as it is when they are asked for', async () => {
     'reveille_standby_behind_changes 7',
     'reveille_standby_behind_seconds -1',
     'reveille_standby_take_overs 2',
+    'reveille_standby_unwritten 0',
   ])
     expect(text).toContain(`${line}\n`);
 });

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { FLEET_FILES } from '../../../src/daemon/membership.ts';
-import { seldom } from '../../../src/daemon/seldom.ts';
 import { openMeetings } from '../../../src/daemon/standby-meeting.ts';
 import { openWitness } from '../../../src/daemon/standby-witness.ts';
 import { dialPair, listenForPair } from '../../../src/platform/pair-link.ts';
@@ -35,20 +34,6 @@ it.each([undefined, '{', 'null'])(
     expect(told).toHaveLength(1);
   },
 );
-
-it('tells a trouble that goes on once a minute', () => {
-  let now = 0;
-  const told: number[] = [];
-  const tell = seldom(
-    (n: number) => void told.push(n),
-    () => now,
-  );
-  for (let n = 0; n < 130; n++) {
-    now = n * 1000;
-    tell(n);
-  }
-  expect(told).toEqual([0, 60, 120]);
-});
 
 it('hears of one who has another key, and gives no line', async () => {
   let lines = 0;

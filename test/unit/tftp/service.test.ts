@@ -156,6 +156,20 @@ describe.each(['auto', 'dgram'] as const)('the service, io %s', (io) => {
     expect(await answer()).toBe('his own');
   });
 
+  it('says once a minute that files cannot be looked up, however often they are asked for', async () => {
+    const made = () => {
+      throw new Error('disk I/O error');
+    };
+    server = await startTftpServer({ 'big.bin': big }, io, { made });
+    for (let n = 0; n < 20; n++) {
+      const peer = await openPeer();
+      await peer.send(request('grub/grub.cfg'), server.port);
+      expect((await peer.next()).packet).toMatchObject({ opcode: OPCODE.error, code: 1 });
+      peer.close();
+    }
+    expect(server.errors).toEqual([expect.stringContaining('could not be looked up')]);
+  });
+
   it('has no file where there is a folder, a link that leads nowhere, or a path through a file', async () => {
     server = await startTftpServer({ 'big.bin': big }, io);
     mkdirSync(join(server.root, 'folder'));

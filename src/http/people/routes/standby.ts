@@ -33,8 +33,13 @@ const status = z
     takeOvers: z.number().int().describe('How often this one has become active since its start'),
     version: z.string(),
     addresses: z
-      .enum(['whole', 'half', 'read-only'])
-      .describe('Which addresses DHCP may give: all, those of its own half, none that are new'),
+      .enum(['whole', 'half', 'read-only', 'none'])
+      .describe(
+        'Which addresses DHCP may give: all, those of its own half, none that are new, nothing at all',
+      ),
+    unwritten: z
+      .string()
+      .describe("Why what it has to note cannot be written (the disk is full); '': nothing waits"),
     wholeFrom: z.number().nullable().describe('From when on all of them, where that is known'),
     witness: z.enum(['none', 'heard', 'silent']),
     why: z.string().describe('Why this one is, or was last, active'),

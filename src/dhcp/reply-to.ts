@@ -50,14 +50,17 @@ export function destinationOf(
   ports: DhcpPorts,
   from = '',
 ): Destination {
-  if (request.giaddr !== IPV4_ANY) {
-    return { address: formatIpv4(request.giaddr), port: ports.server };
+  const { ciaddr, giaddr } = request;
+  // A relay would send it to `yiaddr`, which is empty: so RFC 2131 4.3.5 has it go to the client itself.
+  const isInformed = typeOf(request) === MESSAGE.inform && ciaddr !== IPV4_ANY;
+  if (giaddr !== IPV4_ANY && !isInformed) {
+    return { address: formatIpv4(giaddr), port: ports.server };
   }
   if (reply.type === MESSAGE.nak) return { address: EVERYBODY, port: ports.client };
   const everybody = { address: EVERYBODY, port: ports.client };
   // Some clients leave an old address in `ciaddr` of a DISCOVER, or where they take an offer: nobody may listen there.
-  if (request.ciaddr === IPV4_ANY || reply.type === MESSAGE.offer) return everybody;
-  const address = formatIpv4(request.ciaddr);
+  if (ciaddr === IPV4_ANY || reply.type === MESSAGE.offer) return everybody;
+  const address = formatIpv4(ciaddr);
   // Who sends from it has it, and may be behind a router: a renewal that looks like that (`addressInUse`).
   if (takesOffer(request) && from !== address) return everybody;
   return { address, port: ports.client };
@@ -82,14 +85,13 @@ export function linkOf(
 }
 
 /**
- * A relay must broadcast a NAK to a client that has no usable address, and an answer to an INFORM that names no address
- * (RFC 2131 4.3.2, 4.3.5): the server tells it so by this flag.
+ * A relay sends what it is not to broadcast to `yiaddr` (RFC 1542 4.1.2): where that is empty, in a NAK, in what a proxy offers, and
+ * in an answer to an INFORM that names no address, the server tells it so by this flag (RFC 2131 4.3.2).
  */
-export function replyFlags(request: DhcpPacket, type: number): number {
-  if (request.giaddr === IPV4_ANY) return request.flags;
-  const nowhere =
-    type === MESSAGE.nak ||
-    (request.ciaddr === IPV4_ANY &&
-      request.options.get(OPTION.messageType)?.[0] === MESSAGE.inform);
-  return nowhere ? request.flags | BROADCAST_FLAG : request.flags;
+export function replyFlags({ giaddr, yiaddr, flags }: DhcpPacket): number {
+  return giaddr === IPV4_ANY || yiaddr !== IPV4_ANY ? flags : flags | BROADCAST_FLAG;
+}
+
+function typeOf({ options }: DhcpPacket): number | undefined {
+  return options.get(OPTION.messageType)?.[0];
 }

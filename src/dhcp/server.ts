@@ -234,7 +234,7 @@ function serve(
   if (outcome.kind === 'reply' && outcome.also) options.append(outcome.also);
   if (outcome.kind === 'drop') return outcome.reason;
   if (outcome.kind === 'silent') return undefined;
-  const flags = replyFlags(packet.value, outcome.type);
+  const flags = replyFlags(outcome.reply);
   const reply = flags === outcome.reply.flags ? outcome.reply : { ...outcome.reply, flags };
   const { address: from } = source;
   const to = outcome.to === 'source' ? source : destinationOf(packet.value, outcome, ports, from);

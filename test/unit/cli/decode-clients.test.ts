@@ -95,7 +95,7 @@ function replay(name: string, capture: Capture): string {
       to.port === PORTS.proxy ? 'proxy' : undefined,
     );
     if (outcome.kind !== 'reply') continue;
-    const reply = { ...outcome.reply, flags: replyFlags(packet, outcome.type) };
+    const reply = { ...outcome.reply, flags: replyFlags(outcome.reply) };
     const towards = destinationOf(packet, outcome, PORTS);
     const link = linkOf(packet, reply, towards);
     const address = link ? formatIpv4(link.destination) : towards.address;

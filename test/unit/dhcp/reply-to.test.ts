@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
 import { type DhcpPacket, replyTo } from '../../../src/dhcp/packet.ts';
-import { destinationOf, linkOf } from '../../../src/dhcp/reply-to.ts';
+import { destinationOf, linkOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
 import { formatIpv4, IPV4_ANY } from '../../../src/wire/ipv4.ts';
 import { macFromBytes } from '../../../src/wire/mac.ts';
 import { createWorld, dhcpPacket, ipv4, mac } from '../../support/world.ts';
@@ -71,5 +71,15 @@ describe('a proxy', () => {
     const to = destinationOf(request, outcome, PORTS);
     expect(to).toEqual({ address: '255.255.255.255', port: 68 });
     expect(linkOf(request, outcome.reply, to)).toBeUndefined();
+  });
+
+  it('has a relay broadcast them: it would send them to nobody', () => {
+    const world = createWorld(undefined, 'dhcp: { segments: [{ mode: proxy }] }');
+    const giaddr = ipv4('10.77.0.254');
+    const request = dhcpPacket({ mac: MAC, type: MESSAGE.discover, client: 'bios', giaddr });
+    const outcome = world.dhcp(request);
+    if (outcome.kind !== 'reply') throw new Error(outcome.kind);
+    expect(destinationOf(request, outcome, PORTS)).toEqual({ address: '10.77.0.254', port: 67 });
+    expect(replyFlags(outcome.reply)).toBe(0x8000);
   });
 });

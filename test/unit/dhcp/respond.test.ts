@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MESSAGE, OPTION, u32 } from '../../../src/dhcp/options.ts';
+import { replyTo } from '../../../src/dhcp/packet.ts';
 import { DROP_REASONS, type Outcome } from '../../../src/dhcp/ports.ts';
 import { destinationOf, replyFlags } from '../../../src/dhcp/reply-to.ts';
 import { limit } from '../../../src/limits.ts';
@@ -294,6 +295,18 @@ describe('where a reply goes, RFC 2131 4.1', () => {
       MESSAGE.ack,
       '10.9.0.1:67',
     ],
+    [
+      'a client that asks through a relay for parameters alone',
+      of({ type: MESSAGE.inform, giaddr: ipv4('10.9.0.1'), ciaddr: ipv4('10.9.0.7') }),
+      MESSAGE.ack,
+      '10.9.0.7:68',
+    ],
+    [
+      'a relay, as it does not say what it has',
+      of({ type: MESSAGE.inform, giaddr: ipv4('10.9.0.1') }),
+      MESSAGE.ack,
+      '10.9.0.1:67',
+    ],
     ['a client without an address', of({}), MESSAGE.offer, '255.255.255.255:68'],
     [
       'one that asks for broadcasts',
@@ -313,13 +326,16 @@ describe('where a reply goes, RFC 2131 4.1', () => {
   });
 
   it('the flag for broadcasts is the client’s, for its relay to read', () => {
+    const fields = { yiaddr: ipv4('10.9.0.7'), options: new Map() };
     const asked = of({ giaddr: ipv4('10.9.0.1') });
-    expect(replyFlags(asked, MESSAGE.offer)).toBe(0);
-    expect(replyFlags({ ...asked, flags: 0x8000 }, MESSAGE.offer)).toBe(0x8000);
+    expect(replyFlags(replyTo(asked, fields))).toBe(0);
+    expect(replyFlags(replyTo({ ...asked, flags: 0x8000 }, fields))).toBe(0x8000);
   });
 
-  it('a NAK through a relay is broadcast by the relay', () => {
-    expect(replyFlags(of({ giaddr: ipv4('10.9.0.1') }), MESSAGE.nak) & 0x8000).toBe(0x8000);
+  it('what gives no address is broadcast by the relay', () => {
+    const refusal = { options: new Map() };
+    expect(replyFlags(replyTo(of({ giaddr: ipv4('10.9.0.1') }), refusal))).toBe(0x8000);
+    expect(replyFlags(replyTo(of({}), refusal))).toBe(0);
   });
 
   it('selects the segment by link selection, then giaddr, and echoes option 82', () => {

@@ -212,14 +212,24 @@ function leave<Socket>(place: Place<Socket>): void {
   place.older = undefined;
 }
 
-/** The DISCOVER or REQUEST that this one puts out: of the same client, by the same relay. */
+/**
+ * The DISCOVER or REQUEST that this one puts out: of the same client, by the same relay and the same socket. All VLANs of a NIC have
+ * its MAC, and ask at once when their machine starts.
+ */
 function olderOf<Socket>(place: Place<Socket>): Place<Socket> | undefined {
-  const { type, crowd, bytes } = place;
-  if (type !== MESSAGE.discover && type !== MESSAGE.request) return undefined;
+  if (place.type !== MESSAGE.discover && place.type !== MESSAGE.request) return undefined;
   let one = place.client?.newest;
-  while (one && !(one.type === type && one.crowd === crowd && isSameRest(one.bytes, bytes)))
-    one = one.older;
+  while (one && !isAskedAgain(one, place)) one = one.older;
   return one;
+}
+
+function isAskedAgain<Socket>(one: Place<Socket>, { type, crowd, socket, bytes }: Place<Socket>) {
+  return (
+    one.type === type &&
+    one.crowd === crowd &&
+    one.socket === socket &&
+    isSameRest(one.bytes, bytes)
+  );
 }
 
 /** Is `chaddr` the same also behind an Ethernet address? */

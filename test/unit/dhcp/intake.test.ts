@@ -236,6 +236,17 @@ describe('what waits to be answered', () => {
     expect(second?.bytes[33]).toBe(2);
   });
 
+  it('keeps what one MAC asks for by two interfaces: the VLANs of a machine share it', () => {
+    const { queue, admit, shed } = intake();
+    const bytes = packetOf(7, MESSAGE.discover);
+    const add = (socket: string) =>
+      queue.add({ socket, bytes, source, client: admit(bytes), at: 0 as Millis });
+    for (const iface of ['eth0.10', 'eth0.20', 'eth0.10']) add(iface);
+    const taken = queue.take(9, 0 as Millis).map(({ socket }) => socket);
+    expect(taken).toEqual(['eth0.20', 'eth0.10']);
+    expect(shed).toEqual(['superseded']);
+  });
+
   it('copies what it keeps, also out of a Buffer that is written over afterwards', () => {
     const { add, take } = intake();
     const arena = Buffer.from(packetOf(7, MESSAGE.discover));

@@ -130,8 +130,9 @@ export function createBootDesk(records: DeskRecords, options: DeskOptions): Boot
 function bootFor(
   records: DeskRecords,
   options: DeskOptions,
-  { client, mac, segment }: BootQuery,
+  { client: asking, mac, segment }: BootQuery,
 ): BootAnswer {
+  const client = asServed(asking, options);
   const machine = records.machineByMac(mac);
   const hardwarename = machine?.hardwarename;
   // A BMC shares a wire with its machine, and sometimes a MAC's neighbourhood; it has no boot of its own.
@@ -168,9 +169,18 @@ function bootFor(
     hardwarename: hardwarename ?? sighted?.boot.hardwarename,
     state: machine?.state ?? 'unknown',
     options: renderDhcp(decision, addresses, token),
-    why: decision.reasons.join('; '),
+    why: [...decision.reasons, ...(client === asking ? [] : [NO_HTTPS])].join('; '),
   };
 }
+
+/** An iPXE with HTTPS alone can fetch no script where it is offered none by HTTPS: it is handed our loader, like a card's. */
+function asServed(client: DhcpClient, { httpsPort }: DeskOptions): DhcpClient {
+  if (client.stage !== 'ipxe' || !client.httpsAlone || httpsPort !== undefined) return client;
+  return { ...client, stage: 'firmware', foreignIpxe: true };
+}
+
+const NO_HTTPS =
+  'it is an iPXE with HTTPS and without HTTP, and its script is not offered by HTTPS (machineHttp.tls.offer)';
 
 /** An operating system says nothing of its processor. */
 function isPlain({ stage, arch }: DhcpClient): boolean {

@@ -10,6 +10,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, resolve } from 'node:path';
 import type { Config } from '../config.ts';
+import { OPTION } from '../dhcp/options.ts';
 import { AppError } from '../errors.ts';
 import { parseKey } from '../images/signature.ts';
 import { limit } from '../limits.ts';
@@ -31,7 +32,13 @@ export interface ConfigRemark extends SettingsFault {
 }
 
 export function checkConfig(config: Config, now: Millis): ConfigRemark[] {
-  return [...dns(config), ...ports(config), ...files(config, now), ...addresses(config)];
+  return [
+    ...dns(config),
+    ...options(config),
+    ...ports(config),
+    ...files(config, now),
+    ...addresses(config),
+  ];
 }
 
 type Words = readonly [path: string, problem: string, mend: string];
@@ -47,6 +54,26 @@ function dns({ dns: settings, dhcp }: Config): ConfigRemark[] {
     const problem = detailOf(cause).replace(/^dns: /, '');
     return [error('dns', problem, 'correct it; docs/configuration.md says what each key takes')];
   }
+}
+
+/**
+ * Option 43 of nobody in particular goes to no machine that boots, for which it is mostly written. Who has one for a vendor class
+ * beside it knows.
+ */
+function options({ dhcp: { segments, machines } }: Config): ConfigRemark[] {
+  const places = Object.entries({ segments, machines }).flatMap(([key, list]) =>
+    list.map(({ options: { raw = [] } }, at) => ({ path: `dhcp.${key}.${at}.options.raw`, raw })),
+  );
+  return places.flatMap(({ path, raw }) => {
+    const isVendors = (one: (typeof raw)[number]) => one.code === OPTION.vendorSpecific;
+    if (raw.some((one) => isVendors(one) && one.vendorClass !== undefined)) return [];
+    const at = raw.findIndex(isVendors);
+    if (at < 0) return [];
+    const problem = 'option 43 without vendorClass goes to no client that boots from the network';
+    const mend =
+      'say whose it is (option 60): PXEClient is firmware, other clients say what they are';
+    return [warning(`${path}.${at}`, problem, mend)];
+  });
 }
 
 function ports(config: Config): ConfigRemark[] {

@@ -22,6 +22,8 @@ export interface DhcpClient {
   readonly foreignIpxe: boolean;
   /** An iPXE that says it speaks HTTPS; whether it trusts the site's CA, it does not say. */
   readonly ipxeHttps: boolean;
+  /** It lists what it speaks, and HTTP is not there: it fetches a script by HTTPS or not at all. */
+  readonly httpsAlone: boolean;
   readonly userClass: string;
   readonly vendorClass: string;
   readonly hostname: string;
@@ -39,7 +41,9 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
   const vendorClass = readText(options.get(OPTION.vendorClass));
   const ipxe = options.get(OPTION.ipxe);
   const named = userClass.includes('iPXE') || (ipxe !== undefined && userClass === '');
-  const ours = named && !lacksHttp(ipxe);
+  const ipxeHttps = hasIpxeFeature(ipxe, IPXE_FEATURE_HTTPS);
+  const withoutHttp = lacksHttp(ipxe);
+  const ours = named && (ipxeHttps || !withoutHttp);
   const arch = readArch(options.get(OPTION.clientArch), vendorClass);
   const signs = { ours, speaksIpxe: ipxe !== undefined, vendorClass, arch };
   const stage = stageOf(signs) ?? (outOfBand || isBmc(vendorClass) ? 'bmc' : 'os');
@@ -48,7 +52,8 @@ export function classify(packet: DhcpPacket, outOfBand = false): DhcpClient {
     arch,
     archName: stage === 'os' || stage === 'bmc' ? '' : archName(arch),
     foreignIpxe: ipxe !== undefined && !ours,
-    ipxeHttps: hasIpxeFeature(ipxe, IPXE_FEATURE_HTTPS),
+    ipxeHttps,
+    httpsAlone: ipxeHttps && withoutHttp,
     userClass,
     vendorClass,
     hostname: readText(options.get(OPTION.hostname)).slice(0, 63),
@@ -83,11 +88,10 @@ const IPXE_FEATURES = { first: 0x10, last: 0x29 } as const;
 /**
  * Ours all have HTTP; the ROM of a card may be built without it (DOWNLOAD_PROTO_HTTP), and could not fetch its script. One that
  * lists no features says nothing of them. One with HTTPS alone is a site's own, which is to fetch nothing in the clear: handed what
- * it was loaded from, it would ask again.
+ * it was loaded from, it would ask again. Where the site offers it no HTTPS, it is a card's (boot/desk.ts).
  */
 function lacksHttp(value: Uint8Array | undefined): boolean {
   if (!value || hasIpxeFeature(value, IPXE_FEATURE_HTTP)) return false;
-  if (hasIpxeFeature(value, IPXE_FEATURE_HTTPS)) return false;
   for (let at = 0; at + 1 < value.length; at += 2 + (value[at + 1] ?? 0)) {
     const code = value[at] ?? 0;
     if (code >= IPXE_FEATURES.first && code <= IPXE_FEATURES.last) return true;

@@ -7,6 +7,10 @@ import { type CLIENTS, createWorld, dhcpPacket, mac } from '../../support/world.
 const A = mac('52:54:00:77:00:01');
 /** iPXE's features, one after another: HTTPS is 0x14 (include/ipxe/features.h). */
 const SPEAKS_HTTPS: [number, Uint8Array] = [OPTION.ipxe, Uint8Array.of(0x13, 1, 1, 0x14, 1, 1)];
+const SPEAKS_HTTPS_ALONE: [number, Uint8Array] = [
+  OPTION.ipxe,
+  Uint8Array.of(0x15, 1, 1, 0x14, 1, 1),
+];
 
 function sentTo(offers: string, client: keyof typeof CLIENTS, options: [number, Uint8Array][]) {
   const tls = `{ port: 8443, cert: a.crt, key: a.key, ca: ca.crt${offers} }`;
@@ -25,6 +29,8 @@ describe('an offer of https', () => {
     ['an iPXE with HTTPS', '', 'ipxe', [SPEAKS_HTTPS], HTTP_SCRIPT],
     ['an iPXE with HTTPS', ', offer: true', 'ipxe', [SPEAKS_HTTPS], HTTPS_SCRIPT],
     ['an iPXE without', ', offer: true', 'ipxe', [], HTTP_SCRIPT],
+    ['an iPXE with HTTPS alone', ', offer: true', 'ipxe', [SPEAKS_HTTPS_ALONE], HTTPS_SCRIPT],
+    ['an iPXE with HTTPS alone', '', 'ipxe', [SPEAKS_HTTPS_ALONE], 'undionly.kpxe'],
     ['an iPXE with HTTPS', ', offerFirmware: true', 'ipxe', [SPEAKS_HTTPS], HTTP_SCRIPT],
     ['UEFI HTTP Boot', '', 'http', [], HTTP_BINARY],
     ['UEFI HTTP Boot', ', offer: true', 'http', [], HTTP_BINARY],
@@ -32,5 +38,15 @@ describe('an offer of https', () => {
     ['UEFI PXE', ', offer: true, offerFirmware: true', 'uefi', [], 'snponly.efi'],
   ] as const)('%s and tls with "%s"', (_who, offers, client, options, expected) => {
     expect(sentTo(offers, client, [...options])).toBe(expected);
+  });
+
+  it('that an iPXE with HTTPS alone would need is said to be missing', () => {
+    const world = createWorld();
+    const packet = dhcpPacket({ mac: A, type: 1, client: 'ipxe' }, [SPEAKS_HTTPS_ALONE]);
+    const outcome = world.dhcp(packet);
+    const why = outcome.kind === 'reply' && outcome.event?.name === 'dhcp.offered';
+    expect(why && outcome.event.data).toMatchObject({
+      why: expect.stringContaining('its script is not offered by HTTPS (machineHttp.tls.offer)'),
+    });
   });
 });

@@ -50,6 +50,22 @@ describe('a configuration that is checked', () => {
     });
   });
 
+  it('says that an option 43 that is for no vendor class goes to no machine that boots', () => {
+    const [segment] = HERE.dhcp.segments;
+    const dhcp = (...raw: object[]) => ({
+      segments: [{ ...segment, options: { raw: [{ code: 224, text: 'hello' }, ...raw] } }],
+      machines: [{ mac: '52:54:00:00:00:01', options: { raw } }],
+    });
+    const nobodys = { code: 43, hex: '060108ff' };
+    const { warnings } = check({ dhcp: dhcp(nobodys) });
+    const places = ['dhcp.segments.0.options.raw.1', 'dhcp.machines.0.options.raw.0'];
+    expect(warnings.map(({ path }) => path)).toEqual(places);
+    expect(warnings[0]?.problem).toContain('goes to no client that boots');
+    const firmwares = { ...nobodys, vendorClass: 'PXEClient' };
+    expect(check({ dhcp: dhcp(firmwares) }).warnings).toEqual([]);
+    expect(check({ dhcp: dhcp(nobodys, firmwares) }).warnings).toEqual([]);
+  });
+
   it('names files that are not here, which may be elsewhere, and counts them where it is told to', () => {
     const tls = { cert: at('no.crt'), key: [at('no.key')] };
     const config = {

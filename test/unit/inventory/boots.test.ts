@@ -239,6 +239,7 @@ describe('the event feed', () => {
           archName: 'bios',
           foreignIpxe: false,
           ipxeHttps: false,
+          httpsAlone: false,
           userClass: '',
           vendorClass: '',
           hostname: '',

@@ -5,6 +5,10 @@
  * Both go the way of the database: with a transaction or a step that fails, what it has changed in memory is taken back and what it
  * left to be written is forgotten, and nothing else. So what waits from before is written before a step begins.
  *
+ * When the disk is full, or fails, SQLite may take back the whole transaction by itself and go on without one (SQLITE_FULL, SQLITE_IOERR,
+ * SQLITE_NOMEM, SQLITE_BUSY: sqlite.org/lang_transaction.html, section 3.1). Then whoever goes on after a step that has failed would keep
+ * each statement by itself: nothing of such a transaction is kept, and it fails with what that step has failed with.
+ *
  * Nobody else may open a transaction or a savepoint over these stores, which could tell neither: a test looks for it.
  */
 import type { Database } from 'better-sqlite3';
@@ -47,6 +51,11 @@ export function openTransactions(db: Database, stores: readonly Kept[]): Transac
       throw why;
     }
   };
+  /** What follows is within a transaction again, which cannot be committed either. */
+  const takenBack = (why: unknown): void => {
+    lost ??= { why };
+    db.exec('BEGIN');
+  };
   return {
     run<T>(inside: () => T): T {
       if (db.inTransaction) throw new Error('a transaction is begun within another one');
@@ -66,7 +75,6 @@ export function openTransactions(db: Database, stores: readonly Kept[]): Transac
       }
     },
     step<T>(inside: () => T): T {
-      // SQLite takes back all of it by itself when the disk is full: then there is none any more.
       if (!db.inTransaction) throw new Error('a step is of a transaction, and none runs');
       settleBefore();
       const marks = stores.map((store) => store.mark());
@@ -74,7 +82,9 @@ export function openTransactions(db: Database, stores: readonly Kept[]): Transac
         return settled(inside) as T;
       } catch (error) {
         for (const back of marks) back();
-        throw error;
+        if (!db.inTransaction) takenBack(error);
+        // Nor is there a step any more that this one was within: what that fails with is not what it was.
+        throw lost ? lost.why : error;
       }
     },
   };

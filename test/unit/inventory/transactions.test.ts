@@ -1,11 +1,12 @@
 /** A step of a transaction that fails takes back what it did, of what waits and what is in memory too, and nothing else. */
 import Sqlite from 'better-sqlite3';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { LeaseChange } from '../../../src/dhcp/ports.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { fillDatabase } from '../../support/full-database.ts';
 import { ipv4, mac } from '../../support/world.ts';
 
 const FIRST = ipv4('10.77.0.100');
@@ -182,6 +183,91 @@ it('commits nothing of a gathering of which SQLite has taken back all, as it doe
   expect(failures).toContain('full');
   transaction(() => give(4));
   expect([rows(), held()]).toEqual([bound(4), bound(4)]);
+});
+
+describe('a disk that fills up in a step, for which SQLite takes back the whole transaction', () => {
+  function filled() {
+    const made = world();
+    const { db, step } = made;
+    db.exec('CREATE TABLE words (word TEXT)');
+    const empty = fillDatabase(db);
+    const insert = db.prepare('INSERT INTO words VALUES (?)');
+    const say = (word: string) => void insert.run(word);
+    const words = () => db.prepare('SELECT word FROM words').pluck().all();
+    /** What of a few letters has room still has none of its own transaction to be in. */
+    const swallow = (run: () => void = () => undefined) => {
+      try {
+        step(() => {
+          run();
+          say('x'.repeat(100_000));
+        });
+      } catch (error) {
+        expect((error as { code?: string }).code).toBe('SQLITE_FULL');
+        return;
+      }
+      expect.fail('it has room');
+    };
+    return { ...made, empty, say, words, swallow };
+  }
+
+  it.each<[string, (made: ReturnType<typeof filled>) => void]>([
+    ['in plain statements', ({ say }) => say('after')],
+    ['in another step', ({ say, step }) => step(() => say('after'))],
+    ['in a transaction within it', ({ say, transaction }) => transaction(() => say('after'))],
+    ['in what waits', ({ give }) => give(3)],
+    ['in nothing', () => undefined],
+    [
+      'in the next step that fails so',
+      ({ swallow, say }) => {
+        swallow(() => say('after'));
+        say('later');
+      },
+    ],
+  ])('keeps nothing of who goes on %s', (_, goOn) => {
+    const made = filled();
+    const { db, transaction, give, say, words, swallow, rows, held } = made;
+    const swallowing = () =>
+      transaction(() => {
+        say('before');
+        give(1);
+        swallow();
+        goOn(made);
+      });
+    expect(swallowing).toThrow('database or disk is full');
+    expect([db.inTransaction, words(), rows(), held()]).toEqual([false, [], [], []]);
+    made.empty();
+    transaction(() => {
+      give(2);
+      say('next');
+    });
+    expect([words(), rows()]).toEqual([['next'], bound(2)]);
+  });
+
+  it('says why through the steps that it was within, whoever goes on after those', () => {
+    const { db, transaction, step, say, words, swallow } = filled();
+    const nested = () =>
+      transaction(() => {
+        expect(() =>
+          step(() => {
+            swallow(() => say('within'));
+            say('outside');
+          }),
+        ).toThrow('database or disk is full');
+        say('after');
+      });
+    expect(nested).toThrow('database or disk is full');
+    expect([db.inTransaction, words()]).toEqual([false, []]);
+  });
+
+  it('takes back every change that was gathered with it', () => {
+    const { soon, go, say, words, failures } = filled();
+    soon(() => say('first'));
+    soon(() => say('x'.repeat(100_000)));
+    soon(() => say('last'));
+    go();
+    expect(words()).toEqual([]);
+    expect(new Set(failures)).toEqual(new Set(['database or disk is full']));
+  });
 });
 
 it('leaves what the steps leave that end well, in the order of all, however they are nested', () => {

@@ -9,7 +9,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { BootDesk } from '../boot/desk.ts';
 import type { Config } from '../config.ts';
 import type { Segment } from '../dhcp/ports.ts';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import {
   closeServer,
   createHttps,
@@ -32,6 +32,7 @@ import type { OidcSettings } from '../http/people/oidc-settings.ts';
 import type { Upgrades } from '../http/people/upgrade.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import { SEND_ENDS, type SendEnd } from '../platform/file-sender.ts';
 import type { Log } from '../platform/log.ts';
 import { readSecret } from '../platform/secret-key.ts';
 import { openSendThreads } from '../platform/sendfile.ts';
@@ -61,12 +62,21 @@ export function createHttpMetrics(registry: Registry) {
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name, help, labelNames, registers });
-  const shed = counter('reveille_http_shed_total', 'HTTP connections shed', ['reason']);
+  const shed = counter('reveille_http_shed_total', 'HTTP connections closed on machines', [
+    'reason',
+  ]);
   for (const reason of SHED_REASONS) shed.inc({ reason }, 0);
+  const downloads = counter('reveille_http_downloads_total', 'Downloads over, by how they ended', [
+    'result',
+  ]);
+  for (const result of SEND_ENDS) downloads.inc({ result }, 0);
   return {
     shed,
     sent: counter('reveille_http_sent_bytes_total', 'Bytes of files sent to machines', []),
-    downloads: counter('reveille_http_downloads_total', 'Downloads over, by result', ['result']),
+    downloads,
+    refused: counter('reveille_http_refused_total', 'Requests of machines answered with an error', [
+      'code',
+    ]),
     tlsNotAfter: new Gauge({
       name: 'reveille_tls_not_after_seconds',
       help: "End of validity of a listener's certificate, seconds since 1970",
@@ -134,14 +144,15 @@ export async function startMachineHttp(
   });
   parts.closers.push(() => threads.close());
   const send = { ...sendOptions(), threads };
-  const onDownload = (sentBytes: number, complete: boolean) => {
+  const onDownload = (sentBytes: number, result: SendEnd) => {
     metrics.http.sent.inc(sentBytes);
-    metrics.http.downloads.inc({ result: complete ? 'complete' : 'aborted' });
+    metrics.http.downloads.inc({ result });
   };
+  const onRefused = (code: ErrorCode) => metrics.http.refused.inc({ code });
   for (const host of new Set(segments.map(({ serverAddress }) => formatIpv4(serverAddress)))) {
     const { assets, pxeimage } = config.boot;
     const { domain = '' } = config.dns;
-    const shared = { inventory, desk, clock, log, guard, send, onDownload, flows };
+    const shared = { inventory, desk, clock, log, guard, send, onDownload, onRefused, flows };
     const parties = { ...shared, ...services, domain, whoHas: whoHas(parts) };
     const { port, tls } = config.machineHttp;
     const ca = tls ? { ca: tls.ca } : {};

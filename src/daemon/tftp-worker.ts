@@ -217,8 +217,7 @@ class TftpThread {
     for (let round = 1; ; round++) {
       for (let slot = 0; slot < count; slot++) {
         const client = receiver.sender(slot) as Endpoint;
-        const bytes = receiver.bytes(slot);
-        if (client.port !== 0 && bytes.length > 0) engine.receive(via, bytes, client);
+        engine.receive(via, receiver.bytes(slot), client);
         if (slot % ANSWERS_PER_FLUSH === ANSWERS_PER_FLUSH - 1) this.flush();
       }
       if (count < SLOTS || round === ROUNDS_MAX) return;

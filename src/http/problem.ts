@@ -49,42 +49,47 @@ const STORAGE: Readonly<Record<string, ErrorCode>> = {
 /**
  * Maps every thrown error and every unknown route of an app to a problem document.
  * @param pageFor what a browser is shown instead at an address where there is nothing, if this is one
+ * @param onProblem told of each
  */
 export function installProblems(
   app: FastifyInstance,
   pageFor: (request: FastifyRequest) => string | undefined = () => undefined,
+  onProblem: (code: ErrorCode) => void = () => undefined,
 ): void {
+  const answer = (reply: FastifyReply, code: ErrorCode, details?: ProblemDetails) => {
+    onProblem(code);
+    return sendProblem(reply, code, details);
+  };
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof AppError) {
       if (error.httpStatus >= 500) request.log.error({ err: error }, error.message);
       const { detail, path, more } = error;
-      return sendProblem(reply, error.code, { detail, path, more });
+      return answer(reply, error.code, { detail, path, more });
     }
     const storage = STORAGE[error.code];
     if (storage) {
       request.log.error({ err: error }, ERRORS[storage].message);
-      return sendProblem(reply, storage);
+      return answer(reply, storage);
     }
     if (error.validation) {
       const [first] = error.validation;
       const at = first?.instancePath === '/' ? '' : (first?.instancePath ?? '');
       const where = `${at}${unknownKey(first?.params)}`;
-      return sendProblem(reply, 'REQUEST_INVALID', {
+      return answer(reply, 'REQUEST_INVALID', {
         detail: first?.message ?? error.message,
         path: where === '' ? '/' : where,
       });
     }
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-      return sendProblem(reply, tooLarge(request.url));
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return answer(reply, tooLarge(request.url));
     if (error.statusCode !== undefined && error.statusCode < 500) {
-      return sendProblem(reply, 'REQUEST_INVALID', { detail: error.message });
+      return answer(reply, 'REQUEST_INVALID', { detail: error.message });
     }
     request.log.error({ err: error }, 'request failed');
-    return sendProblem(reply, 'INTERNAL');
+    return answer(reply, 'INTERNAL');
   });
   app.setNotFoundHandler((request, reply) => {
     const page = pageFor(request);
-    if (page === undefined) return sendProblem(reply, 'NOT_FOUND');
+    if (page === undefined) return answer(reply, 'NOT_FOUND');
     return reply.code(404).type('text/html; charset=utf-8').send(page);
   });
 }

@@ -10,6 +10,14 @@ export const HTTP_LIMITS = {
     value: 512,
     why: 'a machine holds two or three; a whole rack behind one address still fits',
   },
+  httpShedSilenceMs: {
+    value: 1000,
+    why: 'a loader asks as soon as it is connected; one this silent yields to newcomers',
+  },
+  httpPipelinedMax: {
+    value: 16,
+    why: 'no loader sends a request before its last answer; each may hold a file open',
+  },
   httpHeadersMs: {
     value: 10_000,
     why: 'a request head is one packet; a client that takes longer is broken or hostile',

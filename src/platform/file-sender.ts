@@ -105,7 +105,8 @@ export interface SendOptions {
   readonly threads?: SendThreads;
 }
 
-export type SendEnd = 'complete' | 'gone' | 'too-slow' | 'file-changed' | 'failed';
+export const SEND_ENDS = ['complete', 'gone', 'too-slow', 'file-changed', 'failed'] as const;
+export type SendEnd = (typeof SEND_ENDS)[number];
 
 /**
  * @returns how it ended, and the bytes that the kernel took. The caller owns the descriptor and what follows in the

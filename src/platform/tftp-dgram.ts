@@ -63,8 +63,7 @@ export async function openDgramTftp(network: TftpNetwork): Promise<DgramTftp> {
       for (const [via, socket] of sockets.entries()) {
         socket.on('message', (bytes, source) => {
           const ip = parseIpv4(source.address);
-          if (ip === undefined || source.port === 0 || bytes.length === 0) return;
-          handler(via, bytes, { ip, port: source.port });
+          if (ip !== undefined) handler(via, bytes, { ip, port: source.port });
         });
       }
     },

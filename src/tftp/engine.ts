@@ -191,11 +191,15 @@ export class TftpEngine {
       }
       return false;
     }
-    if (alive && !unanswered) {
+    const next = !unanswered && signature !== before.signature && before.transfer.awaitsLast;
+    if (alive && !unanswered && !next) {
       this.ports.onDrop('duplicate-request');
       return false;
     }
-    this.fail(before, 'the client asked anew from the same port');
+    const why = 'the client asked anew from the same port';
+    // Its last ACK was lost: it has the file, and goes on with another one.
+    if (next) this.perform(before, before.transfer.onGone(why), now);
+    else this.fail(before, why);
     return true;
   }
 

@@ -33,7 +33,9 @@ export function negotiate(
   const windowsize = numberWithin(options.get('windowsize'), 1, 65_535);
   const timeout = numberWithin(options.get('timeout'), 1, 255);
   const rollover = numberWithin(options.get('rollover'), 0, 1);
-  const blksizeBytes = Math.min(blksize ?? PLAIN_BLKSIZE_BYTES, blksizeBytesMax);
+  // Who did not ask takes a shorter block for the last one, whatever it bears.
+  const blksizeBytes =
+    blksize === undefined ? PLAIN_BLKSIZE_BYTES : Math.min(blksize, blksizeBytesMax);
   const window = Math.min(windowsize ?? 1, limit('tftpWindowsizeMax'));
   for (const name of options.keys()) {
     if (name === 'blksize' && blksize !== undefined) accepted.set(name, `${blksizeBytes}`);

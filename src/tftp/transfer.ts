@@ -59,6 +59,8 @@ export interface Transfer extends Progress {
   readonly blocks: number;
   /** The last block that was acknowledged; -1 before the OACK was. */
   readonly acked: number;
+  /** The blocks that are not acknowledged are the last ones. */
+  readonly awaitsLast: boolean;
   /** When `onTimeout` is due, in milliseconds of the caller's clock. */
   readonly dueAt: number;
   /** When the current run was sent. */
@@ -119,6 +121,10 @@ class TransferMachine implements Transfer {
     );
   }
 
+  get awaitsLast(): boolean {
+    return this.acked >= 0 && this.acked + this.terms.windowsize >= this.blocks;
+  }
+
   start(now: number): Step {
     this.progressAt = now;
     return this.window();
@@ -162,9 +168,8 @@ class TransferMachine implements Transfer {
     if (this.ended) return ENDED;
     if (now - this.progressAt >= this.patienceMs) {
       if (this.acked < 0) return this.fail('the options were never acknowledged');
-      const last = this.acked + this.terms.windowsize >= this.blocks;
       return this.fail(
-        last ? 'the last block was never acknowledged' : 'the client stopped answering',
+        this.awaitsLast ? 'the last block was never acknowledged' : 'the client stopped answering',
       );
     }
     this.tries += 1;
@@ -173,8 +178,7 @@ class TransferMachine implements Transfer {
 
   onGone(why: string): Step {
     if (this.ended) return ENDED;
-    const last = this.acked >= 0 && this.acked + this.terms.windowsize >= this.blocks;
-    return last ? this.end({ ok: true, retransmits: this.retransmits }) : this.fail(why);
+    return this.awaitsLast ? this.end({ ok: true, retransmits: this.retransmits }) : this.fail(why);
   }
 
   onError(code: number, message: string): Step {

@@ -14,7 +14,7 @@ import { limit } from '../../limits.ts';
 import { type BootFile, openBootFile } from '../../platform/boot-files.ts';
 import { createBufferPool, type SendOptions } from '../../platform/file-sender.ts';
 import { parseIpv4 } from '../../wire/ipv4.ts';
-import { installProblems } from '../problem.ts';
+import { installProblems, sendProblem } from '../problem.ts';
 import { addAgentRoutes, addReconRoute } from './agent-routes.ts';
 import { caImage } from './ca-image.ts';
 import { boundTimes, createConnectionGuard } from './connections.ts';
@@ -41,18 +41,26 @@ function mediaTypeOf(name: string): string {
 }
 
 export function createMachineApp(options: MachineAppOptions): FastifyInstance {
+  const guard = options.guard ?? createConnectionGuard(() => undefined);
   const app = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limit('reportBytesMax'),
     http: { maxHeaderSize: limit('httpHeaderBytesMax'), connectionsCheckingInterval: 1000 },
+    clientErrorHandler: guard.endFaulty,
+    frameworkErrors(error, _request, reply) {
+      // A name that long is nobody's.
+      const tooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+      const code = tooLong ? 'NOT_FOUND' : 'REQUEST_INVALID';
+      options.onRefused?.(code);
+      sendProblem(reply, code, { detail: error.message });
+    },
     // A machine whose download is cut tries again; a daemon that waits for it does not stop.
     forceCloseConnections: true,
   });
   boundTimes(app.server);
-  const guard = options.guard ?? createConnectionGuard(() => undefined);
   guard.watch(app.server);
-  installProblems(app);
+  installProblems(app, undefined, options.onRefused);
   // Bodies arrive as bytes: a report is parsed, measured and hashed exactly as it was sent.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -143,7 +151,7 @@ function bootAt({ inventory, whoHas }: MachineAppOptions, ip: string): Boot | un
 function countOnly(options: MachineAppOptions): SendObserver {
   return {
     started: () => undefined,
-    ended: (sentBytes, complete) => options.onDownload?.(sentBytes, complete),
+    ended: (sentBytes, end) => options.onDownload?.(sentBytes, end),
   };
 }
 
@@ -176,15 +184,15 @@ function watchFile(
       flow = options.flows?.begin(boot.id, socket);
       tell({ name: 'http.started', data: { file: name, sizeBytes: file.sizeBytes, offsetBytes } });
     },
-    ended(sentBytes, complete) {
+    ended(sentBytes, end) {
       const figures = flow?.figures();
       const tcp = figures ? { tcp: figures } : {};
       flow?.end();
       const durationMs = options.clock() - startedAt;
       const { sizeBytes } = file;
-      options.onDownload?.(sentBytes, complete);
+      options.onDownload?.(sentBytes, end);
       tell(
-        complete
+        end === 'complete'
           ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs, ...tcp } }
           : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes, ...tcp } },
       );

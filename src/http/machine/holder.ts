@@ -4,12 +4,12 @@
  */
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { BootDesk } from '../../boot/desk.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, type ErrorCode } from '../../errors.ts';
 import type { NewEvent } from '../../events.ts';
 import type { Boot } from '../../inventory/boots.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
-import type { SendOptions } from '../../platform/file-sender.ts';
+import type { SendEnd, SendOptions } from '../../platform/file-sender.ts';
 import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseBootToken } from '../../wire/ids.ts';
 import type { Ipv4 } from '../../wire/ipv4.ts';
@@ -43,8 +43,10 @@ export interface MachineAppOptions {
   readonly domain?: string;
   /** Whose an address is that we did not lease: for a timeline, and for nothing else. */
   whoHas?(address: Ipv4): Mac | undefined;
-  /** One download over: what the kernel took, and whether that was all of it. For the metrics. */
-  onDownload?(sentBytes: number, complete: boolean): void;
+  /** One download over: what the kernel took, and how it ended. For the metrics. */
+  onDownload?(sentBytes: number, end: SendEnd): void;
+  /** A request was answered with an error. For the metrics. */
+  onRefused?(code: ErrorCode): void;
 }
 
 export interface TokenParams {

@@ -143,9 +143,9 @@ function sendAdmitted(
         paceAll();
         events.started(slice, sendingSocket);
       },
-      ended(sentBytes, complete) {
+      ended(sentBytes, end) {
         over(sentBytes);
-        events.ended(sentBytes, complete);
+        events.ended(sentBytes, end);
       },
     },
   });
@@ -191,11 +191,11 @@ export function observe(options: ImageRouteOptions, { token, detail, file }: Wan
   return {
     started: ({ offsetBytes }) =>
       tell({ name: 'http.started', data: { file: name, sizeBytes, offsetBytes } }),
-    ended(sentBytes, complete) {
-      options.onDownload?.(sentBytes, complete);
+    ended(sentBytes, end) {
+      options.onDownload?.(sentBytes, end);
       const durationMs = options.clock() - startedAt;
       tell(
-        complete
+        end === 'complete'
           ? { name: 'http.sent', data: { file: name, sizeBytes, durationMs } }
           : { name: 'http.aborted', data: { file: name, sentBytes, sizeBytes } },
       );

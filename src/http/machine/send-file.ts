@@ -12,6 +12,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpenBootFile } from '../../platform/boot-files.ts';
 import {
   type FileSink,
+  type SendEnd,
   type SendOptions,
   type Slice,
   sendSlice,
@@ -20,8 +21,8 @@ import { judge } from './preconditions.ts';
 
 export interface SendObserver {
   started(slice: Slice, socket: Socket): void;
-  /** Called once: with everything sent, or with what the kernel had taken when it ended early. */
-  ended(sentBytes: number, complete: boolean): void;
+  /** Called once: with everything sent (`complete`), or with what the kernel had taken when it ended early. */
+  ended(sentBytes: number, end: SendEnd): void;
 }
 
 export interface FileAnswer {
@@ -81,12 +82,18 @@ export function sendBootFile(
         file.close();
         reply.raw.end();
       } else {
-        void sendBody(request, reply.raw, { ...answer, slice });
+        lastOn.set(request.raw.socket, sendBody(request, reply.raw, { ...answer, slice }));
       }
       return reply;
     }
   }
 }
+
+/**
+ * The newest body of a connection. What is asked for before it is over waits for it: a chunk that cannot leave yet would
+ * hold a buffer, and when its time was over, the connection would be cut in the middle of the body before.
+ */
+const lastOn = new WeakMap<Socket, Promise<void>>();
 
 async function sendBody(
   request: FastifyRequest,
@@ -94,6 +101,7 @@ async function sendBody(
   { file, slice, send, observer }: FileAnswer & { slice: Slice },
 ): Promise<void> {
   const { socket } = request.raw;
+  const before = lastOn.get(socket);
   const sink: FileSink = {
     write: (bytes, done) => void response.write(bytes, done),
     gone: () => socket.destroyed,
@@ -104,6 +112,7 @@ async function sendBody(
     direct: () => send.threads?.open(socket),
   };
   observer.started(slice, socket);
+  if (before) await before;
   const { end, sentBytes } = await sendSlice(file, slice, { ...send, sink });
   file.close();
   if (end === 'complete') response.end();
@@ -111,5 +120,5 @@ async function sendBody(
     if (end !== 'gone') request.log.warn({ why: end, file: file.path, sentBytes }, 'download cut');
     socket.destroy();
   }
-  observer.ended(sentBytes, end === 'complete');
+  observer.ended(sentBytes, end);
 }

@@ -44,9 +44,10 @@ describe('the buffers', () => {
 });
 
 describe('a full house', () => {
-  async function house(connectionsMax: number, perAddressMax: number) {
+  async function house(connectionsMax: number, perAddressMax: number, silenceMs = 60_000) {
     const shed: ShedReason[] = [];
-    const guard = createConnectionGuard((why) => shed.push(why), { connectionsMax, perAddressMax });
+    const limits = { connectionsMax, perAddressMax, silenceMs };
+    const guard = createConnectionGuard((why) => shed.push(why), limits);
     const server = createServer((_request, response) => response.end('ok'));
     guard.watch(server);
     const guests: Socket[] = [];
@@ -90,6 +91,15 @@ describe('a full house', () => {
     await talk(dial(port));
   });
 
+  it('is none because of connections that ask for nothing: the first of them goes', async () => {
+    const { shed, guard, guests, port } = await house(2, 10, 0);
+    const [first, second] = [dial(port), dial(port)];
+    await expect.poll(() => guests.length).toBe(2);
+    await talk(dial(port));
+    await closed(first);
+    expect([second.closed, guard.open(), shed]).toEqual([false, 2, ['idle']]);
+  });
+
   it('gives one address a part only', async () => {
     const { shed, guard, port } = await house(10, 2);
     await talk(dial(port));
@@ -97,6 +107,86 @@ describe('a full house', () => {
     await closed(dial(port));
     expect(shed).toEqual(['address-full']);
     expect(guard.open()).toBe(2);
+  });
+});
+
+describe('requests that are sent before an answer', () => {
+  const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  /** Answers `/now`, and keeps everything else waiting. */
+  async function slow(connectionsMax: number) {
+    const shed: ShedReason[] = [];
+    const limits = { connectionsMax, perAddressMax: 10, silenceMs: 0 };
+    const guard = createConnectionGuard((why) => shed.push(why), limits);
+    const server = createServer((request, response) => {
+      if (request.url === '/now') response.end('ok');
+    });
+    guard.watch(server);
+    closers.push(
+      () => server.close(),
+      () => server.closeAllConnections(),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { shed, port: (server.address() as AddressInfo).port };
+  }
+
+  it('keep a connection from being idle until the last is answered', async () => {
+    const { shed, port } = await slow(1);
+    const busy = dial(port);
+    busy.write(ask('/now') + ask('/later'));
+    await busy.until((text) => text.includes('ok'));
+    await closed(dial(port));
+    expect(shed).toEqual(['full']);
+    expect(busy.closed).toBe(false);
+  });
+
+  it('are bounded', async () => {
+    const { shed, port } = await slow(10);
+    const max = limit('httpPipelinedMax');
+    const many = dial(port);
+    many.write(ask('/later').repeat(max));
+    const more = dial(port);
+    more.write(ask('/later').repeat(max + 5));
+    await closed(more);
+    expect(shed).toEqual(['pipelined']);
+    expect(many.closed).toBe(false);
+  });
+});
+
+describe('what is no request', () => {
+  async function listening() {
+    const shed: ShedReason[] = [];
+    const guard = createConnectionGuard((why) => shed.push(why));
+    const server = createServer({ connectionsCheckingInterval: 20 }, (_, response) =>
+      response.writeHead(200, { 'content-length': 100 }).write('a part'),
+    );
+    server.headersTimeout = 60;
+    guard.watch(server);
+    closers.push(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { shed, socket: dial((server.address() as AddressInfo).port) };
+  }
+
+  it.each([
+    ['no HTTP', 'malformed', '400', 'nonsense\r\n\r\n'],
+    ['a long head', 'head-too-large', '431', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['a head that does not end', 'too-slow', '408', 'GET / HTTP/1.1\r\nHost: x\r\n'],
+  ])('is answered, counted and closed: %s', async (_, reason, status, bytes) => {
+    const { shed, socket } = await listening();
+    socket.write(bytes);
+    const answer = await socket.until((text) => text.includes('\r\n\r\n'));
+    expect(answer.split(' ')[1]).toBe(status);
+    await closed(socket);
+    expect(shed).toEqual([reason]);
+  });
+
+  it('has no answer put into the body that is on its way', async () => {
+    const { shed, socket } = await listening();
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await socket.until((text) => text.endsWith('\r\n\r\na part'));
+    socket.write('nonsense\r\n\r\n');
+    await closed(socket);
+    expect(await socket.until(() => true)).toBe('');
+    expect(shed).toEqual(['malformed']);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   CHUNK_BYTES_MIN,
   createBufferPool,
   type FileSink,
+  type SendEnd,
   sendSlice,
 } from '../../../src/platform/file-sender.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
@@ -40,10 +41,14 @@ function dial(port: number) {
   return socket;
 }
 
-async function listening(world: World, dir: string, onDownload?: MachineAppOptions['onDownload']) {
+async function listening(
+  world: World,
+  dir: string,
+  options: Pick<MachineAppOptions, 'onDownload'> = {},
+) {
   const app: FastifyInstance = createMachineApp({
     ...{ ...world, log, assets: dir, pxeimage: dir },
-    ...(onDownload ? { onDownload } : {}),
+    ...options,
   });
   closers.push(() => app.close());
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -202,9 +207,11 @@ describe('answers on the wire', () => {
     const dir = folder();
     const bytes = randomBytes(8_388_608);
     writeFileSync(join(dir, 'vmlinuz'), bytes);
-    const ends: boolean[] = [];
+    const ends: SendEnd[] = [];
     const world = createWorld();
-    const { port, token } = await listening(world, dir, (_, all) => ends.push(all));
+    const { port, token } = await listening(world, dir, {
+      onDownload: (_, end) => void ends.push(end),
+    });
     const digests = await Promise.all(
       Array.from({ length: 8 }, async () => {
         const answer = await fetch(`http://127.0.0.1:${port}/boot/${token}/vmlinuz`);
@@ -214,7 +221,7 @@ describe('answers on the wire', () => {
       }),
     );
     expect(new Set(digests)).toEqual(new Set([createHash('sha256').update(bytes).digest('hex')]));
-    expect(ends).toEqual(Array(8).fill(true));
+    expect(ends).toEqual(Array(8).fill('complete'));
   });
 
   it('notes the loader that UEFI HTTP Boot fetches on the boot of who holds the address', async () => {
@@ -244,14 +251,16 @@ describe('answers on the wire', () => {
     const dir = folder();
     writeFileSync(join(dir, 'vmlinuz'), randomBytes(16_777_216));
     const world = createWorld();
-    const ended = Promise.withResolvers<[number, boolean]>();
-    const { port, token, boot } = await listening(world, dir, (...end) => ended.resolve(end));
+    const ended = Promise.withResolvers<[number, SendEnd]>();
+    const { port, token, boot } = await listening(world, dir, {
+      onDownload: (...end) => ended.resolve(end),
+    });
     const socket = dial(port);
     socket.write(`GET /boot/${token}/vmlinuz HTTP/1.1\r\nHost: x\r\n\r\n`);
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
-    const [sentBytes, complete] = await ended.promise;
-    expect(complete).toBe(false);
+    const [sentBytes, end] = await ended.promise;
+    expect(end).toBe('gone');
     expect(sentBytes).toBeLessThan(16_777_216);
     expect(world.inventory.events.ofBoot(boot).slice(-2)).toMatchObject([
       { name: 'http.started', data: { file: 'vmlinuz', sizeBytes: 16_777_216, offsetBytes: 0 } },

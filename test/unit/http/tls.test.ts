@@ -47,7 +47,8 @@ async function serve(files: TlsFiles, profile: 'machines' | 'people' = 'machines
   const lines: Line[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
   const world = createWorld();
-  const guard = createConnectionGuard(() => undefined);
+  const shed: string[] = [];
+  const guard = createConnectionGuard((why) => shed.push(why));
   const options = { ...world, log, assets: dir, pxeimage: dir, ca: site.ca, guard };
   const app = createMachineApp(options);
   closers.push(() => app.close());
@@ -62,7 +63,7 @@ async function serve(files: TlsFiles, profile: 'machines' | 'people' = 'machines
   await listenAt(https.server, { host: '127.0.0.1', port: 0 });
   const { port } = https.server.address() as AddressInfo;
   const warnings = () => lines.filter(({ level }) => level >= 40).map(({ msg }) => msg);
-  return { ...https, world, app, guard, port, notAfter, warnings };
+  return { ...https, world, app, guard, shed, port, notAfter, warnings };
 }
 
 const curl = async (...words: string[]) =>
@@ -127,6 +128,14 @@ describe('the machines’ TLS listener', () => {
   ])('speaks with %s', async (_, words, cipher) => {
     const { port } = await serve(site);
     expect(await handshake(port, ...words)).toBe(cipher || words[words.indexOf('-cipher') + 1]);
+  });
+
+  it('counts who comes without TLS, or with none that it takes', async () => {
+    const { port, shed } = await serve(site);
+    await expect(curl(`http://127.0.0.1:${port}/boot/ipxe/snponly.efi`)).rejects.toThrow('curl');
+    expect(shed).toEqual(['tls']);
+    await handshake(port, '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0');
+    expect(shed).toEqual(['tls', 'tls']);
   });
 
   it('has a certificate for either kind of client when given both', async () => {

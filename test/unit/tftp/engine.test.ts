@@ -91,6 +91,26 @@ describe('requests', () => {
     world.ask(client, 'f');
     expect(world.events.filter(({ name }) => name === 'tftp.started')).toHaveLength(2);
   });
+
+  it('for another file from a port that owes the last ACK alone begin at once: that ACK was lost', () => {
+    const world = createTftpWorld({ f: file, g: file });
+    const blocks = Math.floor(file.length / 512) + 1;
+    world.ask(client, 'f');
+    for (let block = 1; block < blocks - 1; block++) world.say(client, 1, encodeAck(block));
+    world.ask(client, 'g');
+    expect(world.drops).toEqual(['duplicate-request']);
+    world.say(client, 1, encodeAck(blocks - 1));
+    world.ask(client, 'f');
+    expect(world.drops).toEqual(['duplicate-request', 'duplicate-request']);
+    world.ask(client, 'g');
+    expect(world.events.map(({ name, data }) => [name, data.file])).toEqual([
+      ['tftp.started', 'f'],
+      ['tftp.sent', 'f'],
+      ['tftp.started', 'g'],
+    ]);
+    expect(last(world)).toMatchObject({ opcode: OPCODE.data, block: 1 });
+    expect(world.sent.at(-1)?.via).toBe(2);
+  });
 });
 
 describe('many clients', () => {

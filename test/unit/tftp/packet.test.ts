@@ -90,6 +90,11 @@ describe('negotiation', () => {
     expect(negotiate(new Map(), 1).rollover).toBe(0);
   });
 
+  it('sends who asked for no size the blocks of RFC 1350, whatever it bears', () => {
+    expect(negotiate(options({ tsize: '0' }), 1, 256).blksizeBytes).toBe(512);
+    expect(negotiate(options({ blksize: '1468' }), 1, 256).blksizeBytes).toBe(256);
+  });
+
   it('leaves out what is not acceptable', () => {
     const terms = negotiate(
       options({ blksize: '4', windowsize: '0', tsize: '7', timeout: '900', rollover: '2' }),

@@ -202,6 +202,20 @@ describe.each(['auto', 'dgram'] as const)('the service, io %s', (io) => {
     stranger.close();
   });
 
+  it('counts empty datagrams on each of its ports, and goes on', async () => {
+    server = await startTftpServer({ f: Buffer.alloc(1000, 'x') }, io);
+    const peer = await openPeer();
+    await peer.send(request('f'), server.port);
+    const { port } = await peer.next();
+    await peer.send(new Uint8Array(), server.port);
+    await peer.send(new Uint8Array(), port);
+    await peer.send(encodeAck(1), port);
+    expect((await peer.next()).packet).toMatchObject({ opcode: OPCODE.data, block: 2 });
+    const { drops, until } = server;
+    await until(() => drops.get('too-short') === 2);
+    peer.close();
+  });
+
   it('serves a file that is replaced to the end, and the new one to the next', async () => {
     server = await startTftpServer({ f: Buffer.alloc(1000, 'old') }, io);
     const peer = await openPeer();

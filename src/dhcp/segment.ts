@@ -151,6 +151,7 @@ export interface Listener {
 /**
  * The interfaces to serve, each once, in the order of the configuration; those for relays only come last, with the addresses of
  * relayed segments: with all of ours where the configuration has no such segment, because the inventory may have one any time.
+ * Where relayed requests come in by interfaces with segments of their own, an address that only relayed segments have is with the first.
  */
 export function listenersOf(
   segments: readonly Segment[],
@@ -173,5 +174,11 @@ export function listenersOf(
     if (own.has(iface)) continue;
     for (const segment of relayed.length > 0 ? relayed : any) add(iface, segment);
   }
-  return [...found.values()];
+  const [first] = found.keys();
+  const isKnown = ({ serverAddress }: Segment) =>
+    [...found.values()].some(({ addresses }) => addresses.includes(serverAddress));
+  if (first !== undefined) for (const one of relayed) if (!isKnown(one)) add(first, one);
+  // They come in by whatever way leads to us.
+  const isProxyBehind = relayed.some(({ mode }) => mode === 'proxy');
+  return [...found.values()].map((one) => (isProxyBehind ? { ...one, proxy: true } : one));
 }

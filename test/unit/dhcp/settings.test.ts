@@ -150,6 +150,32 @@ dhcp:
     ]);
   });
 
+  it('have what relayed segments need, which come in by interfaces with segments of their own', () => {
+    const of = (fields: string) =>
+      listenersOf(
+        segments(`
+dhcp:
+  segments:
+    - { name: a, iface: eth1, address: 10.1.0.1, cidr: 10.1.0.0/24, pools: [] }
+    - { name: b, iface: eth2, address: 10.2.0.1, cidr: 10.2.0.0/24, pools: [] }
+    - { name: d, relayed: true, cidr: 10.5.0.0/24, ${fields} }
+`),
+        [],
+      ).map(({ iface, addresses, proxy }) => [iface, addresses.map(formatIpv4), proxy]);
+    expect(of('address: 10.2.0.1, pools: []')).toEqual([
+      ['eth1', ['10.1.0.1'], false],
+      ['eth2', ['10.2.0.1'], false],
+    ]);
+    expect(of('address: 10.4.0.1, pools: []')).toEqual([
+      ['eth1', ['10.1.0.1', '10.4.0.1'], false],
+      ['eth2', ['10.2.0.1'], false],
+    ]);
+    expect(of('address: 10.2.0.1, mode: proxy')).toEqual([
+      ['eth1', ['10.1.0.1'], true],
+      ['eth2', ['10.2.0.1'], true],
+    ]);
+  });
+
   it('for relays have all our addresses where only the inventory may have relayed segments', () => {
     const found = listenersOf(
       segments(`

@@ -119,8 +119,8 @@ export function openCore(
   );
   const { records } = inventory.serverdb;
   const live = openLiveSegments({ ...inventory, dhcp: config.dhcp, records });
-  const stock = createQuietStock(inventory.leases);
   const { addresses } = inventory.serverdb;
+  const stock = createQuietStock(inventory.leases, addresses.reservedAt);
   const newcomers = createNewcomers({
     ...{ clock: systemClock, boots: inventory.boots },
     isOnRecord: (mac) => inventory.machines.stateByMac(mac) !== undefined,

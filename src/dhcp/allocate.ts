@@ -74,8 +74,10 @@ function newIn(
   const usable = (address: Ipv4) =>
     mayHold(applicant, segment, address) && partnerAllows(applicant, segment, address);
   // What a client asks for by name it had before: that is better evidence than our probe of another address.
-  const quiet = segment.conflictProbe ? view.quietAddress?.(segment, now) : undefined;
-  const hint = wanted ?? quiet;
+  const mayHave = wanted !== undefined && usable(wanted) && isFreeFor(applicant, segment, wanted);
+  const probed = () =>
+    segment.conflictProbe ? view.quietAddress?.(segment, now, usable) : undefined;
+  const hint = mayHave ? wanted : probed();
   const address = view.leases.pick(segment, mac, hint, usable);
   return address !== undefined && usable(address) ? { segment, address } : undefined;
 }

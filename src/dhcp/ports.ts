@@ -162,8 +162,12 @@ export interface DhcpView {
   hostnameFor?(segment: string, mac: Mac): string | undefined;
   /** The NIC that the inventory keeps an address for. */
   reservedAt?(segment: string, address: Ipv4): Mac | undefined;
-  /** A free address on which nobody answered a moment ago; undefined when none is in stock. Never waits. */
-  quietAddress?(segment: Segment, now: Millis): Ipv4 | undefined;
+  /** A free address on which nobody answered a moment ago, of those that are `usable`; undefined when none is in stock. Never waits. */
+  quietAddress?(
+    segment: Segment,
+    now: Millis,
+    usable: (address: Ipv4) => boolean,
+  ): Ipv4 | undefined;
 }
 
 export interface DhcpRequest {

@@ -7,7 +7,7 @@
  * `platform/probe-routed.ts` behind relays.
  *
  * Only addresses that were never given to anybody are probed: one that has a lease on record is answered for by its
- * owner. When the stock is empty (a hall powers on) addresses are given out unprobed: a conflict costs one machine a
+ * owner, and one that is reserved is given to nobody else. When the stock is empty (a hall powers on) addresses are given out unprobed: a conflict costs one machine a
  * DECLINE, a wait would cost all of them their boot.
  *
  * Something that answers for whatever is asked makes probing worthless. On a wire it is known by its MAC. Behind a relay nobody's
@@ -19,7 +19,7 @@ import { limit } from '../limits.ts';
 import { formatIpv4, type Ipv4 } from '../wire/ipv4.ts';
 import { type Mac, NO_MAC } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
-import type { LeaseChange, LeaseView, Segment } from './ports.ts';
+import type { DhcpView, LeaseChange, LeaseView, Segment } from './ports.ts';
 
 /** Who answered on an address; undefined for somebody behind a relay. */
 export type Answers = ReadonlyMap<Ipv4, Mac | undefined>;
@@ -37,8 +37,8 @@ export interface Judgement {
 }
 
 export interface QuietStock {
-  /** A free address that was silent a moment ago; it stays in stock until it is given out. */
-  candidate(segment: Segment, now: Millis): Ipv4 | undefined;
+  /** A free address that was silent a moment ago, of those that are `usable`; it stays in stock until it is given out. */
+  candidate(segment: Segment, now: Millis, usable?: (address: Ipv4) => boolean): Ipv4 | undefined;
   /** The addresses to probe next: empty when the stock is full and fresh. */
   next(segment: Segment, now: Millis): Ipv4[];
   judge(
@@ -64,8 +64,14 @@ interface SegmentStock {
 
 type Leases = Pick<LeaseView, 'byAddress' | 'quarantinesBeside'>;
 
-export function createQuietStock(leases: Leases): QuietStock {
+/** @param reservedAt whom the inventory keeps an address for: it is nobody else's to be given, and its owner may be on it */
+export function createQuietStock(
+  leases: Leases,
+  reservedAt: NonNullable<DhcpView['reservedAt']> = () => undefined,
+): QuietStock {
   const stocks = new Map<string, SegmentStock>();
+  const isFree = ({ name }: Segment, address: Ipv4): boolean =>
+    leases.byAddress(name, address) === undefined && reservedAt(name, address) === undefined;
   const stockOf = ({ name, pools }: Segment): SegmentStock => {
     const known = stocks.get(name);
     if (known && samePools(known.pools, pools)) return known;
@@ -75,15 +81,13 @@ export function createQuietStock(leases: Leases): QuietStock {
     return made;
   };
   const isFresh = (segment: Segment, { address, at }: Stocked, now: Millis): boolean =>
-    now - at <= limit('probeFreshMs') &&
-    segment.isDynamic(address) &&
-    leases.byAddress(segment.name, address) === undefined;
+    now - at <= limit('probeFreshMs') && segment.isDynamic(address) && isFree(segment, address);
 
   return {
-    candidate(segment, now) {
+    candidate(segment, now, usable = () => true) {
       const stock = stocks.get(segment.name);
       while (stock?.list[0] && !isFresh(segment, stock.list[0], now)) stock.list.shift();
-      return stock?.list[0]?.address;
+      return stock?.list.find((one) => usable(one.address) && isFresh(segment, one, now))?.address;
     },
     next(segment, now) {
       const stock = stockOf(segment);
@@ -91,8 +95,7 @@ export function createQuietStock(leases: Leases): QuietStock {
       stock.list = stock.list.filter((entry) => isFresh(segment, entry, now));
       const known = new Set(stock.list.map(({ address }) => address));
       const wanted = Math.min(limit('probeStockMax') - known.size, limit('probeBatchMax'));
-      const skip = (address: Ipv4): boolean =>
-        known.has(address) || leases.byAddress(segment.name, address) !== undefined;
+      const skip = (address: Ipv4): boolean => known.has(address) || !isFree(segment, address);
       const lowest = neverGiven(segment, wanted, skip);
       const wantsControl = segment.conflictProbe === 'routed' && known.size === 0;
       return wantsControl ? withHighest(segment, lowest, skip) : lowest;
@@ -100,7 +103,7 @@ export function createQuietStock(leases: Leases): QuietStock {
     judge(segment, { addresses, answers }, now) {
       const stock = stockOf(segment);
       // Who was given an address while the probe was on its way answers for it by right.
-      const free = addresses.filter((address) => !leases.byAddress(segment.name, address));
+      const free = addresses.filter((address) => isFree(segment, address));
       const taken = free.flatMap((address) =>
         answers.has(address) ? [{ address, by: answers.get(address) }] : [],
       );

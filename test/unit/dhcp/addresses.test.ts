@@ -129,6 +129,9 @@ describe('pools', () => {
     const on = world('', { quietAddress: () => ipv4('10.77.0.130') });
     expect(shown(discover(on, A))).toBe('offer 10.77.0.130');
     expect(shown(discover(on, B, asks('10.77.0.140')))).toBe('offer 10.77.0.140');
+    // What it asks for is another network's: that is no reason to give it what nobody has looked at.
+    const moved = world('', { quietAddress: () => ipv4('10.77.0.130') });
+    expect(shown(discover(moved, B, asks('192.168.1.5')))).toBe('offer 10.77.0.130');
     const off = world('dhcp: { segments: [{ conflictProbe: false }] }', {
       quietAddress: () => ipv4('10.77.0.130'),
     });

@@ -12,8 +12,10 @@ const A = mac('52:54:00:00:00:0a');
 
 function world(yaml = 'dhcp: { segments: [{ pool: { first: 10.77.0.10, last: 10.77.0.80 } }] }') {
   const made = createWorld(undefined, yaml);
-  const stock = createQuietStock(made.inventory.leases);
-  Object.assign(made.view, { quietAddress: stock.candidate });
+  const kept = new Map<Ipv4, Mac>();
+  const reservedAt = (_segment: string, address: Ipv4) => kept.get(address);
+  const stock = createQuietStock(made.inventory.leases, reservedAt);
+  Object.assign(made.view, { quietAddress: stock.candidate, reservedAt });
   const [segment] = made.segments;
   if (!segment) throw new Error('no segment');
   const next = () => stock.next(segment, made.time.now);
@@ -31,7 +33,7 @@ function world(yaml = 'dhcp: { segments: [{ pool: { first: 10.77.0.10, last: 10.
     });
   const discover = (n: number) =>
     shown(made.dhcp(dhcpPacket({ mac: mac(`52:54:00:00:01:0${n}`), type: 1 })));
-  return { ...made, stock, segment, next, judge, answers, carryOut, discover };
+  return { ...made, stock, kept, segment, next, judge, answers, carryOut, discover };
 }
 
 describe('which addresses are probed', () => {
@@ -60,6 +62,18 @@ describe('which addresses are probed', () => {
     expect(formatIpv4(again[0] ?? (0 as Ipv4))).toBe('10.77.0.11');
   });
 
+  it('none that the inventory keeps for a NIC: its owner may be on it, and nobody else is given it', () => {
+    const on = world();
+    on.kept.set(ipv4('10.77.0.10'), A);
+    const asked = on.next();
+    expect(formatIpv4(asked[0] ?? (0 as Ipv4))).toBe('10.77.0.11');
+    // It is kept for one since the probe left.
+    on.kept.set(ipv4('10.77.0.11'), STRANGER);
+    const { conflicts } = on.judge(asked, on.answers(['10.77.0.11', STRANGER]));
+    expect(conflicts).toEqual([]);
+    expect(on.discover(1)).toBe('offer 10.77.0.12');
+  });
+
   it.each(['conflictProbe: false', 'mode: proxy', 'relayed: true, conflictProbe: false'])(
     'none on a segment with %s',
     (fields) => {
@@ -70,6 +84,15 @@ describe('which addresses are probed', () => {
 });
 
 describe('what an answer means', () => {
+  it('silence: to one who may not have the first such address, the next one is given', () => {
+    const on = world();
+    const given = [ipv4('10.77.0.30'), ipv4('10.77.0.31')];
+    on.judge(given);
+    expect(on.stock.candidate(on.segment, on.time.now, (one) => one === given[1])).toBe(given[1]);
+    on.kept.set(ipv4('10.77.0.30'), A);
+    expect(on.discover(1)).toBe('offer 10.77.0.31');
+  });
+
   it('silence: the address is given out first', () => {
     const on = world();
     on.judge([ipv4('10.77.0.30'), ipv4('10.77.0.31')]);

@@ -148,6 +148,14 @@ export const ERRORS = {
     message:
       'The database file is damaged: stop the daemon and restore a backup (`reveille restore`).',
   },
+  DATABASE_SILENT: {
+    httpStatus: 503,
+    message: 'The database does not answer; try again in a moment.',
+  },
+  DATABASE_BUSY: {
+    httpStatus: 503,
+    message: 'The database took too long and has changed nothing; try again in a moment.',
+  },
   TOO_MANY_READERS: { httpStatus: 503, message: 'Too many live readers; try again in a moment.' },
   BMC_UNREACHABLE: {
     httpStatus: 504,

@@ -8,8 +8,10 @@
  *
  * Each batch keeps its own promise: its cursor moves in the transaction that keeps it, from where it begins and no other place, for the line that
  * greeted last. Several together wait for nobody: a site whose row another instance or an answer holds is left out, and waits alone. When a
- * transaction of several fails, each is tried alone, and only whose own fault it was hears of it.
+ * transaction of several fails, each is tried alone, and only whose own fault it was hears of it. They are small, so that PostgreSQL gets
+ * less time for them than for others; one that does not answer at all is nobody's fault, and each line ends.
  */
+import { AppError } from '../errors.ts';
 import type { FeedEvent, FromAppliance } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
@@ -22,6 +24,7 @@ import { HAS_ODD, mendJobRows } from './schema-jobs.ts';
 import { HAS_DUE, putTold, settleJobs } from './site-jobs.ts';
 import { putSitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export type Batch = Extract<FromAppliance, { kind: 'batch' }>;
 
@@ -39,17 +42,21 @@ interface Ports {
   readonly notice: Notice;
 }
 
-/** @returns keeps a batch, in one transaction, with others that have come by then */
+/**
+ * @param ports.upkeep says that batches could not be kept together, once while it lasts
+ * @returns keeps a batch, in one transaction, with others that have come by then
+ */
 export function openBatches(
   db: FleetDatabase,
-  ports: Ports,
+  { upkeep, ...ports }: Ports & { readonly upkeep: Upkeep },
 ): (arrived: ArrivedBatch) => Promise<BatchVerdict> {
   let waiting: Waiting[] = [];
   /** Transactions of small batches. */
   let running = 0;
   const keep = (group: readonly ArrivedBatch[], held: Held) =>
-    db.transaction((sql) =>
-      keepAll(sql, group, { ...ports, lock: db.engine === 'sqlite' ? '' : LOCKS[held] }),
+    db.transaction(
+      (sql) => keepAll(sql, group, { ...ports, lock: db.engine === 'sqlite' ? '' : LOCKS[held] }),
+      held === 'wait' ? {} : { statementMs: limit('fleetGroupStatementMs') },
     );
   const alone = async (one: Waiting): Promise<void> => {
     try {
@@ -61,8 +68,21 @@ export function openBatches(
     }
   };
   const together = async (group: readonly Waiting[]): Promise<void> => {
+    let verdicts: Awaited<ReturnType<typeof keep>> = [];
+    let error: unknown;
+    await upkeep.run('batches together', ALONE, async () => {
+      try {
+        verdicts = await keep(group, 'leave out');
+      } catch (err) {
+        error = err;
+        throw err;
+      }
+    });
+    if (error instanceof AppError && error.code === 'DATABASE_SILENT') {
+      for (const one of group) one.fail(error);
+      return;
+    }
     // What has failed was undone, or was kept and is known by now.
-    const verdicts = await keep(group, 'leave out').catch(() => []);
     for (const [index, one] of group.entries()) {
       const verdict = verdicts[index];
       if (verdict) one.done(verdict);
@@ -89,6 +109,8 @@ export function openBatches(
       setImmediate(next);
     });
 }
+
+const ALONE = "Each site's batch is tried alone, which is slower.";
 
 const sizeOf = ({ events, machines }: Batch): number => Math.max(events.length, machines.length);
 

@@ -23,7 +23,7 @@ import { answerReset } from './resets.ts';
 import { mendJobRows } from './schema-jobs.ts';
 import { endSiteJobs, loseJobs, putSiteJobs } from './site-jobs.ts';
 import { answerSitePool, replaceSitePools } from './site-pools.ts';
-import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
+import { type FleetDatabase, LONG, type Sql, type SqlRow } from './sql.ts';
 import { applyWhole, toldAtHello, toldBy } from './told.ts';
 import type { Upkeep } from './upkeep.ts';
 import { enterWords } from './word-index.ts';
@@ -104,7 +104,7 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
     sql.run('INSERT INTO notices (id, at, site, code, detail) VALUES (?, ?, ?, ?, ?)', [
       ...[randomUUID(), clock(), of, code, detail.slice(0, 500)],
     ]);
-  const keepBatch = openBatches(db, { clock, notice });
+  const keepBatch = openBatches(db, { clock, notice, upkeep });
   const count = openCounting(db, upkeep);
   return {
     site,
@@ -166,7 +166,7 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
         await forgetTold(sql, of);
         await tellRecords(sql, [of], now);
         return { kind: 'applied', cursor: done.cursor };
-      });
+      }, page.done && LONG);
       if (page.machines.length > 0) await count();
       // The site does not wait for it.
       if (verdict.kind === 'applied') void enterWords(db, upkeep);

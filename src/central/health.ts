@@ -10,10 +10,16 @@ import { type SiteStanding, siteStandings } from './fleet-view.ts';
 import type { FleetDatabase } from './sql.ts';
 
 export interface FleetHealth {
-  /** Each check by name; ready when all are true. */
-  readiness(): Promise<Record<string, boolean>>;
+  /** Each check by name, ready when all are true, and why where one is not. */
+  readiness(): Promise<Readiness>;
   /** Prometheus text. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface Readiness {
+  readonly checks: Readonly<Record<string, boolean>>;
+  /** For everybody: the log has more. */
+  readonly why?: Readonly<Record<string, string>>;
 }
 
 /** What a site has not answered. */
@@ -35,19 +41,33 @@ export function openFleetHealth(
     },
   });
   const setSites = addSiteMetrics(registry);
+  /** What is asked and not answered: who asks meanwhile takes no connection more. */
+  let asked: Promise<string> | undefined;
+  const ask = (): Promise<string> => {
+    asked ??= db
+      .all('SELECT 1 AS one')
+      .then(
+        () => '',
+        () => 'It cannot be asked.',
+      )
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
   return {
     async readiness() {
       let over: NodeJS.Timeout | undefined;
-      const late = new Promise<false>((resolve) => {
-        over = setTimeout(() => resolve(false), limit('fleetReadyMs'));
+      const late = new Promise<string>((resolve) => {
+        const says = `It has not answered within ${limit('fleetReadyMs')} ms.`;
+        over = setTimeout(() => resolve(says), limit('fleetReadyMs'));
       });
-      const asked = db.all('SELECT 1 AS one').then(
-        () => true,
-        () => false,
-      );
-      const database = await Promise.race([asked, late]);
+      const database = await Promise.race([ask(), late]);
       clearTimeout(over);
-      return { database };
+      return {
+        checks: { database: database === '' },
+        ...(database !== '' && { why: { database } }),
+      };
     },
     async metrics() {
       const sites = await siteStandings(db, clock());
@@ -126,9 +146,9 @@ export function addHealth(app: FleetApp, { health }: { readonly health: FleetHea
   const config = { fleetRole: 'open' } as const;
   app.get('/healthz', { config }, async () => ({ status: 'alive', ok: true }));
   app.get('/readyz', { config }, async (_request, reply) => {
-    const checks = await health.readiness();
+    const { checks, ...why } = await health.readiness();
     const ready = Object.values(checks).every(Boolean);
-    return reply.code(ready ? 200 : 503).send({ ready, checks });
+    return reply.code(ready ? 200 : 503).send({ ready, checks, ...why });
   });
   app.get('/metrics', { config: { fleetRole: 'viewer' } }, async (_request, reply) => {
     const { contentType, text } = await health.metrics();

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { limit } from '../limits.ts';
 import { endAway, OPEN_PARTS } from './parts.ts';
-import type { FleetDatabase, Sql } from './sql.ts';
+import { type FleetDatabase, LONG, type Sql } from './sql.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -30,13 +30,8 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       for (const { name } of await db.all<{ name: string }>('SELECT name FROM sites'))
         gone += await dropEvents(db, { site: name, before, most });
       gone += await db.run('DELETE FROM notices WHERE at < ?', [before]);
-      gone += await db.run(
-        `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
-         AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)
-         AND NOT EXISTS (SELECT 1 FROM fleet_jobs j WHERE j.intent = intents.id AND j.intent <> ''
-           AND (j.ended_at = 0 OR j.ended_at >= ?))`,
-        [before, before],
-      );
+      // Where none has been removed for long, of all that were ever asked.
+      gone += await db.transaction((sql) => dropIntents(sql, before), LONG);
       gone += await dropJobs(db, { before, most });
       gone += await dropRequests(db, { before, most: 100 });
       gone += await db.run('DELETE FROM join_codes WHERE expires_at < ?', [before]);
@@ -88,6 +83,15 @@ async function dropEvents(
     if (last.id !== oldest.at(-1)?.id) return gone;
   }
 }
+
+const dropIntents = (sql: Sql, before: number): Promise<number> =>
+  sql.run(
+    `DELETE FROM intents WHERE asked_at < ? AND status <> 'waiting'
+     AND NOT EXISTS (SELECT 1 FROM fleet_parts p WHERE p.intent = intents.id)
+     AND NOT EXISTS (SELECT 1 FROM fleet_jobs j WHERE j.intent = intents.id AND j.intent <> ''
+       AND (j.ended_at = 0 OR j.ended_at >= ?))`,
+    [before, before],
+  );
 
 async function dropJobs(
   db: FleetDatabase,

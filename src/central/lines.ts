@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
+import { AppError } from '../errors.ts';
 import {
   type FromAppliance,
   type FromCentral,
@@ -77,7 +78,8 @@ export function createLines(parts: LineParts): Lines {
       for (const { id } of intents) line.sent.add(id);
       if (intents.length > 0) send(line.socket, { kind: 'intents', intents });
     } catch (err) {
-      log.error({ err, site: line.site }, 'intents could not be read');
+      // It is said once of the database, and not twice a second of each line.
+      if (!isSilent(err)) log.error({ err, site: line.site }, 'intents could not be read');
     } finally {
       line.sending = false;
     }
@@ -144,7 +146,8 @@ function openLine(parts: LineParts, opening: Opening): void {
       inbox.stop();
       if (error instanceof Refusal) return refuse(code ?? 'PROTOCOL', message);
       if (error instanceof Replaced) return socket.close(1000, REPLACED);
-      log.error({ err: error, site: claimed }, 'a message of an appliance could not be used');
+      if (isSilent(error)) log.warn({ site: claimed }, 'a line ends: the database does not answer');
+      else log.error({ err: error, site: claimed }, 'a message of an appliance could not be used');
       socket.close(1011);
     }
   };
@@ -161,7 +164,10 @@ function openLine(parts: LineParts, opening: Opening): void {
   const ping = setInterval(() => {
     if (inbox.silentMs() > 3 * limit('federationPingMs')) return socket.terminate();
     socket.ping();
-    if (line) look(line).catch((err) => log.error({ err }, 'a line could not be looked after'));
+    if (line)
+      look(line).catch((err) => {
+        if (!isSilent(err)) log.error({ err }, 'a line could not be looked after');
+      });
   }, limit('federationPingMs'));
   socket.on('pong', inbox.touch);
   socket.on('close', () => {
@@ -273,6 +279,9 @@ async function hear(
       throw new Refusal('PROTOCOL', 'A second hello.');
   }
 }
+
+const isSilent = (err: unknown): boolean =>
+  err instanceof AppError && err.code === 'DATABASE_SILENT';
 
 const REPLACED = 'another line of this site has come';
 

@@ -1,6 +1,6 @@
 /** The fleet's tables, for both engines: forward-only steps, counted in `fleet_schema`. Times are milliseconds since 1970. */
 import { JOB_ROWS, type Step } from './schema-jobs.ts';
-import type { FleetDatabase } from './sql.ts';
+import { type FleetDatabase, LONG } from './sql.ts';
 
 const STEPS: readonly Step[] = [
   [
@@ -392,5 +392,5 @@ export async function migrateFleet(db: FleetDatabase): Promise<void> {
         await (typeof statement === 'string' ? sql.run(statement) : statement(sql));
       await sql.run('INSERT INTO fleet_schema (step) VALUES (?)', [index + 1]);
     }
-  });
+  }, LONG);
 }

@@ -62,7 +62,7 @@ export async function startCentral(
   { log, clock }: { readonly log: Log; readonly clock: Clock },
 ): Promise<Central> {
   const authority = await authorityIn(settings.folder, clock);
-  const db = await reachFleetDatabase(settings.database);
+  const db = await reachFleetDatabase(settings.database, { log });
   let indexes: WordIndexes;
   try {
     await migrateFleet(db);

@@ -2,11 +2,13 @@
  * The database behind central: PostgreSQL for a fleet, SQLite for a try on one machine, through one narrow asynchronous port.
  *
  * Statements are written once, with `?` for values and in the part of SQL that both speak; numbers beyond 32 bits come back
- * as numbers. A transaction is a function: what it throws undoes it. SQLite runs transactions one after another.
+ * as numbers. A transaction is a function: what it throws undoes it. SQLite runs transactions one after another. What PostgreSQL may
+ * take for an answer is in postgres.ts.
  */
 import Sqlite from 'better-sqlite3';
-import pg from 'pg';
 import { AppError } from '../errors.ts';
+import { limit } from '../limits.ts';
+import { openPostgres, type PostgresOptions } from './postgres.ts';
 
 export type SqlValue = string | number | null;
 export type SqlRow = Record<string, SqlValue>;
@@ -17,9 +19,19 @@ export interface Sql {
   run(text: string, values?: readonly SqlValue[]): Promise<number>;
 }
 
+export interface TransactionOptions {
+  /** What each statement of it may take, where that is another time than usual. PostgreSQL alone. */
+  readonly statementMs?: number;
+}
+
+/** Of what is of all machines. */
+export const LONG: TransactionOptions = { statementMs: limit('fleetLongStatementMs') };
+
+/** All of it throws AppError DATABASE_SILENT, DATABASE_BUSY. */
 export interface FleetDatabase extends Sql {
   readonly engine: 'postgresql' | 'sqlite';
-  transaction<T>(run: (sql: Sql) => Promise<T>): Promise<T>;
+  /** @param run is run again when another transaction was in the way: all that it does is undone by a rollback */
+  transaction<T>(run: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -28,15 +40,20 @@ export interface FleetDatabase extends Sql {
  *
  * @throws AppError CONFIG_INVALID for what is no such URL, DATABASE_FAILED with the reason
  */
-export async function reachFleetDatabase(url: string): Promise<FleetDatabase> {
+export async function reachFleetDatabase(
+  url: string,
+  options?: PostgresOptions,
+): Promise<FleetDatabase> {
   let db: FleetDatabase | undefined;
   try {
-    db = openFleetDatabase(url);
+    db = openFleetDatabase(url, options);
     await db.all('SELECT 1 AS one');
     return db;
-  } catch (cause) {
+  } catch (error) {
     await db?.close();
-    if (cause instanceof AppError) throw cause;
+    const isSilent = error instanceof AppError && error.code === 'DATABASE_SILENT';
+    if (error instanceof AppError && !isSilent) throw error;
+    const cause = isSilent ? error.cause : error;
     // A refused connection to a name with several addresses has no message of its own.
     const { message, code = '' } = cause as NodeJS.ErrnoException;
     const where = url.replace(/:\/\/[^/@]*@/, '://…@');
@@ -44,67 +61,15 @@ export async function reachFleetDatabase(url: string): Promise<FleetDatabase> {
   }
 }
 
-/** PostgreSQL's INT8: counts and times stay below 2^53. */
-const INT8 = 20;
-
 /** @param url `postgresql://…`, or `sqlite:FILE` */
-export function openFleetDatabase(url: string): FleetDatabase {
-  if (/^postgres(ql)?:/.test(url)) return openPostgres(url);
+export function openFleetDatabase(url: string, options?: PostgresOptions): FleetDatabase {
+  if (/^postgres(ql)?:/.test(url)) return openPostgres(url, options);
   const [, file] = /^sqlite:(.+)$/.exec(url) ?? [];
   if (file === undefined) {
     const detail = '\n  database: begins with postgresql: or sqlite:';
     throw new AppError('CONFIG_INVALID', { detail });
   }
   return openSqlite(file);
-}
-
-function openPostgres(url: string): FleetDatabase {
-  const types = new pg.TypeOverrides();
-  types.setTypeParser(INT8, Number);
-  const pool = new pg.Pool({ connectionString: url, max: 10, types });
-  // A connection that ends: whoever uses it hears of it by the query that fails, and the next one is opened when needed.
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
-  return {
-    ...postgresSql((text, values) => pool.query(text, values)),
-    engine: 'postgresql',
-    async transaction(run) {
-      const client = await pool.connect();
-      try {
-        await client.query('BEGIN');
-        const result = await run(postgresSql((text, values) => client.query(text, values)));
-        await client.query('COMMIT');
-        client.release();
-        return result;
-      } catch (error) {
-        await client.query('ROLLBACK').then(
-          () => client.release(),
-          (broken) => client.release(broken as Error),
-        );
-        throw error;
-      }
-    },
-    close: () => pool.end(),
-  };
-}
-
-type PgQuery = (text: string, values: SqlValue[]) => Promise<pg.QueryResult>;
-
-function postgresSql(query: PgQuery): Sql {
-  const numbered = new Map<string, string>();
-  const ask = (text: string, values: readonly SqlValue[] = []) => {
-    let known = numbered.get(text);
-    if (known === undefined) {
-      let n = 0;
-      known = text.replace(/\?/g, () => `$${++n}`);
-      numbered.set(text, known);
-    }
-    return query(known, [...values]);
-  };
-  return {
-    all: async (text, values) => (await ask(text, values)).rows,
-    run: async (text, values) => (await ask(text, values)).rowCount ?? 0,
-  };
 }
 
 function openSqlite(file: string): FleetDatabase {

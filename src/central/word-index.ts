@@ -1,5 +1,5 @@
 /** What a database may offer beyond the schema: it is tried at each start, and done without where it is not to be had. */
-import type { FleetDatabase } from './sql.ts';
+import { type FleetDatabase, LONG } from './sql.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export interface WordIndexes {
@@ -19,7 +19,7 @@ export async function indexWords(db: FleetDatabase): Promise<WordIndexes> {
     const made = db.transaction(async (sql) => {
       await sql.run('LOCK TABLE fleet_schema IN EXCLUSIVE MODE');
       for (const statement of statements) await sql.run(statement);
-    });
+    }, LONG);
     return made.then(
       () => true,
       () => false,
@@ -43,9 +43,13 @@ export async function indexWords(db: FleetDatabase): Promise<WordIndexes> {
 export async function enterWords(db: FleetDatabase, upkeep: Upkeep): Promise<void> {
   if (db.engine !== 'postgresql') return;
   await upkeep.run('words', NEXT, () =>
-    db.all(
-      `SELECT gin_clean_pending_list(oid) FROM pg_class
-       WHERE relname = 'machine_words_parts' AND relnamespace = current_schema()::regnamespace`,
+    db.transaction(
+      (sql) =>
+        sql.all(
+          `SELECT gin_clean_pending_list(oid) FROM pg_class
+           WHERE relname = 'machine_words_parts' AND relnamespace = current_schema()::regnamespace`,
+        ),
+      LONG,
     ),
   );
 }

@@ -118,5 +118,42 @@ export const FEDERATION_LIMITS = {
     value: 2000,
     why: 'a database that is later than this makes its instance one to pass over for a load balancer',
   },
+  fleetConnectMs: {
+    value: 10_000,
+    why: 'a database that is there takes a connection within some ms, and one of ten is free within a second: beyond, who asks hears that it is silent',
+  },
+  fleetStatementMs: {
+    value: 30_000,
+    why: 'what people and sites ask takes ms, the largest list a second: beyond, it holds a connection for nothing',
+  },
+  fleetStatementGraceMs: {
+    value: 5000,
+    why: 'the database says by itself that a statement was ended, which leaves the connection usable: only a silent one is left alone',
+  },
+  fleetLockMs: {
+    value: 20_000,
+    why: 'who holds a row of a site for longer is an instance that hangs; less than a statement, so that the reason is named',
+  },
+  fleetIdleTransactionMs: {
+    value: 30_000,
+    why: 'between two statements there are some ms of work: an instance that is cut off holds up the others no longer than this',
+  },
+  fleetGroupStatementMs: {
+    value: 10_000,
+    why: 'small batches take some ms, and the batches of all other sites wait behind them',
+  },
+  fleetLongStatementMs: {
+    value: 600_000,
+    why: 'indexes, steps of the schema and the end of a snapshot are of all machines: they go on for minutes on a slow disk, and nobody else waits',
+  },
+  fleetTriesMax: {
+    value: 5,
+    why: 'two transactions that were in the way of each other are not so again and again',
+  },
+  fleetTryAgainMs: { value: 50, why: 'the other one has ended by then: most take some ms' },
+  fleetSayAgainMs: {
+    value: 60_000,
+    why: 'a database that answers some and not others is told of once a minute, not with each statement',
+  },
   clockSkewMs: { value: 5000, why: 'a difference that a person should hear about' },
 } as const;

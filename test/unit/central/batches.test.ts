@@ -40,7 +40,7 @@ async function openSites(...names: string[]) {
   };
   const notices: string[] = [];
   const keep = openBatches(counted, {
-    clock,
+    ...{ clock, upkeep: quietUpkeep },
     notice: async (_sql, site, code) => notices.push(`${site} ${code}`),
   });
   return { db, keep, notices, transactions: () => transactions };

@@ -10,7 +10,7 @@ import type {
   RequestDocument,
 } from '../../../src/federation/protocol.ts';
 import type { Clock, Millis } from '../../../src/wire/time.ts';
-import { fleetDatabase } from '../../support/fleet-database.ts';
+import { fleetDatabase, quietUpkeep } from '../../support/fleet-database.ts';
 import { random } from '../../support/mutate.ts';
 
 const clock: Clock = () => 1_000_000 as Millis;
@@ -165,7 +165,7 @@ async function openCentral() {
   }
   const notices: string[] = [];
   const keep = openBatches(db, {
-    clock,
+    ...{ clock, upkeep: quietUpkeep },
     notice: async (_sql, site, code, detail) => notices.push(`${site} ${code} ${detail}`),
   });
   const apply = async (site: string, batch: Batch): Promise<void> => {

@@ -16,7 +16,9 @@ function ailing() {
     if (!isWell) throw new Error('no more connections');
     return [];
   };
-  const db = { engine: 'postgresql', all: answer, run: answer } as unknown as FleetDatabase;
+  const sql = { all: answer, run: answer };
+  const transaction = (run: (of: object) => unknown) => run(sql);
+  const db = { engine: 'postgresql', ...sql, transaction } as unknown as FleetDatabase;
   const recover = () => {
     isWell = true;
   };

@@ -127,8 +127,19 @@ describe('central', () => {
         ...{ clock: () => 0 as Millis, lines: () => 0 },
       });
     const gone = of(() => Promise.reject(new Error('the connection has ended')));
-    expect(await gone.readiness()).toEqual({ database: false });
-    expect(await of(() => new Promise(() => {})).readiness()).toEqual({ database: false });
+    expect(await gone.readiness()).toEqual({
+      checks: { database: false },
+      why: { database: 'It cannot be asked.' },
+    });
+    let asked = 0;
+    const silent = of(() => {
+      asked += 1;
+      return new Promise(() => {});
+    });
+    const why = { database: 'It has not answered within 2000 ms.' };
+    const both = await Promise.all([silent.readiness(), silent.readiness()]);
+    expect(both).toEqual([0, 1].map(() => ({ checks: { database: false }, why })));
+    expect(asked).toBe(1);
   });
 });
 

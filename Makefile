@@ -27,7 +27,7 @@ lab: setup-lab pxeimage ui
 
 ## test: everything that CI runs, ending with "N passed, N failed"
 test: setup-lab setup-test ui
-	@pxeimage/build.sh boot lab & images=$$!; pxeimage/snapshots/build.sh debian-12 || { wait; exit 1; }; wait "$$images"
+	@./test/build-images.sh
 	./test/run-all.sh
 
 ## pxeimage: the small Linux that machines boot (profile lab), and the iPXE binaries

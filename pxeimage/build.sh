@@ -16,7 +16,14 @@ export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${OUT:-$(dirname "$here")/build}
 cache=$out/cache/debs
+# What comes is in a folder of its own until it is whole.
+part=$cache/part-$$
 work=
+# With a signal that is trapped the program that runs ends first: nothing writes any more into what is removed.
+trap 'rm -rf "$work" "$part"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 fail() { echo "pxeimage: $*" >&2; exit 1; }
 say() { echo "pxeimage: $*"; }
@@ -73,13 +80,17 @@ download() {
   local name=$1 candidate file
   candidate=$(apt-cache "${APT[@]}" policy "$name" | sed -n 's/^  Candidate: //p')
   [ -n "$candidate" ] && [ "$candidate" != '(none)' ] || return 1
-  file=$(find "$cache" -name "${name}_${candidate//:/%3a}_*.deb" | head -n 1)
+  file=$(cached "${name}_${candidate//:/%3a}")
   if [ -z "$file" ]; then
-    (cd "$cache" && apt-get "${APT[@]}" -qq download "$name=$candidate" >/dev/null 2>&1) || return 1
-    file=$(find "$cache" -name "${name}_${candidate//:/%3a}_*.deb" | head -n 1)
+    mkdir -p "$part"
+    (cd "$part" && apt-get "${APT[@]}" -qq download "$name=$candidate" >/dev/null 2>&1) || return 1
+    mv "$part"/*.deb "$cache"/
+    file=$(cached "${name}_${candidate//:/%3a}")
   fi
   echo "$file"
 }
+
+cached() { find "$cache" -maxdepth 1 -name "$1_*.deb" | head -n 1; }
 
 # The packages of a list, and every library package that they need.
 closure() {
@@ -110,7 +121,7 @@ manifest_line() { dpkg-deb -W --showformat='${Package} ${Version}\n' "$1"; }
 build_boot() {
   mkdir -p "$out/boot"
   local name deb debs=()
-  work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+  work=$(mktemp -d)
   # The last two are for Secure Boot: they are used as they are, with the signatures that they come with. Nothing else needs them.
   for name in ipxe shim-signed grub-efi-amd64-signed; do
     if deb=$(fetch "$name"); then dpkg-deb -x "$deb" "$work"; debs+=("$deb"); continue; fi
@@ -126,7 +137,7 @@ build_boot() {
     [ ! -e "$work/usr/lib/$name.signed" ] || install -m 644 "$work/usr/lib/$name.signed" "$out/boot/${name##*/}"
   done
   for deb in "${debs[@]}"; do manifest_line "$deb"; done >"$out/boot/manifest.txt"
-  rm -rf "$work"; trap - EXIT
+  rm -rf "$work"
   say "boot loaders are in $out/boot"
 }
 
@@ -147,7 +158,7 @@ build_profile() {
   local stamp; stamp=$({ printf '%s\n' "$SOURCE_DATE_EPOCH" "${debs[@]##*/}"; cat "$lists".* "$here"/build.sh "$here"/agent/*; } | sha256sum | cut -c1-64)
   if [ "$(cat "$dir/.stamp" 2>/dev/null)" = "$stamp" ]; then say "$profile is up to date in $dir"; return; fi
 
-  work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+  work=$(mktemp -d)
   local sys=$work/sys root=$work/root; mkdir -p "$sys" "$root" "$dir"
   say "$profile: unpacking ${#debs[@]} packages"
   for deb in "${debs[@]}"; do dpkg-deb -x "$deb" "$sys"; done
@@ -171,10 +182,12 @@ build_profile() {
   find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   (cd "$root" && find . | sort | cpio -o -H newc --reproducible --quiet -R 0:0) | zstd -q -19 -T1 >"$dir/.initrd.img"
   install -m 644 "$sys/boot/vmlinuz-$version" "$dir/.vmlinuz"
+  # Until all of it is in place nothing of it is.
+  rm -f "$dir/.stamp"
   for name in vmlinuz initrd.img; do mv "$dir/.$name" "$dir/$name"; done
   write_manifest "$profile" "$version" "$dir" "${debs[@]}" >"$dir/manifest.json"
   echo "$stamp" >"$dir/.stamp"
-  rm -rf "$work"; trap - EXIT
+  rm -rf "$work"
   say "$profile: kernel $version, $(du -h "$dir/vmlinuz" | cut -f1) + initrd $(du -h "$dir/initrd.img" | cut -f1) in $dir"
 }
 

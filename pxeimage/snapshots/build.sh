@@ -26,6 +26,13 @@ disk_uuid=8F3F1F6E-52E1-4D5C-9C53-5E7A11E0D15C
 esp_id=5e7a0e5f
 esp_mib=16
 
+work=
+# With a signal that is trapped the program that runs ends first: nothing writes any more into what is removed.
+trap 'rm -rf "$work"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 fail() { echo "snapshot: $*" >&2; exit 1; }
 say() { echo "snapshot: $*"; }
 list() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1"; }
@@ -195,7 +202,7 @@ build() {
   mkdir -p "$dir"
   local stamp; stamp=$({ printf '%s\n' "$SOURCE_DATE_EPOCH" "${KERNEL:-}" "${INCLUDE:-}"; cat "$here/build.sh" "$here/$name"/*; [ ! -x "$here/$name/root.sh" ] || cat "$out/pxeimage/lab/.stamp"; } | sha256sum | cut -c1-64)
   if [ "${FRESH:-}" != 1 ] && [ "$(cat "$dir/.$name.stamp" 2>/dev/null)" = "$stamp" ]; then say "$name is up to date in $dir"; return; fi
-  work=$(mktemp -d "${TMPDIR:-/tmp}/snapshot.XXXXXX"); trap 'rm -rf "$work"' EXIT
+  work=$(mktemp -d "${TMPDIR:-/tmp}/snapshot.XXXXXX")
   if [ -x "$here/$name/root.sh" ]; then "$here/$name/root.sh" "$work/root.tar" "$out"; else make_tarball "$name"; fi
   say "$name: making the disk"
   make_root
@@ -204,6 +211,8 @@ build() {
   say "$name: compressing"
   zstd -q -f -T0 "-${LEVEL:-9}" "$work/root.tar" -o "$dir/.$name.tar.zst"
   zstd -q -f -T0 "-${LEVEL:-9}" "$work/disk.raw" -o "$dir/.$name.raw.zst"
+  # Until all of it is in place nothing of it is.
+  rm -f "$dir/.$name.stamp"
   for suffix in tar.zst raw.zst; do mv "$dir/.$name.$suffix" "$dir/$name.$suffix"; done
   {
     printf '{\n  "name": "%s",\n  "suite": "%s",\n  "kernel": "%s",\n  "rootUuid": "%s",\n  "rootPartition": 3,\n  "files": {\n' \
@@ -217,7 +226,7 @@ build() {
   } >"$dir/$name.manifest.json"
   echo "$stamp" >"$dir/.$name.stamp"
   say "$name: $(du -h "$dir/$name.raw.zst" | cut -f1) raw ($((1 + 1 + esp_mib + root_mib + 1)) MiB), $(du -h "$dir/$name.tar.zst" | cut -f1) tarball in $dir"
-  rm -rf "$work"; trap - EXIT
+  rm -rf "$work"
 }
 
 [ $# -gt 0 ] || { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 64; }

@@ -195,14 +195,16 @@ function nameFor(
   return text(dot < 0 ? name : name.slice(0, dot));
 }
 
-/** ACK to an INFORM: parameters, no address and no time (RFC 2131 4.3.5). */
-export function parameterReply(asked: Asked, answer: BootAnswer): DhcpPacket {
-  const { packet, client, mac, segment } = asked;
+/** ACK to an INFORM: parameters of this segment, no address and no time (RFC 2131 4.3.5). */
+export function parameterReply(asked: Asked, answer: BootAnswer, segment: Segment): DhcpPacket {
+  const { packet, client, mac } = asked;
   const options = new Map<number, Uint8Array>();
   options.set(OPTION.messageType, u8(MESSAGE.ack));
-  options.set(OPTION.serverId, asked.serverId);
+  options.set(OPTION.serverId, serverIdOn(asked, segment));
   bootOptions(answer, options);
   networkOptions(networkOf(segment, mac), asked, options);
+  const name = nameFor(asked, segment, options);
+  if (name) options.set(OPTION.hostname, name);
   echo(packet, options);
   return replyTo(packet, {
     ...bootFields(answer),

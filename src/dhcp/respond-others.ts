@@ -73,11 +73,13 @@ export function release(asked: Asked): Outcome {
  * that does so behind a relay is told by the relay's broadcast (`replyFlags`).
  */
 export function inform(asked: Asked): Outcome {
-  const { packet } = asked;
+  const { packet, view } = asked;
   // It gets no address and leaves no event: only a boot that it begins counts.
   const answer = bootAnswer(asked, { established: true });
   if (!answer) return drop('newcomers-limited');
-  const reply = parameterReply(asked, answer);
+  // Its relay may be in another subnet of the same wire.
+  const segment = sameWire(view.segments, asked.segment, packet.ciaddr) ?? asked.segment;
+  const reply = parameterReply(asked, answer, segment);
   const nowhere = packet.ciaddr === IPV4_ANY && packet.giaddr === IPV4_ANY;
   return { kind: 'reply', type: MESSAGE.ack, reply, ...(nowhere ? { to: 'source' } : {}) };
 }

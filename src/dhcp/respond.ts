@@ -13,7 +13,7 @@
  */
 import { limit } from '../limits.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
-import { NO_MAC } from '../wire/mac.ts';
+import { isUnicastMac, NO_MAC } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import {
   establishedPlace,
@@ -61,7 +61,7 @@ export function respond(request: DhcpRequest, view: DhcpView, now: Millis): Outc
   const type = packet.options.get(OPTION.messageType);
   if (type?.length !== 1) return drop('no-message-type');
   const mac = macOf(packet, request.mac);
-  if (mac === undefined) return drop('no-ethernet-address');
+  if (mac === undefined || !isUnicastMac(mac)) return drop('no-ethernet-address');
   const relayBytes = packet.options.get(OPTION.relayAgent);
   const relay = relayBytes && readRelay(relayBytes, request, view);
   const segment = selectSegment(request, view, relay);

@@ -196,6 +196,9 @@ describe('the other messages', () => {
       world.dhcp({ ...packet, options: new Map() }),
       world.dhcp(dhcpPacket({ mac: A, type: 10 })),
       world.dhcp({ ...packet, htype: 32, hlen: 0 }),
+      ...['00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01'].map((nobody) =>
+        world.dhcp(dhcpPacket({ mac: mac(nobody), type: 1 })),
+      ),
       world.dhcp(packet, 'eth9'),
     ].map((outcome) => (outcome.kind === 'drop' ? outcome.reason : shown(outcome)));
     expect(reasons).toEqual([
@@ -203,7 +206,7 @@ describe('the other messages', () => {
       'too-many-hops',
       'no-message-type',
       'unknown-message-type',
-      'no-ethernet-address',
+      ...Array(4).fill('no-ethernet-address'),
       'unknown-segment',
     ]);
     for (const reason of reasons) expect(DROP_REASONS).toContain(reason);

@@ -52,6 +52,8 @@ export interface TftpServiceOptions {
   readonly io?: 'auto' | 'dgram';
   onEvent(event: TftpEvent, client: TftpClient): void;
   onDrop(reason: TftpDrop, count: number): void;
+  /** So many answers were refused by the kernel: no route, a firewall, a full queue. */
+  onUnsent?(count: number): void;
   /** The thread has ended without being asked to, and will be started again. */
   onThreadLost?(): void;
   /** For tests: the program of the thread. */
@@ -111,7 +113,11 @@ export type FromWorker =
     }
   | { readonly kind: 'events'; readonly events: readonly ToldEvent[] }
   | { readonly kind: 'find-failed'; readonly name: string; readonly error: string }
-  | { readonly kind: 'drops'; readonly counts: readonly (readonly [TftpDrop, number])[] }
+  | {
+      readonly kind: 'drops';
+      readonly counts: readonly (readonly [TftpDrop, number])[];
+      readonly unsent: number;
+    }
   | { readonly kind: 'error'; readonly error: string }
   | { readonly kind: 'stopped' };
 
@@ -272,6 +278,7 @@ function hear(options: Prepared, message: FromWorker, post: Post): void {
       return;
     case 'drops':
       for (const [reason, count] of message.counts) options.onDrop(reason, count);
+      if (message.unsent > 0) options.onUnsent?.(message.unsent);
       return;
     case 'error':
       tellError({ err: message.error }, PACKET_FAILED);
@@ -315,7 +322,8 @@ const TICK_MS = 10;
 async function openPlain(options: Prepared): Promise<TftpService> {
   const { files, tellError } = options;
   const cache = createChunkCache((file, at, done) => void files.read(file, at).then(done));
-  const sockets = await Promise.all(options.networks.map(openDgramTftp));
+  const onUnsent = (count: number) => options.onUnsent?.(count);
+  const sockets = await Promise.all(options.networks.map((one) => openDgramTftp(one, onUnsent)));
   const engines = sockets.map((socket, network) => {
     const engine = new TftpEngine(
       {

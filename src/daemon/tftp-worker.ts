@@ -73,6 +73,7 @@ class TftpThread {
   private toldAt = 0;
   private readonly drops = new Map<TftpDrop, number>();
   private dropsReportedAt = 0;
+  private unsent = 0;
   /** The time of this turn, and when all sockets were looked at. */
   private now = clock();
   private polledAt = 0;
@@ -102,7 +103,11 @@ class TftpThread {
       ),
     );
     for (const [network, descriptors] of networks.entries()) {
-      const senders = descriptors.map((fd) => createSender(calls, fd));
+      const senders = descriptors.map((fd) =>
+        createSender(calls, fd, (count) => {
+          this.unsent += count;
+        }),
+      );
       const ports = {
         sender: {
           packet: (to: Endpoint, via: Via, bytes: Uint8Array) => senders[via]?.packet(to, bytes),
@@ -256,9 +261,10 @@ class TftpThread {
   }
 
   private reportDrops(): void {
-    if (this.drops.size === 0) return;
-    this.tell({ kind: 'drops', counts: [...this.drops] });
+    if (this.drops.size === 0 && this.unsent === 0) return;
+    this.tell({ kind: 'drops', counts: [...this.drops], unsent: this.unsent });
     this.drops.clear();
+    this.unsent = 0;
   }
 
   private hearMain(): void {

@@ -31,6 +31,7 @@ export async function startTftp(parts: Parts): Promise<Pick<TftpService, 'alive'
       noteTftp({ parts, holder, tellError }, event, client);
     },
     onDrop: (reason, count) => metrics.tftpDrops.inc({ reason }, count),
+    onUnsent: (count) => metrics.unsent.inc(count),
     onThreadLost: () => metrics.threadsLost.inc({ thread: 'tftp' }),
   });
   parts.closers.push(() => service.close());

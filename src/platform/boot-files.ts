@@ -38,9 +38,13 @@ export function findBootFile(root: string, name: string): BootFile | undefined {
   return stat?.isFile() ? describe(path, stat) : undefined;
 }
 
+/** Gone since its name was resolved, a link put there, or a socket. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
+
 /**
  * Opens a file below `root` and describes what was opened: size and entity tag are those of the bytes that its
  * descriptor will give. @returns `undefined` when there is none or the name leads outside
+ * @throws AppError INTERNAL when it is there and cannot be opened: no right to read it, no descriptor left
  */
 export function openBootFile(root: string, name: string): OpenBootFile | undefined {
   const path = resolveInside(root, name);
@@ -49,8 +53,9 @@ export function openBootFile(root: string, name: string): OpenBootFile | undefin
   try {
     // Neither a link put there since the name was resolved, nor a FIFO that would wait for its writer.
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
+  } catch (cause) {
+    if (ABSENT.has((cause as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw new AppError('INTERNAL', { cause });
   }
   const stat = fstatSync(fd, { bigint: true });
   const close = () => closeSync(fd);

@@ -57,13 +57,19 @@ export interface DatagramSender {
   flush(): void;
 }
 
-export function createSender(calls: DatagramCalls, fd: number): DatagramSender {
-  return new BatchSender(calls, fd);
+/** @param onUnsent told how many messages the kernel refused: a run that leaves as one is one */
+export function createSender(
+  calls: DatagramCalls,
+  fd: number,
+  onUnsent: (count: number) => void = () => undefined,
+): DatagramSender {
+  return new BatchSender(calls, fd, onUnsent);
 }
 
 class BatchSender implements DatagramSender {
   private readonly calls: DatagramCalls;
   private readonly fd: number;
+  private readonly onUnsent: (count: number) => void;
   private readonly names = room(MESSAGES_MAX * SOCKADDR_IN_BYTES);
   private readonly control = room(MESSAGES_MAX * CONTROL_BYTES);
   private readonly headers = room(VECTORS_MAX * HEADER_BYTES);
@@ -84,9 +90,10 @@ class BatchSender implements DatagramSender {
   /** The kernel reads by address: what it is to read must outlive the cache's interest in it. */
   private readonly kept: Uint8Array[] = [];
 
-  constructor(calls: DatagramCalls, fd: number) {
+  constructor(calls: DatagramCalls, fd: number, onUnsent: (count: number) => void) {
     this.calls = calls;
     this.fd = fd;
+    this.onUnsent = onUnsent;
     const at = (bytes: Uint8Array) => Number(calls.addressOf(bytes));
     const names = at(this.names);
     this.messagesAt = calls.addressOf(this.messageBytes);
@@ -137,6 +144,7 @@ class BatchSender implements DatagramSender {
 
   flush(): void {
     let from = 0;
+    let unsent = 0;
     for (let tries = 0; from < this.messageCount && tries < RETRIES_MAX; ) {
       const count = this.messageCount - from;
       const rest = from === 0 ? this.messagesAt : this.messagesAt + BigInt(from * MMSGHDR_BYTES);
@@ -152,7 +160,10 @@ class BatchSender implements DatagramSender {
       const segmented = (this.messages[from * MMSGHDR_WORDS + MSG.controlBytes] ?? 0) > 0;
       if (segmented && SEGMENTATION_REFUSED.has(errno)) this.segmentation = false;
       from += 1;
+      unsent += 1;
     }
+    unsent += this.messageCount - from;
+    if (unsent > 0) this.onUnsent(unsent);
     this.messageCount = this.vectorCount = this.headerCount = this.textLength = 0;
     while (this.kept.length > 0) this.kept.pop();
   }

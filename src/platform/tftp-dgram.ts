@@ -21,7 +21,10 @@ export interface DgramTftp {
 }
 
 /** @throws AppError LISTEN_FAILED */
-export async function openDgramTftp(network: TftpNetwork): Promise<DgramTftp> {
+export async function openDgramTftp(
+  network: TftpNetwork,
+  onUnsent: (count: number) => void,
+): Promise<DgramTftp> {
   const sockets: dgram.Socket[] = [];
   const closeAll = async () => {
     await Promise.all(
@@ -46,7 +49,8 @@ export async function openDgramTftp(network: TftpNetwork): Promise<DgramTftp> {
   const send = (to: Destination, via: number, bytes: Uint8Array) => {
     leaving += 1;
     // What cannot be sent is lost, like what the network loses: the transfer's timer repeats it.
-    sockets[via]?.send(bytes, to.port, formatIpv4(to.ip as Ipv4), () => {
+    sockets[via]?.send(bytes, to.port, formatIpv4(to.ip as Ipv4), (error) => {
+      if (error) onUnsent(1);
       leaving -= 1;
       if (leaving === 0) allLeft();
     });

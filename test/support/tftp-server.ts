@@ -23,6 +23,7 @@ export async function startTftpServer(
   const drops = new Map<TftpDrop, number>();
   const errors: unknown[] = [];
   let lost = 0;
+  let unsent = 0;
   const watchers = new Set<() => void>();
   const changed = () => {
     for (const watch of [...watchers]) watch();
@@ -32,6 +33,10 @@ export async function startTftpServer(
     networks: [{ address: '127.0.0.1', port: 0 }],
     ...{ log, io, folder: { root, standIns: options.standIns ?? new Map() } },
     ...options,
+    onUnsent(count) {
+      unsent += count;
+      changed();
+    },
     onThreadLost() {
       lost += 1;
       changed();
@@ -52,6 +57,8 @@ export async function startTftpServer(
     setBlksizeCaps: service.setBlksizeCaps,
     /** Threads that ended without being asked to. */
     lost: () => lost,
+    /** Answers that the kernel refused. */
+    unsent: () => unsent,
     /** Resolves as soon as what was observed satisfies `holds`. */
     until: (holds: () => boolean) =>
       new Promise<void>((resolve) => {

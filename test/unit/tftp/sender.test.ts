@@ -38,7 +38,11 @@ function fakeKernel(answers: number[] = []) {
       return count;
     },
   } as unknown as DatagramCalls;
-  return { sent, sender: createSender(calls, 3) };
+  let unsent = 0;
+  const sender = createSender(calls, 3, (count) => {
+    unsent += count;
+  });
+  return { sent, sender, unsent: () => unsent };
 }
 
 it('makes one segmented message of a run, and a plain one of a single block', () => {
@@ -72,12 +76,20 @@ it('tries a message again when the network’s answer to another one got in the 
   expect(sent).toEqual([{ vectors: 8, segmented: true }]);
 });
 
-it('gives up one message that cannot be sent, and goes on with the next', () => {
-  const { sent, sender } = fakeKernel([ERRNO.EPERM]);
+it('gives up one message that cannot be sent, counts it, and goes on with the next', () => {
+  const { sent, sender, unsent } = fakeKernel([ERRNO.EPERM]);
   sender.packet(client, Buffer.from('first'));
   sender.blocks(client, run(1, 4));
   sender.flush();
   expect(sent).toEqual([{ vectors: 8, segmented: true }]);
+  expect(unsent()).toBe(1);
+});
+
+it('counts all that it gives up when the kernel goes on to refuse', () => {
+  const { sent, sender, unsent } = fakeKernel(Array(100).fill(ERRNO.EPERM));
+  for (let index = 0; index < 50; index++) sender.packet(client, Buffer.from('an error'));
+  sender.flush();
+  expect([sent, unsent()]).toEqual([[], 50]);
 });
 
 it('sends more than fits into one batch in several', () => {

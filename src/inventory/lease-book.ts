@@ -57,21 +57,19 @@ export function createLeaseBook(): LeaseBook {
   const declined = new Map<Mac, Set<Ipv4>>();
   /** In the order of offering; one whose acknowledgement was rolled back comes last again. */
   const offers = new Set<Ipv4>();
-  const expiresAt = (address: Ipv4) => addresses.get(address)?.expiresAt;
+  const expiresAt = (address: number) => addresses.get(address)?.expiresAt;
   const guests = createGuestCounts(expiresAt);
   const refused = createGuestCounts(expiresAt);
   const fresh = createFresh((address) => addresses.has(address));
-  const heap = createExpiryHeap(
-    (address) => addresses.get(address)?.expiresAt,
-    () => addresses.values(),
-  );
+  const heap = createExpiryHeap(expiresAt, () => addresses.values());
 
   const disown = (address: Ipv4): void => {
     const before = addresses.get(address);
     if (!before) return;
-    if (macs.get(before.mac) === before) macs.delete(before.mac);
-    const of = declined.get(before.mac);
-    if (of?.delete(address) && of.size === 0) declined.delete(before.mac);
+    const { mac } = before;
+    if (macs.get(mac) === before) makeCurrent(macs, mac, heldBeside(before, addresses));
+    const of = declined.get(mac);
+    if (of?.delete(address) && of.size === 0) declined.delete(mac);
     offers.delete(address);
     guests.remove(before.guestOf, address);
     refused.remove(before.guestOf, address);
@@ -104,9 +102,7 @@ export function createLeaseBook(): LeaseBook {
   };
   const byMac = (mac: Mac, now: Millis): HeldLease | undefined => {
     const held = macs.get(mac);
-    if (held?.former === undefined || held.expiresAt > now) return held;
-    const former = addresses.get(held.former);
-    return former?.mac === mac ? former : held;
+    return !held || held.expiresAt > now ? held : (heldBeside(held, addresses) ?? held);
   };
   return {
     byMac,
@@ -147,6 +143,8 @@ export function createLeaseBook(): LeaseBook {
         return () => remove(lease.address);
       }
       const former = lease.state === 'offered' ? runningElsewhere(own, lease, now) : undefined;
+      // Not always those whose entries change: who loses the address may be offered another one.
+      const currents = [lease, before ?? lease].map(({ mac }) => [mac, macs.get(mac)] as const);
       const gone = givenUp(own, former, lease).flatMap((address) => {
         const entry = addresses.get(address);
         return entry?.mac === lease.mac ? [entry] : [];
@@ -155,7 +153,8 @@ export function createLeaseBook(): LeaseBook {
       set(former === undefined ? lease : { ...lease, former });
       return () => {
         remove(lease.address);
-        for (const entry of [...gone, before, own]) if (entry) set(entry);
+        for (const entry of [...gone, before]) if (entry) set(entry);
+        for (const [mac, entry] of currents) makeCurrent(macs, mac, entry);
       };
     },
     quarantined(mac, now) {
@@ -176,6 +175,20 @@ export function createLeaseBook(): LeaseBook {
     size: () => addresses.size,
     repooled: heap.refill,
   };
+}
+
+function makeCurrent(macs: Map<Mac, HeldLease>, mac: Mac, lease: HeldLease | undefined): void {
+  if (lease) macs.set(mac, lease);
+  else macs.delete(mac);
+}
+
+/** The lease that a client goes on holding, whatever becomes of this offer of another address. */
+function heldBeside(
+  { mac, former }: HeldLease,
+  addresses: ReadonlyMap<number, HeldLease>,
+): HeldLease | undefined {
+  const held = former === undefined ? undefined : addresses.get(former);
+  return held?.mac === mac && held.state !== 'declined' ? held : undefined;
 }
 
 interface Reclaiming {

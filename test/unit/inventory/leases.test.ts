@@ -171,6 +171,23 @@ describe('leases in memory and in the table', () => {
     expect(leases.byAddress(segment.name, ipv4('10.77.0.100'))).toBeUndefined();
   });
 
+  it('keeps the lease of a client that was offered another address, whoever gets that one', () => {
+    const { apply, leases, segment } = store();
+    const current = () => leases.byMac(segment.name, A)?.address;
+    apply(A, '10.77.0.100', 'bound', 3_600_000);
+    apply(A, '10.77.0.103', 'offered');
+    apply(B, '10.77.0.103', 'bound');
+    expect(current()).toBe(ipv4('10.77.0.100'));
+    apply(A, '10.77.0.102', 'offered');
+    apply(A, '10.77.0.102', 'declined');
+    expect(current()).toBe(ipv4('10.77.0.100'));
+    // Nor is one that it has put into quarantine its own once the offer is over.
+    apply(A, '10.77.0.101', 'offered');
+    apply(A, '10.77.0.100', 'declined', 3_600_000);
+    apply(B, '10.77.0.101', 'bound');
+    expect(current()).toBeUndefined();
+  });
+
   it('moves a row when its MAC moves, also when an offer to another had covered it in memory', () => {
     const { apply, rows, world } = store();
     apply(A, '10.77.0.100', 'bound', 1000);
@@ -270,6 +287,14 @@ describe('leases in memory and in the table', () => {
           if (held?.state === 'offered') expect(row.expires_at).toBeLessThanOrEqual(world.clock());
           else if (held) expect([held.mac, held.state]).toEqual([row.mac, row.state]);
           else expect(row.expires_at).toBeLessThanOrEqual(world.clock());
+        }
+        for (const last of [100, 101, 102, 103]) {
+          const held = leases.byAddress(segment.name, ipv4(`10.77.0.${last}`));
+          if (!held || held.state === 'declined' || held.expiresAt <= world.clock()) continue;
+          // What runs is found by its MAC, or an offer of another address to it that runs.
+          const current = leases.byMac(segment.name, held.mac);
+          if (current?.address === held.address) continue;
+          expect([held.state, current?.state]).toEqual(['bound', 'offered']);
         }
       }),
       { numRuns: 300 },

@@ -117,8 +117,15 @@ const CLOSED: readonly unknown[] = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 /**
  * A connection that was kept may be closed in the moment in which it is used again (RFC 9112 section 9.3.1): the call is made once more
  * on another one, where that does nothing twice.
+ *
+ * @param repeatable what is sent can be sent from its start once more, too
+ * @throws ApiProblem UNREACHABLE
  */
-async function reach(target: string, request: RequestInit, repeatable: boolean): Promise<Response> {
+export async function reach(
+  target: string,
+  request: RequestInit,
+  repeatable: boolean,
+): Promise<Response> {
   try {
     return await fetch(target, request);
   } catch (error) {

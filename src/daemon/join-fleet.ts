@@ -11,14 +11,15 @@ import { FLEET_FILES as FILES, type Membership } from './membership.ts';
  *
  * @param folder where the key, the certificate and central's address are kept
  * @returns the site that this appliance is now
- * @throws AppError CENTRAL_UNREACHABLE, JOIN_REFUSED when the code or central is not the right one
+ * @throws AppError REQUEST_INVALID for what is no code, CENTRAL_UNREACHABLE, JOIN_REFUSED when the code or central is not the right one
  */
 export async function joinFleet(folder: string, url: string, code: string): Promise<string> {
   const { fingerprintOf, makeRequest } = await import('../federation/certificates.ts');
   const [, secret = '', fingerprint = ''] = JOIN_CODE.exec(code.trim()) ?? [];
   if (secret === '') {
     const detail = 'What was read is no code: one is two words with a dot between them.';
-    throw new AppError('JOIN_REFUSED', { detail });
+    // Central has not been asked: what was typed is at fault.
+    throw new AppError('REQUEST_INVALID', { detail });
   }
   // Nothing that is secret is sent before this certificate has been found to be the one that the code names.
   const { certificate: authority = '' } = await ask(new URL('/ca', url), {

@@ -11,6 +11,12 @@ export function random(seed: number): (below: number) => number {
   };
 }
 
+/** The same, from 0 to 1. Neighbouring seeds begin far from each other. */
+export function chance(seed: number): () => number {
+  const pick = random(seed * 2654435761);
+  return () => pick(2 ** 32) / 2 ** 32;
+}
+
 export function mutate(bytes: Uint8Array, pick: (below: number) => number): Uint8Array {
   let copy = Uint8Array.from(bytes);
   for (let edits = 1 + pick(6); edits > 0; edits--) {

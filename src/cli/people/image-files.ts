@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { type ApiClient, ApiProblem } from '../../client/client.ts';
+import { type ApiClient, ApiProblem, reach } from '../../client/client.ts';
 import type { Image, ImageUpload } from '../../client/operations.generated.ts';
 import { AppError } from '../../errors.ts';
 import { manifestOf } from '../../images/signature.ts';
@@ -193,14 +193,17 @@ interface Bytes {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Past the client, whose bodies are JSON. */
+/**
+ * Past the client, whose bodies are JSON. A file that goes by its hash may be sent once more; of a piece it is asked first how far it
+ * has come.
+ */
 async function putBytes<Answer>(
   { environment }: CliContext,
   options: CommonOptions,
   { path, body, headers = {} }: Bytes,
 ): Promise<Answer> {
   const { url, token } = reachOf(environment, options);
-  const answer = await fetch(`${url}/api/v1/${path}`, {
+  const request = {
     method: 'PUT',
     body,
     headers: {
@@ -208,7 +211,8 @@ async function putBytes<Answer>(
       ...headers,
       ...(token ? { authorization: `Bearer ${token}` } : {}),
     },
-  });
+  };
+  const answer = await reach(`${url}/api/v1/${path}`, request, !headers['content-range']);
   const document: unknown = await answer.json();
   if (!answer.ok) throw new ApiProblem(answer.status, { ...(document as object) });
   return document as Answer;

@@ -32,12 +32,15 @@ export function addSiteCommands(program: Command, context: CliContext): void {
   addStatistics(program, context);
 }
 
+/** Tenths of a second; -40 ms are 0.0 s, without a sign. */
+const clockOff = (ms: number): string => `${(Math.round(ms / 100) / 10).toFixed(1)} s`;
+
 const SITES: readonly Column<SiteStanding>[] = [
   { title: 'SITE', of: ({ site }) => site },
   { title: 'KNOWN', of: ({ freshness, shutOut }) => `${freshness}${shutOut ? ', shut out' : ''}` },
   { title: 'AS OF', of: ({ asOf }) => time(asOf) },
   { title: 'ON ITS WAY', of: ({ behind }) => (behind > 0 ? `${behind} events` : '') },
-  { title: 'CLOCK OFF', of: ({ clockSkewMs }) => `${(clockSkewMs / 1000).toFixed(1)} s` },
+  { title: 'CLOCK OFF', of: ({ clockSkewMs }) => clockOff(clockSkewMs) },
   { title: 'PROGRAM', of: ({ program }) => program },
 ];
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OPCODE } from '../../../src/tftp/packet.ts';
+import { chance } from '../../support/mutate.ts';
 import { badLink, createTftpWorld, endpoint, fetchFile } from '../../support/tftp-world.ts';
 
 /** Numbers that differ everywhere, so that a block in the wrong place is seen. */
@@ -9,17 +10,6 @@ function pattern(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   for (let at = 0; at < size; at++) bytes[at] = (at * 31 + (at >>> 8) * 7 + (at >>> 16)) & 0xff;
   return bytes;
-}
-
-/** xorshift32, from 0 to 1. */
-function random(seed: number): () => number {
-  let state = (seed * 2654435761) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }
 
 const rate = fc.double({ min: 0, max: 0.3, noNaN: true });
@@ -34,7 +24,7 @@ describe.each([1, 2, 4, 16, 32])('window %i', (windowsize) => {
         fc.integer({ min: 1, max: 1_000_000 }),
         (rates, size, seed) => {
           const bytes = pattern(size);
-          const world = createTftpWorld({ f: bytes }, { link: badLink(rates, random(seed)) });
+          const world = createTftpWorld({ f: bytes }, { link: badLink(rates, chance(seed)) });
           const words = { blksize: '700', tsize: '0', windowsize: `${windowsize}` };
           const fetch = fetchFile(world, endpoint(), 'f', words);
           const over = () => world.engine.active === 0 && fetch.outcome() !== 'running';
@@ -56,7 +46,7 @@ describe.each([1, 2, 4, 16, 32])('window %i', (windowsize) => {
     for (let seed = 1; seed <= 40; seed++) {
       const bytes = pattern(30_000 + seed * 700);
       const rates = { loss: 0.05, repeat: 0.02, swap: 0.05 };
-      const world = createTftpWorld({ f: bytes }, { link: badLink(rates, random(seed)) });
+      const world = createTftpWorld({ f: bytes }, { link: badLink(rates, chance(seed)) });
       const fetch = fetchFile(world, endpoint(), 'f', { windowsize: `${windowsize}` });
       world.run(SIX_MINUTES, () => world.engine.active === 0 && fetch.outcome() !== 'running');
       expect(fetch.outcome(), `seed ${seed}`).toBe('whole');

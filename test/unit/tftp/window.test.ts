@@ -1,5 +1,6 @@
 /** What a lost block costs where blocks travel in windows: once what was on its way, and nothing of the windows after it. */
 import { describe, expect, it } from 'vitest';
+import { chance } from '../../support/mutate.ts';
 import { type Passage, passWindows, RECEIVERS } from '../../support/tftp-window.ts';
 
 const LINKS = [
@@ -8,17 +9,6 @@ const LINKS = [
   { name: 'another city', delayMs: 5, blockMs: 0.01 },
 ];
 const BLOCKS = 501;
-
-/** xorshift32, from 0 to 1. */
-function random(seed: number): () => number {
-  let state = (seed * 2654435761) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 const cases = RECEIVERS.flatMap((receiver) =>
   [2, 4, 8, 16, 32, 64].map((windowsize) => ({ receiver, windowsize })),
@@ -71,8 +61,8 @@ describe.each(cases)('a window of $windowsize, to who answers $receiver', (told)
   it('costs no more than itself for each loss at 1 %, and all of it arrives', () => {
     for (const link of LINKS) {
       for (let seed = 1; seed <= 8; seed++) {
-        const chance = random(seed);
-        const { ok, blocksSent, lost } = pass(link, { lose: () => chance() < 0.01 });
+        const roll = chance(seed);
+        const { ok, blocksSent, lost } = pass(link, { lose: () => roll() < 0.01 });
         expect(ok, `${link.name}, seed ${seed}`).toBe(true);
         const most = 1.1 * BLOCKS + lost * windowsize;
         expect(blocksSent, `${link.name}, seed ${seed}`).toBeLessThanOrEqual(most);

@@ -125,6 +125,14 @@ export const ERRORS = {
     message: 'Central does not do that; the appliance of the site does.',
   },
   SITE_REFUSED: { httpStatus: 409, message: 'The site refuses it.' },
+  SITE_NOT_SHUT_OUT: {
+    httpStatus: 409,
+    message: 'A certificate of the site is living; end it first: `reveille sites revoke`.',
+  },
+  SITE_UNCONFIRMED: {
+    httpStatus: 409,
+    message: 'This ends what is known of the site; repeat it with `confirm` set to its name.',
+  },
   SITE_UNKNOWN: { httpStatus: 404, message: 'No such site has joined.' },
   CENTRAL_UNREACHABLE: { httpStatus: 502, message: 'Central cannot be reached.' },
   FORBIDDEN: { httpStatus: 403, message: 'You may not do this.' },

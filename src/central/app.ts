@@ -34,6 +34,7 @@ import type { FleetPools } from './pools.ts';
 import type { FleetProvisioning } from './provisioning.ts';
 import { addRecordRoutes } from './record-routes.ts';
 import type { FleetRecords } from './records.ts';
+import type { Removing } from './removing.ts';
 import { addRequests } from './request-routes.ts';
 import type { FleetResets } from './resets.ts';
 import type { FleetSessions } from './sessions.ts';
@@ -52,6 +53,7 @@ export interface FleetAppParts {
   readonly statistics: FleetStatistics;
   readonly health: FleetHealth;
   readonly joining: Joining;
+  readonly removing: Removing;
   readonly access: FleetAccess;
   readonly sessions: FleetSessions;
   readonly provisioning: FleetProvisioning;
@@ -136,7 +138,8 @@ const days = z.coerce.number().int().min(1).max(400).default(30);
 const siteParams = z.object({ site: siteName });
 const name = z.string().max(63).optional();
 
-function addSites(app: FleetApp, { view, fleet, joining, statistics }: FleetAppParts): void {
+function addSites(app: FleetApp, parts: FleetAppParts): void {
+  const { view, fleet, joining, removing, statistics, nudgeAll } = parts;
   app.get('/api/v1/sites', { config: { fleetRole: 'viewer' } }, async () => ({
     sites: await view.sites(),
   }));
@@ -180,6 +183,25 @@ function addSites(app: FleetApp, { view, fleet, joining, statistics }: FleetAppP
       const { site } = request.params;
       if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
       return { revoked: await joining.revoke(site) };
+    },
+  );
+  app.post(
+    '/api/v1/sites/:site/remove',
+    {
+      config: { fleetRole: 'admin' },
+      schema: {
+        params: siteParams,
+        body: z.strictObject({ confirm: z.string().max(63).default('') }),
+      },
+    },
+    async (request) => {
+      const { site } = request.params;
+      if (request.body.confirm !== site)
+        throw new AppError('SITE_UNCONFIRMED', { path: '/confirm' });
+      const removal = await removing.remove(site, principalOf(request).who);
+      // What it was asked for, others may be asked for now.
+      nudgeAll();
+      return removal;
     },
   );
 }

@@ -213,7 +213,7 @@ async function waitingOf(sql: Sql, site: string, count: number): Promise<Intent[
 }
 
 /** With whatever follows from it. @returns false when no such intent was this site's */
-async function keepAnswer(
+export async function keepAnswer(
   sql: Sql,
   of: { readonly site: string; readonly result: Message<'result'>; readonly now: number },
 ): Promise<boolean> {

@@ -16,7 +16,7 @@ import type { FleetDatabase, Sql } from './sql.ts';
 export interface Joining {
   /** For one appliance of this site; a site that has joined before may do so again, with a new appliance. */
   makeCode(site: string, who: string): Promise<string>;
-  /** @throws AppError JOIN_REFUSED for a code that is unknown, used, or over; CERTIFICATE_REFUSED */
+  /** @throws AppError JOIN_REFUSED for a code that is unknown, used, or over, or whose site is being removed; CERTIFICATE_REFUSED */
   join(of: {
     readonly secret: string;
     readonly request: string;
@@ -24,6 +24,8 @@ export interface Joining {
   renew(site: string, request: string): Promise<IssuedCertificate>;
   /** Its appliance has come with this one: those of before end. */
   arrived(site: string, serial: string): Promise<void>;
+  /** The site of a certificate that ended because its site was removed from the fleet. */
+  removedSiteOf(serial: string): Promise<string | undefined>;
   /** The site of a certificate that is known and not revoked. */
   siteOf(serial: string): Promise<string | undefined>;
   revoke(site: string): Promise<number>;
@@ -71,6 +73,11 @@ export function openJoining(
            ON CONFLICT (name) DO UPDATE SET appliance = '', line = '', feed_cursor = NULL, mark = '', joined_at = excluded.joined_at`,
           [code.site, now],
         );
+        // It was removed, and is there again.
+        await sql.run('DELETE FROM removals WHERE site = ? AND ended_at > 0', [code.site]);
+        const removing = await sql.all('SELECT site FROM removals WHERE site = ?', [code.site]);
+        if (removing.length > 0)
+          throw new AppError('JOIN_REFUSED', { detail: 'Its site is being removed; try again.' });
         await forgetTold(sql, code.site);
         await sql.run('UPDATE certificates SET revoked_at = ? WHERE site = ? AND revoked_at = 0', [
           now,
@@ -91,6 +98,13 @@ export function openJoining(
            AND issued_at < (SELECT issued_at FROM certificates WHERE serial = ?)`,
         [clock(), site, serial.toLowerCase()],
       );
+    },
+    async removedSiteOf(serial) {
+      const [row] = await db.all<{ site: string }>(
+        'SELECT c.site AS site FROM certificates c JOIN removals r ON r.site = c.site WHERE c.serial = ?',
+        [serial.toLowerCase()],
+      );
+      return row?.site;
     },
     async siteOf(serial) {
       const [row] = await db.all<{ site: string }>(

@@ -202,6 +202,9 @@ async function greet(
   if (protocol !== PROTOCOL_VERSION)
     throw new Refusal('PROTOCOL', `Protocol ${protocol}; this central speaks ${PROTOCOL_VERSION}.`);
   const own = await joining.siteOf(serial);
+  const removed = own === undefined ? await joining.removedSiteOf(serial) : undefined;
+  if (removed !== undefined)
+    throw new Refusal('SITE_REMOVED', `${removed} was removed from the fleet.`);
   if (own === undefined)
     throw new Refusal('CERTIFICATE_UNKNOWN', `No living certificate has the serial ${serial}.`);
   if (own !== site)

@@ -315,6 +315,29 @@ export async function endAway(
 
 const TAKEN_ON = "'working', 'waiting', 'cancelling'";
 
+/**
+ * Those of a site that was removed, also what it was asked for and has not answered.
+ *
+ * @returns how many, of some of them at a time
+ */
+export async function loseOpenParts(
+  sql: Sql,
+  { site, now, why }: { readonly site: string; readonly now: number; readonly why: string },
+): Promise<number> {
+  const rows = await sql.all<{ intent: string; request: string }>(
+    `SELECT intent, request FROM fleet_parts WHERE site = ? AND status IN (${OPEN}) ORDER BY intent LIMIT ?`,
+    [site, limit('fleetStatementRowsMax')],
+  );
+  for (const { intent, request } of rows) {
+    await sql.run('UPDATE fleet_requests SET turn = turn + 1 WHERE id = ?', [request]);
+    await sql.run(
+      `UPDATE fleet_parts SET status = 'lost', ended_at = ?, why = ? WHERE intent = ?`,
+      [now, why, intent],
+    );
+  }
+  return rows.length;
+}
+
 /** Why a site may know a part no more that it took on. */
 const lostBecause = (acceptedAt: number, now: number): string =>
   acceptedAt > now - limit('requestOfCentralKeepMs')

@@ -175,6 +175,28 @@ async function write(
   );
 }
 
+/** The parts that pools of the fleet have at a site: the pools that have no other are removed. @returns how many */
+export async function giveUpPools(
+  sql: Sql,
+  { site, who, now }: { readonly site: string; readonly who: string; readonly now: number },
+): Promise<number> {
+  const rows = await sql.all<RecordRow>(
+    `SELECT * FROM fleet_records WHERE kind = 'pool' AND doc <> '' ORDER BY name`,
+  );
+  const names = rows
+    .map(readRecord)
+    .filter(({ doc }) => site in (doc.sites as object))
+    .map(({ name }) => name);
+  for (const name of names) {
+    const doc = (await hold(sql, { kind: 'pool', name }))?.doc;
+    if (!doc) continue;
+    const { [site]: _own, ...sites } = doc.sites as Record<string, Json[string]>;
+    const rest = Object.keys(sites).length > 0 ? JSON.stringify({ ...doc, sites }) : '';
+    await write(sql, { kind: 'pool', name, doc: rest, who, now });
+  }
+  return names.length;
+}
+
 const SUPERSEDED = JSON.stringify({ code: 'SUPERSEDED', detail: 'A newer version was asked for.' });
 
 /** Asks these sites for what they were not asked for yet. A version that two ask for at once is heard twice, and is the same. */

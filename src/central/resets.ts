@@ -267,6 +267,28 @@ async function catchUp(sql: Sql, { site, number }: SiteRow, now: number): Promis
   await putResets(sql, { site, events, now });
 }
 
+/** A site that is no more: where its turn had come, the reset stops, and where it had not, the site is passed over. @returns how many */
+export async function leaveResets(
+  sql: Sql,
+  { site, now, why }: { readonly site: string; readonly now: number; readonly why: string },
+): Promise<number> {
+  const rows = await sql.all<SiteRow>(
+    `SELECT s.* FROM fleet_reset_sites s JOIN fleet_resets r ON r.id = s.reset
+     WHERE s.site = ? AND s.status IN ('waiting', 'asked', 'running') AND r.status IN ('running', 'paused')
+     ORDER BY s.reset LIMIT 100`,
+    [site],
+  );
+  for (const { reset, place, status } of rows) {
+    await hold(sql, reset);
+    await sql.run(
+      'UPDATE fleet_reset_sites SET status = ?, why = ? WHERE reset = ? AND place = ?',
+      [status === 'waiting' ? 'none' : 'stopped', why, reset, place],
+    );
+    await advance(sql, reset, now);
+  }
+  return rows.length;
+}
+
 const ENDED = ['finished', 'stopped', 'aborted'];
 
 /** How far the site says that it is with those that it was asked for. */

@@ -1,4 +1,5 @@
 /** The fleet's tables, for both engines: forward-only steps, counted in `fleet_schema`. Times are milliseconds since 1970. */
+import { REMOVALS } from './removing.ts';
 import { JOB_ROWS, type Step } from './schema-jobs.ts';
 import { type FleetDatabase, LONG } from './sql.ts';
 
@@ -371,6 +372,7 @@ const STEPS: readonly Step[] = [
     'UPDATE fleet_records SET made_at = changed_at WHERE version = 1',
   ],
   ["UPDATE machine_words SET words = replace(words, ':', '') WHERE words LIKE '%:%'"],
+  REMOVALS,
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

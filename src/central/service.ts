@@ -36,6 +36,7 @@ import { createLines, type Lines } from './lines.ts';
 import { openFleetPools } from './pools.ts';
 import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
+import { openRemoving, type Removing } from './removing.ts';
 import { openFleetResets } from './resets.ts';
 import { openRights, type Rights } from './rights.ts';
 import { migrateFleet } from './schema.ts';
@@ -78,6 +79,7 @@ export async function startCentral(
   const access = openFleetAccess(db, clock);
   const lines = createLines({ fleet, joining, clock, log });
   const records = openFleetRecords(db, clock);
+  const removing = openRemoving(db, clock);
   const blobs = openFleetBlobs(join(settings.folder, 'images'));
   const app = await createFleetApp({
     ...{
@@ -88,6 +90,7 @@ export async function startCentral(
       clock,
       records,
       blobs,
+      removing,
       view: openFleetView(db, clock, indexes),
     },
     ...{
@@ -104,7 +107,7 @@ export async function startCentral(
     ...{ nudge: lines.nudge, nudgeAll: lines.nudgeAll, squads: openSquads(db, records) },
     ...{ provisioning: openFleetProvisioning(db, clock), resets: openFleetResets(db, clock) },
   });
-  const stopKeeping = startKeeping(openKeeping(db, settings.keepDays), { clock, log });
+  const stopKeeping = startKeeping(openKeeping(db, settings.keepDays), { removing, clock, log });
   const { address, port, names } = settings.appliances;
   const own = await issueServer(authority, names, clock());
   const perMinute = limit('joinTriesPerMinuteMax');
@@ -171,13 +174,18 @@ export async function startCentral(
 /** @returns stops it, when what runs has ended */
 function startKeeping(
   keeping: Keeping,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  of: { readonly removing: Removing; readonly clock: Clock; readonly log: Log },
 ): () => Promise<void> {
+  const { removing, clock, log } = of;
   let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    running = running.then(() =>
-      keeping.run(clock()).catch((err) => log.error({ err }, 'what is old could not be removed')),
-    );
+    running = running
+      .then(() =>
+        keeping.run(clock()).catch((err) => log.error({ err }, 'what is old could not be removed')),
+      )
+      .then(() =>
+        removing.goOn().catch((err) => log.error({ err }, 'a site could not be removed')),
+      );
   }, limit('fleetKeepingMs'));
   return async () => {
     clearInterval(timer);

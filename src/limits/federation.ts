@@ -151,6 +151,11 @@ export const FEDERATION_LIMITS = {
     why: 'two transactions that were in the way of each other are not so again and again',
   },
   fleetTryAgainMs: { value: 50, why: 'the other one has ended by then: most take some ms' },
+  fleetRemoveRowsMax: {
+    value: 1000,
+    why: 'of a site that is removed, in one transaction: some 100 ms, beside which batches of others are kept',
+  },
+  fleetRemoveTurnMs: { value: 1000, why: 'whoever removes a site sees each second how far it is' },
   fleetSayAgainMs: {
     value: 60_000,
     why: 'a database that answers some and not others is told of once a minute, not with each statement',

@@ -1,12 +1,33 @@
 /** `reveille federation status`: asked of the appliance, also of one that central has not heard of for a while. */
 import type { Command } from 'commander';
+import type { Removal } from '../../central/removing.ts';
 import type { FleetLine } from '../../client/operations.generated.ts';
 import { type CliContext, type CommonOptions, clientFor, withCommon } from './connection.ts';
-import { time } from './output.ts';
+import { done, time } from './output.ts';
+import { askCentral } from './sites.ts';
 
 export function addFederationStatus(program: Command, context: CliContext): void {
   const federation =
     program.commands.find((one) => one.name() === 'federation') ?? program.command('federation');
+  withCommon(federation.command('remove'))
+    .description(
+      'remove a site that has closed, at central: its machines count no more, and what is open at it ends',
+    )
+    .argument('<site>', 'it is shut out before: `reveille sites revoke`')
+    .requiredOption('--confirm <SITE>', 'its name once more')
+    .action(async (site: string, options: CommonOptions & { confirm: string }) => {
+      const call = 'POST /sites/{site}/remove';
+      for (;;) {
+        const of = { call, path: { site }, body: { confirm: options.confirm } };
+        const removal = await askCentral<Removal>(context, options, of);
+        const { machines, events } = removal.left;
+        const counts = Object.entries(removal.removed).map(([what, count]) => `${what} ${count}`);
+        const text = counts.join(', ') || 'it had nothing';
+        if (removal.endedAt !== null)
+          return done(context, options, `${site} is removed: ${text}`, removal);
+        context.tell(`${site}: ${machines} machines and ${events} events are left\n`);
+      }
+    });
   withCommon(federation.command('status'))
     .description('how the line to central stands, and what central does not have yet')
     .action(async (options: CommonOptions) => {
@@ -37,6 +58,7 @@ const AGAIN = 'a code of `reveille sites join-code`, made at central, lets it jo
 const MENDS: Readonly<Record<string, string>> = {
   ...{ CERTIFICATE_UNKNOWN: AGAIN, CERTIFICATE_REFUSED: AGAIN, SITE_MISMATCH: AGAIN },
   APPLIANCE_MISMATCH: `another appliance, or another database, is this site now; ${AGAIN}`,
+  SITE_REMOVED: `this site was removed from the fleet, and works on alone; ${AGAIN}`,
   PROTOCOL: 'central is upgraded first, then its sites',
   OTHER: '`reveille notices` at central says more',
 };

@@ -14,10 +14,15 @@ interface Notice {
 }
 
 /** Central's own operations stand in no document of an appliance's API. */
-async function ask<Body>(
+export async function askCentral<Body>(
   context: CliContext,
   options: CommonOptions,
-  of: { readonly call: string; readonly path?: object; readonly query?: object },
+  of: {
+    readonly call: string;
+    readonly path?: object;
+    readonly query?: object;
+    readonly body?: object;
+  },
 ): Promise<Body> {
   const { call, ...input } = of;
   const client: unknown = clientFor(context, options);
@@ -48,7 +53,9 @@ function addSites(sites: Command, context: CliContext): void {
   withCommon(sites.command('list'))
     .description('list sites, and how fresh the copy of each is')
     .action(async (options: CommonOptions) => {
-      const body = await ask<{ sites: SiteStanding[] }>(context, options, { call: 'GET /sites' });
+      const body = await askCentral<{ sites: SiteStanding[] }>(context, options, {
+        call: 'GET /sites',
+      });
       show(context, options, { document: body, rows: body.sites, columns: SITES });
     });
   withCommon(sites.command('join-code'))
@@ -56,7 +63,7 @@ function addSites(sites: Command, context: CliContext): void {
     .argument('<site>')
     .action(async (site: string, options: CommonOptions) => {
       const call = 'POST /sites/{site}/join-code';
-      const body = await ask<{ code: string }>(context, options, { call, path: { site } });
+      const body = await askCentral<{ code: string }>(context, options, { call, path: { site } });
       done(context, options, body.code, body);
     });
   withCommon(sites.command('revoke'))
@@ -64,7 +71,10 @@ function addSites(sites: Command, context: CliContext): void {
     .argument('<site>')
     .action(async (site: string, options: CommonOptions) => {
       const call = 'POST /sites/{site}/revoke';
-      const body = await ask<{ revoked: number }>(context, options, { call, path: { site } });
+      const body = await askCentral<{ revoked: number }>(context, options, {
+        call,
+        path: { site },
+      });
       done(context, options, `${site} is shut out: ${body.revoked} certificates have ended`, body);
     });
 }
@@ -77,7 +87,7 @@ function addNotices(program: Command, context: CliContext): void {
     .option('--limit <COUNT>', 'at most so many', '100')
     .action(async (options: CommonOptions & { limit: string }) => {
       const of = { call: 'GET /notices', query: { limit: options.limit } };
-      const body = await ask<{ notices: Notice[] }>(context, options, of);
+      const body = await askCentral<{ notices: Notice[] }>(context, options, of);
       show(context, options, {
         document: body,
         rows: body.notices,
@@ -97,7 +107,7 @@ function addStatistics(program: Command, context: CliContext): void {
     .option('--days <COUNT>', 'of so many days', '30')
     .action(async (options: CommonOptions & { days: string }) => {
       const of = { call: 'GET /statistics', query: { days: options.days } };
-      const body = await ask<Statistics>(context, options, of);
+      const body = await askCentral<Statistics>(context, options, of);
       show(context, options, {
         document: body,
         rows: [...body.sites, { site: 'all', ...body }],

@@ -108,7 +108,8 @@ sites list
 sites join-code par
 sites revoke par
 notices
-statistics`;
+statistics
+federation remove par --confirm par`;
 
 const SITE = `
 machines address SN00000 52:54:00:00:00:01 lab

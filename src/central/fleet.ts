@@ -93,7 +93,7 @@ export interface Fleet {
   /** @returns false when no such intent was this site's: nothing has changed */
   answer(site: string, result: Message<'result'>): Promise<boolean>;
   notice(site: string, code: string, detail: string): Promise<void>;
-  /** The same, of what comes again and again: not while one of before says it already. */
+  /** The same, of what comes again and again: one of before that says it already counts it. */
   noticeAgain(site: string, code: string, detail: string): Promise<void>;
 }
 
@@ -192,16 +192,17 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
   };
 }
 
-/** A while ago, word for word. */
+/** Counts it with the one of a while ago that says it word for word. @returns whether there is one */
 async function isNoticed(
   sql: Sql,
   { of, code, detail, now }: { of: string; code: string; detail: string; now: number },
 ): Promise<boolean> {
-  const said = await sql.all(
-    'SELECT id FROM notices WHERE at > ? AND site = ? AND code = ? AND detail = ? LIMIT 1',
+  const counted = await sql.run(
+    `UPDATE notices SET times = times + 1 WHERE id = (SELECT id FROM notices
+       WHERE at > ? AND site = ? AND code = ? AND detail = ? ORDER BY at DESC, id LIMIT 1)`,
     [now - limit('fleetNoticeAgainMs'), of, code, detail.slice(0, 500)],
   );
-  return said.length > 0;
+  return counted > 0;
 }
 
 async function waitingOf(sql: Sql, site: string, count: number): Promise<Intent[]> {

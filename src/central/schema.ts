@@ -373,6 +373,7 @@ const STEPS: readonly Step[] = [
   ],
   ["UPDATE machine_words SET words = replace(words, ':', '') WHERE words LIKE '%:%'"],
   REMOVALS,
+  ['ALTER TABLE notices ADD COLUMN times BIGINT NOT NULL DEFAULT 1'],
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -11,6 +11,8 @@ interface Notice {
   readonly site: string;
   readonly code: string;
   readonly detail: string;
+  /** How often within the hour from then on; a central of before does not say. */
+  readonly times?: number;
 }
 
 /** Central's own operations stand in no document of an appliance's API. */
@@ -95,6 +97,7 @@ function addNotices(program: Command, context: CliContext): void {
           { title: 'AT', of: ({ at }) => time(at) },
           { title: 'SITE', of: ({ site }) => site },
           { title: 'WHAT', of: ({ code }) => code },
+          { title: 'TIMES', of: ({ times = 1 }) => String(times) },
           { title: 'MORE', of: ({ detail }) => detail },
         ],
       });

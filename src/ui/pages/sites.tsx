@@ -14,6 +14,7 @@ interface Notice {
   readonly site: string;
   readonly code: string;
   readonly detail: string;
+  readonly times: number;
 }
 
 /** Beyond it people should hear of a site's clock. */
@@ -82,14 +83,17 @@ function Noticed({ notices }: { notices: readonly Notice[] }) {
   if (notices.length === 0) return null;
   return (
     <Table label="Notices" head={['When', 'Site', 'What', 'More']}>
-      {notices.map(({ id, at, site, code, detail }) => (
+      {notices.map(({ id, at, site, code, detail, times }) => (
         <tr key={id}>
           <td>
             <When at={at} />
           </td>
           <td>{site}</td>
           <td class="mono">{code}</td>
-          <td>{detail}</td>
+          <td>
+            {detail}
+            {times > 1 && ` (${times} times within an hour)`}
+          </td>
         </tr>
       ))}
     </Table>

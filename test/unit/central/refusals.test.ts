@@ -123,7 +123,7 @@ describe('a certificate', () => {
     // It dials again for as long as it runs.
     for (let n = 0; n < 3; n++)
       await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
-    expect(await notices(fleet, 1)).toMatchObject([{ code: 'CERTIFICATE_UNKNOWN' }]);
+    expect(await notices(fleet, 1)).toMatchObject([{ code: 'CERTIFICATE_UNKNOWN', times: 3 }]);
     await fleet.forge(`UPDATE notices SET at = at - ${limit('fleetNoticeAgainMs')}`);
     await expect(speak(fleet, lon)).rejects.toThrow('CERTIFICATE_UNKNOWN');
     expect(await notices(fleet, 2)).toHaveLength(2);
@@ -359,11 +359,11 @@ describe('what was refused', () => {
     );
     // The key and the certificate of a disk that was carried away, in other hardware.
     await expect(speak(fleet, lon, { appliance: 'a thief' })).rejects.toThrow('APPLIANCE_MISMATCH');
-    await seen(/ lon +APPLIANCE_MISMATCH +Another appliance has joined as lon/);
+    await seen(/ lon +APPLIANCE_MISMATCH +\d+ +Another appliance has joined as lon/);
     // The same, for a site that it is not.
     const sites = { name: 'lon', folder: sto.folder };
     await expect(speak(fleet, sites)).rejects.toThrow('SITE_MISMATCH');
-    await seen(/ sto +SITE_MISMATCH +A certificate of sto says that it is lon/);
+    await seen(/ sto +SITE_MISMATCH +\d+ +A certificate of sto says that it is lon/);
     const { key, request } = await makeRequest('appliance');
     const before = Date.now() - limit('applianceCertificateMs') - DAY_MS;
     const over = await issueAppliance(authorityOf(fleet), { site: 'sto', request }, before);
@@ -378,13 +378,15 @@ describe('what was refused', () => {
     await fleet.forge(
       `UPDATE intents SET status = 'waiting', body = '${forged}' WHERE id = '${id}'`,
     );
-    await seen(new RegExp(` lon +INTENT_MISMATCH +The intent ${id} comes again`));
+    await seen(new RegExp(` lon +INTENT_MISMATCH +\\d+ +The intent ${id} comes again`));
     expect((await fleet.call('GET', '/machines/EVIL-1')).status).toBe(404);
     // And a site that says that it has a machine of another one.
     const thief = await speak(fleet, sto);
     const machine = { hardwarename: 'SAME-1', version: 1, state: 'available' };
     thief.say({ kind: 'snapshot', snapshot: 's', machines: [machine], done: { cursor: 0 } });
-    await seen(/ sto +MACHINE_CLAIMED +SAME-1 is claimed by lon and sto. It counts for lon alone/);
+    await seen(
+      / sto +MACHINE_CLAIMED +\d+ +SAME-1 is claimed by lon and sto. It counts for lon alone/,
+    );
     expect((await fleet.call('GET', '/machines/SAME-1')).body.machine.site).toBe('lon');
     expect(await run('capacity --site sto')).toBe('nothing found\n');
     expect(await run('sites revoke lon')).toMatch(/^lon is shut out: 1 /);

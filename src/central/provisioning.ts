@@ -26,7 +26,7 @@ import {
 } from './request-view.ts';
 import { type Spread, type SpreadPlan, spreadOver } from './spread.ts';
 import type { FleetDatabase, Sql, SqlValue } from './sql.ts';
-import { takeQuota } from './squads.ts';
+import { checkQuota, takeQuota } from './squads.ts';
 
 const count = z.number().int().min(1).max(limit('fleetRequestMachinesMax'));
 
@@ -59,9 +59,9 @@ interface Listed {
 }
 
 export interface FleetProvisioning {
-  /** What would be asked of whom now. @throws AppError SITE_UNKNOWN, REQUEST_INVALID */
+  /** What would be asked of whom now. @throws AppError SITE_UNKNOWN, REQUEST_INVALID, QUOTA_EXCEEDED */
   plan(body: FleetRequestBody): Promise<SpreadPlan>;
-  /** @throws AppError as `plan`, and QUOTA_EXCEEDED, IDEMPOTENCY_MISMATCH */
+  /** @throws AppError as `plan`, and IDEMPOTENCY_MISMATCH */
   create(body: FleetRequestBody, by: Asking): Promise<FleetRequestView>;
   /** Each site stops its part when it hears of it; what is in use stays. @throws AppError NOT_FOUND, REQUEST_ENDED */
   cancel(
@@ -87,8 +87,10 @@ export function openFleetProvisioning(db: FleetDatabase, clock: Clock): FleetPro
     async plan(body) {
       const wish = await wishOf(db, body);
       await assertMayCome(db, wish.sites, clock());
+      const { squad = '', count } = body;
+      await checkQuota(db, { squad, hardwareType: wish.hardwareType, count });
       const stocks = await stocksOf(db, { ...wish, parts: [], now: clock() });
-      return spreadOver(stocks, body.count, atMost(body.siteSpread));
+      return spreadOver(stocks, count, atMost(body.siteSpread));
     },
     async create(body, { who, key }) {
       const id = await db.transaction((sql) => insert(sql, body, { who, key, now: clock() }));

@@ -93,21 +93,31 @@ async function heldBy(
   return { has: machines?.count ?? 0, promised: parts?.count ?? 0 };
 }
 
+interface QuotaWish {
+  readonly squad: string;
+  readonly hardwareType: string;
+  readonly count: number;
+}
+
 /**
  * Holds the squad's row until the transaction ends, so that two requests cannot both take what is left.
  *
- * @throws AppError REQUEST_INVALID when there is no such squad, QUOTA_EXCEEDED naming what is left
+ * @throws AppError as `checkQuota`
  */
-export async function takeQuota(
-  sql: Sql,
-  wish: { readonly squad: string; readonly hardwareType: string; readonly count: number },
-): Promise<void> {
-  const { squad, hardwareType, count } = wish;
-  if (squad === '') return;
-  // Held until the transaction ends.
+export async function takeQuota(sql: Sql, wish: QuotaWish): Promise<void> {
+  if (wish.squad === '') return;
   await sql.run(`UPDATE fleet_records SET version = version WHERE kind = 'squad' AND name = ?`, [
-    squad,
+    wish.squad,
   ]);
+  await checkQuota(sql, wish);
+}
+
+/** @throws AppError REQUEST_INVALID when there is no such squad, QUOTA_EXCEEDED naming what is left */
+export async function checkQuota(
+  sql: Sql,
+  { squad, hardwareType, count }: QuotaWish,
+): Promise<void> {
+  if (squad === '') return;
   const [row] = await sql.all<RecordRow>(
     `SELECT * FROM fleet_records WHERE kind = 'squad' AND name = ? AND doc <> ''`,
     [squad],

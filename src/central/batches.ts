@@ -103,7 +103,7 @@ export function openBatches(
   return (arrived) =>
     new Promise((done, fail) => {
       const one = { ...arrived, done, fail };
-      if (sizeOf(arrived.batch) > limit('fleetBatchSmallMax')) return void alone(one);
+      if (isLarge(arrived.batch)) return void alone(one);
       waiting.push(one);
       // What other lines have said by now comes along.
       setImmediate(next);
@@ -111,6 +111,9 @@ export function openBatches(
 }
 
 const ALONE = "Each site's batch is tried alone, which is slower.";
+
+/** Of a site that catches up: such go by themselves. */
+export const isLarge = (batch: Batch): boolean => sizeOf(batch) > limit('fleetBatchSmallMax');
 
 const sizeOf = ({ events, machines }: Batch): number => Math.max(events.length, machines.length);
 

@@ -93,6 +93,10 @@ export const releaseUnmentioned = (sql: Sql, site: string, snapshot: string): Pr
     ...[site, snapshot],
   ]);
 
+/** As `releaseClaims`, of all that is claimed from nobody: of a site that is no more, whose last machines others were judged by as they went. */
+export const releaseUnheld = (sql: Sql, site: string): Promise<number> =>
+  release(sql, site, '(SELECT hardwarename FROM machines WHERE claimed = 1)', []);
+
 const release = (sql: Sql, site: string, which: string, values: readonly SqlValue[]) =>
   sql.run(
     `UPDATE machines SET claimed = 0 WHERE claimed = 1 AND site <> ? AND hardwarename IN ${which}

@@ -11,7 +11,7 @@ import type { FromAppliance, Intent, IntentBody } from '../federation/protocol.t
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
-import { openBatches } from './batches.ts';
+import { isLarge, openBatches } from './batches.ts';
 import { releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
@@ -25,6 +25,7 @@ import { endSiteJobs, loseJobs, putSiteJobs } from './site-jobs.ts';
 import { answerSitePool, replaceSitePools } from './site-pools.ts';
 import { type FleetDatabase, LONG, type Sql, type SqlRow } from './sql.ts';
 import { applyWhole, toldAtHello, toldBy } from './told.ts';
+import { openTurns } from './turns.ts';
 import type { Upkeep } from './upkeep.ts';
 import { enterWords } from './word-index.ts';
 
@@ -106,6 +107,8 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
     ]);
   const keepBatch = openBatches(db, { clock, notice, upkeep });
   const count = openCounting(db, upkeep);
+  /** Of sites that tell all, or catch up: of these there may be as many as there are sites. */
+  const inTurn = openTurns(limit('fleetLargeAtOnceMax'));
   return {
     site,
     sites: () => db.all<SiteRow>('SELECT * FROM sites ORDER BY name'),
@@ -126,9 +129,12 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
       await db.transaction((sql) => tellRecords(sql, [name], now));
       return site(name);
     },
-    applyBatch: (of, batch) => keepBatch({ ...of, batch }),
+    applyBatch: (of, batch) => {
+      const keep = () => keepBatch({ ...of, batch });
+      return isLarge(batch) ? inTurn(keep) : keep();
+    },
     async applySnapshot({ site: of, line }, page) {
-      const verdict = await db.transaction(async (sql): Promise<PageVerdict> => {
+      const apply = async (sql: Sql): Promise<PageVerdict> => {
         const { snapshot, machines, requests = [], members = [], pools = [], done } = page;
         const { jobs = [] } = page;
         const now = clock();
@@ -166,13 +172,14 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
         await forgetTold(sql, of);
         await tellRecords(sql, [of], now);
         return { kind: 'applied', cursor: done.cursor };
-      }, page.done && LONG);
+      };
+      const verdict = await inTurn(() => db.transaction(apply, page.done && LONG));
       if (page.machines.length > 0) await count();
       // The site does not wait for it.
       if (verdict.kind === 'applied') void enterWords(db, upkeep);
       return verdict;
     },
-    applyWhole: (of, page) => applyWhole(db, of, { page, clock }),
+    applyWhole: (of, page) => inTurn(() => applyWhole(db, of, { page, clock })),
     async heard({ site: of, line }) {
       await db.run('UPDATE sites SET heard_at = ? WHERE name = ? AND line = ?', [
         ...[clock(), of, line],

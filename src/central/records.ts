@@ -175,26 +175,27 @@ async function write(
   );
 }
 
-/** The parts that pools of the fleet have at a site: the pools that have no other are removed. @returns how many */
-export async function giveUpPools(
+/**
+ * The part that a pool of the fleet has at a site: a pool that has no other is removed. One at a time, since each is told to all sites.
+ *
+ * @returns how many
+ */
+export async function giveUpPool(
   sql: Sql,
   { site, who, now }: { readonly site: string; readonly who: string; readonly now: number },
 ): Promise<number> {
   const rows = await sql.all<RecordRow>(
     `SELECT * FROM fleet_records WHERE kind = 'pool' AND doc <> '' ORDER BY name`,
   );
-  const names = rows
-    .map(readRecord)
-    .filter(({ doc }) => site in (doc.sites as object))
-    .map(({ name }) => name);
-  for (const name of names) {
-    const doc = (await hold(sql, { kind: 'pool', name }))?.doc;
-    if (!doc) continue;
-    const { [site]: _own, ...sites } = doc.sites as Record<string, Json[string]>;
-    const rest = Object.keys(sites).length > 0 ? JSON.stringify({ ...doc, sites }) : '';
-    await write(sql, { kind: 'pool', name, doc: rest, who, now });
-  }
-  return names.length;
+  const pool = rows.map(readRecord).find(({ doc }) => site in (doc.sites as object));
+  if (!pool) return 0;
+  const { name } = pool;
+  const doc = (await hold(sql, { kind: 'pool', name }))?.doc;
+  if (!doc) return 1;
+  const { [site]: _own, ...sites } = doc.sites as Record<string, Json[string]>;
+  const rest = Object.keys(sites).length > 0 ? JSON.stringify({ ...doc, sites }) : '';
+  await write(sql, { kind: 'pool', name, doc: rest, who, now });
+  return 1;
 }
 
 const SUPERSEDED = JSON.stringify({ code: 'SUPERSEDED', detail: 'A newer version was asked for.' });

@@ -12,12 +12,12 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { OF_SITE, releaseClaims } from './claims.ts';
+import { OF_SITE, releaseClaims, releaseUnheld } from './claims.ts';
 import { keepAnswer } from './fleet.ts';
 import { MAY_COME } from './fleet-view.ts';
 import { chunks, places } from './machines.ts';
 import { loseOpenParts } from './parts.ts';
-import { giveUpPools } from './records.ts';
+import { giveUpPool } from './records.ts';
 import { leaveResets } from './resets.ts';
 import { mendJobRows, type Step } from './schema-jobs.ts';
 import { closeJob } from './site-jobs.ts';
@@ -68,8 +68,12 @@ export interface Removing {
    * @throws AppError SITE_UNKNOWN, SITE_NOT_SHUT_OUT
    */
   remove(site: string, who: string): Promise<Removal>;
-  /** What somebody has begun and nobody has gone on with; and orders for a site that is gone end. */
-  goOn(): Promise<void>;
+  /**
+   * What somebody has begun and nobody has gone on with; and orders for a site that is gone end.
+   *
+   * @param isOver asked between two turns: whether to leave the rest to the next time
+   */
+  goOn(isOver?: () => boolean): Promise<void>;
 }
 
 const WHY = 'The site was removed from the fleet.';
@@ -79,7 +83,7 @@ const STEPS: readonly (readonly [
   what: string,
   step: (sql: Sql, of: Leaving) => Promise<number>,
 ])[] = [
-  ['poolParts', giveUpPools],
+  ['poolParts', giveUpPool],
   ['orders', endOrders],
   ['requests', (sql, { site, now }) => loseOpenParts(sql, { site, now, why: WHY })],
   ['jobs', endJobs],
@@ -91,21 +95,26 @@ const STEPS: readonly (readonly [
 ];
 
 export function openRemoving(db: FleetDatabase, clock: Clock): Removing {
-  const goOnFor = async (site: string, mostMs: number): Promise<void> => {
-    const end = performance.now() + mostMs;
-    while ((await db.transaction((sql) => turn(sql, site, clock()))) && performance.now() < end);
+  const goOnUntil = async (site: string, isOver: () => boolean): Promise<void> => {
+    while ((await db.transaction((sql) => turn(sql, site, clock()))) && !isOver());
   };
   return {
     async remove(site, who) {
       await db.transaction((sql) => begin(sql, { site, who, now: clock() }));
-      await goOnFor(site, limit('fleetRemoveTurnMs'));
+      const end = performance.now() + limit('fleetRemoveTurnMs');
+      await goOnUntil(site, () => performance.now() >= end);
       return read(db, site);
     },
-    async goOn() {
+    async goOn(isOver = () => false) {
       for (const { site, who, ended_at } of await db.all<RemovalRow>('SELECT * FROM removals'))
-        if (ended_at === 0) await goOnFor(site, Number.POSITIVE_INFINITY);
-        // What another transaction has asked it for while it was removed.
-        else await db.transaction((sql) => endOrders(sql, { site, who, now: clock() }));
+        if (isOver()) return;
+        else if (ended_at === 0) await goOnUntil(site, isOver);
+        // What other transactions have done while it was removed: asked it for something, or found a machine to be its own.
+        else
+          await db.transaction(async (sql) => {
+            await endOrders(sql, { site, who, now: clock() });
+            await releaseUnheld(sql, site);
+          });
     },
   };
 }
@@ -128,6 +137,12 @@ async function begin(sql: Sql, { site, who, now }: Leaving): Promise<void> {
 
 /** @returns whether there is more */
 async function turn(sql: Sql, site: string, now: number): Promise<boolean> {
+  // The site's row first, as a batch does. One that was let in before and greets only now tells nothing more either.
+  await sql.run(
+    `UPDATE sites SET line = '', feed_cursor = NULL WHERE name = ?
+     AND EXISTS (SELECT 1 FROM removals r WHERE r.site = sites.name AND r.ended_at = 0)`,
+    [site],
+  );
   // Two that are at it take turns.
   const isOpen = await sql.run('UPDATE removals SET who = who WHERE site = ? AND ended_at = 0', [
     site,
@@ -146,6 +161,7 @@ async function turn(sql: Sql, site: string, now: number): Promise<boolean> {
   }
   for (const table of ['record_sites', 'site_rights', 'join_codes'])
     await sql.run(`DELETE FROM ${table} WHERE site = ?`, [site]);
+  await releaseUnheld(sql, site);
   await sql.run('DELETE FROM sites WHERE name = ?', [site]);
   await sql.run('UPDATE removals SET ended_at = ? WHERE site = ?', [now, site]);
   const counts = Object.entries(removed).map(([what, count]) => `${what} ${count}`);

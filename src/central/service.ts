@@ -178,17 +178,21 @@ function startKeeping(
 ): () => Promise<void> {
   const { removing, clock, log } = of;
   let running: Promise<unknown> = Promise.resolve();
+  let isOver = false;
   const timer = setInterval(() => {
     running = running
       .then(() =>
         keeping.run(clock()).catch((err) => log.error({ err }, 'what is old could not be removed')),
       )
       .then(() =>
-        removing.goOn().catch((err) => log.error({ err }, 'a site could not be removed')),
+        removing
+          .goOn(() => isOver)
+          .catch((err) => log.error({ err }, 'a site could not be removed')),
       );
   }, limit('fleetKeepingMs'));
   return async () => {
     clearInterval(timer);
+    isOver = true;
     await running;
   };
 }

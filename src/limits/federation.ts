@@ -122,6 +122,10 @@ export const FEDERATION_LIMITS = {
     value: 10_000,
     why: 'a database that is there takes a connection within some ms, and one of ten is free within a second: beyond, who asks hears that it is silent',
   },
+  fleetLargeAtOnceMax: {
+    value: 8,
+    why: 'pages of whole copies and batches of sites that catch up, of the ten connections of an instance: the others are for people and for small batches',
+  },
   fleetStatementMs: {
     value: 30_000,
     why: 'what people and sites ask takes ms, the largest list a second: beyond, it holds a connection for nothing',

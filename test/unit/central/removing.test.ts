@@ -278,3 +278,46 @@ describe('a removal that breaks off', () => {
     expect(await codeOf(openRemoving(db, clock).remove('oslo', 'ann'))).toBe('SITE_UNKNOWN');
   });
 });
+
+describe('beside a removal', () => {
+  it('a line that greets late tells nothing, and a claim that was judged late counts', async () => {
+    const db = await seeded();
+    await openRemoving(db, clock).remove('sto', 'ann');
+    await db.run('UPDATE removals SET ended_at = 0');
+    // Its certificate was looked at before, it greets behind the beginning.
+    await db.run("INSERT INTO sites (name, joined_at, line) VALUES ('sto', 0, 'late')");
+    const lines: unknown[] = [];
+    const watched: FleetDatabase = {
+      ...db,
+      transaction: (run, options) =>
+        db.transaction((sql) => {
+          const look = async (text: string, values?: readonly (string | number | null)[]) => {
+            if (text.startsWith('DELETE FROM sites'))
+              lines.push(await sql.all("SELECT line FROM sites WHERE name = 'sto'"));
+            return sql.run(text, values);
+          };
+          return run({ ...sql, run: look });
+        }, options),
+    };
+    // A batch of lon had seen the machine at sto before it went.
+    await db.run("UPDATE machines SET claimed = 1 WHERE hardwarename = 'M-7'");
+    await openRemoving(watched, clock).goOn();
+    expect(lines).toEqual([[{ line: '' }]]);
+    const claimed = () => db.all("SELECT claimed FROM machines WHERE hardwarename = 'M-7'");
+    expect(await claimed()).toEqual([{ claimed: 0 }]);
+    // And one that was kept even behind its end.
+    await db.run("UPDATE machines SET claimed = 1 WHERE hardwarename = 'M-7'");
+    await openRemoving(db, clock).goOn();
+    expect(await claimed()).toEqual([{ claimed: 0 }]);
+  });
+
+  it('central stops between two turns, and the next time goes on', async () => {
+    const db = await seeded();
+    await db.run(`INSERT INTO removals (site, who, begun_at) VALUES ('sto', 'ann', 1)`);
+    let asked = 0;
+    await openRemoving(db, clock).goOn(() => ++asked > 2);
+    expect((await left(db)).removal).toMatchObject([{ ended_at: 0 }]);
+    await openRemoving(db, clock).goOn();
+    expect((await left(db)).removal).toMatchObject([{ ended_at: NOW }]);
+  });
+});

@@ -21,7 +21,8 @@ export interface Joining {
     readonly secret: string;
     readonly request: string;
   }): Promise<IssuedCertificate & { site: string }>;
-  renew(site: string, request: string): Promise<IssuedCertificate>;
+  /** @returns undefined for a site that is shut out: a line may not have heard of it yet */
+  renew(site: string, request: string): Promise<IssuedCertificate | undefined>;
   /** Its appliance has come with this one: those of before end. */
   arrived(site: string, serial: string): Promise<void>;
   /** The site of a certificate that ended because its site was removed from the fleet. */
@@ -89,8 +90,16 @@ export function openJoining(
     },
     async renew(site, request) {
       const issued = await issueAppliance(authority, { site, request }, clock());
-      await keep(db, site, issued);
-      return issued;
+      return db.transaction(async (sql) => {
+        // Who shuts it out in this moment waits, or was first.
+        const living = await sql.run(
+          'UPDATE certificates SET site = site WHERE site = ? AND revoked_at = 0 AND not_after > ?',
+          [site, clock()],
+        );
+        if (living === 0) return undefined;
+        await keep(sql, site, issued);
+        return issued;
+      });
     },
     async arrived(site, serial) {
       await db.run(

@@ -275,8 +275,9 @@ async function hear(
       line.sent.delete(message.intent);
       return;
     case 'renew': {
-      const { certificate } = await joining.renew(site, message.request);
-      return send(socket, { kind: 'certificate', certificate });
+      const issued = await joining.renew(site, message.request);
+      if (!issued) throw new Refusal('CERTIFICATE_UNKNOWN', `${site} is shut out.`);
+      return send(socket, { kind: 'certificate', certificate: issued.certificate });
     }
     case 'hello':
       throw new Refusal('PROTOCOL', 'A second hello.');

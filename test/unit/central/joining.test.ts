@@ -1,8 +1,13 @@
 /** What somebody is told who joins an appliance to the fleet. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeAuthority } from '../../../src/central/authority.ts';
+import { openJoining } from '../../../src/central/joining.ts';
 import { joinFleet } from '../../../src/daemon/join-fleet.ts';
+import { makeRequest } from '../../../src/federation/certificates.ts';
+import type { Millis } from '../../../src/wire/time.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { fleetDatabase } from '../../support/fleet-database.ts';
 
 let fleet: TestFleet;
 let url = '';
@@ -55,4 +60,18 @@ describe('joining', () => {
     );
     expect(await Promise.all(tries)).toContain('RATE_LIMITED');
   });
+});
+
+it('a site that is shut out gets no new certificate by a line that has not heard of it', async () => {
+  const now = Date.now() as Millis;
+  const db = await fleetDatabase();
+  const joining = openJoining(db, await makeAuthority(now), () => now);
+  const [secret = ''] = (await joining.makeCode('ams', 'ann')).split('.');
+  const { request } = await makeRequest('ams');
+  await joining.join({ secret, request });
+  const renewed = await joining.renew('ams', request);
+  expect(await joining.siteOf(renewed?.serial ?? '')).toBe('ams');
+  expect(await joining.revoke('ams')).toBe(2);
+  expect(await joining.renew('ams', request)).toBeUndefined();
+  expect(await db.all('SELECT serial FROM certificates WHERE revoked_at = 0')).toEqual([]);
 });

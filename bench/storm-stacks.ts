@@ -54,7 +54,7 @@ function ours({ server, pool }: StackOptions): Stack {
         { encoding: 'utf8' },
       );
       return Object.fromEntries(
-        [...text.matchAll(/^reveille_(\w+)_drops_total\{reason="([^"]+)"\} (\d+)$/gm)]
+        [...text.matchAll(/^reveille_(\w+)_(?:drops|shed)_total\{reason="([^"]+)"\} (\d+)$/gm)]
           .map(([, what, reason, count]) => [`${what} ${reason}`, Number(count)] as const)
           .filter(([, count]) => count > 0),
       );

@@ -107,7 +107,7 @@ async function listening(at: { host: string; port: number }, opened: Promise<unk
 /** @param prepare what else the listener of this side needs */
 async function listenTls(
   { log, clock, metrics, closers }: HttpParts,
-  at: { host: string; port: number },
+  at: { host: string; port: number; backlog?: number },
   {
     prepare,
     ...options
@@ -167,12 +167,13 @@ export async function startMachineHttp(
       guard.watch(server);
     };
     const of = { address: host, ifaces: ifacesOf(segments, host), ...parts };
+    const backlog = limit('httpBacklogMax');
     // Apart: what listens cannot be opened again because the other one failed.
     await onceOurs({ what: 'HTTP for machines', ...of }, () =>
-      listening({ host, port }, app.listen({ host, port })),
+      listening({ host, port }, app.listen({ host, port, backlog })),
     );
     if (!tls) continue;
-    const at = { host, port: tls.port };
+    const at = { host, port: tls.port, backlog };
     await onceOurs({ what: 'HTTPS for machines', ...of }, () =>
       listenTls(parts, at, { app, files: tls, profile: 'machines', prepare }),
     );

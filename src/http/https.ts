@@ -112,10 +112,13 @@ export function createRedirect(tlsPort: number): WebServer {
 }
 
 /** Resolves when it listens. @throws the error of the socket */
-export function listenAt(server: WebServer, at: { host: string; port: number }): Promise<void> {
+export function listenAt(
+  server: WebServer,
+  at: { readonly host: string; readonly port: number; readonly backlog?: number },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(at.port, at.host, () => {
+    server.listen(at, () => {
       server.off('error', reject);
       resolve();
     });

@@ -10,9 +10,17 @@ export const HTTP_LIMITS = {
     value: 512,
     why: 'a machine holds two or three; a whole rack behind one address still fits',
   },
+  httpBacklogMax: {
+    value: 4096,
+    why: 'who waits to be accepted: a storm fills 511; the kernel gives net.core.somaxconn at most',
+  },
   httpShedSilenceMs: {
     value: 1000,
     why: 'a loader asks as soon as it is connected; one this silent yields to newcomers',
+  },
+  httpShedBegunMs: {
+    value: 5000,
+    why: 'a TLS handshake takes an old processor a second or two, and more among many others',
   },
   httpPipelinedMax: {
     value: 16,

@@ -3,9 +3,14 @@
  *
  * When the house is full, the connection that has been idle longest goes, because a machine that comes back opens
  * another one in a millisecond, or else one that has asked for nothing yet, since loaders ask at once; when there is
- * neither, the newcomer is turned away and its loader tries again. One address
+ * neither, the newcomer is turned away and its loader tries again. Who goes is decided only when everything that has
+ * arrived was read: after a stall, requests lie unread beside the newcomer. One address
  * can hold a part of the house only: a broken machine in a loop must not keep the others out. Time is bounded by the
  * listener itself (`boundTimes`): headers, the whole request, idleness between requests, and a body nobody reads.
+ *
+ * The event loop accepts one connection in each of its turns (libuv since 1.45), whatever else the turn brings. In a storm
+ * machines therefore wait in the kernel, in the order of their coming, and the house stays nearly empty. That queue must
+ * hold them all (`httpBacklogMax`): from a full one the kernel throws handshakes away, and resets who believed in one.
  *
  * What is no request is answered, and its connection closed; while an answer is on its way it is only closed, because
  * what is said then would lie in the middle of a body.
@@ -40,8 +45,10 @@ export type ShedReason = (typeof SHED_REASONS)[number];
 export interface ConnectionLimits {
   readonly connectionsMax: number;
   readonly perAddressMax: number;
-  /** How long one may ask for nothing before it makes room. */
+  /** How long one may send nothing at all before it makes room. */
   readonly silenceMs: number;
+  /** The same for one that has begun to: its handshake or the head of its request is on its way. */
+  readonly begunMs: number;
 }
 
 /** One house for all the listeners that machines reach. */
@@ -58,6 +65,7 @@ export function createConnectionGuard(
     connectionsMax: limit('httpConnectionsMax'),
     perAddressMax: limit('httpConnectionsPerAddressMax'),
     silenceMs: limit('httpShedSilenceMs'),
+    begunMs: limit('httpShedBegunMs'),
   },
 ): ConnectionGuard {
   const all = new Set<Socket>();
@@ -69,19 +77,27 @@ export function createConnectionGuard(
   /** Requests without an answer yet, where there are any: a client may send the next one before (RFC 9112 9.3.2). */
   const asked = new WeakMap<Duplex, number>();
 
-  const turnAway = (address: string): ShedReason | undefined => {
-    if ((perAddress.get(address) ?? 0) >= limits.perAddressMax) return 'address-full';
-    if (all.size < limits.connectionsMax) return undefined;
-    const [longest = silentLongest()] = idle;
-    if (!longest) return 'full';
-    onShed('idle');
-    leave(longest);
-    longest.destroy();
-    return undefined;
+  /** Runs when what had arrived on all the others was read, too: who is still idle or silent then has not asked. */
+  let overfull = false;
+  const makeRoom = (since: number): void => {
+    overfull = false;
+    while (all.size > limits.connectionsMax) {
+      const [longest = silentLongest(since)] = idle;
+      const loser = longest ?? [...silent.keys()].at(-1);
+      if (!loser) return;
+      onShed(longest ? 'idle' : 'full');
+      leave(loser);
+      loser.destroy();
+    }
   };
-  const silentLongest = (): Socket | undefined => {
-    const [[socket, since] = [undefined, 0]] = silent;
-    return performance.now() - since >= limits.silenceMs ? socket : undefined;
+  /** @param before when the newcomer came: nothing has been read yet of who came with it */
+  const silentLongest = (before: number): Socket | undefined => {
+    for (const [socket, since] of silent) {
+      const silentMs = before - since;
+      if (silentMs <= 0 || silentMs < limits.silenceMs) return undefined;
+      if (socket.bytesRead === 0 || silentMs >= limits.begunMs) return socket;
+    }
+    return undefined;
   };
   const leave = (socket: Socket): void => {
     if (!all.delete(socket)) return;
@@ -95,17 +111,20 @@ export function createConnectionGuard(
   const addresses = new WeakMap<Socket, string>();
   const enter = (socket: Socket): void => {
     const address = socket.remoteAddress ?? '';
-    const refused = turnAway(address);
-    if (refused) {
-      onShed(refused);
+    if ((perAddress.get(address) ?? 0) >= limits.perAddressMax) {
+      onShed('address-full');
       socket.destroy();
       return;
     }
+    const now = performance.now();
     all.add(socket);
-    silent.set(socket, performance.now());
+    silent.set(socket, now);
     addresses.set(socket, address);
     perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
     socket.once('close', () => leave(socket));
+    if (overfull || all.size <= limits.connectionsMax) return;
+    overfull = true;
+    setImmediate(makeRoom, now);
   };
   const endFaulty = (error: NodeJS.ErrnoException, socket: Duplex): void => {
     const fault = faultOf(error);

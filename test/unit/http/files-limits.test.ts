@@ -44,9 +44,13 @@ describe('the buffers', () => {
 });
 
 describe('a full house', () => {
-  async function house(connectionsMax: number, perAddressMax: number, silenceMs = 60_000) {
+  async function house(
+    connectionsMax: number,
+    perAddressMax: number,
+    { silenceMs = 60_000, begunMs = 60_000 } = {},
+  ) {
     const shed: ShedReason[] = [];
-    const limits = { connectionsMax, perAddressMax, silenceMs };
+    const limits = { connectionsMax, perAddressMax, silenceMs, begunMs };
     const guard = createConnectionGuard((why) => shed.push(why), limits);
     const server = createServer((_request, response) => response.end('ok'));
     guard.watch(server);
@@ -92,12 +96,43 @@ describe('a full house', () => {
   });
 
   it('is none because of connections that ask for nothing: the first of them goes', async () => {
-    const { shed, guard, guests, port } = await house(2, 10, 0);
+    const { shed, guard, guests, port } = await house(2, 10, { silenceMs: 0 });
     const [first, second] = [dial(port), dial(port)];
     await expect.poll(() => guests.length).toBe(2);
     await talk(dial(port));
     await closed(first);
     expect([second.closed, guard.open(), shed]).toEqual([false, 2, ['idle']]);
+  });
+
+  it.each([
+    ['later than those that sent nothing', 60_000, 'silent'],
+    ['in the end', 0, 'begun'],
+  ])('has who began to ask make room %s', async (_, begunMs, loser) => {
+    const { shed, guests, port } = await house(2, 10, { silenceMs: 0, begunMs });
+    const begun = dial(port);
+    begun.write('GET / HTTP/1.1\r\n');
+    await expect.poll(() => guests[0]?.bytesRead).toBeGreaterThan(0);
+    const silent = dial(port);
+    await expect.poll(() => guests.length).toBe(2);
+    await talk(dial(port));
+    await closed(loser === 'begun' ? begun : silent);
+    expect([begun.closed, silent.closed]).toEqual([loser === 'begun', loser === 'silent']);
+    expect(shed).toEqual(['idle']);
+  });
+
+  it('sends nobody away whose request has arrived and was not read yet', async () => {
+    const { shed, guard, port } = await house(2, 10);
+    const [first, second] = [dial(port), dial(port)];
+    await talk(first);
+    await talk(second);
+    const newcomer = dial(port);
+    // It is in the kernel's queue now, before the request: both are found in one turn of the loop.
+    await new Promise((resolve) => process.nextTick(resolve));
+    first.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await first.until((text) => text.includes('ok'));
+    await talk(newcomer);
+    await closed(second);
+    expect([first.closed, guard.open(), shed]).toEqual([false, 2, ['idle']]);
   });
 
   it('gives one address a part only', async () => {
@@ -115,7 +150,7 @@ describe('requests that are sent before an answer', () => {
   /** Answers `/now`, and keeps everything else waiting. */
   async function slow(connectionsMax: number) {
     const shed: ShedReason[] = [];
-    const limits = { connectionsMax, perAddressMax: 10, silenceMs: 0 };
+    const limits = { connectionsMax, perAddressMax: 10, silenceMs: 0, begunMs: 0 };
     const guard = createConnectionGuard((why) => shed.push(why), limits);
     const server = createServer((request, response) => {
       if (request.url === '/now') response.end('ok');

@@ -1,7 +1,7 @@
 /** HTTPS on both sides: certificates checked, renewed and told of, what iPXE can speak, and URLs that stay https. */
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,12 +12,14 @@ import { createMachineApp } from '../../../src/http/machine/app.ts';
 import { caImage } from '../../../src/http/machine/ca-image.ts';
 import {
   boundTimes,
+  type ConnectionLimits,
   createConnectionGuard,
   type WebServer,
 } from '../../../src/http/machine/connections.ts';
 import { limit } from '../../../src/limits.ts';
 import { loadTls, type TlsFiles } from '../../../src/platform/tls-files.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { closed, dial } from '../../support/dial.ts';
 import { makeSiteCa } from '../../support/site-ca.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
@@ -43,12 +45,16 @@ interface Line {
   readonly msg: string;
 }
 
-async function serve(files: TlsFiles, profile: 'machines' | 'people' = 'machines') {
+async function serve(
+  files: TlsFiles,
+  profile: 'machines' | 'people' = 'machines',
+  limits?: ConnectionLimits,
+) {
   const lines: Line[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
   const world = createWorld();
   const shed: string[] = [];
-  const guard = createConnectionGuard((why) => shed.push(why));
+  const guard = createConnectionGuard((why) => shed.push(why), limits);
   const options = { ...world, log, assets: dir, pxeimage: dir, ca: site.ca, guard };
   const app = createMachineApp(options);
   closers.push(() => app.close());
@@ -128,6 +134,21 @@ describe('the machines’ TLS listener', () => {
   ])('speaks with %s', async (_, words, cipher) => {
     const { port } = await serve(site);
     expect(await handshake(port, ...words)).toBe(cipher || words[words.indexOf('-cipher') + 1]);
+  });
+
+  it('lets a handshake that has begun go on longer than silence in a full house', async () => {
+    const limits = { connectionsMax: 2, perAddressMax: 10, silenceMs: 0, begunMs: 60_000 };
+    const { port, shed, server } = await serve(site, 'machines', limits);
+    const guests: Socket[] = [];
+    server.on('connection', (socket: Socket) => guests.push(socket));
+    const [begun, silent] = [dial(port), dial(port)];
+    closers.push(() => begun.destroy());
+    // The first record of a handshake of 512 bytes, whose rest is on its way.
+    begun.write(Buffer.from([22, 3, 1, 2, 0, 1]));
+    await expect.poll(() => guests.map(({ bytesRead }) => bytesRead)).toEqual([6, 0]);
+    await curl(`https://127.0.0.1:${port}/boot/ipxe/snponly.efi`);
+    await closed(silent);
+    expect([begun.closed, shed]).toEqual([false, ['idle']]);
   });
 
   it('counts who comes without TLS, or with none that it takes', async () => {

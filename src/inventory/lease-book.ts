@@ -147,7 +147,7 @@ export function createLeaseBook(): LeaseBook {
       const currents = [lease, before ?? lease].map(({ mac }) => [mac, macs.get(mac)] as const);
       const gone = givenUp(own, former, lease).flatMap((address) => {
         const entry = addresses.get(address);
-        return entry?.mac === lease.mac ? [entry] : [];
+        return entry?.mac === lease.mac && entry.state !== 'declined' ? [entry] : [];
       });
       for (const entry of gone) remove(entry.address);
       set(former === undefined ? lease : { ...lease, former });
@@ -260,12 +260,12 @@ function runs({ state, expiresAt }: HeldLease, now: Millis): boolean {
   return state === 'bound' && expiresAt > now;
 }
 
-/** The address of a lease that the MAC of this offer holds and may go on using. */
+/** The address of a lease that the MAC of this offer holds and may go on using; never the one that is offered. */
 function runningElsewhere(
   own: HeldLease | undefined,
   offer: HeldLease,
   now: Millis,
 ): Ipv4 | undefined {
-  if (own === undefined || own.address === offer.address) return own?.former;
-  return runs(own, now) ? own.address : own.former;
+  const held = own && runs(own, now) ? own.address : own?.former;
+  return held === offer.address ? undefined : held;
 }

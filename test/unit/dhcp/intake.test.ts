@@ -198,7 +198,7 @@ describe('what waits to be answered', () => {
       take: fc.constantFrom(0, 0, 0, 1, 5),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
         const { add, take, shed, queue } = intake();
         const model = createModel();
         let now = 0;

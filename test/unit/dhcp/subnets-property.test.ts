@@ -39,7 +39,7 @@ describe('whatever is written in whatever order', () => {
       fc.record({ pass: fc.constantFrom(1000, 5_000_000) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { minLength: 4, maxLength: 25 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 4, maxLength: 25, size: 'max' }), (steps) => {
         const world = createWorld(undefined, FILE);
         for (const one of steps) {
           if ('put' in one) {

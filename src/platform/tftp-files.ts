@@ -30,8 +30,13 @@ export interface TftpFiles {
   close(): Promise<void>;
 }
 
-/** Descriptors kept open; the one used longest ago is closed. */
+/** Descriptors kept open; of those that nobody reads from, the one used longest ago is closed. */
 const HANDLES_MAX = 64;
+
+interface Opened {
+  readonly handle: Promise<FileHandle>;
+  readers: number;
+}
 
 /** @returns `undefined` when there is no such file in the folder. @throws Error when the file system fails */
 export function findStored({ root, standIns }: ServedFolder, name: string): StoredFile | undefined {
@@ -44,21 +49,27 @@ export function findStored({ root, standIns }: ServedFolder, name: string): Stor
 
 /** @param textsMax how many texts are held */
 export function openTftpFiles({ textsMax }: { readonly textsMax: number }): TftpFiles {
-  const handles = new Map<string, Promise<FileHandle>>();
+  const handles = new Map<string, Opened>();
   const texts = new Map<string, Uint8Array>();
 
-  const handleOf = (key: string): Promise<FileHandle> => {
-    const handle = handles.get(key) ?? open(key.slice(key.indexOf(' ') + 1));
+  const take = (key: string): Opened => {
+    const opened = handles.get(key) ?? { handle: open(pathOf(key)), readers: 0 };
     handles.delete(key);
-    handles.set(key, handle);
-    if (handles.size > HANDLES_MAX) {
-      const [oldest] = handles;
-      if (oldest) {
-        handles.delete(oldest[0]);
-        void closeQuietly(oldest[1]);
-      }
+    handles.set(key, opened);
+    opened.readers += 1;
+    return opened;
+  };
+
+  /** Nothing is closed while somebody reads from it: a slow disk may hold one read up while any number of files come and go. */
+  const giveBack = async (key: string, opened: Opened): Promise<void> => {
+    opened.readers -= 1;
+    if (opened.readers === 0 && handles.get(key) !== opened) await closeQuietly(opened);
+    for (const [oldKey, old] of handles) {
+      if (handles.size <= HANDLES_MAX) return;
+      if (old.readers > 0) continue;
+      handles.delete(oldKey);
+      void closeQuietly(old);
     }
-    return handle;
   };
 
   return {
@@ -74,9 +85,9 @@ export function openTftpFiles({ textsMax }: { readonly textsMax: number }): Tftp
     async read({ key }, { offset, length }) {
       // A copy: what is handed out is the reader's, and may be given away to another thread.
       if (key.startsWith('text ')) return texts.get(key)?.slice(offset, offset + length);
-      const opened = handleOf(key);
+      const opened = take(key);
       try {
-        const handle = await opened;
+        const handle = await opened.handle;
         const bytes = new Uint8Array(length);
         let filled = 0;
         while (filled < length) {
@@ -85,11 +96,12 @@ export function openTftpFiles({ textsMax }: { readonly textsMax: number }): Tftp
           filled += bytesRead;
         }
         const stat = await handle.stat({ bigint: true });
-        return keyOf(stat, key.slice(key.indexOf(' ') + 1)) === key ? bytes : undefined;
+        return keyOf(stat, pathOf(key)) === key ? bytes : undefined;
       } catch {
         if (handles.get(key) === opened) handles.delete(key);
-        await closeQuietly(opened);
         return undefined;
+      } finally {
+        await giveBack(key, opened);
       }
     },
     async close() {
@@ -110,7 +122,11 @@ function keyOf({ ino, size, mtimeNs }: Attributes, path: string): string {
   return `${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)} ${path}`;
 }
 
-async function closeQuietly(handle: Promise<FileHandle>): Promise<void> {
+function pathOf(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
+}
+
+async function closeQuietly({ handle }: Opened): Promise<void> {
   try {
     await (await handle).close();
   } catch {

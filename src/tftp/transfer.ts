@@ -59,7 +59,7 @@ export interface Transfer extends Progress {
   readonly blocks: number;
   /** The last block that was acknowledged; -1 before the OACK was. */
   readonly acked: number;
-  /** The blocks that are not acknowledged are the last ones. */
+  /** All has been sent, and the blocks that are not acknowledged are the last ones. */
   readonly awaitsLast: boolean;
   /** When `onTimeout` is due, in milliseconds of the caller's clock. */
   readonly dueAt: number;
@@ -122,7 +122,8 @@ class TransferMachine implements Transfer {
   }
 
   get awaitsLast(): boolean {
-    return this.acked >= 0 && this.acked + this.terms.windowsize >= this.blocks;
+    // What has not left, because it waits for its disk, nobody can have.
+    return this.acked >= 0 && this.sentTo === this.blocks;
   }
 
   start(now: number): Step {

@@ -102,7 +102,12 @@ describe('a transfer', () => {
     const late = begin(1500);
     late.onAck(1, 1);
     late.onAck(2, 2);
+    late.sent(2);
     expect(late.onGone('gone')).toMatchObject({ result: { ok: true } });
+    const unsent = begin(1500);
+    unsent.onAck(1, 1);
+    unsent.onAck(2, 2);
+    expect(unsent.onGone('gone')).toMatchObject({ result: { ok: false, block: 2 } });
     const negotiating = begin(100, { tsize: '0' });
     expect(negotiating.onGone('gone')).toMatchObject({ result: { ok: false } });
   });

@@ -25,6 +25,11 @@ export const JOB_ROWS: Step = [
   `UPDATE sites SET told = ''`,
 ];
 
+/** Of a site those that have not ended: hardly any of all, which were read for them. */
+export const OPEN_JOBS: Step = [
+  'CREATE INDEX fleet_jobs_open ON fleet_jobs (site, job) WHERE ended_at = 0',
+];
+
 const PAGE_ROWS = 500;
 
 interface Row extends SqlRow {

@@ -1,6 +1,6 @@
 /** The fleet's tables, for both engines: forward-only steps, counted in `fleet_schema`. Times are milliseconds since 1970. */
 import { REMOVALS } from './removing.ts';
-import { JOB_ROWS, type Step } from './schema-jobs.ts';
+import { JOB_ROWS, OPEN_JOBS, type Step } from './schema-jobs.ts';
 import { type FleetDatabase, LONG } from './sql.ts';
 
 const STEPS: readonly Step[] = [
@@ -374,6 +374,7 @@ const STEPS: readonly Step[] = [
   ["UPDATE machine_words SET words = replace(words, ':', '') WHERE words LIKE '%:%'"],
   REMOVALS,
   ['ALTER TABLE notices ADD COLUMN times BIGINT NOT NULL DEFAULT 1'],
+  OPEN_JOBS,
 ];
 
 /** Two instances may start at once: the second waits for the first at the table of steps. @throws Error for a newer schema */

@@ -159,6 +159,10 @@ export const FEDERATION_LIMITS = {
     value: 1000,
     why: 'of a site that is removed, in one transaction: some 100 ms, beside which batches of others are kept',
   },
+  fleetLeftCountMax: {
+    value: 100_000,
+    why: 'machines of a site that are counted to say how many are left: twice what the largest has, within 30 ms',
+  },
   fleetRemoveTurnMs: { value: 1000, why: 'whoever removes a site sees each second how far it is' },
   fleetSayAgainMs: {
     value: 60_000,

@@ -5,6 +5,7 @@ import './bench/support/system-path.ts';
 const project = (name: string, testTimeout: number, parallel: boolean) => ({
   test: {
     name,
+    setupFiles: 'test/support/end-of-file.ts',
     include: [`test/${name}/**/*.test.ts`],
     testTimeout,
     hookTimeout: testTimeout,
@@ -12,8 +13,8 @@ const project = (name: string, testTimeout: number, parallel: boolean) => ({
     expect: { poll: { timeout: 15_000 } },
     fileParallelism: parallel,
     environment: 'node' as const,
-    // Foreign programs are confined to folders that they know: those kinds of test clean up by themselves.
-    ...(parallel ? { globalSetup: 'test/support/temporary-folder.ts', maxWorkers: '100%' } : {}),
+    // Foreign programs are confined to folders that they know, which is none of the others.
+    ...(parallel ? { globalSetup: 'test/support/run-folder.ts', maxWorkers: '100%' } : {}),
   },
 });
 
@@ -35,7 +36,7 @@ export default defineConfig({
           ...project('postgres', 60_000, false).test,
           include: ['test/unit/central/**/*.test.ts'],
           // Before TMPDIR is a folder that nobody else may enter.
-          globalSetup: ['test/support/postgres.ts', 'test/support/temporary-folder.ts'],
+          globalSetup: ['test/support/postgres.ts', 'test/support/run-folder.ts'],
         },
       },
     ],

@@ -10,8 +10,6 @@
  *
  * Under emulation everything is slow alike, but not evenly: hashing is dearer than on a processor that has instructions for it.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { createClient } from '../qemu-lab/client.ts';
@@ -22,6 +20,7 @@ import { expandRack } from '../qemu-lab/rack.ts';
 import { machineOf } from '../qemu-lab/scenario.ts';
 import { SNAPSHOT, SNAPSHOT_BUILT } from '../qemu-lab/scenarios/install.ts';
 import type { StoredEvent } from '../src/events.ts';
+import { removeFolder, temporaryFolder } from '../test/support/temporary-folder.ts';
 import { BY_HAND, makePxeimageByHand } from './install-by-hand.ts';
 import { type Scope, withScope } from './support/scope.ts';
 import { median, round } from './support/stats.ts';
@@ -83,8 +82,8 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
 }
 
 async function openSite(scope: Scope): Promise<Site> {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-bench-'));
-  scope.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder('bench');
+  scope.defer(() => removeFolder(dir));
   const rack = expandRack({
     machines: [
       {

@@ -3,8 +3,6 @@
  * and a database file on a disk, while `monitorEventLoopDelay` looks on. The BMCs are in a process of their own. The same is
  * measured once more with every step waiting for the disk where it is, which is what sharing syncs saves.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import pino from 'pino';
@@ -17,6 +15,7 @@ import { createSecretBox } from '../src/inventory/secrets.ts';
 import { openDatabase, openGroupCommit, startCheckpoints } from '../src/platform/sqlite.ts';
 import type { Hardwarename } from '../src/wire/ids.ts';
 import type { Millis } from '../src/wire/time.ts';
+import { removeFolder, temporaryFolder } from '../test/support/temporary-folder.ts';
 import { bmcAddress } from './support/ipmi-addresses.ts';
 import { start } from './support/process.ts';
 import { withScope } from './support/scope.ts';
@@ -43,8 +42,8 @@ export function measurePause(shared: boolean): Promise<Pause> {
       command: [process.execPath, `${import.meta.dirname}/support/ipmi-bmcs.ts`, String(RUNNING)],
     });
     await bmcs.line(/^ready/);
-    const folder = mkdtempSync(join(tmpdir(), 'reveille-pause-'));
-    scope.defer(async () => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder('pause');
+    scope.defer(() => removeFolder(folder));
     const db = openDatabase(join(folder, 'jobs.db'));
     const groupCommit = openGroupCommit(db);
     const clock = () => Date.now() as Millis;

@@ -13,12 +13,11 @@
  *
  * Beside it, in real time: how long 200 jobs that run at once keep the main thread (jobs-pause.ts).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { decodeBootFlags } from '../src/ipmi/commands/boot-options.ts';
 import { createHall, EPOCH, type Hall, nameOf } from '../test/support/job-hall.ts';
+import { removeFolder, temporaryFolder } from '../test/support/temporary-folder.ts';
 import { measurePause } from './jobs-pause.ts';
 import { withScope } from './support/scope.ts';
 import { round } from './support/stats.ts';
@@ -48,8 +47,8 @@ export async function run({ quick, log }: TopicOptions): Promise<TopicResult> {
     ...(quick ? {} : { eachStepWaits: await measurePause(false) }),
   };
   const result = await withScope(async (scope) => {
-    const folder = mkdtempSync(join(tmpdir(), 'reveille-jobs-'));
-    scope.defer(async () => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder('jobs');
+    scope.defer(() => removeFolder(folder));
     const open = () => {
       const db = new Sqlite(join(folder, 'jobs.db'));
       db.pragma('journal_mode = WAL');

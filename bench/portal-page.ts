@@ -1,11 +1,6 @@
 /** What the portal bench does in the browser: inputs with the delay that Event Timing saw, memory after a collection, updates. */
-import {
-  type Browser,
-  type BrowserContext,
-  type CDPSession,
-  chromium,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
+import { startChromium } from '../test/support/chromium.ts';
 import type { Scope } from './support/scope.ts';
 
 const UPDATE_MS_MAX = 10_000;
@@ -70,10 +65,7 @@ export async function openBoard(
   scope: Scope,
   { url, machines, chromiumPath }: { url: string; machines: number; chromiumPath: string },
 ): Promise<BoardPage> {
-  const browser: Browser = await chromium.launch({
-    executablePath: chromiumPath,
-    args: ['--no-sandbox'],
-  });
+  const browser: Browser = await startChromium([], chromiumPath);
   scope.defer(() => browser.close());
   const context: BrowserContext = await browser.newContext({
     viewport: { width: 360, height: 740 },

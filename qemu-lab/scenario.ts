@@ -3,7 +3,7 @@
  * events, never for time to pass, and never reads log text. A wait that fails says what was awaited and how far each
  * machine had got.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Scope, withScope } from '../bench/support/scope.ts';
@@ -12,6 +12,7 @@ import { readCapture } from '../src/cli/decode.ts';
 import type { StoredEvent } from '../src/events.ts';
 import type { Machine } from '../src/inventory/machines.ts';
 import type { BootTimeline } from '../src/inventory/timeline.ts';
+import { removeFolder, temporaryFolder } from '../test/support/temporary-folder.ts';
 import { type Client, createClient } from './client.ts';
 import { createLab, type Lab, type LabSettings, type LabVm } from './lab.ts';
 import type { Negotiated } from './negotiated.ts';
@@ -189,10 +190,12 @@ async function runAlone(
   const times: Record<string, number> = {};
   const figures: Record<string, unknown> = {};
   await withScope(async (scope) => {
-    const dir = mkdtempSync(join(tmpdir(), `reveille-${name}-`));
+    const dir = keepFiles
+      ? mkdtempSync(join(tmpdir(), `reveille-${name}-`))
+      : temporaryFolder(name);
     // PostgreSQL is another user, and has its folder in there.
     chmodSync(dir, 0o755);
-    scope.defer(() => keepFiles || rmSync(dir, { recursive: true, force: true }));
+    scope.defer(() => keepFiles || removeFolder(dir));
     if (keepFiles) say(`files are in ${dir}`);
     const check = (holds: boolean, what: string) => void (holds || failures.push(what));
     const often = rounds === undefined ? {} : { rounds };

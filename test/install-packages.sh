@@ -13,6 +13,7 @@ fi
 echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 # A new machine updates itself in its first minutes, and apt waits for only one of the two locks that this holds.
 update() {
@@ -28,4 +29,3 @@ if ! { update && apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-r
   echo "apt-get could not install: ${missing[*]}" >&2
   exit 1
 fi
-rm -f "$log"

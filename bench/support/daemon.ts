@@ -1,8 +1,8 @@
 /** Our own daemon, started as people start it: bin/reveille with a configuration file, in its own process. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { removeFolder, temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { type Program, start } from './process.ts';
 import type { Scope } from './scope.ts';
 
@@ -27,8 +27,8 @@ export interface DaemonOptions {
 
 /** A folder that goes away with the scope. */
 export function temporaryDir(scope: Scope): string {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-bench-'));
-  scope.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder('bench');
+  scope.defer(() => removeFolder(dir));
   return dir;
 }
 

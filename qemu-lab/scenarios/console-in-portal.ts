@@ -20,11 +20,8 @@ export async function typeInPortal(run: ScenarioRun, people: LabPeople): Promise
   if (!vm) throw new Error('a rack without machines');
   const put = ['users', 'put', WHO.name, '--role', 'technician', '--password'];
   await people.reveille(put, WHO.password);
-  const { chromium } = await import('playwright-core');
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox'],
-  });
+  const { startChromium } = await import('../../test/support/chromium.ts');
+  const browser = await startChromium();
   try {
     await typeAsTechnician(run, vm, browser);
   } finally {

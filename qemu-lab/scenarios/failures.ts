@@ -209,11 +209,8 @@ async function photograph(run: ScenarioRun, vms: readonly LabVm[]): Promise<void
   const file = process.env.SCREENSHOT;
   const named = vms.find(({ machine }) => machine.name in POWER_FAILURES) ?? vms[0];
   if (!file || !named) return;
-  const { chromium } = await import('playwright-core');
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox'],
-  });
+  const { startChromium } = await import('../../test/support/chromium.ts');
+  const browser = await startChromium();
   try {
     // The board draws what is in sight: all machines have to be, and each takes up to 130 pixels.
     const height = 240 + 130 * vms.length;

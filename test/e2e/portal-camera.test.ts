@@ -2,14 +2,14 @@
  * The camera of the scan page, in a browser whose camera shows a film of a label: bars that zint has drawn, a little turned, out of
  * focus and in bad light. Chromium has no barcode detector of its own here, as Safari and Firefox have none anywhere.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bitsOf, lineOf, randomOf, ZINT_128 } from '../support/barcodes.ts';
 import { openBrowser, type Visit, visit } from '../support/browser.ts';
 import { arrive, openPortal, type Portal, uuidOf } from '../support/portal.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const [WIDTH, HEIGHT] = [640, 480];
 const TURNED = 0.05;
@@ -33,7 +33,7 @@ function filmOf(bits: string): Buffer {
   return Buffer.concat([head, ...frames]);
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'camera-'));
+const folder = temporaryFolder('camera');
 let portal: Portal;
 let browser: Browser;
 let seen: Visit;
@@ -53,7 +53,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await portal?.close();
-  rmSync(folder, { recursive: true });
 });
 
 it('goes from the label in front of the camera to its machine', async () => {

@@ -4,22 +4,22 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, it } from 'vitest';
 import { createMachineApp, sendOptions } from '../../src/http/machine/app.ts';
 import { openSendThreads } from '../../src/platform/sendfile.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createWorld } from '../support/world.ts';
 
 const CUT = 3000;
 const WHOLE = 60;
 
 it('survives clients that hang up in the middle, over and over', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-cut-'));
+  const dir = temporaryFolder('cut');
   const files = ['a.img', 'b.img', 'c.img'].map((name) => {
     const bytes = randomBytes(6_000_000);
     writeFileSync(join(dir, name), bytes);
@@ -83,5 +83,4 @@ it('survives clients that hang up in the middle, over and over', async () => {
   // The listener's own descriptor is gone too.
   const left = () => readdirSync('/proc/self/fd').length;
   await expect.poll(left, { timeout: 5000 }).toBe(before - 1);
-  rmSync(dir, { recursive: true });
 });

@@ -4,16 +4,16 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endNamespace } from '../../qemu-lab/network.ts';
 import { pidIn, until } from '../support/namespaces.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ID = `rt${randomBytes(2).toString('hex')}`;
 const [SERVER, CLIENT] = [`${ID}-s`, `${ID}-c`];
-const dir = mkdtempSync(join(tmpdir(), 'reveille-interop-'));
+const dir = temporaryFolder('interop');
 const big = randomBytes(3_000_001);
 let daemon: ChildProcess | undefined;
 
@@ -75,7 +75,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await endDaemon('SIGKILL');
   for (const ns of [CLIENT, SERVER]) endNamespace(ns);
-  rmSync(dir, { recursive: true, force: true });
 });
 
 describe('DHCP clients', () => {

@@ -7,8 +7,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -22,12 +21,13 @@ import { question } from '../support/dns.ts';
 import { startPeer } from '../support/dns-peers.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../support/dns-world.ts';
 import { random } from '../support/mutate.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const QUESTIONS = Number(process.env.DNS_QUESTIONS ?? 100_000);
 const WINDOW = 100;
 const [OURS, KNOT, PORT] = ['127.0.0.63', '127.0.0.64', 5463] as const;
 const scope = openScope();
-const folder = mkdtempSync(join(tmpdir(), 'dns-differential-'));
+const folder = temporaryFolder('dns-differential');
 const world = createDnsWorld({
   plan: planFrom({
     networks: ['10.0.1.0/24', '10.0.2.0/24', '10.0.2.64/26', '2001:db8::/32'],
@@ -92,7 +92,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await scope.close();
   await server.close();
-  rmSync(folder, { recursive: true });
 });
 
 /** Replies in the order of the questions; a question's id is its place. `undefined` where none came in time. */

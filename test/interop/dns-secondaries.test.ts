@@ -4,8 +4,7 @@
  * catalog. Everything is on loopback.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -21,12 +20,13 @@ import { PEER_KEY, type PeerKind, startPeer } from '../support/dns-peers.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../support/dns-world.ts';
 import { freePort } from '../support/free-port.ts';
 import { random } from '../support/mutate.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const SECRET = 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0';
 const OURS = '127.0.0.53';
 const scope = openScope();
-const folder = mkdtempSync(join(tmpdir(), 'dns-interop-'));
+const folder = temporaryFolder('dns-interop');
 const transfers: { kind: string; to: string; zone: string }[] = [];
 const KINDS = ['knot', 'nsd', 'bind'] as const;
 const ADDRESSES: Record<(typeof KINDS)[number], string> = {
@@ -128,7 +128,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await scope.close();
   await server.close();
-  rmSync(folder, { recursive: true });
 });
 
 describe('secondaries', () => {

@@ -5,14 +5,14 @@
  * real internet which networks the addresses belong to.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ip } from '../../bench/support/network.ts';
 import { start } from '../../bench/support/process.ts';
 import { openScope } from '../../bench/support/scope.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const ROOT = '9.7.3.3';
@@ -45,7 +45,7 @@ function rootZone(ds: readonly string[]): string {
 
 describe.each(['plain', 'signed'] as const)('zonemaster on %s zones', (mode) => {
   const scope = openScope();
-  const folder = mkdtempSync(join(tmpdir(), 'zonemaster-'));
+  const folder = temporaryFolder('zonemaster');
   const namespace = `rzm${process.pid}${mode.slice(0, 1)}`;
 
   beforeAll(async () => {
@@ -77,7 +77,6 @@ describe.each(['plain', 'signed'] as const)('zonemaster on %s zones', (mode) => 
 
   afterAll(async () => {
     await scope.close();
-    rmSync(folder, { recursive: true });
   });
 
   it.each(ZONES)(

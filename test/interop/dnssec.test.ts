@@ -3,8 +3,7 @@
  * is transferred, BIND, Knot and NSD as secondaries that follow by IXFR and serve what they got.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pino from 'pino';
@@ -16,6 +15,7 @@ import { dnsName } from '../support/dns.ts';
 import { PEER_KEY, startPeer } from '../support/dns-peers.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../support/dns-world.ts';
 import { DNSSEC } from '../support/dnssec.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const SECRET = 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0';
@@ -44,7 +44,7 @@ const STATICS = [
   ['@', 'MX', '10 web3'],
 ] as const;
 const scope = openScope();
-const folder = mkdtempSync(join(tmpdir(), 'dnssec-'));
+const folder = temporaryFolder('dnssec');
 const world = createDnsWorld({
   plan: planFrom({
     networks: ['10.0.1.0/24', '10.0.2.0/24'],
@@ -89,7 +89,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await scope.close();
   await server.close();
-  rmSync(folder, { recursive: true });
 });
 
 /** What delv says of a question: its verdict and the records. */

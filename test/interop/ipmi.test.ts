@@ -3,10 +3,7 @@
  * nobody here wrote (ipmitool, FreeIPMI) against our simulated BMC, and ours against ours, on loopback sockets.
  */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FakeBmc, startFakeBmc } from '../../qemu-lab/fake-bmc.ts';
@@ -24,11 +21,12 @@ import { clearWholeSel, readSel } from '../../src/ipmi/sel-log.ts';
 import { openSol } from '../../src/ipmi/sol-console.ts';
 import { type BmcPorts, openBmcPorts } from '../../src/platform/bmc-udp.ts';
 import { type IpmiSim, startIpmiSim } from '../support/ipmi-sim.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const ADMIN: SessionSettings = { user: 'admin', password: 'secret', privilege: 'administrator' };
 /** FreeIPMI keeps a cache of SDRs in the home folder. */
-const home = mkdtempSync(join(tmpdir(), 'reveille-ipmi-home-'));
+const home = temporaryFolder('ipmi-home');
 let ports: BmcPorts;
 
 beforeAll(async () => {
@@ -36,7 +34,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ports.close();
-  rmSync(home, { recursive: true });
 });
 
 const failure = (promise: Promise<unknown>) =>

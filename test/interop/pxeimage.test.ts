@@ -1,10 +1,10 @@
 /** The built image: every program of the profile starts in it, with the libraries that it carries. Needs root (chroot). */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const profiles = ['lab', 'metal'].filter((name) => existsSync(`build/pxeimage/${name}/initrd.img`));
 
@@ -16,32 +16,28 @@ describe.each(profiles)('profile %s', (profile) => {
     .filter(Boolean);
 
   it('every program starts, and the agent is there', () => {
-    const root = mkdtempSync(join(tmpdir(), 'reveille-image-'));
-    try {
-      execFileSync('bash', [
-        '-c',
-        `set -o pipefail; zstd -q -d -c "$1" | (cd "$2" && cpio -i --quiet)`,
-        'bash',
-        `${dir}/initrd.img`,
-        root,
-      ]);
-      for (const program of ['busybox', ...programs]) {
-        const { status, stderr } = spawnSync('chroot', [root, program, '--help'], {
-          encoding: 'utf8',
-          env: { PATH: '/usr/sbin:/bin' },
-          input: '',
-          timeout: 20_000,
-        });
-        expect(
-          `${program} ${status === 126 || status === 127 || status === null ? stderr : 'starts'}`,
-        ).toBe(`${program} starts`);
-        expect(stderr).not.toMatch(/error while loading shared libraries/);
-      }
-      for (const name of ['init', 'agent/lib.sh', 'agent/recon.sh', 'agent/release'])
-        expect(existsSync(join(root, name)), name).toBe(true);
-    } finally {
-      rmSync(root, { recursive: true, force: true });
+    const root = temporaryFolder('image');
+    execFileSync('bash', [
+      '-c',
+      `set -o pipefail; zstd -q -d -c "$1" | (cd "$2" && cpio -i --quiet)`,
+      'bash',
+      `${dir}/initrd.img`,
+      root,
+    ]);
+    for (const program of ['busybox', ...programs]) {
+      const { status, stderr } = spawnSync('chroot', [root, program, '--help'], {
+        encoding: 'utf8',
+        env: { PATH: '/usr/sbin:/bin' },
+        input: '',
+        timeout: 20_000,
+      });
+      expect(
+        `${program} ${status === 126 || status === 127 || status === null ? stderr : 'starts'}`,
+      ).toBe(`${program} starts`);
+      expect(stderr).not.toMatch(/error while loading shared libraries/);
     }
+    for (const name of ['init', 'agent/lib.sh', 'agent/recon.sh', 'agent/release'])
+      expect(existsSync(join(root, name)), name).toBe(true);
   });
 
   it('the manifest tells the truth', () => {

@@ -1,16 +1,16 @@
 /** The units for systemd, as systemd itself reads them. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** @returns what systemd-analyze prints about the unit, with the program where it is here */
 function analyze(
   name: string,
   ...words: readonly string[]
 ): { said: string; status: number | null } {
-  const unit = join(mkdtempSync(join(tmpdir(), 'unit-')), name);
+  const unit = join(temporaryFolder('unit'), name);
   const text = readFileSync(join('packaging', name), 'utf8');
   writeFileSync(unit, text.replaceAll('/opt/reveille', resolve('.')));
   const { stdout, stderr, status } = spawnSync('systemd-analyze', [...words, unit], {

@@ -5,15 +5,15 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LossyRelay, startLossyRelay } from '../support/lossy-relay.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { startTftpServer, type TestServer } from '../support/tftp-server.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'reveille-tftp-clients-'));
+const dir = temporaryFolder('tftp-clients');
 const got = join(dir, 'got.bin');
 // Sizes around the edges: empty, one block, a multiple of the block size, and more than a chunk of the cache.
 const files = {
@@ -74,7 +74,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(server.errors).toEqual([]);
   await server.close();
-  rmSync(dir, { recursive: true, force: true });
 });
 
 async function fetched(client: string, file: File, port: number): Promise<Buffer> {

@@ -1,7 +1,8 @@
 /** Debian's Chromium for tests of the portal: pages that remember what went wrong in them, and whom they asked. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import type axe from 'axe-core';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { startChromium } from './chromium.ts';
 import { PASSWORD } from './portal.ts';
 
 /** Where pictures of the pages go; docs/images when they are taken anew. */
@@ -19,10 +20,7 @@ export interface Visit {
 
 export function openBrowser(args: readonly string[] = []): Promise<Browser> {
   mkdirSync(SHOTS, { recursive: true });
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', ...args],
-  });
+  return startChromium(args);
 }
 
 export async function visit(

@@ -1,6 +1,4 @@
 /** A central on loopback and appliances that join it: real sockets, real certificates, an inventory each. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type Central, startCentral } from '../../src/central/service.ts';
@@ -14,6 +12,7 @@ import type { Clock, Millis } from '../../src/wire/time.ts';
 import { freePort } from './free-port.ts';
 import { createPeople, type People } from './people.ts';
 import { freshDatabase } from './postgres.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { createWorld, type World } from './world.ts';
 
 const log = pino({ level: 'silent' });
@@ -76,7 +75,7 @@ export async function createFleet(
   database?: string,
   { ui = 'no/such/folder' } = {},
 ): Promise<TestFleet> {
-  const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+  const folder = temporaryFolder('fleet');
   const url = database ?? (await freshDatabase()) ?? `sqlite:${join(folder, 'fleet.db')}`;
   const settingsFor = (ports: { appliances: number; people: number }) =>
     centralSchema.parse({
@@ -150,7 +149,6 @@ export async function createFleet(
     async close() {
       for (const stop of leave) stop();
       await central.close();
-      rmSync(folder, { recursive: true });
     },
   };
 }

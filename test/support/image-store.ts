@@ -1,8 +1,5 @@
 /** The image store over a real folder and a database in memory, with sources and a disk that tests rule. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type AdmissionSettings, createAdmission } from '../../src/images/admission.ts';
 import { type ImageDesk, openImageDesk } from '../../src/images/desk.ts';
 import type { Sources } from '../../src/images/ports.ts';
@@ -10,6 +7,7 @@ import type { TrustedKey } from '../../src/images/signature.ts';
 import { type ImageStore, openImageStore, type StoreParts } from '../../src/images/store.ts';
 import { checkImageFile } from '../../src/platform/image-check.ts';
 import { type ImageFolder, openImageFolder } from '../../src/platform/image-folder.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { createWorld, type World } from './world.ts';
 
 export const sha256 = (bytes: Uint8Array | string): string =>
@@ -42,7 +40,7 @@ export function createStoreWorld(
   given: Partial<StoreParts> = {},
   world: World = createWorld(),
 ): StoreWorld {
-  const folder = given.folder ?? openImageFolder(mkdtempSync(join(tmpdir(), 'images-')));
+  const folder = given.folder ?? openImageFolder(temporaryFolder('images'));
   const errors: unknown[] = [];
   const again = (parts: Partial<StoreParts> = {}): ImageStore =>
     openImageStore({

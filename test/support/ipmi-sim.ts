@@ -3,12 +3,12 @@
  * machine.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ping } from '../../src/ipmi/client.ts';
 import type { BmcPorts } from '../../src/platform/bmc-udp.ts';
 import { freePort } from './free-port.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export interface IpmiSim {
   readonly port: number;
@@ -57,7 +57,7 @@ esac
 
 /** @param serialPort where the machine's serial line listens on TCP */
 export async function startIpmiSim(ports: BmcPorts, serialPort: number): Promise<IpmiSim> {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-ipmi-sim-'));
+  const dir = temporaryFolder('ipmi-sim');
   const port = await freePort();
   mkdirSync(join(dir, 'state'));
   writeFileSync(join(dir, 'lan.conf'), lanConf(port, dir, serialPort));
@@ -83,7 +83,6 @@ export async function startIpmiSim(ports: BmcPorts, serialPort: number): Promise
     async stop() {
       child.kill();
       await gone;
-      rmSync(dir, { recursive: true });
     },
   };
 }

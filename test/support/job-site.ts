@@ -2,9 +2,8 @@
  * A site on this machine alone: the daemon's own jobs, BMC service and people's listener on a database file, with a log that
  * is kept at its most talkative, and simulated BMCs on real UDP sockets. No clock, timer or datagram is simulated.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
@@ -27,6 +26,7 @@ import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { bytesOf, report } from './reports.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const CAUSE = { who: 'test', why: 'test' };
 
@@ -37,7 +37,7 @@ export type JobSite = Awaited<ReturnType<typeof openJobSite>>;
  * @param consoles record machines that are switched on
  */
 export async function openJobSite(configText: string, { consoles = false } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-job-site-'));
+  const folder = temporaryFolder('job-site');
   const file = join(folder, 'reveille.db');
   const lines: string[] = [];
   const log = pino(
@@ -162,7 +162,6 @@ export async function openJobSite(configText: string, { consoles = false } = {})
       for (const bmc of fakes) await bmc.close();
       groupCommit.close();
       db.close();
-      rmSync(folder, { recursive: true });
     },
   };
 }

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { endNamespace } from '../../qemu-lab/network.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export const ip = (...words: string[]): string => execFileSync('ip', words, { encoding: 'utf8' });
 
@@ -33,7 +33,7 @@ export const pidIn = (file: string): Promise<number> =>
 /** Namespaces without links, each with `lo`; `names` are what they end with. */
 export function createNamespaces<Name extends string>(...names: Name[]) {
   const id = `rd${randomBytes(2).toString('hex')}`;
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-namespaces-'));
+  const dir = temporaryFolder('namespaces');
   const children: ChildProcess[] = [];
   const ns = Object.fromEntries(names.map((name) => [name, `${id}-${name}`])) as Record<
     Name,
@@ -112,7 +112,6 @@ export function createNamespaces<Name extends string>(...names: Name[]) {
     destroy(): void {
       for (const child of children) child.kill('SIGKILL');
       for (const name of Object.values<string>(ns)) endNamespace(name);
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

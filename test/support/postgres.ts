@@ -1,18 +1,17 @@
 /** A PostgreSQL for a run of tests: started before the workers, which find it by their environment, and gone with the run. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync } from 'node:fs';
 import pg from 'pg';
 import { startPostgres } from '../../bench/support/postgres.ts';
 import { requirePrograms } from '../../bench/support/programs.ts';
 import { openScope } from '../../bench/support/scope.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** The folder of its socket. */
 const FOLDER = 'FLEET_TEST_POSTGRES';
 
 export async function setup(): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+  const folder = temporaryFolder('postgres');
   chmodSync(folder, 0o755);
   const scope = openScope();
   await startPostgres(scope, requirePrograms('initdb', 'postgres'), folder);
@@ -20,7 +19,6 @@ export async function setup(): Promise<() => Promise<void>> {
   return async () => {
     delete process.env[FOLDER];
     await scope.close();
-    rmSync(folder, { recursive: true, force: true });
   };
 }
 

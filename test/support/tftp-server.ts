@@ -1,6 +1,5 @@
 /** Our TFTP service on a free port of the loopback interface, serving a folder of the given files. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
 import {
@@ -9,6 +8,7 @@ import {
   type TftpServiceOptions,
 } from '../../src/daemon/tftp-service.ts';
 import type { TftpDrop, TftpEvent } from '../../src/tftp/ports.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export async function startTftpServer(
   files: Record<string, Uint8Array>,
@@ -17,7 +17,7 @@ export async function startTftpServer(
     standIns?: ReadonlyMap<string, string>;
   } = {},
 ) {
-  const root = mkdtempSync(join(tmpdir(), 'reveille-tftp-'));
+  const root = temporaryFolder('tftp');
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(root, name), bytes);
   const events: (TftpEvent & { client: TftpClient })[] = [];
   const drops = new Map<TftpDrop, number>();
@@ -72,7 +72,6 @@ export async function startTftpServer(
       }),
     async close() {
       await service.close();
-      rmSync(root, { recursive: true, force: true });
     },
   };
 }

@@ -4,8 +4,6 @@
  * BMCs' sockets and the lines of consoles are ports without wires.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createBmcAccess } from '../../src/bmc/access.ts';
@@ -38,6 +36,7 @@ import { planFrom } from './dns-world.ts';
 import { POLICY } from './dnssec.ts';
 import { createStoreWorld } from './image-store.ts';
 import { createPeople, type People } from './people.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { createWorld, type World } from './world.ts';
 
 const SEED = new Uint8Array(32).fill(7);
@@ -51,8 +50,7 @@ const NO_DIFFERENCE: FleetDiff = {
 
 /** @param closers what is to be closed afterwards is added to it */
 export async function createWholePeople(closers: (() => unknown)[]): Promise<People> {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-whole-'));
-  closers.push(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('whole');
   const file = join(folder, 'reveille.db');
   const db = openDatabase(file);
   closers.push(() => db.close());

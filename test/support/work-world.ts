@@ -1,7 +1,6 @@
 /** A world with one registered machine that runs pxeimage and waits, and jobs with work for it. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createMachineApp } from '../../src/http/machine/app.ts';
@@ -15,6 +14,7 @@ import type { Hardwarename } from '../../src/wire/ids.ts';
 import type { Mac } from '../../src/wire/mac.ts';
 import type { Millis } from '../../src/wire/time.ts';
 import { report } from './reports.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { createWorld, dhcpPacket, mac, type World } from './world.ts';
 
 export const A = mac('52:54:00:00:00:0a');
@@ -64,7 +64,7 @@ export function createWorkWorld(
   more: Pick<MachineAppOptions, 'images' | 'send' | 'recycle' | 'domain'> = {},
   world: World = createWorld(),
 ) {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-work-'));
+  const dir = temporaryFolder('work');
   writeFileSync(join(dir, 'vmlinuz'), 'kernel');
   writeFileSync(join(dir, 'initrd.img'), 'initrd');
   const log = pino({ level: 'silent' });

@@ -120,6 +120,12 @@ describe('files', () => {
     '%s is at most 400 lines long',
     (file) => expect(text(file).split('\n').length).toBeLessThanOrEqual(401),
   );
+  it('no test and no bench makes a temporary folder that nobody removes', () => {
+    const makers = ['bench', 'test']
+      .flatMap(sources)
+      .filter((file) => /^import \{[^}]*\b(mkdtemp\w*|tmpdir)\b/m.test(text(file)));
+    expect(makers, 'temporaryFolder is for that').toEqual([]);
+  });
   it('sources begin with what they are', () => {
     for (const file of sources('src').filter((name) => !/vite\.config/.test(name))) {
       expect(/^(\/\*\*|import )/.test(text(file)) && text(file).includes('/**'), file).toBe(true);

@@ -2,14 +2,14 @@
  * That a machine on which only the Makefile has installed something has every foreign program that is started here: one that happens
  * to be on the machine of whoever wrote it is missed on a new one, by somebody else.
  */
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { missingFiles, requireBuilt } from '../../../bench/support/built.ts';
 import { find, type Needed, PACKAGES } from '../../../bench/support/programs.ts';
 import { missingPrerequisites, TOOLS } from '../../../qemu-lab/prerequisites.ts';
 import { SCENARIOS } from '../../../qemu-lab/scenarios/index.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const makefile = readFileSync('Makefile', 'utf8');
 const listed = (name: string): string[] =>
@@ -171,7 +171,7 @@ describe('the PATH', () => {
   });
 
   it('is where programs are looked for', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'path-'));
+    const dir = temporaryFolder('path');
     const before = process.env.PATH;
     writeFileSync(join(dir, 'sbsign'), '', { mode: 0o755 });
     writeFileSync(join(dir, 'tshark'), '', { mode: 0o644 });

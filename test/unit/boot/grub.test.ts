@@ -1,8 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createBootRules } from '../../../src/boot/binaries.ts';
 import { type BootFacts, decide } from '../../../src/boot/decide.ts';
 import { loadGrubScripts } from '../../../src/boot/render-grub.ts';
@@ -12,6 +11,7 @@ import { parseConfig } from '../../../src/config.ts';
 import { withoutToken } from '../../../src/daemon/tftp.ts';
 import { lookUp, shownName } from '../../../src/daemon/tftp-lookup.ts';
 import { replyOf } from '../../support/outcomes.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
@@ -31,11 +31,6 @@ const values = {
 };
 const scriptOf = (changes: Partial<BootFacts>, more: Partial<typeof values> = {}) =>
   scripts.render(decide(facts(changes)), { ...values, ...more });
-
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
 
 describe('the script of GRUB', () => {
   it('starts pxeimage from the folder that GRUB came from, with each argument in quotes', () => {
@@ -202,8 +197,7 @@ describe('a chain of shim and GRUB', () => {
 
   function booted() {
     const world = createWorld(undefined, YAML);
-    const folder = mkdtempSync(join(tmpdir(), 'reveille-grub-'));
-    folders.push(folder);
+    const folder = temporaryFolder('grub');
     for (const name of ['vmlinuz', 'shimx64.efi']) writeFileSync(join(folder, name), name);
     const config = parseConfig(
       `${YAML.replace('boot: {', `boot: { assets: ${folder}, pxeimage: ${folder},`)}\nmachineHttp: { port: 8080 }`,

@@ -1,15 +1,14 @@
 /** Files of images at central's own disk. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { openFleetBlobs } from '../../../src/central/blobs.ts';
 import { limit } from '../../../src/limits.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('lose what was left of an upload a day ago, and not what another instance is at', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'blobs-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('blobs');
   const old = (Date.now() - limit('fleetPartKeptMs')) / 1000 - 60;
   writeFileSync(join(folder, 'part-left'), 'x');
   utimesSync(join(folder, 'part-left'), old, old);

@@ -1,14 +1,14 @@
 /** The commands that people use, at central as at an appliance: what they print of several sites, and what they are refused. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, commandLine } from '../../support/command-line.ts';
 import { createFleet, type TestFleet, until } from '../../support/fleet.ts';
 import { current, type FleetHall, hallAt } from '../../support/fleet-halls.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let fleet: TestFleet;
 let [lon, sto]: FleetHall[] = [];
@@ -96,7 +96,7 @@ describe('the command line at central', () => {
   });
 
   it('brings an image in, points to it, and says which site has it', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'image-')), 'disk.raw');
+    const file = join(temporaryFolder('image'), 'disk.raw');
     writeFileSync(file, 'the bytes of an image');
     const added = await run(
       `images add debian-12@1 --disk ${file} --channel stable --why ${'first'}`,

@@ -1,7 +1,6 @@
 /** `explain`, `explain --at` and `config diff`, asked of a running appliance. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -10,6 +9,7 @@ import { systemClock } from '../../../src/daemon/core.ts';
 import { stagesOf } from '../../../src/dhcp/rehearsal.ts';
 import { createPeople, type People } from '../../support/people.ts';
 import { A, record } from '../../support/recording.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const DIFF = {
   ...{ leases: [], faults: [], asked: 1, machines: 2 },
@@ -17,7 +17,7 @@ const DIFF = {
   zones: [{ zone: 'lab.example.', removed: [], added: ['x IN A 10.0.0.1'] }],
   counts: { answers: 5, machines: 1, leases: 0, records: 1 },
 };
-const dir = mkdtempSync(join(tmpdir(), 'reveille-before-'));
+const dir = temporaryFolder('before');
 const fileOf = (name: string, text: string) => {
   writeFileSync(join(dir, name), text);
   return join(dir, name);

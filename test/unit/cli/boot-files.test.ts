@@ -1,7 +1,6 @@
 /** A boot is exported, read again without its appliance, and made a case of the corpus: the way that docs/diagnoses.md describes. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +8,7 @@ import { judgeCase } from '../../../src/cli/diagnose-file.ts';
 import { addFlightCommands } from '../../../src/cli/people/flights.ts';
 import { createPeople, type People } from '../../support/people.ts';
 import { record } from '../../support/recording.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { ipv4 } from '../../support/world.ts';
 
 const NAME = 'boot-file-not-asked';
@@ -25,7 +25,7 @@ const at = (name: string) => join(folder, name);
 const json = (name: string) => JSON.parse(readFileSync(at(name), 'utf8'));
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-boot-files-'));
+  folder = temporaryFolder('boot-files');
   const world = record();
   world.lease('uefi');
   world.step();
@@ -63,7 +63,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await people.app.close();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 describe('an exported boot', () => {

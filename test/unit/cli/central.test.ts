@@ -1,12 +1,12 @@
 /** `reveille central …` without a running central. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { openFleetAccess } from '../../../src/central/access.ts';
 import { openFleetDatabase } from '../../../src/central/sql.ts';
 import { addFleetCommands } from '../../../src/cli/central.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const NOW = 1_700_000_000_000 as never;
 
@@ -27,7 +27,7 @@ async function run(...words: string[]): Promise<string> {
 
 describe('central token', () => {
   it('prints a token that works, and nothing else; with --json what it is of, too', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'central-'));
+    const dir = temporaryFolder('central');
     const database = `sqlite:${join(dir, 'fleet.db')}`;
     const config = join(dir, 'central.yaml');
     writeFileSync(config, `database: ${database}\nfolder: ${dir}\n`);
@@ -66,7 +66,7 @@ describe('central token', () => {
       ...(['DATABASE_FAILED', '(postgresql://…@127.0.0.1:9/fleet: connect ECONNREFUSED'] as const),
     ],
   ])('says what is wrong with a file of %j', async (text, code, says) => {
-    const config = join(mkdtempSync(join(tmpdir(), 'central-')), 'central.yaml');
+    const config = join(temporaryFolder('central'), 'central.yaml');
     writeFileSync(config, text);
     const made = run('central', 'token', 'ops', '-c', config);
     await expect(made).rejects.toMatchObject({ code, message: expect.stringContaining(says) });

@@ -1,7 +1,6 @@
 /** What `reveille config check` says of a file that has the right form, and of which what it names is wrong, or not here. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkConfigFile } from '../../../src/cli/config-check.ts';
@@ -9,9 +8,10 @@ import { parseConfig } from '../../../src/config.ts';
 import { portsWantedTwice, wantedPorts } from '../../../src/daemon/wanted-ports.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { makeSiteCa } from '../../support/site-ca.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const DAY_MS = 86_400_000;
-const folder = mkdtempSync(join(tmpdir(), 'config-check-'));
+const folder = temporaryFolder('config-check');
 const at = (name: string) => join(folder, name);
 
 /** A site that this computer could serve, but for its ports. */

@@ -1,8 +1,7 @@
 /** Capture files of every kind come out as the same messages; damaged ones end in a named fault. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { encodePcap } from '../../../qemu-lab/pcap-file.ts';
 import { createAnalysis } from '../../../src/capture/analysis.ts';
 import { openFrame } from '../../../src/capture/frame.ts';
@@ -21,6 +20,7 @@ import {
   ipv4Packet,
   MACHINE,
 } from '../../support/captures.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** When the exchange of the tools' files took place, in seconds. */
 const EXCHANGE_AT = 1_795_250_596.369;
@@ -226,8 +226,7 @@ describe('frames', () => {
 });
 
 describe('reveille decode', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-decode-'));
-  afterAll(() => rmSync(dir, { recursive: true }));
+  const dir = temporaryFolder('decode');
   const write = (bytes: Uint8Array) => {
     const file = join(dir, 'x.pcap');
     writeFileSync(file, bytes);

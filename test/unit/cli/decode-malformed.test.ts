@@ -1,6 +1,5 @@
 /** What `reveille decode` says of datagrams that cannot be decoded, and to whom. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodePcap } from '../../../qemu-lab/pcap-file.ts';
@@ -17,6 +16,7 @@ import {
   MACHINE,
   type Shot,
 } from '../../support/captures.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const spoilt = (edit: (bytes: Uint8Array) => void): Shot =>
   ask(MESSAGE.discover, {
@@ -70,7 +70,7 @@ describe('a DHCP message that cannot be decoded', () => {
   });
 
   it('is shown to who looks at that machine alone', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'reveille-malformed-')), 'a.pcap');
+    const file = join(temporaryFolder('malformed'), 'a.pcap');
     const shots = [spoilt((bytes) => bytes.set([7])), ...exchange('os')];
     writeFileSync(file, encodePcap(shots.map((shot) => frameOf(ethernetFrame(shot)))));
     const { text, errors } = await decode(file, { mac: MACHINE, problems: true });

@@ -1,13 +1,13 @@
 /** Packing lists by the command line: taken in, compared, replaced, forgotten; for people and for scripts. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { createPeople, type People } from '../../support/people.ts';
 import { furnish } from '../../support/portal.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let people: People;
 let first: string;
@@ -44,7 +44,7 @@ afterEach(async () => {
 
 describe('reveille deliveries', () => {
   it('takes a list in from a file, tells what is missing and wrong, and ends with 1 for scripts', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'delivery-')), 'list.csv');
+    const file = join(temporaryFolder('delivery'), 'list.csv');
     writeFileSync(file, `serial,rack,unit\n${first},R01,1\nNEVERCAME,R03,14\n`);
     expect(
       await run(

@@ -1,16 +1,14 @@
 /** A certificate that ends is found before its clients find it. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { certificates } from '../../../src/cli/people/doctor-certificates.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { makeSiteCa } from '../../support/site-ca.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const DAY_MS = 86_400_000;
 
 it('names the listener, the day and the file, a month before', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'doctor-tls-'));
+  const dir = temporaryFolder('doctor-tls');
   const site = makeSiteCa(dir, '10.77.0.1');
   const files = site.issue('people', { days: 100, newkey: ['rsa:2048'] });
   const config = parseConfig(JSON.stringify({ peopleHttp: { tls: files } }));

@@ -1,8 +1,7 @@
 /** Ports as the doctor sees them: free, the daemon's own, or somebody else's, whom it names. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ports } from '../../../src/cli/people/doctor-ports.ts';
@@ -10,6 +9,7 @@ import { type Config, parseConfig } from '../../../src/config.ts';
 import { wantedPorts } from '../../../src/daemon/wanted-ports.ts';
 import { parseSockets } from '../../../src/platform/socket-holders.ts';
 import { freePort } from '../../support/free-port.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const closers: (() => unknown)[] = [];
 
@@ -24,7 +24,7 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 async function site(): Promise<{ config: Config; file: string; port: Record<string, number> }> {
-  const file = join(mkdtempSync(join(tmpdir(), 'reveille-doctor-')), 'reveille.db');
+  const file = join(temporaryFolder('doctor'), 'reveille.db');
   writeFileSync(file, '');
   const [
     server = 0,

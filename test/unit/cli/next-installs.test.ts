@@ -1,10 +1,9 @@
 /** What a template of an installer, a channel or a role would change for the next installs of the fleet, before it is applied. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { diffText } from '../../../src/cli/config-diff.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { openCore } from '../../../src/daemon/core.ts';
@@ -17,6 +16,7 @@ import { copyToScratch } from '../../../src/platform/scratch-copy.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import { bytesOf, report } from '../../support/reports.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { mac } from '../../support/world.ts';
 
 const CAUSE = { who: 'ann', why: 'test' };
@@ -83,7 +83,7 @@ function addJob({ db }: Core, target: string, job: { params: object; status?: st
 }
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-installs-'));
+  folder = temporaryFolder('installs');
   const core = openCore(configOf());
   const { inventory } = core;
   addInstaller(core, 'netinst', '1', {});
@@ -115,7 +115,6 @@ beforeAll(() => {
   addJob(core, three, { params: { image: 'rocky/stable', userData: CLOUD_SECRET } });
   core.close();
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('what a template of an installer would change', () => {
   it('is the lines that differ, for the machines whose next install is told by it', () => {

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +7,7 @@ import { addPeopleCommands } from '../../../src/cli/people/commands.ts';
 import { renderCompletion } from '../../../src/cli/people/completion.ts';
 import { appliance, codeOf, commandLine } from '../../support/command-line.ts';
 import type { People } from '../../support/people.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('machines', () => {
   it('are entered, found, changed, moved and forgotten', async () => {
@@ -131,7 +131,7 @@ describe('the rest of ServerDb', () => {
 
 describe('on the appliance itself', () => {
   function configured() {
-    const dir = mkdtempSync(join(tmpdir(), 'reveille-cli-'));
+    const dir = temporaryFolder('cli');
     const config = join(dir, 'reveille.yaml');
     const database = join(dir, 'reveille.db');
     writeFileSync(config, JSON.stringify({ database: { file: database } }));

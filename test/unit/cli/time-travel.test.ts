@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { blksizeCap, choose } from '../../../src/boot/quirks.ts';
 import { diffText } from '../../../src/cli/config-diff.ts';
 import { explainAt } from '../../../src/cli/explain-at.ts';
@@ -14,6 +13,7 @@ import { copyToScratch, NO_ROW } from '../../../src/platform/scratch-copy.ts';
 import { negotiate } from '../../../src/tftp/negotiate.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { bytesOf, report } from '../../support/reports.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { ipv4, mac } from '../../support/world.ts';
 
 const A = mac('52:54:00:77:00:01');
@@ -21,7 +21,7 @@ let folder = '';
 const configOf = (more = '') => parseConfig(`database: { file: ${join(folder, 'r.db')} }\n${more}`);
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-time-'));
+  folder = temporaryFolder('time');
   const core = openCore(configOf());
   const { inventory } = core;
   const sighted = inventory.boots.sight({
@@ -53,7 +53,6 @@ beforeAll(() => {
   inventory.ingest({ token, body: bytesOf(report({ macs: [A] })) });
   core.close();
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('explain --at', () => {
   it('tells what was offered and served, and why', () => {

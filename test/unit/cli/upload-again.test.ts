@@ -1,22 +1,21 @@
 /** A file for central, on a connection that is closed in the moment in which it is used: it is sent once more, from its start. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { clientFor } from '../../../src/cli/people/connection.ts';
 import { storeFiles } from '../../../src/cli/people/image-files.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it.each([
   ['is whole there', 1],
   ['is told of a central that closes all of them', 9],
 ])('%s', async (_, closes) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-upload-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('upload');
   const bytes = 'x'.repeat(200_000);
   const file = join(folder, 'disk.img');
   writeFileSync(file, bytes);

@@ -1,10 +1,10 @@
 /** Words of the command line that are no number, no file or no JSON: told before anybody is asked. */
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandLine } from '../../support/command-line.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Nobody listens there: whatever asks ends with UNREACHABLE. */
 const run = commandLine({ REVEILLE_URL: 'http://127.0.0.1:9', REVEILLE_TOKEN: 'x' });
@@ -52,7 +52,7 @@ it.each([
 });
 
 it('names a file that cannot be read, and a text that is no JSON', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'words-'));
+  const folder = temporaryFolder('words');
   writeFileSync(join(folder, 'certificate.json'), '{}');
   writeFileSync(join(folder, 'certificate.sig'), '');
   for (const line of [
@@ -71,7 +71,7 @@ it('names a file that cannot be read, and a text that is no JSON', async () => {
 
 describe('certificates verify', () => {
   const folderOf = (files: Readonly<Record<string, string>>) => {
-    const folder = mkdtempSync(join(tmpdir(), 'words-'));
+    const folder = temporaryFolder('words');
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     return folder;
   };

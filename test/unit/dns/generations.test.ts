@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +16,7 @@ import { AppError } from '../../../src/errors.ts';
 import type { EventName, NewEvent } from '../../../src/events.ts';
 import { ask, askImage, dnsName, recordsFrom } from '../../support/dns.ts';
 import { createDnsWorld, machineNumber, planFrom } from '../../support/dns-world.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const KIM = { who: 'kim', why: '' };
 const many = (count: number) => Array.from({ length: count }, (_, n) => machineNumber(n + 1));
@@ -299,7 +298,7 @@ describe('what is not served', () => {
   });
 
   it('an empty inventory after a start does not empty the zones', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'dns-'));
+    const folder = temporaryFolder('dns');
     const file = join(folder, 'dns.db');
     const first = createDnsWorld({ file, machines: many(60) });
     await first.fill();
@@ -310,7 +309,6 @@ describe('what is not served', () => {
     expect(ask(second.keeper.zones(), 'web5.lon.example A')).toContain('NOERROR');
     expect(second.keeper.pending().faults.map(({ code }) => code)).toContain('shrink');
     second.db.close();
-    rmSync(folder, { recursive: true });
   });
 
   it.each([

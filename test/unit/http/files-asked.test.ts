@@ -1,14 +1,14 @@
 /** What a listener of machines does with requests that come one upon the other, and with those that it refuses. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { createMachineApp, type MachineAppOptions } from '../../../src/http/machine/app.ts';
 import { CHUNK_BYTES_MIN, createBufferPool } from '../../../src/platform/file-sender.ts';
 import { closed, dial as dialTo } from '../../support/dial.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
@@ -18,11 +18,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-asked-'));
-  closers.push(() => rmSync(dir, { recursive: true }));
-  return dir;
-}
+const folder = (): string => temporaryFolder('asked');
 
 function dial(port: number) {
   const socket = dialTo(port);

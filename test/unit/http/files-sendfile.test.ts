@@ -1,9 +1,8 @@
 /** Files that leave by sendfile(2) on threads of their own: every byte, nothing left behind, and a way out of each failure. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
@@ -17,6 +16,7 @@ import {
   sendSlice,
 } from '../../../src/platform/file-sender.ts';
 import { openSendThreads } from '../../../src/platform/sendfile.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const SIZE = 33_554_432;
 const closers: (() => unknown)[] = [];
@@ -25,8 +25,7 @@ afterEach(async () => {
 });
 
 function image() {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-sendfile-'));
-  closers.push(() => rmSync(dir, { recursive: true }));
+  const dir = temporaryFolder('sendfile');
   const bytes = randomBytes(SIZE);
   const path = join(dir, 'image');
   writeFileSync(path, bytes);

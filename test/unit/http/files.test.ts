@@ -1,8 +1,7 @@
 /** What a client gets of a file: preconditions, ranges, and one version only. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
@@ -20,6 +19,7 @@ import {
 } from '../../../src/platform/file-sender.ts';
 import { formatIpv4 } from '../../../src/wire/ipv4.ts';
 import { closed, dial as dialTo } from '../../support/dial.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld, dhcpPacket, mac, type World } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
@@ -29,11 +29,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-files-'));
-  closers.push(() => rmSync(dir, { recursive: true }));
-  return dir;
-}
+const folder = (): string => temporaryFolder('files');
 
 function dial(port: number) {
   const socket = dialTo(port);

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
@@ -15,6 +14,7 @@ import { createPeopleApp } from '../../../src/http/people/app.ts';
 import { limit } from '../../../src/limits.ts';
 import { maskTokens } from '../../../src/platform/log.ts';
 import { bytesOf, report } from '../../support/reports.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld, dhcpPacket, ipv4, mac, type World } from '../../support/world.ts';
 
 const A = mac('52:54:00:00:00:0a');
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-http-'));
+  const dir = temporaryFolder('http');
   writeFileSync(join(dir, 'vmlinuz'), 'kernel'.repeat(1000));
   writeFileSync(join(dir, 'initrd.img'), randomBytes(300_000));
   writeFileSync(join(dir, 'snponly.efi'), 'efi');

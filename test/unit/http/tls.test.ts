@@ -1,12 +1,11 @@
 /** HTTPS on both sides: certificates checked, renewed and told of, what iPXE can speak, and URLs that stay https. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pino from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { closeServer, createHttps, createRedirect, listenAt } from '../../../src/http/https.ts';
 import { createMachineApp } from '../../../src/http/machine/app.ts';
 import { caImage } from '../../../src/http/machine/ca-image.ts';
@@ -21,11 +20,12 @@ import { loadTls, type TlsFiles } from '../../../src/platform/tls-files.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { closed, dial } from '../../support/dial.ts';
 import { makeSiteCa } from '../../support/site-ca.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld, dhcpPacket, mac } from '../../support/world.ts';
 
 const run = promisify(execFile);
 const A = mac('52:54:00:00:00:0a');
-const dir = mkdtempSync(join(tmpdir(), 'reveille-tls-'));
+const dir = temporaryFolder('tls');
 const site = makeSiteCa(dir, '127.0.0.1');
 const P256 = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
 const ecdsa = site.issue('ecdsa', { days: 365, newkey: P256 });
@@ -34,7 +34,6 @@ const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 beforeAll(() => {
   writeFileSync(join(dir, 'vmlinuz'), 'kernel'.repeat(500_000));
   writeFileSync(join(dir, 'snponly.efi'), 'efi');

@@ -1,9 +1,8 @@
 /** Images over the API and the command line: sent over a real connection, made into versions, moved, removed. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,6 +11,7 @@ import { openSources } from '../../../src/platform/image-source.ts';
 import { commandLineOf } from '../../support/command-line.ts';
 import { createStoreWorld, type StoreWorld, sha256 } from '../../support/image-store.ts';
 import { createPeople, type People, problemOf } from '../../support/people.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -28,7 +28,7 @@ interface Appliance {
 }
 
 async function appliance(): Promise<Appliance> {
-  const dir = mkdtempSync(join(tmpdir(), 'images-api-'));
+  const dir = temporaryFolder('images-api');
   const sources = openSources({ folder: dir, idleMs: 2000 });
   const made = createStoreWorld({ sources });
   const people = await createPeople({ images: made.desk() }, made.world);
@@ -36,7 +36,6 @@ async function appliance(): Promise<Appliance> {
     await people.app.close();
     await made.store.stop();
     made.folder.drop(made.folder.root);
-    rmSync(dir, { recursive: true });
     expect(made.errors).toEqual([]);
   });
   const { url, secret, run } = await commandLineOf(people, 'operator');

@@ -1,12 +1,12 @@
 /** Signatures over the manifest: by openssl itself, and in the forms that minisign documents. */
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { manifestOf, parseKey, type Signed, signerOf } from '../../../src/images/signature.ts';
 import { createStoreWorld, type StoreWorld, sha256 } from '../../support/image-store.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const image: Signed = {
   ...{ name: 'debian-12', version: '20261121', kind: 'installer' },
@@ -74,14 +74,13 @@ describe('the manifest', () => {
 describe('a signature', () => {
   const manifest = manifestOf(image);
   it('that openssl made is known, and by which key', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'sign-'));
+    const dir = temporaryFolder('sign');
     const at = (name: string) => join(dir, name);
     const openssl = (...words: string[]) => execFileSync('openssl', words);
     openssl('genpkey', '-algorithm', 'ed25519', '-out', at('key'));
     const pem = openssl('pkey', '-in', at('key'), '-pubout').toString();
     writeFileSync(at('manifest'), manifest);
     const made = openssl('pkeyutl', '-sign', '-rawin', '-inkey', at('key'), '-in', at('manifest'));
-    rmSync(dir, { recursive: true });
     const keys = [parseKey('other', pemOf(pair().publicKey)), parseKey('ours', pem)];
     expect(signerOf(manifest, made.toString('base64'), keys)).toBe('ours');
     expect(signerOf(`${manifest}x`, made.toString('base64'), keys)).toBeUndefined();

@@ -2,10 +2,9 @@
  * The matrix: every state of a machine, every channel, every condition of a token. Install and recycle are served to a machine
  * with a live order for exactly that, and to nobody else; nor is anything that could lead there.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { decide, targetWord } from '../../../src/boot/decide.ts';
 import { sendOptions } from '../../../src/http/machine/app.ts';
 import { createAdmission } from '../../../src/images/admission.ts';
@@ -16,6 +15,7 @@ import type { WorkPurpose } from '../../../src/inventory/work.ts';
 import { openBootFile } from '../../../src/platform/boot-files.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { ADMISSION } from '../../support/image-store.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { A, B, createWorkWorld, installDetail, type WorkWorld } from '../../support/work-world.ts';
 import { dhcpPacket } from '../../support/world.ts';
 
@@ -32,9 +32,8 @@ const workOf = (purpose: Purpose | 'burn-in'): WorkPurpose =>
 const otherThan = (purpose: Purpose): Purpose => (purpose === 'recycle' ? 'install' : 'recycle');
 
 /** A store that has every file that it is asked for. */
-const dir = mkdtempSync(join(tmpdir(), 'matrix-'));
+const dir = temporaryFolder('matrix');
 writeFileSync(join(dir, 'file'), 'd-i x string {{ phoneHomeUrl }}');
-afterAll(() => rmSync(dir, { recursive: true }));
 const images = {
   open: () => openBootFile(dir, 'file'),
   admission: createAdmission({ ...ADMISSION, streamsMax: 10_000 }),

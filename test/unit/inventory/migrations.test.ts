@@ -1,7 +1,6 @@
 /** From every schema that there was to the newest: with all that it holds, a copy first, and all or nothing. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { openDatabase } from '../../../src/platform/sqlite.ts';
 import type { Hardwarename } from '../../../src/wire/ids.ts';
 import { columnsOf, makeOldDatabase, rowsOf, tablesOf } from '../../support/old-schema.ts';
 import { report } from '../../support/reports.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld } from '../../support/world.ts';
 
 /** The first 12 digits of the SHA-256 of each. Do not change this list but by adding to it. */
@@ -36,7 +36,7 @@ const REWRITTEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 function old(schema: number) {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-schema-'));
+  const dir = temporaryFolder('schema');
   const file = join(dir, 'reveille.db');
   makeOldDatabase(file, schema);
   return { dir, file };

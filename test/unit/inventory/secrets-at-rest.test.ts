@@ -3,8 +3,7 @@
  * deleted. The search is proven by a word that is stored in the open, and then deleted: it has to be found.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openInventory } from '../../../src/inventory/inventory.ts';
@@ -13,12 +12,13 @@ import { backupDatabase } from '../../../src/platform/backup.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { createPeople } from '../../support/people.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const SECRET = 'Zq7-rest-Pw8k';
 const OPEN_WORD = 'Zq7-open-Hd3m';
 const CAUSE = { who: 'test', why: 'test' };
 
-const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
+const folder = temporaryFolder('secrets');
 const file = join(folder, 'reveille.db');
 const db = openDatabase(file);
 afterAll(() => void (db.open && db.close()));

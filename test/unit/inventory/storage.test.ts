@@ -1,6 +1,5 @@
 /** What the file goes through: a full disk, damage, and copies taken while it is written. */
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -13,9 +12,10 @@ import { readOrMakeKey } from '../../../src/platform/secret-key.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { fillDatabase } from '../../support/full-database.ts';
 import { createPeople, problemOf } from '../../support/people.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld } from '../../support/world.ts';
 
-const folder = () => mkdtempSync(join(tmpdir(), 'reveille-storage-'));
+const folder = () => temporaryFolder('storage');
 
 function open(file: string): Database {
   const db = new Sqlite(file);

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FakeBmc, startFakeBmc } from '../../../qemu-lab/fake-bmc.ts';
@@ -8,8 +7,9 @@ import { type BmcEnvironment, type BmcOptions, runBmc } from '../../../src/cli/b
 import { COMMANDS } from '../../../src/cli/bmc-commands.ts';
 import { columns, properties } from '../../../src/cli/table.ts';
 import type { AppError } from '../../../src/errors.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'reveille-bmc-cli-'));
+const dir = temporaryFolder('bmc-cli');
 const machine = simpleMachine(true);
 let bmc: FakeBmc;
 
@@ -18,7 +18,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await bmc.close();
-  rmSync(dir, { recursive: true });
 });
 
 const bmcCommand = (

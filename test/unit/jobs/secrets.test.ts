@@ -2,8 +2,6 @@
  * Passwords of BMCs, searched for wherever jobs of every kind leave something, however they end: over IPMI and Redfish, and
  * in what the serial console records. The kinds are those that the program has.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { simpleMachine } from '../../../qemu-lab/fake-bmc-state.ts';
@@ -13,6 +11,7 @@ import { hallFor, planOf } from '../../support/job-plans.ts';
 import { type JobSite, openJobSite } from '../../support/job-site.ts';
 import { KINDS } from '../../support/job-trials.ts';
 import { searchFor } from '../../support/leaks.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const SECRETS = {
   site: 'Xk4-site-Bn7r',
@@ -39,7 +38,7 @@ describe.each(KINDS)('%s', (kind) => {
     // A BMC that refuses the login names it in no error; one whose job needs none is done all the same.
     ['is refused', SECRETS.wrong, 'failed'],
   ])('leaves no password behind when it %s', async (_, password, status) => {
-    const folder = mkdtempSync(join(tmpdir(), 'reveille-secrets-'));
+    const folder = temporaryFolder('secrets');
     const db = openDatabase(join(folder, 'reveille.db'));
     // What is in the files is the same, and nobody waits for the disk.
     db.pragma('synchronous = OFF');
@@ -79,7 +78,6 @@ describe.each(KINDS)('%s', (kind) => {
       expect(searchFor([id]).below(folder)).toContain('reveille.db');
     } finally {
       db.close();
-      rmSync(folder, { recursive: true });
     }
   });
 });

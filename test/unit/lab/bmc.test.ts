@@ -1,7 +1,5 @@
 /** A BMC of the lab without its machine: boot flags at a start, the guest's line, what power leaves behind. */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -15,6 +13,7 @@ import {
 import { notePower, type StartCause, takeBootDevice } from '../../../qemu-lab/fake-bmc-boot.ts';
 import { runCommand } from '../../../qemu-lab/fake-bmc-commands.ts';
 import { type BmcState, createState, simpleMachine } from '../../../qemu-lab/fake-bmc-state.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const ask = (state: BmcState, netFn: number, command: number, ...data: number[]) =>
   runCommand({ netFn, command, data: Uint8Array.from(data) }, { state, privilege: 4 });
@@ -145,7 +144,7 @@ describe("the guest's line", () => {
   });
 
   it('asks the same BMC as the network does, and hears nothing from a dead one', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'reveille-inband-'));
+    const folder = temporaryFolder('inband');
     const state = createState({ machine: simpleMachine(true), address: '10.79.0.20' });
     const served = serveInBand(join(folder, 'bmc'), state);
     const line = createConnection(join(folder, 'bmc'));
@@ -175,6 +174,5 @@ describe("the guest's line", () => {
     expect([...(heard[1]?.bytes ?? [])].slice(0, 9)).toEqual([2, 0x34, 2, 0, 0x11, 10, 79, 0, 20]);
     line.destroy();
     served.close();
-    rmSync(folder, { recursive: true });
   });
 });

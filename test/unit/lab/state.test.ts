@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { labDir, listLabs } from '../../../qemu-lab/state.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('what is known of labs', () => {
   let shared: string;
 
   beforeEach(() => {
-    shared = mkdtempSync(join(tmpdir(), 'labs-'));
+    shared = temporaryFolder('labs');
     vi.stubEnv('TMPDIR', shared);
   });
   afterEach(() => {

@@ -1,15 +1,14 @@
 /** What the lab's judge of a trunk lets pass, and what not. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { watchTrunk } from '../../../qemu-lab/trunk-watch.ts';
 import { MESSAGE } from '../../../src/dhcp/options.ts';
 import { parseCidr } from '../../../src/wire/ipv4.ts';
 import { answer, ask, ethernetFrame, framesOf, type Shot } from '../../support/captures.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'reveille-trunk-'));
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = temporaryFolder('trunk');
 
 const networks = new Map(
   [

@@ -1,14 +1,13 @@
 /** A file of UEFI variables, made as edk2 makes it; that firmware and shim take what is added is the scenario `architectures`'s to show. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { addVariable, mokList, vlanOfNic } from '../../../qemu-lab/uefi-variables.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { mac } from '../../support/world.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'reveille-uefi-'));
+const dir = temporaryFolder('uefi');
 const file = join(dir, 'vars.fd');
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const STORE_AT = 0x48;
 const STORE_BYTES = 0x200;

@@ -1,17 +1,17 @@
 /** Backups end, and are of one moment, while another program writes without a pause. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { backupDatabase, checkDatabase } from '../../../src/platform/backup.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const ROWS = 40_000;
 
 it('ends under constant writes of another connection, with one moment in it', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-backup-'));
+  const dir = temporaryFolder('backup');
   const file = join(dir, 'reveille.db');
   const db = openDatabase(file);
   db.exec('CREATE TABLE sums (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL, filler TEXT)');
@@ -41,7 +41,7 @@ it('ends under constant writes of another connection, with one moment in it', as
 }, 30_000);
 
 it('says when there is no database, and leaves nothing; what a killed one left goes with the next', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-backup-'));
+  const dir = temporaryFolder('backup');
   const options = { folder: dir, keep: 2, now: new Date(1e12) };
   await expect(backupDatabase(join(dir, 'none.db'), options)).rejects.toMatchObject({
     code: 'DATABASE_FAILED',

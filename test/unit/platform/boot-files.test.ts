@@ -1,12 +1,12 @@
 /** A file that is there and cannot be opened is no file that is missing. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('says so when no descriptor is left, and finds nothing where there is nothing', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-open-'));
+  const dir = temporaryFolder('open');
   writeFileSync(join(dir, 'vmlinuz'), 'kernel');
   const program = `
     import { openSync } from 'node:fs';
@@ -21,5 +21,4 @@ it('says so when no descriptor is left, and finds nothing where there is nothing
   const limited = ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node];
   const output = execFileSync('sh', limited, { encoding: 'utf8' });
   expect(JSON.parse(output)).toEqual([6, 'INTERNAL EMFILE', 'undefined']);
-  rmSync(dir, { recursive: true });
 });

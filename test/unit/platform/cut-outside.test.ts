@@ -1,12 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { isCutOutside } from '../../../src/platform/cut-outside.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 function interfaces(all: Record<string, { type?: string; card?: true; over?: string[] }>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-interfaces-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('interfaces');
   for (const [name, { type, card, over = [] }] of Object.entries(all)) {
     mkdirSync(join(folder, name));
     writeFileSync(

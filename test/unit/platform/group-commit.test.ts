@@ -1,19 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { recall } from '../../../src/inventory/recall.ts';
 import { openDatabase, openGroupCommit, startCheckpoints } from '../../../src/platform/sqlite.ts';
-
-const dirs: string[] = [];
-afterEach(() => {
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 function database() {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-commit-'));
-  dirs.push(dir);
+  const dir = temporaryFolder('commit');
   const db = openDatabase(join(dir, 'test.db'));
   db.exec('CREATE TABLE facts (fact TEXT)');
   return db;
@@ -112,8 +106,7 @@ describe('commits that share one wait for the disk', () => {
 
 describe('a disk that fails', () => {
   it('makes nothing durable any more, and says so to everybody who asks', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'reveille-commit-'));
-    dirs.push(dir);
+    const dir = temporaryFolder('commit');
     // A log that cannot be synced: the kernel answers EINVAL for a pipe.
     execFileSync('mkfifo', [join(dir, 'x-wal')]);
     const keepOpen = openSync(join(dir, 'x-wal'), 'r+');

@@ -1,9 +1,9 @@
 /** Where `bin/reveille` has compiled code kept: only where nobody else can write what we would run. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const NODE = `#!/bin/sh
 [ "$1" = -e ] && exit 0
@@ -12,7 +12,7 @@ printf %s "\${NODE_COMPILE_CACHE-none}"
 const NOBODY = 65_534;
 
 function program(installed: boolean) {
-  const root = mkdtempSync(join(tmpdir(), 'reveille-launcher-'));
+  const root = temporaryFolder('launcher');
   const put = (...folders: string[]) => {
     mkdirSync(join(root, ...folders), { recursive: true });
     writeFileSync(join(root, ...folders, 'node'), NODE);

@@ -4,13 +4,11 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   renameSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +17,7 @@ import { MIGRATIONS } from '../../../src/inventory/schema.ts';
 import { backupDatabase, checkDatabase } from '../../../src/platform/backup.ts';
 import { RESTORE_STEPS, restoreDatabase } from '../../../src/platform/restore.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createWorld } from '../../support/world.ts';
 
 function enter(file: string, ...names: string[]): void {
@@ -39,7 +38,7 @@ function holds(file: string): string[] {
   return names;
 }
 
-const template = mkdtempSync(join(tmpdir(), 'reveille-restore-template-'));
+const template = temporaryFolder('restore-template');
 beforeAll(async () => {
   const file = join(template, 'reveille.db');
   enter(file, 'then');
@@ -49,7 +48,7 @@ beforeAll(async () => {
 
 /** A copy that holds `then`, and a database that holds `then` and `now`. */
 function site() {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-restore-'));
+  const dir = temporaryFolder('restore');
   cpSync(template, dir, { recursive: true });
   const copy = join(dir, 'backups', 'reveille-20010909T014640000Z.db');
   return { dir, file: join(dir, 'reveille.db'), copy };
@@ -178,7 +177,7 @@ describe('a restore', () => {
 
 describe('modes', () => {
   it('are set whatever the umask is', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'reveille-modes-'));
+    const dir = temporaryFolder('modes');
     const text = execFileSync(process.execPath, ['test/support/wide-umask.ts', dir], {
       encoding: 'utf8',
     });

@@ -1,10 +1,9 @@
 /** What a service manager is told, at a socket of its kind. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadLibc, SOCK_DGRAM, SOCK_NONBLOCK } from '../../../src/platform/libc.ts';
 import { addressOf, notifyService } from '../../../src/platform/service-notify.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const AF_UNIX = 1;
 
@@ -21,7 +20,7 @@ function listen(socket: string): () => string {
 }
 
 it('is one datagram, by a path or by a name in no file system', () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'notify-')), 'notify');
+  const path = join(temporaryFolder('notify'), 'notify');
   for (const socket of [path, `@reveille-test-${process.pid}`]) {
     const heard = listen(socket);
     expect(notifyService(socket, { state: 'ready', status: 'serves\nlon' })).toBeUndefined();

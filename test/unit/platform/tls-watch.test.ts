@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { watchTls } from '../../../src/platform/tls-files.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('a certificate that cannot even be looked at is told of once, and ends nothing', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-tls-watch-'));
+  const dir = temporaryFolder('tls-watch');
   const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
   for (const file of [cert, key]) writeFileSync(file, 'x');
   const invalid: unknown[] = [];

@@ -1,21 +1,16 @@
 /** Runs the agent's burn-in on machines of files, under busybox: what it measures, and that it finds what is broken. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const AGENT = resolve('pxeimage/agent');
-const roots: string[] = [];
-afterEach(() => {
-  for (const root of roots.splice(0)) rmSync(root, { recursive: true });
-});
 
 /** Two processors, 4 MB of free memory, a disk of three mebibytes and one of none. */
 function machine(files: Record<string, string> = {}): string {
-  const root = mkdtempSync(join(tmpdir(), 'reveille-burn-'));
-  roots.push(root);
+  const root = temporaryFolder('burn');
   const all: Record<string, string> = {
     'proc/cpuinfo': 'processor\t: 0\n\nprocessor\t: 1\n',
     'proc/meminfo': 'MemTotal:  10000 kB\nMemAvailable:  4000 kB\n',

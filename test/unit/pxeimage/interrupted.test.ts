@@ -1,17 +1,16 @@
 /** Ctrl-C while `make test` builds what the tests boot: both builds end, and what is half made is not taken for whole. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-interrupted-'));
+  folder = temporaryFolder('interrupted');
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = (path: string, text: string) => {
   mkdirSync(join(folder, path, '..'), { recursive: true });

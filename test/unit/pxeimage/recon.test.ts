@@ -1,10 +1,10 @@
 /** Runs the agent's recon scripts on recorded machines, under the shells that may run them, and parses what comes out. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseReport } from '../../../src/inventory/report.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const AGENT = resolve('pxeimage/agent');
 const SHELLS = [['busybox', 'sh'], ['dash'], ['bash', '--posix']].filter(
@@ -16,7 +16,7 @@ function sysroot(
   files: Record<string, string | Buffer>,
   links: Record<string, string> = {},
 ): string {
-  const root = mkdtempSync(join(tmpdir(), 'reveille-sys-'));
+  const root = temporaryFolder('sys');
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text, { mode: 0o755 });

@@ -1,18 +1,10 @@
 /** Runs the agent's eraser on files that stand for disks, under the shells that may run it, with tools that do as told. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { erasedSchema } from '../../../src/recycle/seen.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const AGENT = resolve('pxeimage/agent');
 const SHELLS = [['busybox', 'sh'], ['dash']].filter(
@@ -21,11 +13,6 @@ const SHELLS = [['busybox', 'sh'], ['dash']].filter(
 const BYTES = 4 * 1024 * 1024;
 const BLOCKS = '0,100,500,1023';
 const PATTERN = 'secret of the last owner. ';
-
-const dirs: string[] = [];
-afterEach(() => {
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
-});
 
 interface Wanted {
   readonly methods: string;
@@ -58,8 +45,7 @@ function erase(
   shell: readonly string[],
   { methods, tools = {}, depth = 'sample', device }: Wanted,
 ) {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-recycle-'));
-  dirs.push(dir);
+  const dir = temporaryFolder('recycle');
   const disk = join(dir, 'sdz');
   writeFileSync(disk, PATTERN.repeat(Math.ceil(BYTES / PATTERN.length)).slice(0, BYTES));
   mkdirSync(join(dir, 'bin'));
@@ -173,8 +159,7 @@ describe('ATA', () => {
   const shell = SHELLS[0] ?? ['sh'];
   /** The security commands of a disk in this state; `run` erases. */
   const source = (functions: string, hdparm: string) => {
-    const dir = mkdtempSync(join(tmpdir(), 'reveille-ata-'));
-    dirs.push(dir);
+    const dir = temporaryFolder('ata');
     mkdirSync(join(dir, 'bin'));
     writeFileSync(
       join(dir, 'bin', 'hdparm'),
@@ -284,8 +269,7 @@ describe.each(SHELLS)('what is beside ATA and NVMe, under %s', (...shell) => {
       tools: {},
     },
   ) => {
-    const dir = mkdtempSync(join(tmpdir(), 'reveille-beside-'));
-    dirs.push(dir);
+    const dir = temporaryFolder('beside');
     const put = (name: string, text: string, mode: number) => {
       mkdirSync(join(dir, name, '..'), { recursive: true });
       writeFileSync(join(dir, name), text, { mode });

@@ -1,13 +1,13 @@
 /** The agent's work, in the shell that it runs in: streams that break off and go on, what is whose fault, the boot order. */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const AGENT = resolve('pxeimage/agent');
 const servers: Server[] = [];
@@ -23,7 +23,7 @@ interface Run {
 
 /** Runs words of the agent in busybox's shell, as pxeimage does. */
 function agent(script: string, environment: Record<string, string> = {}): Promise<Run> {
-  const dir = mkdtempSync(join(tmpdir(), 'reveille-agent-'));
+  const dir = temporaryFolder('agent');
   const AT = join(dir, 'work');
   mkdirSync(AT);
   const text = `set -- ; . "$AGENT/work-run.sh"; . "$AGENT/work.sh"; . "$AGENT/install.sh"\n${script}\n`;
@@ -229,7 +229,7 @@ const ORDERS = {
 
 describe('row 17: the boot order after an install', () => {
   it.each(Object.entries(ORDERS))('keeps the network first: %s', async (_name, [list, wanted]) => {
-    const file = join(mkdtempSync(join(tmpdir(), 'reveille-order-')), 'list');
+    const file = join(temporaryFolder('order'), 'list');
     writeFileSync(file, list);
     const { out } = await agent(`boot_order <'${file}'`);
     expect(out).toBe(wanted);
@@ -255,7 +255,7 @@ describe('row 17: the boot order after an install', () => {
     bytes.write('PE\0\0', 0x80);
     bytes.writeUInt16LE(0x20b, 0x80 + 24);
     bytes.writeUInt32LE(signatureBytes, 0x80 + 24 + 148);
-    const file = join(mkdtempSync(join(tmpdir(), 'reveille-efi-')), 'BOOTX64.EFI');
+    const file = join(temporaryFolder('efi'), 'BOOTX64.EFI');
     writeFileSync(file, bytes);
     return file;
   }
@@ -344,7 +344,7 @@ describe('the last word', () => {
 
 describe('what a piece of work does', () => {
   it('is a number that grows with its own processor time and with what disks have moved', async () => {
-    const machine = mkdtempSync(join(tmpdir(), 'reveille-proc-'));
+    const machine = temporaryFolder('proc');
     const write = (path: string, text: string) => {
       mkdirSync(join(machine, path, '..'), { recursive: true });
       writeFileSync(join(machine, path), text);

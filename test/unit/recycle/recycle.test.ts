@@ -1,8 +1,6 @@
 /** Recycling as the appliance sees it: methods, plans, what is told of each disk, and certificates that openssl checks. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,6 +10,7 @@ import { METHODS, methodsFor } from '../../../src/recycle/methods.ts';
 import { type RecycleDetail, recyclePlan, sampled } from '../../../src/recycle/plan.ts';
 import { commandLineOf } from '../../support/command-line.ts';
 import { createPeople } from '../../support/people.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { A, createWorkWorld } from '../../support/work-world.ts';
 import { createWorld } from '../../support/world.ts';
 
@@ -222,8 +221,7 @@ describe('the command line', () => {
     const { run: line } = await commandLineOf(people, 'viewer');
     const run = (...words: string[]) => line(['certificates', ...words]);
     expect(await run('list')).toMatch(/SN-0001 .* sanitized +clear +1\n/);
-    const dir = mkdtempSync(join(tmpdir(), 'certificate-'));
-    closers.push(() => rmSync(dir, { recursive: true }));
+    const dir = temporaryFolder('certificate');
     await run('show', machine.name, '--out', dir);
     expect(await run('verify', machine.name)).toBe('genuine: SN-0001 is sanitized\n');
     const at = (name: string) => join(dir, name);

@@ -1,6 +1,4 @@
 /** Zones that come while a follower's name server starts are shown by it, as those that come later are. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -10,12 +8,13 @@ import { openDatabase } from '../../../src/platform/sqlite.ts';
 import { tablesOf } from '../../../src/standby/change-log.ts';
 import { setPlace } from '../../../src/standby/copy.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let folder: string;
 let follower: Follower;
 let zonesCome: () => void;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-copied-zones-'));
+  folder = temporaryFolder('copied-zones');
   const file = join(folder, 'reveille.db');
   const db = openDatabase(file);
   openInventory({ db, clock: () => 1_000_000 as Millis });
@@ -39,7 +38,6 @@ afterEach(async () => {
   vi.useRealTimers();
   follower.pause();
   await follower.close();
-  rmSync(folder, { recursive: true });
 });
 
 it('shows what came before it could be shown', () => {

@@ -1,7 +1,4 @@
 /** What one that follows says to machines: from its copy, which it cannot change, and nothing that the active one does not hold to. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { afterEach, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config.ts';
@@ -19,6 +16,7 @@ import { parseBootToken } from '../../../src/wire/ids.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
 import { addressOf, asks, names, numberOf, shown } from '../../support/outcomes.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { dhcpPacket, ipv4, mac } from '../../support/world.ts';
 
 const [ONE, TWO] = [mac('52:54:00:00:00:01'), mac('52:54:00:00:00:02')];
@@ -31,8 +29,7 @@ afterEach(() => {
 
 /** An active one with two machines, of which the first has an address, and one that follows the same file. */
 function pair() {
-  const folder = mkdtempSync(join(tmpdir(), 'reveille-following-'));
-  closers.push(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('following');
   const config = parseConfig(`database: { file: ${folder}/r.db }
 dhcp: { segments: [{ name: provisioning, iface: prov0, address: 10.77.0.1, cidr: 10.77.0.0/24, pools: [{ first: 10.77.0.100, last: 10.77.0.200 }] }] }`);
   const opened = (run: CoreRun) => {

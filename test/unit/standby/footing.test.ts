@@ -1,6 +1,5 @@
 /** What is kept of a right and what follows from it for addresses are one writing: a crash finds both or neither. */
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -9,14 +8,14 @@ import { openPairState } from '../../../src/daemon/standby-state.ts';
 import { FRESH } from '../../../src/standby/kept-right.ts';
 import { createRight } from '../../../src/standby/right.ts';
 import { NEVER } from '../../../src/standby/standing.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const MCLT_MS = 60_000;
 const HOUR_MS = 3_600_000;
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-footing-'));
+  folder = temporaryFolder('footing');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 function started(file = join(folder, 'standby'), mcltMs = MCLT_MS) {
   const state = openPairState(file);

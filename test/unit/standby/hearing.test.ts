@@ -1,6 +1,4 @@
 /** What keeps a member from saying, taking or counting on what it must not: of the daemon's own code, guard by guard. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -12,15 +10,13 @@ import { openPairState } from '../../../src/daemon/standby-state.ts';
 import { lastingMs } from '../../../src/platform/lasting-clock.ts';
 import { FRESH } from '../../../src/standby/kept-right.ts';
 import type { HelloMessage } from '../../../src/standby/protocol.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-hearing-'));
   vi.useFakeTimers();
 });
 afterEach(() => {
   vi.useRealTimers();
-  rmSync(folder, { recursive: true });
 });
 
 const OURS = { ...FRESH, epoch: 3, own: 3, copy: 3 };
@@ -32,7 +28,7 @@ const HELLO: HelloMessage = {
 
 /** The daemon's own pair, with a line and without sockets. Its tick is what its timer does. */
 function member(right = { ...OURS, sole: true }) {
-  const file = join(mkdtempSync(join(folder, 'of-')), 'r.db');
+  const file = join(temporaryFolder('hearing'), 'r.db');
   openPairState(`${file}.standby`).put({ right });
   const config = parseConfig(
     `{ database: { file: ${file} }, standby: { member: a, partner: 10.0.0.2, keyFile: /dev/null, witness: true } }`,

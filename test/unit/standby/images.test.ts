@@ -1,8 +1,6 @@
 /** Files of images on a follower: fetched in pieces, gone on with after a break, and kept only when they are what they should be. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import pino from 'pino';
 import { afterEach, expect, it, vi } from 'vitest';
 import { followImages } from '../../../src/daemon/standby-images.ts';
@@ -13,18 +11,15 @@ import { checkImageFile } from '../../../src/platform/image-check.ts';
 import { type ImageFolder, openImageFolder } from '../../../src/platform/image-folder.ts';
 import type { StandbyMessage } from '../../../src/standby/protocol.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const folders: string[] = [];
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
 function folderOf(name: string) {
-  const root = mkdtempSync(join(tmpdir(), `reveille-${name}-`));
-  folders.push(root);
-  return openImageFolder(root);
+  return openImageFolder(temporaryFolder(name));
 }
 
 const PIECE = 262_144;

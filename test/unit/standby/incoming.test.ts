@@ -1,15 +1,14 @@
 /** A database that comes and cannot be written is told once, and nothing of it stays. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { openIncoming } from '../../../src/daemon/standby-incoming.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-incoming-'));
+  folder = temporaryFolder('incoming');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const DATABASE = { kind: 'file', name: 'database', place: { run: 'r', seq: 1 } } as const;
 

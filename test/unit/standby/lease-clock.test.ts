@@ -1,6 +1,4 @@
 /** The time of day is set: leases and notes of our own database last for as long as they would have, once, and those of a copy by its writer's. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { pino } from 'pino';
@@ -15,6 +13,7 @@ import { openMoveLog } from '../../../src/standby/move-log.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW = 1_700_000_000_000;
@@ -26,7 +25,7 @@ let db: Database;
 let inventory: ReturnType<typeof openInventory>;
 let now: number;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-clock-'));
+  folder = temporaryFolder('clock');
   file = join(folder, 'r.db');
   db = openDatabase(file);
   now = NOW;
@@ -34,7 +33,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   db.close();
-  rmSync(folder, { recursive: true });
 });
 
 function give(mac: Mac, address: number, forMs: number): void {

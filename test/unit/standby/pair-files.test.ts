@@ -1,6 +1,5 @@
 /** The files of a pair as a follower takes them: where it goes on, when it begins anew, and what is kept of before. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -10,6 +9,7 @@ import { openInventory } from '../../../src/inventory/inventory.ts';
 import { openDatabase } from '../../../src/platform/sqlite.ts';
 import { placeOf, setPlace } from '../../../src/standby/copy.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const BEFORE = { run: 'before', seq: 1 };
 const PLACE = { run: 'now', seq: 7 };
@@ -21,7 +21,7 @@ let put: (() => void) | undefined;
 const line = { send: vi.fn(), close: vi.fn() };
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-pair-files-'));
+  folder = temporaryFolder('pair-files');
   file = join(folder, 'r.db');
   const db = openDatabase(file);
   openInventory({ db, clock: () => 1_000_000 as Millis });
@@ -45,7 +45,6 @@ beforeEach(() => {
 afterEach(async () => {
   copy.pause();
   await copy.close();
-  rmSync(folder, { recursive: true });
 });
 
 const open = () => copy.open(() => undefined);

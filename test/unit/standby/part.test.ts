@@ -1,9 +1,8 @@
 /** One member's part of a pair, where nothing goes as it should: what it keeps meanwhile, and when it tries again. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { type Mode, PairPart, type PartPorts } from '../../../src/daemon/standby-part.ts';
 import type { PairSide } from '../../../src/daemon/standby-serving.ts';
 import { openInventory } from '../../../src/inventory/inventory.ts';
@@ -14,16 +13,16 @@ import type { Promised } from '../../../src/standby/promises.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const startDaemon = vi.hoisted(() => vi.fn());
 vi.mock('../../../src/daemon.ts', () => ({ startDaemon }));
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-part-'));
+  folder = temporaryFolder('part');
   startDaemon.mockReset().mockResolvedValue({ stop: async () => undefined });
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 function part(mode: Mode) {
   const world = {

@@ -1,6 +1,5 @@
 /** The certificate for central is renewed while the two are together: the follower has it before it needs it, and each once. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -10,6 +9,7 @@ import { openStandbyCopy } from '../../../src/daemon/standby-copy.ts';
 import { hearOther } from '../../../src/daemon/standby-hearing.ts';
 import type { Meeting, MeetingUser } from '../../../src/daemon/standby-meeting.ts';
 import type { HelloMessage } from '../../../src/standby/protocol.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const log = pino({ level: 'silent' });
 const HELLO: HelloMessage = {
@@ -31,13 +31,12 @@ const HELLO: HelloMessage = {
 let folder: string;
 beforeEach(() => {
   vi.useFakeTimers();
-  folder = mkdtempSync(join(tmpdir(), 'reveille-files-'));
+  folder = temporaryFolder('files');
   mkdirSync(join(folder, 'federation'));
   write('1');
 });
 afterEach(() => {
   vi.useRealTimers();
-  rmSync(folder, { recursive: true });
 });
 
 const write = (certificate: string) =>

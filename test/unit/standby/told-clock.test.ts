@@ -1,23 +1,21 @@
 /** What machines were told lasts for as long as it was said, also when the time of day by which it is kept is set. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { openTold } from '../../../src/daemon/standby-told.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const DAY_MS = 86_400_000;
 const ADDRESS = 10 as Ipv4;
 const [ONE, TWO] = ['02:00:00:00:00:01' as Mac, '02:00:00:00:00:02' as Mac];
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'reveille-told-'));
+  folder = temporaryFolder('told');
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] });
 });
 afterEach(() => {
   vi.useRealTimers();
-  rmSync(folder, { recursive: true });
 });
 
 it.each([3_700_000, -3_700_000])('a clock that is set by %d ms, and a restart', (byMs) => {

@@ -1,7 +1,6 @@
 /** Why the witness or the other appliance is not heard is in the log, and not with every try. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { FLEET_FILES } from '../../../src/daemon/membership.ts';
@@ -12,13 +11,14 @@ import { encodeFrame } from '../../../src/standby/protocol.ts';
 import type { Question } from '../../../src/standby/witness.ts';
 import { formatQuestion, witnessQuestion } from '../../../src/standby/witness-form.ts';
 import { parseIpv4 } from '../../../src/wire/ipv4.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const QUESTION: Question = {
   ...{ kind: 'renew', member: 'a', epoch: 1, leaseMs: 5000, mayTake: false, n: 1 },
 };
 
 function witness(membership?: string) {
-  const folder = mkdtempSync(join(tmpdir(), 'witness-'));
+  const folder = temporaryFolder('witness');
   if (membership !== undefined)
     for (const name of Object.values(FLEET_FILES)) writeFileSync(join(folder, name), membership);
   const told: string[] = [];
@@ -59,7 +59,7 @@ it('goes on between versions: a question of before is taken, and what is asked h
 });
 
 it('says which protocol the other appliance speaks when it is another one, whatever its hello looks like', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'meeting-'));
+  const folder = temporaryFolder('meeting');
   const keyFile = join(folder, 'key');
   writeFileSync(keyFile, '01'.repeat(32), { mode: 0o600 });
   const told: string[] = [];

@@ -1,19 +1,11 @@
 /** More files at once than descriptors are kept for. */
-import {
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { findStored, openTftpFiles, type StoredFile } from '../../../src/platform/tftp-files.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const root = realpathSync(mkdtempSync(join(tmpdir(), 'reveille-tftp-')));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('tftp');
 
 function stored(count: number): StoredFile[] {
   return Array.from({ length: count }, (_, index) => {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveInside } from '../../../src/platform/safe-path.ts';
@@ -16,6 +15,7 @@ import {
   encodeRequest,
   OPCODE,
 } from '../../../src/tftp/packet.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const options = (entries: Record<string, string>) => new Map(Object.entries(entries));
 
@@ -120,7 +120,7 @@ describe('names', () => {
   ])('%j is %j', (raw, expected) => expect(cleanFileName(raw)).toBe(expected));
 
   it('never lead out of the root, links included', () => {
-    const root = mkdtempSync(join(tmpdir(), 'reveille-test-'));
+    const root = temporaryFolder('test');
     writeFileSync(join(root, 'inside'), 'x');
     symlinkSync('/etc/hostname', join(root, 'out'));
     symlinkSync('inside', join(root, 'link'));

@@ -4,18 +4,14 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import {
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readlinkSync,
-  realpathSync,
   renameSync,
-  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -27,6 +23,7 @@ import {
   OPCODE,
   type TftpPacket,
 } from '../../../src/tftp/packet.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { startTftpServer, type TestServer } from '../../support/tftp-server.ts';
 
 const big = randomBytes(1_000_000);
@@ -371,7 +368,7 @@ describe('batched', () => {
   });
 
   it('keeps no file open that cannot be read', async () => {
-    const root = realpathSync(mkdtempSync(join(tmpdir(), 'reveille-tftp-')));
+    const root = temporaryFolder('tftp');
     const files = openTftpFiles({ textsMax: 2 });
     // A folder can be opened like a file, and then not be read.
     expect(await files.read({ key: `1-1-1 ${root}`, sizeBytes: 1 }, { offset: 0, length: 1 })).toBe(
@@ -380,7 +377,6 @@ describe('batched', () => {
     const held = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === root);
     expect(held).toEqual([]);
     await files.close();
-    rmSync(root, { recursive: true });
   });
 });
 

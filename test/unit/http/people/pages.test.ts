@@ -1,12 +1,12 @@
 /** The portal's addresses: every page that one can go to is served by its address, as when a link to it is pasted. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createPeople } from '../../../support/people.ts';
+import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 it('answers every address of the navigation with the document, and no other', async () => {
-  const uiRoot = mkdtempSync(join(tmpdir(), 'pages-'));
+  const uiRoot = temporaryFolder('pages');
   writeFileSync(join(uiRoot, 'index.html'), '<!doctype html><title>the portal</title>');
   const { app } = await createPeople({ uiRoot });
   const get = (url: string) => app.inject({ method: 'GET', url });

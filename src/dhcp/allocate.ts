@@ -10,7 +10,7 @@
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
-import type { DhcpView, Segment } from './ports.ts';
+import type { DhcpView, Lease, Segment } from './ports.ts';
 
 export interface Applicant {
   readonly mac: Mac;
@@ -49,6 +49,20 @@ function establishedIn(applicant: Applicant, segment: Segment): Place | undefine
   return mayGo && partnerAllows(applicant, segment, held.address)
     ? { segment, address: held.address }
     : undefined;
+}
+
+/** @returns its lease of that address, while it runs; else the lease or offer that it has or last had on the segment */
+export function heldAt(
+  { mac, view, now }: Applicant,
+  segment: Segment,
+  address: Ipv4,
+): Lease | undefined {
+  const held = view.leases.byMac(segment.name, mac);
+  if (!held || held.address === address) return held;
+  // It may have been offered another one since, which it need not take.
+  const there = view.leases.byAddress(segment.name, address);
+  const isIts = there?.mac === mac && there.state === 'bound' && there.expiresAt > now;
+  return isIts ? there : held;
 }
 
 /** @returns a dynamic address that the client did not have before, or `undefined` when there is none. */

@@ -4,6 +4,7 @@
  */
 import { limit } from '../limits.ts';
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../wire/ipv4.ts';
+import { heldAt } from './allocate.ts';
 import { type Asked, bootAnswer, drop, leaseChange, parameterReply } from './asked.ts';
 import { MESSAGE, OPTION } from './options.ts';
 import { addressOption } from './packet.ts';
@@ -23,9 +24,10 @@ export function decline(asked: Asked): Outcome {
   const address = addressOption(packet, OPTION.requestedAddress);
   const segment =
     address === undefined ? undefined : sameWire(view.segments, asked.segment, address);
-  const held = segment && view.leases.byMac(segment.name, mac);
+  if (!segment || address === undefined) return drop('not-its-lease');
+  const held = heldAt(asked, segment, address);
   const isItsLease = held?.state === 'bound' && held.address === address && held.expiresAt > now;
-  if (!segment || address === undefined || !isItsLease) return drop('not-its-lease');
+  if (!isItsLease) return drop('not-its-lease');
   const forMs = mayQuarantine(asked, segment, address) ? limit('declineQuarantineMs') : 0;
   return {
     kind: 'silent',
@@ -54,7 +56,7 @@ function mayQuarantine({ view, mac }: Asked, segment: Segment, address: Ipv4): b
 export function release(asked: Asked): Outcome {
   const { packet, mac, view } = asked;
   const segment = sameWire(view.segments, asked.segment, packet.ciaddr) ?? asked.segment;
-  const held = view.leases.byMac(segment.name, mac);
+  const held = heldAt(asked, segment, packet.ciaddr);
   if (!held) return drop('unknown-client');
   if (held.state !== 'bound' || held.address !== packet.ciaddr) return drop('not-its-lease');
   return {

@@ -17,6 +17,7 @@ import { isUnicastMac, NO_MAC } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
 import {
   establishedPlace,
+  heldAt,
   isFreeFor,
   mayHold,
   newPlace,
@@ -218,10 +219,11 @@ function portIn({ port, view, mac }: Asked, segment: Segment): string | undefine
 }
 
 /** Is this place reserved for it, or its lease or offer still running? One that is over is a share that it gave back. */
-function isEntitled({ mac, view, now }: Asked, place: Place | undefined): boolean {
+function isEntitled(asked: Asked, place: Place | undefined): boolean {
   if (!place) return false;
+  const { mac, view, now } = asked;
   const { segment, address } = place;
-  const held = view.leases.byMac(segment.name, mac);
+  const held = heldAt(asked, segment, address);
   const runs = held !== undefined && held.address === address && held.expiresAt > now;
   return runs || reservation(view, segment, mac) === address;
 }
@@ -269,7 +271,7 @@ function requested(asked: Asked): Outcome {
 function grant(asked: Asked, address: Ipv4, { chosen }: { chosen: boolean }): Outcome {
   const { mac, view } = asked;
   const segment = sameWire(view.segments, asked.segment, address);
-  const held = segment && view.leases.byMac(segment.name, mac);
+  const held = segment && heldAt(asked, segment, address);
   const known = chosen || held !== undefined;
   if (!segment) return nak(asked, `not in ${asked.segment.name}`, { known });
   // Nor refused: it may have it from the other one.

@@ -49,6 +49,28 @@ describe('reservations', () => {
     expect(shown(bind(after, A))).toBe('ack 10.77.0.7');
   });
 
+  it.each([
+    ['renew', dhcpPacket({ mac: A, type: 3, ciaddr: ipv4('10.77.0.100') }), 'ack 10.77.0.100'],
+    ['ask for it again', dhcpPacket({ mac: A, type: 3 }, [asks('10.77.0.100')]), 'ack 10.77.0.100'],
+    ['decline', dhcpPacket({ mac: A, type: 4 }, [asks('10.77.0.100')]), 'silent declined'],
+    ['release', dhcpPacket({ mac: A, type: 7, ciaddr: ipv4('10.77.0.100') }), 'silent released'],
+  ])(
+    'that are called off leave a machine its lease to %s, whatever it was offered',
+    (_what, packet, answer) => {
+      let reservation: ReturnType<typeof ipv4> | undefined;
+      const on = world('', { reservationFor: () => reservation });
+      expect(shown(bind(on, A))).toBe('ack 10.77.0.100');
+      reservation = ipv4('10.77.0.7');
+      expect(shown(discover(on, A))).toBe('offer 10.77.0.7');
+      reservation = undefined;
+      expect(shown(on.dhcp(packet))).toBe(answer);
+      const { leases } = on.inventory;
+      expect(leases.byAddress('provisioning', ipv4('10.77.0.7'))?.mac).toBe(
+        answer === 'silent declined' ? A : undefined,
+      );
+    },
+  );
+
   it('wait while somebody else still holds the address', () => {
     const before = world('');
     bind(before, B);

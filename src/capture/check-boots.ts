@@ -192,7 +192,7 @@ function checkStory(messages: readonly DhcpMessage[]): Problem[] {
   return found;
 }
 
-/** One address at two machines at once: the first one's lease had not run out, and it had not given it back. */
+/** One address at two machines at once: the first one's lease had not run out, and it had not given it back. Nobody else can. */
 export function checkAddresses(machines: readonly MachineTrace[]): Problem[] {
   const messages = machines
     .flatMap(({ key, boots }) =>
@@ -207,7 +207,15 @@ export function checkAddresses(machines: readonly MachineTrace[]): Problem[] {
   for (const { key, message } of messages) {
     const { packet, type, atUs } = message;
     const at = (address: Ipv4) => `${message.vlans} ${address}`;
-    if (type === MESSAGE.release) holders.delete(at(packet.ciaddr));
+    const givesUp = givenUpBy(message);
+    if (givesUp !== undefined) {
+      const holder = holders.get(at(givesUp));
+      if (holder?.key === key) holders.delete(at(givesUp));
+      else if (holder && type === MESSAGE.release && atUs < holder.untilUs) {
+        const detail = `${formatIpv4(givesUp)}, which ${holder.key} holds`;
+        found.push(problem('release-of-anothers', message, detail));
+      }
+    }
     if (type !== MESSAGE.ack || packet.yiaddr === IPV4_ANY) continue;
     const holder = holders.get(at(packet.yiaddr));
     if (holder && holder.key !== key && atUs < holder.untilUs) {
@@ -224,4 +232,10 @@ export function checkAddresses(machines: readonly MachineTrace[]): Problem[] {
     holders.set(at(packet.yiaddr), { key, untilUs: atUs + leaseUs });
   }
   return found;
+}
+
+/** The address that the client of this message will not use any more. */
+function givenUpBy({ type, packet }: DhcpMessage): Ipv4 | undefined {
+  if (type === MESSAGE.release) return packet.ciaddr;
+  return type === MESSAGE.decline ? addressOption(packet, OPTION.requestedAddress) : undefined;
 }

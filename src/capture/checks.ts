@@ -23,6 +23,7 @@ export const CHECKS = {
   'two-servers': ['warning', 'Two servers offered an address in one exchange.'],
   'two-boot-servers': ['warning', 'Two servers offered a boot file in one exchange.'],
   'address-conflict': ['error', 'One address was acknowledged to two machines at once.'],
+  'release-of-anothers': ['warning', 'A client gave back an address that another one holds.'],
   'address-changed': ['warning', 'The machine was given another address in the middle of a boot.'],
   'wrong-address': ['error', 'The ACK is for another address than the client asked for.'],
   'slow-offer': ['note', 'The offer came a second or more after the DISCOVER.'],

@@ -137,3 +137,7 @@ export function relayed(reply: Message = {}): Shot[] {
     ...[request, leg(MESSAGE.request, { options: WANTED }), leg(MESSAGE.ack, reply), ack],
   ];
 }
+
+/** A machine gives the address back, its own or not. */
+export const released = (by: Message = {}): Shot =>
+  ask(MESSAGE.release, { client: 'os', xid: 11, fields: { ciaddr: ipv4(ADDRESS) }, ...by });

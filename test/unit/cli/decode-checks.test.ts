@@ -18,6 +18,7 @@ import {
   probe,
   proxyOffer,
   relayed,
+  released,
   rrq,
   say,
   transfer,
@@ -91,7 +92,7 @@ describe('a boot in order', () => {
           fields: { yiaddr: ipv4('0.0.0.0') },
           options: [[OPTION.leaseTime, none]],
         }),
-        ask(MESSAGE.release, { client: 'os', xid: 11, fields: { ciaddr: ipv4(ADDRESS) } }),
+        released(),
       ]),
     ).toEqual([]));
   it('a ProxyDHCP server beside a plain one is none', () =>
@@ -173,6 +174,7 @@ const CASES: Partial<
       }),
     ],
   ],
+  'release-of-anothers': [() => [...exchange('os'), released({ machine: elsewhere })]],
   'address-changed': [
     () => [...exchange('bios'), answer(MESSAGE.ack, { fields: { yiaddr: ipv4('10.77.0.101') } })],
     ['wrong-address'],

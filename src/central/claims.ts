@@ -40,36 +40,78 @@ export const toldOf = (sql: Sql, names: readonly string[]): Promise<Told[]> =>
     names,
   );
 
+interface Claim {
+  readonly hardwarename: string;
+  readonly holder: string;
+}
+
 /**
  * Of machines that a site has just told of: those that another site has are claims, and those that were retired are given up.
  *
- * @param rows as all sites tell them
+ * @param rows as all sites tell them, read behind the statement that put this site's: who has held one of them until then is seen
  * @returns those that are a claim since now, with who has them
  */
 export async function judgeClaims(
   sql: Sql,
   site: string,
   rows: readonly Told[],
-): Promise<readonly { readonly hardwarename: string; readonly holder: string }[]> {
-  const own = rows.filter((row) => row.site === site);
-  const others = rows.filter((row) => row.site !== site);
-  const held = own.flatMap(({ hardwarename, claimed }) => {
-    const holds = (row: Told) => row.claimed === 0 && row.retired === 0;
-    const holder = others.find((row) => row.hardwarename === hardwarename && holds(row));
-    return holder && claimed === 0 ? [{ hardwarename, holder: holder.site }] : [];
-  });
-  const claims = held.map(({ hardwarename }) => hardwarename);
-  if (claims.length > 0)
+): Promise<readonly Claim[]> {
+  const claims = await holdClaimed(sql, site, rows);
+  const names = claims.map(({ hardwarename }) => hardwarename);
+  if (names.length > 0)
     await sql.run(
-      `UPDATE machines SET claimed = 1 WHERE ${OF_SITE} AND hardwarename IN ${list(claims)}`,
-      [site, ...claims],
+      `UPDATE machines SET claimed = 1 WHERE ${OF_SITE} AND hardwarename IN ${list(names)}`,
+      [site, ...names],
     );
-  const retired = own.filter((row) => row.retired === 1).map(({ hardwarename }) => hardwarename);
+  const own = rows.filter((row) => row.site === site && row.retired === 1);
+  const others = rows.filter((row) => row.site !== site);
+  const retired = own.map(({ hardwarename }) => hardwarename);
   await pass(sql, site, claimedOf(others, retired));
-  return held;
+  return claims;
 }
 
-/** These machines are this site's no more: where no other has it, the first by name of those that claim it does. */
+/**
+ * Which of them another site has, whose row stays as it is until this transaction ends: who gives the machine up in this moment finds the claim
+ * afterwards, or was first and is waited for. Else the claim would be of a machine that nobody has, and stay one.
+ */
+async function holdClaimed(
+  sql: Sql,
+  site: string,
+  told: readonly Told[],
+): Promise<readonly Claim[]> {
+  for (let rows = told; ; ) {
+    const claims = claimsOf(site, rows);
+    if (claims.length === 0) return [];
+    const names = claims.map(({ hardwarename }) => hardwarename);
+    const held = await sql.all<{ hardwarename: string }>(
+      `UPDATE machines SET claimed = 0 WHERE claimed = 0 AND state <> 'retired' AND site <> ?
+       AND hardwarename IN ${list(names)} RETURNING hardwarename`,
+      [site, ...names],
+    );
+    const isHeld = new Set(held.map(({ hardwarename }) => hardwarename));
+    if (names.every((name) => isHeld.has(name))) return claims;
+    // Given up meanwhile: a third one has it by now, or this site.
+    rows = await toldOf(sql, names);
+  }
+}
+
+function claimsOf(site: string, rows: readonly Told[]): Claim[] {
+  const holders = new Map(
+    rows
+      .filter((row) => row.site !== site && row.claimed === 0 && row.retired === 0)
+      .map((row) => [row.hardwarename, row.site]),
+  );
+  return rows.flatMap(({ hardwarename, claimed, site: teller }) => {
+    const holder = holders.get(hardwarename);
+    const isNew = teller === site && claimed === 0;
+    return isNew && holder !== undefined ? [{ hardwarename, holder }] : [];
+  });
+}
+
+/**
+ * These machines are this site's no more: where no other has it, the first by name of those that claim it does. Asked for when the site's rows have
+ * gone: a claim that was judged by one of them is seen by then.
+ */
 export async function releaseClaims(sql: Sql, { site, names }: Names): Promise<void> {
   const rows = await toldOf(sql, names);
   const others = rows.filter((row) => row.site !== site);
@@ -87,15 +129,12 @@ const pass = async (sql: Sql, site: string, names: readonly string[]): Promise<v
   if (names.length > 0) await release(sql, site, list(names), names);
 };
 
-/** As `releaseClaims`, of all that a whole snapshot of the site did not mention. */
-export const releaseUnmentioned = (sql: Sql, site: string, snapshot: string): Promise<number> =>
-  release(sql, site, '(SELECT hardwarename FROM machines WHERE site = ? AND snapshot <> ?)', [
-    ...[site, snapshot],
-  ]);
-
-/** As `releaseClaims`, of all that is claimed from nobody: of a site that is no more, whose last machines others were judged by as they went. */
-export const releaseUnheld = (sql: Sql, site: string): Promise<number> =>
-  release(sql, site, '(SELECT hardwarename FROM machines WHERE claimed = 1)', []);
+/**
+ * As `releaseClaims`, of all that is claimed from nobody: of a site that is no more, and what several that gave up or claimed one machine in the
+ * same instant have left. Of claims there are hardly any.
+ */
+export const releaseUnheld = (sql: Sql, gone = ''): Promise<number> =>
+  release(sql, gone, '(SELECT hardwarename FROM machines WHERE claimed = 1)', []);
 
 const release = (sql: Sql, site: string, which: string, values: readonly SqlValue[]) =>
   sql.run(

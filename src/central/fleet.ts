@@ -12,7 +12,6 @@ import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
 import { answerJob, askJob, refuseJob } from './asked-jobs.ts';
 import { isLarge, openBatches } from './batches.ts';
-import { releaseUnmentioned } from './claims.ts';
 import { openCounting } from './counting.ts';
 import { putIntent } from './intents.ts';
 import { dropUnmentioned, putMachines } from './machines.ts';
@@ -159,7 +158,6 @@ export function openFleet(db: FleetDatabase, clock: Clock, upkeep: Upkeep): Flee
         await endMembers(sql, { site: of, snapshot });
         await replaceSitePools(sql, of, pools);
         if (page.jobs) await endSiteJobs(sql, { site: of, snapshot, now, cursor: done.cursor });
-        await releaseUnmentioned(sql, of, snapshot);
         await dropUnmentioned(sql, of, snapshot);
         // What lies above was told by a database that has been put back since.
         await sql.run('DELETE FROM events WHERE site = ? AND id > ?', [of, done.cursor]);

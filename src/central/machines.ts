@@ -39,22 +39,24 @@ export async function putMachines(
          role = excluded.role, squad = excluded.squad, rack = excluded.rack,
          document = excluded.document, version = excluded.version,
          snapshot = CASE WHEN excluded.snapshot = '' THEN machines.snapshot ELSE excluded.snapshot END
-       RETURNING site, hardwarename, ${WORDS_OF} AS words, ${IS_SHARED} AS shared`,
+       RETURNING site, hardwarename, ${WORDS_OF} AS words, ${IS_SHARED} AS shared,
+         CASE WHEN state = 'retired' THEN 1 ELSE 0 END AS retired`,
       rows.flat(),
     );
     await putWords(sql, chunk, put);
-    const shared = put.filter(({ shared }) => shared === 1);
-    for (const [site, names] of bySite(shared)) await judge(sql, { site, names }, notice);
+    // Of a row that was waited for, this statement does not see who has claimed it meanwhile.
+    const judged = put.filter(({ shared, retired }) => shared === 1 || retired === 1);
+    for (const [site, names] of bySite(judged)) await judge(sql, { site, names }, notice);
   }
   for (const { site, machines } of tellers)
     for (const chunk of chunks(machines.filter((one) => !isLiving(one)))) {
       const names = chunk.map(({ hardwarename }) => hardwarename);
-      await releaseClaims(sql, { site, names });
       for (const table of ['machines', 'machine_words'])
         await sql.run(
           `DELETE FROM ${table} WHERE ${OF_SITE} AND hardwarename IN ${places([names])}`,
           [...[site, ...names]],
         );
+      await releaseClaims(sql, { site, names });
     }
 }
 
@@ -72,6 +74,7 @@ interface PutRow extends SqlRow {
   words: string | null;
   /** 1: another site tells of it, too. */
   shared: number;
+  retired: number;
 }
 
 function tellOfTheSame(tellers: readonly Machines[]): boolean {
@@ -88,7 +91,7 @@ function bySite(rows: readonly PutRow[]): ReadonlyMap<string, string[]> {
   return names;
 }
 
-/** Machines of which more than one site tells. */
+/** Machines of which more than one site tells, or that are given up. */
 async function judge(
   sql: Sql,
   { site, names }: { readonly site: string; readonly names: readonly string[] },
@@ -117,7 +120,7 @@ async function putWords(sql: Sql, told: readonly Teller[], put: readonly PutRow[
 }
 
 /**
- * The machines that a snapshot does not have. By their names: asked for words of which there is no machine, PostgreSQL compares each word
+ * The machines that a snapshot does not have, which others may have now. By their names: asked for words of which there is no machine, PostgreSQL compares each word
  * with each machine where it has counted either of them when there were few.
  */
 export async function dropUnmentioned(sql: Sql, site: string, snapshot: string): Promise<void> {
@@ -131,6 +134,7 @@ export async function dropUnmentioned(sql: Sql, site: string, snapshot: string):
       `DELETE FROM machine_words WHERE ${OF_SITE} AND hardwarename IN ${places([names])}`,
       [...[site, ...names]],
     );
+    await releaseClaims(sql, { site, names });
   }
 }
 

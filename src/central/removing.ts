@@ -73,7 +73,7 @@ export interface Removing {
    */
   remove(site: string, who: string): Promise<Removal>;
   /**
-   * What somebody has begun and nobody has gone on with; and orders for a site that is gone end.
+   * What somebody has begun and nobody has gone on with; orders for a site that is gone end, and claims of what nobody has hold.
    *
    * @param isOver asked between two turns: whether to leave the rest to the next time
    */
@@ -110,15 +110,12 @@ export function openRemoving(db: FleetDatabase, clock: Clock): Removing {
       return read(db, site);
     },
     async goOn(isOver = () => false) {
+      await db.transaction((sql) => releaseUnheld(sql));
       for (const { site, who, ended_at } of await db.all<RemovalRow>('SELECT * FROM removals'))
         if (isOver()) return;
         else if (ended_at === 0) await goOnUntil(site, isOver);
-        // What other transactions have done while it was removed: asked it for something, or found a machine to be its own.
-        else
-          await db.transaction(async (sql) => {
-            await endOrders(sql, { site, who, now: clock() });
-            await releaseUnheld(sql, site);
-          });
+        // What it was asked for while it was removed.
+        else await db.transaction((sql) => endOrders(sql, { site, who, now: clock() }));
     },
   };
 }
@@ -249,12 +246,12 @@ async function dropMachines(sql: Sql, { site }: Leaving): Promise<number> {
   );
   for (const chunk of chunks(rows)) {
     const names = chunk.map(({ hardwarename }) => hardwarename);
-    await releaseClaims(sql, { site, names });
     for (const table of ['machine_words', 'machines'])
       await sql.run(
         `DELETE FROM ${table} WHERE ${OF_SITE} AND hardwarename IN ${places([names])}`,
         [...[site, ...names]],
       );
+    await releaseClaims(sql, { site, names });
   }
   return rows.length;
 }

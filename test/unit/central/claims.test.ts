@@ -1,7 +1,7 @@
 /** Who of those that claim a machine has it, when another gives it up; and what a batch of machines reads for it. */
 import { describe, expect, it } from 'vitest';
-import { judgeClaims, releaseClaims, toldOf } from '../../../src/central/claims.ts';
-import { putMachines } from '../../../src/central/machines.ts';
+import { judgeClaims, releaseClaims, releaseUnheld, toldOf } from '../../../src/central/claims.ts';
+import { dropUnmentioned, putMachines } from '../../../src/central/machines.ts';
 import type { FleetDatabase, Sql } from '../../../src/central/sql.ts';
 import type { MachineDocument } from '../../../src/federation/protocol.ts';
 import { fleetDatabase } from '../../support/fleet-database.ts';
@@ -57,6 +57,85 @@ describe('a machine that three sites tell of', () => {
     await sql.run(`UPDATE machines SET state = 'retired' WHERE site = 'lon'`);
     await leaves(sql, 'sto');
     expect(await holders(sql)).toEqual(['ams', 'lon']);
+  });
+});
+
+/** A transaction that has done its work, and ends when it may. */
+function begun(db: FleetDatabase, work: (sql: Sql) => Promise<unknown>) {
+  const [worked, may] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ended = db.transaction(async (sql) => {
+    await work(sql);
+    worked.resolve();
+    await may.promise;
+  });
+  const end = () => {
+    may.resolve();
+    return ended;
+  };
+  return { worked: worked.promise, end };
+}
+
+/** Until this work is over, or waits for another transaction; with SQLite it waits for its turn. */
+async function doneOrWaiting(db: FleetDatabase, work: Promise<unknown>): Promise<void> {
+  if (db.engine === 'sqlite') return;
+  let isDone = false;
+  void work.finally(() => {
+    isDone = true;
+  });
+  const waits = () =>
+    db.all(
+      `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+  while (!isDone && (await waits()).length === 0);
+}
+
+describe('a machine that one site gives up in the moment in which another one claims it', () => {
+  const told = (state: string): MachineDocument => ({
+    ...{ hardwarename: 'M-1', version: 2, state, hostname: 'h' },
+  });
+  const put = (site: string, machine: MachineDocument) => (sql: Sql) =>
+    putMachines(sql, [{ site, machines: [machine], snapshot: '' }], () => Promise.resolve());
+  const claim = put('sto', told('available'));
+  const counted = (db: FleetDatabase) =>
+    db.all("SELECT site FROM machines WHERE claimed = 0 AND state <> 'retired'");
+  const ways = {
+    'is retired': put('lon', told('retired')),
+    'is gone': put('lon', { hardwarename: 'M-1', gone: true }),
+    'is not in a whole copy': (sql: Sql) => dropUnmentioned(sql, 'lon', 'next'),
+  };
+  for (const [way, giveUp] of Object.entries(ways))
+    for (const [order, first, second] of [
+      ['before', giveUp, claim],
+      ['behind', claim, giveUp],
+    ] as const)
+      it(`counts for the other one: it ${way} ${order} the claim`, async () => {
+        const db = await claimedBy('lon');
+        const one = begun(db, first);
+        await one.worked;
+        const other = db.transaction(second);
+        await doneOrWaiting(db, other);
+        await one.end();
+        await other;
+        expect(await counted(db)).toEqual([{ site: 'sto' }]);
+      });
+
+  it('counts for one alone where a third one has claimed it before', async () => {
+    const db = await claimedBy('lon', 'ams');
+    const one = begun(db, ways['is gone']);
+    await one.worked;
+    const other = db.transaction(claim);
+    await doneOrWaiting(db, other);
+    await one.end();
+    await other;
+    expect(await counted(db)).toEqual([{ site: 'ams' }]);
+  });
+
+  it('counts for the first by name that claims it, where nobody is left who has it', async () => {
+    const db = await claimedBy('lon', 'sto', 'ams');
+    await db.run("DELETE FROM machines WHERE site = 'lon'");
+    expect(await releaseUnheld(db)).toBe(1);
+    expect(await releaseUnheld(db)).toBe(0);
+    expect(await counted(db)).toEqual([{ site: 'ams' }]);
   });
 });
 

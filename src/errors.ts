@@ -40,6 +40,10 @@ export const ERRORS = {
   REPORT_CHANGED: { httpStatus: 409, message: 'This boot has already reported something else.' },
   REQUEST_INVALID: { httpStatus: 400, message: 'The request is not valid.' },
   NOT_FOUND: { httpStatus: 404, message: 'There is nothing here.' },
+  METHOD_NOT_ALLOWED: {
+    httpStatus: 405,
+    message: 'This is asked for in another way: the Allow header says which.',
+  },
   NOT_HERE: { httpStatus: 404, message: 'This appliance does not do that.' },
   MACHINE_UNKNOWN: { httpStatus: 404, message: 'No such machine.' },
   TRANSITION_ILLEGAL: { httpStatus: 409, message: 'A machine in this state cannot go there.' },

@@ -4,6 +4,7 @@
  */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
+import { keepMethods } from './methods.ts';
 
 export interface ProblemDetails {
   readonly detail?: string | undefined;
@@ -47,7 +48,7 @@ const STORAGE: Readonly<Record<string, ErrorCode>> = {
 };
 
 /**
- * Maps every thrown error and every unknown route of an app to a problem document.
+ * Maps every thrown error and every unknown route of an app to a problem document. To be called before routes are added.
  * @param pageFor what a browser is shown instead at an address where there is nothing, if this is one
  * @param onProblem told of each
  */
@@ -60,6 +61,7 @@ export function installProblems(
     onProblem(code);
     return sendProblem(reply, code, details);
   };
+  const methodsOf = keepMethods(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof AppError) {
       if (error.httpStatus >= 500) request.log.error({ err: error }, error.message);
@@ -88,6 +90,11 @@ export function installProblems(
     return answer(reply, 'INTERNAL');
   });
   app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url.split('?', 1)[0] ?? '');
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      reply.header('allow', methods.join(', '));
+      return answer(reply, 'METHOD_NOT_ALLOWED');
+    }
     const page = pageFor(request);
     if (page === undefined) return answer(reply, 'NOT_FOUND');
     return reply.code(404).type('text/html; charset=utf-8').send(page);

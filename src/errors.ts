@@ -133,6 +133,11 @@ export const ERRORS = {
     httpStatus: 409,
     message: 'A certificate of the site is living; end it first: `reveille sites revoke`.',
   },
+  SITE_SHUT_OUT: {
+    httpStatus: 409,
+    message:
+      'The site is shut out and would never hear of it; it joins again (`reveille sites join-code`) or is removed (`reveille federation remove`).',
+  },
   SITE_UNCONFIRMED: {
     httpStatus: 409,
     message: 'This ends what is known of the site; repeat it with `confirm` set to its name.',

@@ -323,7 +323,9 @@ function addIntents(app: FleetApp, { view, fleet, nudge }: FleetAppParts): void 
     { config: { fleetRole: 'admin' }, schema: { params: siteParams, body: askedIntent } },
     async (request, reply) => {
       const { site } = request.params;
-      if (!(await fleet.site(site))) throw new AppError('SITE_UNKNOWN', { detail: site });
+      const standing = (await view.sites()).find((one) => one.site === site);
+      if (!standing) throw new AppError('SITE_UNKNOWN', { detail: site });
+      if (standing.shutOut) throw new AppError('SITE_SHUT_OUT', { detail: `(${site})` });
       const id = await fleet.ask(site, principalOf(request).who, request.body);
       nudge(site);
       return reply.code(202).send({ id, site, status: 'waiting' });

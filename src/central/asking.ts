@@ -5,13 +5,16 @@
  *
  * With an `Idempotency-Key` the ids of the intents follow from who asks and the key, and of many at once from the site and the machine of
  * each: the same call is the same intents, at whichever instance, and a site carries each of them out once.
+ *
+ * What is newly asked of a site that is shut out is refused: it would wait for good, or install a machine on the day on which the site joins
+ * again. What was asked before stays what it was.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { IntentBody } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { siteViews } from './fleet-view.ts';
+import { shutOutOf, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
@@ -32,12 +35,14 @@ export interface Told {
   readonly status: 'waiting' | 'done' | 'refused';
   /** What has become of it; of a refused one, `code` and `detail`. */
   readonly result: Readonly<Record<string, unknown>>;
+  /** It was refused here, and its site was never asked. */
+  readonly unasked?: true;
 }
 
 export interface Asking {
-  /** In the same order. @throws AppError IDEMPOTENCY_MISMATCH, and then nothing is asked */
+  /** In the same order; `unasked` where a site is shut out. @throws AppError IDEMPOTENCY_MISMATCH, and then nothing is asked */
   ask(orders: readonly Asked[], by: Asker): Promise<Told[]>;
-  /** @throws AppError IDEMPOTENCY_MISMATCH */
+  /** @throws AppError SITE_SHUT_OUT, IDEMPOTENCY_MISMATCH */
   askOne(order: Asked, by: Asker): Promise<Told>;
   /** What was asked for as one with this key before. */
   again(by: Asker): Promise<(Told & Pick<Asked, 'body'>) | undefined>;
@@ -46,6 +51,12 @@ export interface Asking {
   /** Until each is answered, or a moment has passed. Those whose site is away are not waited for. */
   settled(asked: readonly Told[]): Promise<Told[]>;
 }
+
+const SHUT_OUT = {
+  status: 'refused',
+  unasked: true,
+  result: { code: 'SITE_SHUT_OUT', detail: 'None of its certificates is living.' },
+} as const;
 
 interface IntentRow extends SqlRow {
   id: string;
@@ -77,22 +88,32 @@ export function openAsking(
   };
   const keep = async (orders: readonly (Asked & { readonly id: string })[], who: string) => {
     const now = clock();
+    const sites = new Set(orders.map(({ site }) => site));
     const asked = await db.transaction(async (sql) => {
       const told: Told[] = [];
+      const shut = await shutOutOf(sql, [...sites], now);
       for (const { id, site, body } of orders) {
-        await putIntent(sql, { id, site, who, body, now });
+        const isShut = shut.includes(site);
+        if (!isShut) await putIntent(sql, { id, site, who, body, now });
         const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
+        if (!kept && isShut) {
+          told.push({ id, site, ...SHUT_OUT });
+          continue;
+        }
         if (!kept || kept.site !== site || wishOf(JSON.parse(kept.body)) !== wishOf(body))
           throw new AppError('IDEMPOTENCY_MISMATCH');
         told.push(toldOf(kept));
       }
       return told;
     });
-    for (const site of new Set(orders.map((one) => one.site))) nudge(site);
+    for (const site of sites) nudge(site);
     return asked;
   };
-  const askOne: Asking['askOne'] = async (order, by) =>
-    first(await keep([{ ...order, id: idFor(by) }], by.who));
+  const askOne: Asking['askOne'] = async (order, by) => {
+    const told = first(await keep([{ ...order, id: idFor(by) }], by.who));
+    if (told.unasked) assertTaken(told);
+    return told;
+  };
   return {
     ...{ settled, askOne },
     ask: (orders, by) => {

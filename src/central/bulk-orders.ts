@@ -74,7 +74,9 @@ export function addBulkOrders(app: FleetApp, parts: FleetAppParts): void {
       const orders = rows.flatMap(({ order }) => order ?? []);
       const told = await parts.asking.ask(orders, askerOf(request));
       const results = rows.map(({ order, shown: { hardwarename: target, ...rest } }) => {
-        const id = order && told[orders.indexOf(order)]?.id;
+        const one = order && told[orders.indexOf(order)];
+        if (one?.unasked) return { target, ok: false, ...rest, ...refusalOf(one.result) };
+        const id = one?.id;
         return { target, ok: id !== undefined, ...rest, ...(id !== undefined && { id }) };
       });
       const created = results.filter(({ ok }) => ok).length;

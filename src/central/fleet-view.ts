@@ -172,6 +172,20 @@ export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<stri
 export const MAY_COME = `EXISTS (SELECT 1 FROM certificates c
   WHERE c.site = sites.name AND c.revoked_at = 0 AND c.not_after > ?)`;
 
+/** Those of these sites that are shut out: what they are asked for, they would never hear of. */
+export async function shutOutOf(
+  sql: Sql,
+  names: readonly string[],
+  now: number,
+): Promise<string[]> {
+  if (names.length === 0) return [];
+  const rows = await sql.all<{ name: string }>(
+    `SELECT name FROM sites WHERE name IN (${names.map(() => '?').join(', ')}) AND NOT ${MAY_COME} ORDER BY name`,
+    [...names, now],
+  );
+  return rows.map(({ name }) => name);
+}
+
 /** By name. */
 export async function siteStandings(sql: Sql, now: number): Promise<SiteStanding[]> {
   const rows = await sql.all<SiteRow & { living: number }>(

@@ -12,7 +12,7 @@ import { limit } from '../limits.ts';
 import { readHardware, requestSchema } from '../provisioning/request.ts';
 import type { Clock } from '../wire/time.ts';
 import type { SiteRow } from './fleet.ts';
-import { type SiteView, siteStandings, siteViews } from './fleet-view.ts';
+import { type SiteView, shutOutOf, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { askParts, atMost, HAS_OPEN_PART, partsOf, type RequestRow, stocksOf } from './parts.ts';
 import {
@@ -222,13 +222,10 @@ async function insert(
   return id;
 }
 
-/** @throws AppError REQUEST_INVALID for a site that is shut out: it would never hear of it */
+/** @throws AppError SITE_SHUT_OUT */
 async function assertMayCome(sql: Sql, named: readonly string[], now: number): Promise<void> {
-  const shut = (await siteStandings(sql, now)).filter(({ shutOut }) => shutOut);
-  const site = shut.map(({ site }) => site).find((one) => named.includes(one));
-  if (site === undefined) return;
-  const detail = `${site} is shut out, and does not come back before it joins again.`;
-  throw new AppError('REQUEST_INVALID', { detail, path: '/sites' });
+  const [site] = await shutOutOf(sql, named, now);
+  if (site !== undefined) throw new AppError('SITE_SHUT_OUT', { detail: site, path: '/sites' });
 }
 
 /** @throws AppError SITE_UNKNOWN, REQUEST_INVALID for hardware that cannot be read */

@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts';
 import type { FeedEvent, FromAppliance } from '../federation/protocol.ts';
 import type { ResetBody } from '../provisioning/pool.ts';
 import type { Clock } from '../wire/time.ts';
-import { type Fresh, siteViews } from './fleet-view.ts';
+import { type Fresh, shutOutOf, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
@@ -135,6 +135,8 @@ export function openFleetResets(db: FleetDatabase, clock: Clock): FleetResets {
         );
         if (other)
           throw new AppError('ALREADY_EXISTS', { detail: `Reset ${other.id} is ${other.status}.` });
+        const [shut] = await shutOutOf(sql, sites, now);
+        if (shut !== undefined) throw new AppError('SITE_SHUT_OUT', { detail: `(${shut})` });
         await sql.run(
           'INSERT INTO fleet_resets (id, pool, body, who, asked_at) VALUES (?, ?, ?, ?, ?)',
           [id, pool, JSON.stringify(body), who, now],

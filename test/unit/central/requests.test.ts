@@ -358,8 +358,8 @@ describe('who may ask for what', () => {
     expect(plan.body.parts.map(({ site }: { site: string }) => site)).toEqual(['lon']);
     const named = await fleet.call('POST', '/requests', { ...asked, sites: ['lon', 'sto'] });
     expect([named.body.code, named.body.detail]).toEqual([
-      'REQUEST_INVALID',
-      expect.stringContaining('sto is shut out'),
+      'SITE_SHUT_OUT',
+      expect.stringContaining('sto'),
     ]);
     const { body } = await fleet.call('GET', '/sites');
     expect(body.sites).toMatchObject([{ shutOut: false }, { site: 'sto', shutOut: true }]);

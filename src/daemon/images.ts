@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import type { ImageService } from '../http/machine/image-routes.ts';
+import type { ImageService } from '../http/machine/holder.ts';
 import { createAdmission } from '../images/admission.ts';
 import { type ImageDesk, openImageDesk } from '../images/desk.ts';
 import { parseKey, type TrustedKey } from '../images/signature.ts';

@@ -8,7 +8,8 @@ import type { TakeOver } from '../standby/right.ts';
 import { NEVER } from '../standby/standing.ts';
 import { formatIpv4 } from '../wire/ipv4.ts';
 import { VERSION } from './core.ts';
-import { mono, type Pair } from './standby.ts';
+import type { Pair } from './standby.ts';
+import { mono } from './standby-clock.ts';
 
 export function createPairDesk(pair: Pair): PairDesk {
   return {

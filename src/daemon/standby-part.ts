@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Daemon, startDaemon } from '../daemon.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events.ts';
-import type { PairDesk, PairStatus } from '../http/people/context.ts';
+import type { PairDesk } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
 import { checkImageFile } from '../platform/image-check.ts';
 import type { ImageFolder } from '../platform/image-folder.ts';
@@ -20,6 +20,7 @@ import { isFromCopy } from '../standby/copy.ts';
 import { createFollowing } from '../standby/following.ts';
 import type { Standing } from '../standby/gate.ts';
 import { followClock } from '../standby/lease-clock.ts';
+import type { Mode } from '../standby/mode.ts';
 import { readMoves } from '../standby/move-log.ts';
 import { unsureOf } from '../standby/promises.ts';
 import type { Told } from '../standby/told.ts';
@@ -35,7 +36,6 @@ import type { PairSide } from './standby-serving.ts';
 import type { PairStateFile } from './standby-state.ts';
 import { openTold } from './standby-told.ts';
 
-export type Mode = PairStatus['mode'];
 type Core = ReturnType<typeof openCore>;
 
 export interface PartPorts {

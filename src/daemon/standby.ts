@@ -11,23 +11,24 @@ import { AppError } from '../errors.ts';
 import type { PairDesk } from '../http/people/context.ts';
 import { limit } from '../limits.ts';
 import { type ImageFolder, openImageFolder } from '../platform/image-folder.ts';
-import { lastingMs } from '../platform/lasting-clock.ts';
 import type { Log } from '../platform/log.ts';
 import { seldomErrors } from '../platform/seldom.ts';
 import type { Standing } from '../standby/gate.ts';
 import type { KeptRight } from '../standby/kept-right.ts';
+import { type Mode, modeFor } from '../standby/mode.ts';
 import { type HelloMessage, STANDBY_PROTOCOL } from '../standby/protocol.ts';
 import { createRight, type Right } from '../standby/right.ts';
 import type { StandbySettings } from '../standby/settings.ts';
 import type { Answer } from '../standby/witness.ts';
 import { federationFolderOf, imageFolderOf, VERSION } from './core.ts';
+import { mono } from './standby-clock.ts';
 import { type ControlSocket, controlFileOf, openControl } from './standby-control.ts';
 import { longestLeaseMs, openStandbyCopy, type StandbyCopy } from './standby-copy.ts';
 import { createPairDesk } from './standby-desk.ts';
 import { type Footing, openFooting, type Reading, withRight } from './standby-footing.ts';
 import { hearOther } from './standby-hearing.ts';
 import { type Meeting, openMeetings } from './standby-meeting.ts';
-import { type Mode, PairPart } from './standby-part.ts';
+import { PairPart } from './standby-part.ts';
 import { type AskedPieces, askForPieces } from './standby-pieces.ts';
 import { openPairState, type PairStateFile } from './standby-state.ts';
 import { openWitness } from './standby-witness.ts';
@@ -36,9 +37,6 @@ const UNNOTED = 'what the pair has to note could not be written: tried again';
 const heldOf = ({ epoch, own, copy, unbegun, ahead }: KeptRight) => ({
   ...{ epoch, own, copy, unbegun, ahead },
 });
-
-/** Not the time of day, which may jump. A right ends while the machine is suspended, too. */
-export const mono = lastingMs;
 
 export async function startPair(config: Config, log: Log, file?: string): Promise<Daemon> {
   const settings = config.standby;
@@ -354,16 +352,15 @@ export class Pair {
   }
 
   private wanted(): Mode {
-    if (this.isActive()) return 'active';
-    const { mode } = this;
-    const { copy } = this.right.kept();
-    if (this.meeting?.active) return 'following';
-    if (!this.copy.exists()) return 'waiting';
-    const silentMs = mono() - Math.max(this.startedAt, this.heardAt);
-    if (mode === 'active' && this.meeting) return 'following';
-    if (mode === 'active' || mode === 'apart') return 'apart';
-    if (copy > 0 && silentMs > 1.5 * this.leaseMs && this.oriented) return 'apart';
-    return mode === 'following' || copy > 0 ? 'following' : 'waiting';
+    const { meeting, mode, oriented } = this;
+    const now = {
+      ...{ isActive: this.isActive(), mode, oriented },
+      line: meeting ? (meeting.active ? 'active' : 'open') : 'none',
+      hasCopy: this.copy.exists(),
+      wasWhole: this.right.kept().copy > 0,
+      silentMs: mono() - Math.max(this.startedAt, this.heardAt),
+    } as const;
+    return modeFor(now, this.leaseMs);
   }
 
   settle(): void {

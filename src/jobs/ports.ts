@@ -10,7 +10,7 @@ import type { Hardwarename } from '../wire/ids.ts';
 import type { Millis } from '../wire/time.ts';
 import type { Output } from './definition.ts';
 import type { InstallParams } from './kinds/install-params.ts';
-import type { RecycleParams } from './kinds/recycle.ts';
+import type { RecycleParams } from './kinds/recycle-params.ts';
 
 /** What a job may know of its machine. Read anew for each step. */
 export type JobMachine = Pick<

@@ -2,7 +2,7 @@
 import type { Config } from '../../config.ts';
 import { limit } from '../../limits.ts';
 import { loadTls, type TlsFiles } from '../../platform/tls-files.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './doctor-finding.ts';
 
 export function certificates({ peopleHttp, machineHttp }: Config, now: number): Finding[] {
   const listeners: readonly (readonly [string, TlsFiles | undefined])[] = [

@@ -10,7 +10,7 @@ import { request as requestTls } from 'node:https';
 import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { formatIpv4, IPV4_ANY } from '../../wire/ipv4.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './doctor-finding.ts';
 
 const WAIT_MS = 2000;
 const ANSWER_BYTES_MAX = 16_384;

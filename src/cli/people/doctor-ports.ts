@@ -16,7 +16,7 @@ import {
   type SocketHolder,
   socketHolders,
 } from '../../platform/socket-holders.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './doctor-finding.ts';
 
 export async function ports(config: Config): Promise<Finding[]> {
   const wanted = wantedPorts(config);

@@ -2,7 +2,7 @@
 import type { Config } from '../../config.ts';
 import { askControl, controlFileOf } from '../../daemon/standby-control.ts';
 import { readPairKey } from '../../platform/pair-link.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './doctor-finding.ts';
 
 type PairStatus = Awaited<ReturnType<typeof askControl>>;
 

@@ -28,15 +28,9 @@ import {
 } from './doctor-bmcs.ts';
 import { certificates } from './doctor-certificates.ts';
 import { daemonParts } from './doctor-daemon.ts';
+import type { Finding } from './doctor-finding.ts';
 import { ports } from './doctor-ports.ts';
 import { pairParts } from './doctor-standby.ts';
-
-export interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  readonly found: string;
-  readonly mend?: string;
-}
 
 const MEBIBYTE = 2 ** 20;
 const ROOM_MIB = 512;

@@ -15,7 +15,8 @@ import type { Inventory } from '../../inventory/inventory.ts';
 import { limit } from '../../limits.ts';
 import type { Hardwarename } from '../../wire/ids.ts';
 import { holder, type MachineAppOptions, note, type TokenParams } from './holder.ts';
-import { takeProgress, workTokenOf } from './work-routes.ts';
+import { workTokenOf } from './work-holder.ts';
+import { takeProgress } from './work-routes.ts';
 
 const progressBody = z.strictObject({
   phase: z.string().min(1).max(64),

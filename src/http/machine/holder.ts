@@ -2,13 +2,16 @@
  * What the routes of machines share: what they are made with, who holds a token, and how what a machine does becomes an
  * event of its boot.
  */
+import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { BootDesk } from '../../boot/desk.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { NewEvent } from '../../events.ts';
+import type { Admission } from '../../images/admission.ts';
 import type { Boot } from '../../inventory/boots.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Token, TokenPurpose } from '../../inventory/tokens.ts';
+import type { OpenBootFile } from '../../platform/boot-files.ts';
 import type { SendEnd, SendOptions } from '../../platform/file-sender.ts';
 import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseBootToken } from '../../wire/ids.ts';
@@ -17,7 +20,15 @@ import type { Mac } from '../../wire/mac.ts';
 import type { Clock } from '../../wire/time.ts';
 import type { ConnectionGuard } from './connections.ts';
 import type { Flows } from './flows.ts';
-import type { ImageService } from './image-routes.ts';
+
+/** What the machines' listeners need of the image store. */
+export interface ImageService {
+  /** `undefined` when the file is not there, or is damaged. */
+  open(sha256: string): OpenBootFile | undefined;
+  readonly admission: Admission;
+  /** Bounds how fast a connection sends; 0 sets no bound. */
+  pace(socket: Socket, bytesPerSecond: number): void;
+}
 
 export interface MachineAppOptions {
   readonly inventory: Inventory;

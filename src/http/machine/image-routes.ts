@@ -8,26 +8,16 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { Admission, Admitted } from '../../images/admission.ts';
+import type { Admitted } from '../../images/admission.ts';
 import { type InstallDetail, parseInstallDetail } from '../../install/detail.ts';
 import type { Boot } from '../../inventory/boots.ts';
 import type { ImageFile } from '../../inventory/images.ts';
 import type { WorkToken } from '../../inventory/work.ts';
-import type { OpenBootFile } from '../../platform/boot-files.ts';
 import type { SendOptions, Slice } from '../../platform/file-sender.ts';
-import { type MachineAppOptions, note } from './holder.ts';
+import { type ImageService, type MachineAppOptions, note } from './holder.ts';
 import { parseRange } from './preconditions.ts';
 import { type FileAnswer, type SendObserver, sendBootFile } from './send-file.ts';
-import { holderOfLiveWork } from './work-routes.ts';
-
-/** What the machines' listeners need of the image store. */
-export interface ImageService {
-  /** `undefined` when the file is not there, or is damaged. */
-  open(sha256: string): OpenBootFile | undefined;
-  readonly admission: Admission;
-  /** Bounds how fast a connection sends; 0 sets no bound. */
-  pace(socket: Socket, bytesPerSecond: number): void;
-}
+import { holderOfLiveWork } from './work-holder.ts';
 
 export type ImageRouteOptions = MachineAppOptions & {
   readonly send: SendOptions;

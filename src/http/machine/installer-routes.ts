@@ -21,7 +21,7 @@ import { readKept } from '../../platform/boot-files.ts';
 import { type TokenParams, urlOf } from './holder.ts';
 import { type ImageRouteOptions, observe } from './image-routes.ts';
 import { sendBootFile } from './send-file.ts';
-import { holderOfLiveWork, holderOfWork } from './work-routes.ts';
+import { holderOfLiveWork, holderOfWork } from './work-holder.ts';
 
 export type InstallerRouteOptions = ImageRouteOptions & { readonly domain?: string };
 

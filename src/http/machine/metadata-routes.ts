@@ -10,7 +10,7 @@ import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { limit } from '../../limits.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
 import { endInstaller } from './installer-routes.ts';
-import { workTokenOf } from './work-routes.ts';
+import { workTokenOf } from './work-holder.ts';
 
 export function addMetadataRoutes(app: FastifyInstance, options: MachineAppOptions): void {
   const find = (request: Parameters<typeof workTokenOf>[1]): [WorkToken, InstallDetail] => {

@@ -11,7 +11,7 @@ import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseRecycleDetail, recyclePlan } from '../../recycle/plan.ts';
 import { erasedSchema, seenForRecycle } from '../../recycle/seen.ts';
 import type { MachineAppOptions, TokenParams } from './holder.ts';
-import { holderOfWork, parseBody } from './work-routes.ts';
+import { holderOfWork, parseBody } from './work-holder.ts';
 
 /** @throws AppError NOT_FOUND where nothing can be certified */
 function recycleDeskOf({ recycle }: MachineAppOptions): RecycleDesk {

@@ -5,7 +5,6 @@
  * that hears 410 stops what it is doing. Progress is gathered, the last word is told once however often it is posted.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { NewEvent } from '../../events.ts';
 import { parseInstallDetail } from '../../install/detail.ts';
@@ -14,37 +13,13 @@ import { parseSeen } from '../../install/seen.ts';
 import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { type AgentResult, progressSchema, resultSchema } from '../../inventory/work-report.ts';
 import { limit } from '../../limits.ts';
-import { parseBootToken } from '../../wire/ids.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
 import { planOfRecycle } from './recycle-routes.ts';
+import { holderOfLiveWork, holderOfWork, parseBody } from './work-holder.ts';
 
 type Asked = FastifyRequest<TokenParams>;
 
-/** The token in the path when it is one of work, whatever it still opens. @throws AppError for one that has ended */
-export function workTokenOf(
-  { inventory }: MachineAppOptions,
-  request: Asked,
-): WorkToken | undefined {
-  const text = parseBootToken(request.params.token);
-  if (!text || inventory.tokens.find(text)) return undefined;
-  return inventory.work.find(text);
-}
-
-/** @throws AppError TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_PURPOSE, WORK_ENDED */
-export function holderOfWork(options: MachineAppOptions, request: Asked): WorkToken {
-  const token = workTokenOf(options, request);
-  if (!token || token.purpose === 'metadata') throw new AppError('TOKEN_PURPOSE');
-  return token;
-}
-
-/** As above, and its agent has not had its last word. */
-export function holderOfLiveWork(options: MachineAppOptions, request: Asked): WorkToken {
-  const token = holderOfWork(options, request);
-  if (token.order.state !== 'armed') throw new AppError('WORK_ENDED');
-  return token;
-}
-
-/** As above, and it is an agent that is to do it. */
+/** One whose work goes on, and it is an agent that is to do it. */
 function holderOfAgentWork(options: MachineAppOptions, request: Asked): WorkToken {
   const token = holderOfLiveWork(options, request);
   if (isForInstaller(token.order)) throw new AppError('TOKEN_PURPOSE');
@@ -186,23 +161,4 @@ function sendLines(
     .map(([name, value]) => `${name}: ${String(value).replace(/[^\x20-\x7e]+/g, ' ')}\n`)
     .join('');
   return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(text);
-}
-
-export function parseBody<Schema extends z.ZodType>(
-  schema: Schema,
-  body: unknown,
-): z.output<Schema> {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  } catch (cause) {
-    throw new AppError('REQUEST_INVALID', { detail: 'The body is not JSON.', cause });
-  }
-  const parsed = schema.safeParse(document);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new AppError('REQUEST_INVALID', {
-    detail: issue?.message ?? 'wrong form',
-    path: `/${(issue?.path ?? []).join('/')}`,
-  });
 }

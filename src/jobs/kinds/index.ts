@@ -5,7 +5,8 @@ import { burnIn } from './burn-in.ts';
 import { type InstallPolicy, installJob, reinstallJob } from './install.ts';
 import { netboot, recon } from './netboot.ts';
 import { identify, powerCycle, powerOffJob, powerOnJob, reset } from './power.ts';
-import { type RecyclePolicy, recycleJob } from './recycle.ts';
+import { recycleJob } from './recycle.ts';
+import type { RecyclePolicy } from './recycle-params.ts';
 
 /** What the site's configuration says about jobs that leave room for it. */
 export interface KindPolicies {

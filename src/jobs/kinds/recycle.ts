@@ -7,10 +7,9 @@
  * went well, of disks that are not all proven clean, has failed. A machine that failed is broken, with the disk and the
  * reason; nobody gets it before it was repaired.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { limit } from '../../limits.ts';
-import { LEVELS, type Level } from '../../recycle/methods.ts';
 import {
   defineJob,
   type End,
@@ -20,38 +19,11 @@ import {
   type StepContext,
   step,
 } from '../definition.ts';
-import { BMC_USERS, type BmcUsers } from '../settings.ts';
 import { endWork, quick, takeWork, workDone } from './agent-work.ts';
 import { accountOf, managed } from './bmc-accounts.ts';
 import { armBurnIn, burnInParams, testedSince } from './burn-in.ts';
+import { paramsFor, type RecycleParams, type RecyclePolicy } from './recycle-params.ts';
 import { ATTEMPT_MS, BMC_WITHIN_MS } from './steps.ts';
-
-export interface RecyclePolicy {
-  /** What every disk must reach, unless a job says otherwise. */
-  readonly level: Level;
-  /** Burn it in before it is capacity again. */
-  readonly burnIn?: boolean;
-  /** What becomes of accounts on the BMC that are not ours, unless a job says otherwise; `keep` when absent. */
-  readonly bmcUsers?: BmcUsers;
-  /** Names of accounts that are left alone, such as those of a site's own monitoring. */
-  readonly keepBmcUsers?: readonly string[];
-  /** The credential that every BMC of the site has; '' for none. */
-  readonly site?: string;
-}
-
-const paramsFor = ({ level, bmcUsers = 'keep' }: RecyclePolicy) =>
-  z.strictObject({
-    level: z.enum(LEVELS).default(level).describe('NIST SP 800-88: what every disk must reach'),
-    samples: z.number().int().min(16).max(2000).default(200).describe('Blocks of each disk'),
-    verify: z
-      .enum(['sample', 'full'])
-      .default('sample')
-      .describe('full: after an overwrite, every block is read back'),
-    clearTpm: z.boolean().default(true),
-    clearBootEntries: z.boolean().default(true).describe('Of UEFI, those that lead to disks'),
-    bmcUsers: z.enum(BMC_USERS).default(bmcUsers).describe('close: accounts that are not ours'),
-  });
-export type RecycleParams = z.output<ReturnType<typeof paramsFor>>;
 
 const prepare = step<JobParams>('prepare', {
   ...quick,

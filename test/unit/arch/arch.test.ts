@@ -57,6 +57,35 @@ describe('what may import what', () => {
   });
 });
 
+describe('files that import each other', () => {
+  /** What a file needs to run: types are gone by then. */
+  const needs = (file: string): string[] =>
+    [...text(file).matchAll(/^(?:im|ex)port (?!type )([^;]*?)from '(\.[^']+)'/gm)]
+      .filter(([, names = '']) => !/^\{(\s*type [^,}]+,?)+\s*\}/.test(names))
+      .map(([, , name = '']) => normalize(join(dirname(file), name)));
+  /** A way from a file back to itself, if there is one: each has `done` behind it when nothing leads back. */
+  const circleFrom = (file: string, way: string[], done: Set<string>): string[] | undefined => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file) || !/\.tsx?$/.test(file)) return undefined;
+    for (const needed of needs(file)) {
+      const circle = circleFrom(needed, [...way, file], done);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+
+  it.each(['src', 'qemu-lab', 'bench', 'test'])(
+    'are none in %s: one of them is read first',
+    (root) => {
+      const done = new Set<string>();
+      const circles = sources(root).map((file) => circleFrom(file, [], done));
+      expect(circles.find((circle) => circle)?.join(' -> ')).toBeUndefined();
+      expect(done.size).toBeGreaterThan(50);
+    },
+  );
+});
+
 describe('the core', () => {
   const core = sources('src').filter((file) =>
     [

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { NO_BMC_POLICY } from '../../../src/jobs/kinds/bmc-setup.ts';
 import { jobKinds } from '../../../src/jobs/kinds/index.ts';
-import { type RecyclePolicy, recycleJob } from '../../../src/jobs/kinds/recycle.ts';
+import { recycleJob } from '../../../src/jobs/kinds/recycle.ts';
+import type { RecyclePolicy } from '../../../src/jobs/kinds/recycle-params.ts';
 import { type Hall, nameOf } from '../../support/job-hall.ts';
 import { hallFor } from '../../support/job-plans.ts';
 import { faultsOf } from '../../support/job-trials.ts';

@@ -1,23 +1,16 @@
 /** What a daemon of the made-up pair is made of, each time that one starts: the rules under test, over its member's store. */
 import { createFeeder, type Feeder } from '../../../src/standby/feeder.ts';
 import { createFollowing, type Following } from '../../../src/standby/following.ts';
-import {
-  apartHoldSeconds,
-  isSilent,
-  isTogether,
-  reservedHoldSeconds,
-} from '../../../src/standby/gate.ts';
+import { apartHoldSeconds, isSilent, isTogether } from '../../../src/standby/gate.ts';
 import { createMoves, type Moves } from '../../../src/standby/moves.ts';
 import { createPromises, type Promises } from '../../../src/standby/promises.ts';
 import type { Place } from '../../../src/standby/protocol.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
-import { MCLT_S } from './pair-form.ts';
+import { HOLD_MS, MCLT_S } from './pair-form.ts';
 import { keepWord } from './pair-places.ts';
 import type { SimMember } from './pair-world.ts';
-
-export const HOLD_MS = reservedHoldSeconds(MCLT_S) * 1000;
 
 export interface SimDaemon {
   readonly feeder: Feeder;

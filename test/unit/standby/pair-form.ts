@@ -1,4 +1,5 @@
 /** The shapes of a made-up pair. */
+import { reservedHoldSeconds } from '../../../src/standby/gate.ts';
 import type { Member, WitnessRow } from '../../../src/standby/witness.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
@@ -8,6 +9,7 @@ export const LEASE_MS = 4000;
 /** A line on which nothing is heard for so long is closed. */
 export const SILENCE_MS = 0.6 * LEASE_MS;
 export const MCLT_S = 20;
+export const HOLD_MS = reservedHoldSeconds(MCLT_S) * 1000;
 export const LONG_S = 90;
 export const POOL = [10, 11, 12, 13, 14, 15] as Ipv4[];
 /** No dynamic address, whoever it is kept for. */

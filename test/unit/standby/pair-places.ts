@@ -3,8 +3,7 @@ import { isTogether } from '../../../src/standby/gate.ts';
 import { unsureOf } from '../../../src/standby/promises.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import { knowsAll } from './pair-changes.ts';
-import { HOLD_MS } from './pair-daemon.ts';
-import { tell } from './pair-form.ts';
+import { HOLD_MS, tell } from './pair-form.ts';
 import type { SimMember } from './pair-world.ts';
 
 /** What is noted, and what ran by the other one's clock, runs on by ours; our words become notes. */

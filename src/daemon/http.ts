@@ -32,6 +32,7 @@ import type { OidcSettings } from '../http/people/oidc-settings.ts';
 import type { Upgrades } from '../http/people/upgrade.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { limit } from '../limits.ts';
+import { keepAccepting } from '../platform/accept.ts';
 import { SEND_ENDS, type SendEnd } from '../platform/file-sender.ts';
 import type { Log } from '../platform/log.ts';
 import { readSecret } from '../platform/secret-key.ts';
@@ -135,6 +136,10 @@ export async function startMachineHttp(
   services: Pick<MachineAppOptions, 'images' | 'recycle'>,
 ): Promise<void> {
   const { config, segments, inventory, desk, clock, log, metrics, flows } = parts;
+  const pace = {
+    everyMs: limit('httpAcceptEveryMs'),
+    atOnceMax: limit('httpAcceptAtOnceMax'),
+  };
   const guard = createConnectionGuard((reason) => metrics.http.shed.inc({ reason }));
   const threads = openSendThreads({
     threads: limit('httpSendThreadsMax'),
@@ -165,7 +170,9 @@ export async function startMachineHttp(
     const prepare = (server: WebServer) => {
       boundTimes(server);
       guard.watch(server);
+      keepAccepting(server, pace);
     };
+    keepAccepting(app.server, pace);
     const of = { address: host, ifaces: ifacesOf(segments, host), ...parts };
     const backlog = limit('httpBacklogMax');
     // Apart: what listens cannot be opened again because the other one failed.

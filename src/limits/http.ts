@@ -14,6 +14,14 @@ export const HTTP_LIMITS = {
     value: 4096,
     why: 'who waits to be accepted: a storm fills 511; the kernel gives net.core.somaxconn at most',
   },
+  httpAcceptEveryMs: {
+    value: 4,
+    why: 'machines let in though turns are long: three requests each, a third of the main thread',
+  },
+  httpAcceptAtOnceMax: {
+    value: 16,
+    why: 'some 20 ms of the main thread: what came meanwhile by DHCP is answered in between',
+  },
   httpShedSilenceMs: {
     value: 1000,
     why: 'a loader asks as soon as it is connected; one this silent yields to newcomers',

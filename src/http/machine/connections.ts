@@ -8,7 +8,7 @@
  * can hold a part of the house only: a broken machine in a loop must not keep the others out. Time is bounded by the
  * listener itself (`boundTimes`): headers, the whole request, idleness between requests, and a body nobody reads.
  *
- * The event loop accepts one connection in each of its turns (libuv since 1.45), whatever else the turn brings. In a storm
+ * The event loop accepts one connection in each of its turns, a few in long ones (platform/accept.ts). In a storm
  * machines therefore wait in the kernel, in the order of their coming, and the house stays nearly empty. That queue must
  * hold them all (`httpBacklogMax`): from a full one the kernel throws handshakes away, and resets who believed in one.
  *

@@ -6,10 +6,10 @@ const key = fc.integer({ min: 0, max: 3000 }).map((n) => n.toString(36));
 
 describe('sorted keys in pieces', () => {
   it('hold, find and forget what one sorted list would, and leave older lists alone', () => {
-    const changes = fc.array(fc.tuple(key, fc.boolean()), { maxLength: 200 });
+    const changes = fc.array(fc.tuple(key, fc.boolean()), { maxLength: 200, size: 'max' });
     fc.assert(
       fc.property(
-        fc.uniqueArray(key, { maxLength: 1500, minLength: 0 }),
+        fc.uniqueArray(key, { maxLength: 1500, size: 'max' }),
         changes,
         (start, steps) => {
           let model = [...start].sort();

@@ -47,7 +47,7 @@ describe('any history of jobs', () => {
   it('loses, doubles and sticks none, and keeps the limits', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(deed, { minLength: 5, maxLength: 40 }),
+        fc.array(deed, { minLength: 5, maxLength: 40, size: 'max' }),
         fc.integer({ min: 1, max: 1e6 }),
         async (deeds, seed) => {
           const hall = createHall({

@@ -195,7 +195,7 @@ describe('a token that a token made', () => {
       fc.record({ revoke: fc.nat(5) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { minLength: 10, maxLength: 25 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 25, size: 'max' }), (steps) => {
         const made: { id: string; secret: string; above: number; ended: boolean }[] = [];
         const lives = (at: number): boolean => {
           const one = made[at];

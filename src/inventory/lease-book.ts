@@ -111,6 +111,9 @@ export function createLeaseBook(): LeaseBook {
       const fits = (address: Ipv4) => segment.isDynamic(address) && usable(address);
       const own = byMac(mac, now);
       if (own && fits(own.address)) return own.address;
+      // It was offered what it may not have any more.
+      const beside = own && heldBeside(own, addresses);
+      if (beside && fits(beside.address)) return beside.address;
       if (wanted !== undefined && fits(wanted)) {
         const held = addresses.get(wanted);
         if (!held || held.expiresAt <= now || (held.mac === mac && held.state !== 'declined')) {

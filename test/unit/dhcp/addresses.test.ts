@@ -71,6 +71,18 @@ describe('reservations', () => {
     },
   );
 
+  it('that are called off leave a machine its lease when it asks anew', () => {
+    let reservation: ReturnType<typeof ipv4> | undefined;
+    const on = world('', { reservationFor: () => reservation });
+    bind(on, B);
+    expect(shown(bind(on, A))).toBe('ack 10.77.0.101');
+    on.dhcp(dhcpPacket({ mac: B, type: 7, ciaddr: ipv4('10.77.0.100') }));
+    reservation = ipv4('10.77.0.7');
+    expect(shown(discover(on, A))).toBe('offer 10.77.0.7');
+    reservation = undefined;
+    expect(shown(bind(on, A))).toBe('ack 10.77.0.101');
+  });
+
   it('wait while somebody else still holds the address', () => {
     const before = world('');
     bind(before, B);

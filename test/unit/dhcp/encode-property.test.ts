@@ -7,12 +7,12 @@ import { dhcpPacket, mac } from '../../support/world.ts';
 
 const base = { ...dhcpPacket({ mac: mac('52:54:00:00:00:0a'), type: 2 }), op: BOOTREPLY };
 const value = fc.oneof(
-  { weight: 8, arbitrary: fc.uint8Array({ minLength: 0, maxLength: 60 }) },
-  { weight: 2, arbitrary: fc.uint8Array({ minLength: 200, maxLength: 700 }) },
+  { weight: 8, arbitrary: fc.uint8Array({ maxLength: 60, size: 'max' }) },
+  { weight: 2, arbitrary: fc.uint8Array({ minLength: 200, maxLength: 700, size: 'max' }) },
 );
 const code = fc.integer({ min: 1, max: 254 }).filter((n) => ![52, 53].includes(n));
 const reply = fc.record({
-  options: fc.array(fc.tuple(code, value), { maxLength: 24 }),
+  options: fc.array(fc.tuple(code, value), { maxLength: 24, size: 'max' }),
   overload: fc.constantFrom(undefined, 0, 1, 2, 3),
   file: fc.constantFrom('', 'snponly.efi'),
   bytesMax: fc.integer({ min: 548, max: 1472 }),

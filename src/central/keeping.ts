@@ -4,8 +4,12 @@
  * database, in transactions of some milliseconds; what another one has begun it goes on with.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { limit } from '../limits.ts';
+import type { Log } from '../platform/log.ts';
+import type { Clock } from '../wire/time.ts';
 import { endAway, OPEN_PARTS } from './parts.ts';
+import type { Removing } from './removing.ts';
 import { type FleetDatabase, LONG, type Sql } from './sql.ts';
 
 const DAY_MS = 86_400_000;
@@ -39,6 +43,44 @@ export function openKeeping(db: FleetDatabase, keepDays: number): Keeping {
       gone += await db.run('DELETE FROM certificates WHERE not_after < ?', [before]);
       return gone;
     },
+  };
+}
+
+interface KeepingParts {
+  readonly removing: Pick<Removing, 'goOn'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'error'>;
+  readonly everyMs?: number;
+  readonly closeMs?: number;
+}
+
+/**
+ * Also goes on with removals of sites that nobody goes on with.
+ *
+ * @returns stops it, when what runs has ended, or when it has had its time: the database undoes the rest, which the next instance does
+ */
+export function startKeeping(
+  keeping: Pick<Keeping, 'run'>,
+  { removing, clock, log, ...times }: KeepingParts,
+): () => Promise<void> {
+  const { everyMs = limit('fleetKeepingMs'), closeMs = limit('fleetCloseMs') } = times;
+  let running: Promise<unknown> = Promise.resolve();
+  let isOver = false;
+  const isStopped = () => isOver;
+  const failed = (words: string) => (err: unknown) => {
+    if (!isOver) log.error({ err }, words);
+  };
+  const timer = setInterval(() => {
+    running = running
+      .then(() => (isOver ? undefined : keeping.run(clock())))
+      .catch(failed('what is old could not be removed'))
+      .then(() => (isOver ? undefined : removing.goOn(isStopped)))
+      .catch(failed('a site could not be removed'));
+  }, everyMs);
+  return async () => {
+    clearInterval(timer);
+    isOver = true;
+    await Promise.race([running, sleep(closeMs, undefined, { ref: false })]);
   };
 }
 

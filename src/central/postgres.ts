@@ -6,9 +6,12 @@
  * up no other one. This side waits a little longer than that, for a server that does not say it either. pg gives an error then and leaves the
  * connection with the statement on it (node-postgres issue 3399): such a connection is closed, and nothing is sent behind the statement.
  *
+ * Closing gives what runs some seconds, and then ends its connections: the server undoes what was not committed, and nobody was told of it.
+ *
  * What another transaction was in the way of (40001, 40P01) was undone whole, and is tried again some times. So a transaction does nothing
  * that its rollback does not undo.
  */
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AppError } from '../errors.ts';
@@ -25,6 +28,8 @@ export interface PostgresTimes {
   readonly idleMs: number;
   /** By how much this side waits longer than the server. */
   readonly graceMs: number;
+  /** What still runs when all is closed. */
+  readonly closeMs: number;
 }
 
 export interface PostgresOptions {
@@ -38,6 +43,7 @@ const TIMES: PostgresTimes = {
   lockMs: limit('fleetLockMs'),
   idleMs: limit('fleetIdleTransactionMs'),
   graceMs: limit('fleetStatementGraceMs'),
+  closeMs: limit('fleetCloseMs'),
 };
 
 /** PostgreSQL's INT8: counts and times stay below 2^53. */
@@ -61,7 +67,15 @@ export function openPostgres(url: string, options: PostgresOptions = {}): FleetD
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   const bounds = boundsFor(url, times);
+  /** Of connections that are open or on their way. */
+  const sockets = new Set<Socket>();
+  let ended: Promise<void> | undefined;
   const pool = new pg.Pool({
+    stream: () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once('close', () => sockets.delete(socket));
+    },
     ...{ connectionString: url, max: 10, types, keepAlive: true },
     connectionTimeoutMillis: times.connectMs,
     query_timeout: times.statementMs + times.graceMs,
@@ -126,7 +140,13 @@ export function openPostgres(url: string, options: PostgresOptions = {}): FleetD
     ...postgresSql((text, values) => again(() => heard(text, () => pool.query(text, values)))),
     engine: 'postgresql',
     transaction: (run, of = {}) => again(() => once(run, of)),
-    close: () => pool.end(),
+    async close() {
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, times.closeMs);
+      ended ??= pool.end();
+      await ended.finally(() => clearTimeout(cut));
+    },
   };
 }
 

@@ -31,12 +31,12 @@ import { openFleetView } from './fleet-view.ts';
 import { openFleetHealth } from './health.ts';
 import { openFleetJobs } from './jobs.ts';
 import { type Joining, openJoining } from './joining.ts';
-import { type Keeping, openKeeping } from './keeping.ts';
+import { openKeeping, startKeeping } from './keeping.ts';
 import { createLines, type Lines } from './lines.ts';
 import { openFleetPools } from './pools.ts';
 import { openFleetProvisioning } from './provisioning.ts';
 import { openFleetRecords } from './records.ts';
-import { openRemoving, type Removing } from './removing.ts';
+import { openRemoving } from './removing.ts';
 import { openFleetResets } from './resets.ts';
 import { openRights, type Rights } from './rights.ts';
 import { migrateFleet } from './schema.ts';
@@ -168,32 +168,6 @@ export async function startCentral(
     peoplePort: portOf(app.server),
     firstToken: await access.bootstrap(),
     close,
-  };
-}
-
-/** @returns stops it, when what runs has ended */
-function startKeeping(
-  keeping: Keeping,
-  of: { readonly removing: Removing; readonly clock: Clock; readonly log: Log },
-): () => Promise<void> {
-  const { removing, clock, log } = of;
-  let running: Promise<unknown> = Promise.resolve();
-  let isOver = false;
-  const timer = setInterval(() => {
-    running = running
-      .then(() =>
-        keeping.run(clock()).catch((err) => log.error({ err }, 'what is old could not be removed')),
-      )
-      .then(() =>
-        removing
-          .goOn(() => isOver)
-          .catch((err) => log.error({ err }, 'a site could not be removed')),
-      );
-  }, limit('fleetKeepingMs'));
-  return async () => {
-    clearInterval(timer);
-    isOver = true;
-    await running;
   };
 }
 

@@ -32,6 +32,7 @@ export interface FleetDatabase extends Sql {
   readonly engine: 'postgresql' | 'sqlite';
   /** @param run is run again when another transaction was in the way: all that it does is undone by a rollback */
   transaction<T>(run: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** What runs has some seconds (`fleetCloseMs`); PostgreSQL undoes what is not committed by then, and whoever waits for it hears an error. */
   close(): Promise<void>;
 }
 

@@ -150,6 +150,10 @@ export const FEDERATION_LIMITS = {
     value: 600_000,
     why: 'indexes, steps of the schema and the end of a snapshot are of all machines: they go on for minutes on a slow disk, and nobody else waits',
   },
+  fleetCloseMs: {
+    value: 10_000,
+    why: 'what runs when central is stopped takes ms; what is silent or long is undone: twice this is less than the 30 s that its service has to stop',
+  },
   fleetTriesMax: {
     value: 5,
     why: 'two transactions that were in the way of each other are not so again and again',

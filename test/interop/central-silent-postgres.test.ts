@@ -7,6 +7,7 @@ import { requirePrograms } from '../../bench/support/programs.ts';
 import { withScope } from '../../bench/support/scope.ts';
 import type { PostgresTimes } from '../../src/central/postgres.ts';
 import { type FleetDatabase, openFleetDatabase } from '../../src/central/sql.ts';
+import { limit } from '../../src/limits.ts';
 import { createFleet, differences } from '../support/fleet.ts';
 import { type PostgresRelay, postgresRelay } from '../support/postgres-relay.ts';
 
@@ -26,6 +27,7 @@ async function withRelay(run: (relay: PostgresRelay) => Promise<void>): Promise<
 
 const TIMES: PostgresTimes = {
   ...{ connectMs: 5000, statementMs: 6000, lockMs: 4000, idleMs: 1000, graceMs: 1000 },
+  closeMs: 5000,
 };
 
 async function withTable(run: (db: FleetDatabase, relay: PostgresRelay) => Promise<void>) {
@@ -94,6 +96,37 @@ describe('central over a PostgreSQL that falls silent', () => {
         const { body } = await fleet.call('GET', '/machines?site=lon&limit=100');
         expect(body.machines).toHaveLength(21);
       } finally {
+        await fleet.close();
+      }
+    });
+  }, 240_000);
+});
+
+describe('central that is stopped while its PostgreSQL is silent', () => {
+  it('ends within half a minute, and loses nothing that it has said to have kept', async () => {
+    await withRelay(async (relay) => {
+      const fleet = await createFleet(relay.url);
+      try {
+        const call = (name: string) => fleet.call('PUT', `/squads/${name}`, {});
+        expect((await call('kept')).status).toBe(200);
+        relay.stop();
+        const asked = call('dark').then(
+          ({ status }) => status,
+          () => 'closed',
+        );
+        // It is on its way to the database by then.
+        await sleep(500);
+        const seconds = await took(() => fleet.central.close());
+        expect(seconds).toBeLessThan(2 * (limit('fleetCloseMs') / 1000) + 2);
+        expect(await asked).not.toBe(200);
+        relay.goOn();
+        const again = await fleet.another();
+        const url = `http://127.0.0.1:${again.peoplePort}/api/v1/squads/kept`;
+        const headers = { authorization: `Bearer ${fleet.token}` };
+        await within(60, async () => (await fetch(url, { headers })).status === 200);
+        await again.close();
+      } finally {
+        relay.goOn();
         await fleet.close();
       }
     });

@@ -1,9 +1,10 @@
 /** What central keeps for a while, and by which instance it is removed. */
 import { describe, expect, it } from 'vitest';
-import { openKeeping } from '../../../src/central/keeping.ts';
+import { openKeeping, startKeeping } from '../../../src/central/keeping.ts';
 import { endForgotten } from '../../../src/central/parts.ts';
 import type { FleetDatabase } from '../../../src/central/sql.ts';
 import { limit } from '../../../src/limits.ts';
+import type { Millis } from '../../../src/wire/time.ts';
 import { fleetDatabase } from '../../support/fleet-database.ts';
 
 const DAY_MS = 86_400_000;
@@ -140,5 +141,46 @@ describe('what is too old', () => {
     expect(await one.run(NOW + 2)).toBe(0);
     expect(await other.run(NOW + 3 * limit('fleetKeepingMs'))).toBe(0);
     expect(await one.run(NOW + 3 * limit('fleetKeepingMs'))).toBeUndefined();
+  });
+});
+
+describe('keeping that is stopped', () => {
+  const clock = () => NOW as Millis;
+
+  it('ends what runs, and begins nothing more', async () => {
+    let goOn: () => void = () => undefined;
+    const done: string[] = [];
+    const run = () => {
+      done.push('begun');
+      return new Promise<number>((resolve) => {
+        goOn = () => resolve(done.push('ended'));
+      });
+    };
+    const goneOn = () => Promise.resolve(void done.push('gone on'));
+    const log = { error: () => void done.push('said') };
+    const parts = { removing: { goOn: goneOn }, clock, log, everyMs: 5, closeMs: 60_000 };
+    const stop = startKeeping({ run }, parts);
+    await expect.poll(() => done).toEqual(['begun']);
+    setTimeout(() => goOn(), 20);
+    await stop();
+    expect(done).toEqual(['begun', 'ended']);
+  });
+
+  it('is waited for no longer than its time, and what it hears then is no error', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const done: string[] = [];
+    const run = () =>
+      new Promise<number>((_, reject) => {
+        fail = reject;
+        done.push('begun');
+      });
+    const log = { error: () => void done.push('said') };
+    const removing = { goOn: () => Promise.reject(new Error('gone on')) };
+    const stop = startKeeping({ run }, { removing, clock, log, everyMs: 5, closeMs: 30 });
+    await expect.poll(() => done).toEqual(['begun']);
+    await stop();
+    fail(new Error('closed'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done).toEqual(['begun']);
   });
 });

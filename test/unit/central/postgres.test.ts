@@ -1,4 +1,5 @@
 /** What central does about a PostgreSQL that is silent, late, or in the way of itself. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openBatches } from '../../../src/central/batches.ts';
 import type { PostgresTimes } from '../../../src/central/postgres.ts';
@@ -14,6 +15,7 @@ import { type Ending, type FakePostgres, fakePostgres } from '../../support/fake
 
 const TIMES: PostgresTimes = {
   ...{ connectMs: 1000, statementMs: 700, lockMs: 500, idleMs: 900, graceMs: 300 },
+  closeMs: 200,
 };
 
 interface Bed {
@@ -193,6 +195,67 @@ describe('two transactions in the way of each other', () => {
     await expect(work).rejects.toThrow('no');
     expect(runs).toBe(1);
   });
+});
+
+describe('a database that is closed', () => {
+  /** How long it takes, in ms, and what has become of what ran. */
+  async function closed(bed: Bed, work: Promise<unknown>) {
+    // What rejects before it is asked is no error of nobody's.
+    const ended = codeOf(work);
+    const began = performance.now();
+    await bed.db.close();
+    return { ms: performance.now() - began, is: await ended };
+  }
+
+  it.each(['SELECT 2', 'COMMIT'])(
+    'waits a moment for %s, which may take minutes',
+    async (hangs) => {
+      const bed = await withFake((text) => (text === hangs ? 'silent' : 'ok'));
+      const work = bed.db.transaction((sql) => sql.run('SELECT 2'), { statementMs: 600_000 });
+      await expect.poll(() => bed.server.heard).toContain(hangs);
+      const { ms, is } = await closed(bed, work);
+      expect(ms).toBeGreaterThan(TIMES.closeMs - 50);
+      expect(ms).toBeLessThan(TIMES.closeMs + 1000);
+      // Nobody was told that it was kept.
+      expect(is).not.toBe('none');
+      expect(bed.server.heard.at(-1)).toBe(hangs);
+      await expect.poll(() => bed.server.open()).toBe(0);
+    },
+  );
+
+  it('ends what has begun and is answered, and takes nothing more', async () => {
+    const bed = await withFake(() => 'ok');
+    let goOn: () => void = () => undefined;
+    const work = bed.db.transaction(async (sql) => {
+      await sql.run('SELECT 1');
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      await sql.run('SELECT 2');
+    });
+    await expect.poll(() => bed.server.heard).toContain('SELECT 1');
+    setTimeout(() => goOn(), 50);
+    const { ms, is } = await closed(bed, work);
+    expect([is, bed.server.heard.at(-1)]).toEqual(['none', 'COMMIT']);
+    expect(ms).toBeLessThan(TIMES.closeMs);
+    await expect(bed.db.all('SELECT 1 AS one')).rejects.toThrow();
+  });
+
+  it('waits for no greeting', async () => {
+    const bed = await withFake(
+      () => 'ok',
+      () => false,
+    );
+    const { ms, is } = await closed(bed, bed.db.all('SELECT 1 AS one'));
+    expect(ms).toBeLessThan(TIMES.closeMs + 500);
+    expect(is).not.toBe('none');
+  });
+});
+
+it('its service waits longer for central to stop than central waits for its database', () => {
+  const unit = readFileSync('packaging/reveille-central.service', 'utf8');
+  const [, seconds] = /^TimeoutStopSec=(\d+)s$/m.exec(unit) ?? [];
+  expect(Number(seconds) * 1000).toBeGreaterThan(2 * limit('fleetCloseMs') + 5000);
 });
 
 it('the bounds are set at each connection, but for those that the URL sets', async () => {

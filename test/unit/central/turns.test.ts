@@ -34,7 +34,14 @@ it('work takes turns in the order in which it comes, also behind work that fails
 it('pages of more sites than there are connections wait for longer than one is waited for', async () => {
   // Each page takes longer than a connection is waited for.
   const server = await fakePostgres({ answer: (text) => (text === 'COMMIT' ? 'silent' : 'ok') });
-  const times = { connectMs: 300, statementMs: 400, lockMs: 400, idleMs: 900, graceMs: 100 };
+  const times = {
+    connectMs: 300,
+    statementMs: 400,
+    lockMs: 400,
+    idleMs: 900,
+    graceMs: 100,
+    closeMs: 1000,
+  };
   const db = openFleetDatabase(server.url, { times });
   onTestFinished(() => db.close());
   const fleet = openFleet(db, () => 1 as Millis, quietUpkeep);

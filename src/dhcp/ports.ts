@@ -67,6 +67,8 @@ export interface Lease {
   readonly guestOf?: string | undefined;
   /** When it was last given or changed. */
   readonly lastAt?: number;
+  /** With an offer: the address of the lease that the client still holds. */
+  readonly former?: Ipv4 | undefined;
 }
 
 export interface LeaseView {

@@ -19,8 +19,6 @@ import { createGuestCounts } from './guest-counts.ts';
 export interface HeldLease extends Lease {
   /** When it was last given or changed. */
   readonly lastAt: number;
-  /** With an offer: the address of the lease that the client still holds. */
-  readonly former?: Ipv4 | undefined;
 }
 
 export interface Picking {

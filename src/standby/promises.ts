@@ -6,7 +6,7 @@
  * may ask the other one next, which takes them for free, until nothing runs any more that it may have promised. `ours`: what was given or renewed since both knew everything for the last
  * time.
  */
-import type { LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
+import type { Lease, LeaseChange, LeaseView, PartnerRules, PartnerWish } from '../dhcp/ports.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Millis } from '../wire/time.ts';
@@ -119,7 +119,7 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
       const renews = before?.state === 'bound' && before.mac === mac && before.expiresAt > now;
       if (state === 'bound' && ports.standing().mode === 'read-only')
         ports.told.tell(segment, address, { mac, seconds: (expiresAt - now) / 1000 });
-      const left = state === 'released' ? before : leases.byMac(segment, mac);
+      const left = state === 'released' ? before : leaseOf(leases, segment, mac);
       const runsOn = renews && state === 'bound' && before.expiresAt > change.expiresAt;
       const result = enter(runsOn ? { ...change, expiresAt: before.expiresAt } : change);
       const standing = ports.standing();
@@ -158,4 +158,12 @@ export function createPromises(ports: PromisePorts, unsureBefore: readonly strin
     },
     unsure: () => [...unsure.keys()],
   };
+}
+
+/** What a client leaves when it takes another address: its lease, also beside the offer of that address. */
+function leaseOf(leases: PromisePorts['leases'], segment: string, mac: Mac): Lease | undefined {
+  const current = leases.byMac(segment, mac);
+  if (current?.former === undefined) return current;
+  const held = leases.byAddress(segment, current.former);
+  return held?.mac === mac && held.state === 'bound' ? held : current;
 }

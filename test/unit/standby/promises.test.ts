@@ -1,12 +1,13 @@
 /** Renewals in the time after a take-over, when the other one has come back: what it knows of is not refused for being unknown to it. */
 import { expect, it } from 'vitest';
-import type { Lease, LeaseChange } from '../../../src/dhcp/ports.ts';
+import type { Lease, LeaseChange, LeaseView } from '../../../src/dhcp/ports.ts';
 import type { Standing } from '../../../src/standby/gate.ts';
 import { createPromises } from '../../../src/standby/promises.ts';
 import { createTold } from '../../../src/standby/told.ts';
 import type { Ipv4 } from '../../../src/wire/ipv4.ts';
 import type { Mac } from '../../../src/wire/mac.ts';
 import type { Millis } from '../../../src/wire/time.ts';
+import { createWorld, ipv4 } from '../../support/world.ts';
 
 const MAC = '02:00:00:00:00:01' as Mac;
 /** Of the half of `b`. */
@@ -21,14 +22,20 @@ const half = (since: number, lostAt: number): Standing => ({
 });
 
 /** An `a` that took over at 10,000: the two were in touch until 7000, when both knew that `MAC` has the address. */
-function afterTakeOver() {
+function afterTakeOver(by: { leases?: LeaseView; left?(address: Ipv4): void } = {}) {
   const leases = new Map<Ipv4, Lease>();
   let standing = half(7000, 10_000);
   let waits = false;
   const promises = createPromises(
     {
       ...{ member: 'a', mcltSeconds: 30, aheadMs: () => 0, head: () => 1 },
-      moves: { formerly: () => [], left: (...of) => ({ ...NOTE, address: of[1] }) },
+      moves: {
+        formerly: () => [],
+        left(_segment, address) {
+          by.left?.(address);
+          return { ...NOTE, address };
+        },
+      },
       told: createTold({
         before: [],
         mono: () => 0,
@@ -37,7 +44,7 @@ function afterTakeOver() {
       }),
       standing: () => standing,
       waits: () => waits,
-      leases: {
+      leases: by.leases ?? {
         byAddress: (_segment, address) => leases.get(address),
         byMac: (_segment, mac) => [...leases.values()].find((row) => row.mac === mac),
       },
@@ -91,3 +98,33 @@ it('are of what both knew, and not of what was given after it, when the two part
   stand(half(12_000, 10_500));
   expect(mayRenew(16_000)).toBe(false);
 });
+
+it.each([
+  ['takes', 'bound', ['10.77.0.100']],
+  ['does not take', undefined, []],
+] as const)(
+  'a client leaves its lease when it %s the other address that it is offered',
+  (_what, taken, expected) => {
+    const { inventory, clock } = createWorld();
+    const left: Ipv4[] = [];
+    const { promises } = afterTakeOver({
+      leases: inventory.leases,
+      left: (address) => void left.push(address),
+    });
+    const enter = (address: string, state: LeaseChange['state']) =>
+      inventory.transaction(() =>
+        promises.entering(
+          {
+            ...{ segment: 'provisioning', address: ipv4(address), mac: MAC, state, hostname: '' },
+            ...{ expiresAt: (clock() + LEASE_MS) as Millis, clientId: undefined, boot: undefined },
+          },
+          clock(),
+          inventory.leases.apply,
+        ),
+      );
+    enter('10.77.0.100', 'bound');
+    enter('10.77.0.200', 'offered');
+    enter(taken ? '10.77.0.200' : '10.77.0.100', 'bound');
+    expect(left).toEqual(expected.map(ipv4));
+  },
+);

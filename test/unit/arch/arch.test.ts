@@ -196,6 +196,40 @@ describe('lists', () => {
     expect(table('docs/configuration.md', 'Every key').map(([key]) => spans(key)[0])).toEqual(
       configKeys(),
     ));
+  it('the pages name every metric, and none that is not there', () => {
+    const all = sources('src')
+      .filter((file) => !file.startsWith('src/ui/'))
+      .map(text);
+    const cookies = ['reveille_fleet', 'reveille_session', 'reveille_sign_in'];
+    const named = all.flatMap((code) =>
+      [...code.matchAll(/'(reveille_\w+)'/g)].map(([, name = '']) => name),
+    );
+    // Those of a part are named by what is behind its prefix.
+    const prefixed = all.flatMap((code) => {
+      const prefix = /`(reveille_\w+_)\$\{name\}`/.exec(code)?.[1];
+      const names = code.matchAll(/\b(?:gauge|labelled)\(\s*'(\w+)'/g);
+      return prefix === undefined ? [] : [...names].map(([, name = '']) => [prefix, name] as const);
+    });
+    expect(prefixed.length).toBeGreaterThan(10);
+    const metrics = [
+      ...named.filter((name) => !cookies.includes(name)),
+      ...prefixed.map((one) => one.join('')),
+    ];
+    const pages = [
+      'README.md',
+      ...readdirSync('docs')
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => join('docs', name)),
+    ]
+      .map(text)
+      .join('\n');
+    const said = new Set(pages.match(/\breveille_\w+/g));
+    // Of several with one prefix a page may name the others by their ends.
+    const ends = pages.match(/(?<=`)_\w+/g) ?? [];
+    for (const metric of prefixed.map((one) => one.join('')))
+      if (ends.some((end) => metric.endsWith(end))) said.add(metric);
+    expect([...said].sort()).toEqual([...new Set(metrics)].sort());
+  });
   it('every limit has a unit or is a count, a positive value and a reason', () => {
     for (const [name, { value, why }] of Object.entries(LIMITS)) {
       expect(value, name).toBeGreaterThan(0);

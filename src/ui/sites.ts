@@ -12,7 +12,8 @@ export const FLEET_READ_MS = 5000;
 
 export const sites = signal<readonly SiteStanding[]>([]);
 
-async function look(): Promise<void> {
+/** What is known of them now; whatever has just changed one is seen at once. */
+export async function readSites(): Promise<void> {
   try {
     sites.value = (await read<{ sites: readonly SiteStanding[] }>('sites')).sites;
     heardAt.value = Date.now();
@@ -24,6 +25,6 @@ async function look(): Promise<void> {
 
 /** Goes on until the page is left. */
 export async function startSites(): Promise<void> {
-  await look();
+  await readSites();
   setTimeout(() => void startSites(), FLEET_READ_MS);
 }

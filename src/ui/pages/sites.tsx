@@ -3,6 +3,7 @@ import type { Capacity } from '../../central/fleet-view.ts';
 import { plural, seconds } from '../format.ts';
 import { Badge, Empty, Facts, Panel, Reading, Table, Title, When } from '../parts/common.tsx';
 import { Freshness } from '../parts/freshness.tsx';
+import { SiteActions } from '../parts/site-removal.tsx';
 import { CapacityTable } from '../provisioning/match.tsx';
 import { useRead } from '../resource.ts';
 import { sites } from '../sites.ts';
@@ -20,8 +21,15 @@ interface Notice {
 /** Beyond it people should hear of a site's clock. */
 const SKEW_MS = 5000;
 
+interface Counted {
+  readonly capacity: readonly Capacity[];
+}
+
+const capacityOf = (counted: Counted | undefined, site: string): readonly Capacity[] =>
+  (counted?.capacity ?? []).filter((one) => one.site === site);
+
 export function SitesPage() {
-  const capacity = useRead<{ capacity: readonly Capacity[] }>('capacity', () => false);
+  const capacity = useRead<Counted>('capacity', () => false);
   const notices = useRead<{ notices: readonly Notice[] }>('notices?limit=50', () => false);
   return (
     <>
@@ -34,7 +42,7 @@ export function SitesPage() {
       <div class="panels">
         {sites.value.map((site) => (
           <Panel key={site.site} title={site.site} beside={<Freshness of={site} />}>
-            <States of={(capacity.value?.capacity ?? []).filter((one) => one.site === site.site)} />
+            <States of={capacityOf(capacity.value, site.site)} />
             <Facts
               of={[
                 ['On its way', site.behind > 0 && plural(site.behind, 'event')],
@@ -49,6 +57,13 @@ export function SitesPage() {
               ]}
             />
             <a href={`/machines?site=${encodeURIComponent(site.site)}`}>Its machines</a>
+            <SiteActions
+              of={site}
+              machines={
+                capacity.value &&
+                capacityOf(capacity.value, site.site).reduce((sum, { count }) => sum + count, 0)
+              }
+            />
           </Panel>
         ))}
         <Panel title="What is free" wide>

@@ -14,12 +14,13 @@ import { parseAddress, parseNetwork } from '../../src/dns/reverse.ts';
 import { parseType, TYPE } from '../../src/dns/types.ts';
 import { parseTtl } from '../../src/dns/zone-file.ts';
 import { AppError } from '../../src/errors.ts';
+import { parseBody } from '../../src/http/machine/body.ts';
 import { parseHttpDate, parseRange } from '../../src/http/machine/preconditions.ts';
 import { parseCsv } from '../../src/http/people/csv.ts';
 import { parseKey, signerOf } from '../../src/images/signature.ts';
 import { parseImageTemplate, parseTemplate, renderTemplate } from '../../src/images/template.ts';
 import { parseShortRule } from '../../src/install/disk-rule.ts';
-import { parseSeen } from '../../src/install/seen.ts';
+import { seenSchema } from '../../src/install/seen.ts';
 import { parseCursor } from '../../src/inventory/feed-epoch.ts';
 import { parseMoment } from '../../src/inventory/past.ts';
 import { parseKeyText } from '../../src/ipmi/key-text.ts';
@@ -209,7 +210,7 @@ const PARSERS: readonly Parser[] = [
       '{"bootMode":"uefi","disks":[{"name":"sda","serial":"S","model":"M","sizeBytes":1000}]}',
       '{"bootMode":"bios","disks":[]}',
     ],
-    read: (text) => parseSeen(bytes(text)),
+    read: (text) => parseBody(seenSchema, Buffer.from(text, 'latin1')),
     refuses: ours,
     every: 4,
   },

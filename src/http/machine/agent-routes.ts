@@ -7,13 +7,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type Instruction, nextInstruction, renderInstruction } from '../../boot/next.ts';
-import { AppError } from '../../errors.ts';
 import type { EventData } from '../../events.ts';
 import type { Boot } from '../../inventory/boots.ts';
 import { machineOfReport } from '../../inventory/ingest.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import { limit } from '../../limits.ts';
 import type { Hardwarename } from '../../wire/ids.ts';
+import { parseBody } from './body.ts';
 import { holder, type MachineAppOptions, note, type TokenParams } from './holder.ts';
 import { workTokenOf } from './work-holder.ts';
 import { takeProgress } from './work-routes.ts';
@@ -45,7 +45,7 @@ export function addAgentRoutes(app: FastifyInstance, options: MachineAppOptions)
     (request, reply) => {
       if (workTokenOf(options, request)) return takeProgress(options, { request, reply });
       const { boot } = holder(options, request, ['boot', 'wait']);
-      const { percent, ...rest } = parseProgress(request.body);
+      const { percent, ...rest } = parseBody(progressBody, request.body);
       const data: EventData['agent.progress'] = percent === undefined ? rest : { ...rest, percent };
       note(options, boot, { name: 'agent.progress', data });
       return reply.code(204).send();
@@ -63,22 +63,6 @@ export function addAgentRoutes(app: FastifyInstance, options: MachineAppOptions)
     };
     const next = await untilOtherThanWait(inventory, { request, boot, look });
     return sendInstruction(options, reply, { next, boot });
-  });
-}
-
-function parseProgress(body: unknown): z.output<typeof progressBody> {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  } catch (cause) {
-    throw new AppError('REQUEST_INVALID', { detail: 'The body is not JSON.', cause });
-  }
-  const parsed = progressBody.safeParse(document);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new AppError('REQUEST_INVALID', {
-    detail: issue?.message ?? 'wrong form',
-    path: `/${(issue?.path ?? []).join('/')}`,
   });
 }
 

@@ -10,8 +10,9 @@ import { limit } from '../../limits.ts';
 import type { RecycleDesk } from '../../recycle/desk.ts';
 import { parseRecycleDetail, recyclePlan } from '../../recycle/plan.ts';
 import { erasedSchema, seenForRecycle } from '../../recycle/seen.ts';
+import { parseBody } from './body.ts';
 import type { MachineAppOptions, TokenParams } from './holder.ts';
-import { holderOfWork, parseBody } from './work-holder.ts';
+import { holderOfWork } from './work-holder.ts';
 
 /** @throws AppError NOT_FOUND where nothing can be certified */
 function recycleDeskOf({ recycle }: MachineAppOptions): RecycleDesk {

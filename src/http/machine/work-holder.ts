@@ -1,6 +1,5 @@
-/** Whose work a request is of: the token that it shows (inventory/work.ts), and what its body says. */
+/** Whose work a request is of: the token that it shows (inventory/work.ts). */
 import type { FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { WorkToken } from '../../inventory/work.ts';
 import { parseBootToken } from '../../wire/ids.ts';
@@ -30,24 +29,4 @@ export function holderOfLiveWork(options: MachineAppOptions, request: Asked): Wo
   const token = holderOfWork(options, request);
   if (token.order.state !== 'armed') throw new AppError('WORK_ENDED');
   return token;
-}
-
-/** @throws AppError REQUEST_INVALID with where it is wrong */
-export function parseBody<Schema extends z.ZodType>(
-  schema: Schema,
-  body: unknown,
-): z.output<Schema> {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  } catch (cause) {
-    throw new AppError('REQUEST_INVALID', { detail: 'The body is not JSON.', cause });
-  }
-  const parsed = schema.safeParse(document);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new AppError('REQUEST_INVALID', {
-    detail: issue?.message ?? 'wrong form',
-    path: `/${(issue?.path ?? []).join('/')}`,
-  });
 }

@@ -9,13 +9,14 @@ import { AppError } from '../../errors.ts';
 import type { NewEvent } from '../../events.ts';
 import { parseInstallDetail } from '../../install/detail.ts';
 import { planFor } from '../../install/plan.ts';
-import { parseSeen } from '../../install/seen.ts';
+import { seenSchema } from '../../install/seen.ts';
 import { isForInstaller, type WorkToken } from '../../inventory/work.ts';
 import { type AgentResult, progressSchema, resultSchema } from '../../inventory/work-report.ts';
 import { limit } from '../../limits.ts';
+import { parseBody } from './body.ts';
 import { type MachineAppOptions, type TokenParams, urlOf } from './holder.ts';
 import { planOfRecycle } from './recycle-routes.ts';
-import { holderOfLiveWork, holderOfWork, parseBody } from './work-holder.ts';
+import { holderOfLiveWork, holderOfWork } from './work-holder.ts';
 
 type Asked = FastifyRequest<TokenParams>;
 
@@ -43,7 +44,7 @@ export function addWorkRoutes(app: FastifyInstance, options: MachineAppOptions):
           options.inventory.transaction(() => planOfRecycle(options, token, request.body)),
         );
       if (token.purpose !== 'install') throw new AppError('TOKEN_PURPOSE');
-      const seen = parseSeen(request.body);
+      const seen = parseBody(seenSchema, request.body);
       const { inventory } = options;
       const text = inventory.transaction(() => {
         const { job, hardwarename } = token.order;

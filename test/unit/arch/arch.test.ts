@@ -251,7 +251,6 @@ describe('decoders and parsers', () => {
   /** Those that need no run of their own, and why. */
   const ELSEWHERE: Readonly<Record<string, string>> = {
     decodeRdata: 'decodeMessage calls it for every record',
-    parseBody: 'a schema of zod behind JSON.parse, as parseSeen is',
     parseInstallDetail: 'gives back what it is given',
     parseRecycleDetail: 'gives back what it is given',
   };

@@ -1,6 +1,6 @@
 /** The agent tells of disks by one function, whoever asks: what a report may say, work has to take. */
 import { describe, expect, it } from 'vitest';
-import { parseSeen } from '../../../src/install/seen.ts';
+import { seenSchema } from '../../../src/install/seen.ts';
 import { reportedDisk } from '../../../src/inventory/report.ts';
 import { seenForRecycle } from '../../../src/recycle/seen.ts';
 
@@ -17,7 +17,7 @@ describe('a disk with everything that a report may say of it', () => {
   });
 
   it('is taken by an installation', () => {
-    expect(parseSeen(new TextEncoder().encode(JSON.stringify(body))).disks).toEqual([WHOLE]);
+    expect(seenSchema.parse(body).disks).toEqual([WHOLE]);
   });
 
   it('is taken by a recycling', () => {

@@ -14,7 +14,7 @@ import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { IntentBody } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { shutOutOf, siteViews } from './fleet-view.ts';
+import { SHUT_OUT, shutOutOf, siteViews } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
 
@@ -51,12 +51,6 @@ export interface Asking {
   /** Until each is answered, or a moment has passed. Those whose site is away are not waited for. */
   settled(asked: readonly Told[]): Promise<Told[]>;
 }
-
-const SHUT_OUT = {
-  status: 'refused',
-  unasked: true,
-  result: { code: 'SITE_SHUT_OUT', detail: 'None of its certificates is living.' },
-} as const;
 
 interface IntentRow extends SqlRow {
   id: string;
@@ -97,7 +91,7 @@ export function openAsking(
         if (!isShut) await putIntent(sql, { id, site, who, body, now });
         const [kept] = await sql.all<IntentRow>('SELECT * FROM intents WHERE id = ?', [id]);
         if (!kept && isShut) {
-          told.push({ id, site, ...SHUT_OUT });
+          told.push({ id, site, status: 'refused', unasked: true, result: SHUT_OUT });
           continue;
         }
         if (!kept || kept.site !== site || wishOf(JSON.parse(kept.body)) !== wishOf(body))

@@ -172,6 +172,12 @@ export async function siteViews(sql: Sql, now: number): Promise<ReadonlyMap<stri
 export const MAY_COME = `EXISTS (SELECT 1 FROM certificates c
   WHERE c.site = sites.name AND c.revoked_at = 0 AND c.not_after > ?)`;
 
+/** What is said of an order for one, and of what waits to be told to it. */
+export const SHUT_OUT = {
+  code: 'SITE_SHUT_OUT',
+  detail: 'None of its certificates is living.',
+} as const;
+
 /** Those of these sites that are shut out: what they are asked for, they would never hear of. */
 export async function shutOutOf(
   sql: Sql,

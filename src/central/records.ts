@@ -11,7 +11,7 @@ import { AppError } from '../errors.ts';
 import type { RecordDocument } from '../federation/protocol.ts';
 import { limit } from '../limits.ts';
 import type { Clock } from '../wire/time.ts';
-import { type Fresh, siteViews } from './fleet-view.ts';
+import { type Fresh, SHUT_OUT, siteStandings } from './fleet-view.ts';
 import { putIntent } from './intents.ts';
 import { isSitesOwn, sitePools } from './site-pools.ts';
 import type { FleetDatabase, Sql, SqlRow } from './sql.ts';
@@ -115,10 +115,14 @@ export function openFleetRecords(db: FleetDatabase, clock: Clock): FleetRecords 
          WHERE t.kind = ? AND t.name = ? ORDER BY t.site`,
         [kind, name],
       );
-      const sites = await siteViews(db, clock());
+      const standings = await siteStandings(db, clock());
+      const sites = new Map(standings.map((one) => [one.site, one]));
       return rows.map(({ site, status, result }) => {
-        const { code = '', detail = '' } = status === 'refused' ? JSON.parse(result || '{}') : {};
-        const { freshness = 'never', asOf = 0 } = sites.get(site) ?? {};
+        const { freshness = 'never', asOf = 0, shutOut = false } = sites.get(site) ?? {};
+        const refusal = status === 'refused' ? JSON.parse(result || '{}') : {};
+        // What waits for a site that does not come back by itself says so: it is told when the site joins again.
+        const why = status === 'waiting' && shutOut ? SHUT_OUT : refusal;
+        const { code = '', detail = '' } = why as Partial<Record<'code' | 'detail', string>>;
         // An answer that is older than what is kept of answers was given long ago.
         return { site, status: status ?? 'done', code, detail, freshness, asOf };
       });

@@ -79,9 +79,24 @@ describe('of a site that is shut out', () => {
     expect(await waiting()).toEqual(before);
   });
 
+  it('records of the fleet are kept, and what waits for it says why', async () => {
+    await fleet.call('PUT', '/squads/music', {});
+    const { body } = await fleet.call('GET', '/squads/music');
+    const why = { code: 'SITE_SHUT_OUT', detail: 'None of its certificates is living.' };
+    expect(body.sites).toContainEqual(
+      expect.objectContaining({ site: 'sto', status: 'waiting', ...why }),
+    );
+    expect(body.sites).toContainEqual(expect.objectContaining({ site: 'lon', code: '' }));
+    const pool = { role: 'web', image: 'debian-12/stable', sites: { lon: 0, sto: 1 } };
+    await fleet.call('PUT', '/pools/web', pool, any);
+    const { body: of } = await fleet.call('GET', '/pools/web');
+    const part = of.pool.sites.find(({ site }: { site: string }) => site === 'sto');
+    expect(part).toMatchObject({ status: 'waiting', why: `${why.code}: ${why.detail}` });
+  });
+
   it('what was asked before stays what it was, also when it is said again', async () => {
     const { status, body } = await fleet.call('PATCH', '/machines/SN00100', CHANGE, BEFORE);
     expect([status, body.asked.status]).toEqual([202, 'waiting']);
-    expect(await waiting()).toEqual([{ id: body.asked.id }]);
+    expect(await waiting()).toContainEqual({ id: body.asked.id });
   });
 });

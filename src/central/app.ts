@@ -307,12 +307,16 @@ function addEvents(app: FleetApp, { view, feed }: FleetAppParts): void {
 
 /** Whatever else an appliance answers, and what has no meaning over all of them. */
 function addRest(app: FleetApp, { view }: FleetAppParts): void {
-  app.all('/api/v1/*', { config: { fleetRole: 'viewer' } }, async ({ url }) => {
+  app.all('/api/v1/*', { config: { fleetRole: 'viewer' } }, async ({ url }, reply) => {
     const path = url.replace('/api/v1/', '').split('?')[0] ?? '';
     const machine = machineIn(path);
     const known = machine === undefined ? undefined : (await view.named([machine])).get(machine);
     const sites = known ? [known.site] : (await view.sites()).map(({ site }) => site);
-    throw refusalOfPath(path, sites);
+    const refusal = refusalOfPath(path, sites);
+    if (refusal.code !== 'NOT_FOUND') throw refusal;
+    // It may be there by another method.
+    reply.callNotFound();
+    return reply;
   });
 }
 

@@ -24,8 +24,11 @@ export function keepMethods(app: FastifyInstance): MethodsOf {
     return known.methods;
   };
   app.addHook('onRoute', ({ method, url }) => {
+    const all = [method].flat();
+    // What is there for every method (`all`) is there to refuse.
+    if (all.includes('TRACE')) return;
     const methods = entered(url);
-    for (const one of [method].flat()) methods.add(one);
+    for (const one of all) methods.add(one);
   });
   return (path) => {
     const found = new Set(plain.get(path));

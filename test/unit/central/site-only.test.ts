@@ -286,7 +286,8 @@ describe('the API of central', () => {
       const { body } = await fleet.call(method, url, method === 'GET' ? undefined : {});
       if (body?.code !== 'SITE_ONLY') {
         // Found, or refused for what was said.
-        const nowhere = body?.code === 'NOT_FOUND' && body.detail === undefined;
+        const nowhere =
+          body?.detail === undefined && ['NOT_FOUND', 'METHOD_NOT_ALLOWED'].includes(body?.code);
         expect([method, path, nowhere]).toEqual([method, path, false]);
         continue;
       }
@@ -296,6 +297,7 @@ describe('the API of central', () => {
     }
     expect([...used].sort()).toEqual(SITE_ONLY.map(([, why]) => why).sort());
     expect((await fleet.call('GET', '/no-such-thing')).body.code).toBe('NOT_FOUND');
+    expect((await fleet.call('DELETE', '/sites')).body.code).toBe('METHOD_NOT_ALLOWED');
   });
 
   it('sends to the site of the machine that it is about', async () => {

@@ -53,7 +53,11 @@ it('what a handler does not find is not found, whatever method it has', async ()
   apps.push(app);
   installProblems(app);
   app.get('/files/:name', (_request, reply) => reply.callNotFound());
+  app.put('/rest/one', async () => 'done');
+  app.all('/rest/*', (_request, reply) => reply.callNotFound());
   expect(await told(app, 'GET', '/files/x')).toBe('404 NOT_FOUND');
+  expect(await told(app, 'GET', '/rest/two')).toBe('404 NOT_FOUND');
+  expect(await told(app, 'GET', '/rest/one')).toBe('405 METHOD_NOT_ALLOWED (PUT)');
 });
 
 it('holds for machines, and is counted by its code', async () => {

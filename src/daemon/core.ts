@@ -14,7 +14,6 @@ import type { Config } from '../config.ts';
 import type { DhcpView, PartnerRules, Segment } from '../dhcp/ports.ts';
 import { createQuietStock, type QuietStock } from '../dhcp/quiet-stock.ts';
 import type { Flows } from '../http/machine/flows.ts';
-import { openBootFacts } from '../inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../inventory/inventory.ts';
 import { openLeaseRows } from '../inventory/lease-rows.ts';
 import { createSecretBox } from '../inventory/secrets.ts';
@@ -33,7 +32,7 @@ import {
 import type { Recorder } from '../recorder/recorder.ts';
 import { keepOwnNotes } from '../standby/own-notes.ts';
 import type { Clock, Millis } from '../wire/time.ts';
-import { takeInstaller } from './installers.ts';
+import { openBootRecords } from './boot-records.ts';
 import { type LiveSegments, openLiveSegments, subnetCheck } from './live-segments.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -97,26 +96,14 @@ export function openCore(
       },
     }),
   );
-  const desk = createBootDesk(
-    {
-      machineByMac: inventory.machines.stateByMac,
-      sight: inventory.boots.sight,
-      mint: inventory.tokens.mint,
-      append: (event) => void inventory.events.append(event),
-      workOf: inventory.work.standing,
-      takeInstaller: takeInstaller(inventory, config.dns.domain),
-      ...openBootFacts(db),
-      experience: inventory.serverdb.quirks.known,
-    },
-    {
-      httpPort: config.machineHttp.port,
-      ...httpsOffers(config),
-      rules: createBootRules(config.boot, (file) => isAsset(config, file)),
-      kernelArguments: config.boot.kernelArguments,
-      scripts,
-      grubScripts,
-    },
-  );
+  const desk = createBootDesk(openBootRecords(db, inventory, config.dns.domain), {
+    httpPort: config.machineHttp.port,
+    ...httpsOffers(config),
+    rules: createBootRules(config.boot, (file) => isAsset(config, file)),
+    kernelArguments: config.boot.kernelArguments,
+    scripts,
+    grubScripts,
+  });
   const { records } = inventory.serverdb;
   const live = openLiveSegments({ ...inventory, dhcp: config.dhcp, records });
   const { addresses } = inventory.serverdb;

@@ -8,15 +8,14 @@ import { loadGrubScripts } from '../../src/boot/render-grub.ts';
 import { loadScripts } from '../../src/boot/render-ipxe.ts';
 import { hasGrub } from '../../src/boot/settings.ts';
 import { parseConfig } from '../../src/config.ts';
+import { openBootRecords } from '../../src/daemon/boot-records.ts';
 import { domainOf, httpsOffers } from '../../src/daemon/core.ts';
-import { takeInstaller } from '../../src/daemon/installers.ts';
 import { openLiveSegments, subnetCheck } from '../../src/daemon/live-segments.ts';
 import { OPTION, text, u8, u32 } from '../../src/dhcp/options.ts';
 import { BOOTREQUEST, type DhcpPacket } from '../../src/dhcp/packet.ts';
 import type { DhcpView, Outcome, Segment } from '../../src/dhcp/ports.ts';
 import { respond } from '../../src/dhcp/respond.ts';
 import { enterLease } from '../../src/dhcp/server.ts';
-import { openBootFacts } from '../../src/inventory/boot-facts.ts';
 import { type Inventory, openInventory } from '../../src/inventory/inventory.ts';
 import { migrate } from '../../src/inventory/schema.ts';
 import { openJobDesk } from '../../src/jobs/desk.ts';
@@ -71,28 +70,16 @@ export function createWorld(
     ...{ db, clock, checkSubnet },
     domain: domainOf(config),
   });
-  const desk = createBootDesk(
-    {
-      machineByMac: inventory.machines.stateByMac,
-      sight: inventory.boots.sight,
-      mint: inventory.tokens.mint,
-      append: (event) => void inventory.events.append(event),
-      workOf: inventory.work.standing,
-      takeInstaller: takeInstaller(inventory, config.dns.domain),
-      ...openBootFacts(db),
-      experience: inventory.serverdb.quirks.known,
-    },
-    {
-      httpPort: 8080,
-      ...httpsOffers(config),
-      rules: createBootRules(config.boot, present),
-      kernelArguments: 'quiet',
-      scripts: loadScripts((name) => readText('ipxe-scripts', name)),
-      grubScripts: hasGrub(config.boot)
-        ? loadGrubScripts((name) => readText('grub-scripts', name))
-        : undefined,
-    },
-  );
+  const desk = createBootDesk(openBootRecords(db, inventory, config.dns.domain), {
+    httpPort: 8080,
+    ...httpsOffers(config),
+    rules: createBootRules(config.boot, present),
+    kernelArguments: 'quiet',
+    scripts: loadScripts((name) => readText('ipxe-scripts', name)),
+    grubScripts: hasGrub(config.boot)
+      ? loadGrubScripts((name) => readText('grub-scripts', name))
+      : undefined,
+  });
   const { records } = inventory.serverdb;
   const live = openLiveSegments({ ...inventory, dhcp: config.dhcp, records });
   const newcomers = createNewcomers({

@@ -67,7 +67,22 @@ export async function judgeClaims(
   const others = rows.filter((row) => row.site !== site);
   const retired = own.map(({ hardwarename }) => hardwarename);
   await pass(sql, site, claimedOf(others, retired));
+  // It was retired when the last one gave it up.
+  await pass(sql, '', claimsOfNobody(site, rows));
   return claims;
+}
+
+/** Those that this site claims though nobody has them. */
+function claimsOfNobody(site: string, rows: readonly Told[]): string[] {
+  const held = new Set(
+    rows
+      .filter(({ claimed, retired }) => claimed === 0 && retired === 0)
+      .map(({ hardwarename }) => hardwarename),
+  );
+  return rows
+    .filter((row) => row.site === site && row.claimed === 1 && row.retired === 0)
+    .map(({ hardwarename }) => hardwarename)
+    .filter((name) => !held.has(name));
 }
 
 /**
@@ -109,7 +124,8 @@ function claimsOf(site: string, rows: readonly Told[]): Claim[] {
 }
 
 /**
- * These machines are this site's no more: where no other has it, the first by name of those that claim it does. Asked for when the site's rows have
+ * These machines are this site's no more: where no other has it, the first by name of those that claim it and have not
+ * retired it does. Asked for when the site's rows have
  * gone: a claim that was judged by one of them is seen by then.
  */
 export async function releaseClaims(sql: Sql, { site, names }: Names): Promise<void> {
@@ -139,8 +155,9 @@ export const releaseUnheld = (sql: Sql, gone = ''): Promise<number> =>
 const release = (sql: Sql, site: string, which: string, values: readonly SqlValue[]) =>
   sql.run(
     `UPDATE machines SET claimed = 0 WHERE claimed = 1 AND site <> ? AND hardwarename IN ${which}
-     AND site = (SELECT min(other.site) FROM machines other
-       WHERE other.hardwarename = machines.hardwarename AND other.claimed = 1 AND other.site <> ?)
+     AND site = (SELECT other.site FROM machines other
+       WHERE other.hardwarename = machines.hardwarename AND other.claimed = 1 AND other.site <> ?
+       ORDER BY CASE WHEN other.state = 'retired' THEN 1 ELSE 0 END, other.site LIMIT 1)
      AND NOT EXISTS (SELECT 1 FROM machines holder WHERE holder.hardwarename = machines.hardwarename
        AND holder.claimed = 0 AND holder.state <> 'retired' AND holder.site <> ?)`,
     [site, ...values, site, site],

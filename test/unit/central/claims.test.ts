@@ -130,6 +130,20 @@ describe('a machine that one site gives up in the moment in which another one cl
     expect(await counted(db)).toEqual([{ site: 'ams' }]);
   });
 
+  it('counts for who has not retired it, and for who takes it back', async () => {
+    const db = await claimedBy('lon', 'ams', 'sto');
+    await db.transaction(put('ams', told('retired')));
+    await db.transaction(ways['is gone']);
+    expect(await counted(db)).toEqual([{ site: 'sto' }]);
+    await db.transaction(put('ams', told('available')));
+    expect(await counted(db)).toEqual([{ site: 'sto' }]);
+    // Nobody has it: two retire it, the third one was it before.
+    await db.run("UPDATE machines SET state = 'retired' WHERE site = 'sto'");
+    await db.run("UPDATE machines SET claimed = 1 WHERE site = 'ams'");
+    await db.transaction(put('ams', told('available')));
+    expect(await counted(db)).toEqual([{ site: 'ams' }]);
+  });
+
   it('counts for the first by name that claims it, where nobody is left who has it', async () => {
     const db = await claimedBy('lon', 'sto', 'ams');
     await db.run("DELETE FROM machines WHERE site = 'lon'");
